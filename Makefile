@@ -1,0 +1,52 @@
+# One-word tasks, the same here and in CI. Needs python3 >= 3.11 with venv, git and make; every task sets itself up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint types bench e2e lock gotk-components clean setup
+
+demo: setup
+	@$(BIN)/bump demo $(ARGS)
+
+test: setup
+	$(BIN)/pytest $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: setup
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+e2e: setup
+	$(BIN)/python tests/e2e/build.py
+	$(BIN)/pytest tests/e2e $(ARGS)
+
+# Flux's own manifests for the controllers that this tree needs; `flux bootstrap` writes and commits the same file.
+gotk-components:
+	@command -v flux >/dev/null || { echo "flux is not installed: see https://fluxcd.io/flux/installation/" >&2; exit 1; }
+	flux install --export --components=source-controller,kustomize-controller,helm-controller > k8s/flux-system/gotk-components.yaml
+
+# Both lists of hashed requirements, from the ranges in pyproject.toml. Needs uv.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements-dev.txt
+
+setup: $(READY)
+
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 >= 3.11 is needed, found: $$($(PYTHON) --version 2>&1). On Debian: apt-get install python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "python3 has no venv. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@command -v git >/dev/null || { echo "git is missing. On Debian: apt-get install git" >&2; exit 1; }
+	@echo "installing the locked dependencies into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

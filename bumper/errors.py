@@ -1,0 +1,181 @@
+"""Outcomes, exit codes and the tree of errors.
+
+The exit codes are a documented API: one row of `EXIT_CODES` per outcome, and the table of the README is compared with it by a test.
+A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions are for what could not be done or found out:
+
+    BumpError
+    ├── UsageError            2   arguments or configuration
+    ├── Refused               4   nothing was written
+    │   ├── NotYaml               the file is not YAML
+    │   ├── FieldMissing          no such image field, site or workload
+    │   ├── FieldAmbiguous        more than one candidate
+    │   ├── FieldUnsafe           a field that cannot be changed without changing something else
+    │   └── ImageMissing          the registry answered: no such image
+    │       └── RepositoryMissing     not even its repository
+    ├── PushError             5
+    │   ├── LostRace              another push came first: plan again on the new tip
+    │   ├── Contention            lost races up to the deadline
+    │   └── Denied                a rule or a permission forbids the push
+    └── Unreachable           6   could not find out
+        ├── Transient             may heal by itself: retried inside the deadline
+        └── NoAccess              an identity or a permission is missing: not retried
+
+Retrying is decided by these types, never by a text. The module that owns an SDK translates its exceptions into these.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Outcome(StrEnum):
+    """How a run ended, as users and scripts see it."""
+
+    READY = "ready"
+    UNCHANGED = "unchanged"
+    PUSHED = "pushed"
+    PLANNED = "planned"
+    SUPERSEDED = "superseded"
+    TIMED_OUT = "timed-out"
+    REFUSED = "refused"
+    CONTENTION = "contention"
+    DENIED = "denied"
+    SUSPENDED = "suspended"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+EXIT_CODES: dict[Outcome, int] = {
+    Outcome.READY: 0,
+    Outcome.UNCHANGED: 0,
+    Outcome.PUSHED: 0,
+    Outcome.PLANNED: 0,
+    Outcome.SUPERSEDED: 0,
+    Outcome.TIMED_OUT: 3,
+    Outcome.REFUSED: 4,
+    Outcome.CONTENTION: 5,
+    Outcome.DENIED: 5,
+    Outcome.SUSPENDED: 6,
+    Outcome.BLOCKED: 6,
+    Outcome.UNKNOWN: 6,
+    Outcome.FAILED: 11,
+}
+EXIT_BUG = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_MEANINGS: dict[int, str] = {
+    0: "nothing to do for whoever started it",
+    1: "a bug of ours, with a trace",
+    2: "arguments or configuration",
+    3: "still moving at the deadline; the verdict says in which stage",
+    4: "nothing was written: no such image or field, an ambiguous or unsafe field, a file that is not YAML",
+    5: "could not push: lost races up to the deadline, or a rule or permission forbids it",
+    6: "not this deploy's fault: suspended, blocked by another object, no access, API gone",
+    11: "the rollout failed, with its cause; a difference for `edit --check`",
+    130: "interrupted",
+}
+
+# Of several sites the worst counts.
+_WORST_FIRST = (11, 5, 3, 6, 4, 0)
+
+
+def worst_exit_code(outcomes: list[Outcome]) -> int:
+    """The exit code of a run over several sites: that of its worst outcome."""
+    codes = {EXIT_CODES[outcome] for outcome in outcomes}
+    return next(code for code in _WORST_FIRST if code in codes)
+
+
+class BumpError(Exception):
+    """Could not do, or could not find out. `message` names the file or object first, `hint` what helps.
+
+    Neither may hold a secret: both are printed.
+    """
+
+    exit_code: ClassVar[int]
+    outcome: ClassVar[Outcome | None] = None
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(BumpError):
+    """Arguments, environment or configuration that cannot be used."""
+
+    exit_code = EXIT_USAGE
+
+
+class Refused(BumpError):
+    """Said no before anything was written."""
+
+    outcome = Outcome.REFUSED
+    exit_code = EXIT_CODES[Outcome.REFUSED]
+
+
+class NotYaml(Refused):
+    """The file is not YAML, or not in an encoding that can be edited."""
+
+
+class FieldMissing(Refused):
+    """There is no such image field, site or workload."""
+
+
+class FieldAmbiguous(Refused):
+    """More than one candidate: the message lists them with file and line."""
+
+
+class FieldUnsafe(Refused):
+    """The field is there, but changing it would change something else too."""
+
+
+class ImageMissing(Refused):
+    """The registry answered that it has no such repository or tag."""
+
+
+class RepositoryMissing(ImageMissing):
+    """The registry answered that it has no such repository, so no tag of it either."""
+
+
+class PushError(BumpError):
+    """The commit did not reach the branch."""
+
+
+class LostRace(PushError):
+    """Another push came first. Nothing is wrong: plan again on the new tip."""
+
+    outcome = Outcome.CONTENTION
+    exit_code = EXIT_CODES[Outcome.CONTENTION]
+
+
+class Contention(PushError):
+    """Races were lost up to the deadline."""
+
+    outcome = Outcome.CONTENTION
+    exit_code = EXIT_CODES[Outcome.CONTENTION]
+
+
+class Denied(PushError):
+    """A branch rule, a hook or a missing permission forbids the push: another try would end the same way."""
+
+    outcome = Outcome.DENIED
+    exit_code = EXIT_CODES[Outcome.DENIED]
+
+
+class Unreachable(BumpError):
+    """The system on the other side did not tell what we need to know."""
+
+    outcome = Outcome.UNKNOWN
+    exit_code = EXIT_CODES[Outcome.UNKNOWN]
+
+
+class Transient(Unreachable):
+    """No connection, a time-out, 429 or 5xx: may heal by itself. `retry_after_s` is the server's own wish, if any."""
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class NoAccess(Unreachable):
+    """Refused for who we are (401, 403, no usable credential): trying again does not help."""

@@ -1,0 +1,116 @@
+"""References to images, by the grammar of the OCI distribution specification and of `docker pull`.
+
+Law: `str(parse(text)) == text`. A reference is kept as it is written (`nginx`, not `docker.io/library/nginx`), because manifests are
+searched for what stands in them; `registry` and `path` give the normal form where a registry must be asked.
+Source: https://github.com/distribution/reference (`reference.go` states the grammar). What stands in manifests is wider than that
+grammar (`ko://…`, upper-case placeholders, `${REGISTRY}/web:1.0`): `split` takes any text apart, `parse` only what can be pulled.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Self
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_DOMAIN = rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_REPOSITORY = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+# The parts of any text. A substitution (of Flux, a shell or a template) is never looked into; a digest that is cut short is still one.
+_SUBSTITUTION = r"(?>\$\{[^}]*\}|\$\([^)]*\)|\{\{.*?\}\}|\$[A-Za-z_]\w*)"
+_WRITTEN = re.compile(
+    rf"(?P<repository>(?:{_SUBSTITUTION}|.)*?)"
+    rf"(?::(?P<tag>(?:{_SUBSTITUTION}|[A-Za-z0-9_.-])++))?"
+    rf"(?:@(?P<digest>[A-Za-z0-9+._-]+:[A-Za-z0-9=_-]+|{_SUBSTITUTION}))?",
+    re.DOTALL,
+)
+
+
+def is_tag(text: str) -> bool:
+    """Whether the distribution specification allows `text` as a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
+def is_digest(text: str) -> bool:
+    """Whether `text` is `sha256:<64 hex>` or `sha512:<128 hex>`."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class ImageReference:
+    """`repository` as written, registry host included where one is written; `tag` and `digest` are empty where absent."""
+
+    repository: str
+    tag: str = ""
+    digest: str = ""
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.repository}{tag}{digest}"
+
+    @classmethod
+    def split(cls, text: str) -> Self:
+        """The parts of any text, valid or not: what cannot be a tag or a digest belongs to the repository."""
+        match = _WRITTEN.fullmatch(text)
+        assert match, "the repository takes whatever is left"
+        return cls(match["repository"], match["tag"] or "", match["digest"] or "")
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The parts of `text`, or None where it is no image reference."""
+        name, at, digest = text.partition("@")
+        head, colon, tail = name.rpartition(":")
+        # A colon before the last slash belongs to the registry's port.
+        repository, tag = (head, tail) if colon and "/" not in tail else (name, "")
+        valid = (
+            _REPOSITORY.fullmatch(repository)
+            and (is_tag(tag) if tag or repository != name else True)
+            and (is_digest(digest) if at else True)
+        )
+        return cls(repository, tag, digest) if valid else None
+
+    def with_tag(self, tag: str, digest: str = "") -> Self:
+        """The same repository under another tag; the old digest never survives."""
+        return replace(self, tag=tag, digest=digest)
+
+    @property
+    def tag_is_variable(self) -> bool:
+        """Whether a substitution decides the tag: one in the tag or digest, or at the end of what stands without a tag."""
+        at_the_end = "" if self.tag else self.repository
+        found = re.search(_SUBSTITUTION, self.tag + self.digest) or re.search(
+            rf"{_SUBSTITUTION}\Z", at_the_end
+        )
+        return found is not None
+
+    @property
+    def registry(self) -> str:
+        """Host and port to ask; `docker.io` where none is written."""
+        host, slash, _ = self.repository.partition("/")
+        is_host = slash and ("." in host or ":" in host or host == "localhost")
+        return host if is_host else "docker.io"
+
+    @property
+    def path(self) -> str:
+        """The repository's name inside its registry; `library/nginx` for `nginx`."""
+        if self.registry == "docker.io":
+            bare = self.repository.removeprefix("docker.io/")
+            return bare if "/" in bare else f"library/{bare}"
+        return self.repository.partition("/")[2]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a registry holds under a tag.
+
+    `image` has tag and digest. `platforms` are `os/architecture[/variant]`, empty where the image does not say. `revision` and
+    `source` are its labels `org.opencontainers.image.*`, which an image may have inherited from its base image; `created` is when it
+    was built, as RFC 3339. All three are empty where absent.
+    """
+
+    image: ImageReference
+    media_type: str
+    platforms: tuple[str, ...] = ()
+    revision: str = ""
+    source: str = ""
+    created: str = ""
