@@ -1,0 +1,140 @@
+"""The objects of a YAML file as plain values, and the line of each value.
+
+Law: a scalar keeps the text that is written (`true`, `10m0s`, `0123`), since what it means is its reader's business; null
+reads as empty text. A merge key (`<<`) brings what is not there; of a repeated key the last one counts, as in every loader.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+from bumper.manifest.yamltext import (
+    Alias,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    Source,
+    compose,
+    name_of,
+    resolved,
+)
+from bumper.objects import Object, ObjectKey
+
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_TRUE = frozenset({"true", "yes", "on", "y"})  # YAML 1.1, which Kubernetes' own reader follows
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """One object of a file; `value` is a mapping of text, mappings and lists."""
+
+    path: str
+    value: Object
+    _source: Source = field(repr=False)
+    _node: Node = field(repr=False)
+
+    @cached_property
+    def key(self) -> ObjectKey:
+        """Which object it describes."""
+        return ObjectKey.of(self.value)
+
+    @property
+    def group(self) -> str:
+        """The API group, without the version; empty for the core group."""
+        group, slash, _ = text(self.value.get("apiVersion")).rpartition("/")
+        return group if slash else ""
+
+    def line(self, *route: str | int) -> int:
+        """The 1-based line of what stands under the route, or of the nearest above it that is there."""
+        node = self._node
+        for step in route:
+            below = _below(resolved(node), step)
+            if below is None:
+                break
+            node = below
+        return self._source.line(node.start)
+
+
+@lru_cache(maxsize=2048)  # several sites of one tree are found through the same files
+def documents(content: bytes, path: str) -> tuple[Document, ...]:
+    """Every mapping of the file, the items of a `List` one by one; NotYaml where it cannot be read."""
+    source = compose(content, path)
+    return tuple(_document(source, node) for root in source.documents for node in _objects(root))
+
+
+def text(value: Any) -> str:
+    """The value where it is text, else empty."""
+    return value if isinstance(value, str) else ""
+
+
+def items(value: Any) -> list[Any]:
+    """The value where it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value where it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def is_true(value: Any) -> bool:
+    """Whether Kubernetes reads the text as true."""
+    return text(value).lower() in _TRUE
+
+
+def plain(node: Node) -> Any:
+    """Text, mappings and lists of a node; each alias stands for the very value of its anchor."""
+    return _plain(node, {})
+
+
+def _document(source: Source, node: Node) -> Document:
+    return Document(source.path, plain(node), source, node)
+
+
+def _objects(root: Node) -> Iterator[Node]:
+    target = resolved(root)
+    if not isinstance(target, Mapping):
+        return
+    listed = _below(target, "items")
+    entries = resolved(listed) if listed else None
+    kind = _below(target, "kind")
+    if kind and text(plain(kind)).endswith("List") and isinstance(entries, Sequence):
+        yield from (entry for entry in entries.items if isinstance(resolved(entry), Mapping))
+    else:
+        yield root
+
+
+def _below(node: Scalar | Sequence | Mapping, step: str | int) -> Node | None:
+    if isinstance(node, Mapping):
+        found = [value for key, value in node.pairs if name_of(key) == step]
+        return found[-1] if found else None
+    if isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+        return node.items[step]
+    return None
+
+
+def _plain(node: Node, known: dict[int, Any]) -> Any:
+    """`known` holds what is read already, so that aliases stay linear and one inside its own anchor ends."""
+    if isinstance(node, Alias):
+        return known.get(id(node.target), "")
+    if isinstance(node, Scalar):
+        value: Any = "" if not node.style and node.value in _NULL else node.value
+        known[id(node)] = value
+        return value
+    if isinstance(node, Sequence):
+        listed = [_plain(item, known) for item in node.items]
+        known[id(node)] = listed
+        return listed
+    own: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
+    for key, below in node.pairs:
+        value = _plain(below, known)
+        if name_of(key) != "<<":
+            own[name_of(key)] = value
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            merged = mapping(one) | merged
+    known[id(node)] = merged | own
+    return known[id(node)]

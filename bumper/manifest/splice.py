@@ -1,0 +1,128 @@
+"""Edits of single values in a YAML file, proved.
+
+Law: after `apply`, every byte outside of the edits is the old one, and a reader finds exactly the edited scalars changed: each by
+exactly the edited text, each still a text, with nothing else different (values, styles, tags, anchors, aliases, structure, documents).
+Anything else is refused with `FieldUnsafe`.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from bumper.errors import FieldUnsafe, NotYaml
+from bumper.manifest.yamltext import Scalar, Source, compose
+
+_CONTEXT = 3  # lines around a change in a diff
+
+
+def equal_start(one: str, other: str) -> int:
+    """How many characters at the start are the same."""
+    return next(
+        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+@dataclass(frozen=True)
+class Edit:
+    """`old` stands at `start` to `end` (bytes) of the file; `new` takes its place."""
+
+    path: str
+    line: int
+    start: int
+    end: int
+    old: bytes
+    new: bytes
+
+
+def apply(content: bytes, edits: Collection[Edit]) -> bytes:
+    """The bytes after the edits, proved; FieldUnsafe where an edit does not fit these bytes or changes more than its value."""
+    ordered = sorted(set(edits), key=lambda edit: (edit.start, edit.end))
+    pieces, end = [], 0
+    for edit in ordered:
+        if edit.start < end or content[edit.start : edit.end] != edit.old:
+            raise FieldUnsafe(
+                f"{edit.path}:{edit.line}: {edit.old.decode(errors='replace')!r} does not stand there any more",
+                hint="the file has changed since the edit was planned: plan it again",
+            )
+        pieces += [content[end : edit.start], edit.new]
+        end = edit.end
+    edited = b"".join([*pieces, content[end:]])
+    if ordered:
+        _prove(content, edited, ordered)
+    return edited
+
+
+def _prove(content: bytes, edited: bytes, ordered: list[Edit]) -> None:
+    """Raises FieldUnsafe unless exactly the edited scalars differ between the two files, each as its edit says."""
+    path, line = ordered[0].path, ordered[0].line
+    before = compose(content, path)
+    try:
+        after = compose(edited, path)
+    except NotYaml as error:
+        raise FieldUnsafe(f"{path}:{line}: the edited file would not be YAML ({error.message})") from None
+    shift = 0
+    expected = set()
+    for edit in ordered:
+        index = bisect_right(before.scalars, edit.start, key=lambda scalar: before.byte(scalar.start)) - 1
+        scalars = (before.scalars[index], after.scalars[index]) if 0 <= index < len(after.scalars) else None
+        if not scalars or not _is_only_this(edit, shift, before, after, *scalars):
+            raise FieldUnsafe(f"{path}:{edit.line}: the new value would not be read as it is written")
+        expected.add(scalars[0].ordinal)
+        shift += len(edit.new) - len(edit.old)
+    # The last event ends the stream, so that files of different lengths differ somewhere in the shorter one.
+    shapes = enumerate(zip(before.shape, after.shape, strict=False))
+    if {at for at, (one, other) in shapes if one != other} != expected:
+        raise FieldUnsafe(f"{path}:{line}: the edit would change something else too")
+
+
+def _is_only_this(edit: Edit, shift: int, before: Source, after: Source, old: Scalar, new: Scalar) -> bool:
+    """Whether the scalar took the edit and nothing beyond: in its place, changed by the edited text, still a text."""
+    grown = len(edit.new) - len(edit.old)
+    in_place = (
+        before.byte(old.start) <= edit.start
+        and edit.end <= before.byte(old.end)
+        and after.byte(new.start) == before.byte(old.start) + shift
+        and after.byte(new.end) == before.byte(old.end) + shift + grown
+    )
+    was, now = edit.old.decode(errors="replace"), edit.new.decode(errors="replace")
+    if new.style != old.style:
+        was, now = was.strip(old.style), now.strip(new.style)
+    same = equal_start(was, now)
+    was_value, now_value = old.value.rstrip("\n"), new.value.rstrip("\n")
+    return (
+        in_place
+        and not old.is_key
+        and was_value.endswith(was[same:])
+        and now_value == was_value[: len(was_value) - len(was[same:])] + now[same:]
+        and new.reads_as_text(new.value)
+    )
+
+
+def diff(path: str, content: bytes, edited: bytes) -> str:
+    """The unified diff of an edited file, as `git diff` shows it but for the index line; empty where nothing changed.
+
+    Linear in the size of the file: an edit holds no line break, so line n stays line n.
+    """
+    lines = list(zip(_lines(content), _lines(edited), strict=True))
+    changed = [at for at, (old, new) in enumerate(lines) if old != new]
+    parts = [f"--- a/{path.lstrip('/')}\n", f"+++ b/{path.lstrip('/')}\n"] if changed else []
+    while changed:
+        last = next((at for at, after in pairwise(changed) if after - at > 2 * _CONTEXT), changed[-1])
+        start, end = max(0, changed[0] - _CONTEXT), min(len(lines), last + 1 + _CONTEXT)
+        changed = changed[changed.index(last) + 1 :]
+        parts.append(f"@@ -{start + 1},{end - start} +{start + 1},{end - start} @@\n")
+        for same, group in groupby(lines[start:end], key=lambda pair: pair[0] == pair[1]):
+            pairs = list(group)
+            parts += [_diff_line(" " if same else "-", old) for old, _ in pairs]
+            parts += [_diff_line("+", new) for _, new in pairs if not same]
+    return "".join(parts)
+
+
+def _lines(content: bytes) -> list[str]:
+    return re.findall(r"[^\n]*\n|[^\n]+", content.decode())
+
+
+def _diff_line(mark: str, line: str) -> str:
+    return f"{mark}{line}" if line.endswith("\n") else f"{mark}{line}\n\\ No newline at end of file\n"

@@ -1,0 +1,329 @@
+"""A YAML file as its readers see it, with the place in the bytes of every value.
+
+Law: nothing is ever dumped. `compose` gives the nodes of a file, each scalar with its place, and `shape`: one entry for each event
+of the reader (kind, anchor, tag, style, value), so that two files hold the same YAML exactly when their shapes are equal.
+Refused with `NotYaml` and the line: what no reader accepts, and what is not UTF-8.
+
+Read by libyaml first, which accepts what the cluster's readers accept (a tab before a comment) and is seven times as fast, then by
+ruamel.yaml's own parser where libyaml 0.1.7, the one inside ruamel.yaml.clib, is too old (`[web:1]`). Events rather than composed
+nodes: they show aliases where they stand, allow an anchor name to be defined again, and need no recursion.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+from bumper.errors import NotYaml
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00")
+_LINE_BREAK = re.compile(rb"\r\n?|\n")
+_PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|#[^\r\n]*)*)*")
+_STR_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_CHUNK = 4096  # characters between two known byte offsets
+
+Shape = tuple[str, str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Byte offsets in the file, and the 1-based line of the first byte as editors count it (LF, CRLF or CR)."""
+
+    start: int
+    end: int
+    line: int
+
+
+class Scalar(NamedTuple):
+    """`start` and `end` count characters and include quotes, anchor and tag; `style` is empty for a plain scalar.
+
+    `ordinal` is the index of its event in the file's shape.
+    """
+
+    start: int
+    end: int
+    value: str
+    style: str
+    tag: str
+    ordinal: int
+    is_key: bool
+
+    @property
+    def text(self) -> str:
+        """The value; empty for a null. Line ends that a block scalar adds do not count."""
+        is_null = not self.style and self.tag not in _STR_TAGS and self.value in _NULL
+        return "" if is_null else self.value.rstrip("\n")
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether its explicit tag, if any, allows a text."""
+        return not self.tag or self.tag in _STR_TAGS
+
+    def reads_as_text(self, value: str) -> bool:
+        """Whether every reader would take `value`, written in the style of this scalar, for the text that it is."""
+        return bool(self.style) or self.tag in _STR_TAGS or not reads_otherwise(value)
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    start: int
+    items: "list[Node]" = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Mapping:
+    start: int
+    items: "list[Node]" = field(default_factory=list)
+
+    @property
+    def pairs(self) -> "Iterator[tuple[Node, Node]]":
+        return zip(self.items[::2], self.items[1::2], strict=True)
+
+
+@dataclass(slots=True, eq=False)
+class Alias:
+    start: int
+    name: str
+    target: "Scalar | Sequence | Mapping"
+
+
+Node = Scalar | Sequence | Mapping | Alias
+
+
+def resolved(node: Node) -> Scalar | Sequence | Mapping:
+    """The node itself, or the one that an alias stands for."""
+    return node.target if isinstance(node, Alias) else node
+
+
+class Hit(NamedTuple):
+    """The scalar under a key. `at` is the character where it stands in that mapping, `through` how, if its place is another."""
+
+    scalar: Scalar
+    at: int
+    through: str = ""
+    repeated: bool = False
+
+
+def name_of(key: Node) -> str:
+    """The text of a key; empty for a key that is no scalar."""
+    target = resolved(key)
+    return target.value if isinstance(target, Scalar) else ""
+
+
+def lookup(mapping: Mapping, key: str, seen: frozenset[int] = frozenset()) -> list[Hit]:
+    """The scalars under `key`: the mapping's own (several where it is repeated), or else the first that a merge key brings."""
+    own = [node for name, node in mapping.pairs if name_of(name) == key]
+    if own or id(mapping) in seen:
+        return [
+            Hit(
+                scalar, node.start, f"the alias *{node.name}" if isinstance(node, Alias) else "", len(own) > 1
+            )
+            for node in own
+            if isinstance(scalar := resolved(node), Scalar)
+        ]
+    for name, node in mapping.pairs:
+        for merged in _merged(node) if name_of(name) == "<<" else ():
+            if hits := lookup(merged, key, seen | {id(mapping)}):
+                return [hit._replace(at=name.start, through="a merge key (<<)") for hit in hits]
+    return []
+
+
+def _merged(node: Node) -> Iterator[Mapping]:
+    target = resolved(node)
+    items = [resolved(item) for item in target.items] if isinstance(target, Sequence) else [target]
+    yield from (item for item in items if isinstance(item, Mapping))
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One file that was read. `documents` holds the root of each document, empty ones included."""
+
+    path: str
+    content: bytes
+    text: str
+    documents: tuple[Node, ...]
+    scalars: tuple[Scalar, ...]
+    shape: tuple[Shape, ...]
+
+    def line(self, character: int) -> int:
+        """The 1-based line of a character."""
+        return bisect_right(self._line_starts, self.byte(character))
+
+    def byte(self, character: int) -> int:
+        """The offset in the file of a character of `text`, without counting from the start each time."""
+        chunk = character // _CHUNK
+        start = chunk * _CHUNK
+        return self._chunk_starts[chunk] + len(self.text[start:character].encode())
+
+    def inner(self, scalar: Scalar) -> tuple[int, int] | None:
+        """The characters of a scalar without quotes, anchor, tag or block header; None where they cannot be told apart."""
+        properties = _PROPERTIES.match(self.text, scalar.start, scalar.end)
+        start, end = properties.end() if properties else scalar.start, scalar.end
+        written = self.text[start:end]
+        if scalar.style in ("'", '"'):
+            return (start + 1, end - 1) if written[:1] == written[-1:] == scalar.style else None
+        if scalar.style:
+            header = written.partition("\n")[0] if "\n" in written else written.partition("\r")[0]
+            body, value = written[len(header) :], scalar.value.rstrip("\n")
+            start += len(header) + body.find(value)
+            return (start, start + len(value)) if value and body.strip() == value else None
+        return (start, end) if written == scalar.value else None
+
+    def span(self, start: int, end: int) -> Span:
+        """The span of these characters."""
+        return Span(self.byte(start), self.byte(end), self.line(start))
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in _LINE_BREAK.finditer(self.content))]
+
+    @cached_property
+    def _chunk_starts(self) -> list[int]:
+        starts = [len(self.content) - len(self.text.encode())]
+        for at in range(0, len(self.text), _CHUNK):
+            starts.append(starts[-1] + len(self.text[at : at + _CHUNK].encode()))
+        return starts
+
+
+@lru_cache(maxsize=1)  # locating and proving read the same bytes one after the other
+def compose(content: bytes, path: str) -> Source:
+    """The nodes of a file; NotYaml, with the line, where it stops being YAML in UTF-8."""
+    text = _decoded(content, path)
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return _composed(YAML(typ="safe").parse(text), path, content, text)
+    except YAMLError as refusal:
+        try:
+            return _composed(YAML(typ="safe", pure=True).parse(text), path, content, text)
+        except YAMLError:
+            raise _not_yaml(refusal, text, path) from None
+
+
+def _decoded(content: bytes, path: str) -> str:
+    if content.startswith(_UTF16_OR_32) or content[1:2] == b"\x00":
+        raise NotYaml(
+            f"{path}:1: UTF-16 or UTF-32 text, expected UTF-8",
+            hint="save the file as UTF-8; Flux reads nothing else",
+        )
+    try:
+        return content.removeprefix(_BOM).decode()
+    except UnicodeDecodeError as error:
+        bom = len(content) - len(content.removeprefix(_BOM))
+        line = len(_LINE_BREAK.findall(content[: error.start + bom])) + 1
+        raise NotYaml(
+            f"{path}:{line}: byte 0x{error.object[error.start]:02x} is not UTF-8, expected UTF-8 text",
+            hint="save the file as UTF-8",
+        ) from None
+
+
+def _line_at(text: str, character: int) -> int:
+    return len(_LINE_BREAK.findall(text[:character].encode())) + 1
+
+
+def _not_yaml(refusal: Any, text: str, path: str) -> NotYaml:
+    """What the reader said, and where, in the form of our messages."""
+    mark = getattr(refusal, "problem_mark", None) or getattr(refusal, "context_mark", None)
+    index = mark.index if mark else getattr(refusal, "position", 0)
+    problem = getattr(refusal, "problem", None) or getattr(refusal, "reason", None) or "cannot be read"
+    line, template = _line_at(text, index), text.rfind("{{", 0, index + 2)
+    message = f"{path}:{line}: not YAML: {problem}"
+    if template < 0 or (beside := _line_at(text, template)) < line - 1:
+        return NotYaml(message, hint="correct the file first")
+    return NotYaml(
+        f"{message} after the template in line {beside}",
+        hint="edit the values of the chart instead of its templates",
+    )
+
+
+def _composed(events: Iterable[Any], path: str, content: bytes, text: str) -> Source:
+    documents = Sequence(0)
+    scalars: list[Scalar] = []
+    shape: list[Shape] = []
+    parents: list[Mapping | Sequence] = [documents]
+    anchors: dict[str, Scalar | Sequence | Mapping] = {}
+    for event in events:
+        kind, parent = type(event).__name__, parents[-1]
+        if kind == "ScalarEvent":
+            anchor, tag, style, value = (
+                event.anchor or "",
+                str(event.tag or ""),
+                event.style or "",
+                event.value,
+            )
+            is_key = type(parent) is Mapping and len(parent.items) % 2 == 0
+            start, end = event.start_mark.index, event.end_mark.index
+            scalar = Scalar(start, end, value, style, tag, len(shape), is_key)
+            shape.append((kind, anchor, tag, style, value))
+            scalars.append(scalar)
+            parent.items.append(scalar)
+            if anchor:
+                anchors[anchor] = scalar
+        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
+            node = (Mapping if kind == "MappingStartEvent" else Sequence)(event.start_mark.index)
+            shape.append((kind, event.anchor or "", str(event.tag or ""), str(bool(event.flow_style)), ""))
+            parent.items.append(node)
+            parents.append(node)
+            if event.anchor:
+                anchors[event.anchor] = node
+        elif kind == "AliasEvent":
+            if event.anchor not in anchors:
+                line = _line_at(text, event.start_mark.index)
+                raise NotYaml(f"{path}:{line}: not YAML: the alias *{event.anchor} has no anchor before it")
+            shape.append((kind, event.anchor, "", "", ""))
+            parent.items.append(Alias(event.start_mark.index, event.anchor, anchors[event.anchor]))
+        else:
+            shape.append((kind, "", "", "", ""))
+            if kind in ("MappingEndEvent", "SequenceEndEvent"):
+                parents.pop()
+            elif kind == "DocumentStartEvent":
+                anchors.clear()
+    return Source(path, content, text, tuple(documents.items), tuple(scalars), tuple(shape))
+
+
+# What some reader takes for something other than text when it stands plain: the union of YAML 1.1 (https://yaml.org/type/), the core
+# schema of YAML 1.2 (section 10.3.2) and go-yaml v3 (resolve.go), which kustomize, Flux and helm read with. Case is folded, which is
+# wider than any of them.
+_WORDS = frozenset(
+    (
+        "",
+        "~",
+        "null",
+        "y",
+        "n",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "true",
+        "false",
+        "nan",
+        "inf",
+        "infinity",
+        "=",
+        "<<",
+    )
+)
+_NUMBERS = re.compile(
+    r"""[-+]?(?:
+        0b[01]* | 0o?[0-9]* | 0x[0-9a-f.]*(?:p[-+]?[0-9]+)?  # binary, octal, hexadecimal, hexadecimal float
+      | (?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]+)?  # decimal, with a fraction and an exponent
+      | [0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?  # base 60
+      | \.inf | \.nan
+      ) | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:t|[ \t]+)[0-9: .tz+-]*)?  # date and time
+    """,
+    re.VERBOSE,
+)
+
+
+def reads_otherwise(plain: str) -> bool:
+    """Whether some reader takes this plain scalar for a number, a boolean, a date or null."""
+    folded = plain.lower()
+    # go-yaml drops every underscore before it looks for a number, but one at the start makes a text.
+    is_number = not plain.startswith("_") and _NUMBERS.fullmatch(folded.replace("_", ""))
+    return folded in _WORDS or bool(is_number)
