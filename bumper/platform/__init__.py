@@ -1,0 +1,243 @@
+"""The Flux tree of a repository: its Kustomizations, and where the image of each site stands.
+
+Law: the Flux Kustomization that is named after the site (or by the caller) says what is built; the image is the one whose
+repository ends with the site's name (or which the caller names); the field is the one that decides its tag, after all overlays.
+One candidate too many or too few is refused, with file and line of what is there: nothing is guessed, no configuration is read.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from posixpath import dirname
+
+from bumper import manifest
+from bumper.errors import FieldAmbiguous, FieldMissing
+from bumper.image import ImageReference
+from bumper.manifest import Field, FieldKind
+from bumper.manifest.document import is_true, items, text
+from bumper.objects import ObjectKey
+from bumper.platform import overlay, routes
+from bumper.platform.discovery import Site, Walk
+from bumper.platform.kustomize import Gap, Layer, Reading, expand, patches, within
+from bumper.platform.overlay import Image
+from bumper.tree import Tree
+
+__all__ = ["Site", "Target", "find", "sites"]
+
+_MOST_LISTED = 8
+# Those that roll out come before those that run once, where one field decides the image of both.
+_ROLLS_OUT = ("Deployment", "StatefulSet", "DaemonSet", "HelmRelease")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the image of a site stands, and what runs it.
+
+    `workload` is empty for an image that only a remote base names. `url` is where visitors find the site, empty if no route beside the
+    workload tells.
+    """
+
+    site: Site
+    field: Field
+    repository: str
+    workload: ObjectKey
+    container: str
+    url: str = ""
+
+    @property
+    def image(self) -> ImageReference:
+        """The image that reaches the cluster: its repository may be another one than that in the field (`newName`)."""
+        return replace(self.field.image, repository=self.repository)
+
+
+def sites(tree: Tree) -> tuple[Site, ...]:
+    """Every Flux Kustomization of the tree, roots first; none where the tree holds no Flux."""
+    return tuple(site for level in Walk(Reading(tree)).levels() for site in level)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What the caller looks for."""
+
+    name: str
+    repository: str
+    container: str
+
+    def __str__(self) -> str:
+        return f"the image {self.repository}" if self.repository else f"an image named {self.name}"
+
+    def names(self, image: Image) -> bool:
+        known = (image.repository, image.base.image.repository)
+        return self.repository in known if self.repository else self.name in map(_last, known)
+
+
+def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", container: str = "") -> Target:
+    """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one place.
+
+    `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository.
+    """
+    reading = Reading(tree)
+    site = replace(_site(reading, kustomization or name), name=name)
+    layer = _layer(reading, site)
+    found = overlay.images(reading, layer, _own_images(reading, site))
+    chosen = _choose(site, found, _Wish(name, image, container))
+    beside = [path for path in layer.all_files if dirname(path) == dirname(chosen.base.path)]
+    with_routes = [
+        path for path in beside if any(kind.encode() in reading.content(path) for kind in routes.KINDS)
+    ]
+    return Target(
+        site,
+        chosen.field,
+        chosen.repository,
+        chosen.workload,
+        chosen.base.container,
+        routes.address(
+            (one for path in with_routes for one in reading.documents(path)), chosen.base.workload.name
+        ),
+    )
+
+
+def _site(reading: Reading, wanted: str) -> Site:
+    walk = Walk(reading)
+    known: list[Site] = []
+    for level in walk.levels():
+        known += level
+        matching = [one for one in level if wanted in (one.name, one.document.path, _qualified(one))]
+        # The same Kustomization for two clusters is one place to edit.
+        distinct = {(one.kustomization, one.path): one for one in matching}
+        if len(distinct) > 1:
+            raise FieldAmbiguous(
+                f"{wanted}: {len(distinct)} Flux Kustomizations have this name: "
+                + ", ".join(f"{one.place} (path {one.path or '.'})" for one in distinct.values()),
+                hint="name the file of one of them: --kustomization FILE",
+            )
+        if matching:
+            return matching[0]
+    if not known and walk.broken:
+        raise walk.broken[0]
+    if not known:
+        raise FieldMissing(
+            f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
+            hint="name the platform repository with --repo",
+        )
+    problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
+    raise FieldMissing(
+        f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))})"
+        + "".join(f"; {problem}" for problem in problems),
+        hint="name one of those found with --kustomization"
+        if not problems
+        else "correct the Flux tree first",
+    )
+
+
+def _qualified(site: Site) -> str:
+    return f"{site.kustomization.namespace}/{site.kustomization.name}"
+
+
+def _nearest(wanted: str, known: Iterable[Site]) -> list[str]:
+    names = dict.fromkeys(one.name for one in known)
+    return sorted(names, key=lambda one: SequenceMatcher(None, wanted, one).ratio(), reverse=True)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _layer(reading: Reading, site: Site) -> Layer:
+    """What Flux builds for the site: its directory, with what the Kustomization itself adds."""
+    at = f"{site.document.path}:{site.document.line('spec', 'path')}: Kustomization {site.kustomization.name}"
+    if not site.is_ours:
+        raise FieldMissing(
+            f"{at} is built from {site.source}, which is not this repository",
+            hint="run bump on the repository that it is built from: --repo URL",
+        )
+    if site.leads_outside or not reading.is_directory(site.path):
+        why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
+        raise FieldMissing(f"{at} has path {site.path}, which {why}", hint="correct spec.path first")
+    components = _components(reading, site)
+    layers = expand(reading, [site.path, *components])
+    layer = layers[site.path]
+    if gaps := [gap for one in layers.values() for gap in one.all_gaps]:
+        raise FieldMissing("; ".join(map(str, gaps)), hint="Flux cannot build this: correct it first")
+    return replace(
+        layer,
+        components=(*layer.components, *(layers[one] for one in components)),
+        patches=(*layer.patches, *patches(reading, site.document, "spec", "patches")),
+        namespace=site.target_namespace or layer.namespace,
+        prefix=text(site.spec.get("namePrefix")) or layer.prefix,
+        suffix=text(site.spec.get("nameSuffix")) or layer.suffix,
+    )
+
+
+def _components(reading: Reading, site: Site) -> list[str]:
+    """The directories of `spec.components`, which are written relative to `spec.path`."""
+    found = []
+    for at, written in enumerate(map(text, items(site.spec.get("components")))):
+        place = within(site.path, written)
+        if place is not None and reading.is_directory(place):
+            found.append(place)
+        elif not is_true(site.spec.get("ignoreMissingComponents")):
+            line = site.document.line("spec", "components", at)
+            gap = Gap(site.document.path, line, f"spec.components names {written}, which does not exist")
+            raise FieldMissing(str(gap), hint="Flux cannot build this: correct it first")
+    return found
+
+
+def _own_images(reading: Reading, site: Site) -> list[Field]:
+    """`spec.images` of the Kustomization itself."""
+    path = site.document.path
+    if not items(site.spec.get("images")):
+        return []
+    found = manifest.fields(reading.content(path), path)
+    return [one for one in found if one.workload == site.kustomization and one.kind is FieldKind.NEW_TAG]
+
+
+def _last(repository: str) -> str:
+    return repository.rpartition("/")[2]
+
+
+def _choose(site: Site, found: Iterable[Image], wish: _Wish) -> Image:
+    where = f"{site.path or '.'} (Kustomization {site.kustomization.name})"
+    named = [one for one in found if wish.names(one)]
+    if not named:
+        raise FieldMissing(
+            f"{where}: {wish} is not there (found: {_places(found) or 'no image at all'})",
+            hint="name the repository with --image, or where it is built with --kustomization",
+        )
+    matching = [one for one in named if wish.container in ("", one.base.container)]
+    if not matching:
+        raise FieldMissing(
+            f"{where}: no container {wish.container} has {wish} (found: {_places(named)})",
+            hint="pass --container with one of the names found",
+        )
+    if len({(one.field.path, one.field.span) for one in matching}) > 1:
+        raise FieldAmbiguous(
+            f"{where}: {wish} stands in more than one place: {_places(matching)}",
+            hint=_how_to_choose(matching),
+        )
+    return min(matching, key=lambda one: _rank(one, wish.name))
+
+
+def _rank(image: Image, name: str) -> tuple[bool, bool, bool]:
+    return (image.workload.kind not in _ROLLS_OUT, image.workload.name != name, image.is_init)
+
+
+def _places(found: Iterable[Image]) -> str:
+    return _listed([_place(one) for one in found])
+
+
+def _place(image: Image) -> str:
+    container = f", container {image.base.container}" if image.base.container else ""
+    workload = f" ({image.workload}{container})" if image.workload.name else ""
+    return f"{image.field.path}:{image.field.span.line} {image.field.image}{workload}"
+
+
+def _how_to_choose(matching: list[Image]) -> str:
+    if len({one.repository for one in matching}) > 1:
+        return "choose one with --image REPOSITORY"
+    if len({one.base.container for one in matching}) == len(matching):
+        return "choose one with --container NAME, or give the image one images: entry in a kustomization.yaml"
+    return (
+        "give the image one images: entry with newTag in a kustomization.yaml, which decides for all of them"
+    )
