@@ -1,0 +1,169 @@
+"""What git and the servers behind it answer, turned into our errors.
+
+Law: a rejected push is told apart by the words in the parenthesis of its `--porcelain` line alone, since everything else may quote a
+commit message or a hook. Without such a line git's last words decide; what no rule knows is not retried.
+Texts of git 2.31 to 2.51 (http.c, remote-curl.c, connect.c, pkt-line.c, send-pack.c, transport.c, builtin/receive-pack.c), OpenSSH 9
+(sshconnect.c, sshconnect2.c, packet.c, kex.c) and GitHub, as the comments say.
+"""
+
+import re
+from collections.abc import Callable
+
+from bumper.errors import BumpError, Denied, LostRace, NoAccess, Transient, Unreachable, UsageError
+
+_ANOTHER_PUSH = re.compile(
+    r"fetch first|non-fast-forward|stale info"  # the client's own look (transport.c)
+    r"|failed to update ref"  # the server's, up to git 2.49 (receive-pack.c)
+    r"|cannot lock ref\b.*"  # GitHub
+    r"|incorrect old value provided|reference already exists|reference does not exist"  # git 2.50, GitLab
+)
+# GitHub in its outages, and a server that died before its report (send-pack.c).
+_NO_REPORT = re.compile(r"failure|Internal Server Error|remote failed to report status")
+
+_HTTP_STATUS = re.compile(r"The requested URL returned error: (\d{3})|RPC failed; HTTP (\d{3})")
+_REFUSED_IDENTITY = re.compile(
+    r"Authentication failed for|could not read (?:Username|Password)"  # remote-curl.c, prompt.c
+    r"|Permission denied \(|Host key verification failed"  # OpenSSH
+)
+_UNSEEN = re.compile(
+    r"repository '.*' not found|Repository not found"
+)  # remote-curl.c for 404; GitHub by ssh
+_READ_ONLY = re.compile(
+    r"Permission to \S+ denied to|marked as read only|not allowed to push"
+)  # GitHub, GitLab by ssh
+_MISSING_REF = re.compile(r"couldn't find remote ref|invalid refspec")  # builtin/fetch.c, refspec.c
+_MISSING_COMMIT = re.compile(r"not our ref|unadvertised object")  # upload-pack.c, fetch-pack.c
+_NO_REPOSITORY = re.compile(r"does not appear to be a git repository")  # connect.c, a path or ssh
+_UNTRUSTED = re.compile(r"certificate", re.IGNORECASE)  # curl with any of its TLS libraries
+_CONNECTION = re.compile(
+    r"unable to access|RPC failed"  # remote-curl.c, each before curl's own words
+    r"|the remote end hung up|unexpected disconnect|early EOF|expected flush after"  # pkt-line.c, connect.c, index-pack.c
+    r"|ssh: connect to host|ssh: Could not resolve|Connection (?:closed|reset|timed out)|kex_exchange_identification"  # OpenSSH
+    r"|Internal Server Error"  # GitHub
+)
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_MOST_LINES = 12
+
+_TOKEN_HINT = "pass a token that may read and write this repository in BUMP_TOKEN"  # noqa: S105
+
+
+class MissingRef(UsageError):
+    """The server has no such branch."""
+
+
+class NotSent(LostRace):
+    """Git saw by itself that the branch had moved: the server never got the commit."""
+
+
+def rejection(place: str, branch: str, stdout: str, stderr: str) -> BumpError:
+    """Why a push did not land, from the two outputs of `git push --porcelain`."""
+    line = next((line for line in stdout.splitlines() if line.startswith("!\t")), None)
+    if line is None:
+        return failure(place, stderr, pushing=True)
+    reason = _in_parenthesis(line.split("\t")[-1])
+    said = " ".join(_said_by_server(stderr))
+    if _ANOTHER_PUSH.fullmatch(reason):
+        lost = NotSent if line.endswith(f"\t[rejected] ({reason})") else LostRace
+        return lost(f"{place}: another push to {branch} came first ({reason}{_after('; ', said)})")
+    if _NO_REPORT.fullmatch(reason):
+        return Transient(
+            f"{place}: the server did not say what became of the push ({reason}{_after('; ', said)})"
+        )
+    return Denied(
+        f"{place}: {branch} refuses the push: {reason}{_after(': ', said)}",
+        hint=f"the rules of this repository decide who may push to {branch}; --branch names another one",
+    )
+
+
+def failure(place: str, stderr: str, *, pushing: bool = False) -> BumpError:
+    """Why git could not talk to the server."""
+    said = _last_words(stderr)
+    status = _HTTP_STATUS.search(stderr)
+    if status:
+        return _by_status(int(status[1] or status[2]), place, said, pushing)
+    for pattern, error in _rules(pushing):
+        if pattern.search(stderr):
+            return error(place, said)
+    return Unreachable(f"{place}: git failed: {said}")
+
+
+def _rules(pushing: bool) -> list[tuple[re.Pattern[str], Callable[[str, str], BumpError]]]:
+    return [
+        (_READ_ONLY, _denied if pushing else _no_access),
+        (_REFUSED_IDENTITY, _no_access),
+        (_UNSEEN, _unseen),
+        (_MISSING_REF, lambda place, said: MissingRef(f"{place}: {said}")),
+        (_MISSING_COMMIT, lambda place, said: Unreachable(f"{place}: the commit is not there: {said}")),
+        (_NO_REPOSITORY, lambda place, said: UsageError(f"{place}: {said}", hint="check --repo")),
+        (_UNTRUSTED, _untrusted),
+        (_CONNECTION, lambda place, said: Transient(f"{place}: {said}")),
+    ]
+
+
+def _by_status(status: int, place: str, said: str, pushing: bool) -> BumpError:
+    if 300 <= status < 400:
+        return UsageError(
+            f"{place}: the server redirects to another address ({status}), where no credential is sent to",
+            hint="pass the present URL of the repository with --repo; some hosts want .git at its end",
+        )
+    if status == 401 or (status == 403 and not pushing):
+        return _no_access(place, said)
+    if status == 403:
+        return _denied(place, said)
+    if status == 404:
+        return _unseen(place, said)
+    if status in (408, 429) or status >= 500:
+        return Transient(f"{place}: {said}")
+    return Unreachable(f"{place}: git failed: {said}")
+
+
+def _no_access(place: str, said: str) -> BumpError:
+    return NoAccess(f"{place}: no access: {said}", hint=_TOKEN_HINT)
+
+
+def _denied(place: str, said: str) -> BumpError:
+    return Denied(f"{place}: no permission to push: {said}", hint=_TOKEN_HINT)
+
+
+def _unseen(place: str, said: str) -> BumpError:
+    return NoAccess(
+        f"{place}: no such repository, or no access to it: {said}",
+        hint=f"check --repo; hosts answer so, too, where the token may not see the repository: {_TOKEN_HINT}",
+    )
+
+
+def _untrusted(place: str, said: str) -> BumpError:
+    return Unreachable(
+        f"{place}: {said}", hint="git's http.sslCAInfo or GIT_SSL_CAINFO names further authorities"
+    )
+
+
+def _in_parenthesis(summary: str) -> str:
+    """`fetch first` of `[rejected] (fetch first)`."""
+    return summary.partition("(")[2].rpartition(")")[0] or summary
+
+
+def _said_by_server(stderr: str) -> list[str]:
+    lines = (line.removeprefix("remote:").strip() for line in _lines(stderr) if line.startswith("remote:"))
+    return [line for line in lines if line][:_MOST_LINES]
+
+
+def _last_words(stderr: str) -> str:
+    """What the server said, then git's own `fatal:` line; the whole text where there is neither."""
+    said = _said_by_server(stderr)
+    said += [line.removeprefix("ERROR:").strip() for line in _lines(stderr) if line.startswith("ERROR:")]
+    said += [
+        line.partition(":")[2].strip() for line in _lines(stderr) if line.startswith(("error:", "fatal:"))
+    ]
+    kept = said or _lines(stderr)
+    return "; ".join(dict.fromkeys(kept[:_MOST_LINES])) or "it said nothing"
+
+
+def _lines(stderr: str) -> list[str]:
+    """The lines without what a terminal would obey: a server chooses this text."""
+    lines = (_CONTROL.sub("", line).strip() for line in stderr.splitlines())
+    return [line for line in lines if line]
+
+
+def _after(separator: str, text: str) -> str:
+    return separator + text if text else ""

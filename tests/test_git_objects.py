@@ -1,0 +1,70 @@
+"""Trees as bytes, held against git itself."""
+
+import subprocess
+from pathlib import Path
+
+from git_remotes import git
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bumper.git.objects import TreeEntry, format_tree, parse_commit, parse_tree
+
+SHA = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
+modes = st.sampled_from([b"100644", b"100755", b"120000", b"160000", b"40000"])
+entries = st.builds(TreeEntry, modes, st.binary(min_size=20, max_size=20).map(bytes.hex))
+unhurried = settings(deadline=None)
+
+
+@unhurried
+@given(st.dictionaries(names, entries))
+def test_formatting_and_parsing_are_inverse(tree: dict[str, TreeEntry]) -> None:
+    content = format_tree(tree.items())
+    assert parse_tree(content) == tree
+    assert format_tree(parse_tree(content).items()) == content
+
+
+@unhurried
+@given(st.dictionaries(names, entries, min_size=1), names, entries)
+def test_one_entry_more_leaves_the_others(tree: dict[str, TreeEntry], name: str, entry: TreeEntry) -> None:
+    after = parse_tree(format_tree({**tree, name: entry}.items()))
+    assert after.pop(name) == entry
+    assert after == {kept: one for kept, one in tree.items() if kept != name}
+
+
+def test_gits_order_and_ours_agree(tmp_path: Path) -> None:
+    """A directory sorts as if its name ended in a slash: `a.b`, `a/`, `a0`."""
+    git(tmp_path, "init", "--quiet", "--bare", str(tmp_path))
+    tree = {name: TreeEntry(b"100644", "1" * 40) for name in ("a.b", "a0", "a-b", "B", "ä", "z")}
+    tree |= {name: TreeEntry(b"40000", SHA) for name in ("a", "a.b.c", "b")}
+    tree["vendor"] = TreeEntry(b"160000", "2" * 40)
+    kinds = {b"100644": "blob", b"40000": "tree", b"160000": "commit"}
+    lines = "".join(
+        f"{entry.mode.decode()} {kinds[entry.mode]} {entry.sha}\t{name}\0" for name, entry in tree.items()
+    )
+    made = git(tmp_path, "mktree", "-z", "--missing", stdin=lines.encode())
+    command = ["git", "-C", str(tmp_path), "cat-file", "tree", made]
+    content = subprocess.run(command, check=True, capture_output=True).stdout
+    assert format_tree(tree.items()) == content
+    assert parse_tree(content) == tree
+    assert list(parse_tree(content)) == ["B", "a-b", "a.b", "a.b.c", "a", "a0", "b", "vendor", "z", "ä"]
+
+
+def test_a_name_that_is_not_utf_8_keeps_its_bytes() -> None:
+    content = b"100644 caf\xe9.yaml\0" + bytes.fromhex(SHA)
+    assert format_tree(parse_tree(content).items()) == content
+
+
+def test_a_signed_merge_commit() -> None:
+    content = (
+        f"tree {SHA}\nparent {'1' * 40}\nparent {'2' * 40}\nauthor Kim von <Ö> <kim@example.org> 1700000000 +0100\n"
+        "committer GitHub <noreply@github.com> 1700000000 +0100\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n parent x\n"
+        " -----END PGP SIGNATURE-----\n\nMerge this\nand that\n\nauthor Nobody <x>\n"
+    ).encode()
+    commit = parse_commit(content)
+    assert commit == (SHA, ("1" * 40, "2" * 40), "Kim von <Ö>", "Merge this and that")
+
+
+def test_a_commit_without_a_message() -> None:
+    content = f"tree {SHA}\nauthor  <> 1700000000 +0000\ncommitter  <> 1700000000 +0000\n\n".encode()
+    assert parse_commit(content) == (SHA, (), "", "")
