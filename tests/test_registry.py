@@ -1,0 +1,142 @@
+"""The registry gate: one way in, whatever the registry."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from registries import Opener, Serve, docker_registry, login, paths, push_over_http, reference
+
+from bumper.errors import ImageMissing, RepositoryMissing
+from bumper.image import ImageReference
+from bumper.sandbox.registry import RegistryServer
+
+pytest_plugins = ["registry_fixtures"]
+
+SHA = "abc1234def5678abc1234def5678abc1234def56"
+REVISION = "org.opencontainers.image.revision"
+
+
+class TestWhatEveryRegistryAnswers:
+    """The same questions to ACR's emulation, to the sandbox without it, and to the distribution project's registry."""
+
+    @pytest.fixture(params=["acr", "none", "basic", "docker-registry"])
+    def pushed(
+        self, request: pytest.FixtureRequest, tmp_path: Path, serve: Serve
+    ) -> Iterator[tuple[str, str, str]]:
+        """A registry's host and the digests of web:one (an image) and web:many (an index), which were pushed over HTTP."""
+        with ExitStack() as stack:
+            user = None
+            if request.param == "docker-registry":
+                host = stack.enter_context(docker_registry(tmp_path))
+            else:
+                server = serve(authentication=request.param, users={"me": "s3cret"})
+                host = server.host
+                if request.param == "basic":
+                    user = ("me", "s3cret")
+                    login(tmp_path, host, *user)
+            client = stack.enter_context(httpx.Client(base_url=f"http://{host}", auth=user))
+            if request.param == "acr":
+                token = server.tokens.granted("repository:web:pull,push")
+                client.headers["Authorization"] = f"Bearer {token}"
+            one = push_over_http(client, "web", "one")
+            many = push_over_http(client, "web", "many", platform="linux/amd64,linux/arm64/v8")
+            yield host, one, many
+
+    def test_a_tag(self, pushed: tuple[str, str, str], opened: Opener) -> None:
+        host, one, many = pushed
+        registry = opened()
+        image = registry.resolve(reference(f"{host}/web:one"))
+        assert (image.image.digest, image.platforms, image.revision) == (one, ("linux/amd64",), "a" * 40)
+        index = registry.resolve(reference(f"{host}/web:many"))
+        assert index.image == ImageReference(f"{host}/web", "many", many)
+        assert index.platforms == ("linux/amd64", "linux/arm64/v8")
+
+    def test_a_digest_goes_before_a_tag(self, pushed: tuple[str, str, str], opened: Opener) -> None:
+        host, one, _ = pushed
+        found = opened().resolve(reference(f"{host}/web:moved@{one}"))
+        assert found.image == ImageReference(f"{host}/web", "moved", one)
+
+    def test_what_is_not_there(self, pushed: tuple[str, str, str], opened: Opener) -> None:
+        host, _, _ = pushed
+        registry = opened()
+        for absent in (f"{host}/web:absent", f"{host}/web", f"{host}/web@sha256:{'0' * 64}"):
+            with pytest.raises(ImageMissing, match="MANIFEST_UNKNOWN") as caught:
+                registry.resolve(reference(absent))
+            assert type(caught.value) is ImageMissing
+
+    def test_a_commit(self, pushed: tuple[str, str, str], opened: Opener) -> None:
+        host, _, _ = pushed
+        with pytest.raises(ImageMissing) as caught:
+            opened().tag_for(reference(f"{host}/web:old"), SHA)
+        assert caught.value.message == (
+            f"{host}/web: the registry has no tag for commit {SHA}: tried abc1234 to abc1234def56 and all 40 digits"
+        )
+
+
+def test_the_distribution_project_s_registry_knows_no_repository_without_a_push(
+    tmp_path: Path, opened: Opener
+) -> None:
+    # It answers MANIFEST_UNKNOWN, since it looks for the tag alone; ACR answers NAME_UNKNOWN, as the sandbox does.
+    with docker_registry(tmp_path) as host, pytest.raises(ImageMissing, match="MANIFEST_UNKNOWN"):
+        opened().resolve(reference(f"{host}/absent:1"))
+
+
+@pytest.mark.parametrize("authentication", ["acr", "none"])
+def test_an_unknown_repository_is_told_apart(opened: Opener, serve: Serve, authentication: str) -> None:
+    server = serve(authentication=authentication)
+    with pytest.raises(RepositoryMissing, match="no such repository"):
+        opened().resolve(reference(f"{server.host}/absent:1"))
+    server.asked.clear()
+    with pytest.raises(RepositoryMissing):
+        opened().tag_for(reference(f"{server.host}/absent:1"), SHA)
+    assert [each.path for each in server.asked if each.status == 404] == ["/v2/absent/manifests/abc1234"]
+
+
+class TestTagFor:
+    @pytest.fixture
+    def server(self, serve: Serve) -> RegistryServer:
+        return serve(authentication="none")
+
+    @pytest.mark.parametrize("length", [7, 8, 10, 12, 40])
+    def test_a_full_sha_finds_the_tag_that_is_its_beginning(
+        self, server: RegistryServer, opened: Opener, length: int
+    ) -> None:
+        digest = server.push("web", SHA[:length])
+        found = opened().tag_for(reference(f"{server.host}/web:old@sha256:{'0' * 64}"), SHA)
+        assert found.image == ImageReference(f"{server.host}/web", SHA[:length], digest)
+
+    def test_the_shortest_goes_first_and_is_the_only_one_asked_for(
+        self, server: RegistryServer, opened: Opener
+    ) -> None:
+        server.push("web", SHA[:7])
+        server.push("web", SHA)
+        assert opened().tag_for(reference(f"{server.host}/web"), SHA).image.tag == SHA[:7]
+        assert [path for path in paths(server) if "/manifests/" in path] == [
+            f"GET /v2/web/manifests/{SHA[:7]} 200"
+        ]
+
+    def test_a_short_sha_is_taken_as_given(self, server: RegistryServer, opened: Opener) -> None:
+        server.push("web", SHA[:7])
+        with pytest.raises(ImageMissing):
+            opened().tag_for(reference(f"{server.host}/web"), SHA[:8])
+        assert opened().tag_for(reference(f"{server.host}/web"), SHA[:7]).image.tag == SHA[:7]
+
+    def test_another_commit_with_the_same_first_digits_is_passed_over(
+        self, server: RegistryServer, opened: Opener
+    ) -> None:
+        other = SHA[:7] + "0" * 33
+        server.push("web", SHA[:7], labels={REVISION: other})
+        with pytest.raises(ImageMissing) as caught:
+            opened().tag_for(reference(f"{server.host}/web"), SHA)
+        assert caught.value.message.endswith(f"; {SHA[:7]} is there, but was built from {other}")
+        server.push("web", SHA[:8], labels={REVISION: SHA})
+        assert opened().tag_for(reference(f"{server.host}/web"), SHA).image.tag == SHA[:8]
+
+    @pytest.mark.parametrize("label", [SHA, SHA[:12], "f" * 40, "v1.2.3", ""])
+    def test_a_label_of_this_commit_or_of_the_base_image_does_not_matter(
+        self, server: RegistryServer, opened: Opener, label: str
+    ) -> None:
+        server.push("web", SHA[:7], labels={REVISION: label})
+        assert opened().tag_for(reference(f"{server.host}/web"), SHA).image.tag == SHA[:7]

@@ -1,0 +1,229 @@
+"""Azure Container Registry, as the sandbox emulates it, through the real Azure SDK."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from registries import Opener, Serve, login, paths, reference, self_signed
+
+from bumper.errors import NoAccess
+from bumper.image import Manifest
+from bumper.registry.acr import AcrRegistry
+from bumper.registry.identity import authority_of
+from bumper.sandbox.registry import Fault, RegistryServer
+from bumper.sandbox.registry_tokens import APPLICATION, OBJECT
+
+pytest_plugins = ["registry_fixtures"]
+
+SHA = "abc1234def5678abc1234def5678abc1234def56"
+REVISION = "org.opencontainers.image.revision"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+class TestAzure:
+    def test_an_image_is_described_from_its_index_and_its_configuration(
+        self, opened: Opener, serve: Serve
+    ) -> None:
+        server = serve()
+        labels = {REVISION: SHA, "org.opencontainers.image.source": "https://github.com/o/web"}
+        digest = server.push("team/web", "abc1234", platform="linux/amd64,linux/arm/v7", labels=labels)
+        image = reference(f"{server.host}/team/web:abc1234")
+        assert opened().resolve(image) == Manifest(
+            image.with_tag("abc1234", digest),
+            "application/vnd.oci.image.index.v1+json",
+            ("linux/amd64", "linux/arm/v7"),
+            SHA,
+            "https://github.com/o/web",
+            "2024-01-01T00:00:00Z",
+        )
+
+    def test_an_image_without_an_index_tells_its_platform_itself(self, opened: Opener, serve: Serve) -> None:
+        server = serve()
+        digest = server.push("web", "1", platform="linux/arm64")
+        image = reference(f"{server.host}/web:1")
+        assert opened().resolve(image) == Manifest(
+            image.with_tag("1", digest), MANIFEST, ("linux/arm64",), created="2024-01-01T00:00:00Z"
+        )
+
+    def test_the_exchange_happens_once(self, opened: Opener, serve: Serve) -> None:
+        server = serve()
+        server.push("web", "1")
+        server.push("api", "1")
+        registry = opened()
+        registry.resolve(reference(f"{server.host}/web:1"))
+        config = server.asked[-1].path
+        assert config.startswith("/v2/web/blobs/sha256:")
+        assert paths(server) == [
+            "GET /v2/ 401",
+            "GET /v2/web/manifests/1 401",
+            "GET /msi/token 200",
+            "POST /oauth2/exchange 200",
+            "POST /oauth2/token 200",
+            "GET /v2/web/manifests/1 200",
+            f"GET {config} 206",
+        ]
+        registry.resolve(reference(f"{server.host}/web:1"))
+        assert paths(server) == ["GET /v2/web/manifests/1 200", f"GET {config} 206"]
+        registry.resolve(reference(f"{server.host}/api:1"))
+        assert paths(server)[:4] == [
+            "GET /v2/api/manifests/1 401",
+            "POST /oauth2/exchange 200",
+            "POST /oauth2/token 200",
+            "GET /v2/api/manifests/1 200",
+        ]
+
+    def test_an_access_token_that_has_expired_is_replaced(self, opened: Opener, serve: Serve) -> None:
+        server = serve()
+        digest = server.push("web", "1")
+        registry = opened()
+        image = reference(f"{server.host}/web:1")
+        registry.resolve(image)
+        challenge = (
+            f'Bearer realm="{server.origin}/oauth2/token",service="{server.host}",scope="repository:web:pull"'
+        )
+        server.faults.append(
+            Fault("/v2/web/manifests/1", 401, {"WWW-Authenticate": challenge, "Content-Length": "0"})
+        )
+        assert registry.resolve(image).image.digest == digest
+
+    def test_a_missing_role_is_named_with_the_identity_that_lacks_it(
+        self, opened: Opener, serve: Serve
+    ) -> None:
+        server = serve(actions=frozenset())
+        server.push("web", "1")
+        with pytest.raises(NoAccess) as caught:
+            opened().resolve(reference(f"{server.host}/web:1"))
+        assert caught.value.message == (
+            f"{server.host}/web:1: no access with DefaultAzureCredential (application {APPLICATION}, object {OBJECT}): "
+            "the registry answered 401 UNAUTHORIZED: authentication required; "
+            f"token server {server.host}: no access with no credential: "
+            "the registry answered 401 UNAUTHORIZED: authentication required"
+        )
+        assert "AcrPull" in caught.value.hint
+
+    def test_an_identity_that_cannot_be_had_names_what_was_tried(
+        self, opened: Opener, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server = serve()
+        server.push("web", "1")
+        monkeypatch.setenv("IDENTITY_HEADER", "wr0ng")
+        with pytest.raises(NoAccess) as caught:
+            opened().resolve(reference(f"{server.host}/web:1"))
+        assert "DefaultAzureCredential: ManagedIdentityCredential: " in caught.value.message
+        assert "az login" in caught.value.hint
+        assert "wr0ng" not in caught.value.message
+
+    def test_settings_that_azure_identity_refuses(
+        self, opened: Opener, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server = serve()
+        monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "nonsense")
+        with pytest.raises(NoAccess, match="AZURE_TOKEN_CREDENTIALS"):
+            opened().resolve(reference(f"{server.host}/web:1"))
+
+    def test_an_exchange_that_is_refused_is_not_a_missing_image(self, opened: Opener, serve: Serve) -> None:
+        server = serve()
+        server.push("web", "1")
+        server.faults.append(Fault("/oauth2/exchange", 404, {"Content-Length": "0"}))
+        with pytest.raises(NoAccess, match="the exchange answered 404"):
+            opened().resolve(reference(f"{server.host}/web:1"))
+
+    def test_anybody_may_pull_where_the_registry_lets_them(
+        self, opened: Opener, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server = serve(anonymous_pull=True)
+        digest = server.push("web", "1")
+        monkeypatch.delenv("IDENTITY_HEADER")
+        monkeypatch.delenv("IDENTITY_ENDPOINT")
+        monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+        assert opened().resolve(reference(f"{server.host}/web:1")).image.digest == digest
+
+    def test_what_docker_login_left_is_used_first(self, tmp_path: Path, opened: Opener, serve: Serve) -> None:
+        server = serve(users={"admin": "s3cret"})
+        digest = server.push("web", "1")
+        login(tmp_path, server.host, "admin", "s3cret")
+        assert opened().resolve(reference(f"{server.host}/web:1")).image.digest == digest
+        assert "POST /oauth2/exchange 200" not in paths(server)
+
+    def test_a_login_that_is_refused_leaves_the_identity(
+        self, tmp_path: Path, opened: Opener, serve: Serve
+    ) -> None:
+        server = serve(users={"admin": "s3cret"})
+        digest = server.push("web", "1")
+        login(tmp_path, server.host, "admin", "0ld")
+        registry = opened()
+        assert registry.resolve(reference(f"{server.host}/web:1")).image.digest == digest
+        asked = paths(server)
+        assert "GET /oauth2/token 401" in asked
+        assert "POST /oauth2/exchange 200" in asked
+        registry.resolve(reference(f"{server.host}/web:1"))
+        assert "GET /oauth2/token 401" not in paths(server), "what has been refused is not tried again"
+
+    @pytest.mark.parametrize(
+        ("registry", "environ", "expected"),
+        [
+            ("r.azurecr.io", {}, ""),
+            ("r.azurecr.cn", {}, "login.chinacloudapi.cn"),
+            ("r.azurecr.us", {}, "login.microsoftonline.us"),
+            ("r.azurecr.us", {"AZURE_AUTHORITY_HOST": "login.example"}, ""),
+        ],
+    )
+    def test_sovereign_clouds_sign_in_elsewhere(
+        self, registry: str, environ: dict[str, str], expected: str
+    ) -> None:
+        assert authority_of(registry, environ) == expected
+
+
+def test_https_on_loopback_goes_before_http_for_acr_too(tmp_path: Path, opened: Opener, serve: Serve) -> None:
+    signed = self_signed(tmp_path)
+    server = serve(tls=signed.context())
+    digest = server.push("web", "1")
+    # The identity's endpoint speaks plain HTTP, as App Service's does.
+    serve().tokens = server.tokens
+    registry = opened(SSL_CERT_FILE=str(signed.certificate_file))
+    assert registry.resolve(reference(f"{server.host}/web:1")).image.digest == digest
+    assert server.origin.startswith("https://")
+
+
+def test_an_azure_registry_with_a_certificate_that_nobody_vouches_for(tmp_path: Path, serve: Serve) -> None:
+    server = serve(tls=self_signed(tmp_path).context())
+    serve().tokens = server.tokens
+    acr = AcrRegistry(server.host, lambda: server.origin, environ={}, cafile=None, timeout_s=5.0)
+    with pytest.raises(NoAccess, match="is not trusted") as caught:
+        acr.manifest(reference(f"{server.host}/web:1"))
+    acr.close()
+    assert "SSL_CERT_FILE" in caught.value.hint
+
+
+def asked_by_a_program(server: RegistryServer, then: str) -> tuple[str, str]:
+    """What a process of its own writes to stdout and stderr that resolves web:1 and goes on with `then`."""
+    program = (
+        "import sys, time\n"
+        "from bumper.errors import NoAccess\n"
+        "from bumper.image import ImageReference\n"
+        "from bumper.registry import Registry\n"
+        "registry = Registry(environ={}, clock=type('C', (), {'now': staticmethod(time.monotonic)}))\n"
+        "try:\n"
+        f"    registry.resolve(ImageReference({server.host + '/web'!r}, '1'))\n"
+        f"{then}\n"
+        "finally:\n"
+        "    registry.close()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    return ran.stdout, ran.stderr
+
+
+def test_the_libraries_print_nothing(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = serve()
+    monkeypatch.setenv("IDENTITY_HEADER", "wr0ng")
+    assert asked_by_a_program(server, "except NoAccess: print('no access')") == ("no access\n", "")
+
+
+def test_azure_s_libraries_load_only_for_an_azure_registry(serve: Serve) -> None:
+    server = serve(authentication="none")
+    server.push("web", "1")
+    loaded = (
+        "    print(sorted({'azure', 'msal', 'requests'} & {name.partition('.')[0] for name in sys.modules}))"
+    )
+    assert asked_by_a_program(server, loaded) == ("[]\n", "")
