@@ -1,0 +1,209 @@
+"""Why a pod of ours does not come up: a table of causes, each with its grace, what shows it, what to say and what helps.
+
+Law: only pods of the new template are asked. The first row that a container shows is its cause. Causes that heal by themselves
+(a registry out of reach, no room on the nodes, a probe that does not pass yet) wait longer than certain ones. What the rows match, and
+where those texts come from, is the matter of `symptoms`.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from bumper.errors import Outcome
+from bumper.image import ImageReference
+from bumper.objects import at
+from bumper.rollout import symptoms
+from bumper.rollout.observation import Desired, Observation
+from bumper.rollout.patience import Finding
+from bumper.rollout.pods import own_pods
+from bumper.rollout.serving import pod_events
+from bumper.rollout.symptoms import See, Seen, Sight
+from bumper.rollout.verdict import Stage, Verdict
+
+LOG_LINES = 5
+
+
+class Cause(NamedTuple):
+    """A row: believed after `grace_s` or `enough_tries`. `says` and `hint` may name {image}, {container}, {pod}, {fact}, {tries}, …"""
+
+    reason: str
+    grace_s: float
+    see: See
+    says: str
+    hint: str
+    enough_tries: int | None = None
+    outcome: Outcome = Outcome.FAILED
+
+
+_DESCRIBE = "kubectl describe pod {pod} -n {namespace}"
+_LOGS = "kubectl logs {pod} -n {namespace} -c {container} --previous"
+_AGAIN = "the pods try again by themselves, and the same bump follows them"
+_BUILD = "build and push the image for the node's platform (kubectl get nodes -o wide), then bump its tag"
+
+# The certain causes first. The kubelet pulls again after 10 s, then 20 s, 40 s, … (its back-off), so 15 s grant one more try
+# and 120 s about four.
+CAUSES: tuple[Cause, ...] = (
+    Cause("InvalidImageName", 3, symptoms.waiting("InvalidImageName"), "{image} is no valid image name", _DESCRIBE),
+    Cause(
+        "WrongArchitecture", 5, symptoms.pull(symptoms.NO_PLATFORM),
+        "{image} has no variant for the node's platform ({fact})", _BUILD,
+    ),
+    Cause(
+        "NoSuchRepository", 5, symptoms.pull(symptoms.NO_REPOSITORY),
+        "{repository} is not in the registry ({fact}, {tries})", f"push the image; {_AGAIN}",
+    ),
+    Cause(
+        "TagGone", 15, symptoms.tag_gone,
+        "the registry had {image} when asked, but the node does not find it ({fact}, {tries})",
+        f"push it again if the tag was deleted; wait if the node pulls from a replica or mirror; {_AGAIN}",
+    ),
+    Cause(
+        "NoSuchTag", 5, symptoms.no_tag,
+        "{image} is not in the registry ({fact}, {tries})", f"push the image; {_AGAIN}",
+    ),
+    Cause(
+        "RegistryUnreachable", 120, symptoms.pull(symptoms.UNREACHABLE),
+        "the node can't reach the registry of {image}: {fact} ({tries})",
+        f"check the node's DNS, proxy and firewall; {_DESCRIBE}",
+    ),
+    Cause(
+        "PullDenied", 20, symptoms.pull(symptoms.DENIED),
+        "the node may not pull {image}: {fact}",
+        f"give the node's identity or the pod's imagePullSecrets the right to pull; {_AGAIN}",
+    ),
+    Cause(
+        "SignatureRejected", 10, symptoms.waiting("SignatureValidationFailed"),
+        "the node rejects the signature of {image}: {fact}", f"sign the image as the node's policy asks; {_AGAIN}",
+    ),
+    Cause(
+        "ImageNeverPulled", 10, symptoms.waiting("ErrImageNeverPull"),
+        "{image} is not on the node, and imagePullPolicy is Never", "set imagePullPolicy to IfNotPresent",
+    ),
+    Cause(
+        "ImagePullFailed", 30, symptoms.waiting(*symptoms.PULL_REASONS, "ImageInspectError"),
+        "{image} can't be pulled: {fact}", _DESCRIBE,
+    ),
+    Cause(
+        "MissingConfig", 20, symptoms.missing_config,
+        "pod {pod} can't start: {fact}",
+        f"create it in namespace {{namespace}}, or correct its name in the manifest; {_AGAIN}",
+    ),
+    Cause(
+        "ContainerConfigFailed", 20, symptoms.waiting("CreateContainerConfigError"),
+        "container {container} can't be configured: {fact}", _DESCRIBE,
+    ),
+    # kubelet kuberuntime/kuberuntime_container.go, container/sync_result.go
+    Cause(
+        "ContainerStartFailed", 20,
+        symptoms.waiting(
+            "CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError"
+        ),
+        "container {container} can't start: {fact}", _DESCRIBE,
+    ),
+    Cause(
+        "WrongArchitecture", 5, symptoms.wrong_executable,
+        "{image} is not built for the node's platform ({fact})", _BUILD,
+    ),
+    Cause(
+        "OOMKilled", 20, symptoms.out_of_memory,
+        "container {container} was killed {times} for its use of memory ({fact})",
+        "raise resources.limits.memory, or find what uses it", enough_tries=3,
+    ),
+    Cause(
+        "KilledByProbe", 60, symptoms.killed_by_probe,
+        "container {container} was restarted {times} by its {fact}", _LOGS, enough_tries=3,
+    ),
+    Cause(
+        "CrashLoop", 20, symptoms.crash,
+        "container {container} crashed {times} ({fact})", _LOGS, enough_tries=3,
+    ),
+    Cause(
+        "VolumeMountFailed", 90, symptoms.event("FailedMount", "FailedAttachVolume"), "pod {pod}: {fact}", _DESCRIBE
+    ),
+    # The node's network or runtime, not what was deployed.
+    Cause(
+        "SandboxFailed", 90, symptoms.event("FailedCreatePodSandBox"), "pod {pod}: {fact}", _DESCRIBE,
+        outcome=Outcome.BLOCKED,
+    ),
+    Cause(
+        "Unschedulable", 120, symptoms.unschedulable,
+        "no node takes pod {pod}: {fact}", f"add capacity, or lower the pod's requests; {_DESCRIBE}",
+    ),
+    Cause(
+        "NotReady", 120, symptoms.not_ready,
+        "container {container} runs but is not ready: {fact} ({tries})",
+        "kubectl logs {pod} -n {namespace} -c {container}",
+    ),
+    Cause("Evicted", 120, symptoms.evicted, "pod {pod} was evicted: {fact}", "kubectl describe nodes"),
+)  # fmt: skip
+
+
+def findings(desired: Desired, observation: Observation) -> list[Finding]:
+    """The causes that our pods show, in the order of the table, one for each cause and container."""
+    found: dict[str, tuple[int, Finding]] = {}
+    for sight in _sights(desired, observation):
+        for rank, cause in enumerate(CAUSES):
+            seen = cause.see(sight)
+            if seen:
+                finding = _finding(cause, sight, seen)
+                before = found.get(finding.key)
+                if before is None or finding.tries > before[1].tries:
+                    found[finding.key] = rank, finding
+                break
+    return [finding for _, finding in sorted(found.values(), key=lambda ranked: ranked[0])]
+
+
+def _sights(desired: Desired, observation: Observation) -> Iterator[Sight]:
+    for pod in own_pods(desired, observation):
+        name = at(pod, "metadata", "name") or ""
+        events = pod_events(observation, name)
+        for specs, statuses in (
+            ("initContainers", "initContainerStatuses"),
+            ("containers", "containerStatuses"),
+        ):
+            by_name = {spec.get("name"): spec for spec in at(pod, "spec", specs) or ()}
+            for status in at(pod, "status", statuses) or ():
+                container = status.get("name") or ""
+                log = observation.logs.get(f"{name}/{container}", "")
+                spec: Any = by_name.get(container) or {"name": container}
+                yield Sight(desired, pod, spec, status, events, log, specs == "initContainers")
+        yield Sight(desired, pod, {}, {}, events, "")
+
+
+def _finding(cause: Cause, sight: Sight, seen: Seen) -> Finding:
+    image = ImageReference.parse(sight.spec.get("image") or "") or sight.desired.image
+    container = sight.spec.get("name") or ""
+    words = {
+        "image": str(image.with_tag(image.tag)) if image.tag else str(image),
+        "repository": image.repository,
+        "container": container,
+        "pod": at(sight.pod, "metadata", "name") or "",
+        "namespace": at(sight.pod, "metadata", "namespace") or sight.desired.workload.namespace,
+        "fact": seen.fact,
+        "tries": "1 try" if seen.tries == 1 else f"{seen.tries} tries",
+        "times": "once" if seen.tries == 1 else f"{seen.tries} times",
+    }
+    other = (
+        "" if sight.is_ours or not container else f" (container {container} is not what this deploy changes)"
+    )
+    return Finding(
+        key=f"{cause.reason} {container}",
+        grace_s=cause.grace_s,
+        tries=seen.tries,
+        enough_tries=cause.enough_tries,
+        verdict=Verdict(
+            cause.outcome,
+            cause.reason,
+            cause.says.format_map(words) + other,
+            hint=cause.hint.format_map(words),
+            evidence=_evidence(sight),
+            stage=Stage.ROLLED_OUT,
+        ),
+    )
+
+
+def _evidence(sight: Sight) -> tuple[str, ...]:
+    warnings = [event for event in sight.events if event.get("type") == "Warning"]
+    lines = [f"{event.get('reason')}: {event.get('message')}" for event in warnings[-2:]]
+    if sight.message and not any(sight.message in line for line in lines):
+        lines.insert(0, f"{sight.waiting}: {sight.message}")
+    return (*lines, *(f"log: {line}" for line in sight.log.splitlines()[-LOG_LINES:]))

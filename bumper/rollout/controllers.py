@@ -1,0 +1,202 @@
+"""What the workload's own controller says against a rollout: told not to roll, can't make pods, gave up.
+
+Law: a status counts only once it has seen the current generation; before that it speaks of the old template. Fields and reasons:
+Kubernetes 1.36.1 (pkg/controller/deployment/util, replicaset/replica_set_utils.go, statefulset/stateful_pod_control.go,
+controller_utils.go), helm-controller 1.6 (api/v2/condition_types.go, internal/reconcile/atomic_release.go).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from bumper.errors import Outcome
+from bumper.objects import Object, at, condition
+from bumper.rollout.observation import Desired, Observation
+from bumper.rollout.patience import Finding
+from bumper.rollout.pods import new_replica_set, own_pods
+from bumper.rollout.serving import last_time
+from bumper.rollout.template import template_image
+from bumper.rollout.verdict import Stage, Verdict
+from bumper.rollout.workload import completion
+
+_RETRY_S = 20.0
+
+# Why the API server refuses to create pods, in its own words: apiserver plugin/resourcequota/controller.go,
+# plugin/webhook/errors/statuserror.go, pod-security-admission admission.go, plugin/pkg/admission/serviceaccount/admission.go.
+_REFUSALS = (
+    (re.compile(r"exceeded quota: "), "QuotaExceeded", "raise it or lower the requests: kubectl describe quota -n {namespace}"),
+    (re.compile(r"admission webhook \S+ denied the request"), "AdmissionDenied", "make the pod follow the webhook's rule"),
+    (re.compile(r"violates PodSecurity"), "AdmissionDenied", "make the pod follow the namespace's security standard"),
+    (re.compile(r"error looking up service account"), "ServiceAccountMissing", "create the service account in namespace {namespace}"),
+)  # fmt: skip
+
+
+def held_back(desired: Desired, observation: Observation) -> Finding | None:
+    """The setting by which someone keeps the workload from rolling, if there is one: no time heals it."""
+    workload = observation.workload
+    kind, name = at(workload, "kind"), desired.workload.name
+    namespace = desired.workload.namespace
+    if kind == "Deployment" and at(workload, "spec", "paused"):
+        hint = f"kubectl rollout resume deployment {name} -n {namespace}"
+        return _held("Paused", f"{desired.workload} is paused: it makes no new pods", hint)
+    if kind in ("Job", "HelmRelease") and at(workload, "spec", "suspend"):
+        hint = (
+            f"flux resume helmrelease {name} -n {namespace}"
+            if kind == "HelmRelease"
+            else f'kubectl patch job {name} -n {namespace} -p \'{{"spec":{{"suspend":false}}}}\''
+        )
+        return _held("Suspended", f"{desired.workload} is suspended", hint)
+    if workload is None or not _is_current(workload) or not _runs_ours(desired, workload):
+        return None
+    partition = at(workload, "spec", "updateStrategy", "rollingUpdate", "partition")
+    counts = completion(workload).text
+    if at(workload, "spec", "updateStrategy", "type") == "OnDelete":
+        hint = f"delete its old pods one by one: kubectl get pods -n {namespace}"
+        return _held(
+            "OnDelete", f"{desired.workload} replaces a pod only when someone deletes it ({counts})", hint
+        )
+    updated = at(workload, "status", "updatedReplicas") or 0
+    # Until the pods above the partition are new, there is still something to wait for.
+    if kind == "StatefulSet" and partition and updated + partition >= (at(workload, "spec", "replicas") or 1):
+        hint = "lower spec.updateStrategy.rollingUpdate.partition in its manifest"
+        return _held("Partition", f"{desired.workload} keeps its first {partition} pods old ({counts})", hint)
+    return None
+
+
+def _held(reason: str, message: str, hint: str) -> Finding:
+    return Finding(reason, Verdict(Outcome.SUSPENDED, reason, message, hint=hint, stage=Stage.ROLLED_OUT), 0)
+
+
+def findings(desired: Desired, observation: Observation, causes: Sequence[Finding]) -> list[Finding]:
+    """What the controllers report of our template. `causes` are those of its pods: they say why a controller gave up."""
+    workload = observation.workload
+    if workload is None or not _runs_ours(desired, workload):
+        return []
+    kind = desired.workload.kind
+    found = list(_not_created(desired, observation))
+    if kind == "Deployment":
+        found += _deadline(desired, workload, causes)
+    elif kind == "Job":
+        found += _job(desired, observation)
+    elif kind == "HelmRelease":
+        found += _helm_release(desired, workload)
+    return found
+
+
+def _runs_ours(desired: Desired, workload: Object) -> bool:
+    return desired.is_met_by(template_image(desired, workload))
+
+
+def _is_current(workload: Object) -> bool:
+    generation = at(workload, "metadata", "generation")
+    return generation is not None and at(workload, "status", "observedGeneration") == generation
+
+
+def _deadline(desired: Desired, workload: Object, causes: Sequence[Finding]) -> Iterator[Finding]:
+    progressing = condition(workload, "Progressing")
+    if not _is_current(workload) or not progressing or progressing.reason != "ProgressDeadlineExceeded":
+        return
+    limit = f"progressDeadlineSeconds of {at(workload, 'spec', 'progressDeadlineSeconds')} s are over"
+    verdict = Verdict(
+        Outcome.FAILED,
+        "ProgressDeadlineExceeded",
+        f"{desired.workload} made no progress ({completion(workload).text}): its {limit}",
+        hint=f"kubectl describe deployment {desired.workload.name} -n {desired.workload.namespace}",
+        evidence=(progressing.message,),
+        stage=Stage.ROLLED_OUT,
+    )
+    if causes:
+        known = causes[0].verdict
+        verdict = replace(known, message=f"{known.message}; the {limit}")
+    yield Finding("ProgressDeadlineExceeded", verdict, 0)
+
+
+def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding]:
+    """Pods that the API server refuses to create: a condition of the ReplicaSet, an event of the other kinds."""
+    if desired.workload.kind == "Deployment":
+        failure = condition(new_replica_set(desired, observation), "ReplicaFailure")
+        # The Deployment repeats the condition of its ReplicaSets, which may be unreadable to us.
+        if failure is None and observation.workload and _is_current(observation.workload):
+            failure = condition(observation.workload, "ReplicaFailure")
+        text = failure.message if failure and failure.status == "True" else ""
+    else:
+        text = _failed_create(desired, observation)
+    if not text:
+        return
+    unknown = ("PodsNotCreated", "kubectl get events -n {namespace}")
+    reason, hint = next((found for pattern, *found in _REFUSALS if pattern.search(text)), unknown)
+    verdict = Verdict(
+        Outcome.FAILED,
+        reason,
+        f"{desired.workload} can't create its pods: {text}",
+        hint=hint.format(namespace=desired.workload.namespace),
+        stage=Stage.ROLLED_OUT,
+    )
+    yield Finding(reason, verdict, _RETRY_S)
+
+
+def _failed_create(desired: Desired, observation: Observation) -> str:
+    key = (desired.workload.kind, desired.workload.name)
+    mine = sorted(
+        (
+            event
+            for event in observation.events
+            if (at(event, "involvedObject", "kind"), at(event, "involvedObject", "name")) == key
+        ),
+        key=last_time,
+    )
+    # Events live for an hour: one from before our artifact was stored tells of another template, a later success that it is over.
+    newest = mine[-1] if mine else {}
+    stored = at(observation.source, "status", "artifact", "lastUpdateTime") or ""
+    is_ours = newest.get("reason") == "FailedCreate" and last_time(newest) >= stored
+    return (newest.get("message") or "") if is_ours else ""
+
+
+def _job(desired: Desired, observation: Observation) -> Iterator[Finding]:
+    failed = condition(observation.workload, "Failed")
+    if failed is None or failed.status != "True":
+        return
+    codes = sorted(
+        {
+            str(code)
+            for pod in own_pods(desired, observation)
+            for status in at(pod, "status", "containerStatuses") or ()
+            if (code := at(status, "state", "terminated", "exitCode")) is not None
+        }
+    )
+    exits = f" (exit code {', '.join(codes)})" if codes else ""
+    verdict = Verdict(
+        Outcome.FAILED,
+        "JobFailed",
+        f"{desired.workload} failed{exits}: {failed.reason}: {failed.message}",
+        hint=f"kubectl logs job/{desired.workload.name} -n {desired.workload.namespace}",
+        evidence=tuple(line for log in observation.logs.values() for line in log.splitlines()[-5:]),
+        stage=Stage.ROLLED_OUT,
+    )
+    yield Finding("JobFailed", verdict, 0)
+
+
+# Of a chart's release; ArtifactFailed and DependencyNotReady are another object's fault.
+_RELEASE_FAILED = re.compile(
+    r"(?:Install|Upgrade|Test|Rollback|Uninstall)Failed|(?:Rollback|Uninstall)Succeeded"
+)
+
+
+def _helm_release(desired: Desired, workload: Object) -> Iterator[Finding]:
+    ready, stalled = condition(workload, "Ready"), condition(workload, "Stalled")
+    if at(workload, "status", "lastAttemptedGeneration") != at(workload, "metadata", "generation"):
+        return
+    hint = f"flux get helmrelease {desired.workload.name} -n {desired.workload.namespace}"
+    if stalled and stalled.status == "True":
+        text = f"{desired.workload} has given up: {stalled.message}"
+        evidence = (ready.message,) if ready else ()
+        verdict = Verdict(
+            Outcome.FAILED, stalled.reason, text, hint, evidence=evidence, stage=Stage.ROLLED_OUT
+        )
+        yield Finding(stalled.reason, verdict, 0)
+    elif ready and ready.status == "False":
+        is_ours = _RELEASE_FAILED.fullmatch(ready.reason) is not None
+        outcome = Outcome.FAILED if is_ours else Outcome.BLOCKED
+        text = f"{desired.workload}: {ready.message}"
+        verdict = Verdict(outcome, ready.reason, text, hint, stage=Stage.ROLLED_OUT)
+        yield Finding(ready.reason, verdict, _RETRY_S if is_ours else 60.0)

@@ -1,0 +1,175 @@
+"""What the Flux objects say of our commit.
+
+Law: only a revision that carries our commit, by ancestry, speaks of our deploy, for good or ill; what git could not tell is neither
+yes nor no. `status.observedGeneration`, `lastHandledReconcileAt` and an old `Ready=True` prove nothing by themselves.
+Texts and fields: kustomize-controller 1.9.4 (internal/controller/kustomization_controller.go), source-controller 1.9.3
+(internal/controller/gitrepository_controller.go), fluxcd/pkg ssa 0.76.1 (manager_wait.go, errors/errors.go).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bumper.objects import Condition, Object, ObjectKey, at, condition
+from bumper.revision import Revision
+from bumper.rollout.observation import Desired, Observation, RevisionFacts
+
+# "Fetching|Building manifests for", "Detecting drift for", "Running health checks for", then "revision <it> with a timeout of …".
+_IN_FLIGHT = re.compile(
+    r"(?P<doing>Fetching|Building|Detecting drift|Running health checks)\b.* revision (?P<revision>\S+) with a timeout of"
+)
+# `utils.FmtObjMetadata`: kind/namespace/name or kind/name.
+_OBJECT = r"(?P<kind>[A-Z]\w*)/(?:(?P<namespace>[a-z0-9.-]+)/)?(?P<name>[a-z0-9.:-]+)"
+# "failed early due to stalled resources: […]" and "timeout waiting for: […]", each entry "<object> status: '<status>'".
+_UNHEALTHY = re.compile(_OBJECT + r" status: '(?P<status>\w+)'")
+# "<object> dry-run failed", "<object> not found", "<object> namespace not specified", each followed by the API's answer.
+_REFUSED = re.compile("^" + _OBJECT + r" (?:dry-run failed|not found|namespace not specified)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+class Carries(StrEnum):
+    """What a revision means to our deploy."""
+
+    OURS = "our commit and our image"
+    OTHER = "our commit and another image"
+    NOT_OURS = "not our commit"
+    UNKNOWN = "not known"
+    NOTHING = "no revision"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far our commit has come: each field judges one revision that the objects name, next to its text.
+
+    `is_settled` says that the Kustomization is Ready in its current generation, for whatever it applied last.
+    """
+
+    fetched: Carries
+    attempted: Carries
+    applied: Carries
+    in_flight: Carries
+    fetched_revision: str
+    applied_revision: str
+    in_flight_revision: str
+    doing: str
+    is_settled: bool
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether Flux has our commit: the Kustomization proves it too, where the source can't be read."""
+        return any(
+            carried in (Carries.OURS, Carries.OTHER)
+            for carried in (self.fetched, self.attempted, self.applied, self.in_flight)
+        )
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether our revision is being applied or was: its manifests may be in the cluster."""
+        return Carries.OURS in (self.attempted, self.applied, self.in_flight)
+
+    @property
+    def run(self) -> Carries:
+        """What the run carries that the current `Ready` speaks of.
+
+        The message of `Reconciling` is written at the start of each run; `lastAttemptedRevision` stays old where the path is missing.
+        """
+        return self.in_flight if self.in_flight is not Carries.NOTHING else self.attempted
+
+
+def standing(desired: Desired, observation: Observation) -> Standing:
+    """Where our commit stands, from the source and the Kustomization."""
+    kustomization = observation.kustomization
+    reconciling = condition(kustomization, "Reconciling")
+    match = _IN_FLIGHT.match(reconciling.message) if reconciling and reconciling.status == "True" else None
+    fetched = at(observation.source, "status", "artifact", "revision") or ""
+    attempted = at(kustomization, "status", "lastAttemptedRevision") or ""
+    applied = at(kustomization, "status", "lastAppliedRevision") or ""
+    in_flight = match["revision"] if match else ""
+    return Standing(
+        fetched=carries(desired, observation.revisions, fetched),
+        attempted=carries(desired, observation.revisions, attempted),
+        applied=carries(desired, observation.revisions, applied),
+        in_flight=carries(desired, observation.revisions, in_flight),
+        fetched_revision=fetched,
+        applied_revision=applied,
+        in_flight_revision=in_flight,
+        doing=match["doing"] if match else "",
+        is_settled=_is_settled(kustomization),
+    )
+
+
+def carries(desired: Desired, revisions: Mapping[str, RevisionFacts], text: str) -> Carries:
+    """What the revision that Flux wrote as `text` means to our deploy."""
+    revision = Revision.parse(text)
+    if revision is None:
+        return Carries.UNKNOWN if text else Carries.NOTHING
+    if desired.revision and revision.sha == desired.revision.sha:
+        return Carries.OURS
+    facts = revisions.get(revision.sha, RevisionFacts(None, None))
+    if desired.revision is None:
+        # The branch held the image before we came: the content alone decides, and another one may be older or newer.
+        if facts.image is None:
+            return Carries.UNKNOWN
+        return Carries.OURS if desired.is_met_by(facts.image) else Carries.NOT_OURS
+    if facts.includes_commit is False:
+        return Carries.NOT_OURS
+    if facts.includes_commit is None or facts.image is None:
+        return Carries.UNKNOWN
+    return Carries.OURS if desired.is_met_by(facts.image) else Carries.OTHER
+
+
+def _is_settled(kustomization: Object | None) -> bool:
+    # Ready turns True some 15 ms before lastAppliedRevision changes: whoever asks this must judge that field of the same object too.
+    ready = condition(kustomization, "Ready")
+    generation = at(kustomization, "metadata", "generation")
+    return (
+        ready is not None
+        and ready.status == "True"
+        and generation is not None
+        and at(kustomization, "status", "observedGeneration") == generation
+        and not at(kustomization, "metadata", "deletionTimestamp")
+    )
+
+
+def short(revision: str) -> str:
+    """`main@sha1:3f9d2ab`: a revision as people read it."""
+    parsed = Revision.parse(revision)
+    return parsed.short if parsed else revision
+
+
+def since(found: Condition) -> str:
+    """` since <time> (cluster time)`: the cluster's clock is shown, never compared with ours."""
+    return f" since {found.last_transition_time} (cluster time)" if found.last_transition_time else ""
+
+
+def unhealthy_objects(message: str) -> list[ObjectKey]:
+    """The objects that a health check names, empty where it names none (kustomize-controller 1.9.4 does so at some time-outs)."""
+    return [_key(match) for match in _UNHEALTHY.finditer(message)]
+
+
+def refused_object(message: str) -> ObjectKey | None:
+    """The object that the API refused in a dry run."""
+    match = _REFUSED.match(message)
+    return _key(match) if match else None
+
+
+def _key(match: re.Match[str]) -> ObjectKey:
+    return ObjectKey(match["kind"], match["namespace"] or "", match["name"])
+
+
+def seconds(duration: str) -> float | None:
+    """`1m30s` → 90.0, None for what is no duration. The form is that of Go's time.Duration."""
+    if not duration or _DURATION.sub("", duration):
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(duration))
+
+
+def health_timeout_s(kustomization: Object | None) -> float | None:
+    """How long Flux waits for health, None where it does not wait. Default and floor: `Kustomization.GetTimeout` of the API 1.9.4."""
+    if not (at(kustomization, "spec", "wait") or at(kustomization, "spec", "healthChecks")):
+        return None
+    interval_s = seconds(at(kustomization, "spec", "interval") or "") or 0.0
+    timeout_s = seconds(at(kustomization, "spec", "timeout") or "")
+    return max(timeout_s if timeout_s is not None else interval_s - 30.0, 30.0)

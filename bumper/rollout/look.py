@@ -1,0 +1,59 @@
+"""One look at one site, with what every rule needs of it: how far our commit has come."""
+
+from functools import cached_property
+
+from bumper.rollout.flux import Carries, Standing, standing
+from bumper.rollout.observation import Desired, Observation
+from bumper.rollout.pods import lagging_pods
+from bumper.rollout.template import template_image
+from bumper.rollout.verdict import Stage
+from bumper.rollout.workload import Completion, completion
+
+
+class Look:
+    """What was wanted and seen, and the claims that follow from both. Nothing in it changes."""
+
+    def __init__(self, desired: Desired, observation: Observation) -> None:
+        self.desired = desired
+        self.observation = observation
+
+    @cached_property
+    def flux(self) -> Standing:
+        return standing(self.desired, self.observation)
+
+    @cached_property
+    def completion(self) -> Completion | None:
+        workload = self.observation.workload
+        return completion(workload) if workload is not None else None
+
+    @cached_property
+    def runs_ours(self) -> bool:
+        """Whether the workload's template holds our image; its pods may still be others."""
+        return self.desired.is_met_by(template_image(self.desired, self.observation.workload))
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether Flux calls our commit, and nothing older, Ready."""
+        return self.flux.applied is Carries.OURS and self.flux.is_settled
+
+    @property
+    def is_in_cluster(self) -> bool:
+        """Whether our manifests are in the cluster: with `wait` long before Flux calls them applied."""
+        if not self.desired.workload.kind or self.observation.workload is None:
+            return self.is_applied
+        return self.runs_ours and self.flux.is_tried
+
+    @cached_property
+    def is_rolled_out(self) -> bool:
+        """Whether the workload runs our image and nothing else."""
+        is_complete = self.completion is not None and self.completion.is_complete
+        return self.runs_ours and is_complete and not lagging_pods(self.desired, self.observation)
+
+    def reached(self, *, is_ready: bool) -> tuple[Stage, ...]:
+        """The stages behind us. The last one is over only with Ready: until Flux agrees, it goes on."""
+        claims = (
+            (Stage.FETCHED, self.flux.is_fetched),
+            (Stage.APPLIED, self.flux.is_fetched and self.is_in_cluster),
+            (Stage.ROLLED_OUT, is_ready),
+        )
+        return tuple(stage for stage, holds in claims if holds)

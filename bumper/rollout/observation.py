@@ -1,0 +1,74 @@
+"""What must become true for one site, and what the cluster and git showed of it in one look.
+
+Law: an `Observation` holds what was read and nothing that was concluded. Absent and unreadable are told apart, because only the
+first is an answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bumper.image import ImageReference
+from bumper.objects import Object, ObjectKey
+from bumper.revision import Revision
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What must become true for one site in one cluster.
+
+    `image` carries the digest that the registry gave (empty if it was not asked). `revision` is our commit, or None when the branch
+    already held the tag: then any applied revision whose file holds the image counts. `workload` is empty for a Kustomization
+    that has no workload we can follow. `previous` is what the file held before.
+    """
+
+    site: str
+    image: ImageReference
+    previous: ImageReference | None
+    revision: Revision | None
+    kustomization: ObjectKey
+    source: ObjectKey
+    workload: ObjectKey
+    container: str
+
+    def is_met_by(self, found: ImageReference | None) -> bool:
+        """Whether `found`, from a file or from an object, is the image wanted: a pinned digest counts for more than its tag."""
+        if found is None or found.repository != self.image.repository or found.tag != self.image.tag:
+            return False
+        if found.digest and self.image.digest:
+            return found.digest == self.image.digest
+        return bool(self.image.tag)
+
+
+@dataclass(frozen=True)
+class RevisionFacts:
+    """What git knows of one revision: `includes_commit` by ancestry, `image` as it stands in the site's field there.
+
+    None means that git could not tell (the commit is gone, the server could not be reached): unknown is never "no".
+    """
+
+    includes_commit: bool | None
+    image: ImageReference | None
+    subject: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The objects of one site, each as the API gave it, read together, the Kustomization before the workload and the pods last.
+
+    None or empty: not there. What could not be read stands in `unreadable` (kind → why) and must not be taken for absent.
+    `revisions` is keyed by commit (40 hex digits). `logs` holds the last lines of containers that crashed, keyed `pod/container`.
+    `dependencies` are the Flux Kustomizations named in `spec.dependsOn`. `at_s` is our own clock.
+    """
+
+    at_s: float
+    source: Object | None = None
+    kustomization: Object | None = None
+    workload: Object | None = None
+    replica_sets: tuple[Object, ...] = ()
+    pods: tuple[Object, ...] = ()
+    events: tuple[Object, ...] = ()
+    dependencies: tuple[Object, ...] = ()
+    logs: Mapping[str, str] = field(default_factory=dict)
+    revisions: Mapping[str, RevisionFacts] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)

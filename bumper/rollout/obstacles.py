@@ -1,0 +1,155 @@
+"""What stands between our commit and the cluster: something suspended, a source that does not come to us, an object that is not
+there or can't be read, a setting that overrides the image. None of it is this deploy's fault.
+
+Reasons and messages: source-controller 1.9.3, internal/controller/gitrepository_controller.go.
+"""
+
+from collections.abc import Iterator
+
+from bumper.errors import Outcome
+from bumper.objects import Object, ObjectKey, at, condition
+from bumper.rollout import reconciliation
+from bumper.rollout.flux import Carries, Standing, since
+from bumper.rollout.observation import Desired, Observation
+from bumper.rollout.patience import Finding
+from bumper.rollout.preflight import override
+from bumper.rollout.template import template_image
+from bumper.rollout.verdict import Stage, Verdict
+
+# Graces in seconds. What only a person can change is said at once; what heals by itself gets more than one of Flux's tries.
+_CERTAIN_S, _SLIP_S, _ACCESS_S, _MISSING_S, _OUTAGE_S = 3.0, 10.0, 15.0, 30.0, 60.0
+
+
+def suspended(desired: Desired, observation: Observation, flux: Standing) -> Finding | None:
+    """The object that someone has suspended on the way of our commit. Suspended objects keep an old Ready=True."""
+    if at(observation.source, "spec", "suspend") and not flux.is_fetched:
+        kind = _flux_kind(desired.source)
+        return _held(desired.source, f"flux resume source {kind}", flux.fetched, Stage.FETCHED)
+    is_running = flux.in_flight is Carries.OURS or flux.applied is Carries.OURS
+    if at(observation.kustomization, "spec", "suspend") and not is_running:
+        return _held(desired.kustomization, "flux resume kustomization", flux.applied, Stage.APPLIED)
+    return None
+
+
+def _held(key: ObjectKey, command: str, carried: Carries, stage: Stage) -> Finding:
+    # Whether our commit went in before can't be told while git does not answer: a little patience for that.
+    grace_s = _ACCESS_S if carried is Carries.UNKNOWN else 0.0
+    hint = f"{command} {key.name} -n {key.namespace}"
+    message = f"{key} is suspended: Flux does not take the commit"
+    return Finding("Suspended", Verdict(Outcome.SUSPENDED, "Suspended", message, hint, stage=stage), grace_s)
+
+
+def findings(desired: Desired, observation: Observation, flux: Standing) -> list[Finding]:
+    """What stands in the way now, what is nearest to the source first."""
+    return [
+        *_unreadable(desired, observation),
+        *(() if flux.is_fetched else _source(desired, observation, flux)),
+        *_kustomization(desired, observation, flux),
+        *_workload(desired, observation, flux),
+    ]
+
+
+def _finding(outcome: Outcome, reason: str, message: str, hint: str, grace_s: float, stage: Stage) -> Finding:
+    return Finding(reason, Verdict(outcome, reason, message, hint, stage=stage), grace_s)
+
+
+def _unreadable(desired: Desired, observation: Observation) -> Iterator[Finding]:
+    for key, found, stage in (
+        (desired.kustomization, observation.kustomization, Stage.APPLIED),
+        (desired.workload, observation.workload, Stage.ROLLED_OUT),
+    ):
+        why = observation.unreadable.get(key.kind) if found is None and key.kind else None
+        if why:
+            hint = f"allow get, list and watch of it: kubectl auth can-i list {key.kind} -n {key.namespace}"
+            message = f"{key} can't be read ({why}): whether the deploy is Ready can't be told"
+            yield _finding(Outcome.UNKNOWN, "NoAccess", message, hint, _ACCESS_S, stage)
+
+
+def _source(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
+    source, key = observation.source, desired.source
+    hint = f"flux get source {_flux_kind(key)} {key.name} -n {key.namespace}"
+    if source is None:
+        if key.kind not in observation.unreadable:
+            message = f"{key} is not in the cluster"
+            yield _finding(Outcome.BLOCKED, "SourceMissing", message, hint, _OUTAGE_S, Stage.FETCHED)
+        return
+    if (follows := _follows_another(desired, source)) and flux.fetched is Carries.NOT_OURS:
+        message = f"{key} follows {follows}, not the branch that was pushed to: it never reaches the commit"
+        yield _finding(
+            Outcome.BLOCKED, "SourcePinned", message, f"change spec.ref of {key}", 0, Stage.FETCHED
+        )
+    ready, verified = condition(source, "Ready"), condition(source, "SourceVerified")
+    if verified and verified.status == "False":
+        message = f"{key} rejects the commit's signature{since(verified)}: {verified.message}"
+        hint = "sign the commit as spec.verify of the source asks"
+        yield _finding(Outcome.BLOCKED, "SourceNotVerified", message, hint, _SLIP_S, Stage.FETCHED)
+    elif (stalled := condition(source, "Stalled")) and stalled.status == "True":
+        message = f"{key} has given up{since(stalled)}: {stalled.message}"
+        yield _finding(Outcome.BLOCKED, stalled.reason, message, hint, _CERTAIN_S, Stage.FETCHED)
+    elif ready and ready.status == "False":
+        message = f"{key} can't be fetched{since(ready)}: {ready.message}"
+        grace_s = _ACCESS_S if ready.reason == "AuthenticationFailed" else _OUTAGE_S
+        yield _finding(Outcome.BLOCKED, ready.reason, message, hint, grace_s, Stage.FETCHED)
+
+
+def _follows_another(desired: Desired, source: Object) -> str:
+    """What the source follows instead of our branch, in the precedence of GitRepository v1: commit, name, semver, tag, branch."""
+    ref = at(source, "spec", "ref") or {}
+    pushed = desired.revision.name if desired.revision else ""
+    for field in ("commit", "name", "semver", "tag"):
+        if ref.get(field):
+            is_ours = field == "name" and (not pushed or ref[field] == f"refs/heads/{pushed}")
+            return "" if is_ours else f"the {field} {ref[field]}"
+    branch = ref.get("branch") or "master"
+    return (
+        ""
+        if not pushed or desired.source.kind != "GitRepository" or branch == pushed
+        else f"the branch {branch}"
+    )
+
+
+def _kustomization(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
+    key = desired.kustomization
+    if observation.kustomization is not None:
+        yield from reconciliation.findings(desired, observation, flux)
+    elif key.kind not in observation.unreadable:
+        hint = f"is this the right cluster? flux get kustomizations -n {key.namespace}"
+        message = f"{key} is not in the cluster"
+        yield _finding(Outcome.BLOCKED, "KustomizationMissing", message, hint, _OUTAGE_S, Stage.APPLIED)
+
+
+def _workload(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
+    workload, key = observation.workload, desired.workload
+    if not key.kind or key.kind in observation.unreadable:
+        return
+    is_applied = flux.applied is Carries.OURS and flux.is_settled
+    if workload is None and is_applied:
+        same_kind = ", ".join(_inventory(observation.kustomization, key.kind)) or f"no {key.kind}"
+        message = f"{key} is not in the cluster, though {desired.kustomization} applied the commit (it made {same_kind})"
+        hint = f"kubectl get {key.kind} -A --field-selector metadata.name={key.name}"
+        yield _finding(Outcome.UNKNOWN, "WorkloadMissing", message, hint, _MISSING_S, Stage.ROLLED_OUT)
+    if workload is None or desired.is_met_by(template_image(desired, workload)):
+        return
+    cause = override(desired, observation)
+    if cause or is_applied:
+        found = template_image(desired, workload)
+        why = cause or "a substitution, a patch, a webhook or a person changes it after the file was read"
+        message = f"{key} runs {found or 'no such container'}, not {desired.image.tag or desired.image.digest}: {why}"
+        hint = f"kubectl get {key.kind} {key.name} -n {key.namespace} -o yaml --show-managed-fields"
+        grace_s = 0.0 if cause else _SLIP_S
+        yield _finding(Outcome.BLOCKED, "ImageOverridden", message, hint, grace_s, Stage.APPLIED)
+
+
+def _inventory(kustomization: Object | None, kind: str) -> Iterator[str]:
+    # `<namespace>_<name>_<group>_<kind>`: neither namespaces nor names of workloads hold an underscore.
+    for entry in at(kustomization, "status", "inventory", "entries") or ():
+        parts = str(entry.get("id") or "").split("_")
+        if len(parts) == 4 and parts[3] == kind:
+            yield f"{kind} {parts[0]}/{parts[1]}"
+
+
+def _flux_kind(key: ObjectKey) -> str:
+    """What the flux command calls a kind of source."""
+    return {"GitRepository": "git", "OCIRepository": "oci", "Bucket": "bucket"}.get(
+        key.kind, key.kind.lower()
+    )

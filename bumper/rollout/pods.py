@@ -1,0 +1,120 @@
+"""Which pods are ours, which are older, and what they run.
+
+Law: a pod belongs to its owner, by `ownerReferences`, and to the newest template; an old pod that crashes is not this deploy's.
+"""
+
+import re
+
+from bumper.objects import Object, at, condition
+from bumper.rollout.observation import Desired, Observation
+from bumper.rollout.template import containers, pod_image, template_image
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
+
+
+def new_replica_set(desired: Desired, observation: Observation) -> Object | None:
+    """The ReplicaSet of the Deployment's current template, None before its controller has made it."""
+    owned = [one for one in observation.replica_sets if _is_owned_by(one, observation.workload)]
+    runs_ours = [one for one in owned if desired.is_met_by(template_image(desired, one))]
+    return max(runs_ours, key=_deployment_revision, default=None)
+
+
+def _deployment_revision(replica_set: Object) -> int:
+    text = at(replica_set, "metadata", "annotations", "deployment.kubernetes.io/revision") or ""
+    return int(text) if text.isdigit() else 0
+
+
+def _is_owned_by(obj: Object, owner: Object | None) -> bool:
+    uid = at(owner, "metadata", "uid")
+    owners = at(obj, "metadata", "ownerReferences") or ()
+    return any(
+        reference.get("uid") == uid
+        if uid and reference.get("uid")
+        else (reference.get("kind"), reference.get("name"))
+        == (at(owner, "kind"), at(owner, "metadata", "name"))
+        for reference in owners
+    )
+
+
+def is_alive(pod: Object) -> bool:
+    """Whether a pod is there to serve: not on its way out, and not at its end."""
+    return not at(pod, "metadata", "deletionTimestamp") and at(pod, "status", "phase") not in (
+        "Succeeded",
+        "Failed",
+    )
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether a pod takes requests."""
+    ready = condition(pod, "Ready")
+    return is_alive(pod) and ready is not None and ready.status == "True"
+
+
+def own_pods(desired: Desired, observation: Observation) -> list[Object]:
+    """The pods of the new template that are not being deleted. An old pod that crashes is not this deploy's."""
+    staying = [pod for pod in observation.pods if not at(pod, "metadata", "deletionTimestamp")]
+    kind = desired.workload.kind
+    if kind == "Deployment" and "ReplicaSet" not in observation.unreadable:
+        newest = new_replica_set(desired, observation)
+        return [pod for pod in staying if newest is not None and _is_owned_by(pod, newest)]
+    if kind in ("StatefulSet", "DaemonSet", "Job"):
+        staying = [pod for pod in staying if _is_owned_by(pod, observation.workload)]
+    if kind == "StatefulSet" and (revision := at(observation.workload, "status", "updateRevision")):
+        return [
+            pod
+            for pod in staying
+            if at(pod, "metadata", "labels", "controller-revision-hash") == revision
+            and desired.is_met_by(pod_image(desired, pod))
+        ]
+    return [pod for pod in staying if desired.is_met_by(pod_image(desired, pod))]
+
+
+def lagging_pods(desired: Desired, observation: Observation) -> list[Object]:
+    """The living pods that say the rollout is not over, whatever the counts: those of an older template."""
+    kind = desired.workload.kind
+    alive = [pod for pod in observation.pods if is_alive(pod)]
+    if kind == "Deployment":
+        newest = new_replica_set(desired, observation)
+        older = [
+            one
+            for one in observation.replica_sets
+            if one is not newest and _is_owned_by(one, observation.workload)
+        ]
+        return [pod for pod in alive if any(_is_owned_by(pod, one) for one in older)]
+    if kind not in ("StatefulSet", "DaemonSet", "HelmRelease"):
+        return []
+    if kind != "HelmRelease":
+        alive = [pod for pod in alive if _is_owned_by(pod, observation.workload)]
+    # A webhook may have pods pull from a mirror: only another tag of the same repository is an older template.
+    ours = [
+        (pod, image)
+        for pod in alive
+        if (image := pod_image(desired, pod)) and image.repository == desired.image.repository
+    ]
+    # A release has no counts of its own, and with `disableWait` it is Ready before its pods are.
+    must_be_ready = kind == "HelmRelease"
+    return [
+        pod for pod, image in ours if not desired.is_met_by(image) or (must_be_ready and not is_ready(pod))
+    ]
+
+
+def restarts(pods: list[Object]) -> int:
+    """How often the containers of these pods were restarted in all."""
+    return sum(
+        status.get("restartCount") or 0
+        for pod in pods
+        for status in at(pod, "status", "containerStatuses") or ()
+    )
+
+
+def image_digests(desired: Desired, pods: list[Object]) -> set[str]:
+    """The digests that the runtimes report for our container, empty text where one reports none."""
+    found = set()
+    for pod in pods:
+        names = {container.get("name") for container in containers(desired, at(pod, "spec"))}
+        for field in ("initContainerStatuses", "containerStatuses"):
+            for status in at(pod, "status", field) or ():
+                if status.get("name") in names:
+                    digest = _DIGEST.search(status.get("imageID") or "")
+                    found.add(digest[0] if digest else "")
+    return found

@@ -1,0 +1,74 @@
+"""What is said at once, because waiting would not change it: settings that hold back, override or shorten a deploy.
+
+Law: a notice never changes a verdict. A setting that makes Ready impossible is a finding, not a notice.
+"""
+
+from collections.abc import Iterator
+
+from bumper.objects import at
+from bumper.rollout.flux import health_timeout_s
+from bumper.rollout.observation import Desired, Observation
+
+# What is lost with a kind that can't be read; without the Kustomization or the workload nothing can be proved (see obstacles).
+_LOST = {
+    "GitRepository": "what Flux has fetched is taken from the Kustomization",
+    "ReplicaSet": "pods are matched by their image",
+    "Pod": "causes can't be named, and the running digest can't be compared",
+    "Event": "causes are named with less detail",
+}
+_METADATA = "kustomize.toolkit.fluxcd.io"
+
+
+def notices(desired: Desired, observation: Observation) -> tuple[str, ...]:
+    """One sentence each, the same in every look, so that saying each once is enough."""
+    return (
+        *(
+            f"{kind} can't be read ({why}): {_LOST.get(kind, 'it is left out')}"
+            for kind, why in sorted(observation.unreadable.items())
+        ),
+        *_of_workload(desired, observation),
+        *_of_flux(desired, observation),
+    )
+
+
+def _of_workload(desired: Desired, observation: Observation) -> Iterator[str]:
+    workload, kind = observation.workload, desired.workload.kind
+    if at(workload, "spec", "replicas") == 0:
+        yield f"{desired.workload} has replicas 0: no pod will run"
+    if at(workload, "spec", "updateStrategy", "type") == "OnDelete":
+        yield f"{desired.workload} has the update strategy OnDelete: someone must delete its pods"
+    if at(workload, "spec", "updateStrategy", "rollingUpdate", "partition") and kind == "StatefulSet":
+        yield f"{desired.workload} has a partition: some pods stay old"
+    if kind == "CronJob" and at(workload, "spec", "suspend"):
+        yield f"{desired.workload} is suspended: it starts no runs"
+
+
+def _of_flux(desired: Desired, observation: Observation) -> Iterator[str]:
+    timeout_s = health_timeout_s(observation.kustomization)
+    deadline_s = at(observation.workload, "spec", "progressDeadlineSeconds")
+    if timeout_s is not None and desired.workload.kind == "Deployment" and timeout_s < (deadline_s or 0):
+        yield (
+            f"{desired.kustomization} gives up its health check after {timeout_s:g} s, before {desired.workload} does "
+            f"(progressDeadlineSeconds {deadline_s}): it will not say why; raise spec.timeout or lower the deadline"
+        )
+    for patch in at(observation.kustomization, "spec", "patches") or ():
+        if desired.image.repository in (patch.get("patch") or ""):
+            yield f"{desired.kustomization} has a patch in spec.patches that names {desired.image.repository}: it may override the tag"
+
+
+def override(desired: Desired, observation: Observation) -> str:
+    """The setting that replaces our image whatever the file says, empty if none is seen."""
+    for image in at(observation.kustomization, "spec", "images") or ():
+        if image.get("name") != desired.image.repository:
+            continue
+        tag, digest = image.get("newTag") or desired.image.tag, image.get("digest") or ""
+        if tag != desired.image.tag or (digest and digest != desired.image.digest):
+            return f"spec.images of {desired.kustomization} sets {digest or tag}"
+    # fluxcd/pkg ssa 0.76.1 manager_apply.go, shouldSkipApply, and utils/meta.go, which ignores case. `ssa: IfNotPresent` counts in the
+    # manifest, which the object in the cluster copies.
+    for key, values in (("reconcile", ("disabled",)), ("ssa", ("ignore", "ifnotpresent"))):
+        for field in ("labels", "annotations"):
+            value = at(observation.workload, "metadata", field, f"{_METADATA}/{key}") or ""
+            if value.lower() in values:
+                return f"{_METADATA}/{key}: {value} on {desired.workload} keeps Flux from changing it"
+    return ""

@@ -1,0 +1,76 @@
+"""What each stage is doing, in words: the texts of a line that moves while it waits. They decide nothing."""
+
+from bumper.objects import condition
+from bumper.revision import Revision
+from bumper.rollout.flux import Carries, short, since
+from bumper.rollout.look import Look
+from bumper.rollout.serving import activity
+from bumper.rollout.verdict import Stage, Verdict
+
+
+def details(look: Look, pending: Verdict | None) -> dict[Stage, str]:
+    """One text for each stage, past ones included. `pending` is a cause that is still in its grace: it stands at its stage."""
+    texts = {
+        Stage.FETCHED: _fetched(look),
+        Stage.APPLIED: _applied(look),
+        Stage.ROLLED_OUT: _rolled_out(look),
+    }
+    if pending and pending.stage is Stage.ROLLED_OUT and look.is_in_cluster:
+        counts = look.completion.text if look.completion else ""
+        texts[Stage.ROLLED_OUT] = "; ".join(part for part in (counts, pending.message) if part)
+    elif pending and pending.stage:
+        texts[pending.stage] = pending.message
+    return texts
+
+
+def _fetched(look: Look) -> str:
+    ours, fetched = look.desired.revision, look.flux.fetched_revision
+    if look.flux.is_fetched:
+        revision = Revision.parse(fetched)
+        is_later = ours is not None and revision is not None and revision != ours
+        return short(fetched or str(ours or "")) + (
+            f", with {ours.sha[:7]} in it" if ours and is_later else ""
+        )
+    has = f"Flux has {short(fetched)}" if fetched else "Flux has fetched nothing yet"
+    if look.flux.fetched is Carries.UNKNOWN:
+        return f"{has}: git can't tell whether the commit is in it"
+    return f"{has}, waiting for {ours.short if ours else 'a commit with the image'}"
+
+
+def _applied(look: Look) -> str:
+    key = look.desired.kustomization
+    if look.is_in_cluster:
+        return str(key)
+    ready = condition(look.observation.kustomization, "Ready")
+    if look.flux.in_flight is Carries.OURS and ready and ready.status == "Unknown":
+        return f"{key}: {look.flux.doing} at {short(look.flux.in_flight_revision)}"
+    # What an older revision fails with is not ours, but a person who waits wants to see it.
+    if ready and ready.status == "False":
+        return f"{key} is not Ready{since(ready)}: {ready.reason}"
+    return f"waiting for {key}"
+
+
+def _rolled_out(look: Look) -> str:
+    workload = look.desired.workload
+    if look.completion is None:
+        return f"waiting for {workload}" if workload.kind else ""
+    if not look.runs_ours:
+        return f"waiting for {workload} to take the new image"
+    if look.is_rolled_out and not look.is_applied:
+        return f"{look.completion.text}, waiting for {look.desired.kustomization} to be Ready"
+    doing = activity(look.desired, look.observation)
+    return ", ".join(part for part in (look.completion.text, doing) if part)
+
+
+def next_command(look: Look, stage: Stage) -> str:
+    """Where a person looks next if it hangs in that stage."""
+    source, kustomization, workload = (
+        look.desired.source,
+        look.desired.kustomization,
+        look.desired.workload,
+    )
+    if stage is Stage.FETCHED:
+        return f"kubectl describe {source.kind} {source.name} -n {source.namespace}"
+    if stage is Stage.APPLIED or look.is_rolled_out or not workload.kind:
+        return f"kubectl describe {kustomization.kind} {kustomization.name} -n {kustomization.namespace}"
+    return f"kubectl describe {workload.kind} {workload.name} -n {workload.namespace}"

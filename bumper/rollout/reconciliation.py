@@ -1,0 +1,193 @@
+"""Why the Kustomization is not Ready for our commit: a table by the reason of its `Ready` condition.
+
+Law: a failure counts only if it is about a revision that carries our commit; an older one's is not ours. Our edit is one tag, proved
+to be all that changed: a failure that names another object or a dependency is `blocked`, not `failed`, and says that our workload is
+fine where it is. Reasons and messages: kustomize-controller 1.9.4, internal/controller/kustomization_controller.go.
+"""
+
+import re
+from collections.abc import Iterator
+
+from bumper.errors import Outcome
+from bumper.objects import Condition, Object, ObjectKey, at, condition
+from bumper.rollout.flux import Carries, Standing, refused_object, seconds, short, since, unhealthy_objects
+from bumper.rollout.observation import Desired, Observation
+from bumper.rollout.patience import Finding
+from bumper.rollout.serving import ours_is_fine
+from bumper.rollout.verdict import Stage, Verdict
+from bumper.rollout.workload import completion
+
+# Graces in seconds. Flux asks its dependencies again every 30 s; a chain of them may take minutes for each commit.
+_CERTAIN_S, _SLIP_S, _RETRY_S, _OUTAGE_S, _ARTIFACT_S, _CHAIN_S = 3.0, 10.0, 45.0, 60.0, 90.0, 300.0
+
+_DEPENDENCY = re.compile(r"dependency '(?:(?P<namespace>[^/']+)/)?(?P<name>[^']+)' ")
+# Both heal when source-controller stores the artifact.
+_NO_ARTIFACT = ("Source artifact not found", "Source is not ready, artifact not found")
+
+
+def findings(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
+    """What the Kustomization itself says against our commit, if it says anything."""
+    ready = condition(observation.kustomization, "Ready")
+    stalled = condition(observation.kustomization, "Stalled")
+    if stalled and stalled.status == "True":
+        message = f"{desired.kustomization} has given up{since(stalled)}: {stalled.message}"
+        yield _finding(Outcome.BLOCKED, stalled.reason, message, _get(desired), _CERTAIN_S, Stage.APPLIED)
+    elif ready and ready.status == "False":
+        rule = RULES.get(ready.reason, _other_failure)
+        yield from rule(desired, observation, flux, ready)
+
+
+def _finding(
+    outcome: Outcome, reason: str, message: str, hint: str, grace_s: float, stage: Stage, *, key: str = ""
+) -> Finding:
+    return Finding(key or reason, Verdict(outcome, reason, message, hint, stage=stage), grace_s)
+
+
+def _dependency_not_ready(
+    desired: Desired, observation: Observation, flux: Standing, ready: Condition
+) -> Iterator[Finding]:
+    # Checked against the artifact that is there, before any run: the messages of the last run are still those of an older one.
+    if not flux.is_fetched or flux.is_tried:
+        return
+    match = _DEPENDENCY.search(ready.message)
+    name = match["name"] if match else ready.message
+    namespace = (match["namespace"] if match else "") or desired.kustomization.namespace
+    dependency = next(
+        (one for one in observation.dependencies if ObjectKey.of(one).name == name),
+        None,
+    )
+    state, is_stuck = _state_of(dependency, ready)
+    message = (
+        f"{desired.kustomization} waits for the Kustomization {namespace}/{name}{since(ready)}, which {state}"
+        f"{ours_is_fine(desired, observation)}"
+    )
+    hint = f"flux get kustomization {name} -n {namespace}"
+    grace_s = _RETRY_S if is_stuck else _CHAIN_S
+    yield _finding(Outcome.BLOCKED, "DependencyNotReady", message, hint, grace_s, Stage.APPLIED)
+
+
+def _state_of(dependency: Object | None, ready: Condition) -> tuple[str, bool]:
+    """What a dependency is doing, and whether that ends only if someone helps."""
+    if dependency is None:
+        is_missing = "not found" in ready.message
+        return ("is not in the cluster" if is_missing else f"is not ready: {ready.message}"), is_missing
+    if at(dependency, "spec", "suspend"):
+        return "is suspended", True
+    theirs = condition(dependency, "Ready")
+    if theirs is None or theirs.status != "False":
+        # With the same source each commit has to pass the chain from its beginning.
+        return "has not applied this revision yet", False
+    return f"is not Ready{since(theirs)}: {theirs.reason}: {theirs.message}", True
+
+
+def _artifact_failed(
+    desired: Desired, observation: Observation, flux: Standing, ready: Condition
+) -> Iterator[Finding]:
+    key, hint = desired.kustomization, _get(desired)
+    if ready.message.startswith("kustomization path not found"):
+        if flux.run is Carries.OURS:
+            message = f"{key} does not find its path in {short(flux.in_flight_revision)}: {ready.message}"
+            hint = f"correct spec.path of {key}"
+            yield _finding(Outcome.FAILED, "ArtifactFailed", message, hint, _SLIP_S, Stage.APPLIED)
+        return
+    grace_s = _ARTIFACT_S if ready.message.startswith(_NO_ARTIFACT) else _OUTAGE_S
+    message = f"{key} can't get its source{since(ready)}: {ready.message}{ours_is_fine(desired, observation)}"
+    yield _finding(Outcome.BLOCKED, "ArtifactFailed", message, hint, grace_s, Stage.APPLIED)
+
+
+def _build_failed(
+    desired: Desired, observation: Observation, flux: Standing, ready: Condition
+) -> Iterator[Finding]:
+    if flux.run is not Carries.OURS:
+        return
+    key = desired.kustomization
+    message = f"{key} can't be built at {_revision(desired, flux)}: {ready.message}"
+    hint = f"correct the manifests under {at(observation.kustomization, 'spec', 'path') or './'} and push"
+    yield _finding(Outcome.FAILED, "BuildFailed", message, hint, _CERTAIN_S, Stage.APPLIED)
+
+
+def _reconciliation_failed(
+    desired: Desired, observation: Observation, flux: Standing, ready: Condition
+) -> Iterator[Finding]:
+    if flux.run is not Carries.OURS:
+        return
+    refused = refused_object(ready.message)
+    message = f"{desired.kustomization} can't be applied at {_revision(desired, flux)}: {ready.message}"
+    if refused == desired.workload:
+        hint = "correct its manifest and push"
+        yield _finding(Outcome.FAILED, "ReconciliationFailed", message, hint, _SLIP_S, Stage.APPLIED)
+        return
+    hint = f"correct the manifest of {refused} and push" if refused else _get(desired)
+    message += ours_is_fine(desired, observation)
+    yield _finding(Outcome.BLOCKED, "ReconciliationFailed", message, hint, _SLIP_S, Stage.APPLIED)
+
+
+def _health_check_failed(
+    desired: Desired, observation: Observation, flux: Standing, ready: Condition
+) -> Iterator[Finding]:
+    if flux.run is not Carries.OURS:
+        return
+    named = unhealthy_objects(ready.message)
+    done = completion(observation.workload) if observation.workload is not None else None
+    is_done = done is not None and done.is_complete
+    message = f"the health check of {desired.kustomization} failed{since(ready)}: {ready.message}"
+    hint = f"flux reconcile kustomization {desired.kustomization.name} -n {desired.kustomization.namespace}"
+    if named and desired.workload not in named:
+        others = ", ".join(str(one) for one in named)
+        message = (
+            f"the health check of {desired.kustomization} failed for {others}{since(ready)}: {ready.message}"
+        )
+        hint = f"kubectl describe {named[0].kind} {named[0].name} -n {named[0].namespace}"
+        message += ours_is_fine(desired, observation)
+        yield _finding(Outcome.BLOCKED, "HealthCheckFailed", message, hint, _CERTAIN_S, Stage.ROLLED_OUT)
+    elif is_done:
+        # Flux looked too early, or at something that it does not name: its next try will tell.
+        again_s = seconds(at(observation.kustomization, "spec", "retryInterval") or "")
+        message += ours_is_fine(desired, observation)
+        grace_s = _OUTAGE_S + min(again_s or 0.0, _OUTAGE_S)
+        yield _finding(Outcome.BLOCKED, "HealthCheckFailed", message, hint, grace_s, Stage.ROLLED_OUT)
+    else:
+        # A rollout may go on after Flux has given up on it: while its counts move, this is no failure yet.
+        counts = done.text if done else "no workload"
+        key = f"HealthCheckFailed {counts}"
+        message += f" ({desired.workload}: {counts})"
+        yield _finding(
+            Outcome.FAILED, "HealthCheckFailed", message, hint, _OUTAGE_S, Stage.ROLLED_OUT, key=key
+        )
+
+
+def _canceled(
+    desired: Desired, observation: Observation, flux: Standing, ready: Condition
+) -> Iterator[Finding]:
+    """A newer reconciliation was asked for: nothing has failed, and the next run begins at once."""
+    yield from ()
+
+
+def _other_failure(
+    desired: Desired, observation: Observation, flux: Standing, ready: Condition
+) -> Iterator[Finding]:
+    """PruneFailed, DirectoryCreationFailed, and what later versions invent: not about our one tag."""
+    if flux.run is not Carries.OURS:
+        return
+    message = (
+        f"{desired.kustomization} fails{since(ready)}: {ready.message}{ours_is_fine(desired, observation)}"
+    )
+    yield _finding(Outcome.BLOCKED, ready.reason, message, _get(desired), _OUTAGE_S, Stage.APPLIED)
+
+
+RULES = {
+    "DependencyNotReady": _dependency_not_ready,
+    "ArtifactFailed": _artifact_failed,
+    "BuildFailed": _build_failed,
+    "ReconciliationFailed": _reconciliation_failed,
+    "HealthCheckFailed": _health_check_failed,
+    "HealthCheckCanceled": _canceled,
+}
+
+
+def _get(desired: Desired) -> str:
+    return f"flux get kustomization {desired.kustomization.name} -n {desired.kustomization.namespace}"
+
+
+def _revision(desired: Desired, flux: Standing) -> str:
+    return short(flux.in_flight_revision or (str(desired.revision) if desired.revision else ""))

@@ -1,0 +1,293 @@
+"""What a container or pod shows of each cause, in the words of the kubelet and the runtimes.
+
+Law: a text is matched only where it was read in its source, which is named beside it: kubelet, scheduler and API server of Kubernetes
+1.36.1, containerd 2 (core/remotes, core/images), containers/image 5 (CRI-O), runc 1. "manifest unknown", "name unknown" and
+"unauthorized" are error codes of the OCI distribution specification, which both runtimes print in lower case
+(containerd core/remotes/docker/errcode.go). containerd asks for a manifest with HEAD, whose answer has no body: from it a missing
+repository and a missing tag look the same, "<reference>: not found".
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from bumper.image import ImageReference
+from bumper.objects import Object, at, condition
+from bumper.rollout.observation import Desired
+from bumper.rollout.serving import last_time
+
+See = Callable[["Sight"], "Seen | None"]
+
+
+class Sight(NamedTuple):
+    """One container of one of our pods, or the pod itself (`status` and `spec` empty), with its events, the oldest first."""
+
+    desired: Desired
+    pod: Object
+    spec: Object
+    status: Object
+    events: list[Object]
+    log: str
+    is_init: bool = False
+
+    @property
+    def waiting(self) -> str:
+        return at(self.status, "state", "waiting", "reason") or ""
+
+    @property
+    def message(self) -> str:
+        return at(self.status, "state", "waiting", "message") or ""
+
+    @property
+    def terminated(self) -> Object | None:
+        """How the container ended last, if it ever did."""
+        for state in ("state", "lastState"):
+            ended: Object | None = at(self.status, state, "terminated")
+            if ended:
+                return ended
+        return None
+
+    @property
+    def is_running(self) -> bool:
+        return at(self.status, "state", "running") is not None
+
+    @property
+    def is_ready(self) -> bool:
+        return self.status.get("ready") is True
+
+    @property
+    def restarts(self) -> int:
+        return at(self.status, "restartCount") or 0
+
+    @property
+    def endings(self) -> int:
+        """How often the container has ended: each restart stands for one, and so does not running now."""
+        return self.restarts + (0 if self.is_running else 1)
+
+    @property
+    def restarts_by_itself(self) -> bool:
+        """Not so in a Job, which counts its own retries and says when it gives up."""
+        return self.desired.workload.kind not in ("Job", "CronJob")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is the container that the deploy changes."""
+        return not self.desired.container or self.spec.get("name") == self.desired.container
+
+
+class Seen(NamedTuple):
+    """What shows the cause, in the cluster's own words, and how many tries the cluster has counted."""
+
+    fact: str
+    tries: int = 1
+
+
+# kubelet images/types.go; RegistryUnavailable is k8s.io/cri-api's, passed on by image_manager.go, evalCRIPullErr.
+PULL_REASONS = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable")
+
+# containerd core/images/handlers.go and image.go; containers/image internal/manifest/oci_index.go and docker_schema2_list.go.
+NO_PLATFORM = (
+    r"(?P<fact>no match for platform in manifest"
+    r"|no image found in (?:image index|manifest list) for architecture[^:]*)"
+)
+# The errors of Go's net, net/http and crypto/x509 inside containerd's "failed to do request: …" and containers/image's "pinging
+# container registry …"; an answer that is no answer to the question (containerd core/remotes/errors/errors.go, containers/image
+# docker/errors.go); kubelet image_manager.go, evalCRIPullErr.
+UNREACHABLE = (
+    r"(?P<fact>dial tcp\b.*|lookup \S+.*: no such host|[^:\"]*i/o timeout|net/http: .*|x509: .*|connection re(?:fused|set).*"
+    r"|unexpected status (?:code|from \w+ request to) \S+: (?:429|5\d\d).*|too many requests to registry"
+    r"|because the registry is unavailable.*)"
+)
+# containerd core/remotes/docker/resolver.go, authorizer.go and fetcher.go; containers/image docker/errors.go.
+DENIED = (
+    r"(?P<fact>pull access denied.*|failed to authorize: .*|authorization failed.*|unauthorized: .*"
+    r"|unexpected status (?:code|from \w+ request to) \S+: 40[13].*|unable to retrieve auth token.*"
+    r"|requested access to the resource is denied)"
+)
+NO_REPOSITORY = r"(?P<fact>name unknown)"
+
+
+def pull(pattern: str) -> See:
+    """A pull that fails with an answer of that pattern, whose group `fact` is quoted."""
+    compiled = re.compile(pattern)
+
+    def see(sight: Sight) -> Seen | None:
+        match = compiled.search(_pull_text(sight)) if sight.waiting in PULL_REASONS else None
+        return Seen(match["fact"], _pull_tries(sight)) if match else None
+
+    return see
+
+
+def no_tag(sight: Sight) -> Seen | None:
+    """The registry answered that it has no such tag (or, from containerd, no such repository)."""
+    image = ImageReference.parse(sight.spec.get("image") or "")
+    if sight.waiting not in PULL_REASONS or image is None:
+        return None
+    # containerd resolver.go writes the whole reference before it. A blob or layer that is missing ends in "not found" too.
+    reference = re.escape(image.digest or image.tag or "latest")
+    match = re.search(rf"manifest unknown|(?<=[:@]{reference}: )not found", _pull_text(sight))
+    return Seen(match[0], _pull_tries(sight)) if match else None
+
+
+def tag_gone(sight: Sight) -> Seen | None:
+    """The same for an image that the registry told us the digest of."""
+    return no_tag(sight) if sight.is_ours and sight.desired.image.digest else None
+
+
+def _pull_text(sight: Sight) -> str:
+    """What the runtime answered. Since kubelet 1.32 it follows "Back-off pulling image …"; before, only the event has it."""
+    return " ".join([sight.message, *(event.get("message") or "" for event in _pull_failures(sight)[-1:])])
+
+
+def _pull_failures(sight: Sight) -> list[Object]:
+    # kubelet images/image_manager.go, pullImage.
+    start = f'Failed to pull image "{sight.spec.get("image") or ""}"'
+    return [event for event in sight.events if (event.get("message") or "").startswith(start)]
+
+
+def _pull_tries(sight: Sight) -> int:
+    return _count(_pull_failures(sight)) or 1
+
+
+def _count(events: list[Object]) -> int:
+    return sum(at(event, "series", "count") or event.get("count") or 1 for event in events)
+
+
+def waiting(*reasons: str) -> See:
+    """A container that waits for one of these reasons; the message says the rest."""
+
+    def see(sight: Sight) -> Seen | None:
+        return Seen(sight.message or sight.waiting) if sight.waiting in reasons else None
+
+    return see
+
+
+# The API server's NotFound for an object, and kubelet kubelet_pods.go, makeEnvironmentVariables, for a key; for volumes
+# pkg/volume/secret/secret.go and pkg/volume/configmap/configmap.go.
+_MISSING = re.compile(
+    r"(?:secret|configmap) \"[^\"]+\" not found|couldn't find key \S+ in (?:Secret|ConfigMap) \S+"
+    r"|(?:configmap )?references non-existent (?:secret|config) key: \S+"
+)
+
+
+def missing_config(sight: Sight) -> Seen | None:
+    """A Secret, a ConfigMap or a key that is not there, for an environment variable or a volume."""
+    text = (
+        sight.message if sight.waiting == "CreateContainerConfigError" else _stuck_in(sight, ("FailedMount",))
+    )
+    match = _MISSING.search(text)
+    return Seen(match[0]) if match else None
+
+
+def out_of_memory(sight: Sight) -> Seen | None:
+    """Killed at its memory limit: the reason OOMKilled is the runtime's, and kubelet kuberuntime/helpers.go matches it too."""
+    ended = sight.terminated
+    if ended is None or ended.get("reason") != "OOMKilled" or sight.is_ready or not sight.restarts_by_itself:
+        return None
+    limit = at(sight.spec, "resources", "limits", "memory")
+    return Seen(f"memory limit {limit}" if limit else "it has no limit: the node ran out", sight.endings)
+
+
+def wrong_executable(sight: Sight) -> Seen | None:
+    """Linux's ENOEXEC, which runc prints into the container's own log (libcontainer/standard_init_linux.go, system.Exec)."""
+    is_shown = "exec format error" in sight.log and sight.terminated is not None and not sight.is_ready
+    return Seen("exec format error") if is_shown else None
+
+
+def crash(sight: Sight) -> Seen | None:
+    """A container that ends where it should run on. An init container that ends with 0 has done its work."""
+    ended = sight.terminated
+    is_down = sight.waiting == "CrashLoopBackOff" or at(sight.status, "state", "terminated") is not None
+    if ended is None or not is_down or not sight.restarts_by_itself:
+        return None
+    code, why = ended.get("exitCode"), ended.get("message") or ""
+    if sight.is_init and code == 0:
+        return None
+    return Seen(f"exit code {code}" + (f", {why}" if why else ""), sight.endings)
+
+
+# kubelet prober/prober.go: "… probe failed: <answer>", "… probe errored: …", in 1.36 "… probe errored and resulted in … state: …".
+_PROBE = re.compile(
+    r"(?P<probe>Readiness|Liveness|Startup) probe (?:failed|errored[^:]*): (?P<answer>.*)", re.DOTALL
+)
+
+
+def not_ready(sight: Sight) -> Seen | None:
+    """A container that runs while its readiness probe fails."""
+    failure = _probe_failure(sight, ("Readiness",))
+    return failure if failure and sight.is_running and not sight.is_ready else None
+
+
+def killed_by_probe(sight: Sight) -> Seen | None:
+    """A container that the kubelet restarts because its liveness or startup probe fails."""
+    failure = _probe_failure(sight, ("Liveness", "Startup"))
+    if failure is None or sight.is_ready or not sight.restarts or not sight.restarts_by_itself:
+        return None
+    return Seen(failure.fact, sight.restarts)
+
+
+def _probe_failure(sight: Sight, probes: tuple[str, ...]) -> Seen | None:
+    failures = []
+    for event in sight.events:
+        match = _PROBE.match(event.get("message") or "") if event.get("reason") == "Unhealthy" else None
+        if match and match["probe"] in probes and _is_about(event, sight):
+            failures.append((event, match))
+    if not failures:
+        return None
+    match = failures[-1][1]
+    request = _probe_request(at(sight.spec, match["probe"].lower() + "Probe") or {})
+    said = " ".join(part for part in (match["probe"].lower(), "probe", request) if part)
+    return Seen(f"{said}: {match['answer']}", _count([event for event, _ in failures]))
+
+
+def _is_about(event: Object, sight: Sight) -> bool:
+    # kubelet container/ref.go: `spec.containers{name}`; empty where the event speaks of the pod.
+    path = at(event, "involvedObject", "fieldPath") or ""
+    return not path or path.endswith(f"{{{sight.spec.get('name')}}}")
+
+
+def _probe_request(probe: Object) -> str:
+    if "httpGet" in probe:
+        return f"GET {at(probe, 'httpGet', 'path') or '/'} on port {at(probe, 'httpGet', 'port')}"
+    if "tcpSocket" in probe:
+        return f"TCP to port {at(probe, 'tcpSocket', 'port')}"
+    if "grpc" in probe:
+        return f"gRPC to port {at(probe, 'grpc', 'port')}"
+    return " ".join(str(word) for word in at(probe, "exec", "command") or ())
+
+
+def unschedulable(sight: Sight) -> Seen | None:
+    """Reason PodReasonUnschedulable of core/v1; the message is the scheduler's ("0/3 nodes are available: …")."""
+    scheduled = condition(sight.pod, "PodScheduled")
+    if scheduled is None or (scheduled.status, scheduled.reason) != ("False", "Unschedulable"):
+        return None
+    return Seen(scheduled.message)
+
+
+_GOES_ON = ("Pulling", "Pulled", "Created", "Started")
+
+
+def event(*reasons: str) -> See:
+    """A pod that got no further than its newest event of these reasons."""
+
+    def see(sight: Sight) -> Seen | None:
+        text = _stuck_in(sight, reasons)
+        about = [one for one in sight.events if one.get("reason") in reasons]
+        return Seen(text, _count(about)) if text else None
+
+    return see
+
+
+def _stuck_in(sight: Sight, reasons: tuple[str, ...]) -> str:
+    about = [one for one in sight.events if one.get("reason") in reasons]
+    later = [one for one in sight.events if one.get("reason") in _GOES_ON]
+    # Events outlive what they tell of. Two of the same second are told apart by neither: then the pod has gone on.
+    if sight.status or not about or any(last_time(one) >= last_time(about[-1]) for one in later):
+        return ""
+    return about[-1].get("message") or ""
+
+
+def evicted(sight: Sight) -> Seen | None:
+    """kubelet eviction/helpers.go: reason Evicted, "The node was low on resource: …"."""
+    is_out = (at(sight.pod, "status", "phase"), at(sight.pod, "status", "reason")) == ("Failed", "Evicted")
+    return Seen(at(sight.pod, "status", "message") or "") if is_out and not sight.status else None

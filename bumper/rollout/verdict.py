@@ -1,0 +1,90 @@
+"""How a deploy stands after one look, and how it ended.
+
+Law: a text that `judge` gives out is safe to print: what a cluster, an image or a log line wrote can't move the cursor, clear the
+screen or turn the reading order.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self
+
+from bumper.errors import Outcome
+
+# Control sequences of ECMA-48 (colours, cursor), operating system commands (titles, links), and other two-character escapes.
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -~])")
+_LONGEST = 1000
+
+
+class Stage(StrEnum):
+    """The stages that follow a push, in order."""
+
+    FETCHED = "fetched"
+    APPLIED = "applied"
+    ROLLED_OUT = "rolled out"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a deploy ended. `reason` is CamelCase, `message` a sentence with numbers, `hint` the next command or setting.
+
+    `serving` says what visitors see now, `evidence` holds the lines that a person would look up next (events, log lines).
+    `stage` is where it ended.
+    """
+
+    outcome: Outcome
+    reason: str
+    message: str
+    hint: str = ""
+    serving: str = ""
+    evidence: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    stage: Stage | None = None
+
+    def printable(self) -> Self:
+        """The same verdict with every text made safe to print, long ones shortened."""
+        return replace(
+            self,
+            reason=printable(self.reason),
+            message=printable(self.message),
+            hint=printable(self.hint),
+            serving=printable(self.serving),
+            evidence=tuple(printable(line) for line in self.evidence),
+            warnings=tuple(printable(line) for line in self.warnings),
+        )
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """Since when (our clock) a cause has been seen, when last, and how many tries the cluster itself has counted."""
+
+    first_s: float
+    strikes: int
+    last_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One look: the stages reached, what each one is doing, and the verdict once there is one.
+
+    `sightings` must be handed to the next call of `judge`: graces count from when we first saw a cause. `due_s` is when (our clock)
+    the nearest grace ends, at which a look is worth its while even if no event arrives; None where no grace is running.
+    """
+
+    reached: tuple[Stage, ...]
+    detail: Mapping[Stage, str]
+    verdict: Verdict | None
+    sightings: Mapping[str, Sighting]
+    notices: tuple[str, ...] = ()
+    due_s: float | None = None
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without escape sequences, control characters and marks that turn the reading order."""
+    if text.isprintable() and "  " not in text and len(text) <= _LONGEST:
+        return text.strip()
+    # Python calls controls, formats (such as the bidirectional overrides) and everything unassigned not printable.
+    shown = (char if char.isprintable() else " " if char.isspace() else "" for char in _ESCAPE.sub("", text))
+    line = " ".join("".join(shown).split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -1,0 +1,172 @@
+"""Laws that hold for every situation, whatever its file expects."""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import situations
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from situations import PUSHED, at_second
+
+from bumper.errors import Outcome
+from bumper.revision import Revision
+from bumper.rollout import Desired, Observation, RevisionFacts, judge, timed_out
+from bumper.rollout.causes import CAUSES
+from bumper.rollout.reconciliation import RULES
+
+READY = [name for name in situations.names() if situations.raw(name)["expect"]["outcome"] == "ready"]
+NOT_READY = [name for name in situations.names() if name not in READY]
+OBSERVES_GENERATION = [
+    name
+    for name in READY
+    if (situations.load(name).observation.workload or {}).get("kind") not in (None, "Job", "CronJob")
+]
+CLUSTER_TIME = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"')
+
+
+def is_ready(desired: Desired, observation: Observation) -> bool:
+    verdict = judge(desired, observation, {}).verdict
+    return verdict is not None and verdict.outcome is Outcome.READY
+
+
+@pytest.mark.parametrize("name", OBSERVES_GENERATION)
+def test_a_workload_changed_since_is_not_ready(name: str) -> None:
+    situation = situations.load(name)
+    assert is_ready(situation.desired, situation.observation)
+    workload: Any = situation.observation.workload
+    workload["metadata"]["generation"] += 1
+    assert not is_ready(situation.desired, situation.observation)
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_kustomization_changed_since_is_not_ready(name: str) -> None:
+    situation = situations.load(name)
+    kustomization: Any = situation.observation.kustomization
+    kustomization["metadata"]["generation"] += 1
+    assert not is_ready(situation.desired, situation.observation)
+
+
+@pytest.mark.parametrize("name", READY)
+def test_git_that_says_no_or_nothing_about_the_applied_revision_is_never_ready(name: str) -> None:
+    situation = situations.load(name)
+    for includes in (False, None):
+        facts = {sha: RevisionFacts(includes, None) for sha in (*PUSHED, *situation.observation.revisions)}
+        elsewhere = replace(
+            situation.desired, revision=Revision("main", "9" * 40) if situation.desired.revision else None
+        )
+        assert not is_ready(elsewhere, replace(situation.observation, revisions=facts))
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """One situation for each state of the three objects that Ready depends on: many differ in their pods alone."""
+    by_state: dict[str, str] = {}
+    for name in names:
+        situation = situations.load(name)
+        seen = situation.observation
+        state = [seen.source, seen.kustomization, seen.workload, situation.raw["desired"]]
+        by_state.setdefault(json.dumps(state), name)
+    return list(by_state.values())
+
+
+@pytest.mark.parametrize("name", _distinct(NOT_READY))
+def test_removing_a_field_of_a_status_never_makes_ready(name: str) -> None:
+    situation = situations.load(name)
+    for observation in _without_one_status_field(situation.observation):
+        assert not is_ready(situation.desired, observation)
+
+
+def _without_one_status_field(observation: Observation) -> Iterator[Observation]:
+    for field in ("source", "kustomization", "workload"):
+        whole = getattr(observation, field)
+        for path in _paths((whole or {}).get("status"), ()):
+            without = copy.deepcopy(whole)
+            *parents, last = ("status", *path)
+            _descend(without, parents).pop(last)
+            yield replace(observation, **{field: without})
+
+
+def _paths(tree: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    entries = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in entries:
+        if key in ("history", "inventory"):
+            continue
+        yield (*path, key)
+        yield from _paths(value, (*path, key))
+
+
+def _descend(tree: Any, path: list[Any]) -> Any:
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+@pytest.mark.parametrize("name", situations.names())
+def test_the_clock_of_the_cluster_changes_no_verdict(name: str) -> None:
+    situation = situations.load(name)
+    after_s = float(situation.expect.get("after_s", 0))
+    expected = at_second(situation, after_s).verdict
+    for hours in (-1000, 1000):
+        skewed = replace(situation, observation=_shifted(situation.observation, hours))
+        found = at_second(skewed, after_s).verdict
+        assert (found and (found.outcome, found.reason)) == (expected and (expected.outcome, expected.reason))
+
+
+def _shifted(observation: Observation, hours: int) -> Observation:
+    def shift(match: re.Match[str]) -> str:
+        moment = datetime.fromisoformat(match[1].replace("Z", "+00:00")) + timedelta(hours=hours)
+        return json.dumps(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def moved(value: Any) -> Any:
+        return json.loads(CLUSTER_TIME.sub(shift, json.dumps(value)))
+
+    return replace(
+        observation,
+        source=moved(observation.source),
+        kustomization=moved(observation.kustomization),
+        workload=moved(observation.workload),
+        replica_sets=tuple(moved(list(observation.replica_sets))),
+        pods=tuple(moved(list(observation.pods))),
+        events=tuple(moved(list(observation.events))),
+    )
+
+
+@given(start_s=st.floats(0, 1e9), name=st.sampled_from(situations.names()))
+@settings(max_examples=60, deadline=None)
+def test_our_own_clock_may_stand_anywhere(start_s: float, name: str) -> None:
+    situation = situations.load(name)
+    here = judge(situation.desired, situation.observation, {})
+    there = judge(situation.desired, replace(situation.observation, at_s=start_s), {})
+    assert (here.verdict, here.reached, here.detail) == (there.verdict, there.reached, there.detail)
+
+
+@pytest.mark.parametrize("name", situations.names())
+def test_the_deadline_always_has_a_verdict_that_is_not_ready(name: str) -> None:
+    situation = situations.load(name)
+    late = timed_out(
+        situation.desired,
+        situation.observation,
+        judge(situation.desired, replace(situation.observation, kustomization=None), {}),
+    )
+    assert late.outcome in (Outcome.TIMED_OUT, Outcome.UNKNOWN)
+    assert late.message
+    assert late.hint
+    assert late.stage is not None
+
+
+def test_every_cause_and_rule_has_a_situation_that_shows_it() -> None:
+    expected = {situations.raw(name)["expect"].get("reason") for name in situations.names()}
+    assert {cause.reason for cause in CAUSES} <= expected
+    reasons = {
+        condition["reason"]
+        for name in situations.names()
+        for condition in ((situations.load(name).observation.kustomization or {}).get("status") or {}).get(
+            "conditions", ()
+        )
+    }
+    assert set(RULES) <= reasons
