@@ -1,0 +1,180 @@
+"""One cluster, for callers that know nothing of event loops.
+
+Law: reading and watching run on one thread of our own with one event loop, so that two hundred sites need no more threads than one.
+`wait` returns once for a burst of changes. After `close` no thread, task or socket is left.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from bumper.errors import BumpError
+from bumper.kube import config, feeds
+from bumper.kube.api import Api
+from bumper.kube.kinds import KINDS
+from bumper.kube.reading import Reader
+from bumper.kube.session import Clock, Session, Timeouts
+from bumper.kube.watch import Watches
+from bumper.objects import ObjectKey
+from bumper.rollout.observation import Desired, Observation
+
+_Result = TypeVar("_Result")
+# With hundreds of sites a look takes a while: at least this part of it passes before the next.
+_REST = 0.25
+_LONGEST_REST_S = 0.5
+_REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+
+
+class Cluster:
+    """The cluster of a kubeconfig's context; of the current context, or of the pod we run in, for None.
+
+    Raises `UsageError` for a kubeconfig that cannot be used. Nothing is asked of the cluster before the first `observe`.
+    """
+
+    def __init__(
+        self,
+        context: str | None,
+        environ: Mapping[str, str],
+        clock: Clock,
+        timeouts: Timeouts | None = None,
+        service_account: Path = config.SERVICE_ACCOUNT,
+    ) -> None:
+        self._environ = environ
+        self._clock = clock
+        self._timeouts = timeouts or Timeouts()
+        self._service_account = service_account
+        self._access = config.load(context, environ, service_account)
+        self._changed = threading.Event()
+        self._look_s = 0.0
+        self._loop: _Loop | None = None
+        self._opened: _Opened | None = None
+
+    @property
+    def name(self) -> str:
+        """The context's name, or `in-cluster`."""
+        return self._access.name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def observe(self, desired: Sequence[Desired]) -> list[Observation]:
+        """What the cluster shows of each site now, in order, without `revisions`.
+
+        Raises `Transient` for what may heal, `NoAccess` where we are not let in, `UsageError` for a kubeconfig that broke meanwhile.
+        """
+        return self._run(lambda opened: self._observe(opened, desired))
+
+    def wait(self, timeout_s: float) -> bool:
+        """Returns True once something changed, False after `timeout_s`; earlier where a watch is not allowed."""
+        opened = self._opened
+        is_blind = opened is not None and bool(opened.watches.silent())
+        rang = self._changed.wait(min(timeout_s, self._timeouts.poll_s) if is_blind else timeout_s)
+        if rang:
+            rest_s = max(self._timeouts.settle_s, min(self._look_s * _REST, _LONGEST_REST_S))
+            self._clock.sleep(min(rest_s, timeout_s))
+            self._changed.clear()
+        if opened and opened.watches.failure:
+            raise opened.watches.failure
+        return rang
+
+    def request_fetch(self, source: ObjectKey) -> str:
+        """Asks Flux to fetch that source now. Returns an empty text, or why it could not be asked.
+
+        The source alone is touched: an annotation on a Kustomization can cancel the health checks of other people's deploys.
+        """
+        resource = KINDS.get(source.kind)
+        if resource is None:
+            return f"{source.kind} is no kind of source"
+        requested_at = datetime.now(UTC).isoformat(timespec="microseconds")
+        change = {"metadata": {"annotations": {_REQUESTED_AT: requested_at}}}
+        try:
+            self._run(lambda opened: opened.api.patch(resource, source.namespace, source.name, change))
+        except BumpError as error:
+            return error.message
+        return ""
+
+    def notices(self) -> tuple[str, ...]:
+        """One line for each permission that is missing but not necessary."""
+        if self._opened is None:
+            return ()
+        poll = f"looking every {self._timeouts.poll_s:g} s instead"
+        watches = [f"{silence}: {poll}" for silence in self._opened.watches.silent()]
+        return (*watches, *self._opened.reader.logs.notices())
+
+    def close(self) -> None:
+        """Ends all watches and connections. May be called twice."""
+        if self._loop:
+            if self._opened:
+                self._loop.run(self._opened.aclose())
+            self._loop.close()
+        self._loop = self._opened = None
+        self._changed.set()
+
+    async def _observe(self, opened: "_Opened", desired: Sequence[Desired]) -> list[Observation]:
+        started_s = self._clock.now()
+        observations = await opened.reader.look(desired)
+        opened.watches.follow(*feeds.of(desired, observations))
+        self._look_s = self._clock.now() - started_s
+        return observations
+
+    def _run(self, request: Callable[["_Opened"], Coroutine[Any, Any, _Result]]) -> _Result:
+        if self._loop is None:
+            self._loop = _Loop(f"kube {self.name}")
+        if self._opened is None:
+            self._opened = self._loop.run(self._open())
+        return self._loop.run(request(self._opened))
+
+    async def _open(self) -> "_Opened":
+        def reload() -> config.Access:
+            return config.reload(self._access, self._environ, self._service_account)
+
+        session = Session(self._access, reload, self._environ, self._clock, self._timeouts)
+        return _Opened(session, self._clock, self._timeouts, self._changed.set)
+
+
+class _Opened:
+    """What lives on the event loop."""
+
+    def __init__(self, session: Session, clock: Clock, timeouts: Timeouts, ring: Callable[[], None]) -> None:
+        self.session = session
+        self.api = Api(session)
+        self.reader = Reader(self.api, clock.now)
+        self.watches = Watches(self.api, timeouts, ring)
+
+    async def aclose(self) -> None:
+        await self.watches.aclose()
+        await self.session.aclose()
+
+
+class _Loop:
+    """An event loop on a thread of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        """The coroutine's result, or what it raised. An interrupt of the caller ends the coroutine too."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Ends the tasks that are left, then the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._runner.close()

@@ -1,0 +1,206 @@
+"""The connection to one API server as the user of one context: TLS, proxy, credentials, and who renews them.
+
+Law: whoever sends a request never sees a credential: what has expired or was refused is renewed here, once for all who wait for it.
+Once the server has accepted us, a refusal counts as passing for a while: a server that starts, or a token that is being rotated,
+refuses for some seconds. For one event loop.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bumper.errors import NoAccess, Transient, Unreachable, UsageError
+from bumper.kube import credentials, tls
+from bumper.kube.config import Access
+from bumper.kube.credentials import Credential
+from bumper.kube.refusals import refusal, unreached
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class Clock(Protocol):
+    """Monotonic seconds, and waiting."""
+
+    def now(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds. `refusal_s` is how long a refusal is taken as passing after the server had accepted us."""
+
+    connect_s: float = 10.0
+    answer_s: float = 20.0
+    plugin_s: float = 60.0
+    renewal_s: float = 1.0
+    refusal_s: float = 30.0
+    watch_s: float = 240.0
+    first_pause_s: float = 0.2
+    longest_pause_s: float = 4.0
+    forbidden_s: float = 60.0
+    poll_s: float = 5.0
+    settle_s: float = 0.03
+
+
+@dataclass(frozen=True)
+class _Identity:
+    access: Access
+    credential: Credential
+    client: "httpx.AsyncClient"
+
+
+class Session:
+    """`reload` gives the access afresh, of the same context, since kubeconfig files are rewritten while we wait."""
+
+    def __init__(
+        self,
+        access: Access,
+        reload: Callable[[], Access],
+        environ: Mapping[str, str],
+        clock: Clock,
+        timeouts: Timeouts,
+    ) -> None:
+        self.name = access.name
+        self._access = access
+        self._reload = reload
+        self._environ = environ
+        self._clock = clock
+        self._timeouts = timeouts
+        self._identity: _Identity | None = None
+        self._clients: list[httpx.AsyncClient] = []
+        self._renewing = asyncio.Lock()
+        self._renewed_s = float("-inf")
+        self._is_accepted = False
+        self._refused_since_s: float | None = None
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        for client in self._clients:
+            await client.aclose()
+
+    @asynccontextmanager
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        change: Mapping[str, Any] | None = None,
+        answer_s: float | None = None,
+    ) -> "AsyncIterator[httpx.Response]":
+        """An accepted request (2xx) with its body still to be read; `change` is sent as a merge patch.
+
+        Raises the errors of `refusals`, also for what breaks while the body is read.
+        """
+        import httpx
+
+        timeout = httpx.Timeout(self._timeouts.connect_s, read=answer_s or self._timeouts.answer_s, pool=None)
+        try:
+            response = await self._send(method, path, query, timeout, change)
+            try:
+                if response.status_code >= 300:
+                    raise refusal(self.name, response.status_code, response.headers, await response.aread())
+                yield response
+            finally:
+                await response.aclose()
+        except httpx.RequestError as error:
+            raise self._weighed(unreached(self._access, error)) from None
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        timeout: "httpx.Timeout",
+        change: Mapping[str, Any] | None,
+    ) -> "httpx.Response":
+        patch = [] if change is None else [("Content-Type", "application/merge-patch+json")]
+        while True:
+            identity = await self._current()
+            request = identity.client.build_request(
+                method,
+                identity.access.endpoint.server + path,
+                params=query,
+                content=None if change is None else json.dumps(change).encode(),
+                headers=[*identity.credential.headers(), *patch],
+                timeout=timeout,
+            )
+            response = await identity.client.send(request, stream=True)
+            if response.status_code != 401:
+                self._is_accepted, self._refused_since_s = True, None
+                return response
+            await response.aclose()
+            if not await self._renew(identity):
+                raise self._weighed(
+                    NoAccess(
+                        f"{self.name}: the API server does not accept our credentials (401 Unauthorized)",
+                        hint="they have expired or are not for this cluster: log in again",
+                    )
+                )
+
+    async def _current(self) -> _Identity:
+        async with self._renewing:
+            if self._identity is None or self._identity.credential.expires_s <= self._clock.now():
+                self._identity = await self._identify()
+            return self._identity
+
+    async def _renew(self, refused: _Identity) -> bool:
+        """Whether there is another identity now than the refused one."""
+        async with self._renewing:
+            if self._identity is not refused:
+                return True
+            now_s = self._clock.now()
+            if now_s - self._renewed_s < self._timeouts.renewal_s:
+                return False
+            self._renewed_s = now_s
+            self._access = self._reload()
+            self._identity = await self._identify()
+            return True
+
+    async def _identify(self) -> _Identity:
+        try:
+            credential = await credentials.obtain(
+                self._access, self._environ, self._clock.now(), self._timeouts.plugin_s
+            )
+        except NoAccess as error:
+            raise self._weighed(error) from None
+        old = self._identity
+        if (
+            old
+            and old.access.endpoint == self._access.endpoint
+            and old.credential.certificate == credential.certificate
+        ):
+            return _Identity(self._access, credential, old.client)
+        # The old client stays open until the end: watches may still run on it.
+        return _Identity(self._access, credential, self._connect(credential))
+
+    def _connect(self, credential: Credential) -> "httpx.AsyncClient":
+        import httpx
+
+        endpoint = self._access.endpoint
+        try:
+            client = httpx.AsyncClient(
+                verify=tls.context(endpoint, credential.certificate),
+                proxy=endpoint.proxy or None,
+                trust_env=False,
+                headers={"User-Agent": "bump", "Accept": "application/json"},
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=30.0),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL):
+            # A proxy's address may hold a password: it is not shown. SOCKS needs a library that we do not bring.
+            raise UsageError(f"{self.name}: the proxy cannot be used, expected http://HOST:PORT") from None
+        self._clients.append(client)
+        return client
+
+    def _weighed(self, error: Unreachable) -> Unreachable:
+        if not isinstance(error, NoAccess) or not self._is_accepted:
+            return error
+        now_s = self._clock.now()
+        if self._refused_since_s is None:
+            self._refused_since_s = now_s
+        is_passing = now_s - self._refused_since_s < self._timeouts.refusal_s
+        return Transient(error.message, hint=error.hint) if is_passing else error
