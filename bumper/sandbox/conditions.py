@@ -1,0 +1,119 @@
+"""The conditions, history and durations of Flux's objects. Pure.
+
+Law: what is set here reads as if fluxcd/pkg had set it: the same order of conditions, the transition time kept while status, reason
+and message stay, five history entries at most. Sources: fluxcd/pkg runtime v0.110.1 (conditions/setter.go), apis/meta v1.30.1
+(history.go), and Go's time.Duration.String.
+"""
+
+import re
+from typing import Any
+
+Manifest = dict[str, Any]
+
+_HISTORY_SIZE = 5
+_FIRST = {"Stalled": 0, "Reconciling": 1, "Ready": 2}
+_UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|ns|m|s)")
+
+
+def get(obj: Manifest, condition_type: str) -> Manifest | None:
+    """The condition of that type, or None."""
+    found = (obj.get("status") or {}).get("conditions") or ()
+    return next((entry for entry in found if entry["type"] == condition_type), None)
+
+
+def is_true(obj: Manifest, condition_type: str) -> bool:
+    """Whether there is such a condition with status True."""
+    return (get(obj, condition_type) or {}).get("status") == "True"
+
+
+def mark(obj: Manifest, condition_type: str, status: str, reason: str, message: str, now: str) -> None:
+    """Sets the condition for the object's generation; `now` is RFC 3339."""
+    wanted = {"type": condition_type, "status": status, "reason": reason, "message": message}
+    before = get(obj, condition_type)
+    same = before is not None and {key: before[key] for key in wanted} == wanted
+    entry = {
+        "lastTransitionTime": before["lastTransitionTime"] if before and same else now,
+        "message": message,
+        "observedGeneration": obj["metadata"]["generation"],
+        "reason": reason,
+        "status": status,
+        "type": condition_type,
+    }
+    _replace(obj, condition_type, entry)
+
+
+def mark_reconciling(obj: Manifest, reason: str, message: str, now: str) -> None:
+    """Sets Reconciling, which ends Stalled."""
+    delete(obj, "Stalled")
+    mark(obj, "Reconciling", "True", reason, message, now)
+
+
+def delete(obj: Manifest, *condition_types: str) -> None:
+    """Removes the conditions of these types."""
+    for condition_type in condition_types:
+        _replace(obj, condition_type, None)
+
+
+def _replace(obj: Manifest, condition_type: str, entry: Manifest | None) -> None:
+    status = obj.setdefault("status", {})
+    others = [one for one in status.get("conditions") or () if one["type"] != condition_type]
+    found = sorted([*others, entry] if entry else others, key=_rank)
+    if found:
+        status["conditions"] = found
+    else:
+        status.pop("conditions", None)
+
+
+def _rank(entry: Manifest) -> tuple[int, int, str]:
+    # Those three first, then by the newest generation, then by name.
+    if entry["type"] in _FIRST:
+        return (_FIRST[entry["type"]], 0, "")
+    return (len(_FIRST), -entry["observedGeneration"], entry["type"])
+
+
+def record(obj: Manifest, digest: str, outcome: str, revision: str, took_s: float, now: str) -> None:
+    """Puts a run into `status.history`: one entry for each (digest of the manifests, outcome), the newest first."""
+    history: list[Manifest] = list((obj.get("status") or {}).get("history") or ())
+    known = next(
+        (one for one in history if (one["digest"], one["lastReconciledStatus"]) == (digest, outcome)), None
+    )
+    entry = {
+        "digest": digest,
+        "firstReconciled": known["firstReconciled"] if known else now,
+        "lastReconciled": now,
+        "lastReconciledDuration": duration(took_s),
+        "lastReconciledStatus": outcome,
+        "metadata": {"revision": revision},
+        "totalReconciliations": known["totalReconciliations"] + 1 if known else 1,
+    }
+    others = [one for one in history if one is not known]
+    obj.setdefault("status", {})["history"] = [entry, *others][:_HISTORY_SIZE]
+
+
+def duration(seconds: float) -> str:
+    """As Go writes it: `1m0.5s`, `30s`, `299.142449ms`."""
+    nanoseconds = round(seconds * 1e9)
+    if nanoseconds == 0:
+        return "0s"
+    for unit, size in (("ns", 1), ("µs", 1_000), ("ms", 1_000_000)):
+        if nanoseconds < size * 1000:
+            return _number(nanoseconds, size) + unit
+    minutes, rest = divmod(nanoseconds, 60_000_000_000)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{head}{_number(rest, 1_000_000_000)}s"
+
+
+def _number(nanoseconds: int, size: int) -> str:
+    whole, rest = divmod(nanoseconds, size)
+    digits = len(str(size)) - 1
+    return f"{whole}.{rest:0{digits}d}".rstrip("0").rstrip(".") if rest else str(whole)
+
+
+def seconds(text: str) -> float:
+    """The seconds of a duration as Go reads it: `1m0s`, `90s`, `1h30m`."""
+    parts = _DURATION_PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"no duration: {text!r}")
+    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
