@@ -1,0 +1,19 @@
+"""One file a verb. A command has `SUMMARY`, `add_arguments(parser)` and `run(arguments, context) -> exit code`.
+
+A command takes its surroundings from `Context`: only `cli` reads the environment, prints or exits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a command may know of the process it runs in. Texts for people and machines go to these two streams."""
+
+    environ: Mapping[str, str]
+    cwd: Path
+    stdout: TextIO
+    stderr: TextIO

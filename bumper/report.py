@@ -1,0 +1,209 @@
+"""Verdicts as people and programs read them. Pure: values in, lines of styled text or plain data out.
+
+Law: the outcome comes first, then what was found, what visitors see now, and the next command. Nothing here shortens a fact; how a
+line is fitted to a screen is the display's business.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from bumper.errors import BumpError, Outcome, worst_exit_code
+from bumper.image import ImageReference
+from bumper.journal import State, Step
+from bumper.revision import Revision
+from bumper.rollout import Verdict
+
+
+class Span(NamedTuple):
+    """Some text in one of the styles `good`, `bad`, `warn`, `quiet`, `strong`, or in none (empty)."""
+
+    text: str
+    style: str = ""
+
+
+Line = tuple[Span, ...]
+
+STYLES = {Outcome.READY: "good", Outcome.UNCHANGED: "good", Outcome.PUSHED: "good", Outcome.PLANNED: "good"}
+STYLES |= {
+    Outcome.SUPERSEDED: "warn",
+    Outcome.TIMED_OUT: "warn",
+    Outcome.SUSPENDED: "warn",
+    Outcome.BLOCKED: "warn",
+}
+MARKS = {State.DONE: ("✓", "good"), State.FAILED: ("✗", "bad"), State.MOVING: ("·", "quiet")}
+STAGE_WIDTH = 11
+
+
+@dataclass(frozen=True)
+class SiteReport:
+    """One site in one cluster. `place` is file and line of the field; `revision` the commit that holds the image, if any."""
+
+    site: str
+    previous: ImageReference
+    image: ImageReference
+    place: str
+    revision: Revision | None
+    verdict: Verdict
+    steps: tuple[Step, ...]
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole run. `diff` is there for a dry run only."""
+
+    sites: tuple[SiteReport, ...]
+    seconds: float
+    notices: tuple[str, ...] = ()
+    diff: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of all sites, in the order of the documented table."""
+        return worst_exit_code([site.verdict.outcome for site in self.sites])
+
+
+def duration(seconds: float) -> str:
+    """`0.3 s`, `12.4 s`, `3 min 5 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def header(site: str, previous: str, wanted: str) -> Line:
+    """`web   08a2c8e → abc1234`."""
+    return Span(site, "strong"), Span("   "), Span(previous, "quiet"), Span(" → "), Span(wanted, "strong")
+
+
+def step(shown: Step) -> Line:
+    """The stage with its mark and detail; its seconds are the display's to place."""
+    mark, style = MARKS[shown.state]
+    return (
+        Span("  "),
+        Span(mark, style),
+        Span(f" {shown.stage:<{STAGE_WIDTH}}"),
+        Span(shown.detail, _detail_style(shown.state)),
+    )
+
+
+def verdicts(report: Report) -> list[Line]:
+    """What is printed at the end: a block for each site."""
+    lines: list[Line] = [_diff_line(text) for text in report.diff.splitlines()]
+    for site in report.sites:
+        lines += _verdict(site, report, several=len(report.sites) > 1)
+    return lines
+
+
+def error(problem: BumpError) -> list[Line]:
+    """`error: …` and, where something helps, `help: …`."""
+    lines: list[Line] = [(Span("error: ", "bad"), Span(problem.message))]
+    if problem.hint:
+        lines.append((Span("help:  ", "quiet"), Span(problem.hint)))
+    return lines
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """The one object that `--output json` prints."""
+    return {
+        "outcome": _worst(report).value,
+        "exitCode": report.exit_code,
+        "seconds": round(report.seconds, 3),
+        "sites": [_site_data(site) for site in report.sites],
+        "notices": list(report.notices),
+        **({"diff": report.diff} if report.diff else {}),
+    }
+
+
+def error_as_data(problem: BumpError) -> dict[str, Any]:
+    """The same object for a run that ended in an error."""
+    return {
+        "outcome": problem.outcome.value if problem.outcome else "usage",
+        "exitCode": problem.exit_code,
+        "error": {"reason": type(problem).__name__, "message": problem.message, "hint": problem.hint},
+        "sites": [],
+    }
+
+
+def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
+    verdict = site.verdict
+    style = STYLES.get(verdict.outcome, "bad")
+    name = (Span(f"{site.site}: ", "strong"),) if several else ()
+    if verdict.outcome is Outcome.READY:
+        lines: list[Line] = [
+            (
+                *name,
+                Span("Ready", style),
+                Span(f" in {duration(_seconds(site, report))}   {site.url}".rstrip()),
+            )
+        ]
+    else:
+        lines = [(*name, Span(_title(verdict.outcome), style), Span(f": {verdict.message}"))]
+    rows = [("serving now", verdict.serving if verdict.outcome is not Outcome.READY else "")]
+    rows += [("warning", warning) for warning in verdict.warnings]
+    rows += [("seen", evidence) for evidence in verdict.evidence]
+    rows.append(("next", verdict.hint))
+    return lines + [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
+
+
+def _title(outcome: Outcome) -> str:
+    return outcome.value.replace("-", " ").capitalize()
+
+
+def _seconds(site: SiteReport, report: Report) -> float:
+    return sum(step.seconds for step in site.steps) if site.steps else report.seconds
+
+
+def _worst(report: Report) -> Outcome:
+    # Of the outcomes that share the worst exit code the first is named.
+    return next(
+        site.verdict.outcome
+        for site in report.sites
+        if worst_exit_code([site.verdict.outcome]) == report.exit_code
+    )
+
+
+def _site_data(site: SiteReport) -> dict[str, Any]:
+    verdict = site.verdict
+    return {
+        "site": site.site,
+        "outcome": verdict.outcome.value,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "hint": verdict.hint,
+        "serving": verdict.serving,
+        "evidence": list(verdict.evidence),
+        "warnings": list(verdict.warnings),
+        "stage": verdict.stage.value if verdict.stage else None,
+        "image": str(site.image.with_tag(site.image.tag)),
+        "tag": site.image.tag,
+        "digest": site.image.digest,
+        "previousTag": site.previous.tag,
+        "place": site.place,
+        "commit": site.revision.sha if site.revision else None,
+        "revision": str(site.revision) if site.revision else None,
+        "url": site.url,
+        "timeline": [
+            {
+                "stage": step.stage,
+                "state": step.state.value,
+                "detail": step.detail,
+                "seconds": round(step.seconds, 3),
+            }
+            for step in site.steps
+        ],
+    }
+
+
+def _detail_style(state: State) -> str:
+    return "bad" if state is State.FAILED else ""
+
+
+def _diff_line(text: str) -> Line:
+    style = {"+": "good", "-": "bad", "@": "quiet"}.get(text[:1], "")
+    return (Span(text, "quiet" if text.startswith(("+++", "---")) else style),)
+
+
+def plain(line: Sequence[Span]) -> str:
+    """The line without its styles."""
+    return "".join(span.text for span in line)

@@ -1,0 +1,273 @@
+"""The loop after the push: news, weather, deadlines, several clusters. What one look means is tested with `rollout`."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from platforms import HandClock, Quiet
+from trees import MemoryTree
+
+from bumper.errors import NoAccess, Outcome, Transient
+from bumper.follow import Followed, Lineage, follow
+from bumper.image import ImageReference
+from bumper.objects import ObjectKey
+from bumper.pipeline import Choice
+from bumper.revision import Revision
+from bumper.rollout import Desired, Observation
+from bumper.tree import Tree
+
+OURS = "a" * 40
+BEFORE = "b" * 40
+LATER = "c" * 40
+OLD, NEW = ImageReference("reg.io/web", "1.0"), ImageReference("reg.io/web", "2.0")
+DESIRED = Desired(
+    site="web",
+    image=NEW,
+    previous=OLD,
+    revision=Revision("main", OURS),
+    kustomization=ObjectKey("Kustomization", "flux-system", "web"),
+    source=ObjectKey("GitRepository", "flux-system", "flux-system"),
+    workload=ObjectKey("Deployment", "web", "web"),
+    container="web",
+)
+
+
+def flux(kind: str, name: str, sha: str, **status: Any) -> dict[str, Any]:
+    ready = {"type": "Ready", "status": "True", "reason": "Succeeded", "message": "", "observedGeneration": 1}
+    return {
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "flux-system", "generation": 1},
+        "spec": {"ref": {"branch": "main"}} if kind == "GitRepository" else {},
+        "status": {"observedGeneration": 1, "conditions": [ready], **status},
+    }
+
+
+def look(sha: str, image: ImageReference) -> Observation:
+    """A cluster at rest at `sha`, running `image`."""
+    revision = f"main@sha1:{sha}"
+    template = {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "web", "image": str(image)}]},
+    }
+    conditions = [
+        {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+        {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"},
+    ]
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
+    return Observation(
+        at_s=0.0,
+        source=flux("GitRepository", "flux-system", sha, artifact={"revision": revision}),
+        kustomization=flux(
+            "Kustomization", "web", sha, lastAppliedRevision=revision, lastAttemptedRevision=revision
+        ),
+        workload={
+            "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "web", "generation": 2, "uid": "d"},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template},
+            "status": {"observedGeneration": 2, "conditions": conditions, **counts},
+        },
+    )
+
+
+@dataclass
+class Scripted:
+    """A cluster that shows one look after the other, the last one for ever (`follow.Cluster`). An exception is raised instead."""
+
+    looks: list[Observation | Exception]
+    clock: HandClock
+    name: str = "east"
+    asked: list[ObjectKey] = field(default_factory=list)
+    refusal: str = ""
+    said: tuple[str, ...] = ()
+
+    def observe(self, desired: Sequence[Desired]) -> list[Observation]:
+        shown = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        if isinstance(shown, Exception):
+            raise shown
+        return [replace(shown, at_s=self.clock.now()) for _ in desired]
+
+    def wait(self, timeout_s: float) -> bool:
+        self.clock.sleep(timeout_s)
+        return False
+
+    def request_fetch(self, source: ObjectKey) -> str:
+        self.asked.append(source)
+        return self.refusal
+
+    def notices(self) -> tuple[str, ...]:
+        return self.said
+
+
+@dataclass
+class History:
+    """A repository in which LATER contains OURS and BEFORE does not (`pipeline.Repository`, as far as following goes)."""
+
+    known: Mapping[str, bool | None] = field(default_factory=lambda: {BEFORE: False, LATER: True})
+    questions: list[str] = field(default_factory=list)
+    trees: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def fetch(self, branch: str) -> str:
+        raise AssertionError("following fetches no branch")
+
+    def tree(self, commit: str) -> Tree:
+        return MemoryTree(self.trees[commit])
+
+    def commit(self, parent: str, changes: Mapping[str, bytes], message: str) -> str:
+        raise AssertionError("following writes nothing")
+
+    def push(self, commit: str, branch: str) -> Revision:
+        raise AssertionError("following writes nothing")
+
+    def contains(self, descendant: str, ancestor: str) -> bool | None:
+        self.questions.append(descendant)
+        return self.known[descendant]
+
+    def subject(self, commit: str) -> str:
+        return "Deploy web 3.0"
+
+    def author(self, commit: str) -> str:
+        return "Eve"
+
+
+def run(
+    cluster: Scripted, *, timeout_s: float = 60.0, repository: History | None = None
+) -> tuple[Followed, Quiet]:
+    progress = Quiet()
+    lineage = Lineage(repository or History(), Choice(), cluster.clock)
+    (followed,) = follow([DESIRED], [cluster], lineage, cluster.clock, timeout_s, progress)
+    return followed, progress
+
+
+def stages(progress: Quiet) -> list[str]:
+    return [heard[2] for heard in progress.heard if heard[0] == "done"]
+
+
+def test_it_goes_on_until_the_site_is_ready_and_names_each_stage_once() -> None:
+    clock = HandClock()
+    followed, progress = run(Scripted([look(BEFORE, OLD), look(BEFORE, OLD), look(OURS, NEW)], clock))
+    assert followed.verdict.outcome is Outcome.READY
+    assert stages(progress) == ["fetched", "applied", "rolled out"]
+    assert clock.time == 10.0, "without news it looks every five seconds"
+
+
+def test_the_source_is_asked_to_fetch_once_and_nothing_else() -> None:
+    cluster = Scripted([look(BEFORE, OLD), look(OURS, NEW)], HandClock())
+    run(cluster)
+    assert cluster.asked == [DESIRED.source]
+
+
+def test_what_is_already_on_the_branch_is_not_asked_for() -> None:
+    cluster = Scripted([look(OURS, NEW)], HandClock())
+    lineage = Lineage(History(trees={OURS: {}}), Choice(), cluster.clock)
+    follow([replace(DESIRED, revision=None)], [cluster], lineage, cluster.clock, 0.0, Quiet())
+    assert cluster.asked == []
+
+
+def test_a_missing_permission_to_ask_is_said_once_and_waited_out() -> None:
+    cluster = Scripted(
+        [look(BEFORE, OLD), look(OURS, NEW)], HandClock(), refusal="forbidden", said=("polling",)
+    )
+    followed, progress = run(cluster)
+    assert followed.verdict.outcome is Outcome.READY
+    assert list(dict.fromkeys(heard[1] for heard in progress.heard if heard[0] == "notice")) == [
+        "east: GitRepository flux-system/flux-system could not be asked to fetch now (forbidden): waiting for its interval",
+        "polling",
+    ]
+
+
+def test_weather_costs_time_and_nothing_else() -> None:
+    clock = HandClock()
+    weather = [Transient("connection refused"), Transient("429", retry_after_s=7.0), Transient("503")]
+    followed, progress = run(Scripted([look(BEFORE, OLD), *weather, look(OURS, NEW)], clock))
+    assert followed.verdict.outcome is Outcome.READY
+    assert clock.time == 5.0 + 1.0 + 7.0 + 1.0
+    assert ("notice", "east: connection refused; trying again until the deadline") in progress.heard
+
+
+def test_an_api_that_stays_away_is_unknown_never_failed() -> None:
+    clock = HandClock()
+    followed, _ = run(Scripted([Transient("connection refused")], clock), timeout_s=30.0)
+    assert followed.verdict.outcome is Outcome.UNKNOWN
+    assert "connection refused" in followed.verdict.message
+    assert "bump track --site web" in followed.verdict.hint
+    assert clock.time == 30.0
+
+
+def test_who_is_not_let_in_is_told_at_once() -> None:
+    clock = HandClock()
+    followed, _ = run(Scripted([NoAccess("east: 401 Unauthorized", hint="log in")], clock))
+    assert (followed.verdict.outcome, followed.verdict.reason, clock.time) == (
+        Outcome.UNKNOWN,
+        "NoAccess",
+        0.0,
+    )
+
+
+def test_at_the_deadline_the_stage_is_named() -> None:
+    clock = HandClock()
+    followed, _ = run(Scripted([look(BEFORE, OLD)], clock), timeout_s=12.0)
+    assert (followed.verdict.outcome, followed.verdict.stage) == (Outcome.TIMED_OUT, "fetched")
+    assert clock.time == 12.0
+
+
+def test_ready_of_an_older_revision_never_counts_whatever_runs() -> None:
+    followed, _ = run(Scripted([look(BEFORE, NEW)], HandClock()), timeout_s=30.0)
+    assert followed.verdict.outcome is Outcome.TIMED_OUT
+
+
+def tree(tag: str) -> dict[str, str]:
+    from platforms import SOURCE, deployment, kustomization
+
+    return {
+        "k8s/flux-system/gotk-sync.yaml": SOURCE + "---\n" + kustomization("web", "./k8s/web"),
+        "k8s/web/deployment.yaml": deployment("web", f"reg.io/web:{tag}"),
+    }
+
+
+def test_a_later_commit_that_keeps_our_tag_is_ours_too() -> None:
+    followed, _ = run(
+        Scripted([look(LATER, NEW)], HandClock()), repository=History(trees={LATER: tree("2.0")})
+    )
+    assert followed.verdict.outcome is Outcome.READY
+
+
+def test_a_later_bump_supersedes_and_is_named() -> None:
+    later = look(LATER, ImageReference("reg.io/web", "3.0"))
+    followed, _ = run(Scripted([later], HandClock()), repository=History(trees={LATER: tree("3.0")}))
+    assert followed.verdict.outcome is Outcome.SUPERSEDED
+    assert "3.0" in followed.verdict.message
+    assert LATER[:7] in followed.verdict.message
+
+
+def test_what_git_answered_is_not_asked_again_and_what_it_could_not_is() -> None:
+    history = History(known={BEFORE: False})
+    run(Scripted([look(BEFORE, OLD)], HandClock()), timeout_s=30.0, repository=history)
+    assert history.questions == [BEFORE]
+    unsure = History(known={BEFORE: None}, trees={BEFORE: tree("1.0")})
+    followed, _ = run(Scripted([look(BEFORE, OLD)], HandClock()), timeout_s=30.0, repository=unsure)
+    assert followed.verdict.outcome is not Outcome.READY
+    assert 2 <= len(unsure.questions) <= 7
+
+
+def test_several_clusters_are_followed_at_once_each_with_its_own_verdict() -> None:
+    east = Scripted([look(OURS, NEW)], HandClock(), name="east")
+    west = Scripted([NoAccess("west: 401 Unauthorized")], HandClock(), name="west")
+    progress = Quiet()
+    lineage = Lineage(History(), Choice(), east.clock)
+    followed = follow([DESIRED], [east, west], lineage, east.clock, 60.0, progress)
+    assert [(one.label, one.verdict.outcome) for one in followed] == [
+        ("web in east", Outcome.READY),
+        ("web in west", Outcome.UNKNOWN),
+    ]
+
+
+def test_lineage_may_be_asked_from_several_threads() -> None:
+    history = History()
+    lineage = Lineage(history, Choice(), HandClock())
+    threads = [threading.Thread(target=lineage.facts, args=(DESIRED, [BEFORE])) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert history.questions == [BEFORE]

@@ -1,0 +1,135 @@
+import io
+import re
+
+import pytest
+
+from bumper import report
+from bumper.journal import Journal, State, Step
+from bumper.terminal import Live, Log, open_terminal
+
+
+class Hand:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+LONG = "kevinryanacr.azurecr.io/kevinryan-io:abc1234 " + "x" * 150
+
+
+def test_a_log_says_each_step_once_and_repeats_only_after_a_while() -> None:
+    clock, stream = Hand(), io.StringIO()
+    log = Log(stream, clock.now, name_sites=False)
+    log.begin("web", "1.0", "2.0")
+    for second in range(0, 20, 5):
+        clock.time = float(second)
+        log.show(Step("web", "fetched", State.MOVING, "waiting", float(second)))
+    log.show(Step("web", "fetched", State.DONE, "main@sha1:3f9d2ab", 20.0))
+    assert stream.getvalue().splitlines() == [
+        "web   1.0 → 2.0",
+        "  · fetched    waiting   0.0 s",
+        "  · fetched    waiting   15.0 s",
+        "  ✓ fetched    main@sha1:3f9d2ab   20.0 s",
+    ]
+
+
+def test_a_log_never_cuts_a_line() -> None:
+    stream = io.StringIO()
+    Log(stream, Hand().now, name_sites=False).show(Step("web", "image", State.DONE, LONG, 0.1))
+    assert LONG in stream.getvalue()
+
+
+def test_with_several_sites_each_line_names_its_own() -> None:
+    stream = io.StringIO()
+    log = Log(stream, Hand().now, name_sites=True)
+    log.show(Step("web", "image", State.DONE, "a", 0.1))
+    log.show(Step("api", "image", State.FAILED, "b", 0.1))
+    assert stream.getvalue().splitlines() == [
+        "  web  ✓ image      a   0.1 s",
+        "  api  ✗ image      b   0.1 s",
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_terminal_line_ends_with_its_seconds_at_the_right_edge(width: int) -> None:
+    stream = Screen()
+    live = Live(
+        stream, {"TERM": "xterm", "COLUMNS": str(width), "NO_COLOR": "1"}, Hand().now, name_sites=False
+    )
+    live.show(Step("web", "image", State.DONE, LONG, 0.3))
+    live.close()
+    line = next(line for line in without_escapes(stream.getvalue()).splitlines() if "✓ image" in line)
+    assert len(line) == width
+    assert line.endswith("…  0.3 s")
+
+
+def test_no_color_is_respected_and_colour_is_there_otherwise() -> None:
+    assert "\x1b[32m" not in shown({"TERM": "xterm", "COLUMNS": "80", "NO_COLOR": "1"})
+    assert "\x1b[32m" in shown({"TERM": "xterm", "COLUMNS": "80"})
+
+
+def shown(environ: dict[str, str]) -> str:
+    stream = Screen()
+    live = Live(stream, environ, Hand().now, name_sites=False)
+    live.write([(report.Span("Ready", "good"),)])
+    live.close()
+    return stream.getvalue()
+
+
+def without_escapes(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)
+
+
+def test_a_stream_that_cannot_say_it_gets_plain_letters() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    Log(stream, Hand().now, name_sites=False).show(Step("web", "image", State.DONE, "a → b…", 0.1))
+    assert raw.getvalue() == b"  + image      a > b~   0.1 s\n"
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    ("stream", "environ", "kind"),
+    [
+        (io.StringIO(), {"TERM": "xterm"}, Log),
+        (Screen(), {"TERM": "dumb"}, Log),
+        (Screen(), {}, Log),
+        (Screen(), {"TERM": "xterm"}, Live),
+    ],
+)
+def test_only_a_terminal_that_can_move_its_cursor_is_live(
+    stream: io.StringIO, environ: dict[str, str], kind: type
+) -> None:
+    terminal = open_terminal(stream, environ, Hand().now, name_sites=False)
+    terminal.close()
+    assert type(terminal) is kind
+
+
+def test_the_seconds_of_all_stages_add_up_to_the_whole() -> None:
+    clock, stream = Hand(), io.StringIO()
+    journal = Journal(clock.now, Log(stream, clock.now, name_sites=False))
+    for stage, at in (("image", 0.5), ("commit", 2.0), ("fetched", 7.0)):
+        journal.moving("web", stage, "")
+        clock.time = at
+        journal.done("web", stage, "")
+    assert [step.seconds for step in journal.steps("web")] == [0.5, 1.5, 5.0]
+    assert journal.seconds == 7.0
+
+
+def test_a_notice_is_said_once() -> None:
+    stream = io.StringIO()
+    journal = Journal(Hand().now, Log(stream, Hand().now, name_sites=False))
+    journal.notice("polling")
+    journal.notice("polling")
+    assert stream.getvalue() == "  ! polling\n"
