@@ -1,0 +1,20 @@
+"""`python -m benchmarks [edit|land|contention …]`: all of them where none is named."""
+
+import importlib
+import sys
+
+NAMES = ("edit", "land", "contention")
+
+
+def main(names: list[str]) -> int:
+    for name in names or NAMES:
+        if name not in NAMES:
+            print(f"no benchmark {name!r}: there are {', '.join(NAMES)}", file=sys.stderr)
+            return 2
+        importlib.import_module(f"benchmarks.{name}").main()
+        print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

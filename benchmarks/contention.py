@@ -1,0 +1,142 @@
+"""Many writers on one branch at once, each with its own file: `bumper.git` in the pipe's loop against the loop of most workflows.
+
+Both run in the same run, over smart HTTP on loopback. "Lost" counts the writers that were told that they had landed and whose change
+is not on the branch. The start of Python is not in these figures: `land` has it.
+"""
+
+import os
+import random
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+
+from bumper.errors import LostRace, Transient
+from bumper.git import Remote
+from bumper.sandbox.git_server import GitServer
+
+TOKEN = "bench-token"
+WRITERS = (1, 8, 32)
+DEADLINE_S = 120.0
+OLD, NEW = b"image: registry.example/web:0000000\n", b"image: registry.example/web:abc1234\n"
+
+# What workflows do: five tries, no jitter, and the file is edited once.
+WORKFLOW = r"""
+git clone --quiet "$URL" "$FOLDER" && cd "$FOLDER" || exit 1
+sed -i 's/0000000/abc1234/' "$FILE"
+git commit --quiet --all --message "Deploy $FILE" || exit 1
+for attempt in 1 2 3 4 5; do
+  echo try
+  git pull --quiet --rebase && git push --quiet && exit 0
+done
+exit 1
+"""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How one writer fared."""
+
+    file: str
+    landed: bool
+    tries: int
+    taken_s: float
+
+
+Way = Callable[[str, str], tuple[bool, int]]
+
+
+def main() -> None:
+    ways: dict[str, Way] = {
+        "bumper.git, re-plan with jitter": ours,
+        "clone, sed, 5 x (pull --rebase, push)": workflow,
+    }
+    with GitServer(token=TOKEN, environ=os.environ) as server:
+        ours(server.create("first.git", {"first.yaml": OLD}), "first.yaml")  # loads GitPython
+        print(
+            f"writers at once on one branch, each its own file; ours has {DEADLINE_S:.0f} s, the workflow five tries"
+        )
+        print(f"  {'':<40}{'writers':>8}{'landed':>8}{'lost':>6}{'tries':>7}{'p50':>9}{'p95':>9}{'all':>9}")
+        for writers in WRITERS:
+            for name, way in ways.items():
+                run(server, name, way, writers)
+
+
+def run(server: GitServer, name: str, way: Way, writers: int) -> None:
+    repository = f"{len(server.requests)}-{writers}.git"
+    files = [f"k8s/site-{number}/deployment.yaml" for number in range(writers)]
+    url = server.create(repository, dict.fromkeys(files, OLD))
+    start = threading.Barrier(writers)
+    attempts: list[Attempt] = []
+
+    def write(file: str) -> None:
+        start.wait()
+        begun = time.perf_counter()
+        landed, tries = way(url, file)
+        attempts.append(Attempt(file, landed, tries, time.perf_counter() - begun))
+
+    threads = [threading.Thread(target=write, args=(file,)) for file in files]
+    begun = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    report(name, attempts, server.path(repository), time.perf_counter() - begun)
+
+
+def report(name: str, attempts: list[Attempt], repository: Path, taken_s: float) -> None:
+    landed = [attempt for attempt in attempts if attempt.landed]
+    lost = sum(on_branch(repository, attempt.file) != NEW for attempt in landed)
+    seconds = sorted(attempt.taken_s for attempt in landed)
+    # The n-th of 100 equal parts; a single value stands for all of them.
+    parts = quantiles(seconds, n=100, method="inclusive") if len(seconds) > 1 else seconds * 99
+    p50, p95 = (f"{parts[n - 1]:.2f} s" if parts else "-" for n in (50, 95))
+    tries = sum(attempt.tries for attempt in attempts)
+    print(
+        f"  {name:<40}{len(attempts):>8}{len(landed):>8}{lost:>6}{tries:>7}{p50:>9}{p95:>9}{taken_s:>7.1f} s",
+        flush=True,
+    )
+
+
+def ours(url: str, file: str) -> tuple[bool, int]:
+    """The loop of the pipe: read, plan and push again on each new tip, with full jitter, to a deadline."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    tries = 0
+    with Remote(url, token=TOKEN, environ=os.environ) as remote:
+        while time.monotonic() < deadline_s:
+            tip = remote.fetch("main")
+            content = remote.tree(tip).read([file])[file].replace(OLD, NEW)
+            tries += 1
+            try:
+                remote.push(remote.commit(tip, {file: content}, f"Deploy {file}"), "main")
+            except (LostRace, Transient):
+                time.sleep(random.uniform(0, min(0.1 * 2**tries, 3.0)))
+            else:
+                return True, tries
+    return False, tries
+
+
+def workflow(url: str, file: str) -> tuple[bool, int]:
+    identity = {
+        f"GIT_{role}_{part}": "ci@localhost" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        secret = url.replace("http://", f"http://ci:{TOKEN}@")
+        environ = {**os.environ, **identity, "URL": secret, "FOLDER": f"{folder}/clone", "FILE": file}
+        ran = subprocess.run(
+            ["sh", "-c", WORKFLOW], env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    return ran.returncode == 0, ran.stdout.splitlines().count("try")
+
+
+def on_branch(repository: Path, file: str) -> bytes:
+    command = ["git", "-C", str(repository), "cat-file", "blob", f"main:{file}"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+if __name__ == "__main__":
+    main()

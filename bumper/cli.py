@@ -1,0 +1,108 @@
+"""argv and environment in, text and exit code out.
+
+The main job needs no verb: `bump --site …`. Everything else is a verb with a file of its own in `commands/`, which is imported only
+when it is asked for, so that `--help` and a refused request stay fast.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn, Protocol, cast
+
+from bumper import report
+from bumper.commands import Context
+from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MEANINGS, BumpError, UsageError
+
+# Verb → module and summary: the summaries stand here so that `bump --help` imports no command.
+COMMANDS: Mapping[str, str] = {
+    "track": "follow a commit that is already on the branch",
+    "edit": "change the tag in files: no git, no network",
+    "demo": "the main job on a simulated platform, all on this machine",
+}
+MAIN_COMMAND = "deploy"
+
+
+class Command(Protocol):
+    """What each module in `commands/` offers."""
+
+    SUMMARY: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def run(self, arguments: argparse.Namespace, context: Context) -> int: ...
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that reports a wrong argument as every other error is reported."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"see {self.prog} --help")
+
+
+def parser_of(verb: str) -> Parser:
+    """The parser of one command; `deploy` is the main job, which is called without a verb."""
+    command = _command(verb)
+    is_main = verb == MAIN_COMMAND
+    parser = Parser(
+        prog="bump" if is_main else f"bump {verb}",
+        description=command.SUMMARY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_epilog() if is_main else None,
+        allow_abbrev=False,
+    )
+    command.add_arguments(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line and returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    context = Context(environ=dict(os.environ), cwd=Path.cwd(), stdout=sys.stdout, stderr=sys.stderr)
+    wants_json = "--output=json" in words or ("--output", "json") in pairwise(words)
+    try:
+        verb = words.pop(0) if words and words[0] in COMMANDS else MAIN_COMMAND
+        parser = parser_of(verb)
+        if not words and verb == MAIN_COMMAND:
+            context.stdout.write(parser.format_help())
+            return UsageError.exit_code
+        return _command(verb).run(parser.parse_args(words), context)
+    except BumpError as error:
+        _print_error(error, context, wants_json=wants_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        context.stderr.write("interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not complain about it on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BUG
+    except Exception:
+        traceback.print_exc(file=context.stderr)
+        context.stderr.write("This is a bug in bump: please report it with the lines above.\n")
+        return EXIT_BUG
+
+
+def _command(verb: str) -> Command:
+    return cast(Command, importlib.import_module(f"bumper.commands.{verb}"))
+
+
+def _epilog() -> str:
+    verbs = [f"  bump {verb:<8}{summary}" for verb, summary in COMMANDS.items()]
+    codes = [f"  {code:<13}{meaning}" for code, meaning in EXIT_MEANINGS.items()]
+    return "\n".join(["other commands:", *verbs, "", "exit codes:", *codes])
+
+
+def _print_error(error: BumpError, context: Context, *, wants_json: bool) -> None:
+    if wants_json:
+        context.stdout.write(json.dumps(report.error_as_data(error), indent=2) + "\n")
+    for line in report.error(error):
+        context.stderr.write(report.plain(line) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

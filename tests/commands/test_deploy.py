@@ -1,0 +1,153 @@
+"""The main job as a process, against the sandbox."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bumper.git import Remote
+from bumper.sandbox.stack import Stack
+
+K8S = Path(__file__).parents[2] / "k8s"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(K8S, os.environ, speed=20.0) as running:
+        running.bootstrap()
+        yield running
+
+
+def start(stack: Stack, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bumper", *arguments],
+        env=stack.child_environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def bump(stack: Stack, *arguments: str) -> tuple[int, str, str]:
+    with start(stack, *arguments) as process:
+        stdout, stderr = process.communicate()
+    return process.returncode, stdout, stderr
+
+
+def bump_json(stack: Stack, *arguments: str) -> dict[str, Any]:
+    code, stdout, stderr = bump(stack, *arguments, "--output", "json")
+    answer: dict[str, Any] = json.loads(stdout)
+    assert answer["exitCode"] == code, stderr
+    return answer
+
+
+def tip(stack: Stack) -> str:
+    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
+        return remote.fetch("main")
+
+
+def test_a_dry_run_prints_the_diff_and_writes_nothing(stack: Stack) -> None:
+    stack.registry.push("sddbook-com", "abc0001")
+    before = tip(stack)
+    code, stdout, _ = bump(
+        stack, "--site", "sddbook-com", "--sha", "abc0001", "--repo", stack.url, "--dry-run"
+    )
+    assert code == 0
+    assert f"+          image: {stack.registry.host}/sddbook-com:abc0001\n" in stdout
+    assert tip(stack) == before
+
+
+def test_the_second_run_finds_nothing_to_write_and_follows_all_the_same(stack: Stack) -> None:
+    stack.registry.push("specmcp-ai", "abc0002")
+    arguments = ("--site", "specmcp-ai", "--sha", "abc0002", "--repo", stack.url)
+    first = bump_json(stack, *arguments)
+    assert [site["outcome"] for site in first["sites"]] == ["ready"]
+    assert first["sites"][0]["commit"] == tip(stack)
+    second = bump_json(stack, *arguments)
+    assert second["outcome"] == "unchanged"
+    assert second["sites"][0]["commit"] == first["sites"][0]["commit"]
+
+
+def test_several_sites_are_one_commit_and_each_has_its_verdict(stack: Stack) -> None:
+    for site in ("aiimmigrants-com", "docs-kevinryan-io"):
+        stack.registry.push(site, "abc0003")
+    before = tip(stack)
+    answer = bump_json(
+        stack, "--set", "aiimmigrants-com=abc0003", "--set", "docs-kevinryan-io=abc0003", "--repo", stack.url
+    )
+    assert [(site["site"], site["outcome"]) for site in answer["sites"]] == [
+        ("aiimmigrants-com", "ready"),
+        ("docs-kevinryan-io", "ready"),
+    ]
+    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
+        assert remote.contains(answer["sites"][0]["commit"], before) is True
+    assert len({site["commit"] for site in answer["sites"]}) == 1
+
+
+def test_a_pushed_commit_can_be_followed_later(stack: Stack) -> None:
+    stack.registry.push("brand-kevinryan-io", "abc0004")
+    pushed = bump_json(
+        stack, "--site", "brand-kevinryan-io", "--sha", "abc0004", "--repo", stack.url, "--no-wait"
+    )
+    assert pushed["outcome"] == "pushed"
+    commit = pushed["sites"][0]["commit"]
+    tracked = bump_json(
+        stack, "track", "--site", "brand-kevinryan-io", "--commit", commit, "--repo", stack.url
+    )
+    assert (tracked["outcome"], tracked["sites"][0]["tag"]) == ("ready", "abc0004")
+
+
+def test_a_full_sha_finds_its_tag(stack: Stack) -> None:
+    stack.registry.push("kevinryan-io", "abc0005")
+    sha = "abc0005" + "0" * 33
+    answer = bump_json(stack, "--site", "kevinryan-io", "--sha", sha, "--repo", stack.url, "--no-wait")
+    assert answer["sites"][0]["tag"] == "abc0005"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--site", "kevinryan-oi", "--sha", "abc0006"], "kevinryan-io"),
+        (["--site", "kevinryan-io", "--sha", "fff0006", "--wait-for-image", "0"], "no such image"),
+        (["--site", "external-secrets", "--sha", "abc0006"], "external-secrets"),
+    ],
+)
+def test_what_is_not_there_is_refused_before_anything_is_written(
+    stack: Stack, arguments: list[str], said: str
+) -> None:
+    before = tip(stack)
+    code, _, stderr = bump(stack, *arguments, "--repo", stack.url)
+    assert code == 4, stderr
+    assert said in stderr
+    assert tip(stack) == before
+
+
+def test_ctrl_c_says_where_things_stand(stack: Stack) -> None:
+    stack.registry.push("distributedequity-org", "abc0007")
+    stack.behaviours["abc0007"] = "unready"
+    arguments = ("--site", "distributedequity-org", "--sha", "abc0007", "--repo", stack.url)
+    with start(stack, *arguments) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if "rolled out" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        rest, stderr = process.communicate()
+    assert process.returncode == 130, stderr
+    assert "Interrupted: distributedequity-org: abc0007 is on the branch as main@sha1:" in rest
+    assert f"bump track --site distributedequity-org --commit {tip(stack)}" in rest
+
+
+def test_no_secret_is_in_what_is_said(stack: Stack) -> None:
+    stack.registry.push("kevinryan-io", "abc0008")
+    _, stdout, stderr = bump(
+        stack, "--site", "kevinryan-io", "--sha", "abc0008", "--repo", stack.url, "--no-wait"
+    )
+    for secret in (stack.token, stack.registry.identity_header):
+        assert secret not in stdout + stderr

@@ -1,0 +1,224 @@
+"""`bump edit` as its callers see it: texts, exit codes, and what is on the disk afterwards."""
+
+import os
+from pathlib import Path
+
+import pytest
+from editing import DIGEST, OLD_DIGEST, bump_edit, container, kustomization
+
+from bumper.errors import BumpError, FieldMissing, FieldUnsafe, NotYaml, UsageError
+
+WEB = container("image: reg.io/web:1.0")
+NEW_WEB = container("image: reg.io/web:2.0")
+CHANGE = ("--image", "reg.io/web", "--tag", "2.0")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "web.yaml").write_bytes(WEB)
+    (tmp_path / "api.yaml").write_bytes(container("image: reg.io/api:1.0"))
+    (tmp_path / "kustomization.yaml").write_bytes(kustomization("name: reg.io/web", "newTag: v1"))
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def refusal(folder: Path, *words: str) -> BumpError:
+    """The error of a run that must leave every file as it was."""
+    before = contents(folder)
+    with pytest.raises(BumpError) as raised:
+        bump_edit(folder, *words)
+    assert contents(folder) == before
+    return raised.value
+
+
+def test_every_field_in_every_file_is_changed(folder: Path) -> None:
+    ran = bump_edit(folder, "web.yaml", "api.yaml", "kustomization.yaml", *CHANGE)
+
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.decode() == (
+        'web.yaml:9  reg.io/web:1.0 → reg.io/web:2.0\nkustomization.yaml:4  v1 → "2.0"\n2 values changed in 2 files\n'
+    )
+    assert contents(folder) == {
+        "api.yaml": container("image: reg.io/api:1.0"),
+        "kustomization.yaml": kustomization("name: reg.io/web", 'newTag: "2.0"'),
+        "web.yaml": NEW_WEB,
+    }
+
+
+def test_noop_leaves_even_the_time_of_the_file(folder: Path) -> None:
+    bump_edit(folder, "web.yaml", *CHANGE)
+    os.utime(folder / "web.yaml", (1, 1))
+
+    ran = bump_edit(folder, "web.yaml", *CHANGE)
+
+    assert (ran.code, ran.out) == (0, b"web.yaml:9  reg.io/web:2.0  unchanged\nunchanged\n")
+    assert (folder / "web.yaml").stat().st_mtime == 1
+
+
+def test_a_value_that_two_containers_share_is_named_once(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_bytes(b"containers:\n- image: &i web:1\n- image: *i\n")
+    assert bump_edit(tmp_path, "f.yaml", "--image", "web", "--tag", "2").out.decode() == (
+        "f.yaml:2  web:1 → web:2\n1 value changed in 1 file\n"
+    )
+    assert (
+        bump_edit(tmp_path, "f.yaml", "--image", "web", "--tag", "2").out
+        == b"f.yaml:2  web:2  unchanged\nunchanged\n"
+    )
+
+
+def test_a_pinned_field_gets_the_new_digest(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_bytes(kustomization("name: web", "newTag: v1", f"digest: {OLD_DIGEST}"))
+    ran = bump_edit(tmp_path, "f.yaml", "--image", "web", "--tag", "v2", "--digest", DIGEST)
+    assert (
+        ran.out.decode()
+        == f"f.yaml:4  v1 → v2\nf.yaml:5  {OLD_DIGEST} → {DIGEST}\n2 values changed in 1 file\n"
+    )
+    assert (tmp_path / "f.yaml").read_bytes() == kustomization("name: web", "newTag: v2", f"digest: {DIGEST}")
+
+
+def test_check_names_what_would_change_and_writes_nothing(folder: Path) -> None:
+    before = contents(folder)
+    ran = bump_edit(folder, "web.yaml", "kustomization.yaml", *CHANGE, "--check")
+    assert ran.code == 11
+    assert ran.out.decode() == (
+        'web.yaml:9  reg.io/web:1.0 → reg.io/web:2.0\nkustomization.yaml:4  v1 → "2.0"\n2 values would change in 2 files\n'
+    )
+    assert contents(folder) == before
+    assert bump_edit(folder, "web.yaml", "--image", "reg.io/web", "--tag", "1.0", "--check").code == 0
+
+
+def test_diff_prints_a_patch_and_writes_nothing(folder: Path) -> None:
+    before = contents(folder)
+    ran = bump_edit(folder, "web.yaml", "kustomization.yaml", *CHANGE, "--diff")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.decode() == (
+        "--- a/web.yaml\n+++ b/web.yaml\n@@ -6,5 +6,5 @@\n     spec:\n       containers:\n         - name: main\n"
+        "-          image: reg.io/web:1.0\n+          image: reg.io/web:2.0\n           tty: true\n"
+        "--- a/kustomization.yaml\n+++ b/kustomization.yaml\n@@ -1,4 +1,4 @@\n kind: Kustomization\n images:\n"
+        '   - name: reg.io/web\n-    newTag: v1\n+    newTag: "2.0"\n'
+    )
+    assert contents(folder) == before
+
+
+def test_diff_of_nothing_says_so_beside_the_patch(folder: Path) -> None:
+    ran = bump_edit(folder, "web.yaml", "--image", "reg.io/web", "--tag", "1.0", "--diff")
+    assert (ran.code, ran.out, ran.err) == (0, b"", "unchanged\n")
+
+
+def test_stdout_prints_the_bytes_as_they_are(folder: Path) -> None:
+    (folder / "web.yaml").write_bytes(b"\xef\xbb\xbf" + WEB.replace(b"\n", b"\r\n"))
+    ran = bump_edit(folder, "web.yaml", *CHANGE, "--stdout")
+    assert (ran.code, ran.out) == (0, b"\xef\xbb\xbf" + NEW_WEB.replace(b"\n", b"\r\n"))
+    assert bump_edit(folder, "web.yaml", "--image", "reg.io/web", "--tag", "1.0", "--stdout").out.endswith(
+        b"true\r\n"
+    )
+
+
+def test_a_file_keeps_its_mode_and_a_link_stays_a_link(folder: Path) -> None:
+    (folder / "web.yaml").chmod(0o640)
+    (folder / "link.yaml").symlink_to("web.yaml")
+
+    assert bump_edit(folder, "link.yaml", "web.yaml", *CHANGE).out.count(b"\xe2\x86\x92") == 1
+
+    assert (folder / "link.yaml").is_symlink()
+    assert (folder / "web.yaml").read_bytes() == NEW_WEB
+    assert (folder / "web.yaml").stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "api.yaml",
+        "kustomization.yaml",
+        "link.yaml",
+        "web.yaml",
+    ]
+
+
+def test_a_refusal_in_one_file_leaves_all_of_them(folder: Path) -> None:
+    (folder / "bad.yaml").write_bytes(b"a: [\n")
+    (folder / "pinned.yaml").write_bytes(container(f"image: reg.io/web:1@{OLD_DIGEST}"))
+
+    error = refusal(folder, "web.yaml", "bad.yaml", *CHANGE)
+    assert isinstance(error, NotYaml)
+    assert error.message.startswith("bad.yaml:2: not YAML: ")
+
+    error = refusal(folder, "web.yaml", "pinned.yaml", *CHANGE)
+    assert isinstance(error, FieldUnsafe)
+    assert error.message.startswith(f"pinned.yaml:9: reg.io/web:1@{OLD_DIGEST} is pinned by its digest, ")
+
+
+def test_nothing_is_replaced_where_one_file_cannot_be_written(folder: Path) -> None:
+    # The name that the second file would be written under is taken.
+    taken = folder / f".kustomization.yaml.{os.getpid()}.new"
+    taken.mkdir()
+    with pytest.raises(UsageError, match=r"^kustomization\.yaml: cannot be written: File exists, expected"):
+        bump_edit(folder, "web.yaml", "kustomization.yaml", *CHANGE)
+    taken.rmdir()
+    assert (folder / "web.yaml").read_bytes() == WEB
+    assert sorted(contents(folder)) == ["api.yaml", "kustomization.yaml", "web.yaml"]
+
+
+MISSING = [
+    (
+        ["web.yaml", "api.yaml", "--image", "web"],
+        "web.yaml, api.yaml: no image field of web, found reg.io/web (web.yaml:9), reg.io/api (api.yaml:9)",
+        "pass --image with one of the repositories found, as it is written there",
+    ),
+    (
+        ["web.yaml", "--image", "reg.io/web:1.0"],
+        "web.yaml: no image field of reg.io/web:1.0, found reg.io/web (web.yaml:9)",
+        "leave out the tag: --image reg.io/web",
+    ),
+    (
+        ["hub.yaml", "--image", "docker.io/library/nginx"],
+        "hub.yaml: no image field of docker.io/library/nginx, found nginx (hub.yaml:9)",
+        "the same image is written nginx there: pass --image nginx",
+    ),
+    (
+        ["empty.yaml", "--image", "web"],
+        "empty.yaml: no image field of web, found no image field at all",
+        "edited are containers of any kind, images of a kustomization, and image or repository with tag in Helm values",
+    ),
+    (
+        ["many.yaml", "--image", "web"],
+        "many.yaml: no image field of web, found "
+        + ", ".join(f"i{n} (many.yaml:{n + 2})" for n in range(8))
+        + ", 4 more",
+        "pass --image with one of the repositories found, as it is written there",
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "message", "hint"), MISSING)
+def test_an_image_that_is_not_there_is_an_error_that_says_what_is(
+    folder: Path, words: list[str], message: str, hint: str
+) -> None:
+    (folder / "hub.yaml").write_bytes(container("image: nginx:1"))
+    (folder / "empty.yaml").write_bytes(b"")
+    (folder / "many.yaml").write_text("containers:\n" + "".join(f"- image: i{n}\n" for n in range(12)))
+
+    error = refusal(folder, *words, "--tag", "2.0")
+
+    assert isinstance(error, FieldMissing)
+    assert (error.exit_code, error.message, error.hint) == (4, message, hint)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["web.yaml", "--image", "reg.io/web", "--tag", "a b"], "--tag 'a b' is no tag, expected"),
+        (["web.yaml", "--image", "reg.io/web", "--tag", ""], "--tag '' is no tag, expected"),
+        (["web.yaml", "--image", "reg.io/web", "--tag", f"1@{DIGEST}"], "--tag '1@sha256:"),
+        (["web.yaml", *CHANGE, "--digest", "sha256:12"], "--digest 'sha256:12' is no digest, expected"),
+        (["web.yaml", "--image", "", "--tag", "2"], "--image '' is no repository, expected"),
+        (["web.yaml", "--image", "a b", "--tag", "2"], "--image 'a b' is no repository, expected"),
+        (["web.yaml", "api.yaml", *CHANGE, "--stdout"], "--stdout prints one file, found several"),
+        (["none.yaml", *CHANGE], "none.yaml: No such file or directory, expected a file"),
+        ([".", *CHANGE], ".: Is a directory, expected a file"),
+    ],
+)
+def test_arguments_that_cannot_be_used(folder: Path, words: list[str], message: str) -> None:
+    error = refusal(folder, *words)
+    assert isinstance(error, UsageError)
+    assert error.exit_code == 2
+    assert error.message.startswith(message)

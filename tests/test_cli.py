@@ -1,0 +1,126 @@
+"""The program as a process: arguments, exit codes, what goes to which stream."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bumper.cli import COMMANDS, MAIN_COMMAND, parser_of
+from bumper.errors import EXIT_CODES, EXIT_MEANINGS
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def bump(
+    *arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "BUMP_", "KUBE"))
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "bumper", *arguments],
+        cwd=cwd,
+        env={**kept, "COLUMNS": "100", **(environ or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--sha", "abc1234"], "no site given"),
+        (["--site", "web"], "expected one of --sha and --tag"),
+        (["--site", "web", "--sha", "abc1234", "--tag", "v1"], "expected one of --sha and --tag"),
+        (["--site", "web", "--sha", "xyz"], "'xyz' is no commit"),
+        (["--set", "web"], "expected SITE=SHA"),
+        (["--set", "web=abc1234", "--set", "web=abc1235"], "names a site twice"),
+        (["--set", "web=abc1234", "--site", "web"], "--set cannot be combined"),
+        (["--set", "a=abc1234", "--set", "b=abc1234", "--container", "x"], "speak of one site"),
+        (["--site", "web", "--sha", "abc1234", "--timeout", "soon"], "'soon' is no duration"),
+        (["--site", "web", "--sha", "abc1234", "--nonsense"], "--nonsense"),
+        (["track", "--site", "web", "--commit", "abc"], "40 digits"),
+        (["--site", "web", "--sha", "abc1234", "--dry-run"], "no git checkout"),
+    ],
+)
+def test_a_wrong_command_line_exits_2_and_says_why(arguments: list[str], said: str, tmp_path: Path) -> None:
+    done = bump(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_without_arguments_it_shows_its_help_and_exits_2(tmp_path: Path) -> None:
+    done = bump(cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == bump("--help", cwd=tmp_path).stdout
+
+
+def test_with_json_an_error_is_one_object_on_stdout(tmp_path: Path) -> None:
+    done = bump("--site", "web", "--sha", "xyz", "--output", "json", cwd=tmp_path)
+    assert json.loads(done.stdout)["error"]["reason"] == "UsageError"
+    assert done.stderr.startswith("error: ")
+
+
+def test_a_kubeconfig_that_cannot_be_used_is_known_before_anything_is_written(tmp_path: Path) -> None:
+    environ = {"KUBECONFIG": str(tmp_path / "absent"), "HOME": str(tmp_path)}
+    done = bump(
+        "--site",
+        "web",
+        "--sha",
+        "abc1234",
+        "--repo",
+        "http://127.0.0.1:9/x.git",
+        cwd=tmp_path,
+        environ=environ,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "kubeconfig" in done.stderr
+
+
+@pytest.mark.parametrize("verb", [MAIN_COMMAND, *COMMANDS])
+def test_every_command_has_a_help(verb: str, tmp_path: Path) -> None:
+    words = [] if verb == MAIN_COMMAND else [verb]
+    done = bump(*words, "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: bump")
+
+
+def test_help_imports_no_slow_library(tmp_path: Path) -> None:
+    script = "import sys; sys.argv = ['bump', '--help']\nfrom bumper.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    script += "slow = {'azure', 'git', 'httpx', 'kr8s', 'kubernetes', 'rich', 'ruamel'}\n"
+    script += "print(sorted(slow & {name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_readme_shows_the_help_as_it_is(tmp_path: Path) -> None:
+    shown = re.search(r"\$ bump --help\n(.*?)```", README, re.DOTALL)
+    assert shown
+    assert shown[1] == bump("--help", cwd=tmp_path).stdout
+
+
+def test_the_readme_shows_the_exit_codes_as_they_are() -> None:
+    rows = dict(re.findall(r"^\| (\d+) \| [^|]* \| (.*) \|$", README, re.MULTILINE))
+    assert rows == {str(code): meaning for code, meaning in EXIT_MEANINGS.items()}
+    for outcome, code in EXIT_CODES.items():
+        row = re.search(rf"^\| {code} \| ([^|]*) \|", README, re.MULTILINE)
+        assert row
+        assert outcome.value in row[1].split(", ")
+
+
+def test_every_option_of_every_command_is_explained() -> None:
+    for verb in (MAIN_COMMAND, *COMMANDS):
+        for action in parser_of(verb)._actions:
+            assert action.help, f"{verb} {action.dest}"
