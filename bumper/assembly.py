@@ -9,13 +9,12 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from bumper import report
 from bumper.commands import Context
-from bumper.errors import EXIT_INTERRUPTED, UsageError
+from bumper.errors import EXIT_INTERRUPTED, TreeMissing, UsageError
 from bumper.journal import Journal
 from bumper.report import Report
 from bumper.terminal import Terminal, open_terminal
@@ -52,6 +51,12 @@ class Assembly:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+        if isinstance(error, TreeMissing) and not self.arguments.repo:
+            # Nobody named this repository: we only stand in it.
+            raise UsageError(
+                f"no platform repository: {self.context.cwd} is a checkout without a Flux tree",
+                hint="name the platform repository with --repo URL",
+            ) from error
 
     def terminal(self, *, name_sites: bool) -> Terminal:
         """Progress: on stdout for people, on stderr where stdout belongs to a program."""
@@ -116,17 +121,15 @@ class Assembly:
         return clusters
 
     def _location(self) -> str:
-        from bumper.git import checkout_root, origin_of
+        """A URL, or a directory: that of a checkout stands for its origin, with the credentials that its own settings name."""
+        from bumper.git import checkout_root
 
         asked = self.arguments.repo
-        if asked and not Path(asked).is_dir():
+        if asked:
             return str(asked)
-        directory = Path(asked) if asked else self.context.cwd
-        root = checkout_root(directory)
-        if root is None and asked:
-            return str(directory)
-        origin = origin_of(root) if root else None
-        if origin is None:
-            place = "this is no git checkout" if root is None else f"{root} has no remote called origin"
-            raise UsageError(f"no platform repository: {place}", hint="name it with --repo URL")
-        return origin
+        root = checkout_root(self.context.cwd, self.context.environ)
+        if root is None:
+            raise UsageError(
+                "no platform repository: this is no git checkout", hint="name it with --repo URL"
+            )
+        return str(root)

@@ -8,6 +8,7 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
     ├── Refused               4   nothing was written
     │   ├── NotYaml               the file is not YAML
     │   ├── FieldMissing          no such image field, site or workload
+    │   │   └── TreeMissing       no Flux tree in the repository at all
     │   ├── FieldAmbiguous        more than one candidate
     │   ├── FieldUnsafe           a field that cannot be changed without changing something else
     │   └── ImageMissing          the registry answered: no such image
@@ -119,6 +120,10 @@ class NotYaml(Refused):
 
 class FieldMissing(Refused):
     """There is no such image field, site or workload."""
+
+
+class TreeMissing(FieldMissing):
+    """The repository holds no Flux tree: it is not a platform repository."""
 
 
 class FieldAmbiguous(Refused):

@@ -11,7 +11,6 @@ each round wins, so the number of tries must grow with the writers: the loop end
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from difflib import unified_diff
 from typing import Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
@@ -123,7 +122,7 @@ class Plan:
 
     def diff(self) -> str:
         """The unified diff of all files, as `git diff` would show it but for the index lines."""
-        return "".join(_diff(path, before, after) for path, (before, after) in self.files.items())
+        return "".join(manifest.splice.diff(path, before, after) for path, (before, after) in self.files.items())
 
 
 @dataclass(frozen=True)
@@ -299,17 +298,6 @@ def _landed(change: Change, landed: Landed) -> str:
         return f"nothing to write: {change.place} already holds {change.image.tag}"
     tries = f"   {landed.attempts} tries" if landed.attempts > 1 else ""
     return f"{landed.revision.short}   {change.place}{tries}"
-
-
-def _diff(path: str, before: bytes, after: bytes) -> str:
-    def lines(content: bytes) -> list[str]:
-        return content.decode(errors="replace").splitlines(keepends=True)
-
-    shown = [
-        line if line.endswith("\n") else line + "\n"
-        for line in unified_diff(lines(before), lines(after), f"a/{path}", f"b/{path}")
-    ]
-    return "".join(shown)
 
 
 def _attempts(

@@ -29,6 +29,8 @@ NOT_YAML = {
     "control character": (b"a: b\n# \x1b[0m\n", 2, "control characters"),
     "unknown alias": (b"a: b\nc: *d\n", 2, "alias \\*d has no anchor"),
     "alias of another document": (b"a: &d b\n---\nc: *d\n", 3, "alias \\*d has no anchor"),
+    "version that no reader knows": (b"%YAML 1.3\n---\na: b\n", 1, "incompatible YAML document"),
+    "escape beyond Unicode": (b'a: b\nc: "\\U00110000"\n', 2, "invalid Unicode character escape"),
     "open bracket": (b"a: [b\nc: d\n", 2, "not YAML"),
     "unknown tag": (b"a: b\nb: !k!c d\n", 2, "not YAML"),
     "tab for indentation": (b"a:\n\tb: c\n", 2, "not YAML"),

@@ -1,7 +1,7 @@
 """Git's tree and commit objects as bytes.
 
 Law: `format_tree(parse_tree(content)) == content`; putting one entry into a tree leaves every other entry as it was.
-Source: git's tree-walk.c and cache.h (`S_IFGITLINK`), commit.c.
+Source: git's tree-walk.c and commit.c.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,6 @@ from typing import NamedTuple
 FILE = b"100644"
 DIRECTORY = b"40000"
 SYMBOLIC_LINK = b"120000"
-SUBMODULE = b"160000"
 
 
 class TreeEntry(NamedTuple):

@@ -7,7 +7,7 @@ Symbolic links and submodules are neither listed nor read: Flux's source-control
 from collections.abc import Collection, Iterable, Mapping
 
 from bumper.errors import Refused, Unreachable
-from bumper.git.objects import DIRECTORY, FILE, TreeEntry, format_tree, parse_tree
+from bumper.git.objects import DIRECTORY, FILE, SYMBOLIC_LINK, TreeEntry, format_tree, parse_tree
 from bumper.git.repository import Repository
 from bumper.tree import Entry
 
@@ -115,4 +115,4 @@ def _kind(entry: TreeEntry) -> str:
         return "directory"
     if entry.is_file:
         return "file"
-    return "symbolic link" if entry.mode == b"120000" else "submodule"
+    return "symbolic link" if entry.mode == SYMBOLIC_LINK else "submodule"

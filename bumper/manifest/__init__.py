@@ -20,9 +20,8 @@ __all__ = ["Edit", "Field", "FieldKind", "Span", "apply", "fields", "plan", "sel
 # Of each scalar, by its ordinal: the repositories whose fields read it, and _HELD where one of them holds it itself.
 _Readers = Mapping[int, set[str]]
 _HELD = ""
-_CUT_ESCAPE = re.compile(
-    r"\\(?:x.?|u.{0,3}|U.{0,7})?\Z"
-)  # an escape of a double-quoted scalar without all of its digits
+# An escape of a double-quoted scalar without all of its digits.
+_CUT_ESCAPE = re.compile(r"\\(?:x.?|u.{0,3}|U.{0,7})?\Z")
 
 
 @dataclass(frozen=True)

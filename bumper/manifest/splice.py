@@ -14,6 +14,7 @@ from itertools import groupby, pairwise
 from bumper.errors import FieldUnsafe, NotYaml
 from bumper.manifest.yamltext import Scalar, Source, compose
 
+_BY_HAND = "change this field by hand"
 _CONTEXT = 3  # lines around a change in a diff
 
 
@@ -61,20 +62,24 @@ def _prove(content: bytes, edited: bytes, ordered: list[Edit]) -> None:
     try:
         after = compose(edited, path)
     except NotYaml as error:
-        raise FieldUnsafe(f"{path}:{line}: the edited file would not be YAML ({error.message})") from None
+        raise FieldUnsafe(
+            f"{path}:{line}: the edited file would not be YAML ({error.message})", hint=_BY_HAND
+        ) from None
     shift = 0
     expected = set()
     for edit in ordered:
         index = bisect_right(before.scalars, edit.start, key=lambda scalar: before.byte(scalar.start)) - 1
         scalars = (before.scalars[index], after.scalars[index]) if 0 <= index < len(after.scalars) else None
         if not scalars or not _is_only_this(edit, shift, before, after, *scalars):
-            raise FieldUnsafe(f"{path}:{edit.line}: the new value would not be read as it is written")
+            raise FieldUnsafe(
+                f"{path}:{edit.line}: the new value would not be read as it is written", hint=_BY_HAND
+            )
         expected.add(scalars[0].ordinal)
         shift += len(edit.new) - len(edit.old)
     # The last event ends the stream, so that files of different lengths differ somewhere in the shorter one.
     shapes = enumerate(zip(before.shape, after.shape, strict=False))
     if {at for at, (one, other) in shapes if one != other} != expected:
-        raise FieldUnsafe(f"{path}:{line}: the edit would change something else too")
+        raise FieldUnsafe(f"{path}:{line}: the edit would change something else too", hint=_BY_HAND)
 
 
 def _is_only_this(edit: Edit, shift: int, before: Source, after: Source, old: Scalar, new: Scalar) -> bool:

@@ -201,7 +201,11 @@ def compose(content: bytes, path: str) -> Source:
     except YAMLError as refusal:
         try:
             return _composed(YAML(typ="safe", pure=True).parse(text), path, content, text)
-        except YAMLError:
+        except (
+            YAMLError,
+            ValueError,
+            AssertionError,
+        ):  # the last two for an impossible escape and for YAML 1.3
             raise _not_yaml(refusal, text, path) from None
 
 

@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from posixpath import dirname
 
 from bumper import manifest
-from bumper.errors import FieldAmbiguous, FieldMissing
+from bumper.errors import FieldAmbiguous, FieldMissing, TreeMissing
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
 from bumper.manifest.document import is_true, items, text
@@ -116,7 +116,7 @@ def _site(reading: Reading, wanted: str) -> Site:
     if not known and walk.broken:
         raise walk.broken[0]
     if not known:
-        raise FieldMissing(
+        raise TreeMissing(
             f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
             hint="name the platform repository with --repo",
         )

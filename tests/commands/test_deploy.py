@@ -24,18 +24,19 @@ def stack() -> Iterator[Stack]:
         yield running
 
 
-def start(stack: Stack, *arguments: str) -> subprocess.Popen[str]:
+def start(stack: Stack, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "bumper", *arguments],
         env=stack.child_environ(),
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def bump(stack: Stack, *arguments: str) -> tuple[int, str, str]:
-    with start(stack, *arguments) as process:
+def bump(stack: Stack, *arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
+    with start(stack, *arguments, cwd=cwd) as process:
         stdout, stderr = process.communicate()
     return process.returncode, stdout, stderr
 
@@ -126,6 +127,41 @@ def test_what_is_not_there_is_refused_before_anything_is_written(
     assert code == 4, stderr
     assert said in stderr
     assert tip(stack) == before
+
+
+def test_the_checkout_we_stand_in_is_the_platform_if_it_holds_a_flux_tree(
+    stack: Stack, tmp_path: Path
+) -> None:
+    origin = tmp_path / "origin.git"
+    checkout = tmp_path / "checkout"
+    for command in (
+        ["init", "--quiet", "--bare", "-b", "main", str(origin)],
+        ["clone", "--quiet", str(origin), str(checkout)],
+    ):
+        subprocess.run(["git", *command], check=True, capture_output=True)
+    (checkout / "README.md").write_text("a site\n", encoding="utf-8")
+    commit(checkout)
+    arguments = ("--site", "kevinryan-io", "--sha", "abc0005", "--dry-run")
+    code, _, stderr = bump(stack, *arguments, cwd=checkout)
+    assert code == 2, stderr
+    assert "--repo" in stderr
+    for path, content in stack.files.items():
+        (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / path).write_bytes(content)
+    commit(checkout)
+    stack.registry.push("kevinryan-io", "abc0005")
+    code, stdout, stderr = bump(stack, *arguments, cwd=checkout / "k8s")
+    assert code == 0, stderr
+    assert "abc0005" in stdout
+
+
+def commit(checkout: Path) -> None:
+    subprocess.run(["git", "-C", str(checkout), "add", "--all"], check=True)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@localhost"]
+    subprocess.run(["git", "-C", str(checkout), *identity, "commit", "--quiet", "-m", "Add"], check=True)
+    subprocess.run(
+        ["git", "-C", str(checkout), "push", "--quiet", "origin", "main"], check=True, capture_output=True
+    )
 
 
 def test_ctrl_c_says_where_things_stand(stack: Stack) -> None:
