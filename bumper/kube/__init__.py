@@ -4,6 +4,6 @@
 """
 
 from bumper.kube.cluster import Cluster
-from bumper.kube.session import Timeouts
+from bumper.kube.connection import Timeouts
 
 __all__ = ["Cluster", "Timeouts"]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bumper.errors import Unreachable
+from bumper.kube.connection import Connection
 from bumper.kube.kinds import POD, Resource
 from bumper.kube.refusals import Gone, Missing
-from bumper.kube.session import Session
 from bumper.objects import Object
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ class Listing:
 
 
 class Api:
-    """The API behind a session. Remembers which version of a custom kind this cluster has."""
+    """The API behind a connection. Remembers which version of a custom kind this cluster has."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._versions: dict[str, str] = {}
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
@@ -91,7 +91,7 @@ class Api:
         query = {"container": container, "tailLines": str(lines), "limitBytes": str(_LOG_BYTES)}
         if previous:
             query["previous"] = "true"
-        async with self._session.exchange("GET", POD.path(namespace, pod) + "/log", query) as response:
+        async with self._connection.exchange("GET", POD.path(namespace, pod) + "/log", query) as response:
             return (await response.aread()).decode(errors="replace")
 
     @asynccontextmanager
@@ -109,7 +109,7 @@ class Api:
             query["fieldSelector"] = field_selector
         path = resource.path(namespace, version=self._versions.get(resource.group, ""))
         # A stream that outlives its own end without a word is a dead connection.
-        async with self._session.exchange("GET", path, query, answer_s=duration_s + 15.0) as response:
+        async with self._connection.exchange("GET", path, query, answer_s=duration_s + 15.0) as response:
             yield _events(response)
 
     async def _pages(self, resource: Resource, path: str, query: dict[str, str]) -> Listing:
@@ -135,7 +135,7 @@ class Api:
         return result
 
     async def _preferred_version(self, resource: Resource) -> str:
-        where = self._session.name
+        where = self._connection.name
         try:
             group = await self._read("GET", f"/apis/{resource.group}")
         except Missing:
@@ -154,7 +154,7 @@ class Api:
         query: Mapping[str, str] | None = None,
         change: Mapping[str, Any] | None = None,
     ) -> Mapping[str, Any]:
-        async with self._session.exchange(method, path, query or {}, change=change) as response:
+        async with self._connection.exchange(method, path, query or {}, change=change) as response:
             content = await response.aread()
         try:
             answer = json.loads(content)
@@ -162,7 +162,7 @@ class Api:
             answer = None
         if not isinstance(answer, dict):
             raise Unreachable(
-                f"{self._session.name}: {path}: answered with something else than a JSON object",
+                f"{self._connection.name}: {path}: answered with something else than a JSON object",
                 hint="is the server a Kubernetes API?",
             )
         return answer

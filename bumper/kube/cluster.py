@@ -7,19 +7,20 @@ Law: reading and watching run on one thread of our own with one event loop, so t
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from bumper.errors import BumpError
+from bumper.errors import BumpError, Transient
 from bumper.kube import config, feeds
 from bumper.kube.api import Api
-from bumper.kube.kinds import KINDS
+from bumper.kube.connection import Clock, Connection, Timeouts
+from bumper.kube.kinds import KINDS, NODE
 from bumper.kube.reading import Reader
-from bumper.kube.session import Clock, Session, Timeouts
 from bumper.kube.watch import Watches
-from bumper.objects import ObjectKey
+from bumper.objects import ObjectKey, at
 from bumper.rollout.observation import Desired, Observation
 
 _Result = TypeVar("_Result")
@@ -102,6 +103,13 @@ class Cluster:
             return error.message
         return ""
 
+    def platforms(self) -> Future[frozenset[str]]:
+        """Begins to read `os/architecture` of the nodes, as each node's kubelet reports it; `close` cancels it.
+
+        The future raises `NoAccess` where nodes may not be listed, `Transient` where they are not there in time.
+        """
+        return self._loop_opened().start(self._platforms(self._open_once()))
+
     def notices(self) -> tuple[str, ...]:
         """One line for each permission that is missing but not necessary."""
         if self._opened is None:
@@ -126,33 +134,54 @@ class Cluster:
         self._look_s = self._clock.now() - started_s
         return observations
 
+    async def _platforms(self, opened: "_Opened") -> frozenset[str]:
+        try:
+            async with asyncio.timeout(self._timeouts.connect_s):
+                nodes = (await opened.api.list(NODE)).items
+        except TimeoutError:
+            raise Transient(
+                f"{self.name}: the nodes were not listed in {self._timeouts.connect_s:g} s"
+            ) from None
+        reported = [at(node, "status", "nodeInfo") or {} for node in nodes]
+        pairs = [(one.get("operatingSystem"), one.get("architecture")) for one in reported]
+        return frozenset(f"{system}/{machine}".lower() for system, machine in pairs if system and machine)
+
     def _run(self, request: Callable[["_Opened"], Coroutine[Any, Any, _Result]]) -> _Result:
+        opened = self._open_once()
+        return self._loop_opened().run(request(opened))
+
+    def _loop_opened(self) -> "_Loop":
         if self._loop is None:
             self._loop = _Loop(f"kube {self.name}")
+        return self._loop
+
+    def _open_once(self) -> "_Opened":
         if self._opened is None:
-            self._opened = self._loop.run(self._open())
-        return self._loop.run(request(self._opened))
+            self._opened = self._loop_opened().run(self._open())
+        return self._opened
 
     async def _open(self) -> "_Opened":
         def reload() -> config.Access:
             return config.reload(self._access, self._environ, self._service_account)
 
-        session = Session(self._access, reload, self._environ, self._clock, self._timeouts)
-        return _Opened(session, self._clock, self._timeouts, self._changed.set)
+        connection = Connection(self._access, reload, self._environ, self._clock, self._timeouts)
+        return _Opened(connection, self._clock, self._timeouts, self._changed.set)
 
 
 class _Opened:
     """What lives on the event loop."""
 
-    def __init__(self, session: Session, clock: Clock, timeouts: Timeouts, ring: Callable[[], None]) -> None:
-        self.session = session
-        self.api = Api(session)
+    def __init__(
+        self, connection: Connection, clock: Clock, timeouts: Timeouts, ring: Callable[[], None]
+    ) -> None:
+        self.connection = connection
+        self.api = Api(connection)
         self.reader = Reader(self.api, clock.now)
         self.watches = Watches(self.api, timeouts, ring)
 
     async def aclose(self) -> None:
         await self.watches.aclose()
-        await self.session.aclose()
+        await self.connection.aclose()
 
 
 class _Loop:
@@ -164,9 +193,13 @@ class _Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
+    def start(self, coroutine: Coroutine[Any, Any, _Result]) -> Future[_Result]:
+        """Lets the coroutine run on while the caller does something else."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
     def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         """The coroutine's result, or what it raised. An interrupt of the caller ends the coroutine too."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        future = self.start(coroutine)
         try:
             return future.result()
         except BaseException:

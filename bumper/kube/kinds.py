@@ -28,6 +28,7 @@ class Resource:
 
 POD = Resource("Pod", "", "v1", "pods")
 EVENT = Resource("Event", "", "v1", "events")
+NODE = Resource("Node", "", "v1", "nodes")
 REPLICA_SET = Resource("ReplicaSet", "apps", "v1", "replicasets")
 JOB = Resource("Job", "batch", "v1", "jobs")
 KUSTOMIZATION = Resource("Kustomization", "kustomize.toolkit.fluxcd.io", "v1", "kustomizations")

@@ -13,9 +13,9 @@ from typing import Any
 
 from bumper.errors import BumpError, Transient
 from bumper.kube.api import Api
+from bumper.kube.connection import Timeouts
 from bumper.kube.kinds import EVENT, Resource
 from bumper.kube.refusals import Forbidden, Gone, Missing
-from bumper.kube.session import Timeouts
 from bumper.objects import ObjectKey, at
 
 # What a workload owns has a name that begins with its own, cut at 58 characters (apiserver 0.36.1, pkg/storage/names/generate.go).

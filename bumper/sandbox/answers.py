@@ -38,6 +38,8 @@ class Connection(BaseHTTPRequestHandler):
     """Serves the requests of one client, one after the other."""
 
     protocol_version = "HTTP/1.1"
+    # A small answer must not wait for the acknowledgement of the one before it.
+    disable_nagle_algorithm = True
     # Go closes idle connections after some minutes; here it bounds how long a thread waits for a client that says nothing.
     timeout = 300
 

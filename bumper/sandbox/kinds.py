@@ -38,6 +38,7 @@ def _core(name: str, plural: str, *short_names: str, **options: bool) -> Kind:
 
 
 NAMESPACE = _core("Namespace", "namespaces", "ns", namespaced=False, has_generation=False, played=True)
+NODE = _core("Node", "nodes", "no", namespaced=False, has_generation=False, played=True)
 EVENT = _core("Event", "events", "ev", has_status=False, has_generation=False, played=True)
 POD = _core("Pod", "pods", "po", played=True)
 SECRET = _core("Secret", "secrets", has_status=False, has_generation=False, played=True)
@@ -74,7 +75,7 @@ _STORED = (
     Kind("batch", "v1", "Job", "jobs"),
     Kind("batch", "v1", "CronJob", "cronjobs", short_names=("cj",)),
 )
-_BUILT_IN = (NAMESPACE, EVENT, POD, SECRET, DEPLOYMENT, REPLICA_SET, GIT_REPOSITORY, KUSTOMIZATION)
+_BUILT_IN = (NAMESPACE, NODE, EVENT, POD, SECRET, DEPLOYMENT, REPLICA_SET, GIT_REPOSITORY, KUSTOMIZATION)
 
 
 class Kinds:

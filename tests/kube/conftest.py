@@ -14,10 +14,13 @@ from bumper.rollout.observation import Desired
 from bumper.sandbox.api import ApiServer
 from bumper.sandbox.kinds import Kind, Kinds
 from bumper.sandbox.store import Manifest, Store
+from kube.caller import Ask, Caller
 from kube.clock import Clock
+from kube.kubeconfigs import write_config
+from kube.server import TOKEN, Server, accepting
 
 IMAGE = ImageReference("registry.example/web", "abc1234")
-# Nothing waits long in a test; what is asked of the real world is tried in `test_session`.
+# Nothing waits long in a test; what is asked of the real world is tried in `test_connection`.
 TIMEOUTS = Timeouts(first_pause_s=0.01, longest_pause_s=0.05, forbidden_s=0.05, poll_s=0.05, settle_s=0.01)
 
 
@@ -170,3 +173,31 @@ def open_cluster(world: World, clock: Clock) -> Iterator[Callable[[], Cluster]]:
 @pytest.fixture
 def cluster(open_cluster: Callable[[], Cluster]) -> Cluster:
     return open_cluster()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(accepting(TOKEN)) as running:
+        yield running
+
+
+@pytest.fixture
+def caller(server: Server, tmp_path: Path, clock: Clock) -> Iterator[Ask]:
+    """Makes a caller from a kubeconfig with this user and cluster."""
+    opened: list[Caller] = []
+
+    def make(
+        user: dict[str, Any],
+        cluster: dict[str, Any] | None = None,
+        *,
+        url: str = "",
+        plugin_s: float = 5.0,
+        **environ: str,
+    ) -> Caller:
+        path = write_config(tmp_path / "config", url or server.url, user, cluster)
+        opened.append(Caller({"KUBECONFIG": str(path), **environ}, clock, plugin_s=plugin_s))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()

@@ -1,84 +1,23 @@
 """An API server for the odd cases: it answers what the test says, over TLS that the test chooses, and keeps what it was asked."""
 
-import base64
 import contextlib
-import ipaddress
 import json
 import queue
 import select
-import shlex
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from kube.certificates import authority
 
 RECORDED = Path(__file__).parent.parent / "data" / "api"
 TOKEN = "the-token-of-this-test"
-_PEM = serialization.Encoding.PEM
-
-
-class Authority:
-    """Signs certificates. `pem` is what clients must trust."""
-
-    def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("test authority")
-        basic = x509.BasicConstraints(ca=True, path_length=None)
-        signed = self._builder(self._name, self._key).add_extension(basic, critical=True)
-        self.pem = signed.sign(self._key, hashes.SHA256()).public_bytes(_PEM)
-
-    def issue(self, name: str, *hosts: str) -> tuple[bytes, bytes]:
-        """A certificate and its key, both PEM. A host is a DNS name or an IP address."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(_name(name), key)
-        if hosts:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False
-            )
-        certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(_PEM)
-        format_ = serialization.PrivateFormat.PKCS8
-        return certificate, key.private_bytes(_PEM, format_, serialization.NoEncryption())
-
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
-        )
-
-
-@cache
-def authority() -> Authority:
-    """One for all tests of a run."""
-    return Authority()
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _host(text: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(text))
-    except ValueError:
-        return x509.DNSName(text)
 
 
 @dataclass(frozen=True)
@@ -337,46 +276,3 @@ def accepting(*tokens: str) -> Callable[[Request], Answer]:
         return Answer(body={"kind": "Pod", "metadata": {"name": "web"}}) if known else recorded("401")
 
     return answer
-
-
-def write_config(
-    path: Path, server: str, user: Mapping[str, Any], cluster: Mapping[str, Any] | None = None
-) -> Path:
-    """A kubeconfig with the one context `test`. `cluster` replaces the authority."""
-    trust = {"certificate-authority-data": base64.b64encode(authority().pem).decode()}
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "test",
-        "clusters": [
-            {"name": "there", "cluster": {"server": server, **(trust if cluster is None else cluster)}}
-        ],
-        "users": [{"name": "me", "user": user}],
-        "contexts": [{"name": "test", "context": {"cluster": "there", "user": "me"}}],
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(config))
-    return path
-
-
-def write_plugin(
-    path: Path, status: Mapping[str, Any], api_version: str = "client.authentication.k8s.io/v1"
-) -> Path:
-    """A credential plugin that prints this status, and appends a line to `<path>.runs`, with what it was told."""
-    credential = {"apiVersion": api_version, "kind": "ExecCredential", "status": status}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    printed = path.with_suffix(".json")
-    printed.write_text(json.dumps(credential))
-    path.write_text(
-        "#!/bin/sh\n"
-        f'echo "$KUBERNETES_EXEC_INFO" >> {shlex.quote(str(path))}.runs\n'
-        f"cat {shlex.quote(str(printed))}\n"
-    )
-    path.chmod(0o755)
-    return path
-
-
-def runs(plugin: Path) -> list[dict[str, Any]]:
-    """What the plugin was told, run by run."""
-    told = plugin.with_name(f"{plugin.name}.runs")
-    return [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from bumper.kube import Cluster
 from bumper.objects import Object, ObjectKey, at
 from kube.clock import Clock
 from kube.conftest import TIMEOUTS, World, desired
-from kube.server import TOKEN, Answer, Request, Server, accepting, recorded, runs, write_config, write_plugin
+from kube.kubeconfigs import runs, write_config, write_plugin
+from kube.server import TOKEN, Answer, Request, Server, accepting, recorded
 
 SOURCE = ObjectKey("GitRepository", "flux-system", "flux-system")
 APPS, FLUX = "apps/v1", "kustomize.toolkit.fluxcd.io/v1"
@@ -121,20 +123,27 @@ def look(cluster: Cluster) -> Object | None:
     raise AssertionError("the API did not come back")
 
 
-def test_without_permission_to_watch_it_looks_from_time_to_time(world: World, cluster: Cluster) -> None:
-    world.site()
+def test_without_permission_to_watch_it_looks_from_time_to_time(world: World, clock: Clock) -> None:
     world.api.forbid("watch", "pods")
-    cluster.observe([desired()])
-    settle(world, cluster)
+    timeouts = replace(TIMEOUTS, forbidden_s=600.0)
+    with Cluster(None, world.environ, clock, timeouts) as cluster:
+        watch(world, cluster)
+        until(cluster.notices)
+        assert cluster.notices() == (
+            "no permission to watch pods in namespace web: looking every 0.05 s instead",
+        )
+        # Ends by itself, or this test would not end.
+        assert not cluster.wait(600)
+
+
+def test_a_permission_that_comes_later_is_used(world: World, cluster: Cluster) -> None:
+    world.api.forbid("watch", "pods")
+    watch(world, cluster)
     until(cluster.notices)
-    assert cluster.notices() == (
-        "no permission to watch pods in namespace web: looking every 0.05 s instead",
-    )
-    # Ends by itself long before the time allowed, or this test would not end.
-    cluster.wait(600)
     world.api.allow("watch", "pods")
-    while cluster.notices():
-        cluster.wait(0.1)
+    until(lambda: not cluster.notices())
+    while cluster.wait(0):
+        pass
     world.write_status("v1", "Pod", ("web", "web-1-a"), phase="Failed")
     assert cluster.wait(10)
 

@@ -1,4 +1,4 @@
-"""Kubeconfig files as kubectl reads them. What they lead to is tried against servers in `test_session`."""
+"""Kubeconfig files as kubectl reads them. What they lead to is tried against servers in `test_connection`."""
 
 import base64
 import json

@@ -1,6 +1,7 @@
 """Watches against a server that says what the test wants, word by word."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from bumper.kube import config, feeds
+from bumper.kube import config
 from bumper.kube.api import Api
-from bumper.kube.kinds import EVENT, KUSTOMIZATION, POD, REPLICA_SET, WORKLOADS
-from bumper.kube.session import Session
+from bumper.kube.connection import Connection
+from bumper.kube.kinds import EVENT, KUSTOMIZATION, POD, WORKLOADS
 from bumper.kube.watch import Feed, Interest, Watches
 from bumper.objects import ObjectKey
-from bumper.rollout.observation import Observation
 from kube.clock import Clock
-from kube.conftest import TIMEOUTS, desired
-from kube.server import TOKEN, Answer, Request, Server, Stream, recorded, write_config
+from kube.conftest import TIMEOUTS
+from kube.kubeconfigs import write_config
+from kube.server import TOKEN, Answer, Request, Server, Stream, recorded
 
 DEPLOYMENT = WORKLOADS[0]
 FEED = Feed(POD, "web")
@@ -86,14 +87,14 @@ def run(server: Server, tmp_path: Path) -> Callable[[Callable[[Watched], Corouti
     @asynccontextmanager
     async def watched() -> AsyncIterator[Watched]:
         access = config.load(None, environ)
-        session = Session(access, lambda: access, {"PATH": os.defpath}, Clock(), TIMEOUTS)
+        connection = Connection(access, lambda: access, {"PATH": os.defpath}, Clock(), TIMEOUTS)
         rings: asyncio.Queue[None] = asyncio.Queue()
-        watches = Watches(Api(session), TIMEOUTS, lambda: rings.put_nowait(None))
+        watches = Watches(Api(connection), TIMEOUTS, lambda: rings.put_nowait(None))
         try:
             yield Watched(watches, rings)
         finally:
             await watches.aclose()
-            await session.aclose()
+            await connection.aclose()
 
     def run(test: Callable[[Watched], Coroutine[Any, Any, None]]) -> None:
         async def inside() -> None:
@@ -147,6 +148,27 @@ def test_it_rings_for_what_matters_once_each(script: Script, server: Server, run
         "resourceVersion": "10",
         "timeoutSeconds": "240",
     }
+
+
+def test_what_a_real_server_streams(script: Script, server: Server, run: Run) -> None:
+    # A list of one item with its version, and a watch of a Kustomization with its bookmark, recorded from Kubernetes 1.35.4.
+    script.versions = [recorded("list-limit")]
+    script.streams.append(recorded("watch-bookmark"))
+    script.stream()
+
+    async def test(watched: Watched) -> None:
+        key = ObjectKey("Kustomization", "flux-system", "demo")
+        feed = Feed(KUSTOMIZATION, "flux-system")
+        watched.watches.follow({feed}, Interest(frozenset({key})))
+        await watched.ring(2)
+        await until(lambda: len(watch_queries(server)) == 2)
+        assert watched.waiting_rings == 0
+
+    run(test)
+    bookmark = json.loads(recorded("watch-bookmark").body.splitlines()[-1])
+    assert bookmark["type"] == "BOOKMARK"
+    since = [query["resourceVersion"] for query in watch_queries(server)]
+    assert since == ["1951", bookmark["object"]["metadata"]["resourceVersion"]]
 
 
 def test_one_object_is_watched_by_its_name(script: Script, server: Server, run: Run) -> None:
@@ -326,82 +348,3 @@ def test_a_fault_of_ours_is_not_swallowed(server: Server, run: Run) -> None:
         assert isinstance(watched.watches.failure, AttributeError)
 
     run(test)
-
-
-def test_whose_changes_matter() -> None:
-    key = ObjectKey("Kustomization", "flux-system", "web")
-    interest = Interest(frozenset({key}), frozenset({("web", "web"), ("helm", "")}))
-
-    def named(namespace: str, name: str) -> Mapping[str, Any]:
-        return {"metadata": {"namespace": namespace, "name": name}}
-
-    assert interest.covers(KUSTOMIZATION, named("flux-system", "web"))
-    assert not interest.covers(KUSTOMIZATION, named("flux-system", "web-api"))
-    assert interest.covers(POD, named("web", "web-1-a"))
-    assert interest.covers(REPLICA_SET, named("web", "web-1"))
-    assert not interest.covers(POD, named("elsewhere", "web-1-a"))
-    assert interest.covers(POD, named("helm", "any"))
-    about = {**named("web", "an-event"), "involvedObject": {"name": "web-1-a", "namespace": "web"}}
-    assert interest.covers(EVENT, about)
-    assert not interest.covers(EVENT, {**about, "involvedObject": {"name": "other", "namespace": "web"}})
-
-
-def test_the_pods_of_a_long_name_are_known_by_its_beginning() -> None:
-    name = "a" * 63
-    interest = Interest(workloads=frozenset({("web", name)}))
-    assert interest.covers(POD, {"metadata": {"namespace": "web", "name": "a" * 58 + "12345"}})
-
-
-def feeds_of(sites: list[str], kind: str = "Deployment", **kustomization: Any) -> set[Feed]:
-    observation = Observation(at_s=0.0, kustomization={"spec": kustomization})
-    return feeds.of([desired(site, kind) for site in sites], [observation] * len(sites))[0]
-
-
-def test_one_site_is_watched_by_name() -> None:
-    [source, *_] = [feed for feed in feeds_of(["web"]) if feed.resource.kind == "GitRepository"]
-    assert source == Feed(source.resource, "flux-system", "flux-system")
-    assert feeds_of(["web"]) == {
-        source,
-        Feed(KUSTOMIZATION, "flux-system", "web"),
-        Feed(DEPLOYMENT, "web", "web"),
-        Feed(REPLICA_SET, "web"),
-        Feed(POD, "web"),
-        Feed(EVENT, "web"),
-    }
-
-
-def test_dependencies_are_watched() -> None:
-    found = feeds_of(["web"], dependsOn=[{"name": "base"}, {"name": "far", "namespace": "other"}])
-    assert {feed for feed in found if feed.resource == KUSTOMIZATION} == {
-        Feed(KUSTOMIZATION, "flux-system", "web"),
-        Feed(KUSTOMIZATION, "flux-system", "base"),
-        Feed(KUSTOMIZATION, "other", "far"),
-    }
-
-
-@pytest.mark.parametrize("kind", ["StatefulSet", "CronJob", "HelmRelease", "Rollout"])
-def test_other_kinds_are_watched_with_what_they_own(kind: str) -> None:
-    plurals = {feed.resource.plural for feed in feeds_of(["web"], kind)}
-    flux = {"gitrepositories", "kustomizations"}
-    owned = {
-        "StatefulSet": {"statefulsets", "pods", "events"},
-        "CronJob": {"cronjobs", "jobs", "pods", "events"},
-        "HelmRelease": {
-            "helmreleases", "deployments", "statefulsets", "daemonsets", "replicasets", "pods", "events"
-        },
-        "Rollout": set(),
-    }  # fmt: skip
-    assert plurals == flux | owned[kind]
-
-
-def test_the_number_of_streams_is_bounded() -> None:
-    assert len(feeds_of([f"site-{number}" for number in range(7)])) == 2 + 4 * 7
-    many = feeds_of([f"site-{number}" for number in range(200)])
-    assert {str(feed) for feed in many} == {
-        "gitrepositories in namespace flux-system",
-        "kustomizations in namespace flux-system",
-        "deployments in all namespaces",
-        "replicasets in all namespaces",
-        "pods in all namespaces",
-        "events in all namespaces",
-    }

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import httpx
 
 
+# How long the end waits for requests on their way. A server that does not even finish a handshake is left to itself.
+_LAST_WORDS_S = 1.0
+
+
 class Clock(Protocol):
     """Monotonic seconds, and waiting."""
 
@@ -53,7 +57,7 @@ class _Identity:
     client: "httpx.AsyncClient"
 
 
-class Session:
+class Connection:
     """`reload` gives the access afresh, of the same context, since kubeconfig files are rewritten while we wait."""
 
     def __init__(
@@ -72,6 +76,8 @@ class Session:
         self._timeouts = timeouts
         self._identity: _Identity | None = None
         self._clients: list[httpx.AsyncClient] = []
+        self._sending: set[asyncio.Task[httpx.Response]] = set()
+        self._dropping: set[asyncio.Task[None]] = set()
         self._renewing = asyncio.Lock()
         self._renewed_s = float("-inf")
         self._is_accepted = False
@@ -79,6 +85,10 @@ class Session:
 
     async def aclose(self) -> None:
         """Closes all connections."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=_LAST_WORDS_S)
+        if self._dropping:
+            await asyncio.wait(self._dropping, timeout=_LAST_WORDS_S)
         for client in self._clients:
             await client.aclose()
 
@@ -129,7 +139,7 @@ class Session:
                 headers=[*identity.credential.headers(), *patch],
                 timeout=timeout,
             )
-            response = await identity.client.send(request, stream=True)
+            response = await self._head(identity.client, request)
             if response.status_code != 401:
                 self._is_accepted, self._refused_since_s = True, None
                 return response
@@ -141,6 +151,26 @@ class Session:
                         hint="they have expired or are not for this cluster: log in again",
                     )
                 )
+
+    async def _head(self, client: "httpx.AsyncClient", request: "httpx.Request") -> "httpx.Response":
+        """The answer up to its body. A caller that is cancelled leaves at once, the request goes on for as long as this takes.
+
+        httpcore 1.0.9 loses the socket of a request that is cancelled in the middle of its TLS handshake.
+        """
+        sending = asyncio.ensure_future(client.send(request, stream=True))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            sending.add_done_callback(self._drop)
+            raise
+
+    def _drop(self, sent: "asyncio.Task[httpx.Response]") -> None:
+        if not sent.cancelled() and sent.exception() is None:
+            closing = asyncio.ensure_future(sent.result().aclose())
+            self._dropping.add(closing)
+            closing.add_done_callback(self._dropping.discard)
 
     async def _current(self) -> _Identity:
         async with self._renewing:

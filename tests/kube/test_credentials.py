@@ -1,163 +1,23 @@
-"""How an API server is reached, and as whom: each case over TLS against a server on loopback."""
+"""As whom an API server is asked: tokens, files, plugins, and what happens when they are refused."""
 
 import asyncio
-import base64
-import json
 import os
-import tempfile
-from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
-from bumper.kube import config
-from bumper.kube.session import Session, Timeouts
+from bumper.errors import NoAccess, Transient, UsageError
+from kube.caller import PATH, V1, V1BETA1, Ask, Caller, encoded, exec_user, trust
+from kube.certificates import authority
 from kube.clock import Clock
-from kube.server import (
-    TOKEN,
-    Answer,
-    Proxy,
-    Request,
-    Server,
-    Stream,
-    accepting,
-    authority,
-    recorded,
-    runs,
-    write_config,
-    write_plugin,
-)
-
-PATH = "/api/v1/namespaces/x/pods/web"
-V1, V1BETA1 = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server(accepting(TOKEN)) as running:
-        yield running
-
-
-class Caller:
-    """Asks through one session, from one event loop."""
-
-    def __init__(self, environ: dict[str, str], clock: Clock, account: Path = config.SERVICE_ACCOUNT) -> None:
-        self.environ = {"PATH": os.defpath, **environ}
-        self.account = account
-        self._runner = asyncio.Runner()
-        self._is_closed = False
-        access = config.load(None, environ, account)
-        timeouts = Timeouts(connect_s=5.0, answer_s=5.0, plugin_s=5.0)
-        self.session = Session(
-            access, lambda: config.reload(access, environ, account), self.environ, clock, timeouts
-        )
-
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return self._runner.run(coroutine)
-
-    def ask(self) -> Any:
-        return self.run(self.answer())
-
-    def refusal(self) -> BumpError:
-        with pytest.raises(BumpError) as caught:
-            self.ask()
-        return caught.value
-
-    async def answer(self) -> Any:
-        async with self.session.exchange("GET", PATH, {}) as response:
-            return json.loads(await response.aread())
-
-    def close(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            self.run(self.session.aclose())
-            self._runner.close()
-
-
-Ask = Callable[..., Caller]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def caller(server: Server, tmp_path: Path, clock: Clock) -> Iterator[Ask]:
-    """Makes a caller from a kubeconfig with this user and cluster."""
-    opened: list[Caller] = []
-
-    def make(
-        user: dict[str, Any], cluster: dict[str, Any] | None = None, *, url: str = "", **environ: str
-    ) -> Caller:
-        path = write_config(tmp_path / "config", url or server.url, user, cluster)
-        opened.append(Caller({"KUBECONFIG": str(path), **environ}, clock))
-        return opened[-1]
-
-    yield make
-    for one in opened:
-        one.close()
-
-
-def encoded(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
-def trust() -> dict[str, Any]:
-    return {"certificate-authority-data": encoded(authority().pem)}
-
-
-def exec_user(command: Path | str, api_version: str = V1, **more: Any) -> dict[str, Any]:
-    return {"exec": {"apiVersion": api_version, "command": str(command), "interactiveMode": "Never", **more}}
+from kube.kubeconfigs import runs, write_config, write_plugin
+from kube.server import TOKEN, Answer, Server, accepting, recorded
 
 
 def test_a_token(caller: Ask, server: Server) -> None:
     assert caller({"token": TOKEN}).ask()["kind"] == "Pod"
     assert [request.path for request in server.requests] == [PATH]
-
-
-def test_a_client_certificate(caller: Ask, server: Server, tmp_path: Path) -> None:
-    certificate, key = authority().issue("alice")
-    inline = {"client-certificate-data": encoded(certificate), "client-key-data": encoded(key)}
-    assert caller(inline).ask()["kind"] == "Pod"
-    (tmp_path / "me.crt").write_bytes(certificate)
-    (tmp_path / "me.key").write_bytes(key)
-    assert caller({"client-certificate": "me.crt", "client-key": "me.key"}).ask()["kind"] == "Pod"
-    assert [request.subject for request in server.requests] == ["alice", "alice"]
-
-
-def test_no_key_is_left_in_a_file(caller: Ask) -> None:
-    certificate, key = authority().issue("alice")
-    caller({"client-certificate-data": encoded(certificate), "client-key-data": encoded(key)}).ask()
-    left = Path(tempfile.gettempdir()).glob("bump-key-*")
-    assert not [path for path in left if key in path.read_bytes()]
-
-
-def test_an_unusable_certificate_is_a_matter_of_configuration(caller: Ask) -> None:
-    broken = {"client-certificate-data": encoded(b"no PEM"), "client-key-data": encoded(b"secret")}
-    error = caller(broken).refusal()
-    assert isinstance(error, UsageError)
-    assert error.message.endswith("the client certificate and its key cannot be used")
-    error = caller({"token": TOKEN}, {"certificate-authority-data": encoded(b"no PEM")}).refusal()
-    assert isinstance(error, UsageError)
-    assert error.message.endswith("certificate-authority holds no PEM certificate")
-
-
-def test_a_key_with_a_password_is_refused_without_asking_for_it(caller: Ask) -> None:
-    from cryptography.hazmat.primitives import serialization
-
-    certificate, key = authority().issue("alice")
-    loaded = serialization.load_pem_private_key(key, None)
-    locked = loaded.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(b"password"),
-    )
-    user = {"client-certificate-data": encoded(certificate), "client-key-data": encoded(locked)}
-    assert isinstance(caller(user).refusal(), UsageError)
 
 
 def test_basic_and_impersonation(caller: Ask, server: Server) -> None:
@@ -376,6 +236,15 @@ def test_another_answer_than_401_asks_no_plugin_again(caller: Ask, server: Serve
     assert len(runs(plugin)) == len(server.requests) == 1
 
 
+def test_a_plugin_that_hangs_is_ended(caller: Ask, tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin"
+    plugin.write_text("#!/bin/sh\nexec sleep 600\n")
+    plugin.chmod(0o755)
+    error = caller(exec_user(plugin), plugin_s=0.1).refusal()
+    assert isinstance(error, NoAccess)
+    assert error.message == f"credential plugin '{plugin}' gave no answer within 0.1 s"
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [
@@ -415,100 +284,3 @@ def test_a_plugin_that_cannot_run(caller: Ask, tmp_path: Path) -> None:
     always = caller({"exec": {"apiVersion": V1, "command": "x", "interactiveMode": "Always"}}).refusal()
     assert isinstance(always, NoAccess)
     assert always.message == "credential plugin 'x' must ask a person"
-
-
-def test_a_name_other_than_the_address(caller: Ask) -> None:
-    with Server(accepting(TOKEN), "api.internal") as named:
-        error = caller({"token": TOKEN}, url=named.url).refusal()
-        assert isinstance(error, NoAccess)
-        assert "IP address mismatch" in error.message
-        cluster = {**trust(), "tls-server-name": "api.internal"}
-        assert caller({"token": TOKEN}, cluster, url=named.url).ask()["kind"] == "Pod"
-        with Proxy() as proxy:
-            behind = {**cluster, "proxy-url": proxy.url}
-            asking = caller({"token": TOKEN}, behind, url=named.url)
-            assert asking.ask()["kind"] == "Pod"
-            assert proxy.targets == [named.url.removeprefix("https://")]
-            asking.close()
-
-
-def test_a_certificate_is_checked_unless_told_otherwise(caller: Ask, server: Server) -> None:
-    error = caller({"token": TOKEN}, {}).refusal()
-    assert isinstance(error, NoAccess)
-    assert error.message == (
-        f"test: {server.url}: its certificate is not trusted: self-signed certificate in certificate chain"
-    )
-    assert caller({"token": TOKEN}, {"insecure-skip-tls-verify": True}).ask()["kind"] == "Pod"
-
-
-def test_a_proxy_of_an_unknown_kind(caller: Ask) -> None:
-    error = caller({"token": TOKEN}, {**trust(), "proxy-url": "socks5://me:secret@127.0.0.1:1"}).refusal()
-    assert isinstance(error, UsageError)
-    assert error.message == "test: the proxy cannot be used, expected http://HOST:PORT"
-
-
-def test_the_environment_of_this_process_is_not_read(caller: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    # httpx would take this proxy, for loopback too; a kubeconfig's server is reached as kubectl reaches it.
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    assert caller({"token": TOKEN}).ask()["kind"] == "Pod"
-
-
-def test_nobody_there_is_transient(caller: Ask) -> None:
-    with Server(accepting(TOKEN)) as gone:
-        pass
-    error = caller({"token": TOKEN}, url=gone.url).refusal()
-    assert isinstance(error, Transient)
-    assert error.message == f"test: {gone.url}: Connection refused"
-
-
-def test_a_connection_that_breaks_is_transient(caller: Ask, server: Server) -> None:
-    stream = Stream()
-    stream.write(b'{"kind":')
-    stream.cut()
-    server.answer = lambda request: Answer(body=stream)
-    error = caller({"token": TOKEN}).refusal()
-    assert isinstance(error, Transient)
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind", "message"),
-    [
-        (
-            Answer(429, b"Too many requests, please try again later.\n", {"Retry-After": "3"}),
-            Transient,
-            "test: the API server answered 429: Too many requests, please try again later.",
-        ),
-        (Answer(503, b""), Transient, "test: the API server answered 503"),
-        (
-            Answer(500, {"kind": "Status", "message": "etcdserver: leader changed"}),
-            Transient,
-            "test: the API server answered 500: etcdserver: leader changed",
-        ),
-        (Answer(302, b"", {"Location": "https://login"}), NoAccess, "test: answered 302, a redirect"),
-        (
-            recorded("list-continue-bad"),
-            NoAccess,
-            "test: invalid continue token: continue key is not valid: invalid character 'i' looking for beginning of value (400)",
-        ),
-        (
-            Answer(400, b"Client sent an HTTP request to an HTTPS server.\n"),
-            NoAccess,
-            "test: Client sent an HTTP request to an HTTPS server. (400)",
-        ),
-    ],
-)
-def test_a_refused_request(
-    caller: Ask, server: Server, answer: Answer, kind: type[Unreachable], message: str
-) -> None:
-    server.answer = lambda request: answer
-    error = caller({"token": TOKEN}).refusal()
-    assert type(error) is kind
-    assert error.message == message
-    if isinstance(error, Transient):
-        assert error.retry_after_s == (3.0 if answer.status == 429 else None)
-
-
-def test_a_request_says_who_asks(caller: Ask, server: Server) -> None:
-    seen: list[Request] = server.requests
-    caller({"token": TOKEN}).ask()
-    assert seen[0].headers["user-agent"] == "bump"
