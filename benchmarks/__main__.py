@@ -1,12 +1,15 @@
 """`python -m benchmarks [edit|land|contention …]`: all of them where none is named."""
 
 import importlib
+import os
 import sys
 
 NAMES = ("edit", "land", "contention")
 
 
 def main(names: list[str]) -> int:
+    # An installed program has its modules compiled; where this variable is set they would be compiled anew at each start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name in names or NAMES:
         if name not in NAMES:
             print(f"no benchmark {name!r}: there are {', '.join(NAMES)}", file=sys.stderr)

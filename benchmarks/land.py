@@ -18,7 +18,7 @@ from bumper.sandbox.registry import RegistryServer
 BUMP = str(Path(sys.executable).with_name("bump"))
 TOKEN = "bench-token"
 SIZES = {"100 files, 1,000 commits": (100, 1_000), "20,000 files, 20,000 commits": (20_000, 20_000)}
-ROUNDS = 5
+ROUNDS = 3
 
 WORKFLOW = """
 set -e
