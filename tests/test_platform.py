@@ -7,7 +7,7 @@ import pytest
 from trees import MemoryTree, deployment, flux, image_entry, kustomization, repository, sync
 
 from bumper import platform
-from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, NotYaml
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, NotYaml, TreeMissing
 from bumper.manifest import FieldKind
 from bumper.objects import ObjectKey
 
@@ -565,7 +565,7 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, str], type[BumpError], str, s
     "no Flux": (
         {"k8s/web/deployment.yaml": deployment("web", "reg.example/web:old")},
         {},
-        FieldMissing,
+        TreeMissing,
         "web: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
         "--repo",
     ),
