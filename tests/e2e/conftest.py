@@ -1,0 +1,38 @@
+"""One stack for the whole run: a cluster costs seconds and half a gigabyte. A test that breaks parts of it starts its own.
+
+`BUMP_E2E_LOGS=FOLDER` keeps the logs of all parts there.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import build
+from .repository import Repository, platform
+from .stack import Stack
+
+
+@pytest.fixture(scope="session")
+def programs() -> None:
+    """The programs are built: `make e2e` builds them first, since that can take minutes."""
+    absent = [program.name for program in build.missing(build.STACK)]
+    if absent:
+        pytest.exit(f"not built: {', '.join(absent)}; run `python tests/e2e/build.py` first", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def stack(programs: None) -> Iterator[Stack]:
+    """A running cluster."""
+    keep = os.environ.get("BUMP_E2E_LOGS")
+    with Stack(keep=Path(keep) if keep else None) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def tree(stack: Stack) -> Repository:
+    """Our own k8s/ tree, followed by Flux."""
+    repository = platform(stack)
+    repository.bootstrap()
+    return repository

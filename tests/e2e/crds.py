@@ -1,0 +1,131 @@
+"""The CustomResourceDefinitions of the platform, out of the Go modules of those who define them.
+
+The modules come through the Go proxy like all others; those that are no requirement of our own module
+are pinned here by their checksum.
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from .api import Api
+from .build import GO_MODULE, BuildError, build_folder, go_environment, pins
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """A module and where in it the definitions lie. Without `version` and `sum` those of our go.mod and go.sum are meant."""
+
+    module: str
+    path: str
+    version: str = ""
+    sum: str = ""
+
+
+DEFINITIONS = (
+    Definitions("github.com/fluxcd/source-controller", "config/crd/bases/*.yaml"),
+    Definitions("github.com/fluxcd/kustomize-controller", "config/crd/bases/*.yaml"),
+    Definitions("github.com/fluxcd/notification-controller", "config/crd/bases/*.yaml"),
+    Definitions(
+        "github.com/fluxcd/helm-controller",
+        "config/crd/bases/*.yaml",
+        "v1.6.3",
+        "h1:MSiDP/s8xRSkO3g11vBiDStxfmJ5ZVdwDEpW7BSE/UA=",
+    ),
+    Definitions(
+        "github.com/external-secrets/external-secrets",
+        "config/crds/bases/external-secrets.io_*secret*.yaml",
+        "v1.3.2",
+        "h1:u2J8RjlHIeF0oZCqtl92adI/uZWUwOesJIDkfql6LqQ=",
+    ),
+    Definitions(
+        "github.com/traefik/traefik/v3",
+        "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",
+        "v3.7.13",
+        "h1:T8wy9KuaFzCkmXCqAzDy7t73pBDR1DHrJe3pqXpNXTw=",
+    ),
+)
+
+
+def definitions() -> list[str]:
+    """The manifest of each definition, one object each; downloaded once, then read from the cache."""
+    cached = build_folder() / "crds.json"
+    if not cached.is_file():
+        manifests = [manifest for source in DEFINITIONS for manifest in _read(source)]
+        partial = cached.with_suffix(".partial")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(manifests))
+        partial.replace(cached)
+    found: list[str] = json.loads(cached.read_text())
+    return found
+
+
+def snapshot() -> Path:
+    """Where the data of an etcd that has all definitions lie, once somebody has saved them."""
+    digest = hashlib.sha256("".join(definitions()).encode()).hexdigest()
+    return build_folder() / f"etcd-{digest[:12]}"
+
+
+def install(api: Api, timeout_s: float) -> None:
+    """Creates the definitions and waits until the API server serves them all."""
+    with ThreadPoolExecutor(8) as pool:
+        created = pool.map(lambda text: api.create_yaml("CustomResourceDefinition", text), definitions())
+        wanted = {entry["metadata"]["name"] for entry in created}
+    deadline = time.monotonic() + timeout_s
+    while unserved := wanted - _served(api):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not served after {timeout_s:.0f} s: {', '.join(sorted(unserved))}")
+        time.sleep(0.05)
+
+
+def save(data: Path, target: Path) -> None:
+    """Copies the data of a stopped etcd. Of two that do this at once the first one's copy stays."""
+    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=".etcd-"))
+    shutil.copytree(data, partial, dirs_exist_ok=True)
+    try:
+        partial.rename(target)
+    except OSError:
+        shutil.rmtree(partial)
+
+
+def _served(api: Api) -> set[str]:
+    return {
+        entry["metadata"]["name"]
+        for entry in api.list("CustomResourceDefinition")
+        for condition in (entry.get("status") or {}).get("conditions") or []
+        if condition["type"] == "Established" and condition["status"] == "True"
+    }
+
+
+def _read(source: Definitions) -> list[str]:
+    version, checksum = (source.version, source.sum) if source.version else _pinned(source.module)
+    named = f"{source.module}@{version}"
+    # Asked for outside of our module, whose go.sum must not change.
+    environ = {**go_environment(), "GOFLAGS": "-mod=mod"}
+    command = ["go", "mod", "download", "-json", named]
+    answer = subprocess.run(
+        command, cwd=build_folder(), env=environ, capture_output=True, text=True, check=False
+    )
+    if answer.returncode != 0:
+        raise BuildError(f"{named} could not be downloaded: {answer.stderr.strip() or answer.stdout.strip()}")
+    found = json.loads(answer.stdout)
+    if found["Sum"] != checksum:
+        raise BuildError(f"{named} has the checksum {found['Sum']}, expected {checksum}")
+    files = sorted(Path(found["Dir"]).glob(source.path))
+    if not files:
+        raise BuildError(f"{named} has no {source.path}")
+    documents = [document for file in files for document in file.read_text().split("\n---\n")]
+    return [document for document in documents if "kind: CustomResourceDefinition" in document]
+
+
+def _pinned(module: str) -> tuple[str, str]:
+    """Version and checksum of one of our requirements."""
+    version = pins()[module]
+    sums = [line.split() for line in (GO_MODULE / "go.sum").read_text().splitlines()]
+    return version, next(row[2] for row in sums if row[:2] == [module, version])

@@ -1,0 +1,111 @@
+"""Small platforms made for one scenario, laid out as our own tree is, each beside the others in one stack."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.compat import StringIO
+
+from .repository import Repository
+from .stack import FLUX_NAMESPACE, Stack
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site of the fleet: what its Kustomization, its Deployment and the container in it have beyond the minimum."""
+
+    name: str
+    tag: str = "1.0.0"
+    kustomization: Mapping[str, Any] = field(default_factory=dict)
+    deployment: Mapping[str, Any] = field(default_factory=dict)
+    container: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)  # further manifests of the site, by file name
+
+
+def fleet(
+    stack: Stack, name: str, sites: Iterable[Site], *, source: Mapping[str, Any] | None = None
+) -> Repository:
+    """The repository `name`, bootstrapped: its GitRepository is `name`, its root Kustomization `fleet-name`."""
+    found = list(sites)
+    flux = "k8s/flux-system"
+    files = {
+        f"{flux}/kustomization.yaml": _yaml(
+            {"resources": ["gotk-sync.yaml", *(f"{site.name}-sync.yaml" for site in found)]}
+        ),
+        f"{flux}/gotk-sync.yaml": _yaml(
+            _source(stack, name, source or {}), _kustomization(f"fleet-{name}", name, flux, {})
+        ),
+    }
+    for site in found:
+        stack.images.push(site.name, site.tag)
+        folder = f"k8s/{site.name}"
+        files[f"{flux}/{site.name}-sync.yaml"] = _yaml(
+            _kustomization(site.name, name, folder, site.kustomization)
+        )
+        files[f"{folder}/namespace.yaml"] = _yaml(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": site.name}}
+        )
+        files[f"{folder}/deployment.yaml"] = _yaml(_deployment(stack, site))
+        files |= {f"{folder}/{file}": text.encode() for file, text in site.files.items()}
+    repository = Repository(stack, name, files)
+    repository.bootstrap()
+    return repository
+
+
+def _source(stack: Stack, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": {"name": name, "namespace": FLUX_NAMESPACE},
+        "spec": {
+            "interval": "1m0s",
+            "ref": {"branch": "main"},
+            "secretRef": {"name": "flux-system"},
+            "url": f"{stack.git.url}/{name}.git",
+            **spec,
+        },
+    }
+
+
+def _kustomization(name: str, source: str, path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": name, "namespace": FLUX_NAMESPACE},
+        "spec": {
+            "interval": "10m0s",
+            "path": f"./{path}",
+            "prune": True,
+            "sourceRef": {"kind": "GitRepository", "name": source},
+            **spec,
+        },
+    }
+
+
+def _deployment(stack: Stack, site: Site) -> dict[str, Any]:
+    labels = {"app": site.name}
+    container = {
+        "name": site.name,
+        "image": f"{stack.registry}/{site.name}:{site.tag}",
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 5},
+        **site.container,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": site.name, "namespace": site.name},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": dict(labels)},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            **site.deployment,
+        },
+    }
+
+
+def _yaml(*objects: Mapping[str, Any]) -> bytes:
+    writer = YAML(typ="rt")
+    stream = StringIO()
+    writer.dump_all(objects, stream)
+    return str(stream.getvalue()).encode()
