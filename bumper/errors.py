@@ -11,8 +11,11 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
     │   │   └── TreeMissing       no Flux tree in the repository at all
     │   ├── FieldAmbiguous        more than one candidate
     │   ├── FieldUnsafe           a field that cannot be changed without changing something else
-    │   └── ImageMissing          the registry answered: no such image
-    │       └── RepositoryMissing     not even its repository
+    │   ├── ImageMissing          the registry answered: no such image
+    │   │   └── RepositoryMissing     not even its repository
+    │   ├── ImageAmbiguous        more than one image may be the one that was built from the commit
+    │   ├── PlatformMissing       the image is there, but not for the platform it must run on
+    │   └── ProvenanceMismatch    the image says that something else was built into it
     ├── PushError             5
     │   ├── LostRace              another push came first: plan again on the new tip
     │   ├── Contention            lost races up to the deadline
@@ -140,6 +143,18 @@ class ImageMissing(Refused):
 
 class RepositoryMissing(ImageMissing):
     """The registry answered that it has no such repository, so no tag of it either."""
+
+
+class ImageAmbiguous(Refused):
+    """More than one image may be the one that was built from the commit."""
+
+
+class PlatformMissing(Refused):
+    """The image is there, but not for the platform that it must run on."""
+
+
+class ProvenanceMismatch(Refused):
+    """The image's own labels name another commit or another repository than was asked for."""
 
 
 class PushError(BumpError):

@@ -55,6 +55,19 @@ def compose(deploys: Sequence[Deploy], origin: Origin, reason: str = "") -> str:
     return f"Deploy {first.site} {first.image.tag}{more}\n\n{body}\n\n{block}\n"
 
 
+def recorded(message: str, site: str) -> ImageReference | None:
+    """The image that a commit put on the site, with its digest where one was recorded; None where the message says nothing of it."""
+    fields: dict[str, str] = {}
+    block = ""
+    for line in message.strip().rpartition("\n\n")[2].splitlines():
+        key, _, value = line.partition(": ")
+        block = value if key == "Bump-Site" else block
+        if block == site and key.startswith("Bump-"):
+            fields[key] = value
+    image, tag = fields.get("Bump-Image"), fields.get("Bump-To")
+    return ImageReference(image, tag, fields.get("Bump-Digest", "")) if image and tag else None
+
+
 def _trailers(deploy: Deploy) -> list[tuple[str, str]]:
     return [
         ("Bump-Site", deploy.site),

@@ -59,7 +59,7 @@ spec:
 
 @dataclass
 class Quiet:
-    """A progress that keeps what it hears (`pipeline.Progress`)."""
+    """A progress that keeps what it hears (`systems.Progress`)."""
 
     heard: list[tuple[str, ...]] = field(default_factory=list)
 

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
+from e2e.build import binary
 
 from bumper.image import ImageReference
 from bumper.registry import Registry
@@ -94,14 +95,23 @@ def _push_blob(client: httpx.Client, built: RegistryContent, repository: str, di
     client.put(closing).raise_for_status()
 
 
+# The distribution project's own registry: version 2 as Debian ships it, version 3 as the end-to-end tests build it.
+REAL = ("docker-registry", "distribution v3")
+
+
+def real_registry(name: str) -> str:
+    """The path of one of `REAL`; the test is skipped, and says so, where it is not there."""
+    program = shutil.which(name) if name == "docker-registry" else str(binary("registry"))
+    if not program or not Path(program).is_file():
+        how = "apt-get install docker-registry" if name == "docker-registry" else "python tests/e2e/build.py"
+        pytest.skip(f"NOT TESTED against a real registry: {name} is not there ({how})")
+    return program
+
+
 @contextmanager
-def docker_registry(folder: Path, settings: str = "") -> Iterator[str]:
+def docker_registry(folder: Path, settings: str = "", name: str = "docker-registry") -> Iterator[str]:
     """The distribution project's own registry on a free port; yields its host. `settings` go into its configuration."""
-    program = shutil.which("docker-registry")
-    if not program:
-        pytest.skip(
-            "NOT TESTED against a real registry: docker-registry is not installed (apt-get install docker-registry)"
-        )
+    program = real_registry(name)
     configuration = folder / "config.yml"
     storage = f"storage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}"
     if "http:" not in settings:

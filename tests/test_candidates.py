@@ -167,3 +167,21 @@ def test_a_mapping_that_holds_itself_ends() -> None:
     assert set(images(b"kind: A\nspec: &s {containers: [*s, {image: 'web:1'}], again: *s, <<: *s}\n")) == {
         "web:1"
     }
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ("imageTag: old\n    image: reg.io/web", "its tag stands in imageTag"),
+        ("image: {repository: reg.io/web, tag: old, sha: abcdef}", "pinned by sha"),
+    ],
+)
+def test_a_tag_that_something_beside_it_decides_is_not_changed_alone(values: str, reason: str) -> None:
+    (field,) = manifest.fields(f"kind: HelmRelease\nspec:\n  values:\n    {values}\n".encode(), "web.yaml")
+    assert reason in field.unsafe
+
+
+def test_an_empty_sha_beside_a_tag_pins_nothing() -> None:
+    text = 'kind: HelmRelease\nspec:\n  values:\n    image: {repository: reg.io/web, tag: old, sha: ""}\n'
+    (field,) = manifest.fields(text.encode(), "web.yaml")
+    assert not field.unsafe

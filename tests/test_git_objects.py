@@ -62,9 +62,10 @@ def test_a_signed_merge_commit() -> None:
         " -----END PGP SIGNATURE-----\n\nMerge this\nand that\n\nauthor Nobody <x>\n"
     ).encode()
     commit = parse_commit(content)
-    assert commit == (SHA, ("1" * 40, "2" * 40), "Kim von <Ö>", "Merge this and that")
+    message = "Merge this\nand that\n\nauthor Nobody <x>\n"
+    assert commit == (SHA, ("1" * 40, "2" * 40), "Kim von <Ö>", "Merge this and that", message)
 
 
 def test_a_commit_without_a_message() -> None:
     content = f"tree {SHA}\nauthor  <> 1700000000 +0000\ncommitter  <> 1700000000 +0000\n\n".encode()
-    assert parse_commit(content) == (SHA, (), "", "")
+    assert parse_commit(content) == (SHA, (), "", "", "")

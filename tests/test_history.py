@@ -1,6 +1,6 @@
 import subprocess
 
-from bumper.history import Deploy, Origin, compose
+from bumper.history import Deploy, Origin, compose, recorded
 from bumper.image import ImageReference
 
 WEB = Deploy(
@@ -66,3 +66,15 @@ def test_a_line_break_in_a_value_makes_no_second_trailer() -> None:
 
 def test_the_subject_counts_further_sites() -> None:
     assert compose([WEB, API], Origin()).splitlines()[0] == "Deploy web 2.0 and 1 more"
+
+
+def test_what_a_commit_recorded_is_read_back_for_each_of_its_sites() -> None:
+    message = compose([WEB, API], Origin(requested_by="kevin"), reason="Bump-Site: web")
+    assert recorded(message, "web") == WEB.image
+    assert recorded(message, "api") == API.image
+
+
+def test_a_commit_that_says_nothing_of_a_site_records_nothing() -> None:
+    assert recorded(compose([WEB], Origin()), "api") is None
+    assert recorded("Merge branch 'web'\n\nBump-Image: reg.io/web\nBump-To: 2.0\n", "web") is None
+    assert recorded("", "web") is None

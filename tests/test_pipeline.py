@@ -9,15 +9,17 @@ from functools import partial
 import pytest
 from platforms import HandClock, Quiet, files, remote, server
 
-from bumper import pipeline
+from bumper import gate, pipeline
 from bumper.assembly import SystemClock
 from bumper.errors import Contention, Denied, ImageMissing, Refused
 from bumper.git import Remote
-from bumper.pipeline import Deadlines, Landed, Request, Wanted
+from bumper.pipeline import Landed
 from bumper.registry import Registry
+from bumper.request import Deadlines, Request, Wanted
 from bumper.revision import Revision
 from bumper.sandbox.git_server import GitServer
 from bumper.sandbox.registry import RegistryServer
+from bumper.systems import Repository
 from bumper.tree import Tree
 
 WEB = "k8s/web/deployment.yaml"
@@ -72,7 +74,7 @@ def request_for(*wanted: Wanted, image_s: float = 5.0, push_s: float = 60.0) -> 
     return Request(wanted, "main", deadlines=Deadlines(image_s=image_s, push_s=push_s))
 
 
-def deploy(platform: Platform, asked: Request, repository: pipeline.Repository | None = None) -> Landed:
+def deploy(platform: Platform, asked: Request, repository: Repository | None = None) -> Landed:
     registry = Registry(environ={}, clock=SystemClock())
     with remote(platform.url) as there:
         used = repository or there
@@ -85,7 +87,7 @@ def deploy(platform: Platform, asked: Request, repository: pipeline.Repository |
 
 @dataclass
 class Disturbed:
-    """A repository in which something happens right before each push (`pipeline.Repository`)."""
+    """A repository in which something happens right before each push (`systems.Repository`)."""
 
     inner: Remote
     happening: Sequence[Callable[[], None]]
@@ -112,6 +114,9 @@ class Disturbed:
 
     def author(self, commit: str) -> str:
         return self.inner.author(commit)
+
+    def message(self, commit: str) -> str:
+        return self.inner.message(commit)
 
 
 def test_one_tag_changes_and_not_one_byte_more(platform: Platform) -> None:
@@ -255,7 +260,7 @@ def test_two_sites_that_share_a_field_are_not_both_written(platform: Platform) -
         targets = pipeline.find_targets(asked, tree)
         targets["api"] = targets["web"]
         registry = Registry(environ={}, clock=SystemClock())
-        manifests = pipeline.resolve_images(asked, targets, registry, SystemClock(), Quiet())
+        manifests = gate.resolve(asked, targets, registry, SystemClock(), Quiet())
         manifests["api"] = replace(manifests["api"], image=manifests["web"].image.with_tag("3.0"))
         registry.close()
         with pytest.raises(Refused, match="web and api would both change this field"):

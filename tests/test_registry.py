@@ -6,11 +6,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from registries import Opener, Serve, docker_registry, login, paths, push_over_http, reference
+from registries import REAL, Opener, Serve, docker_registry, login, paths, push_over_http, reference
 
-from bumper.errors import ImageMissing, RepositoryMissing
+from bumper.errors import ImageAmbiguous, ImageMissing, RepositoryMissing
 from bumper.image import ImageReference
-from bumper.sandbox.registry import RegistryServer
+from bumper.sandbox.registry import Fault, RegistryServer
 
 pytest_plugins = ["registry_fixtures"]
 
@@ -21,15 +21,15 @@ REVISION = "org.opencontainers.image.revision"
 class TestWhatEveryRegistryAnswers:
     """The same questions to ACR's emulation, to the sandbox without it, and to the distribution project's registry."""
 
-    @pytest.fixture(params=["acr", "none", "basic", "docker-registry"])
+    @pytest.fixture(params=["acr", "none", "basic", *REAL])
     def pushed(
         self, request: pytest.FixtureRequest, tmp_path: Path, serve: Serve
     ) -> Iterator[tuple[str, str, str]]:
         """A registry's host and the digests of web:one (an image) and web:many (an index), which were pushed over HTTP."""
         with ExitStack() as stack:
             user = None
-            if request.param == "docker-registry":
-                host = stack.enter_context(docker_registry(tmp_path))
+            if request.param in REAL:
+                host = stack.enter_context(docker_registry(tmp_path, name=request.param))
             else:
                 server = serve(authentication=request.param, users={"me": "s3cret"})
                 host = server.host
@@ -66,6 +66,10 @@ class TestWhatEveryRegistryAnswers:
                 registry.resolve(reference(absent))
             assert type(caught.value) is ImageMissing
 
+    def test_tags_that_are_near(self, pushed: tuple[str, str, str], opened: Opener) -> None:
+        host, _, _ = pushed
+        assert opened().near(reference(f"{host}/web:many1")).startswith("near it: many")
+
     def test_a_commit(self, pushed: tuple[str, str, str], opened: Opener) -> None:
         host, _, _ = pushed
         with pytest.raises(ImageMissing) as caught:
@@ -75,11 +79,12 @@ class TestWhatEveryRegistryAnswers:
         )
 
 
+@pytest.mark.parametrize("name", REAL)
 def test_the_distribution_project_s_registry_knows_no_repository_without_a_push(
-    tmp_path: Path, opened: Opener
+    tmp_path: Path, opened: Opener, name: str
 ) -> None:
     # It answers MANIFEST_UNKNOWN, since it looks for the tag alone; ACR answers NAME_UNKNOWN, as the sandbox does.
-    with docker_registry(tmp_path) as host, pytest.raises(ImageMissing, match="MANIFEST_UNKNOWN"):
+    with docker_registry(tmp_path, name=name) as host, pytest.raises(ImageMissing, match="MANIFEST_UNKNOWN"):
         opened().resolve(reference(f"{host}/absent:1"))
 
 
@@ -107,10 +112,10 @@ class TestTagFor:
         found = opened().tag_for(reference(f"{server.host}/web:old@sha256:{'0' * 64}"), SHA)
         assert found.image == ImageReference(f"{server.host}/web", SHA[:length], digest)
 
-    def test_the_shortest_goes_first_and_is_the_only_one_asked_for(
+    def test_the_shortest_goes_first_and_is_the_only_one_asked_for_where_its_label_proves_it(
         self, server: RegistryServer, opened: Opener
     ) -> None:
-        server.push("web", SHA[:7])
+        server.push("web", SHA[:7], labels={REVISION: SHA})
         server.push("web", SHA)
         assert opened().tag_for(reference(f"{server.host}/web"), SHA).image.tag == SHA[:7]
         assert [path for path in paths(server) if "/manifests/" in path] == [
@@ -140,3 +145,75 @@ class TestTagFor:
     ) -> None:
         server.push("web", SHA[:7], labels={REVISION: label})
         assert opened().tag_for(reference(f"{server.host}/web"), SHA).image.tag == SHA[:7]
+
+    def test_an_image_without_a_label_is_ambiguous_where_all_digits_name_another_one(
+        self, server: RegistryServer, opened: Opener
+    ) -> None:
+        short = server.push("web", SHA[:7])
+        whole = server.push("web", SHA)
+        with pytest.raises(ImageAmbiguous) as caught:
+            opened().tag_for(reference(f"{server.host}/web"), SHA)
+        assert f"the tag abc1234 is {short}, the tag {SHA} is {whole}" in caught.value.message
+        assert "--tag" in caught.value.hint
+
+    def test_one_image_under_both_tags_is_not_ambiguous(self, server: RegistryServer, opened: Opener) -> None:
+        server.push("web", SHA)
+        stored = server.content.manifest("web", SHA)
+        assert stored
+        server.content.put_manifest("web", SHA[:7], stored)
+        assert opened().tag_for(reference(f"{server.host}/web"), SHA).image.tag == SHA[:7]
+
+
+class TestNear:
+    """What is said of a tag that is not there, after the manifest itself was not found."""
+
+    @pytest.fixture(params=["acr", "none"])
+    def server(self, request: pytest.FixtureRequest, serve: Serve) -> RegistryServer:
+        server = serve(authentication=request.param)
+        for tag in ("v1.0.0", "abc1111", "main-abc1234", "fffffff", "0000000"):
+            server.push("web", tag)
+        return server
+
+    def test_tags_that_hold_the_commit_are_near(self, server: RegistryServer, opened: Opener) -> None:
+        near = opened().near(reference(f"{server.host}/web:{SHA}"))
+        others = {
+            "acr": "newest: 0000000, fffffff, abc1111",
+            "none": "also there: 0000000, abc1111, fffffff",
+        }
+        assert near == f"near it: main-abc1234; {others[server.authentication]}"
+
+    def test_tags_that_look_alike_are_near(self, server: RegistryServer, opened: Opener) -> None:
+        assert opened().near(reference(f"{server.host}/web:v1.0.1")).startswith("near it: v1.0.0; ")
+
+    def test_without_any_near_one_it_shows_how_tags_look_here(
+        self, server: RegistryServer, opened: Opener
+    ) -> None:
+        label = {"acr": "newest", "none": "there are"}[server.authentication]
+        assert opened().near(reference(f"{server.host}/web:xyz")).startswith(f"{label}: 0000000, ")
+
+    def test_a_registry_that_does_not_list_its_tags_changes_nothing(
+        self, server: RegistryServer, opened: Opener
+    ) -> None:
+        server.faults.append(Fault("/(v2|acr/v1)/web/_?tags.*", 403, {"Content-Length": "0"}, times=9))
+        assert opened().near(reference(f"{server.host}/web:1")) == ""
+        server.faults.append(Fault("/(v2|acr/v1)/web/_?tags.*", 200, {"Content-Length": "2"}, b"[]", times=9))
+        assert opened().near(reference(f"{server.host}/web:1")) == ""
+        assert opened().near(reference(f"{server.host}/absent:1")) == ""
+
+    def test_one_page_is_all_that_is_read(self, server: RegistryServer, opened: Opener) -> None:
+        for number in range(150):
+            server.push("web", f"t{number:03}")
+        server.asked.clear()
+        opened().near(reference(f"{server.host}/web:t149"))
+        assert len([each for each in server.asked if "tags" in each.path and each.status == 200]) == 1
+
+
+def test_the_right_to_pull_alone_is_enough_to_be_told_that_an_image_is_missing(
+    opened: Opener, serve: Serve
+) -> None:
+    server = serve(actions=frozenset({"pull"}))
+    server.push("web", "1")
+    registry = opened()
+    with pytest.raises(ImageMissing):
+        registry.resolve(reference(f"{server.host}/web:2"))
+    assert registry.near(reference(f"{server.host}/web:2")) == ""

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,9 @@ from registries import Opener, Serve, login, paths, reference, self_signed
 from bumper.errors import NoAccess
 from bumper.image import Manifest
 from bumper.registry.acr import AcrRegistry
-from bumper.registry.identity import authority_of
+from bumper.registry.identity import authority_of, open_identity
 from bumper.sandbox.registry import Fault, RegistryServer
-from bumper.sandbox.registry_tokens import APPLICATION, OBJECT
+from bumper.sandbox.registry_tokens import APPLICATION, OBJECT, TENANT
 
 pytest_plugins = ["registry_fixtures"]
 
@@ -173,6 +175,54 @@ class TestAzure:
         self, registry: str, environ: dict[str, str], expected: str
     ) -> None:
         assert authority_of(registry, environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("registry", "sign_in"),
+    [
+        ("acme.azurecr.io", "login.microsoftonline.com"),
+        ("acme.azurecr.cn", "login.chinacloudapi.cn"),
+        ("acme.azurecr.us", "login.microsoftonline.us"),
+    ],
+)
+def test_the_sign_in_goes_to_the_cloud_of_the_registry(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, registry: str, sign_in: str
+) -> None:
+    serve()
+    secret = {"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": APPLICATION, "AZURE_CLIENT_SECRET": "s3cret"}
+    asked: set[str] = set()
+
+    class Proxy(BaseHTTPRequestHandler):
+        """Writes down where it should have led, and leads nowhere."""
+
+        def do_CONNECT(self) -> None:
+            asked.add(self.path)
+            self.send_response(502)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        for name, value in {
+            **secret,
+            "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential",
+            "HTTPS_PROXY": address,
+        }.items():
+            monkeypatch.setenv(name, value)
+        try:
+            with open_identity(registry, {}, 5.0) as identity, pytest.raises(NoAccess) as caught:
+                identity.get_token("https://containerregistry.azure.net/.default")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert asked == {f"{sign_in}:443"}
+    assert "EnvironmentCredential" in caught.value.message
+    assert "s3cret" not in caught.value.message
 
 
 def test_https_on_loopback_goes_before_http_for_acr_too(tmp_path: Path, opened: Opener, serve: Serve) -> None:

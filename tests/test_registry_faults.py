@@ -60,6 +60,29 @@ class TestFaults:
         with pytest.raises(Transient, match="cannot be reached"):
             opened().resolve(image)
 
+    def test_a_refusal_names_the_credential_the_answer_and_what_would_help(
+        self, server: RegistryServer, opened: Opener
+    ) -> None:
+        body = b'{"errors": [{"code": "DENIED", "message": "requested access to the resource is denied"}]}'
+        server.faults.append(Fault("/v2/web/.*", 403, {}, body, times=9))
+        with pytest.raises(NoAccess) as caught:
+            opened().resolve(reference(f"{server.host}/web:1"))
+        said = "the registry answered 403 DENIED: requested access to the resource is denied"
+        assert f"no access with no credential: {said}" in caught.value.message
+        if server.authentication == "acr":
+            assert f"DefaultAzureCredential: {said}" in caught.value.message
+            assert "role AcrPull" in caught.value.hint
+        else:
+            assert f"docker login {server.host}" in caught.value.hint
+
+    def test_a_replica_that_has_not_got_it_yet(self, server: RegistryServer, opened: Opener) -> None:
+        body = b'{"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}'
+        server.faults.append(Fault("/v2/web/manifests/1", 404, {}, body))
+        registry, image = opened(), reference(f"{server.host}/web:1")
+        with pytest.raises(ImageMissing, match="404 MANIFEST_UNKNOWN: manifest unknown"):
+            registry.resolve(image)
+        assert registry.resolve(image).platforms == ("linux/amd64",)
+
     def test_an_image_that_is_still_being_pushed(self, server: RegistryServer, opened: Opener) -> None:
         registry, image = opened(), reference(f"{server.host}/web:2")
         with pytest.raises(ImageMissing):

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from registries import (
+    REAL,
     Opener,
     StillClock,
     docker_registry,
@@ -33,8 +34,9 @@ HTPASSWD = "me:$2b$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK"
 
 
 class TestTheRealRegistryBehindTls:
+    @pytest.mark.parametrize("name", REAL)
     @pytest.mark.parametrize("guard", ["htpasswd", "token"])
-    def test_a_password_and_a_token(self, tmp_path: Path, opened: Opener, guard: str) -> None:
+    def test_a_password_and_a_token(self, tmp_path: Path, opened: Opener, guard: str, name: str) -> None:
         signed = self_signed(tmp_path)
         (tmp_path / "htpasswd").write_text(HTPASSWD)
         trusted = {"SSL_CERT_FILE": str(signed.certificate_file)}
@@ -48,7 +50,7 @@ class TestTheRealRegistryBehindTls:
                 f"http: {{addr: 127.0.0.1:0, tls: {{certificate: {signed.certificate_file}, key: {signed.key_file}}}}}\n"
                 f"auth: {{{guards[guard]}}}"
             )
-            host = stack.enter_context(docker_registry(tmp_path, settings))
+            host = stack.enter_context(docker_registry(tmp_path, settings, name))
             client = stack.enter_context(
                 httpx.Client(
                     base_url=f"https://{host}",

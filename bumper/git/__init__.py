@@ -58,6 +58,11 @@ class Remote:
     ) -> None:
         self.close()
 
+    @property
+    def url(self) -> str:
+        """Where it is, without any secret."""
+        return self._address.url
+
     def close(self) -> None:
         """Removes everything that was fetched."""
         for repository in (self._repository, *self._histories.values()):
@@ -78,6 +83,10 @@ class Remote:
     def subject(self, commit: str) -> str:
         """The first paragraph of the commit's message, on one line."""
         return self._commit(commit).subject
+
+    def message(self, commit: str) -> str:
+        """The commit's whole message."""
+        return self._commit(commit).message
 
     def author(self, commit: str) -> str:
         """The name of the commit's author."""

@@ -55,6 +55,7 @@ class CommitObject(NamedTuple):
     parents: tuple[str, ...]
     author: str
     subject: str
+    message: str
 
 
 def parse_commit(content: bytes) -> CommitObject:
@@ -66,5 +67,6 @@ def parse_commit(content: bytes) -> CommitObject:
         tree=fields[0][2],
         parents=tuple(value for key, _, value in fields if key == "parent"),
         author=author.rpartition("<")[0].strip(),
+        message=message,
         subject=" ".join(message.strip().partition("\n\n")[0].split("\n")),
     )

@@ -53,6 +53,7 @@ class Cluster:
         self._look_s = 0.0
         self._loop: _Loop | None = None
         self._opened: _Opened | None = None
+        self._asked: Future[frozenset[str]] | None = None
 
     @property
     def name(self) -> str:
@@ -108,7 +109,8 @@ class Cluster:
 
         The future raises `NoAccess` where nodes may not be listed, `Transient` where they are not there in time.
         """
-        return self._loop_opened().start(self._platforms(self._open_once()))
+        self._asked = self._loop_opened().start(self._platforms(self._open_once()))
+        return self._asked
 
     def notices(self) -> tuple[str, ...]:
         """One line for each permission that is missing but not necessary."""
@@ -120,6 +122,8 @@ class Cluster:
 
     def close(self) -> None:
         """Ends all watches and connections. May be called twice."""
+        if self._asked:
+            self._asked.cancel()
         if self._loop:
             if self._opened:
                 self._loop.run(self._opened.aclose())

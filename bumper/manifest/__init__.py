@@ -81,10 +81,13 @@ def select(found: Sequence[Field], repository: str) -> tuple[Field, ...]:
     return written or tuple(field for field in found if field.rendered == repository)
 
 
-def plan(content: bytes, field: Field, tag: str, digest: str = "") -> tuple[Edit, ...]:
+def plan(content: bytes, field: Field, tag: str, digest: str = "", *, pin: bool = False) -> tuple[Edit, ...]:
     """The edits that make `field` name `tag`; none where it does already. FieldUnsafe where that cannot be done safely.
 
-    `digest` is written only where the field is pinned by one; such a field needs it, since its old digest would win over the new tag.
+    `digest` is written only with `pin`, or where the field is pinned by one; such a field needs it, since its old digest would win
+    over the new tag. In a kustomization without a `digest` the tag takes it along (`newTag: tag@digest`): kustomize joins the text to
+    the name as it is (kustomize 5.8.1, `api/filters/imagetag/updater.go`). What a chart makes of a tag is not known, so that
+    values of a chart are only pinned where they are already.
     """
     at = f"{field.path}:{field.span.line}"
     if field.unsafe:
@@ -95,10 +98,18 @@ def plan(content: bytes, field: Field, tag: str, digest: str = "") -> tuple[Edit
             f"{at}: {field.image} is pinned by its digest, which would win over the tag {tag}; expected a digest for {tag}",
             hint="pass --digest with the digest of the new tag",
         )
-    wanted = field.image.with_tag(tag, pinned and (digest or pinned))
+    if pin and not digest:
+        raise FieldUnsafe(f"{at}: no digest of {tag} is known, expected one to pin it")
+    if pin and not pinned and field.kind is FieldKind.HELM_TAG:
+        raise FieldUnsafe(
+            f"{at}: {field.image} has no digest beside its tag, and what the chart makes of a digest in the tag is not known",
+            hint="write the digest by hand once, as the chart wants it: it is kept up to date from then on; or leave out --pin",
+        )
+    wanted = field.image.with_tag(tag, (digest or pinned) if pinned or pin else "")
     value = str(wanted)
     if field.kind is not FieldKind.IMAGE:
-        value = f"{tag}@{wanted.digest}" if "@" in field.written.scalar.value else tag
+        is_inside = "@" in field.written.scalar.value or not (pinned or field.digest)
+        value = f"{tag}@{wanted.digest}" if wanted.digest and is_inside else tag
     edits = [_edit(content, field.path, field.written, value)]
     if field.digest:
         edits.append(_edit(content, field.path, field.digest, wanted.digest))

@@ -32,6 +32,7 @@ from bumper.objects import ObjectKey
 
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 _VALUES = frozenset({"values", "valuesObject", "valuesInline"})  # of Flux and Fleet, of Argo CD, of kustomize
+_TAGS_APART = ("imageTag", "image_tag", "imageVersion")  # beside an `image` without a tag, in older charts
 _FREE_TEXT = ("annotations", "labels", "env")  # how keys of Helm values end under which any key may stand
 
 
@@ -185,7 +186,15 @@ def _helm_values(place: Place, mapping: Mapping) -> Iterator[Candidate]:
         rendered = "/".join(filter(None, (registry, repository, image)))
         yield from _tag_alone(place, mapping, FieldKind.HELM_TAG, repository or image, rendered)
     else:
-        yield from _image_text(place, mapping)
+        apart = next((key for key in _TAGS_APART if _text(mapping, key)), "")
+        for found in _image_text(place, mapping):
+            # The chart joins the two: a tag appended to the image would make it name:new:old.
+            is_split = apart and not (found.image.tag or found.image.digest)
+            yield (
+                found._replace(unsafe=f"its tag stands in {apart}, expected it in the image")
+                if is_split
+                else found
+            )
 
 
 def _tag_alone(
@@ -197,7 +206,9 @@ def _tag_alone(
     for hit in tags:
         tag, _, inside = hit.scalar.text.partition("@")
         image = ImageReference(name, tag, inside or separate)
-        yield Candidate(place, kind, hit, image, rendered, digest=digest)
+        pinned = kind is FieldKind.HELM_TAG and _text(mapping, "sha")
+        unsafe = "the tag is pinned by sha beside it, which would win over a new tag" if pinned else ""
+        yield Candidate(place, kind, hit, image, rendered, digest=digest, unsafe=unsafe)
     if not tags:
         hit = digest or lookup(mapping, "name")[0]
         unsafe = f"{name} has no {kind.value} here, expected one to change"

@@ -10,13 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from bumper.errors import ImageMissing, NoAccess, RepositoryMissing
+from bumper.errors import BumpError, ImageAmbiguous, ImageMissing, NoAccess, RepositoryMissing
 from bumper.image import ImageReference, Manifest
 from bumper.registry.acr import AcrRegistry, is_azure_challenge, is_azure_name
 from bumper.registry.credentials import from_docker, from_github
 from bumper.registry.distribution import INDEX_TYPES, MANIFEST_TYPES, Document, parse_challenges, platform_of
 from bumper.registry.http import Connection, certificates, is_loopback
 from bumper.registry.oci import OciRegistry
+from bumper.registry.tags import Tags
 
 if TYPE_CHECKING:
     import httpx
@@ -35,6 +36,8 @@ class _BackEnd(Protocol):
     def manifest(self, image: ImageReference) -> Document: ...
 
     def blob(self, image: ImageReference, digest: str) -> Document: ...
+
+    def tags(self, image: ImageReference) -> Tags: ...
 
 
 @dataclass
@@ -84,8 +87,9 @@ class Registry:
     def tag_for(self, repository: ImageReference, sha: str) -> Manifest:
         """The image that was built from the commit `sha`: of a full SHA the shortest tag that is its beginning, 7 digits or more.
 
-        A tag is passed over where the image's own label says that another commit with the same first digits made it. Anything but
-        40 hex digits is the tag itself. Raises as `resolve` does.
+        A tag is passed over where the image's own label says that another commit with the same first digits made it. Where it has no
+        such label, another image under all 40 digits makes it ambiguous. Anything but 40 hex digits is the tag itself. Raises as
+        `resolve` does, and ImageMissing or ImageAmbiguous.
         """
         if not _FULL_SHA.fullmatch(sha):
             return self.resolve(repository.with_tag(sha))
@@ -101,6 +105,9 @@ class Registry:
             if found.revision.startswith(sha[:length]) and not sha.startswith(found.revision):
                 others.append(f"{found.image.tag} is there, but was built from {found.revision}")
                 continue
+            is_proven = found.revision and sha.startswith(found.revision)
+            if not is_proven and found.image.tag != sha:
+                self._refuse_ambiguity(found, sha)
             return found
         tried = f"{sha[:7]} to {sha[:12]} and all 40 digits"
         raise ImageMissing(
@@ -108,6 +115,27 @@ class Registry:
             + "".join(f"; {other}" for other in others),
             hint="push the image, or name its tag with --tag",
         )
+
+    def near(self, image: ImageReference) -> str:
+        """What the repository has instead of `image`'s tag, as a phrase; empty where the registry does not say."""
+        try:
+            return self._asking(image, lambda back_end: back_end.tags(image)).described(image.tag)
+        except BumpError:
+            return ""
+
+    def _refuse_ambiguity(self, found: Manifest, sha: str) -> None:
+        """Raises ImageAmbiguous where the tag with all digits is there too, and is another image."""
+        whole = found.image.with_tag(sha)
+        try:
+            exact = self._asking(whole, lambda back_end: back_end.manifest(whole))
+        except ImageMissing:
+            return
+        if exact.digest != found.image.digest:
+            raise ImageAmbiguous(
+                f"{found.image.repository}: two images for commit {sha}: the tag {found.image.tag} is {found.image.digest}, "
+                f"the tag {sha} is {exact.digest}, and no label says which one was built from it",
+                hint="name the tag with --tag",
+            )
 
     def _described(self, image: ImageReference, document: Document) -> Manifest:
         """The manifest with what the image says about itself, for which its configuration is read."""

@@ -16,6 +16,7 @@ from bumper.image import ImageReference
 from bumper.registry.distribution import Answer, Challenge, Document, failure, one_line
 from bumper.registry.http import is_untrusted, untrusted
 from bumper.registry.identity import AUTHORITIES, Identity, open_identity
+from bumper.registry.tags import PAGE, Tags
 
 if TYPE_CHECKING:
     from azure.containerregistry import ContainerRegistryClient
@@ -89,6 +90,20 @@ class AcrRegistry:
                 content = b"".join(stream)
         return Document.proved(subject, Answer(200, {}, content), digest)
 
+    def tags(self, image: ImageReference) -> Tags:
+        """The tags that were pushed last. Asks for `metadata_read`, which is more than a pull may need."""
+        from azure.containerregistry import ArtifactTagOrder
+
+        with self._translating(image.repository):
+            pages = self._open().list_tag_properties(
+                image.path,
+                results_per_page=PAGE,
+                order_by=ArtifactTagOrder.LAST_UPDATED_ON_DESCENDING,
+                enforce_https=self._is_https,
+            )
+            first = next(pages.by_page(), ())
+            return Tags(tuple(str(tag.name) for tag in first), newest_first=True)
+
     @property
     def _is_https(self) -> bool:
         return self._origin().startswith("https:")
@@ -127,7 +142,7 @@ class AcrRegistry:
 
     @contextmanager
     def _translating(self, subject: str) -> Iterator[None]:
-        """Turns what the SDK raises into our errors. KeyError and ValueError are how it fails on answers that it cannot read."""
+        """Turns what the SDK raises into our errors. The last three are how it fails on answers that it cannot read."""
         from azure.core.exceptions import AzureError
 
         try:
@@ -136,7 +151,7 @@ class AcrRegistry:
             raise
         except AzureError as error:
             raise self._translated(subject, error) from None
-        except (KeyError, ValueError) as error:
+        except (AttributeError, KeyError, ValueError) as error:
             raise self._unreadable(subject, error) from None
 
     def _unreadable(self, subject: str, error: Exception) -> BumpError:
@@ -182,11 +197,17 @@ def _answer_in(error: Any) -> Answer | None:
     if error.response is None:
         return None
     try:
-        content = error.response.read()
+        content = _read(error.response)
     except AzureError:
         return None
     headers = {name.lower(): value for name, value in error.response.headers.items()}
     return Answer(error.response.status_code, headers, content)
+
+
+def _read(response: Any) -> bytes:
+    """The whole body; the SDK's older calls (lists) answer with azure-core's older kind of response."""
+    content: bytes = response.read() if hasattr(response, "read") else response.body()
+    return content
 
 
 def remember_token(registry: str) -> Any:
@@ -218,7 +239,7 @@ def remember_token(registry: str) -> Any:
                 self.challenge = response.http_response.headers.get("WWW-Authenticate", "")
                 self._authorizations.pop(repository, None)
                 # Read to its end, the connection serves the next request as well.
-                response.http_response.read()
+                _read(response.http_response)
             elif repository and authorization:
                 self._authorizations[repository] = authorization
 

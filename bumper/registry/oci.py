@@ -5,7 +5,7 @@ Source: https://github.com/distribution/distribution `docs/content/spec/auth`, v
 
 import json
 
-from bumper.errors import NoAccess
+from bumper.errors import NoAccess, Unreachable
 from bumper.image import ImageReference
 from bumper.registry.distribution import (
     INDEX_TYPES,
@@ -18,6 +18,7 @@ from bumper.registry.distribution import (
 )
 from bumper.registry.docker_config import Credential
 from bumper.registry.http import Connection, basic, host_of
+from bumper.registry.tags import PAGE, Tags
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
 
@@ -45,6 +46,17 @@ class OciRegistry:
         subject = f"{image.repository}@{digest}"
         answer = self._answer(image, f"/v2/{image.path}/blobs/{digest}", "*/*")
         return Document.proved(subject, answer, digest)
+
+    def tags(self, image: ImageReference) -> Tags:
+        """The first page of the repository's tags, in the registry's own order."""
+        answer = self._answer(image, f"/v2/{image.path}/tags/list?n={PAGE}", "application/json")
+        try:
+            names = json.loads(answer.content)["tags"]
+            return Tags(tuple(str(name) for name in names[:PAGE]), newest_first=False)
+        except (ValueError, TypeError, KeyError):
+            raise Unreachable(
+                f"{image.repository}: the registry answered with something else than tags"
+            ) from None
 
     def _answer(self, image: ImageReference, path: str, accept: str) -> Answer:
         answer = self._ask(image, path, accept)

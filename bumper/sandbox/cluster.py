@@ -19,8 +19,10 @@ from bumper.sandbox.deployments import DeploymentController
 from bumper.sandbox.flux import KustomizationController
 from bumper.sandbox.garbage import GarbageCollector
 from bumper.sandbox.kinds import EVENT, Kinds
+from bumper.sandbox.kinds import NODE as NODE_KIND
 from bumper.sandbox.kubelet import Behaves, Behaviour, Kubelet, Timing
 from bumper.sandbox.loop import Loop
+from bumper.sandbox.pods import NODE
 from bumper.sandbox.pulls import Pull
 from bumper.sandbox.replica_sets import ReplicaSetController
 from bumper.sandbox.source import SourceController
@@ -28,6 +30,11 @@ from bumper.sandbox.store import Manifest, Store
 from bumper.sandbox.values import merge_patch
 
 CRASH_LOG = "starting\nfatal: the sandbox was asked to let this container crash\n"
+
+_NODE = {
+    "metadata": {"name": NODE},
+    "status": {"nodeInfo": {"operatingSystem": "linux", "architecture": "amd64"}},
+}
 
 
 def _always_ready(_: ImageReference) -> Behaviour:
@@ -63,6 +70,7 @@ class Cluster:
         self._folder = tempfile.TemporaryDirectory(prefix="bump-sandbox-")
         folder = Path(self._folder.name)
         self.store = Store(Kinds(), wall)
+        self.store.create(NODE_KIND, _NODE, status=True)
         self.loop = loop or Loop(speed=speed)
         self._sources = SourceController(self.store, self.loop, folder / "git", environ, source_interval_s)
         KustomizationController(self.store, self.loop, self._sources)

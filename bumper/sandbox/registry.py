@@ -25,7 +25,7 @@ from bumper.sandbox.registry_tokens import LIFETIME_S, Tokens
 
 Authentication = Literal["acr", "basic", "none"]
 _IDENTITY_PATH = "/msi/token"
-_REPOSITORY = re.compile(r"/v2/(?P<name>.+?)/(?:manifests|blobs|tags)(?:/|$)")
+_REPOSITORY = re.compile(r"/(?:v2|acr/v1)/(?P<name>.+?)/(?:manifests|blobs|tags|(?P<metadata>_tags))(?:/|$)")
 
 
 @dataclass
@@ -65,7 +65,7 @@ class RegistryServer:
         *,
         authentication: Authentication = "acr",
         users: Mapping[str, str] | None = None,
-        actions: frozenset[str] = frozenset({"pull", "push"}),
+        actions: frozenset[str] = frozenset({"pull", "push", "metadata_read"}),
         anonymous_pull: bool = False,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -151,7 +151,8 @@ class RegistryServer:
         """401 for whoever may not do that; None for whoever may."""
         match = _REPOSITORY.match(path)
         repository = match["name"] if match else ""
-        action = "pull" if method in ("GET", "HEAD") else "push"
+        is_metadata = match is not None and match["metadata"] is not None
+        action = "metadata_read" if is_metadata else "pull" if method in ("GET", "HEAD") else "push"
         if self.authentication == "none" or self._may(authorization, repository, action):
             return None
         detail = [{"Type": "repository", "Name": repository, "Action": action}] if repository else None
@@ -176,7 +177,7 @@ class RegistryServer:
             return 'Basic realm="sandbox"'
         challenge = f'Bearer realm="{self.origin}/oauth2/token",service="{self.host}"'
         if repository:
-            actions = "pull" if action == "pull" else "pull,push"
+            actions = "pull,push" if action == "push" else action
             challenge += f',scope="repository:{repository}:{actions}"'
         return challenge + (',error="insufficient_scope"' if authorization else "")
 

@@ -86,6 +86,8 @@ class RegistryContent:
             held = self._repositories.setdefault(repository, Repository())
             held.manifests[stored.digest] = stored
             if reference != stored.digest:
+                # The order of the tags is that of their last pushes.
+                held.tags.pop(reference, None)
                 held.tags[reference] = stored.digest
 
     def delete_tag(self, repository: str, tag: str) -> None:
@@ -113,6 +115,11 @@ class RegistryContent:
         """All tags, sorted as the specification wants them."""
         with self._lock:
             return sorted(self._repositories.get(repository, Repository()).tags)
+
+    def tags_by_time(self, repository: str) -> list[tuple[str, str]]:
+        """All tags with their digests, the one that was pushed last at the end."""
+        with self._lock:
+            return list(self._repositories.get(repository, Repository()).tags.items())
 
     def lacks(self, repository: str, fields: Mapping[str, Any]) -> list[str]:
         """The digests that a manifest or index refers to and that the repository does not hold."""

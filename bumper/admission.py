@@ -1,0 +1,133 @@
+"""Whether an image may be deployed: it can run where it must, and it is what was built from the commit that was asked for.
+
+Law: an image is refused only for what it says of itself. One that says nothing of its platform, its commit or its source is let
+through, since unknown is never "no".
+Source: https://github.com/opencontainers/image-spec 1.1, `annotations.md` for the labels and `image-index.md` for platforms;
+https://github.com/containerd/platforms 1.0, `compare.go`, function `Only`, for which image a node takes.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bumper.errors import PlatformMissing, ProvenanceMismatch
+from bumper.image import Manifest
+
+_PLATFORM = re.compile(r"([a-z0-9]+)/([a-z0-9_]+)(?:/v([0-9]+)(?:\.([0-9]+))?)?")
+# What else a node of an architecture runs.
+_ALSO_RUNS = {"amd64": "386", "arm64": "arm"}
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_REPOSITORY_URL = re.compile(
+    r"(?:(?:git\+)?[a-z+]+://)?(?:[^@/]+@)?(?P<host>[^/:@]+\.[^/:@]+|localhost)(?::[0-9]+(?=/))?[/:](?P<path>[^?#]+)"
+)
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """One cluster and the `os/architecture` pairs of its nodes; none where they are not known."""
+
+    cluster: str
+    platforms: frozenset[str]
+
+
+class _Platform(NamedTuple):
+    system: str
+    architecture: str
+    level: tuple[int, int] | None  # of the variant: (8, 5) for v8.5; None where none is written
+
+
+def is_platform(text: str) -> bool:
+    """Whether `text` is `os/architecture` or `os/architecture/variant`."""
+    return _PLATFORM.fullmatch(text) is not None
+
+
+def runs(node: str, image: str) -> bool:
+    """Whether a node of one platform takes an image of the other. A variant that is not written fits any."""
+    wants, has = _parsed(node), _parsed(image)
+    if wants is None or has is None or wants.system != has.system:
+        return False
+    if wants.architecture != has.architecture:
+        return _ALSO_RUNS.get(wants.architecture) == has.architecture
+    return wants.level is None or has.level is None or has.level <= wants.level
+
+
+def require_platforms(found: Manifest, wanted: Iterable[str]) -> None:
+    """Raises PlatformMissing unless the image is there for each of the platforms, or does not say which it is for."""
+    missing = [one for one in wanted if not _is_there(found, one)]
+    if found.platforms and missing:
+        raise PlatformMissing(
+            f"{found.image}: is there for {_listed(found.platforms)}, expected {_listed(missing)}",
+            hint=f"build it for that platform, too: docker buildx build --platform {','.join(missing)}",
+        )
+
+
+def compare_nodes(found: Manifest, clusters: Sequence[Nodes]) -> list[str]:
+    """What should be known of the clusters' nodes and the image; PlatformMissing where no node of a cluster can run it."""
+    if not found.platforms:
+        return [f"{found.image}: does not say which platform it is for"] if clusters else []
+    notices = []
+    for nodes in clusters:
+        lacking = sorted(one for one in nodes.platforms if not _is_there(found, one))
+        if lacking and len(lacking) == len(nodes.platforms):
+            raise PlatformMissing(
+                f"{found.image}: is there for {_listed(found.platforms)}, but the nodes of {nodes.cluster} are {_listed(lacking)}",
+                hint=f"build it for them, too: docker buildx build --platform {','.join(lacking)}; "
+                "or name the platform that must be there with --platform",
+            )
+        if lacking:
+            notices.append(
+                f"{found.image}: cannot run on the nodes of {nodes.cluster} that are {_listed(lacking)}: it is there for "
+                f"{_listed(found.platforms)} alone"
+            )
+    return notices
+
+
+def require_provenance(found: Manifest, commit: str, source: str) -> None:
+    """Raises ProvenanceMismatch where a label of the image names another commit than `commit` or another repository than `source`.
+
+    `commit` is a SHA, short or full, `source` the URL of a repository; either may be empty, which compares nothing.
+    """
+    revision = found.revision.lower()
+    if commit and _COMMIT.fullmatch(revision) and not _is_same_commit(revision, commit):
+        raise _mismatch(found, "revision", found.revision, commit)
+    says, expected = repository_name(found.source), repository_name(source)
+    if says and expected and not f"{says}/".startswith(f"{expected}/"):
+        raise _mismatch(found, "source", found.source, source)
+
+
+def repository_name(url: str) -> str:
+    """`host/owner/name` of a git repository's URL in any of its forms, in lower case; empty for anything else."""
+    match = _REPOSITORY_URL.fullmatch(url.strip().lower())
+    if not match:
+        return ""
+    path = match["path"].strip("/").removesuffix(".git")
+    return f"{match['host']}/{path}" if path else ""
+
+
+def _mismatch(found: Manifest, label: str, says: str, expected: str) -> ProvenanceMismatch:
+    return ProvenanceMismatch(
+        f"{found.image}: its label org.opencontainers.image.{label} says {says}, expected {expected}",
+        hint="look what was pushed under this tag; a label that comes from the base image is set anew by "
+        f"docker build --label org.opencontainers.image.{label}={expected}; with --tag instead of --sha the tag alone counts",
+    )
+
+
+def _is_same_commit(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _is_there(found: Manifest, platform: str) -> bool:
+    return any(runs(platform, one) for one in found.platforms)
+
+
+def _listed(platforms: Iterable[str]) -> str:
+    return ", ".join(sorted(set(platforms)))
+
+
+def _parsed(text: str) -> _Platform | None:
+    match = _PLATFORM.fullmatch(text.lower())
+    if not match:
+        return None
+    level = (int(match[3]), int(match[4] or 0)) if match[3] else None
+    return _Platform(match[1], match[2], level)
