@@ -5,22 +5,29 @@ lost event, a restarted API or a dropped watch costs time and nothing else. Grac
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bumper import rollout
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
-from bumper.objects import Object, ObjectKey
-from bumper.pipeline import Choice, Clock, Progress, Repository, find_target
-from bumper.revision import Revision
-from bumper.rollout import Desired, Judgement, Observation, RevisionFacts, Sighting, Stage, Verdict
+from bumper.lineage import Facts, revisions_of
+from bumper.objects import ObjectKey
+from bumper.rollout import (
+    Desired,
+    Judgement,
+    Moment,
+    Observation,
+    Sighting,
+    Stage,
+    Timeline,
+    Verdict,
+)
+from bumper.systems import Clock, Progress
 
 # Without any event we look this often: the fallback where watching is forbidden, and how often a CI log hears from us.
 PERIOD_S = 5.0
-# What git could not tell is asked again, but not at each look.
-ASK_GIT_AGAIN_S = 5.0
 
 
 class Cluster(Protocol):
@@ -36,53 +43,22 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True)
 class Followed:
-    """One site in one cluster with its verdict; `label` is how progress names the pair."""
+    """One site in one cluster with its verdict; `label` is how progress names the pair. The timeline begins after the push."""
 
     site: str
     context: str
     label: str
     verdict: Verdict
+    timeline: tuple[Moment, ...] = ()
 
 
-class Lineage:
-    """What git knows of the revisions that a cluster speaks of. May be asked from several threads."""
+class Tape(Protocol):
+    """What stands between the loop and the systems, to write down what they answer or to answer for them (`recording`)."""
 
-    def __init__(self, repository: Repository, choice: Choice, clock: Clock) -> None:
-        self._repository = repository
-        self._choice = choice
-        self._clock = clock
-        self._known: dict[tuple[str, str], RevisionFacts] = {}
-        self._asked_s: dict[tuple[str, str], float] = {}
-        self._lock = threading.Lock()
-
-    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
-        """The facts of each commit, for the site that `desired` names."""
-        with self._lock:
-            return {sha: self._facts(desired, sha) for sha in shas}
-
-    def _facts(self, desired: Desired, sha: str) -> RevisionFacts:
-        if desired.revision and sha == desired.revision.sha:
-            return RevisionFacts(includes_commit=True, image=desired.image)
-        key = (desired.site, sha)
-        known = self._known.get(key)
-        if known and (
-            _is_complete(known, desired) or self._clock.now() - self._asked_s[key] < ASK_GIT_AGAIN_S
-        ):
-            return known
-        self._asked_s[key] = self._clock.now()
-        self._known[key] = self._ask(desired, sha)
-        return self._known[key]
-
-    def _ask(self, desired: Desired, sha: str) -> RevisionFacts:
-        includes = self._repository.contains(sha, desired.revision.sha) if desired.revision else None
-        if includes is False:
-            return RevisionFacts(includes_commit=False, image=None)
-        try:
-            target = find_target(desired.site, self._choice, self._repository.tree(sha))
-        except BumpError:
-            # Gone from the branch, moved, or git does not answer: in each case not known, and asked again.
-            return RevisionFacts(includes_commit=includes, image=None)
-        return RevisionFacts(includes, target.image, self._repository.subject(sha), self._repository.author(sha))
+    @property
+    def one_by_one(self) -> bool: ...
+    def around(self, cluster: Any) -> Cluster: ...
+    def facts(self, context: str, source: Facts) -> Facts: ...
 
 
 @dataclass
@@ -91,10 +67,29 @@ class _Site:
 
     desired: Desired
     label: str
-    sightings: Mapping[str, Sighting]
+    timeline: Timeline
+    sightings: Mapping[str, Sighting] = field(default_factory=dict)
     judgement: Judgement | None = None
     observation: Observation | None = None
     reached: tuple[Stage, ...] = ()
+    verdict: Verdict | None = None
+    moments: tuple[Moment, ...] = ()
+
+    def is_settled_at(self, looked: Observation) -> bool:
+        """Whether judging this look would say what was said before: nothing has changed, and no grace is running.
+
+        With hundreds of sites all but a few are so at each look, and comparing costs a tenth of judging.
+        """
+        return (
+            self.observation is not None
+            and self.judgement is not None
+            and not self.judgement.sightings
+            and replace(looked, at_s=self.observation.at_s) == self.observation
+        )
+
+    def end(self, verdict: Verdict, now_s: float) -> None:
+        self.verdict = verdict
+        self.moments = self.timeline.moments(now_s)
 
 
 class Follower:
@@ -103,7 +98,7 @@ class Follower:
     def __init__(
         self,
         cluster: Cluster,
-        lineage: Lineage,
+        lineage: Facts,
         clock: Clock,
         progress: Progress,
         *,
@@ -117,20 +112,19 @@ class Follower:
         self._stop = stop
         self._label_context = label_context
 
-    def run(self, desired: Sequence[Desired], deadline_s: float) -> list[Followed]:
+    def run(self, desired: Sequence[Desired], began_s: float, deadline_s: float) -> list[Followed]:
         """One verdict for each site, in the order asked for; fewer only if stopped."""
-        sites = [_Site(one, self._label(one.site), {}) for one in desired]
-        verdicts: dict[str, Verdict] = {}
+        sites = [_Site(one, self._label(one.site), Timeline(began_s)) for one in desired]
         for site in sites:
             self._progress.moving(site.label, Stage.FETCHED, "waiting for Flux to fetch the commit")
         self._request_fetches(desired)
         outage: Transient | None = None
-        while (pending := [site for site in sites if site.label not in verdicts]) and not self._stop.is_set():
+        while (pending := [site for site in sites if not site.verdict]) and not self._stop.is_set():
             left_s = deadline_s - self._clock.now()
             try:
-                self._look(pending, verdicts)
+                self._look(pending)
                 outage = None
-                waiting = [site for site in pending if site.label not in verdicts]
+                waiting = [site for site in pending if not site.verdict]
                 if waiting and left_s > 0:
                     self._cluster.wait(min(left_s, _until_next_s(waiting, self._clock.now())))
             except Transient as error:
@@ -140,16 +134,18 @@ class Follower:
                 )
                 self._clock.sleep(max(0.0, min(left_s, error.retry_after_s or 1.0)))
             except BumpError as error:
-                verdicts |= {site.label: _no_access(error) for site in pending}
+                for site in pending:
+                    site.end(_no_access(error), self._clock.now())
             for notice in self._cluster.notices():
                 self._progress.notice(notice)
             if left_s <= 0:
-                late = [site for site in sites if site.label not in verdicts]
-                verdicts |= {site.label: _at_deadline(site, outage) for site in late}
+                for site in sites:
+                    if not site.verdict:
+                        site.end(_at_deadline(site, outage), self._clock.now())
         return [
-            Followed(site.desired.site, self._cluster.name, site.label, verdicts[site.label])
+            Followed(site.desired.site, self._cluster.name, site.label, site.verdict, site.moments)
             for site in sites
-            if site.label in verdicts
+            if site.verdict
         ]
 
     def _label(self, site: str) -> str:
@@ -167,16 +163,20 @@ class Follower:
                     f"{self._cluster.name}: {source} could not be asked to fetch now ({reason}): waiting for its interval"
                 )
 
-    def _look(self, pending: list[_Site], verdicts: dict[str, Verdict]) -> None:
+    def _look(self, pending: list[_Site]) -> None:
         observations = self._cluster.observe([site.desired for site in pending])
         for site, seen in zip(pending, observations, strict=True):
-            facts = self._lineage.facts(site.desired, _revisions(seen))
-            site.observation = replace(seen, revisions=facts)
-            site.judgement = rollout.judge(site.desired, site.observation, site.sightings)
-            site.sightings = site.judgement.sightings
+            facts = self._lineage.facts(site.desired, revisions_of(seen))
+            looked = replace(seen, revisions=facts)
+            if not site.is_settled_at(looked):
+                site.observation = looked
+                site.judgement = rollout.judge(site.desired, looked, site.sightings)
+                site.sightings = site.judgement.sightings
+                site.timeline.see(site.judgement.milestones, self._clock.now())
+            assert site.judgement
             self._tell(site, site.judgement)
             if site.judgement.verdict:
-                verdicts[site.label] = site.judgement.verdict
+                site.end(site.judgement.verdict, self._clock.now())
 
     def _tell(self, site: _Site, judgement: Judgement) -> None:
         for notice in judgement.notices:
@@ -196,45 +196,35 @@ class Follower:
 def follow(
     desired: Sequence[Desired],
     clusters: Sequence[Cluster],
-    lineage: Lineage,
+    lineage: Facts,
     clock: Clock,
     timeout_s: float,
     progress: Progress,
+    tape: Tape | None = None,
 ) -> list[Followed]:
     """The verdicts of all sites in all clusters. With several clusters, each is followed in a thread of its own."""
     stop = threading.Event()
     followers = [
-        Follower(cluster, lineage, clock, progress, stop=stop, label_context=len(clusters) > 1)
+        Follower(
+            tape.around(cluster) if tape else cluster,
+            tape.facts(cluster.name, lineage) if tape else lineage,
+            clock,
+            progress,
+            stop=stop,
+            label_context=len(clusters) > 1,
+        )
         for cluster in clusters
     ]
-    deadline_s = clock.now() + timeout_s
+    began_s = clock.now()
+    deadline_s = began_s + timeout_s
     if len(followers) == 1:
-        return followers[0].run(desired, deadline_s)
-    with ThreadPoolExecutor(len(followers)) as pool:
+        return followers[0].run(desired, began_s, deadline_s)
+    with ThreadPoolExecutor(1 if tape and tape.one_by_one else len(followers)) as pool:
         try:
-            parts = [pool.submit(follower.run, desired, deadline_s) for follower in followers]
+            parts = [pool.submit(follower.run, desired, began_s, deadline_s) for follower in followers]
             return [followed for part in parts for followed in part.result()]
         finally:
             stop.set()
-
-
-def _revisions(observation: Observation) -> set[str]:
-    """The commits that the Flux objects speak of."""
-    artifact = _status(observation.source).get("artifact") or {}
-    status = _status(observation.kustomization)
-    texts = [artifact.get("revision"), status.get("lastAppliedRevision"), status.get("lastAttemptedRevision")]
-    revisions = [Revision.parse(text) for text in texts if text]
-    return {revision.sha for revision in revisions if revision}
-
-
-def _status(obj: Object | None) -> Mapping[str, Any]:
-    return (obj or {}).get("status") or {}
-
-
-def _is_complete(facts: RevisionFacts, desired: Desired) -> bool:
-    if facts.includes_commit is False:
-        return True
-    return facts.image is not None and (facts.includes_commit is True or desired.revision is None)
 
 
 def _until_next_s(waiting: Sequence[_Site], now_s: float) -> float:

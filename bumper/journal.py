@@ -4,7 +4,7 @@ Law: every stage's seconds count from the end of the stage before it, so that th
 when it is interrupted, and what the timeline of a report is made from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -38,7 +38,7 @@ class Display(Protocol):
 
 
 class Journal:
-    """Hears the progress of a run (`pipeline.Progress`), keeps it, and passes it on to a display."""
+    """Hears the progress of a run (`systems.Progress`), keeps it, and passes it on to a display."""
 
     def __init__(self, now: Callable[[], float], display: Display) -> None:
         self._now = now
@@ -57,9 +57,25 @@ class Journal:
         """The stages of a site in the order in which they began."""
         return tuple(self._steps.get(site, {}).values())
 
+    @property
+    def started(self) -> float:
+        """When the run began, on the clock handed in."""
+        return self._started
+
+    def since(self, site: str) -> float:
+        """When the last stage of a site ended, on the clock handed in."""
+        return self._since.get(site, self._started)
+
     def begin(self, site: str, previous: str, wanted: str) -> None:
         self._steps.setdefault(site, {})
         self._display.begin(site, previous, wanted)
+
+    def resume(self, site: str, steps: Iterable[Step], since: float) -> None:
+        """Takes over what another run had done by `since`."""
+        for step in steps:
+            self._steps.setdefault(site, {})[step.stage] = step
+            self._display.show(step)
+        self._since[site] = since
 
     def moving(self, site: str, stage: str, detail: str) -> None:
         self._keep(site, stage, State.MOVING, detail)

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import recordings
+import replays
 from ruamel.yaml import YAML
 
 from bumper.image import ImageReference
@@ -63,17 +65,38 @@ def raw(name: str) -> dict[str, Any]:
     base = copy.deepcopy(raw(found["like"]))
     merged = {**base, **found}
     merged["change"] = {**(base.get("change") or {}), **(found.get("change") or {})}
-    merged["desired"] = {**base["desired"], **(found.get("desired") or {})}
+    merged["desired"] = {**(base.get("desired") or {}), **(found.get("desired") or {})}
     return merged
 
 
 def load(name: str) -> Situation:
     found = raw(name)
+    where = found["recorded"]
+    if "recording" in where:
+        recording = recordings.load(where["recording"])
+        look = {"dependencies": [], "unreadable": {}, **recording.state(where["at"])}
+        return _situation(name, found, recording.desired(where["push"]), look, recording.facts(where["push"]))
+    if "replay" in where:
+        head, seen = replays.look(where["replay"], where["look"])
+        wanted = head.subjects[where.get("site", 0)].desired
+        return _situation(
+            name, found, wanted, seen[wanted.site], replays.facts(where["replay"], wanted.site, where["look"])
+        )
     wanted = desired(**found["desired"])
-    look = {**recorded(found["recorded"]), "events": [], "dependencies": [], "logs": {}, "unreadable": {}}
+    look = {**recorded(where), "events": [], "dependencies": [], "logs": {}, "unreadable": {}}
+    return _situation(name, found, wanted, look, linear(wanted))
+
+
+def _situation(
+    name: str,
+    found: Mapping[str, Any],
+    wanted: Desired,
+    look: dict[str, Any],
+    known: Mapping[str, RevisionFacts],
+) -> Situation:
     for path, value in (found.get("change") or {}).items():
         put(look, path, copy.deepcopy(value))
-    facts = {**linear(wanted), **_facts(found.get("facts") or {})}
+    facts = {**known, **_facts(found.get("facts") or {})}
     return Situation(name, found, wanted, observe(look, facts), found["expect"])
 
 

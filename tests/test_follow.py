@@ -9,10 +9,11 @@ from platforms import HandClock, Quiet
 from trees import MemoryTree
 
 from bumper.errors import NoAccess, Outcome, Transient
-from bumper.follow import Followed, Lineage, follow
+from bumper.follow import Followed, follow
 from bumper.image import ImageReference
+from bumper.lineage import Lineage
 from bumper.objects import ObjectKey
-from bumper.pipeline import Choice
+from bumper.request import Choice
 from bumper.revision import Revision
 from bumper.rollout import Desired, Observation
 from bumper.tree import Tree
@@ -101,7 +102,7 @@ class Scripted:
 
 @dataclass
 class History:
-    """A repository in which LATER contains OURS and BEFORE does not (`pipeline.Repository`, as far as following goes)."""
+    """A repository in which LATER contains OURS and BEFORE does not (`systems.Repository`, as far as following goes)."""
 
     known: Mapping[str, bool | None] = field(default_factory=lambda: {BEFORE: False, LATER: True})
     questions: list[str] = field(default_factory=list)
@@ -122,6 +123,9 @@ class History:
     def contains(self, descendant: str, ancestor: str) -> bool | None:
         self.questions.append(descendant)
         return self.known[descendant]
+
+    def message(self, commit: str) -> str:
+        return self.subject(commit)
 
     def subject(self, commit: str) -> str:
         return "Deploy web 3.0"
@@ -271,3 +275,51 @@ def test_lineage_may_be_asked_from_several_threads() -> None:
     for thread in threads:
         thread.join()
     assert history.questions == [BEFORE]
+
+
+def failing_build() -> Observation:
+    """The Kustomization cannot build our commit."""
+    seen = look(OURS, NEW)
+    assert seen.kustomization
+    failed = {**seen.kustomization["status"]["conditions"][0], "status": "False", "reason": "BuildFailed"}
+    status = {
+        **seen.kustomization["status"],
+        "conditions": [failed],
+        "lastAppliedRevision": f"main@sha1:{BEFORE}",
+    }
+    return replace(seen, kustomization={**seen.kustomization, "status": status})
+
+
+def test_a_failure_is_told_as_soon_as_its_grace_is_over() -> None:
+    clock = HandClock()
+    followed, _ = run(Scripted([failing_build()], clock))
+    assert (followed.verdict.outcome, followed.verdict.reason) == (Outcome.FAILED, "BuildFailed")
+    assert clock.time == 3.0, "no event marks the end of a grace: the loop looks by itself"
+
+
+def test_a_look_without_news_is_told_again_and_judged_once() -> None:
+    cluster = Scripted([look(BEFORE, OLD)], HandClock())
+    _, progress = run(cluster, timeout_s=30.0)
+    moving = [heard for heard in progress.heard if heard[0] == "moving"]
+    assert len(moving) == 8, "a log says from time to time that it is still waiting"
+    assert len(set(moving[1:])) == 1
+
+
+def test_hundreds_of_sites_ask_git_once_for_the_same_two_commits() -> None:
+    history = History()
+    cluster = Scripted([look(BEFORE, OLD)], HandClock())
+    desired = [replace(DESIRED, site=f"site-{number}") for number in range(200)]
+    lineage = Lineage(history, Choice(), cluster.clock)
+    follow(desired, [cluster], lineage, cluster.clock, 0.0, Quiet())
+    assert history.questions == [BEFORE]
+
+
+def test_the_timeline_goes_with_the_verdict_and_says_what_hung() -> None:
+    ready, _ = run(Scripted([look(BEFORE, OLD), look(OURS, NEW)], HandClock()))
+    assert [(one.name, one.seconds) for one in ready.timeline] == [
+        ("fetched", 5.0),
+        ("applied", 0.0),
+        ("ready", 0.0),
+    ]
+    late, _ = run(Scripted([look(BEFORE, OLD)], HandClock()), timeout_s=12.0)
+    assert [(one.name, one.seconds, one.is_open) for one in late.timeline] == [("fetched", 12.0, True)]

@@ -99,7 +99,8 @@ def test_json_holds_what_a_script_needs() -> None:
             "commit": REVISION.sha,
             "revision": str(REVISION),
             "url": "https://web.example",
-            "timeline": [
+            "timeline": [],
+            "stages": [
                 {"stage": "image", "state": "done", "detail": "reg.io/web:2.0", "seconds": 0.3},
                 {"stage": "fetched", "state": "done", "detail": "main@sha1:3f9d2ab", "seconds": 1.2},
             ],

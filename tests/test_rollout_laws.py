@@ -69,7 +69,7 @@ def _distinct(names: list[str]) -> list[str]:
     for name in names:
         situation = situations.load(name)
         seen = situation.observation
-        state = [seen.source, seen.kustomization, seen.workload, situation.raw["desired"]]
+        state = [seen.source, seen.kustomization, seen.workload, repr(situation.desired)]
         by_state.setdefault(json.dumps(state), name)
     return list(by_state.values())
 

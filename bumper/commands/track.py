@@ -1,14 +1,19 @@
-"""Follows a commit that is already on the branch."""
+"""Follows a commit that is already on the branch, or a recording of how one was followed."""
 
 import argparse
 import re
+from pathlib import Path
 
-from bumper import options
+from bumper import options, recording, report
 from bumper.assembly import Assembly
 from bumper.commands import Context
 from bumper.errors import UsageError
-from bumper.follow import Lineage, follow
+from bumper.follow import Followed, follow
+from bumper.journal import Journal
+from bumper.lineage import Lineage
 from bumper.pipeline import find_target
+from bumper.platform import overrides
+from bumper.recording import NoFacts, Player, Subject
 from bumper.report import Report, SiteReport
 from bumper.revision import Revision
 from bumper.rollout import Desired
@@ -19,11 +24,16 @@ _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of `bump track`."""
-    parser.add_argument("--site", required=True, help="the site, named like its Flux Kustomization")
+    parser.add_argument("--site", help="the site, named like its Flux Kustomization")
     parser.add_argument(
         "--commit",
         metavar="SHA",
         help="full SHA of the commit to follow; default: whatever the branch wants now",
+    )
+    parser.add_argument(
+        "--replay",
+        metavar="FILE",
+        help="judge again what --record FILE wrote, without a cluster and without git",
     )
     options.add_repository(parser)
     options.add_choice(parser)
@@ -33,19 +43,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Follows, prints the report, and returns the exit code of its worst outcome."""
+    if arguments.replay:
+        return _replay(arguments, context)
+    if not arguments.site:
+        raise UsageError("no site given", hint="name it: --site SITE, or a recording: --replay FILE")
     if arguments.commit and not _FULL_SHA.fullmatch(arguments.commit):
         raise UsageError(f"--commit: {arguments.commit!r} is no full SHA; expected 40 digits 0-9a-f")
     choice = options.choice(arguments)
     with Assembly(arguments, context) as parts:
         clusters = parts.clusters()
+        recorder = parts.recorder()
         terminal = parts.terminal(name_sites=len(clusters) > 1)
         journal = parts.journal(terminal)
         try:
             repository = parts.repository()
             tip = repository.fetch(arguments.branch)
             revision = Revision(arguments.branch, arguments.commit or tip)
-            target = find_target(arguments.site, choice, repository.tree(revision.sha))
-            journal.begin(arguments.site, revision.short, target.image.tag)
+            tree = repository.tree(revision.sha)
+            target = find_target(arguments.site, choice, tree)
             desired = Desired(
                 site=arguments.site,
                 image=target.image,
@@ -56,21 +71,84 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
                 workload=target.workload,
                 container=target.container,
             )
-            lineage = Lineage(repository, choice, parts.clock)
-            followed = follow([desired], clusters, lineage, parts.clock, arguments.timeout, journal)
-        except KeyboardInterrupt:
-            return parts.interrupt(["following stopped; nothing was changed by it"], terminal)
-        sites = [
-            SiteReport(
-                site=one.label,
+            subject = Subject(
+                desired=desired,
                 previous=target.image,
-                image=target.image,
                 place=f"{target.field.path}:{target.field.span.line}",
                 revision=revision,
-                verdict=one.verdict,
-                steps=journal.steps(one.label),
                 url=target.url,
+                header=(revision.short, target.image.tag),
+                since_s=journal.started,
             )
-            for one in followed
-        ]
-        return parts.finish(Report(tuple(sites), journal.seconds, tuple(journal.notices)), terminal)
+            journal.begin(arguments.site, *subject.header)
+            for notice in overrides.notices(target, tree.read([target.field.path])[target.field.path]):
+                journal.notice(f"{arguments.site}: {notice}")
+            lineage = Lineage(repository, choice, parts.clock)
+            if recorder:
+                recorder.begin(
+                    [one.name for one in clusters],
+                    arguments.timeout,
+                    [subject],
+                    started_s=journal.started,
+                    notices=journal.notices,
+                )
+            followed = follow([desired], clusters, lineage, parts.clock, arguments.timeout, journal, recorder)
+            if recorder:
+                recorder.end()
+        except KeyboardInterrupt:
+            return parts.interrupt(["following stopped; nothing was changed by it"], terminal)
+        return parts.finish(_report([subject], followed, journal), terminal)
+
+
+def _replay(arguments: argparse.Namespace, context: Context) -> int:
+    if arguments.site or arguments.commit or arguments.record:
+        raise UsageError(
+            "--replay cannot be combined with --site, --commit or --record",
+            hint="the recording says what was followed",
+        )
+    try:
+        # Not by the lines of text files: those may end inside a message.
+        lines = Path(arguments.replay).read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise UsageError(f"--replay {arguments.replay}: {why}") from None
+    head, entries = recording.read(lines)
+    player = Player(head, entries)
+    with Assembly(arguments, context) as parts:
+        parts.clock = player.clock
+        terminal = parts.terminal(name_sites=len(head.contexts) * len(head.subjects) > 1)
+        journal = parts.journal(terminal)
+        for subject in head.subjects:
+            journal.begin(subject.desired.site, *subject.header)
+            journal.resume(subject.desired.site, subject.steps, subject.since_s)
+        for notice in head.notices:
+            journal.notice(notice)
+        player.begin()
+        desired = [subject.desired for subject in head.subjects]
+        followed = follow(desired, player.clusters, NoFacts(), player.clock, head.timeout_s, journal, player)
+        player.end()
+        return parts.finish(_report(head.subjects, followed, journal), terminal)
+
+
+def _report(
+    subjects: "tuple[Subject, ...] | list[Subject]", followed: list[Followed], journal: Journal
+) -> Report:
+    by_site = {subject.desired.site: subject for subject in subjects}
+    sites = [_site(by_site[one.site], one, journal) for one in followed]
+    return Report(tuple(sites), journal.seconds, tuple(journal.notices))
+
+
+def _site(subject: Subject, one: Followed, journal: Journal) -> SiteReport:
+    steps = journal.steps(one.site) + (journal.steps(one.label) if one.label != one.site else ())
+    image, is_written = subject.desired.image, subject.is_written
+    return SiteReport(
+        site=one.label,
+        previous=subject.previous,
+        image=image,
+        place=subject.place,
+        revision=subject.revision,
+        verdict=report.unless_unchanged(one.verdict, image, is_written=is_written),
+        steps=steps,
+        url=subject.url,
+        timeline=report.whole_timeline(steps, one.timeline, is_written=is_written),
+    )

@@ -24,15 +24,19 @@ from bumper.rollout.pods import image_digests, own_pods, restarts
 from bumper.rollout.preflight import notices
 from bumper.rollout.progress import details, next_command
 from bumper.rollout.serving import serving
-from bumper.rollout.verdict import Judgement, Sighting, Stage, Verdict, printable
+from bumper.rollout.timeline import Moment, Timeline, milestones
+from bumper.rollout.verdict import Judgement, Milestone, Sighting, Stage, Verdict, printable
 
 __all__ = [
     "Desired",
     "Judgement",
+    "Milestone",
+    "Moment",
     "Observation",
     "RevisionFacts",
     "Sighting",
     "Stage",
+    "Timeline",
     "Verdict",
     "judge",
     "timed_out",
@@ -48,13 +52,15 @@ def judge(desired: Desired, observation: Observation, sightings: Mapping[str, Si
     if verdict is None and weighed.believed:
         verdict = weighed.believed.verdict
     texts = details(look, findings[0].verdict if findings else None)
+    reached = look.reached(is_ready=verdict is not None and verdict.outcome is Outcome.READY)
     return Judgement(
-        reached=look.reached(is_ready=verdict is not None and verdict.outcome is Outcome.READY),
+        reached=reached,
         detail={stage: printable(text) for stage, text in texts.items()},
         verdict=_finished(look, verdict) if verdict else None,
         sightings=weighed.sightings,
         notices=tuple(printable(notice) for notice in notices(desired, observation)),
         due_s=weighed.due_s,
+        milestones=milestones(look, reached),
     )
 
 

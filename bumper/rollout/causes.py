@@ -12,6 +12,7 @@ from bumper.errors import Outcome
 from bumper.image import ImageReference
 from bumper.objects import at
 from bumper.rollout import symptoms
+from bumper.rollout.masking import mask
 from bumper.rollout.observation import Desired, Observation
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import own_pods
@@ -206,4 +207,4 @@ def _evidence(sight: Sight) -> tuple[str, ...]:
     lines = [f"{event.get('reason')}: {event.get('message')}" for event in warnings[-2:]]
     if sight.message and not any(sight.message in line for line in lines):
         lines.insert(0, f"{sight.waiting}: {sight.message}")
-    return (*lines, *(f"log: {line}" for line in sight.log.splitlines()[-LOG_LINES:]))
+    return (*lines, *(f"log: {line}" for line in mask(sight.log).splitlines()[-LOG_LINES:]))

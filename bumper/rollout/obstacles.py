@@ -133,10 +133,14 @@ def _workload(desired: Desired, observation: Observation, flux: Standing) -> Ite
     cause = override(desired, observation)
     if cause or is_applied:
         found = template_image(desired, workload)
-        why = cause or "a substitution, a patch, a webhook or a person changes it after the file was read"
+        why = (
+            cause.text
+            if cause
+            else "a substitution, a patch, a webhook or a person changes it after the file was read"
+        )
         message = f"{key} runs {found or 'no such container'}, not {desired.image.tag or desired.image.digest}: {why}"
         hint = f"kubectl get {key.kind} {key.name} -n {key.namespace} -o yaml --show-managed-fields"
-        grace_s = 0.0 if cause else _SLIP_S
+        grace_s = (_OUTAGE_S if cause.may_heal else 0.0) if cause else _SLIP_S
         yield _finding(Outcome.BLOCKED, "ImageOverridden", message, hint, grace_s, Stage.APPLIED)
 
 

@@ -4,6 +4,7 @@ Law: a notice never changes a verdict. A setting that makes Ready impossible is 
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from bumper.objects import at
 from bumper.rollout.flux import health_timeout_s
@@ -56,19 +57,31 @@ def _of_flux(desired: Desired, observation: Observation) -> Iterator[str]:
             yield f"{desired.kustomization} has a patch in spec.patches that names {desired.image.repository}: it may override the tag"
 
 
-def override(desired: Desired, observation: Observation) -> str:
-    """The setting that replaces our image whatever the file says, empty if none is seen."""
+class Override(NamedTuple):
+    """A setting that replaces our image whatever the file says. It may heal where it still holds what the branch held before us."""
+
+    text: str
+    may_heal: bool = False
+
+
+def override(desired: Desired, observation: Observation) -> Override | None:
+    """The first such setting that is seen."""
     for image in at(observation.kustomization, "spec", "images") or ():
         if image.get("name") != desired.image.repository:
             continue
         tag, digest = image.get("newTag") or desired.image.tag, image.get("digest") or ""
         if tag != desired.image.tag or (digest and digest != desired.image.digest):
-            return f"spec.images of {desired.kustomization} sets {digest or tag}"
+            # Where spec.images is the field that was edited, another Kustomization brings the new tag in a moment later.
+            before = desired.previous
+            may_heal = before is not None and tag == before.tag and digest in ("", before.digest)
+            return Override(f"spec.images of {desired.kustomization} sets {digest or tag}", may_heal)
     # fluxcd/pkg ssa 0.76.1 manager_apply.go, shouldSkipApply, and utils/meta.go, which ignores case. `ssa: IfNotPresent` counts in the
     # manifest, which the object in the cluster copies.
     for key, values in (("reconcile", ("disabled",)), ("ssa", ("ignore", "ifnotpresent"))):
         for field in ("labels", "annotations"):
             value = at(observation.workload, "metadata", field, f"{_METADATA}/{key}") or ""
             if value.lower() in values:
-                return f"{_METADATA}/{key}: {value} on {desired.workload} keeps Flux from changing it"
-    return ""
+                return Override(
+                    f"{_METADATA}/{key}: {value} on {desired.workload} keeps Flux from changing it"
+                )
+    return None

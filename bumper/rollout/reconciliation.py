@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from bumper.errors import Outcome
 from bumper.objects import Condition, Object, ObjectKey, at, condition
+from bumper.revision import Revision
 from bumper.rollout.flux import Carries, Standing, refused_object, seconds, short, since, unhealthy_objects
 from bumper.rollout.observation import Desired, Observation
 from bumper.rollout.patience import Finding
@@ -98,12 +99,17 @@ def _artifact_failed(
 def _build_failed(
     desired: Desired, observation: Observation, flux: Standing, ready: Condition
 ) -> Iterator[Finding]:
-    if flux.run is not Carries.OURS:
+    # What cannot be built may be what we cannot read either: then a later commit broke it, which holds ours.
+    is_later = flux.run is Carries.UNKNOWN and _includes_ours(observation, flux.in_flight_revision)
+    if flux.run is not Carries.OURS and not is_later:
         return
     key = desired.kustomization
     message = f"{key} can't be built at {_revision(desired, flux)}: {ready.message}"
     hint = f"correct the manifests under {at(observation.kustomization, 'spec', 'path') or './'} and push"
-    yield _finding(Outcome.FAILED, "BuildFailed", message, hint, _CERTAIN_S, Stage.APPLIED)
+    if is_later:
+        message += ours_is_fine(desired, observation)
+    outcome = Outcome.BLOCKED if is_later else Outcome.FAILED
+    yield _finding(outcome, "BuildFailed", message, hint, _CERTAIN_S, Stage.APPLIED)
 
 
 def _reconciliation_failed(
@@ -187,6 +193,12 @@ RULES = {
 
 def _get(desired: Desired) -> str:
     return f"flux get kustomization {desired.kustomization.name} -n {desired.kustomization.namespace}"
+
+
+def _includes_ours(observation: Observation, text: str) -> bool:
+    revision = Revision.parse(text)
+    facts = observation.revisions.get(revision.sha) if revision else None
+    return facts is not None and facts.includes_commit is True
 
 
 def _revision(desired: Desired, flux: Standing) -> str:

@@ -88,11 +88,20 @@ def _doing(pod: Object, events: list[Object]) -> str:
 
 
 def _pulled(message: str) -> str:
+    taken = pulled(message)
+    return f"starting, image pulled ({taken})" if taken else "starting"
+
+
+def pulled(message: str) -> str:
+    """`45.7 MB in 1.2s`, from the kubelet's event; empty where it does not tell."""
     match = _PULLED.match(message)
     if not match:
-        return "starting"
-    size = f"{int(match['bytes']) / 1e6:.1f} MB " if match["bytes"] else ""
-    return f"starting, image pulled ({size}in {match['took']})"
+        return ""
+    return f"{_size(int(match['bytes']))} in {match['took']}" if match["bytes"] else f"in {match['took']}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
 def pod_events(observation: Observation, name: str) -> list[Object]:

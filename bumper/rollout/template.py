@@ -31,16 +31,17 @@ def pod_image(desired: Desired, pod: Object) -> ImageReference | None:
 
 def _image_in(desired: Desired, pod_spec: Any) -> ImageReference | None:
     for container in containers(desired, pod_spec):
-        return ImageReference.parse(container.get("image") or "")
+        # Taken apart, not checked: what no runtime can pull stands in a template all the same, and is ours.
+        return ImageReference.split(container["image"]) if container.get("image") else None
     return None
 
 
 def containers(desired: Desired, pod_spec: Any) -> Iterator[Object]:
     """The container wanted by name, or those of our repository where no name is given."""
     for container in (*(at(pod_spec, "initContainers") or ()), *(at(pod_spec, "containers") or ())):
-        image = ImageReference.parse(container.get("image") or "")
+        image = ImageReference.split(container.get("image") or "")
         named = container.get("name") == desired.container
-        if named or (not desired.container and image and image.repository == desired.image.repository):
+        if named or (not desired.container and image.repository == desired.image.repository):
             yield container
 
 

@@ -1,16 +1,17 @@
 """How a deploy stands after one look, and how it ended.
 
 Law: a text that `judge` gives out is safe to print: what a cluster, an image or a log line wrote can't move the cursor, clear the
-screen or turn the reading order.
+screen or turn the reading order, and the secrets in it are masked.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
 
 from bumper.errors import Outcome
+from bumper.rollout.masking import mask
 
 # Control sequences of ECMA-48 (colours, cursor), operating system commands (titles, links), and other two-character escapes.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -~])")
@@ -23,6 +24,16 @@ class Stage(StrEnum):
     FETCHED = "fetched"
     APPLIED = "applied"
     ROLLED_OUT = "rolled out"
+
+
+class Milestone(StrEnum):
+    """What happens to a commit on its way, in order. The push itself is no matter of a look."""
+
+    FETCHED = "fetched"
+    APPLIED = "applied"
+    FIRST_POD = "first pod"
+    PULLED = "image pulled"
+    READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,8 @@ class Judgement:
     """One look: the stages reached, what each one is doing, and the verdict once there is one.
 
     `sightings` must be handed to the next call of `judge`: graces count from when we first saw a cause. `due_s` is when (our clock)
-    the nearest grace ends, at which a look is worth its while even if no event arrives; None where no grace is running.
+    the nearest grace ends, at which a look is worth its while even if no event arrives; None where no grace is running. `milestones`
+    are those that this look shows, each with a detail or an empty text.
     """
 
     reached: tuple[Stage, ...]
@@ -78,13 +90,18 @@ class Judgement:
     sightings: Mapping[str, Sighting]
     notices: tuple[str, ...] = ()
     due_s: float | None = None
+    milestones: Mapping[Milestone, str] = field(default_factory=dict)
 
 
 def printable(text: str) -> str:
-    """`text` on one line, without escape sequences, control characters and marks that turn the reading order."""
+    """`text` on one line, without secrets, escape sequences, control characters and marks that turn the reading order."""
     if text.isprintable() and "  " not in text and len(text) <= _LONGEST:
-        return text.strip()
+        return mask(text.strip())
     # Python calls controls, formats (such as the bidirectional overrides) and everything unassigned not printable.
-    shown = (char if char.isprintable() else " " if char.isspace() else "" for char in _ESCAPE.sub("", text))
-    line = " ".join("".join(shown).split())
+    shown = (
+        char if char.isprintable() or char == "\n" else " " if char.isspace() else ""
+        for char in _ESCAPE.sub("", text)
+    )
+    # Line ends are kept up to here: a key in PEM form is known by its lines.
+    line = " ".join(mask("".join(shown)).split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -110,6 +110,10 @@ class ApiServer:
         with self._lock:
             return dict(self._requests)
 
+    def connections(self) -> int:
+        """How many connections are open now."""
+        return self._server.count_connections()
+
     def admit(self, authorization: str, verb: str, route: Route | None) -> None:
         """Raises what refuses the request: an injected failure, 401 or 403."""
         with self._lock:
@@ -159,6 +163,10 @@ class _Server(ThreadingHTTPServer):
         """Whether the connection is still wanted: its thread ends when it is not."""
         with self._connections_lock:
             return connection in self._connections
+
+    def count_connections(self) -> int:
+        with self._connections_lock:
+            return len(self._connections)
 
     def drop_connections(self) -> None:
         with self._connections_lock:

@@ -1,0 +1,153 @@
+"""How soon a change in the cluster is a line on the screen, with one site and with two hundred in one process.
+
+Over HTTPS on loopback, against the sandbox's API in a process of its own: a Deployment's status is written, and the clock stops when
+the display has written its line. `kubectl wait` and `flux` need a real cluster: their ratios are those of `make e2e`.
+"""
+
+import io
+import multiprocessing
+import threading
+import time
+from multiprocessing.connection import Connection
+from statistics import quantiles
+from typing import Any, Self
+
+from bumper.assembly import SystemClock
+from bumper.follow import Followed, follow
+from bumper.journal import Journal
+from bumper.kube import Cluster
+from bumper.rollout import Desired, RevisionFacts
+from bumper.sandbox.fleet import BEFORE, Fleet
+from bumper.terminal import Log
+
+CHANGES = 60
+SITES = (1, 200)
+# Between two changes, so that each one wakes a follower that waits.
+PAUSE_S = 0.15
+MOST_S = 10.0
+MEASURED = "site-000"
+
+
+class Screen(io.StringIO):
+    """Knows when it last wrote of the measured site, and what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed = threading.Condition()
+        self.last = ""
+        self.last_s = 0.0
+
+    def write(self, text: str) -> int:
+        with self.changed:
+            if f" {MEASURED} " in text:
+                self.last, self.last_s = text, time.perf_counter()
+                self.changed.notify_all()
+        return len(text)
+
+    def wait_for(self, part: str) -> float:
+        """When (perf_counter) the line with `part` was written."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: part in self.last, MOST_S):
+                raise TimeoutError(f"no line with {part!r}, the last one is {self.last!r}")
+            return self.last_s
+
+
+class KnownBefore:
+    """Stands for git: the revision of before does not contain the commit."""
+
+    def facts(self, desired: Desired, shas: object) -> dict[str, RevisionFacts]:
+        return {BEFORE.sha: RevisionFacts(includes_commit=False, image=None)}
+
+
+class Remote:
+    """A fleet in a process of its own, as an API server is: its work must not be counted as ours. A context manager."""
+
+    def __init__(self, sites: int) -> None:
+        self._ours, theirs = multiprocessing.Pipe()
+        spawn = multiprocessing.get_context("spawn")
+        self._process = spawn.Process(target=serve, args=(sites, theirs))
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        self.environ, self.desired = self._ours.recv()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ours.send(None)
+        self._process.join()
+
+    def ask(self, method: str, *arguments: object) -> tuple[float, Any]:
+        """When (perf_counter, which all processes share) the method was called there, and what it returned."""
+        self._ours.send((method, arguments))
+        answer: tuple[float, Any] = self._ours.recv()
+        return answer
+
+
+def serve(sites: int, pipe: Connection) -> None:
+    """The other end of `Remote`."""
+    with Fleet(sites) as fleet:
+        pipe.send((fleet.environ(), list(fleet.desired())))
+        while (request := pipe.recv()) is not None:
+            method, arguments = request
+            begun_s = time.perf_counter()
+            owner = fleet if hasattr(fleet, method) else fleet.api
+            pipe.send((begun_s, getattr(owner, method)(*arguments)))
+
+
+def main() -> None:
+    print(f"from a status change to the line on the screen   ({CHANGES} changes, HTTPS on loopback)")
+    columns = "".join(
+        f"{name:>13}" for name in ("p50", "p95", "max", "connections", "requests", "threads", "all Ready in")
+    )
+    print(f"  {'sites followed':<16}{columns}")
+    for sites in SITES:
+        with Remote(sites) as fleet:
+            run(fleet)
+    print("  left out: kubectl wait and flux, which need a real cluster (make e2e)")
+
+
+def run(fleet: Remote) -> None:
+    screen, clock = Screen(), SystemClock()
+    journal = Journal(clock.now, Log(screen, clock.now, name_sites=True))
+    followed: list[Followed] = []
+    with Cluster(None, fleet.environ, clock) as cluster:
+
+        def work() -> None:
+            followed.extend(follow(fleet.desired, [cluster], KnownBefore(), clock, 300.0, journal))
+
+        follower = threading.Thread(target=work)
+        follower.start()
+        screen.wait_for("waiting for main@")
+        fleet.ask("fetch")
+        screen.wait_for("applied")
+        fleet.ask("apply", MEASURED)
+        screen.wait_for("rolled out")
+        taken_s = sorted(measure(fleet, screen, number) for number in range(CHANGES))
+        _, most = fleet.ask("connections")
+        threads = sum(thread.name.startswith("kube ") for thread in threading.enumerate()) + 1
+        begun_s = time.perf_counter()
+        for one in fleet.desired:
+            if one.site != MEASURED:
+                fleet.ask("apply", one.site)
+            fleet.ask("finish", one.site)
+        follower.join()
+        all_s = time.perf_counter() - begun_s
+        _, requests = fleet.ask("requests")
+    if [one for one in followed if one.verdict.outcome != "ready"]:
+        raise AssertionError("not all of them became ready")
+    parts = quantiles(taken_s, n=100, method="inclusive")
+    shown = "".join(f"{one * 1000:>10.0f} ms" for one in (parts[49], parts[94], taken_s[-1]))
+    counts = "".join(f"{count:>13}" for count in (most, sum(requests.values()), threads))
+    print(f"  {len(fleet.desired):<16}{shown}{counts}{all_s:>11.1f} s", flush=True)
+
+
+def measure(fleet: Remote, screen: Screen, number: int) -> float:
+    """Seconds from the write of a status to the line that shows it."""
+    time.sleep(PAUSE_S)
+    updated = 100 + number
+    begun_s, _ = fleet.ask("count", MEASURED, updated)
+    return screen.wait_for(f"{updated}/1 updated") - begun_s
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""Every site at a glance, as people and programs read it. Pure: values in, lines of styled text or plain data out.
+
+Law: the table fits 80 columns, whatever stands in it; nothing is lost by that, since what is not well is told in full below it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
+from bumper.image import ImageReference
+from bumper.report import STYLES, Line, Span
+from bumper.revision import Revision
+from bumper.rollout import Verdict
+from bumper.rollout.state import State
+
+WIDTH = 80
+_COLUMNS = (("SITE", 22), ("WANTED", 12), ("APPLIED", 8), ("RUNNING", 12), ("VERDICT", 13), ("AGE", 6))
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One site in one cluster. `image` is what git wants; None where no workload can be followed, for the reason `not_followed`.
+
+    `verdict` is None while the site is moving; `pending` then is what it will be if nothing changes, `detail` what it is doing.
+    """
+
+    site: str
+    context: str
+    kustomization: str
+    image: ImageReference | None
+    place: str
+    state: State
+    verdict: Verdict | None
+    pending: Verdict | None = None
+    detail: str = ""
+    not_followed: str = ""
+
+    @property
+    def word(self) -> str:
+        """`ready`, `applied` (nothing to follow beyond that), `moving`, or another outcome."""
+        if self.verdict is None:
+            return "moving"
+        return (
+            "applied"
+            if self.image is None and self.verdict.outcome is Outcome.READY
+            else self.verdict.outcome.value
+        )
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All rows, in the order of the tree, cluster by cluster. `tip` is what git wants to be applied."""
+
+    tip: Revision
+    rows: tuple[Row, ...]
+    now: datetime
+    notices: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """For `--exit-code`: 0 if all is well, that of the worst verdict else; a site that is moving counts as one that is late."""
+        return worst_exit_code(
+            [row.verdict.outcome if row.verdict else Outcome.TIMED_OUT for row in self.rows]
+            or [Outcome.READY]
+        )
+
+
+def lines(overview: Overview) -> list[Line]:
+    """A table for each cluster, and below it what is not well."""
+    found: list[Line] = []
+    for context in dict.fromkeys(row.context for row in overview.rows):
+        rows = [row for row in overview.rows if row.context == context]
+        if found:
+            found.append((Span(""),))
+        found.append((Span(context, "strong"), Span(f"   {overview.tip.short} wanted", "quiet")))
+        found.append((Span(_cells([name for name, _ in _COLUMNS]), "quiet"),))
+        found += [_row(row, overview.now) for row in rows]
+        found += [line for row in rows for line in _about(row)]
+    return found
+
+
+def details(overview: Overview) -> list[Line]:
+    """One site in full, for each cluster."""
+    found: list[Line] = []
+    for row in overview.rows:
+        verdict = row.verdict or row.pending
+        title = Span(row.word.capitalize(), _style(row))
+        message = row.verdict.message if row.verdict else row.detail
+        found.append((Span(f"{row.site} in {row.context}: ", "strong"), title, Span(f": {message}")))
+        wanted = f"{row.image}   {row.place}" if row.image else f"nothing to follow: {row.not_followed}"
+        parts = [
+            ("wanted", wanted),
+            ("applied", _applied(row)),
+            ("running", _running(row)),
+            ("age", age(row.state.since, overview.now)),
+            *(("drift", text) for text in row.state.drift),
+            *(
+                (("if it stays", f"{row.pending.outcome.value}: {row.pending.message}"),)
+                if row.pending
+                else ()
+            ),
+        ]
+        if verdict:
+            parts += [("serving now", verdict.serving)]
+            parts += [("warning", text) for text in verdict.warnings if row.image]
+            parts += [("seen", text) for text in verdict.evidence]
+            parts += [("next", verdict.hint)]
+        found += [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in parts if text]
+    return found
+
+
+def as_data(overview: Overview) -> dict[str, Any]:
+    """The one object that `--output json` prints."""
+    return {
+        "revision": str(overview.tip),
+        "exitCode": overview.exit_code,
+        "sites": [_row_data(row, overview.now) for row in overview.rows],
+        "notices": list(overview.notices),
+    }
+
+
+def age(since: str, now: datetime) -> str:
+    """`3 d`, `5 h`, `12 min`, `8 s`; empty for no time. A cluster whose clock is ahead of ours gives `0 s`."""
+    seconds = _seconds(since, now)
+    if seconds is None:
+        return ""
+    return next((f"{seconds // size} {unit}" for size, unit in _UNITS if seconds >= size), f"{seconds} s")
+
+
+def _seconds(since: str, now: datetime) -> int | None:
+    try:
+        return max(0, int((now - datetime.fromisoformat(since)).total_seconds()))
+    except (ValueError, TypeError):
+        return None
+
+
+def _row(row: Row, now: datetime) -> Line:
+    cells = [
+        row.site,
+        (row.image.tag or row.image.digest) if row.image else NOTHING,
+        _applied(row) or NOTHING,
+        _running(row) or NOTHING,
+        row.word,
+        age(row.state.since, now) or NOTHING,
+    ]
+    text = _cells(cells)
+    start = sum(width + 1 for _, width in _COLUMNS[:4])
+    end = start + _COLUMNS[4][1]
+    return Span(text[:start]), Span(text[start:end], _style(row)), Span(text[end:].rstrip())
+
+
+def _cells(texts: Sequence[str]) -> str:
+    return " ".join(f"{_cut(text, width):<{width}}" for text, (_, width) in zip(texts, _COLUMNS, strict=True))
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _applied(row: Row) -> str:
+    revision = Revision.parse(row.state.applied)
+    return revision.sha[:7] if revision else row.state.applied
+
+
+def _running(row: Row) -> str:
+    return "+".join(row.state.running)
+
+
+def _style(row: Row) -> str:
+    return STYLES.get(row.verdict.outcome, "bad") if row.verdict else "warn"
+
+
+def _about(row: Row) -> list[Line]:
+    """What is not well about a row; nothing for one that is."""
+    texts: list[tuple[str, str]] = []
+    if row.pending:
+        texts.append((f"moving, {row.pending.outcome.value} if it stays", row.pending.message))
+    elif row.verdict is None:
+        texts.append(("moving", row.detail))
+    elif row.verdict.outcome is not Outcome.READY:
+        texts.append((row.verdict.reason, row.verdict.message))
+    elif row.not_followed:
+        texts.append(("applied", f"nothing to follow beyond that: {row.not_followed}"))
+    texts += [("drift", text) for text in row.state.drift if text not in [message for _, message in texts]]
+    return [
+        (Span(f"  {row.site}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text)) for name, text in texts
+    ]
+
+
+def _row_data(row: Row, now: datetime) -> dict[str, Any]:
+    revision = Revision.parse(row.state.applied)
+    return {
+        "site": row.site,
+        "context": row.context,
+        "kustomization": row.kustomization,
+        "wanted": {"image": str(row.image), "tag": row.image.tag, "place": row.place} if row.image else None,
+        "notFollowed": row.not_followed or None,
+        "applied": {"revision": row.state.applied, "commit": revision.sha if revision else None},
+        "running": list(row.state.running),
+        "outcome": row.word,
+        "exitCode": EXIT_CODES[row.verdict.outcome if row.verdict else Outcome.TIMED_OUT],
+        "detail": row.detail,
+        "verdict": _verdict_data(row.verdict),
+        "pending": _verdict_data(row.pending),
+        "since": row.state.since or None,
+        "ageSeconds": _seconds(row.state.since, now),
+        "drift": list(row.state.drift),
+    }
+
+
+def _verdict_data(verdict: Verdict | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    return {
+        "outcome": verdict.outcome.value,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "hint": verdict.hint,
+        "serving": verdict.serving,
+        "evidence": list(verdict.evidence),
+        "warnings": list(verdict.warnings),
+    }

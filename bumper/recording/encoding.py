@@ -1,0 +1,252 @@
+"""The lines of a recording: values to JSON and back."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
+from bumper.image import ImageReference
+from bumper.journal import State, Step
+from bumper.objects import Object, ObjectKey
+from bumper.revision import Revision
+from bumper.rollout import Desired, Observation, RevisionFacts
+from bumper.rollout.masking import mask
+
+VERSION = 1
+_SINGLE = ("source", "kustomization", "workload")
+_SEVERAL = ("replica_sets", "pods", "events", "dependencies")
+_ERRORS: dict[str, type[BumpError]] = {
+    "Transient": Transient,
+    "NoAccess": NoAccess,
+    "Unreachable": Unreachable,
+    "UsageError": UsageError,
+}
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One site of a recording: what a report says of it beside the verdict. `steps` were over at `since_s`, before following began."""
+
+    desired: Desired
+    previous: ImageReference
+    place: str
+    revision: Revision | None
+    url: str
+    header: tuple[str, str]
+    is_written: bool = True
+    steps: tuple[Step, ...] = ()
+    since_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first line. `started_s` is when the run began, `began_s` when following did; `notices` were given in between."""
+
+    contexts: tuple[str, ...]
+    started_s: float
+    began_s: float
+    timeout_s: float
+    subjects: tuple[Subject, ...]
+    notices: tuple[str, ...] = ()
+
+
+def read(lines: Iterable[str]) -> tuple[Head, list[Entry]]:
+    """A whole recording, its objects put back into its looks; a last line that was cut off is left out.
+
+    UsageError for anything else.
+    """
+    head: Head | None = None
+    objects: list[Object] = []
+    entries: list[Entry] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+            if head is None:
+                head = decode_head(entry)
+            elif "object" in entry:
+                objects.append(entry["object"])
+            else:
+                entries.append({**entry, "look": _seen(entry["look"], objects)} if "look" in entry else entry)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            if head and isinstance(error, ValueError) and not line.endswith("\n"):
+                break
+            raise UsageError(
+                f"line {number} is no line of a recording", hint="expected what --record wrote"
+            ) from None
+    if head is None:
+        raise UsageError("the recording is empty", hint="expected what --record wrote")
+    return head, entries
+
+
+def line(entry: Mapping[str, Any]) -> str:
+    """One line of the file."""
+    return json.dumps(entry, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def encode_head(head: Head) -> Entry:
+    return {
+        "recording": VERSION,
+        "contexts": list(head.contexts),
+        "started_s": head.started_s,
+        "began_s": head.began_s,
+        "timeout_s": head.timeout_s,
+        "sites": [_encode_subject(one) for one in head.subjects],
+        "notices": [mask(one) for one in head.notices],
+    }
+
+
+def decode_head(entry: Mapping[str, Any]) -> Head:
+    if entry.get("recording") != VERSION:
+        raise ValueError(f"expected a recording of version {VERSION}")
+    subjects = tuple(_decode_subject(one) for one in entry["sites"])
+    started_s, began_s, timeout_s = (float(entry[name]) for name in ("started_s", "began_s", "timeout_s"))
+    return Head(tuple(entry["contexts"]), started_s, began_s, timeout_s, subjects, tuple(entry["notices"]))
+
+
+def _encode_subject(subject: Subject) -> Entry:
+    return {
+        "desired": encode_desired(subject.desired),
+        "previous": str(subject.previous),
+        "place": subject.place,
+        "revision": str(subject.revision or ""),
+        "url": subject.url,
+        "header": list(subject.header),
+        "written": subject.is_written,
+        "steps": [
+            {
+                "stage": step.stage,
+                "state": step.state.value,
+                "detail": mask(step.detail),
+                "seconds": step.seconds,
+            }
+            for step in subject.steps
+        ],
+        "since_s": subject.since_s,
+    }
+
+
+def _decode_subject(entry: Mapping[str, Any]) -> Subject:
+    desired = decode_desired(entry["desired"])
+    before, after = entry["header"]
+    return Subject(
+        desired,
+        ImageReference.split(entry["previous"]),
+        entry["place"],
+        Revision.parse(entry["revision"]),
+        entry["url"],
+        (before, after),
+        entry["written"],
+        tuple(
+            Step(desired.site, one["stage"], State(one["state"]), one["detail"], one["seconds"])
+            for one in entry["steps"]
+        ),
+        float(entry["since_s"]),
+    )
+
+
+def encode_desired(desired: Desired) -> Entry:
+    """What was wanted; object keys are `[kind, namespace, name]`."""
+    return {
+        "site": desired.site,
+        "image": str(desired.image),
+        "previous": str(desired.previous) if desired.previous else None,
+        "revision": str(desired.revision) if desired.revision else None,
+        "kustomization": _encode_key(desired.kustomization),
+        "source": _encode_key(desired.source),
+        "workload": _encode_key(desired.workload),
+        "container": desired.container,
+    }
+
+
+def decode_desired(entry: Mapping[str, Any]) -> Desired:
+    return Desired(
+        site=entry["site"],
+        image=ImageReference.split(entry["image"]),
+        previous=ImageReference.split(entry["previous"]) if entry["previous"] is not None else None,
+        revision=Revision.parse(entry["revision"]) if entry["revision"] is not None else None,
+        kustomization=ObjectKey(*entry["kustomization"]),
+        source=ObjectKey(*entry["source"]),
+        workload=ObjectKey(*entry["workload"]),
+        container=entry["container"],
+    )
+
+
+def _encode_key(key: ObjectKey) -> list[str]:
+    return [key.kind, key.namespace, key.name]
+
+
+def encode_facts(facts: Mapping[str, RevisionFacts]) -> Entry:
+    return {
+        sha: {
+            "includes_commit": one.includes_commit,
+            "image": str(one.image) if one.image else None,
+            "subject": mask(one.subject),
+            "author": one.author,
+        }
+        for sha, one in facts.items()
+    }
+
+
+def decode_facts(entry: Mapping[str, Any]) -> dict[str, RevisionFacts]:
+    return {
+        sha: RevisionFacts(
+            one["includes_commit"],
+            ImageReference.split(one["image"]) if one["image"] is not None else None,
+            one["subject"],
+            one["author"],
+        )
+        for sha, one in entry.items()
+    }
+
+
+def encode_error(error: BumpError) -> Entry:
+    kind = next((name for name, one in _ERRORS.items() if isinstance(error, one)), "Unreachable")
+    retry_after_s = error.retry_after_s if isinstance(error, Transient) else None
+    return {
+        "type": kind,
+        "message": mask(error.message),
+        "hint": error.hint,
+        "retry_after_s": retry_after_s,
+    }
+
+
+def decode_error(entry: Mapping[str, Any]) -> BumpError:
+    if entry["type"] == "Transient":
+        return Transient(entry["message"], hint=entry["hint"], retry_after_s=entry["retry_after_s"])
+    return _ERRORS[entry["type"]](entry["message"], hint=entry["hint"])
+
+
+def decode_observation(entry: Mapping[str, Any], at_s: float) -> Observation:
+    """One site of a look, its objects in place, without `revisions`."""
+    return Observation(
+        at_s=at_s,
+        source=entry.get("source"),
+        kustomization=entry.get("kustomization"),
+        workload=entry.get("workload"),
+        replica_sets=tuple(entry.get("replica_sets") or ()),
+        pods=tuple(entry.get("pods") or ()),
+        events=tuple(entry.get("events") or ()),
+        dependencies=tuple(entry.get("dependencies") or ()),
+        logs=entry.get("logs") or {},
+        unreadable=entry.get("unreadable") or {},
+    )
+
+
+def objects_of(observation: Observation) -> dict[str, Any]:
+    """The objects of an observation by the names of its fields; what is absent is left out."""
+    single = {name: getattr(observation, name) for name in _SINGLE}
+    several = {name: list(getattr(observation, name)) for name in _SEVERAL}
+    return {name: value for name, value in (single | several).items() if value}
+
+
+def _seen(look: Iterable[Mapping[str, Any]], objects: list[Object]) -> list[Entry]:
+    """The look with its objects in the place of their numbers."""
+    found = []
+    for site in look:
+        single = {name: objects[site[name]] for name in _SINGLE if name in site}
+        several = {name: [objects[number] for number in site[name]] for name in _SEVERAL if name in site}
+        found.append({**site, **single, **several})
+    return found

@@ -1,0 +1,125 @@
+"""Plays a recording: a cluster and a git that answer what they answered then, and a clock that shows the time of it.
+
+Law: entries are taken in their order, and nothing is made up: where the recording ends before a verdict, that is the verdict.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from bumper.errors import Unreachable
+from bumper.objects import ObjectKey
+from bumper.recording import encoding
+from bumper.recording.encoding import Entry, Head
+from bumper.rollout import Desired, Observation, RevisionFacts
+
+
+class RecordingEnded(Unreachable):
+    """Nothing was recorded after this."""
+
+
+class PlayedClock:
+    """Shows the time of the entry that was taken last. `next_s` is when the next look began: a sleep lasts until then."""
+
+    def __init__(self, time_s: float) -> None:
+        self.time_s = time_s
+        self.next_s = time_s
+
+    def now(self) -> float:
+        return self.time_s
+
+    def sleep(self, seconds: float) -> None:
+        self.time_s = max(self.time_s, self.next_s)
+
+
+class Player:
+    """A tape for `follow`, which must follow one context after the other."""
+
+    one_by_one = True
+
+    def __init__(self, head: Head, entries: Sequence[Entry]) -> None:
+        self.head = head
+        self.clock = PlayedClock(head.started_s)
+        self._entries = entries
+        self.clusters = [PlayedCluster(name, self.clock, entries) for name in head.contexts]
+
+    def around(self, cluster: "PlayedCluster") -> "PlayedCluster":
+        return cluster
+
+    def facts(self, context: str, source: object) -> "PlayedCluster":
+        """What git said belongs to the context in which it was asked."""
+        return next(cluster for cluster in self.clusters if cluster.name == context)
+
+    def begin(self) -> None:
+        """Following begins."""
+        self.clock.time_s = self.head.began_s
+
+    def end(self) -> None:
+        """The run is over."""
+        last_s = max((entry.get("at_s", 0.0) for entry in self._entries), default=self.head.began_s)
+        self.clock.time_s = next((entry["end_s"] for entry in self._entries if "end_s" in entry), last_s)
+
+
+class NoFacts:
+    """A git that knows nothing: what it said is in the recording."""
+
+    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
+        return {}
+
+
+class PlayedCluster:
+    """One context of a recording, and what git said while it was followed."""
+
+    def __init__(self, name: str, clock: PlayedClock, entries: Iterable[Entry]) -> None:
+        self.name = name
+        self._clock = clock
+        self._left = [entry for entry in entries if entry.get("context") == name][::-1]
+        self._facts: dict[str, dict[str, RevisionFacts]] = {}
+        self._notices: tuple[str, ...] = ()
+
+    def observe(self, desired: Sequence[Desired]) -> list[Observation]:
+        entry = self._take("asked_s")
+        if entry is None:
+            hint = "it was interrupted, or cut off"
+            raise RecordingEnded(f"{self.name}: the recording ends here, before a verdict", hint=hint)
+        self._set(entry)
+        seen = {one["site"]: encoding.decode_observation(one, entry["at_s"]) for one in entry["look"]}
+        if missing := [site.site for site in desired if site.site not in seen]:
+            raise RecordingEnded(f"{self.name}: nothing more was recorded of {', '.join(missing)}")
+        return [seen[site.site] for site in desired]
+
+    def wait(self, timeout_s: float) -> bool:
+        # A recording of another version may have looked sooner or later than this one would.
+        if self._left and "asked_s" not in self._left[-1] and (entry := self._take("at_s")):
+            self._set(entry)
+        return True
+
+    def request_fetch(self, source: ObjectKey) -> str:
+        entry = self._next_if("asked")
+        return str(entry["answer"]) if entry else ""
+
+    def notices(self) -> tuple[str, ...]:
+        if entry := self._next_if("notices"):
+            self._notices = tuple(entry["notices"])
+        return self._notices
+
+    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
+        while entry := self._next_if("facts"):
+            self._facts[entry["facts"]["site"]] = encoding.decode_facts(entry["facts"]["revisions"])
+        return self._facts.get(desired.site, {})
+
+    def _set(self, entry: Entry) -> None:
+        """It is the time of this entry; raises what it holds."""
+        self._clock.time_s = entry["at_s"]
+        self._clock.next_s = next((one["asked_s"] for one in reversed(self._left) if "asked_s" in one), 0.0)
+        if "error" in entry:
+            raise encoding.decode_error(entry["error"])
+
+    def _take(self, key: str) -> Entry | None:
+        """The next entry with this key."""
+        while self._left:
+            entry = self._left.pop()
+            if key in entry:
+                return entry
+        return None
+
+    def _next_if(self, key: str) -> Entry | None:
+        return self._left.pop() if self._left and key in self._left[-1] else None

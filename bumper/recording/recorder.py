@@ -1,0 +1,214 @@
+"""Writes a recording while a run goes on.
+
+Law: recording changes no verdict: the run judges what the cluster gave, the file gets what is left of it after `strip`. While it
+records, the clock of the run stands still between two calls to a system, so that the file holds every time that the report depends on.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from bumper.errors import BumpError
+from bumper.objects import Object, ObjectKey
+from bumper.recording import encoding
+from bumper.recording.encoding import Entry, Head, Subject
+from bumper.recording.strip import strip
+from bumper.rollout import Desired, Observation, RevisionFacts
+from bumper.rollout.masking import mask
+
+# Microseconds: what is written and what is reported must be the same number.
+_DIGITS = 6
+
+
+class Clock(Protocol):
+    """Monotonic seconds, and waiting."""
+
+    def now(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Cluster(Protocol):
+    """As `follow` states it."""
+
+    @property
+    def name(self) -> str: ...
+    def observe(self, desired: Sequence[Desired]) -> list[Observation]: ...
+    def wait(self, timeout_s: float) -> bool: ...
+    def request_fetch(self, source: ObjectKey) -> str: ...
+    def notices(self) -> tuple[str, ...]: ...
+
+
+class Facts(Protocol):
+    """As `follow` states it."""
+
+    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]: ...
+
+
+class StillClock:
+    """A clock that each thread moves on by itself; one that was never set shows the time since it was made."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._started_s = clock.now()
+        self._here = threading.local()
+
+    def now(self) -> float:
+        held: float | None = getattr(self._here, "held_s", None)
+        return self._running_s() if held is None else held
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+        self.move_on()
+
+    def move_on(self) -> float:
+        """Stands still at the present moment, which is returned."""
+        self._here.held_s = self._running_s()
+        return self.now()
+
+    def _running_s(self) -> float:
+        return round(self._clock.now() - self._started_s, _DIGITS)
+
+
+class Recorder:
+    """A tape for `follow`. `write` gets whole lines; it may be called from several threads, one at a time."""
+
+    one_by_one = False
+
+    def __init__(self, write: Callable[[str], object], clock: Clock) -> None:
+        self.clock = StillClock(clock)
+        self._write = write
+        self._lock = threading.Lock()
+        self._numbers: dict[str, int] = {}
+
+    def begin(
+        self,
+        contexts: Iterable[str],
+        timeout_s: float,
+        subjects: Iterable[Subject],
+        *,
+        started_s: float,
+        notices: Iterable[str] = (),
+    ) -> None:
+        """Following begins now: writes the head."""
+        began_s = self.clock.move_on()
+        head = Head(tuple(contexts), started_s, began_s, timeout_s, tuple(subjects), tuple(notices))
+        self._add(encoding.encode_head(head))
+
+    def end(self) -> None:
+        """Writes when the run was over."""
+        self._add({"end_s": self.clock.move_on()})
+
+    def around(self, cluster: Cluster) -> Cluster:
+        """The cluster, with everything that it answers written down."""
+        return _RecordedCluster(self, cluster)
+
+    def facts(self, context: str, source: Facts) -> Facts:
+        """What git says, with everything that is new in it written down."""
+        return _RecordedFacts(self, context, source)
+
+    def add(self, context: str, **entry: Any) -> None:
+        """One entry of one context."""
+        self._add({"context": context, **entry})
+
+    def add_look(
+        self,
+        context: str,
+        asked_s: float,
+        at_s: float,
+        desired: Sequence[Desired],
+        seen: Sequence[Observation],
+    ) -> None:
+        """One look at all sites; the objects that are new are written before it."""
+        with self._lock:
+            look = [self._numbered(site, one) for site, one in zip(desired, seen, strict=True)]
+            self._write(encoding.line({"context": context, "asked_s": asked_s, "at_s": at_s, "look": look}))
+
+    def _add(self, entry: Entry) -> None:
+        with self._lock:
+            self._write(encoding.line(entry))
+
+    def _numbered(self, site: Desired, seen: Observation) -> Entry:
+        entry: Entry = {"site": site.site}
+        for name, value in encoding.objects_of(seen).items():
+            entry[name] = (
+                [self._number(one) for one in value] if isinstance(value, list) else self._number(value)
+            )
+        if seen.logs:
+            entry["logs"] = {name: mask(text) for name, text in seen.logs.items()}
+        if seen.unreadable:
+            entry["unreadable"] = {kind: mask(why) for kind, why in seen.unreadable.items()}
+        return entry
+
+    def _number(self, found: Object) -> int:
+        stripped = strip(found)
+        text = json.dumps(stripped, sort_keys=True)
+        if text not in self._numbers:
+            self._numbers[text] = len(self._numbers)
+            self._write(encoding.line({"object": stripped}))
+        return self._numbers[text]
+
+
+class _RecordedCluster:
+    def __init__(self, recorder: Recorder, cluster: Cluster) -> None:
+        self._recorder = recorder
+        self._cluster = cluster
+        self._notices: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self._cluster.name
+
+    def observe(self, desired: Sequence[Desired]) -> list[Observation]:
+        asked_s = self._recorder.clock.now()
+        try:
+            seen = self._cluster.observe(desired)
+        except BumpError as error:
+            self._failed(error, asked_s=asked_s)
+            raise
+        at_s = self._recorder.clock.move_on()
+        self._recorder.add_look(self.name, asked_s, at_s, desired, seen)
+        return [replace(one, at_s=at_s) for one in seen]
+
+    def wait(self, timeout_s: float) -> bool:
+        try:
+            rang = self._cluster.wait(timeout_s)
+        except BumpError as error:
+            self._failed(error)
+            raise
+        self._recorder.add(self.name, at_s=self._recorder.clock.move_on())
+        return rang
+
+    def request_fetch(self, source: ObjectKey) -> str:
+        answer = self._cluster.request_fetch(source)
+        self._recorder.add(self.name, asked=str(source), answer=mask(answer))
+        return answer
+
+    def notices(self) -> tuple[str, ...]:
+        found = self._cluster.notices()
+        if found != self._notices:
+            self._notices = found
+            self._recorder.add(self.name, notices=[mask(one) for one in found])
+        return found
+
+    def _failed(self, error: BumpError, **when: float) -> None:
+        at_s = self._recorder.clock.move_on()
+        self._recorder.add(self.name, at_s=at_s, **when, error=encoding.encode_error(error))
+
+
+class _RecordedFacts:
+    def __init__(self, recorder: Recorder, context: str, source: Facts) -> None:
+        self._recorder = recorder
+        self._context = context
+        self._source = source
+        self._last: dict[str, Mapping[str, RevisionFacts]] = {}
+
+    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
+        found = self._source.facts(desired, shas)
+        if found != self._last.get(desired.site):
+            self._last[desired.site] = found
+            self._recorder.add(
+                self._context, facts={"site": desired.site, "revisions": encoding.encode_facts(found)}
+            )
+        return found

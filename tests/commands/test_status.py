@@ -1,0 +1,124 @@
+"""`bump status` as a process, against the sandbox."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bumper.objects import ObjectKey, condition
+from bumper.sandbox.stack import Stack
+
+K8S = Path(__file__).parents[2] / "k8s"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(K8S, os.environ, speed=20.0) as running:
+        running.bootstrap()
+        until_ready(running, "kevinryan-io", "sddbook-com")
+        yield running
+
+
+def until_ready(stack: Stack, *sites: str) -> None:
+    for site in sites:
+        deadline_s = time.monotonic() + 20.0
+        while time.monotonic() < deadline_s:
+            available = condition(stack.cluster.find(ObjectKey("Deployment", site, site)), "Available")
+            if available and available.status == "True":
+                break
+            time.sleep(0.05)
+        else:
+            raise AssertionError(f"{site} did not become available")
+
+
+def status(stack: Stack, *arguments: str) -> tuple[int, str, str]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bumper", "status", *arguments, "--repo", stack.url],
+        env=stack.child_environ(),
+        capture_output=True,
+        text=True,
+    )
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def status_json(stack: Stack, *arguments: str) -> dict[str, dict[str, Any]]:
+    code, stdout, stderr = status(stack, *arguments, "--output", "json")
+    assert code == 0, stderr
+    return {site["site"]: site for site in json.loads(stdout)["sites"]}
+
+
+def test_every_kustomization_of_the_tree_is_there_followed_or_not(stack: Stack) -> None:
+    sites = status_json(stack)
+    assert {"flux-system", "external-secrets", "umami", "observability", "kevinryan-io"} <= sites.keys()
+    ours = sites["kevinryan-io"]
+    assert (ours["outcome"], ours["wanted"]["tag"], ours["running"], ours["drift"]) == (
+        "ready",
+        "08a2c8e",
+        ["08a2c8e"],
+        [],
+    )
+    assert ours["applied"]["commit"]
+    assert ours["ageSeconds"] >= 0
+    root = sites["flux-system"]
+    assert root["wanted"] is None
+    assert root["outcome"] == "applied"
+    assert "no image at all" in root["notFollowed"]
+    # The sandbox plays no Helm: what waits for it says so instead of looking well.
+    assert sites["external-secrets"]["outcome"] != "ready"
+
+
+def test_the_table_fits_and_exits_0_unless_asked(stack: Stack) -> None:
+    code, stdout, stderr = status(stack)
+    assert code == 0, stderr
+    table = [line for line in stdout.splitlines() if not line.startswith("  ")]
+    assert table[1].split() == ["SITE", "WANTED", "APPLIED", "RUNNING", "VERDICT", "AGE"]
+    assert max(map(len, table)) <= 80
+    assert status(stack, "--exit-code")[0] == 3, "external-secrets is moving for ever"
+    assert status(stack, "kevinryan-io", "--exit-code")[0] == 0
+
+
+def test_what_someone_changed_in_the_cluster_is_drift(stack: Stack) -> None:
+    key = ObjectKey("Deployment", "sddbook-com", "sddbook-com")
+    image = f"{stack.registry.host}/sddbook-com:by-hand"
+    stack.registry.push("sddbook-com", "by-hand")
+    stack.cluster.patch(ObjectKey("Kustomization", "flux-system", "sddbook-com"), {"spec": {"suspend": True}})
+    containers = stack.cluster.find(key)["spec"]["template"]["spec"]["containers"]  # type: ignore[index]
+    stack.cluster.patch(
+        key, {"spec": {"template": {"spec": {"containers": [{**containers[0], "image": image}]}}}}
+    )
+    until_ready(stack, "sddbook-com")
+    site = status_json(stack, "sddbook-com")["sddbook-com"]
+    assert site["drift"] == [f"Deployment sddbook-com/sddbook-com has {image}, git wants 08a2c8e"]
+    assert site["outcome"] != "ready"
+
+
+def test_a_site_that_is_not_there_is_refused_with_those_that_are(stack: Stack) -> None:
+    code, _, stderr = status(stack, "kevinryan-oi")
+    assert code == 4
+    assert "kevinryan-io" in stderr
+
+
+def test_no_cluster_is_unknown_and_still_says_what_git_wants(stack: Stack, tmp_path: Path) -> None:
+    config = json.loads(stack.cluster.kubeconfig.read_text())
+    config["users"][0]["user"]["token"] = "another"
+    other = tmp_path / "kubeconfig"
+    other.write_text(json.dumps(config))
+    ran = subprocess.run(
+        [sys.executable, "-m", "bumper", "status", "kevinryan-io", "--repo", stack.url, "--output", "json"],
+        env={**stack.child_environ(), "KUBECONFIG": str(other)},
+        capture_output=True,
+        text=True,
+    )
+    (site,) = json.loads(ran.stdout)["sites"]
+    assert ran.returncode == 0
+    assert (site["outcome"], site["verdict"]["reason"], site["wanted"]["tag"]) == (
+        "unknown",
+        "NoAccess",
+        "08a2c8e",
+    )

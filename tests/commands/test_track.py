@@ -1,0 +1,96 @@
+"""`bump track` as a process, against the sandbox: what is recorded is judged again without it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bumper.sandbox.stack import Stack
+
+K8S = Path(__file__).parents[2] / "k8s"
+SITE = "kevinryan-io"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(K8S, os.environ, speed=20.0) as running:
+        running.bootstrap()
+        yield running
+
+
+def bump(environ: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bumper", *arguments], env=environ, capture_output=True, text=True
+    )
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def nowhere() -> dict[str, str]:
+    """An environment in which neither a cluster nor a repository can be found."""
+    return {"PATH": "/nowhere", "HOME": "/nowhere", "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+@pytest.mark.parametrize(("tag", "behaviour", "code"), [("abc1001", "ready", 0), ("abc1002", "crash", 11)])
+def test_a_recorded_deploy_prints_the_same_report_again(
+    stack: Stack, tmp_path: Path, tag: str, behaviour: str, code: int
+) -> None:
+    stack.registry.push(SITE, tag)
+    stack.behaviours[tag] = "crash" if behaviour == "crash" else "ready"
+    file = tmp_path / "deploy.jsonl"
+    arguments = ("--site", SITE, "--sha", tag, "--repo", stack.url, "--output", "json")
+    was, first, stderr = bump(stack.child_environ(), *arguments, "--record", str(file))
+    assert was == code, stderr
+    assert file.stat().st_mode & 0o077 == 0, "only its owner may read it"
+    for _ in range(2):
+        again, second, _ = bump(nowhere(), "track", "--replay", str(file), "--output", "json")
+        assert (again, json.loads(second)) == (code, json.loads(first))
+
+
+def test_a_followed_commit_is_recorded_too_and_shown_as_it_was(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "track.jsonl"
+    was, first, stderr = bump(
+        stack.child_environ(), "track", "--site", "sddbook-com", "--repo", stack.url, "--record", str(file)
+    )
+    assert was == 0, stderr
+    again, second, _ = bump(nowhere(), "track", "--replay", str(file))
+    assert (again, second) == (0, first)
+    assert "Ready" in second
+
+
+def test_the_timeline_tells_each_moment_with_the_size_and_time_of_the_pull(stack: Stack) -> None:
+    stack.registry.push("specmcp-ai", "abc1003")
+    arguments = ("--site", "specmcp-ai", "--sha", "abc1003", "--repo", stack.url)
+    _, stdout, _ = bump(stack.child_environ(), *arguments, "--output", "json")
+    timeline = json.loads(stdout)["sites"][0]["timeline"]
+    names = ["pushed", "fetched", "applied", "first pod", "image pulled", "ready"]
+    assert [moment["moment"] for moment in timeline] == names
+    assert all(moment["state"] == "reached" and moment["seconds"] >= 0 for moment in timeline)
+    assert "B in " in timeline[4]["detail"]
+
+
+def test_no_secret_is_in_a_recording(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "umami.jsonl"
+    bump(stack.child_environ(), "track", "--site", "specmcp-ai", "--repo", stack.url, "--record", str(file))
+    text = file.read_text(encoding="utf-8")
+    for secret in (stack.token, stack.cluster.api.token, stack.registry.identity_header):
+        assert secret not in text
+    assert '"kind":"Secret"' not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--replay", "missing.jsonl"], "missing.jsonl: No such file or directory"),
+        (["--replay", __file__], "line 1 is no line of a recording"),
+        (["--replay", "x", "--site", "web"], "--replay cannot be combined with --site"),
+        ([], "no site given"),
+    ],
+)
+def test_what_cannot_be_replayed_is_told(arguments: list[str], said: str) -> None:
+    code, _, stderr = bump(nowhere(), "track", *arguments)
+    assert code == 2
+    assert said in stderr
