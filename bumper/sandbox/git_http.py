@@ -49,9 +49,15 @@ class GitHTTP(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, root: Path, token: str, environ: Mapping[str, str], settings: Mapping[str, str], faults: Faults
+        self,
+        root: Path,
+        token: str,
+        environ: Mapping[str, str],
+        settings: Mapping[str, str],
+        faults: Faults,
+        address: str = "127.0.0.1",
     ) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__((address, 0), _Handler)
         self.requests: list[Request] = []
         self.faults = faults
         self.stopping = threading.Event()

@@ -30,7 +30,7 @@ _SETTINGS = {
 
 @dataclass
 class GitServer:
-    """Serves bare repositories below a temporary directory, on 127.0.0.1 and a free port.
+    """Serves bare repositories below a temporary directory, on `address` (loopback unless told) and a free port.
 
     `environ` is what git's processes get, less its GIT_ variables: neither the caller's repository nor the user's configuration
     may reach them. `settings` are git's configuration for all repositories; they go before what a repository itself says.
@@ -40,18 +40,19 @@ class GitServer:
     environ: Mapping[str, str] = field(repr=False)
     settings: dict[str, str] = field(default_factory=lambda: dict(_SETTINGS))
     faults: Faults = field(default_factory=Faults)
+    address: str = "127.0.0.1"
 
     def __post_init__(self) -> None:
         kept = {name: value for name, value in self.environ.items() if not name.startswith("GIT_")}
         self._environ = {**kept, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
         self._root = Path(tempfile.mkdtemp(prefix="bump-git-server-"))
-        self._http = GitHTTP(self._root, self.token, self._environ, self.settings, self.faults)
+        self._http = GitHTTP(self._root, self.token, self._environ, self.settings, self.faults, self.address)
         self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
-        """The origin, `http://127.0.0.1:PORT`; a repository's URL is that, `/` and its name."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        """The origin, `http://ADDRESS:PORT`; a repository's URL is that, `/` and its name."""
+        return f"http://{self.address}:{self._http.server_address[1]}"
 
     @property
     def requests(self) -> list[Request]:

@@ -60,32 +60,51 @@ class Access:
 
     def account(self, api: Api, namespace: str, name: str, rules: Iterable[Object]) -> Path:
         """The kubeconfig file of a new service account that may do this and nothing else, in every namespace."""
-        api.create("ServiceAccount", namespace, {"metadata": {"name": name}})
-        api.create("ClusterRole", "", {"metadata": {"name": name}, "rules": list(rules)})
-        binding = {
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "namespace": namespace, "name": name}],
-        }
-        api.create("ClusterRoleBinding", "", binding)
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-        answer = api.request("POST", path, json={"spec": {"expirationSeconds": 3600}}).raise_for_status()
-        return self._write(name, {"token": answer.json()["status"]["token"]})
+        return self._write(name, {"token": create_account(api, namespace, name, rules)})
 
     def _write(self, name: str, user: Object) -> Path:
-        cluster = {"server": self.server, "certificate-authority-data": _encoded(self.authority)}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": name, "cluster": cluster}],
-            "users": [{"name": name, "user": user}],
-            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-            "current-context": name,
-        }
-        path = self._folder / f"{name.replace(':', '-')}.kubeconfig"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(content))
-        return path
+        return write_kubeconfig(self._folder, name, self.server, self.authority.read_bytes(), user)
+
+
+def create_account(api: Api, namespace: str, name: str, rules: Iterable[Object]) -> str:
+    """The token, good for an hour, of a new service account that may do this and nothing else, in every namespace."""
+    api.create("ServiceAccount", namespace, {"metadata": {"name": name}})
+    api.create("ClusterRole", "", {"metadata": {"name": name}, "rules": list(rules)})
+    binding = {
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "namespace": namespace, "name": name}],
+    }
+    api.create("ClusterRoleBinding", "", binding)
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    answer = api.request("POST", path, json={"spec": {"expirationSeconds": 3600}}).raise_for_status()
+    token: str = answer.json()["status"]["token"]
+    return token
+
+
+def delete_account(api: Api, namespace: str, name: str) -> None:
+    """Takes back what `create_account` made; absent parts are no error."""
+    for kind, where in (("ClusterRoleBinding", ""), ("ClusterRole", ""), ("ServiceAccount", namespace)):
+        api.delete(kind, where, name)
+
+
+def write_kubeconfig(folder: Path, name: str, server: str, authority: bytes, user: Object) -> Path:
+    """A kubeconfig file of one context; `authority` is PEM, empty for the system's authorities."""
+    cluster = {"server": server}
+    if authority:
+        cluster["certificate-authority-data"] = base64.b64encode(authority).decode()
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+    path = folder / f"{name.replace(':', '-')}.kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(content))
+    return path
 
 
 def _encoded(path: Path) -> str:

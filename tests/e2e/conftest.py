@@ -1,6 +1,6 @@
 """One stack for the whole run: a cluster costs seconds and half a gigabyte. A test that breaks parts of it starts its own.
 
-`BUMP_E2E_LOGS=FOLDER` keeps the logs of all parts there.
+`BUMP_E2E_LOGS=FOLDER` keeps the logs of all parts there; `E2E_KUBECONFIG=FILE` is a cluster to be used instead (guest.py).
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from . import build
+from .guest import Guest
 from .repository import Repository, platform
 from .stack import Stack
 
@@ -28,6 +29,17 @@ def stack(programs: None) -> Iterator[Stack]:
     keep = os.environ.get("BUMP_E2E_LOGS")
     with Stack(keep=Path(keep) if keep else None) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Stack | Guest]:
+    """What tests of `bump` itself stand on: a stack of our own, or the cluster that we were told of."""
+    kubeconfig = os.environ.get("E2E_KUBECONFIG")
+    if not kubeconfig:
+        yield request.getfixturevalue("stack")
+        return
+    with Guest(Path(kubeconfig), os.environ) as guest:
+        yield guest
 
 
 @pytest.fixture(scope="session")

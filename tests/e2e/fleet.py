@@ -7,8 +7,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
+from .platforms import Platform
 from .repository import Repository
-from .stack import FLUX_NAMESPACE, Stack
+from .stack import FLUX_NAMESPACE
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Site:
 
 
 def fleet(
-    stack: Stack, name: str, sites: Iterable[Site], *, source: Mapping[str, Any] | None = None
+    stack: Platform, name: str, sites: Iterable[Site], *, source: Mapping[str, Any] | None = None
 ) -> Repository:
     """The repository `name`, bootstrapped: its GitRepository is `name`, its root Kustomization `fleet-name`."""
     found = list(sites)
@@ -49,11 +50,11 @@ def fleet(
         files[f"{folder}/deployment.yaml"] = _yaml(_deployment(stack, site))
         files |= {f"{folder}/{file}": text.encode() for file, text in site.files.items()}
     repository = Repository(stack, name, files)
-    repository.bootstrap()
+    repository.bootstrap(secret=name)  # a cluster may have a Secret `flux-system` that is not ours
     return repository
 
 
-def _source(stack: Stack, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+def _source(stack: Platform, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
@@ -61,7 +62,7 @@ def _source(stack: Stack, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         "spec": {
             "interval": "1m0s",
             "ref": {"branch": "main"},
-            "secretRef": {"name": "flux-system"},
+            "secretRef": {"name": name},
             "url": f"{stack.git.url}/{name}.git",
             **spec,
         },
@@ -83,7 +84,7 @@ def _kustomization(name: str, source: str, path: str, spec: Mapping[str, Any]) -
     }
 
 
-def _deployment(stack: Stack, site: Site) -> dict[str, Any]:
+def _deployment(stack: Platform, site: Site) -> dict[str, Any]:
     labels = {"app": site.name}
     container = {
         "name": site.name,

@@ -60,6 +60,14 @@ class ImagePusher:
         }
         return self._manifest(repository, tag, manifest)
 
+    def take_away(self, repository: str, tag: str) -> None:
+        """Deletes the image under that tag, as a person or a retention rule does."""
+        head = self._http.head(
+            f"{repository}/manifests/{tag}", headers={"Accept": _MANIFEST}
+        ).raise_for_status()
+        digest = head.headers["Docker-Content-Digest"]
+        self._http.delete(f"{repository}/manifests/{digest}").raise_for_status()
+
     def push_index(self, repository: str, tag: str, architectures: tuple[str, ...]) -> str:
         """The digest of a multi-platform index with one healthy image for each architecture."""
         entries = []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .api import Object
-from .stack import Stack
+from .platforms import Platform
 
 T = TypeVar("T")
 
@@ -28,12 +28,12 @@ def condition(found: Object | None, kind: str) -> Object:
     return next((entry for entry in entries if entry["type"] == kind), {})
 
 
-def running_images(stack: Stack, namespace: str) -> set[tuple[str, str]]:
+def running_images(stack: Platform, namespace: str) -> set[tuple[str, str]]:
     """Image and imageID of every ready container."""
     return {(entry["image"], entry["imageID"]) for entry in containers(stack, namespace) if entry["ready"]}
 
 
-def waiting(stack: Stack, namespace: str, reason: str) -> list[Object]:
+def waiting(stack: Platform, namespace: str, reason: str) -> list[Object]:
     """The containers of the namespace that wait for that reason."""
     return [
         entry
@@ -42,7 +42,7 @@ def waiting(stack: Stack, namespace: str, reason: str) -> list[Object]:
     ]
 
 
-def containers(stack: Stack, namespace: str) -> list[Object]:
+def containers(stack: Platform, namespace: str) -> list[Object]:
     """The status of every container of the namespace."""
     return [
         entry

@@ -12,7 +12,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from .api import Object
-from .stack import FLUX_NAMESPACE, Stack
+from .platforms import Platform
+from .stack import FLUX_NAMESPACE
 
 TREE = Path(__file__).resolve().parents[2] / "k8s"
 _COMPONENTS = "k8s/flux-system/gotk-components.yaml"
@@ -30,7 +31,7 @@ _IMAGE = re.compile(
 class Repository:
     """One repository with the branch main. Pushes are plain git's: a clone, a commit, a push."""
 
-    def __init__(self, stack: Stack, name: str, files: Mapping[str, bytes]) -> None:
+    def __init__(self, stack: Platform, name: str, files: Mapping[str, bytes]) -> None:
         self.stack = stack
         self.name = name
         self.url = f"{stack.git.url}/{name}.git"
@@ -122,7 +123,7 @@ class Repository:
         return answer.stdout.strip()
 
 
-def platform(stack: Stack) -> Repository:
+def platform(stack: Platform) -> Repository:
     """Our own k8s/ tree in the stack: its registry's host is ours, and the images that it names are pushed there."""
     files = {
         f"k8s/{path.relative_to(TREE).as_posix()}": path.read_bytes()
@@ -138,7 +139,7 @@ def platform(stack: Stack) -> Repository:
     return Repository(stack, "platform", files)
 
 
-def _localized(content: bytes, stack: Stack) -> bytes:
+def _localized(content: bytes, stack: Platform) -> bytes:
     for image in _IMAGE.finditer(content):
         stack.images.push(image["repository"].decode(), image["tag"].decode())
     return _IMAGE.sub(

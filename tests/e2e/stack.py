@@ -1,15 +1,21 @@
 """One cluster on loopback, started in seconds and gone without a trace.
 
 The control plane, Flux's controllers, a node, a registry and a git server.
+
+    PYTHONPATH=tests python -m e2e.stack --serve     prints its settings, as lines for a shell, and runs until Ctrl-C
 """
 
+import argparse
 import contextlib
 import os
 import secrets
 import shutil
+import signal
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -244,3 +250,24 @@ def _copy_logs(folder: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("*.log"):
         shutil.copy(log, target)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--serve", action="store_true", required=True, help="run until Ctrl-C")
+    parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), Stack() as stack:
+        stack.images.push("base", "1")
+        for name, value in (
+            ("KUBECONFIG", stack.admin_kubeconfig),
+            ("E2E_REGISTRY", stack.registry),
+            ("E2E_BASE", "base:1"),
+        ):
+            print(f"export {name}={value}", flush=True)  # noqa: T201
+        threading.Event().wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -6,24 +6,31 @@ played against any follower.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .api import Object
 from .fleet import Site, fleet
 from .looks import condition, eventually, waiting
+from .platforms import Platform
 from .record import Recorder
 from .repository import Repository
 from .stack import FLUX_NAMESPACE, Stack
 
 
+class Notes(Protocol):
+    """Hears what a scenario does, at the moment it does it."""
+
+    def note(self, text: str) -> None: ...
+
+
 class Play:
     """One scenario on the stage: its fleet, and the words that scenarios are told in."""
 
-    def __init__(self, stack: Stack, name: str, repository: Repository, recorder: Recorder) -> None:
+    def __init__(self, stack: Platform, name: str, repository: Repository, notes: Notes) -> None:
         self.stack = stack
         self.name = name
         self.repository = repository
-        self._recorder = recorder
+        self._notes = notes
 
     def push_tag(self, tag: str, **image: Any) -> str:
         """Pushes an image (unless `image` is absent=True) and the commit that names it, and has Flux fetch it."""
@@ -54,7 +61,7 @@ class Play:
         self.say(f"patched {kind} {name}: {spec}")
 
     def say(self, text: str) -> None:
-        self._recorder.note(text)
+        self._notes.note(text)
 
     # --- what a scenario waits for
 
@@ -153,17 +160,22 @@ def scenario(
     return enter
 
 
-def play(name: str, stack: Stack) -> Recorder:
-    """Sets the fleet up and records the steps; fleet, site and namespace bear the scenario's name."""
+def set_up(name: str, stack: Platform, notes: Notes) -> Play:
+    """The scenario's fleet, up and running if it is to be: fleet, site and namespace bear the scenario's name."""
     chosen = SCENARIOS[name]
     repository = fleet(stack, name, [Site(name, **chosen.site)], source=chosen.source)
-    first = repository.tip
-    recorder = Recorder(stack.api, namespaces=[name], names=[name])
-    stage = Play(stack, name, repository, recorder)
+    stage = Play(stack, name, repository, notes)
     if chosen.settle:
-        stage.until_ready(first)
+        stage.until_ready(repository.tip)
+    return stage
+
+
+def play(name: str, stack: Stack) -> Recorder:
+    """Sets the fleet up and records the steps."""
+    recorder = Recorder(stack.api, namespaces=[name], names=[name])
+    stage = set_up(name, stack, recorder)
     with recorder:
-        chosen.steps(stage)
+        SCENARIOS[name].steps(stage)
     for kind in ("Kustomization", "GitRepository"):
         if stack.api.find(kind, FLUX_NAMESPACE, name) is not None:
             stack.api.merge(kind, FLUX_NAMESPACE, name, {"spec": {"suspend": True}})

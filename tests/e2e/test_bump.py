@@ -9,15 +9,16 @@ import pytest
 
 from .access import FOLLOWER
 from .fleet import Site, fleet
+from .guest import Guest
 from .looks import eventually, running_images
 from .repository import Repository
 from .stack import Stack
 
 
 @pytest.fixture(scope="module")
-def kubeconfig(stack: Stack) -> Path:
+def kubeconfig(cluster: Stack | Guest) -> Path:
     """What a workflow would be given."""
-    return stack.account("bump", FOLLOWER)
+    return cluster.account("bump", FOLLOWER)
 
 
 def bump(repository: Repository, kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,30 +42,30 @@ def bump(repository: Repository, kubeconfig: Path, *arguments: str) -> subproces
     )
 
 
-def test_a_healthy_bump(stack: Stack, kubeconfig: Path) -> None:
-    repository = fleet(stack, "bump-healthy", [Site("bump-healthy")])
-    eventually(lambda: running_images(stack, "bump-healthy"), "the site runs")
+def test_a_healthy_bump(cluster: Stack | Guest, kubeconfig: Path) -> None:
+    repository = fleet(cluster, "bump-healthy", [Site("bump-healthy")])
+    eventually(lambda: running_images(cluster, "bump-healthy"), "the site runs")
     before = repository.tip
-    digest = stack.images.push("bump-healthy", "abc1234")
+    digest = cluster.images.push("bump-healthy", "abc1234")
     ended = bump(repository, kubeconfig, "--site", "bump-healthy", "--sha", "abc1234")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    image = f"{stack.registry}/bump-healthy"
-    assert (f"{image}:abc1234", f"{image}@{digest}") in running_images(stack, "bump-healthy")
+    image = f"{cluster.registry}/bump-healthy"
+    assert (f"{image}:abc1234", f"{image}@{digest}") in running_images(cluster, "bump-healthy")
     assert repository.tip != before
 
 
-def test_an_image_that_is_not_there(stack: Stack, kubeconfig: Path) -> None:
-    repository = fleet(stack, "bump-missing", [Site("bump-missing")])
+def test_an_image_that_is_not_there(cluster: Stack | Guest, kubeconfig: Path) -> None:
+    repository = fleet(cluster, "bump-missing", [Site("bump-missing")])
     before = repository.tip
     ended = bump(repository, kubeconfig, "--site", "bump-missing", "--sha", "abc1234")
     assert ended.returncode == 4, ended.stdout + ended.stderr
     assert repository.tip == before
 
 
-def test_a_crash_loop(stack: Stack, kubeconfig: Path) -> None:
-    repository = fleet(stack, "bump-crash", [Site("bump-crash")])
-    eventually(lambda: running_images(stack, "bump-crash"), "the site runs")
-    stack.images.push("bump-crash", "abc1234", behaviour="crash", log="starting\nno such table: pages")
+def test_a_crash_loop(cluster: Stack | Guest, kubeconfig: Path) -> None:
+    repository = fleet(cluster, "bump-crash", [Site("bump-crash")])
+    eventually(lambda: running_images(cluster, "bump-crash"), "the site runs")
+    cluster.images.push("bump-crash", "abc1234", behaviour="crash", log="starting\nno such table: pages")
     ended = bump(repository, kubeconfig, "--site", "bump-crash", "--sha", "abc1234")
     assert ended.returncode == 11, ended.stdout + ended.stderr
     assert "no such table: pages" in ended.stdout + ended.stderr

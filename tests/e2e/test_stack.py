@@ -33,8 +33,7 @@ def ready(stack: Stack, kustomization: str) -> Object:
     return condition(stack.api.find("Kustomization", FLUX_NAMESPACE, kustomization), "Ready")
 
 
-def test_flux_applies_our_tree(tree: Repository) -> None:
-    stack = tree.stack
+def test_flux_applies_our_tree(stack: Stack, tree: Repository) -> None:
     wanted = {site: f"{stack.registry}/{site}:{tag}" for site, tag in sites(tree).items()}
     assert len(wanted) == 7
 
@@ -49,8 +48,7 @@ def test_flux_applies_our_tree(tree: Repository) -> None:
     assert ready(stack, "flux-system")["message"] == f"Applied revision: main@sha1:{tree.tip}"
 
 
-def test_what_cannot_become_ready_says_why(tree: Repository) -> None:
-    stack = tree.stack
+def test_what_cannot_become_ready_says_why(stack: Stack, tree: Repository) -> None:
     for name, why in NEVER_READY.items():
         eventually(partial(_says, stack, name, why), f"Kustomization {name}: {why}")
     found = {entry["metadata"]["name"] for entry in stack.api.list("Kustomization", FLUX_NAMESPACE)}
@@ -70,9 +68,9 @@ MANIFESTS = sorted(path for path in TREE.rglob("*.yaml") if path.name != "kustom
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: str(path.relative_to(TREE)))
-def test_every_manifest_is_valid(path: Path, tree: Repository) -> None:
+def test_every_manifest_is_valid(path: Path, stack: Stack, tree: Repository) -> None:
     """By the API server's own validation, unknown fields included; those that Flux does not get to among them."""
-    api = tree.stack.api
+    api = stack.api
     for manifest in YAML(typ="safe").load_all(path.read_bytes()):
         metadata = manifest["metadata"]
         namespace = metadata.get("namespace", "")
@@ -93,8 +91,7 @@ def test_every_manifest_is_valid(path: Path, tree: Repository) -> None:
         assert answer.is_success, answer.text
 
 
-def test_a_plain_push_rolls_the_deployment(tree: Repository) -> None:
-    stack = tree.stack
+def test_a_plain_push_rolls_the_deployment(stack: Stack, tree: Repository) -> None:
     digest = stack.images.push("kevinryan-io", "abc1234")
     commit = tree.set_tag("kevinryan-io", "abc1234")
     tree.request_fetch()
@@ -104,8 +101,7 @@ def test_a_plain_push_rolls_the_deployment(tree: Repository) -> None:
     eventually(lambda: commit in ready(stack, "kevinryan-io").get("message", ""), "the commit is applied")
 
 
-def test_a_missing_image_is_backed_off(tree: Repository) -> None:
-    stack = tree.stack
+def test_a_missing_image_is_backed_off(stack: Stack, tree: Repository) -> None:
     before = running_images(stack, "sddbook-com")
     tree.set_tag("sddbook-com", "0000000")
     tree.request_fetch()

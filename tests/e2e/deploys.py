@@ -1,0 +1,290 @@
+"""The scenarios as deploys: what happens, whom `bump` is asked to follow, and the verdict that it must give.
+
+Those of `scenarios` push by plain git, and `bump track` follows one of their commits while they go on; in the others `bump` itself
+pushes.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from .fleet import Site, fleet
+from .looks import eventually
+from .program import Ended, Ground, Run
+from .scenarios import SCENARIOS
+from .stage import Play, set_up
+
+_PUSHED = re.compile(r"pushed ([0-9a-f]{40})")
+TAG = "abc1234"
+
+
+class Act(Play):
+    """A play with `bump` in it."""
+
+    def __init__(self, ground: Ground, name: str, site: dict[str, Any]) -> None:
+        super().__init__(ground.platform, name, fleet(ground.platform, name, [Site(name, **site)]), self)
+        self.ground = ground
+        self.first = self.repository.tip
+
+    def note(self, text: str) -> None:
+        """Nobody records it."""
+
+    def image(self, tag: str = TAG, **behaves: Any) -> None:
+        self.stack.images.push(self.name, tag, **behaves)
+
+    def bump(self, *arguments: str, tag: str = TAG) -> Run:
+        """The main job."""
+        return self.ground.start(self.repository.url, "--site", self.name, "--tag", tag, *arguments)
+
+    def track(self, commit: str, *arguments: str) -> Run:
+        """Follows a commit that is on the branch."""
+        url = self.repository.url
+        return self.ground.start(url, "track", "--site", self.name, "--commit", commit, *arguments)
+
+    def until_pushed(self, before: str) -> str:
+        """The commit that `bump` has pushed."""
+        eventually(lambda: self.repository.tip != before, f"{self.name}: a push")
+        return self.repository.tip
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """`act` plays on a fleet of one site that is up, and returns how each run of `bump` in it ended."""
+
+    name: str
+    verdicts: tuple[tuple[str, str, int], ...]  # outcome, reason and exit code of each run
+    act: Callable[[Ground], list[Ended]]
+    both: bool  # the sandbox plays it too
+    alone: bool  # it breaks what others need meanwhile
+
+
+DEPLOYS: dict[str, Deploy] = {}
+
+
+@dataclass
+class _Follower:
+    """Starts `bump track` when the scenario has made its push number `push`."""
+
+    ground: Ground
+    name: str
+    push: int
+    arguments: tuple[str, ...]
+    url: str = ""
+    runs: list[Run] = field(default_factory=list)
+    pushes: int = 0
+
+    def note(self, text: str) -> None:
+        if pushed := _PUSHED.match(text):
+            if self.pushes == self.push:
+                track = ("track", "--site", self.name, "--commit", pushed[1])
+                self.runs.append(self.ground.start(self.url, *track, *self.arguments))
+            self.pushes += 1
+
+
+def _follow(name: str, push: int, arguments: tuple[str, ...], ground: Ground) -> list[Ended]:
+    follower = _Follower(ground, name, push, arguments)
+    stage = set_up(name, ground.platform, follower)
+    follower.url = stage.repository.url
+    try:
+        SCENARIOS[name].steps(stage)
+        return [run.result() for run in follower.runs]
+    finally:
+        for run in follower.runs:
+            run.kill()
+
+
+def follows(
+    name: str,
+    outcome: str,
+    reason: str,
+    exit_code: int,
+    *arguments: str,
+    push: int = 0,
+    both: bool = False,
+    alone: bool = False,
+) -> None:
+    """Enters the scenario of that name, with the verdict on its push number `push`."""
+    act = partial(_follow, name, push, arguments)
+    DEPLOYS[name] = Deploy(name, ((outcome, reason, exit_code),), act, both, alone)
+
+
+def deploy(
+    *verdicts: tuple[str, str, int], both: bool = False, alone: bool = False, **site: Any
+) -> Callable[[Callable[[Act], list[Run]]], Callable[[Act], list[Run]]]:
+    """Enters the function as a deploy; `site` is what its Site has beyond the minimum."""
+
+    def enter(steps: Callable[[Act], list[Run]]) -> Callable[[Act], list[Run]]:
+        name = f"deploy-{steps.__name__.replace('_', '-')}"
+
+        def act(ground: Ground) -> list[Ended]:
+            stage = Act(ground, name, site)
+            stage.until_ready(stage.first)
+            runs = steps(stage)
+            try:
+                return [run.result() for run in runs]
+            finally:
+                for run in runs:
+                    run.kill()
+
+        DEPLOYS[name] = Deploy(name, verdicts, act, both, alone)
+        return steps
+
+    return enter
+
+
+READY = ("ready", "Ready", 0)
+CRASHED = ("failed", "CrashLoop", 11)
+
+# --- scenarios in which somebody else pushes
+
+follows("never-ready", "failed", "NotReady", 11, both=True)
+follows("check-times-out", "failed", "HealthCheckFailed", 11, both=True)
+follows("other-unhealthy", "blocked", "HealthCheckFailed", 6, push=1)
+follows("healthy", *READY, both=True)
+follows("healthy-wait", *READY, both=True)
+follows("three-replicas", *READY, both=True)
+follows("slow-start", *READY, both=True)
+follows("crash-loop", *CRASHED, both=True)
+follows("out-of-memory", "failed", "OOMKilled", 11)
+follows("missing-tag", "failed", "NoSuchTag", 11, both=True)
+follows("past-deadline", *CRASHED, both=True)
+follows("init-crash", *CRASHED)
+# What the commit wants cannot be read: there is nothing to follow.
+follows("broken-yaml", "refused", "NotYaml", 4, both=True)
+follows("unknown-kind", "blocked", "ReconciliationFailed", 6)
+follows("wrong-type", "failed", "ReconciliationFailed", 11, both=True)
+follows("quota", "failed", "QuotaExceeded", 11)
+follows("superseded", "superseded", "Superseded", 0, both=True)
+follows("later-commit", *READY, both=True)
+follows("fix-while-checking", *READY, push=1, both=True)
+follows("controller-restart", *READY, alone=True)
+follows("source-outage", *READY, both=True, alone=True)
+
+
+# --- `bump` itself
+
+
+@deploy(READY, both=True)
+def healthy(act: Act) -> list[Run]:
+    act.image()
+    return [act.bump()]
+
+
+@deploy(READY, both=True, kustomization={"wait": True, "timeout": "2m"})
+def slow_and_waited_for(act: Act) -> list[Run]:
+    act.image(behaviour="slow", ready_after_s=10)
+    return [act.bump()]
+
+
+@deploy(("refused", "ImageMissing", 4), both=True)
+def image_that_does_not_exist(act: Act) -> list[Run]:
+    return [act.bump("--wait-for-image", "0")]
+
+
+@deploy(("failed", "TagGone", 11), both=True)
+def image_that_the_node_does_not_find(act: Act) -> list[Run]:
+    act.image()
+    run = act.bump()
+    act.until_pushed(act.first)
+    act.stack.images.take_away(act.name, TAG)
+    return [run]
+
+
+@deploy(CRASHED, both=True)
+def crash_loop(act: Act) -> list[Run]:
+    act.image(behaviour="crash", log="starting\nfatal: no such table: pages")
+    return [act.bump()]
+
+
+@deploy(("timed-out", "NotRolledOut", 3), both=True)
+def never_ready_at_the_deadline(act: Act) -> list[Run]:
+    act.image(behaviour="unready")
+    return [act.bump("--timeout", "15s")]
+
+
+@deploy(("suspended", "Suspended", 6), READY, both=True)
+def suspended_kustomization(act: Act) -> list[Run]:
+    act.patch("Kustomization", act.name, {"suspend": True})
+    act.image()
+    first = act.bump()
+    first.result()
+    act.patch("Kustomization", act.name, {"suspend": None})
+    return [first, act.track(act.repository.tip)]
+
+
+@deploy(("suspended", "Suspended", 6), READY, both=True)
+def suspended_source(act: Act) -> list[Run]:
+    act.patch("GitRepository", act.name, {"suspend": True})
+    act.image()
+    first = act.bump()
+    first.result()
+    act.patch("GitRepository", act.name, {"suspend": None})
+    return [first, act.track(act.repository.tip)]
+
+
+@deploy(READY, both=True)
+def source_out_of_reach_for_a_while(act: Act) -> list[Run]:
+    act.patch("GitRepository", act.name, {"url": "http://127.0.0.1:1/nobody.git"})
+    act.until_source("GitOperationFailed")
+    act.image()
+    run = act.bump()
+    commit = act.until_pushed(act.first)
+    time.sleep(3)  # it follows the source that fails
+    act.patch("GitRepository", act.name, {"url": act.repository.url})
+    act.until_fetched(commit)
+    return [run]
+
+
+@deploy(("superseded", "Superseded", 0), READY, both=True)
+def superseded_by_a_later_bump(act: Act) -> list[Run]:
+    act.image(behaviour="unready")
+    act.image("def5678")
+    first = act.bump()
+    eventually(lambda: len(act.pods()) > 1, "a pod of the first")
+    return [first, act.bump(tag="def5678")]
+
+
+@deploy(("superseded", "Reverted", 0), both=True)
+def reverted(act: Act) -> list[Run]:
+    act.image(behaviour="unready")
+    run = act.bump()
+    eventually(lambda: len(act.pods()) > 1, "a pod of the new tag")
+    act.push_tag("1.0.0", absent=True)
+    return [run]
+
+
+@deploy(("blocked", "BuildFailed", 6), both=True)
+def broken_by_a_later_commit(act: Act) -> list[Run]:
+    act.image()
+    commit = act.repository.set_tag(act.name, TAG)
+    act.push_file("service.yaml", b"apiVersion: v1\nkind: [Service\n", "Broken")
+    return [act.track(commit, "--timeout", "20s")]
+
+
+@deploy(("blocked", "DependencyNotReady", 6), both=True)
+def blocked_by_a_dependency(act: Act) -> list[Run]:
+    act.patch("Kustomization", act.name, {"dependsOn": [{"name": "absent"}]})
+    act.image()
+    return [act.bump()]
+
+
+_SETTINGS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: deploy-pruned}\n"
+
+
+@deploy(READY, both=True, files={"settings.yaml": _SETTINGS})
+def pruned(act: Act) -> list[Run]:
+    run = act.track(act.push_file("settings.yaml", None, "No settings any more"))
+    eventually(lambda: act.stack.api.find("ConfigMap", act.name, "settings") is None, "it is pruned")
+    return [run]
+
+
+@deploy(READY, both=True, alone=True)
+def api_restarted(act: Act) -> list[Run]:
+    act.image(behaviour="slow", ready_after_s=15)
+    run = act.bump()
+    eventually(lambda: len(act.pods()) > 1, "a pod of the new tag")
+    act.stack.restart("kube-apiserver")
+    return [run]
