@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("edit", "land", "contention")
+NAMES = ("edit", "land", "contention", "registry", "following")
 
 
 def main(names: list[str]) -> int:

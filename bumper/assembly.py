@@ -5,18 +5,24 @@ The only place where git, registry, cluster and terminal meet. Each is imported 
 
 import argparse
 import json
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from bumper import report
+from bumper.audience import Audience
 from bumper.commands import Context
-from bumper.errors import EXIT_INTERRUPTED, TreeMissing, UsageError
+from bumper.errors import EXIT_INTERRUPTED, BumpError, TreeMissing, UsageError
 from bumper.journal import Journal
+from bumper.publishing import Several
+from bumper.recording import Recorder
 from bumper.report import Report
+from bumper.systems import Clock
 from bumper.terminal import Terminal, open_terminal
 
 if TYPE_CHECKING:
@@ -44,13 +50,17 @@ class Assembly:
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
-        self.clock = SystemClock()
+        self._system_clock = SystemClock()
+        self.clock: Clock = self._system_clock
+        self._audience = self._open_audience()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+        if error:
+            self._end_publishing(lambda audience: _told_of(audience, error))
         if isinstance(error, TreeMissing) and not self.arguments.repo:
             # Nobody named this repository: we only stand in it.
             raise UsageError(
@@ -67,7 +77,7 @@ class Assembly:
 
     def journal(self, terminal: Terminal) -> Journal:
         """Counts its seconds from now on."""
-        return Journal(self.clock.now, terminal)
+        return Journal(self.clock.now, Several(terminal, self._audience) if self._audience else terminal)
 
     def finish(self, outcome: Report, terminal: Terminal) -> int:
         """Prints the report as `--output` wants it; returns its exit code."""
@@ -75,6 +85,7 @@ class Assembly:
         terminal.write(report.verdicts(outcome))
         if self.arguments.output == "json":
             self.context.stdout.write(json.dumps(report.as_data(outcome), indent=2) + "\n")
+        self._end_publishing(lambda audience: audience.finish(outcome))
         return outcome.exit_code
 
     def interrupt(self, standing: Sequence[str], terminal: Terminal) -> int:
@@ -90,6 +101,7 @@ class Assembly:
                 "sites": [],
             }
             self.context.stdout.write(json.dumps(data, indent=2) + "\n")
+        self._end_publishing(lambda audience: audience.interrupt(standing))
         return EXIT_INTERRUPTED
 
     def repository(self) -> "Remote":
@@ -113,12 +125,41 @@ class Assembly:
         from bumper.kube import Cluster
 
         clusters = [
-            Cluster(context=name, environ=self.context.environ, clock=self.clock)
+            Cluster(context=name, environ=self.context.environ, clock=self._system_clock)
             for name in self.arguments.context or [None]
         ]
         for cluster in clusters:
             self._stack.callback(cluster.close)
         return clusters
+
+    def recorder(self) -> Recorder | None:
+        """Writes what `--record` asks for, readable by its owner alone; from now on the run goes by its clock."""
+        path = self.arguments.record
+        if not path:
+            return None
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            stream = self._stack.enter_context(Path(path).open("w", encoding="utf-8", buffering=1))  # noqa: SIM115 (closed with the run)
+        except OSError as error:
+            raise UsageError(f"--record {path}: {error.strerror}") from None
+        recorder = Recorder(stream.write, self._system_clock)
+        self.clock = recorder.clock
+        return recorder
+
+    def _open_audience(self) -> Audience | None:
+        asked = getattr(self.arguments, "publish", None)
+        if not asked:
+            return None
+        repository = str(self.arguments.repo or "")
+        return Audience(asked, self.context.environ, self._system_clock.now, platform_url=repository)
+
+    def _end_publishing(self, end: Callable[[Audience], list[str]]) -> None:
+        """Once everything has been printed: a GitHub that does not answer must not hold back what we know."""
+        audience, self._audience = self._audience, None
+        if audience:
+            self.context.afterwards.callback(
+                lambda: self.context.stderr.writelines(f"  ! {line}\n" for line in end(audience))
+            )
 
     def _location(self) -> str:
         """A URL, or a directory: that of a checkout stands for its origin, with the credentials that its own settings name."""
@@ -133,3 +174,10 @@ class Assembly:
                 "no platform repository: this is no git checkout", hint="name it with --repo URL"
             )
         return str(root)
+
+
+def _told_of(audience: Audience, error: BaseException) -> list[str]:
+    if isinstance(error, BumpError):
+        return audience.fail(error)
+    # Nobody shall read for ever that something is being deployed.
+    return audience.interrupt(["bump ended before its time: see the log of the run"])

@@ -6,8 +6,10 @@ when it is asked for, so that `--help` and a refused request stay fast.
 
 import argparse
 import importlib
+import io
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -22,7 +24,9 @@ from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MEANINGS, BumpError, 
 # Verb → module and summary: the summaries stand here so that `bump --help` imports no command.
 COMMANDS: Mapping[str, str] = {
     "track": "follow a commit that is already on the branch",
+    "status": "what every site wants, runs and is worth",
     "edit": "change the tag in files: no git, no network",
+    "action": "the main job as a step of a workflow: inputs and outputs of action.yml",
     "demo": "the main job on a simulated platform, all on this machine",
 }
 MAIN_COMMAND = "deploy"
@@ -62,8 +66,14 @@ def parser_of(verb: str) -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Nothing may fail for want of a letter after a file was changed.
+            stream.reconfigure(errors="backslashreplace")
     context = Context(environ=dict(os.environ), cwd=Path.cwd(), stdout=sys.stdout, stderr=sys.stderr)
     wants_json = "--output=json" in words or ("--output", "json") in pairwise(words)
+    # A workflow that is cancelled and a pod that is stopped get SIGTERM: they too are told where things stand.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         verb = words.pop(0) if words and words[0] in COMMANDS else MAIN_COMMAND
         parser = parser_of(verb)
@@ -75,6 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _print_error(error, context, wants_json=wants_json)
         return error.exit_code
     except KeyboardInterrupt:
+        if wants_json:
+            interrupted = {
+                "outcome": "interrupted",
+                "exitCode": EXIT_INTERRUPTED,
+                "standing": ["nothing was written"],
+                "sites": [],
+            }
+            context.stdout.write(json.dumps(interrupted, indent=2) + "\n")
         context.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -85,10 +103,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc(file=context.stderr)
         context.stderr.write("This is a bug in bump: please report it with the lines above.\n")
         return EXIT_BUG
+    finally:
+        _finish(context)
 
 
 def _command(verb: str) -> Command:
     return cast(Command, importlib.import_module(f"bumper.commands.{verb}"))
+
+
+def _finish(context: Context) -> None:
+    """What may take some more time, after everything has been printed; a second Ctrl-C ends it."""
+    try:
+        context.stdout.flush()
+        context.afterwards.close()
+    except (KeyboardInterrupt, BrokenPipeError):
+        return
 
 
 def _epilog() -> str:

@@ -9,22 +9,29 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "bumper"
 PURE = {
+    "admission",
+    "chart",
+    "comment",
     "errors",
     "history",
     "image",
     "journal",
     "manifest",
+    "markdown",
     "objects",
+    "overview",
     "platform",
+    "recording",
     "report",
+    "request",
     "revision",
     "rollout",
     "tree",
 }
 READS_YAML = {"manifest"}
-SYSTEMS = {"git", "kube", "registry", "terminal"}
-PIPE = {"follow", "pipeline"}
-FRONT = {"__init__", "__main__", "assembly", "cli", "commands", "options"}
+SYSTEMS = {"git", "github", "kube", "registry", "terminal"}
+PIPE = {"attempts", "follow", "lineage", "gate", "pipeline", "publishing", "sticky", "systems"}
+FRONT = {"__init__", "__main__", "assembly", "audience", "cli", "commands", "options"}
 SLOW = {"azure", "git", "httpx", "kr8s", "kubernetes", "rich", "websockets"}
 
 

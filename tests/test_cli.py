@@ -112,10 +112,11 @@ def test_the_readme_shows_the_help_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_readme_shows_the_exit_codes_as_they_are() -> None:
-    rows = dict(re.findall(r"^\| (\d+) \| [^|]* \| (.*) \|$", README, re.MULTILINE))
+    section = README.partition("### Exit codes")[2].partition("\n#")[0]
+    rows = dict(re.findall(r"^\| (\d+) \| [^|]* \| (.*) \|$", section, re.MULTILINE))
     assert rows == {str(code): meaning for code, meaning in EXIT_MEANINGS.items()}
     for outcome, code in EXIT_CODES.items():
-        row = re.search(rf"^\| {code} \| ([^|]*) \|", README, re.MULTILINE)
+        row = re.search(rf"^\| {code} \| ([^|]*) \|", section, re.MULTILINE)
         assert row
         assert outcome.value in row[1].split(", ")
 
@@ -124,3 +125,20 @@ def test_every_option_of_every_command_is_explained() -> None:
     for verb in (MAIN_COMMAND, *COMMANDS):
         for action in parser_of(verb)._actions:
             assert action.help, f"{verb} {action.dest}"
+
+
+def test_an_output_that_lacks_a_letter_fails_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text("spec:\n  containers:\n  - {name: web, image: 'reg.io/web:1.0'}\n", encoding="utf-8")
+    arguments = ("edit", "pod.yaml", "--image", "reg.io/web", "--tag", "2.0")
+    done = bump(*arguments, cwd=tmp_path, environ={"PYTHONIOENCODING": "latin-1"})
+    assert done.returncode == 0, done.stderr
+    assert "reg.io/web:2.0" in file.read_text(encoding="utf-8")
+
+
+def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").symlink_to("b.yaml")
+    (tmp_path / "b.yaml").symlink_to("a.yaml")
+    done = bump("edit", "a.yaml", "--image", "reg.io/web", "--tag", "2.0", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: a.yaml")

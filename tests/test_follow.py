@@ -34,7 +34,7 @@ DESIRED = Desired(
 )
 
 
-def flux(kind: str, name: str, sha: str, **status: Any) -> dict[str, Any]:
+def flux(kind: str, name: str, **status: Any) -> dict[str, Any]:
     ready = {"type": "Ready", "status": "True", "reason": "Succeeded", "message": "", "observedGeneration": 1}
     return {
         "kind": kind,
@@ -58,9 +58,9 @@ def look(sha: str, image: ImageReference) -> Observation:
     counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
     return Observation(
         at_s=0.0,
-        source=flux("GitRepository", "flux-system", sha, artifact={"revision": revision}),
+        source=flux("GitRepository", "flux-system", artifact={"revision": revision}),
         kustomization=flux(
-            "Kustomization", "web", sha, lastAppliedRevision=revision, lastAttemptedRevision=revision
+            "Kustomization", "web", lastAppliedRevision=revision, lastAttemptedRevision=revision
         ),
         workload={
             "kind": "Deployment",
@@ -242,6 +242,34 @@ def test_a_later_bump_supersedes_and_is_named() -> None:
     assert followed.verdict.outcome is Outcome.SUPERSEDED
     assert "3.0" in followed.verdict.message
     assert LATER[:7] in followed.verdict.message
+
+
+def test_a_later_commit_that_cannot_be_read_blocks_us_and_is_not_waited_out() -> None:
+    broken = look(BEFORE, OLD)
+    revision = f"main@sha1:{LATER}"
+    failed = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "BuildFailed",
+        "message": "kustomize build failed: yaml: line 5",
+    }
+    status = {
+        "observedGeneration": 1,
+        "lastAppliedRevision": f"main@sha1:{BEFORE}",
+        "lastAttemptedRevision": revision,
+        "conditions": [failed],
+    }
+    assert broken.kustomization is not None
+    broken = replace(
+        broken,
+        source=flux("GitRepository", "flux-system", artifact={"revision": revision}),
+        kustomization={**broken.kustomization, "status": status},
+    )
+    clock = HandClock()
+    unreadable = {**tree("2.0"), "k8s/web/deployment.yaml": "containers: ["}
+    followed, _ = run(Scripted([broken], clock), repository=History(trees={LATER: unreadable}))
+    assert (followed.verdict.outcome, followed.verdict.reason) == (Outcome.BLOCKED, "BuildFailed")
+    assert clock.time < 10.0
 
 
 def test_what_git_answered_is_not_asked_again_and_what_it_could_not_is() -> None:

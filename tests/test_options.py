@@ -5,7 +5,7 @@ import pytest
 from bumper import options
 from bumper.errors import UsageError
 from bumper.history import Origin
-from bumper.pipeline import Wanted
+from bumper.request import Wanted
 
 FULL = "abc1234def5678abc1234def5678abc1234def56"
 
@@ -24,7 +24,7 @@ def test_what_is_no_duration(text: str) -> None:
 
 
 def test_a_short_sha_is_the_tag_and_a_full_one_is_looked_up() -> None:
-    assert options.wanted_commit("web", "abc1234") == Wanted("web", "abc1234", is_commit=False)
+    assert options.wanted_commit("web", "abc1234") == Wanted("web", "abc1234", is_commit=True)
     assert options.wanted_commit("web", FULL) == Wanted("web", FULL, is_commit=True)
     assert options.wanted_tag("web", FULL) == Wanted("web", FULL, is_commit=False)
 
@@ -60,3 +60,34 @@ def test_by_hand_the_origin_names_the_person_and_a_full_sha_asked_for() -> None:
     assert options.origin({"USER": "kevin"}, (Wanted("web", FULL, is_commit=True),)) == Origin(
         "", FULL, "", "kevin"
     )
+
+
+@pytest.mark.parametrize(
+    ("environ", "platform_url", "expected"),
+    [
+        ({}, "https://github.com/acme/platform.git", ""),
+        (
+            {"GITHUB_REPOSITORY": "acme/web"},
+            "https://github.com/acme/platform.git",
+            "https://github.com/acme/web",
+        ),
+        ({"GITHUB_REPOSITORY": "acme/platform"}, "https://github.com/acme/platform.git", ""),
+        ({"GITHUB_REPOSITORY": "acme/platform"}, "git@github.com:acme/platform.git", ""),
+        (
+            {"GITHUB_REPOSITORY": "acme/web", "GITHUB_SERVER_URL": "https://git.acme.example"},
+            "https://github.com/acme/web",
+            "https://git.acme.example/acme/web",
+        ),
+    ],
+)
+def test_images_come_from_the_repository_of_the_workflow_unless_that_is_the_platform_s(
+    environ: dict[str, str], platform_url: str, expected: str
+) -> None:
+    assert options.source(environ, platform_url) == expected
+
+
+def test_platforms() -> None:
+    assert options.platforms("linux/amd64, Linux/ARM64/v8") == ["linux/amd64", "linux/arm64/v8"]
+    for text in ("", "linux/amd64,", "amd64"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is no platform"):
+            options.platforms(text)

@@ -4,16 +4,21 @@ A command takes its surroundings from `Context`: only `cli` reads the environmen
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a command may know of the process it runs in. Texts for people and machines go to these two streams."""
+    """What a command may know of the process it runs in. Texts for people and machines go to these two streams.
+
+    `afterwards` is what may take some more time once everything has been printed; it cannot change the exit code.
+    """
 
     environ: Mapping[str, str]
     cwd: Path
     stdout: TextIO
     stderr: TextIO
+    afterwards: ExitStack = field(default_factory=ExitStack)

@@ -60,7 +60,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             _say(log, FAILURES[arguments.fail](stack, target))
         else:
             _say(log, f"Its build workflow has pushed {SHA}. What would change:")
-            _bump(stack, site, ["--dry-run"], context, log)
+            if code := _bump(stack, site, ["--dry-run"], context, log):
+                return code
             _say(log, "And now for real:")
         return _bump(stack, site, [], context, log)
 

@@ -1,17 +1,27 @@
 """The main job: one tag, one commit, followed until Ready or a verdict."""
 
 import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from bumper import options, pipeline
+from bumper import options, pipeline, report
+from bumper.admission import Nodes
 from bumper.assembly import Assembly
 from bumper.commands import Context
-from bumper.errors import Outcome, UsageError
-from bumper.follow import Followed, Lineage, follow
+from bumper.errors import BumpError, Outcome, UsageError
+from bumper.follow import Followed, follow
 from bumper.journal import Journal
-from bumper.pipeline import Change, Deadlines, Landed, Plan, Request, Wanted
+from bumper.lineage import Lineage
+from bumper.pipeline import Change, Landed, Plan
+from bumper.platform import overrides
+from bumper.recording import Subject
 from bumper.report import Report, SiteReport
-from bumper.rollout import Desired, Verdict
+from bumper.request import Deadlines, Request, Wanted
+from bumper.rollout import Desired, Moment, Verdict
+
+if TYPE_CHECKING:
+    from bumper.kube import Cluster
 
 SUMMARY = "Changes a site's image tag in its GitOps repository, commits it, and follows Flux and the rollout until it is Ready."
 
@@ -31,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_repository(parser)
     options.add_choice(parser)
+    options.add_image(parser)
     options.add_follow(parser)
     how = parser.add_argument_group("how far to go")
     how.add_argument(
@@ -38,19 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--no-wait", action="store_true", help="stop after the push")
     how.add_argument(
-        "--wait-for-image",
-        type=options.duration,
-        default=Deadlines.image_s,
-        metavar="TIME",
-        help="how long to wait for an image that is not in the registry yet (default: 20s)",
-    )
-    how.add_argument(
         "--push-timeout",
         type=options.duration,
         default=Deadlines.push_s,
         metavar="TIME",
         help="how long to try against other pushes (default: 2m)",
     )
+    options.add_publish(parser)
     options.add_output(parser)
 
 
@@ -61,12 +66,18 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     with Assembly(arguments, context) as parts:
         # Clusters are opened first: a kubeconfig that cannot be used must be known before anything is written.
         clusters = [] if arguments.no_wait or arguments.dry_run else parts.clusters()
+        recorder = parts.recorder() if clusters else None
         terminal = parts.terminal(name_sites=several)
         journal = parts.journal(terminal)
         landed: Landed | None = None
         try:
             repository = parts.repository()
-            plan, manifests = pipeline.prepare(request, repository, parts.registry(), parts.clock, journal)
+            request = replace(request, source=options.source(context.environ, repository.url))
+            nodes = _nodes([] if request.platforms else clusters, journal)
+            plan, manifests = pipeline.prepare(
+                request, repository, parts.registry(), parts.clock, journal, nodes
+            )
+            _tell_overrides(plan, journal)
             if arguments.dry_run:
                 return parts.finish(_dry_run(plan, journal), terminal)
             landed = pipeline.land(request, plan, manifests, repository, parts.clock, journal)
@@ -75,12 +86,41 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             else:
                 desired = [_desired(change, landed) for change in landed.plan.changes]
                 lineage = Lineage(repository, request.choice, parts.clock)
-                followed = follow(
-                    desired, clusters, lineage, parts.clock, request.deadlines.rollout_s, journal
-                )
+                timeout_s = request.deadlines.rollout_s
+                if recorder:
+                    subjects = [_subject(change, landed, journal) for change in landed.plan.changes]
+                    recorder.begin(
+                        [one.name for one in clusters],
+                        timeout_s,
+                        subjects,
+                        started_s=journal.started,
+                        notices=journal.notices,
+                    )
+                followed = follow(desired, clusters, lineage, parts.clock, timeout_s, journal, recorder)
+                if recorder:
+                    recorder.end()
         except KeyboardInterrupt:
             return parts.interrupt(_standing(request, landed, journal), terminal)
         return parts.finish(_report(landed, followed, journal), terminal)
+
+
+def _nodes(clusters: Sequence["Cluster"], journal: Journal) -> Callable[[], list[Nodes]]:
+    """What the clusters run on: asked for at once, waited for when it is called. What cannot be read is told, and known no better."""
+    asked = {cluster.name: cluster.platforms() for cluster in clusters}
+
+    def known() -> list[Nodes]:
+        found = []
+        for name, answer in asked.items():
+            try:
+                found.append(Nodes(name, answer.result()))
+            except BumpError as error:
+                journal.notice(
+                    f"{name}: the nodes can't be read ({error.message}): not known whether the image can run there; "
+                    "--platform says what must be there"
+                )
+        return found
+
+    return known
 
 
 def _request(arguments: argparse.Namespace, context: Context) -> Request:
@@ -98,6 +138,8 @@ def _request(arguments: argparse.Namespace, context: Context) -> Request:
         choice=choice,
         deadlines=Deadlines(arguments.wait_for_image, arguments.push_timeout, arguments.timeout),
         origin=options.origin(context.environ, wanted),
+        platforms=tuple(arguments.platform),
+        pin=arguments.pin,
     )
 
 
@@ -142,6 +184,27 @@ def _desired(change: Change, landed: Landed) -> Desired:
     )
 
 
+def _subject(change: Change, landed: Landed, journal: Journal) -> Subject:
+    return Subject(
+        desired=_desired(change, landed),
+        previous=change.target.image,
+        place=change.place,
+        revision=landed.revision,
+        url=change.target.url,
+        header=(change.target.image.tag, change.image.tag),
+        is_written=bool(change.edits),
+        steps=journal.steps(change.site),
+        since_s=journal.since(change.site),
+    )
+
+
+def _tell_overrides(plan: Plan, journal: Journal) -> None:
+    for change in plan.changes:
+        before, _ = plan.files.get(change.target.field.path, (b"", b""))
+        for notice in overrides.notices(change.target, before):
+            journal.notice(f"{change.site}: {notice}")
+
+
 def _dry_run(plan: Plan, journal: Journal) -> Report:
     return Report(
         sites=tuple(_site(change, None, _planned(change), change.site, journal) for change in plan.changes),
@@ -175,25 +238,30 @@ def _report(landed: Landed, followed: list[Followed], journal: Journal) -> Repor
     changes = {change.site: change for change in landed.plan.changes}
     sites = [
         _site(
-            changes[one.site], landed, _unless_unchanged(changes[one.site], one.verdict), one.label, journal
+            changes[one.site],
+            landed,
+            report.unless_unchanged(
+                one.verdict, changes[one.site].image, is_written=bool(changes[one.site].edits)
+            ),
+            one.label,
+            journal,
+            one.timeline,
         )
         for one in followed
     ]
     return Report(tuple(sites), journal.seconds, tuple(journal.notices))
 
 
-def _unless_unchanged(change: Change, verdict: Verdict) -> Verdict:
-    if verdict.outcome is Outcome.READY and not change.edits:
-        return replace(
-            verdict, outcome=Outcome.UNCHANGED, message=f"{change.image.tag} was already there and is Ready"
-        )
-    return verdict
-
-
 def _site(
-    change: Change, landed: Landed | None, verdict: Verdict, label: str, journal: Journal
+    change: Change,
+    landed: Landed | None,
+    verdict: Verdict,
+    label: str,
+    journal: Journal,
+    timeline: tuple[Moment, ...] = (),
 ) -> SiteReport:
-    own = journal.steps(label) if label != change.site else ()
+    steps = journal.steps(change.site) + (journal.steps(label) if label != change.site else ())
+    is_written = landed is not None and bool(change.edits)
     return SiteReport(
         site=label,
         previous=change.target.image,
@@ -201,8 +269,9 @@ def _site(
         place=change.place,
         revision=landed.revision if landed else None,
         verdict=verdict,
-        steps=journal.steps(change.site) + own,
+        steps=steps,
         url=change.target.url,
+        timeline=report.whole_timeline(steps, timeline, is_written=is_written),
     )
 
 

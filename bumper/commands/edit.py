@@ -62,7 +62,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     _refuse_unusable(arguments)
     paths: dict[Path, str] = {}
     for name in arguments.files:
-        paths.setdefault((context.cwd / name).resolve(), name)
+        try:
+            paths.setdefault((context.cwd / name).resolve(), name)
+        except (OSError, RuntimeError) as error:  # a symbolic link that leads to itself
+            raise UsageError(f"{name}: cannot be read: {error}") from None
     files = [_planned(name, path, arguments) for path, name in paths.items()]
     if not any(file.fields for file in files):
         raise _missing(arguments.image, files)
@@ -70,7 +73,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         _write_bytes(context.stdout, files[0].edited)
     elif arguments.diff:
         for file in files:
-            _write_bytes(context.stdout, splice.diff(file.name, file.content, file.edited).encode())
+            _write_bytes(
+                context.stdout,
+                splice.diff(file.name, file.content, file.edited).encode(errors="surrogateescape"),
+            )
     else:
         if not arguments.check:
             _replace([file for file in files if file.edited != file.content])

@@ -100,7 +100,8 @@ def _build_failed(
     desired: Desired, observation: Observation, flux: Standing, ready: Condition
 ) -> Iterator[Finding]:
     # What cannot be built may be what we cannot read either: then a later commit broke it, which holds ours.
-    is_later = flux.run is Carries.UNKNOWN and _includes_ours(observation, flux.in_flight_revision)
+    tried = flux.in_flight_revision or at(observation.kustomization, "status", "lastAttemptedRevision") or ""
+    is_later = flux.run is Carries.UNKNOWN and _includes_ours(observation, tried)
     if flux.run is not Carries.OURS and not is_later:
         return
     key = desired.kustomization

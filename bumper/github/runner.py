@@ -1,0 +1,44 @@
+"""What a step of a workflow tells its runner: outputs by a file, annotations by lines of its log.
+
+Law: nothing that a cluster or a commit wrote can become a command. While foreign text is printed, commands are stopped; a value in the
+file of outputs ends at a line that nobody can guess.
+Source: GitHub's documentation, "Workflow commands for GitHub Actions".
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+_IN_A_LINE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_IN_A_PROPERTY = {**_IN_A_LINE, ":": "%3A", ",": "%2C"}
+
+
+@contextmanager
+def stopped_commands(log: TextIO) -> Iterator[None]:
+    """Nothing that is printed inside is read as a command."""
+    token = secrets.token_hex(16)
+    log.write(f"::stop-commands::{token}\n")
+    log.flush()
+    try:
+        yield
+    finally:
+        log.write(f"::{token}::\n")
+        log.flush()
+
+
+def annotation(level: str, title: str, text: str) -> str:
+    """The line that makes an annotation; `level` is `error`, `warning` or `notice`."""
+    return f"::{level} title={_written(title, _IN_A_PROPERTY)}::{_written(text, _IN_A_LINE)}\n"
+
+
+def append_outputs(path: Path, outputs: Mapping[str, str]) -> None:
+    """Adds the outputs of this step to the file that the runner reads."""
+    end = f"end-{secrets.token_hex(16)}"
+    with path.open("a", encoding="utf-8") as stream:
+        stream.writelines(f"{name}<<{end}\n{value}\n{end}\n" for name, value in outputs.items())
+
+
+def _written(text: str, replaced: Mapping[str, str]) -> str:
+    return text.translate({ord(char): written for char, written in replaced.items()})

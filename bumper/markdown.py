@@ -1,0 +1,86 @@
+"""Foreign text inside GitHub's Markdown.
+
+Law: what a cluster, an image or a commit wrote is shown as it is and does nothing. It stays inside its own element, makes no link, no
+emoji, no formula, mentions nobody and refers to no issue. Markdown's signs become character references, which never make structure
+(CommonMark 0.31, section 2.5). What GitHub looks for in the finished text (`@name`, `#12`, `GH-12`, `:smile:`) and what its Markdown
+links by itself (`https://…`, `www.…`, addresses) is parted by a word joiner, which has no width.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from bumper.rollout.masking import mask
+from bumper.rollout.verdict import printable
+
+_JOINER = "\u2060"
+_SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "&<>*_~`[]|\\$!"}
+_PARTED = re.compile(
+    r"@|#|\bGH-(?=\d)|:(?=//)|:(?=[a-z0-9_+-]+:)|\bwww(?=\.)|\b(?:mailto|xmpp):", re.IGNORECASE
+)
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/%-]+")
+_CUT = "…"
+_LONGEST, _LONGEST_LINE = 4_000, 1_000
+
+
+def inline(text: str, limit: int = 2000) -> str:
+    """`text` as one line of prose that may stand anywhere but at the beginning of a line; at most `limit` bytes long."""
+    return _fitted(" ".join(_told(text).split()), limit, _escaped)
+
+
+def code(text: str, limit: int = 300) -> str:
+    """The same in a typewriter face."""
+    return f"<code>{inline(text, limit)}</code>"
+
+
+def link(text: str, address: str) -> str:
+    """`text`, which is Markdown already, as a link; without one where `address` is no plain web address."""
+    return f"[{text}]({address})" if _ADDRESS.fullmatch(address) else text
+
+
+def preformatted(lines: Sequence[str], limit: int) -> str:
+    """A block of lines as they are, of at most `limit` bytes: the last lines are left out first, and it says how many."""
+    shown: list[str] = []
+    left = limit
+    for line in lines:
+        shown.append(_raw(line))
+        left -= size(shown[-1]) + 1
+        if left < 0:
+            shown[-1] = f"({len(lines) - len(shown) + 1} more lines)"
+            break
+    # A block that begins with <pre> ends with </pre> and nowhere else (CommonMark 0.31, section 4.6, kind 1).
+    return "<pre>" + "\n".join(shown) + "</pre>"
+
+
+def size(text: str) -> int:
+    """How long GitHub may find `text` by its strictest reading: in bytes."""
+    return len(text.encode())
+
+
+def _escaped(line: str) -> str:
+    return _PARTED.sub(lambda found: found[0] + _JOINER, line).translate(_SIGNS)
+
+
+def _raw(line: str) -> str:
+    # Unlike prose a line of a log or a diff keeps its spaces.
+    kept = "".join(char for char in line[:_LONGEST] if char.isprintable())
+    return mask(kept)[:_LONGEST_LINE].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _told(text: str) -> str:
+    # What is shown is shorter than this anyway; looking for secrets takes its time in long texts.
+    return printable(text[:_LONGEST])
+
+
+def _fitted(text: str, limit: int, write: Callable[[str], str]) -> str:
+    """`write(text)`, or of the longest beginning of `text` that fits."""
+    whole = write(text)
+    if size(whole) <= limit:
+        return whole
+    shortest, longest = 0, len(text)
+    while shortest < longest:
+        middle = (shortest + longest + 1) // 2
+        if size(write(text[:middle])) <= limit - size(_CUT):
+            shortest = middle
+        else:
+            longest = middle - 1
+    return write(text[:shortest]) + _CUT

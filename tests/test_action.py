@@ -1,0 +1,185 @@
+"""The step of a workflow: inputs to the command line, JSON to outputs and annotations; and what the shipped files must hold."""
+
+import argparse
+import io
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bumper.commands import Context, action
+from bumper.errors import EXIT_USAGE, Outcome, UsageError
+
+ROOT = Path(__file__).parent.parent
+ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
+FILES = [ROOT / "action.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+
+
+def test_inputs_become_the_options_of_the_main_job() -> None:
+    environ = {
+        "BUMP_INPUT_SET": "web=abc1234\n\n  api=abc1234 \n",
+        "BUMP_INPUT_CONTEXT": "blue\ngreen",
+        "BUMP_INPUT_REPO": "octo/platform",
+        "BUMP_INPUT_BRANCH": "main",
+        "BUMP_INPUT_TIMEOUT": "5m",
+        "BUMP_INPUT_WAIT": "false",
+        "BUMP_INPUT_DRY_RUN": "true",
+        "BUMP_INPUT_COMMENT": "false",
+        "GITHUB_SERVER_URL": "https://github.example",
+    }
+    assert action.words(environ) == [
+        "--output=json",
+        "--branch=main",
+        "--timeout=5m",
+        "--set=web=abc1234",
+        "--set=api=abc1234",
+        "--context=blue",
+        "--context=green",
+        "--repo=https://github.example/octo/platform",
+        "--dry-run",
+        "--no-wait",
+        "--publish=summary",
+    ]
+
+
+def test_an_input_can_be_no_option() -> None:
+    found = action.words({"BUMP_INPUT_SITE": "--force", "BUMP_INPUT_REPO": "https://host.example/a/b"})
+    assert "--site=--force" in found
+    assert "--repo=https://host.example/a/b" in found
+
+
+def test_the_platform_is_where_the_action_comes_from() -> None:
+    assert "--repo=https://github.com/octo/platform" in action.words(
+        {"BUMP_ACTION_REPOSITORY": "octo/platform"}
+    )
+    with pytest.raises(UsageError, match="no platform repository"):
+        action.words({})
+    with pytest.raises(UsageError, match="wait: 'yes', expected true or false"):
+        action.words({"BUMP_INPUT_REPO": "a/b", "BUMP_INPUT_WAIT": "yes"})
+
+
+def site(outcome: Outcome, name: str = "web") -> dict[str, Any]:
+    return {
+        "site": name,
+        "outcome": outcome.value,
+        "reason": "Reason",
+        "message": f"{name} message",
+        "hint": "hint",
+        "serving": "old",
+        "commit": "c" * 40,
+        "previousTag": "1",
+        "tag": "2",
+        "digest": "sha256:1",
+        "stages": [{"stage": "image", "seconds": 0.5}],
+    }
+
+
+def test_outputs_speak_of_the_worst_site_and_hold_all() -> None:
+    sites = [site(Outcome.READY), {**site(Outcome.FAILED, "api"), "tag": "9"}]
+    result = {"outcome": "failed", "exitCode": 11, "sites": sites}
+    outputs = action.outputs_of(result)
+    assert set(outputs) == set(ACTION["outputs"])
+    assert (outputs["outcome"], outputs["tag"], outputs["previous-tag"]) == ("failed", "9", "1")
+    assert json.loads(outputs["durations"]) == {"web": {"image": 0.5}, "api": {"image": 0.5}}
+    assert json.loads(outputs["verdict"]) == result
+
+
+def test_an_error_has_outputs_too() -> None:
+    error = {"reason": "ImageMissing", "message": "reg.io/web:1: no such image", "hint": "push it"}
+    result = {"outcome": "refused", "exitCode": 4, "error": error, "sites": []}
+    outputs = action.outputs_of(result)
+    assert (outputs["outcome"], outputs["reason"], outputs["commit"]) == ("refused", "ImageMissing", "")
+    assert action.annotations_of(result) == [
+        ("error", "bump: refused", "reg.io/web:1: no such image\npush it")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "levels"),
+    [
+        (Outcome.READY, []),
+        (Outcome.UNCHANGED, []),
+        (Outcome.SUPERSEDED, ["warning"]),
+        (Outcome.TIMED_OUT, ["warning"]),
+        (Outcome.FAILED, ["error"]),
+        (Outcome.SUSPENDED, ["error"]),
+    ],
+)
+def test_what_is_not_where_it_should_be_is_annotated(outcome: Outcome, levels: list[str]) -> None:
+    found = action.annotations_of({"outcome": outcome.value, "exitCode": 0, "sites": [site(outcome)]})
+    assert [level for level, _, _ in found] == levels
+    assert all(text == "web message\nserving now: old\nhint" for _, _, text in found)
+
+
+def test_a_wrong_input_ends_the_step_with_an_annotation_and_outputs(tmp_path: Path) -> None:
+    log = io.StringIO()
+    outputs = tmp_path / "outputs"
+    environ = {"BUMP_INPUT_REPO": "octo/platform", "BUMP_INPUT_SITE": "web", "GITHUB_OUTPUT": str(outputs)}
+    context = Context(environ=environ, cwd=tmp_path, stdout=log, stderr=io.StringIO())
+    assert action.run(argparse.Namespace(), context) == EXIT_USAGE
+    first, *told, resumed, annotation = log.getvalue().splitlines()
+    assert first.startswith("::stop-commands::")
+    assert resumed == f"::{first.removeprefix('::stop-commands::')}::"
+    assert annotation.startswith("::error title=bump%3A usage::web: expected one of --sha and --tag")
+    assert told[0].startswith("error: web: expected one of")
+    assert "outcome<<" in outputs.read_text()
+
+
+def test_a_kubeconfig_is_a_file_of_ours_alone_and_removed(tmp_path: Path) -> None:
+    environ = {"BUMP_INPUT_KUBECONFIG": "apiVersion: v1\n", "RUNNER_TEMP": str(tmp_path)}
+    context = Context(environ=environ, cwd=tmp_path, stdout=io.StringIO(), stderr=io.StringIO())
+    with action._kubeconfig(context) as within:
+        path = Path(within["KUBECONFIG"])
+        assert path.read_text() == "apiVersion: v1\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == []
+    with action._kubeconfig(Context({}, tmp_path, io.StringIO(), io.StringIO())) as within:
+        assert "KUBECONFIG" not in within
+
+
+def test_every_input_reaches_the_program_by_the_environment() -> None:
+    text = (ROOT / "action.yml").read_text()
+    assert {name for name in ACTION["inputs"] if f"${{{{ inputs.{name} }}}}" not in text} == set()
+    read = {
+        f"BUMP_INPUT_{name.upper().replace('-', '_')}"
+        for name in (*action._TEXTS, *action._LISTS, *action._CHANNELS)
+    }
+    read |= {f"BUMP_INPUT_{name}" for name in ("REPO", "WAIT", "DRY_RUN", "KUBECONFIG")}
+    (step,) = [one for one in ACTION["runs"]["steps"] if one.get("id") == "bump"]
+    assert {name for name in step["env"] if name.startswith("BUMP_INPUT_")} == read
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_expression_stands_in_a_script_and_every_action_is_pinned(path: Path) -> None:
+    loaded = yaml.safe_load(path.read_text())
+    steps = [
+        *loaded.get("runs", {}).get("steps", []),
+        *(s for job in loaded.get("jobs", {}).values() for s in job.get("steps", [])),
+    ]
+    assert steps
+    for step in steps:
+        assert "${{" not in step.get("run", "")
+        if "uses" in step and not step["uses"].startswith("./"):
+            assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", step["uses"])
+    for line in path.read_text().splitlines():
+        assert not re.search(r"uses: \w.*@[0-9a-f]{40}$", line), "the version stands beside a pin"
+
+
+def test_the_action_itself_uses_nothing_but_githubs_own() -> None:
+    used = [step["uses"] for step in ACTION["runs"]["steps"] if "uses" in step]
+    assert [one for one in used if not one.startswith("actions/")] == []
+
+
+@pytest.mark.parametrize("path", FILES[1:], ids=lambda path: path.name)
+def test_workflows_begin_without_permissions_and_jobs_have_the_least(path: Path) -> None:
+    loaded = yaml.safe_load(path.read_text())
+    assert loaded["permissions"] == {}
+    assert all("permissions" in job and "timeout-minutes" in job for job in loaded["jobs"].values())
+    group = loaded["concurrency"]
+    if "bump-" in group["group"]:
+        assert group == {"group": "bump-${{ inputs.site }}", "cancel-in-progress": False, "queue": "max"}
