@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 
-.PHONY: demo test lint types bench e2e e2e-peers lock gotk-components clean setup
+.PHONY: demo test lint types actions bench e2e e2e-peers lock gotk-components clean setup
 
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
@@ -18,6 +19,17 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+# The action and the workflows, linted and then run by a runner. Needs Go, which builds actionlint and act once.
+actions: setup $(ACTIONLINT)
+	$(ACTIONLINT)
+	$(BIN)/zizmor --offline --quiet --no-progress --persona pedantic action.yml .github
+	$(BIN)/pytest tests/actions $(ARGS)
+
+$(ACTIONLINT): | setup
+	@command -v go >/dev/null || { echo "go is missing: actionlint is built with it. On Debian: apt-get install golang" >&2; exit 1; }
+	@GOBIN=$(abspath $(VENV))/go go install github.com/rhysd/actionlint/cmd/actionlint@v$(lastword $(subst -, ,$@))
+	@mv $(VENV)/go/actionlint $@
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

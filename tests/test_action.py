@@ -3,20 +3,19 @@
 import argparse
 import io
 import json
-import os
 import re
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from bumper.commands import Context, action
 from bumper.errors import EXIT_USAGE, Outcome, UsageError
 
 ROOT = Path(__file__).parent.parent
-ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
+ACTION: dict[str, Any] = YAML(typ="safe").load((ROOT / "action.yml").read_text())
 FILES = [ROOT / "action.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
 
 
@@ -137,7 +136,7 @@ def test_a_kubeconfig_is_a_file_of_ours_alone_and_removed(tmp_path: Path) -> Non
         path = Path(within["KUBECONFIG"])
         assert path.read_text() == "apiVersion: v1\n"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
     with action._kubeconfig(Context({}, tmp_path, io.StringIO(), io.StringIO())) as within:
         assert "KUBECONFIG" not in within
 
@@ -156,7 +155,7 @@ def test_every_input_reaches_the_program_by_the_environment() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_no_expression_stands_in_a_script_and_every_action_is_pinned(path: Path) -> None:
-    loaded = yaml.safe_load(path.read_text())
+    loaded = YAML(typ="safe").load(path.read_text())
     steps = [
         *loaded.get("runs", {}).get("steps", []),
         *(s for job in loaded.get("jobs", {}).values() for s in job.get("steps", [])),
@@ -177,7 +176,7 @@ def test_the_action_itself_uses_nothing_but_githubs_own() -> None:
 
 @pytest.mark.parametrize("path", FILES[1:], ids=lambda path: path.name)
 def test_workflows_begin_without_permissions_and_jobs_have_the_least(path: Path) -> None:
-    loaded = yaml.safe_load(path.read_text())
+    loaded = YAML(typ="safe").load(path.read_text())
     assert loaded["permissions"] == {}
     assert all("permissions" in job and "timeout-minutes" in job for job in loaded["jobs"].values())
     group = loaded["concurrency"]

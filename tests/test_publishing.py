@@ -284,6 +284,7 @@ def test_a_wait_longer_than_the_grace_is_not_waited_for_and_is_said() -> None:
     told.begin("web", OLD, NEW)
     channel.heard.wait()
     assert told.finish(outcome()) == ["comment: GitHub: 403 secondary rate limit"]
+    assert channel.closed.is_set(), "it gave up at once"
     assert len(channel.told) == 1
 
 

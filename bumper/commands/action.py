@@ -1,7 +1,8 @@
 """The main job as a step of a workflow: the inputs of action.yml in, its outputs and annotations out.
 
-Inputs come by the environment only (`BUMP_INPUT_SITE`, …): no text of an event ever reaches a shell. The job itself is `bump` with the same
-options, and its JSON is where outputs and annotations come from.
+Inputs come by the environment only (`BUMP_INPUT_SITE`, …): no text of an event
+ever reaches a shell. The job itself is `bump` with the same
+same options, and its JSON is where outputs and annotations come from.
 """
 
 import argparse

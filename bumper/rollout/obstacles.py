@@ -19,6 +19,10 @@ from bumper.rollout.verdict import Stage, Verdict
 # Graces in seconds. What only a person can change is said at once; what heals by itself gets more than one of Flux's tries.
 _CERTAIN_S, _SLIP_S, _ACCESS_S, _MISSING_S, _OUTAGE_S = 3.0, 10.0, 15.0, 30.0, 60.0
 
+# While the API server restarts, source-controller 1.9.3 can't read its secret and calls that AuthenticationFailed too. The words
+# are Go's (net/net.go, syscall.ECONNREFUSED).
+_API_IS_AWAY = "connect: connection refused"
+
 
 def suspended(desired: Desired, observation: Observation, flux: Standing) -> Finding | None:
     """The object that someone has suspended on the way of our commit. Suspended objects keep an old Ready=True."""
@@ -88,7 +92,8 @@ def _source(desired: Desired, observation: Observation, flux: Standing) -> Itera
         yield _finding(Outcome.BLOCKED, stalled.reason, message, hint, _CERTAIN_S, Stage.FETCHED)
     elif ready and ready.status == "False":
         message = f"{key} can't be fetched{since(ready)}: {ready.message}"
-        grace_s = _ACCESS_S if ready.reason == "AuthenticationFailed" else _OUTAGE_S
+        is_refused = ready.reason == "AuthenticationFailed" and _API_IS_AWAY not in ready.message
+        grace_s = _ACCESS_S if is_refused else _OUTAGE_S
         yield _finding(Outcome.BLOCKED, ready.reason, message, hint, grace_s, Stage.FETCHED)
 
 

@@ -92,11 +92,11 @@ def test_every_manifest_is_valid(path: Path, stack: Stack, tree: Repository) -> 
 
 
 def test_a_plain_push_rolls_the_deployment(stack: Stack, tree: Repository) -> None:
-    digest = stack.images.push("kevinryan-io", "abc1234")
-    commit = tree.set_tag("kevinryan-io", "abc1234")
+    digest = stack.images.push("kevinryan-io", "fed4321")
+    commit = tree.set_tag("kevinryan-io", "fed4321")
     tree.request_fetch()
     image = f"{stack.registry}/kevinryan-io"
-    wanted = {(f"{image}:abc1234", f"{image}@{digest}")}
+    wanted = {(f"{image}:fed4321", f"{image}@{digest}")}
     eventually(lambda: running_images(stack, "kevinryan-io") == wanted, "only the new image runs")
     eventually(lambda: commit in ready(stack, "kevinryan-io").get("message", ""), "the commit is applied")
 

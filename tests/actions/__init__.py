@@ -1,0 +1,1 @@
+"""The shipped action and workflows, run by a runner: `act` in its host mode, without Docker."""
