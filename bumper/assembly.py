@@ -94,12 +94,7 @@ class Assembly:
         terminal.write([(report.Span("Interrupted", "warn"), report.Span(f": {standing[0]}"))])
         terminal.write([(report.Span(f"  {line}"),) for line in standing[1:]])
         if self.arguments.output == "json":
-            data = {
-                "outcome": "interrupted",
-                "exitCode": EXIT_INTERRUPTED,
-                "standing": list(standing),
-                "sites": [],
-            }
+            data = report.interrupted_as_data(standing)
             self.context.stdout.write(json.dumps(data, indent=2) + "\n")
         self._end_publishing(lambda audience: audience.interrupt(standing))
         return EXIT_INTERRUPTED

@@ -86,12 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         if wants_json:
-            interrupted = {
-                "outcome": "interrupted",
-                "exitCode": EXIT_INTERRUPTED,
-                "standing": ["nothing was written"],
-                "sites": [],
-            }
+            interrupted = report.interrupted_as_data(["nothing was written"])
             context.stdout.write(json.dumps(interrupted, indent=2) + "\n")
         context.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED

@@ -10,7 +10,7 @@ from typing import Any
 
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.image import ImageReference
-from bumper.report import STYLES, Line, Span
+from bumper.report import STYLES, Line, Span, verdict_as_data
 from bumper.revision import Revision
 from bumper.rollout import Verdict
 from bumper.rollout.state import State
@@ -204,23 +204,9 @@ def _row_data(row: Row, now: datetime) -> dict[str, Any]:
         "outcome": row.word,
         "exitCode": EXIT_CODES[row.verdict.outcome if row.verdict else Outcome.TIMED_OUT],
         "detail": row.detail,
-        "verdict": _verdict_data(row.verdict),
-        "pending": _verdict_data(row.pending),
+        "verdict": verdict_as_data(row.verdict) if row.verdict else None,
+        "pending": verdict_as_data(row.pending) if row.pending else None,
         "since": row.state.since or None,
         "ageSeconds": _seconds(row.state.since, now),
         "drift": list(row.state.drift),
-    }
-
-
-def _verdict_data(verdict: Verdict | None) -> dict[str, Any] | None:
-    if verdict is None:
-        return None
-    return {
-        "outcome": verdict.outcome.value,
-        "reason": verdict.reason,
-        "message": verdict.message,
-        "hint": verdict.hint,
-        "serving": verdict.serving,
-        "evidence": list(verdict.evidence),
-        "warnings": list(verdict.warnings),
     }

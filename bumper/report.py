@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from bumper.errors import BumpError, Outcome, worst_exit_code
+from bumper.errors import EXIT_INTERRUPTED, BumpError, Outcome, worst_exit_code
 from bumper.image import ImageReference
 from bumper.journal import State, Step
 from bumper.revision import Revision
@@ -197,10 +197,14 @@ def _worst(report: Report) -> Outcome:
     )
 
 
-def _site_data(site: SiteReport) -> dict[str, Any]:
-    verdict = site.verdict
+def interrupted_as_data(standing: Sequence[str]) -> dict[str, Any]:
+    """The same object for a run that was interrupted: `standing` says where things stand, a line each."""
+    return {"outcome": "interrupted", "exitCode": EXIT_INTERRUPTED, "standing": list(standing), "sites": []}
+
+
+def verdict_as_data(verdict: Verdict) -> dict[str, Any]:
+    """What every JSON answer says of a verdict."""
     return {
-        "site": site.site,
         "outcome": verdict.outcome.value,
         "reason": verdict.reason,
         "message": verdict.message,
@@ -208,6 +212,14 @@ def _site_data(site: SiteReport) -> dict[str, Any]:
         "serving": verdict.serving,
         "evidence": list(verdict.evidence),
         "warnings": list(verdict.warnings),
+    }
+
+
+def _site_data(site: SiteReport) -> dict[str, Any]:
+    verdict = site.verdict
+    return {
+        "site": site.site,
+        **verdict_as_data(verdict),
         "stage": verdict.stage.value if verdict.stage else None,
         "image": str(site.image.with_tag(site.image.tag)),
         "tag": site.image.tag,
