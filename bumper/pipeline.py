@@ -1,24 +1,24 @@
 """The straight pipe up to the revision: request → edit → commit → revision. `follow` goes on from there.
 
 Git and the registry are the Protocols of `systems`, which `cli` fills: nothing here knows a system. Both loops (waiting for an image
-in `gate`, winning the race for the branch here) end at a deadline of their own on the clock handed in.
+in `gate`, winning the race for the branch in `landing`) end at a deadline of their own on the clock handed in.
 
-The laws of the race: a lost push is neither merged nor rebased, the edit is planned again on the new tip. If the winner already
-wrote our image there is nothing left to write; if it wrote another one into our field, we stop and name both. About one writer in
-each round wins, so the number of tries must grow with the writers: the loop ends at a deadline, never at a count.
+A race for the branch is `landing`'s: the edit is planned again on the new tip. If the winner already wrote our image there is nothing
+left to write; if it wrote another one into our field, we stop and name both.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
-from bumper import gate, history, manifest, platform
+from bumper import gate, history, landing, manifest, platform
 from bumper.admission import Nodes
 from bumper.attempts import attempts
-from bumper.errors import Contention, FieldAmbiguous, LostRace, Refused, Transient
+from bumper.errors import FieldAmbiguous, Refused, Transient
 from bumper.image import ImageReference, Manifest
+from bumper.landing import Proposal
 from bumper.request import Choice, Request
-from bumper.revision import Revision
-from bumper.systems import Clock, Progress, Registry, Repository
+from bumper.systems import Clock, Progress, Registry, Repository, Writer
 from bumper.tree import Tree
 
 
@@ -38,27 +38,22 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All edits on one tip. `files` holds the bytes before and after of each file that changes."""
+class Plan(Proposal):
+    """All edits on one tip."""
 
-    tip: str
-    changes: tuple[Change, ...]
-    files: Mapping[str, tuple[bytes, bytes]]
-
-    def diff(self) -> str:
-        """The unified diff of all files, as `git diff` would show it but for the index lines."""
-        return "".join(
-            manifest.splice.diff(path, before, after) for path, (before, after) in self.files.items()
-        )
+    changes: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True)
-class Landed:
-    """The plan as it stands on the branch. `revision` is our commit, or the tip where nothing had to be written."""
+Landed: TypeAlias = landing.Landed[Plan]
 
-    plan: Plan
-    revision: Revision
-    attempts: int
+
+class Guard(Protocol):
+    """Refuses (`Refused`) a change that must not be made, or tells what should be known of it. Asked again on each new tip.
+
+    A change without edits is not asked about: nothing would be written.
+    """
+
+    def admit(self, change: Change, held: Manifest, tip: str) -> None: ...
 
 
 def prepare(
@@ -68,6 +63,7 @@ def prepare(
     clock: Clock,
     progress: Progress,
     nodes: Callable[[], Sequence[Nodes]] = tuple,
+    guards: Sequence[Guard] = (),
 ) -> tuple[Plan, dict[str, Manifest]]:
     """What would be committed on the branch as it stands, and the manifests that the registry holds. Writes nothing.
 
@@ -83,7 +79,9 @@ def prepare(
         progress.begin(wanted.site, targets[wanted.site].image.tag, wanted.version)
     manifests = gate.resolve(request, targets, registry, clock, progress, nodes)
     gate.tell_moved_tags(tip, targets, manifests, repository, progress)
-    return plan(tip, tree, targets, manifests, pin=request.pin), manifests
+    planned = plan(request, tip, tree, targets, manifests)
+    _ask(guards, planned, manifests)
+    return planned, manifests
 
 
 def find_targets(request: Request, tree: Tree) -> dict[str, platform.Target]:
@@ -99,14 +97,13 @@ def find_target(site: str, choice: Choice, tree: Tree) -> platform.Target:
 
 
 def plan(
+    request: Request,
     tip: str,
     tree: Tree,
     targets: Mapping[str, platform.Target],
     manifests: Mapping[str, Manifest],
-    *,
-    pin: bool = False,
 ) -> Plan:
-    """The edits that bring every site to its image, each proved on the bytes of `tree`; with `pin` also to its digest."""
+    """The edits that bring every site to its image, each proved on the bytes of `tree`; with `request.pin` also to its digest."""
     contents = tree.read({target.field.path for target in targets.values()})
     changes = []
     edits: dict[str, list[manifest.Edit]] = {}
@@ -117,7 +114,7 @@ def plan(
             site,
             target,
             image,
-            manifest.plan(contents[path], target.field, image.tag, image.digest, pin=pin),
+            manifest.plan(contents[path], target.field, image.tag, image.digest, pin=request.pin),
         )
         changes.append(change)
         edits.setdefault(path, []).extend(change.edits)
@@ -127,7 +124,7 @@ def plan(
         for path, found in edits.items()
         if found
     }
-    return Plan(tip, tuple(changes), files)
+    return Plan(tip, files, _message(changes, request) if files else "", tuple(changes))
 
 
 def land(
@@ -135,40 +132,33 @@ def land(
     first: Plan,
     manifests: Mapping[str, Manifest],
     repository: Repository,
+    writer: Writer,
     clock: Clock,
     progress: Progress,
+    guards: Sequence[Guard] = (),
 ) -> Landed:
     """Puts the plan on the branch, planning again after each lost race, up to the push deadline."""
-    deadline_s = clock.now() + request.deadlines.push_s
-    current = first
-    tries = 0
-    try:
-        for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=3.0):
-            with attempt:
-                tries += 1
-                if tries > 1:
-                    current = _replan(request, first, manifests, repository)
-                for change in current.changes:
-                    progress.moving(change.site, "commit", _pushing(request.branch, tries))
-                landed = Landed(current, _push(request, current, repository), tries)
-    except LostRace as error:
-        raise Contention(
-            f"{request.branch}: lost {tries} races in {request.deadlines.push_s:.0f} s against other pushes; nothing was written",
-            hint="start it again, or allow more time with --push-timeout",
-        ) from error
-    for change in current.changes:
+
+    def again() -> Plan:
+        return _replan(request, first, manifests, repository, guards)
+
+    def trying(current: Plan, tries: int) -> None:
+        for change in current.changes:
+            progress.moving(change.site, "commit", _pushing(request.branch, tries))
+
+    landed = landing.land(first, again, writer, request.branch, clock, request.deadlines.push_s, trying)
+    for change in landed.plan.changes:
         progress.done(change.site, "commit", _landed(change, landed))
     return landed
 
 
-def _push(request: Request, current: Plan, repository: Repository) -> Revision:
-    if not current.files:
-        return Revision(request.branch, current.tip)
-    after = {path: content for path, (_, content) in current.files.items()}
-    return repository.push(repository.commit(current.tip, after, _message(current, request)), request.branch)
-
-
-def _replan(request: Request, first: Plan, manifests: Mapping[str, Manifest], repository: Repository) -> Plan:
+def _replan(
+    request: Request,
+    first: Plan,
+    manifests: Mapping[str, Manifest],
+    repository: Repository,
+    guards: Sequence[Guard],
+) -> Plan:
     tip = repository.fetch(request.branch)
     tree = repository.tree(tip)
     targets = find_targets(request, tree)
@@ -181,7 +171,15 @@ def _replan(request: Request, first: Plan, manifests: Mapping[str, Manifest], re
                 f"{before.image.tag} was being committed over {before.target.image.tag}",
                 hint=f"look which of the two is newer; to deploy {before.image.tag} all the same, run the command again",
             )
-    return plan(tip, tree, targets, manifests, pin=request.pin)
+    planned = plan(request, tip, tree, targets, manifests)
+    _ask(guards, planned, manifests)
+    return planned
+
+
+def _ask(guards: Sequence[Guard], planned: Plan, manifests: Mapping[str, Manifest]) -> None:
+    for change in planned.changes:
+        for guard in guards if change.edits else ():
+            guard.admit(change, manifests[change.site], planned.tip)
 
 
 def _refuse_overlaps(changes: list[Change]) -> None:
@@ -196,10 +194,10 @@ def _refuse_overlaps(changes: list[Change]) -> None:
                 )
 
 
-def _message(plan: Plan, request: Request) -> str:
+def _message(changes: Sequence[Change], request: Request) -> str:
     deploys = [
         history.Deploy(change.site, change.target.field.path, change.target.image, change.image)
-        for change in plan.changes
+        for change in changes
         if change.edits
     ]
     return history.compose(deploys, request.origin, request.reason)

@@ -30,7 +30,7 @@ PURE = {
 }
 READS_YAML = {"manifest"}
 SYSTEMS = {"git", "github", "kube", "registry", "terminal"}
-PIPE = {"attempts", "follow", "lineage", "gate", "pipeline", "publishing", "sticky", "systems"}
+PIPE = {"attempts", "follow", "lineage", "gate", "landing", "pipeline", "publishing", "sticky", "systems"}
 FRONT = {"__init__", "__main__", "assembly", "audience", "cli", "commands", "options"}
 SLOW = {"azure", "git", "httpx", "kr8s", "kubernetes", "rich", "websockets"}
 

@@ -114,12 +114,6 @@ class History:
     def tree(self, commit: str) -> Tree:
         return MemoryTree(self.trees[commit])
 
-    def commit(self, parent: str, changes: Mapping[str, bytes], message: str) -> str:
-        raise AssertionError("following writes nothing")
-
-    def push(self, commit: str, branch: str) -> Revision:
-        raise AssertionError("following writes nothing")
-
     def contains(self, descendant: str, ancestor: str) -> bool | None:
         self.questions.append(descendant)
         return self.known[descendant]

@@ -42,7 +42,7 @@ class Gate:
                 clock = HandClock()
                 plan, manifests = pipeline.prepare(asked, there, registry, clock, self.progress, nodes)
                 landed = (
-                    pipeline.land(asked, plan, manifests, there, SystemClock(), self.progress)
+                    pipeline.land(asked, plan, manifests, there, there, SystemClock(), self.progress)
                     if lands
                     else None
                 )

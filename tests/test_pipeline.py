@@ -19,7 +19,6 @@ from bumper.request import Deadlines, Request, Wanted
 from bumper.revision import Revision
 from bumper.sandbox.git_server import GitServer
 from bumper.sandbox.registry import RegistryServer
-from bumper.systems import Repository
 from bumper.tree import Tree
 
 WEB = "k8s/web/deployment.yaml"
@@ -74,13 +73,13 @@ def request_for(*wanted: Wanted, image_s: float = 5.0, push_s: float = 60.0) -> 
     return Request(wanted, "main", deadlines=Deadlines(image_s=image_s, push_s=push_s))
 
 
-def deploy(platform: Platform, asked: Request, repository: Repository | None = None) -> Landed:
+def deploy(platform: Platform, asked: Request, repository: "Disturbed | None" = None) -> Landed:
     registry = Registry(environ={}, clock=SystemClock())
     with remote(platform.url) as there:
         used = repository or there
         try:
             plan, manifests = pipeline.prepare(asked, used, registry, SystemClock(), Quiet())
-            return pipeline.land(asked, plan, manifests, used, SystemClock(), Quiet())
+            return pipeline.land(asked, plan, manifests, used, used, SystemClock(), Quiet())
         finally:
             registry.close()
 
@@ -98,13 +97,10 @@ class Disturbed:
     def tree(self, commit: str) -> Tree:
         return self.inner.tree(commit)
 
-    def commit(self, parent: str, changes: Mapping[str, bytes], message: str) -> str:
-        return self.inner.commit(parent, changes, message)
-
-    def push(self, commit: str, branch: str) -> Revision:
+    def write(self, parent: str, changes: Mapping[str, bytes | None], message: str, branch: str) -> Revision:
         first, *self.happening = self.happening or [lambda: None]
         first()
-        return self.inner.push(commit, branch)
+        return self.inner.write(parent, changes, message, branch)
 
     def contains(self, descendant: str, ancestor: str) -> bool | None:
         return self.inner.contains(descendant, ancestor)
@@ -220,7 +216,7 @@ def test_races_lost_to_the_deadline_are_contention(platform: Platform) -> None:
         repository = Disturbed(there, happening)
         plan, manifests = pipeline.prepare(asked, repository, registry, clock, Quiet())
         with pytest.raises(Contention, match=r"lost .* races in 2 s"):
-            pipeline.land(asked, plan, manifests, repository, clock, Quiet())
+            pipeline.land(asked, plan, manifests, repository, repository, clock, Quiet())
     registry.close()
     assert ":1.0" in platform.content(WEB)
     assert clock.time <= 2.0
@@ -264,4 +260,4 @@ def test_two_sites_that_share_a_field_are_not_both_written(platform: Platform) -
         manifests["api"] = replace(manifests["api"], image=manifests["web"].image.with_tag("3.0"))
         registry.close()
         with pytest.raises(Refused, match="web and api would both change this field"):
-            pipeline.plan(tip, tree, targets, manifests)
+            pipeline.plan(asked, tip, tree, targets, manifests)

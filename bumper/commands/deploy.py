@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             _tell_overrides(plan, journal)
             if arguments.dry_run:
                 return parts.finish(_dry_run(plan, journal), terminal)
-            landed = pipeline.land(request, plan, manifests, repository, parts.clock, journal)
+            landed = pipeline.land(request, plan, manifests, repository, repository, parts.clock, journal)
             if arguments.no_wait:
                 followed = [_pushed(change, landed) for change in landed.plan.changes]
             else:
@@ -201,7 +201,7 @@ def _subject(change: Change, landed: Landed, journal: Journal) -> Subject:
 def _tell_overrides(plan: Plan, journal: Journal) -> None:
     for change in plan.changes:
         before, _ = plan.files.get(change.target.field.path, (b"", b""))
-        for notice in overrides.notices(change.target, before):
+        for notice in overrides.notices(change.target, before or b""):
             journal.notice(f"{change.site}: {notice}")
 
 

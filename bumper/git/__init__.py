@@ -92,8 +92,9 @@ class Remote:
         """The name of the commit's author."""
         return self._commit(commit).author
 
-    def commit(self, parent: str, changes: Mapping[str, bytes], message: str) -> str:
-        """The sha of a new commit, not pushed, that replaces or adds these files. A file keeps its mode, a new one is plain.
+    def commit(self, parent: str, changes: Mapping[str, bytes | None], message: str) -> str:
+        """The sha of a new commit, not pushed, that replaces or adds these files. A file keeps its mode, a new one is plain; None
+        takes a file away, and with the last one its directory.
 
         Author and committer are git's own choice (GIT_AUTHOR_NAME …, user.name, user.email), or `bump` where nobody is configured.
         Signed where `commit.gpgsign` is set. `Refused` where a path is a link, a submodule or a directory.
@@ -116,6 +117,10 @@ class Remote:
                 hint="commit.gpgsign asks for a signature: make the key usable here, or set it to false",
             )
         return self._remember(output.stdout.strip())
+
+    def write(self, parent: str, changes: Mapping[str, bytes | None], message: str, branch: str) -> Revision:
+        """Commits the changes and pushes the commit: `commit` and `push` in one (`systems.Writer`)."""
+        return self.push(self.commit(parent, changes, message), branch)
 
     def push(self, commit: str, branch: str) -> Revision:
         """Moves the branch from the commit's parent to the commit; returns the revision that Flux will speak of.

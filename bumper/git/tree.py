@@ -78,14 +78,21 @@ class Tree:
         return entry
 
 
-def write(objects: Objects, root: str, changes: Mapping[str, bytes]) -> str:
-    """The sha of the tree that differs from `root` in these files alone. A file keeps its mode; a new one is plain."""
-    return _write(objects, root, {tuple(path.split("/")): content for path, content in changes.items()}, "")
+def write(objects: Objects, root: str, changes: Mapping[str, bytes | None]) -> str:
+    """The sha of the tree that differs from `root` in these files alone. A file keeps its mode; a new one is plain; None goes.
+
+    A directory without files goes too, as git has it.
+    """
+    below = {tuple(path.split("/")): content for path, content in changes.items()}
+    return _write(objects, root, below, "") or objects.store("tree", b"")
 
 
-def _write(objects: Objects, sha: str | None, changes: Mapping[tuple[str, ...], bytes], at: str) -> str:
+_Changes = Mapping[tuple[str, ...], bytes | None]
+
+
+def _write(objects: Objects, sha: str | None, changes: _Changes, at: str) -> str | None:
     entries = dict(objects.tree(sha)) if sha else {}
-    below: dict[str, dict[tuple[str, ...], bytes]] = {}
+    below: dict[str, dict[tuple[str, ...], bytes | None]] = {}
     for (name, *rest), content in changes.items():
         if name in ("", ".", "..", ".git"):
             raise ValueError(f"{at}{name}: not a name that git takes")
@@ -93,13 +100,20 @@ def _write(objects: Objects, sha: str | None, changes: Mapping[tuple[str, ...], 
             below.setdefault(name, {})[tuple(rest)] = content
             continue
         mode = _mode(entries.get(name), at + name)
-        entries[name] = TreeEntry(mode, objects.store("blob", content))
+        if content is None:
+            entries.pop(name, None)
+        else:
+            entries[name] = TreeEntry(mode, objects.store("blob", content))
     for name, inside in below.items():
         entry = entries.get(name)
         if entry and not entry.is_directory:
             raise Refused(f"{at}{name}: found a {_kind(entry)}, expected a directory")
-        entries[name] = TreeEntry(DIRECTORY, _write(objects, entry and entry.sha, inside, f"{at}{name}/"))
-    return objects.store("tree", format_tree(entries.items()))
+        written = _write(objects, entry and entry.sha, inside, f"{at}{name}/")
+        if written:
+            entries[name] = TreeEntry(DIRECTORY, written)
+        else:
+            entries.pop(name, None)
+    return objects.store("tree", format_tree(entries.items())) if entries else None
 
 
 def _mode(entry: TreeEntry | None, path: str) -> bytes:
