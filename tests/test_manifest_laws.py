@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bumper import manifest
 from bumper.manifest import Edit
-from bumper.manifest.splice import diff
+from bumper.manifest.patch import diff
 from bumper.manifest.yamltext import reads_otherwise
 
 TAGS = st.from_regex(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,12}", fullmatch=True) | st.sampled_from(

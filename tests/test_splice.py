@@ -1,14 +1,12 @@
 """The proof: an edit that changes anything but its own value does not pass, whoever made it."""
 
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from editing import container, kustomization
 
 from bumper.errors import FieldUnsafe
-from bumper.manifest.splice import Edit, apply, diff
+from bumper.manifest.splice import Edit, apply
 
 CONTENT = container("image: reg.io/web:1.0 # v1.0")
 
@@ -101,36 +99,3 @@ def test_two_edits_of_one_value_are_refused() -> None:
 def test_an_edit_of_a_comment_does_not_hide_behind_one_of_the_value() -> None:
     with pytest.raises(FieldUnsafe, match=r"^f\.yaml:9: "):
         apply(CONTENT, [edit(CONTENT, "reg.io/web:1.0", "reg.io/web:2.0"), edit(CONTENT, "# v1.0", "# v2.0")])
-
-
-def test_a_diff_reads_like_that_of_git() -> None:
-    before = b"".join(b"line %d\n" % at for at in range(1, 31)) + b"last\r"
-    after = (
-        before.replace(b"line 2\n", b"LINE 2\n")
-        .replace(b"line 9\n", b"LINE 9\n")
-        .replace(b"line 3\n", b"LINE 3\n")
-    )
-    after = after.replace(b"last", b"LAST")
-
-    assert diff("k8s/f.yaml", before, before) == ""
-    assert diff("k8s/f.yaml", before, after) == (
-        "--- a/k8s/f.yaml\n+++ b/k8s/f.yaml\n@@ -1,12 +1,12 @@\n line 1\n-line 2\n-line 3\n+LINE 2\n+LINE 3\n"
-        " line 4\n line 5\n line 6\n line 7\n line 8\n-line 9\n+LINE 9\n line 10\n line 11\n line 12\n"
-        "@@ -28,4 +28,4 @@\n line 28\n line 29\n line 30\n"
-        "-last\r\n\\ No newline at end of file\n+LAST\r\n\\ No newline at end of file\n"
-    )
-
-
-@pytest.mark.parametrize(
-    "name", ["plain", "no_final_newline_image_last", "bom_crlf", "cr_only", "nel_in_comment", "multidoc"]
-)
-def test_git_applies_a_diff_to_the_same_bytes(name: str, tmp_path: Path) -> None:
-    hard = Path(__file__).parent / "data" / "hard"
-    before, after = (hard / f"{name}.yaml").read_bytes(), (hard / "expected" / f"{name}.yaml").read_bytes()
-    file = tmp_path / "f.yaml"
-    file.write_bytes(before)
-
-    patch = diff("f.yaml", before, after).encode()
-    subprocess.run(["git", "apply", "-p1", "-"], cwd=tmp_path, input=patch, check=True)
-
-    assert file.read_bytes() == after

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from bumper.errors import FieldUnsafe
 from bumper.image import ImageReference
 from bumper.manifest.candidates import Candidate, FieldKind, candidates
+from bumper.manifest.patch import diff
 from bumper.manifest.splice import Edit, apply, equal_start
 from bumper.manifest.yamltext import Hit, Scalar, Source, Span, compose
 from bumper.objects import ObjectKey
 
-__all__ = ["Edit", "Field", "FieldKind", "Span", "apply", "fields", "plan", "select"]
+__all__ = ["Edit", "Field", "FieldKind", "Span", "apply", "diff", "fields", "plan", "select"]
 
 # Of each scalar, by its ordinal: the repositories whose fields read it, and _HELD where one of them holds it itself.
 _Readers = Mapping[int, set[str]]

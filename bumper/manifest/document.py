@@ -28,23 +28,43 @@ _TRUE = frozenset({"true", "yes", "on", "y"})  # YAML 1.1, which Kubernetes' own
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """One object of a file; `value` is a mapping of text, mappings and lists."""
+    """One object of a file; `value` is a mapping of text, mappings and lists.
+
+    `route` leads to it: the index of its document, and for an item of a `List` also `items` and its index.
+    """
 
     path: str
+    route: tuple[str | int, ...]
     value: Object
     _source: Source = field(repr=False)
     _node: Node = field(repr=False)
 
     @cached_property
     def key(self) -> ObjectKey:
-        """Which object it describes."""
-        return ObjectKey.of(self.value)
+        """Which object it describes; what is written in another form than Kubernetes takes is empty."""
+        metadata = mapping(self.value.get("metadata"))
+        kind, namespace, name = self.value.get("kind"), metadata.get("namespace"), metadata.get("name")
+        return ObjectKey(text(kind), text(namespace), text(name))
 
     @property
     def group(self) -> str:
         """The API group, without the version; empty for the core group."""
         group, slash, _ = text(self.value.get("apiVersion")).rpartition("/")
         return group if slash else ""
+
+    def repeated_keys(self) -> Iterator[tuple[int, str]]:
+        """Line and name of each key that its mapping has already, which kustomize refuses; what a merge key brings is none."""
+        waiting: list[Node] = [self._node]
+        while waiting:
+            node = waiting.pop()
+            if not isinstance(node, Scalar | Alias):
+                waiting += node.items
+            if isinstance(node, Mapping):
+                seen: set[str] = set()
+                for key, _ in node.pairs:
+                    if (name := name_of(key)) in seen and isinstance(key, Scalar):
+                        yield self._source.line(key.start), name
+                    seen.add(name)
 
     def line(self, *route: str | int) -> int:
         """The 1-based line of what stands under the route, or of the nearest above it that is there."""
@@ -61,7 +81,11 @@ class Document:
 def documents(content: bytes, path: str) -> tuple[Document, ...]:
     """Every mapping of the file, the items of a `List` one by one; NotYaml where it cannot be read."""
     source = compose(content, path)
-    return tuple(_document(source, node) for root in source.documents for node in _objects(root))
+    return tuple(
+        Document(source.path, (at, *route), plain(node), source, node)
+        for at, root in enumerate(source.documents)
+        for route, node in _objects(root)
+    )
 
 
 def text(value: Any) -> str:
@@ -89,11 +113,7 @@ def plain(node: Node) -> Any:
     return _plain(node, {})
 
 
-def _document(source: Source, node: Node) -> Document:
-    return Document(source.path, plain(node), source, node)
-
-
-def _objects(root: Node) -> Iterator[Node]:
+def _objects(root: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
     target = resolved(root)
     if not isinstance(target, Mapping):
         return
@@ -101,9 +121,11 @@ def _objects(root: Node) -> Iterator[Node]:
     entries = resolved(listed) if listed else None
     kind = _below(target, "kind")
     if kind and text(plain(kind)).endswith("List") and isinstance(entries, Sequence):
-        yield from (entry for entry in entries.items if isinstance(resolved(entry), Mapping))
+        for at, entry in enumerate(entries.items):
+            if isinstance(resolved(entry), Mapping):
+                yield ("items", at), entry
     else:
-        yield root
+        yield (), root
 
 
 def _below(node: Scalar | Sequence | Mapping, step: str | int) -> Node | None:

@@ -5,17 +5,14 @@ exactly the edited text, each still a text, with nothing else different (values,
 Anything else is refused with `FieldUnsafe`.
 """
 
-import re
 from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import groupby, pairwise
 
 from bumper.errors import FieldUnsafe, NotYaml
 from bumper.manifest.yamltext import Scalar, Source, compose
 
 _BY_HAND = "change this field by hand"
-_CONTEXT = 3  # lines around a change in a diff
 
 
 def equal_start(one: str, other: str) -> int:
@@ -103,31 +100,3 @@ def _is_only_this(edit: Edit, shift: int, before: Source, after: Source, old: Sc
         and now_value == was_value[: len(was_value) - len(was[same:])] + now[same:]
         and new.reads_as_text(new.value)
     )
-
-
-def diff(path: str, content: bytes, edited: bytes) -> str:
-    """The unified diff of an edited file, as `git diff` shows it but for the index line; empty where nothing changed.
-
-    Linear in the size of the file: an edit holds no line break, so line n stays line n.
-    """
-    lines = list(zip(_lines(content), _lines(edited), strict=True))
-    changed = [at for at, (old, new) in enumerate(lines) if old != new]
-    parts = [f"--- a/{path.lstrip('/')}\n", f"+++ b/{path.lstrip('/')}\n"] if changed else []
-    while changed:
-        last = next((at for at, after in pairwise(changed) if after - at > 2 * _CONTEXT), changed[-1])
-        start, end = max(0, changed[0] - _CONTEXT), min(len(lines), last + 1 + _CONTEXT)
-        changed = changed[changed.index(last) + 1 :]
-        parts.append(f"@@ -{start + 1},{end - start} +{start + 1},{end - start} @@\n")
-        for same, group in groupby(lines[start:end], key=lambda pair: pair[0] == pair[1]):
-            pairs = list(group)
-            parts += [_diff_line(" " if same else "-", old) for old, _ in pairs]
-            parts += [_diff_line("+", new) for _, new in pairs if not same]
-    return "".join(parts)
-
-
-def _lines(content: bytes) -> list[str]:
-    return re.findall(r"[^\n]*\n|[^\n]+", content.decode())
-
-
-def _diff_line(mark: str, line: str) -> str:
-    return f"{mark}{line}" if line.endswith("\n") else f"{mark}{line}\n\\ No newline at end of file\n"

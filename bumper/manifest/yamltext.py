@@ -21,7 +21,7 @@ from bumper.errors import NotYaml
 _BOM = b"\xef\xbb\xbf"
 _UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00")
 _LINE_BREAK = re.compile(rb"\r\n?|\n")
-_PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|#[^\r\n]*)*)*")
+PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|#[^\r\n]*)*)*")
 _STR_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _CHUNK = 4096  # characters between two known byte offsets
@@ -69,15 +69,27 @@ class Scalar(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Sequence:
+class _Collection:
+    """`start` and `end` count characters and include brackets, anchor and tag; in block style `end` is where the next token begins.
+
+    `ordinal` and `end_ordinal` are the indexes of its first and last event in the file's shape.
+    """
+
     start: int
+    ordinal: int = 0
+    end: int = 0
+    end_ordinal: int = 0
     items: "list[Node]" = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
-class Mapping:
-    start: int
-    items: "list[Node]" = field(default_factory=list)
+class Sequence(_Collection):
+    """A list."""
+
+
+@dataclass(slots=True, eq=False)
+class Mapping(_Collection):
+    """`items` holds keys and values in turn."""
 
     @property
     def pairs(self) -> "Iterator[tuple[Node, Node]]":
@@ -89,8 +101,11 @@ class Alias:
     start: int
     name: str
     target: "Scalar | Sequence | Mapping"
+    end: int
+    ordinal: int
 
 
+Collection = Sequence | Mapping
 Node = Scalar | Sequence | Mapping | Alias
 
 
@@ -161,7 +176,7 @@ class Source:
 
     def inner(self, scalar: Scalar) -> tuple[int, int] | None:
         """The characters of a scalar without quotes, anchor, tag or block header; None where they cannot be told apart."""
-        properties = _PROPERTIES.match(self.text, scalar.start, scalar.end)
+        properties = PROPERTIES.match(self.text, scalar.start, scalar.end)
         start, end = properties.end() if properties else scalar.start, scalar.end
         written = self.text[start:end]
         if scalar.style in ("'", '"'):
@@ -269,7 +284,7 @@ def _composed(events: Iterable[Any], path: str, content: bytes, text: str) -> So
             if anchor:
                 anchors[anchor] = scalar
         elif kind in ("MappingStartEvent", "SequenceStartEvent"):
-            node = (Mapping if kind == "MappingStartEvent" else Sequence)(event.start_mark.index)
+            node = (Mapping if kind == "MappingStartEvent" else Sequence)(event.start_mark.index, len(shape))
             shape.append((kind, event.anchor or "", str(event.tag or ""), str(bool(event.flow_style)), ""))
             parent.items.append(node)
             parents.append(node)
@@ -279,14 +294,16 @@ def _composed(events: Iterable[Any], path: str, content: bytes, text: str) -> So
             if event.anchor not in anchors:
                 line = _line_at(text, event.start_mark.index)
                 raise NotYaml(f"{path}:{line}: not YAML: the alias *{event.anchor} has no anchor before it")
+            target, end = anchors[event.anchor], event.end_mark.index
+            parent.items.append(Alias(event.start_mark.index, event.anchor, target, end, len(shape)))
             shape.append((kind, event.anchor, "", "", ""))
-            parent.items.append(Alias(event.start_mark.index, event.anchor, anchors[event.anchor]))
         else:
-            shape.append((kind, "", "", "", ""))
             if kind in ("MappingEndEvent", "SequenceEndEvent"):
-                parents.pop()
+                ended = parents.pop()
+                ended.end, ended.end_ordinal = event.end_mark.index, len(shape)
             elif kind == "DocumentStartEvent":
                 anchors.clear()
+            shape.append((kind, "", "", "", ""))
     return Source(path, content, text, tuple(documents.items), tuple(scalars), tuple(shape))
 
 
