@@ -4,24 +4,27 @@ Law: no blob is fetched that nobody asked for, no byte of a file passes a filter
 that was planned on (compare and swap). What git cannot tell is None, never "no".
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bumper.errors import BumpError, Denied, LostRace, Unreachable, UsageError
+from bumper.git import notes
 from bumper.git.address import Address, is_url
-from bumper.git.checkout import checkout_root, origin_of, pairs, way_from
+from bumper.git.ancestry import Checkout
+from bumper.git.checkout import checkout_root, origin_of, way_from
+from bumper.git.commits import commit_tree
+from bumper.git.log import Branch, Clone, History, lend
 from bumper.git.objects import CommitObject, parse_commit
 from bumper.git.rejections import MissingRef, NotSent, rejection
 from bumper.git.repository import REMOTE, Repository
 from bumper.git.tree import Objects, Tree, write
 from bumper.revision import Revision
 
-__all__ = ["Remote", "checkout_root", "origin_of"]
+__all__ = ["Checkout", "Clone", "History", "Remote", "checkout_root", "origin_of"]
 
 _TIP = "refs/bump/tip"
-_NOBODY = {"name": "bump", "email": "bump@localhost"}
 # How many ancestors of a commit are known without a further fetch: a Flux that lags behind speaks of one of them.
 _RECENT = 100
 
@@ -33,11 +36,20 @@ class Remote:
     """
 
     def __init__(
-        self, url_or_dir: str, *, token: str = "", environ: Mapping[str, str], timeout_s: float = 60.0
+        self,
+        url_or_dir: str,
+        *,
+        token: str | Callable[[], str] = "",
+        environ: Mapping[str, str],
+        timeout_s: float = 60.0,
     ) -> None:
-        """Does not use the network. `timeout_s` bounds each call of git that does."""
+        """Does not use the network. `timeout_s` bounds each call of git that does.
+
+        A token that expires is a function: it is called before each of those calls.
+        """
         url, settings = (url_or_dir, []) if is_url(url_or_dir) else way_from(Path(url_or_dir), environ)
-        self._address = Address.parse(url, token)
+        self._address = Address.parse(url, token if isinstance(token, str) else "")
+        self._renewed = None if isinstance(token, str) else lambda: Address.parse(url, token())
         self._environ = environ
         self._settings = settings
         self._timeout_s = timeout_s
@@ -45,6 +57,7 @@ class Remote:
         self._objects = Objects(self._repository)
         self._commits: dict[str, CommitObject] = {}
         self._histories: dict[str, Repository] = {}
+        self._checkout = None if is_url(url_or_dir) else Path(url_or_dir)
         self._unanswered: set[str] = set()
 
     def __repr__(self) -> str:
@@ -100,23 +113,8 @@ class Remote:
         Signed where `commit.gpgsign` is set. `Refused` where a path is a link, a submodule or a directory.
         """
         tree = write(self._objects, self._commit(parent).tree, changes)
-        pattern = r"^((user|author|committer)\.(name|email)|commit\.gpgsign)$"
-        config = dict(
-            pairs(self._repository.run("config", "-z", "--get-regexp", pattern, may_fail=True).stdout)
-        )
-        sign = ["-S"] if config.get("commit.gpgsign", "").lower() in ("true", "yes", "on", "1") else []
-        output = self._repository.run(
-            *("commit-tree", tree, "-p", parent, *sign, "-F", "-"),
-            stdin=message.encode(),
-            environ=_fallback_identity(config, self._environ),
-            may_fail=bool(sign),
-        )
-        if output.status:
-            raise UsageError(
-                f"git commit-tree: the commit was not signed: {output.stderr.strip()}",
-                hint="commit.gpgsign asks for a signature: make the key usable here, or set it to false",
-            )
-        return self._remember(output.stdout.strip())
+        made = commit_tree(self._repository, self._environ, tree, [parent], message)
+        return self._remember(made)
 
     def write(self, parent: str, changes: Mapping[str, bytes | None], message: str, branch: str) -> Revision:
         """Commits the changes and pushes the commit: `commit` and `push` in one (`systems.Writer`)."""
@@ -142,6 +140,33 @@ class Remote:
             return Revision(branch, commit)
         raise error
 
+    def history(self, branch: str) -> History:
+        """The deploys on a branch. Of a checkout that is at hand only what it does not have is fetched, and not into it."""
+        key = f"history of {branch}"
+        if key not in self._histories:
+            self._histories[key] = self._new_repository()
+            if self._checkout:
+                lend(self._checkout, self._environ, self._histories[key])
+        return Branch(self._histories[key], branch, self._branches)
+
+    def note(self, commit: str, lines: Sequence[str]) -> None:
+        """Adds the lines that are not there yet to the commit's note, and pushes it: one try of `notes.append`."""
+        notes.append(self._repository, self._objects, self._environ, commit, lines)
+
+    def ask_to_push(self, commit: str, branch: str) -> None:
+        """Raises what a push would be refused with at the door, or passes; nothing is sent (`--dry-run`) and nothing moves.
+
+        The server is asked who may push before it is told what. The rules of the branch and the server's hooks come after that, and
+        are not asked.
+        """
+        options = ("--dry-run", "--porcelain", "--no-verify")
+        output = self._repository.call("push", *options, REMOTE, f"{commit}:refs/heads/{branch}")
+        if output.status:
+            error = rejection(str(self._address), branch, output.stdout, output.stderr)
+            # Git saw by itself that the branch had moved on: we were let in to see it.
+            if not isinstance(error, LostRace):
+                raise error
+
     def contains(self, descendant: str, ancestor: str) -> bool | None:
         """Whether `ancestor` is `descendant` or before it, by any way through merges; None where git cannot tell."""
         if descendant == ancestor:
@@ -157,7 +182,7 @@ class Remote:
         return status
 
     def _new_repository(self) -> Repository:
-        return Repository(self._address, self._environ, self._settings, self._timeout_s)
+        return Repository(self._address, self._environ, self._settings, self._timeout_s, self._renewed)
 
     def _remember(self, name: str) -> str:
         found = self._repository.read(name)
@@ -210,18 +235,6 @@ class Remote:
                 raise
             self._histories[ancestor] = repository
         return self._histories[ancestor]
-
-
-def _fallback_identity(config: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables for what neither the environment nor git's configuration says; git itself would guess from the machine's name."""
-    missing = {}
-    for role in ("author", "committer"):
-        for part, nobody in _NOBODY.items():
-            variable = f"GIT_{role}_{part}".upper()
-            configured = config.get(f"{role}.{part}") or config.get(f"user.{part}")
-            if not (environ.get(variable) or configured or (part == "email" and environ.get("EMAIL"))):
-                missing[variable] = nobody
-    return missing
 
 
 def _is_ancestor(history: Repository, ancestor: str, descendant: str) -> bool | None:

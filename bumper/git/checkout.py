@@ -10,13 +10,13 @@ from bumper.git.repository import Output, program, run
 
 def checkout_root(directory: Path, environ: Mapping[str, str] | None = None) -> Path | None:
     """The top of the git checkout that `directory` is in, None outside of any."""
-    output = _ask(directory, environ, "rev-parse", "--show-toplevel")
+    output = ask(directory, environ, "rev-parse", "--show-toplevel")
     return Path(output.stdout.removesuffix("\n")) if output.status == 0 else None
 
 
 def origin_of(directory: Path, environ: Mapping[str, str] | None = None) -> str | None:
     """The URL of `origin` as configured, None where there is none. May hold a credential: `Remote` takes it, nobody prints it."""
-    output = _ask(directory, environ, "config", "--get", "remote.origin.url")
+    output = ask(directory, environ, "config", "--get", "remote.origin.url")
     url = output.stdout.removesuffix("\n")
     if output.status or not url:
         return None
@@ -31,7 +31,7 @@ def way_from(directory: Path, environ: Mapping[str, str]) -> tuple[str, list[tup
     """
     if not directory.is_dir():
         raise UsageError(f"{directory}: neither a URL nor a directory", hint="check --repo")
-    bare = _ask(directory, environ, "rev-parse", "--is-bare-repository")
+    bare = ask(directory, environ, "rev-parse", "--is-bare-repository")
     if bare.status:
         raise UsageError(f"{directory}: not a git repository", hint="check --repo")
     if bare.stdout.strip() == "true":
@@ -42,11 +42,11 @@ def way_from(directory: Path, environ: Mapping[str, str]) -> tuple[str, list[tup
             f"{directory}: has no remote called origin", hint="name the repository with --repo URL"
         )
     pattern = r"^(http|credential|url)\.|^core\.sshcommand$"
-    found = _ask(directory, environ, "config", "--local", "--includes", "-z", "--get-regexp", pattern)
+    found = ask(directory, environ, "config", "--local", "--includes", "-z", "--get-regexp", pattern)
     return origin, pairs(found.stdout)
 
 
-def _ask(directory: Path, environ: Mapping[str, str] | None, *arguments: str) -> Output:
+def ask(directory: Path, environ: Mapping[str, str] | None, *arguments: str) -> Output:
     output = run(program(directory, {**(environ or {}), "LC_ALL": "C"}), *arguments)
     if "dubious ownership" in output.stderr:
         raise UsageError(

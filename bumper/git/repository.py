@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -112,29 +112,44 @@ class Repository:
     """Objects in and out, and git's commands. Knows one remote, `REMOTE`, at `address`."""
 
     def __init__(
-        self, address: Address, environ: Mapping[str, str], settings: list[tuple[str, str]], timeout_s: float
+        self,
+        address: Address,
+        environ: Mapping[str, str],
+        settings: list[tuple[str, str]],
+        timeout_s: float,
+        renewed: Callable[[], Address] | None = None,
     ) -> None:
-        """`settings` are git's configuration for the way to the remote, less the credential, which is the address's."""
+        """`settings` are git's configuration for the way to the remote, less the credential, which is the address's.
+
+        `renewed` is asked before each call for the same address with the credential of the moment.
+        """
         from gitdb import LooseObjectDB
 
         self._address = address
+        self._environ = environ
         self._timeout_s = timeout_s
+        self._renewed = renewed
         self._directory = Path(tempfile.mkdtemp(prefix="bump-"))
         try:
             base = {**environ, **_surroundings(self._directory)}
             both = [*_SETTINGS, (f"remote.{REMOTE}.url", address.url)]
             alone = {**base, **environment(both, environ), "GIT_ALLOW_PROTOCOL": "none"}
             self._git = program(self._directory, alone)
-            connected = {**base, **environment([*both, *settings, *address.settings()], environ)}
-            if address.authorization:
-                connected["GIT_ASKPASS"] = ""  # a wrong token asks nobody
-            self._connected = program(self._directory, connected)
+            self._way = [*both, *settings]
+            self._connected = program(self._directory, {**base, **self._credential()})
             require_version(self._git)
             _lay_out(self._directory)
         except BaseException:
             shutil.rmtree(self._directory)
             raise
         self._loose = LooseObjectDB(str(self._directory / "objects"))
+
+    def borrow(self, objects: Path) -> None:
+        """Counts the objects of another repository of this machine as our own, so that they are not fetched; never writes there."""
+        if "\n" in str(objects):  # gitrepository-layout(5) knows no way to write that
+            return
+        (self._directory / "objects" / "info").mkdir(exist_ok=True)
+        (self._directory / "objects" / "info" / "alternates").write_text(f"{objects}\n", encoding="utf-8")
 
     def close(self) -> None:
         """Ends git's processes and removes the folder."""
@@ -169,7 +184,16 @@ class Repository:
 
     def call(self, *arguments: str, stdin: bytes = b"") -> Output:
         """Runs a command that talks to the remote."""
+        if self._renewed and (address := self._renewed()) != self._address:
+            self._address = address
+            self._connected.update_environment(**self._credential())
         return self._bounded(self._connected, arguments, stdin)
+
+    def _credential(self) -> dict[str, str]:
+        """Variables with the way to the remote and the credential for it."""
+        variables = environment([*self._way, *self._address.settings()], self._environ)
+        # A wrong token asks nobody.
+        return {**variables, "GIT_ASKPASS": ""} if self._address.authorization else variables
 
     def run(
         self,

@@ -67,6 +67,11 @@ class Tree:
         contents = self._objects.blobs(shas.values())
         return {path: contents[sha] for path, sha in shas.items()}
 
+    def mode(self, path: str) -> str:
+        """Git's mode of a file, link or submodule, as `100644`; empty where there is none."""
+        entry = self._find(path)
+        return "" if entry is None or entry.is_directory else entry.mode.decode()
+
     def _find(self, path: str) -> TreeEntry | None:
         entry: TreeEntry | None = TreeEntry(DIRECTORY, self._root)
         for name in path.split("/"):

@@ -1,0 +1,90 @@
+"""How a deploy ended, as lines of a git note on its commit.
+
+Law: `parse(line(x)) == (x,)`, to the second and the millisecond. A note is only ever appended to: the union of two notes' lines loses
+nothing, and lines may come twice or in any order. Lines that are not ours are passed over: the ref is open to anybody's hand.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+REF = "refs/notes/bump"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One site's verdict in one cluster, of one run. `seconds` is how long that run followed it, the commit and push included.
+
+    `outcome` is one of `errors.Outcome`, or of a later version. `context` is the kubeconfig's name where one was given; `run` a URL.
+    """
+
+    site: str
+    outcome: str
+    reason: str
+    seconds: float
+    at: datetime
+    tag: str
+    context: str = ""
+    run: str = ""
+
+
+def line(ending: Ending) -> str:
+    """One line of compact JSON, without its line end. Letters beyond ASCII are escaped, so nothing in it breaks a line."""
+    data = {
+        "site": ending.site,
+        "outcome": ending.outcome,
+        "reason": ending.reason,
+        "seconds": round(ending.seconds, 3),
+        "at": ending.at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "tag": ending.tag,
+        "context": ending.context,
+        "run": ending.run,
+    }
+    required = {"site", "outcome", "reason", "seconds", "at", "tag"}
+    return json.dumps(
+        {key: value for key, value in data.items() if value or key in required}, separators=(",", ":")
+    )
+
+
+def parse(note: str) -> tuple[Ending, ...]:
+    """The endings in a note, each once, the oldest first."""
+    lines = dict.fromkeys(text for text in note.split("\n") if text.startswith("{"))
+    found = [one for one in map(_ending, lines) if one]
+    if len(found) > 1:
+        found.sort(key=lambda one: one.at)
+    return tuple(found)
+
+
+def appended(note: bytes, lines: Iterable[str]) -> bytes:
+    """The note with those lines below it that it does not have yet; not a byte of it is changed but for a missing line end."""
+    there = set(note.split(b"\n"))
+    missing = [text for text in dict.fromkeys(one.encode() for one in lines) if text not in there]
+    if not missing:
+        return note
+    end = b"\n" if note and not note.endswith(b"\n") else b""
+    return note + end + b"".join(text + b"\n" for text in missing)
+
+
+def _ending(text: str) -> Ending | None:
+    try:
+        data = json.loads(text)
+        at, seconds = datetime.fromisoformat(data["at"]), float(data["seconds"])
+        texts = (
+            data["site"],
+            data["outcome"],
+            data["reason"],
+            data["tag"],
+            data.get("context", ""),
+            data.get("run", ""),
+        )
+        "".join(texts)  # TypeError unless all of them are texts
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+    site, outcome, reason, tag, context, run = texts
+    # A time without an offset would be read as that of this machine.
+    if not (site and outcome and at.tzinfo and 0 <= seconds < float("inf")):
+        return None
+    return Ending(
+        site, outcome, reason, seconds, at if at.tzinfo is UTC else at.astimezone(UTC), tag, context, run
+    )

@@ -1,0 +1,97 @@
+"""Deploys with how they ended, and what can be asked of them.
+
+Law: in the order in which the branch got them, newest first. Nothing is guessed: a deploy that nobody followed has no outcome.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
+from bumper.history.ending import Ending
+from bumper.history.record import Record
+
+_OUTCOMES = {one.value: one for one in Outcome}
+_GOOD = (Outcome.READY, Outcome.UNCHANGED)
+
+
+class Logged(NamedTuple):
+    """A commit of the branch as far as history asks: the deploys it records, and the endings noted on it."""
+
+    sha: str
+    records: tuple[Record, ...]
+    endings: tuple[Ending, ...]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One deploy and all that was noted of it, the oldest first."""
+
+    record: Record
+    endings: tuple[Ending, ...] = ()
+
+    @cached_property
+    def ending(self) -> Ending | None:
+        """The one that counts: the last of each cluster, and of several clusters the worst. None where nobody followed the deploy."""
+        if len(self.endings) < 2:
+            return self.endings[0] if self.endings else None
+        last: dict[str, Ending] = {}
+        for one in self.endings:
+            before = last.get(one.context)
+            # Of a deploy that is Ready it counts how it became so, not who looked again.
+            if not (before and before.outcome in _GOOD and one.outcome in _GOOD):
+                last[one.context] = one
+        return _worst(list(last.values()))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is known to have become Ready, in every cluster where it was followed."""
+        return self.ending is not None and self.ending.outcome in _GOOD
+
+
+def past(commits: Iterable[Logged]) -> Iterator[Recorded]:
+    """The deploys of a branch's commits, given newest first: as they come, so that who wants a few reads no more.
+
+    A note on a commit that does not deploy the site (it was followed when the branch had moved on) belongs to the deploy before it, if
+    that one's tag is what the note speaks of.
+    """
+    awaiting: dict[str, list[Ending]] = {}
+    for commit in commits:
+        for ending in commit.endings:
+            awaiting.setdefault(ending.site, []).append(ending)
+        for record in commit.records:
+            endings = [one for one in awaiting.pop(record.site, ()) if one.tag == record.tag]
+            if len(endings) > 1:
+                endings.sort(key=lambda one: one.at)
+            yield Recorded(record, tuple(endings))
+
+
+def of_site(deploys: Iterable[Recorded], site: str) -> Iterator[Recorded]:
+    """The deploys of one site, in the same order."""
+    return (one for one in deploys if one.record.site == site)
+
+
+def last_ready(deploys: Sequence[Recorded], tag: str) -> Recorded | None:
+    """Where one site can go back to from `tag`: its newest deploy that was Ready with another tag.
+
+    `deploys` are the site's own, newest first; those after the deploy of `tag` don't count, nor does a tag whose last deploy was taken
+    back or failed.
+    """
+    taken_back = {one.record.rollback_of for one in deploys if one.record.rollback_of}
+    start = next((number for number, one in enumerate(deploys) if one.record.tag == tag), -1) + 1
+    bad = {tag}
+    for one in deploys[start:]:
+        if one.record.commit in taken_back or (one.ending and one.ending.outcome == Outcome.FAILED):
+            bad.add(one.record.tag)
+        if one.is_ready and one.record.tag not in bad:
+            return one
+    return None
+
+
+def _worst(endings: Sequence[Ending]) -> Ending | None:
+    known = {number: _OUTCOMES[one.outcome] for number, one in enumerate(endings) if one.outcome in _OUTCOMES}
+    if not known:  # nothing, or words of a later version
+        return endings[0] if endings else None
+    code = worst_exit_code(list(known.values()))
+    return next(endings[number] for number, outcome in known.items() if EXIT_CODES[outcome] == code)

@@ -1,0 +1,108 @@
+"""What the commits on a branch say of the deploys they made.
+
+Law: a record is read only where site, image and a valid tag stand in one paragraph, so that no sentence passes for one; whoever
+quotes, wraps or adds to a message loses at most what he touched. A site has one record in a commit: of several (a squash) it is the
+last, from where the first one came. Texts are as they were written: whoever prints them makes them safe to print.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bumper.history.message import NO_TAG, Origin
+from bumper.history.trailers import paragraphs, trailers
+from bumper.image import ImageReference, is_digest, is_tag
+
+_SITE = "bump-site"
+_OF_A_SITE = {_SITE, "bump-image", "bump-from", "bump-to", "bump-digest"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One site's deploy in one commit.
+
+    `image` is the repository; `previous` the tag before (or the digest, where no tag stood), empty where neither was known.
+    `rollback_of` is the commit that was taken back, `forced` what was overridden (`older`, `held`). `at` is the commit's time, in UTC.
+    """
+
+    site: str
+    image: str
+    previous: str
+    tag: str
+    digest: str
+    origin: Origin
+    reason: str
+    rollback_of: str
+    forced: tuple[str, ...]
+    commit: str
+    author: str
+    at: datetime
+
+    @property
+    def who(self) -> str:
+        """Who asked for it; the commit's author where the message does not say."""
+        return self.origin.requested_by or self.author
+
+
+def records(commit: str, author: str, at: datetime, message: str) -> tuple[Record, ...]:
+    """The deploys that the commit's message records, one for each site; empty for a commit that is none."""
+    if _SITE not in message.lower():
+        return ()
+    found: dict[str, Record] = {}
+    for paragraph in paragraphs(message):
+        if _SITE not in paragraph.lower():
+            continue
+        for record in _recorded(trailers(paragraph), commit, author, at):
+            first = found.get(record.site)
+            found[record.site] = replace(record, previous=first.previous) if first else record
+    return tuple(found.values())
+
+
+def recorded(message: str, site: str) -> ImageReference | None:
+    """The image that a commit put on the site, with its digest where one was recorded; None where the message says nothing of it."""
+    found = (one for one in records("", "", datetime.min, message) if one.site == site)
+    return next((ImageReference(one.image, one.tag, one.digest) for one in found), None)
+
+
+def _recorded(found: Sequence[tuple[str, str]], commit: str, author: str, at: datetime) -> Iterator[Record]:
+    whole = dict(found)
+    origin = Origin(
+        whole.get("source-repository", ""),
+        whole.get("source-commit", ""),
+        whole.get("workflow-run", ""),
+        whole.get("requested-by", ""),
+    )
+    guards = whole.get("bump-forced", "")
+    forced = tuple(part.strip() for part in guards.split(",") if part.strip()) if guards else ()
+    for fields in _blocks(found):
+        image, previous = fields.get("bump-image", ""), fields.get("bump-from", "")
+        tag, digest = fields.get("bump-to", ""), fields.get("bump-digest", "")
+        if image and " " not in image and is_tag(tag):
+            yield Record(
+                site=fields[_SITE],
+                image=image,
+                previous="" if previous == NO_TAG else previous,
+                tag=tag,
+                digest=digest if is_digest(digest) else "",
+                origin=origin,
+                reason=whole.get("reason", ""),
+                rollback_of=whole.get("rollback-of", ""),
+                forced=forced,
+                commit=commit,
+                author=author,
+                at=at,
+            )
+
+
+def _blocks(found: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
+    """The fields of each site: a block begins with its name."""
+    block: dict[str, str] = {}
+    for key, value in found:
+        if key == _SITE:
+            if block:
+                yield block
+            block = {key: value} if value else {}
+        elif block and key in _OF_A_SITE:
+            block[key] = value
+    if block:
+        yield block

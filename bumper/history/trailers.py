@@ -1,0 +1,51 @@
+"""Trailers: the `Key: value` lines in which a commit says what programs want to read back.
+
+Law: what is read here of a message's last paragraph is what `git interpret-trailers --parse` prints of it, less what git takes for no
+trailers at all. The first paragraph is the title and holds none.
+Source: trailer.c of git 2.39 (`find_separator`, `find_trailer_start`, `unfold_value`).
+"""
+
+import re
+from collections.abc import Iterator
+
+_TRAILER = re.compile(r"^([A-Za-z0-9-]+)[ \t]*:(.*)", re.MULTILINE)
+_FOLD = re.compile(r"\n[ \t]")
+_BLANK_LINES = re.compile(r"\n[ \t\r]*\n")
+# `git merge --squash` (builtin/merge.c) indents each message below this line, the newest first.
+_SQUASHED = "Squashed commit of the following:\n"
+_INDENTED = "    "
+
+
+def paragraphs(message: str) -> Iterator[str]:
+    """What may hold trailers, the oldest commit's first: every paragraph but the title.
+
+    Git itself looks at the last one only. A squashed commit has those of all the commits that went into it, one below the other.
+    """
+    head, squashed, tail = message.partition(_SQUASHED)
+    if squashed and (not head or head.endswith("\n")):
+        lines = (line.removeprefix(_INDENTED) for line in tail.split("\n"))
+        yield from reversed(_BLANK_LINES.split("\n".join(lines).strip()))
+        return
+    yield from _BLANK_LINES.split(message.strip())[1:]
+
+
+def trailers(paragraph: str) -> list[tuple[str, str]]:
+    """Keys, in lower case as git compares them, and values; a folded value is one line again. Other lines are passed over."""
+    text = _unfolded(paragraph) if _FOLD.search(paragraph) else paragraph
+    return [(key.lower(), value.strip()) for key, value in _TRAILER.findall(text)]
+
+
+def _unfolded(paragraph: str) -> str:
+    lines: list[str] = []
+    for line in paragraph.split("\n"):
+        if line[:1] in (" ", "\t") and lines:
+            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def one_line(value: str) -> str:
+    """`value` as a trailer can hold it: a line break would start a trailer of its own, and git refuses a NUL."""
+    words = ("".join(char for char in word if char.isprintable()) for word in value.split())
+    return " ".join(word for word in words if word)

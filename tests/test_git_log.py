@@ -1,0 +1,252 @@
+"""The deploys on a branch, read by real git: over HTTP, with a checkout at hand, and offline."""
+
+import base64
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from git_remotes import FILES, TOKEN, git, hermetic, remote
+
+from bumper.errors import UsageError
+from bumper.git import Clone, Remote
+from bumper.history import Deploy, Origin, Recorded, compose
+from bumper.image import ImageReference
+from bumper.sandbox.git_server import GitServer
+
+NOTES = "refs/notes/bump"
+ENDING = '{"site":"web","outcome":"%s","reason":"R","seconds":1.5,"at":"2026-03-04T05:06:0%dZ","tag":"%s"}'
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    with GitServer(token=TOKEN, environ=hermetic(tmp_path)) as running:
+        running.create("platform.git", FILES)
+        yield running
+
+
+@pytest.fixture
+def platform(server: GitServer) -> Path:
+    return server.path("platform.git")
+
+
+def message(tag: str, site: str = "web") -> str:
+    image = ImageReference(f"reg.io/{site}", "0")
+    return compose([Deploy(site, "k8s/x.yaml", image, image.with_tag(tag))], Origin(requested_by="kevin"))
+
+
+def commit(repository: Path, *parents: str, text: str, branch: str = "main") -> str:
+    """A commit on the server with that message; moves the branch to it."""
+    flags = [flag for parent in parents for flag in ("-p", parent)]
+    made = git(repository, "commit-tree", f"{parents[0]}^{{tree}}", *flags, "-F", "-", stdin=text.encode())
+    git(repository, "update-ref", f"refs/heads/{branch}", made)
+    return made
+
+
+def note(repository: Path, commit: str, *lines: str) -> None:
+    git(repository, "notes", f"--ref={NOTES}", "append", "-m", "\n".join(lines), commit)
+
+
+def shown(deploys: Iterator[Recorded] | Sequence[Recorded]) -> list[tuple[str, str | None]]:
+    return [(one.record.tag, one.ending.outcome if one.ending else None) for one in deploys]
+
+
+def checkout(server: GitServer, folder: Path, *options: str) -> Path:
+    """A clone as a person has it, with the token in its own configuration."""
+    header = f"http.{server.url}/.extraHeader=Authorization: Basic {_basic()}"
+    git(folder, "-c", header, "clone", "--quiet", *options, f"{server.url}/platform.git", "checkout")
+    clone = folder / "checkout"
+    git(clone, "config", f"http.{server.url}/.extraHeader", f"Authorization: Basic {_basic()}")
+    return clone
+
+
+def _basic() -> str:
+    return base64.b64encode(f"x:{TOKEN}".encode()).decode()
+
+
+def test_the_deploys_of_a_branch_come_newest_first_with_their_outcomes(
+    server: GitServer, platform: Path
+) -> None:
+    first = commit(platform, "main", text=message("1"))
+    commit(platform, "main", text="By hand\n")
+    commit(platform, "main", text=message("1", "api"))
+    second = commit(platform, "main", text=message("2"))
+    note(platform, first, ENDING % ("timed-out", 1, "1"), ENDING % ("ready", 2, "1"))
+    note(platform, second, "looked at by hand", ENDING % ("failed", 3, "2"))
+    with remote(server) as ours:
+        history = ours.history("main")
+        found = list(history.all())
+        assert shown(found) == [("2", "failed"), ("1", None), ("1", "ready")]
+        assert [one.record.site for one in found] == ["web", "api", "web"]
+        assert (found[0].record.commit, found[0].record.author) == (second, "Somebody")
+        assert shown(history.deploys("web")) == [("2", "failed"), ("1", "ready")]
+        # Asked again it sees what came in the meantime.
+        commit(platform, "main", text=message("3"))
+        note(platform, second, ENDING % ("ready", 4, "2"))
+        assert shown(history.deploys("web")) == [("3", None), ("2", "ready"), ("1", "ready")]
+
+
+def test_a_branch_without_notes_and_one_that_is_missing(server: GitServer, platform: Path) -> None:
+    commit(platform, "main", text=message("1"))
+    with remote(server) as ours:
+        assert shown(ours.history("main").all()) == [("1", None)]
+        with pytest.raises(UsageError, match="no branch 'prod'") as caught:
+            list(ours.history("prod").all())
+        assert caught.value.hint == "branches there: main"
+
+
+def test_nothing_but_commits_and_notes_is_fetched(server: GitServer, platform: Path) -> None:
+    made = commit(platform, "main", text=message("1"))
+    note(platform, made, ENDING % ("ready", 1, "1"))
+    with remote(server) as ours:
+        list(ours.history("main").all())
+        (repository,) = ours._histories.values()
+        listing = repository.run(
+            "cat-file", "--batch-all-objects", "--batch-check=%(objecttype)"
+        ).stdout.split()
+    # Two commits of the branch and no tree of theirs; the notes' commit, its tree, and one note.
+    assert sorted(listing) == ["blob", "commit", "commit", "commit", "tree"]
+
+
+def test_a_merge_is_no_deploy_though_it_quotes_one_and_its_commits_come_where_it_stands(
+    server: GitServer, platform: Path
+) -> None:
+    base = git(platform, "rev-parse", "main")
+    # Written first, merged last: by date it would stand below the other one.
+    branched = commit(platform, base, text=message("2"), branch="pull")
+    commit(platform, base, text=message("1"))
+    commit(platform, "main", branched, text=f"Merge pull request #7 from pull\n\n{message('2')}")
+    with remote(server) as ours:
+        assert shown(ours.history("main").all()) == [("2", None), ("1", None)]
+
+
+def test_a_checkout_lends_what_it_has_and_is_not_touched(
+    server: GitServer, platform: Path, tmp_path: Path
+) -> None:
+    old = commit(platform, "main", text=message("1"))
+    clone = checkout(server, tmp_path)
+    new = commit(platform, "main", text=message("2"))
+    note(platform, old, ENDING % ("ready", 1, "1"))
+    before = _state(clone)
+    with Remote(str(clone), environ=hermetic(tmp_path)) as ours:
+        assert shown(ours.history("main").all()) == [("2", None), ("1", "ready")]
+        assert _state(clone) == before
+        (repository,) = ours._histories.values()
+        # Neither the first commit nor the old deploy was fetched again.
+        assert _own_objects(repository._directory, "commit") == {new, git(platform, "rev-parse", NOTES)}
+
+
+def _state(clone: Path) -> list[tuple[str, int]]:
+    return sorted((str(path), path.stat().st_mtime_ns) for path in (clone / ".git").rglob("*"))
+
+
+def _own_objects(directory: Path, kind: str) -> set[str]:
+    """What lies in the repository itself, whatever it borrows."""
+    (directory / "objects" / "info" / "alternates").unlink()
+    command = [
+        "git",
+        f"--git-dir={directory}",
+        "cat-file",
+        "--batch-all-objects",
+        "--batch-check=%(objecttype) %(objectname)",
+    ]
+    listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    lines = (line.split() for line in listing.splitlines())
+    return {sha for found, sha in lines if found == kind}
+
+
+@pytest.mark.parametrize("options", [["--depth=1"], ["--filter=tree:0"], ["--filter=blob:none"]])
+def test_a_checkout_that_lacks_something_hides_nothing(
+    server: GitServer, platform: Path, tmp_path: Path, options: list[str]
+) -> None:
+    for tag in ("1", "2", "3"):
+        commit(platform, "main", text=message(tag))
+    clone = checkout(server, tmp_path, "--no-checkout", *options)
+    commit(platform, "main", text=message("4"))
+    with Remote(str(clone), environ=hermetic(tmp_path)) as ours:
+        assert shown(ours.history("main").all()) == [(tag, None) for tag in "4321"]
+        (repository,) = ours._histories.values()
+        borrows = (repository._directory / "objects" / "info" / "alternates").exists()
+    # Of a shallow clone git would find out only by and by what is cut off.
+    assert borrows == ("--depth=1" not in options)
+
+
+def test_a_clone_is_read_offline_as_it_was_last_fetched(
+    server: GitServer, platform: Path, tmp_path: Path
+) -> None:
+    made = commit(platform, "main", text=message("1"))
+    note(platform, made, ENDING % ("ready", 1, "1"))
+    clone = checkout(server, tmp_path)
+    commit(platform, "main", text=message("2"))
+    offline = Clone(clone, "main", hermetic(tmp_path))
+    assert shown(offline.all()) == [("1", None)]
+    assert offline.notices() == [
+        "this clone has no refs/notes/bump: outcomes are not shown; git fetch origin refs/notes/bump:refs/notes/bump brings them"
+    ]
+    git(clone, "fetch", "--quiet", "origin", f"{NOTES}:{NOTES}", "main")
+    asked = len(server.requests)
+    assert shown(offline.deploys("web")) == [("2", None), ("1", "ready")]
+    assert offline.notices() == []
+    assert len(server.requests) == asked
+
+
+def test_a_shallow_clone_says_that_it_ends(server: GitServer, platform: Path, tmp_path: Path) -> None:
+    for tag in ("1", "2"):
+        commit(platform, "main", text=message(tag))
+    offline = Clone(checkout(server, tmp_path, "--depth=1"), "main", hermetic(tmp_path))
+    assert shown(offline.all()) == [("2", None)]
+    assert "this clone is shallow" in offline.notices()[0]
+
+
+def test_what_cannot_be_read_offline_is_told(server: GitServer, tmp_path: Path) -> None:
+    clone = checkout(server, tmp_path)
+    with pytest.raises(UsageError, match="refs/remotes/origin/prod cannot be read: bad revision"):
+        Clone(clone, "prod", hermetic(tmp_path)).all()
+    with pytest.raises(UsageError, match="reads a clone on this machine"):
+        Clone(Path(server.url), "main", hermetic(tmp_path))
+    with pytest.raises(UsageError, match="not a git repository"):
+        Clone(tmp_path, "main", hermetic(tmp_path))
+
+
+def test_no_configuration_of_the_user_changes_what_is_read(
+    server: GitServer, platform: Path, tmp_path: Path
+) -> None:
+    made = commit(platform, "main", text=message("1"))
+    note(platform, made, ENDING % ("ready", 1, "1"))
+    git(platform, "notes", "--ref=commits", "add", "-m", "another note", made)
+    clone = checkout(server, tmp_path)
+    git(clone, "fetch", "--quiet", "origin", "refs/notes/*:refs/notes/*")
+    settings = {
+        "log.showSignature": "true",
+        "log.decorate": "full",
+        "log.date": "relative",
+        "log.diffMerges": "on",
+        "log.mailmap": "true",
+        "color.ui": "always",
+        "format.pretty": "fuller",
+        "format.notes": "true",
+        "notes.displayRef": "refs/notes/*",
+        "i18n.logOutputEncoding": "latin1",
+        "core.notesRef": "refs/notes/other",
+    }
+    for key, value in settings.items():
+        git(clone, "config", key, value)
+    environ = {**hermetic(tmp_path), "GIT_NOTES_DISPLAY_REF": "refs/notes/commits"}
+    (found,) = Clone(clone, "main", environ).all()
+    assert (found.record.tag, found.record.who, found.is_ready, len(found.endings)) == ("1", "kevin", True, 1)
+
+
+def test_a_hostile_commit_hides_no_other(server: GitServer, platform: Path) -> None:
+    tree = git(platform, "rev-parse", "main^{tree}")
+    parent = commit(platform, "main", text=message("1"))
+    odd = (
+        f"tree {tree}\nparent {parent}\nauthor <> 99999999999999999999 +9999\n"
+        "committer A\x01B <c@d.example> 99999999999999 -0000\n\n\xff\xfe" + message("2") + "x\n"
+    )
+    made = git(
+        platform, "hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=odd.encode("latin1")
+    )
+    git(platform, "update-ref", "refs/heads/main", made)
+    commit(platform, "main", text=message("3"))
+    with remote(server) as ours:
+        assert shown(ours.history("main").all()) == [("3", None), ("2", None), ("1", None)]

@@ -1,0 +1,205 @@
+"""Outcomes as lines of notes, and deploys with theirs."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from bumper.errors import Outcome
+from bumper.history import (
+    Deploy,
+    Ending,
+    Logged,
+    Origin,
+    Recorded,
+    compose,
+    ending,
+    last_ready,
+    of_site,
+    past,
+    records,
+)
+from bumper.image import ImageReference
+
+START = datetime(2026, 3, 4, tzinfo=UTC)
+READY = Ending("web", "ready", "Ready", 12.5, START, "2.0")
+
+
+def logged(number: int, deploys: str = "", *endings: Ending, rollback_of: str = "") -> Logged:
+    """A commit `number`; `deploys` is `web:2.0 api:1.1`."""
+    wanted = [
+        Deploy(
+            site, "k8s/x.yaml", ImageReference(f"reg.io/{site}", "0"), ImageReference(f"reg.io/{site}", tag)
+        )
+        for site, _, tag in (one.partition(":") for one in deploys.split())
+    ]
+    message = compose(wanted, Origin(), rollback_of=rollback_of) if wanted else "Else\n"
+    sha = sha_of(number)
+    return Logged(sha, records(sha, "a", START + timedelta(minutes=number), message), endings)
+
+
+def sha_of(number: int) -> str:
+    return f"{number:040x}"
+
+
+def ended(outcome: str, tag: str = "2.0", site: str = "web", *, minute: int = 0, context: str = "") -> Ending:
+    return Ending(site, outcome, "Because", 3.0, START + timedelta(minutes=minute), tag, context)
+
+
+def shown(deploys: Iterable[Recorded]) -> list[tuple[str, str, list[str]]]:
+    return [(one.record.site, one.record.tag, [each.outcome for each in one.endings]) for one in deploys]
+
+
+def test_the_line_of_an_ending() -> None:
+    assert ending.line(replace(READY, context="east", run="https://ci.example/7")) == (
+        '{"site":"web","outcome":"ready","reason":"Ready","seconds":12.5,"at":"2026-03-04T00:00:00Z","tag":"2.0",'
+        '"context":"east","run":"https://ci.example/7"}'
+    )
+    assert "context" not in ending.line(READY)
+
+
+seconds = some.integers(0, 10**8).map(lambda number: number / 1000)
+moments = some.datetimes(min_value=datetime(1971, 1, 1), timezones=some.just(UTC)).map(
+    lambda at: at.replace(microsecond=0)
+)
+endings = some.builds(
+    Ending, some.text(min_size=1), some.text(min_size=1), some.text(), seconds, moments, some.text()
+)
+
+
+@given(some.lists(endings, max_size=5))
+def test_what_is_written_is_read_back_the_oldest_first(wanted: list[Ending]) -> None:
+    note = "".join(f"{ending.line(one)}\n" for one in wanted)
+    assert note.count("\n") == len(wanted)
+    assert list(ending.parse(note)) == sorted(dict.fromkeys(wanted), key=lambda one: one.at)
+
+
+@given(some.text() | some.recursive(some.none() | some.floats() | some.text(), some.lists).map(json.dumps))
+def test_no_note_breaks_the_reader(note: str) -> None:
+    assert ending.parse(note) == ()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"at": "yesterday"},
+        {"at": "2026-03-04T00:00:00"},
+        {"at": 7},
+        {"seconds": "NaN"},
+        {"seconds": -1},
+        {"seconds": 10**400},
+        {"site": ""},
+        {"outcome": None},
+    ],
+)
+def test_a_line_that_is_not_ours_is_passed_over(changed: dict[str, object]) -> None:
+    line = ending.line(READY)
+    odd = json.dumps({**json.loads(line), **changed})
+    assert ending.parse(f"{odd}\nreviewed by hand\n{line}\r\n\n[1]\n{{") == (READY,)
+
+
+@given(some.binary() | some.just(b""), some.lists(some.sampled_from("abcde"), max_size=5))
+def test_a_note_keeps_every_byte_and_gets_what_it_has_not(note: bytes, lines: list[str]) -> None:
+    found = ending.appended(note, lines)
+    assert found.startswith(note)
+    assert {line.encode() for line in lines} <= set(found.split(b"\n"))
+    assert ending.appended(found, lines) == found
+
+
+def test_each_deploy_has_the_endings_noted_on_its_commit() -> None:
+    found = list(
+        past(
+            [
+                logged(3, "web:3.0 api:1.0", ended("failed", "3.0"), ended("ready", "1.0", "api")),
+                logged(2),
+                logged(1, "web:2.0", ended("timed-out"), ended("ready", minute=5)),
+            ]
+        )
+    )
+    assert shown(found) == [
+        ("web", "3.0", ["failed"]),
+        ("api", "1.0", ["ready"]),
+        ("web", "2.0", ["timed-out", "ready"]),
+    ]
+    assert [one.record.tag for one in of_site(found, "web")] == ["3.0", "2.0"]
+
+
+def test_what_was_noted_on_a_later_commit_belongs_to_the_deploy_that_it_speaks_of() -> None:
+    found = past(
+        [
+            logged(4, "", ended("ready", "3.0")),
+            logged(3, "web:3.0"),
+            logged(2, "api:1.0", ended("ready", "2.0"), ended("failed", "7.0")),
+            logged(1, "web:2.0"),
+        ]
+    )
+    assert shown(found) == [("web", "3.0", ["ready"]), ("api", "1.0", []), ("web", "2.0", ["ready"])]
+
+
+@pytest.mark.parametrize(
+    ("noted", "counts"),
+    [
+        ([], None),
+        ([ended("timed-out"), ended("ready", minute=9)], "ready"),
+        ([ended("ready"), ended("unchanged", minute=1)], "ready"),
+        ([ended("failed"), ended("unchanged", minute=1)], "unchanged"),
+        ([ended("ready"), ended("failed", minute=1)], "failed"),
+        ([ended("ready", context="east"), ended("timed-out", context="west")], "timed-out"),
+        ([ended("failed", context="east"), ended("ready", minute=1, context="west")], "failed"),
+        ([ended("of-a-later-version")], "of-a-later-version"),
+        ([ended("of-a-later-version", context="east"), ended("ready", context="west")], "ready"),
+    ],
+)
+def test_the_last_ending_of_each_cluster_and_the_worst_of_them_counts(
+    noted: list[Ending], counts: str | None
+) -> None:
+    (found,) = past([logged(1, "web:2.0", *noted)])
+    assert (found.ending.outcome if found.ending else None) == counts
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_only_ready_is_ready(outcome: Outcome) -> None:
+    (found,) = past([logged(1, "web:2.0", ended(outcome.value))])
+    assert found.is_ready == (outcome in (Outcome.READY, Outcome.UNCHANGED))
+
+
+def test_the_last_ready_deploy_before_the_present_one() -> None:
+    deploys = list(
+        past(
+            [
+                logged(5, "web:5", ended("failed", "5")),
+                logged(4, "web:4"),
+                logged(3, "web:3", ended("timed-out", "3")),
+                logged(2, "web:2", ended("ready", "2")),
+                logged(1, "web:1", ended("ready", "1")),
+            ]
+        )
+    )
+    assert _tag(last_ready(deploys, "5")) == "2"
+    assert _tag(last_ready(deploys, "2")) == "1"
+    assert _tag(last_ready(deploys, "1")) is None
+    assert _tag(last_ready(deploys, "by-hand")) == "2"
+    assert last_ready([], "5") is None
+
+
+def test_what_was_taken_back_is_nothing_to_go_back_to() -> None:
+    deploys = list(
+        past(
+            [
+                logged(4, "web:4", ended("failed", "4")),
+                logged(3, "web:1", ended("ready", "1"), rollback_of=sha_of(2)),
+                logged(2, "web:2", ended("ready", "2")),
+                logged(1, "web:1", ended("ready", "1")),
+            ]
+        )
+    )
+    assert _tag(last_ready(deploys, "4")) == "1"
+    assert _tag(last_ready(deploys, "1")) is None
+
+
+def _tag(found: Recorded | None) -> str | None:
+    return found.record.tag if found else None
