@@ -1,0 +1,121 @@
+"""Findings as people and programs read them. Pure: values in, lines of styled text or plain data out.
+
+Law: what is wrong comes before what may hurt; why and what to do are said once for each rule, every place has a line of its own that
+begins with file and line.
+"""
+
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+from typing import Any
+
+from bumper.check import Checked
+from bumper.check.finding import ERROR, Finding, Rule, Severity
+from bumper.check.rules import RULES
+from bumper.report import Line, Span
+from bumper.rollout.verdict import printable
+
+_STYLES = {Severity.ERROR: ("✗", "bad"), Severity.WARNING: ("!", "warn")}
+_WIDTH = 78
+_SILENCE = "  meant to be so?  # bump-check: ignore={id}   on its line or the one above it, or --ignore {id}"
+
+
+def lines(checked: Checked) -> list[Line]:
+    """The findings, rule by rule, then what cannot be known, then the sum."""
+    found: list[Line] = []
+    for rule in sorted(RULES.values(), key=lambda one: one.severity is not ERROR):
+        if ours := [one for one in checked.findings if one.id == rule.id]:
+            found += [*_rule(rule, ours), (Span(""),)]
+    found += [(Span("  note  ", "quiet"), Span(printable(note))) for note in checked.notes]
+    return [*found, _sum(checked)]
+
+
+def as_data(checked: Checked, exit_code: int) -> dict[str, Any]:
+    """The one object that `--output json` prints."""
+    return {
+        "exitCode": exit_code,
+        "files": checked.files,
+        "findings": [_data(one) for one in checked.findings],
+        "silenced": [{"id": one.id, "file": one.path, "line": one.line} for one in checked.silenced],
+        "notes": list(checked.notes),
+    }
+
+
+def table() -> list[Line]:
+    """Every rule, for `--list`."""
+    found: list[Line] = []
+    for rule in RULES.values():
+        sign, style = _STYLES[rule.severity]
+        found.append(
+            (Span(f"{sign} ", style), Span(f"{rule.id:<24}", "strong"), Span(rule.severity.value, style))
+        )
+        found += [(Span(f"    {text}"),) for text in wrap(f"{rule.why} {rule.fix}", _WIDTH - 4)]
+    return found
+
+
+def table_as_data() -> dict[str, Any]:
+    """Every rule, for `--list --output json`."""
+    rules = RULES.values()
+    return {
+        "rules": [
+            {"id": one.id, "severity": one.severity.value, "why": one.why, "fix": one.fix} for one in rules
+        ]
+    }
+
+
+def markdown() -> str:
+    """The table of docs/checks.md."""
+    rows = [f"| `{one.id}` | {one.severity} | {one.why} | {one.fix} |" for one in RULES.values()]
+    return "\n".join(["| id | severity | why | what to do |", "|---|---|---|---|", *rows, ""])
+
+
+def counted(findings: Iterable[Finding], severity: Severity) -> int:
+    return sum(one.severity is severity for one in findings)
+
+
+def _rule(rule: Rule, findings: Sequence[Finding]) -> list[Line]:
+    sign, style = _STYLES[rule.severity]
+    return [
+        (Span(f"{sign} {rule.id}", style), Span(f"   {rule.severity}", "quiet")),
+        *(
+            (Span("  "), Span(printable(one.place), "strong"), Span(f"  {printable(one.message)}"))
+            for one in findings
+        ),
+        *_told("why", rule.why),
+        *_told("do", rule.fix),
+        (Span(_SILENCE.format(id=rule.id), "quiet"),),
+    ]
+
+
+def _told(label: str, text: str) -> list[Line]:
+    first, *rest = wrap(text, _WIDTH - 7)
+    return [(Span(f"  {label:<3}  ", "quiet"), Span(first)), *((Span(f"       {line}"),) for line in rest)]
+
+
+def _sum(checked: Checked) -> Line:
+    errors, warnings = (counted(checked.findings, severity) for severity in Severity)
+    files = _count(checked.files, "file")
+    silenced = f", {len(checked.silenced)} silenced" if checked.silenced else ""
+    if not checked.findings:
+        return Span("✓ ", "good"), Span(f"{files}: nothing found{silenced}", "strong")
+    told = ", ".join(
+        _count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number
+    )
+    return Span("✗ " if errors else "! ", "bad" if errors else "warn"), Span(
+        f"{files}: {told}{silenced}", "strong"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _data(one: Finding) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "severity": one.severity.value,
+        "file": one.path,
+        "line": one.line,
+        "message": one.message,
+        "why": one.why,
+        "fix": one.fix,
+    }

@@ -1,0 +1,209 @@
+"""What the routes of a tree promise: which host, under which further conditions, leads to which Service and port.
+
+Law: two promises clash only where one request fits both and nothing decides between them: the same kind of route in the same class,
+an entry point or listener in common, the same host, the same further conditions and the same priority. A rule that cannot be read
+(a negation, a regular expression for the host) promises nothing.
+
+Source: Traefik v3 rule syntax; Kubernetes networking.k8s.io/v1 Ingress; Gateway API v1 HTTPRoute.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bumper.check.resource import Resource, Route, is_variable
+from bumper.manifest.document import items, mapping, text
+
+KINDS = {
+    "IngressRoute": ("traefik.io", "traefik.containo.us"),
+    "Ingress": ("networking.k8s.io",),
+    "HTTPRoute": ("gateway.networking.k8s.io",),
+}
+_TOKEN = re.compile(r"\s*(?:(\|\||&&|[()!])|([A-Za-z]\w*)\(((?:`[^`]*`|\"[^\"]*\"|'[^']*'|[^()`\"'])*)\))")
+_TEXT = re.compile(r"`([^`]*)`|\"([^\"]*)\"|'([^']*)'")
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One host of one route. `doors` are its entry points or listeners, empty for all; `route` leads to where it is written."""
+
+    resource: Resource
+    route: Route
+    host: str
+    conditions: frozenset[str]
+    controller: str
+    doors: frozenset[str]
+    priority: str = ""
+
+    def clashes(self, other: "Promise") -> bool:
+        """Whether some request fits both."""
+        return not self.doors or not other.doors or not self.doors.isdisjoint(other.doors)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A Service that a route leads to; `port` is its number or name, empty where none is written."""
+
+    resource: Resource
+    route: Route
+    namespace: str
+    name: str
+    port: str
+
+
+def is_route(one: Resource) -> bool:
+    return one.group in KINDS.get(one.kind, ())
+
+
+def promises(one: Resource) -> Iterator[Promise]:
+    """Every host that the route takes."""
+    if not one.knows("spec"):
+        return
+    match one.kind:
+        case "IngressRoute":
+            yield from _traefik(one)
+        case "Ingress":
+            yield from _ingress(one)
+        case "HTTPRoute":
+            yield from _gateway(one)
+
+
+def backends(one: Resource) -> Iterator[Backend]:
+    """Every Service that the route leads to."""
+    match one.kind:
+        case "IngressRoute":
+            for route, named in _each(one, ("spec", "routes"), "services"):
+                if text(named.get("kind")) in ("", "Service"):
+                    yield _backend(one, route, named, text(named.get("port")))
+        case "Ingress":
+            yield from _ingress_backends(one)
+        case "HTTPRoute":
+            for route, named in _each(one, ("spec", "rules"), "backendRefs"):
+                if text(named.get("kind")) in ("", "Service") and not text(named.get("group")):
+                    yield _backend(one, route, named, text(named.get("port")))
+
+
+def _each(one: Resource, above: Route, key: str) -> Iterator[tuple[Route, dict[str, Any]]]:
+    for at, rule in enumerate(items(one.at(*above))):
+        for below, named in enumerate(items(mapping(rule).get(key))):
+            yield (*above, at, key, below), mapping(named)
+
+
+def _backend(one: Resource, route: Route, named: dict[str, Any], port: str) -> Backend:
+    return Backend(
+        one, (*route, "name"), text(named.get("namespace")) or one.namespace, text(named.get("name")), port
+    )
+
+
+def _ingress_backends(one: Resource) -> Iterator[Backend]:
+    routes: list[Route] = [("spec", "defaultBackend")]
+    for at, rule in enumerate(items(one.at("spec", "rules"))):
+        paths = items(mapping(mapping(rule).get("http")).get("paths"))
+        routes += [("spec", "rules", at, "http", "paths", below, "backend") for below in range(len(paths))]
+    for route in routes:
+        service = mapping(one.at(*route, "service"))
+        port = mapping(service.get("port"))
+        if service:
+            yield _backend(
+                one, (*route, "service"), service, text(port.get("number")) or text(port.get("name"))
+            )
+
+
+def _traefik(one: Resource) -> Iterator[Promise]:
+    doors = frozenset(map(text, items(one.at("spec", "entryPoints"))))
+    controller = text(mapping(one.at("metadata", "annotations")).get("kubernetes.io/ingress.class"))
+    for at, rule in enumerate(map(mapping, items(one.at("spec", "routes")))):
+        written = text(rule.get("match"))
+        if is_variable(written):
+            continue
+        for alternative in alternatives(written):
+            hosts, others = _split(alternative)
+            for host in hosts:
+                priority = text(rule.get("priority"))
+                yield Promise(one, ("spec", "routes", at, "match"), host, others, controller, doors, priority)
+
+
+def alternatives(rule: str) -> list[frozenset[tuple[str, str]]]:
+    """A rule of Traefik as its alternatives, each the matchers that must all hold, as name and argument; none where it is not read.
+
+    `Host(`a`) || Host(`b`) && Path(`/x`)` has two. A matcher with several arguments is several alternatives, as in Traefik v2.
+    """
+    tokens: list[tuple[str, str, str]] = []
+    end = 0
+    while rule[end:].strip():
+        match = _TOKEN.match(rule, end)
+        if not match or match[1] == "!":
+            return []
+        tokens.append((match[1] or "", match[2] or "", match[3] or ""))
+        end = match.end()
+    found, rest = _either(tokens)
+    return found if not rest else []
+
+
+_Alternatives = list[frozenset[tuple[str, str]]]
+_Tokens = list[tuple[str, str, str]]
+
+
+def _either(tokens: _Tokens) -> tuple[_Alternatives, _Tokens]:
+    found, rest = _both(tokens)
+    while rest and rest[0][0] == "||":
+        more, rest = _both(rest[1:])
+        found = [*found, *more]
+    return found, rest
+
+
+def _both(tokens: _Tokens) -> tuple[_Alternatives, _Tokens]:
+    found, rest = _one(tokens)
+    while rest and rest[0][0] == "&&":
+        more, rest = _one(rest[1:])
+        found = [left | right for left in found for right in more]
+    return found, rest
+
+
+def _one(tokens: _Tokens) -> tuple[_Alternatives, _Tokens]:
+    if not tokens:
+        return [], [("", "", "")]
+    sign, name, arguments = tokens[0]
+    if sign == "(":
+        found, rest = _either(tokens[1:])
+        return (found, rest[1:]) if rest and rest[0][0] == ")" else ([], [("", "", "")])
+    if sign:
+        return [], tokens
+    values = ["".join(match.groups("")) for match in _TEXT.finditer(arguments)]
+    if name in ("Host", "Path", "PathPrefix", "Method"):
+        return [frozenset([(name, value)]) for value in values], tokens[1:]
+    return [frozenset([(name, ",".join(values))])], tokens[1:]
+
+
+def _split(alternative: frozenset[tuple[str, str]]) -> tuple[list[str], frozenset[str]]:
+    hosts = [value.lower() for name, value in alternative if name == "Host"]
+    everything = {("PathPrefix", "/")}
+    others = frozenset(f"{name}({value})" for name, value in alternative - everything if name != "Host")
+    return (hosts if len(hosts) == 1 else []), others
+
+
+def _ingress(one: Resource) -> Iterator[Promise]:
+    annotations = mapping(one.at("metadata", "annotations"))
+    controller = text(one.at("spec", "ingressClassName")) or text(
+        annotations.get("kubernetes.io/ingress.class")
+    )
+    if any("canary" in key for key in annotations):
+        return
+    for at, rule in enumerate(map(mapping, items(one.at("spec", "rules")))):
+        for below, path in enumerate(map(mapping, items(mapping(rule.get("http")).get("paths")))):
+            condition = frozenset([f"{text(path.get('pathType'))} {text(path.get('path')) or '/'}"])
+            route = ("spec", "rules", at, "http", "paths", below, "path")
+            yield Promise(
+                one, route, text(rule.get("host")).lower(), condition, f"ingress {controller}", frozenset()
+            )
+
+
+def _gateway(one: Resource) -> Iterator[Promise]:
+    # A listener is named by all that a parentRef says of it.
+    doors = frozenset(repr(sorted(mapping(parent).items())) for parent in items(one.at("spec", "parentRefs")))
+    for at, host in enumerate(map(text, items(one.at("spec", "hostnames")))):
+        for rule in map(mapping, items(one.at("spec", "rules"))) or [{}]:
+            for match in items(rule.get("matches")) or [{}]:
+                condition = frozenset([repr(match)]) if match else frozenset()
+                yield Promise(one, ("spec", "hostnames", at), host.lower(), condition, "gateway", doors)

@@ -1,0 +1,17 @@
+"""The rules, a module for each family. A new family is imported here; a new rule of a family only has to be written."""
+
+from bumper.check.finding import RULES
+from bumper.check.rules import apis, files, flux, names, namespaces, pods, references, routes, services
+
+__all__ = [
+    "RULES",
+    "apis",
+    "files",
+    "flux",
+    "names",
+    "namespaces",
+    "pods",
+    "references",
+    "routes",
+    "services",
+]

@@ -1,0 +1,134 @@
+"""Rules about files: what cannot be read, what is named and not there, what is there and not named."""
+
+import re
+from collections.abc import Iterator
+from posixpath import basename, dirname, join
+from typing import Any
+
+from bumper.check import silence
+from bumper.check.build import kustomization, resource_of
+from bumper.check.cluster import Cluster
+from bumper.check.finding import ERROR, RULES, WARNING, Fault, rule
+from bumper.manifest.document import Document
+from bumper.platform.kustomize import GENERATED, Layer, within
+
+_PLACE = re.compile(r"(?P<path>.*?):(?P<line>\d+): ")
+
+
+@rule(
+    "invalid-yaml",
+    ERROR,
+    why="Flux cannot build the directory of a file that is no YAML, so nothing in it is applied any more.",
+    fix="Correct the syntax at this line.",
+)
+def unreadable(cluster: Cluster) -> Iterator[Fault]:
+    for path, error in cluster.reading.broken.items():
+        match = _PLACE.match(error.message)
+        line = int(match["line"]) if match else 1
+        yield Fault(path, line, error.message[match.end() :] if match else error.message)
+
+
+@rule(
+    "duplicate-key",
+    ERROR,
+    why="kustomize refuses a mapping that has a key twice, so Flux applies nothing of the whole Kustomization.",
+    fix="Keep one of the two.",
+)
+def repeated(cluster: Cluster) -> Iterator[Fault]:
+    for path in sorted({path for built in cluster.builds for path in built.files}):
+        for document in cluster.reading.documents(path):
+            for line, key in document.repeated_keys():
+                yield Fault(path, line, f"the key {key} stands twice in the same mapping")
+
+
+@rule(
+    "missing-path",
+    ERROR,
+    why="Flux cannot build a path that is not in the repository; the Kustomization never becomes Ready.",
+    fix="Correct spec.path, or add the directory.",
+)
+def missing_path(cluster: Cluster) -> Iterator[Fault]:
+    for built in cluster.builds:
+        if built.missing_path:
+            what = "leads out of the repository" if built.site.leads_outside else "is no directory here"
+            yield built.owner.fault(
+                f"Kustomization {built.name} builds {built.site.path}, which {what}", "spec", "path"
+            )
+
+
+@rule(
+    "missing-resource",
+    ERROR,
+    why="kustomize stops at a file that is not there, so Flux applies nothing of the whole Kustomization.",
+    fix="Correct the name, add the file, or take it off the list.",
+)
+def missing_resource(cluster: Cluster) -> Iterator[Fault]:
+    for built in cluster.builds:
+        for gap in built.gaps:
+            yield Fault(gap.path, gap.line, gap.message, "${" not in gap.message)
+
+
+@rule(
+    "unlisted-file",
+    ERROR,
+    why="Where a directory has a kustomization.yaml, Flux applies what that lists and nothing else.",
+    fix="Add the file to resources, or move it away; name it in a comment of the kustomization.yaml if it is left out on purpose.",
+)
+def unlisted(cluster: Cluster) -> Iterator[Fault]:
+    layers = {layer.path: layer for built in cluster.builds for layer in built.layers if layer.path}
+    listed = {path for built in cluster.builds for path in built.files}
+    for layer in layers.values():
+        listed |= _mentioned(cluster, layer)
+    for built in cluster.builds:
+        listed.add(built.owner.path)
+    for layer in layers.values():
+        document = kustomization(cluster.reading, layer)
+        if document is None:
+            continue
+        written = cluster.reading.content(layer.path).decode(errors="replace")
+        for path in _manifests(cluster, layer):
+            named = re.compile(rf"(?<![\w.-]){re.escape(basename(path))}(?![\w.-])")
+            if path not in listed and not named.search(written) and _holds_objects(cluster, path):
+                yield Fault(path, 1, f"{layer.path} does not list {basename(path)}")
+
+
+@rule(
+    "silence-unknown",
+    WARNING,
+    why="A comment that names no rule silences nothing.",
+    fix="Take an id from `bump check --list`.",
+)
+def silences_nothing(cluster: Cluster) -> Iterator[Fault]:
+    paths = {
+        path for built in cluster.builds for layer in built.layers for path in (layer.path, *layer.files)
+    }
+    for path in sorted(filter(None, paths)):
+        for line, ids in silence.named(cluster.reading.content(path)).items():
+            for one in sorted(ids - RULES.keys()):
+                yield Fault(path, line, f"no rule is called {one}")
+
+
+def _manifests(cluster: Cluster, layer: Layer) -> Iterator[str]:
+    for name, is_directory in sorted(cluster.reading.entries(layer.directory).items()):
+        path = join(layer.directory, name)
+        if not is_directory and name.endswith((".yaml", ".yml")) and path != layer.path and name != GENERATED:
+            yield path
+
+
+def _mentioned(cluster: Cluster, layer: Layer) -> set[str]:
+    """Every path that the kustomization names in any way: as a patch, the content of a generated ConfigMap, a component."""
+    document = kustomization(cluster.reading, layer)
+    texts = _texts(document.value) if document else ()
+    return {place for one in texts if (place := within(dirname(layer.path), one.rpartition("=")[2]))}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and "\n" not in value:
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(inner)
+
+
+def _holds_objects(cluster: Cluster, path: str) -> bool:
+    documents: tuple[Document, ...] = cluster.reading.documents(path)
+    return any(resource_of(one) for one in documents)

@@ -1,0 +1,121 @@
+"""Rules about Flux's own objects: order, sources, suspension."""
+
+from collections.abc import Iterator
+
+from bumper.check.build import Build
+from bumper.check.cluster import Cluster, depends_on
+from bumper.check.finding import ERROR, WARNING, Fault, rule
+from bumper.check.kinds import FLUX, is_flux
+from bumper.check.resource import Resource, is_variable
+from bumper.manifest.document import is_true, mapping, text
+
+_SOURCED = {
+    "Kustomization": (("spec", "sourceRef"),),
+    "HelmRelease": (("spec", "chart", "spec", "sourceRef"), ("spec", "chartRef")),
+    "ImageUpdateAutomation": (("spec", "sourceRef"),),
+}
+_ROOT_SOURCE = ("flux-system", "flux-system")
+
+
+@rule(
+    "depends-on-unknown",
+    ERROR,
+    why="Flux waits for a Kustomization that does not exist, for ever: nothing of this one is applied.",
+    fix="Correct the name in dependsOn; one in another namespace needs its namespace beside it.",
+)
+def unknown_dependency(cluster: Cluster) -> Iterator[Fault]:
+    names = sorted({one.name for one in cluster.builds})
+    for built in cluster.builds:
+        for at, key in depends_on(built.owner):
+            if not cluster.build_of(key) and not _may_exist(cluster, key.namespace, key.name):
+                yield built.owner.fault(
+                    f"Kustomization {built.name} depends on {key.namespace}/{key.name}, which this tree does not have"
+                    f" (found: {', '.join(names)})",
+                    "spec",
+                    "dependsOn",
+                    at,
+                )
+
+
+def _may_exist(cluster: Cluster, namespace: str, name: str) -> bool:
+    hidden = cluster.is_elsewhere or any(one.is_open for one in cluster.builds)
+    is_instance = bool(cluster.of_kind("FluxInstance")) or not cluster.is_bootstrapped
+    return hidden or is_variable(name) or is_variable(namespace) or (is_instance and name == "flux-system")
+
+
+@rule(
+    "depends-on-cycle",
+    ERROR,
+    why="Each of these waits for the other to be Ready, so none is ever applied.",
+    fix="Take one of the dependsOn entries away.",
+)
+def cycle(cluster: Cluster) -> Iterator[Fault]:
+    for ring in _rings(cluster):
+        first = min(ring, key=lambda one: (one.owner.path, one.owner.line()))
+        at = ring.index(first)
+        names = [one.name for one in (*ring[at:], *ring[:at], first)]
+        yield first.owner.fault(f"{' → '.join(names)} depend on each other in a ring", "spec", "dependsOn")
+
+
+def _rings(cluster: Cluster) -> Iterator[list[Build]]:
+    """Each ring of dependsOn once."""
+    done: set[int] = set()
+    for start in cluster.builds:
+        rings: list[list[Build]] = []
+        _follow(cluster, start, [], done, rings)
+        yield from rings
+
+
+def _follow(cluster: Cluster, one: Build, way: list[Build], done: set[int], rings: list[list[Build]]) -> None:
+    if one in way:
+        rings.append(way[way.index(one) :])
+    elif id(one) not in done:
+        way.append(one)
+        for _, key in depends_on(one.owner):
+            below = cluster.build_of(key)
+            if below:
+                _follow(cluster, below, way, done, rings)
+        way.pop()
+        done.add(id(one))
+
+
+@rule(
+    "source-unknown",
+    ERROR,
+    why="Flux has nowhere to fetch from, so this object never becomes Ready.",
+    fix="Correct kind, name or namespace of the reference, or add the source.",
+)
+def unknown_source(cluster: Cluster) -> Iterator[Fault]:
+    for kind, routes in _SOURCED.items():
+        for one in cluster.of_kind(kind):
+            for route in routes:
+                if is_flux(one):
+                    yield from _without_source(cluster, one, route)
+
+
+def _without_source(cluster: Cluster, one: Resource, route: tuple[str, ...]) -> Iterator[Fault]:
+    reference = mapping(one.at(*route))
+    kind, name = text(reference.get("kind")), text(reference.get("name"))
+    space = text(reference.get("namespace")) or one.namespace
+    if not name or ((space, name) == _ROOT_SOURCE and not cluster.named(kind, space, name)):
+        return
+    if kind == "ExternalArtifact" or cluster.has(kind, space, name) or not one.is_named:
+        return
+    found = sorted({f"{other.namespace}/{other.name}" for other in cluster.of_kind(kind)})
+    yield one.fault(
+        f"{one} is fetched from {kind} {space}/{name}, which this tree does not have (found: {', '.join(found) or 'none'})",
+        *route,
+        "name",
+    )
+
+
+@rule(
+    "suspended",
+    WARNING,
+    why="Flux leaves a suspended object as it is: commits do not reach the cluster.",
+    fix="Set spec.suspend to false, or take it away.",
+)
+def suspended(cluster: Cluster) -> Iterator[Fault]:
+    for one in cluster.resources:
+        if one.group.endswith(FLUX) and is_true(one.at("spec", "suspend")):
+            yield one.fault(f"{one} is suspended", "spec", "suspend")

@@ -1,0 +1,88 @@
+"""Rules about namespaces: written at all, made by something, made in time."""
+
+from collections.abc import Iterator
+
+from bumper.check.build import Build
+from bumper.check.cluster import Cluster
+from bumper.check.finding import ERROR, WARNING, Fault, rule
+from bumper.check.kinds import NAMESPACES, is_flux
+from bumper.check.resource import Resource
+from bumper.check.scopes import BUILT_IN_GROUPS, is_cluster_scoped
+from bumper.manifest.document import is_true, text
+
+
+@rule(
+    "namespace-unset",
+    ERROR,
+    why="Flux refuses an object of this kind without a namespace, and with it the whole Kustomization.",
+    fix="Write metadata.namespace, or set targetNamespace on the Flux Kustomization.",
+)
+def unset(cluster: Cluster) -> Iterator[Fault]:
+    for built in cluster.builds:
+        for one in built.resources:
+            is_native = one.group in BUILT_IN_GROUPS or is_flux(one)
+            known = built.owner.knows("spec", "targetNamespace")
+            if is_native and known and not one.namespace and not is_cluster_scoped(one.kind, one.group):
+                yield one.fault(f"{one} has no namespace", "metadata", "namespace")
+
+
+@rule(
+    "namespace-missing",
+    ERROR,
+    why="An object in a namespace that does not exist is refused, and Flux applies nothing of its Kustomization.",
+    fix="Add the Namespace to this build or to one that it depends on, or correct the name.",
+)
+def missing(cluster: Cluster) -> Iterator[Fault]:
+    for _, one, makers in _used(cluster):
+        if not makers and not _may_exist(cluster, one.namespace):
+            found = sorted({other.name for other in cluster.of_kind("Namespace")})
+            yield one.fault(
+                f"nothing makes the namespace {one.namespace} of {one.kind} {one.name} (found: {', '.join(found) or 'none'})",
+                "metadata",
+                "namespace",
+            )
+
+
+@rule(
+    "namespace-unordered",
+    WARNING,
+    why="On a new cluster the first tries fail until the namespace happens to exist.",
+    fix="Add the Kustomization that makes it to spec.dependsOn.",
+)
+def unordered(cluster: Cluster) -> Iterator[Fault]:
+    for built, one, makers in _used(cluster):
+        if makers and not any(id(maker) in cluster.before(built) for maker in makers):
+            names = ", ".join(sorted({maker.name for maker in makers}))
+            yield one.fault(
+                f"the namespace {one.namespace} of {one.kind} {one.name} is made by Kustomization {names},"
+                f" which {built.name} does not depend on",
+                "metadata",
+                "namespace",
+            )
+
+
+def _used(cluster: Cluster) -> Iterator[tuple[Build, Resource, list[Build]]]:
+    """The first object of each namespace in each build that does not make it, and the builds that do."""
+    makers: dict[str, list[Build]] = {}
+    for built in cluster.builds:
+        for one in built.resources:
+            if one.kind == "Namespace" and not one.group:
+                for name in one.names:
+                    makers.setdefault(name, []).append(built)
+    for built in cluster.builds:
+        seen = set(NAMESPACES)
+        for one in built.resources:
+            space = one.namespace
+            if space and space not in seen and one.is_named and not is_cluster_scoped(one.kind, one.group):
+                seen.add(space)
+                if built not in makers.get(space, []):
+                    yield built, one, makers.get(space, [])
+
+
+def _may_exist(cluster: Cluster, namespace: str) -> bool:
+    releases = (
+        one for one in cluster.of_kind("HelmRelease") if is_true(one.at("spec", "install", "createNamespace"))
+    )
+    return cluster.may_hold("Namespace", "") or any(
+        (text(one.at("spec", "targetNamespace")) or one.namespace) == namespace for one in releases
+    )

@@ -1,0 +1,80 @@
+"""What holds for every tree: nothing is raised, every place exists, and an id silences its findings and no others."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from checks import LIST, added, checked, platform
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trees import flux, sync
+
+from bumper.check import RULES, Checked
+
+CORPUS = os.environ.get("BUMP_CORPUS", "")
+JUNK = [
+    "",
+    "  ",
+    "- x",
+    "a: 1",
+    "spec:",
+    "metadata: []",
+    "kind: Service",
+    "name: [",
+    "${A}",
+    "---",
+    "items: {}",
+    "  - name: web",
+]
+
+
+def held(files: Mapping[str, bytes], ran: Checked) -> None:
+    """Each finding stands at a line of a file that is there."""
+    for one in ran.findings:
+        assert one.path in files, one
+        lines = files[one.path].count(b"\n") + files[one.path].count(b"\r") + 1
+        assert 1 <= one.line <= lines, one
+        assert one.id in RULES
+    assert list(ran.findings) == sorted(set(ran.findings))
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.data())
+def test_a_line_that_is_lost_or_replaced_never_ends_a_run(data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(sorted(platform())))
+    lines = platform()[path].decode().split("\n")
+    at = data.draw(st.integers(0, len(lines) - 1))
+    new = data.draw(st.none() | st.sampled_from(JUNK))
+    changed = [*lines[:at], *([] if new is None else [new]), *lines[at + 1 :]]
+    files = {**platform(), path: "\n".join(changed).encode()}
+    ran = checked(files)
+    held(files, ran)
+    for identity in {one.id for one in ran.findings}:
+        left = checked(files, identity).findings
+        assert list(left) == [one for one in ran.findings if one.id != identity]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sets(st.sampled_from(sorted(platform())), max_size=6))
+def test_files_that_are_missing_never_end_a_run(lost: set[str]) -> None:
+    files = {path: content for path, content in platform().items() if path not in lost}
+    held(files, checked(files))
+
+
+def test_a_kustomization_that_contains_itself_ends() -> None:
+    files = added({LIST: platform()[LIST].decode() + "  - ../flux-system\n"})
+    assert "missing-resource" in {one.id for one in checked(files).findings}
+
+
+@pytest.mark.skipif(not CORPUS, reason="BUMP_CORPUS names no corpus")
+@pytest.mark.parametrize("folder", ["real", "hard"])
+def test_whatever_others_write_is_read(folder: str) -> None:
+    paths = sorted((Path(CORPUS) / folder).glob("*.y*ml"))
+    assert paths
+    files = {f"apps/{number}/{path.name}": path.read_bytes() for number, path in enumerate(paths)}
+    files["clusters/one/gotk-sync.yaml"] = sync("./clusters/one").encode()
+    files["clusters/one/apps.yaml"] = flux("apps", "./apps").encode()
+    ran = checked(files)
+    assert ran.files > len(paths)
+    held(files, ran)
