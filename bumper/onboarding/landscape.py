@@ -1,0 +1,207 @@
+"""What stands in a platform's repository already: its sites, what each builds, and the hosts that are taken.
+
+Law: everything that Flux builds of this repository is read, once. What a directory holds that nothing builds does not exist here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from bumper.errors import FieldMissing, TreeMissing
+from bumper.manifest.document import Document, is_true, items, text
+from bumper.objects import ObjectKey
+from bumper.onboarding.hosts import Routed, routed
+from bumper.platform import Site
+from bumper.platform.discovery import Walk
+from bumper.platform.kustomize import Layer, Reading, expand, within
+from bumper.tree import Tree
+
+# Kinds of the core and of what sites usually bring that have no namespace.
+_CLUSTER_SCOPED = frozenset(
+    {
+        "APIService",
+        "ClusterIssuer",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ClusterSecretStore",
+        "CustomResourceDefinition",
+        "GatewayClass",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "PersistentVolume",
+        "PriorityClass",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingWebhookConfiguration",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Built:
+    """One object of a site's build, under the name that reaches the cluster."""
+
+    key: ObjectKey
+    document: Document
+
+    @property
+    def place(self) -> str:
+        """`k8s/web/deployment.yaml:1`."""
+        return f"{self.document.path}:{self.document.line()}"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Where a sync file is listed: `written` is entry `at` of the resources in the kustomization at `path`.
+
+    `path` is empty where Flux lists whatever the directory holds.
+    """
+
+    directory: str
+    path: str = ""
+    at: int = 0
+    written: str = ""
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """The Flux tree of one commit. TreeMissing where there is none, NotYaml where a file of it cannot be read."""
+
+    tree: Tree
+    reading: Reading = field(init=False)
+    sites: tuple[Site, ...] = field(init=False)
+    layers: dict[str, Layer] = field(init=False)
+
+    def __post_init__(self) -> None:
+        reading = Reading(self.tree)
+        walk = Walk(reading)
+        sites = tuple(site for level in walk.levels() for site in level)
+        if walk.broken:
+            raise walk.broken[0]
+        if not sites:
+            raise TreeMissing(
+                "no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
+                hint="name the platform repository with --repo",
+            )
+        object.__setattr__(self, "reading", reading)
+        object.__setattr__(self, "sites", sites)
+        places = [place for site in sites for place in self._directories(site)]
+        object.__setattr__(self, "layers", expand(reading, places))
+
+    def named(self, name: str) -> Site:
+        """The only site of that name; FieldMissing."""
+        found = [site for site in self.sites if site.name == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            places = ", ".join(site.place for site in found)
+            raise FieldMissing(
+                f"{name}: {len(found)} Flux Kustomizations have this name ({places}), expected one"
+            )
+        names = ", ".join(site.name for site in self.sites)
+        raise FieldMissing(f"{name}: no Flux Kustomization has this name (found: {names})")
+
+    def built(self, site: Site) -> tuple[Built, ...]:
+        """The objects that Flux makes of a site's directory."""
+        found = [one for place in self._directories(site) for one in self._objects(self.layers[place])]
+        if not site.target_namespace:
+            return tuple(found)
+        return tuple(_in_namespace(one, site.target_namespace) for one in found)
+
+    def read_by(self, site: Site) -> frozenset[str]:
+        """Every file that a site's build reads: manifests, patches and kustomizations."""
+        return frozenset(path for place in self._directories(site) for path in _paths(self.layers[place]))
+
+    @cached_property
+    def objects(self) -> tuple[tuple[Site, Built], ...]:
+        """All objects of all sites."""
+        return tuple((site, built) for site in self.sites for built in self.built(site))
+
+    def hosts_of(self, site: Site) -> tuple[Routed, ...]:
+        """The hosts that a site's routes take, in order."""
+        return tuple(one for built in self.built(site) for one in routed(built.document))
+
+    def listings(self, path: str) -> tuple[Listing, ...]:
+        """Every place where a file is listed, or built without being listed."""
+        found = [one for layer in self.layers.values() for one in self._listings(layer, path)]
+        return tuple(dict.fromkeys(found))
+
+    def parents(self, site: Site) -> tuple[Site, ...]:
+        """The Flux Kustomizations whose build makes that of a site."""
+        return tuple(
+            one
+            for one in self.sites
+            if any(built.document.path == site.document.path for built in self.built(one))
+        )
+
+    def _directories(self, site: Site) -> list[str]:
+        if not site.is_ours or site.leads_outside or not self.reading.is_directory(site.path):
+            return []
+        written = [within(site.path, text(one)) for one in items(site.spec.get("components"))]
+        return [site.path, *(one for one in written if one is not None and self.reading.is_directory(one))]
+
+    def _objects(self, layer: Layer) -> Iterator[Built]:
+        for path in layer.files:
+            for document in self.reading.documents(path):
+                if document.key.kind:
+                    yield _named(Built(document.key, document), layer)
+        for inner in (*layer.inner, *layer.components):
+            for built in self._objects(inner):
+                yield _named(built, layer)
+
+    def _listings(self, layer: Layer, path: str) -> Iterator[Listing]:
+        if path in layer.files and not layer.path:
+            yield Listing(layer.directory)
+        elif path in layer.files:
+            document = self.reading.documents(layer.path)[0]
+            for at, written in enumerate(map(text, items(document.value.get("resources")))):
+                if within(layer.directory, written) == path:
+                    yield Listing(layer.directory, layer.path, at, written)
+        for inner in (*layer.inner, *layer.components):
+            yield from self._listings(inner, path)
+
+
+def prunes(site: Site) -> bool:
+    """Whether Flux deletes what a Kustomization made once it is deleted itself.
+
+    Source: kustomize-controller v1.9.4, `finalizerShouldDeleteResources`.
+    """
+    if site.suspended:
+        return False
+    policy = text(site.spec.get("deletionPolicy")) or "MirrorPrune"
+    return (
+        is_true(site.spec.get("prune"))
+        if policy == "MirrorPrune"
+        else policy in ("Delete", "WaitForTermination")
+    )
+
+
+def _named(built: Built, layer: Layer) -> Built:
+    key = built.key
+    if key.kind in ("Namespace", "CustomResourceDefinition"):
+        return built
+    namespace = "" if key.kind in _CLUSTER_SCOPED else layer.namespace or key.namespace
+    return replace(built, key=ObjectKey(key.kind, namespace, f"{layer.prefix}{key.name}{layer.suffix}"))
+
+
+def _in_namespace(built: Built, namespace: str) -> Built:
+    if built.key.kind in _CLUSTER_SCOPED:
+        return built
+    return replace(built, key=replace(built.key, namespace=namespace))
+
+
+def _paths(layer: Layer) -> Iterator[str]:
+    yield from filter(None, (layer.path, *layer.files, *(patch.path for patch in layer.patches)))
+    for inner in (*layer.inner, *layer.components):
+        yield from _paths(inner)
+
+
+def below(reading: Reading, directory: str) -> Iterator[str]:
+    """Every file below a directory."""
+    for name, is_directory in sorted(reading.entries(directory).items()):
+        path = f"{directory}/{name}" if directory else name
+        if is_directory:
+            yield from below(reading, path)
+        else:
+            yield path

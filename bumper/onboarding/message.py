@@ -1,0 +1,40 @@
+"""The messages of commits that bring a site or take one away: a subject, a sentence, and trailers.
+
+Law: what is put on a new site is recorded as a deploy is (`history`), so that its history begins with its first commit.
+"""
+
+from bumper.history import Origin, worded
+from bumper.image import ImageReference
+from bumper.onboarding.addition import NO_IMAGE_YET, Addition
+from bumper.onboarding.removal import Removal
+
+NEW_SITE, REMOVE_SITE = "Bump-New-Site", "Bump-Remove-Site"
+
+
+def of_addition(addition: Addition, image: ImageReference, origin: Origin) -> str:
+    """`Add site web`. A site without an image yet records no deploy."""
+    wish = addition.wish
+    model = f"modelled on {addition.like}" if addition.like else "in the plain form"
+    deploy = [("Bump-Site", wish.name), ("Bump-Image", image.repository), ("Bump-From", "no tag")]
+    deploy += [("Bump-To", image.tag), ("Bump-Digest", image.digest)]
+    trailers = [(NEW_SITE, wish.name), ("Bump-Hosts", " ".join(wish.hosts)), ("Bump-Like", addition.like)]
+    return worded(
+        f"Add site {wish.name}",
+        [f"{addition.target.site.path}: {', '.join(wish.hosts)}, {model}."],
+        [*trailers, *(deploy if image.tag != NO_IMAGE_YET else []), *origin.trailers()],
+    )
+
+
+def of_removal(removal: Removal, origin: Origin) -> str:
+    """`Remove site web`."""
+    count = len(removal.deleted)
+    means = (
+        "Flux deletes nothing."
+        if removal.why_kept
+        else f"Flux deletes {count} object{'s' if count != 1 else ''}."
+    )
+    return worded(
+        f"Remove site {removal.name}",
+        [f"{removal.site.path or '.'}: nothing else builds it. {means}"],
+        [(REMOVE_SITE, removal.name), *origin.trailers()],
+    )

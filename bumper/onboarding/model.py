@@ -1,0 +1,203 @@
+"""The site that a new one is modelled on: the hand of the team is in what they wrote before.
+
+Law: a site is a model only if it can be copied as a whole (`fitness`, `copying`). Of several the one counts whose shape most sites
+share (`shape`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bumper import holds, platform
+from bumper.errors import FieldAmbiguous, FieldMissing, Refused
+from bumper.image import ImageReference
+from bumper.manifest import Field, FieldKind, fields
+from bumper.onboarding.copying import copy
+from bumper.onboarding.fitness import OTHER as _OTHER
+from bumper.onboarding.fitness import require_fit
+from bumper.onboarding.landscape import Landscape, Listing
+from bumper.onboarding.renaming import Path, Renaming, Uncarried
+from bumper.onboarding.shape import shapes
+from bumper.platform import Site, Target
+
+# For a trial: nothing in a repository is called so.
+_ANY_NAME, _ANY_HOST = "any-site-0", "any-site.invalid"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A site that can be copied: `files` are its own, the sync file and its kustomization included; `root` its directory."""
+
+    site: Site
+    target: Target
+    hosts: tuple[str, ...]
+    root: str
+    files: Mapping[str, bytes]
+    listing: Listing
+    foreign: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return self.site.name
+
+    def renaming(self, name: str, hosts: tuple[str, ...]) -> Renaming:
+        """From this site to another."""
+        return Renaming(self.name, name, self.hosts, hosts, self.foreign)
+
+    def paths(self, renaming: Renaming) -> dict[str, str]:
+        """The path of each file in the copy."""
+        return {path: renamed(path, renaming) for path in self.files}
+
+    def copied(self, renaming: Renaming, image: ImageReference) -> dict[str, bytes]:
+        """The files of the new site, under its paths; the image as it is given."""
+        paths, found = self.paths(renaming), {}
+        for path, content in self.files.items():
+            images = self._images(path, content, image, renaming.new)
+            found[paths[path]] = copy(content, path, replace(renaming, images=images))
+        return found
+
+    def require_copy(self) -> None:
+        """Raises Uncarried, with file and line, unless everything of it can be copied."""
+        hosts = tuple(f"{number}.{_ANY_HOST}" for number, _ in enumerate(self.hosts))
+        image = ImageReference(beside(self.target.repository, _ANY_NAME), "any")
+        self.copied(self.renaming(_ANY_NAME, hosts), image)
+
+    def _images(self, path: str, content: bytes, image: ImageReference, name: str) -> dict[Path, str]:
+        """What is written for each image of the site in a file, by its place."""
+        return {
+            one.route: self._written(one, image, name)
+            for one in fields(content, path)
+            if one.image.repository == self.target.field.image.repository
+        }
+
+    def _written(self, found: Field, image: ImageReference, name: str) -> str:
+        if found.kind is not FieldKind.IMAGE:
+            return image.tag
+        if self.target.field.kind is FieldKind.IMAGE:
+            return str(image)
+        # An entry elsewhere decides: what stands here is the name by which it is found.
+        return str(replace(found.image, repository=beside(found.image.repository, name)))
+
+
+def renamed(path: str, renaming: Renaming) -> str:
+    """A path with the site's name in it replaced."""
+    return "/".join(renaming.words(part) for part in path.split("/"))
+
+
+def chosen(landscape: Landscape, like: str) -> Model | None:
+    """The model of that name, or without one the model whose shape most sites share; None where the tree has no site.
+
+    `Refused` where there are sites, but none that can be copied.
+    """
+    if like:
+        found = model(landscape, landscape.named(like))
+        found.require_copy()
+        return found
+    problems = []
+    for sites in shapes(landscape):
+        # What keeps one of them from being copied keeps the others, too; a second one for what is not its shape.
+        for site in sites[:2]:
+            try:
+                found = model(landscape, site)
+                found.require_copy()
+            except _NoSite:
+                continue
+            except Refused as error:
+                problems.append(f"{site.name}: {error.message}")
+            else:
+                return found
+    if problems:
+        raise Uncarried(
+            f"no site here can be the model of a new one: {'; '.join(problems)}",
+            hint="take the plain form: --plain",
+        )
+    return None
+
+
+class _NoSite(Refused):
+    """A Kustomization that makes no site: no image at all, or no route."""
+
+
+def model(landscape: Landscape, site: Site) -> Model:
+    """The site as a model; Uncarried, with file and line, where it cannot be one."""
+    built = landscape.built(site)
+    hosts = tuple(dict.fromkeys(one.host for one in landscape.hosts_of(site)))
+    try:
+        target = platform.find(landscape.tree, site.name)
+    except (FieldMissing, FieldAmbiguous) as error:
+        read = landscape.read_by(site)
+        has_image = any(fields(landscape.reading.content(path), path) for path in sorted(read))
+        kind = Uncarried if has_image else _NoSite
+        raise kind(f"{site.place}: {error.message}", hint=_OTHER) from None
+    if not hosts:
+        raise _NoSite(f"{site.place}: Kustomization {site.name} routes no host", hint=_OTHER)
+    root = _root(site)
+    require_fit(landscape, site, built, root)
+    own = {path for path in landscape.read_by(site) if path.startswith(f"{root}/")} | {site.document.path}
+    if target.field.path not in own:
+        raise Uncarried(
+            f"{target.field.path}: decides the image of {site.name}, and does not lie in {root}", hint=_OTHER
+        )
+    if target.field.digest:
+        raise Uncarried(
+            f"{target.field.path}:{target.field.span.line}: the image is pinned by a digest beside its tag",
+            hint=_OTHER,
+        )
+    names = {one.key.name for one in built} | {site.name}
+    others = {one.key.name for other, one in landscape.objects if other != site} | {
+        one.name for one in landscape.sites
+    }
+    return Model(
+        site,
+        target,
+        hosts,
+        root,
+        {path: landscape.reading.content(path) for path in sorted(own)}
+        # A hold is meant for the model alone.
+        | {site.document.path: holds.lift(landscape.reading.content(site.document.path), site.document)},
+        _listing(landscape, site),
+        frozenset(others - names),
+    )
+
+
+def _root(site: Site) -> str:
+    """The directory that is the site's own: its path up to the last part that has its name."""
+    parts = site.path.split("/")
+    named = [at for at, part in enumerate(parts) if site.name in part.split(".")]
+    if not named:
+        raise Uncarried(f"{site.place}: its path {site.path or '.'} does not hold its name", hint=_OTHER)
+    return "/".join(parts[: named[-1] + 1])
+
+
+def _listing(landscape: Landscape, site: Site) -> Listing:
+    path = site.document.path
+    found = landscape.listings(path)
+    if not found:
+        raise Uncarried(
+            f"{path}: no kustomization lists this file, so where a new one belongs is not known",
+            hint="list it first",
+        )
+    if len(found) > 1:
+        raise Uncarried(
+            f"{path}: listed in more than one place ({', '.join(one.path or one.directory for one in found)})",
+            hint=_OTHER,
+        )
+    if len(landscape.reading.documents(path)) > 1:
+        raise Uncarried(f"{path}: holds other objects beside Kustomization {site.name}", hint=_OTHER)
+    return found[0]
+
+
+def beside(repository: str, name: str) -> str:
+    """The repository of that name beside another one."""
+    above, slash, _ = repository.rpartition("/")
+    return f"{above}{slash}{name}"
+
+
+def repository_for(model: Model, name: str, asked: str) -> str:
+    """The image repository of a new site: the one asked for, or the model's registry and path with the new name."""
+    if asked and model.target.field.kind is not FieldKind.IMAGE:
+        field = model.target.field
+        raise Uncarried(
+            f"{field.path}:{field.span.line}: {model.name} names its image apart from its tag, so --image can't be carried over",
+            hint="leave out --image, or take the plain form: --plain",
+        )
+    return asked or beside(model.target.repository, name)

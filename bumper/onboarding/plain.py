@@ -1,0 +1,168 @@
+"""The plain form of a site, where no other site of the tree can be its model.
+
+One container that listens on 8080 and answers `/healthz`, a ClusterIP Service on port 80 and a Traefik IngressRoute with TLS, each in
+a file of its own, built by a Flux Kustomization beside those of the tree.
+"""
+
+from collections.abc import Sequence
+
+from bumper.errors import Refused
+from bumper.image import ImageReference
+from bumper.manifest.document import mapping, text
+from bumper.onboarding.landscape import Landscape, Listing
+from bumper.platform import Site
+from bumper.platform.kustomize import within
+
+_NAMESPACE = """\
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: {name}
+"""
+_DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {name}
+  namespace: {name}
+spec:
+  replicas: 1
+  selector:
+    matchLabels:
+      app: {name}
+  template:
+    metadata:
+      labels:
+        app: {name}
+    spec:
+      containers:
+        - name: {name}
+          image: {image}
+          ports:
+            - containerPort: 8080
+          livenessProbe:
+            httpGet:
+              path: /healthz
+              port: 8080
+            initialDelaySeconds: 5
+            periodSeconds: 10
+          readinessProbe:
+            httpGet:
+              path: /healthz
+              port: 8080
+            initialDelaySeconds: 3
+            periodSeconds: 5
+          resources:
+            requests:
+              cpu: 10m
+              memory: 16Mi
+            limits:
+              cpu: 100m
+              memory: 64Mi
+"""
+_SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: {name}
+  namespace: {name}
+spec:
+  type: ClusterIP
+  selector:
+    app: {name}
+  ports:
+    - name: http
+      port: 80
+      targetPort: 8080
+"""
+_INGRESS = """\
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata:
+  name: {name}
+  namespace: {name}
+spec:
+  entryPoints:
+    - websecure
+  routes:
+    - match: {rule}
+      kind: Rule
+      services:
+        - name: {name}
+          port: 80
+  tls: {{}}
+"""
+_SYNC = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata:
+  name: {name}
+  namespace: {namespace}
+spec:
+  interval: 10m0s
+  path: ./{directory}
+  prune: true
+  sourceRef:
+    kind: {source_kind}
+    name: {source_name}
+"""
+_BY_HAND = "write the first site by hand: the next ones are modelled on it"
+
+
+def root(landscape: Landscape) -> Site:
+    """The Kustomization that a new one is put beside: the only one that builds itself, as `flux bootstrap` makes it."""
+    found = [site for site in landscape.sites if site in landscape.parents(site)]
+    if len(found) != 1:
+        listed = ", ".join(one.place for one in found) or "none"
+        raise Refused(
+            f"found {len(found)} Flux Kustomizations that build themselves ({listed}), expected one",
+            hint=_BY_HAND,
+        )
+    return found[0]
+
+
+def directory(above: Site, name: str) -> str:
+    """The new site's directory: beside the root's own."""
+    found = within(above.path, f"../{name}")
+    if not above.path or found is None:
+        raise Refused(
+            f"{above.place}: its path is the whole repository, which leaves no place for a site",
+            hint=_BY_HAND,
+        )
+    return found
+
+
+def listing(landscape: Landscape, above: Site) -> Listing:
+    """Where the root's own file is listed, and so the new site's shall be."""
+    found = landscape.listings(above.document.path)
+    if len(found) != 1 or found[0].directory != above.path:
+        raise Refused(f"{above.document.path}: not listed in one place of {above.path}", hint=_BY_HAND)
+    return found[0]
+
+
+def sync_path(above: Site, name: str) -> str:
+    """The path of the new site's sync file."""
+    return f"{above.path}/{name}-sync.yaml"
+
+
+def files(above: Site, name: str, hosts: Sequence[str], image: ImageReference) -> dict[str, bytes]:
+    """The four manifests and the sync file."""
+    place = directory(above, name)
+    rule = " || ".join(f"Host(`{host}`)" for host in hosts)
+    words = {
+        "name": name,
+        "image": str(image),
+        "rule": rule,
+        "namespace": above.kustomization.namespace,
+        "directory": place,
+        "source_kind": above.source.kind,
+        "source_name": text(mapping(above.spec.get("sourceRef")).get("name")),
+    }
+    texts = {
+        f"{place}/namespace.yaml": _NAMESPACE,
+        f"{place}/deployment.yaml": _DEPLOYMENT,
+        f"{place}/service.yaml": _SERVICE,
+        f"{place}/ingress.yaml": _INGRESS,
+        sync_path(above, name): _SYNC,
+    }
+    return {path: form.format(**words).encode() for path, form in texts.items()}

@@ -1,0 +1,203 @@
+"""`bump new-site` as a process, against the sandbox: from nothing to Ready."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bumper import history
+from bumper.git import Remote
+from bumper.objects import ObjectKey
+from bumper.sandbox.stack import Stack
+
+K8S = Path(__file__).parents[2] / "k8s"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(K8S, os.environ, speed=20.0) as running:
+        running.bootstrap()
+        yield running
+
+
+def bump(stack: Stack, *arguments: str, **environ: str) -> tuple[int, str, str]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bumper", *arguments, "--repo", stack.url],
+        env={**stack.child_environ(), **environ},
+        capture_output=True,
+        text=True,
+    )
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def bump_json(stack: Stack, *arguments: str, **environ: str) -> dict[str, Any]:
+    code, stdout, stderr = bump(stack, *arguments, "--output", "json", **environ)
+    answer: dict[str, Any] = json.loads(stdout)
+    assert answer["exitCode"] == code, stderr
+    return answer
+
+
+def read(stack: Stack, *paths: str) -> dict[str, bytes]:
+    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
+        return dict(remote.tree(remote.fetch("main")).read(paths))
+
+
+def message(stack: Stack) -> str:
+    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
+        return remote.message(remote.fetch("main"))
+
+
+def tip(stack: Stack) -> str:
+    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
+        return remote.fetch("main")
+
+
+def test_a_new_site_becomes_ready_and_is_a_site_like_any_other(stack: Stack) -> None:
+    stack.registry.push("example-org", "abc2001")
+    before = tip(stack)
+    arguments = ("new-site", "example-org", "--host", "example.org", "--host", "www.example.org")
+    answer = bump_json(stack, *arguments, "--sha", "abc2001", GITHUB_ACTOR="ada", GITHUB_REPOSITORY="")
+    assert (answer["outcome"], answer["sites"][0]["url"]) == ("ready", "https://example.org"), answer
+    assert answer["sites"][0]["tag"] == "abc2001"
+    found = stack.cluster.find(ObjectKey("Deployment", "example-org", "example-org"))
+    assert found is not None
+    image = found["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == f"{stack.registry.host}/example-org:abc2001"
+    listed = read(stack, "k8s/flux-system/kustomization.yaml")["k8s/flux-system/kustomization.yaml"]
+    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
+        was = remote.tree(before).read(["k8s/flux-system/kustomization.yaml"])
+        assert remote.contains(tip(stack), before)
+    assert listed == was["k8s/flux-system/kustomization.yaml"] + b"  - example-org-sync.yaml\n"
+    said = message(stack)
+    assert said.startswith(
+        "Add site example-org\n\nk8s/example-org: example.org, www.example.org, modelled on kevinryan-io.\n\n"
+    )
+    assert "Bump-New-Site: example-org\n" in said
+    assert "Requested-By: ada\n" in said
+    recorded = history.recorded(said, "example-org")
+    assert recorded is not None
+    assert recorded.tag == "abc2001"
+    assert recorded.digest.startswith("sha256:")
+    stack.registry.push("example-org", "abc2002")
+    assert bump_json(stack, "--site", "example-org", "--sha", "abc2002")["outcome"] == "ready"
+    again, _, stderr = bump(stack, *arguments, "--sha", "abc2001")
+    assert again == 4
+    assert (
+        "k8s/flux-system/example-org-sync.yaml:1: a Flux Kustomization named example-org is there already"
+        in stderr
+    )
+
+
+def test_a_dry_run_shows_every_file_and_writes_nothing(stack: Stack) -> None:
+    stack.registry.push("dry-org", "abc2003")
+    before = tip(stack)
+    code, stdout, stderr = bump(stack, "new-site", "dry-org", "--host", "dry.example", "--dry-run")
+    assert code == 0, stderr
+    assert f"+          image: {stack.registry.host}/dry-org:abc2003" in stdout, "the only tag that there is"
+    for path in ("namespace", "deployment", "service", "ingress"):
+        assert f"+++ b/k8s/dry-org/{path}.yaml" in stdout
+    assert "--- /dev/null" in stdout
+    assert "+  - dry-org-sync.yaml" in stdout
+    assert "+    - match: Host(`dry.example`)" in stdout
+    assert tip(stack) == before
+
+
+def test_without_an_image_the_site_waits_for_its_first_deploy(stack: Stack) -> None:
+    answer = bump_json(stack, "new-site", "early-org", "--host", "early.example")
+    assert (answer["outcome"], answer["sites"][0]["reason"]) == ("pushed", "NoImageYet")
+    assert "no image yet" in answer["notices"][0]
+    assert "bump --site early-org --sha SHA" in answer["sites"][0]["hint"]
+    assert history.recorded(message(stack), "early-org") is None
+    stack.registry.push("early-org", "abc2004")
+    assert bump_json(stack, "--site", "early-org", "--sha", "abc2004")["outcome"] == "ready"
+
+
+def test_of_several_tags_one_must_be_named(stack: Stack) -> None:
+    for tag in ("abc2005", "abc2006"):
+        stack.registry.push("many-org", tag)
+    before = tip(stack)
+    code, _, stderr = bump(stack, "new-site", "many-org", "--host", "many.example")
+    assert code == 4
+    assert f"{stack.registry.host}/many-org: 2 tags, expected one to begin with" in stderr
+    assert "abc2005" in stderr
+    assert "abc2006" in stderr
+    assert "--tag" in stderr
+    assert tip(stack) == before
+
+
+def test_an_image_that_was_asked_for_must_be_there(stack: Stack) -> None:
+    before = tip(stack)
+    arguments = ("--host", "lost.example", "--sha", "abc2007", "--wait-for-image", "0")
+    code, _, stderr = bump(stack, "new-site", "lost-org", *arguments)
+    assert code == 4, stderr
+    assert tip(stack) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["Example.org", "--host", "a.example"], 2, "for example example-org"),
+        (["kube-web", "--host", "a.example"], 2, "belong to the cluster itself"),
+        (["web", "--host", "a_b.example"], 2, "no DNS label"),
+        (["web", "--host", "a.example", "--like", "umami", "--plain"], 2, "exclude each other"),
+        (["web", "--host", "a.example", "--image", "Reg/web:1"], 2, "no image repository"),
+        (["web"], 2, "--host"),
+        (
+            ["web", "--host", "kevinryan.io"],
+            4,
+            "k8s/kevinryan-io/ingress.yaml:10: kevinryan.io is routed already",
+        ),
+        (["web", "--host", "monitoring.kevinryan.io"], 4, "monitoring.kevinryan.io is routed already"),
+        (["umami", "--host", "a.example"], 4, "a Flux Kustomization named umami is there already"),
+        (
+            ["web", "--host", "a.example", "--like", "umami"],
+            4,
+            "k8s/umami/deployment.yaml:25: reads the Secret umami-db",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    stack: Stack, arguments: list[str], code: int, said: str
+) -> None:
+    before = tip(stack)
+    ended, _, stderr = bump(stack, "new-site", *arguments)
+    assert (ended, said in stderr) == (code, True), stderr
+    assert tip(stack) == before
+
+
+def test_sites_that_are_added_at_the_same_time_all_land(stack: Stack) -> None:
+    names = ("race-one", "race-two", "race-three")
+    running = []
+    for name in names:
+        stack.registry.push(name, "abc2010")
+        arguments = ("new-site", name, "--host", f"{name}.example", "--no-wait", "--repo", stack.url)
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "bumper", *arguments],
+                env=stack.child_environ(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    for process in running:
+        said, _ = process.communicate()
+        assert process.returncode == 0, said
+    listed = read(stack, "k8s/flux-system/kustomization.yaml")["k8s/flux-system/kustomization.yaml"]
+    lines = listed.decode().splitlines()
+    assert {f"  - {name}-sync.yaml" for name in names} <= set(lines)
+    assert len(lines) == len(set(lines))
+
+
+def test_a_pull_request_needs_github(stack: Stack) -> None:
+    stack.registry.push("pull-org", "abc2008")
+    before = tip(stack)
+    code, _, stderr = bump(stack, "new-site", "pull-org", "--host", "pull.example", "--pull-request")
+    assert code == 2
+    assert "github.com" in stderr
+    assert tip(stack) == before

@@ -1,0 +1,96 @@
+"""Sites that come and go by pull request, against the sandbox's GitHub; each request is held to GitHub's GraphQL schema."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from git_remotes import git
+from graphql_schema import problems
+
+from bumper.sandbox.github import GitHubServer, Token
+from bumper.sandbox.github_content import User
+from bumper.sandbox.github_hosted import Hosted
+from bumper.sandbox.stack import REPOSITORY, Stack
+
+K8S = Path(__file__).parents[2] / "k8s"
+NAME = "octo/platform"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(K8S, os.environ, speed=20.0) as running:
+        running.bootstrap()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hub(stack: Stack) -> Iterator[GitHubServer]:
+    """A GitHub that holds the platform's repository, too."""
+    with GitHubServer() as running:
+        path = stack.git.path(REPOSITORY)
+        (path.parent / NAME).parent.mkdir()
+        (path.parent / f"{NAME}.git").symlink_to(path)
+        running.tokens[stack.token] = Token(User("deployer[bot]"), (NAME,))
+        yield running
+        assert [problem for one in running.exchanges for problem in problems(one)] == []
+
+
+@pytest.fixture(scope="module")
+def hosted(stack: Stack, hub: GitHubServer) -> Hosted:
+    return hub.host(NAME, stack.git.path(REPOSITORY), os.environ)
+
+
+def bump(stack: Stack, hub: GitHubServer, *arguments: str) -> tuple[int, dict[str, Any], str]:
+    github = {"GITHUB_SERVER_URL": stack.git.url, "GITHUB_API_URL": hub.url}
+    url = f"{stack.git.url}/{NAME}.git"
+    ran = subprocess.run(
+        [sys.executable, "-m", "bumper", *arguments, "--repo", url, "--output", "json"],
+        env={**stack.child_environ(), **github},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    return ran.returncode, json.loads(ran.stdout), ran.stderr
+
+
+def test_a_pull_request_brings_the_site_once_it_is_merged(
+    stack: Stack, hub: GitHubServer, hosted: Hosted
+) -> None:
+    stack.registry.push("example-org", "abc2101")
+    before = hosted.tip("main")
+    arguments = ("new-site", "example-org", "--host", "example.org", "--pull-request")
+    code, answer, stderr = bump(stack, hub, *arguments)
+    assert (code, answer["sites"][0]["reason"]) == (0, "PullRequest"), stderr
+    assert hosted.tip("main") == before, "nothing is merged"
+    pull = next(iter(hosted.pulls.values()))
+    assert pull.title == "Add site example-org"
+    assert "Bump-New-Site: example-org" in pull.body
+    assert answer["sites"][0]["message"].endswith(
+        f"is proposed by pull request #{pull.number}: https://github.example/octo/platform/pull/{pull.number}"
+    )
+    changed = git(hosted.path, "diff", "--name-status", before, pull.head).splitlines()
+    assert sorted(changed) == [
+        "A\tk8s/example-org/deployment.yaml",
+        "A\tk8s/example-org/ingress.yaml",
+        "A\tk8s/example-org/namespace.yaml",
+        "A\tk8s/example-org/service.yaml",
+        "A\tk8s/flux-system/example-org-sync.yaml",
+        "M\tk8s/flux-system/kustomization.yaml",
+    ]
+    again, answer, _ = bump(stack, hub, *arguments)
+    assert again == 0
+    assert len(hosted.pulls) == 1, "the same pull request is gone on with"
+
+
+def test_the_api_takes_a_site_away_with_its_files(stack: Stack, hub: GitHubServer, hosted: Hosted) -> None:
+    code, answer, stderr = bump(
+        stack, hub, "remove-site", "specmcp-ai", "--yes", "--no-wait", "--commit-via", "api"
+    )
+    assert (code, answer["outcome"]) == (0, "pushed"), stderr
+    assert answer["commit"] == hosted.tip("main")
+    assert "specmcp-ai" not in git(hosted.path, "ls-tree", "-r", "--name-only", "main")
