@@ -1,0 +1,131 @@
+"""An older build against a newer one, as processes against the sandbox."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from git_remotes import git
+from openapi import problems
+
+from bumper.git import Remote
+from bumper.sandbox.github import GitHubServer, Token
+from bumper.sandbox.github_content import User
+from bumper.sandbox.stack import Stack
+
+K8S = Path(__file__).parents[2] / "k8s"
+SITE = "kevinryan-io"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(K8S, os.environ, speed=20.0) as running:
+        running.bootstrap()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def source(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout of the site with three commits, each with its image."""
+    directory = tmp_path_factory.mktemp("site")
+    git(directory, "init", "--quiet", "-b", "main")
+    for name in ("first", "second", "third"):
+        git(directory, "commit", "--quiet", "--allow-empty", "-m", name)
+        stack.registry.push(SITE, git(directory, "rev-parse", "--short=7", "HEAD"))
+    return directory
+
+
+def shas(source: Path) -> list[str]:
+    """The full SHAs of the three commits, the first one first."""
+    return git(source, "rev-list", "--reverse", "main").split()
+
+
+def bump(stack: Stack, cwd: Path, *arguments: str, **environ: str) -> tuple[int, str, str]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bumper", "--repo", stack.url, "--site", SITE, "--no-wait", *arguments],
+        env={**stack.child_environ(), **environ},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def bump_json(stack: Stack, cwd: Path, *arguments: str, **environ: str) -> dict[str, Any]:
+    code, stdout, stderr = bump(stack, cwd, *arguments, "--output", "json", **environ)
+    answer: dict[str, Any] = json.loads(stdout)
+    assert answer["exitCode"] == code, stderr
+    return answer
+
+
+def message(stack: Stack) -> str:
+    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
+        return remote.message(remote.fetch("main"))
+
+
+def test_a_run_that_ends_late_does_not_go_over_the_newer_one(
+    stack: Stack, source: Path, tmp_path: Path
+) -> None:
+    first, second, third = shas(source)
+    assert bump(stack, source, "--sha", second)[0] == 0
+    before = message(stack)
+    code, _, stderr = bump(stack, source, "--sha", first)
+    assert code == 4
+    assert (
+        f"k8s/{SITE}/deployment.yaml:18: {first[:7]} is older than {second[:7]}, which is deployed: "
+        in stderr
+    )
+    assert f"ancestry in the checkout {source}; {second[:7]} was deployed by " in stderr
+    assert "--force --reason TEXT" in stderr
+    # From elsewhere, by --source.
+    assert bump(stack, tmp_path, "--sha", first, "--source", str(source))[0] == 4
+    assert message(stack) == before
+    newer = bump_json(stack, tmp_path, "--sha", third, "--source", str(source))
+    assert newer["outcome"] == "pushed"
+    assert newer["sites"][0]["order"] == {
+        "order": "newer",
+        "by": "checkout",
+        "evidence": f"ancestry in the checkout {source}",
+    }
+    stages = {stage["stage"]: stage["detail"] for stage in newer["sites"][0]["stages"]}
+    assert stages["commit"].endswith("   newer (checkout)")
+
+
+def test_force_needs_a_reason_and_writes_it_down(stack: Stack, source: Path) -> None:
+    first, _, third = shas(source)
+    assert bump(stack, source, "--sha", third)[0] == 0
+    code, _, stderr = bump(stack, source, "--sha", first, "--force")
+    assert code == 2
+    assert "--force needs a reason" in stderr
+    forced = bump_json(stack, source, "--sha", first, "--force", "--reason", "the new one\nloses carts")
+    assert (forced["outcome"], forced["sites"][0]["order"]["order"]) == ("pushed", "older")
+    assert "\nReason: the new one loses carts\nBump-Forced: older\n" in message(stack)
+
+
+def test_a_workflow_with_a_shallow_checkout_asks_github(stack: Stack, source: Path, tmp_path: Path) -> None:
+    first, second, third = shas(source)
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{source}", "site")
+    with GitHubServer() as hub:
+        hub.add("acme/site").parents.update({first: (), second: (first,), third: (second,)})
+        hub.tokens["job"] = Token(User("github-actions[bot]"), ("acme/site",), writes=False)
+        github = {"GITHUB_API_URL": hub.url, "GITHUB_TOKEN": "job", "GITHUB_REPOSITORY": "acme/site"}
+        assert bump(stack, source, "--sha", third)[0] == 0
+        code, _, stderr = bump(stack, tmp_path / "site", "--sha", second, **github)
+        assert code == 4, stderr
+        assert "which is deployed: GitHub's comparison in acme/site" in stderr
+        (exchange,) = hub.exchanges
+        assert exchange.path == f"/repos/acme/site/compare/{third[:7]}...{second}"
+        assert problems(exchange) == []
+
+
+def test_a_directory_that_is_no_repository_is_said_before_anything_is_asked(
+    stack: Stack, tmp_path: Path
+) -> None:
+    code, _, stderr = bump(stack, tmp_path, "--sha", "abc0001", "--source", str(tmp_path / "nowhere"))
+    assert code == 2
+    assert f"--source {tmp_path / 'nowhere'}: not a git repository" in stderr

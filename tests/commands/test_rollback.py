@@ -1,0 +1,301 @@
+"""`bump rollback` and `--auto-rollback`, as processes against the sandbox: git, registry, Flux and a rollout that crashes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from git_remotes import git
+
+from bumper.git import Remote
+from bumper.history import Recorded
+from bumper.sandbox.stack import Stack
+
+K8S = Path(__file__).parents[2] / "k8s"
+
+
+@dataclass
+class Site:
+    """One site of the sandbox's platform with its own repository of four commits: `shas[0]` is the oldest. All have images."""
+
+    stack: Stack
+    name: str
+    source: Path
+    shas: list[str] = field(default_factory=list)
+
+    @property
+    def tags(self) -> list[str]:
+        return [sha[:7] for sha in self.shas]
+
+    @property
+    def sync(self) -> str:
+        return f"k8s/flux-system/{self.name}-sync.yaml"
+
+    def bump(self, *arguments: str) -> tuple[int, str, str]:
+        ran = subprocess.run(
+            [sys.executable, "-m", "bumper", *arguments, "--site", self.name, "--repo", self.stack.url],
+            env={**self.stack.child_environ(), "GITHUB_ACTOR": "robin"},
+            cwd=self.source,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return ran.returncode, ran.stdout, ran.stderr
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        code, stdout, stderr = self.bump(*arguments, "--output", "json")
+        answer: dict[str, Any] = json.loads(stdout)
+        assert answer["exitCode"] == code, stderr
+        return answer
+
+    def outcome(self, *arguments: str) -> str:
+        return str(self.json(*arguments)["outcome"])
+
+    def read(self, path: str) -> str:
+        with self._remote() as remote:
+            return remote.tree(remote.fetch("main")).read([path])[path].decode()
+
+    def tip(self) -> str:
+        with self._remote() as remote:
+            return remote.fetch("main")
+
+    def push(self, path: str, content: bytes) -> None:
+        """A commit by somebody else."""
+        with self._remote() as remote:
+            remote.push(remote.commit(remote.fetch("main"), {path: content}, f"Add {path}\n"), "main")
+
+    def message(self, commit: str) -> str:
+        with self._remote() as remote:
+            return remote.message(commit)
+
+    def deploys(self) -> list[Recorded]:
+        with self._remote() as remote:
+            return list(remote.history("main").deploys(self.name))
+
+    def tag(self) -> str:
+        text = self.read(f"k8s/{self.name}/deployment.yaml")
+        return text.partition(f"/{self.name}:")[2].partition("\n")[0]
+
+    def _remote(self) -> Remote:
+        return Remote(self.stack.url, token=self.stack.token, environ=os.environ)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(K8S, os.environ, speed=20.0) as running:
+        running.bootstrap()
+        yield running
+
+
+def site(stack: Stack, name: str, directory: Path, crashing: set[int]) -> Site:
+    """The commits whose numbers are `crashing` (from 0) crash once they run."""
+    found = Site(stack, name, directory)
+    git(directory, "init", "--quiet", "-b", "main")
+    for number in range(4):
+        git(directory, "commit", "--quiet", "--allow-empty", "-m", f"{name} {number}")
+        found.shas.append(git(directory, "rev-parse", "HEAD"))
+        stack.registry.push(name, found.tags[number])
+        if number in crashing:
+            stack.behaviours[found.tags[number]] = "crash"
+    return found
+
+
+def test_a_deploy_that_crashed_is_taken_back_and_does_not_come_again(stack: Stack, tmp_path: Path) -> None:
+    web = site(stack, "kevinryan-io", tmp_path, crashing={2})
+    oldest, good, bad, newest = web.shas
+    assert web.outcome("--sha", good) == "ready"
+    failed = web.json("--sha", bad)
+    assert failed["outcome"] == "failed"
+    assert failed["sites"][0]["hint"].endswith(f"; or: bump rollback --site {web.name}")
+    deployed, before = web.tip(), web.read(web.sync)
+
+    code, stdout, stderr = web.bump("rollback", "--dry-run")
+    assert (code, web.tip()) == (0, deployed), stderr
+    assert f"-          image: {stack.registry.host}/{web.name}:{web.tags[2]}\n" in stdout
+    assert f"+    bump/hold-rejected: {bad}\n" in stdout
+
+    back = web.json("rollback", "--reason", "it loses carts")
+    (report,) = back["sites"]
+    assert (back["outcome"], report["tag"], report["previousTag"]) == ("ready", web.tags[1], web.tags[2])
+    # One commit on top of what was there, with both files and nothing else.
+    assert report["commit"] == web.tip()
+    assert web.tag() == web.tags[1]
+    assert f"\nReason: it loses carts\nRollback-Of: {deployed}\n" in web.message(web.tip())
+    assert web.message(web.tip()).startswith(f"Roll {web.name} back to {web.tags[1]}\n")
+    hold = [line.strip() for line in web.read(web.sync).splitlines() if line not in before.splitlines()]
+    assert hold[0] == "annotations:"
+    assert f"bump/hold: it loses carts ({web.tags[2]} was rolled back to {web.tags[1]})" in hold
+    assert f"bump/hold-rejected: {bad}" in hold
+    assert [
+        line for line in web.read(web.sync).splitlines() if "bump/" not in line and "annotations" not in line
+    ] == (before.splitlines())
+
+    # What is rejected, and what it was made from, is refused; the order guard would let the first one pass.
+    for refused, why in ((bad, "it is the rejected version"), (oldest, "ancestry in the checkout")):
+        code, _, stderr = web.bump("--sha", refused)
+        assert code == 4, stderr
+        assert f"{web.sync}:7: {web.name} is not to be changed: {bad} was rejected by robin since" in stderr
+        assert why in stderr
+    # A newer one passes, and is Ready.
+    passed = web.json("--sha", newest)
+    assert passed["outcome"] == "ready"
+    assert web.tag() == web.tags[3]
+    # It stays rejected: a late run of its workflow is refused by both.
+    assert web.outcome("--sha", bad) == "refused"
+    outcomes = [
+        (one.record.tag, one.ending.outcome if one.ending else None, bool(one.record.rollback_of))
+        for one in web.deploys()
+    ]
+    assert outcomes == [
+        (web.tags[3], "ready", False),
+        (web.tags[1], "ready", True),
+        (web.tags[2], "failed", False),
+        (web.tags[1], "ready", False),
+    ]
+
+
+def test_twice_goes_further_back_and_keeps_the_first_one_rejected(stack: Stack, tmp_path: Path) -> None:
+    web = site(stack, "sddbook-com", tmp_path, crashing=set())
+    for sha in web.shas[:3]:
+        assert web.outcome("--sha", sha) == "ready"
+    assert web.outcome("rollback") == "ready"
+    assert web.tag() == web.tags[1]
+    assert web.outcome("rollback") == "ready"
+    assert web.tag() == web.tags[0]
+    # The second one must not let back in what the first one took back, although that is newer than what the second took back.
+    assert f"bump/hold-rejected: {web.shas[2]}" in web.read(web.sync)
+    for sha in web.shas[1:3]:
+        assert web.outcome("--sha", sha) == "refused"
+    # Whoever goes on neither comes back to one of them, nor is led astray by their having been Ready.
+    code, _, stderr = web.bump("rollback")
+    assert code == 4, stderr
+    assert (
+        f"no earlier deploy of {web.name} is known to have been Ready; before {web.tags[0]} there were"
+        in stderr
+    )
+
+
+def test_any_earlier_tag_can_be_named_if_its_image_is_still_there(stack: Stack, tmp_path: Path) -> None:
+    web = site(stack, "specmcp-ai", tmp_path, crashing=set())
+    assert web.outcome("--sha", web.shas[1]) == "ready"
+    assert web.outcome("--sha", web.shas[2]) == "ready"
+    before = web.tip()
+    gone = web.json("rollback", "--to", "fff0001")
+    assert (gone["outcome"], gone["error"]["reason"]) == ("refused", "ImageMissing")
+    assert web.bump("rollback", "--to", "no tag")[0] == 2
+    assert web.tip() == before
+    back = web.json("rollback", "--to", web.tags[0])
+    assert (back["outcome"], web.tag()) == ("ready", web.tags[0])
+    assert back["notices"] == [
+        f"{web.name}: no deploy of {web.tags[0]} is recorded, so that it is not known whether it was Ready"
+    ]
+
+
+def test_a_site_that_a_person_holds_is_left_alone_unless_by_force(stack: Stack, tmp_path: Path) -> None:
+    web = site(stack, "brand-kevinryan-io", tmp_path, crashing=set())
+    assert web.outcome("--sha", web.shas[0]) == "ready"
+    assert web.outcome("--sha", web.shas[1]) == "ready"
+    assert web.bump("hold", "--reason", "the fair")[0] == 0
+    code, _, stderr = web.bump("rollback")
+    assert code == 4
+    assert "is not to be changed: held by robin since" in stderr
+    assert "bump release --site" in stderr
+    assert web.bump("rollback", "--force")[0] == 2
+    held = web.read(web.sync)
+    assert web.outcome("rollback", "--force", "--reason", "carts are lost") == "ready"
+    assert web.tag() == web.tags[0]
+    assert "\nBump-Forced: held\n" in web.message(web.tip())
+    # The person's own hold is as it was.
+    assert web.read(web.sync) == held
+
+
+def test_a_failure_rolls_itself_back_once(stack: Stack, tmp_path: Path) -> None:
+    web = site(stack, "aiimmigrants-com", tmp_path, crashing={1, 2})
+    assert web.outcome("--sha", web.shas[0]) == "ready"
+    answer = web.json("--sha", web.shas[1], "--auto-rollback")
+    # What failed comes first and decides the exit code.
+    assert (answer["outcome"], answer["exitCode"]) == ("failed", 11)
+    (failed,) = answer["sites"]
+    assert (failed["tag"], failed["reason"]) == (web.tags[1], "CrashLoop")
+    assert failed["rolledBack"].startswith(f"to {web.tags[0]} as main@sha1:{web.tip()[:7]}: Ready in ")
+    assert answer["rollback"]["outcome"] == "ready"
+    assert answer["rollback"]["sites"][0]["tag"] == web.tags[0]
+    assert web.tag() == web.tags[0]
+    assert f"Rollback-Of: {failed['commit']}\n" in web.message(web.tip())
+    assert "Reason: automatic: container " in web.message(web.tip())
+    assert web.outcome("--sha", web.shas[1]) == "refused"
+    # As text, for the next one that fails.
+    code, stdout, _ = web.bump("--sha", web.shas[2], "--auto-rollback")
+    assert code == 11
+    assert stdout.index("\nFailed: container ") < stdout.index("\n  rolled back  to ")
+    assert [one.ending.outcome for one in web.deploys() if one.ending] == [
+        "ready",
+        "failed",
+        "ready",
+        "failed",
+        "ready",
+    ]
+
+
+def test_a_failure_without_anything_good_before_it_is_left_and_said(stack: Stack, tmp_path: Path) -> None:
+    web = site(stack, "distributedequity-org", tmp_path, crashing={0})
+    answer = web.json("--sha", web.shas[0], "--auto-rollback")
+    assert (answer["outcome"], answer["exitCode"]) == ("failed", 11)
+    assert answer["sites"][0]["rolledBack"].startswith(
+        "no: k8s/distributedequity-org/deployment.yaml:18: no earlier"
+    )
+    assert answer["rollback"]["outcome"] == "refused"
+    assert web.tip() == answer["sites"][0]["commit"]
+    # By hand the version before is taken, and it is said what is not known of it.
+    back = web.json("rollback")
+    assert (back["outcome"], web.tag()) == ("ready", "08a2c8e")
+    assert back["notices"] == [
+        f"{web.name}: no deploy of 08a2c8e is recorded, so that it is not known whether it was Ready"
+    ]
+
+
+def test_a_rollback_that_fails_is_not_rolled_back(stack: Stack, tmp_path: Path) -> None:
+    web = site(stack, "docs-kevinryan-io", tmp_path, crashing=set())
+    for sha in web.shas[:2]:
+        assert web.outcome("--sha", sha) == "ready"
+    web.push(
+        f"k8s/{web.name}/broken.yaml", b"apiVersion: v1\nkind: ConfigMap\nmetadata: {labels: {of: nobody}}\n"
+    )
+    deploys = len(web.deploys())
+    answer = web.json("--sha", web.shas[2], "--auto-rollback")
+    assert (answer["outcome"], answer["exitCode"]) == ("failed", 11)
+    assert answer["rollback"]["outcome"] == "failed"
+    assert answer["sites"][0]["rolledBack"].startswith(
+        f"to {web.tags[1]} as main@sha1:{web.tip()[:7]}: Failed: "
+    )
+    assert (web.tag(), len(web.deploys())) == (web.tags[1], deploys + 2)
+
+
+def test_of_several_sites_only_those_that_failed_go_back(stack: Stack, tmp_path: Path) -> None:
+    for name in ("bad", "good"):
+        (tmp_path / name).mkdir()
+    bad = site(stack, "kevinryan-io", tmp_path / "bad", crashing={1})
+    good = site(stack, "distributedequity-org", tmp_path / "good", crashing=set())
+    assert bad.outcome("--sha", bad.shas[0], "--force", "--reason", "a test of its own") == "ready"
+    words = ["--set", f"{bad.name}={bad.shas[1]}", "--set", f"{good.name}={good.shas[1]}", "--auto-rollback"]
+    words += ["--force", "--reason", "both were held by other tests", "--repo", stack.url, "--output", "json"]
+    command = [sys.executable, "-m", "bumper", *words]
+    ran = subprocess.run(command, env=stack.child_environ(), capture_output=True, text=True, check=False)
+    answer = json.loads(ran.stdout)
+    assert (ran.returncode, answer["outcome"]) == (11, "failed"), ran.stderr
+    ends = {one["site"]: (one["outcome"], one["rolledBack"][:10]) for one in answer["sites"]}
+    assert ends == {bad.name: ("failed", f"to {bad.tags[0]}"), good.name: ("ready", "")}
+    assert [one["site"] for one in answer["rollback"]["sites"]] == [bad.name]
+    assert (bad.tag(), good.tag()) == (bad.tags[0], good.tags[1])
+
+
+def test_it_cannot_both_wait_and_not(stack: Stack, tmp_path: Path) -> None:
+    web = Site(stack, "kevinryan-io", tmp_path)
+    code, _, stderr = web.bump("--sha", "abc1234", "--auto-rollback", "--no-wait")
+    assert code == 2
+    assert "--auto-rollback waits for the verdict" in stderr
