@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
+from bumper.holds import Hold, written
 from bumper.image import ImageReference
 from bumper.report import STYLES, Line, Span, verdict_as_data
 from bumper.revision import Revision
@@ -16,7 +17,7 @@ from bumper.rollout import Verdict
 from bumper.rollout.state import State
 
 WIDTH = 80
-_COLUMNS = (("SITE", 22), ("WANTED", 12), ("APPLIED", 8), ("RUNNING", 12), ("VERDICT", 13), ("AGE", 6))
+_COLUMNS = (("SITE", 22), ("WANTED", 12), ("APPLIED", 8), ("RUNNING", 12), ("VERDICT", 15), ("AGE", 6))
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 NOTHING = "-"
 
@@ -38,6 +39,7 @@ class Row:
     pending: Verdict | None = None
     detail: str = ""
     not_followed: str = ""
+    hold: Hold | None = None
 
     @property
     def word(self) -> str:
@@ -49,6 +51,10 @@ class Row:
             if self.image is None and self.verdict.outcome is Outcome.READY
             else self.verdict.outcome.value
         )
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether automation must leave the whole site alone; a hold of one rejected version lets newer ones pass."""
+        return self.hold is not None and not self.hold.rejected and self.hold.holds_at(now)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def lines(overview: Overview) -> list[Line]:
         found.append((Span(context, "strong"), Span(f"   {overview.tip.short} wanted", "quiet")))
         found.append((Span(_cells([name for name, _ in _COLUMNS]), "quiet"),))
         found += [_row(row, overview.now) for row in rows]
-        found += [line for row in rows for line in _about(row)]
+        found += [line for row in rows for line in _about(row, overview.now)]
     return found
 
 
@@ -98,6 +104,7 @@ def details(overview: Overview) -> list[Line]:
             ("running", _running(row)),
             ("age", age(row.state.since, overview.now)),
             *(("drift", text) for text in row.state.drift),
+            *(("hold", text) for text in _hold(row, overview.now)),
             *(
                 (("if it stays", f"{row.pending.outcome.value}: {row.pending.message}"),)
                 if row.pending
@@ -111,6 +118,34 @@ def details(overview: Overview) -> list[Line]:
             parts += [("next", verdict.hint)]
         found += [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in parts if text]
     return found
+
+
+def notices(overview: Overview) -> list[Line]:
+    """What could not be done to find all this out."""
+    return [(Span(f"  ! {text}", "warn"),) for text in overview.notices]
+
+
+def changes(before: Overview | None, after: Overview) -> list[Line]:
+    """A line for each site that stands otherwise than before, or is gone, and for each new notice; for all of them without `before`.
+
+    What only passes the time (an age, how far a rollout is) is no change.
+    """
+    old = {_identity(row): row for row in before.rows} if before else {}
+    new = {_identity(row): row for row in after.rows}
+    names_context = len({row.context for row in after.rows}) > 1
+    clock = _clock(after.now)
+    lines = [
+        _change(old.get(key), row, after.now, names_context=names_context)
+        for key, row in new.items()
+        if key not in old or before is None or _standing(old[key], before.now) != _standing(row, after.now)
+    ]
+    lines += [
+        (Span(clock, "quiet"), Span(f"{row.site}: ", "strong"), Span("gone from the branch"))
+        for key, row in old.items()
+        if key not in new
+    ]
+    known = before.notices if before else ()
+    return lines + [(Span(f"{clock}! {text}", "warn"),) for text in after.notices if text not in known]
 
 
 def as_data(overview: Overview) -> dict[str, Any]:
@@ -141,10 +176,10 @@ def _seconds(since: str, now: datetime) -> int | None:
 def _row(row: Row, now: datetime) -> Line:
     cells = [
         row.site,
-        (row.image.tag or row.image.digest) if row.image else NOTHING,
+        _wanted(row),
         _applied(row) or NOTHING,
         _running(row) or NOTHING,
-        row.word,
+        f"{row.word}, held" if row.is_held(now) else row.word,
         age(row.state.since, now) or NOTHING,
     ]
     text = _cells(cells)
@@ -161,6 +196,50 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def _clock(now: datetime) -> str:
+    return f"{now:%H:%M:%S}Z  "
+
+
+def _identity(row: Row) -> tuple[str, str, str]:
+    return (row.context, row.site, row.kustomization)
+
+
+def _standing(row: Row, now: datetime) -> tuple[object, ...]:
+    """What makes a change worth a line."""
+    verdict = row.verdict or row.pending
+    return (
+        row.word,
+        verdict.reason if verdict else "",
+        row.image,
+        row.state.running,
+        row.state.drift,
+        _hold(row, now),
+    )
+
+
+def _change(before: Row | None, row: Row, now: datetime, *, names_context: bool) -> Line:
+    where = f" in {row.context}" if names_context else ""
+    word = f"{before.word} → " if before and before.word != row.word else ""
+    facts = [
+        f"wants {_wanted(row)}" if row.image else "",
+        f"applied {_applied(row)}" if row.state.applied else "",
+        f"runs {_running(row)}" if row.state.running else "",
+    ]
+    about = [f"{name}: {text}" for name, text in _troubles(row, now)]
+    told = "; ".join([", ".join(filter(None, facts)), *about])
+    return (
+        Span(_clock(now), "quiet"),
+        Span(f"{row.site}{where}: ", "strong"),
+        Span(word, "quiet"),
+        Span(row.word, _style(row)),
+        Span(f"   {told}" if told else ""),
+    )
+
+
+def _wanted(row: Row) -> str:
+    return (row.image.tag or row.image.digest) if row.image else NOTHING
+
+
 def _applied(row: Row) -> str:
     revision = Revision.parse(row.state.applied)
     return revision.sha[:7] if revision else row.state.applied
@@ -174,8 +253,15 @@ def _style(row: Row) -> str:
     return STYLES.get(row.verdict.outcome, "bad") if row.verdict else "warn"
 
 
-def _about(row: Row) -> list[Line]:
+def _about(row: Row, now: datetime) -> list[Line]:
     """What is not well about a row; nothing for one that is."""
+    return [
+        (Span(f"  {row.site}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
+        for name, text in _troubles(row, now)
+    ]
+
+
+def _troubles(row: Row, now: datetime) -> list[tuple[str, str]]:
     texts: list[tuple[str, str]] = []
     if row.pending:
         texts.append((f"moving, {row.pending.outcome.value} if it stays", row.pending.message))
@@ -186,9 +272,12 @@ def _about(row: Row) -> list[Line]:
     elif row.not_followed:
         texts.append(("applied", f"nothing to follow beyond that: {row.not_followed}"))
     texts += [("drift", text) for text in row.state.drift if text not in [message for _, message in texts]]
-    return [
-        (Span(f"  {row.site}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text)) for name, text in texts
-    ]
+    return texts + [("hold", text) for text in _hold(row, now)]
+
+
+def _hold(row: Row, now: datetime) -> list[str]:
+    """The hold that is in force."""
+    return [f"{row.hold}   {row.hold.place}"] if row.hold and row.hold.holds_at(now) else []
 
 
 def _row_data(row: Row, now: datetime) -> dict[str, Any]:
@@ -209,4 +298,17 @@ def _row_data(row: Row, now: datetime) -> dict[str, Any]:
         "since": row.state.since or None,
         "ageSeconds": _seconds(row.state.since, now),
         "drift": list(row.state.drift),
+        "hold": _hold_data(row.hold, now) if row.hold else None,
+    }
+
+
+def _hold_data(hold: Hold, now: datetime) -> dict[str, Any]:
+    return {
+        "reason": hold.reason,
+        "by": hold.by or None,
+        "since": written(hold.since) or None,
+        "until": written(hold.until) or None,
+        "rejected": hold.rejected or None,
+        "place": hold.place,
+        "isInForce": hold.holds_at(now),
     }

@@ -1,12 +1,13 @@
 """The table of all sites: whole output, and that it fits."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bumper import overview
 from bumper.errors import Outcome
+from bumper.holds import Hold
 from bumper.image import ImageReference
 from bumper.overview import Overview, Row
 from bumper.report import plain
@@ -65,13 +66,13 @@ ROWS = (
 def test_the_whole_table() -> None:
     assert [plain(line) for line in overview.lines(Overview(TIP, ROWS, NOW))] == [
         "east   main@sha1:3f9d2ab wanted",
-        "SITE                   WANTED       APPLIED  RUNNING      VERDICT       AGE   ",
-        "web                    abc1234      3f9d2ab  abc1234      ready         3 d",
-        "api                    abc1234      3f9d2ab  abc1234+def… failed        12 min",
-        "external-secrets       -            3f9d2ab  -            applied       -",
-        "shop                   abc1234      3f9d2ab  abc1234      moving        3 d",
-        "docs                   abc1234      3f9d2ab  abc1234      moving        3 d",
-        "a-site-with-a-very-lo… a-tag-that-… 3f9d2ab  abc1234      ready         3 d",
+        "SITE                   WANTED       APPLIED  RUNNING      VERDICT         AGE   ",
+        "web                    abc1234      3f9d2ab  abc1234      ready           3 d",
+        "api                    abc1234      3f9d2ab  abc1234+def… failed          12 min",
+        "external-secrets       -            3f9d2ab  -            applied         -",
+        "shop                   abc1234      3f9d2ab  abc1234      moving          3 d",
+        "docs                   abc1234      3f9d2ab  abc1234      moving          3 d",
+        "a-site-with-a-very-lo… a-tag-that-… 3f9d2ab  abc1234      ready           3 d",
         "  api: CrashLoop: container api crashed 4 times",
         "  api: drift: pods still run def0001",
         "  external-secrets: applied: nothing to follow beyond that: k8s/external-secrets: no image at all",
@@ -80,11 +81,99 @@ def test_the_whole_table() -> None:
     ]
 
 
+HOLD = Hold(
+    "a frozen week",
+    "ann",
+    NOW - timedelta(days=1),
+    NOW + timedelta(hours=1),
+    "",
+    "k8s/flux-system/web.yaml:5",
+)
+
+
+def test_a_hold_stands_in_the_table_and_below_it_until_it_ends() -> None:
+    held = replace(ROWS[0], hold=HOLD)
+    told = "held by ann since 2026-11-22 12:00 UTC until 2026-11-23 13:00 UTC: a frozen week   k8s/flux-system/web.yaml:5"
+    table = [plain(line) for line in overview.lines(Overview(TIP, (held,), NOW))]
+    assert table[2:] == [
+        "web                    abc1234      3f9d2ab  abc1234      ready, held     3 d",
+        f"  web: hold: {told}",
+    ]
+    assert f"  hold         {told}" in [plain(line) for line in overview.details(Overview(TIP, (held,), NOW))]
+    (site,) = overview.as_data(Overview(TIP, (held,), NOW))["sites"]
+    assert site["hold"] == {
+        "reason": "a frozen week",
+        "by": "ann",
+        "since": "2026-11-22T12:00:00Z",
+        "until": "2026-11-23T13:00:00Z",
+        "rejected": None,
+        "place": "k8s/flux-system/web.yaml:5",
+        "isInForce": True,
+    }
+    later = Overview(TIP, (held,), NOW + timedelta(hours=2))
+    assert [plain(line) for line in overview.lines(later)][2:] == [
+        "web                    abc1234      3f9d2ab  abc1234      ready           3 d"
+    ]
+    assert overview.as_data(later)["sites"][0]["hold"]["isInForce"] is False
+
+
+def test_a_rejected_version_is_said_and_the_site_is_not_held() -> None:
+    rejected = replace(ROWS[0], hold=replace(HOLD, until=None, rejected="bad0001"))
+    assert [plain(line) for line in overview.lines(Overview(TIP, (rejected,), NOW))][2:] == [
+        "web                    abc1234      3f9d2ab  abc1234      ready           3 d",
+        "  web: hold: bad0001 was rejected by ann since 2026-11-22 12:00 UTC: a frozen week   k8s/flux-system/web.yaml:5",
+    ]
+
+
+class TestChanges:
+    def test_at_first_every_site_has_a_line(self) -> None:
+        lines = [plain(line) for line in overview.changes(None, Overview(TIP, ROWS[:2], NOW, ("polled",)))]
+        assert lines == [
+            "12:00:00Z  web: ready   wants abc1234, applied 3f9d2ab, runs abc1234",
+            (
+                "12:00:00Z  api: failed   wants abc1234, applied 3f9d2ab, runs abc1234+def0001; "
+                "CrashLoop: container api crashed 4 times; drift: pods still run def0001"
+            ),
+            "12:00:00Z  ! polled",
+        ]
+
+    def test_then_only_what_stands_otherwise(self) -> None:
+        before = Overview(TIP, ROWS[:2], NOW, ("polled",))
+        moving = replace(ROWS[0], verdict=None, detail="0/1 updated")
+        after = replace(before, rows=(moving, ROWS[1]), now=NOW + timedelta(seconds=7))
+        assert [plain(line) for line in overview.changes(before, after)] == [
+            "12:00:07Z  web: ready → moving   wants abc1234, applied 3f9d2ab, runs abc1234; moving: 0/1 updated"
+        ]
+
+    def test_time_and_progress_alone_are_no_change(self) -> None:
+        moving = replace(ROWS[0], verdict=None, detail="0/1 updated")
+        before = Overview(TIP, (moving,), NOW)
+        after = Overview(TIP, (replace(moving, detail="1/1 updated"),), NOW + timedelta(minutes=5))
+        assert overview.changes(before, after) == []
+
+    def test_a_hold_that_comes_or_ends_and_a_site_that_goes(self) -> None:
+        plain_row, held = ROWS[0], replace(ROWS[0], hold=HOLD)
+        before, after = Overview(TIP, (plain_row, ROWS[1]), NOW), Overview(TIP, (held,), NOW)
+        first, second = (plain(line) for line in overview.changes(before, after))
+        assert first.startswith("12:00:00Z  web: ready   ")
+        assert "hold: held by ann" in first
+        assert second == "12:00:00Z  api: gone from the branch"
+        ended = replace(after, now=NOW + timedelta(hours=2))
+        assert len(overview.changes(after, ended)) == 1
+
+    def test_several_clusters_are_named(self) -> None:
+        rows = (ROWS[0], replace(ROWS[0], context="west"))
+        lines = [plain(line) for line in overview.changes(None, Overview(TIP, rows, NOW))]
+        assert ["in east" in lines[0], "in west" in lines[1]] == [True, True]
+
+
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_the_table_fits_eighty_columns_whatever_stands_in_it(outcome: Outcome) -> None:
     long = row("s" * 60, Verdict(outcome, "R" * 40, "m"), tag="t" * 128, running=("t" * 128, "u" * 128))
     long = replace(
-        long, state=replace(long.state, applied="latest@sha256:" + "a" * 64, since="1970-01-01T00:00:00Z")
+        long,
+        state=replace(long.state, applied="latest@sha256:" + "a" * 64, since="1970-01-01T00:00:00Z"),
+        hold=HOLD,
     )
     table = [plain(line) for line in overview.lines(Overview(TIP, (long,), NOW))][1:3]
     assert max(map(len, table)) <= overview.WIDTH

@@ -13,7 +13,7 @@ from bumper.errors import Unreachable
 from bumper.kube.connection import Connection
 from bumper.kube.kinds import POD, Resource
 from bumper.kube.refusals import Gone, Missing
-from bumper.objects import Object
+from bumper.objects import Object, at
 
 if TYPE_CHECKING:
     import httpx
@@ -85,6 +85,16 @@ class Api:
             await self._read("PATCH", resource.path(namespace, name, version), change=change)
 
         await self._in_its_version(resource, ask)
+
+    async def create(self, resource: Resource, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The server's answer to a new object of the cluster's scope: for reviews, which are asked so and kept nowhere."""
+        return await self._read("POST", resource.path(), change=content)
+
+    async def server(self) -> tuple[str, str]:
+        """The server's version (`v1.36.1`), and what its clock showed (HTTP's `Date`, empty where it does not say)."""
+        async with self._connection.exchange("GET", "/version", {}) as response:
+            answer = json.loads(await response.aread())
+        return str(at(answer, "gitVersion") or ""), str(response.headers.get("Date", ""))
 
     async def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool) -> str:
         """The last lines of a container; with `previous` of the instance before the one that runs."""

@@ -6,15 +6,17 @@ Law: reading and watching run on one thread of our own with one event loop, so t
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from bumper.diagnosis.access import Right
+from bumper.diagnosis.flux import Installation
 from bumper.errors import BumpError, Transient
-from bumper.kube import config, feeds
+from bumper.kube import config, feeds, survey
 from bumper.kube.api import Api
 from bumper.kube.connection import Clock, Connection, Timeouts
 from bumper.kube.kinds import KINDS, NODE
@@ -111,6 +113,18 @@ class Cluster:
         """
         self._asked = self._loop_opened().start(self._platforms(self._open_once()))
         return self._asked
+
+    def server(self) -> tuple[str, str]:
+        """The API server's version (`v1.36.1`), and what its clock showed when it answered (HTTP's `Date`)."""
+        return self._run(lambda opened: opened.api.server())
+
+    def denied(self, rights: Sequence[Right]) -> frozenset[Right]:
+        """Which of these the API server would refuse us; nothing is tried, it is asked (SelfSubjectAccessReview)."""
+        return self._run(lambda opened: survey.denied(opened.api, rights))
+
+    def flux(self, namespaces: Collection[str]) -> Installation:
+        """Flux's own controllers and webhooks in these namespaces, and why some of that could not be read."""
+        return self._run(lambda opened: survey.installation(opened.api, namespaces))
 
     def notices(self) -> tuple[str, ...]:
         """One line for each permission that is missing but not necessary."""

@@ -102,7 +102,7 @@ class Connection:
         change: Mapping[str, Any] | None = None,
         answer_s: float | None = None,
     ) -> "AsyncIterator[httpx.Response]":
-        """An accepted request (2xx) with its body still to be read; `change` is sent as a merge patch.
+        """An accepted request (2xx) with its body still to be read; `change` is sent as JSON, with PATCH as a merge patch.
 
         Raises the errors of `refusals`, also for what breaks while the body is read.
         """
@@ -128,7 +128,8 @@ class Connection:
         timeout: "httpx.Timeout",
         change: Mapping[str, Any] | None,
     ) -> "httpx.Response":
-        patch = [] if change is None else [("Content-Type", "application/merge-patch+json")]
+        media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        content_type = [] if change is None else [("Content-Type", media_type)]
         while True:
             identity = await self._current()
             request = identity.client.build_request(
@@ -136,7 +137,7 @@ class Connection:
                 identity.access.endpoint.server + path,
                 params=query,
                 content=None if change is None else json.dumps(change).encode(),
-                headers=[*identity.credential.headers(), *patch],
+                headers=[*identity.credential.headers(), *content_type],
                 timeout=timeout,
             )
             response = await self._head(identity.client, request)

@@ -15,7 +15,7 @@ from bumper.rollout.observation import Desired, Observation
 _FEW = 3
 _FEW_NAMESPACES = 8
 # What brings a workload's kind to life, beside its pods and the events about it.
-_OWNED = {
+OWNED = {
     "Deployment": (REPLICA_SET,),
     "CronJob": (JOB,),
     HELM_RELEASE.kind: (REPLICA_SET, *PODS_OWNERS),
@@ -41,7 +41,7 @@ def of(desired: Sequence[Desired], observations: Sequence[Observation]) -> tuple
         place = target or key.namespace
         # A release's pods may have any name.
         workloads.add((place, "" if is_helm else key.name))
-        for resource in (POD, EVENT, *_OWNED.get(key.kind, ())):
+        for resource in (POD, EVENT, *OWNED.get(key.kind, ())):
             places[resource.kind].add(place)
     watched = set(_named(keys))
     for kind, namespaces in places.items():

@@ -45,6 +45,8 @@ SOURCES = (
     Resource("Bucket", "source.toolkit.fluxcd.io", "v1", "buckets"),
     Resource("ExternalArtifact", "source.toolkit.fluxcd.io", "v1", "externalartifacts"),
 )
+RECEIVER = Resource("Receiver", "notification.toolkit.fluxcd.io", "v1", "receivers")
+ACCESS_REVIEW = Resource("SelfSubjectAccessReview", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 WORKLOADS = (*PODS_OWNERS, JOB, Resource("CronJob", "batch", "v1", "cronjobs"), HELM_RELEASE)
 
 KINDS = {one.kind: one for one in (*SOURCES, KUSTOMIZATION, *WORKLOADS, REPLICA_SET, POD, EVENT)}

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from terminals import ENTER, ERASE, LEAVE, Terminal, shown
 
+from bumper import holds
+from bumper.git import Remote
+from bumper.manifest.document import documents
 from bumper.objects import ObjectKey, condition
 from bumper.sandbox.stack import Stack
 
@@ -122,3 +128,87 @@ def test_no_cluster_is_unknown_and_still_says_what_git_wants(stack: Stack, tmp_p
         "NoAccess",
         "08a2c8e",
     )
+
+
+def watching(stack: Stack, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "bumper", "status", *arguments, "--watch", "--repo", stack.url]
+
+
+def row_of(site: str, text: str) -> list[str]:
+    return next((line.split() for line in text.splitlines() if line.startswith(f"{site} ")), [])
+
+
+def run_by_hand(stack: Stack, site: str) -> None:
+    """Another image than git wants, which Flux leaves alone: it is suspended."""
+    image = f"{stack.registry.host}/{site}:by-hand"
+    stack.registry.push(site, "by-hand")
+    stack.cluster.patch(ObjectKey("Kustomization", "flux-system", site), {"spec": {"suspend": True}})
+    containers = [{"name": site, "image": image}]
+    template = {"spec": {"template": {"spec": {"containers": containers}}}}
+    stack.cluster.patch(ObjectKey("Deployment", site, site), template)
+
+
+def test_a_watch_on_a_terminal_is_drawn_in_place_and_fits_every_window(stack: Stack) -> None:
+    with Terminal(watching(stack), stack.child_environ(), (50, 100)) as terminal:
+        terminal.until(lambda text: row_of("kevinryan-io", text)[4:5] == ["ready"])
+        assert terminal.written.startswith(ENTER), "what stood in the terminal comes back afterwards"
+        run_by_hand(stack, "specmcp-ai")
+        terminal.until(lambda text: "by-hand" in row_of("specmcp-ai", text))
+        terminal.resize(12, 84)
+        terminal.until(lambda text: "more lines: make the window higher" in text)
+        small = terminal.frames()[-1].rstrip("\n").split("\n")
+        assert len(small) <= 12
+        assert max(map(len, small)) <= 84
+        terminal.resize(50, 100)
+        terminal.until(lambda text: "more lines" not in text and bool(row_of("sddbook-com", text)))
+        drawn = terminal.frames()
+        left = terminal.interrupt()
+    assert terminal.code == 130
+    assert ERASE.search(terminal.written) is None, "a screen that is erased first flickers"
+    assert len(drawn) < 60, "a picture that did not change is not drawn again"
+    assert LEAVE in left
+    assert row_of("specmcp-ai", shown(left.partition(LEAVE)[2]))[3:4] == ["by-hand"], "the last picture stays"
+
+
+def test_a_watch_without_a_terminal_says_each_change_on_a_line(stack: Stack) -> None:
+    site = "aiimmigrants-com"
+    until_ready(stack, site)
+    with subprocess.Popen(
+        watching(stack), env=stack.child_environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        lines = iter(process.stdout.readline, "")
+        first = next(line for line in lines if f"{site}: " in line)
+        assert re.fullmatch(
+            rf"\d\d:\d\d:\d\dZ  {site}: ready   wants 08a2c8e, applied [0-9a-f]{{7}}, runs 08a2c8e\n", first
+        )
+        run_by_hand(stack, site)
+        changed = next(line for line in lines if f"{site}: " in line)
+        assert "ready → " in changed
+        assert "by-hand" in changed
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stderr) == (130, "")
+
+
+def test_a_watch_cannot_end_with_an_answer(stack: Stack) -> None:
+    for options in (("--output", "json"), ("--exit-code",)):
+        code, _, stderr = status(stack, "--watch", *options)
+        assert code == 2
+        assert f"--watch cannot be combined with {' '.join(options)}" in stderr
+
+
+def test_a_hold_in_git_is_shown(stack: Stack) -> None:
+    path = "k8s/flux-system/docs-kevinryan-io-sync.yaml"
+    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
+        tip = remote.fetch("main")
+        content = remote.tree(tip).read([path])[path]
+        (document,) = (one for one in documents(content, path) if one.key.kind == "Kustomization")
+        held = holds.apply(content, document, holds.Hold("a frozen week", "ann"))
+        remote.push(remote.commit(tip, {path: held}, "Hold docs-kevinryan-io"), "main")
+    code, stdout, stderr = status(stack)
+    assert code == 0, stderr
+    assert row_of("docs-kevinryan-io", stdout)[4:6] in (["ready,", "held"], ["moving,", "held"])
+    assert f"  docs-kevinryan-io: hold: held by ann: a frozen week   {path}:" in stdout
+    site = status_json(stack, "docs-kevinryan-io")["docs-kevinryan-io"]
+    assert (site["hold"]["reason"], site["hold"]["isInForce"]) == ("a frozen week", True)

@@ -1,0 +1,243 @@
+"""`bump doctor` as a process, against the sandbox: what it finds is what then happens."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from bumper.git import Remote
+from bumper.objects import ObjectKey, condition
+from bumper.sandbox.github import GitHubServer, Token
+from bumper.sandbox.github_content import User
+from bumper.sandbox.github_rules import Ruleset
+from bumper.sandbox.stack import Stack
+
+K8S = Path(__file__).parents[2] / "k8s"
+SITE = "kevinryan-io"
+# How each notice of a right that is missing speaks.
+LACK = re.compile(r"permission|forbidden|can't be read|could not be asked|watch|nodes")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Stack]:
+    with Stack(K8S, os.environ, speed=20.0) as stack:
+        stack.bootstrap()
+        until_ready(stack, SITE)
+        yield stack
+
+
+@pytest.fixture
+def stack(running: Stack) -> Iterator[Stack]:
+    yield running
+    rights = running.cluster.api.rights
+    rights.forbidden.clear()
+    rights.lift()
+
+
+def until_ready(stack: Stack, site: str) -> None:
+    deadline_s = time.monotonic() + 20.0
+    while time.monotonic() < deadline_s:
+        available = condition(stack.cluster.find(ObjectKey("Deployment", site, site)), "Available")
+        if available and available.status == "True":
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{site} did not become available")
+
+
+def bump(
+    stack: Stack, *arguments: str, environ: dict[str, str] | None = None, url: str = ""
+) -> tuple[int, str, str]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bumper", *arguments, "--repo", url or stack.url],
+        env={**stack.child_environ(), **(environ or {})},
+        capture_output=True,
+        text=True,
+    )
+    assert stack.token not in ran.stdout + ran.stderr
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def doctor(stack: Stack, *arguments: str, **more: Any) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The findings by area and result."""
+    code, stdout, stderr = bump(stack, "doctor", *arguments, "--output", "json", **more)
+    answer = json.loads(stdout)
+    assert answer["exitCode"] == code, stderr
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in answer["findings"]:
+        found.setdefault((one["area"], one["result"]), []).append(one)
+    assert code == (6 if any(result == "missing" for _, result in found) else 0)
+    return found
+
+
+def texts(found: dict[tuple[str, str], list[dict[str, Any]]], area: str, result: str) -> list[str]:
+    return [f"{one['subject']}: {one['found']}" for one in found.get((area, result), [])]
+
+
+def test_a_platform_that_is_ready(stack: Stack) -> None:
+    before = len(stack.git.requests)
+    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
+        tip = remote.fetch("main")
+    code, stdout, stderr = bump(stack, "doctor", SITE)
+    assert code == 0, stdout + stderr
+    lines = stdout.splitlines()
+    assert lines[0] == "git"
+    assert (
+        lines[1]
+        == f"  ✓ {stack.url}: main@sha1:{tip[:7]} read: 1 Flux Kustomizations, 1 with an image to deploy"
+    )
+    assert f"  ✓ {stack.registry.host}/{SITE}:08a2c8e: sha256:" in stdout
+    assert "with DefaultAzureCredential (" in stdout
+    assert (
+        f"  ✓ sandbox: namespace {SITE}: 10 of 10 rights: events, pods, pods/log, deployments, replicasets"
+        in lines
+    )
+    assert "  ✓ sandbox: API server: agrees with ours to a few seconds" in lines
+    assert lines[-1].startswith("Ready to deploy: ")
+    posted = [
+        one for one in stack.git.requests[before:] if one.method == "POST" and "receive-pack" in one.target
+    ]
+    assert posted == [], "the right to push is asked without a push"
+
+
+def test_what_is_not_in_the_registry_is_missing(stack: Stack) -> None:
+    image = f"{stack.registry.host}/sddbook-com"
+    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
+        tip = remote.fetch("main")
+        path = "k8s/sddbook-com/deployment.yaml"
+        content = remote.tree(tip).read([path])[path]
+        wanted = content.replace(b"sddbook-com:08a2c8e", b"sddbook-com:abc9999")
+        assert wanted != content
+        remote.push(remote.commit(tip, {path: wanted}, "Want what is not there"), "main")
+    found = doctor(stack, "sddbook-com")
+    (missing,) = texts(found, "registry", "missing")
+    assert missing.startswith(f"{image}:abc9999: the registry has no such image")
+
+
+def test_a_registry_that_cannot_be_reached_is_asked_once(stack: Stack) -> None:
+    found = doctor(
+        stack,
+        "umami",
+        "--timeout",
+        "2s",
+        environ={"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"},
+    )
+    (missing,) = texts(found, "registry", "missing")
+    assert missing.startswith("ghcr.io: ghcr.io cannot be reached: ")
+
+
+def test_a_right_that_is_missing_names_the_line_of_the_manifest(stack: Stack) -> None:
+    api = stack.cluster.api
+    api.forbid("get", "deployments")
+    api.forbid("watch", "pods")
+    api.forbid("patch", "gitrepositories")
+    found = doctor(stack, SITE)
+    assert texts(found, "cluster", "missing") == [
+        f"sandbox: namespace {SITE}: no permission to get deployments"
+    ]
+    assert texts(found, "cluster", "warning") == [
+        "sandbox: namespace flux-system: no permission to patch gitrepositories",
+        f"sandbox: namespace {SITE}: no permission to watch pods",
+    ]
+    (needed,) = found["cluster", "missing"]
+    assert needed["advice"].endswith(
+        f"Role bump in {SITE}: apiGroups ['apps'], resources [deployments], verbs [get]"
+    )
+    told = [one["found"] for one in found["flux", "good"]]
+    assert any("a commit waits up to 1m0s" in text for text in told), "it can't be asked to fetch"
+
+
+@pytest.mark.parametrize("of_all", [False, True])
+def test_with_the_printed_manifest_alone_a_deploy_is_followed(stack: Stack, of_all: bool) -> None:
+    sites = [] if of_all else [SITE]
+    code, printed, stderr = bump(stack, "doctor", *sites, "--rbac", "--output", "json")
+    assert code == 0, stderr
+    objects = json.loads(printed)["items"]
+    tag = "abc0007" if of_all else "abc0006"
+    stack.registry.push(SITE, tag)
+    stack.cluster.api.rights.restrict(objects)
+    code, stdout, stderr = bump(stack, "--site", SITE, "--tag", tag)
+    assert code == 0, stdout + stderr
+    notices = [line for line in (stdout + stderr).splitlines() if line.startswith("  ! ")]
+    assert [line for line in notices if LACK.search(line)] == []
+    code, stdout, stderr = bump(stack, "track", "--site", SITE)
+    assert (code, "  ! " in stdout + stderr) == (0, False), stdout + stderr
+    assert {result for area, result in doctor(stack, SITE) if area == "cluster"} == {"good"}
+    if not of_all:
+        other = texts(doctor(stack, "specmcp-ai"), "cluster", "missing")
+        assert other == ["sandbox: namespace specmcp-ai: no permission to get, list, watch deployments"]
+
+
+def test_the_manifest_is_the_same_in_both_forms(stack: Stack) -> None:
+    _, as_json, _ = bump(stack, "doctor", "--rbac", "--output", "json")
+    code, text, _ = bump(stack, "doctor", "--rbac", environ={"KUBECONFIG": "/nowhere"})
+    assert code == 0
+    assert list(YAML(typ="safe", pure=True).load_all(text)) == json.loads(as_json)["items"]
+    assert text.startswith(f"# What bump needs to follow every site of {stack.url}, and no more")
+
+
+def test_a_cluster_that_is_not_there_hides_nothing_else(stack: Stack, tmp_path: Path) -> None:
+    config = json.loads(stack.cluster.kubeconfig.read_text())
+    config["users"][0]["user"]["token"] = "another"
+    other = tmp_path / "kubeconfig"
+    other.write_text(json.dumps(config))
+    found = doctor(stack, SITE, environ={"KUBECONFIG": str(other)})
+    (missing,) = texts(found, "cluster", "missing")
+    assert "the API server does not accept our credentials" in missing
+    assert len(found["registry", "good"]) == 1
+    assert len(found["git", "good"]) == 2
+
+
+def test_no_kubeconfig_is_a_finding_too(stack: Stack) -> None:
+    found = doctor(stack, SITE, environ={"KUBECONFIG": "/nowhere"})
+    (missing,) = texts(found, "cluster", "missing")
+    assert missing.startswith("kubeconfig: ")
+
+
+def test_a_repository_that_lets_nobody_in(stack: Stack) -> None:
+    found = doctor(stack, environ={"BUMP_TOKEN": "wrong"})
+    (missing,) = texts(found, "git", "missing")
+    assert missing.startswith(f"{stack.url}: no access: ")
+    assert any("Kubernetes v1.35.4 answers" in text for text in texts(found, "cluster", "good"))
+
+
+def test_a_site_that_is_not_there_is_refused_with_those_that_are(stack: Stack) -> None:
+    code, _, stderr = bump(stack, "doctor", "kevinryan-oi")
+    assert code == 4
+    assert SITE in stderr
+
+
+def test_the_rules_of_the_branch_on_github(stack: Stack) -> None:
+    """A repository at home on GitHub: the sandbox's git server and its API, as an Enterprise Server's."""
+    name = "octo/platform"
+    url = stack.git.create(f"{name}.git", stack.files)
+    with GitHubServer() as hub:
+        hub.add(name)
+        hub.tokens[stack.token] = Token(User("robin"), (name,))
+        environ = {"GITHUB_SERVER_URL": stack.git.url, "GITHUB_API_URL": hub.url}
+        free = doctor(stack, SITE, url=url, environ=environ)
+        assert any(
+            "no rule of main is against --commit-via git" in text for text in texts(free, "git", "good")
+        )
+        assert "GitHub: agrees with ours to a few seconds" in texts(free, "clock", "good")
+        hub.settings[name].rulesets.append(Ruleset(7, {"required_signatures": None}))
+        bound = doctor(stack, SITE, url=url, environ=environ)
+        assert texts(bound, "git", "missing") == [
+            f"GitHub {name}: main wants signed commits (required_signatures, ruleset {name}#7)"
+        ]
+        by_api = doctor(stack, SITE, "--commit-via", "api", url=url, environ=environ)
+        assert texts(by_api, "git", "missing") == []
+        without = doctor(stack, SITE, url=url, environ={**environ, "BUMP_TOKEN": ""})
+        assert texts(without, "git", "warning") == [
+            "GitHub: no token for its API: the rules of the branch are not known"
+        ]
+        hub.tokens.clear()
+        unknown = doctor(stack, SITE, url=url, environ=environ)
+        assert [text.partition(": ")[0] for text in texts(unknown, "git", "warning")] == ["GitHub"]
