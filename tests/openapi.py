@@ -1,84 +1,30 @@
 """GitHub's own description of its API (npm `@octokit/openapi`), and requests and answers held to it.
 
-The package is fetched once by `npm pack` into a cache outside the checkout; of its 400 MB one file is kept. Without npm the tests that
-need it are left out, and say so; with BUMP_REQUIRE_OPENAPI set (as .ci/run does) they fail.
+Of its 400 MB one file is kept (see `npm`).
 """
 
-import base64
-import fcntl
-import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
-import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import pytest
+import npm
 from jsonschema import Draft202012Validator
 
 from bumper.sandbox.github import Exchange
 
 PACKAGE = "@octokit/openapi"
 INTEGRITY = "pV8M7L9GY23AybNvTmo2nyjmpmnt6+2sRE/tqr0ZLQcPS4lnw7u5eZGNmwRNkBC3D7gZXbFx5AHzLUVRBXGDhg=="
-_ROOT = Path(__file__).parent.parent
 _MEMBER = "package/generated/api.github.com.json"
-_REQUIRED = "BUMP_REQUIRE_OPENAPI"
-
-
-def version() -> str:
-    """The one that package.json pins."""
-    return str(json.loads((_ROOT / "package.json").read_text())["devDependencies"][PACKAGE])
 
 
 @cache
 def description() -> Mapping[str, Any]:
     """The description as GitHub publishes it; skips the test where it cannot be had."""
-    path = _cache() / f"api.github.com-{version()}.json"
-    if not path.exists():
-        _install(path)
-    found: Mapping[str, Any] = json.loads(path.read_bytes())
+    found: Mapping[str, Any] = json.loads(npm.member(PACKAGE, INTEGRITY, _MEMBER).read_bytes())
     return found
-
-
-def _install(path: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        _leave_out("npm is not installed (apt-get install npm)")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / "lock").open("w") as lock, tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if path.exists():
-            return
-        command = [str(npm), "pack", f"{PACKAGE}@{version()}", "--pack-destination", folder, "--silent"]
-        packed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if packed.returncode != 0:
-            _leave_out(f"npm could not fetch {PACKAGE}: {packed.stderr[-500:]}")
-        archive = Path(folder) / packed.stdout.split()[-1]
-        digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-        assert digest == INTEGRITY, f"{archive.name} is not the package that was pinned"
-        with tarfile.open(archive) as members:
-            content = members.extractfile(_MEMBER)
-            assert content
-            partial = Path(folder) / "description"
-            partial.write_bytes(content.read())
-            partial.replace(path)
-
-
-def _leave_out(reason: str) -> None:
-    if os.environ.get(_REQUIRED):
-        pytest.fail(f"{_REQUIRED} is set, but {reason}")
-    pytest.skip(f"NOT TESTED against GitHub's OpenAPI description: {reason}")
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gitops-bump-tests"
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,28 @@
-"""GitHub's REST API, as far as a deploy is told there: commits, pull requests and comments.
+"""GitHub's REST API, as far as a deploy is told there: commits, pull requests, comments, Deployments and statuses.
 
 Source: GitHub's published OpenAPI description, version 2022-11-28 of the API; each request and answer of the tests is held to it.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bumper.comment import Posted
 from bumper.errors import NoAccess
-from bumper.github.api import Api, Invalid, Missing
+from bumper.github.api import Api, Invalid, Missing, Token
+from bumper.story.comment import Posted
+from bumper.story.states import Standing
 
 if TYPE_CHECKING:
     import httpx
 
 PUBLIC_API = "https://api.github.com"
 _PERMISSION = "permissions: pull-requests: write"
+# How many of the latest Deployments, and states of one, are asked for.
+_DEPLOYMENTS = 30
 
 
 class GitHub:
-    """One repository's hub of commits, pull requests and comments. Not for several threads at once.
+    """One repository's hub of commits, pull requests, comments, Deployments and statuses. Not for several threads at once.
 
     Nothing is retried here: what may heal is raised as Transient with the wait that GitHub asks for. `now` is monotonic seconds.
     """
@@ -27,7 +31,7 @@ class GitHub:
         self,
         repository: str,
         *,
-        token: str,
+        token: str | Token,
         now: Callable[[], float],
         api_url: str = PUBLIC_API,
         timeout_s: float = 10.0,
@@ -110,6 +114,57 @@ class GitHub:
                 self._author = ""
         return comment.author == self._author if self._author else comment.is_bot
 
+    def deployments(self, environment: str) -> Iterator[Standing]:
+        """The latest Deployments of an environment, the newest first."""
+        path = f"{self._here}/deployments"
+        for entry in self._api.get(path, environment=environment, per_page=_DEPLOYMENTS):
+            yield Standing(int(entry["id"]), str(entry["sha"]), _payload(entry))
+
+    def deploy(self, sha: str, environment: str, description: str, payload: Mapping[str, str]) -> int:
+        """The number of a new Deployment of a commit.
+
+        GitHub would merge the default branch into the commit first, and ask for every status on it, this very workflow's too: both are
+        told off. An environment that people visit counts as production.
+        """
+        body = {
+            "ref": sha,
+            "environment": environment,
+            "description": description,
+            "payload": payload,
+            "auto_merge": False,
+            "required_contexts": [],
+            "transient_environment": False,
+            "production_environment": True,
+        }
+        return int(self._write(f"{self._here}/deployments", body, "deployments")["id"])
+
+    def phases(self, number: int) -> list[str]:
+        """The states that a Deployment went through, the newest first: `pending` where nobody has set one."""
+        found = self._api.get(f"{self._here}/deployments/{number}/statuses", per_page=_DEPLOYMENTS)
+        return [str(one["state"]) for one in found] or ["pending"]
+
+    def advance(
+        self, number: int, phase: str, description: str, *, environment_url: str, log_url: str
+    ) -> None:
+        """Sets the state of a Deployment. Both addresses may be empty."""
+        body = {"state": phase, "description": description}
+        body |= {"environment_url": environment_url} if environment_url else {}
+        body |= {"log_url": log_url} if log_url else {}
+        self._write(f"{self._here}/deployments/{number}/statuses", body, "deployments")
+
+    def tell(self, sha: str, context: str, state: str, description: str, target_url: str) -> None:
+        """Adds a commit status. The address may be empty."""
+        body = {"state": state, "context": context, "description": description}
+        body |= {"target_url": target_url} if target_url else {}
+        self._write(f"{self._here}/statuses/{sha}", body, "statuses")
+
+    def _write(self, path: str, body: Mapping[str, Any], permission: str) -> Any:
+        try:
+            return self._api.post(path, body)
+        except Missing as error:
+            # GitHub answers 404 to those who may not know what is there.
+            raise NoAccess(error.message, hint=f"permissions: {permission}: write") from None
+
     @property
     def _here(self) -> str:
         return f"/repos/{self._repository}"
@@ -117,6 +172,17 @@ class GitHub:
 
 def _full_name(pull: Mapping[str, Any]) -> str:
     return str((pull["base"].get("repo") or {}).get("full_name") or "")
+
+
+def _payload(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An object, or the text of one: GitHub keeps what was sent."""
+    payload = entry.get("payload")
+    if isinstance(payload, str):
+        try:
+            payload = json.loads(payload)
+        except ValueError:
+            return {}
+    return payload if isinstance(payload, dict) else {}
 
 
 def _comment(entry: Mapping[str, Any]) -> Posted:

@@ -2,6 +2,8 @@
 
 Law: the token goes to the API's own origin and nowhere else, never without TLS but on loopback. What GitHub asks us to wait is handed
 on in Transient and never slept here.
+
+A token is a text, or a `Token` that is called for each request: one that expires is renewed by whoever hands it in (`app.App.token`).
 Source: GitHub's documentation, "Rate limits for the REST API" and "Best practices for using the REST API".
 """
 
@@ -21,6 +23,9 @@ from bumper.rollout.verdict import printable
 if TYPE_CHECKING:
     import httpx
 
+# Called for each request (and for each call of git that goes to the network); may raise a BumpError.
+Token = Callable[[], str]
+
 _VERSION = "2022-11-28"
 _PAGE = 100
 _MAX_ANSWER_BYTES = 20_000_000
@@ -28,6 +33,7 @@ _MAX_ANSWER_BYTES = 20_000_000
 _SECONDARY_LIMIT_S = 60.0
 # httpx bounds the wait for each piece of an answer; this bounds the whole of it.
 _ANSWER_LIMIT_S = 30.0
+_PERMISSIONS = {"/deployments": "deployments: write", "/statuses/": "statuses: write"}
 _NEXT = re.compile(r'<([^>]+)>;\s*rel="next"')
 
 
@@ -38,6 +44,10 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
+
+
+class Unknown(NoAccess):
+    """401: GitHub does not know whoever asks."""
 
 
 class Missing(Unreachable):
@@ -55,7 +65,7 @@ class Api:
         self,
         url: str,
         *,
-        token: str,
+        token: str | Token,
         now: Callable[[], float],
         timeout_s: float,
         transport: "httpx.BaseTransport | None" = None,
@@ -72,6 +82,8 @@ class Api:
         self._now = now
         self._timeout_s = timeout_s
         self._transport = transport
+        # Epoch seconds by GitHub's own clock when it answered last; None before.
+        self.dated_s: float | None = None
 
     def __repr__(self) -> str:
         return f"Api({self._url!r})"
@@ -85,6 +97,11 @@ class Api:
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._ask("POST", self._url + path, body=body)[0]
+
+    def query(self, path: str, body: Mapping[str, Any]) -> tuple[Any, float | None]:
+        """The answer of GraphQL, which tells what went wrong under status 200, and the wait that its headers then ask for."""
+        subject, answer = self._exchange("POST", self._url + path, body=body)
+        return _parsed(subject, answer), _asked_wait_s(answer, "")
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._ask("PATCH", self._url + path, body=body)[0]
@@ -113,7 +130,6 @@ class Api:
             event_hooks={"request": [self._refuse_strangers]},
             headers={
                 "Accept": "application/vnd.github+json",
-                "Authorization": f"Bearer {self._token}",
                 "User-Agent": "gitops-bump",
                 "X-GitHub-Api-Version": _VERSION,
             },
@@ -135,11 +151,29 @@ class Api:
         body: Mapping[str, Any] | None = None,
     ) -> tuple[Any, str]:
         """The parsed answer, and the address of the next page (empty where there is none)."""
+        subject, answer = self._exchange(method, url, query=query, body=body)
+        following = _NEXT.search(answer.headers.get("link", ""))
+        return _parsed(subject, answer), following[1] if following else ""
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> tuple[str, Answer]:
+        """What was asked, in words, and the answer to it where it is a good one."""
         import httpx
 
         subject = f"GitHub: {method} {urlsplit(url).path}"
         try:
-            request = self._client.build_request(method, url, params=query or None, json=body)
+            headers = {
+                "Authorization": f"Bearer {self._token if isinstance(self._token, str) else self._token()}"
+            }
+            request = self._client.build_request(
+                method, url, params=query or None, json=body, headers=headers
+            )
             answer = self._read(subject, request)
         except httpx.TransportError as error:
             raise Transient(f"{subject}: {self._origin.netloc} cannot be reached: {_words(error)}") from None
@@ -147,11 +181,7 @@ class Api:
             raise Unreachable(f"{subject}: {_words(error)}") from None
         if not 200 <= answer.status < 300:
             raise _refusal(subject, answer)
-        following = _NEXT.search(answer.headers.get("link", ""))
-        try:
-            return (json.loads(answer.content) if answer.content else None), following[1] if following else ""
-        except ValueError:
-            raise Transient(f"{subject}: the answer is not JSON") from None
+        return subject, answer
 
     def _read(self, subject: str, request: "httpx.Request") -> Answer:
         started_s = self._now()
@@ -166,7 +196,15 @@ class Api:
                     raise Transient(f"{subject}: the answer was not complete after {_ANSWER_LIMIT_S:.0f} s")
         finally:
             response.close()
+        self.dated_s = _date_s(response.headers.get("date", ""))
         return Answer(response.status_code, dict(response.headers), content)
+
+
+def _parsed(subject: str, answer: Answer) -> Any:
+    try:
+        return json.loads(answer.content) if answer.content else None
+    except ValueError:
+        raise Transient(f"{subject}: the answer is not JSON") from None
 
 
 def _refusal(subject: str, answer: Answer) -> BumpError:
@@ -178,12 +216,25 @@ def _refusal(subject: str, answer: Answer) -> BumpError:
     if code >= 500:
         return Transient(told, retry_after_s=wait_s)
     if code == 401:
-        return NoAccess(told, hint="the token is not valid for this API, or has expired")
+        return Unknown(told, hint="the token is not valid for this API, or has expired")
     if code == 403:
-        return NoAccess(told, hint="the job needs permissions: pull-requests: write, contents: read")
+        return NoAccess(told, hint=_permissions(subject, answer))
     if code in (404, 410):
         return Missing(told)
     return Invalid(told) if code == 422 else Unreachable(told)
+
+
+def _permissions(subject: str, answer: Answer) -> str:
+    """Which permission helps: in GitHub's own words where it says so, as it does to tokens with permissions of their own."""
+    accepted = (
+        printable(answer.headers.get("x-accepted-github-permissions", ""))
+        .replace("=", ": ")
+        .replace("_", "-")
+    )
+    for part, permission in _PERMISSIONS.items():
+        if part in subject:
+            return f"the job needs permissions: {accepted or permission}"
+    return f"the job needs permissions: {accepted or 'pull-requests: write, contents: read'}"
 
 
 def _asked_wait_s(answer: Answer, words: str) -> float | None:
@@ -193,12 +244,18 @@ def _asked_wait_s(answer: Answer, words: str) -> float | None:
         return float(headers["retry-after"])
     if headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdigit():
         # By GitHub's own clock: ours may differ.
-        try:
-            asked_s = parsedate_to_datetime(headers["date"]).timestamp()
-        except (KeyError, ValueError):
-            return _SECONDARY_LIMIT_S
-        return max(1.0, float(headers["x-ratelimit-reset"]) - asked_s)
+        asked_s = _date_s(headers.get("date", ""))
+        return (
+            _SECONDARY_LIMIT_S if asked_s is None else max(1.0, float(headers["x-ratelimit-reset"]) - asked_s)
+        )
     return _SECONDARY_LIMIT_S if "rate limit" in words.lower() else None
+
+
+def _date_s(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
 
 
 def _message(answer: Answer) -> str:

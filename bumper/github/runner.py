@@ -28,9 +28,10 @@ def stopped_commands(log: TextIO) -> Iterator[None]:
         log.flush()
 
 
-def annotation(level: str, title: str, text: str) -> str:
-    """The line that makes an annotation; `level` is `error`, `warning` or `notice`."""
-    return f"::{level} title={_written(title, _IN_A_PROPERTY)}::{_written(text, _IN_A_LINE)}\n"
+def annotation(level: str, title: str, text: str, *, path: str = "", line: int = 0) -> str:
+    """The line that makes an annotation; `level` is `error`, `warning` or `notice`, `path` counts from the root of the checkout."""
+    place = f"file={_written(path, _IN_A_PROPERTY)},line={line}," if path else ""
+    return f"::{level} {place}title={_written(title, _IN_A_PROPERTY)}::{_written(text, _IN_A_LINE)}\n"
 
 
 def append_outputs(path: Path, outputs: Mapping[str, str]) -> None:

@@ -8,7 +8,8 @@ them. And whoever has written the last word looks whether it still stands there,
 from collections.abc import Iterator
 from typing import Protocol
 
-from bumper.comment import MARKER, Posted, Story, holds, merged
+from bumper.story import Story
+from bumper.story.comment import MARKER, Posted, holds, merged
 
 # How often the last word is written again after another run wrote over it.
 _LAST_WORDS = 4
@@ -17,7 +18,6 @@ _LAST_WORDS = 4
 class Hub(Protocol):
     """The site's own repository on GitHub; `github.GitHub` is the real one."""
 
-    def commit(self, name: str) -> str: ...
     def pull_of(self, sha: str) -> int | None: ...
     def comments(self, pull: int) -> Iterator[Posted]: ...
     def comment(self, number: int) -> Posted | None: ...

@@ -8,14 +8,14 @@ from github_pages import FAILED, NEW, OLD, PAGES, READY, Page, report, stages, s
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bumper import markdown
-from bumper.chart import gantt
-from bumper.comment import LIMIT, MARKER, Detail, SiteStory, Story, holds, merged, sections, summary
 from bumper.errors import FieldMissing, Outcome
 from bumper.image import ImageReference
 from bumper.journal import State, Step
 from bumper.rollout import Verdict
 from bumper.rollout.verdict import printable
+from bumper.story import SiteStory, Story, markdown
+from bumper.story.chart import gantt
+from bumper.story.comment import LIMIT, MARKER, Detail, holds, merged, sections, summary
 
 SIGNS = "@#:<>&`*_~[]()!|\\$/.-+=\"'{}\n\r\t \u2028\x1b\x00aZ09é🙂"
 WORDS = [
@@ -47,7 +47,7 @@ PLACES = [
     "tag",
     "error",
 ]
-PLACES += ["standing", "notice"]
+PLACES += ["standing", "notice", "sequel"]
 
 
 def test_ready_is_told_whole() -> None:
@@ -85,6 +85,15 @@ gantt
 <sub>[this run](https://github.com/octo/web/actions/runs/42)</sub>
 <!-- /gitops-bump -->"""
     )
+
+
+def test_a_failure_that_was_rolled_back_says_to_what() -> None:
+    failed = story(FAILED)
+    (one,) = failed.sites
+    back = replace(one.reports[0], sequel=f"to {OLD} as main@sha1:3f9d2ab: Ready in 3.4 s")
+    text = merged("", replace(failed, sites=(replace(one, reports=(back,)),)))
+    assert f"**Rolled back:** to {OLD} as main@" in text
+    assert "3f9d2ab: Ready in 3.4 s" in text
 
 
 def test_a_failure_tells_outcome_chart_cause_evidence_what_is_served_and_what_next_in_this_order() -> None:
@@ -229,6 +238,8 @@ def _with(text: str, where: str) -> Story:
         one = replace(
             one, steps=(replace(step, stage=text) if where == "stage" else replace(step, detail=text),)
         )
+    if where == "sequel":
+        one = replace(one, sequel=text)
     if where == "place":
         one = replace(one, place=text)
     if where == "tag":

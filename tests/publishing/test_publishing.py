@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,35 +11,19 @@ from github_pages import FAILED, NEW, OLD, PAGES, READY, report, story
 from openapi import problems
 
 from bumper.audience import Audience, pages
-from bumper.comment import MARKER, Story, merged
 from bumper.errors import FieldMissing, NoAccess, Transient
 from bumper.github import GitHub
+from bumper.identity import Identity
 from bumper.journal import Journal, State, Step
-from bumper.publishing import GRACE_S, PERIOD_S, SLOW_PERIOD_S, Comments, Pace, Publisher
+from bumper.publishing import GRACE_S, Comments, Publisher, Source
+from bumper.publishing.sticky import Sticky
+from bumper.publishing.teller import PERIOD_S, SLOW_PERIOD_S, Pace
 from bumper.report import Report
-from bumper.sandbox.github import Answer, GitHubServer, Refusal, Token
+from bumper.sandbox.github import Answer, GitHubServer, Refusal
 from bumper.sandbox.github_content import Pull, User
-from bumper.sticky import Sticky
-
-REPOSITORY = "octo/web"
-HEAD, OTHER = NEW + "0" * 33, "b" * 40
-BOT = User("github-actions[bot]")
-
-
-@pytest.fixture
-def server() -> Iterator[GitHubServer]:
-    with GitHubServer() as running:
-        running.add(REPOSITORY, Pull(7, (OTHER,), merge=HEAD), Pull(8, (OTHER,)))
-        running.tokens["writer"] = Token(BOT, (REPOSITORY,))
-        running.tokens["reader"] = Token(BOT, (REPOSITORY,), writes=False)
-        yield running
-
-
-@pytest.fixture
-def hub(server: GitHubServer) -> Iterator[GitHub]:
-    client = GitHub(REPOSITORY, token="writer", now=time.monotonic, api_url=server.url)
-    yield client
-    client.close()
+from bumper.story import Story
+from bumper.story.comment import MARKER, merged
+from publishing.conftest import BOT, HEAD, REPOSITORY
 
 
 def bodies(server: GitHubServer, pull: int = 7) -> list[str]:
@@ -151,7 +135,7 @@ def test_a_comment_that_somebody_deleted_is_made_again(server: GitHubServer, hub
 
 
 def test_each_pull_request_is_told_of_its_own_sites(server: GitHubServer, hub: GitHub) -> None:
-    channel = Comments(hub, HEAD, hub.close)
+    channel = Comments(hub, Source(hub, HEAD), hub.close)
     run = story(READY, sites=("web", "api"))
     api = replace(run.sites[1], wanted="bbbbbbb")
     server.repositories[REPOSITORY].pulls[7] = Pull(7, ("c" * 40,), merge=HEAD)
@@ -161,7 +145,7 @@ def test_each_pull_request_is_told_of_its_own_sites(server: GitHubServer, hub: G
 
 
 def test_a_commit_of_no_pull_request_and_a_tag_that_is_no_commit(server: GitHubServer, hub: GitHub) -> None:
-    channel = Comments(hub, HEAD, hub.close)
+    channel = Comments(hub, Source(hub, HEAD), hub.close)
     run = story(READY)
     channel.publish(replace(run, sites=(replace(run.sites[0], wanted="fffffff"),)), is_last=True)
     assert bodies(server) == []
@@ -172,7 +156,7 @@ def test_a_commit_of_no_pull_request_and_a_tag_that_is_no_commit(server: GitHubS
 def test_a_run_that_ended_before_it_knew_its_sites_tells_the_commit_of_the_workflow(
     server: GitHubServer, hub: GitHub
 ) -> None:
-    channel = Comments(hub, HEAD, hub.close)
+    channel = Comments(hub, Source(hub, HEAD), hub.close)
     channel.publish(Story(pages=PAGES), is_last=False)
     assert bodies(server) == []
     channel.publish(Story(pages=PAGES, error=FieldMissing("no such site")), is_last=True)
@@ -230,7 +214,7 @@ class Recorded:
 
 
 def publisher(channel: Recorded, now: Callable[[], float] = time.monotonic) -> Publisher:
-    return Publisher([channel], now, pages=PAGES)
+    return Publisher([channel], now, Story(pages=PAGES))
 
 
 def outcome() -> Report:
@@ -307,12 +291,15 @@ ENVIRON = {
 }
 
 
+def opened(asked: list[str], environ: dict[str, str], platform_url: str = "") -> Audience:
+    identity = Identity(environ, time.monotonic, time.time)
+    return Audience(asked, environ, time.monotonic, identity, platform_url=platform_url)
+
+
 def test_an_audience_writes_comment_and_summary(server: GitHubServer, tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     environ = {**ENVIRON, "GITHUB_API_URL": server.url, "GITHUB_STEP_SUMMARY": str(path)}
-    audience = Audience(
-        ["comment", "summary"], environ, time.monotonic, platform_url="https://github.com/octo/platform.git"
-    )
+    audience = opened(["comment", "summary"], environ, "https://github.com/octo/platform.git")
     audience.begin("web", OLD, NEW)
     assert audience.finish(outcome()) == []
     assert bodies(server) == [
@@ -339,7 +326,7 @@ def test_what_could_not_be_told_is_said_and_nothing_is_raised(
     server: GitHubServer, tmp_path: Path, changed: dict[str, str], said: str
 ) -> None:
     environ = {**ENVIRON, "GITHUB_API_URL": server.url, "GITHUB_STEP_SUMMARY": f"{tmp_path}/s", **changed}
-    audience = Audience(["comment", "summary"], environ, time.monotonic, platform_url="")
+    audience = opened(["comment", "summary"], environ)
     audience.begin("web", OLD, NEW)
     (line,) = audience.finish(outcome())
     assert said in line
@@ -348,7 +335,7 @@ def test_what_could_not_be_told_is_said_and_nothing_is_raised(
 def test_an_outage_is_said(server: GitHubServer) -> None:
     server.faults += [Refusal(503, "Service Unavailable").answer._replace(headers={"Retry-After": "900"})]
     environ = {**ENVIRON, "GITHUB_API_URL": server.url}
-    audience = Audience(["comment"], environ, time.monotonic, platform_url="")
+    audience = opened(["comment"], environ)
     audience.begin("web", OLD, NEW)
     (line,) = audience.finish(outcome())
     assert "503 Service Unavailable" in line

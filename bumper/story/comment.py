@@ -9,16 +9,16 @@ a run replaces its own sections and keeps those of others.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
-from bumper import markdown, report
-from bumper.chart import gantt
-from bumper.errors import BumpError, Outcome
-from bumper.journal import Step
-from bumper.markdown import code, inline, link
+from bumper import report
+from bumper.errors import Outcome
 from bumper.report import SiteReport
+from bumper.story import SiteStory, Story, markdown
+from bumper.story.chart import gantt
+from bumper.story.markdown import code, inline, link
 
 # GitHub refuses a longer comment with 422; the marks and a closing line need some room too.
 LIMIT = 65_536
@@ -47,46 +47,6 @@ class Posted:
     body: str
     author: str
     is_bot: bool
-
-
-@dataclass(frozen=True)
-class Pages:
-    """Web addresses, empty where unknown: of the site's own repository, of this run, and of the platform repository."""
-
-    source: str = ""
-    run: str = ""
-    platform: str = ""
-
-
-@dataclass(frozen=True)
-class SiteStory:
-    """One site so far. `wanted` is the tag or SHA asked for; `reports` holds its end in each cluster once it is known.
-
-    `stages` are named by the cluster where there are several, else by the site.
-    """
-
-    site: str
-    previous: str
-    wanted: str
-    stages: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
-    reports: tuple[SiteReport, ...] = ()
-
-
-@dataclass(frozen=True)
-class Story:
-    """A whole run so far. `error` ended it; `standing` says where things stand if it was interrupted."""
-
-    sites: tuple[SiteStory, ...] = ()
-    seconds: float = 0.0
-    pages: Pages = field(default_factory=Pages)
-    notices: tuple[str, ...] = ()
-    diff: str = ""
-    error: BumpError | None = None
-    standing: tuple[str, ...] = ()
-
-    @property
-    def has_ended(self) -> bool:
-        return bool(self.error or self.standing or any(site.reports for site in self.sites))
 
 
 def sections(story: Story, detail: Detail) -> dict[str, str]:
@@ -202,9 +162,11 @@ def _headline(one: SiteReport, story: Story) -> str:
 
 
 _SAID = {
+    Outcome.APPLIED: "is applied, its rollout was not seen",
     Outcome.UNCHANGED: "was already there and is Ready",
     Outcome.PUSHED: "is pushed, not followed",
     Outcome.PLANNED: "would change, nothing was written",
+    Outcome.REMOVED: "is removed",
     Outcome.SUPERSEDED: "is superseded by a newer deploy",
     Outcome.TIMED_OUT: "is still moving at the deadline",
     Outcome.SUSPENDED: "is suspended",
@@ -235,7 +197,7 @@ def _cause(one: SiteReport, detail: Detail) -> list[str]:
     if verdict.evidence and detail > Detail.LINE:
         parts.append(markdown.preformatted(verdict.evidence, _EVIDENCE_BYTES[detail]))
     parts += [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
-    rows = [("Serving now", verdict.serving), ("Next", verdict.hint)]
+    rows = [("Serving now", verdict.serving), ("Rolled back", one.sequel), ("Next", verdict.hint)]
     parts.append("<br>\n".join(f"**{label}:** {inline(text)}" for label, text in rows if text))
     return parts
 

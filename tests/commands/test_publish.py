@@ -1,0 +1,203 @@
+"""`--publish deployment,status` and an App's identity as processes: real git, GitHub's API, and a Flux that follows."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from openapi import problems
+
+from bumper.sandbox.github import GitHubServer, Token
+from bumper.sandbox.github_apps import Installation, RegisteredApp
+from bumper.sandbox.github_content import Pull, User
+from bumper.sandbox.github_deployments import Ledger
+from bumper.sandbox.stack import REPOSITORY, Stack
+
+K8S = Path(__file__).parents[2] / "k8s"
+PLATFORM, SOURCE = "octo/platform", "octo/web"
+SITE = "specmcp-ai"
+TAGS = [f"abc000{number}" for number in range(10)]
+HEAD = TAGS[1] + "0" * 33
+
+
+@dataclass
+class World:
+    """The sandbox whose repository GitHub knows, the site's own repository, and an App that is installed on both."""
+
+    stack: Stack
+    hub: GitHubServer
+    key: str = field(repr=False)
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.hub.ledgers[SOURCE]
+
+    def environ(self, **more: str) -> dict[str, str]:
+        workflow = {
+            "GITHUB_SERVER_URL": self.stack.git.url,
+            "GITHUB_API_URL": self.hub.url,
+            "GITHUB_REPOSITORY": SOURCE,
+            "GITHUB_SHA": HEAD,
+            "GITHUB_RUN_ID": "42",
+        }
+        app = {"BUMP_TOKEN": "", "BUMP_APP_ID": "4711", "BUMP_APP_PRIVATE_KEY": self.key}
+        return {**self.stack.child_environ(), **workflow, **app, **more}
+
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        repository = f"{self.stack.git.url}/{PLATFORM}.git"
+        return subprocess.Popen(
+            [sys.executable, "-m", "bumper", *arguments, "--repo", repository],
+            env=self.environ(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def bump(self, *arguments: str, **more: str) -> tuple[int, str, str]:
+        with self.start(*arguments, "--publish", "deployment,status", **more) as process:
+            stdout, stderr = process.communicate()
+        assert "KEY-----" not in stdout + stderr
+        assert "ghs_" not in stdout + stderr
+        return process.returncode, stdout, stderr
+
+    def states(self, tag: str) -> list[list[str]]:
+        sha = tag + "0" * 33
+        return [
+            [status.state for status in one.statuses] for one in self.ledger.deployments if one.sha == sha
+        ]
+
+    def checks(self, tag: str) -> list[str]:
+        return [one.state for one in self.ledger.statuses if one.sha == tag + "0" * 33]
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    with Stack(K8S, os.environ, speed=20.0) as stack, GitHubServer() as hub:
+        stack.bootstrap()
+        path = stack.git.path(REPOSITORY)
+        (path.parent / PLATFORM).parent.mkdir()
+        (path.parent / f"{PLATFORM}.git").symlink_to(path)
+        stack.git.admit(lambda secret: secret in hub.tokens and PLATFORM in hub.tokens[secret].reads)
+        hub.add(PLATFORM)
+        hub.add(SOURCE, Pull(7, (HEAD,)), commits=tuple(tag + "0" * 33 for tag in TAGS))
+        permissions = dict.fromkeys(("contents", "deployments", "statuses", "pull_requests"), "write")
+        app = RegisteredApp(4711, "Iv23liABC", "bump-app", key.public_key())
+        app.installations.append(Installation(99, (PLATFORM, SOURCE), permissions))
+        hub.apps.registered.append(app)
+        for tag in TAGS:
+            if tag != TAGS[9]:
+                stack.registry.push(SITE, tag)
+        yield World(stack, hub, pem)
+        assert [problem for one in hub.exchanges for problem in problems(one)] == []
+        assert hub.tokens.keys() <= {"job"}, "every token of the App was given back"
+
+
+def test_an_app_deploys_and_tells_of_it(world: World) -> None:
+    code, stdout, stderr = world.bump("--site", SITE, "--sha", TAGS[1], "--publish", "comment")
+    assert (code, [line for line in stderr.splitlines() if "!" in line]) == (0, []), stdout + stderr
+    (states,) = world.states(TAGS[1])
+    assert (states[-1], states.count("success")) == ("success", 1)
+    (deployment,) = world.ledger.deployments
+    assert (deployment.environment, deployment.creator.login) == (SITE, "bump-app[bot]")
+    assert deployment.payload["platform"] == f"{world.stack.git.url}/{PLATFORM}"
+    assert len(deployment.payload["commit"]) == 40
+    assert deployment.statuses[-1].log_url == f"{world.stack.git.url}/{SOURCE}/actions/runs/42"
+    assert deployment.statuses[-1].environment_url.startswith("https://")
+    checks = world.checks(TAGS[1])
+    assert (checks[0], checks[-1], checks.count("success")) == ("pending", "success", 1)
+    assert len(world.hub.repositories[SOURCE].comments_of(7)) == 1
+    asked = [one.body for one in world.hub.exchanges if one.path.endswith("/access_tokens")]
+    assert {"repositories": ["platform"], "permissions": {"contents": "write"}} in asked
+    assert {
+        "repositories": ["web"],
+        "permissions": {
+            "contents": "read",
+            "pull_requests": "write",
+            "deployments": "write",
+            "statuses": "write",
+        },
+    } in asked
+
+
+def test_the_same_again_is_no_second_deployment(world: World) -> None:
+    assert world.bump("--site", SITE, "--sha", TAGS[1])[0] == 0
+    (states,) = world.states(TAGS[1])
+    assert states.count("success") == 1
+    code, _, stderr = world.bump("track", "--site", SITE)
+    assert code == 0, stderr
+    assert len(world.states(TAGS[1])) == 1
+
+
+def test_a_failure_and_then_a_success_that_ends_what_was_there_before(world: World) -> None:
+    world.stack.behaviours[TAGS[2]] = "crash"
+    assert world.bump("--site", SITE, "--sha", TAGS[2])[0] == 11
+    assert [states[-1] for states in world.states(TAGS[2])] == ["failure"]
+    assert world.checks(TAGS[2])[-1] == "failure"
+    assert world.states(TAGS[1])[0][-1] == "success", "it still serves"
+    # By the job's own token this time, which the App's Deployments are known to as well.
+    world.hub.tokens["job"] = Token(User("github-actions[bot]"), (SOURCE,))
+    assert world.bump("--site", SITE, "--sha", TAGS[3], GITHUB_TOKEN="job")[0] == 0
+    assert world.states(TAGS[3])[0][-1] == "success"
+    assert world.states(TAGS[1])[0][-1] == "inactive"
+
+
+def test_what_is_refused_is_no_deployment_and_its_status_says_so(world: World) -> None:
+    code, _, _ = world.bump("--site", SITE, "--sha", TAGS[9], "--wait-for-image", "0s")
+    assert (code, world.states(TAGS[9]), world.checks(TAGS[9])[-1]) == (4, [], "error")
+    before = len(world.ledger.deployments)
+    code, _, _ = world.bump("--site", "no-such-site", "--sha", TAGS[9])
+    told = world.ledger.statuses[-1]
+    assert (code, told.context, told.state) == (4, "bump/no-such-site", "error")
+    assert told.description
+    assert told.description.startswith("refused: ")
+    assert len(world.ledger.deployments) == before
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing_unfinished(world: World, sent: signal.Signals) -> None:
+    tag = TAGS[4] if sent is signal.SIGINT else TAGS[5]
+    world.stack.behaviours[tag] = "unready"
+    with world.start("--site", SITE, "--sha", tag, "--publish", "deployment,status") as process:
+        assert process.stdout
+        while "applied" not in (line := process.stdout.readline()):
+            assert line, "it ended before it was interrupted"
+        time.sleep(0.2)
+        process.send_signal(sent)
+        process.communicate()
+    assert process.returncode == 130
+    (states,) = world.states(tag)
+    assert states[-1] == "error"
+    assert world.checks(tag)[-1] == "error"
+    assert f"{tag} is on the branch" in str(world.ledger.statuses[-1].description)
+
+
+def test_what_is_not_followed_or_not_written_is_no_deployment(world: World) -> None:
+    code, _, stderr = world.bump("--site", SITE, "--sha", TAGS[6], "--dry-run")
+    assert code == 0
+    assert "  ! deployment: nothing is deployed by a dry run\n" in stderr
+    assert "  ! status: nothing is deployed by a dry run\n" in stderr
+    code, _, stderr = world.bump("--site", SITE, "--sha", TAGS[6], "--no-wait")
+    assert (code, world.states(TAGS[6]), world.checks(TAGS[6])[-1]) == (0, [], "success")
+    assert "  ! deployment: nobody sees what becomes of it" in stderr
+    assert world.bump("track", "--site", SITE)[0] == 0
+    assert [states[-1] for states in world.states(TAGS[6])] == ["success"]
+
+
+def test_an_app_that_is_not_installed_there_is_told_in_words(world: World) -> None:
+    with world.start("--site", SITE, "--sha", TAGS[7], BUMP_APP_ID="12") as process:
+        _, stderr = process.communicate()
+    assert process.returncode == 6
+    assert "the App 12 is not known by this key" in stderr
+    assert "BUMP_APP_ID must be" in stderr
+    with world.start("--site", SITE, "--sha", TAGS[7], BUMP_APP_PRIVATE_KEY="nonsense") as process:
+        _, stderr = process.communicate()
+    assert (process.returncode, "found no readable PEM text" in stderr) == (2, True)

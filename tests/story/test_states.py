@@ -1,0 +1,150 @@
+"""What each end of a run becomes as a Deployment and as a commit status: one table, and its laws."""
+
+from dataclasses import replace
+
+import pytest
+from github_pages import FAILED, NEW, READY, REVISION, report, stages, story
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bumper.errors import EXIT_CODES, Denied, FieldMissing, Outcome, UsageError
+from bumper.journal import State, Step
+from bumper.rollout import Verdict
+from bumper.story import Landing, Story
+from bumper.story.states import LONGEST, PHASES, Check, Phase, checks, deployments, fitted
+
+LANDING = Landing(NEW, REVISION, "https://web.example")
+
+
+def landed(told: Story) -> Story:
+    return replace(told, sites=tuple(replace(site, landing=LANDING) for site in told.sites))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "phase", "check"),
+    [
+        (Outcome.READY, Phase.SUCCESS, Check.SUCCESS),
+        (Outcome.APPLIED, Phase.SUCCESS, Check.SUCCESS),
+        (Outcome.UNCHANGED, Phase.SUCCESS, Check.SUCCESS),
+        (Outcome.SUPERSEDED, Phase.INACTIVE, Check.SUCCESS),
+        (Outcome.PUSHED, None, Check.SUCCESS),
+        (Outcome.PLANNED, None, Check.SUCCESS),
+        (Outcome.REMOVED, Phase.INACTIVE, Check.SUCCESS),
+        (Outcome.TIMED_OUT, Phase.ERROR, Check.ERROR),
+        (Outcome.SUSPENDED, Phase.ERROR, Check.ERROR),
+        (Outcome.BLOCKED, Phase.ERROR, Check.ERROR),
+        (Outcome.UNKNOWN, Phase.ERROR, Check.ERROR),
+        (Outcome.REFUSED, None, Check.ERROR),
+        (Outcome.CONTENTION, None, Check.ERROR),
+        (Outcome.DENIED, None, Check.ERROR),
+        (Outcome.FAILED, Phase.FAILURE, Check.FAILURE),
+    ],
+)
+def test_every_outcome_has_a_state(outcome: Outcome, phase: Phase | None, check: Check) -> None:
+    told = landed(story(Verdict(outcome, "Reason", "a message")))
+    assert [one.phase for one in deployments(told)] == ([phase] if phase else [])
+    assert [one.state for one in checks(told)] == [check]
+    assert set(PHASES) == set(Outcome)
+
+
+def test_success_is_said_of_what_exits_0_and_of_nothing_else() -> None:
+    for outcome in Outcome:
+        (said,) = checks(story(Verdict(outcome, "Reason", "message")))
+        assert (said.state is Check.SUCCESS) == (EXIT_CODES[outcome] == 0)
+        assert PHASES[outcome] is not Phase.SUCCESS or EXIT_CODES[outcome] == 0
+
+
+def test_nothing_is_deployed_before_it_is_on_the_branch() -> None:
+    assert deployments(story(None)) == []
+    refused = replace(story(None), error=Denied("the branch is protected"))
+    assert deployments(refused) == []
+    (said,) = checks(refused)
+    assert (said.context, said.state) == ("bump/web", Check.ERROR)
+    assert said.description == "denied: the branch is protected"
+
+
+@pytest.mark.parametrize(
+    ("seen", "phase"), [(2, Phase.QUEUED), (3, Phase.QUEUED), (4, Phase.IN_PROGRESS), (5, Phase.IN_PROGRESS)]
+)
+def test_it_is_queued_until_flux_has_it(seen: int, phase: Phase) -> None:
+    told = landed(story(None))
+    moving = replace(told.sites[0], stages={"web": stages(last=State.MOVING)[:seen]})
+    (one,) = deployments(replace(told, sites=(moving,)))
+    assert one.phase is phase
+    (said,) = checks(replace(told, sites=(moving,)))
+    assert said.state is Check.PENDING
+    assert said.description.startswith(stages()[seen - 1].stage)
+
+
+def test_a_run_that_ended_leaves_nothing_unfinished() -> None:
+    ends = [
+        replace(landed(story(None)), standing=("interrupted, the cluster goes on",)),
+        replace(landed(story(None)), error=UsageError("a kubeconfig without a cluster")),
+        landed(story(FAILED)),
+        landed(story(READY)),
+    ]
+    for ended in ends:
+        assert all(one.phase.has_ended for one in deployments(ended))
+        assert all(one.state is not Check.PENDING for one in checks(ended))
+    (interrupted,) = deployments(ends[0])
+    assert interrupted.phase is Phase.ERROR
+    assert interrupted.description == "not followed any more: interrupted, the cluster goes on"
+
+
+def test_each_cluster_is_an_environment_and_the_worst_one_speaks_for_the_site() -> None:
+    told = landed(story(None))
+    site = replace(
+        told.sites[0],
+        reports=(report(READY, site="web in east"), report(FAILED, site="web in west")),
+        stages={"web in east": (), "web in west": ()},
+    )
+    both = replace(told, sites=(site,), clusters=("east", "west"))
+    assert [(one.environment, one.phase) for one in deployments(both)] == [
+        ("web (east)", Phase.SUCCESS),
+        ("web (west)", Phase.FAILURE),
+    ]
+    (said,) = checks(both)
+    assert (said.context, said.state) == ("bump/web", Check.FAILURE)
+    assert said.description.startswith("web in west: Failed: ")
+
+
+def test_in_several_clusters_each_moves_for_itself() -> None:
+    told = landed(story(None))
+    east = (Step("web in east", "applied", State.MOVING, "applying", 1.0),)
+    west = (Step("web in west", "fetched", State.MOVING, "waiting", 1.0),)
+    site = replace(told.sites[0], stages={"web": stages()[:2], "web in east": east, "web in west": west})
+    found = deployments(replace(told, sites=(site,), clusters=("east", "west")))
+    assert [one.phase for one in found] == [Phase.IN_PROGRESS, Phase.QUEUED]
+
+
+def test_a_run_that_never_found_its_sites_speaks_of_those_asked_for() -> None:
+    told = Story(asked=(("web", NEW), ("api", "v2")), error=FieldMissing("no such site"))
+    assert [(one.context, one.version, one.state) for one in checks(told)] == [
+        ("bump/web", NEW, Check.ERROR),
+        ("bump/api", "v2", Check.ERROR),
+    ]
+    assert checks(replace(told, error=None)) == []
+
+
+def test_what_is_ready_says_how_long_it_took() -> None:
+    (said,) = checks(story(READY))
+    assert said.description == "Ready in 9.4 s"
+    (one,) = deployments(landed(story(READY)))
+    assert (one.url, one.tag, one.revision, one.description) == (
+        "https://web.example",
+        NEW,
+        REVISION,
+        "Ready in 9.4 s",
+    )
+
+
+@given(st.text(max_size=400))
+def test_a_description_fits_and_stays_on_its_line(text: str) -> None:
+    line = fitted(text)
+    assert len(line.encode()) <= LONGEST
+    assert line.isprintable()
+    assert fitted(line) == line
+
+
+def test_a_description_holds_no_secret() -> None:
+    assert "ghp_" not in fitted("pushed with ghp_0123456789abcdefghijABCDEFGHIJ012345")
