@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 
-.PHONY: demo test lint types actions bench e2e e2e-peers lock gotk-components clean setup
+.PHONY: demo test lint types check actions bench e2e e2e-peers lock gotk-components clean setup
 
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
@@ -19,6 +19,10 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+# Our own platform, warnings included.
+check: setup
+	$(BIN)/bump check --strict $(ARGS)
 
 # The action and the workflows, linted and then run by a runner. Needs Go, which builds actionlint and act once.
 actions: setup $(ACTIONLINT)

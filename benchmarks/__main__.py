@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("edit", "land", "contention", "registry", "following")
+NAMES = ("edit", "land", "contention", "registry", "following", "check", "history")
 
 
 def main(names: list[str]) -> int:

@@ -1,9 +1,20 @@
 """Trying again until a deadline: what may heal is retried by its type, never by its text, and never a fixed number of times."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from bumper.errors import Transient
 from bumper.systems import Clock
+
+T = TypeVar("T")
+
+
+def answered(ask: Callable[[], T], clock: Clock, timeout_s: float) -> T:
+    """What `ask` returns, which is asked again after whatever may heal; what it raises at last, once the time is over."""
+    attempt = attempts(clock, clock.now() + timeout_s, (Transient,), max_wait_s=3.0)
+    return attempt(ask)
 
 
 def attempts(

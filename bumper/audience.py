@@ -1,17 +1,52 @@
 """Who hears of a run besides the terminal: opens what `--publish` asks for, from the environment of a workflow."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bumper import comment
-from bumper.comment import Pages
+from bumper import options
 from bumper.errors import BumpError, UsageError
+from bumper.identity import Identity
 from bumper.journal import Step
-from bumper.publishing import Channel, Comments, Publisher
+from bumper.publishing import Channel, Comments, Deployments, Publisher, Source, Statuses
 from bumper.report import Report
+from bumper.story import Landing, Pages, Story, comment
 
-COMMENT, SUMMARY = "comment", "summary"
+if TYPE_CHECKING:
+    from bumper.github import GitHub
+
+COMMENT, SUMMARY, DEPLOYMENT, STATUS = options.CHANNELS
+_OPENED: Mapping[str, Callable[["GitHub", Source], Channel]] = {
+    COMMENT: lambda hub, source: Comments(hub, source, hub.close),
+    DEPLOYMENT: lambda hub, source: Deployments(hub, source, hub.close),
+    STATUS: lambda hub, source: Statuses(hub, source, hub.close),
+}
+# What a token of an App is asked for. Commits are looked up for each of them.
+_PERMISSIONS = {
+    COMMENT: ("pull_requests", "write"),
+    DEPLOYMENT: ("deployments", "write"),
+    STATUS: ("statuses", "write"),
+}
+
+
+@dataclass(frozen=True)
+class Plans:
+    """What the run is about to do: the sites and versions that were asked for, and the clusters, where several are followed."""
+
+    asked: tuple[tuple[str, str], ...] = ()
+    clusters: tuple[str, ...] = ()
+    writes: bool = True
+    follows: bool = True
+
+    def refuses(self, channel: str) -> str:
+        """Why there is nothing to tell such a channel; empty where there is."""
+        if channel in (DEPLOYMENT, STATUS) and not self.writes:
+            return "nothing is deployed by a dry run"
+        if channel == DEPLOYMENT and not self.follows:
+            return "nobody sees what becomes of it: bump track --publish deployment follows and tells"
+        return ""
 
 
 class Audience:
@@ -22,14 +57,23 @@ class Audience:
     """
 
     def __init__(
-        self, asked: Sequence[str], environ: Mapping[str, str], now: Callable[[], float], *, platform_url: str
+        self,
+        asked: Sequence[str],
+        environ: Mapping[str, str],
+        now: Callable[[], float],
+        identity: Identity,
+        *,
+        platform_url: str,
+        plans: Plans | None = None,
     ) -> None:
+        plans = plans or Plans()
         self._environ = environ
         self._now = now
+        self._identity = identity
         self._wants_summary = SUMMARY in asked
         self._problems: list[str] = []
-        channels = self._open_comments() if COMMENT in asked else []
-        self._publisher = Publisher(channels, now, pages=pages(environ, platform_url))
+        beginning = Story(pages=pages(environ, platform_url), clusters=plans.clusters, asked=plans.asked)
+        self._publisher = Publisher(self._open(asked, plans), now, beginning)
 
     def begin(self, site: str, previous: str, wanted: str) -> None:
         self._publisher.begin(site, previous, wanted)
@@ -39,6 +83,10 @@ class Audience:
 
     def notice(self, text: str) -> None:
         self._publisher.notice(text)
+
+    def landed(self, landings: Mapping[str, Landing]) -> None:
+        """What is on the platform's branch for each site, and is followed from now on."""
+        self._publisher.landed(landings)
 
     def finish(self, outcome: Report) -> list[str]:
         return self._ended(self._publisher.finish(outcome))
@@ -65,21 +113,39 @@ class Audience:
             return [f"summary: {path}: {error.strerror}"]
         return []
 
-    def _open_comments(self) -> list[Channel]:
-        from bumper.github import PUBLIC_API, GitHub
+    def _open(self, asked: Sequence[str], plans: Plans) -> list[Channel]:
+        names = []
+        for name in _OPENED:
+            if name in asked and (why := plans.refuses(name)):
+                self._problems.append(f"{name}: {why}")
+            elif name in asked:
+                names.append(name)
+        return self._opened(names) if names else []
 
-        token, repository = self._environ.get("GITHUB_TOKEN", ""), source_repository(self._environ)
-        if not token or not repository:
-            missing = "GITHUB_TOKEN" if repository else "GITHUB_REPOSITORY"
-            self._problems.append(f"comment: {missing} is not set")
-            return []
-        api_url = self._environ.get("GITHUB_API_URL") or PUBLIC_API
+    def _opened(self, names: Sequence[str]) -> list[Channel]:
+        """Each with a conversation of its own: they are told from threads of their own."""
+        from bumper.github import GitHub
+
+        repository = source_repository(self._environ)
         try:
-            hub = GitHub(repository, token=token, now=self._now, api_url=api_url)
+            permissions = {"contents": "read", **dict(_PERMISSIONS[name] for name in names)}
+            token = self._identity.source(repository, permissions)
+            if not token or not repository:
+                raise UsageError(f"{'GITHUB_TOKEN' if repository else 'GITHUB_REPOSITORY'} is not set")
+            hubs = [
+                GitHub(repository, token=token, now=self._now, api_url=self._identity.api_url) for _ in names
+            ]
         except UsageError as error:
-            self._problems.append(f"comment: {error.message}")
+            self._problems += [f"{name}: {error.message}" for name in names]
             return []
-        return [Comments(hub, self._environ.get("GITHUB_SHA", ""), hub.close)]
+        head = (
+            self._environ.get("GITHUB_SHA", "")
+            if repository == self._environ.get("GITHUB_REPOSITORY")
+            else ""
+        )
+        return [
+            _OPENED[name](hub, Source(hub, head, repository)) for name, hub in zip(names, hubs, strict=True)
+        ]
 
 
 def source_repository(environ: Mapping[str, str]) -> str:

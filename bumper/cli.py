@@ -25,6 +25,15 @@ from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MEANINGS, BumpError, 
 COMMANDS: Mapping[str, str] = {
     "track": "follow a commit that is already on the branch",
     "status": "what every site wants, runs and is worth",
+    "history": "who deployed what, when, from which commit, with what outcome",
+    "rollback": "back to the last version that was Ready, and keep the rejected one off",
+    "hold": "keep automation off a site",
+    "release": "let automation on a site again",
+    "new-site": "add a site in the hand of those that are there",
+    "remove-site": "take a site away, and say what that deletes",
+    "check": "what is wrong in the Flux tree: no cluster, no network",
+    "doctor": "access and settings, before the day you need them",
+    "notifications": "let Flux tell GitHub how a deploy goes, for --follow github",
     "edit": "change the tag in files: no git, no network",
     "action": "the main job as a step of a workflow: inputs and outputs of action.yml",
     "demo": "the main job on a simulated platform, all on this machine",
@@ -70,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # Nothing may fail for want of a letter after a file was changed.
             stream.reconfigure(errors="backslashreplace")
-    context = Context(environ=dict(os.environ), cwd=Path.cwd(), stdout=sys.stdout, stderr=sys.stderr)
+    context = Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
     wants_json = "--output=json" in words or ("--output", "json") in pairwise(words)
     # A workflow that is cancelled and a pod that is stopped get SIGTERM: they too are told where things stand.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -103,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(verb: str) -> Command:
-    return cast(Command, importlib.import_module(f"bumper.commands.{verb}"))
+    return cast(Command, importlib.import_module(f"bumper.commands.{verb.replace('-', '_')}"))
 
 
 def _finish(context: Context) -> None:
@@ -116,7 +125,8 @@ def _finish(context: Context) -> None:
 
 
 def _epilog() -> str:
-    verbs = [f"  bump {verb:<8}{summary}" for verb, summary in COMMANDS.items()]
+    width = max(map(len, COMMANDS)) + 2
+    verbs = [f"  bump {verb:<{width}}{summary}" for verb, summary in COMMANDS.items()]
     codes = [f"  {code:<13}{meaning}" for code, meaning in EXIT_MEANINGS.items()]
     return "\n".join(["other commands:", *verbs, "", "exit codes:", *codes])
 

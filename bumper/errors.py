@@ -8,6 +8,7 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
     ├── Refused               4   nothing was written
     │   ├── NotYaml               the file is not YAML
     │   ├── FieldMissing          no such image field, site or workload
+    │   │   ├── SiteMissing       no Flux Kustomization of that name
     │   │   └── TreeMissing       no Flux tree in the repository at all
     │   ├── FieldAmbiguous        more than one candidate
     │   ├── FieldUnsafe           a field that cannot be changed without changing something else
@@ -19,6 +20,7 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
     ├── PushError             5
     │   ├── LostRace              another push came first: plan again on the new tip
     │   ├── Contention            lost races up to the deadline
+    │   ├── Unmerged          3   the pull request was not merged before the deadline; it stays open
     │   └── Denied                a rule or a permission forbids the push
     └── Unreachable           6   could not find out
         ├── Transient             may heal by itself: retried inside the deadline
@@ -35,10 +37,12 @@ class Outcome(StrEnum):
     """How a run ended, as users and scripts see it."""
 
     READY = "ready"
+    APPLIED = "applied"
     UNCHANGED = "unchanged"
     PUSHED = "pushed"
     PLANNED = "planned"
     SUPERSEDED = "superseded"
+    REMOVED = "removed"
     TIMED_OUT = "timed-out"
     REFUSED = "refused"
     CONTENTION = "contention"
@@ -51,10 +55,12 @@ class Outcome(StrEnum):
 
 EXIT_CODES: dict[Outcome, int] = {
     Outcome.READY: 0,
+    Outcome.APPLIED: 0,
     Outcome.UNCHANGED: 0,
     Outcome.PUSHED: 0,
     Outcome.PLANNED: 0,
     Outcome.SUPERSEDED: 0,
+    Outcome.REMOVED: 0,
     Outcome.TIMED_OUT: 3,
     Outcome.REFUSED: 4,
     Outcome.CONTENTION: 5,
@@ -72,10 +78,10 @@ EXIT_MEANINGS: dict[int, str] = {
     1: "a bug of ours, with a trace",
     2: "arguments or configuration",
     3: "still moving at the deadline; the verdict says in which stage",
-    4: "nothing was written: no such image or field, an ambiguous or unsafe field, a file that is not YAML",
+    4: "nothing was written: no such image or field, an ambiguous or unsafe field, not YAML, older than what runs, held",
     5: "could not push: lost races up to the deadline, or a rule or permission forbids it",
     6: "not this deploy's fault: suspended, blocked by another object, no access, API gone",
-    11: "the rollout failed, with its cause; a difference for `edit --check`",
+    11: "the rollout failed, with its cause; a difference for `edit --check`; errors that `check` found",
     130: "interrupted",
 }
 
@@ -123,6 +129,10 @@ class NotYaml(Refused):
 
 class FieldMissing(Refused):
     """There is no such image field, site or workload."""
+
+
+class SiteMissing(FieldMissing):
+    """The Flux tree was read, all of it, and has no Kustomization of that name."""
 
 
 class TreeMissing(FieldMissing):
@@ -180,6 +190,13 @@ class Denied(PushError):
 
     outcome = Outcome.DENIED
     exit_code = EXIT_CODES[Outcome.DENIED]
+
+
+class Unmerged(PushError):
+    """The pull request that carries the commit was not merged before the deadline. It stays open."""
+
+    outcome = Outcome.TIMED_OUT
+    exit_code = EXIT_CODES[Outcome.TIMED_OUT]
 
 
 class Unreachable(BumpError):

@@ -28,10 +28,7 @@ class Proposal:
 
     def diff(self) -> str:
         """The unified diff of all files, as `git diff` would show it but for the index lines."""
-        return "".join(
-            manifest.splice.diff(path, before or b"", after or b"")
-            for path, (before, after) in self.files.items()
-        )
+        return "".join(manifest.diff(path, before, after) for path, (before, after) in self.files.items())
 
 
 P = TypeVar("P", bound=Proposal)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from bumper.errors import BumpError
+from bumper.errors import BumpError, SiteMissing
 from bumper.objects import Object
 from bumper.pipeline import find_target
 from bumper.request import Choice
@@ -58,8 +58,11 @@ class Lineage:
             return RevisionFacts(includes_commit=False, image=None)
         try:
             target = find_target(desired.site, self._choice, self._repository.tree(sha))
+        except SiteMissing:
+            subject, author = self._repository.subject(sha), self._repository.author(sha)
+            return RevisionFacts(includes, None, subject, author, is_removed=True)
         except BumpError:
-            # Gone from the branch, moved, or git does not answer: in each case not known, and asked again.
+            # Moved, not to be read, or git does not answer: in each case not known, and asked again.
             return RevisionFacts(includes_commit=includes, image=None)
         return RevisionFacts(
             includes, target.image, self._repository.subject(sha), self._repository.author(sha)
@@ -87,7 +90,9 @@ def revisions_of(observation: Observation) -> set[str]:
 def _is_complete(facts: RevisionFacts, desired: Desired) -> bool:
     if facts.includes_commit is False:
         return True
-    return facts.image is not None and (facts.includes_commit is True or desired.revision is None)
+    return (facts.image is not None or facts.is_removed) and (
+        facts.includes_commit is True or desired.revision is None
+    )
 
 
 def _status(obj: Object | None) -> Mapping[str, Any]:

@@ -10,10 +10,13 @@ from bumper.history import Origin
 from bumper.image import is_tag
 from bumper.request import Choice, Deadlines, Wanted
 
+BY_GIT, BY_API, BY_PULL = "git", "api", "pr"
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
 FULL_SHA_DIGITS = 40
-CHANNELS = ("comment", "summary")
+# Who is asked how a rollout goes.
+KUBERNETES, GITHUB = "kubernetes", "github"
+CHANNELS = ("comment", "summary", "deployment", "status")
 
 
 def duration(text: str) -> float:
@@ -68,6 +71,12 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 def add_image(parser: argparse.ArgumentParser) -> None:
     """What the image must be, and how it is written."""
     group = parser.add_argument_group("the image")
+    add_image_wait(group)
+    group.add_argument("--pin", action="store_true", help="write the digest beside the tag")
+
+
+def add_image_wait(group: "argparse._ActionsContainer") -> None:
+    """How long an image is waited for, and what it must be there for."""
     group.add_argument(
         "--wait-for-image",
         type=duration,
@@ -83,7 +92,6 @@ def add_image(parser: argparse.ArgumentParser) -> None:
         metavar="OS/ARCH",
         help="platforms that the image must be there for, repeatable or separated by commas; default: those of the cluster's nodes",
     )
-    group.add_argument("--pin", action="store_true", help="write the digest beside the tag")
 
 
 def add_contexts(group: "argparse._ActionsContainer", verb: str) -> None:
@@ -100,6 +108,12 @@ def add_contexts(group: "argparse._ActionsContainer", verb: str) -> None:
 def add_follow(parser: argparse.ArgumentParser) -> None:
     """Which clusters are followed, and for how long."""
     group = parser.add_argument_group("following the rollout")
+    group.add_argument(
+        "--follow",
+        choices=(KUBERNETES, GITHUB),
+        default=KUBERNETES,
+        help="who is asked: the cluster, or without access to it the commit statuses that Flux posts on GitHub (default: %(default)s)",
+    )
     add_contexts(group, "follow")
     group.add_argument(
         "--timeout",
@@ -115,13 +129,89 @@ def add_follow(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_commit(parser: argparse.ArgumentParser) -> None:
+    """How the commit comes on the branch."""
+    group = parser.add_argument_group("the commit")
+    group.add_argument(
+        "--commit-via",
+        choices=(BY_GIT, BY_API, BY_PULL),
+        default=BY_GIT,
+        help="git: push it; api: GitHub makes and signs it; pr: by a pull request, followed to its merge (default: git)",
+    )
+    group.add_argument(
+        "--merge-timeout",
+        type=duration,
+        default=30 * 60.0,
+        metavar="TIME",
+        help="how long the pull request may take to be merged (default: 30m)",
+    )
+
+
+def push_s(arguments: argparse.Namespace) -> float:
+    """How long the commit may take to come on the branch: by a pull request also as long as that may take."""
+    waits = arguments.merge_timeout if arguments.commit_via == BY_PULL else 0.0
+    return float(arguments.push_timeout + waits)
+
+
+def add_override(parser: argparse.ArgumentParser) -> None:
+    """Going over what a guard refuses. A reason may be given without that, too."""
+    group = parser.add_argument_group("against a guard")
+    group.add_argument(
+        "--force",
+        action="store_true",
+        help="deploy what is older than what runs, or a site that is held; needs --reason",
+    )
+    group.add_argument(
+        "--reason", metavar="TEXT", default="", help="why, for those who read the commit and the history"
+    )
+
+
+def require_reason(arguments: argparse.Namespace) -> str:
+    """The reason, empty if none was given; `UsageError` for `--force` without one."""
+    reason = " ".join(arguments.reason.split())
+    if arguments.force and not reason:
+        raise UsageError(
+            "--force needs a reason", hint="say why: --force --reason TEXT; it is written into the commit"
+        )
+    return reason
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Where the order of two commits can be looked up."""
+    parser.add_argument(
+        "--source",
+        metavar="DIR",
+        help="checkout of the repository that the image is built from, to tell which of two commits is newer; "
+        "default: the checkout we stand in, unless that is the platform's",
+    )
+
+
+def listens(arguments: argparse.Namespace) -> bool:
+    """Whether the run follows commit statuses instead of a cluster; UsageError for what only a cluster could do."""
+    if arguments.follow == GITHUB and (arguments.context or arguments.record):
+        raise UsageError(
+            "--context and --record speak of a cluster, and --follow github asks none",
+            hint="leave them out, or follow the cluster",
+        )
+    return bool(arguments.follow == GITHUB)
+
+
 def channels(text: str) -> list[str]:
-    """The channels in `comment,summary`."""
+    """The channels in `comment,summary,deployment,status`."""
     found = [part.strip() for part in text.split(",")]
     for one in found:
         if one not in CHANNELS:
-            raise argparse.ArgumentTypeError(f"{one!r} is no channel; expected {' or '.join(CHANNELS)}")
+            raise argparse.ArgumentTypeError(f"{one!r} is no channel; expected one of {', '.join(CHANNELS)}")
     return found
+
+
+def asked(arguments: argparse.Namespace) -> tuple[tuple[str, str], ...]:
+    """The sites that a version was asked for, each with it."""
+    given = vars(arguments)
+    site, version = given.get("site"), given.get("sha") or given.get("tag")
+    several = [text.partition("=") for text in given.get("set") or ()]
+    pairs = [(site, version), *((name, version) for name, _, version in several)]
+    return tuple((str(name), str(version)) for name, version in pairs if name and version)
 
 
 def add_publish(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +222,17 @@ def add_publish(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="CHANNEL",
-        help="in a workflow: comment on the pull request, summary of the job; repeatable or separated by commas",
+        help="in a workflow: comment on the pull request, summary of the job, GitHub deployment and commit status of each site; "
+        "repeatable or separated by commas",
+    )
+
+
+def add_notes(group: "argparse._ActionsContainer") -> None:
+    """Whether the outcome is kept."""
+    group.add_argument(
+        "--no-notes",
+        action="store_true",
+        help="don't write the outcome to refs/notes/bump, where bump history finds it",
     )
 
 
@@ -161,11 +261,11 @@ def wanted_commit(site: str, sha: str) -> Wanted:
     return Wanted(site, sha, is_commit=True)
 
 
-def wanted_tag(site: str, tag: str) -> Wanted:
+def wanted_tag(site: str, tag: str, option: str = "--tag") -> Wanted:
     """A site at a tag, taken as it is."""
     if not is_tag(tag):
         raise UsageError(
-            f"--tag: {tag!r} is no image tag; expected up to 128 letters, digits, '_', '.' or '-', not beginning with '.' or '-'"
+            f"{option}: {tag!r} is no image tag; expected up to 128 letters, digits, '_', '.' or '-', not beginning with '.' or '-'"
         )
     return Wanted(site, tag)
 
@@ -192,3 +292,9 @@ def source(environ: Mapping[str, str], platform_url: str) -> str:
     name = environ.get("GITHUB_REPOSITORY", "")
     page = f"{environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{name}"
     return page if name and repository_name(page) != repository_name(platform_url) else ""
+
+
+def source_repository(environ: Mapping[str, str], platform_url: str) -> str:
+    """`owner/name` of that repository: the one that BUMP_SOURCE_REPOSITORY names, or the workflow's, by the rule of `source`."""
+    here = environ.get("GITHUB_REPOSITORY", "") if source(environ, platform_url) else ""
+    return environ.get("BUMP_SOURCE_REPOSITORY") or here

@@ -4,13 +4,14 @@ Law: the outcome comes first, then what was found, what visitors see now, and th
 line is fitted to a screen is the display's business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from bumper.errors import EXIT_INTERRUPTED, BumpError, Outcome, worst_exit_code
 from bumper.image import ImageReference
 from bumper.journal import State, Step
+from bumper.ordering import Decision
 from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict
 
@@ -26,6 +27,8 @@ Line = tuple[Span, ...]
 
 STYLES = {Outcome.READY: "good", Outcome.UNCHANGED: "good", Outcome.PUSHED: "good", Outcome.PLANNED: "good"}
 STYLES |= {
+    Outcome.REMOVED: "good",
+    Outcome.APPLIED: "warn",
     Outcome.SUPERSEDED: "warn",
     Outcome.TIMED_OUT: "warn",
     Outcome.SUSPENDED: "warn",
@@ -37,7 +40,11 @@ STAGE_WIDTH = 11
 
 @dataclass(frozen=True)
 class SiteReport:
-    """One site in one cluster. `place` is file and line of the field; `revision` the commit that holds the image, if any."""
+    """One site in one cluster. `place` is file and line of the field; `revision` the commit that holds the image, if any.
+
+    `context` names the cluster where there are several, and `site` then names it too: `web in east`. `order` is how the image stands
+    to the one before, where that was asked. `sequel` is what was done about a failure, as a phrase.
+    """
 
     site: str
     previous: ImageReference
@@ -48,16 +55,28 @@ class SiteReport:
     steps: tuple[Step, ...]
     url: str = ""
     timeline: tuple[Moment, ...] = ()
+    context: str = ""
+    order: Decision | None = None
+    sequel: str = ""
+
+
+@dataclass(frozen=True)
+class Sequel:
+    """The rollback of what failed: its own report, or the error that it ended in."""
+
+    report: "Report | None" = None
+    error: BumpError | None = None
 
 
 @dataclass(frozen=True)
 class Report:
-    """A whole run. `diff` is there for a dry run only."""
+    """A whole run. `diff` is there for a dry run only, `rollback` where one was asked for and something failed."""
 
     sites: tuple[SiteReport, ...]
     seconds: float
     notices: tuple[str, ...] = ()
     diff: str = ""
+    rollback: Sequel | None = None
 
     @property
     def exit_code(self) -> int:
@@ -120,12 +139,46 @@ def unless_unchanged(verdict: Verdict, image: ImageReference, *, is_written: boo
     return replace(verdict, outcome=Outcome.UNCHANGED, message=f"{image.tag} was already there and is Ready")
 
 
+def name(site: SiteReport) -> str:
+    """The site alone."""
+    return site.site.removesuffix(f" in {site.context}") if site.context else site.site
+
+
+def with_rollback(outcome: Report, rollback: Sequel, sites: Collection[str]) -> Report:
+    """The report with what was done about `sites`, which failed; its outcome stays what it was."""
+    ended = {name(one): one for one in rollback.report.sites} if rollback.report else {}
+    shown = [
+        _followed_by(one, rollback, ended.get(name(one))) if name(one) in sites else one
+        for one in outcome.sites
+    ]
+    seconds = outcome.seconds + (rollback.report.seconds if rollback.report else 0.0)
+    return replace(outcome, sites=tuple(shown), seconds=seconds, rollback=rollback)
+
+
+def _followed_by(site: SiteReport, rollback: Sequel, ended: SiteReport | None) -> SiteReport:
+    if rollback.report is None or ended is None:
+        why = rollback.error.message if rollback.error else "see the notices"
+        return replace(site, sequel=f"no: {why}")
+    outcome = ended.verdict.outcome
+    taken = f" in {duration(seconds(ended, rollback.report))}" if outcome is Outcome.READY else ""
+    why = "" if outcome is Outcome.READY else f": {ended.verdict.message}"
+    where = f" as {ended.revision.short}" if ended.revision else ""
+    told = f"to {ended.image.tag}{where}: {_title(outcome)}{taken}{why}"
+    # What helps is what helps now: the pods of the version that failed are gone.
+    return replace(site, sequel=told, verdict=replace(site.verdict, hint=ended.verdict.hint))
+
+
 def verdicts(report: Report) -> list[Line]:
     """What is printed at the end: a block for each site."""
-    lines: list[Line] = [_diff_line(text) for text in report.diff.splitlines()]
+    lines = diff_lines(report.diff)
     for site in report.sites:
         lines += _verdict(site, report, several=len(report.sites) > 1)
     return lines
+
+
+def diff_lines(diff: str) -> list[Line]:
+    """A unified diff, each line in the style of what it says."""
+    return [_diff_line(text) for text in diff.splitlines()]
 
 
 def error(problem: BumpError) -> list[Line]:
@@ -145,7 +198,14 @@ def as_data(report: Report) -> dict[str, Any]:
         "sites": [_site_data(site) for site in report.sites],
         "notices": list(report.notices),
         **({"diff": report.diff} if report.diff else {}),
+        **({"rollback": _sequel_data(report.rollback)} if report.rollback else {}),
     }
+
+
+def _sequel_data(sequel: Sequel) -> dict[str, Any] | None:
+    if sequel.report:
+        return as_data(sequel.report)
+    return error_as_data(sequel.error) if sequel.error else None
 
 
 def error_as_data(problem: BumpError) -> dict[str, Any]:
@@ -167,7 +227,7 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
             (
                 *name,
                 Span("Ready", style),
-                Span(f" in {duration(_seconds(site, report))}   {site.url}".rstrip()),
+                Span(f" in {duration(seconds(site, report))}   {site.url}".rstrip()),
             )
         ]
     else:
@@ -176,6 +236,7 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     rows += [("warning", warning) for warning in verdict.warnings]
     rows += [("seen", evidence) for evidence in verdict.evidence]
     rows.append(("timeline", timeline(site.timeline)))
+    rows.append(("rolled back", site.sequel))
     rows.append(("next", verdict.hint))
     return lines + [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
 
@@ -184,7 +245,8 @@ def _title(outcome: Outcome) -> str:
     return outcome.value.replace("-", " ").capitalize()
 
 
-def _seconds(site: SiteReport, report: Report) -> float:
+def seconds(site: SiteReport, report: Report) -> float:
+    """How long the run worked for one site: its stages together, or the whole run where it had none."""
     return sum(step.seconds for step in site.steps) if site.steps else report.seconds
 
 
@@ -229,6 +291,8 @@ def _site_data(site: SiteReport) -> dict[str, Any]:
         "commit": site.revision.sha if site.revision else None,
         "revision": str(site.revision) if site.revision else None,
         "url": site.url,
+        "rolledBack": site.sequel,
+        "order": _order_data(site.order) if site.order else None,
         "timeline": [
             {
                 "moment": moment.name,
@@ -247,6 +311,14 @@ def _site_data(site: SiteReport) -> dict[str, Any]:
             }
             for step in site.steps
         ],
+    }
+
+
+def _order_data(decision: Decision) -> dict[str, Any]:
+    return {
+        "order": decision.order.value,
+        "by": decision.witness.value if decision.witness else None,
+        "evidence": decision.evidence,
     }
 
 

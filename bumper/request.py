@@ -37,7 +37,8 @@ class Request:
     """Everything a run was asked for.
 
     `platforms` must be in every image; `source` is the URL of the repository that it must be built from, empty where that is not
-    known. `pin` writes the digest beside the tag.
+    known. `pin` writes the digest beside the tag. `force` goes over what a guard refuses, for the `reason`. `rollback_of` is the
+    commit that is taken back, empty for a deploy.
     """
 
     wanted: tuple[Wanted, ...]
@@ -49,3 +50,5 @@ class Request:
     platforms: tuple[str, ...] = ()
     source: str = ""
     pin: bool = False
+    force: bool = False
+    rollback_of: str = ""

@@ -1,9 +1,11 @@
 """The systems that the pipe talks to, as far as it needs them: nothing in the pipe knows more of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from bumper.history import Recorded
 from bumper.image import ImageReference, Manifest
+from bumper.ordering import Decision
 from bumper.revision import Revision
 from bumper.tree import Tree
 
@@ -37,12 +39,35 @@ class Repository(Protocol):
     def message(self, commit: str) -> str: ...
 
 
+class Ancestry(Protocol):
+    """Which of two commits of a source repository is the newer one; `git.Checkout` and `github.Comparison` are the real ones.
+
+    `order` says how the commit `after` stands to `before`, both SHAs, short or full; it raises nothing.
+    """
+
+    def order(self, before: str, after: str) -> Decision: ...
+
+
 class Registry(Protocol):
     """Where the images are; `registry.Registry` is the real one."""
 
     def resolve(self, image: ImageReference) -> Manifest: ...
     def tag_for(self, repository: ImageReference, sha: str) -> Manifest: ...
     def near(self, image: ImageReference) -> str: ...
+
+
+class History(Protocol):
+    """The deploys that the branch's commits record, with the outcomes noted on them; `git.History` is the real one."""
+
+    def deploys(self, site: str) -> Sequence[Recorded]:
+        """Those of one site, newest first."""
+
+
+class Notes(Protocol):
+    """Where it is written down how a deploy ended; `git.Remote` is the real one."""
+
+    def note(self, commit: str, lines: Sequence[str]) -> None:
+        """Adds lines to the commit's note, unless they are there. `LostRace` where another run wrote first: to be done again."""
 
 
 class Progress(Protocol):

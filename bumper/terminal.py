@@ -1,11 +1,12 @@
 """The two ways in which a run is shown while it happens: a terminal where the current line moves, and a log that only grows.
+And the two of a picture that is watched: in place, and line by line.
 
 Law: both show the same steps and the same words. A terminal cuts a line at its width, a log never does; a log says at least every
 `LOG_PERIOD_S` seconds that it is still waiting, and nothing twice in between.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from bumper import report
@@ -13,6 +14,7 @@ from bumper.journal import State, Step
 from bumper.report import Line
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
 LOG_PERIOD_S = 15.0
@@ -88,19 +90,9 @@ class Live:
     def __init__(
         self, stream: TextIO, environ: Mapping[str, str], now: Callable[[], float], *, name_sites: bool
     ) -> None:
-        from rich.console import Console
         from rich.live import Live as Region
 
-        self._console = Console(
-            file=stream,
-            force_terminal=True,
-            no_color="NO_COLOR" in environ,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            soft_wrap=False,
-            _environ=environ,
-        )
+        self._console = _console(stream, environ)
         self._now = now
         self._name_sites = name_sites
         self._moving: dict[str, tuple[Step, float]] = {}
@@ -158,12 +150,120 @@ class Live:
         return text
 
     def _text(self, line: Line) -> "Text":
+        return _text(line, self._console.file)
+
+
+def width_of(stream: TextIO, environ: Mapping[str, str]) -> int:
+    """The columns of the terminal, 0 for a stream without any: what a log holds is not broken."""
+    return _console(stream, environ).width if stream.isatty() else 0
+
+
+class Board(Protocol):
+    """Where a picture is shown that changes all the time: whole (`show`) where `is_live`, else by what is new (`add`)."""
+
+    @property
+    def is_live(self) -> bool: ...
+    def show(self, lines: Sequence[Line]) -> None: ...
+    def add(self, lines: Iterable[Line]) -> None: ...
+    def close(self) -> None: ...
+
+
+def open_board(stream: TextIO, environ: Mapping[str, str]) -> Board:
+    """The board that fits `stream`."""
+    if stream.isatty() and environ.get("TERM", "dumb") != "dumb":
+        return LiveBoard(stream, environ)
+    return PlainBoard(stream)
+
+
+class PlainBoard:
+    """Lines that only grow, for logs and files."""
+
+    is_live = False
+
+    def __init__(self, stream: TextIO) -> None:
+        self._log = Log(stream, lambda: 0.0, name_sites=False)
+
+    def show(self, lines: Sequence[Line]) -> None:
+        self.add(lines)
+
+    def add(self, lines: Iterable[Line]) -> None:
+        self._log.write(lines)
+
+    def close(self) -> None:
+        return
+
+
+class LiveBoard:
+    """A terminal's second screen, which is written over in place; what stood there last stays behind on the first one.
+
+    The second screen has no lines that scroll away, so that a window of another size spoils nothing: the next picture fits it.
+    """
+
+    is_live = True
+
+    def __init__(self, stream: TextIO, environ: Mapping[str, str]) -> None:
+        from rich.live import Live as Region
+
+        self._console = _console(stream, environ)
+        self._region = Region(console=self._console, screen=True, auto_refresh=False)
+        self._shown: tuple[Sequence[Line], object] = ((), None)
+        self._region.start()
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Draws the picture, unless the same one stands there already."""
+        picture = (list(lines), self._console.size)
+        if picture != self._shown:
+            self._shown = picture
+            self._region.update(self._cropped(lines), refresh=True)
+
+    def add(self, lines: Iterable[Line]) -> None:
+        self.show([*self._shown[0], *lines])
+
+    def close(self) -> None:
+        self._region.stop()
+        for line in self._shown[0]:
+            self._console.print(_text(line, self._console.file), soft_wrap=True)
+        self._shown = ((), None)
+
+    def _cropped(self, lines: Sequence[Line]) -> "Text":
+        """As much as the window holds; its last line says how much is missing."""
         from rich.text import Text
 
-        text = Text(no_wrap=False)
-        for span in line:
-            text.append(_encodable(span.text, self._console.file), style=STYLES.get(span.style, ""))
-        return text
+        wrapped = (
+            Text("\n")
+            .join(_text(line, self._console.file) for line in lines)
+            .wrap(self._console, self._console.width)
+        )
+        height = self._console.height
+        if len(wrapped) <= height:
+            return Text("\n").join(wrapped)
+        hidden = len(wrapped) - height + 1
+        more = Text(f"{hidden} more lines: make the window higher", style=STYLES["quiet"])
+        return Text("\n").join([*wrapped[: height - 1], more])
+
+
+def _console(stream: TextIO, environ: Mapping[str, str]) -> "Console":
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        force_terminal=True,
+        no_color="NO_COLOR" in environ,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+        _environ=environ,
+    )
+
+
+def _text(line: Line, stream: object) -> "Text":
+    from rich.text import Text
+
+    text = Text(no_wrap=False)
+    for span in line:
+        text.append(_encodable(span.text, stream), style=STYLES.get(span.style, ""))
+    return text
 
 
 def _encodable(text: str, stream: object) -> str:

@@ -29,6 +29,7 @@ def test_inputs_become_the_options_of_the_main_job() -> None:
         "BUMP_INPUT_WAIT": "false",
         "BUMP_INPUT_DRY_RUN": "true",
         "BUMP_INPUT_COMMENT": "false",
+        "BUMP_INPUT_DEPLOYMENT": "true",
         "GITHUB_SERVER_URL": "https://github.example",
     }
     assert action.words(environ) == [
@@ -43,6 +44,30 @@ def test_inputs_become_the_options_of_the_main_job() -> None:
         "--dry-run",
         "--no-wait",
         "--publish=summary",
+        "--publish=deployment",
+    ]
+
+
+def test_what_needs_a_permission_that_the_job_has_not_had_is_off_until_it_is_asked_for() -> None:
+    assert [word for word in action.words({"BUMP_INPUT_REPO": "a/b"}) if word.startswith("--publish")] == [
+        "--publish=comment",
+        "--publish=summary",
+    ]
+    assert {name: ACTION["inputs"][name]["default"] for name in ("comment", "summary", "deployment", "status")} == {
+        "comment": "true",
+        "summary": "true",
+        "deployment": "false",
+        "status": "false",
+    }
+
+
+def test_a_failure_is_rolled_back_where_that_is_asked_for_and_told() -> None:
+    platform = {"BUMP_INPUT_REPO": "a/b"}
+    assert "--auto-rollback" not in action.words(platform)
+    assert "--auto-rollback" in action.words({**platform, "BUMP_INPUT_AUTO_ROLLBACK": "true"})
+    site = {"site": "web", "outcome": "failed", "message": "crashed", "serving": "", "hint": "", "rolledBack": "to 1.0: Ready"}
+    assert action.annotations_of({"outcome": "failed", "sites": [site]}) == [
+        ("error", "web: failed", "crashed\nrolled back: to 1.0: Ready")
     ]
 
 
@@ -148,7 +173,7 @@ def test_every_input_reaches_the_program_by_the_environment() -> None:
         f"BUMP_INPUT_{name.upper().replace('-', '_')}"
         for name in (*action._TEXTS, *action._LISTS, *action._CHANNELS)
     }
-    read |= {f"BUMP_INPUT_{name}" for name in ("REPO", "WAIT", "DRY_RUN", "KUBECONFIG")}
+    read |= {f"BUMP_INPUT_{name}" for name in ("REPO", "WAIT", "AUTO_ROLLBACK", "DRY_RUN", "KUBECONFIG")}
     (step,) = [one for one in ACTION["runs"]["steps"] if one.get("id") == "bump"]
     assert {name for name in step["env"] if name.startswith("BUMP_INPUT_")} == read
 

@@ -30,6 +30,8 @@ OURS, LATER = "1" * 40, "2" * 40
         (f"main@sha1:{LATER}", RevisionFacts(False, ImageReference(situations.REPOSITORY, "1")), Carries.NOT_OURS),
         (f"main@sha1:{LATER}", RevisionFacts(None, ImageReference(situations.REPOSITORY, "1")), Carries.UNKNOWN),
         (f"main@sha1:{LATER}", RevisionFacts(True, None), Carries.UNKNOWN),
+        (f"main@sha1:{LATER}", RevisionFacts(True, None, is_removed=True), Carries.OTHER),
+        (f"main@sha1:{LATER}", RevisionFacts(None, None, is_removed=True), Carries.UNKNOWN),
         (f"main@sha1:{LATER}", RevisionFacts(True, ImageReference(situations.REPOSITORY, "1")), Carries.OURS),
         (f"main@sha1:{LATER}", RevisionFacts(True, ImageReference(situations.REPOSITORY, "2")), Carries.OTHER),
         (f"main@sha1:{LATER}", RevisionFacts(True, ImageReference("elsewhere/app", "1")), Carries.OTHER),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import trees
 from platforms import HandClock, Quiet
 from trees import MemoryTree
 
@@ -228,6 +229,14 @@ def test_a_later_commit_that_keeps_our_tag_is_ours_too() -> None:
         Scripted([look(LATER, NEW)], HandClock()), repository=History(trees={LATER: tree("2.0")})
     )
     assert followed.verdict.outcome is Outcome.READY
+
+
+def test_a_later_commit_that_takes_the_site_away_ends_it() -> None:
+    without = {"k8s/flux-system/gotk-sync.yaml": trees.flux("flux-system", "./k8s/flux-system")}
+    gone = replace(look(LATER, NEW), kustomization=None, workload=None)
+    followed, _ = run(Scripted([gone], HandClock()), repository=History(trees={LATER: without}))
+    assert (followed.verdict.outcome, followed.verdict.reason) == (Outcome.SUPERSEDED, "Removed")
+    assert "takes the site away, and Flux has fetched it" in followed.verdict.message
 
 
 def test_a_later_bump_supersedes_and_is_named() -> None:

@@ -13,11 +13,11 @@ import httpx
 import pytest
 from openapi import problems
 
-from bumper.comment import MARKER, Posted
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.github import GitHub, runner
 from bumper.sandbox.github import LONGEST_BODY, Answer, Exchange, GitHubServer, Token
 from bumper.sandbox.github_content import Pull, User
+from bumper.story.comment import MARKER, Posted
 
 REPOSITORY = "octo/site"
 MERGED, OPEN, OTHER = "a" * 40, "b" * 40, "c" * 40

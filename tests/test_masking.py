@@ -37,6 +37,7 @@ LINE = "MIIEowIBAAKCAQEA7bq0Zc1nGgYp0zq7mYkH2t9JbR0yqQv7Jm1xk8f4a5s6d7f8g9h0"
         (f"{LINE}\n{LINE}\nabc=\n-----END PRIVATE KEY-----\nafter", "[PRIVATE KEY ***]\nafter"),
         (f"x\n{LINE}\ny", "x\n***\ny"),
         ("pushed with ghp_0123456789abcdefghijABCDEFGHIJ012345", "pushed with ***"),
+        ("by ghs_4711_eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOjQ3MTF9-_x.c2lnbmF0dXJl-_AA, then.", "by ***, then."),
     ],
 )
 def test_a_secret_goes_and_its_name_stays(text: str, masked: str) -> None:

@@ -91,3 +91,23 @@ def test_platforms() -> None:
     for text in ("", "linux/amd64,", "amd64"):
         with pytest.raises(argparse.ArgumentTypeError, match="is no platform"):
             options.platforms(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "pairs"),
+    [
+        ({"site": "web", "sha": FULL, "tag": None, "set": []}, (("web", FULL),)),
+        ({"site": "web", "sha": None, "tag": "v1", "set": []}, (("web", "v1"),)),
+        ({"site": None, "set": ["web=abc1234", "api=def5678"]}, (("web", "abc1234"), ("api", "def5678"))),
+        ({"site": "web"}, ()),
+        ({"site": None, "set": ["web", "web=", "=abc1234"]}, ()),
+    ],
+)
+def test_what_was_asked_for(given: dict[str, object], pairs: tuple[tuple[str, str], ...]) -> None:
+    assert options.asked(argparse.Namespace(**given)) == pairs
+
+
+def test_channels() -> None:
+    assert options.channels("comment, summary,deployment,status") == list(options.CHANNELS)
+    with pytest.raises(argparse.ArgumentTypeError, match="'mail' is no channel"):
+        options.channels("comment,mail")

@@ -7,7 +7,7 @@ import pytest
 from trees import MemoryTree, deployment, flux, image_entry, kustomization, repository, sync
 
 from bumper import platform
-from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, NotYaml, TreeMissing
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, NotYaml, SiteMissing, TreeMissing
 from bumper.manifest import FieldKind
 from bumper.objects import ObjectKey
 
@@ -576,7 +576,7 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, str], type[BumpError], str, s
             "k8s/flux-system/w.yaml": flux("webb", "./k8s/w"),
         },
         {},
-        FieldMissing,
+        SiteMissing,
         "web: no Flux Kustomization has this name (found: webb, flux-system, api)",
         "--kustomization",
     ),

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 from bumper import report
 from bumper.errors import FieldMissing, Outcome
 from bumper.image import ImageReference
 from bumper.journal import State, Step
-from bumper.report import Report, SiteReport, plain
+from bumper.report import Report, Sequel, SiteReport, plain
 from bumper.revision import Revision
 from bumper.rollout import Stage, Verdict
 
@@ -48,6 +50,39 @@ def test_a_failure_says_cause_evidence_what_is_served_and_what_next() -> None:
         "  warning      the digest differs",
         "  seen         pod web-1: manifest unknown",
         "  next         push the image",
+    ]
+
+
+def test_what_failed_comes_first_then_what_it_was_rolled_back_to_and_the_worst_stays() -> None:
+    failed = site(Verdict(Outcome.FAILED, "CrashLoop", "it crashed", hint="kubectl logs web-1"))
+    calm = site(Verdict(Outcome.READY, "Ready", ""), "api")
+    back = replace(site(Verdict(Outcome.READY, "Ready", "")), previous=NEW, image=OLD)
+    ended = report.with_rollback(
+        Report((failed, calm), 2.0), Sequel(Report((back,), 1.5, notices=("a notice",))), {"web"}
+    )
+    assert text(ended) == [
+        "web: Failed: it crashed",
+        "  rolled back  to 1.0 as main@sha1:3f9d2ab: Ready in 1.5 s",
+        "api: Ready in 1.5 s   https://web.example",
+    ]
+    data = report.as_data(ended)
+    assert (data["outcome"], data["exitCode"], data["seconds"]) == ("failed", 11, 3.5)
+    assert (data["rollback"]["outcome"], data["rollback"]["notices"]) == ("ready", ["a notice"])
+    assert [one["rolledBack"] for one in data["sites"]] == ["to 1.0 as main@sha1:3f9d2ab: Ready in 1.5 s", ""]
+
+
+def test_a_rollback_that_was_not_made_or_failed_says_why_and_what_helps() -> None:
+    failed = site(Verdict(Outcome.FAILED, "CrashLoop", "it crashed", hint="kubectl logs web-1"))
+    refused = report.with_rollback(
+        Report((failed,), 2.0), Sequel(error=FieldMissing("web: nowhere to go")), {"web"}
+    )
+    assert text(refused)[1:] == ["  rolled back  no: web: nowhere to go", "  next         kubectl logs web-1"]
+    assert report.as_data(refused)["rollback"]["error"]["message"] == "web: nowhere to go"
+    worse = replace(site(Verdict(Outcome.FAILED, "BuildFailed", "no build", hint="repair it")), image=OLD)
+    both = report.with_rollback(Report((failed,), 2.0), Sequel(Report((worse,), 1.0)), {"web"})
+    assert text(both)[1:] == [
+        "  rolled back  to 1.0 as main@sha1:3f9d2ab: Failed: no build",
+        "  next         repair it",
     ]
 
 
@@ -99,6 +134,8 @@ def test_json_holds_what_a_script_needs() -> None:
             "commit": REVISION.sha,
             "revision": str(REVISION),
             "url": "https://web.example",
+            "rolledBack": "",
+            "order": None,
             "timeline": [],
             "stages": [
                 {"stage": "image", "state": "done", "detail": "reg.io/web:2.0", "seconds": 0.3},

@@ -5,7 +5,7 @@ import pytest
 
 from bumper import report
 from bumper.journal import Journal, State, Step
-from bumper.terminal import Live, Log, open_terminal
+from bumper.terminal import Live, Log, open_board, open_terminal
 
 
 class Hand:
@@ -133,3 +133,44 @@ def test_a_notice_is_said_once() -> None:
     journal.notice("polling")
     journal.notice("polling")
     assert stream.getvalue() == "  ! polling\n"
+
+
+class TestBoards:
+    def picture(self, *texts: str) -> list[report.Line]:
+        return [(report.Span(text),) for text in texts]
+
+    def test_a_log_gets_lines_that_only_grow(self) -> None:
+        stream = io.StringIO()
+        board = open_board(stream, {})
+        board.add(self.picture("web: ready"))
+        board.add(self.picture("web: moving"))
+        board.close()
+        assert (board.is_live, stream.getvalue()) == (False, "web: ready\nweb: moving\n")
+
+    def test_a_dumb_terminal_is_a_log(self) -> None:
+        assert not open_board(Screen(), {"TERM": "dumb"}).is_live
+
+    def test_a_picture_that_did_not_change_is_not_drawn_again(self) -> None:
+        stream = Screen()
+        board = open_board(stream, {"TERM": "xterm", "COLUMNS": "80", "LINES": "10"})
+        board.show(self.picture("web   ready"))
+        drawn = len(stream.getvalue())
+        board.show(self.picture("web   ready"))
+        assert len(stream.getvalue()) == drawn
+        board.show(self.picture("web   moving"))
+        assert len(stream.getvalue()) > drawn
+        board.close()
+
+    def test_a_low_window_says_how_much_it_hides(self) -> None:
+        stream = Screen()
+        board = open_board(stream, {"TERM": "xterm", "COLUMNS": "40", "LINES": "4", "NO_COLOR": ""})
+        board.show(self.picture(*(f"line {number}" for number in range(8)), "w" * 100))
+        shown = stream.getvalue().split("\x1b[H")[-1]
+        assert [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).split("\n")] == [
+            "line 0",
+            "line 1",
+            "line 2",
+            "8 more lines: make the window higher",
+        ]
+        board.close()
+        assert "line 7" in stream.getvalue(), "the whole of it stays behind"

@@ -15,6 +15,7 @@ class Context:
     """What a command may know of the process it runs in. Texts for people and machines go to these two streams.
 
     `afterwards` is what may take some more time once everything has been printed; it cannot change the exit code.
+    `stdin` is where an answer comes from, None where nobody can be asked.
     """
 
     environ: Mapping[str, str]
@@ -22,3 +23,4 @@ class Context:
     stdout: TextIO
     stderr: TextIO
     afterwards: ExitStack = field(default_factory=ExitStack)
+    stdin: TextIO | None = None

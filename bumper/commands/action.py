@@ -27,11 +27,15 @@ _TEXTS = {
     "sha": "--sha",
     "tag": "--tag",
     "branch": "--branch",
+    "commit-via": "--commit-via",
+    "merge-timeout": "--merge-timeout",
     "image": "--image",
+    "follow": "--follow",
     "timeout": "--timeout",
 }
 _LISTS = {"set": "--set", "context": "--context"}
-_CHANNELS = ("comment", "summary")
+# Those that need no permission which the job has not had before are on.
+_CHANNELS = {"comment": True, "summary": True, "deployment": False, "status": False}
 _WARNS = {Outcome.TIMED_OUT, Outcome.SUPERSEDED}
 
 
@@ -70,7 +74,10 @@ def words(environ: Mapping[str, str]) -> list[str]:
     found.append(f"--repo={_repository(environ)}")
     found += ["--dry-run"] if _is_true(environ, "dry-run", default=False) else []
     found += [] if _is_true(environ, "wait", default=True) else ["--no-wait"]
-    found += [f"--publish={name}" for name in _CHANNELS if _is_true(environ, name, default=True)]
+    found += ["--auto-rollback"] if _is_true(environ, "auto-rollback", default=False) else []
+    found += [
+        f"--publish={name}" for name, is_on in _CHANNELS.items() if _is_true(environ, name, default=is_on)
+    ]
     return found
 
 
@@ -105,7 +112,9 @@ def annotations_of(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         outcome = Outcome(site["outcome"])
         if EXIT_CODES[outcome] or outcome in _WARNS:
             level = "warning" if outcome in _WARNS else "error"
-            lines = (site["message"], site["serving"] and f"serving now: {site['serving']}", site["hint"])
+            back = site.get("rolledBack") and f"rolled back: {site['rolledBack']}"
+            serving = site["serving"] and f"serving now: {site['serving']}"
+            lines = (site["message"], serving, back, site["hint"])
             found.append((level, f"{site['site']}: {outcome.value}", "\n".join(filter(None, lines))))
     return found
 

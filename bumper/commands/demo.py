@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         stack.bootstrap()
         _until(lambda: _is_ready(stack, target), f"{site} did not become Ready in the sandbox")
         _say(log, f"Flux has brought {site} up from git at {target.image.tag}. {_left_out(stack)}")
-        stack.registry.push(target.image.path, SHA)
+        stack.registry.push(target.image.path, SHA, created=datetime.now(UTC).isoformat())
         if arguments.fail:
             _say(log, FAILURES[arguments.fail](stack, target))
         else:

@@ -13,7 +13,7 @@ from bumper import manifest
 from bumper.commands import Context
 from bumper.errors import EXIT_CODES, FieldMissing, Outcome, UsageError
 from bumper.image import ImageReference, is_digest, is_tag
-from bumper.manifest import Edit, Field, splice
+from bumper.manifest import Edit, Field
 
 SUMMARY = "Changes the tag of an image in files, byte for byte: no git, no network."
 _LISTED = 8  # images named in an error before the rest is counted
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         for file in files:
             _write_bytes(
                 context.stdout,
-                splice.diff(file.name, file.content, file.edited).encode(errors="surrogateescape"),
+                manifest.diff(file.name, file.content, file.edited).encode(errors="surrogateescape"),
             )
     else:
         if not arguments.check:

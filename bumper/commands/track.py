@@ -2,21 +2,31 @@
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bumper import options, recording, report
+from bumper import options, recording
+from bumper.account import account
 from bumper.assembly import Assembly
+from bumper.attempts import answered
 from bumper.commands import Context
 from bumper.errors import UsageError
-from bumper.follow import Followed, follow
+from bumper.follow import Cluster, follow
 from bumper.journal import Journal
 from bumper.lineage import Lineage
 from bumper.pipeline import find_target
-from bumper.platform import overrides
-from bumper.recording import NoFacts, Player, Subject
-from bumper.report import Report, SiteReport
+from bumper.platform import Target, overrides
+from bumper.recording import NoFacts, Player, Recorder, Subject
+from bumper.report import Report
+from bumper.request import Deadlines
 from bumper.revision import Revision
 from bumper.rollout import Desired
+from bumper.story import Landing
+from bumper.tree import Tree
+
+if TYPE_CHECKING:
+    from bumper.git import Remote
 
 SUMMARY = "Follows a commit that is already on the branch until the site is Ready, or says why it is not."
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
@@ -38,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_repository(parser)
     options.add_choice(parser)
     options.add_follow(parser)
+    options.add_publish(parser)
+    options.add_notes(parser)
     options.add_output(parser)
 
 
@@ -50,17 +62,22 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if arguments.commit and not _FULL_SHA.fullmatch(arguments.commit):
         raise UsageError(f"--commit: {arguments.commit!r} is no full SHA; expected 40 digits 0-9a-f")
     choice = options.choice(arguments)
+    listens = options.listens(arguments)
     with Assembly(arguments, context) as parts:
-        clusters = parts.clusters()
+        clusters = [] if listens else parts.clusters()
         recorder = parts.recorder()
         terminal = parts.terminal(name_sites=len(clusters) > 1)
         journal = parts.journal(terminal)
         try:
             repository = parts.repository()
-            tip = repository.fetch(arguments.branch)
-            revision = Revision(arguments.branch, arguments.commit or tip)
-            tree = repository.tree(revision.sha)
-            target = find_target(arguments.site, choice, tree)
+
+            def look() -> tuple[Revision, Tree, Target]:
+                tip = repository.fetch(arguments.branch)
+                revision = Revision(arguments.branch, arguments.commit or tip)
+                tree = repository.tree(revision.sha)
+                return revision, tree, find_target(arguments.site, choice, tree)
+
+            revision, tree, target = answered(look, parts.clock, Deadlines.push_s)
             desired = Desired(
                 site=arguments.site,
                 image=target.image,
@@ -83,27 +100,47 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             journal.begin(arguments.site, *subject.header)
             for notice in overrides.notices(target, tree.read([target.field.path])[target.field.path]):
                 journal.notice(f"{arguments.site}: {notice}")
-            lineage = Lineage(repository, choice, parts.clock)
-            if recorder:
-                recorder.begin(
-                    [one.name for one in clusters],
-                    arguments.timeout,
-                    [subject],
-                    started_s=journal.started,
-                    notices=journal.notices,
-                )
-            followed = follow([desired], clusters, lineage, parts.clock, arguments.timeout, journal, recorder)
-            if recorder:
-                recorder.end()
+            parts.landed({arguments.site: Landing(target.image.tag, revision, target.url)})
+            shown = follow_site(subject, target, parts, clusters, recorder, repository, tree, journal)
         except KeyboardInterrupt:
             return parts.interrupt(["following stopped; nothing was changed by it"], terminal)
-        return parts.finish(_report([subject], followed, journal), terminal)
+        return parts.finish(shown, terminal)
+
+
+def follow_site(
+    subject: Subject,
+    target: Target,
+    parts: Assembly,
+    clusters: Sequence[Cluster],
+    recorder: Recorder | None,
+    repository: "Remote",
+    tree: Tree,
+    journal: Journal,
+) -> Report:
+    """The report on one site, followed until its verdict: in the clusters, or by the statuses that `--follow github` listens to."""
+    desired, arguments = subject.desired, parts.arguments
+    if options.listens(arguments):
+        followed = parts.listen(parts.announced(repository), [(desired, target)], repository, tree, journal)
+        return account([subject], followed, journal)
+    lineage = Lineage(repository, options.choice(arguments), parts.clock)
+    if recorder:
+        recorder.begin(
+            [one.name for one in clusters],
+            arguments.timeout,
+            [subject],
+            started_s=journal.started,
+            notices=journal.notices,
+        )
+    followed = follow([desired], clusters, lineage, parts.clock, arguments.timeout, journal, recorder)
+    if recorder:
+        recorder.end()
+    return account([subject], followed, journal)
 
 
 def _replay(arguments: argparse.Namespace, context: Context) -> int:
-    if arguments.site or arguments.commit or arguments.record:
+    if arguments.site or arguments.commit or arguments.record or arguments.publish:
         raise UsageError(
-            "--replay cannot be combined with --site, --commit or --record",
+            "--replay cannot be combined with --site, --commit, --record or --publish",
             hint="the recording says what was followed",
         )
     try:
@@ -127,28 +164,4 @@ def _replay(arguments: argparse.Namespace, context: Context) -> int:
         desired = [subject.desired for subject in head.subjects]
         followed = follow(desired, player.clusters, NoFacts(), player.clock, head.timeout_s, journal, player)
         player.end()
-        return parts.finish(_report(head.subjects, followed, journal), terminal)
-
-
-def _report(
-    subjects: "tuple[Subject, ...] | list[Subject]", followed: list[Followed], journal: Journal
-) -> Report:
-    by_site = {subject.desired.site: subject for subject in subjects}
-    sites = [_site(by_site[one.site], one, journal) for one in followed]
-    return Report(tuple(sites), journal.seconds, tuple(journal.notices))
-
-
-def _site(subject: Subject, one: Followed, journal: Journal) -> SiteReport:
-    steps = journal.steps(one.site) + (journal.steps(one.label) if one.label != one.site else ())
-    image, is_written = subject.desired.image, subject.is_written
-    return SiteReport(
-        site=one.label,
-        previous=subject.previous,
-        image=image,
-        place=subject.place,
-        revision=subject.revision,
-        verdict=report.unless_unchanged(one.verdict, image, is_written=is_written),
-        steps=steps,
-        url=subject.url,
-        timeline=report.whole_timeline(steps, one.timeline, is_written=is_written),
-    )
+        return parts.finish(account(head.subjects, followed, journal), terminal)

@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from posixpath import dirname
 
 from bumper import manifest
-from bumper.errors import FieldAmbiguous, FieldMissing, TreeMissing
+from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
 from bumper.manifest.document import is_true, items, text
@@ -22,7 +22,7 @@ from bumper.platform.kustomize import Gap, Layer, Reading, expand, patches, with
 from bumper.platform.overlay import Image
 from bumper.tree import Tree
 
-__all__ = ["Site", "Target", "find", "sites"]
+__all__ = ["Site", "Target", "find", "find_site", "sites"]
 
 _MOST_LISTED = 8
 # Those that roll out come before those that run once, where one field decides the image of both.
@@ -97,6 +97,11 @@ def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", con
     )
 
 
+def find_site(tree: Tree, name: str, *, kustomization: str = "") -> Site:
+    """The site `name`, whatever it builds; FieldMissing or FieldAmbiguous as `find`, which also looks for its image."""
+    return replace(_site(Reading(tree), kustomization or name), name=name)
+
+
 def _site(reading: Reading, wanted: str) -> Site:
     walk = Walk(reading)
     known: list[Site] = []
@@ -121,7 +126,7 @@ def _site(reading: Reading, wanted: str) -> Site:
             hint="name the platform repository with --repo",
         )
     problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
-    raise FieldMissing(
+    raise (FieldMissing if problems else SiteMissing)(
         f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))})"
         + "".join(f"; {problem}" for problem in problems),
         hint="name one of those found with --kustomization"

@@ -66,11 +66,14 @@ class Site:
 
 
 class Walk:
-    """The way through the Flux tree. `gaps` and `broken` grow with each level: what is missing and what is no YAML."""
+    """The way through the Flux tree. `gaps`, `broken` and `files` grow with each level: what is missing, what is no YAML, and the
+    files that were read for it.
+    """
 
     def __init__(self, reading: Reading) -> None:
         self.gaps: list[Gap] = []
         self.broken: list[NotYaml] = []
+        self.files: list[str] = []
         self._reading = reading
         self._root_sources: set[ObjectKey] = set()
         self._urls: dict[ObjectKey, str] = {}
@@ -83,6 +86,7 @@ class Walk:
         seen_directories: set[str] = set()
         while files:
             seen_files.update(files)
+            self.files += files
             found = [document for path in files for document in self._flux_objects(path)]
             if has_sync and not self._root_sources:
                 self._root_sources = {_source(one) for one in found if one.key.kind == "Kustomization"}

@@ -20,7 +20,7 @@ from bumper.tree import Tree
 
 # What `flux bootstrap` commits itself: controllers and their CRDs, hundreds of kilobytes, never a workload or a Flux object of ours.
 GENERATED = "gotk-components.yaml"
-_FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 # What source-controller leaves out of an artifact anyhow, at any depth (fluxcd/pkg/sourceignore v0.18.0).
 _IGNORED = frozenset(
     [
@@ -197,7 +197,7 @@ def patches(reading: Reading, document: Document, *route: str) -> Iterator[Patch
 
 def _own_file(reading: Reading, directory: str) -> str:
     entries = reading.entries(directory)
-    return next((join(directory, name) for name in _FILE_NAMES if entries.get(name) is False), "")
+    return next((join(directory, name) for name in FILE_NAMES if entries.get(name) is False), "")
 
 
 def _generated(reading: Reading, directory: str) -> _Plan:

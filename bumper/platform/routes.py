@@ -24,6 +24,12 @@ class Route:
     services: frozenset[str]
 
 
+def leading_to(documents: Iterable[Document], service: str) -> tuple[str, ...]:
+    """The addresses of all routes that lead to `service`."""
+    routes = (route for document in documents if document.key.kind in KINDS for route in _routes(document))
+    return tuple(dict.fromkeys(route.url for route in routes if service in route.services))
+
+
 def address(documents: Iterable[Document], service: str) -> str:
     """The address that leads to `service`, or the only one there is; empty where none of both is certain."""
     routes = [route for document in documents if document.key.kind in KINDS for route in _routes(document)]

@@ -9,6 +9,7 @@ from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageErro
 from bumper.image import ImageReference
 from bumper.journal import State, Step
 from bumper.objects import Object, ObjectKey
+from bumper.ordering import Decision, Order, Witness
 from bumper.revision import Revision
 from bumper.rollout import Desired, Observation, RevisionFacts
 from bumper.rollout.masking import mask
@@ -39,6 +40,7 @@ class Subject:
     is_written: bool = True
     steps: tuple[Step, ...] = ()
     since_s: float = 0.0
+    order: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def _encode_subject(subject: Subject) -> Entry:
             for step in subject.steps
         ],
         "since_s": subject.since_s,
+        "order": _encode_order(subject.order) if subject.order else None,
     }
 
 
@@ -144,7 +147,21 @@ def _decode_subject(entry: Mapping[str, Any]) -> Subject:
             for one in entry["steps"]
         ),
         float(entry["since_s"]),
+        # Older recordings do not know it.
+        _decode_order(entry["order"]) if entry.get("order") else None,
     )
+
+
+def _encode_order(decision: Decision) -> Entry:
+    return {
+        "order": decision.order.value,
+        "evidence": mask(decision.evidence),
+        "by": decision.witness.value if decision.witness else None,
+    }
+
+
+def _decode_order(entry: Mapping[str, Any]) -> Decision:
+    return Decision(Order(entry["order"]), entry["evidence"], Witness(entry["by"]) if entry["by"] else None)
 
 
 def encode_desired(desired: Desired) -> Entry:
@@ -185,6 +202,7 @@ def encode_facts(facts: Mapping[str, RevisionFacts]) -> Entry:
             "image": str(one.image) if one.image else None,
             "subject": mask(one.subject),
             "author": one.author,
+            "is_removed": one.is_removed,
         }
         for sha, one in facts.items()
     }
@@ -197,6 +215,8 @@ def decode_facts(entry: Mapping[str, Any]) -> dict[str, RevisionFacts]:
             ImageReference.split(one["image"]) if one["image"] is not None else None,
             one["subject"],
             one["author"],
+            # Older recordings do not know it.
+            bool(one.get("is_removed")),
         )
         for sha, one in entry.items()
     }

@@ -33,6 +33,9 @@ class Clock(Protocol):
 
 
 class _BackEnd(Protocol):
+    @property
+    def credential(self) -> str: ...
+
     def manifest(self, image: ImageReference) -> Document: ...
 
     def blob(self, image: ImageReference, digest: str) -> Document: ...
@@ -115,6 +118,32 @@ class Registry:
             + "".join(f"; {other}" for other in others),
             hint="push the image, or name its tag with --tag",
         )
+
+    def credential(self, image: ImageReference) -> str:
+        """Where the credential was found that opened the image's repository, no part of it; empty before it was asked."""
+        proven = self._proven.get(image.repository)
+        return proven.credential if proven else ""
+
+    def reach(self, registry: str) -> str:
+        """What the registry's clock showed when it answered (HTTP's `Date`, empty where it does not say).
+
+        Raises Transient where nobody answers, NoAccess where the certificate is not trusted.
+        """
+        connection = Connection(
+            registry,
+            environ=self._environ,
+            now=self._clock.now,
+            timeout_s=self._timeout_s,
+            transport=self._transport,
+        )
+        try:
+            return connection.ask(registry, "/v2/", {}).headers.get("date", "")
+        finally:
+            connection.close()
+
+    def tags(self, image: ImageReference) -> Tags:
+        """The first page of the repository's tags; raises as `resolve` does."""
+        return self._asking(image, lambda back_end: back_end.tags(image))
 
     def near(self, image: ImageReference) -> str:
         """What the repository has instead of `image`'s tag, as a phrase; empty where the registry does not say."""

@@ -71,6 +71,11 @@ class AcrRegistry:
     def close(self) -> None:
         self._stack.close()
 
+    @property
+    def credential(self) -> str:
+        """Who Azure took us for."""
+        return self._who
+
     def manifest(self, image: ImageReference) -> Document:
         """The manifest or index that `image` names by digest or by tag."""
         with self._translating(str(image)):

@@ -34,6 +34,11 @@ class OciRegistry:
     def __repr__(self) -> str:
         return f"OciRegistry({self._connection.registry!r}, {self._credential.source!r})"
 
+    @property
+    def credential(self) -> str:
+        """Where the credential was found, as people know it."""
+        return self._credential.source
+
     def manifest(self, image: ImageReference) -> Document:
         """The manifest or index that `image` names by digest or by tag."""
         reference = image.digest or image.tag

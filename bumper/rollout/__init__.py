@@ -102,10 +102,12 @@ def _superseded_by(look: Look, revision: Revision, has: str) -> Verdict:
     is_revert = previous is not None and tag == (previous.tag or previous.digest)
     about = ", ".join(part for part in (facts.subject, facts.author) if part)
     commit = f"commit {revision.sha[:7]}" + (f" ({about})" if about else "")
+    reason = "Removed" if facts.is_removed else "Reverted" if is_revert else "Superseded"
+    does = "takes the site away" if facts.is_removed else f"puts {tag} back" if is_revert else f"sets {tag}"
     return Verdict(
         Outcome.SUPERSEDED,
-        "Reverted" if is_revert else "Superseded",
-        f"{commit} {f'puts {tag} back' if is_revert else f'sets {tag}'}, and Flux has {has} it",
+        reason,
+        f"{commit} {does}, and Flux has {has} it",
         hint="nothing to do here: the later commit is what counts now",
     )
 

@@ -33,7 +33,7 @@ class Carries(StrEnum):
     """What a revision means to our deploy."""
 
     OURS = "our commit and our image"
-    OTHER = "our commit and another image"
+    OTHER = "our commit and another image, or the site no more"
     NOT_OURS = "not our commit"
     UNKNOWN = "not known"
     NOTHING = "no revision"
@@ -110,11 +110,15 @@ def carries(desired: Desired, revisions: Mapping[str, RevisionFacts], text: str)
     facts = revisions.get(revision.sha, RevisionFacts(None, None))
     if desired.revision is None:
         # The branch held the image before we came: the content alone decides, and another one may be older or newer.
+        if facts.is_removed:
+            return Carries.NOT_OURS
         if facts.image is None:
             return Carries.UNKNOWN
         return Carries.OURS if desired.is_met_by(facts.image) else Carries.NOT_OURS
     if facts.includes_commit is False:
         return Carries.NOT_OURS
+    if facts.includes_commit and facts.is_removed:
+        return Carries.OTHER
     if facts.includes_commit is None or facts.image is None:
         return Carries.UNKNOWN
     return Carries.OURS if desired.is_met_by(facts.image) else Carries.OTHER

@@ -32,7 +32,9 @@ _URL = re.compile(
 _URL_TOKEN = re.compile(r"(?P<scheme>https?://)(?P<value>[A-Za-z0-9_~.-]{20,})@")
 # JSON Web Tokens, and what GitHub and AWS hand out, are known by their form.
 _KNOWN = re.compile(
-    r"\bey[JI][A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*|\b(?:gh[pousr]_|github_pat_)[A-Za-z0-9_]{20,}|\bAKIA[A-Z0-9]{16}\b"
+    r"\bey[JI][A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
+    # A token of an App may hold a JSON Web Token (since 2026: ghs_APPID_JWT).
+    r"|\b(?:gh[pousr]_|github_pat_)[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]{8,})*|\bAKIA[A-Z0-9]{16}\b"
 )
 _NAMED = re.compile(
     rf"(?P<name>[A-Za-z0-9_.-]*{_WORDS}[A-Za-z0-9_]*[\"']?)(?P<sign>\s*=\s*|\s*:\s*)"

@@ -43,13 +43,15 @@ class Desired:
 class RevisionFacts:
     """What git knows of one revision: `includes_commit` by ancestry, `image` as it stands in the site's field there.
 
-    None means that git could not tell (the commit is gone, the server could not be reached): unknown is never "no".
+    None means that git could not tell (the commit is gone, the server could not be reached): unknown is never "no". `is_removed` says
+    that the site's Kustomization is not in that commit any more.
     """
 
     includes_commit: bool | None
     image: ImageReference | None
     subject: str = ""
     author: str = ""
+    is_removed: bool = False
 
 
 @dataclass(frozen=True)

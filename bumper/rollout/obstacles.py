@@ -77,7 +77,7 @@ def _source(desired: Desired, observation: Observation, flux: Standing) -> Itera
             message = f"{key} is not in the cluster"
             yield _finding(Outcome.BLOCKED, "SourceMissing", message, hint, _OUTAGE_S, Stage.FETCHED)
         return
-    if (follows := _follows_another(desired, source)) and flux.fetched is Carries.NOT_OURS:
+    if (follows := follows_another(desired, source)) and flux.fetched is Carries.NOT_OURS:
         message = f"{key} follows {follows}, not the branch that was pushed to: it never reaches the commit"
         yield _finding(
             Outcome.BLOCKED, "SourcePinned", message, f"change spec.ref of {key}", 0, Stage.FETCHED
@@ -97,7 +97,7 @@ def _source(desired: Desired, observation: Observation, flux: Standing) -> Itera
         yield _finding(Outcome.BLOCKED, ready.reason, message, hint, grace_s, Stage.FETCHED)
 
 
-def _follows_another(desired: Desired, source: Object) -> str:
+def follows_another(desired: Desired, source: Object) -> str:
     """What the source follows instead of our branch, in the precedence of GitRepository v1: commit, name, semver, tag, branch."""
     ref = at(source, "spec", "ref") or {}
     pushed = desired.revision.name if desired.revision else ""
@@ -117,7 +117,8 @@ def _kustomization(desired: Desired, observation: Observation, flux: Standing) -
     key = desired.kustomization
     if observation.kustomization is not None:
         yield from reconciliation.findings(desired, observation, flux)
-    elif key.kind not in observation.unreadable:
+    elif key.kind not in observation.unreadable and (flux.is_fetched or observation.source is None):
+        # A new one comes with the commit that brings it, so not before that is fetched.
         hint = f"is this the right cluster? flux get kustomizations -n {key.namespace}"
         message = f"{key} is not in the cluster"
         yield _finding(Outcome.BLOCKED, "KustomizationMissing", message, hint, _OUTAGE_S, Stage.APPLIED)

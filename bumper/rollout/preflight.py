@@ -11,7 +11,7 @@ from bumper.rollout.flux import health_timeout_s
 from bumper.rollout.observation import Desired, Observation
 
 # What is lost with a kind that can't be read; without the Kustomization or the workload nothing can be proved (see obstacles).
-_LOST = {
+LOST = {
     "GitRepository": "what Flux has fetched is taken from the Kustomization",
     "ReplicaSet": "pods are matched by their image",
     "Pod": "causes can't be named, and the running digest can't be compared",
@@ -24,12 +24,16 @@ def notices(desired: Desired, observation: Observation) -> tuple[str, ...]:
     """One sentence each, the same in every look, so that saying each once is enough."""
     return (
         *(
-            f"{kind} can't be read ({why}): {_LOST.get(kind, 'it is left out')}"
+            f"{kind} can't be read ({why}): {LOST.get(kind, 'it is left out')}"
             for kind, why in sorted(observation.unreadable.items())
         ),
-        *_of_workload(desired, observation),
-        *_of_flux(desired, observation),
+        *settings(desired, observation),
     )
+
+
+def settings(desired: Desired, observation: Observation) -> tuple[str, ...]:
+    """Those of the notices that somebody has set so, and may set otherwise."""
+    return (*_of_workload(desired, observation), *_of_flux(desired, observation))
 
 
 def _of_workload(desired: Desired, observation: Observation) -> Iterator[str]:

@@ -8,7 +8,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol, cast
 
-from bumper.sandbox import discovery, failures, routes, watches
+from bumper.sandbox import discovery, failures, rights, routes, watches
 from bumper.sandbox.failures import Failure
 from bumper.sandbox.kinds import POD
 from bumper.sandbox.routes import Query, Route
@@ -31,6 +31,7 @@ class Api(Protocol):
     logs: Logs
     address: str
 
+    def review(self, asked: Manifest) -> Manifest: ...
     def admit(self, authorization: str, verb: str, route: Route | None) -> None: ...
 
 
@@ -67,7 +68,9 @@ class Connection(BaseHTTPRequestHandler):
         route = routes.parse(path, self._api.store.kinds)
         verb = route.verb(self.command, watch=query.watch) if route else self.command.lower()
         self._api.admit(self.headers.get("Authorization") or "", verb, route)
-        if route is None:
+        if path == rights.REVIEWS and self.command == "POST":
+            self._send_json(201, self._api.review(_parsed(content)))
+        elif route is None:
             self._discover(path)
         elif verb == "watch" or (verb == "get" and query.watch):
             self._watch(route, query)

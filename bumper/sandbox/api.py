@@ -20,8 +20,9 @@ from typing import Any
 from bumper.sandbox import certificate, failures
 from bumper.sandbox.answers import Connection, Logs
 from bumper.sandbox.failures import Failure
+from bumper.sandbox.rights import REVIEWS, Access, Rights, review
 from bumper.sandbox.routes import Route
-from bumper.sandbox.store import Store
+from bumper.sandbox.store import Manifest, Store
 
 # Texts of kube-apiserver's filters (k8s.io/apiserver v0.35.4, pkg/server/filters).
 _INJECTED = {
@@ -41,7 +42,7 @@ class ApiServer:
         self.logs = logs
         self.failure: BaseException | None = None
         self._certificate = certificate.for_loopback(folder)
-        self._forbidden: set[tuple[str, str]] = set()
+        self.rights = Rights()
         self._failing: list[int] = []
         self._requests: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
@@ -84,12 +85,12 @@ class ApiServer:
     def forbid(self, verb: str, resource: str) -> None:
         """From now on 403 for that verb on `pods`, `pods/log`, `kustomizations`…"""
         with self._lock:
-            self._forbidden.add((verb, resource))
+            self.rights.forbidden.add((verb, resource))
 
     def allow(self, verb: str, resource: str) -> None:
         """Takes a `forbid` back."""
         with self._lock:
-            self._forbidden.discard((verb, resource))
+            self.rights.forbidden.discard((verb, resource))
 
     def fail_next(self, code: int, times: int = 1) -> None:
         """Answers the next requests with 429 or a 5xx."""
@@ -114,6 +115,12 @@ class ApiServer:
         """How many connections are open now."""
         return self._server.count_connections()
 
+    def review(self, asked: Manifest) -> Manifest:
+        """The answer to a SelfSubjectAccessReview."""
+        with self._lock:
+            self._requests["create", REVIEWS[-1]] += 1
+            return review(asked, self.rights)
+
     def admit(self, authorization: str, verb: str, route: Route | None) -> None:
         """Raises what refuses the request: an injected failure, 401 or 403."""
         with self._lock:
@@ -121,7 +128,9 @@ class ApiServer:
             if route:
                 self._requests[verb, route.kind.plural] += 1
             resource = "/".join(filter(None, (route.kind.plural, route.subresource))) if route else ""
-            is_forbidden = (verb, resource) in self._forbidden
+            is_forbidden = route is not None and not self.rights.allows(
+                Access(verb, route.kind.group, resource, route.namespace, route.name)
+            )
         if code:
             raise Failure(code, *_INJECTED.get(code, ("InternalError", "an error on the server")))
         if not secrets.compare_digest(authorization.encode(), f"Bearer {self.token}".encode()):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,6 +63,7 @@ class GitHTTP(ThreadingHTTPServer):
         self.stopping = threading.Event()
         self._root = root
         self._token = token
+        self.knows: Callable[[str], bool] = lambda _: False
         self._environ = environ
         self._settings = settings
         self._lock = threading.Lock()
@@ -86,13 +87,16 @@ class GitHTTP(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def allows(self, authorization: str) -> bool:
-        """Whether the header carries the token as the password of any user."""
+        """Whether the header carries the token, or a password that is known otherwise, as that of any user."""
         scheme, _, credentials = authorization.partition(" ")
         try:
             _, _, password = base64.b64decode(credentials, validate=True).partition(b":")
         except binascii.Error:
             return False
-        return scheme.lower() == "basic" and hmac.compare_digest(password, self._token.encode())
+        is_known = hmac.compare_digest(password, self._token.encode()) or self.knows(
+            password.decode(errors="replace")
+        )
+        return scheme.lower() == "basic" and is_known
 
     def backend(self, request: Mapping[str, str], body: IO[bytes]) -> bytes:
         """What `git http-backend` answers to the CGI variables of a request: headers, an empty line, the body."""

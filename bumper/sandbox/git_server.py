@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -58,6 +58,10 @@ class GitServer:
     def requests(self) -> list[Request]:
         """All requests so far, in the order of their answers."""
         return self._http.requests
+
+    def admit(self, knows: Callable[[str], bool]) -> None:
+        """Lets in, besides the token, every password that is known to somebody else, such as what GitHub gave to an App."""
+        self._http.knows = knows
 
     def path(self, name: str) -> Path:
         """The bare repository on disk: for hooks, settings and a look at what was pushed."""

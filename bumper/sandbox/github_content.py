@@ -92,18 +92,21 @@ class Comment:
 
 @dataclass
 class Repository:
-    """A repository's pull requests and comments; `name` is `owner/name`."""
+    """A repository's pull requests and comments; `name` is `owner/name`, `parents` the history of its commits."""
 
     name: str
     pulls: dict[int, Pull] = field(default_factory=dict)
     comments: dict[int, Comment] = field(default_factory=dict)
     commits: set[str] = field(default_factory=set)
+    parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def find(self, name: str) -> list[str]:
         """The commits whose SHA begins with `name`."""
-        known = self.commits | {
-            sha for pull in self.pulls.values() for sha in (*pull.commits, pull.merge) if sha
-        }
+        known = (
+            self.commits
+            | set(self.parents)
+            | {sha for pull in self.pulls.values() for sha in (*pull.commits, pull.merge) if sha}
+        )
         return sorted(sha for sha in known if sha.startswith(name))
 
     def comments_of(self, pull: int) -> list[Comment]:

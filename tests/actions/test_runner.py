@@ -19,13 +19,13 @@ import pytest
 from openapi import problems
 
 from actions.act import ROOT, Run, Runner, git
-from bumper.comment import MARKER
 from bumper.errors import NoAccess
 from bumper.git import Remote
 from bumper.github import GitHub
 from bumper.sandbox.github import GitHubServer, Token
 from bumper.sandbox.github_content import Pull, User
 from bumper.sandbox.stack import REPOSITORY, Stack
+from bumper.story.comment import MARKER
 
 SITE_REPOSITORY, PLATFORM = "octo/site", "octo/platform"
 SITE, OTHER_SITE = "kevinryan-io", "sddbook-com"

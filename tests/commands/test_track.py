@@ -87,6 +87,7 @@ def test_no_secret_is_in_a_recording(stack: Stack, tmp_path: Path) -> None:
         (["--replay", "missing.jsonl"], "missing.jsonl: No such file or directory"),
         (["--replay", __file__], "line 1 is no line of a recording"),
         (["--replay", "x", "--site", "web"], "--replay cannot be combined with --site"),
+        (["--replay", "x", "--publish", "status"], "--replay cannot be combined with --site"),
         ([], "no site given"),
     ],
 )

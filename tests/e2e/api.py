@@ -38,8 +38,12 @@ KINDS = {
     "HelmRepository": ("/apis/source.toolkit.fluxcd.io/v1", "helmrepositories"),
     "Kustomization": ("/apis/kustomize.toolkit.fluxcd.io/v1", "kustomizations"),
     "HelmRelease": ("/apis/helm.toolkit.fluxcd.io/v2", "helmreleases"),
+    "Provider": ("/apis/notification.toolkit.fluxcd.io/v1beta3", "providers"),
+    "Alert": ("/apis/notification.toolkit.fluxcd.io/v1beta3", "alerts"),
+    "Receiver": ("/apis/notification.toolkit.fluxcd.io/v1", "receivers"),
     "ExternalSecret": ("/apis/external-secrets.io/v1", "externalsecrets"),
     "ClusterSecretStore": ("/apis/external-secrets.io/v1", "clustersecretstores"),
+    "Ingress": ("/apis/networking.k8s.io/v1", "ingresses"),
     "IngressRoute": ("/apis/traefik.io/v1alpha1", "ingressroutes"),
 }
 

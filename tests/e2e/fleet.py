@@ -25,9 +25,15 @@ class Site:
 
 
 def fleet(
-    stack: Platform, name: str, sites: Iterable[Site], *, source: Mapping[str, Any] | None = None
+    stack: Platform,
+    name: str,
+    sites: Iterable[Site],
+    *,
+    source: Mapping[str, Any] | None = None,
+    owner: str = "",
 ) -> Repository:
-    """The repository `name`, bootstrapped: its GitRepository is `name`, its root Kustomization `fleet-name`."""
+    """The repository `name`, or `owner/name`, bootstrapped: its GitRepository is `name`, its root Kustomization `fleet-name`."""
+    place = f"{owner}/{name}" if owner else name
     found = list(sites)
     flux = "k8s/flux-system"
     files = {
@@ -35,7 +41,7 @@ def fleet(
             {"resources": ["gotk-sync.yaml", *(f"{site.name}-sync.yaml" for site in found)]}
         ),
         f"{flux}/gotk-sync.yaml": _yaml(
-            _source(stack, name, source or {}), _kustomization(f"fleet-{name}", name, flux, {})
+            _source(stack, name, place, source or {}), _kustomization(f"fleet-{name}", name, flux, {})
         ),
     }
     for site in found:
@@ -49,12 +55,12 @@ def fleet(
         )
         files[f"{folder}/deployment.yaml"] = _yaml(_deployment(stack, site))
         files |= {f"{folder}/{file}": text.encode() for file, text in site.files.items()}
-    repository = Repository(stack, name, files)
+    repository = Repository(stack, place, files)
     repository.bootstrap(secret=name)  # a cluster may have a Secret `flux-system` that is not ours
     return repository
 
 
-def _source(stack: Platform, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+def _source(stack: Platform, name: str, place: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
@@ -63,7 +69,7 @@ def _source(stack: Platform, name: str, spec: Mapping[str, Any]) -> dict[str, An
             "interval": "1m0s",
             "ref": {"branch": "main"},
             "secretRef": {"name": name},
-            "url": f"{stack.git.url}/{name}.git",
+            "url": f"{stack.git.url}/{place}.git",
             **spec,
         },
     }

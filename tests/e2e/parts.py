@@ -165,8 +165,20 @@ def source_controller(around: Surroundings) -> Command:
     ]
 
 
-def kustomize_controller(around: Surroundings, options: Sequence[str]) -> Command:
-    return [binary("kustomize-controller"), *_controller(around, "kustomize-controller"), *options]
+def kustomize_controller(around: Surroundings, options: Sequence[str], *, notifies: bool) -> Command:
+    """With `notifies` it tells notification-controller of its events."""
+    events = f"{around.url('events')}/" if notifies else ""
+    return [binary("kustomize-controller"), *_controller(around, "kustomize-controller", events), *options]
+
+
+def notification_controller(around: Surroundings) -> Command:
+    return [
+        binary("notification-controller"),
+        *_controller(around, "notification-controller", around.address("events")),
+        f"--receiverAddr={around.address('receiver')}",
+        # An event that repeats within five minutes is dropped; tests deploy the same site again and again.
+        "--rate-limit-interval=1s",
+    ]
 
 
 def controller_environ(around: Surroundings, part: str, kubeconfig: Path) -> dict[str, str]:
@@ -180,12 +192,12 @@ def controller_environ(around: Surroundings, part: str, kubeconfig: Path) -> dic
     }
 
 
-def _controller(around: Surroundings, part: str) -> list[str]:
+def _controller(around: Surroundings, part: str, events: str = "") -> list[str]:
     return [
         f"--metrics-addr={around.address(f'{part}-metrics')}",
         f"--health-addr={around.address(f'{part}-health')}",
         "--enable-leader-election=false",
         "--watch-all-namespaces=true",
         "--log-level=info",
-        "--events-addr=",  # no notification-controller
+        f"--events-addr={events}",
     ]

@@ -47,16 +47,22 @@ _PORTS = (
     "source-controller-health",
     "kustomize-controller-metrics",
     "kustomize-controller-health",
+    "notification-controller-metrics",
+    "notification-controller-health",
+    "events",
+    "receiver",
 )
 FLUX_NAMESPACE = "flux-system"
 
 
 @dataclass(frozen=True)
 class Options:
-    """`kubelet_speed` divides all waits of the node (probes, back-offs); the rest are further arguments of a controller."""
+    """`kubelet_speed` divides all waits of the node (probes, back-offs); `kustomize_controller` are further arguments of that
+    controller; with `notifications` Flux's notification-controller runs too."""
 
     kubelet_speed: float = 5.0
     kustomize_controller: tuple[str, ...] = ("--requeue-dependency=2s",)
+    notifications: bool = False
 
 
 class Stack:
@@ -135,6 +141,11 @@ class Stack:
         return self._around.address("registry")
 
     @property
+    def receiver(self) -> str:
+        """Where Flux's webhooks are, as a URL."""
+        return self._around.url("receiver")
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The parts, in the order of their start."""
         return tuple(self._parts)
@@ -205,11 +216,17 @@ class Stack:
         self._start("kubelet", command, self._node_is_ready, parts.kubelet_environ())
 
     def _start_flux(self) -> None:
-        around = self._around
-        for name, command in (
-            ("source-controller", parts.source_controller(around)),
-            ("kustomize-controller", parts.kustomize_controller(around, self.options.kustomize_controller)),
-        ):
+        around, options = self._around, self.options
+        kustomize = parts.kustomize_controller(
+            around, options.kustomize_controller, notifies=options.notifications
+        )
+        controllers = {
+            "source-controller": parts.source_controller(around),
+            "kustomize-controller": kustomize,
+        }
+        if options.notifications:
+            controllers["notification-controller"] = parts.notification_controller(around)
+        for name, command in controllers.items():
             ready = partial(_answers, f"{around.url(f'{name}-health')}/readyz")
             self._start(name, command, ready, parts.controller_environ(around, name, self.admin_kubeconfig))
 

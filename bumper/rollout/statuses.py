@@ -1,0 +1,248 @@
+"""How a deploy stands by the commit statuses that Flux's notification-controller posts, where the cluster itself can't be asked.
+
+Law: only a status says something; that there is none says nothing. A success counts for our deploy only on a commit that contains ours
+and whose file holds our image, and it proves no more than what Flux waited for: with `wait: false` that the manifests were applied.
+
+Sources: notification-controller 1.9.3 (internal/notifier/github.go: success for severity info, failure for error, never pending,
+reason `Progressing` left out, nothing posted where the last status of the context reads the same; internal/server/event_handlers.go:
+before 1.9.0 failures are dropped, 2.8.0 of Flux posts nothing at all; provider_commit_status.go: the context); kustomize-controller
+1.10.1 (internal/controller/kustomization_controller.go: a success event after each run, an error event after each failed one, neither
+for a missing artifact, a dependency that is not ready, or a suspended object).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from bumper.errors import Outcome
+from bumper.objects import ObjectKey
+from bumper.revision import Revision
+from bumper.rollout.observation import Desired, RevisionFacts
+from bumper.rollout.patience import Finding, weigh
+from bumper.rollout.verdict import Sighting, Stage, Verdict
+
+SUCCESS, FAILURE, ERROR = "success", "failure", "error"
+_FAILED = (FAILURE, ERROR)
+# The default context ends with the first eight digits of the Provider's UID.
+_UID = r"[0-9a-f]{8}"
+# The description of a failure is its reason in words. These need no second look; the others are what an API server that was away for a
+# moment leaves behind as well, and Flux tries again after `retryInterval`.
+_AT_ONCE = frozenset({"build failed", "health check failed"})
+_GRACE_S = 45.0
+_WHAT = {
+    "build failed": "kustomize can't build the site's directory",
+    "health check failed": "an object of the Kustomization did not become ready in Flux's time",
+    "reconciliation failed": "the API server refused an object, or could not be reached",
+    "prune failed": "an object that is not in git any more could not be deleted",
+}
+
+
+@dataclass(frozen=True)
+class CommitStatus:
+    """The newest status of one context of a commit. `created` is as GitHub gives it (RFC 3339)."""
+
+    context: str
+    state: str
+    description: str
+    created: str = ""
+
+
+@dataclass(frozen=True)
+class Announced:
+    """One commit of the branch with its statuses, and what git knows of it for the site."""
+
+    sha: str
+    statuses: tuple[CommitStatus, ...]
+    facts: RevisionFacts = field(default_factory=lambda: RevisionFacts(None, None))
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a success of the site's Kustomization proves; `why` is what it leaves open, empty where it proves that the site runs."""
+
+    why: str = ""
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], workload: ObjectKey) -> "Proof":
+        """By what the Kustomization in git waits for."""
+        if not workload.kind:
+            return cls("it has no workload that could be waited for")
+        if str(spec.get("wait", "")).lower() == "true":
+            return cls()
+        checks = [one for one in spec.get("healthChecks") or () if isinstance(one, dict)]
+        if any(
+            ObjectKey(one.get("kind", ""), one.get("namespace", ""), one.get("name", "")) == workload
+            for one in checks
+        ):
+            return cls()
+        return cls(f"Flux does not wait for {workload}: whether it runs the image is not known")
+
+
+@dataclass(frozen=True)
+class Telling:
+    """One look: the verdict once there is one, what there is to say until then, and what to remember (as in `Judgement`)."""
+
+    verdict: Verdict | None
+    detail: str
+    sightings: Mapping[str, Sighting]
+    due_s: float | None = None
+
+
+def is_about(context: str, kustomization: ObjectKey) -> bool:
+    """Whether a context is that of the Kustomization, in the form that notification-controller gives it by default."""
+    return re.fullmatch(rf"kustomization/{re.escape(kustomization.name.lower())}/{_UID}", context) is not None
+
+
+def expected_contexts(before: Sequence[Announced], kustomization: ObjectKey) -> frozenset[str]:
+    """The contexts that must speak: one for each cluster, as on the newest commit before ours that any of them spoke on.
+
+    A Provider that was made anew has another context: older commits do not count, or it would be waited for in vain.
+    """
+    for commit in before:
+        if found := frozenset(one.context for one in commit.statuses if is_about(one.context, kustomization)):
+            return found
+    return frozenset()
+
+
+def judge(
+    desired: Desired,
+    proof: Proof,
+    commits: Sequence[Announced],
+    expected: frozenset[str],
+    sightings: Mapping[str, Sighting],
+    at_s: float,
+) -> Telling:
+    """How the site stands. `commits` are those of the branch that can say something of it, newest first, with their facts.
+
+    `expected` are the contexts that must speak (`expected_contexts`).
+    """
+    ours = [one for one in commits if desired.revision is None or one.facts.includes_commit]
+    contexts = sorted(expected | _contexts(ours, desired.kustomization))
+    words = {context: word for context in contexts if (word := _word(ours, context))}
+    meant = {context: _meaning(desired, word) for context, word in words.items()}
+    told = [verdict for verdict in meant.values() if verdict]
+    if superseded := [one for one in told if one.outcome is Outcome.SUPERSEDED]:
+        return Telling(superseded[0].printable(), "", {})
+    findings = [
+        Finding(context, verdict, 0.0 if words[context].status.description in _AT_ONCE else _GRACE_S)
+        for context, verdict in meant.items()
+        if verdict and verdict.outcome is Outcome.FAILED
+    ]
+    weighed = weigh(findings, sightings, at_s)
+    if weighed.believed:
+        return Telling(weighed.believed.verdict.printable(), "", {})
+    missing = [context for context in contexts if context not in words]
+    if words and not told and not missing:
+        return Telling(_well(desired, proof, list(words.values())), "", {})
+    if told:
+        detail = told[0].message + ("; Flux tries again" if findings else "")
+    elif missing and words:
+        detail = f"no word yet from {', '.join(missing)}"
+    else:
+        detail = _silence(desired, ours, has_spoken=bool(contexts))
+    return Telling(None, detail, weighed.sightings, weighed.due_s)
+
+
+def timed_out(desired: Desired, telling: Telling) -> Verdict:
+    """The verdict at the deadline: silence is no failure, and no success."""
+    return Verdict(
+        Outcome.TIMED_OUT,
+        "NoStatus",
+        f"{telling.detail} at the deadline",
+        hint="failures are posted by Flux 2.9 and later, a dependency that is not ready by none: look with kubectl or flux in the "
+        "cluster; does an Alert post for this Kustomization? See bump notifications",
+        stage=Stage.APPLIED,
+    ).printable()
+
+
+class _Word(NamedTuple):
+    commit: Announced
+    status: CommitStatus
+
+
+def _word(ours: Sequence[Announced], context: str) -> _Word | None:
+    """The last word of a context: its status on the newest of these commits that has one."""
+    for commit in ours:
+        for status in commit.statuses:
+            if status.context == context and status.state in (SUCCESS, *_FAILED):
+                return _Word(commit, status)
+    return None
+
+
+def _contexts(commits: Sequence[Announced], kustomization: ObjectKey) -> frozenset[str]:
+    return frozenset(
+        one.context for commit in commits for one in commit.statuses if is_about(one.context, kustomization)
+    )
+
+
+def _meaning(desired: Desired, word: _Word) -> Verdict | None:
+    """What the last word of a context means to our deploy; None where all is well."""
+    commit, status = word
+    image, where = commit.facts.image, f"commit {commit.sha[:7]}"
+    if image is None and not commit.facts.is_removed:
+        return Verdict(Outcome.UNKNOWN, "NotKnown", f"git could not tell which image {where} holds")
+    if image is None or not desired.is_met_by(image):
+        does = f"sets {image.tag or image.digest}" if image else "takes the site away"
+        about = ", ".join(part for part in (commit.facts.subject, commit.facts.author) if part)
+        return Verdict(
+            Outcome.SUPERSEDED,
+            "Superseded" if image else "Removed",
+            f"{where}{f' ({about})' if about else ''} {does}, and Flux speaks of that one",
+            hint="nothing to do here: the later commit is what counts now",
+        )
+    if status.state == SUCCESS:
+        return None
+    said = status.description or status.state
+    what = f": {_WHAT[said]}" if said in _WHAT else ""
+    return Verdict(
+        Outcome.FAILED,
+        "".join(part.capitalize() for part in said.split()),
+        f"{desired.kustomization}: {said} on {where}{what}",
+        hint=f"GitHub is told no more; in the cluster: flux events --for Kustomization/{desired.kustomization.name} "
+        f"-n {desired.kustomization.namespace}",
+        evidence=(_written(status),),
+        warnings=(
+            "another object of this Kustomization may be what failed: a commit status does not say which",
+        ),
+        stage=Stage.ROLLED_OUT if said == "health check failed" else Stage.APPLIED,
+    )
+
+
+def _well(desired: Desired, proof: Proof, words: Sequence[_Word]) -> Verdict:
+    newest = words[0].commit
+    revision = Revision(desired.revision.name if desired.revision else "", newest.sha)
+    where = f"{desired.kustomization} on {revision.short}"
+    rest = f"; {proof.why}" if proof.why else " and found its objects healthy"
+    hint = "spec.wait: true on the Kustomization lets Flux wait for its objects, and this verdict with it"
+    return Verdict(
+        Outcome.APPLIED if proof.why else Outcome.READY,
+        "Applied" if proof.why else "Ready",
+        f"Flux applied {where}{rest}",
+        hint=hint if proof.why else "",
+        evidence=tuple(_written(word.status) for word in words),
+        warnings=("known by commit statuses alone: pods, digests and causes were not looked at",),
+        stage=Stage.APPLIED if proof.why else Stage.ROLLED_OUT,
+    ).printable()
+
+
+def _written(status: CommitStatus) -> str:
+    return f"{status.context}: {status.state}, {status.description} ({status.created})"
+
+
+def _silence(desired: Desired, ours: Sequence[Announced], *, has_spoken: bool) -> str:
+    """What the silence of a Kustomization may mean; `has_spoken` says that it did so on a commit before."""
+    others = sorted(
+        {
+            one.context
+            for commit in ours
+            for one in commit.statuses
+            if one.context.startswith("kustomization/")
+        }
+    )
+    if others:
+        # Flux has fetched the commit: this one is slower, or fails without a word.
+        return f"no status of {desired.kustomization} yet, while {others[0]} has one: it waits or fails"
+    if not has_spoken:
+        return f"no status of {desired.kustomization}, on no recent commit either: nothing may post them"
+    return f"no status of {desired.kustomization} yet"

@@ -1,0 +1,142 @@
+"""Flux's webhook: asks it over HTTP to fetch now, without any right in the cluster.
+
+Law: a poke is a wish. It says nothing of the deploy, is tried once, and what keeps it from arriving is a line for people, no error. A
+token goes to the address that the repository's own Receiver and route name, by TLS or on loopback, and into no text.
+
+Sources: notification-controller 1.9.3 (`generic-hmac`: `X-Signature: sha256=…` over the body; `generic-oidc`: a bearer token);
+GitHub's documentation, "OpenID Connect reference" (a job asks for its token at ACTIONS_ID_TOKEN_REQUEST_URL, with an audience).
+"""
+
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bumper.platform.receivers import HMAC, Receiver
+
+if TYPE_CHECKING:
+    import httpx
+
+_TIMEOUT_S = 10.0
+_TOKEN = "BUMP_RECEIVER_TOKEN"  # noqa: S105 (the name of a variable)
+_JOB_URL, _JOB_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+
+
+class Problem(Exception):
+    """Why a poke did not arrive, in words for people."""
+
+
+class Webhook:
+    """Pokes the first of several Receivers that we have the means for, as `environ` says."""
+
+    def __init__(
+        self,
+        receivers: Sequence[Receiver],
+        environ: Mapping[str, str],
+        *,
+        transport: "httpx.BaseTransport | None" = None,
+    ) -> None:
+        self._receivers = receivers
+        self._environ = environ
+        self._transport = transport
+
+    def poke(self) -> str:
+        """Empty where Flux took it, else why it waits for its interval."""
+        receiver = next((one for one in self._receivers if self._has_means(one)), None)
+        if receiver is None:
+            return _unpoked(self._receivers)
+        try:
+            self._post(receiver)
+        except Problem as problem:
+            return f"Flux could not be poked by {receiver.key} ({problem}): waiting for its interval"
+        return ""
+
+    def _has_means(self, receiver: Receiver) -> bool:
+        needed = (_TOKEN,) if receiver.kind == HMAC else (_JOB_URL, _JOB_TOKEN)
+        return all(self._environ.get(name) for name in needed)
+
+    def _post(self, receiver: Receiver) -> None:
+        if not _is_safe(receiver.base):
+            raise Problem(f"{receiver.base} is not https")
+        body = json.dumps({"source": "bump"}).encode()
+        headers = {"Content-Type": "application/json"}
+        token = ""
+        if receiver.kind == HMAC:
+            token = self._environ[_TOKEN]
+            signature = hmac.new(token.encode(), body, "sha256").hexdigest()
+            headers["X-Signature"] = f"sha256={signature}"
+        else:
+            headers["Authorization"] = f"Bearer {self._job_token(receiver.audience)}"
+        status, _ = self._ask("POST", receiver.url(token), headers, body)
+        if status == 404:
+            raise Problem("404: no Receiver of that name and token answers there")
+        if status == 400:
+            raise Problem("400: the Receiver does not accept our signature or token")
+        if status != 200:
+            raise Problem(f"it answered {status}")
+
+    def _job_token(self, audience: str) -> str:
+        """The job's own token for that audience. Needs `permissions: id-token: write`."""
+        url = self._environ[_JOB_URL]
+        if not _is_safe(url):
+            raise Problem(f"{_JOB_URL} is not https")
+        headers = {"Authorization": f"Bearer {self._environ[_JOB_TOKEN]}"}
+        status, content = self._ask("GET", url, headers, query={"audience": audience})
+        try:
+            token = json.loads(content)["value"] if status == 200 else ""
+        except (ValueError, KeyError, TypeError):
+            token = ""
+        if not isinstance(token, str) or not token:
+            raise Problem(
+                f"GitHub gave no OIDC token for the job ({status}): it needs permissions: id-token: write"
+            )
+        return token
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        query: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        import httpx
+
+        # GitHub's address has a query of its own, which `params` would replace.
+        target = httpx.URL(url).copy_merge_params(query or {})
+        is_local = _is_loopback(urlsplit(url).hostname or "")
+        try:
+            with httpx.Client(
+                timeout=_TIMEOUT_S, transport=self._transport, trust_env=not is_local, follow_redirects=False
+            ) as client:
+                response = client.request(method, target, headers=dict(headers), content=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            # The path holds a digest of the token: it is not shown.
+            raise Problem(f"{urlsplit(url).hostname} cannot be reached: {type(error).__name__}") from None
+        return response.status_code, response.content
+
+
+def _unpoked(receivers: Sequence[Receiver]) -> str:
+    if not receivers:
+        return ""
+    missing = " or ".join(
+        dict.fromkeys(
+            _TOKEN if one.kind == HMAC else "a job's OIDC token (permissions: id-token: write)"
+            for one in receivers
+        )
+    )
+    return f"Flux was not poked by {receivers[0].key}, which wants {missing}: waiting for its interval"
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,193 @@
+"""`bump history` as a process: what deploys leave behind in the sandbox's git, and nothing else, is what it reads."""
+
+import base64
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bumper.sandbox.stack import Stack
+
+K8S = Path(__file__).parents[2] / "k8s"
+SITE = "kevinryan-io"
+NOTES = "refs/notes/bump"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(K8S, os.environ, speed=20.0) as running:
+        running.bootstrap()
+        yield running
+
+
+def bump(stack: Stack, *arguments: str, cwd: Path | None = None, **more: str) -> tuple[int, str, str]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bumper", *arguments],
+        env={**stack.child_environ(), "USER": "kevin", "TZ": "UTC", **more},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def history(stack: Stack, *arguments: str, cwd: Path | None = None) -> list[dict[str, Any]]:
+    code, stdout, stderr = bump(stack, "history", *arguments, "--output", "json", cwd=cwd)
+    assert code == 0, stderr
+    deploys: list[dict[str, Any]] = json.loads(stdout)["deploys"]
+    return deploys
+
+
+def deploy(
+    stack: Stack, site: str, tag: str, *arguments: str, behaviour: str = "ready", **more: str
+) -> tuple[int, str, str]:
+    stack.registry.push(site, tag)
+    if behaviour != "ready":
+        stack.behaviours[tag] = behaviour  # type: ignore[assignment]
+    return bump(stack, "--site", site, "--sha", tag, "--repo", stack.url, *arguments, cwd=None, **more)
+
+
+def git(stack: Stack, *arguments: str) -> str:
+    repository = stack.git.path("platform.git")
+    ran = subprocess.run(
+        ["git", "-C", str(repository), *arguments], check=True, capture_output=True, text=True
+    )
+    return ran.stdout.strip()
+
+
+def test_every_deploy_is_read_back_with_its_outcome_and_duration(stack: Stack) -> None:
+    assert deploy(stack, SITE, "abc2001")[0] == 0
+    assert deploy(stack, SITE, "abc2002", "--timeout", "60s", behaviour="crash", GITHUB_ACTOR="eve")[0] == 11
+    failed, ready, *_ = history(stack, SITE, "--repo", stack.url)
+    assert (ready["previousTag"], ready["tag"], ready["outcome"]) == ("08a2c8e", "abc2001", "ready")
+    assert (failed["previousTag"], failed["tag"], failed["outcome"]) == ("abc2001", "abc2002", "failed")
+    assert (ready["requestedBy"], failed["requestedBy"], failed["outcomeReason"]) == (
+        "kevin",
+        "eve",
+        "CrashLoop",
+    )
+    assert 0 < ready["seconds"] < 60
+    assert failed["commit"] == git(stack, "rev-parse", "main")
+    # Git itself shows the same line.
+    line = json.loads(git(stack, "notes", f"--ref={NOTES}", "show", failed["commit"]))
+    assert (line["site"], line["outcome"], line["tag"]) == (SITE, "failed", "abc2002")
+    code, stdout, _ = bump(stack, "history", SITE, "--repo", stack.url, COLUMNS="80")
+    assert code == 0
+    head, first, *_ = stdout.splitlines()
+    assert head.split() == ["WHEN", "FROM", "TO", "WHO", "OUTCOME", "TOOK", "COMMIT", "SOURCE"]
+    assert first.split()[2:7] == ["abc2001", "abc2002", "eve", "failed:", "CrashLoop"]
+    assert max(map(len, stdout.splitlines())) <= 80
+
+
+def test_what_is_followed_later_tells_how_it_ended(stack: Stack) -> None:
+    assert deploy(stack, "sddbook-com", "abc2003", "--no-wait")[0] == 0
+    (pushed,) = history(stack, "sddbook-com", "--repo", stack.url)
+    assert (pushed["tag"], pushed["outcome"], pushed["outcomes"]) == ("abc2003", None, [])
+    # The branch moves on; following what it wants now still speaks of that deploy.
+    assert deploy(stack, "specmcp-ai", "abc2004", "--no-notes")[0] == 0
+    assert bump(stack, "track", "--site", "sddbook-com", "--repo", stack.url)[0] == 0
+    (tracked,) = history(stack, "sddbook-com", "--repo", stack.url)
+    assert (tracked["outcome"], len(tracked["outcomes"])) == ("ready", 1)
+    (silent,) = history(stack, "specmcp-ai", "--repo", stack.url)
+    assert silent["outcome"] is None, "--no-notes was asked for"
+    # That it is still Ready is written down, and hides nothing.
+    code, _, _ = deploy(stack, "sddbook-com", "abc2003")
+    assert code == 0
+    (again,) = history(stack, "sddbook-com", "--repo", stack.url)
+    assert again["outcomes"][0]["outcome"] == "ready"
+    assert again["seconds"] == tracked["seconds"]
+
+
+def test_a_dry_run_and_a_replay_leave_nothing(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "deploy.jsonl"
+    assert deploy(stack, "docs-kevinryan-io", "abc2005", "--record", str(file))[0] == 0
+    before = git(stack, "rev-parse", NOTES)
+    stack.registry.push("docs-kevinryan-io", "abc2006")
+    arguments = ("--site", "docs-kevinryan-io", "--sha", "abc2006", "--repo", stack.url)
+    assert bump(stack, *arguments, "--dry-run")[0] == 0
+    assert bump(stack, "track", "--replay", str(file))[0] == 0
+    assert git(stack, "rev-parse", NOTES) == before
+
+
+def test_a_host_that_refuses_notes_changes_no_exit_code(stack: Stack) -> None:
+    hook = stack.git.path("platform.git") / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\ncase "$1" in refs/notes/*) echo "no notes here" >&2; exit 1;; esac\n')
+    hook.chmod(0o755)
+    try:
+        code, stdout, stderr = deploy(stack, "brand-kevinryan-io", "abc2007", "--output", "json")
+    finally:
+        hook.unlink()
+    assert code == 0
+    assert json.loads(stdout)["outcome"] == "ready"
+    (told,) = [line for line in stderr.splitlines() if "noted" in line]
+    assert told.startswith("  ! the outcome was not noted for bump history: ")
+    assert "no notes here" in told
+    assert stack.token not in stderr
+
+
+def test_which_deploys_are_shown(stack: Stack) -> None:
+    for number, site in enumerate(("aiimmigrants-com", "distributedequity-org")):
+        assert deploy(stack, site, f"abc201{number}", "--no-wait")[0] == 0
+    everything = history(stack, "--repo", stack.url, "--limit", "0")
+    assert [one["site"] for one in everything[:2]] == ["distributedequity-org", "aiimmigrants-com"]
+    assert history(stack, "--repo", stack.url, "--limit", "1") == everything[:1]
+    assert history(stack, "--repo", stack.url, "--since", "1h") == everything[:20]
+    assert history(stack, "--repo", stack.url, "--since", "2100-01-01") == []
+    assert {one["outcome"] for one in history(stack, "--repo", stack.url, "--failed")} <= {"failed"}
+    code, stdout, _ = bump(stack, "history", "--repo", stack.url, "--limit", "0", "--output", "csv")
+    rows = list(csv.DictReader(io.StringIO(stdout, newline="")))
+    assert code == 0
+    assert [(row["site"], row["tag"], row["commit"]) for row in rows] == [
+        (one["site"], one["tag"], one["commit"]) for one in everything
+    ]
+    code, stdout, _ = bump(stack, "history", "no-such-site", "--repo", stack.url)
+    assert (code, stdout) == (0, "no deploy of no-such-site is recorded on main\n")
+
+
+def test_the_checkout_we_stand_in_is_read_with_and_without_the_network(stack: Stack, tmp_path: Path) -> None:
+    assert deploy(stack, "distributedequity-org", "abc2019")[0] == 0
+    header = f"http.{stack.git.url}/.extraHeader=Authorization: Basic {_basic(stack.token)}"
+    checkout = tmp_path / "checkout"
+    clone = ["git", "-c", header, "clone", "--quiet", stack.url, str(checkout)]
+    subprocess.run(clone, check=True, capture_output=True)
+    here = history(stack, "--limit", "0", cwd=checkout)
+    assert here == history(stack, "--limit", "0", "--repo", stack.url)
+    assert here[0]["outcome"] == "ready"
+    offline = history(stack, "--limit", "0", "--offline", cwd=checkout / "k8s")
+    assert [one["commit"] for one in offline] == [one["commit"] for one in here]
+    assert {one["outcome"] for one in offline} == {None}
+    _, stdout, _ = bump(stack, "history", "--offline", cwd=checkout)
+    assert "git fetch origin refs/notes/bump:refs/notes/bump brings them" in stdout
+    assert deploy(stack, "aiimmigrants-com", "abc2020", "--no-wait")[0] == 0
+    assert history(stack, "--limit", "1", cwd=checkout)[0]["tag"] == "abc2020"
+    assert history(stack, "--limit", "0", "--offline", cwd=checkout) == offline
+
+
+def _basic(token: str) -> str:
+    return base64.b64encode(f"x:{token}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--limit", "-1"], "'-1' is no number"),
+        (["--since", "yesterday"], "'yesterday' is no date"),
+        (["--since", "9999999999d"], "is no date"),
+        (["--offline", "--repo", "https://git.example/x.git"], "--offline reads a clone on this machine"),
+        (["--repo", "/nowhere"], "/nowhere: neither a URL nor a directory"),
+        (["--branch", "prod"], "no branch 'prod'"),
+    ],
+)
+def test_what_cannot_be_done_is_told(stack: Stack, arguments: list[str], said: str) -> None:
+    repo = [] if "--repo" in arguments else ["--repo", stack.url]
+    code, _, stderr = bump(stack, "history", *arguments, *repo)
+    assert code == 2
+    assert said in stderr

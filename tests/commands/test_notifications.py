@@ -1,0 +1,91 @@
+"""`bump notifications` as a process: real git over real HTTP."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from platforms import TOKEN, files, remote
+
+from bumper.sandbox.git_server import GitServer
+
+FILE = "k8s/flux-system/notifications.yaml"
+LISTING = "k8s/flux-system/kustomization.yaml"
+
+
+@dataclass
+class Platform:
+    url: str
+
+    def bump(self, *arguments: str) -> tuple[int, str, str]:
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": "/nowhere",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "BUMP_TOKEN": TOKEN,
+        }
+        command = [sys.executable, "-m", "bumper", "notifications", "--repo", self.url, *arguments]
+        ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+        return ran.returncode, ran.stdout, ran.stderr
+
+    def read(self, *paths: str) -> dict[str, str]:
+        with remote(self.url) as there:
+            found = there.tree(there.fetch("main")).read(paths)
+        return {path: content.decode() for path, content in found.items()}
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    texts = files("reg.example", "web")
+    sync = "k8s/flux-system/gotk-sync.yaml"
+    texts[sync] = texts[sync].replace(b"https://git.example/platform.git", b"https://github.com/Acme/fleet")
+    with GitServer(token=TOKEN, environ=os.environ) as git:
+        yield Platform(git.create("platform.git", texts))
+
+
+def test_a_dry_run_shows_the_diff_and_what_is_left_to_do(platform: Platform) -> None:
+    code, stdout, stderr = platform.bump("--host", "flux.example.org", "--dry-run")
+    assert code == 0, stderr
+    assert "+  address: https://github.com/Acme/fleet\n" in stdout
+    assert "+- notifications.yaml\n" in stdout
+    assert "notifications   would be written\n" in stdout
+    assert "  to do   a token for this repository" in stdout
+    assert platform.read(FILE) == {}
+
+
+def test_both_files_land_in_one_commit(platform: Platform) -> None:
+    before = platform.read(LISTING)[LISTING]
+    code, stdout, stderr = platform.bump("--host", "flux.example.org", "--owner", "Acme", "--output", "json")
+    assert code == 0, stderr
+    answer = json.loads(stdout)
+    assert (answer["outcome"], answer["files"]) == ("pushed", [FILE, LISTING])
+    after = platform.read(FILE, LISTING)
+    assert after[LISTING] == before + "- notifications.yaml\n"
+    assert "kind: Receiver\n" in after[FILE]
+    again, _, stderr = platform.bump("--host", "flux.example.org")
+    assert again == 4
+    assert f"{FILE}:1: Provider flux-system/bump posts to GitHub already" in stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--host", "https://flux.example.org"), "expected a host name alone"),
+        (("--owner", "Acme"), "--host HOST"),
+        (("--host", "flux.example.org", "--owner", "a' || true"), "name of a user or an organization"),
+        (
+            ("--host", "flux.example.org", "--owner", "Acme", "--receiver-secret", "poke"),
+            "exclude each other",
+        ),
+        (("--secret", "Not A Name"), "--secret Not A Name"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(
+    platform: Platform, arguments: tuple[str, ...], words: str
+) -> None:
+    code, _, stderr = platform.bump(*arguments)
+    assert code == 2
+    assert words in stderr

@@ -1,0 +1,98 @@
+"""An issuer of OIDC tokens on loopback, as GitHub Actions is one: discovery, keys, and the address at which a job asks for its token.
+
+The claims are those that GitHub documents ("OpenID Connect reference"); only the issuer's address is another one.
+"""
+
+import base64
+import json
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+
+class Issuer:
+    """Runs as a context manager; `claims` go into every token."""
+
+    def __init__(self, **claims: str) -> None:
+        self.claims = claims
+        self.job_token = secrets.token_hex(8)
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._http = _Server(("127.0.0.1", 0), _Handler)
+        self._http.owner = self
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="oidc")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+    def environ(self) -> dict[str, str]:
+        """What a job with `id-token: write` finds in its environment."""
+        return {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/job?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self.job_token,
+        }
+
+    def answer(self, target: str, authorization: str) -> Mapping[str, Any] | None:
+        parts = urlsplit(target)
+        if parts.path == "/.well-known/openid-configuration":
+            algorithms = {"id_token_signing_alg_values_supported": ["RS256"]}
+            return {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **algorithms}
+        if parts.path == "/keys":
+            numbers = self._key.public_key().public_numbers()
+            key = {"n": _encoded(_bytes(numbers.n)), "e": _encoded(_bytes(numbers.e))}
+            return {"keys": [{"kty": "RSA", "kid": "e2e", "alg": "RS256", "use": "sig", **key}]}
+        if parts.path == "/job" and authorization == f"Bearer {self.job_token}":
+            return {"value": self._token(parse_qs(parts.query)["audience"][0])}
+        return None
+
+    def _token(self, audience: str) -> str:
+        now = int(time.time())
+        claims = {"iss": self.url, "aud": audience, "sub": "job", "iat": now, "exp": now + 300, **self.claims}
+        parts = [{"alg": "RS256", "typ": "JWT", "kid": "e2e"}, claims]
+        signed = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
+        signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{signed}.{_encoded(signature)}"
+
+
+def _bytes(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+class _Server(ThreadingHTTPServer):
+    owner: Issuer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        found = self.server.owner.answer(self.path, self.headers.get("Authorization", ""))
+        content = json.dumps(found if found is not None else {"message": "no"}).encode()
+        self.send_response(200 if found is not None else 403)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""

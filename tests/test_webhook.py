@@ -1,0 +1,202 @@
+"""Which Receiver a repository describes, and how Flux is poked by it."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+
+import httpx
+import pytest
+from trees import MemoryTree, flux
+
+from bumper.objects import ObjectKey
+from bumper.platform import receivers
+from bumper.platform.receivers import HMAC, OIDC, Receiver
+from bumper.webhook import Webhook
+
+SOURCE = ObjectKey("GitRepository", "flux-system", "flux-system")
+BASE = "https://flux.example.org"
+JOB = {
+    "ACTIONS_ID_TOKEN_REQUEST_URL": "https://job.example/token?api-version=2",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job-secret",
+}
+KEY = ObjectKey("Receiver", "flux-system", "bump")
+BY_TOKEN = Receiver(KEY, HMAC, BASE, "k8s/receiver.yaml:1")
+BY_OIDC = Receiver(KEY, OIDC, BASE, "k8s/receiver.yaml:1", "notification-controller")
+
+RECEIVER = """
+    apiVersion: notification.toolkit.fluxcd.io/v1
+    kind: Receiver
+    metadata: {name: bump, namespace: flux-system}
+    spec:
+      type: generic-oidc
+      oidcProviders:
+        - issuerURL: https://token.actions.githubusercontent.com
+          validations: [{expression: "claims.repository_owner == 'acme'", message: stranger}]
+      resources:
+        - {kind: GitRepository, name: flux-system}
+"""
+ROUTE = """
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: receiver, namespace: flux-system}
+    spec:
+      tls: [{hosts: [flux.example.org]}]
+      rules:
+        - host: flux.example.org
+          http: {paths: [{path: /hook/, pathType: Prefix, backend: {service: {name: webhook-receiver, port: {number: 80}}}}]}
+"""
+
+
+def tree(**files: str) -> MemoryTree:
+    listed = ["gotk-sync.yaml", *(f"{name}.yaml" for name in files)]
+    return MemoryTree(
+        {
+            "k8s/flux-system/gotk-sync.yaml": flux("flux-system", "./k8s/flux-system"),
+            "k8s/flux-system/kustomization.yaml": "resources:\n" + "".join(f"- {name}\n" for name in listed),
+            **{f"k8s/flux-system/{name}.yaml": text for name, text in files.items()},
+        }
+    )
+
+
+def test_a_receiver_is_found_with_the_route_that_leads_to_it() -> None:
+    (found,) = receivers.find(tree(receiver=RECEIVER, route=ROUTE), SOURCE)
+    assert found == Receiver(KEY, OIDC, BASE, "k8s/flux-system/receiver.yaml:2", "notification-controller")
+    assert found.url() == f"{BASE}/hook/{hashlib.sha256(b'bumpflux-system').hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: flux-system}\n", "name: another}\n"),
+        ("type: generic-oidc", "type: github"),
+        ("https://token.actions.githubusercontent.com", "https://elsewhere.example"),
+        ("type: generic-oidc", "suspend: true\n      type: generic-oidc"),
+        ("notification.toolkit.fluxcd.io", "example.org"),
+    ],
+)
+def test_a_receiver_that_we_cannot_poke_is_not_found(old: str, new: str) -> None:
+    changed = RECEIVER.replace(old, new)
+    assert changed != RECEIVER
+    assert receivers.find(tree(receiver=changed, route=ROUTE), SOURCE) == ()
+
+
+def test_without_a_route_there_is_no_address() -> None:
+    other = ROUTE.replace("webhook-receiver", "web")
+    assert receivers.find(tree(receiver=RECEIVER, route=other), SOURCE) == ()
+    assert receivers.find(tree(receiver=RECEIVER), SOURCE) == ()
+    assert receivers.find(tree(route=ROUTE), SOURCE) == ()
+
+
+def test_an_address_that_git_does_not_know_can_be_named() -> None:
+    (found,) = receivers.find(tree(receiver=RECEIVER), SOURCE, "https://elsewhere.example/")
+    assert found.base == "https://elsewhere.example"
+
+
+def test_an_audience_of_its_own_is_asked_for() -> None:
+    changed = RECEIVER.replace("validations:", "audience: ours\n          validations:")
+    (found,) = receivers.find(tree(receiver=changed, route=ROUTE), SOURCE)
+    assert found.audience == "ours"
+
+
+def test_the_path_of_a_receiver_with_a_secret_is_that_of_its_token() -> None:
+    digest = hashlib.sha256(b"tokenbumpflux-system").hexdigest()
+    assert BY_TOKEN.url("token") == f"{BASE}/hook/{digest}"
+
+
+class Flux:
+    """Both sides that a poke speaks to: GitHub's token service and the Receiver, which checks as notification-controller does."""
+
+    def __init__(self, *, token: str = "", status: int = 200, job: int = 200) -> None:
+        self.token, self.status, self.job = token, status, job
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if request.url.host == "job.example":
+            assert request.headers["authorization"] == "Bearer job-secret"
+            assert dict(request.url.params) == {"api-version": "2", "audience": "notification-controller"}
+            return httpx.Response(self.job, json={"value": "a.b.c"} if self.job == 200 else {"message": "no"})
+        expected = hashlib.sha256(f"{self.token}bumpflux-system".encode()).hexdigest()
+        if request.url.path != f"/hook/{expected}":
+            return httpx.Response(404)
+        if self.token:
+            signature = hmac.new(self.token.encode(), request.content, "sha256").hexdigest()
+            accepted = request.headers.get("x-signature") == f"sha256={signature}"
+        else:
+            accepted = request.headers.get("authorization") == "Bearer a.b.c"
+        return httpx.Response(self.status if accepted else 400)
+
+
+def poke(
+    flux_side: Callable[[httpx.Request], httpx.Response], environ: Mapping[str, str], *found: Receiver
+) -> str:
+    return Webhook(found, environ, transport=httpx.MockTransport(flux_side)).poke()
+
+
+def test_a_job_pokes_with_its_own_token() -> None:
+    side = Flux()
+    assert poke(side, JOB, BY_OIDC) == ""
+    assert [request.method for request in side.requests] == ["GET", "POST"]
+    assert json.loads(side.requests[1].content) == {"source": "bump"}
+
+
+def test_a_token_of_the_secret_signs() -> None:
+    assert poke(Flux(token="s3cret"), {"BUMP_RECEIVER_TOKEN": "s3cret"}, BY_TOKEN) == ""
+
+
+def test_a_wrong_token_is_told_without_showing_it() -> None:
+    said = poke(Flux(token="s3cret"), {"BUMP_RECEIVER_TOKEN": "guess"}, BY_TOKEN)
+    assert said == (
+        "Flux could not be poked by Receiver flux-system/bump (404: no Receiver of that name and token answers there): "
+        "waiting for its interval"
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [
+        (Flux(status=503), "it answered 503"),
+        (Flux(status=400), "400: the Receiver does not accept our signature or token"),
+        (Flux(job=403), "GitHub gave no OIDC token for the job (403): it needs permissions: id-token: write"),
+    ],
+)
+def test_what_keeps_a_poke_from_arriving_is_a_line(side: Flux, words: str) -> None:
+    said = poke(side, JOB, BY_OIDC)
+    assert words in said
+    assert "job-secret" not in said
+    assert "a.b.c" not in said
+
+
+def test_a_host_that_is_away_is_a_line() -> None:
+    def away(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    said = poke(away, {"BUMP_RECEIVER_TOKEN": "s3cret"}, BY_TOKEN)
+    assert "flux.example.org cannot be reached: ConnectError" in said
+    assert "/hook/" not in said
+
+
+def test_the_first_receiver_that_we_have_the_means_for_is_poked() -> None:
+    side = Flux(token="s3cret")
+    assert poke(side, {"BUMP_RECEIVER_TOKEN": "s3cret"}, BY_OIDC, BY_TOKEN) == ""
+    assert len(side.requests) == 1
+
+
+def test_without_means_that_is_said_and_without_a_receiver_nothing() -> None:
+    side = Flux()
+    assert poke(side, {}, BY_OIDC, BY_TOKEN) == (
+        "Flux was not poked by Receiver flux-system/bump, which wants a job's OIDC token (permissions: id-token: write) or "
+        "BUMP_RECEIVER_TOKEN: waiting for its interval"
+    )
+    assert poke(side, JOB) == ""
+    assert side.requests == []
+
+
+def test_no_token_goes_without_tls() -> None:
+    side = Flux()
+    plain = Receiver(KEY, HMAC, "http://flux.example.org", "k8s/receiver.yaml:1")
+    assert "http://flux.example.org is not https" in poke(side, {"BUMP_RECEIVER_TOKEN": "s3cret"}, plain)
+    job = {**JOB, "ACTIONS_ID_TOKEN_REQUEST_URL": "http://job.example/token"}
+    assert "ACTIONS_ID_TOKEN_REQUEST_URL is not https" in poke(side, job, BY_OIDC)
+    assert side.requests == []
