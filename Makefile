@@ -10,8 +10,9 @@ ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
 
+# The tests of one file share servers and stay on one processor.
 test: setup
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check
