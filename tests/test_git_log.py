@@ -201,7 +201,7 @@ def test_a_shallow_clone_says_that_it_ends(server: GitServer, platform: Path, tm
 def test_what_cannot_be_read_offline_is_told(server: GitServer, tmp_path: Path) -> None:
     clone = checkout(server, tmp_path)
     with pytest.raises(UsageError, match="refs/remotes/origin/prod cannot be read: bad revision"):
-        Clone(clone, "prod", hermetic(tmp_path)).all()
+        list(Clone(clone, "prod", hermetic(tmp_path)).all())
     with pytest.raises(UsageError, match="reads a clone on this machine"):
         Clone(Path(server.url), "main", hermetic(tmp_path))
     with pytest.raises(UsageError, match="not a git repository"):

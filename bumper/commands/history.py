@@ -1,6 +1,7 @@
 """Who deployed what, when, from which commit, and how it ended: read from git alone."""
 
 import argparse
+import gc
 import os
 import re
 from collections.abc import Iterator
@@ -53,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Prints the deploys; returns 0, also where there are none."""
+    # Ten thousand records live until the end: looking again and again for garbage among them takes a sixth of the time.
+    gc.disable()
     with Assembly(arguments, context) as parts:
         history = parts.history()
         wanted = _wanted(history.all(), arguments)

@@ -15,7 +15,7 @@ from typing import Protocol
 from bumper.errors import UsageError
 from bumper.git.address import is_url
 from bumper.git.rejections import MissingRef
-from bumper.git.repository import Output, Repository, program, run
+from bumper.git.repository import Failure, Output, Repository, program, run, stream
 from bumper.history import Logged, Recorded, ending, of_site, past, records
 
 _TIP = "refs/bump/history"
@@ -57,7 +57,7 @@ class Branch:
             raise UsageError(f"{self._repository}: no branch {self._branch!r}", hint=self._hint()) from None
         with suppress(MissingRef):  # nobody has noted anything yet
             self._repository.fetch(f"+{ending.REF}:{ending.REF}", depth=1, keep=_NOTES)
-        return past(_logged(self._repository.run(*_LOG, _TIP, "--").stdout))
+        return past(_logged(iter(self._repository.run(*_LOG, _TIP, "--").stdout.split("\0"))))
 
     def notices(self) -> list[str]:
         """Nothing: it is all there, or `all` has raised."""
@@ -94,14 +94,18 @@ class Clone:
 
     def all(self) -> Iterator[Recorded]:
         """Those of all sites, newest first."""
-        output = self._ask(*_LOG, self._ref, "--")
-        if output.status:
-            why = output.stderr.strip().removeprefix("fatal: ")
+        return past(_logged(self._fields()))
+
+    def _fields(self) -> Iterator[str]:
+        # As they come: reading goes on while git does, and who wants a few ends it early.
+        try:
+            yield from stream(self._git, *_LOG, self._ref, "--")
+        except Failure as failure:
+            why = str(failure).strip().removeprefix("fatal: ")
             raise UsageError(
                 f"{self._git.working_dir}: {self._ref} cannot be read: {why}",
                 hint="git fetch brings it; or leave out --offline",
-            )
-        return past(_logged(output.stdout))
+            ) from None
 
     def notices(self) -> list[str]:
         """What this clone does not have."""
@@ -130,9 +134,8 @@ def lend(directory: Path, environ: Mapping[str, str], repository: Repository) ->
         repository.borrow(Path(objects))
 
 
-def _logged(text: str) -> Iterator[Logged]:
-    fields = iter(text.split("\0"))
-    for head, author, seconds, message, note in zip(*[fields] * len(_FIELDS), strict=False):
+def _logged(texts: Iterator[str]) -> Iterator[Logged]:
+    for head, author, seconds, message, note in zip(*[texts] * len(_FIELDS), strict=False):
         sha, *parents = head.split()
         found = records(sha, author, _time(seconds), message) if len(parents) < 2 else ()
         yield Logged(sha, found, ending.parse(note) if note else ())

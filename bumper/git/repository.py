@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from git import Git
 
 REMOTE = "platform"  # not `origin`, which the user's own configuration may speak of
+_CHUNK = 1 << 16
 _OLDEST = (2, 31)  # GIT_CONFIG_COUNT
 _SETTINGS = [
     ("protocol.version", "2"),
@@ -83,10 +84,44 @@ def run(
     timeout_s: float | None = None,
 ) -> Output:
     """Runs git to its end; `TimeoutError` after the time limit. Its processes are gone in any case."""
+    process = _start(git, arguments, environ)
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=timeout_s)
+    except BaseException as error:
+        _end(process)
+        if isinstance(error, TimeoutExpired):
+            raise TimeoutError from error
+        raise
+    return Output(process.returncode, _text(stdout), _text(stderr))
+
+
+def stream(git: "Git", *arguments: str) -> Iterator[str]:
+    """What git writes between two NULs, while it goes on; `Failure` with its words where it fails. Who stops reading ends it."""
+    process = _start(git, arguments, None)
+    rest = b""
+    try:
+        while chunk := process.stdout.read1(_CHUNK):
+            *whole, rest = (rest + chunk).split(b"\0")
+            yield from map(_text, whole)
+        _, stderr = process.communicate()
+    except BaseException:
+        _end(process)
+        raise
+    if process.returncode:
+        raise Failure(_text(stderr))
+    if rest:
+        yield _text(rest)
+
+
+class Failure(Exception):
+    """What git said before it failed."""
+
+
+def _start(git: "Git", arguments: Sequence[str], environ: Mapping[str, str] | None) -> Any:
     from git.exc import GitCommandNotFound
 
     try:
-        process: Any = git.execute(
+        return git.execute(
             [str(git.GIT_PYTHON_GIT_EXECUTABLE), *arguments],
             istream=PIPE,
             as_process=True,
@@ -96,16 +131,12 @@ def run(
         )
     except GitCommandNotFound as error:
         raise _absent() from error
-    try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout_s)
-    except BaseException as error:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        if isinstance(error, TimeoutExpired):
-            raise TimeoutError from error
-        raise
-    return Output(process.returncode, _text(stdout), _text(stderr))
+
+
+def _end(process: Any) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 class Repository:
