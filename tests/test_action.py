@@ -53,7 +53,9 @@ def test_what_needs_a_permission_that_the_job_has_not_had_is_off_until_it_is_ask
         "--publish=comment",
         "--publish=summary",
     ]
-    assert {name: ACTION["inputs"][name]["default"] for name in ("comment", "summary", "deployment", "status")} == {
+    assert {
+        name: ACTION["inputs"][name]["default"] for name in ("comment", "summary", "deployment", "status")
+    } == {
         "comment": "true",
         "summary": "true",
         "deployment": "false",
@@ -65,7 +67,14 @@ def test_a_failure_is_rolled_back_where_that_is_asked_for_and_told() -> None:
     platform = {"BUMP_INPUT_REPO": "a/b"}
     assert "--auto-rollback" not in action.words(platform)
     assert "--auto-rollback" in action.words({**platform, "BUMP_INPUT_AUTO_ROLLBACK": "true"})
-    site = {"site": "web", "outcome": "failed", "message": "crashed", "serving": "", "hint": "", "rolledBack": "to 1.0: Ready"}
+    site = {
+        "site": "web",
+        "outcome": "failed",
+        "message": "crashed",
+        "serving": "",
+        "hint": "",
+        "rolledBack": "to 1.0: Ready",
+    }
     assert action.annotations_of({"outcome": "failed", "sites": [site]}) == [
         ("error", "web: failed", "crashed\nrolled back: to 1.0: Ready")
     ]

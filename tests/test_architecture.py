@@ -58,7 +58,18 @@ PIPE = {
     "systems",
     "watching",
 }
-FRONT = {"__init__", "__main__", "assembly", "audience", "cli", "commands", "delivery", "identity", "options", "returning"}
+FRONT = {
+    "__init__",
+    "__main__",
+    "assembly",
+    "audience",
+    "cli",
+    "commands",
+    "delivery",
+    "identity",
+    "options",
+    "returning",
+}
 SLOW = {"azure", "git", "httpx", "kr8s", "kubernetes", "rich", "websockets"}
 
 
