@@ -145,6 +145,13 @@ def add_commit(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long the pull request may take to be merged (default: 30m)",
     )
+    group.add_argument(
+        "--push-timeout",
+        type=duration,
+        default=Deadlines.push_s,
+        metavar="TIME",
+        help="how long to try against other pushes (default: 2m)",
+    )
 
 
 def push_s(arguments: argparse.Namespace) -> float:

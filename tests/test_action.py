@@ -180,7 +180,7 @@ def test_every_input_reaches_the_program_by_the_environment() -> None:
     assert {name for name in ACTION["inputs"] if f"${{{{ inputs.{name} }}}}" not in text} == set()
     read = {
         f"BUMP_INPUT_{name.upper().replace('-', '_')}"
-        for name in (*action._TEXTS, *action._LISTS, *action._CHANNELS)
+        for name in (*action._TEXTS, *action._LISTS, *action._FLAGS, *action._CHANNELS)
     }
     read |= {f"BUMP_INPUT_{name}" for name in ("REPO", "WAIT", "AUTO_ROLLBACK", "DRY_RUN", "KUBECONFIG")}
     (step,) = [one for one in ACTION["runs"]["steps"] if one.get("id") == "bump"]

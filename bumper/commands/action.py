@@ -32,7 +32,9 @@ _TEXTS = {
     "image": "--image",
     "follow": "--follow",
     "timeout": "--timeout",
+    "reason": "--reason",
 }
+_FLAGS = {"dry-run": "--dry-run", "auto-rollback": "--auto-rollback", "force": "--force"}
 _LISTS = {"set": "--set", "context": "--context"}
 # Those that need no permission which the job has not had before are on.
 _CHANNELS = {"comment": True, "summary": True, "deployment": False, "status": False}
@@ -72,9 +74,8 @@ def words(environ: Mapping[str, str]) -> list[str]:
     for name, option in _LISTS.items():
         found += [f"{option}={line.strip()}" for line in _input(environ, name).splitlines() if line.strip()]
     found.append(f"--repo={_repository(environ)}")
-    found += ["--dry-run"] if _is_true(environ, "dry-run", default=False) else []
+    found += [option for name, option in _FLAGS.items() if _is_true(environ, name, default=False)]
     found += [] if _is_true(environ, "wait", default=True) else ["--no-wait"]
-    found += ["--auto-rollback"] if _is_true(environ, "auto-rollback", default=False) else []
     found += [
         f"--publish={name}" for name, is_on in _CHANNELS.items() if _is_true(environ, name, default=is_on)
     ]

@@ -45,13 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the rollout fails, go back to the last version that was Ready, once",
     )
     options.add_notes(how)
-    how.add_argument(
-        "--push-timeout",
-        type=options.duration,
-        default=Deadlines.push_s,
-        metavar="TIME",
-        help="how long to try against other pushes (default: 2m)",
-    )
     options.add_publish(parser)
     options.add_output(parser)
 

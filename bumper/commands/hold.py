@@ -17,7 +17,6 @@ from bumper.holding import Held, Holding, Wish
 from bumper.holds import Hold
 from bumper.landing import Landed, land
 from bumper.report import Line, Span
-from bumper.request import Deadlines
 
 SUMMARY = "Keeps automation off a site: says so in git on its Flux Kustomization, until a time or until it is released."
 
@@ -65,13 +64,6 @@ def add_how(parser: argparse.ArgumentParser) -> None:
     options.add_repository(parser)
     options.add_commit(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the diff, write nothing")
-    parser.add_argument(
-        "--push-timeout",
-        type=options.duration,
-        default=Deadlines.push_s,
-        metavar="TIME",
-        help="how long to try against other pushes (default: 2m)",
-    )
     options.add_output(parser)
 
 

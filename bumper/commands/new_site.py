@@ -80,13 +80,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pull-request", action="store_true", help="open a pull request on GitHub, and stop there"
     )
     how.add_argument("--no-wait", action="store_true", help="stop after the push")
-    how.add_argument(
-        "--push-timeout",
-        type=options.duration,
-        default=Deadlines.push_s,
-        metavar="TIME",
-        help="how long to try against other pushes (default: 2m)",
-    )
     options.add_commit(parser)
     options.add_notes(how)
     options.add_output(parser)

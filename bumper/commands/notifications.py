@@ -13,7 +13,6 @@ from bumper.landing import Landed, land
 from bumper.notifications import Addition, Wish
 from bumper.onboarding.names import require_hosts
 from bumper.report import Line, Span
-from bumper.request import Deadlines
 
 SUMMARY = "Writes the manifests by which Flux posts commit statuses on GitHub, for --follow github, and by which it can be poked."
 
@@ -52,13 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_repository(parser)
     options.add_commit(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the diff, write nothing")
-    parser.add_argument(
-        "--push-timeout",
-        type=options.duration,
-        default=Deadlines.push_s,
-        metavar="TIME",
-        help="how long to try against other pushes (default: 2m)",
-    )
     options.add_output(parser)
 
 

@@ -57,13 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how far to go")
     how.add_argument("--dry-run", action="store_true", help="print what would go and the diff, write nothing")
     how.add_argument("--no-wait", action="store_true", help="stop after the push")
-    how.add_argument(
-        "--push-timeout",
-        type=options.duration,
-        default=Deadlines.push_s,
-        metavar="TIME",
-        help="how long to try against other pushes (default: 2m)",
-    )
     options.add_commit(parser)
     options.add_output(parser)
 

@@ -41,13 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--no-wait", action="store_true", help="stop after the push")
     options.add_notes(how)
-    how.add_argument(
-        "--push-timeout",
-        type=options.duration,
-        default=Deadlines.push_s,
-        metavar="TIME",
-        help="how long to try against other pushes (default: 2m)",
-    )
     options.add_publish(parser)
     options.add_output(parser)
 
