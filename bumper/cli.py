@@ -81,8 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     context = Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
     wants_json = "--output=json" in words or ("--output", "json") in pairwise(words)
-    # A workflow that is cancelled and a pod that is stopped get SIGTERM: they too are told where things stand.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A workflow that is cancelled, a pod that is stopped, a terminal that is closed: they too are told where things stand, and nothing
+    # is left behind. Who ignores a signal (nohup) goes on ignoring it.
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(stop) is not signal.SIG_IGN:
+            signal.signal(stop, signal.default_int_handler)
     try:
         verb = words.pop(0) if words and words[0] in COMMANDS else MAIN_COMMAND
         parser = parser_of(verb)

@@ -162,9 +162,9 @@ def test_what_is_refused_is_no_deployment_and_its_status_says_so(world: World) -
     assert len(world.ledger.deployments) == before
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_leaves_nothing_unfinished(world: World, sent: signal.Signals) -> None:
-    tag = TAGS[4] if sent is signal.SIGINT else TAGS[5]
+    tag = {signal.SIGINT: TAGS[4], signal.SIGTERM: TAGS[5], signal.SIGHUP: TAGS[8]}[sent]
     world.stack.behaviours[tag] = "unready"
     with world.start("--site", SITE, "--sha", tag, "--publish", "deployment,status") as process:
         assert process.stdout

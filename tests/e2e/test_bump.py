@@ -18,7 +18,7 @@ from .stack import Stack
 @pytest.fixture(scope="module")
 def kubeconfig(cluster: Stack | Guest) -> Path:
     """What a workflow would be given."""
-    return cluster.account("bump", FOLLOWER)
+    return cluster.account("follower", FOLLOWER)
 
 
 def bump(repository: Repository, kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
