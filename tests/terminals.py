@@ -24,7 +24,9 @@ class Terminal:
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], size: tuple[int, int]) -> None:
         self._command = list(command)
-        self._environ = {**environ, "TERM": "xterm-256color"}
+        # Whoever runs the tests may have said how large their own terminal is.
+        kept = {name: value for name, value in environ.items() if name not in ("LINES", "COLUMNS")}
+        self._environ = {**kept, "TERM": "xterm-256color"}
         self._size = size
         self.written = ""
         self.code: int | None = None

@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Prints the deploys; returns 0, also where there are none."""
-    # Ten thousand records live until the end: looking again and again for garbage among them takes a sixth of the time.
+    # Ten thousand records live until the end: looking for garbage among them, again and again and once more at the exit, takes a
+    # quarter of the time.
     gc.disable()
     with Assembly(arguments, context) as parts:
         history = parts.history()
@@ -73,6 +74,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             terminal = parts.terminal(name_sites=False)
             terminal.close()
             terminal.write(lines(page, datetime.now(UTC), width=_width(context)))
+    gc.freeze()
     return 0
 
 
