@@ -7,7 +7,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,22 +20,19 @@ from bumper.audience import Audience, Plans
 from bumper.commands import Context
 from bumper.diagnosis.hosting import Hosting
 from bumper.errors import EXIT_INTERRUPTED, BumpError, NoAccess, TreeMissing, UsageError
-from bumper.follow import Followed
 from bumper.history import Ending
 from bumper.hold_guard import HoldGuard
 from bumper.identity import Identity
 from bumper.journal import Journal
-from bumper.lineage import Lineage
-from bumper.listening import Awaited, listen
 from bumper.merging import Merging
+from bumper.objects import ObjectKey
 from bumper.order_guard import OrderGuard
 from bumper.pipeline import Guard
-from bumper.platform import Target, receivers
+from bumper.platform import receivers
 from bumper.publishing import Several
 from bumper.recording import Recorder
 from bumper.report import Report
 from bumper.request import Request
-from bumper.rollout import Desired
 from bumper.story import Landing
 from bumper.systems import Ancestry, Clock, Writer
 from bumper.terminal import Terminal, open_terminal
@@ -241,30 +238,14 @@ class Assembly:
 
         return AnnouncedBranch(*self._graphql(repository), self.arguments.branch)
 
-    def listen(
-        self,
-        branch: "AnnouncedBranch",
-        targets: Sequence[tuple[Desired, Target]],
-        repository: "Remote",
-        tree: Tree,
-        journal: Journal,
-    ) -> list[Followed]:
-        """Follows without a cluster: pokes Flux, where git names a Receiver, and listens to its commit statuses."""
+    def poke(self, tree: Tree, sources: Iterable[ObjectKey]) -> str:
+        """Makes Flux fetch now by the Receivers that git names; why it could not, empty where it did or there is none."""
         from bumper.webhook import Webhook
 
         environ = self.context.environ
         base = environ.get("BUMP_RECEIVER_URL", "")
-        sources = dict.fromkeys(desired.source for desired, _ in targets)
         webhooks = [Webhook(receivers.find(tree, source, base), environ) for source in sources]
-        return listen(
-            [Awaited.of(desired, target) for desired, target in targets],
-            branch,
-            Lineage(repository, options.choice(self.arguments), self.clock),
-            self.clock,
-            self.arguments.timeout,
-            journal,
-            lambda: "; ".join(filter(None, (webhook.poke() for webhook in webhooks))),
-        )
+        return "; ".join(filter(None, (webhook.poke() for webhook in webhooks)))
 
     def hosting(self, url: str, timeout_s: float) -> Hosting | None:
         """What GitHub says of the repository at this URL and of the branch; None where it is at home elsewhere."""

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
-from bumper import options, pipeline, report
+from bumper import pipeline, report
 from bumper.account import account
 from bumper.admission import Nodes
 from bumper.assembly import Assembly
 from bumper.errors import BumpError, Outcome
-from bumper.follow import Followed, follow
+from bumper.follow import Followed
+from bumper.following import Following
 from bumper.image import Manifest
 from bumper.journal import Journal
-from bumper.lineage import Lineage
 from bumper.pipeline import Amend, Change, Guard, Landed, Plan
 from bumper.platform import overrides
 from bumper.recording import Subject
@@ -74,10 +74,8 @@ class Delivery:
     def __init__(self, parts: Assembly, *, name_sites: bool) -> None:
         self._parts = parts
         self._arguments = parts.arguments
-        self._listens = options.listens(self._arguments)
         self._is_followed = not (self._arguments.no_wait or self._arguments.dry_run)
-        self._clusters = parts.clusters() if self._is_followed and not self._listens else []
-        self._recorder = parts.recorder() if self._clusters else None
+        self._following = Following(parts, is_wanted=self._is_followed)
         self._terminal = parts.terminal(name_sites=name_sites)
         self.journal = parts.journal(self._terminal)
 
@@ -100,7 +98,7 @@ class Delivery:
         """
         course: Course | None = None
         try:
-            self._open()
+            self._following.open(self.repository)
             course = Course(ask(), self.journal)
             plan, manifests = self._prepared(course)
             if self._arguments.dry_run:
@@ -128,12 +126,9 @@ class Delivery:
             return Sequel(error=error)
         return Sequel(course.report())
 
-    def _open(self) -> None:
-        self._branch = self._parts.announced(self.repository) if self._listens and self._is_followed else None
-
     def _prepared(self, course: Course) -> tuple[Plan, dict[str, Manifest]]:
         request, journal = course.errand.request, course.journal
-        nodes = nodes_of([] if request.platforms else self._clusters, journal)
+        nodes = nodes_of([] if request.platforms else self._following.clusters, journal)
         plan, manifests = pipeline.prepare(
             request,
             self.repository,
@@ -166,29 +161,12 @@ class Delivery:
         course.followed = self._followed(course, course.landed)
 
     def _followed(self, course: Course, landed: Landed) -> list[Followed]:
-        changes, request, journal = landed.plan.changes, course.errand.request, course.journal
+        changes = landed.plan.changes
         if not self._is_followed:
             return [_pushed(change, landed) for change in changes]
-        desired = [_desired(change, landed.revision) for change in changes]
-        if self._branch:
-            targets = [(one, change.target) for one, change in zip(desired, changes, strict=True)]
-            tree = self.repository.tree(landed.revision.sha)
-            return self._parts.listen(self._branch, targets, self.repository, tree, journal)
-        lineage = Lineage(self.repository, request.choice, self._parts.clock)
-        timeout_s = request.deadlines.rollout_s
-        recorder, self._recorder = self._recorder, None  # a file holds one rollout
-        if recorder:
-            recorder.begin(
-                [one.name for one in self._clusters],
-                timeout_s,
-                _subjects(landed, journal),
-                started_s=journal.started,
-                notices=journal.notices,
-            )
-        followed = follow(desired, self._clusters, lineage, self._parts.clock, timeout_s, journal, recorder)
-        if recorder:
-            recorder.end()
-        return followed
+        subjects = _subjects(landed, course.journal)
+        targets = [change.target for change in changes]
+        return self._following.follow(subjects, targets, self.repository, course.journal)
 
 
 def _telling(request: Request, journal: Journal) -> Callable[[str], None]:
@@ -221,17 +199,8 @@ def nodes_of(clusters: Sequence["Cluster"], journal: Journal) -> Callable[[], li
 
 
 def _desired(change: Change, revision: Revision | None) -> Desired:
-    target = change.target
-    return Desired(
-        site=change.site,
-        image=change.image,
-        previous=target.image,
-        revision=revision if change.edits else None,
-        kustomization=target.site.kustomization,
-        source=target.site.source,
-        workload=target.workload,
-        container=target.container,
-    )
+    target, written = change.target, revision if change.edits else None
+    return Desired.of(target, written, image=change.image, previous=target.image)
 
 
 def _landing(change: Change, landed: Landed) -> Landing:

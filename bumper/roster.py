@@ -55,7 +55,7 @@ def several(tree: Tree, tip: Revision, names: Sequence[str]) -> list[Entry]:
 
 
 def _named(name: str, choice: Choice, tree: Tree) -> Entry:
-    return _of_target(name, find_target(name, choice, tree), tree)
+    return _of_target(find_target(name, choice, tree), tree)
 
 
 def _all(tree: Tree, tip: Revision) -> list[Entry]:
@@ -64,7 +64,7 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
         qualified = f"{site.kustomization.namespace}/{site.kustomization.name}"
         try:
             target = find_target(site.name, Choice(kustomization=qualified), tree)
-            found.append(_of_target(site.name, target, tree))
+            found.append(_of_target(target, tree))
         except BumpError as error:
             desired = Desired(
                 site=site.name,
@@ -80,17 +80,8 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
     return list({(one.desired.site, one.desired.kustomization): one for one in found}.values())
 
 
-def _of_target(name: str, target: platform.Target, tree: Tree) -> Entry:
-    desired = Desired(
-        site=name,
-        image=target.image,
-        previous=None,
-        revision=None,
-        kustomization=target.site.kustomization,
-        source=target.site.source,
-        workload=target.workload,
-        container=target.container,
-    )
+def _of_target(target: platform.Target, tree: Tree) -> Entry:
+    desired = Desired.of(target, None)
     place = f"{target.field.path}:{target.field.span.line}"
     return Entry(desired, target.image, place, target.site, _pods_namespace(target, tree))
 

@@ -66,6 +66,7 @@ FRONT = {
     "cli",
     "commands",
     "delivery",
+    "following",
     "identity",
     "options",
     "returning",

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bumper import gate, onboarding, options
+from bumper.account import account
 from bumper.assembly import Assembly
 from bumper.attempts import answered
 from bumper.commands import Context
-from bumper.commands.track import follow_site
 from bumper.delivery import nodes_of
 from bumper.errors import ImageAmbiguous, ImageMissing, Outcome, Unreachable, UsageError
+from bumper.following import Following
 from bumper.image import ImageReference
 from bumper.journal import Journal
 from bumper.landing import Landed, Proposal, land
@@ -91,20 +92,19 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     wish, wanted = _wish(arguments), _wanted(arguments)
     stops_early = arguments.no_wait or arguments.dry_run or arguments.pull_request
     with Assembly(arguments, context) as parts:
-        listens = options.listens(arguments)
-        clusters = [] if listens or stops_early else parts.clusters()
-        recorder = parts.recorder() if clusters else None
-        terminal = parts.terminal(name_sites=len(clusters) > 1)
+        following = Following(parts, is_wanted=not stops_early)
+        terminal = parts.terminal(name_sites=len(following.clusters) > 1)
         journal = parts.journal(terminal)
         landed: Landed[Plan] | None = None
         try:
             repository = parts.repository()
+            following.open(repository)
             making = _Making(arguments, context, repository, wish)
             first = answered(lambda: making.plan(ImageReference("")), parts.clock, arguments.push_timeout)
             # Chosen once: what is planned again on another tip shall be the same site.
             like = first.addition.like
             making = replace(making, wish=replace(wish, like=like, is_plain=not like))
-            image = _image(wanted, first, parts, arguments, context, repository, clusters, journal)
+            image = _image(wanted, first, parts, arguments, context, repository, following.clusters, journal)
             plan = making.plan(image)
             for notice in plan.addition.notices:
                 journal.notice(f"{wish.name}: {notice}")
@@ -126,13 +126,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             if arguments.no_wait or image.tag == NO_IMAGE_YET:
                 return parts.finish(_ended(plan, revision, _pushed(plan, revision), journal), terminal)
             subject = _subject(plan, revision, journal)
-            tree = repository.tree(revision.sha)
-            shown = follow_site(
-                subject, plan.addition.target, parts, clusters, recorder, repository, tree, journal
-            )
+            followed = following.follow([subject], [plan.addition.target], repository, journal)
         except KeyboardInterrupt:
             return parts.interrupt(_standing(wish, landed, journal), terminal)
-        return parts.finish(shown, terminal)
+        return parts.finish(account([subject], followed, journal), terminal)
 
 
 @dataclass(frozen=True)
@@ -277,16 +274,7 @@ def _what(plan: Plan) -> str:
 def _subject(plan: Plan, revision: Revision, journal: Journal) -> Subject:
     addition = plan.addition
     target, name = addition.target, addition.wish.name
-    desired = Desired(
-        site=name,
-        image=target.image,
-        previous=None,
-        revision=revision,
-        kustomization=target.site.kustomization,
-        source=target.site.source,
-        workload=target.workload,
-        container=target.container,
-    )
+    desired = Desired.of(target, revision)
     return Subject(
         desired=desired,
         previous=target.image.with_tag(""),

@@ -2,9 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bumper import options, recording
 from bumper.account import account
@@ -12,21 +10,16 @@ from bumper.assembly import Assembly
 from bumper.attempts import answered
 from bumper.commands import Context
 from bumper.errors import UsageError
-from bumper.follow import Cluster, follow
-from bumper.journal import Journal
-from bumper.lineage import Lineage
+from bumper.follow import follow
+from bumper.following import Following
 from bumper.pipeline import find_target
 from bumper.platform import Target, overrides
-from bumper.recording import NoFacts, Player, Recorder, Subject
-from bumper.report import Report
+from bumper.recording import NoFacts, Player, Subject
 from bumper.request import Deadlines
 from bumper.revision import Revision
 from bumper.rollout import Desired
 from bumper.story import Landing
 from bumper.tree import Tree
-
-if TYPE_CHECKING:
-    from bumper.git import Remote
 
 SUMMARY = "Follows a commit that is already on the branch until the site is Ready, or says why it is not."
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
@@ -62,14 +55,13 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if arguments.commit and not _FULL_SHA.fullmatch(arguments.commit):
         raise UsageError(f"--commit: {arguments.commit!r} is no full SHA; expected 40 digits 0-9a-f")
     choice = options.choice(arguments)
-    listens = options.listens(arguments)
     with Assembly(arguments, context) as parts:
-        clusters = [] if listens else parts.clusters()
-        recorder = parts.recorder()
-        terminal = parts.terminal(name_sites=len(clusters) > 1)
+        following = Following(parts)
+        terminal = parts.terminal(name_sites=len(following.clusters) > 1)
         journal = parts.journal(terminal)
         try:
             repository = parts.repository()
+            following.open(repository)
 
             def look() -> tuple[Revision, Tree, Target]:
                 tip = repository.fetch(arguments.branch)
@@ -78,16 +70,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
                 return revision, tree, find_target(arguments.site, choice, tree)
 
             revision, tree, target = answered(look, parts.clock, Deadlines.push_s)
-            desired = Desired(
-                site=arguments.site,
-                image=target.image,
-                previous=None,
-                revision=revision if arguments.commit else None,
-                kustomization=target.site.kustomization,
-                source=target.site.source,
-                workload=target.workload,
-                container=target.container,
-            )
+            desired = Desired.of(target, revision if arguments.commit else None)
             subject = Subject(
                 desired=desired,
                 previous=target.image,
@@ -101,40 +84,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             for notice in overrides.notices(target, tree.read([target.field.path])[target.field.path]):
                 journal.notice(f"{arguments.site}: {notice}")
             parts.landed({arguments.site: Landing(target.image.tag, revision, target.url)})
-            shown = follow_site(subject, target, parts, clusters, recorder, repository, tree, journal)
+            followed = following.follow([subject], [target], repository, journal)
         except KeyboardInterrupt:
             return parts.interrupt(["following stopped; nothing was changed by it"], terminal)
-        return parts.finish(shown, terminal)
-
-
-def follow_site(
-    subject: Subject,
-    target: Target,
-    parts: Assembly,
-    clusters: Sequence[Cluster],
-    recorder: Recorder | None,
-    repository: "Remote",
-    tree: Tree,
-    journal: Journal,
-) -> Report:
-    """The report on one site, followed until its verdict: in the clusters, or by the statuses that `--follow github` listens to."""
-    desired, arguments = subject.desired, parts.arguments
-    if options.listens(arguments):
-        followed = parts.listen(parts.announced(repository), [(desired, target)], repository, tree, journal)
-        return account([subject], followed, journal)
-    lineage = Lineage(repository, options.choice(arguments), parts.clock)
-    if recorder:
-        recorder.begin(
-            [one.name for one in clusters],
-            arguments.timeout,
-            [subject],
-            started_s=journal.started,
-            notices=journal.notices,
-        )
-    followed = follow([desired], clusters, lineage, parts.clock, arguments.timeout, journal, recorder)
-    if recorder:
-        recorder.end()
-    return account([subject], followed, journal)
+        return parts.finish(account([subject], followed, journal), terminal)
 
 
 def _replay(arguments: argparse.Namespace, context: Context) -> int:
