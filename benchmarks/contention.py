@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import quantiles
 
 from bumper.errors import LostRace, Transient
-from bumper.git import Remote
-from bumper.sandbox.git_server import GitServer
+from bumper.systems.git import Remote
+from bumper_sandbox.git.server import GitServer
 
 TOKEN = "bench-token"
 WRITERS = (1, 8, 32)

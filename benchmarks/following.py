@@ -12,13 +12,13 @@ from multiprocessing.connection import Connection
 from statistics import quantiles
 from typing import Any, Self
 
-from bumper.assembly import SystemClock
-from bumper.follow import Followed, follow
-from bumper.journal import Journal
-from bumper.kube import Cluster
+from benchmarks.fleet import BEFORE, Fleet
+from bumper.app.wiring import SystemClock
+from bumper.follow.cluster import Followed, follow
+from bumper.progress import Journal
 from bumper.rollout import Desired, RevisionFacts
-from bumper.sandbox.fleet import BEFORE, Fleet
-from bumper.terminal import Log
+from bumper.systems.kube import Cluster
+from bumper.systems.terminal import Log
 
 CHANGES = 60
 SITES = (1, 200)

@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.peers import yq
 from benchmarks.repositories import SITE, write_repository
 from benchmarks.sidebyside import Way, measure
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.registry import RegistryServer
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.registry.server import RegistryServer
 
 BUMP = str(Path(sys.executable).with_name("bump"))
 TOKEN = "bench-token"

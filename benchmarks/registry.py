@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 from benchmarks.sidebyside import Way, measure
 from bumper.image import ImageReference
-from bumper.registry import Registry
-from bumper.sandbox.registry import RegistryServer
+from bumper.systems.registry import Registry
+from bumper_sandbox.registry.server import RegistryServer
 
 ROUNDS = 5
 SITE = "web"

@@ -17,9 +17,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
-from bumper import report
 from bumper.commands import Context
 from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MEANINGS, BumpError, UsageError
+from bumper.publish import report
 
 # Verb → module and summary: the summaries stand here so that `bump --help` imports no command.
 COMMANDS: Mapping[str, str] = {

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from bumper.git import Remote
-from bumper.sandbox.git_server import GitServer
+from bumper.systems.git import Remote
+from bumper_sandbox.git.server import GitServer
 
 TOKEN = "tok-3f9d2ab7-secret"
 FILES = {

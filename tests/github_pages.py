@@ -8,11 +8,11 @@ from cmarkgfm.cmark import Options
 
 from bumper.errors import Outcome
 from bumper.image import ImageReference
-from bumper.journal import State, Step
-from bumper.report import SiteReport
+from bumper.progress import State, Step
+from bumper.publish.report import SiteReport
+from bumper.publish.story import Pages, SiteStory, Story
 from bumper.revision import Revision
 from bumper.rollout import Moment, Stage, Verdict
-from bumper.story import Pages, SiteStory, Story
 
 OLD, NEW = "08a2c8e", "abc1234"
 DIGEST = "sha256:" + "9f" * 32

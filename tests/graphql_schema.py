@@ -29,8 +29,7 @@ from graphql import (
     validate,
 )
 from graphql.execution.values import get_variable_values
-
-from bumper.sandbox.github import Exchange
+from sandbox_github.server import Exchange
 
 PACKAGE = "@octokit/graphql-schema"
 INTEGRITY = "RFDC2MpRBd4AxSRvUeBIVeBU7ojN/SxDfALUd7iVYOSeEK3gZaqR2MGOysj4Zh2xj2RY5fQAUT+Oqq7hWTraMA=="

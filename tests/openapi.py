@@ -12,8 +12,7 @@ from typing import Any
 
 import npm
 from jsonschema import Draft202012Validator
-
-from bumper.sandbox.github import Exchange
+from sandbox_github.server import Exchange
 
 PACKAGE = "@octokit/openapi"
 INTEGRITY = "pV8M7L9GY23AybNvTmo2nyjmpmnt6+2sRE/tqr0ZLQcPS4lnw7u5eZGNmwRNkBC3D7gZXbFx5AHzLUVRBXGDhg=="

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from bumper.git import Remote
-from bumper.sandbox.git_server import GitServer
+from bumper.systems.git import Remote
+from bumper_sandbox.git.server import GitServer
 
 TOKEN = "a-token-for-tests"
 

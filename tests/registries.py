@@ -27,9 +27,9 @@ from cryptography.x509.oid import NameOID
 from e2e.build import binary
 
 from bumper.image import ImageReference
-from bumper.registry import Registry
-from bumper.sandbox.registry import RegistryServer
-from bumper.sandbox.registry_content import RegistryContent
+from bumper.systems.registry import Registry
+from bumper_sandbox.registry.content import RegistryContent
+from bumper_sandbox.registry.server import RegistryServer
 
 Opener = Callable[..., Registry]
 Serve = Callable[..., RegistryServer]

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from registries import Opener, Serve, StillClock
 
-from bumper.registry import Registry
-from bumper.sandbox.registry import RegistryServer
+from bumper.systems.registry import Registry
+from bumper_sandbox.registry.server import RegistryServer
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bumper import admission
-from bumper.admission import Nodes
+from bumper.deploy import image_policy
+from bumper.deploy.image_policy import Nodes
 from bumper.errors import PlatformMissing, ProvenanceMismatch
 from bumper.image import ImageReference, Manifest
 
@@ -36,51 +36,51 @@ def image(*platforms: str, revision: str = "", source: str = "") -> Manifest:
     ],
 )
 def test_a_node_takes_what_containerd_would_take(node: str, offered: str, expected: bool) -> None:
-    assert admission.runs(node, offered) is expected
+    assert image_policy.runs(node, offered) is expected
 
 
 @pytest.mark.parametrize("text", ["linux/amd64", "linux/arm/v7", "linux/arm64/v8.5", "windows/amd64"])
 def test_a_platform(text: str) -> None:
-    assert admission.is_platform(text)
+    assert image_policy.is_platform(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "linux", "amd64", "linux/", "linux/arm/7", "linux/amd64 ", "Linux/amd64"]
 )
 def test_no_platform(text: str) -> None:
-    assert not admission.is_platform(text)
+    assert not image_policy.is_platform(text)
 
 
 class TestPlatforms:
     def test_each_one_that_is_wanted_must_be_there(self) -> None:
-        admission.require_platforms(image("linux/amd64", "linux/arm64"), ["linux/arm64", "linux/amd64"])
+        image_policy.require_platforms(image("linux/amd64", "linux/arm64"), ["linux/arm64", "linux/amd64"])
         with pytest.raises(PlatformMissing) as caught:
-            admission.require_platforms(image("linux/arm64"), ["linux/arm64", "linux/amd64"])
+            image_policy.require_platforms(image("linux/arm64"), ["linux/arm64", "linux/amd64"])
         assert caught.value.message == "r.example/web:1: is there for linux/arm64, expected linux/amd64"
         assert caught.value.hint.endswith("--platform linux/amd64")
 
     def test_an_image_that_does_not_say_is_let_through(self) -> None:
-        admission.require_platforms(image(), ["linux/amd64"])
+        image_policy.require_platforms(image(), ["linux/amd64"])
 
     def test_an_image_that_no_node_can_run_is_refused(self) -> None:
         clusters = [Nodes("east", frozenset({"linux/amd64"})), Nodes("west", frozenset({"linux/arm64"}))]
         with pytest.raises(PlatformMissing) as caught:
-            admission.compare_nodes(image("linux/amd64"), clusters)
+            image_policy.compare_nodes(image("linux/amd64"), clusters)
         assert caught.value.message == (
             "r.example/web:1: is there for linux/amd64, but the nodes of west are linux/arm64"
         )
 
     def test_an_image_that_some_nodes_can_run_is_told(self) -> None:
         mixed = Nodes("east", frozenset({"linux/amd64", "linux/arm64"}))
-        assert admission.compare_nodes(image("linux/amd64"), [mixed]) == [
+        assert image_policy.compare_nodes(image("linux/amd64"), [mixed]) == [
             "r.example/web:1: cannot run on the nodes of east that are linux/arm64: it is there for linux/amd64 alone"
         ]
 
     def test_nodes_that_are_not_known_and_images_that_do_not_say_are_let_through(self) -> None:
-        assert admission.compare_nodes(image("linux/amd64"), [Nodes("east", frozenset())]) == []
-        assert admission.compare_nodes(image("linux/amd64"), []) == []
-        assert admission.compare_nodes(image(), []) == []
-        assert admission.compare_nodes(image(), [Nodes("east", frozenset({"linux/amd64"}))]) == [
+        assert image_policy.compare_nodes(image("linux/amd64"), [Nodes("east", frozenset())]) == []
+        assert image_policy.compare_nodes(image("linux/amd64"), []) == []
+        assert image_policy.compare_nodes(image(), []) == []
+        assert image_policy.compare_nodes(image(), [Nodes("east", frozenset({"linux/amd64"}))]) == [
             "r.example/web:1: does not say which platform it is for"
         ]
 
@@ -89,19 +89,19 @@ class TestProvenance:
     @pytest.mark.parametrize("label", [SHA, SHA.upper(), SHA[:12], SHA[:7], "", "v1.2.3", "main", "abc"])
     @pytest.mark.parametrize("commit", [SHA, SHA[:7], ""])
     def test_a_label_that_names_this_commit_or_none(self, label: str, commit: str) -> None:
-        admission.require_provenance(image(revision=label), commit, "")
+        image_policy.require_provenance(image(revision=label), commit, "")
 
     @pytest.mark.parametrize("commit", [SHA, SHA[:7]])
     def test_a_label_that_names_another_commit(self, commit: str) -> None:
         with pytest.raises(ProvenanceMismatch) as caught:
-            admission.require_provenance(image(revision="f" * 40), commit, "")
+            image_policy.require_provenance(image(revision="f" * 40), commit, "")
         assert caught.value.message == (
             f"r.example/web:1: its label org.opencontainers.image.revision says {'f' * 40}, expected {commit}"
         )
         assert "--tag" in caught.value.hint
 
     def test_without_a_commit_asked_for_nothing_is_compared(self) -> None:
-        admission.require_provenance(image(revision="f" * 40), "", "")
+        image_policy.require_provenance(image(revision="f" * 40), "", "")
 
     @pytest.mark.parametrize(
         "label",
@@ -122,7 +122,7 @@ class TestProvenance:
         ],
     )
     def test_a_label_that_names_this_repository_or_none(self, label: str) -> None:
-        admission.require_provenance(image(source=label), SHA, SOURCE)
+        image_policy.require_provenance(image(source=label), SHA, SOURCE)
 
     @pytest.mark.parametrize(
         "label",
@@ -130,10 +130,10 @@ class TestProvenance:
     )
     def test_a_label_that_names_another_repository(self, label: str) -> None:
         with pytest.raises(ProvenanceMismatch) as caught:
-            admission.require_provenance(image(source=label), SHA, SOURCE)
+            image_policy.require_provenance(image(source=label), SHA, SOURCE)
         assert caught.value.message == (
             f"r.example/web:1: its label org.opencontainers.image.source says {label}, expected {SOURCE}"
         )
 
     def test_without_a_repository_that_is_known_nothing_is_compared(self) -> None:
-        admission.require_provenance(image(source="https://github.com/nginx/web"), SHA, "")
+        image_policy.require_provenance(image(source="https://github.com/nginx/web"), SHA, "")

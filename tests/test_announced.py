@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import pytest
 from git_remotes import FILES, TOKEN, commit_directly
 from graphql_schema import problems
+from sandbox_github.content import User
+from sandbox_github.hosted import Hosted
+from sandbox_github.server import GitHubServer, Token
 
 from bumper.errors import NoAccess, Unreachable
-from bumper.github.announced import AnnouncedBranch
-from bumper.github.graphql import GraphQL, graphql_url
 from bumper.rollout.statuses import Announced, CommitStatus
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.github import GitHubServer, Token
-from bumper.sandbox.github_content import User
-from bumper.sandbox.github_hosted import Hosted
+from bumper.systems.github.announced import AnnouncedBranch
+from bumper.systems.github.graphql import GraphQL, graphql_url
+from bumper_sandbox.git.server import GitServer
 
 NAME = "octo/platform"
 FLUX = User("flux[bot]")

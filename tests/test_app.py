@@ -11,15 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from git_remotes import FILES, TOKEN, WEB, hermetic
 from openapi import problems
+from sandbox_github.apps import Installation, RegisteredApp
+from sandbox_github.server import GitHubServer, Refusal
 
+from bumper.app.identity import Identity
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
-from bumper.git import Remote
-from bumper.github import GitHub
-from bumper.github.app import App
-from bumper.identity import Identity
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.github import GitHubServer, Refusal
-from bumper.sandbox.github_apps import Installation, RegisteredApp
+from bumper.systems.git import Remote
+from bumper.systems.github import GitHub
+from bumper.systems.github.app import App
+from bumper_sandbox.git.server import GitServer
 
 PLATFORM, SOURCE = "octo/platform", "octo/web"
 PUSH = {"contents": "write"}

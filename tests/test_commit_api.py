@@ -12,16 +12,16 @@ import httpx
 import pytest
 from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, remote
 from graphql_schema import problems
+from sandbox_github.content import User
+from sandbox_github.hosted import Hosted
+from sandbox_github.server import Answer, GitHubServer, Token
 
+from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import BumpError, Denied, LostRace, NoAccess, Refused, Transient, Unreachable, UsageError
-from bumper.git import Remote
-from bumper.github.commits import Commits
-from bumper.github.graphql import GraphQL, Home, graphql_url
-from bumper.landing import Landed, Proposal, land
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.github import Answer, GitHubServer, Token
-from bumper.sandbox.github_content import User
-from bumper.sandbox.github_hosted import Hosted
+from bumper.systems.git import Remote
+from bumper.systems.github.commits import Commits
+from bumper.systems.github.graphql import GraphQL, Home, graphql_url
+from bumper_sandbox.git.server import GitServer
 
 NAME = "octo/platform"
 MESSAGE = "Deploy web abc1234\n\nWEB: one goes to two.\n\nBump-Site: web\nBump-To: abc1234\n"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 from platforms import HandClock, Quiet
 
-from bumper.departing import Departed, depart
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
+from bumper.follow.removal import Departed, depart
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
 from bumper.rollout import Desired, Observation

@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from bumper import diagnosis
-from bumper.diagnosis import Finding, Mark, access, clocks, flux
-from bumper.diagnosis.access import Right
-from bumper.diagnosis.flux import Installation
+from bumper.doctor import access, clocks, finding, flux
+from bumper.doctor.access import Right
+from bumper.doctor.finding import Finding, Mark
+from bumper.doctor.flux import Installation
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
-from bumper.report import plain
+from bumper.publish.report import plain
 from bumper.revision import Revision
 from bumper.rollout import Desired, Observation
-from bumper.sandbox.rights import Access, Rights
+from bumper_sandbox.kubernetes.rights import Access, Rights
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 GATE = "--feature-gates=CancelHealthCheckOnNewRevision=true"
@@ -33,7 +33,7 @@ FINDINGS = [
 
 class TestTelling:
     def test_the_whole_text_is_in_the_order_of_a_deploy(self) -> None:
-        assert [plain(line) for line in diagnosis.lines(FINDINGS)] == [
+        assert [plain(line) for line in finding.lines(FINDINGS)] == [
             "git",
             "  ✓ https://git.example/platform: may be pushed to",
             "registry",
@@ -57,7 +57,7 @@ class TestTelling:
             "no deploy gets out without the right to push, whoever wants it",
             "pass another one",
         )
-        assert [plain(line) for line in diagnosis.lines([one], 60)][1:-1] == [
+        assert [plain(line) for line in finding.lines([one], 60)][1:-1] == [
             "  ✗ https://git.example/a-long-name-of-an-owner/platform: no",
             "    access: the token is not valid there",
             "      why  no deploy gets out without the right to push,",
@@ -69,18 +69,18 @@ class TestTelling:
     @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=9))
     def test_a_break_loses_no_word(self, word: str) -> None:
         one = Finding("git", "platform", Mark.WARNING, " ".join([word] * 20), " ".join([word] * 30), word)
-        wide, narrow = (" ".join(map(plain, diagnosis.lines([one], width))) for width in (0, 50))
+        wide, narrow = (" ".join(map(plain, finding.lines([one], width))) for width in (0, 50))
         assert narrow.split() == wide.split()
 
     @pytest.mark.parametrize(("count", "code"), [(3, 0), (4, 6), (0, 0)])
     def test_only_what_is_missing_counts(self, count: int, code: int) -> None:
-        assert diagnosis.exit_code(FINDINGS[:count]) == code
-        assert diagnosis.as_data(FINDINGS[:count])["exitCode"] == code
-        verdict = plain(diagnosis.lines(FINDINGS[:count])[-1]).partition(":")[0]
+        assert finding.exit_code(FINDINGS[:count]) == code
+        assert finding.as_data(FINDINGS[:count])["exitCode"] == code
+        verdict = plain(finding.lines(FINDINGS[:count])[-1]).partition(":")[0]
         assert verdict == ("Not ready" if code else "Ready to deploy")
 
     def test_json_says_all_of_it(self) -> None:
-        assert diagnosis.as_data(FINDINGS[2:3])["findings"] == [
+        assert finding.as_data(FINDINGS[2:3])["findings"] == [
             {
                 "area": "cluster",
                 "subject": "east: web",

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bumper.errors import BumpError, ImageMissing, NoAccess, RepositoryMissing, Transient, Unreachable
-from bumper.registry.distribution import Answer, Challenge, Document, failure, parse_challenges, retry_after_s
+from bumper.systems.registry.distribution import (
+    Answer,
+    Challenge,
+    Document,
+    failure,
+    parse_challenges,
+    retry_after_s,
+)
 
 
 def errors(code: str, message: str = "said so") -> bytes:

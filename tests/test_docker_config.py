@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from bumper.registry.docker_config import Credential, DockerConfig, parse_helper_answer
+from bumper.systems.registry.docker_config import Credential, DockerConfig, parse_helper_answer
 
 
 def config(**fields: object) -> DockerConfig:

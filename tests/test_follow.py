@@ -10,9 +10,9 @@ from platforms import HandClock, Quiet
 from trees import MemoryTree
 
 from bumper.errors import NoAccess, Outcome, Transient
-from bumper.follow import Followed, follow
+from bumper.follow.cluster import Followed, follow
+from bumper.follow.revisions import Lineage
 from bumper.image import ImageReference
-from bumper.lineage import Lineage
 from bumper.objects import ObjectKey
 from bumper.request import Choice
 from bumper.revision import Revision

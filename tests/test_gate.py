@@ -5,16 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from platforms import HandClock, Quiet, files, remote, server
 
-from bumper import history, pipeline
-from bumper.admission import Nodes
-from bumper.assembly import SystemClock
+from bumper import history
+from bumper.app.wiring import SystemClock
+from bumper.deploy import pipeline
+from bumper.deploy.image_policy import Nodes
+from bumper.deploy.pipeline import Landed, Plan
 from bumper.errors import FieldUnsafe, ImageMissing, PlatformMissing, ProvenanceMismatch, RepositoryMissing
 from bumper.image import ImageReference
-from bumper.pipeline import Landed, Plan
-from bumper.registry import Registry
 from bumper.request import Deadlines, Request, Wanted
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.registry import RegistryServer
+from bumper.systems.registry import Registry
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.registry.server import RegistryServer
 
 WEB = "k8s/web/deployment.yaml"
 OVERLAY = "k8s/web/kustomization.yaml"

@@ -18,8 +18,8 @@ from git_remotes import (
 )
 
 from bumper.errors import NoAccess, Refused, Transient, Unreachable, UsageError
-from bumper.sandbox.git_server import GitServer
 from bumper.tree import Entry
+from bumper_sandbox.git.server import GitServer
 
 
 @pytest.fixture

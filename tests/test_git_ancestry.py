@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from git_remotes import FILES, TOKEN, WEB, commit_directly, git, hermetic, objects, remote
 
-from bumper.git import Remote
-from bumper.sandbox.git_server import GitServer
+from bumper.systems.git import Remote
+from bumper_sandbox.git.server import GitServer
 
 
 @pytest.fixture

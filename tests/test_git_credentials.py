@@ -9,9 +9,9 @@ import pytest
 from git_remotes import FILES, TOKEN, WEB, content, foreign, git, hermetic, hook, remote
 
 from bumper.errors import BumpError, Denied, NoAccess, UsageError
-from bumper.git import Remote, origin_of
-from bumper.git.address import Address, environment, is_url
-from bumper.sandbox.git_server import GitServer
+from bumper.systems.git import Remote, origin_of
+from bumper.systems.git.address import Address, environment, is_url
+from bumper_sandbox.git.server import GitServer
 
 # In every form that it has on its way.
 SECRETS = [

@@ -9,10 +9,10 @@ import pytest
 from git_remotes import FILES, TOKEN, git, hermetic, remote
 
 from bumper.errors import UsageError
-from bumper.git import Clone, Remote
 from bumper.history import Deploy, Origin, Recorded, compose
 from bumper.image import ImageReference
-from bumper.sandbox.git_server import GitServer
+from bumper.systems.git import Clone, Remote
+from bumper_sandbox.git.server import GitServer
 
 NOTES = "refs/notes/bump"
 ENDING = '{"site":"web","outcome":"%s","reason":"R","seconds":1.5,"at":"2026-03-04T05:06:0%dZ","tag":"%s"}'

@@ -7,7 +7,7 @@ from git_remotes import git
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bumper.git.objects import TreeEntry, format_tree, parse_commit, parse_tree
+from bumper.systems.git.objects import TreeEntry, format_tree, parse_commit, parse_tree
 
 SHA = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8)

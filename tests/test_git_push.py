@@ -11,8 +11,8 @@ import pytest
 from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, hermetic, hook, remote
 
 from bumper.errors import BumpError, Denied, LostRace, Transient, Unreachable, UsageError
-from bumper.git import Remote
-from bumper.sandbox.git_server import GitServer
+from bumper.systems.git import Remote
+from bumper_sandbox.git.server import GitServer
 
 WRITERS = 16
 

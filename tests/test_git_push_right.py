@@ -7,7 +7,7 @@ import pytest
 from git_remotes import FILES, TOKEN, commit_directly, git, hermetic, remote
 
 from bumper.errors import Denied, NoAccess, Transient
-from bumper.sandbox.git_server import GitServer
+from bumper_sandbox.git.server import GitServer
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from bumper.errors import BumpError, Denied, LostRace, NoAccess, Transient, Unreachable, UsageError
-from bumper.git.rejections import MissingRef, NotSent, failure, rejection
+from bumper.systems.git.rejections import MissingRef, NotSent, failure, rejection
 
 PLACE = "https://git.example/o/platform.git"
 

@@ -10,8 +10,8 @@ import pytest
 from git_remotes import FILES, TOKEN, WEB, command_lines, content, git, hermetic, remote
 
 from bumper.errors import NoAccess, UsageError
-from bumper.git import Remote, checkout_root, origin_of
-from bumper.sandbox.git_server import GitServer
+from bumper.systems.git import Remote, checkout_root, origin_of
+from bumper_sandbox.git.server import GitServer
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 from openapi import problems
+from sandbox_github.content import Pull, User
+from sandbox_github.server import LONGEST_BODY, Answer, Exchange, GitHubServer, Token
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
-from bumper.github import GitHub, runner
-from bumper.sandbox.github import LONGEST_BODY, Answer, Exchange, GitHubServer, Token
-from bumper.sandbox.github_content import Pull, User
-from bumper.story.comment import MARKER, Posted
+from bumper.publish.comment import MARKER, Posted
+from bumper.systems.github import GitHub, runner
 
 REPOSITORY = "octo/site"
 MERGED, OPEN, OTHER = "a" * 40, "b" * 40, "c" * 40

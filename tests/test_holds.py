@@ -11,20 +11,23 @@ from hypothesis import strategies as st
 from platforms import Quiet, deployment, files, kustomization, remote, server
 from trees import MemoryTree
 
-from bumper import holding, holds, pipeline, platform
-from bumper.assembly import SystemClock
+from bumper import platform
+from bumper.app.wiring import SystemClock
+from bumper.build_order import Decision, Order
+from bumper.deploy import pipeline
+from bumper.deploy.hold import annotations
+from bumper.deploy.hold import change as holding
+from bumper.deploy.hold.annotations import Hold
+from bumper.deploy.hold.change import Wish
+from bumper.deploy.hold_guard import HoldGuard
+from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import FieldMissing, FieldUnsafe, Refused
 from bumper.history import Origin
-from bumper.hold_guard import HoldGuard
-from bumper.holding import Wish
-from bumper.holds import Hold
 from bumper.image import ImageReference, Manifest
 from bumper.manifest.document import Document, documents
-from bumper.ordering import Decision, Order
-from bumper.pipeline import Admission, Change
-from bumper.registry import Registry
 from bumper.request import Deadlines, Request, Wanted
-from bumper.sandbox.registry import RegistryServer
+from bumper.systems.registry import Registry
+from bumper_sandbox.registry.server import RegistryServer
 
 NOW = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 FREEZE = Hold("Black Friday: no changes", "ann", NOW, datetime(2026, 12, 1, 8, 0, tzinfo=UTC))
@@ -63,26 +66,26 @@ def annotated(*lines: str) -> Document:
 @pytest.mark.parametrize("hold", [FREEZE, FOR_EVER, Hold("1"), replace(FREEZE, rejected="abc1234")])
 def test_a_hold_is_read_as_it_was_applied_and_lifting_it_restores_the_bytes(layout: str, hold: Hold) -> None:
     content = layout.encode()
-    assert holds.read(web(content)) is None
+    assert annotations.read(web(content)) is None
 
-    after = holds.apply(content, web(content), hold)
+    after = annotations.apply(content, web(content), hold)
 
-    found = holds.read(web(after))
+    found = annotations.read(web(after))
     assert found
     assert replace(found, place="") == hold
-    assert holds.apply(after, web(after), hold) == after
-    assert holds.lift(after, web(after)) == content
-    assert holds.lift(content, web(content)) == content
+    assert annotations.apply(after, web(after), hold) == after
+    assert annotations.lift(after, web(after)) == content
+    assert annotations.lift(content, web(content)) == content
 
 
 def test_what_is_written() -> None:
-    after = holds.apply(BLOCK.encode(), web(BLOCK.encode()), FREEZE).decode()
+    after = annotations.apply(BLOCK.encode(), web(BLOCK.encode()), FREEZE).decode()
     assert after == BLOCK.replace(
         "spec:",
         '  annotations:\n    bump/hold: "Black Friday: no changes"\n    bump/hold-by: ann\n'
         '    bump/hold-since: "2026-11-23T11:00:00Z"\n    bump/hold-until: "2026-12-01T08:00:00Z"\nspec:',
     )
-    found = holds.read(web(after.encode()))
+    found = annotations.read(web(after.encode()))
     assert found
     assert found.place == "f.yaml:7"
     assert str(found) == (
@@ -91,16 +94,16 @@ def test_what_is_written() -> None:
 
 
 def test_another_hold_takes_the_place_of_the_first() -> None:
-    first = holds.apply(BLOCK.encode(), web(BLOCK.encode()), replace(FREEZE, rejected="abc1234"))
-    second = holds.apply(first, web(first), FOR_EVER)
-    assert holds.read(web(second)) == replace(FOR_EVER, place="f.yaml:7")
-    assert holds.lift(second, web(second)) == BLOCK.encode()
+    first = annotations.apply(BLOCK.encode(), web(BLOCK.encode()), replace(FREEZE, rejected="abc1234"))
+    second = annotations.apply(first, web(first), FOR_EVER)
+    assert annotations.read(web(second)) == replace(FOR_EVER, place="f.yaml:7")
+    assert annotations.lift(second, web(second)) == BLOCK.encode()
 
 
 def test_only_the_document_that_is_meant_changes() -> None:
     content = LAYOUTS["the second document"].encode()
-    after = holds.apply(content, web(content), FREEZE)
-    assert [one.key.name for one in documents(after, "f.yaml") if holds.read(one)] == ["web"]
+    after = annotations.apply(content, web(content), FREEZE)
+    assert [one.key.name for one in documents(after, "f.yaml") if annotations.read(one)] == ["web"]
 
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=30).filter(
@@ -115,11 +118,11 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_
 def test_the_law_of_a_hold(layout: str, reason: str, by: str, until: datetime | None) -> None:
     hold = Hold(reason, by, NOW, until.replace(microsecond=0) if until else None)
     content = layout.encode()
-    after = holds.apply(content, web(content), hold)
-    found = holds.read(web(after))
+    after = annotations.apply(content, web(content), hold)
+    found = annotations.read(web(after))
     assert found is not None
     assert replace(found, place="") == hold
-    assert holds.lift(after, web(after)) == content
+    assert annotations.lift(after, web(after)) == content
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_a_hold_ends_at_its_time(until: datetime | None, at: datetime, is_held: 
     ],
 )
 def test_a_time_that_was_written_by_hand(written: str, until: datetime) -> None:
-    found = holds.read(annotated("bump/hold: why", f'bump/hold-until: "{written}"'))
+    found = annotations.read(annotated("bump/hold: why", f'bump/hold-until: "{written}"'))
     assert found
     assert (found.until, found.unread) == (until, "")
 
@@ -168,7 +171,7 @@ def test_a_time_that_was_written_by_hand(written: str, until: datetime) -> None:
     ],
 )
 def test_what_cannot_be_read_holds_and_is_told_with_its_line(lines: list[str], unread: str) -> None:
-    found = holds.read(annotated(*lines))
+    found = annotations.read(annotated(*lines))
     assert found
     assert found.holds_at(datetime.max.replace(tzinfo=UTC))
     assert found.unread.startswith(unread)
@@ -178,7 +181,7 @@ def test_what_cannot_be_read_holds_and_is_told_with_its_line(lines: list[str], u
 
 @pytest.mark.parametrize("line", ["bumper/hold: x", "hold: x", "bump/holder: x", "bump/other: x"])
 def test_other_annotations_are_no_hold(line: str) -> None:
-    assert holds.read(annotated(line)) is None
+    assert annotations.read(annotated(line)) is None
 
 
 def test_a_mapping_that_an_alias_repeats_is_not_held() -> None:
@@ -187,12 +190,12 @@ def test_a_mapping_that_an_alias_repeats_is_not_held() -> None:
     )
     shared = content.replace("  name: web", "  name: web\n  annotations: *m").encode()
     with pytest.raises(FieldUnsafe, match=r"^f\.yaml:\d+: "):
-        holds.apply(shared, web(shared), FREEZE)
+        annotations.apply(shared, web(shared), FREEZE)
 
 
 def test_a_text_that_flux_would_take_for_a_variable_is_refused() -> None:
     with pytest.raises(FieldUnsafe, match=r"^f\.yaml:4: .*variable"):
-        holds.apply(BLOCK.encode(), web(BLOCK.encode()), replace(FREEZE, reason="for ${WHO}"))
+        annotations.apply(BLOCK.encode(), web(BLOCK.encode()), replace(FREEZE, reason="for ${WHO}"))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +220,7 @@ def test_a_text_that_flux_would_take_for_a_variable_is_refused() -> None:
     ],
 )
 def test_the_message_of_the_commit(sites: list[str], hold: Hold | None, expected: str) -> None:
-    said = holds.message(sites, ["k8s/web.yaml"] * len(sites), hold, "why", Origin(requested_by="ann"))
+    said = annotations.message(sites, ["k8s/web.yaml"] * len(sites), hold, "why", Origin(requested_by="ann"))
     assert said == expected
 
 
@@ -252,7 +255,7 @@ def asked(
     place = "k8s/flux-system/web-sync.yaml"
     if hold:
         site = platform.find(MemoryTree(found), "web").site
-        found[place] = holds.apply(found[place], site.document, hold)
+        found[place] = annotations.apply(found[place], site.document, hold)
     # The hold is in the way of nothing else: the image of the site is found as before.
     target = platform.find(MemoryTree(found), "web")
     assert target.image == ImageReference("reg.io/web", "1.0")
@@ -410,6 +413,6 @@ def test_a_site_may_be_named_by_another_kustomization(url: str) -> None:
 
 def test_times_are_told_in_utc() -> None:
     zone = timezone(timedelta(hours=1))
-    assert holds.written(datetime(2026, 12, 1, 9, 0, tzinfo=zone)) == "2026-12-01T08:00:00Z"
-    assert holds.shown(datetime(2026, 12, 1, 9, 0, tzinfo=zone)) == "2026-12-01 08:00 UTC"
-    assert holds.written(None) == ""
+    assert annotations.written(datetime(2026, 12, 1, 9, 0, tzinfo=zone)) == "2026-12-01T08:00:00Z"
+    assert annotations.shown(datetime(2026, 12, 1, 9, 0, tzinfo=zone)) == "2026-12-01 08:00 UTC"
+    assert annotations.written(None) == ""

@@ -5,16 +5,17 @@ from collections.abc import Iterator
 
 import pytest
 from openapi import problems
+from sandbox_github.content import User
+from sandbox_github.rules import Ruleset
+from sandbox_github.server import GitHubServer, Token
 
-from bumper.diagnosis import Finding, Mark, hosting
-from bumper.diagnosis.hosting import Hosting, Rule
+from bumper.doctor import hosting
+from bumper.doctor.finding import Finding, Mark
+from bumper.doctor.hosting import Hosting, Rule
 from bumper.errors import BumpError, NoAccess
-from bumper.github import branch
-from bumper.github.api import Missing
-from bumper.github.graphql import Home
-from bumper.sandbox.github import GitHubServer, Token
-from bumper.sandbox.github_content import User
-from bumper.sandbox.github_rules import Ruleset
+from bumper.systems.github import branch
+from bumper.systems.github.api import Missing
+from bumper.systems.github.graphql import Home
 
 REPOSITORY = "octo/platform"
 PULL_REQUEST = {

@@ -7,8 +7,8 @@ from platforms import HandClock, Quiet
 from test_statuses import BEFORE, DESIRED, LATER, NEW, NEWER, OTHER_CLUSTER, OURS, WEB, failure, success
 
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
-from bumper.follow import Followed
-from bumper.listening import Awaited, listen
+from bumper.follow.cluster import Followed
+from bumper.follow.commit_statuses import Awaited, listen
 from bumper.rollout import Desired, RevisionFacts
 from bumper.rollout.statuses import Announced, CommitStatus, Proof
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from git_remotes import FILES, git, hermetic, hook, remote
 
-from bumper import noting
+from bumper.app import outcome_notes
 from bumper.errors import BumpError, Denied, LostRace, Outcome, Transient
 from bumper.history import Ending, ending
 from bumper.image import ImageReference
-from bumper.report import Report, SiteReport
+from bumper.publish.report import Report, SiteReport
 from bumper.revision import Revision
 from bumper.rollout import Verdict
-from bumper.sandbox.git_server import GitServer
+from bumper_sandbox.git.server import GitServer
 
 REF = "refs/notes/bump"
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -190,7 +190,7 @@ def test_sixteen_runs_that_write_at_once_lose_nothing(server: GitServer) -> None
         }
         with remote(server) as ours:
             barrier.wait()
-            noting.write(ours, found, clock, timeout_s=120)
+            outcome_notes.write(ours, found, clock, timeout_s=120)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(run, range(16)))
@@ -229,7 +229,9 @@ def test_a_host_that_refuses_the_ref_is_told_at_once(server: GitServer) -> None:
         remote(server) as ours,
         pytest.raises(Denied, match=r"refs/notes/bump refuses the push.*no notes here"),
     ):
-        noting.write(ours, {tip(server): [Ending("web", "ready", "Ready", 1.0, AT, "1")]}, SystemClock())
+        outcome_notes.write(
+            ours, {tip(server): [Ending("web", "ready", "Ready", 1.0, AT, "1")]}, SystemClock()
+        )
 
 
 def test_only_what_is_needed_is_fetched(server: GitServer) -> None:
@@ -270,15 +272,15 @@ class Stubborn:
 def test_what_may_heal_is_tried_again_up_to_the_deadline() -> None:
     one = Ending("web", "ready", "Ready", 1.0, AT, "1")
     healed = Stubborn([LostRace("lost"), Transient("cut off"), LostRace("lost")])
-    noting.write(healed, {"c": [one]}, healed)
+    outcome_notes.write(healed, {"c": [one]}, healed)
     assert healed.written == [("c", [ending.line(one)])]
     never = Stubborn([LostRace("lost")] * 10_000)
     with pytest.raises(LostRace):
-        noting.write(never, {"c": [one]}, never, timeout_s=20)
+        outcome_notes.write(never, {"c": [one]}, never, timeout_s=20)
     assert 10 < never.at_s < 20
     refused = Stubborn([Denied("no")])
     with pytest.raises(Denied):
-        noting.write(refused, {"c": [one]}, refused)
+        outcome_notes.write(refused, {"c": [one]}, refused)
     assert refused.at_s == 0
 
 
@@ -301,7 +303,7 @@ def test_every_verdict_of_a_followed_site_is_noted_at_its_commit() -> None:
         ),
         seconds=7.5,
     )
-    assert noting.endings(report, AT, "https://ci.example/7") == {
+    assert outcome_notes.endings(report, AT, "https://ci.example/7") == {
         here.sha: [
             Ending("web", "ready", "Because", 7.5, AT, "2.0", "east", "https://ci.example/7"),
             Ending("web", "failed", "Because", 7.5, AT, "2.0", "west", "https://ci.example/7"),

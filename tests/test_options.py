@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from bumper import options
+from bumper.commands import options
 from bumper.errors import UsageError
 from bumper.history import Origin
 from bumper.request import Wanted

@@ -14,23 +14,23 @@ import pytest
 from git_remotes import git
 from openapi import problems
 from platforms import Quiet, files, remote, server
+from sandbox_github.content import User
+from sandbox_github.server import Answer, GitHubServer, Token
 
-from bumper import pipeline
-from bumper.assembly import SystemClock
+from bumper.app.wiring import SystemClock
+from bumper.build_order import Decision, Order, Witness
+from bumper.deploy import pipeline
+from bumper.deploy.order_guard import OrderGuard
+from bumper.deploy.pipeline import Landed
 from bumper.errors import Refused
-from bumper.git import Checkout
-from bumper.github.comparison import Comparison
 from bumper.history import Origin, records
-from bumper.order_guard import OrderGuard
-from bumper.ordering import Decision, Order, Witness
-from bumper.pipeline import Landed
-from bumper.registry import Registry
+from bumper.ports import Ancestry
 from bumper.request import Deadlines, Request, Wanted
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.github import Answer, GitHubServer, Token
-from bumper.sandbox.github_content import User
-from bumper.sandbox.registry import RegistryServer
-from bumper.systems import Ancestry
+from bumper.systems.git import Checkout
+from bumper.systems.github.comparison import Comparison
+from bumper.systems.registry import Registry
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.registry.server import RegistryServer
 
 WEB = "k8s/web/deployment.yaml"
 REVISION = "org.opencontainers.image.revision"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bumper.ordering import (
+from bumper.build_order import (
     SIDE_BY_SIDE_S,
     Order,
     by_common_ancestor,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bumper.landing import Proposal
+from bumper.deploy.commit.push import Proposal
 from bumper.manifest import diff
 
 TEN = b"".join(b"line %d\n" % at for at in range(1, 11))

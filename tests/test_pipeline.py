@@ -9,17 +9,17 @@ from functools import partial
 import pytest
 from platforms import HandClock, Quiet, files, remote, server
 
-from bumper import gate, pipeline
-from bumper.assembly import SystemClock
+from bumper.app.wiring import SystemClock
+from bumper.deploy import image_gate, pipeline
+from bumper.deploy.pipeline import Landed
 from bumper.errors import Contention, Denied, ImageMissing, Refused
-from bumper.git import Remote
-from bumper.pipeline import Landed
-from bumper.registry import Registry
 from bumper.request import Deadlines, Request, Wanted
 from bumper.revision import Revision
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.registry import RegistryServer
+from bumper.systems.git import Remote
+from bumper.systems.registry import Registry
 from bumper.tree import Tree
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.registry.server import RegistryServer
 
 WEB = "k8s/web/deployment.yaml"
 API = "k8s/api/deployment.yaml"
@@ -256,7 +256,7 @@ def test_two_sites_that_share_a_field_are_not_both_written(platform: Platform) -
         targets = pipeline.find_targets(asked, tree)
         targets["api"] = targets["web"]
         registry = Registry(environ={}, clock=SystemClock())
-        manifests = gate.resolve(asked, targets, registry, SystemClock(), Quiet())
+        manifests = image_gate.resolve(asked, targets, registry, SystemClock(), Quiet())
         manifests["api"] = replace(manifests["api"], image=manifests["web"].image.with_tag("3.0"))
         registry.close()
         with pytest.raises(Refused, match="web and api would both change this field"):

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 import pytest
 from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, remote
 from graphql_schema import problems
+from sandbox_github.content import User
+from sandbox_github.hosted import Hosted, OpenPull
+from sandbox_github.server import Answer, GitHubServer, Token
 
+from bumper.deploy.commit.pull_request import POLL_S, Merging
+from bumper.deploy.commit.pull_state import Pull, Step, branch_of, judge, sites_of
+from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import BumpError, Contention, Denied, Refused, Transient, Unmerged
-from bumper.git import Remote
-from bumper.github.commits import Commits
-from bumper.github.graphql import GraphQL, graphql_url
-from bumper.github.pulls import PullRequests
-from bumper.landing import Landed, Proposal, land
-from bumper.merging import POLL_S, Merging
-from bumper.pull import Pull, Step, branch_of, judge, sites_of
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.github import Answer, GitHubServer, Token
-from bumper.sandbox.github_content import User
-from bumper.sandbox.github_hosted import Hosted, OpenPull
+from bumper.systems.git import Remote
+from bumper.systems.github.commits import Commits
+from bumper.systems.github.graphql import GraphQL, graphql_url
+from bumper.systems.github.pulls import PullRequests
+from bumper_sandbox.git.server import GitServer
 
 NAME = "octo/platform"
 OLD = FILES[WEB]

@@ -12,8 +12,8 @@ from platforms import HandClock, Quiet
 from test_follow import BEFORE, DESIRED, NEW, OLD, OURS, History, Scripted, look
 
 from bumper.errors import NoAccess, Outcome, Transient, UsageError
-from bumper.follow import Followed, follow
-from bumper.lineage import Lineage
+from bumper.follow.cluster import Followed, follow
+from bumper.follow.revisions import Lineage
 from bumper.objects import ObjectKey
 from bumper.recording import NoFacts, Player, Recorder, Subject, read, strip
 from bumper.recording.encoding import decode_desired, encode_desired

@@ -10,7 +10,7 @@ from registries import REAL, Opener, Serve, docker_registry, login, paths, push_
 
 from bumper.errors import ImageAmbiguous, ImageMissing, RepositoryMissing
 from bumper.image import ImageReference
-from bumper.sandbox.registry import Fault, RegistryServer
+from bumper_sandbox.registry.server import Fault, RegistryServer
 
 pytest_plugins = ["registry_fixtures"]
 

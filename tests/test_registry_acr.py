@@ -11,10 +11,10 @@ from registries import Opener, Serve, login, paths, reference, self_signed
 
 from bumper.errors import NoAccess
 from bumper.image import Manifest
-from bumper.registry.acr import AcrRegistry
-from bumper.registry.identity import authority_of, open_identity
-from bumper.sandbox.registry import Fault, RegistryServer
-from bumper.sandbox.registry_tokens import APPLICATION, OBJECT, TENANT
+from bumper.systems.registry.acr import AcrRegistry
+from bumper.systems.registry.identity import authority_of, open_identity
+from bumper_sandbox.registry.server import Fault, RegistryServer
+from bumper_sandbox.registry.tokens import APPLICATION, OBJECT, TENANT
 
 pytest_plugins = ["registry_fixtures"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bumper.errors import NoAccess
-from bumper.registry.credentials import from_docker, from_github
-from bumper.registry.docker_config import Credential
+from bumper.systems.registry.credentials import from_docker, from_github
+from bumper.systems.registry.docker_config import Credential
 
 # A helper as https://github.com/docker/docker-credential-helpers wants it: the server on stdin, one JSON object on stdout.
 HELPER = """#!/bin/sh

@@ -6,7 +6,7 @@ import pytest
 from registries import Opener, Serve, login, reference
 
 from bumper.errors import ImageMissing, NoAccess, Transient, Unreachable
-from bumper.sandbox.registry import Fault, RegistryServer
+from bumper_sandbox.registry.server import Fault, RegistryServer
 
 pytest_plugins = ["registry_fixtures"]
 

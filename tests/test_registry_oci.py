@@ -23,8 +23,8 @@ from registries import (
 )
 
 from bumper.errors import ImageMissing, NoAccess, Transient, Unreachable
-from bumper.registry import Registry
-from bumper.registry.acr import is_azure_name
+from bumper.systems.registry import Registry
+from bumper.systems.registry.acr import is_azure_name
 
 pytest_plugins = ["registry_fixtures"]
 

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
-from bumper import report
 from bumper.errors import FieldMissing, Outcome
 from bumper.image import ImageReference
-from bumper.journal import State, Step
-from bumper.report import Report, Sequel, SiteReport, plain
+from bumper.progress import State, Step
+from bumper.publish import report
+from bumper.publish.report import Report, Sequel, SiteReport, plain
 from bumper.revision import Revision
 from bumper.rollout import Stage, Verdict
 

@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from platforms import Quiet, files, remote, server
 
-from bumper import pipeline
-from bumper.assembly import SystemClock
+from bumper.app.wiring import SystemClock
+from bumper.deploy import pipeline
+from bumper.deploy.pipeline import Landed
+from bumper.deploy.rollback import Rejection, Return, RollbackGuard, way_back
 from bumper.errors import Refused
 from bumper.history import Ending, Origin, Record, Recorded
 from bumper.image import ImageReference
-from bumper.pipeline import Landed
-from bumper.registry import Registry
 from bumper.request import Deadlines, Request, Wanted
-from bumper.rollback import Rejection, Return, RollbackGuard, way_back
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.registry import RegistryServer
+from bumper.systems.registry import Registry
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.registry.server import RegistryServer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLACE = "k8s/web/deployment.yaml:9"

@@ -3,9 +3,9 @@ import re
 
 import pytest
 
-from bumper import report
-from bumper.journal import Journal, State, Step
-from bumper.terminal import Live, Log, open_board, open_terminal
+from bumper.progress import Journal, State, Step
+from bumper.publish import report
+from bumper.systems.terminal import Live, Log, open_board, open_terminal
 
 
 class Hand:

@@ -7,7 +7,7 @@ import pytest
 import recordings
 import situations
 
-from bumper import report
+from bumper.publish import report
 from bumper.rollout import Milestone, Moment, Timeline, judge
 
 

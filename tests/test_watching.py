@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bumper.assembly import SystemClock
-from bumper.git import Remote
-from bumper.kube import Cluster
-from bumper.overview import Row
-from bumper.sandbox.stack import Stack
-from bumper.watching import Picture, Watcher
+from bumper.app.wiring import SystemClock
+from bumper.status.table import Row
+from bumper.status.watch import Picture, Watcher
+from bumper.systems.git import Remote
+from bumper.systems.kube import Cluster
+from bumper_sandbox.stack import Stack
 
 K8S = Path(__file__).parents[1] / "k8s"
 SITE = "kevinryan-io"

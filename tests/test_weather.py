@@ -9,13 +9,13 @@ from kube.conftest import TIMEOUTS
 from platforms import Quiet
 from test_follow import History
 
-from bumper.assembly import SystemClock
+from benchmarks.fleet import AFTER, BEFORE, Fleet
+from bumper.app.wiring import SystemClock
 from bumper.errors import Outcome
-from bumper.follow import Followed, follow
-from bumper.kube import Cluster
-from bumper.lineage import Lineage
+from bumper.follow.cluster import Followed, follow
+from bumper.follow.revisions import Lineage
 from bumper.request import Choice
-from bumper.sandbox.fleet import AFTER, BEFORE, Fleet
+from bumper.systems.kube import Cluster
 
 
 @dataclass

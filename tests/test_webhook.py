@@ -12,7 +12,7 @@ from trees import MemoryTree, flux
 from bumper.objects import ObjectKey
 from bumper.platform import receivers
 from bumper.platform.receivers import HMAC, OIDC, Receiver
-from bumper.webhook import Webhook
+from bumper.systems.webhook import Webhook
 
 SOURCE = ObjectKey("GitRepository", "flux-system", "flux-system")
 BASE = "https://flux.example.org"

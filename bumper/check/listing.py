@@ -11,7 +11,7 @@ from typing import Any
 from bumper.check import Checked
 from bumper.check.finding import ERROR, Finding, Rule, Severity
 from bumper.check.rules import RULES
-from bumper.report import Line, Span
+from bumper.publish.report import Line, Span
 from bumper.rollout.verdict import printable
 
 _STYLES = {Severity.ERROR: ("✗", "bad"), Severity.WARNING: ("!", "warn")}

@@ -16,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bumper import report
 from bumper.commands import Context, deploy
 from bumper.errors import EXIT_CODES, BumpError, Outcome, UsageError
+from bumper.publish import report
 
 SUMMARY = "The main job as a step of a workflow. Inputs: BUMP_INPUT_SITE, BUMP_INPUT_SHA, … as action.yml sets them."
 # Input → option. A list has one entry on each line.
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Runs the job, writes outputs and annotations, and returns the job's exit code."""
-    from bumper.github import runner
+    from bumper.systems.github import runner
 
     with _kubeconfig(context) as environ, runner.stopped_commands(context.stdout):
         # The log of a step is one stream; what people read goes there, and the JSON comes back to us.

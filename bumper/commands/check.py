@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
-from bumper import check, options
+from bumper import check
 from bumper.check import ERROR, Finding, listing
-from bumper.commands import Context
+from bumper.commands import Context, options
 from bumper.errors import EXIT_CODES, Outcome, TreeMissing, UsageError
-from bumper.git.worktree import WorkTree
-from bumper.report import Line
-from bumper.terminal import open_terminal
+from bumper.publish.report import Line
+from bumper.systems.git.worktree import WorkTree
+from bumper.systems.terminal import open_terminal
 
 SUMMARY = "Finds what is wrong in a Flux tree before it is pushed: no cluster, no network."
 
@@ -73,14 +73,14 @@ def _as_text(context: Context) -> AbstractContextManager[None]:
     """In a workflow nothing that stands in a manifest becomes a command of the runner."""
     if context.environ.get("GITHUB_ACTIONS") != "true":
         return nullcontext()
-    from bumper.github.runner import stopped_commands
+    from bumper.systems.github.runner import stopped_commands
 
     return stopped_commands(context.stdout)
 
 
 def _annotate(context: Context, findings: Iterable[Finding], *, to_stderr: bool) -> None:
     """What GitHub shows beside the lines of the pull request."""
-    from bumper.github.runner import annotation
+    from bumper.systems.github.runner import annotation
 
     stream = context.stderr if to_stderr else context.stdout
     for one in findings:

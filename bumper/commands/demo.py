@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from bumper.commands import Context
 from bumper.errors import EXIT_BUG, UsageError
 from bumper.objects import condition
-from bumper.terminal import Log
+from bumper.systems.terminal import Log
 
 if TYPE_CHECKING:
-    from bumper.git import Remote
     from bumper.platform import Target
-    from bumper.sandbox.stack import Stack
+    from bumper.systems.git import Remote
+    from bumper_sandbox.stack import Stack
 
 SUMMARY = "Runs the main job on a platform that is simulated on this machine: git, registry, Kubernetes and Flux on loopback."
 # Any short SHA does: no site's source is part of the platform.
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Starts the sandbox, runs the real command against it, and returns that command's exit code."""
-    from bumper.sandbox.stack import Stack
+    from bumper_sandbox.stack import Stack
 
     log = Log(context.stdout, time.monotonic, name_sites=False)
     tree = _tree(arguments.tree, context)
@@ -130,7 +130,7 @@ def _target(stack: "Stack", asked: str | None) -> "Target":
 
 
 def _remote(stack: "Stack") -> "Remote":
-    from bumper.git import Remote
+    from bumper.systems.git import Remote
 
     return Remote(stack.url, token=stack.token, environ=stack.child_environ())
 
@@ -176,6 +176,6 @@ def _bump(stack: "Stack", site: str, options: Sequence[str], context: Context, l
 
 
 def _say(log: Log, text: str) -> None:
-    from bumper.report import Span
+    from bumper.publish.report import Span
 
     log.write([(Span(line),) for line in text.split("\n")])

@@ -4,10 +4,10 @@ import argparse
 from dataclasses import replace
 from functools import partial
 
-from bumper import options, returning
-from bumper.assembly import Assembly
-from bumper.commands import Context
-from bumper.delivery import Delivery, Errand
+from bumper.app import rollback
+from bumper.app.run import Delivery, Errand
+from bumper.app.wiring import Assembly
+from bumper.commands import Context, options
 from bumper.errors import UsageError
 from bumper.request import Deadlines, Request, Wanted
 
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             request = replace(asked, source=options.source(context.environ, repository.url))
             return Errand(request, parts.guards(request, repository, delivery.registry, delivery.journal))
 
-        remedy = partial(returning.remedy, asked, delivery)
+        remedy = partial(rollback.remedy, asked, delivery)
         return delivery.run(errand, remedy if arguments.auto_rollback else None)
 
 

@@ -8,17 +8,19 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bumper import diagnosis, examination, options, roster
-from bumper.assembly import Assembly
-from bumper.commands import Context
-from bumper.diagnosis import Finding, Mark, access, clocks, hosting, of_error
+from bumper.app import examine
+from bumper.app.wiring import Assembly
+from bumper.commands import Context, options
+from bumper.doctor import access, clocks, finding, hosting
+from bumper.doctor.finding import Finding, Mark, of_error
 from bumper.errors import BumpError, Refused, UsageError
 from bumper.revision import Revision
-from bumper.roster import Entry
-from bumper.terminal import width_of
+from bumper.status import sites as roster
+from bumper.status.sites import Entry
+from bumper.systems.terminal import width_of
 
 if TYPE_CHECKING:
-    from bumper.diagnosis.access import Right
+    from bumper.doctor.access import Right
 
 SUMMARY = (
     "Looks at the access and the settings that a deploy needs, changes nothing, and says what is missing."
@@ -64,11 +66,11 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             return _print_rbac(arguments, parts, context)
         findings = _examine(arguments, parts, context)
         if arguments.output == "json":
-            context.stdout.write(json.dumps(diagnosis.as_data(findings), indent=2) + "\n")
+            context.stdout.write(json.dumps(finding.as_data(findings), indent=2) + "\n")
         else:
             width = width_of(context.stdout, context.environ)
-            parts.terminal(name_sites=False).write(diagnosis.lines(findings, width))
-        return diagnosis.exit_code(findings)
+            parts.terminal(name_sites=False).write(finding.lines(findings, width))
+        return finding.exit_code(findings)
 
 
 def _print_rbac(arguments: argparse.Namespace, parts: Assembly, context: Context) -> int:
@@ -88,14 +90,14 @@ def _print_rbac(arguments: argparse.Namespace, parts: Assembly, context: Context
 
 
 def _rights(entries: Sequence[Entry]) -> tuple["Right", ...]:
-    from bumper.kube.rights import Subject, needed
+    from bumper.systems.kube.rights import Subject, needed
 
     return needed(Subject(one.desired, one.site.depends_on, one.pods_namespace) for one in entries)
 
 
 def _examine(arguments: argparse.Namespace, parts: Assembly, context: Context) -> list[Finding]:
     """All findings, in the order of a deploy. Git comes first: it says which images and objects matter."""
-    from bumper.kube import Timeouts
+    from bumper.systems.kube import Timeouts
 
     timeout_s = arguments.timeout
     repository = parts.repository(timeout_s)
@@ -113,14 +115,14 @@ def _examine(arguments: argparse.Namespace, parts: Assembly, context: Context) -
         findings = [of_error("git", repository.url, error, why)]
     jobs: list[Callable[[], list[Finding]]] = []
     if tip:
-        jobs.append(lambda: examination.of_push(repository, tip))
+        jobs.append(lambda: examine.of_push(repository, tip))
     jobs.append(lambda: _of_hosting(repository.url, arguments, parts))
     registry = parts.registry(timeout_s)
-    jobs.append(lambda: examination.of_registries(registry, entries, _wall))
+    jobs.append(lambda: examine.of_registries(registry, entries, _wall))
     try:
         rights = _rights(entries)
         for cluster in parts.clusters(Timeouts(connect_s=timeout_s, answer_s=timeout_s)):
-            jobs.append(partial(examination.of_cluster, cluster, entries, rights, tip, _wall))
+            jobs.append(partial(examine.of_cluster, cluster, entries, rights, tip, _wall))
     except UsageError as error:
         findings.append(of_error("cluster", "kubeconfig", error, "a deploy would be pushed and not followed"))
     with ThreadPoolExecutor(len(jobs)) as pool:

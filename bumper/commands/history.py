@@ -9,9 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from bumper import options
-from bumper.assembly import Assembly
-from bumper.commands import Context
+from bumper.app.wiring import Assembly
+from bumper.commands import Context, options
 from bumper.errors import EXIT_CODES, Outcome
 from bumper.history import Recorded, of_site
 from bumper.history.table import Page, as_csv, as_json, lines

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bumper import holding, holds, options, report
-from bumper.assembly import Assembly
-from bumper.attempts import answered
-from bumper.commands import Context
+from bumper.app.wiring import Assembly
+from bumper.commands import Context, options
+from bumper.deploy.commit.push import Landed, land
+from bumper.deploy.hold import annotations
+from bumper.deploy.hold import change as holding
+from bumper.deploy.hold.annotations import Hold
+from bumper.deploy.hold.change import Held, Holding, Wish
 from bumper.errors import EXIT_CODES, Outcome, UsageError
 from bumper.history.trailers import one_line
-from bumper.holding import Held, Holding, Wish
-from bumper.holds import Hold
-from bumper.landing import Landed, land
-from bumper.report import Line, Span
+from bumper.publish import report
+from bumper.publish.report import Line, Span
+from bumper.retry import answered
 
 SUMMARY = "Keeps automation off a site: says so in git on its Flux Kustomization, until a time or until it is released."
 
@@ -118,7 +120,7 @@ def moment(text: str, now: datetime) -> datetime:
         raise UsageError(f"--until {text}: no calendar goes as far", hint="leave it out") from None
     if found <= now:
         raise UsageError(
-            f"--until {text}: {holds.shown(found)} has passed", hint="name a time that is still to come"
+            f"--until {text}: {annotations.shown(found)} has passed", hint="name a time that is still to come"
         )
     return found
 
@@ -215,7 +217,7 @@ def _hold_data(hold: Hold | None) -> dict[str, Any] | None:
     return {
         "reason": hold.reason,
         "by": hold.by,
-        "since": holds.written(hold.since) or None,
-        "until": holds.written(hold.until) or None,
+        "since": annotations.written(hold.since) or None,
+        "until": annotations.written(hold.until) or None,
         "rejected": hold.rejected or None,
     }

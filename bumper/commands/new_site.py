@@ -5,29 +5,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bumper import gate, onboarding, options
-from bumper.account import account
-from bumper.assembly import Assembly
-from bumper.attempts import answered
-from bumper.commands import Context
-from bumper.delivery import nodes_of
+from bumper import onboarding
+from bumper.app.account import account
+from bumper.app.run import nodes_of
+from bumper.app.tracker import Following
+from bumper.app.wiring import Assembly
+from bumper.commands import Context, options
+from bumper.deploy import image_gate
+from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import ImageAmbiguous, ImageMissing, Outcome, Unreachable, UsageError
-from bumper.following import Following
 from bumper.image import ImageReference
-from bumper.journal import Journal
-from bumper.landing import Landed, Proposal, land
 from bumper.onboarding import NO_IMAGE_YET, Addition, Wish
 from bumper.onboarding.message import of_addition
+from bumper.progress import Journal
+from bumper.publish.report import Report, SiteReport
 from bumper.recording import Subject
-from bumper.report import Report, SiteReport
 from bumper.request import Deadlines, Request, Wanted
+from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.rollout import Desired, Verdict
 
 if TYPE_CHECKING:
-    from bumper.git import Remote
-    from bumper.kube import Cluster
-    from bumper.registry import Registry
+    from bumper.systems.git import Remote
+    from bumper.systems.kube import Cluster
+    from bumper.systems.registry import Registry
 
 SUMMARY = "Adds a site in the hand of those that are there: its manifests, its sync file and the entry that lists it, in one commit."
 _MOST_LISTED = 8
@@ -202,7 +203,7 @@ def _image(
         platforms=tuple(arguments.platform),
         source=options.source(context.environ, repository.url),
     )
-    return gate.resolve(request, {name: target}, registry, parts.clock, journal, nodes)[name].image
+    return image_gate.resolve(request, {name: target}, registry, parts.clock, journal, nodes)[name].image
 
 
 def _only_tag(image: ImageReference, registry: "Registry", journal: Journal, name: str) -> str:

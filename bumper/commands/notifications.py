@@ -4,15 +4,16 @@ import argparse
 import json
 import re
 
-from bumper import notifications, options, report
-from bumper.assembly import Assembly
-from bumper.attempts import answered
-from bumper.commands import Context
+from bumper.app.wiring import Assembly
+from bumper.commands import Context, options
+from bumper.deploy.commit.push import Landed, land
 from bumper.errors import EXIT_CODES, Outcome, UsageError
-from bumper.landing import Landed, land
-from bumper.notifications import Addition, Wish
+from bumper.onboarding import notifications
 from bumper.onboarding.names import require_hosts
-from bumper.report import Line, Span
+from bumper.onboarding.notifications import Addition, Wish
+from bumper.publish import report
+from bumper.publish.report import Line, Span
+from bumper.retry import answered
 
 SUMMARY = "Writes the manifests by which Flux posts commit statuses on GitHub, for --follow github, and by which it can be poked."
 

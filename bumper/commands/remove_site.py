@@ -7,27 +7,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from bumper import holds, onboarding, options, report
-from bumper.assembly import Assembly
-from bumper.attempts import answered
-from bumper.commands import Context
+from bumper import onboarding
+from bumper.app.wiring import Assembly
+from bumper.commands import Context, options
 from bumper.commands.new_site import pushing
-from bumper.departing import Departed, depart
+from bumper.deploy.commit.push import Landed, Proposal, land
+from bumper.deploy.hold import annotations
 from bumper.errors import Outcome, Refused, UsageError, worst_exit_code
+from bumper.follow.removal import Departed, depart
 from bumper.image import ImageReference
-from bumper.journal import Journal
-from bumper.landing import Landed, Proposal, land
 from bumper.objects import ObjectKey
 from bumper.onboarding import Removal
 from bumper.onboarding.message import of_removal
-from bumper.report import Line, Span
+from bumper.progress import Journal
+from bumper.publish import report
+from bumper.publish.report import Line, Span
 from bumper.request import Deadlines
+from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.rollout import Desired, Verdict
-from bumper.terminal import Terminal
+from bumper.systems.terminal import Terminal
 
 if TYPE_CHECKING:
-    from bumper.git import Remote
+    from bumper.systems.git import Remote
 
 SUMMARY = "Takes a site away in one commit, after saying what Flux will delete with it; asks first."
 _NOTHING = ObjectKey("", "", "")
@@ -109,7 +111,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 def _plan(arguments: argparse.Namespace, context: Context, repository: "Remote") -> Plan:
     tip = repository.fetch(arguments.branch)
     removal = onboarding.plan_removal(repository.tree(tip), arguments.name)
-    hold = holds.read(removal.site.document)
+    hold = annotations.read(removal.site.document)
     if hold and hold.holds_at(datetime.now(UTC)):
         raise Refused(
             f"{hold.place}: {arguments.name} is not to be changed: {hold}",

@@ -2,12 +2,11 @@
 
 import argparse
 
-from bumper import options
-from bumper.assembly import Assembly
-from bumper.commands import Context
-from bumper.delivery import Delivery, Errand
+from bumper.app.rollback import rollback
+from bumper.app.run import Delivery, Errand
+from bumper.app.wiring import Assembly
+from bumper.commands import Context, options
 from bumper.request import Deadlines, Request, Wanted
-from bumper.returning import rollback
 
 SUMMARY = "Takes a site back to its last version that was Ready, keeps automation from bringing the rejected one again, follows it."
 

@@ -5,17 +5,17 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bumper import options, overview, roster, standing
-from bumper.assembly import Assembly
-from bumper.commands import Context
+from bumper.app.wiring import Assembly
+from bumper.commands import Context, options
 from bumper.errors import EXIT_INTERRUPTED, UsageError
-from bumper.follow import Cluster
-from bumper.lineage import Lineage
-from bumper.overview import Overview
+from bumper.follow.cluster import Cluster
+from bumper.follow.revisions import Lineage
 from bumper.request import Choice
 from bumper.revision import Revision
-from bumper.terminal import open_board
-from bumper.watching import Picture, Watcher
+from bumper.status import look, sites, table
+from bumper.status.table import Overview
+from bumper.status.watch import Picture, Watcher
+from bumper.systems.terminal import open_board
 
 SUMMARY = "Shows for every site what git wants, what Flux applied, what runs, and how that is to be judged."
 
@@ -58,15 +58,15 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         terminal = parts.terminal(name_sites=False)
         repository = parts.repository()
         tip = Revision(arguments.branch, repository.fetch(arguments.branch))
-        entries = roster.read(repository.tree(tip.sha), tip, arguments.site or "", choice)
+        entries = sites.read(repository.tree(tip.sha), tip, arguments.site or "", choice)
         lineage = Lineage(repository, choice, parts.clock)
-        rows = [row for cluster in clusters for row in standing.look(cluster, entries, lineage, parts.clock)]
+        rows = [row for cluster in clusters for row in look.look(cluster, entries, lineage, parts.clock)]
         shown = Overview(tip, tuple(rows), datetime.now(UTC), _notices(clusters))
         terminal.close()
         if arguments.output == "json":
-            context.stdout.write(json.dumps(overview.as_data(shown), indent=2) + "\n")
+            context.stdout.write(json.dumps(table.as_data(shown), indent=2) + "\n")
         else:
-            terminal.write(overview.details(shown) if arguments.site else overview.lines(shown))
+            terminal.write(table.details(shown) if arguments.site else table.lines(shown))
         return shown.exit_code if arguments.exit_code else 0
 
 
@@ -78,7 +78,7 @@ def _watch(
     context: Context,
 ) -> int:
     """Shows every picture until Ctrl-C, the only end there is: hence the exit code of an interruption."""
-    render = overview.details if arguments.site else overview.lines
+    render = table.details if arguments.site else table.lines
     board = open_board(context.stdout, context.environ)
     shown: Overview | None = None
     try:
@@ -95,9 +95,9 @@ def _watch(
                 if shown is None:
                     continue
                 if board.is_live:
-                    board.show([*render(shown), *overview.notices(shown)])
+                    board.show([*render(shown), *table.notices(shown)])
                 elif picture:
-                    board.add(overview.changes(before, shown))
+                    board.add(table.changes(before, shown))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     finally:

@@ -4,21 +4,21 @@ import argparse
 import re
 from pathlib import Path
 
-from bumper import options, recording
-from bumper.account import account
-from bumper.assembly import Assembly
-from bumper.attempts import answered
-from bumper.commands import Context
+from bumper import recording
+from bumper.app.account import account
+from bumper.app.tracker import Following
+from bumper.app.wiring import Assembly
+from bumper.commands import Context, options
+from bumper.deploy.pipeline import find_target
 from bumper.errors import UsageError
-from bumper.follow import follow
-from bumper.following import Following
-from bumper.pipeline import find_target
+from bumper.follow.cluster import follow
 from bumper.platform import Target, overrides
+from bumper.publish.story import Landing
 from bumper.recording import NoFacts, Player, Subject
 from bumper.request import Deadlines
+from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.rollout import Desired
-from bumper.story import Landing
 from bumper.tree import Tree
 
 SUMMARY = "Follows a commit that is already on the branch until the site is Ready, or says why it is not."

@@ -18,7 +18,7 @@ from typing import Any
 from bumper.history.ending import Ending
 from bumper.history.past import Recorded
 from bumper.image import is_tag
-from bumper.report import STYLES, Line, Span
+from bumper.publish.report import STYLES, Line, Span
 from bumper.rollout.verdict import printable
 
 SHORT_SHA = 7

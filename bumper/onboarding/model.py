@@ -7,7 +7,8 @@ share (`shape`).
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bumper import holds, platform
+from bumper import platform
+from bumper.deploy.hold import annotations
 from bumper.errors import FieldAmbiguous, FieldMissing, Refused
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind, fields
@@ -153,7 +154,9 @@ def model(landscape: Landscape, site: Site) -> Model:
         root,
         {path: landscape.reading.content(path) for path in sorted(own)}
         # A hold is meant for the model alone.
-        | {site.document.path: holds.lift(landscape.reading.content(site.document.path), site.document)},
+        | {
+            site.document.path: annotations.lift(landscape.reading.content(site.document.path), site.document)
+        },
         _listing(landscape, site),
         frozenset(others - names),
     )

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bumper.build_order import Decision, Order, Witness
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.image import ImageReference
-from bumper.journal import State, Step
 from bumper.objects import Object, ObjectKey
-from bumper.ordering import Decision, Order, Witness
+from bumper.progress import State, Step
 from bumper.revision import Revision
 from bumper.rollout import Desired, Observation, RevisionFacts
 from bumper.rollout.masking import mask

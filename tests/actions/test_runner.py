@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pytest
 from openapi import problems
+from sandbox_github.content import Pull, User
+from sandbox_github.server import GitHubServer, Token
 
 from actions.act import ROOT, Run, Runner, git
 from bumper.errors import NoAccess
-from bumper.git import Remote
-from bumper.github import GitHub
-from bumper.sandbox.github import GitHubServer, Token
-from bumper.sandbox.github_content import Pull, User
-from bumper.sandbox.stack import REPOSITORY, Stack
-from bumper.story.comment import MARKER
+from bumper.publish.comment import MARKER
+from bumper.systems.git import Remote
+from bumper.systems.github import GitHub
+from bumper_sandbox.stack import REPOSITORY, Stack
 
 SITE_REPOSITORY, PLATFORM = "octo/site", "octo/platform"
 SITE, OTHER_SITE = "kevinryan-io", "sddbook-com"

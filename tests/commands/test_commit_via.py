@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from git_remotes import git
 from graphql_schema import problems
+from sandbox_github.content import User
+from sandbox_github.hosted import Hosted, Rules
+from sandbox_github.server import GitHubServer, Token
 
 from bumper.cli import MAIN_COMMAND, parser_of
 from bumper.commands import action
-from bumper.sandbox.github import GitHubServer, Token
-from bumper.sandbox.github_content import User
-from bumper.sandbox.github_hosted import Hosted, Rules
-from bumper.sandbox.stack import REPOSITORY, Stack
+from bumper_sandbox.stack import REPOSITORY, Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 NAME = "octo/platform"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bumper.git import Remote
-from bumper.sandbox.stack import Stack
+from bumper.systems.git import Remote
+from bumper_sandbox.stack import Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 

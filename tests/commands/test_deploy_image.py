@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bumper.git import Remote
-from bumper.sandbox.stack import Stack
+from bumper.systems.git import Remote
+from bumper_sandbox.stack import Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 SITE = "kevinryan-io"

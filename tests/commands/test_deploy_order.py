@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from git_remotes import git
 from openapi import problems
+from sandbox_github.content import User
+from sandbox_github.server import GitHubServer, Token
 
-from bumper.git import Remote
-from bumper.sandbox.github import GitHubServer, Token
-from bumper.sandbox.github_content import User
-from bumper.sandbox.stack import Stack
+from bumper.systems.git import Remote
+from bumper_sandbox.stack import Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 SITE = "kevinryan-io"

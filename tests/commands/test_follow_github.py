@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from graphql_schema import problems
 from platforms import TOKEN, files
+from sandbox_github.content import User
+from sandbox_github.hosted import Hosted
+from sandbox_github.server import GitHubServer, Token
 
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.github import GitHubServer, Token
-from bumper.sandbox.github_content import User
-from bumper.sandbox.github_hosted import Hosted
-from bumper.sandbox.registry import RegistryServer
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.registry.server import RegistryServer
 
 NAME = "octo/platform"
 WEB, API = "kustomization/web/1a2b3c4d", "kustomization/api/1a2b3c4d"

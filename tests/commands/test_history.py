@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bumper.sandbox.stack import Stack
+from bumper_sandbox.stack import Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 SITE = "kevinryan-io"

@@ -15,9 +15,9 @@ import pytest
 
 from bumper.commands.hold import moment
 from bumper.errors import UsageError
-from bumper.git import Remote
 from bumper.objects import ObjectKey, at
-from bumper.sandbox.stack import Stack
+from bumper.systems.git import Remote
+from bumper_sandbox.stack import Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 NOW = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from platforms import TOKEN, files, remote
 
-from bumper.sandbox.git_server import GitServer
+from bumper_sandbox.git.server import GitServer
 
 FILE = "k8s/flux-system/notifications.yaml"
 LISTING = "k8s/flux-system/kustomization.yaml"

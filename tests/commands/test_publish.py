@@ -13,12 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from openapi import problems
+from sandbox_github.apps import Installation, RegisteredApp
+from sandbox_github.content import Pull, User
+from sandbox_github.deployments import Ledger
+from sandbox_github.server import GitHubServer, Token
 
-from bumper.sandbox.github import GitHubServer, Token
-from bumper.sandbox.github_apps import Installation, RegisteredApp
-from bumper.sandbox.github_content import Pull, User
-from bumper.sandbox.github_deployments import Ledger
-from bumper.sandbox.stack import REPOSITORY, Stack
+from bumper_sandbox.stack import REPOSITORY, Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 PLATFORM, SOURCE = "octo/platform", "octo/web"

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from git_remotes import git
 
-from bumper.git import Remote
 from bumper.objects import ObjectKey
-from bumper.sandbox.stack import REPOSITORY, Stack
+from bumper.systems.git import Remote
+from bumper_sandbox.stack import REPOSITORY, Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 

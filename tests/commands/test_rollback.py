@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from git_remotes import git
 
-from bumper.git import Remote
 from bumper.history import Recorded
-from bumper.sandbox.stack import Stack
+from bumper.systems.git import Remote
+from bumper_sandbox.stack import Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from terminals import ENTER, ERASE, LEAVE, Terminal, shown
 
-from bumper import holds
-from bumper.git import Remote
+from bumper.deploy.hold import annotations
 from bumper.manifest.document import documents
 from bumper.objects import ObjectKey, condition
-from bumper.sandbox.stack import Stack
+from bumper.systems.git import Remote
+from bumper_sandbox.stack import Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 
@@ -207,7 +207,7 @@ def test_a_hold_in_git_is_shown(stack: Stack) -> None:
         tip = remote.fetch("main")
         content = remote.tree(tip).read([path])[path]
         (document,) = (one for one in documents(content, path) if one.key.kind == "Kustomization")
-        held = holds.apply(content, document, holds.Hold("a frozen week", "ann"))
+        held = annotations.apply(content, document, annotations.Hold("a frozen week", "ann"))
         remote.push(remote.commit(tip, {path: held}, "Hold docs-kevinryan-io"), "main")
     code, stdout, stderr = status(stack)
     assert code == 0, stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bumper.sandbox.stack import Stack
+from bumper_sandbox.stack import Stack
 
 K8S = Path(__file__).parents[2] / "k8s"
 SITE = "kevinryan-io"

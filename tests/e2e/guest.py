@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bumper.kube import config, tls
-from bumper.sandbox.git_server import GitServer
+from bumper.systems.kube import config, tls
+from bumper_sandbox.git.server import GitServer
 
 from .access import create_account, delete_account, write_kubeconfig
 from .api import Api, Object

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
-from bumper.sandbox import pulls
-from bumper.sandbox.cluster import Cluster
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.kinds import Kind
-from bumper.sandbox.kubelet import Behaviour, Timing
-from bumper.sandbox.puller import Puller
-from bumper.sandbox.pulls import Pulled, PullError
-from bumper.sandbox.registry import RegistryServer
+from bumper_sandbox.cluster import Cluster
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.kubernetes import pulls
+from bumper_sandbox.kubernetes.kinds import Kind
+from bumper_sandbox.kubernetes.kubelet import Behaviour, Timing
+from bumper_sandbox.kubernetes.puller import Puller
+from bumper_sandbox.kubernetes.pulls import Pulled, PullError
+from bumper_sandbox.registry.server import RegistryServer
 
 from .api import KINDS, Object
 

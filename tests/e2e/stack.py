@@ -24,7 +24,7 @@ from typing import Self
 
 import httpx
 
-from bumper.sandbox.git_server import GitServer
+from bumper_sandbox.git.server import GitServer
 
 from . import crds, parts
 from .access import ADMINISTRATORS, Access

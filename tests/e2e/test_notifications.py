@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 from graphql_schema import problems as schema_problems
 from openapi import problems as openapi_problems
+from sandbox_github.content import User
+from sandbox_github.server import GitHubServer, Token
 
-from bumper.git import Remote
 from bumper.history import Origin
-from bumper.notifications import Wish, plan
 from bumper.objects import ObjectKey
+from bumper.onboarding.notifications import Wish, plan
 from bumper.platform.receivers import OIDC, Receiver
-from bumper.sandbox.github import GitHubServer, Token
-from bumper.sandbox.github_content import User
-from bumper.webhook import Webhook
+from bumper.systems.git import Remote
+from bumper.systems.webhook import Webhook
 
 from .fleet import Site, fleet
 from .looks import condition, eventually

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 from sandbox.states import Manifest, Names, deployment_states, flux_states
 
-from bumper.sandbox.store import Change
+from bumper_sandbox.kubernetes.store import Change
 
 from .platforms import Sandbox
 from .scenarios import SCENARIOS

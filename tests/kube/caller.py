@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bumper.errors import BumpError
-from bumper.kube import config
-from bumper.kube.connection import Connection, Timeouts
+from bumper.systems.kube import config
+from bumper.systems.kube.connection import Connection, Timeouts
 from kube.certificates import authority
 from kube.clock import Clock
 

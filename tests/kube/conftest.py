@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from bumper.image import ImageReference
-from bumper.kube import Cluster, Timeouts
 from bumper.objects import ObjectKey
 from bumper.rollout.observation import Desired
-from bumper.sandbox.api import ApiServer
-from bumper.sandbox.kinds import Kind, Kinds
-from bumper.sandbox.store import Manifest, Store
+from bumper.systems.kube import Cluster, Timeouts
+from bumper_sandbox.kubernetes.api import ApiServer
+from bumper_sandbox.kubernetes.kinds import Kind, Kinds
+from bumper_sandbox.kubernetes.store import Manifest, Store
 from kube.caller import Ask, Caller
 from kube.clock import Clock
 from kube.kubeconfigs import write_config

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bumper.errors import NoAccess, Transient, UsageError
-from bumper.kube import Cluster
 from bumper.objects import Object, ObjectKey, at
+from bumper.systems.kube import Cluster
 from kube.clock import Clock
 from kube.conftest import TIMEOUTS, World, desired
 from kube.kubeconfigs import runs, write_config, write_plugin

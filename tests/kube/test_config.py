@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bumper.errors import UsageError
-from bumper.kube import config
+from bumper.systems.kube import config
 
 SERVER = "https://10.0.0.1:6443"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
-from bumper.kube.refusals import Forbidden, Missing
+from bumper.systems.kube.refusals import Forbidden, Missing
 from kube.caller import Ask, encoded, trust
 from kube.certificates import authority
 from kube.kubeconfigs import write_config

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from bumper.kube import feeds
-from bumper.kube.kinds import EVENT, KUSTOMIZATION, POD, REPLICA_SET, WORKLOADS
-from bumper.kube.watch import Feed, Interest
 from bumper.objects import ObjectKey
 from bumper.rollout.observation import Observation
+from bumper.systems.kube import feeds
+from bumper.systems.kube.kinds import EVENT, KUSTOMIZATION, POD, REPLICA_SET, WORKLOADS
+from bumper.systems.kube.watch import Feed, Interest
 from kube.conftest import desired
 
 DEPLOYMENT = WORKLOADS[0]

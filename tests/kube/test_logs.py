@@ -1,6 +1,6 @@
 """The last lines of containers that crashed."""
 
-from bumper.kube import Cluster
+from bumper.systems.kube import Cluster
 from kube.conftest import World, crash, desired
 
 

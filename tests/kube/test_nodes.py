@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bumper.errors import NoAccess, Transient
-from bumper.kube import Cluster
+from bumper.systems.kube import Cluster
 from kube.clock import Clock
 from kube.conftest import TIMEOUTS, World
 from kube.kubeconfigs import write_config

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bumper.kube.proxy import proxy_for
+from bumper.systems.kube.proxy import proxy_for
 
 API = "https://10.1.2.3:6443"
 NAMED = "https://api.prod.example.com"

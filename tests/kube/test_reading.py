@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from bumper.errors import Transient
-from bumper.kube import Cluster
-from bumper.kube.reading import selector_text
 from bumper.objects import Object, ObjectKey
 from bumper.rollout.observation import Observation
+from bumper.systems.kube import Cluster
+from bumper.systems.kube.reading import selector_text
 from kube.clock import Clock
 from kube.conftest import World, desired
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bumper.errors import Transient, Unreachable
-from bumper.kube import Cluster
 from bumper.objects import Object, ObjectKey
+from bumper.systems.kube import Cluster
 from kube.clock import Clock
 from kube.conftest import desired
 from kube.kubeconfigs import write_config

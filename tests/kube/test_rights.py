@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.fleet import Fleet
 from bumper.errors import NoAccess
 from bumper.image import ImageReference
-from bumper.kube import Cluster
-from bumper.kube.rights import Subject, needed
 from bumper.objects import ObjectKey
 from bumper.rollout import Desired
-from bumper.sandbox.fleet import Fleet
+from bumper.systems.kube import Cluster
+from bumper.systems.kube.rights import Subject, needed
 from kube.clock import Clock
 
 SITE = Desired(

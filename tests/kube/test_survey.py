@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bumper.kube import Cluster
-from bumper.sandbox.fleet import Fleet
-from bumper.sandbox.kinds import DEPLOYMENT
+from benchmarks.fleet import Fleet
+from bumper.systems.kube import Cluster
+from bumper_sandbox.kubernetes.kinds import DEPLOYMENT
 from kube.clock import Clock
 
 PART_OF = {"app.kubernetes.io/part-of": "flux", "app.kubernetes.io/version": "v2.9.3"}

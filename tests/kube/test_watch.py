@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from bumper.kube import config
-from bumper.kube.api import Api
-from bumper.kube.connection import Connection
-from bumper.kube.kinds import EVENT, KUSTOMIZATION, POD, WORKLOADS
-from bumper.kube.watch import Feed, Interest, Watches
 from bumper.objects import ObjectKey
+from bumper.systems.kube import config
+from bumper.systems.kube.api import Api
+from bumper.systems.kube.connection import Connection
+from bumper.systems.kube.kinds import EVENT, KUSTOMIZATION, POD, WORKLOADS
+from bumper.systems.kube.watch import Feed, Interest, Watches
 from kube.clock import Clock
 from kube.conftest import TIMEOUTS
 from kube.kubeconfigs import write_config

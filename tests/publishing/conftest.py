@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from github_pages import NEW, OLD
+from sandbox_github.content import Pull, User
+from sandbox_github.server import GitHubServer, Token
 
-from bumper.github import GitHub
-from bumper.sandbox.github import GitHubServer, Token
-from bumper.sandbox.github_content import Pull, User
+from bumper.systems.github import GitHub
 
 REPOSITORY = "octo/web"
 HEAD, OTHER, BEFORE = NEW + "0" * 33, "b" * 40, OLD + "0" * 33

@@ -7,15 +7,15 @@ import httpx
 import pytest
 from github_pages import FAILED, NEW, OLD, PAGES, READY, REVISION, report, stages, story
 from openapi import problems
+from sandbox_github.deployments import Deployment, Ledger
+from sandbox_github.server import Answer, GitHubServer, Refusal
 
 from bumper.errors import Denied, NoAccess, Outcome, Transient, Unreachable
-from bumper.github import GitHub
-from bumper.journal import State
-from bumper.publishing import Deployments, Source, Statuses
+from bumper.progress import State
+from bumper.publish.publisher import Deployments, Source, Statuses
+from bumper.publish.story import Landing, Story
 from bumper.rollout import Verdict
-from bumper.sandbox.github import Answer, GitHubServer, Refusal
-from bumper.sandbox.github_deployments import Deployment, Ledger
-from bumper.story import Landing, Story
+from bumper.systems.github import GitHub
 from publishing.conftest import BEFORE, BOT, HEAD, OTHER, REPOSITORY
 
 URL = "https://web.example"

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from github_pages import FAILED, NEW, OLD, PAGES, READY, report, story
 from openapi import problems
+from sandbox_github.content import Pull, User
+from sandbox_github.server import Answer, GitHubServer, Refusal
 
-from bumper.audience import Audience, pages
+from bumper.app.channels import Audience, pages
+from bumper.app.identity import Identity
 from bumper.errors import FieldMissing, NoAccess, Transient
-from bumper.github import GitHub
-from bumper.identity import Identity
-from bumper.journal import Journal, State, Step
-from bumper.publishing import GRACE_S, Comments, Publisher, Source
-from bumper.publishing.sticky import Sticky
-from bumper.publishing.teller import PERIOD_S, SLOW_PERIOD_S, Pace
-from bumper.report import Report
-from bumper.sandbox.github import Answer, GitHubServer, Refusal
-from bumper.sandbox.github_content import Pull, User
-from bumper.story import Story
-from bumper.story.comment import MARKER, merged
+from bumper.progress import Journal, State, Step
+from bumper.publish.channel import PERIOD_S, SLOW_PERIOD_S, Pace
+from bumper.publish.comment import MARKER, merged
+from bumper.publish.publisher import GRACE_S, Comments, Publisher, Source
+from bumper.publish.report import Report
+from bumper.publish.sticky import Sticky
+from bumper.publish.story import Story
+from bumper.systems.github import GitHub
 from publishing.conftest import BOT, HEAD, REPOSITORY
 
 

@@ -19,9 +19,9 @@ import kr8s
 import pytest
 from kr8s.objects import new_class
 
-from bumper.sandbox.api import ApiServer
-from bumper.sandbox.kinds import DEPLOYMENT, EVENT, KUSTOMIZATION, NAMESPACE, POD, Kinds
-from bumper.sandbox.store import Manifest, Store
+from bumper_sandbox.kubernetes.api import ApiServer
+from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, EVENT, KUSTOMIZATION, NAMESPACE, POD, Kinds
+from bumper_sandbox.kubernetes.store import Manifest, Store
 
 RECORDED = Path(__file__).parent.parent / "data" / "api"
 FLUX = "flux-system"

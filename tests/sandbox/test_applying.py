@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bumper.sandbox import applying, health
-from bumper.sandbox.applying import ApplyError
-from bumper.sandbox.kinds import DEPLOYMENT, KUSTOMIZATION, POD, Kind, Kinds
-from bumper.sandbox.store import Manifest
-from bumper.sandbox.values import merge_patch
+from bumper_sandbox.flux import applying, health
+from bumper_sandbox.flux.applying import ApplyError
+from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, KUSTOMIZATION, POD, Kind, Kinds
+from bumper_sandbox.kubernetes.store import Manifest
+from bumper_sandbox.kubernetes.values import merge_patch
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),

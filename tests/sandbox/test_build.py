@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bumper.sandbox import documents
-from bumper.sandbox.bootstrapping import COMPONENTS, COMPONENTS_FILE
-from bumper.sandbox.build import BuildError, build, has_directory
+from bumper_sandbox.flux import documents
+from bumper_sandbox.flux.bootstrap import COMPONENTS, COMPONENTS_FILE
+from bumper_sandbox.flux.build import BuildError, build, has_directory
 
 ROOT = "/tmp/cluster"
 IN_FILE = "accumulating resources: accumulating resources from 'a.yaml': MalformedYAMLError: yaml: "

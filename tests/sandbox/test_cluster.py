@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bumper.objects import ObjectKey, condition
-from bumper.sandbox import bootstrapping
-from bumper.sandbox.cluster import Cluster
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.kubelet import Timing
+from bumper_sandbox.cluster import Cluster
+from bumper_sandbox.flux import bootstrap
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.kubernetes.kubelet import Timing
 from sandbox.virtual import PlainGit, behave_by_tag, pull_by_tag
 
 TOP = Path(__file__).parent.parent.parent
@@ -30,7 +30,7 @@ def seeded(url: str) -> dict[str, bytes]:
         for path in (TOP / "k8s").rglob("*")
         if path.is_file()
     }
-    files[f"k8s/flux-system/{bootstrapping.COMPONENTS_FILE}"] = bootstrapping.COMPONENTS
+    files[f"k8s/flux-system/{bootstrap.COMPONENTS_FILE}"] = bootstrap.COMPONENTS
     sync = "k8s/flux-system/gotk-sync.yaml"
     files[sync] = re.sub(rb"url: \S+", f"url: {url}".encode(), files[sync])
     return files
@@ -131,6 +131,6 @@ def test_nothing_is_left_behind(server: GitServer) -> None:
 
 
 def test_the_stand_in_says_what_it_is() -> None:
-    assert bootstrapping.COMPONENTS.startswith(
+    assert bootstrap.COMPONENTS.startswith(
         b"# The sandbox's stand-in for the file that `flux install --export` generates."
     )

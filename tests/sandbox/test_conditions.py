@@ -2,8 +2,8 @@
 
 import pytest
 
-from bumper.sandbox import conditions
-from bumper.sandbox.store import Manifest
+from bumper_sandbox.kubernetes import conditions
+from bumper_sandbox.kubernetes.store import Manifest
 
 NOW, LATER = "2026-11-22T12:53:00Z", "2026-11-22T12:54:00Z"
 

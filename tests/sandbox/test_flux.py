@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bumper.sandbox import conditions
-from bumper.sandbox.git_server import GitServer
-from bumper.sandbox.kinds import DEPLOYMENT, EVENT, GIT_REPOSITORY, KUSTOMIZATION, NAMESPACE
-from bumper.sandbox.kubelet import Timing
-from bumper.sandbox.store import Manifest
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.kubernetes import conditions
+from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, EVENT, GIT_REPOSITORY, KUSTOMIZATION, NAMESPACE
+from bumper_sandbox.kubernetes.kubelet import Timing
+from bumper_sandbox.kubernetes.store import Manifest
 from sandbox.states import Names, deployment_states, flux_states, recorded
 from sandbox.virtual import PlainGit, VirtualCluster
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from git_remotes import command_lines, hermetic
 
-from bumper.sandbox.git_server import GitServer
+from bumper_sandbox.git.server import GitServer
 
 TOKEN = "sandbox-token"
 FILES = {"README.md": b"# Platform\n", "k8s/web/deployment.yaml": b"a: 1\r\n", 'odd "name"\n\\.yaml': b""}

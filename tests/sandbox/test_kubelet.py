@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from bumper.image import ImageReference
-from bumper.sandbox.failures import Failure
-from bumper.sandbox.kinds import EVENT, NAMESPACE, POD
-from bumper.sandbox.pulls import Pulled, PullError, not_found
-from bumper.sandbox.store import Manifest
+from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.kinds import EVENT, NAMESPACE, POD
+from bumper_sandbox.kubernetes.pulls import Pulled, PullError, not_found
+from bumper_sandbox.kubernetes.store import Manifest
 from sandbox.virtual import VirtualCluster
 
 MISSING = (

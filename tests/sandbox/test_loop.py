@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from bumper.sandbox.loop import Loop, Reconcile, Task, WorkQueue
+from bumper_sandbox.kubernetes.loop import Loop, Reconcile, Task, WorkQueue
 from sandbox.virtual import Steps, VirtualTime
 
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from registries import docker_registry, push_over_http
 
-from bumper.sandbox.registry import Fault, RegistryServer
-from bumper.sandbox.registry_content import INDEX, MANIFEST, RegistryContent, digest_of
-from bumper.sandbox.registry_tokens import AUDIENCE
+from bumper_sandbox.registry.content import INDEX, MANIFEST, RegistryContent, digest_of
+from bumper_sandbox.registry.server import Fault, RegistryServer
+from bumper_sandbox.registry.tokens import AUDIENCE
 
 ACCEPT = {"Accept": f"{MANIFEST}, {INDEX}"}
 

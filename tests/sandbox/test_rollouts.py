@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bumper.sandbox.kinds import DEPLOYMENT, NAMESPACE, POD, REPLICA_SET
-from bumper.sandbox.rollouts import Surge, condition, new_size, old_sizes, surge
-from bumper.sandbox.store import Manifest
+from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, NAMESPACE, POD, REPLICA_SET
+from bumper_sandbox.kubernetes.rollouts import Surge, condition, new_size, old_sizes, surge
+from bumper_sandbox.kubernetes.store import Manifest
 from sandbox.virtual import VirtualCluster
 
 WEB = "apps"

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from bumper.errors import FieldMissing, Outcome
 from bumper.image import ImageReference
-from bumper.journal import State, Step
+from bumper.progress import State, Step
+from bumper.publish import markdown
+from bumper.publish.chart import gantt
+from bumper.publish.comment import LIMIT, MARKER, Detail, holds, merged, sections, summary
+from bumper.publish.story import SiteStory, Story
 from bumper.rollout import Verdict
 from bumper.rollout.verdict import printable
-from bumper.story import SiteStory, Story, markdown
-from bumper.story.chart import gantt
-from bumper.story.comment import LIMIT, MARKER, Detail, holds, merged, sections, summary
 
 SIGNS = "@#:<>&`*_~[]()!|\\$/.-+=\"'{}\n\r\t \u2028\x1b\x00aZ09é🙂"
 WORDS = [

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bumper.errors import EXIT_CODES, Denied, FieldMissing, Outcome, UsageError
-from bumper.journal import State, Step
+from bumper.progress import State, Step
+from bumper.publish.states import LONGEST, PHASES, Check, Phase, checks, deployments, fitted
+from bumper.publish.story import Landing, Story
 from bumper.rollout import Verdict
-from bumper.story import Landing, Story
-from bumper.story.states import LONGEST, PHASES, Check, Phase, checks, deployments, fitted
 
 LANDING = Landing(NEW, REVISION, "https://web.example")
 

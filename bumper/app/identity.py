@@ -1,0 +1,107 @@
+"""Whom GitHub sees: a token that was given for the purpose, a GitHub App, or the job's own token.
+
+Law: each repository gets a token of its own, and an App's token goes to no other host than the App's. The platform repository is
+written with `BUMP_TOKEN`, else the App's, else `GITHUB_TOKEN`: the job's own token can push to no other repository. In the site's own
+repository it is `GITHUB_TOKEN`, else the App's: what an App says may start workflows, what the job says does not.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bumper.errors import UsageError
+
+if TYPE_CHECKING:
+    from bumper.systems.github.api import Token
+    from bumper.systems.github.app import App
+
+PUBLIC_API = "https://api.github.com"
+_KEY, _KEY_FILE = "BUMP_APP_PRIVATE_KEY", "BUMP_APP_PRIVATE_KEY_FILE"
+
+
+class Identity:
+    """The tokens of one run. `now` is monotonic seconds, `wall` epoch seconds."""
+
+    def __init__(
+        self, environ: Mapping[str, str], now: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
+        self._environ = environ
+        self._now = now
+        self._wall = wall
+        self._app: App | None = None
+        self._tokens: dict[tuple[str, frozenset[tuple[str, str]]], Token] = {}
+
+    def __repr__(self) -> str:
+        return "Identity()"
+
+    @property
+    def api_url(self) -> str:
+        return self._environ.get("GITHUB_API_URL") or PUBLIC_API
+
+    def platform(self, url: Callable[[], str], permissions: Mapping[str, str]) -> "str | Token":
+        """The token for the platform repository; empty where there is none. Its git URL is asked for where an App needs it."""
+        if token := self._environ.get("BUMP_TOKEN"):
+            return token
+        if self._has_app and (name := self._name_here(url())):
+            return self._of_app(name, permissions, self._environ.get("BUMP_APP_INSTALLATION_ID", ""))
+        return self._environ.get("GITHUB_TOKEN") or ""
+
+    def source(self, repository: str, permissions: Mapping[str, str]) -> "str | Token":
+        """The token for a site's own repository, `owner/name`; empty where there is none."""
+        if token := self._environ.get("GITHUB_TOKEN"):
+            return token
+        return self._of_app(repository, permissions) if self._has_app and repository else ""
+
+    def close(self) -> None:
+        """Gives back what an App's key has minted."""
+        if self._app:
+            self._app.close()
+
+    @property
+    def _has_app(self) -> bool:
+        return any(self._environ.get(name) for name in ("BUMP_APP_ID", _KEY, _KEY_FILE))
+
+    def _of_app(self, repository: str, permissions: Mapping[str, str], installation: str = "") -> "Token":
+        key = (repository.lower(), frozenset(permissions.items()))
+        if key not in self._tokens:
+            self._tokens[key] = self._opened().token(repository, permissions, installation)
+        return self._tokens[key]
+
+    def _opened(self) -> "App":
+        from bumper.systems.github.app import App
+
+        if self._app is None:
+            issuer = self._environ.get("BUMP_APP_ID", "")
+            if not issuer:
+                raise UsageError(
+                    f"{_KEY} is set, and BUMP_APP_ID is not",
+                    hint="BUMP_APP_ID is the App's client ID or App ID",
+                )
+            self._app = App(issuer, self._key(), now=self._now, wall=self._wall, api_url=self.api_url)
+        return self._app
+
+    def _key(self) -> str:
+        if text := self._environ.get(_KEY):
+            return text
+        path = self._environ.get(_KEY_FILE)
+        if not path:
+            raise UsageError(
+                "BUMP_APP_ID is set, and the App's private key is not",
+                hint=f"{_KEY} holds its PEM text, or {_KEY_FILE} names its file",
+            )
+        try:
+            return Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+            raise UsageError(f"{_KEY_FILE}: {path}: {why}", hint="it names a PEM file") from None
+
+    def _name_here(self, url: str) -> str:
+        """`owner/name` where this is the GitHub that the App belongs to; empty elsewhere."""
+        from bumper.systems.github.branch import rest_url
+        from bumper.systems.github.graphql import Home
+
+        try:
+            home = Home.find(url, self._environ)
+        except UsageError:
+            return ""
+        return home.name if rest_url(home) == self.api_url.rstrip("/") else ""

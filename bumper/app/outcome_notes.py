@@ -1,0 +1,51 @@
+"""Writing down how a deploy ended: a line for each site and cluster, in a git note on its commit.
+
+Law: a note never changes a verdict. It is written once everything has been printed, up to a deadline of its own; what was lost to
+another run that wrote at the same time is read again and added to, so that both are there.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bumper.errors import LostRace, Outcome, Transient
+from bumper.history import Ending, ending
+from bumper.ports import Clock, Notes
+from bumper.publish.report import Report, name, seconds
+from bumper.retry import attempts
+
+TIMEOUT_S = 20.0
+# Nobody has looked yet at how these end.
+_NOT_FOLLOWED = (Outcome.PLANNED, Outcome.PUSHED)
+
+
+def endings(report: Report, at: datetime, run: str = "") -> dict[str, list[Ending]]:
+    """How the sites ended that were followed, by the commit that they were followed at."""
+    found: dict[str, list[Ending]] = {}
+    for site in report.sites:
+        verdict = site.verdict
+        if not site.revision or verdict.outcome in _NOT_FOLLOWED:
+            continue
+        one = Ending(
+            site=name(site),
+            outcome=verdict.outcome.value,
+            reason=verdict.reason,
+            seconds=seconds(site, report),
+            at=at,
+            tag=site.image.tag,
+            context=site.context,
+            run=run,
+        )
+        found.setdefault(site.revision.sha, []).append(one)
+    return found
+
+
+def write(
+    notes: Notes, found: Mapping[str, Sequence[Ending]], clock: Clock, timeout_s: float = TIMEOUT_S
+) -> None:
+    """Adds them to the notes of their commits, again after each lost race until `timeout_s`."""
+    deadline_s = clock.now() + timeout_s
+    for commit, ended in found.items():
+        lines = [ending.line(one) for one in ended]
+        for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=2.0):
+            with attempt:
+                notes.note(commit, lines)

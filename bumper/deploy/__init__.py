@@ -1,0 +1,1 @@
+"""From the request to the commit on the branch, and what may refuse it."""

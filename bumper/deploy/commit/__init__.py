@@ -1,0 +1,1 @@
+"""The ways in which a commit gets on the branch."""

@@ -1,0 +1,81 @@
+"""Putting a commit on a branch that others push to at the same time.
+
+The laws of the race: a lost push is neither merged nor rebased, what shall be written is proposed again on the new tip. About one
+writer in each round wins, so the number of tries must grow with the writers: the loop ends at a deadline, never at a count.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from bumper import manifest
+from bumper.errors import Contention, LostRace, Transient
+from bumper.ports import Clock, Writer
+from bumper.retry import attempts
+from bumper.revision import Revision
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What shall be committed on `tip`: the bytes before and after of each file that changes, and the commit's message.
+
+    Without files there is nothing to write. None stands for a file that is not there.
+    """
+
+    tip: str
+    files: Mapping[str, tuple[bytes | None, bytes | None]]
+    message: str
+
+    def diff(self) -> str:
+        """The unified diff of all files, as `git diff` would show it but for the index lines."""
+        return "".join(manifest.diff(path, before, after) for path, (before, after) in self.files.items())
+
+
+P = TypeVar("P", bound=Proposal)
+
+
+@dataclass(frozen=True)
+class Landed(Generic[P]):
+    """The proposal as it stands on the branch. `revision` is our commit, or the tip where nothing had to be written."""
+
+    plan: P
+    revision: Revision
+    attempts: int
+
+
+def land(
+    first: P,
+    again: Callable[[], P],
+    writer: Writer,
+    branch: str,
+    clock: Clock,
+    timeout_s: float,
+    trying: Callable[[P, int], None] = lambda proposal, tries: None,
+) -> Landed[P]:
+    """Puts the first proposal on the branch, or after each lost race what `again` proposes then; Contention after `timeout_s`.
+
+    `trying` is told the proposal and the number of each try. What `again` raises ends it: so it refuses what must not be written now.
+    """
+    deadline_s = clock.now() + timeout_s
+    current, tries = first, 0
+    try:
+        for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=3.0):
+            with attempt:
+                tries += 1
+                if tries > 1:
+                    current = again()
+                trying(current, tries)
+                landed = Landed(current, _write(current, writer, branch), tries)
+    except LostRace as error:
+        raise Contention(
+            f"{branch}: lost {tries} races in {timeout_s:.0f} s against other pushes; nothing was written",
+            hint="start it again, or allow more time with --push-timeout",
+        ) from error
+    return landed
+
+
+def _write(proposal: Proposal, writer: Writer, branch: str) -> Revision:
+    if not proposal.files:
+        return Revision(branch, proposal.tip)
+    after = {path: content for path, (_, content) in proposal.files.items()}
+    return writer.write(proposal.tip, after, proposal.message, branch)

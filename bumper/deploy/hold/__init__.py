@@ -1,0 +1,1 @@
+"""Holds: what keeps automation off a site."""

@@ -1,0 +1,77 @@
+"""Keeps automation off a site that is held.
+
+Law: a hold counts until it has ended for certain; whatever is not known of it is no reason to pass. One that a rollback left refuses
+the rejected version and its ancestors, and what nobody can compare with it; what is newer, or came from elsewhere, passes.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bumper.build_order import Decision, Order, commit_in, is_same_commit, unknown
+from bumper.deploy.hold import annotations
+from bumper.deploy.hold.annotations import Hold
+from bumper.deploy.pipeline import Admission, Change
+from bumper.errors import Refused
+from bumper.image import Manifest
+from bumper.ports import Progress
+
+HELD = "held"
+
+
+class Comparison(Protocol):
+    """Tells how commits of a site's source stand to each other; `order_guard.OrderGuard` is the real one."""
+
+    def commit(self, site: str, held: Manifest) -> str: ...
+    def compared(self, before: str, after: str) -> Iterable[Decision]: ...
+
+
+@dataclass
+class HoldGuard:
+    """A `pipeline.Guard`. With `force` a hold is told and passed. `now` is the time of day, in UTC."""
+
+    comparison: Comparison
+    progress: Progress
+    now: Callable[[], datetime]
+    force: bool = False
+
+    def admit(self, change: Change, held: Manifest, tip: str) -> Admission | None:
+        hold = annotations.read(change.target.site.document)
+        if hold is None:
+            return None
+        if not hold.holds_at(self.now()):
+            self.progress.notice(
+                f"{change.site}: {hold.place}: this hold has ended ({hold}); bump release takes it away"
+            )
+            return None
+        decision = self._passes(hold, change, held)
+        if decision and decision.order in (Order.NEWER, Order.DIVERGED):
+            return Admission(
+                note=f"not held back with {hold.rejected}: {decision.order} ({decision.evidence})"
+            )
+        if not self.force:
+            why = f"; {change.image.tag}: {decision.evidence}" if decision else ""
+            raise Refused(
+                f"{hold.place}: {change.site} is not to be changed: {hold}{why}",
+                hint=f"bump release --site {change.site}; or to deploy it all the same: --force --reason TEXT",
+            )
+        return Admission(HELD, "held, forced")
+
+    def _passes(self, hold: Hold, change: Change, held: Manifest) -> Decision | None:
+        """How the image stands to the rejected version; None for a hold that keeps everything off."""
+        if not hold.rejected:
+            return None
+        ours = self.comparison.commit(change.site, held)
+        rejected = commit_in(hold.rejected)
+        if change.image.tag == hold.rejected or is_same_commit(rejected, ours):
+            return Decision(Order.SAME, "it is the rejected version")
+        if not (rejected and ours):
+            which = hold.rejected if ours else change.image.tag
+            return unknown([f"{which} names no commit, so that its order is not known"])
+        reasons: list[str] = []
+        for decision in self.comparison.compared(rejected, ours):
+            if decision.order is not Order.UNKNOWN:
+                return decision
+            reasons.append(decision.evidence)
+        return unknown(reasons)

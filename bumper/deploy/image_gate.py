@@ -1,0 +1,114 @@
+"""The registry gate: a commit is made only for an image that exists, can run where it must, and is the one that was built.
+
+Law: the manifest itself decides, never a list of tags. What heals is waited for up to a deadline; what the image says against
+itself is refused at once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from bumper import history
+from bumper.deploy import image_policy
+from bumper.deploy.image_policy import Nodes
+from bumper.errors import ImageMissing, RepositoryMissing, Transient
+from bumper.image import ImageReference, Manifest
+from bumper.platform import Target
+from bumper.ports import Clock, Progress, Registry, Repository
+from bumper.request import Request, Wanted
+from bumper.retry import attempts
+
+
+def resolve(
+    request: Request,
+    targets: Mapping[str, Target],
+    registry: Registry,
+    clock: Clock,
+    progress: Progress,
+    nodes: Callable[[], Sequence[Nodes]] = tuple,
+) -> dict[str, Manifest]:
+    """The manifest that the registry holds for each site, waiting up to the deadline for one that is still being pushed.
+
+    Refused is what cannot run where it must, or says that something else was built into it.
+    """
+    deadline_s = clock.now() + request.deadlines.image_s
+    manifests = {}
+    for wanted in request.wanted:
+        repository = targets[wanted.site].image
+        progress.moving(wanted.site, "image", f"asking {repository.registry}")
+        try:
+            for attempt in attempts(clock, deadline_s, (ImageMissing, Transient), max_wait_s=3.0):
+                with attempt, _telling(progress, wanted.site, "image"):
+                    manifests[wanted.site] = _ask(wanted, repository, registry)
+        except ImageMissing as error:
+            raise _with_what_is_near(error, repository.with_tag(wanted.version), registry) from None
+        _admit(request, wanted, manifests[wanted.site], nodes, progress)
+        progress.done(wanted.site, "image", _found(manifests[wanted.site]))
+    return manifests
+
+
+def _ask(wanted: Wanted, repository: ImageReference, registry: Registry) -> Manifest:
+    if wanted.is_commit:
+        return registry.tag_for(repository, wanted.version)
+    return registry.resolve(repository.with_tag(wanted.version))
+
+
+def _with_what_is_near(error: ImageMissing, image: ImageReference, registry: Registry) -> ImageMissing:
+    # Only now, when the manifest itself was not found to the end: a list of tags may lag, and decides nothing.
+    near = "" if isinstance(error, RepositoryMissing) else registry.near(image)
+    return type(error)(f"{error.message}; {near}", hint=error.hint) if near else error
+
+
+def _admit(
+    request: Request,
+    wanted: Wanted,
+    found: Manifest,
+    nodes: Callable[[], Sequence[Nodes]],
+    progress: Progress,
+) -> None:
+    if wanted.is_commit:
+        image_policy.require_provenance(found, wanted.version, request.source)
+    image_policy.require_platforms(found, request.platforms)
+    for notice in image_policy.compare_nodes(found, () if request.platforms else nodes()):
+        progress.notice(f"{wanted.site}: {notice}")
+
+
+def tell_moved_tags(
+    tip: str,
+    targets: Mapping[str, Target],
+    manifests: Mapping[str, Manifest],
+    repository: Repository,
+    progress: Progress,
+) -> None:
+    """Says of each tag that is deployed again when it is another image by now, as far as the file and the tip's trailers tell."""
+    for site, target in targets.items():
+        now, field = manifests[site].image, target.field
+        deployed, where = target.image, f"{field.path}:{field.span.line}"
+        if deployed.tag == now.tag and not deployed.digest:
+            recorded = history.recorded(repository.message(tip), site)
+            deployed, where = recorded or deployed, f"commit {tip[:7]}"
+        if deployed.tag == now.tag and deployed.digest and deployed.digest != now.digest:
+            progress.notice(
+                f"{site}: the tag {now.tag} was moved since it was deployed: {where} says {deployed.digest}, the registry has "
+                f"{now.digest}"
+                + (
+                    ""
+                    if target.image.digest
+                    else "; nodes that have the old image keep it, unless --pin is used"
+                )
+            )
+
+
+def _found(found: Manifest) -> str:
+    digest = f"{found.image.digest[:14]}…" if found.image.digest else ""
+    return "   ".join(
+        filter(None, [str(found.image.with_tag(found.image.tag)), digest, " ".join(found.platforms[:3])])
+    )
+
+
+@contextmanager
+def _telling(progress: Progress, site: str, stage: str) -> Iterator[None]:
+    try:
+        yield
+    except (ImageMissing, Transient) as error:
+        progress.moving(site, stage, f"{error.message}; looking again")
+        raise

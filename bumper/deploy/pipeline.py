@@ -1,0 +1,267 @@
+"""The straight pipe up to the revision: request → edit → commit → revision. `follow` goes on from there.
+
+Git and the registry are the Protocols of `systems`, which `cli` fills: nothing here knows a system. Both loops (waiting for an image
+in `gate`, winning the race for the branch in `landing`) end at a deadline of their own on the clock handed in.
+
+A race for the branch is `landing`'s: the edit is planned again on the new tip. If the winner already wrote our image there is nothing
+left to write; if it wrote another one into our field, we stop and name both, unless a guard knows that ours is the newer one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
+
+from bumper import history, manifest, platform
+from bumper.build_order import Decision
+from bumper.deploy import image_gate
+from bumper.deploy.commit import push
+from bumper.deploy.commit.push import Proposal
+from bumper.deploy.image_policy import Nodes
+from bumper.errors import FieldAmbiguous, Refused
+from bumper.image import ImageReference, Manifest
+from bumper.ports import Clock, Progress, Registry, Repository, Writer
+from bumper.request import Choice, Request
+from bumper.retry import answered
+from bumper.tree import Tree
+
+
+@dataclass(frozen=True)
+class Change:
+    """One site's part of a commit. `edits` is empty where the branch already holds the image.
+
+    `began` is what the field held when the run began; `order` is how the image stands to the one that is there, where a guard has
+    asked, and `note` what the guards say of the change.
+    """
+
+    site: str
+    target: platform.Target
+    image: ImageReference
+    edits: tuple[manifest.Edit, ...]
+    began: ImageReference
+    order: Decision | None = None
+    note: str = ""
+
+    @property
+    def place(self) -> str:
+        """`k8s/web/deployment.yaml:21`."""
+        return f"{self.target.field.path}:{self.target.field.span.line}"
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether another push set the field to another tag than it held when the run began."""
+        return self.target.image.tag not in (self.began.tag, self.image.tag)
+
+
+@dataclass(frozen=True)
+class Plan(Proposal):
+    """All edits on one tip."""
+
+    changes: tuple[Change, ...] = ()
+
+
+Landed: TypeAlias = push.Landed[Plan]
+# What else belongs into the same commit: a plan in, read on the tree that it was made on, and the plan with it out.
+Amend: TypeAlias = Callable[[Plan, Tree], Plan]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What a guard says of a change that it lets through.
+
+    `forced` names the rule that was overridden, for the commit's message; `note` is shown beside the commit. Both may be empty.
+    `order` is how the image stands to the one that is there. `settles_race`: it may go over what another push set in the meantime.
+    """
+
+    forced: str = ""
+    note: str = ""
+    order: Decision | None = None
+    settles_race: bool = False
+
+
+class Guard(Protocol):
+    """Refuses (`Refused`) a change that must not be made, or says what should be known of it. Asked again on each new tip.
+
+    A change without edits is not asked about: nothing would be written.
+    """
+
+    def admit(self, change: Change, held: Manifest, tip: str) -> Admission | None: ...
+
+
+def prepare(
+    request: Request,
+    repository: Repository,
+    registry: Registry,
+    clock: Clock,
+    progress: Progress,
+    nodes: Callable[[], Sequence[Nodes]] = tuple,
+    guards: Sequence[Guard] = (),
+    amend: Amend = lambda planned, tree: planned,
+) -> tuple[Plan, dict[str, Manifest]]:
+    """What would be committed on the branch as it stands, and the manifests that the registry holds. Writes nothing.
+
+    `nodes` tells what the clusters run on, where no platform was asked for; it is called when the first image is there. `amend` is
+    asked after the guards, on each new tip.
+    """
+
+    def look() -> tuple[str, Tree, dict[str, platform.Target]]:
+        tip = repository.fetch(request.branch)
+        tree = repository.tree(tip)
+        return tip, tree, find_targets(request, tree)
+
+    tip, tree, targets = answered(look, clock, request.deadlines.push_s)
+    for wanted in request.wanted:
+        progress.begin(wanted.site, targets[wanted.site].image.tag, wanted.version)
+    manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
+    image_gate.tell_moved_tags(tip, targets, manifests, repository, progress)
+    planned = plan(request, tip, tree, targets, manifests)
+    return amend(_admitted(planned, request, manifests, guards), tree), manifests
+
+
+def find_targets(request: Request, tree: Tree) -> dict[str, platform.Target]:
+    """Where each site's image stands in `tree`, in the order asked for."""
+    return {wanted.site: find_target(wanted.site, request.choice, tree) for wanted in request.wanted}
+
+
+def find_target(site: str, choice: Choice, tree: Tree) -> platform.Target:
+    """Where one site's image stands in `tree`."""
+    return platform.find(
+        tree, site, kustomization=choice.kustomization, image=choice.image, container=choice.container
+    )
+
+
+def plan(
+    request: Request,
+    tip: str,
+    tree: Tree,
+    targets: Mapping[str, platform.Target],
+    manifests: Mapping[str, Manifest],
+    began: Mapping[str, ImageReference] | None = None,
+) -> Plan:
+    """The edits that bring every site to its image, each proved on the bytes of `tree`; with `request.pin` also to its digest.
+
+    `began` is what the fields held when the run began, if that was on an earlier tip.
+    """
+    contents = tree.read({target.field.path for target in targets.values()})
+    changes = []
+    edits: dict[str, list[manifest.Edit]] = {}
+    for site, target in targets.items():
+        image = manifests[site].image
+        path = target.field.path
+        change = Change(
+            site,
+            target,
+            image,
+            manifest.plan(contents[path], target.field, image.tag, image.digest, pin=request.pin),
+            began[site] if began else target.image,
+        )
+        changes.append(change)
+        edits.setdefault(path, []).extend(change.edits)
+    _refuse_overlaps(changes)
+    files = {
+        path: (contents[path], manifest.apply(contents[path], found))
+        for path, found in edits.items()
+        if found
+    }
+    return Plan(tip, files, _message(changes, request) if files else "", tuple(changes))
+
+
+def land(
+    request: Request,
+    first: Plan,
+    manifests: Mapping[str, Manifest],
+    repository: Repository,
+    writer: Writer,
+    clock: Clock,
+    progress: Progress,
+    guards: Sequence[Guard] = (),
+    amend: Amend = lambda planned, tree: planned,
+) -> Landed:
+    """Puts the plan on the branch, planning again after each lost race, up to the push deadline."""
+
+    def again() -> Plan:
+        return _replan(request, first, manifests, repository, guards, amend)
+
+    def trying(current: Plan, tries: int) -> None:
+        for change in current.changes:
+            progress.moving(change.site, "commit", _pushing(request.branch, tries))
+
+    landed = push.land(first, again, writer, request.branch, clock, request.deadlines.push_s, trying)
+    for change in landed.plan.changes:
+        progress.done(change.site, "commit", _landed(change, landed))
+    return landed
+
+
+def _replan(
+    request: Request,
+    first: Plan,
+    manifests: Mapping[str, Manifest],
+    repository: Repository,
+    guards: Sequence[Guard],
+    amend: Amend,
+) -> Plan:
+    tip = repository.fetch(request.branch)
+    tree = repository.tree(tip)
+    targets = find_targets(request, tree)
+    began = {change.site: change.began for change in first.changes}
+    planned = plan(request, tip, tree, targets, manifests, began)
+    return amend(_admitted(planned, request, manifests, guards), tree)
+
+
+def _admitted(
+    planned: Plan, request: Request, manifests: Mapping[str, Manifest], guards: Sequence[Guard]
+) -> Plan:
+    """The plan with what the guards say of it; raises what they refuse."""
+    changes, forced = [], []
+    for change in planned.changes:
+        asked = [guard.admit(change, manifests[change.site], planned.tip) for guard in guards if change.edits]
+        said = [one for one in asked if one]
+        if change.is_contested and change.edits and not any(one.settles_race for one in said):
+            raise _lost_field(change)
+        forced += [one.forced for one in said if one.forced]
+        order = next((one.order for one in said if one.order), None)
+        changes.append(replace(change, order=order, note="   ".join(one.note for one in said if one.note)))
+    message = _message(changes, request, ", ".join(dict.fromkeys(forced))) if planned.files else ""
+    return replace(planned, changes=tuple(changes), message=message)
+
+
+def _lost_field(change: Change) -> Refused:
+    return Refused(
+        f"{change.place}: another push set {change.site} to {change.target.image.tag} while {change.image.tag} was being "
+        f"committed over {change.began.tag}",
+        hint=f"look which of the two is newer; to deploy {change.image.tag} all the same, run the command again",
+    )
+
+
+def _refuse_overlaps(changes: list[Change]) -> None:
+    seen: dict[tuple[str, int], Change] = {}
+    for change in changes:
+        for edit in change.edits:
+            other = seen.setdefault((edit.path, edit.start), change)
+            if other.site != change.site:
+                raise FieldAmbiguous(
+                    f"{change.place}: {other.site} and {change.site} would both change this field",
+                    hint="name one of the two, or set --container",
+                )
+
+
+def _message(changes: Sequence[Change], request: Request, forced: str = "") -> str:
+    deploys = [
+        history.Deploy(change.site, change.target.field.path, change.target.image, change.image)
+        for change in changes
+        if change.edits
+    ]
+    return history.compose(
+        deploys, request.origin, request.reason, rollback_of=request.rollback_of, forced=forced
+    )
+
+
+def _pushing(branch: str, tries: int) -> str:
+    return f"pushing to {branch}" + (f", try {tries}: other pushes came first" if tries > 1 else "")
+
+
+def _landed(change: Change, landed: Landed) -> str:
+    if not change.edits:
+        return f"nothing to write: {change.place} already holds {change.image.tag}"
+    tries = f"   {landed.attempts} tries" if landed.attempts > 1 else ""
+    note = f"   {change.note}" if change.note else ""
+    return f"{landed.revision.short}   {change.place}{note}{tries}"

@@ -1,0 +1,218 @@
+"""Going back to what worked: where to, what is committed with it, and what may refuse it.
+
+Law: by itself a rollback goes to a version that is known to have been Ready, and says so where nothing is known. The tag and a hold
+that keeps the rejected version off go into one commit, so that no automatic bump comes in between. A version that was rejected before
+stays rejected: taking back a rollback leaves its hold as it is.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bumper.build_order import commit_in, commit_of
+from bumper.deploy.hold import annotations
+from bumper.deploy.hold.annotations import Hold
+from bumper.deploy.hold_guard import HELD
+from bumper.deploy.pipeline import Admission, Change, Plan
+from bumper.errors import Outcome, Refused
+from bumper.history import Recorded, last_ready
+from bumper.image import ImageReference, Manifest, is_tag
+from bumper.ports import Progress
+from bumper.tree import Tree
+
+_TAKEN_BACK = "taken back"
+_BAD = (Outcome.FAILED.value, _TAKEN_BACK)
+# An annotation must not grow with what a person pastes.
+_LONGEST = 500
+# How many earlier deploys a refusal lists.
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class Return:
+    """A site's way back from the image `left` to `tag`.
+
+    `deploy` is the record of `left`, `earlier` that of `tag`; None where the history holds none. `notice` is what should be known of
+    the choice, empty for a version that was Ready. `label` is what the image `left` says of its commit, where its tag does not.
+    """
+
+    site: str
+    left: ImageReference
+    tag: str
+    deploy: Recorded | None = None
+    earlier: Recorded | None = None
+    notice: str = ""
+    label: str = ""
+
+    def taken_back(self, tip: str) -> str:
+        """The commit that deployed what is left; the tip where nothing recorded it."""
+        return self.deploy.record.commit if self.deploy else tip
+
+    @property
+    def is_of_a_rollback(self) -> bool:
+        return bool(self.deploy and self.deploy.record.rollback_of)
+
+    @property
+    def rejected(self) -> str:
+        """The commit of what is left, as long as it is known, or else its tag."""
+        commit = commit_of(self.left.tag, self.label)
+        source = self.deploy.record.origin.source_commit if self.deploy else ""
+        if commit and source.startswith(commit):
+            return source
+        return commit or self.left.tag or self.left.digest
+
+
+def way_back(
+    site: str,
+    place: str,
+    left: ImageReference,
+    deploys: Sequence[Recorded],
+    to: str = "",
+    *,
+    only_ready: bool = False,
+) -> Return:
+    """Where the site goes back to: `to`, or its last deploy that was Ready, or the version before where nobody looked how that ended.
+
+    `deploys` are the site's own, newest first. With `only_ready` it must have been Ready. Refused names what there is.
+    """
+    deploy = next((one for one in deploys if one.record.tag == left.tag), None)
+    if to:
+        if to == left.tag:
+            raise Refused(f"{place}: {site} is at {to} already", hint="name an earlier tag")
+        earlier = next((one for one in deploys if one.record.tag == to), None)
+        return Return(site, left, to, deploy, earlier, _how_it_ended(to, earlier))
+    ready = last_ready(deploys, left.tag)
+    if ready:
+        return Return(site, left, ready.record.tag, deploy, ready)
+    before = deploy.record.previous if deploy and not only_ready and is_tag(deploy.record.previous) else ""
+    earlier = next((one for one in deploys if one.record.tag == before), None)
+    if before and _ended(before, deploys) not in _BAD:
+        return Return(site, left, before, deploy, earlier, _how_it_ended(before, earlier))
+    ends = {tag: _ended(tag, deploys) for tag in _tags(deploys, left.tag)}
+    listed = ", ".join(f"{tag} ({end})" for tag, end in list(ends.items())[:_LISTED])
+    best = next((tag for tag, end in ends.items() if end not in _BAD), "TAG")
+    raise Refused(
+        f"{place}: no earlier deploy of {site} is known to have been Ready"
+        + (f"; before {left.tag} there were {listed}" if listed else "; no earlier deploy is recorded"),
+        hint=f"name one: bump rollback --site {site} --to {best}",
+    )
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """The hold that a rollback leaves, `reason` being that of its commit: a `pipeline.Amend`."""
+
+    ways: Mapping[str, Return]
+    by: str
+    reason: str
+    now: Callable[[], datetime]
+
+    def __call__(self, planned: Plan, tree: Tree) -> Plan:
+        """The plan with the hold of each site that it changes, on the tree it was made on."""
+        files = dict(planned.files)
+        for change in planned.changes:
+            document = change.target.site.document
+            hold = self._hold(change) if change.edits else None
+            if hold is None:
+                continue
+            before = files.get(document.path) or (tree.read([document.path])[document.path],) * 2
+            after = annotations.apply(before[1] or b"", document, hold)
+            files[document.path] = before[0], after
+        return replace(planned, files=files)
+
+    def _hold(self, change: Change) -> Hold | None:
+        """None where the hold that stands there must stay."""
+        way, standing = self.ways[change.site], annotations.read(change.target.site.document)
+        if _is_kept(standing, way, self.now()):
+            return None
+        told = f"{way.left.tag} was rolled back to {way.tag}"
+        return Hold(
+            reason=_harmless(f"{self.reason[:_LONGEST]} ({told})" if self.reason else told),
+            by=_harmless(self.by),
+            since=self.now(),
+            rejected=way.rejected,
+        )
+
+
+@dataclass
+class RollbackGuard:
+    """Refuses a rollback of a site that somebody holds, unless by `force`. A version that was rejected holds nobody back here.
+
+    A `pipeline.Guard`. It does not ask for the order: to go to an older version is what a rollback is for.
+    """
+
+    ways: Mapping[str, Return]
+    progress: Progress
+    now: Callable[[], datetime]
+    force: bool = False
+
+    def admit(self, change: Change, held: Manifest, tip: str) -> Admission | None:
+        way = self.ways[change.site]
+        left = way.left.tag
+        if change.target.image.tag != left:
+            raise Refused(
+                f"{change.place}: another push set {change.site} to {change.target.image.tag} while {left} was being rolled back",
+                hint="look whether it is better; if not, run the command again",
+            )
+        self._tell_moved(change, held)
+        hold = annotations.read(change.target.site.document)
+        if hold is None or not _is_kept(hold, way, self.now()):
+            return Admission(note=f"{left} is rejected")
+        if hold.rejected:
+            return Admission(note=f"{_short(hold.rejected)} stays rejected")
+        if not self.force:
+            raise Refused(
+                f"{hold.place}: {change.site} is not to be changed: {hold}",
+                hint=f"bump release --site {change.site}; or to roll back all the same: --force --reason TEXT",
+            )
+        self.progress.notice(f"{change.site}: {hold.place}: this hold stays: {hold}")
+        return Admission(HELD, "held, forced")
+
+    def _tell_moved(self, change: Change, held: Manifest) -> None:
+        earlier = self.ways[change.site].earlier
+        digest = earlier.record.digest if earlier else ""
+        if digest and held.image.digest and digest != held.image.digest:
+            self.progress.notice(
+                f"{change.site}: the tag {change.image.tag} was moved since it was deployed: it was {digest}, the registry has "
+                f"{held.image.digest}"
+            )
+
+
+def _is_kept(hold: Hold | None, way: Return, now: datetime) -> bool:
+    """Whether the hold that stands there stays: a person's own, and the first one's where a rollback is taken back."""
+    return hold is not None and hold.holds_at(now) and (not hold.rejected or way.is_of_a_rollback)
+
+
+def _tags(deploys: Sequence[Recorded], left: str) -> Iterator[str]:
+    """The earlier tags, newest first, and at the end what was there before the first deploy that is recorded."""
+    for one in deploys:
+        yield from (tag for tag in (one.record.tag,) if tag != left)
+    if deploys and deploys[-1].record.previous not in ("", left):
+        yield deploys[-1].record.previous
+
+
+def _short(version: str) -> str:
+    return version[:7] if commit_in(version) == version else version
+
+
+def _harmless(text: str) -> str:
+    # Flux takes it for a variable where postBuild names any.
+    return text.replace("${", "$ {")
+
+
+def _ended(tag: str, deploys: Sequence[Recorded]) -> str:
+    """How the tag's last deploy ended, in a word or two."""
+    one = next((one for one in deploys if one.record.tag == tag), None)
+    if one and any(later.record.rollback_of == one.record.commit for later in deploys):
+        return _TAKEN_BACK
+    return one.ending.outcome if one and one.ending else "not known"
+
+
+def _how_it_ended(tag: str, one: Recorded | None) -> str:
+    if one is None:
+        return f"no deploy of {tag} is recorded, so that it is not known whether it was Ready"
+    if one.is_ready:
+        return ""
+    if one.ending is None:
+        return f"nobody followed the deploy of {tag}, so that it is not known whether it was Ready"
+    return f"the deploy of {tag} was not Ready: {one.ending.outcome}"

@@ -1,0 +1,153 @@
+"""Rights in a cluster: those that following needs, held against those that we have, and written down as an RBAC manifest. Pure.
+
+Law: least privilege. Each right is named by namespace, resource and verb: no wildcard, no Secret, nothing but a request to fetch is
+written. What the manifest grants is what the rights say, one for one.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bumper.doctor.finding import Finding, Mark
+
+ACCOUNT = "bump"
+_RBAC = "rbac.authorization.k8s.io"
+# What YAML reads as this very text, whatever its version: everything else is quoted.
+_PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[a-z][a-z0-9./-]*")
+_ADVICE = "grant it: bump doctor --rbac prints the whole manifest for kubectl apply -f -"
+
+
+@dataclass(frozen=True, order=True)
+class Right:
+    """One verb on one resource. `namespace` is empty for a right of the cluster's scope, `name` for all objects of the resource.
+
+    `resource` may have a subresource (`pods/log`). `lost` is what is missing without the right; `is_needed` where that is the verdict.
+    """
+
+    namespace: str
+    group: str
+    resource: str
+    verb: str
+    name: str = ""
+    lost: str = field(default="", compare=False)
+    is_needed: bool = field(default=False, compare=False)
+
+
+def findings(context: str, rights: Sequence[Right], denied: Collection[Right]) -> list[Finding]:
+    """For each namespace one line if all is allowed, else one for each resource with what is not."""
+    found = []
+    for namespace in sorted({one.namespace for one in rights}):
+        asked = [one for one in rights if one.namespace == namespace]
+        where = f"namespace {namespace}" if namespace else "cluster scope"
+        refused: dict[tuple[str, str], list[Right]] = defaultdict(list)
+        for one in asked:
+            if one in denied:
+                refused[one.group, one.resource].append(one)
+        if not refused:
+            found.append(_allowed(f"{context}: {where}", asked))
+        found += [_refused(f"{context}: {where}", missing) for missing in refused.values()]
+    return found
+
+
+def _allowed(subject: str, rights: Sequence[Right]) -> Finding:
+    resources = ", ".join(dict.fromkeys(one.resource for one in rights))
+    return Finding("cluster", subject, Mark.GOOD, f"{len(rights)} of {len(rights)} rights: {resources}")
+
+
+def _refused(subject: str, missing: Sequence[Right]) -> Finding:
+    first = missing[0]
+    is_needed = any(one.is_needed for one in missing)
+    kind, name = ("ClusterRole", f"{ACCOUNT}-nodes") if not first.namespace else ("Role", ACCOUNT)
+    verbs = ", ".join(one.verb for one in missing)
+    place = f" in {first.namespace}" if first.namespace else ""
+    rule = f"{kind} {name}{place}: apiGroups [{first.group!r}], resources [{first.resource}], verbs [{verbs}]"
+    return Finding(
+        "cluster",
+        subject,
+        Mark.MISSING if is_needed else Mark.WARNING,
+        f"no permission to {verbs} {first.resource}",
+        "; ".join(dict.fromkeys(one.lost for one in missing if one.lost)),
+        f"{_ADVICE}; the rule that is absent: {rule}",
+    )
+
+
+def manifests(rights: Iterable[Right], namespace: str) -> list[dict[str, Any]]:
+    """The account in `namespace`, its roles and their bindings, as objects for `kubectl apply`."""
+    by_place: dict[str, list[Right]] = defaultdict(list)
+    for one in sorted(set(rights)):
+        by_place[one.namespace].append(one)
+    account = _object("v1", "ServiceAccount", ACCOUNT, namespace)
+    found = [account]
+    for place, granted in sorted(by_place.items()):
+        kind, name = ("Role", ACCOUNT) if place else ("ClusterRole", f"{ACCOUNT}-nodes")
+        found.append({**_object(f"{_RBAC}/v1", kind, name, place), "rules": _rules(granted)})
+        found.append(
+            {
+                **_object(f"{_RBAC}/v1", f"{kind}Binding", name, place),
+                "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
+            }
+        )
+    return found
+
+
+def _object(api_version: str, kind: str, name: str, namespace: str) -> dict[str, Any]:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+
+
+def _rules(rights: Iterable[Right]) -> list[dict[str, Any]]:
+    """One rule for each group, set of verbs and set of names, with all resources that share them."""
+    verbs: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for one in rights:
+        verbs[one.group, one.resource][one.name].append(one.verb)
+    rules: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
+    for (group, resource), by_name in verbs.items():
+        if for_all := by_name.pop("", None):
+            rules[group, tuple(for_all), ()].append(resource)
+        named: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for name, allowed in by_name.items():
+            named[tuple(allowed)].append(name)
+        for allowed_verbs, names in named.items():
+            rules[group, allowed_verbs, tuple(names)].append(resource)
+    return [
+        {
+            "apiGroups": [group],
+            "resources": resources,
+            "verbs": list(allowed),
+            **({"resourceNames": list(names)} if names else {}),
+        }
+        for (group, allowed, names), resources in rules.items()
+    ]
+
+
+def as_yaml(objects: Iterable[Mapping[str, Any]], note: str) -> str:
+    """The objects as documents of one YAML file, under a comment."""
+    head = "".join(f"# {line}\n" for line in note.splitlines())
+    return head + "---\n".join("".join(_block(one, 0)) for one in objects)
+
+
+def _block(value: Mapping[str, Any], depth: int) -> Iterable[str]:
+    for key, below in value.items():
+        indent = "  " * depth
+        if isinstance(below, Mapping):
+            yield f"{indent}{key}:\n"
+            yield from _block(below, depth + 1)
+        elif isinstance(below, list) and below and isinstance(below[0], Mapping):
+            yield f"{indent}{key}:\n"
+            for one in below:
+                first, *rest = _block(one, depth + 2)
+                yield f"{indent}  - {first.lstrip()}"
+                yield from rest
+        elif isinstance(below, list):
+            yield f"{indent}{key}: [{', '.join(map(json.dumps, below))}]\n"
+        else:
+            yield f"{indent}{key}: {below if _PLAIN.fullmatch(below) else _scalar(below)}\n"
+
+
+def _scalar(text: str) -> str:
+    # `rbac.authorization.k8s.io/v1` and names of kinds: letters first, nothing that YAML gives a meaning.
+    return text if re.fullmatch(r"[A-Z][A-Za-z]+", text) else json.dumps(text)

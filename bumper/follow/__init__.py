@@ -1,0 +1,1 @@
+"""From the revision on the branch to the verdict."""

@@ -1,0 +1,99 @@
+"""What git knows of the revisions that a cluster speaks of.
+
+Law: what git has answered is asked once; what it could not tell stays unknown and is asked again, but not at each look.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from bumper.deploy.pipeline import find_target
+from bumper.errors import BumpError, SiteMissing
+from bumper.objects import Object
+from bumper.ports import Clock, Repository
+from bumper.request import Choice
+from bumper.revision import Revision
+from bumper.rollout import Desired, Observation, RevisionFacts
+
+ASK_AGAIN_S = 5.0
+
+
+class Facts(Protocol):
+    """What git knows of the revisions that a cluster speaks of; `Lineage` is the real one."""
+
+    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]: ...
+
+
+class Lineage:
+    """The facts of one repository. May be asked from several threads."""
+
+    def __init__(self, repository: Repository, choice: Choice, clock: Clock) -> None:
+        self._repository = repository
+        self._choice = choice
+        self._clock = clock
+        self._known: dict[tuple[str, str], RevisionFacts] = {}
+        self._ancestry: dict[tuple[str, str], bool] = {}
+        self._asked_s: dict[tuple[str, str], float] = {}
+        self._lock = threading.Lock()
+
+    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
+        """The facts of each commit, for the site that `desired` names."""
+        with self._lock:
+            return {sha: self._facts(desired, sha) for sha in shas}
+
+    def _facts(self, desired: Desired, sha: str) -> RevisionFacts:
+        if desired.revision and sha == desired.revision.sha:
+            return RevisionFacts(includes_commit=True, image=desired.image)
+        key = (desired.site, sha)
+        known = self._known.get(key)
+        if known and (_is_complete(known, desired) or self._clock.now() - self._asked_s[key] < ASK_AGAIN_S):
+            return known
+        self._asked_s[key] = self._clock.now()
+        self._known[key] = self._ask(desired, sha)
+        return self._known[key]
+
+    def _ask(self, desired: Desired, sha: str) -> RevisionFacts:
+        includes = self._contains(sha, desired.revision.sha) if desired.revision else None
+        if includes is False:
+            return RevisionFacts(includes_commit=False, image=None)
+        try:
+            target = find_target(desired.site, self._choice, self._repository.tree(sha))
+        except SiteMissing:
+            subject, author = self._repository.subject(sha), self._repository.author(sha)
+            return RevisionFacts(includes, None, subject, author, is_removed=True)
+        except BumpError:
+            # Moved, not to be read, or git does not answer: in each case not known, and asked again.
+            return RevisionFacts(includes_commit=includes, image=None)
+        return RevisionFacts(
+            includes, target.image, self._repository.subject(sha), self._repository.author(sha)
+        )
+
+    def _contains(self, descendant: str, ancestor: str) -> bool | None:
+        # Hundreds of sites in one commit ask the same of the same two commits.
+        if (descendant, ancestor) not in self._ancestry:
+            includes = self._repository.contains(descendant, ancestor)
+            if includes is None:
+                return None
+            self._ancestry[descendant, ancestor] = includes
+        return self._ancestry[descendant, ancestor]
+
+
+def revisions_of(observation: Observation) -> set[str]:
+    """The commits that the Flux objects speak of."""
+    artifact = _status(observation.source).get("artifact") or {}
+    status = _status(observation.kustomization)
+    texts = [artifact.get("revision"), status.get("lastAppliedRevision"), status.get("lastAttemptedRevision")]
+    revisions = [Revision.parse(text) for text in texts if text]
+    return {revision.sha for revision in revisions if revision}
+
+
+def _is_complete(facts: RevisionFacts, desired: Desired) -> bool:
+    if facts.includes_commit is False:
+        return True
+    return (facts.image is not None or facts.is_removed) and (
+        facts.includes_commit is True or desired.revision is None
+    )
+
+
+def _status(obj: Object | None) -> Mapping[str, Any]:
+    return (obj or {}).get("status") or {}

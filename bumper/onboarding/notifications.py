@@ -1,0 +1,280 @@
+"""The manifests by which Flux tells GitHub how each Kustomization stands, and by which it can be poked.
+
+Law: nothing is written that the tree has already, and nothing is guessed: the repository's address comes from its own source, the
+route is made like the tree's other routes. No secret is written: what a person has to make is named.
+
+Sources: notification-controller 1.9.3, api/v1beta3 (Provider `github`, Alert: failures are posted only with `eventSeverity: info` or
+`error`, successes only with `info`), api/v1 (Receiver); the CRDs' own validation is held against the result in the end-to-end tests.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from posixpath import dirname, join
+from typing import Any
+
+from bumper.deploy.commit.push import Proposal
+from bumper.deploy.image_policy import repository_name
+from bumper.errors import FieldMissing, Refused, TreeMissing, UsageError
+from bumper.history import Origin, worded
+from bumper.manifest import insertion, spelling
+from bumper.manifest.document import Document, mapping, text
+from bumper.manifest.spelling import Hand, Literal, Value
+from bumper.manifest.yamltext import reads_otherwise
+from bumper.objects import ObjectKey
+from bumper.platform import routes
+from bumper.platform.discovery import GROUP, Site, Walk
+from bumper.platform.kustomize import FILE_NAMES, Reading
+from bumper.platform.receivers import GROUP as NOTIFICATION
+from bumper.platform.receivers import HMAC, OIDC, SERVICE
+from bumper.tree import Tree
+
+FILE = "notifications.yaml"
+_PORT = Literal("80")  # of the Service
+NAME = "bump"
+ISSUER = "https://token.actions.githubusercontent.com"
+_GROUPS = {
+    "IngressRoute": "traefik.io/v1alpha1",
+    "Ingress": "networking.k8s.io/v1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
+}
+# What a route says besides its hosts and services, and all routes of a tree say alike.
+_SHELL = {
+    "IngressRoute": ("entryPoints", "tls"),
+    "Ingress": ("ingressClassName",),
+    "HTTPRoute": ("parentRefs",),
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for. `host` is empty where Flux shall not be poked; `owners` may poke it from their workflows.
+
+    `secret` names the Secret that holds the token for GitHub; `receiver_secret` the one of a Receiver that takes signatures instead of
+    OIDC tokens, empty for OIDC.
+    """
+
+    host: str = ""
+    owners: tuple[str, ...] = ()
+    secret: str = "github-status"  # noqa: S105 (the name of an object)
+    receiver_secret: str = ""
+
+
+@dataclass(frozen=True)
+class Addition(Proposal):
+    """The files that are added on a tip, and what a person has to do beside them."""
+
+    steps: tuple[str, ...] = ()
+
+
+def plan(tip: str, tree: Tree, wish: Wish, origin: Origin) -> Addition:
+    """The file with the manifests beside gotk-sync.yaml, and its entry in the kustomization there."""
+    reading = Reading(tree)
+    walk = Walk(reading)
+    sites = [site for level in walk.levels() for site in level]
+    if not sites:
+        raise TreeMissing(
+            "no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
+            hint="name the platform repository with --repo",
+        )
+    root = sites[0]
+    documents = [one for path in _yaml(walk.files, reading) for one in reading.documents(path)]
+    _refuse_second(documents)
+    address = _address(documents, root)
+    namespace = root.kustomization.namespace
+    objects = list(_notifying(wish, namespace, address))
+    if wish.host:
+        objects += _poking(wish, namespace, root.source, address, documents)
+    directory = dirname(root.document.path)
+    path = join(directory, FILE)
+    if reading.is_file(path):
+        raise Refused(f"{path} is there already", hint="change it by hand, or take it away first")
+    files: dict[str, tuple[bytes | None, bytes | None]] = {path: (None, _written(objects))}
+    listing = next(
+        (join(directory, name) for name in FILE_NAMES if reading.is_file(join(directory, name))), ""
+    )
+    if listing:
+        before = reading.content(listing)
+        files[listing] = (before, insertion.insert_item(before, listing, (0, "resources"), FILE))
+    return Addition(tip, files, _message(path, origin), tuple(_steps(wish, namespace)))
+
+
+def _yaml(paths: Iterable[str], reading: Reading) -> list[str]:
+    return [path for path in dict.fromkeys(paths) if _is_telling(reading.content(path))]
+
+
+def _is_telling(content: bytes) -> bool:
+    return any(word.encode() in content for word in (GROUP, NOTIFICATION, "GitRepository", *routes.KINDS))
+
+
+def _refuse_second(documents: Sequence[Document]) -> None:
+    for one in documents:
+        kind = text(mapping(one.value.get("spec")).get("type"))
+        if one.group == NOTIFICATION and one.key.kind == "Provider" and kind == "github":
+            raise Refused(
+                f"{one.path}:{one.line()}: {one.key} posts to GitHub already, expected none",
+                hint="an Alert for it with eventSeverity: info and the event source Kustomization '*' is all that is needed",
+            )
+
+
+def _address(documents: Sequence[Document], root: Site) -> str:
+    """`https://github.com/acme/platform`, from the source's own URL."""
+    for one in documents:
+        if one.key == root.source:
+            url = text(mapping(one.value.get("spec")).get("url"))
+            host, _, name = repository_name(url).partition("/")
+            if host and name.count("/") == 1:
+                # As it is written: GitHub shows names in their own case.
+                written = url.strip().rstrip("/").removesuffix(".git")
+                return f"https://{host}/{written[-len(name) :]}"
+            raise UsageError(
+                f"{one.path}:{one.line('spec', 'url')}: {url} is no repository on GitHub, expected https://HOST/OWNER/NAME"
+            )
+    raise FieldMissing(f"{root.place}: {root.source} is not in this tree, so that its address is not known")
+
+
+def _notifying(wish: Wish, namespace: str, address: str) -> Iterator[Value]:
+    yield _object(
+        f"{NOTIFICATION}/v1beta3",
+        "Provider",
+        namespace,
+        {"type": "github", "address": address, "secretRef": {"name": wish.secret}},
+    )
+    yield _object(
+        f"{NOTIFICATION}/v1beta3",
+        "Alert",
+        namespace,
+        {
+            "providerRef": {"name": NAME},
+            "eventSeverity": "info",
+            "eventSources": [{"kind": "Kustomization", "name": "*"}],
+        },
+    )
+
+
+def _poking(
+    wish: Wish, namespace: str, source: ObjectKey, address: str, documents: Sequence[Document]
+) -> list[Value]:
+    owners = wish.owners or (address.split("/")[3],)
+    # GitHub's names are the same in any case; the claim has the owner's own.
+    allowed = " || ".join(f"claims.repository_owner.lowerAscii() == '{owner.lower()}'" for owner in owners)
+    proof: dict[str, Value] = (
+        {"secretRef": {"name": wish.receiver_secret}}
+        if wish.receiver_secret
+        else {
+            "oidcProviders": [
+                {
+                    "issuerURL": ISSUER,
+                    "validations": [
+                        {"expression": allowed, "message": f"only workflows of {', '.join(owners)}"}
+                    ],
+                }
+            ]
+        }
+    )
+    resource = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": source.kind, "name": source.name}
+    if source.namespace != namespace:
+        resource["namespace"] = source.namespace
+    kind = HMAC if wish.receiver_secret else OIDC
+    receiver = _object(
+        f"{NOTIFICATION}/v1", "Receiver", namespace, {"type": kind, **proof, "resources": [resource]}
+    )
+    return [receiver, _route(wish.host, namespace, documents)]
+
+
+def _route(host: str, namespace: str, documents: Sequence[Document]) -> Value:
+    """A route to Flux's webhook, like the first of the tree's own; a plain Ingress where the tree has none."""
+    model = next((one for one in documents if one.key.kind in routes.KINDS), None)
+    kind = model.key.kind if model else "Ingress"
+    shell = {
+        key: _as_written(value)
+        for key in _SHELL[kind]
+        if model and (value := mapping(model.value.get("spec")).get(key)) is not None
+    }
+    tls = mapping(model.value.get("spec")).get("tls") if model else None
+    version = text(model.value.get("apiVersion")) if model else _GROUPS[kind]
+    spec = _SPECS[kind](host, shell, tls)
+    annotations = (
+        mapping(mapping(model.value.get("metadata")).get("annotations"))
+        if model and kind == "Ingress"
+        else {}
+    )
+    return _object(version, kind, namespace, spec, annotations)
+
+
+def _ingress_route(host: str, shell: dict[str, Any], tls: Any) -> dict[str, Value]:
+    rule = {
+        "match": f"Host(`{host}`) && PathPrefix(`/hook/`)",
+        "kind": "Rule",
+        "services": [{"name": SERVICE, "port": _PORT}],
+    }
+    last = {"tls": shell.pop("tls")} if "tls" in shell else {}
+    return {**shell, "routes": [rule], **last}
+
+
+def _ingress(host: str, shell: dict[str, Any], tls: Any) -> dict[str, Value]:
+    service = {"service": {"name": SERVICE, "port": {"number": _PORT}}}
+    path = {"path": "/hook/", "pathType": "Prefix", "backend": service}
+    secure = {"tls": [{"hosts": [host], "secretName": f"{SERVICE}-tls"}]} if tls else {}
+    return {**shell, **secure, "rules": [{"host": host, "http": {"paths": [path]}}]}
+
+
+def _http_route(host: str, shell: dict[str, Any], tls: Any) -> dict[str, Value]:
+    rule = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/hook/"}}],
+        "backendRefs": [{"name": SERVICE, "port": _PORT}],
+    }
+    return {**shell, "hostnames": [host], "rules": [rule]}
+
+
+_SPECS = {"IngressRoute": _ingress_route, "Ingress": _ingress, "HTTPRoute": _http_route}
+
+
+def _as_written(value: Any) -> Value:
+    """A value of a document, where numbers and booleans are texts, as it stood in the file."""
+    if isinstance(value, dict):
+        return {key: _as_written(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_as_written(one) for one in value]
+    return Literal(value) if reads_otherwise(value) else str(value)
+
+
+def _object(
+    version: str,
+    kind: str,
+    namespace: str,
+    spec: Mapping[str, Value],
+    annotations: Mapping[str, Value] | None = None,
+) -> dict[str, Value]:
+    metadata: dict[str, Value] = {"name": NAME, "namespace": namespace}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _written(objects: Sequence[Value]) -> bytes:
+    hand = Hand(list_step=2)
+    texts = ["".join(f"{line}\n" for line in spelling.block(one, hand)) for one in objects]
+    return "---\n".join(texts).encode()
+
+
+def _message(path: str, origin: Origin) -> str:
+    sentence = f"{path}: Flux posts how each Kustomization stands as commit statuses."
+    return worded("Let Flux tell GitHub", [sentence], origin.trailers())
+
+
+def _steps(wish: Wish, namespace: str) -> Iterator[str]:
+    create = f"kubectl -n {namespace} create secret generic"
+    yield "notification-controller must run in the cluster: among the --components of flux install or flux bootstrap"
+    yield (
+        f"a token for this repository with the permission commit statuses: write, as the Secret {wish.secret}: "
+        f"{create} {wish.secret} --from-literal=token=…"
+    )
+    if wish.receiver_secret:
+        yield (
+            f"any long secret, as the Secret {wish.receiver_secret} and as BUMP_RECEIVER_TOKEN of whoever pushes: "
+            f"{create} {wish.receiver_secret} --from-literal=token=…"
+        )
+    elif wish.host:
+        yield "the workflows that poke need permissions: id-token: write, and Flux 2.9 (notification-controller 1.9) in the cluster"
+    if wish.host:
+        yield f"{wish.host} must lead to the cluster's ingress"

@@ -1,0 +1,336 @@
+"""Verdicts as people and programs read them. Pure: values in, lines of styled text or plain data out.
+
+Law: the outcome comes first, then what was found, what visitors see now, and the next command. Nothing here shortens a fact; how a
+line is fitted to a screen is the display's business.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from bumper.build_order import Decision
+from bumper.errors import EXIT_INTERRUPTED, BumpError, Outcome, worst_exit_code
+from bumper.image import ImageReference
+from bumper.progress import State, Step
+from bumper.revision import Revision
+from bumper.rollout import Milestone, Moment, Verdict
+
+
+class Span(NamedTuple):
+    """Some text in one of the styles `good`, `bad`, `warn`, `quiet`, `strong`, or in none (empty)."""
+
+    text: str
+    style: str = ""
+
+
+Line = tuple[Span, ...]
+
+STYLES = {Outcome.READY: "good", Outcome.UNCHANGED: "good", Outcome.PUSHED: "good", Outcome.PLANNED: "good"}
+STYLES |= {
+    Outcome.REMOVED: "good",
+    Outcome.APPLIED: "warn",
+    Outcome.SUPERSEDED: "warn",
+    Outcome.TIMED_OUT: "warn",
+    Outcome.SUSPENDED: "warn",
+    Outcome.BLOCKED: "warn",
+}
+MARKS = {State.DONE: ("✓", "good"), State.FAILED: ("✗", "bad"), State.MOVING: ("·", "quiet")}
+STAGE_WIDTH = 11
+
+
+@dataclass(frozen=True)
+class SiteReport:
+    """One site in one cluster. `place` is file and line of the field; `revision` the commit that holds the image, if any.
+
+    `context` names the cluster where there are several, and `site` then names it too: `web in east`. `order` is how the image stands
+    to the one before, where that was asked. `sequel` is what was done about a failure, as a phrase.
+    """
+
+    site: str
+    previous: ImageReference
+    image: ImageReference
+    place: str
+    revision: Revision | None
+    verdict: Verdict
+    steps: tuple[Step, ...]
+    url: str = ""
+    timeline: tuple[Moment, ...] = ()
+    context: str = ""
+    order: Decision | None = None
+    sequel: str = ""
+
+
+@dataclass(frozen=True)
+class Sequel:
+    """The rollback of what failed: its own report, or the error that it ended in."""
+
+    report: "Report | None" = None
+    error: BumpError | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole run. `diff` is there for a dry run only, `rollback` where one was asked for and something failed."""
+
+    sites: tuple[SiteReport, ...]
+    seconds: float
+    notices: tuple[str, ...] = ()
+    diff: str = ""
+    rollback: Sequel | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of all sites, in the order of the documented table."""
+        return worst_exit_code([site.verdict.outcome for site in self.sites])
+
+
+def duration(seconds: float) -> str:
+    """`0.3 s`, `12.4 s`, `3 min 5 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def header(site: str, previous: str, wanted: str) -> Line:
+    """`web   08a2c8e → abc1234`."""
+    return Span(site, "strong"), Span("   "), Span(previous, "quiet"), Span(" → "), Span(wanted, "strong")
+
+
+def step(shown: Step) -> Line:
+    """The stage with its mark and detail; its seconds are the display's to place."""
+    mark, style = MARKS[shown.state]
+    return (
+        Span("  "),
+        Span(mark, style),
+        Span(f" {shown.stage:<{STAGE_WIDTH}}"),
+        Span(shown.detail, _detail_style(shown.state)),
+    )
+
+
+def timeline(moments: Sequence[Moment]) -> str:
+    """`pushed 0.9 s, fetched 1.2 s, applied 0.7 s, first pod 0.2 s, image pulled 3.1 s (45.7 MB in 1.2s), ready 2.0 s`.
+
+    Empty where nothing took any time. What is still awaited comes last: `then 540.0 s without ready`.
+    """
+    if not any(moment.seconds for moment in moments):
+        return ""
+    texts = []
+    for moment in moments:
+        detail = f" ({moment.detail})" if moment.detail and moment.name == Milestone.PULLED else ""
+        taken = duration(moment.seconds)
+        texts.append(
+            f"then {taken} without {moment.name}" if moment.is_open else f"{moment.name} {taken}{detail}"
+        )
+    return ", ".join(texts)
+
+
+def whole_timeline(
+    steps: Sequence[Step], followed: Sequence[Moment], *, is_written: bool
+) -> tuple[Moment, ...]:
+    """The moments after the push, and before them the push itself, if something was written."""
+    pushed = [Moment("pushed", step.seconds) for step in steps if step.stage == "commit" and is_written]
+    return (*pushed, *followed)
+
+
+def unless_unchanged(verdict: Verdict, image: ImageReference, *, is_written: bool) -> Verdict:
+    """A run that wrote nothing and found the site Ready changed nothing."""
+    if verdict.outcome is not Outcome.READY or is_written:
+        return verdict
+    return replace(verdict, outcome=Outcome.UNCHANGED, message=f"{image.tag} was already there and is Ready")
+
+
+def name(site: SiteReport) -> str:
+    """The site alone."""
+    return site.site.removesuffix(f" in {site.context}") if site.context else site.site
+
+
+def with_rollback(outcome: Report, rollback: Sequel, sites: Collection[str]) -> Report:
+    """The report with what was done about `sites`, which failed; its outcome stays what it was."""
+    ended = {name(one): one for one in rollback.report.sites} if rollback.report else {}
+    shown = [
+        _followed_by(one, rollback, ended.get(name(one))) if name(one) in sites else one
+        for one in outcome.sites
+    ]
+    seconds = outcome.seconds + (rollback.report.seconds if rollback.report else 0.0)
+    return replace(outcome, sites=tuple(shown), seconds=seconds, rollback=rollback)
+
+
+def _followed_by(site: SiteReport, rollback: Sequel, ended: SiteReport | None) -> SiteReport:
+    if rollback.report is None or ended is None:
+        why = rollback.error.message if rollback.error else "see the notices"
+        return replace(site, sequel=f"no: {why}")
+    outcome = ended.verdict.outcome
+    taken = f" in {duration(seconds(ended, rollback.report))}" if outcome is Outcome.READY else ""
+    why = "" if outcome is Outcome.READY else f": {ended.verdict.message}"
+    where = f" as {ended.revision.short}" if ended.revision else ""
+    told = f"to {ended.image.tag}{where}: {_title(outcome)}{taken}{why}"
+    # What helps is what helps now: the pods of the version that failed are gone.
+    return replace(site, sequel=told, verdict=replace(site.verdict, hint=ended.verdict.hint))
+
+
+def verdicts(report: Report) -> list[Line]:
+    """What is printed at the end: a block for each site."""
+    lines = diff_lines(report.diff)
+    for site in report.sites:
+        lines += _verdict(site, report, several=len(report.sites) > 1)
+    return lines
+
+
+def diff_lines(diff: str) -> list[Line]:
+    """A unified diff, each line in the style of what it says."""
+    return [_diff_line(text) for text in diff.splitlines()]
+
+
+def error(problem: BumpError) -> list[Line]:
+    """`error: …` and, where something helps, `help: …`."""
+    lines: list[Line] = [(Span("error: ", "bad"), Span(problem.message))]
+    if problem.hint:
+        lines.append((Span("help:  ", "quiet"), Span(problem.hint)))
+    return lines
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """The one object that `--output json` prints."""
+    return {
+        "outcome": _worst(report).value,
+        "exitCode": report.exit_code,
+        "seconds": round(report.seconds, 3),
+        "sites": [_site_data(site) for site in report.sites],
+        "notices": list(report.notices),
+        **({"diff": report.diff} if report.diff else {}),
+        **({"rollback": _sequel_data(report.rollback)} if report.rollback else {}),
+    }
+
+
+def _sequel_data(sequel: Sequel) -> dict[str, Any] | None:
+    if sequel.report:
+        return as_data(sequel.report)
+    return error_as_data(sequel.error) if sequel.error else None
+
+
+def error_as_data(problem: BumpError) -> dict[str, Any]:
+    """The same object for a run that ended in an error."""
+    return {
+        "outcome": problem.outcome.value if problem.outcome else "usage",
+        "exitCode": problem.exit_code,
+        "error": {"reason": type(problem).__name__, "message": problem.message, "hint": problem.hint},
+        "sites": [],
+    }
+
+
+def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
+    verdict = site.verdict
+    style = STYLES.get(verdict.outcome, "bad")
+    name = (Span(f"{site.site}: ", "strong"),) if several else ()
+    if verdict.outcome is Outcome.READY:
+        lines: list[Line] = [
+            (
+                *name,
+                Span("Ready", style),
+                Span(f" in {duration(seconds(site, report))}   {site.url}".rstrip()),
+            )
+        ]
+    else:
+        lines = [(*name, Span(_title(verdict.outcome), style), Span(f": {verdict.message}"))]
+    rows = [("serving now", verdict.serving if verdict.outcome is not Outcome.READY else "")]
+    rows += [("warning", warning) for warning in verdict.warnings]
+    rows += [("seen", evidence) for evidence in verdict.evidence]
+    rows.append(("timeline", timeline(site.timeline)))
+    rows.append(("rolled back", site.sequel))
+    rows.append(("next", verdict.hint))
+    return lines + [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
+
+
+def _title(outcome: Outcome) -> str:
+    return outcome.value.replace("-", " ").capitalize()
+
+
+def seconds(site: SiteReport, report: Report) -> float:
+    """How long the run worked for one site: its stages together, or the whole run where it had none."""
+    return sum(step.seconds for step in site.steps) if site.steps else report.seconds
+
+
+def _worst(report: Report) -> Outcome:
+    # Of the outcomes that share the worst exit code the first is named.
+    return next(
+        site.verdict.outcome
+        for site in report.sites
+        if worst_exit_code([site.verdict.outcome]) == report.exit_code
+    )
+
+
+def interrupted_as_data(standing: Sequence[str]) -> dict[str, Any]:
+    """The same object for a run that was interrupted: `standing` says where things stand, a line each."""
+    return {"outcome": "interrupted", "exitCode": EXIT_INTERRUPTED, "standing": list(standing), "sites": []}
+
+
+def verdict_as_data(verdict: Verdict) -> dict[str, Any]:
+    """What every JSON answer says of a verdict."""
+    return {
+        "outcome": verdict.outcome.value,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "hint": verdict.hint,
+        "serving": verdict.serving,
+        "evidence": list(verdict.evidence),
+        "warnings": list(verdict.warnings),
+    }
+
+
+def _site_data(site: SiteReport) -> dict[str, Any]:
+    verdict = site.verdict
+    return {
+        "site": site.site,
+        **verdict_as_data(verdict),
+        "stage": verdict.stage.value if verdict.stage else None,
+        "image": str(site.image.with_tag(site.image.tag)),
+        "tag": site.image.tag,
+        "digest": site.image.digest,
+        "previousTag": site.previous.tag,
+        "place": site.place,
+        "commit": site.revision.sha if site.revision else None,
+        "revision": str(site.revision) if site.revision else None,
+        "url": site.url,
+        "rolledBack": site.sequel,
+        "order": _order_data(site.order) if site.order else None,
+        "timeline": [
+            {
+                "moment": moment.name,
+                "state": "awaited" if moment.is_open else "reached",
+                "detail": moment.detail,
+                "seconds": round(moment.seconds, 3),
+            }
+            for moment in site.timeline
+        ],
+        "stages": [
+            {
+                "stage": step.stage,
+                "state": step.state.value,
+                "detail": step.detail,
+                "seconds": round(step.seconds, 3),
+            }
+            for step in site.steps
+        ],
+    }
+
+
+def _order_data(decision: Decision) -> dict[str, Any]:
+    return {
+        "order": decision.order.value,
+        "by": decision.witness.value if decision.witness else None,
+        "evidence": decision.evidence,
+    }
+
+
+def _detail_style(state: State) -> str:
+    return "bad" if state is State.FAILED else ""
+
+
+def _diff_line(text: str) -> Line:
+    style = {"+": "good", "-": "bad", "@": "quiet"}.get(text[:1], "")
+    return (Span(text, "quiet" if text.startswith(("+++", "---")) else style),)
+
+
+def plain(line: Sequence[Span]) -> str:
+    """The line without its styles."""
+    return "".join(span.text for span in line)

@@ -1,0 +1,43 @@
+"""A commit status for each site on the commit that it was built from: `bump/SITE`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bumper.publish import states
+from bumper.publish.source import Source
+from bumper.publish.states import Checked
+from bumper.publish.story import Story
+
+
+class Hub(Protocol):
+    """The site's own repository on GitHub; `github.GitHub` is the real one."""
+
+    def tell(self, sha: str, context: str, state: str, description: str, target_url: str) -> None: ...
+
+
+@dataclass
+class Statuses:
+    """The commit statuses of one run: written when something has changed, never twice the same."""
+
+    hub: Hub
+    source: Source
+    close_hub: Callable[[], None]
+    name: str = "status"
+    _told: dict[str, Checked] = field(default_factory=dict)
+
+    def publish(self, story: Story, *, is_last: bool) -> None:
+        """Tells what the story says of each site."""
+        unknown = []
+        for one in states.checks(story):
+            sha = self.source.commit(one.version)
+            if not sha:
+                unknown.append(one.version)
+            elif self._told.get(one.context) != one:
+                self.hub.tell(sha, one.context, one.state, one.description, story.pages.run)
+                self._told[one.context] = one
+        if unknown and is_last:
+            raise self.source.unknown(unknown)
+
+    def close(self) -> None:
+        self.close_hub()

@@ -1,0 +1,72 @@
+"""The one comment of a pull request that tells of its deploys.
+
+Law: one comment, edited in place, however many runs write at once. GitHub has no "create unless there is one" and no "edit unless it
+has changed". So whoever has created a comment looks again: of several, the oldest stays, and the others are deleted by those who made
+them. And whoever has written the last word looks whether it still stands there, because another run may have written over it.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from bumper.publish.comment import MARKER, Posted, holds, merged
+from bumper.publish.story import Story
+
+# How often the last word is written again after another run wrote over it.
+_LAST_WORDS = 4
+
+
+class Hub(Protocol):
+    """The site's own repository on GitHub; `github.GitHub` is the real one."""
+
+    def pull_of(self, sha: str) -> int | None: ...
+    def comments(self, pull: int) -> Iterator[Posted]: ...
+    def comment(self, number: int) -> Posted | None: ...
+    def create_comment(self, pull: int, body: str) -> Posted: ...
+    def edit_comment(self, number: int, body: str) -> bool: ...
+    def delete_comment(self, number: int) -> None: ...
+    def wrote(self, comment: Posted) -> bool: ...
+
+
+class Sticky:
+    """Keeps the comment of one pull request; `pull` is its number."""
+
+    def __init__(self, hub: Hub, pull: int) -> None:
+        self._hub = hub
+        self._pull = pull
+        self._number: int | None = None
+
+    def write(self, story: Story, *, is_last: bool = False) -> None:
+        """Brings the comment to what `story` says; the last time it is looked at once more."""
+        self._write(story)
+        for _ in range(_LAST_WORDS if is_last else 0):
+            found = self._find()
+            if found and holds(found.body, story):
+                return
+            self._number = found.number if found else None
+            self._write(story)
+
+    def _write(self, story: Story) -> None:
+        standing = self._hub.comment(self._number) if self._number else self._find()
+        if standing is None:
+            self._create(story)
+            return
+        self._number = standing.number
+        body = merged(standing.body, story)
+        if body != standing.body and not self._hub.edit_comment(standing.number, body):
+            self._number = None
+            self._create(story)
+
+    def _create(self, story: Story) -> None:
+        created = self._hub.create_comment(self._pull, merged("", story))
+        self._number = created.number
+        oldest = self._find()
+        if oldest and oldest.number != created.number:
+            # Another run was faster: its comment stays, with our sections in it.
+            self._hub.delete_comment(created.number)
+            self._number = oldest.number
+            self._hub.edit_comment(oldest.number, merged(oldest.body, story))
+
+    def _find(self) -> Posted | None:
+        """The oldest comment of ours. Somebody else's is never touched, whatever stands in it."""
+        ours = (one for one in self._hub.comments(self._pull) if one.body.startswith(MARKER))
+        return min((one for one in ours if self._hub.wrote(one)), key=lambda one: one.number, default=None)

@@ -1,0 +1,1 @@
+"""How every site stands, without a deploy."""

@@ -1,0 +1,96 @@
+"""Every site of a tree as it can be looked at without a deploy.
+
+Law: no Flux Kustomization of the tree is left out. One without a workload that can be followed stands here with the reason why.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bumper import platform
+from bumper.deploy.pipeline import find_target
+from bumper.errors import BumpError, TreeMissing
+from bumper.image import ImageReference
+from bumper.manifest.document import documents, mapping, text
+from bumper.objects import ObjectKey
+from bumper.request import Choice
+from bumper.revision import Revision
+from bumper.rollout import Desired
+from bumper.tree import Tree
+
+_NO_IMAGE = ImageReference("")
+_NO_WORKLOAD = ObjectKey("", "", "")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One site. `image` is what git wants, None for a site without a workload that can be followed (`not_followed` says why).
+
+    `pods_namespace` is where its pods are: a HelmRelease may install into another namespace than its own. `is_ours` is False for a
+    Kustomization that another repository feeds.
+    """
+
+    desired: Desired
+    image: ImageReference | None
+    place: str
+    site: platform.Site = field(repr=False, compare=False)
+    pods_namespace: str = ""
+    not_followed: str = ""
+    is_ours: bool = True
+
+
+def read(tree: Tree, tip: Revision, name: str = "", choice: Choice | None = None) -> list[Entry]:
+    """The site `name`, or every Kustomization of the tree. A site that is named and not there raises as `platform.find` does."""
+    return [_named(name, choice or Choice(), tree)] if name else _all(tree, tip)
+
+
+def several(tree: Tree, tip: Revision, names: Sequence[str]) -> list[Entry]:
+    """The sites named, every Kustomization of the tree for none. TreeMissing where there is none at all."""
+    found = [_named(name, Choice(), tree) for name in names] or _all(tree, tip)
+    if not found:
+        raise TreeMissing(
+            f"{tip.short}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
+            hint="name the platform repository with --repo",
+        )
+    return found
+
+
+def _named(name: str, choice: Choice, tree: Tree) -> Entry:
+    return _of_target(find_target(name, choice, tree), tree)
+
+
+def _all(tree: Tree, tip: Revision) -> list[Entry]:
+    found = []
+    for site in platform.sites(tree):
+        qualified = f"{site.kustomization.namespace}/{site.kustomization.name}"
+        try:
+            target = find_target(site.name, Choice(kustomization=qualified), tree)
+            found.append(_of_target(target, tree))
+        except BumpError as error:
+            desired = Desired(
+                site=site.name,
+                image=_NO_IMAGE,
+                previous=None,
+                revision=tip,
+                kustomization=site.kustomization,
+                source=site.source,
+                workload=_NO_WORKLOAD,
+                container="",
+            )
+            found.append(Entry(desired, None, site.place, site, "", error.message, site.is_ours))
+    return list({(one.desired.site, one.desired.kustomization): one for one in found}.values())
+
+
+def _of_target(target: platform.Target, tree: Tree) -> Entry:
+    desired = Desired.of(target, None)
+    place = f"{target.field.path}:{target.field.span.line}"
+    return Entry(desired, target.image, place, target.site, _pods_namespace(target, tree))
+
+
+def _pods_namespace(target: platform.Target, tree: Tree) -> str:
+    if target.workload.kind == "HelmRelease":
+        content = tree.read([target.field.path])[target.field.path]
+        for document in documents(content, target.field.path):
+            elsewhere = text(mapping(document.value.get("spec")).get("targetNamespace"))
+            if document.key.name == target.workload.name and elsewhere:
+                return elsewhere
+    return target.workload.namespace

@@ -1,0 +1,314 @@
+"""Every site at a glance, as people and programs read it. Pure: values in, lines of styled text or plain data out.
+
+Law: the table fits 80 columns, whatever stands in it; nothing is lost by that, since what is not well is told in full below it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bumper.deploy.hold.annotations import Hold, written
+from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
+from bumper.image import ImageReference
+from bumper.publish.report import STYLES, Line, Span, verdict_as_data
+from bumper.revision import Revision
+from bumper.rollout import Verdict
+from bumper.rollout.state import State
+
+WIDTH = 80
+_COLUMNS = (("SITE", 22), ("WANTED", 12), ("APPLIED", 8), ("RUNNING", 12), ("VERDICT", 15), ("AGE", 6))
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One site in one cluster. `image` is what git wants; None where no workload can be followed, for the reason `not_followed`.
+
+    `verdict` is None while the site is moving; `pending` then is what it will be if nothing changes, `detail` what it is doing.
+    """
+
+    site: str
+    context: str
+    kustomization: str
+    image: ImageReference | None
+    place: str
+    state: State
+    verdict: Verdict | None
+    pending: Verdict | None = None
+    detail: str = ""
+    not_followed: str = ""
+    hold: Hold | None = None
+
+    @property
+    def word(self) -> str:
+        """`ready`, `applied` (nothing to follow beyond that), `moving`, or another outcome."""
+        if self.verdict is None:
+            return "moving"
+        return (
+            "applied"
+            if self.image is None and self.verdict.outcome is Outcome.READY
+            else self.verdict.outcome.value
+        )
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether automation must leave the whole site alone; a hold of one rejected version lets newer ones pass."""
+        return self.hold is not None and not self.hold.rejected and self.hold.holds_at(now)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All rows, in the order of the tree, cluster by cluster. `tip` is what git wants to be applied."""
+
+    tip: Revision
+    rows: tuple[Row, ...]
+    now: datetime
+    notices: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """For `--exit-code`: 0 if all is well, that of the worst verdict else; a site that is moving counts as one that is late."""
+        return worst_exit_code(
+            [row.verdict.outcome if row.verdict else Outcome.TIMED_OUT for row in self.rows]
+            or [Outcome.READY]
+        )
+
+
+def lines(overview: Overview) -> list[Line]:
+    """A table for each cluster, and below it what is not well."""
+    found: list[Line] = []
+    for context in dict.fromkeys(row.context for row in overview.rows):
+        rows = [row for row in overview.rows if row.context == context]
+        if found:
+            found.append((Span(""),))
+        found.append((Span(context, "strong"), Span(f"   {overview.tip.short} wanted", "quiet")))
+        found.append((Span(_cells([name for name, _ in _COLUMNS]), "quiet"),))
+        found += [_row(row, overview.now) for row in rows]
+        found += [line for row in rows for line in _about(row, overview.now)]
+    return found
+
+
+def details(overview: Overview) -> list[Line]:
+    """One site in full, for each cluster."""
+    found: list[Line] = []
+    for row in overview.rows:
+        verdict = row.verdict or row.pending
+        title = Span(row.word.capitalize(), _style(row))
+        message = row.verdict.message if row.verdict else row.detail
+        found.append((Span(f"{row.site} in {row.context}: ", "strong"), title, Span(f": {message}")))
+        wanted = f"{row.image}   {row.place}" if row.image else f"nothing to follow: {row.not_followed}"
+        parts = [
+            ("wanted", wanted),
+            ("applied", _applied(row)),
+            ("running", _running(row)),
+            ("age", age(row.state.since, overview.now)),
+            *(("drift", text) for text in row.state.drift),
+            *(("hold", text) for text in _hold(row, overview.now)),
+            *(
+                (("if it stays", f"{row.pending.outcome.value}: {row.pending.message}"),)
+                if row.pending
+                else ()
+            ),
+        ]
+        if verdict:
+            parts += [("serving now", verdict.serving)]
+            parts += [("warning", text) for text in verdict.warnings if row.image]
+            parts += [("seen", text) for text in verdict.evidence]
+            parts += [("next", verdict.hint)]
+        found += [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in parts if text]
+    return found
+
+
+def notices(overview: Overview) -> list[Line]:
+    """What could not be done to find all this out."""
+    return [(Span(f"  ! {text}", "warn"),) for text in overview.notices]
+
+
+def changes(before: Overview | None, after: Overview) -> list[Line]:
+    """A line for each site that stands otherwise than before, or is gone, and for each new notice; for all of them without `before`.
+
+    What only passes the time (an age, how far a rollout is) is no change.
+    """
+    old = {_identity(row): row for row in before.rows} if before else {}
+    new = {_identity(row): row for row in after.rows}
+    names_context = len({row.context for row in after.rows}) > 1
+    clock = _clock(after.now)
+    lines = [
+        _change(old.get(key), row, after.now, names_context=names_context)
+        for key, row in new.items()
+        if key not in old or before is None or _standing(old[key], before.now) != _standing(row, after.now)
+    ]
+    lines += [
+        (Span(clock, "quiet"), Span(f"{row.site}: ", "strong"), Span("gone from the branch"))
+        for key, row in old.items()
+        if key not in new
+    ]
+    known = before.notices if before else ()
+    return lines + [(Span(f"{clock}! {text}", "warn"),) for text in after.notices if text not in known]
+
+
+def as_data(overview: Overview) -> dict[str, Any]:
+    """The one object that `--output json` prints."""
+    return {
+        "revision": str(overview.tip),
+        "exitCode": overview.exit_code,
+        "sites": [_row_data(row, overview.now) for row in overview.rows],
+        "notices": list(overview.notices),
+    }
+
+
+def age(since: str, now: datetime) -> str:
+    """`3 d`, `5 h`, `12 min`, `8 s`; empty for no time. A cluster whose clock is ahead of ours gives `0 s`."""
+    seconds = _seconds(since, now)
+    if seconds is None:
+        return ""
+    return next((f"{seconds // size} {unit}" for size, unit in _UNITS if seconds >= size), f"{seconds} s")
+
+
+def _seconds(since: str, now: datetime) -> int | None:
+    try:
+        return max(0, int((now - datetime.fromisoformat(since)).total_seconds()))
+    except (ValueError, TypeError):
+        return None
+
+
+def _row(row: Row, now: datetime) -> Line:
+    cells = [
+        row.site,
+        _wanted(row),
+        _applied(row) or NOTHING,
+        _running(row) or NOTHING,
+        f"{row.word}, held" if row.is_held(now) else row.word,
+        age(row.state.since, now) or NOTHING,
+    ]
+    text = _cells(cells)
+    start = sum(width + 1 for _, width in _COLUMNS[:4])
+    end = start + _COLUMNS[4][1]
+    return Span(text[:start]), Span(text[start:end], _style(row)), Span(text[end:].rstrip())
+
+
+def _cells(texts: Sequence[str]) -> str:
+    return " ".join(f"{_cut(text, width):<{width}}" for text, (_, width) in zip(texts, _COLUMNS, strict=True))
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _clock(now: datetime) -> str:
+    return f"{now:%H:%M:%S}Z  "
+
+
+def _identity(row: Row) -> tuple[str, str, str]:
+    return (row.context, row.site, row.kustomization)
+
+
+def _standing(row: Row, now: datetime) -> tuple[object, ...]:
+    """What makes a change worth a line."""
+    verdict = row.verdict or row.pending
+    return (
+        row.word,
+        verdict.reason if verdict else "",
+        row.image,
+        row.state.running,
+        row.state.drift,
+        _hold(row, now),
+    )
+
+
+def _change(before: Row | None, row: Row, now: datetime, *, names_context: bool) -> Line:
+    where = f" in {row.context}" if names_context else ""
+    word = f"{before.word} → " if before and before.word != row.word else ""
+    facts = [
+        f"wants {_wanted(row)}" if row.image else "",
+        f"applied {_applied(row)}" if row.state.applied else "",
+        f"runs {_running(row)}" if row.state.running else "",
+    ]
+    about = [f"{name}: {text}" for name, text in _troubles(row, now)]
+    told = "; ".join([", ".join(filter(None, facts)), *about])
+    return (
+        Span(_clock(now), "quiet"),
+        Span(f"{row.site}{where}: ", "strong"),
+        Span(word, "quiet"),
+        Span(row.word, _style(row)),
+        Span(f"   {told}" if told else ""),
+    )
+
+
+def _wanted(row: Row) -> str:
+    return (row.image.tag or row.image.digest) if row.image else NOTHING
+
+
+def _applied(row: Row) -> str:
+    revision = Revision.parse(row.state.applied)
+    return revision.sha[:7] if revision else row.state.applied
+
+
+def _running(row: Row) -> str:
+    return "+".join(row.state.running)
+
+
+def _style(row: Row) -> str:
+    return STYLES.get(row.verdict.outcome, "bad") if row.verdict else "warn"
+
+
+def _about(row: Row, now: datetime) -> list[Line]:
+    """What is not well about a row; nothing for one that is."""
+    return [
+        (Span(f"  {row.site}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
+        for name, text in _troubles(row, now)
+    ]
+
+
+def _troubles(row: Row, now: datetime) -> list[tuple[str, str]]:
+    texts: list[tuple[str, str]] = []
+    if row.pending:
+        texts.append((f"moving, {row.pending.outcome.value} if it stays", row.pending.message))
+    elif row.verdict is None:
+        texts.append(("moving", row.detail))
+    elif row.verdict.outcome is not Outcome.READY:
+        texts.append((row.verdict.reason, row.verdict.message))
+    elif row.not_followed:
+        texts.append(("applied", f"nothing to follow beyond that: {row.not_followed}"))
+    texts += [("drift", text) for text in row.state.drift if text not in [message for _, message in texts]]
+    return texts + [("hold", text) for text in _hold(row, now)]
+
+
+def _hold(row: Row, now: datetime) -> list[str]:
+    """The hold that is in force."""
+    return [f"{row.hold}   {row.hold.place}"] if row.hold and row.hold.holds_at(now) else []
+
+
+def _row_data(row: Row, now: datetime) -> dict[str, Any]:
+    revision = Revision.parse(row.state.applied)
+    return {
+        "site": row.site,
+        "context": row.context,
+        "kustomization": row.kustomization,
+        "wanted": {"image": str(row.image), "tag": row.image.tag, "place": row.place} if row.image else None,
+        "notFollowed": row.not_followed or None,
+        "applied": {"revision": row.state.applied, "commit": revision.sha if revision else None},
+        "running": list(row.state.running),
+        "outcome": row.word,
+        "exitCode": EXIT_CODES[row.verdict.outcome if row.verdict else Outcome.TIMED_OUT],
+        "detail": row.detail,
+        "verdict": verdict_as_data(row.verdict) if row.verdict else None,
+        "pending": verdict_as_data(row.pending) if row.pending else None,
+        "since": row.state.since or None,
+        "ageSeconds": _seconds(row.state.since, now),
+        "drift": list(row.state.drift),
+        "hold": _hold_data(row.hold, now) if row.hold else None,
+    }
+
+
+def _hold_data(hold: Hold, now: datetime) -> dict[str, Any]:
+    return {
+        "reason": hold.reason,
+        "by": hold.by or None,
+        "since": written(hold.since) or None,
+        "until": written(hold.until) or None,
+        "rejected": hold.rejected or None,
+        "place": hold.place,
+        "isInForce": hold.holds_at(now),
+    }

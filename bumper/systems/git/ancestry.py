@@ -1,0 +1,100 @@
+"""A checkout of the source repository: which of two commits came first, as far as its own history tells.
+
+Law: nothing is fetched, nothing is written, and what the checkout does not hold is UNKNOWN. A way from one commit to the other proves
+an order in any clone; that there is none proves something only in a clone that is not shallow.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bumper.build_order import Decision, Order, Witness, by_common_ancestor
+from bumper.deploy.image_policy import repository_name
+from bumper.errors import BumpError, UsageError
+from bumper.systems.git.checkout import ask, checkout_root, origin_of
+from bumper.systems.git.repository import Output, program, run
+
+_TIMEOUT_S = 10.0
+# A partial clone must not fetch what it lacks, nor a replaced commit stand for another.
+_ALONE = {
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+
+
+class Checkout:
+    """The checkout, or bare repository, around a directory. Asked one thing at a time."""
+
+    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+        self._directory = directory
+        self._environ = {**environ, **_ALONE}
+
+    @classmethod
+    def at(cls, directory: Path, environ: Mapping[str, str]) -> "Checkout":
+        """The one that somebody named; `UsageError` where it is none."""
+        if ask(directory, environ, "rev-parse", "--git-dir").status if directory.is_dir() else True:
+            raise UsageError(
+                f"--source {directory}: not a git repository", hint="name a checkout of the source repository"
+            )
+        return cls(directory, environ)
+
+    @classmethod
+    def around(cls, directory: Path, environ: Mapping[str, str], *, other_than: str) -> "Checkout | None":
+        """The checkout that `directory` is in; None outside of any, and where it is one of the repository at `other_than`."""
+        try:
+            root = checkout_root(directory, environ)
+            origin = origin_of(root, environ) if root else None
+        except BumpError:
+            return None
+        if root is None or _is_same_place(other_than, origin or "", str(root)):
+            return None
+        return cls(root, environ)
+
+    def order(self, before: str, after: str) -> Decision:
+        """How the commit `after` stands to `before`; both are SHAs, short or full."""
+        try:
+            return self._order(before, after)
+        except (BumpError, TimeoutError):
+            return Decision(Order.UNKNOWN, f"{self}: git gave no answer")
+
+    def __str__(self) -> str:
+        return f"the checkout {self._directory}"
+
+    def _order(self, before: str, after: str) -> Decision:
+        first, second = self._commits(before, after)
+        missing = [name for name, sha in ((before, first), (after, second)) if not sha]
+        if missing:
+            return Decision(Order.UNKNOWN, f"{self} does not hold {' and '.join(missing)}")
+        output = self._git("merge-base", first, second)
+        if output.status not in (0, 1):
+            return Decision(Order.UNKNOWN, f"{self}: its history cannot be read")
+        is_whole = self._git("rev-parse", "--is-shallow-repository").stdout.strip() == "false"
+        order = by_common_ancestor(first, second, output.stdout.strip(), is_whole=is_whole)
+        if order is Order.UNKNOWN:
+            return Decision(order, f"{self} is shallow and shows no way from one to the other")
+        return Decision(order, f"ancestry in {self}", Witness.CHECKOUT)
+
+    def _commits(self, *names: str) -> list[str]:
+        """The full SHAs, empty for what is not there, not a commit, or more than one."""
+        asked = "".join(f"{name}^{{commit}}\n" for name in names).encode()
+        lines = self._git("cat-file", "--batch-check=%(objectname)", stdin=asked).stdout.splitlines()
+        # A branch may be called like a SHA; git would take it first.
+        found = [
+            line if line.startswith(name) and " " not in line else ""
+            for name, line in zip(names, lines, strict=False)
+        ]
+        return found + [""] * (len(names) - len(found))
+
+    def _git(self, *arguments: str, stdin: bytes = b"") -> Output:
+        return run(program(self._directory, self._environ), *arguments, stdin=stdin, timeout_s=_TIMEOUT_S)
+
+
+def _is_same_place(one: str, *others: str) -> bool:
+    return _place(one) in [_place(other) for other in others if other]
+
+
+def _place(url: str) -> str:
+    """What two spellings of one address have in common."""
+    return repository_name(url) or url.rstrip("/").removesuffix(".git")

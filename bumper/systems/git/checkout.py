@@ -1,0 +1,62 @@
+"""Where we stand: the checkout around a directory, and what its own configuration says about the way to its origin."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bumper.errors import UsageError
+from bumper.systems.git.address import is_url
+from bumper.systems.git.repository import Output, program, run
+
+
+def checkout_root(directory: Path, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The top of the git checkout that `directory` is in, None outside of any."""
+    output = ask(directory, environ, "rev-parse", "--show-toplevel")
+    return Path(output.stdout.removesuffix("\n")) if output.status == 0 else None
+
+
+def origin_of(directory: Path, environ: Mapping[str, str] | None = None) -> str | None:
+    """The URL of `origin` as configured, None where there is none. May hold a credential: `Remote` takes it, nobody prints it."""
+    output = ask(directory, environ, "config", "--get", "remote.origin.url")
+    url = output.stdout.removesuffix("\n")
+    if output.status or not url:
+        return None
+    # A relative path counts from the top of the checkout.
+    return url if is_url(url) else str((checkout_root(directory, environ) or directory) / url)
+
+
+def way_from(directory: Path, environ: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]]:
+    """The URL that a directory stands for, and the settings of its own configuration for the way there.
+
+    They may hold a credential, as actions/checkout leaves it, and go where the token goes: into the environment of git's processes.
+    """
+    if not directory.is_dir():
+        raise UsageError(f"{directory}: neither a URL nor a directory", hint="check --repo")
+    bare = ask(directory, environ, "rev-parse", "--is-bare-repository")
+    if bare.status:
+        raise UsageError(f"{directory}: not a git repository", hint="check --repo")
+    if bare.stdout.strip() == "true":
+        return str(directory.resolve()), []
+    origin = origin_of(directory, environ)
+    if origin is None:
+        raise UsageError(
+            f"{directory}: has no remote called origin", hint="name the repository with --repo URL"
+        )
+    pattern = r"^(http|credential|url)\.|^core\.sshcommand$"
+    found = ask(directory, environ, "config", "--local", "--includes", "-z", "--get-regexp", pattern)
+    return origin, pairs(found.stdout)
+
+
+def ask(directory: Path, environ: Mapping[str, str] | None, *arguments: str) -> Output:
+    output = run(program(directory, {**(environ or {}), "LC_ALL": "C"}), *arguments)
+    if "dubious ownership" in output.stderr:
+        raise UsageError(
+            f"{directory}: git does not trust this checkout, since another user owns it",
+            hint=f"git config --global --add safe.directory {directory}",
+        )
+    return output
+
+
+def pairs(text: str) -> list[tuple[str, str]]:
+    """The variables that `git config -z` printed; one without a value is true."""
+    named = (entry.partition("\n") for entry in text.split("\0") if entry)
+    return [(key, value if separator else "true") for key, separator, value in named]

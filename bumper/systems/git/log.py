@@ -1,0 +1,148 @@
+"""The deploys on a branch, from its commits and the notes on them.
+
+Law: one pass of `git log`, in the order in which the branch got its commits: what a merge brought in stands right below it. A merge
+itself records nothing, since it may quote what it merges. A checkout that is at hand is read and never written to: what it has is
+not fetched, what is new is fetched to a place of our own.
+Source: git-log(1), "pretty formats"; `%N` is the note as it is, found by git itself at any fanout.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from bumper.errors import UsageError
+from bumper.history import Logged, Recorded, ending, of_site, past, records
+from bumper.systems.git.address import is_url
+from bumper.systems.git.rejections import MissingRef
+from bumper.systems.git.repository import Failure, Output, Repository, program, run, stream
+
+_TIP = "refs/bump/history"
+_FIELDS = ("%H %P", "%an", "%ct", "%B", "%N")
+# What the user's configuration could add to or take from the format is turned off; notes are those of our ref alone.
+_LOG = (
+    *("log", "--topo-order", "-z", "--no-color", "--no-show-signature", "--no-mailmap", "--encoding=UTF-8"),
+    *(f"--notes={ending.REF}", f"--format={'%x00'.join(_FIELDS)}"),
+)
+# `fetch` always names a filter: this one keeps every note.
+_NOTES = "blob:limit=1g"
+
+
+class History(Protocol):
+    """The deploys on a branch: `systems.History` and more. The notices say what may be missing."""
+
+    def deploys(self, site: str) -> list[Recorded]: ...
+    def all(self) -> Iterator[Recorded]: ...
+    def notices(self) -> list[str]: ...
+
+
+class Branch:
+    """A branch of a remote, fetched to `repository` anew each time it is asked: commits without trees, and the notes."""
+
+    def __init__(self, repository: Repository, branch: str, hint: Callable[[], str]) -> None:
+        self._repository = repository
+        self._branch = branch
+        self._hint = hint
+
+    def deploys(self, site: str) -> list[Recorded]:
+        """Those of one site, newest first."""
+        return list(of_site(self.all(), site))
+
+    def all(self) -> Iterator[Recorded]:
+        """Those of all sites, newest first."""
+        try:
+            self._repository.fetch(f"+refs/heads/{self._branch}:{_TIP}", keep="tree:0")
+        except MissingRef:
+            raise UsageError(f"{self._repository}: no branch {self._branch!r}", hint=self._hint()) from None
+        with suppress(MissingRef):  # nobody has noted anything yet
+            self._repository.fetch(f"+{ending.REF}:{ending.REF}", depth=1, keep=_NOTES)
+        return past(_logged(iter(self._repository.run(*_LOG, _TIP, "--").stdout.split("\0"))))
+
+    def notices(self) -> list[str]:
+        """Nothing: it is all there, or `all` has raised."""
+        return []
+
+
+class Clone:
+    """A clone as it is on this machine, read without the network: what was last fetched of its origin."""
+
+    def __init__(self, directory: Path, branch: str, environ: Mapping[str, str]) -> None:
+        """`UsageError` where there is no such clone."""
+        if is_url(str(directory)):
+            raise UsageError(
+                f"{directory}: --offline reads a clone on this machine",
+                hint="leave it out, or name a directory",
+            )
+        if not directory.is_dir():
+            raise UsageError(f"{directory}: neither a URL nor a directory", hint="check --repo")
+        alone = {**environ, "LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
+        self._git = program(directory, alone)
+        seen = self._ask("rev-parse", "--is-bare-repository", "--is-shallow-repository")
+        if seen.status:
+            raise UsageError(
+                f"{directory}: not a git repository that can be read: {seen.stderr.strip()}",
+                hint="check --repo",
+            )
+        bare, shallow = seen.stdout.split()
+        self._ref = f"refs/heads/{branch}" if bare == "true" else f"refs/remotes/origin/{branch}"
+        self._is_shallow = shallow == "true"
+
+    def deploys(self, site: str) -> list[Recorded]:
+        """Those of one site, newest first."""
+        return list(of_site(self.all(), site))
+
+    def all(self) -> Iterator[Recorded]:
+        """Those of all sites, newest first."""
+        return past(_logged(self._fields()))
+
+    def _fields(self) -> Iterator[str]:
+        # As they come: reading goes on while git does, and who wants a few ends it early.
+        try:
+            yield from stream(self._git, *_LOG, self._ref, "--")
+        except Failure as failure:
+            why = str(failure).strip().removeprefix("fatal: ")
+            raise UsageError(
+                f"{self._git.working_dir}: {self._ref} cannot be read: {why}",
+                hint="git fetch brings it; or leave out --offline",
+            ) from None
+
+    def notices(self) -> list[str]:
+        """What this clone does not have."""
+        found = []
+        if self._is_shallow:
+            found.append(
+                "this clone is shallow: older deploys are not in it; git fetch --unshallow brings them"
+            )
+        if self._ask("rev-parse", "--verify", "--quiet", ending.REF).status:
+            fetch = f"git fetch origin {ending.REF}:{ending.REF}"
+            found.append(f"this clone has no {ending.REF}: outcomes are not shown; {fetch} brings them")
+        return found
+
+    def _ask(self, *arguments: str) -> Output:
+        return run(self._git, *arguments)
+
+
+def lend(directory: Path, environ: Mapping[str, str], repository: Repository) -> None:
+    """Lets `repository` use the objects of the checkout in `directory`, unless that one is shallow: then commits are cut off."""
+    git = program(directory, {**environ, "LC_ALL": "C"})
+    output = run(
+        git, "rev-parse", "--is-shallow-repository", "--path-format=absolute", "--git-path", "objects"
+    )
+    shallow, _, objects = output.stdout.removesuffix("\n").partition("\n")
+    if output.status == 0 and shallow == "false":
+        repository.borrow(Path(objects))
+
+
+def _logged(texts: Iterator[str]) -> Iterator[Logged]:
+    for head, author, seconds, message, note in zip(*[texts] * len(_FIELDS), strict=False):
+        sha, *parents = head.split()
+        found = records(sha, author, _time(seconds), message) if len(parents) < 2 else ()
+        yield Logged(sha, found, ending.parse(note) if note else ())
+
+
+def _time(seconds: str) -> datetime:
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):  # a commit may claim any time
+        return datetime.fromtimestamp(0, UTC)

@@ -1,0 +1,305 @@
+"""A bare repository in a temporary folder, and the git program that works in it, by GitPython.
+
+Law: `call` is the only way to the network, under a time limit and with the credential in its environment; everything else is cut
+off from it (`GIT_ALLOW_PROTOCOL`), so that a partial repository never fetches an object by itself that nobody asked for. Nothing
+prompts, no hook or filter of this machine runs, and no process outlives its call.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from subprocess import PIPE, TimeoutExpired
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bumper.errors import Transient, UsageError
+from bumper.systems.git.address import Address, environment
+from bumper.systems.git.rejections import failure
+
+if TYPE_CHECKING:
+    from git import Git
+
+REMOTE = "platform"  # not `origin`, which the user's own configuration may speak of
+_CHUNK = 1 << 16
+_OLDEST = (2, 31)  # GIT_CONFIG_COUNT
+_SETTINGS = [
+    ("protocol.version", "2"),
+    ("core.hooksPath", os.devnull),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("fetch.writeCommitGraph", "false"),
+    ("fetch.recurseSubmodules", "false"),
+    ("push.recurseSubmodules", "no"),
+    ("push.followTags", "false"),
+    ("i18n.commitEncoding", "utf-8"),
+]
+
+
+class Output(NamedTuple):
+    """How git ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def program(directory: Path, environ: Mapping[str, str]) -> "Git":
+    """The git program in `directory`; `UsageError` where there is none.
+
+    GitPython lays `environ` over the variables of our own process.
+    """
+    try:
+        from git import Git
+    except ModuleNotFoundError:
+        raise
+    except ImportError as error:  # GitPython runs git when it is imported
+        raise _absent() from error
+    git = Git(directory)
+    git.update_environment(**environ)
+    return git
+
+
+def require_version(git: "Git") -> None:
+    """`UsageError` where the git program is absent or too old."""
+    from git.exc import GitCommandNotFound
+
+    try:
+        version = git.version_info
+    except GitCommandNotFound as error:
+        raise _absent() from error
+    if version < _OLDEST:
+        found, oldest = (".".join(str(number) for number in numbers) for numbers in (version, _OLDEST))
+        raise UsageError(f"git: found version {found}, expected {oldest} or newer", hint=_install())
+
+
+def run(
+    git: "Git",
+    *arguments: str,
+    stdin: bytes = b"",
+    environ: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+) -> Output:
+    """Runs git to its end; `TimeoutError` after the time limit. Its processes are gone in any case."""
+    process = _start(git, arguments, environ)
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=timeout_s)
+    except BaseException as error:
+        _end(process)
+        if isinstance(error, TimeoutExpired):
+            raise TimeoutError from error
+        raise
+    return Output(process.returncode, _text(stdout), _text(stderr))
+
+
+def stream(git: "Git", *arguments: str) -> Iterator[str]:
+    """What git writes between two NULs, while it goes on; `Failure` with its words where it fails. Who stops reading ends it."""
+    process = _start(git, arguments, None)
+    rest = b""
+    try:
+        while chunk := process.stdout.read1(_CHUNK):
+            *whole, rest = (rest + chunk).split(b"\0")
+            yield from map(_text, whole)
+        _, stderr = process.communicate()
+    except BaseException:
+        _end(process)
+        raise
+    if process.returncode:
+        raise Failure(_text(stderr))
+    if rest:
+        yield _text(rest)
+
+
+class Failure(Exception):
+    """What git said before it failed."""
+
+
+def _start(git: "Git", arguments: Sequence[str], environ: Mapping[str, str] | None) -> Any:
+    from git.exc import GitCommandNotFound
+
+    try:
+        return git.execute(
+            [str(git.GIT_PYTHON_GIT_EXECUTABLE), *arguments],
+            istream=PIPE,
+            as_process=True,
+            env=environ,
+            # Of its own session, git has no terminal to ask on, and can be ended with all its children.
+            start_new_session=True,
+        )
+    except GitCommandNotFound as error:
+        raise _absent() from error
+
+
+def _end(process: Any) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+class Repository:
+    """Objects in and out, and git's commands. Knows one remote, `REMOTE`, at `address`."""
+
+    def __init__(
+        self,
+        address: Address,
+        environ: Mapping[str, str],
+        settings: list[tuple[str, str]],
+        timeout_s: float,
+        renewed: Callable[[], Address] | None = None,
+    ) -> None:
+        """`settings` are git's configuration for the way to the remote, less the credential, which is the address's.
+
+        `renewed` is asked before each call for the same address with the credential of the moment.
+        """
+        from gitdb import LooseObjectDB
+
+        self._address = address
+        self._environ = environ
+        self._timeout_s = timeout_s
+        self._renewed = renewed
+        self._directory = Path(tempfile.mkdtemp(prefix="bump-"))
+        try:
+            base = {**environ, **_surroundings(self._directory)}
+            both = [*_SETTINGS, (f"remote.{REMOTE}.url", address.url)]
+            alone = {**base, **environment(both, environ), "GIT_ALLOW_PROTOCOL": "none"}
+            self._git = program(self._directory, alone)
+            self._way = [*both, *settings]
+            self._connected = program(self._directory, {**base, **self._credential()})
+            require_version(self._git)
+            _lay_out(self._directory)
+        except BaseException:
+            shutil.rmtree(self._directory)
+            raise
+        self._loose = LooseObjectDB(str(self._directory / "objects"))
+
+    def borrow(self, objects: Path) -> None:
+        """Counts the objects of another repository of this machine as our own, so that they are not fetched; never writes there."""
+        if "\n" in str(objects):  # gitrepository-layout(5) knows no way to write that
+            return
+        (self._directory / "objects" / "info").mkdir(exist_ok=True)
+        (self._directory / "objects" / "info" / "alternates").write_text(f"{objects}\n", encoding="utf-8")
+
+    def close(self) -> None:
+        """Ends git's processes and removes the folder."""
+        self._git.clear_cache()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def __str__(self) -> str:
+        return str(self._address)
+
+    def fetch(self, refspec: str, *, depth: int | None = None, keep: str = "blob:none") -> None:
+        """Fetches a ref. `keep` is a filter of git; a server that knows no filters sends everything, which does no harm."""
+        self._fetch(keep, *([f"--depth={depth}"] if depth else []), REMOTE, refspec)
+
+    def fetch_objects(self, shas: Iterable[str]) -> None:
+        """Fetches these objects and nothing else, in one request."""
+        # Nothing is said of what is here, since the server would take its blobs for known.
+        self._fetch("blob:none", "--stdin", REMOTE, stdin="\n".join(shas).encode(), negotiation="noop")
+
+    def _fetch(self, keep: str, *arguments: str, stdin: bytes = b"", negotiation: str = "default") -> None:
+        settings = {
+            "fetch.negotiationAlgorithm": negotiation,
+            # Missing objects are in order, but for the fetch alone. A push that knew it would fetch the old blob of each file
+            # that it sends anew, as a base for a delta; without, it goes on without a base.
+            f"remote.{REMOTE}.promisor": "true",
+            f"remote.{REMOTE}.partialCloneFilter": keep,
+        }
+        first = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", f"--filter={keep}")
+        output = self.call(*first, "fetch", *options, *arguments, stdin=stdin)
+        if output.status:
+            raise failure(str(self), output.stderr)
+
+    def call(self, *arguments: str, stdin: bytes = b"") -> Output:
+        """Runs a command that talks to the remote."""
+        if self._renewed and (address := self._renewed()) != self._address:
+            self._address = address
+            self._connected.update_environment(**self._credential())
+        return self._bounded(self._connected, arguments, stdin)
+
+    def _credential(self) -> dict[str, str]:
+        """Variables with the way to the remote and the credential for it."""
+        variables = environment([*self._way, *self._address.settings()], self._environ)
+        # A wrong token asks nobody.
+        return {**variables, "GIT_ASKPASS": ""} if self._address.authorization else variables
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        environ: Mapping[str, str] | None = None,
+        may_fail: bool = False,
+    ) -> Output:
+        """Runs a command that needs no network, with `environ` added to its environment."""
+        output = self._bounded(self._git, arguments, stdin, environ)
+        if output.status and not may_fail:
+            raise RuntimeError(f"git {arguments[0]}: {output.stderr}")
+        return output
+
+    def _bounded(
+        self, git: "Git", arguments: tuple[str, ...], stdin: bytes, environ: Mapping[str, str] | None = None
+    ) -> Output:
+        try:
+            output = run(git, *arguments, stdin=stdin, environ=environ, timeout_s=self._timeout_s)
+        except TimeoutError:
+            raise Transient(f"{self._address}: git gave no answer in {self._timeout_s:g} s") from None
+        scrub = self._address.scrub
+        return Output(output.status, scrub(output.stdout), scrub(output.stderr))
+
+    def read(self, name: str) -> tuple[str, bytes] | None:
+        """Sha and content of the object that `name` (a sha, a ref, `<sha>^{tree}`) stands for; None where it is not here."""
+        from git.compat import safe_decode
+
+        try:
+            sha, _, _, content = self._git.get_object_data(name)
+        except ValueError:
+            self._git.clear_cache()  # git may have ended over a missing object of a partial repository
+            return None
+        return safe_decode(sha), content  # bytes, whatever GitPython 3.2 declares
+
+    def store(self, kind: str, content: bytes) -> str:
+        """Writes an object, byte for byte; returns its sha."""
+        from gitdb import IStream
+
+        stream = self._loose.store(IStream(kind.encode(), len(content), BytesIO(content)))
+        sha: str = stream.hexsha.decode()
+        return sha
+
+
+def _lay_out(directory: Path) -> None:
+    """An empty bare repository, as in gitrepository-layout(5): `git init` would bring in templates and refuse GIT_WORK_TREE."""
+    (directory / "objects").mkdir()
+    (directory / "refs").mkdir()
+    (directory / "HEAD").write_text("ref: refs/heads/main\n", encoding="ascii")
+    settings = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+    (directory / "config").write_text(settings, encoding="ascii")
+
+
+def _surroundings(directory: Path) -> dict[str, str]:
+    """What binds git to the folder, even inside a hook or an alias, where these variables name another repository."""
+    return {
+        "GIT_DIR": str(directory),
+        "GIT_COMMON_DIR": str(directory),
+        "GIT_OBJECT_DIRECTORY": str(directory / "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
+        "LC_ALL": "C",
+        "LANGUAGE": "C",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GCM_INTERACTIVE": "never",
+        "SSH_ASKPASS_REQUIRE": "never",
+    }
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "replace")
+
+
+def _absent() -> UsageError:
+    return UsageError("git: not found; bump needs the git program", hint=_install())
+
+
+def _install() -> str:
+    return "install it: apt-get install git, apk add git, dnf install git or brew install git"

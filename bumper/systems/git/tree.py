@@ -1,0 +1,137 @@
+"""The files of a commit, read and replaced object by object.
+
+Symbolic links and submodules are neither listed nor read: Flux's source-controller leaves them out of the artifact that it builds from
+(`Storage.Archive`: "Ignore anything that is not a file or directories e.g. symlinks"), so nothing in a cluster comes from them.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from bumper.errors import Refused, Unreachable
+from bumper.systems.git.objects import DIRECTORY, FILE, SYMBOLIC_LINK, TreeEntry, format_tree, parse_tree
+from bumper.systems.git.repository import Repository
+from bumper.tree import Entry
+
+
+class Objects:
+    """Trees and blobs of a partial repository by their sha, kept once read: most of them are the same on the next tip."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._trees: dict[str, dict[str, TreeEntry]] = {}
+        self._blobs: dict[str, bytes] = {}
+
+    def tree(self, sha: str) -> dict[str, TreeEntry]:
+        """The entries of one directory. All trees of a fetched commit are here."""
+        if sha not in self._trees:
+            self._trees[sha] = parse_tree(self._content(sha))
+        return self._trees[sha]
+
+    def blobs(self, shas: Collection[str]) -> dict[str, bytes]:
+        """The contents, of which those not read before are fetched in one batch."""
+        missing = sorted(set(shas) - self._blobs.keys())
+        if missing:
+            self._repository.fetch_objects(missing)
+            self._blobs.update((sha, self._content(sha)) for sha in missing)
+        return {sha: self._blobs[sha] for sha in shas}
+
+    def store(self, kind: str, content: bytes) -> str:
+        """Writes an object; returns its sha."""
+        return self._repository.store(kind, content)
+
+    def _content(self, sha: str) -> bytes:
+        found = self._repository.read(sha)
+        if found is None:
+            raise Unreachable(f"{self._repository}: the server did not send object {sha}")
+        return found[1]
+
+
+class Tree:
+    """All files of one commit; `platform.Tree` is what the pipe asks of it. Paths are relative to the root, with slashes."""
+
+    def __init__(self, objects: Objects, root: str) -> None:
+        self._objects = objects
+        self._root = root
+
+    def list(self, directory: str) -> tuple[Entry, ...]:
+        """What is right inside, in git's order; empty where there is no such directory. `""` and `.` are the root."""
+        entry = self._find(directory)
+        if entry is None or not entry.is_directory:
+            return ()
+        named = self._objects.tree(entry.sha).items()
+        return tuple(Entry(name, one.is_directory) for name, one in named if one.is_directory or one.is_file)
+
+    def read(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """The contents by path, fetched in one batch; a path that is no file is left out."""
+        entries = {path: self._find(path) for path in paths}
+        shas = {path: entry.sha for path, entry in entries.items() if entry and entry.is_file}
+        contents = self._objects.blobs(shas.values())
+        return {path: contents[sha] for path, sha in shas.items()}
+
+    def mode(self, path: str) -> str:
+        """Git's mode of a file, link or submodule, as `100644`; empty where there is none."""
+        entry = self._find(path)
+        return "" if entry is None or entry.is_directory else entry.mode.decode()
+
+    def _find(self, path: str) -> TreeEntry | None:
+        entry: TreeEntry | None = TreeEntry(DIRECTORY, self._root)
+        for name in path.split("/"):
+            if name in ("", "."):
+                continue
+            if entry is None or not entry.is_directory:
+                return None
+            entry = self._objects.tree(entry.sha).get(name)
+        return entry
+
+
+def write(objects: Objects, root: str, changes: Mapping[str, bytes | None]) -> str:
+    """The sha of the tree that differs from `root` in these files alone. A file keeps its mode; a new one is plain; None goes.
+
+    A directory without files goes too, as git has it.
+    """
+    below = {tuple(path.split("/")): content for path, content in changes.items()}
+    return _write(objects, root, below, "") or objects.store("tree", b"")
+
+
+_Changes = Mapping[tuple[str, ...], bytes | None]
+
+
+def _write(objects: Objects, sha: str | None, changes: _Changes, at: str) -> str | None:
+    entries = dict(objects.tree(sha)) if sha else {}
+    below: dict[str, dict[tuple[str, ...], bytes | None]] = {}
+    for (name, *rest), content in changes.items():
+        if name in ("", ".", "..", ".git"):
+            raise ValueError(f"{at}{name}: not a name that git takes")
+        if rest:
+            below.setdefault(name, {})[tuple(rest)] = content
+            continue
+        mode = _mode(entries.get(name), at + name)
+        if content is None:
+            entries.pop(name, None)
+        else:
+            entries[name] = TreeEntry(mode, objects.store("blob", content))
+    for name, inside in below.items():
+        entry = entries.get(name)
+        if entry and not entry.is_directory:
+            raise Refused(f"{at}{name}: found a {_kind(entry)}, expected a directory")
+        written = _write(objects, entry and entry.sha, inside, f"{at}{name}/")
+        if written:
+            entries[name] = TreeEntry(DIRECTORY, written)
+        else:
+            entries.pop(name, None)
+    return objects.store("tree", format_tree(entries.items())) if entries else None
+
+
+def _mode(entry: TreeEntry | None, path: str) -> bytes:
+    if entry is None:
+        return FILE
+    if not entry.is_file:
+        raise Refused(f"{path}: found a {_kind(entry)}, expected a file")
+    return entry.mode
+
+
+def _kind(entry: TreeEntry) -> str:
+    if entry.is_directory:
+        return "directory"
+    if entry.is_file:
+        return "file"
+    return "symbolic link" if entry.mode == SYMBOLIC_LINK else "submodule"

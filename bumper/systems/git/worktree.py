@@ -1,0 +1,68 @@
+"""The files of a working tree as git would commit them now: what it tracks, and what is new and not ignored.
+
+Law: what an ignore rule hides is not there, nor are links (Flux leaves them out of its artifact) and submodules. Outside of any
+checkout every file counts but those below `.git`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import walk
+from pathlib import Path
+
+from bumper.errors import UsageError
+from bumper.systems.git.checkout import ask, checkout_root
+from bumper.tree import Entry
+
+
+class WorkTree:
+    """The checkout that `directory` is in, from its root; the directory itself where it is in none. A `tree.Tree`.
+
+    Nothing is read but what is asked for. UsageError where there is no such directory.
+    """
+
+    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+        if not directory.is_dir():
+            raise UsageError(
+                f"{directory}: no such directory", hint="name a directory of the platform repository"
+            )
+        top = checkout_root(directory, environ)
+        self.root = top or directory.resolve()
+        names = _tracked(self.root, environ) if top else _below(self.root)
+        self._children: dict[str, dict[str, bool]] = {}
+        for path in names:
+            if (self.root / path).is_file() and not (self.root / path).is_symlink():
+                self._add(path)
+
+    def list(self, directory: str) -> Sequence[Entry]:
+        """What is right inside, in the order of names; empty where there is no such directory."""
+        found = sorted(self._children.get(directory, {}).items())
+        return [Entry(name, is_directory) for name, is_directory in found]
+
+    def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
+        """The contents as they are on the disk; a path that is no file of the tree is left out."""
+        return {path: (self.root / path).read_bytes() for path in paths if self._holds(path)}
+
+    def _holds(self, path: str) -> bool:
+        directory, _, name = path.rpartition("/")
+        return self._children.get(directory, {}).get(name) is False
+
+    def _add(self, path: str) -> None:
+        directory, _, name = path.rpartition("/")
+        self._children.setdefault(directory, {})[name] = False
+        while directory:
+            directory, _, name = directory.rpartition("/")
+            self._children.setdefault(directory, {})[name] = True
+
+
+def _tracked(root: Path, environ: Mapping[str, str]) -> list[str]:
+    output = ask(root, environ, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if output.status:
+        raise UsageError(f"{root}: git does not list its files: {output.stderr.strip()}")
+    return [name for name in output.stdout.split("\0") if name]
+
+
+def _below(root: Path) -> list[str]:
+    found: list[str] = []
+    for place, directories, names in walk(root):
+        directories[:] = [name for name in directories if name != ".git"]
+        found += [(Path(place) / name).relative_to(root).as_posix() for name in names]
+    return found

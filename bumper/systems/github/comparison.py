@@ -1,0 +1,64 @@
+"""GitHub's comparison of two commits of one repository: which of them came first, without a checkout.
+
+Source: GitHub's OpenAPI description,
+`GET /repos/{owner}/{repo}/compare/{basehead}`; its `status` says how the head stands to the base.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bumper.build_order import Decision, Order, Witness
+from bumper.errors import BumpError
+from bumper.systems.github.api import Api, Missing, Token
+
+if TYPE_CHECKING:
+    import httpx
+
+PUBLIC_API = "https://api.github.com"
+_ORDERS = {
+    "ahead": Order.NEWER,
+    "behind": Order.OLDER,
+    "identical": Order.SAME,
+    "diverged": Order.DIVERGED,
+}
+
+
+class Comparison:
+    """The history of `repository` (`owner/name`) as GitHub tells it. One request a question; `now` is monotonic seconds."""
+
+    def __init__(
+        self,
+        repository: str,
+        *,
+        token: str | Token,
+        now: Callable[[], float],
+        api_url: str = PUBLIC_API,
+        timeout_s: float = 5.0,
+        transport: "httpx.BaseTransport | None" = None,
+    ) -> None:
+        self._repository = repository
+        self._api = Api(api_url, token=token, now=now, timeout_s=timeout_s, transport=transport)
+
+    def close(self) -> None:
+        self._api.close()
+
+    def order(self, before: str, after: str) -> Decision:
+        """How the commit `after` stands to `before`; both are SHAs, short or full. What GitHub does not tell is UNKNOWN."""
+        try:
+            # The files that differ stand on the first page only, and may be many.
+            answer = self._api.get(
+                f"/repos/{self._repository}/compare/{before}...{after}", per_page=1, page=2
+            )
+        except Missing:
+            return Decision(Order.UNKNOWN, f"{self} does not know both of {before} and {after}")
+        except BumpError as error:
+            return Decision(Order.UNKNOWN, error.message)
+        base = str((answer.get("base_commit") or {}).get("sha") or "")
+        order = _ORDERS.get(str(answer.get("status")), Order.UNKNOWN)
+        if order is Order.UNKNOWN or not base.startswith(before):
+            # A branch may be called like a SHA.
+            return Decision(Order.UNKNOWN, f"{self} compares {base} instead of {before}")
+        return Decision(order, f"{self}", Witness.GITHUB)
+
+    def __str__(self) -> str:
+        return f"GitHub's comparison in {self._repository}"

@@ -1,0 +1,125 @@
+"""One conversation with GitHub's GraphQL API.
+
+Law: errors are told apart by the `type` that GitHub gives them, and an answer that holds an error is no answer: nothing of its data is
+used. What may have been done all the same (no answer, 5xx, "Something went wrong") is Transient, and whoever wrote must look.
+Source: GitHub's GraphQL schema (npm `@octokit/graphql-schema`), to which each request and answer of the tests is held, and
+"Rate limits and query limits for the GraphQL API". The types of errors stand in no document: those here were met in public issues.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from bumper.deploy.image_policy import repository_name
+from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
+from bumper.rollout.verdict import printable
+from bumper.systems.github.api import Api
+
+if TYPE_CHECKING:
+    import httpx
+
+_PUBLIC_SERVER = "https://github.com"
+_PUBLIC_API = "https://api.github.com"
+_OPERATION = re.compile(r"(?:query|mutation) (\w+)")
+_RATE_LIMITS = {"RATE_LIMITED", "RATE_LIMIT"}
+# Errors without a type come from GitHub's own failures: "Something went wrong while executing your query …".
+_FAILURES = {"", "INTERNAL", "SERVICE_UNAVAILABLE", "TIMEOUT"}
+# "If no header tells how long: wait for at least one minute."
+_RATE_LIMIT_S = 60.0
+PERMISSIONS = "BUMP_TOKEN must be valid and have the permissions contents: write and pull-requests: write on this repository"
+
+
+class Declined(Unreachable):
+    """GitHub understood, and says no. `kind` is its own word for why: STALE_DATA, FORBIDDEN, UNPROCESSABLE …"""
+
+    def __init__(self, message: str, kind: str, words: str) -> None:
+        super().__init__(message, hint=PERMISSIONS if kind in ("FORBIDDEN", "INSUFFICIENT_SCOPES") else "")
+        self.kind = kind
+        self.words = words
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a repository is at home: its `owner/name`, and the address of the GraphQL API that serves it."""
+
+    name: str
+    graphql_url: str
+
+    @classmethod
+    def find(cls, url: str, environ: Mapping[str, str]) -> Self:
+        """The home of the repository at this git URL: on github.com, or on the server that a workflow's variables name."""
+        server = (environ.get("GITHUB_SERVER_URL") or _PUBLIC_SERVER).rstrip("/")
+        for candidate, api in (
+            (server, environ.get("GITHUB_API_URL") or _PUBLIC_API),
+            (_PUBLIC_SERVER, _PUBLIC_API),
+        ):
+            host = repository_name(f"{candidate}/owner/name").removesuffix("owner/name")
+            name = repository_name(url)
+            if host and name.startswith(host) and name.count("/") == 2:
+                return cls(name.removeprefix(host), graphql_url(api))
+        raise UsageError(
+            f"{url}: found no repository of {urlsplit(server).netloc}, expected one where commits are made by GitHub's API",
+            hint="--commit-via git pushes to any host; for an Enterprise Server set GITHUB_SERVER_URL and GITHUB_API_URL",
+        )
+
+
+def graphql_url(api_url: str) -> str:
+    """`https://api.github.com/graphql`, or `https://HOST/api/graphql` of an Enterprise Server, whose REST API ends with /v3."""
+    return api_url.rstrip("/").removesuffix("/v3") + "/graphql"
+
+
+class GraphQL:
+    """Named operations in, their data out. Nothing is retried here."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | Callable[[], str],
+        now: Callable[[], float],
+        timeout_s: float = 30.0,
+        transport: "httpx.BaseTransport | None" = None,
+    ) -> None:
+        origin, _, self._path = url.rpartition("/")
+        self._path = f"/{self._path}"
+        self._api = Api(origin, token=token, now=now, timeout_s=timeout_s, transport=transport)
+
+    def close(self) -> None:
+        self._api.close()
+
+    def ask(self, document: str, **variables: Any) -> dict[str, Any]:
+        """The data of one operation; Declined, NoAccess or Transient for the first error in the answer."""
+        match = _OPERATION.search(document)
+        assert match, "an operation has a name: errors are told by it"
+        subject = f"GitHub: {match[1]}"
+        try:
+            answer, wait_s = self._api.query(
+                self._path, {"query": document, "operationName": match[1], "variables": variables}
+            )
+        except NoAccess as error:
+            raise NoAccess(error.message, hint=PERMISSIONS) from None
+        if not isinstance(answer, dict):
+            raise Transient(f"{subject}: the answer is no object")
+        errors = answer.get("errors") or []
+        if errors:
+            raise _error(subject, errors, wait_s)
+        data: dict[str, Any] = answer.get("data") or {}
+        return data
+
+
+def _error(subject: str, errors: list[dict[str, Any]], wait_s: float | None) -> BumpError:
+    kind = str(errors[0].get("type") or "")
+    words = "; ".join(
+        dict.fromkeys(printable(" ".join(str(one.get("message") or "").split())) for one in errors)
+    )
+    told = f"{subject}: {words}"
+    if kind in _RATE_LIMITS or "secondary rate limit" in words.lower():
+        return Transient(f"{told}: rate limit", retry_after_s=wait_s or _RATE_LIMIT_S)
+    if kind == "NOT_FOUND":
+        # GitHub answers so to those who may not know what is there, too.
+        return NoAccess(told, hint=PERMISSIONS)
+    if kind in _FAILURES:
+        return Transient(told, retry_after_s=wait_s)
+    return Declined(told, kind, words)

@@ -1,0 +1,231 @@
+"""One cluster, for callers that know nothing of event loops.
+
+Law: reading and watching run on one thread of our own with one event loop, so that two hundred sites need no more threads than one.
+`wait` returns once for a burst of changes. After `close` no thread, task or socket is left.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from bumper.doctor.access import Right
+from bumper.doctor.flux import Installation
+from bumper.errors import BumpError, Transient
+from bumper.objects import ObjectKey, at
+from bumper.rollout.observation import Desired, Observation
+from bumper.systems.kube import config, feeds, survey
+from bumper.systems.kube.api import Api
+from bumper.systems.kube.connection import Clock, Connection, Timeouts
+from bumper.systems.kube.kinds import KINDS, NODE
+from bumper.systems.kube.reading import Reader
+from bumper.systems.kube.watch import Watches
+
+_Result = TypeVar("_Result")
+# With hundreds of sites a look takes a while: at least this part of it passes before the next.
+_REST = 0.25
+_LONGEST_REST_S = 0.5
+_REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+
+
+class Cluster:
+    """The cluster of a kubeconfig's context; of the current context, or of the pod we run in, for None.
+
+    Raises `UsageError` for a kubeconfig that cannot be used. Nothing is asked of the cluster before the first `observe`.
+    """
+
+    def __init__(
+        self,
+        context: str | None,
+        environ: Mapping[str, str],
+        clock: Clock,
+        timeouts: Timeouts | None = None,
+        service_account: Path = config.SERVICE_ACCOUNT,
+    ) -> None:
+        self._environ = environ
+        self._clock = clock
+        self._timeouts = timeouts or Timeouts()
+        self._service_account = service_account
+        self._access = config.load(context, environ, service_account)
+        self._changed = threading.Event()
+        self._look_s = 0.0
+        self._loop: _Loop | None = None
+        self._opened: _Opened | None = None
+        self._asked: Future[frozenset[str]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The context's name, or `in-cluster`."""
+        return self._access.name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def observe(self, desired: Sequence[Desired]) -> list[Observation]:
+        """What the cluster shows of each site now, in order, without `revisions`.
+
+        Raises `Transient` for what may heal, `NoAccess` where we are not let in, `UsageError` for a kubeconfig that broke meanwhile.
+        """
+        return self._run(lambda opened: self._observe(opened, desired))
+
+    def wait(self, timeout_s: float) -> bool:
+        """Returns True once something changed, False after `timeout_s`; earlier where a watch is not allowed."""
+        opened = self._opened
+        is_blind = opened is not None and bool(opened.watches.silent())
+        rang = self._changed.wait(min(timeout_s, self._timeouts.poll_s) if is_blind else timeout_s)
+        if rang:
+            rest_s = max(self._timeouts.settle_s, min(self._look_s * _REST, _LONGEST_REST_S))
+            self._clock.sleep(min(rest_s, timeout_s))
+            self._changed.clear()
+        if opened and opened.watches.failure:
+            raise opened.watches.failure
+        return rang
+
+    def request_fetch(self, source: ObjectKey) -> str:
+        """Asks Flux to fetch that source now. Returns an empty text, or why it could not be asked.
+
+        The source alone is touched: an annotation on a Kustomization can cancel the health checks of other people's deploys.
+        """
+        resource = KINDS.get(source.kind)
+        if resource is None:
+            return f"{source.kind} is no kind of source"
+        requested_at = datetime.now(UTC).isoformat(timespec="microseconds")
+        change = {"metadata": {"annotations": {_REQUESTED_AT: requested_at}}}
+        try:
+            self._run(lambda opened: opened.api.patch(resource, source.namespace, source.name, change))
+        except BumpError as error:
+            return error.message
+        return ""
+
+    def platforms(self) -> Future[frozenset[str]]:
+        """Begins to read `os/architecture` of the nodes, as each node's kubelet reports it; `close` cancels it.
+
+        The future raises `NoAccess` where nodes may not be listed, `Transient` where they are not there in time.
+        """
+        self._asked = self._loop_opened().start(self._platforms(self._open_once()))
+        return self._asked
+
+    def server(self) -> tuple[str, str]:
+        """The API server's version (`v1.36.1`), and what its clock showed when it answered (HTTP's `Date`)."""
+        return self._run(lambda opened: opened.api.server())
+
+    def denied(self, rights: Sequence[Right]) -> frozenset[Right]:
+        """Which of these the API server would refuse us; nothing is tried, it is asked (SelfSubjectAccessReview)."""
+        return self._run(lambda opened: survey.denied(opened.api, rights))
+
+    def flux(self, namespaces: Collection[str]) -> Installation:
+        """Flux's own controllers and webhooks in these namespaces, and why some of that could not be read."""
+        return self._run(lambda opened: survey.installation(opened.api, namespaces))
+
+    def notices(self) -> tuple[str, ...]:
+        """One line for each permission that is missing but not necessary."""
+        if self._opened is None:
+            return ()
+        poll = f"looking every {self._timeouts.poll_s:g} s instead"
+        watches = [f"{silence}: {poll}" for silence in self._opened.watches.silent()]
+        return (*watches, *self._opened.reader.logs.notices())
+
+    def close(self) -> None:
+        """Ends all watches and connections. May be called twice."""
+        if self._asked:
+            self._asked.cancel()
+        if self._loop:
+            if self._opened:
+                self._loop.run(self._opened.aclose())
+            self._loop.close()
+        self._loop = self._opened = None
+        self._changed.set()
+
+    async def _observe(self, opened: "_Opened", desired: Sequence[Desired]) -> list[Observation]:
+        started_s = self._clock.now()
+        observations = await opened.reader.look(desired)
+        opened.watches.follow(*feeds.of(desired, observations))
+        self._look_s = self._clock.now() - started_s
+        return observations
+
+    async def _platforms(self, opened: "_Opened") -> frozenset[str]:
+        try:
+            async with asyncio.timeout(self._timeouts.connect_s):
+                nodes = (await opened.api.list(NODE)).items
+        except TimeoutError:
+            raise Transient(
+                f"{self.name}: the nodes were not listed in {self._timeouts.connect_s:g} s"
+            ) from None
+        reported = [at(node, "status", "nodeInfo") or {} for node in nodes]
+        pairs = [(one.get("operatingSystem"), one.get("architecture")) for one in reported]
+        return frozenset(f"{system}/{machine}".lower() for system, machine in pairs if system and machine)
+
+    def _run(self, request: Callable[["_Opened"], Coroutine[Any, Any, _Result]]) -> _Result:
+        opened = self._open_once()
+        return self._loop_opened().run(request(opened))
+
+    def _loop_opened(self) -> "_Loop":
+        if self._loop is None:
+            self._loop = _Loop(f"kube {self.name}")
+        return self._loop
+
+    def _open_once(self) -> "_Opened":
+        if self._opened is None:
+            self._opened = self._loop_opened().run(self._open())
+        return self._opened
+
+    async def _open(self) -> "_Opened":
+        def reload() -> config.Access:
+            return config.reload(self._access, self._environ, self._service_account)
+
+        connection = Connection(self._access, reload, self._environ, self._clock, self._timeouts)
+        return _Opened(connection, self._clock, self._timeouts, self._changed.set)
+
+
+class _Opened:
+    """What lives on the event loop."""
+
+    def __init__(
+        self, connection: Connection, clock: Clock, timeouts: Timeouts, ring: Callable[[], None]
+    ) -> None:
+        self.connection = connection
+        self.api = Api(connection)
+        self.reader = Reader(self.api, clock.now)
+        self.watches = Watches(self.api, timeouts, ring)
+
+    async def aclose(self) -> None:
+        await self.watches.aclose()
+        await self.connection.aclose()
+
+
+class _Loop:
+    """An event loop on a thread of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def start(self, coroutine: Coroutine[Any, Any, _Result]) -> Future[_Result]:
+        """Lets the coroutine run on while the caller does something else."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        """The coroutine's result, or what it raised. An interrupt of the caller ends the coroutine too."""
+        future = self.start(coroutine)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Ends the tasks that are left, then the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._runner.close()

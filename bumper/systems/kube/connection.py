@@ -1,0 +1,237 @@
+"""The connection to one API server as the user of one context: TLS, proxy, credentials, and who renews them.
+
+Law: whoever sends a request never sees a credential: what has expired or was refused is renewed here, once for all who wait for it.
+Once the server has accepted us, a refusal counts as passing for a while: a server that starts, or a token that is being rotated,
+refuses for some seconds. For one event loop.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bumper.errors import NoAccess, Transient, Unreachable, UsageError
+from bumper.systems.kube import credentials, tls
+from bumper.systems.kube.config import Access
+from bumper.systems.kube.credentials import Credential
+from bumper.systems.kube.refusals import refusal, unreached
+
+if TYPE_CHECKING:
+    import httpx
+
+
+# How long the end waits for requests on their way. A server that does not even finish a handshake is left to itself.
+_LAST_WORDS_S = 1.0
+
+
+class Clock(Protocol):
+    """Monotonic seconds, and waiting."""
+
+    def now(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds. `refusal_s` is how long a refusal is taken as passing after the server had accepted us."""
+
+    connect_s: float = 10.0
+    answer_s: float = 20.0
+    plugin_s: float = 60.0
+    renewal_s: float = 1.0
+    refusal_s: float = 30.0
+    watch_s: float = 240.0
+    first_pause_s: float = 0.2
+    longest_pause_s: float = 4.0
+    forbidden_s: float = 60.0
+    poll_s: float = 5.0
+    settle_s: float = 0.03
+
+
+@dataclass(frozen=True)
+class _Identity:
+    access: Access
+    credential: Credential
+    client: "httpx.AsyncClient"
+
+
+class Connection:
+    """`reload` gives the access afresh, of the same context, since kubeconfig files are rewritten while we wait."""
+
+    def __init__(
+        self,
+        access: Access,
+        reload: Callable[[], Access],
+        environ: Mapping[str, str],
+        clock: Clock,
+        timeouts: Timeouts,
+    ) -> None:
+        self.name = access.name
+        self._access = access
+        self._reload = reload
+        self._environ = environ
+        self._clock = clock
+        self._timeouts = timeouts
+        self._identity: _Identity | None = None
+        self._clients: list[httpx.AsyncClient] = []
+        self._sending: set[asyncio.Task[httpx.Response]] = set()
+        self._dropping: set[asyncio.Task[None]] = set()
+        self._renewing = asyncio.Lock()
+        self._renewed_s = float("-inf")
+        self._is_accepted = False
+        self._refused_since_s: float | None = None
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=_LAST_WORDS_S)
+        if self._dropping:
+            await asyncio.wait(self._dropping, timeout=_LAST_WORDS_S)
+        for client in self._clients:
+            await client.aclose()
+
+    @asynccontextmanager
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        change: Mapping[str, Any] | None = None,
+        answer_s: float | None = None,
+    ) -> "AsyncIterator[httpx.Response]":
+        """An accepted request (2xx) with its body still to be read; `change` is sent as JSON, with PATCH as a merge patch.
+
+        Raises the errors of `refusals`, also for what breaks while the body is read.
+        """
+        import httpx
+
+        timeout = httpx.Timeout(self._timeouts.connect_s, read=answer_s or self._timeouts.answer_s, pool=None)
+        try:
+            response = await self._send(method, path, query, timeout, change)
+            try:
+                if response.status_code >= 300:
+                    raise refusal(self.name, response.status_code, response.headers, await response.aread())
+                yield response
+            finally:
+                await response.aclose()
+        except httpx.RequestError as error:
+            raise self._weighed(unreached(self._access, error)) from None
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        timeout: "httpx.Timeout",
+        change: Mapping[str, Any] | None,
+    ) -> "httpx.Response":
+        media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        content_type = [] if change is None else [("Content-Type", media_type)]
+        while True:
+            identity = await self._current()
+            request = identity.client.build_request(
+                method,
+                identity.access.endpoint.server + path,
+                params=query,
+                content=None if change is None else json.dumps(change).encode(),
+                headers=[*identity.credential.headers(), *content_type],
+                timeout=timeout,
+            )
+            response = await self._head(identity.client, request)
+            if response.status_code != 401:
+                self._is_accepted, self._refused_since_s = True, None
+                return response
+            await response.aclose()
+            if not await self._renew(identity):
+                raise self._weighed(
+                    NoAccess(
+                        f"{self.name}: the API server does not accept our credentials (401 Unauthorized)",
+                        hint="they have expired or are not for this cluster: log in again",
+                    )
+                )
+
+    async def _head(self, client: "httpx.AsyncClient", request: "httpx.Request") -> "httpx.Response":
+        """The answer up to its body. A caller that is cancelled leaves at once, the request goes on for as long as this takes.
+
+        httpcore 1.0.9 loses the socket of a request that is cancelled in the middle of its TLS handshake.
+        """
+        sending = asyncio.ensure_future(client.send(request, stream=True))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            sending.add_done_callback(self._drop)
+            raise
+
+    def _drop(self, sent: "asyncio.Task[httpx.Response]") -> None:
+        if not sent.cancelled() and sent.exception() is None:
+            closing = asyncio.ensure_future(sent.result().aclose())
+            self._dropping.add(closing)
+            closing.add_done_callback(self._dropping.discard)
+
+    async def _current(self) -> _Identity:
+        async with self._renewing:
+            if self._identity is None or self._identity.credential.expires_s <= self._clock.now():
+                self._identity = await self._identify()
+            return self._identity
+
+    async def _renew(self, refused: _Identity) -> bool:
+        """Whether there is another identity now than the refused one."""
+        async with self._renewing:
+            if self._identity is not refused:
+                return True
+            now_s = self._clock.now()
+            if now_s - self._renewed_s < self._timeouts.renewal_s:
+                return False
+            self._renewed_s = now_s
+            self._access = self._reload()
+            self._identity = await self._identify()
+            return True
+
+    async def _identify(self) -> _Identity:
+        try:
+            credential = await credentials.obtain(
+                self._access, self._environ, self._clock.now(), self._timeouts.plugin_s
+            )
+        except NoAccess as error:
+            raise self._weighed(error) from None
+        old = self._identity
+        if (
+            old
+            and old.access.endpoint == self._access.endpoint
+            and old.credential.certificate == credential.certificate
+        ):
+            return _Identity(self._access, credential, old.client)
+        # The old client stays open until the end: watches may still run on it.
+        return _Identity(self._access, credential, self._connect(credential))
+
+    def _connect(self, credential: Credential) -> "httpx.AsyncClient":
+        import httpx
+
+        endpoint = self._access.endpoint
+        try:
+            client = httpx.AsyncClient(
+                verify=tls.context(endpoint, credential.certificate),
+                proxy=endpoint.proxy or None,
+                trust_env=False,
+                headers={"User-Agent": "bump", "Accept": "application/json"},
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=30.0),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL):
+            # A proxy's address may hold a password: it is not shown. SOCKS needs a library that we do not bring.
+            raise UsageError(f"{self.name}: the proxy cannot be used, expected http://HOST:PORT") from None
+        self._clients.append(client)
+        return client
+
+    def _weighed(self, error: Unreachable) -> Unreachable:
+        if not isinstance(error, NoAccess) or not self._is_accepted:
+            return error
+        now_s = self._clock.now()
+        if self._refused_since_s is None:
+            self._refused_since_s = now_s
+        is_passing = now_s - self._refused_since_s < self._timeouts.refusal_s
+        return Transient(error.message, hint=error.hint) if is_passing else error

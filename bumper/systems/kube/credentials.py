@@ -1,0 +1,165 @@
+"""What a request carries to say who we are.
+
+Law: a token file is read for each request, because its owner replaces it while we wait; a plugin is asked again when what it gave has
+expired or was refused. No secret reaches a message. Source: the protocol of credential plugins, client.authentication.k8s.io/v1 and
+v1beta1, as client-go 0.35.3 speaks it (plugin/pkg/client/auth/exec/exec.go).
+"""
+
+import asyncio
+import base64
+import json
+import re
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from bumper.errors import NoAccess, UsageError
+from bumper.systems.kube.config import Access, Endpoint, Plugin, User
+
+_API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+# A clock that runs ahead of the issuer's would otherwise ask the plugin again for each request.
+_SHORTEST_LIFE_S = 10.0
+_SHOWN_CHARACTERS = 300
+# Tokens and keys in what a plugin complains: JSON web tokens, and anything long and opaque.
+_SECRETS = re.compile(r"eyJ[\w.-]+|[A-Za-z0-9_+/=-]{40,}")
+
+
+class Credential:
+    """One user's headers and client certificate (PEM, chain and key). `expires_s` is on our own clock."""
+
+    def __init__(
+        self, user: User, token: str = "", certificate: bytes = b"", expires_s: float = float("inf")
+    ) -> None:
+        self.certificate = certificate or user.certificate
+        self.expires_s = expires_s
+        self._user = user
+        self._token = user.token or token
+        if user.token_file and not self._token:
+            self._token = _read(user)
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Authorization and impersonation as they are at this moment."""
+        headers = list(self._user.impersonation)
+        if self._user.token_file:
+            # In the moment of a rotation the file may be away: the token read last is as good as any.
+            self._token = _read(self._user, self._token)
+        if self._token:
+            headers.append(("Authorization", f"Bearer {self._token}"))
+        elif self._user.basic:
+            headers.append(("Authorization", f"Basic {base64.b64encode(self._user.basic.encode()).decode()}"))
+        return headers
+
+
+async def obtain(access: Access, environ: Mapping[str, str], now_s: float, timeout_s: float) -> Credential:
+    """A fresh credential for the user of `access`. Raises `NoAccess` where a plugin or a file gives none."""
+    user = access.user
+    if user.plugin is None or user.token or user.token_file:
+        return Credential(user)
+    status = await _run(user.plugin, access.endpoint, environ, timeout_s)
+    token, certificate, key = (
+        str(status.get(name) or "") for name in ("token", "clientCertificateData", "clientKeyData")
+    )
+    if not token and not (certificate and key):
+        raise NoAccess(
+            f"credential plugin '{user.plugin.command}' gave neither a token nor a certificate with its key"
+        )
+    pem = f"{certificate.rstrip()}\n{key}".encode() if certificate and key else b""
+    return Credential(user, token, pem, now_s + _life_s(user.plugin, status.get("expirationTimestamp")))
+
+
+def _read(user: User, default: str = "") -> str:
+    assert user.token_file
+    try:
+        token = user.token_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        if default:
+            return default
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise NoAccess(f"{user.token_file}: {reason}, expected a token") from None
+    return token or default
+
+
+def _life_s(plugin: Plugin, expiration: Any) -> float:
+    if not expiration:
+        return float("inf")
+    try:
+        left = datetime.fromisoformat(str(expiration)) - datetime.now(UTC)
+    except (ValueError, TypeError):
+        raise NoAccess(
+            f"credential plugin '{plugin.command}': expirationTimestamp is not an RFC 3339 time"
+        ) from None
+    return max(left.total_seconds(), _SHORTEST_LIFE_S)
+
+
+async def _run(
+    plugin: Plugin, endpoint: Endpoint, environ: Mapping[str, str], timeout_s: float
+) -> Mapping[str, Any]:
+    """The `status` that the plugin prints."""
+    name = f"credential plugin '{plugin.command}'"
+    if plugin.api_version not in _API_VERSIONS:
+        raise UsageError(
+            f"{name}: apiVersion is '{plugin.api_version}', expected {' or '.join(_API_VERSIONS)}",
+            hint=plugin.install_hint,
+        )
+    if plugin.interactive_mode == "Always":
+        raise NoAccess(f"{name} must ask a person", hint="use credentials that need no person")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            plugin.command,
+            *plugin.arguments,
+            env={**environ, **plugin.environ, "KUBERNETES_EXEC_INFO": _request(plugin, endpoint)},
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+    except OSError as error:
+        raise NoAccess(f"{name} cannot be run: {error.strerror}", hint=plugin.install_hint) from None
+    try:
+        async with asyncio.timeout(timeout_s):
+            printed, complaint = await process.communicate()
+    except TimeoutError:
+        raise NoAccess(f"{name} gave no answer within {timeout_s:g} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise NoAccess(
+            f"{name} ended with {process.returncode}: {_shown(complaint)}", hint=plugin.install_hint
+        )
+    return _status(plugin, name, printed)
+
+
+def _status(plugin: Plugin, name: str, printed: bytes) -> Mapping[str, Any]:
+    try:
+        answer = json.loads(printed)
+    except ValueError:
+        raise NoAccess(f"{name} printed no JSON, expected an ExecCredential") from None
+    found = answer.get("apiVersion") if isinstance(answer, dict) else None
+    if found != plugin.api_version:
+        raise NoAccess(f"{name} answered in apiVersion '{found}', expected '{plugin.api_version}'")
+    status = answer.get("status")
+    if not isinstance(status, dict):
+        raise NoAccess(f"{name} gave no status")
+    return status
+
+
+def _request(plugin: Plugin, endpoint: Endpoint) -> str:
+    spec: dict[str, Any] = {"interactive": False}
+    if plugin.wants_cluster:
+        cluster = {
+            "server": endpoint.server,
+            "tls-server-name": endpoint.tls_server_name,
+            "insecure-skip-tls-verify": endpoint.is_insecure,
+            "certificate-authority-data": base64.b64encode(endpoint.authority).decode(),
+            "proxy-url": endpoint.proxy,
+            "config": endpoint.plugin_config,
+        }
+        spec["cluster"] = {key: value for key, value in cluster.items() if value}
+    return json.dumps({"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec})
+
+
+def _shown(complaint: bytes) -> str:
+    lines = [line.strip() for line in complaint.decode(errors="replace").splitlines() if line.strip()]
+    return _SECRETS.sub("…", " / ".join(lines[-3:]))[:_SHOWN_CHARACTERS] or "it said nothing"

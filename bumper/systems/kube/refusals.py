@@ -1,0 +1,104 @@
+"""The API server's refusals, and what stands between it and us, as errors of ours.
+
+Law: by status and reason, never by a text. 404 has two meanings: a `Status` for an object that is not there, a plain text for a whole
+API that is not there (recorded from Kubernetes 1.35).
+"""
+
+import json
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bumper.errors import NoAccess, Transient, Unreachable
+from bumper.systems.kube.config import Access
+
+if TYPE_CHECKING:
+    import httpx
+
+_SHOWN_CHARACTERS = 300
+
+
+class Missing(Unreachable):
+    """404. `is_api`: not the object but its kind, or its version, is not there."""
+
+    def __init__(self, message: str, *, is_api: bool) -> None:
+        super().__init__(message)
+        self.is_api = is_api
+
+
+class Forbidden(NoAccess):
+    """403: known, but not allowed to do this."""
+
+
+class Gone(Unreachable):
+    """410: the version asked for is no longer kept."""
+
+
+def refusal(name: str, status: int, headers: Mapping[str, str], content: bytes) -> Unreachable:
+    """The error for an answer of 300 or more, other than 401. `name` is the context's."""
+    answer = _status(content)
+    text = str(answer.get("message") or "") or content.decode(errors="replace").strip()
+    said = f"{name}: {text[:_SHOWN_CHARACTERS] or 'no reason given'}"
+    if status == 403:
+        return Forbidden(said)
+    if status == 404:
+        return Missing(said, is_api=not answer)
+    if status == 410:
+        return Gone(said)
+    if status == 429 or status >= 500:
+        message = f"{name}: the API server answered {status}: {text[:_SHOWN_CHARACTERS]}".rstrip(": ")
+        return Transient(message, retry_after_s=_seconds(headers.get("Retry-After")))
+    if status < 400:
+        return NoAccess(f"{name}: answered {status}, a redirect", hint="is the server a Kubernetes API?")
+    return NoAccess(f"{said} ({status})")
+
+
+def unreached(access: Access, error: "httpx.RequestError") -> Unreachable:
+    """The error for a request that got no answer, or only a part of it."""
+    import httpx
+
+    place = f"{access.name}: {access.endpoint.server}"
+    causes = list(_causes(error))
+    unverified = next((one for one in causes if isinstance(one, ssl.SSLCertVerificationError)), None)
+    if unverified:
+        return NoAccess(
+            f"{place}: its certificate is not trusted: {unverified.verify_message}",
+            hint="see certificate-authority and tls-server-name in the kubeconfig",
+        )
+    if isinstance(error, httpx.ConnectTimeout):
+        return Transient(f"{place}: no connection in time")
+    if isinstance(error, httpx.TimeoutException):
+        return Transient(f"{place}: no answer in time")
+    reason = next(filter(None, map(_reason, reversed(causes))), None)
+    return Transient(f"{place}: {reason or str(error) or 'the connection broke'}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            yield from _causes(error.exceptions[0])
+        error = error.__cause__ or error.__context__
+
+
+def _reason(error: BaseException) -> str:
+    if not isinstance(error, OSError):
+        return ""
+    # asyncio writes a text of its own over that of the system; numbers below 1 are those of the resolver.
+    is_of_system = (error.errno or 0) > 0 and not isinstance(error, ssl.SSLError)
+    return os.strerror(error.errno or 0) if is_of_system else error.strerror or ""
+
+
+def _status(content: bytes) -> Mapping[str, Any]:
+    """The `Status` object that came, or nothing where it was something else."""
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) and answer.get("kind") == "Status" else {}
+
+
+def _seconds(text: str | None) -> float | None:
+    # Kubernetes writes seconds; a date, which HTTP allows too, is no wish that we can weigh on our own clock.
+    return float(text) if text and text.isdecimal() else None

@@ -1,0 +1,155 @@
+"""The embedded default's cluster: a Kubernetes API with a small Flux and a small kubelet behind it.
+
+Law: simulated, and says so; but whatever it shows came from git over HTTP and from the registry over HTTP, by way of a build and a
+rollout. Everything is on loopback and in one temporary folder; after `stop` no thread, socket, process or file is left.
+Several clusters may run side by side in one process.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from bumper.image import ImageReference
+from bumper.objects import ObjectKey
+from bumper_sandbox.flux import bootstrap as bootstrapping
+from bumper_sandbox.flux.kustomizations import KustomizationController
+from bumper_sandbox.flux.source import SourceController
+from bumper_sandbox.kubernetes.api import ApiServer
+from bumper_sandbox.kubernetes.deployments import DeploymentController
+from bumper_sandbox.kubernetes.garbage import GarbageCollector
+from bumper_sandbox.kubernetes.kinds import EVENT, Kinds
+from bumper_sandbox.kubernetes.kinds import NODE as NODE_KIND
+from bumper_sandbox.kubernetes.kubelet import Behaves, Behaviour, Kubelet, Timing
+from bumper_sandbox.kubernetes.loop import Loop
+from bumper_sandbox.kubernetes.pods import NODE
+from bumper_sandbox.kubernetes.pulls import Pull
+from bumper_sandbox.kubernetes.replica_sets import ReplicaSetController
+from bumper_sandbox.kubernetes.store import Manifest, Store
+from bumper_sandbox.kubernetes.values import merge_patch
+
+CRASH_LOG = "starting\nfatal: the sandbox was asked to let this container crash\n"
+
+_NODE = {
+    "metadata": {"name": NODE},
+    "status": {"nodeInfo": {"operatingSystem": "linux", "architecture": "amd64"}},
+}
+
+
+def _always_ready(_: ImageReference) -> Behaviour:
+    return "ready"
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Cluster:
+    """Runs between `start` and `stop`, or as a context manager. `name` is the kubeconfig's context.
+
+    `pull` asks the registry as a node would. `behaves` says what an image does once it runs. `environ` supplies PATH for git.
+    Cluster time passes `speed` times as fast as the clock on the wall: all intervals, time-outs and back-offs of Flux and Kubernetes,
+    and `timing`, are in cluster seconds. `source_interval_s` replaces the intervals of GitRepositories.
+    """
+
+    def __init__(
+        self,
+        pull: Pull,
+        environ: Mapping[str, str],
+        *,
+        behaves: Behaves = _always_ready,
+        name: str = "sandbox",
+        speed: float = 5.0,
+        timing: Timing | None = None,
+        source_interval_s: float | None = None,
+        crash_log: str = CRASH_LOG,
+        wall: Callable[[], str] = _now,
+        loop: Loop | None = None,
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="bump-sandbox-")
+        folder = Path(self._folder.name)
+        self.store = Store(Kinds(), wall)
+        self.store.create(NODE_KIND, _NODE, status=True)
+        self.loop = loop or Loop(speed=speed)
+        self._sources = SourceController(self.store, self.loop, folder / "git", environ, source_interval_s)
+        KustomizationController(self.store, self.loop, self._sources)
+        DeploymentController(self.store, self.loop)
+        ReplicaSetController(self.store, self.loop)
+        self._kubelet = Kubelet(self.store, self.loop, pull, behaves, timing or Timing(), crash_log)
+        GarbageCollector(self.store, self.loop)
+        self.api = ApiServer(self.store, folder, self._kubelet.logs)
+        self.kubeconfig = self.api.write_kubeconfig(folder / "kubeconfig", name, bootstrapping.NAMESPACE)
+
+    def start(self) -> Self:
+        """Serves the API and lets the controllers run."""
+        self.api.start()
+        self.loop.start()
+        return self
+
+    def stop(self) -> None:
+        """Ends all of it. Raises what a controller or a request ran into that was the sandbox's own fault."""
+        try:
+            self.api.stop()
+        finally:
+            try:
+                self.loop.stop()
+            finally:
+                self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def bootstrap(
+        self,
+        git_url: str,
+        token: str,
+        *,
+        branch: str = "main",
+        path: str = "./k8s/flux-system",
+        interval_s: float = 60.0,
+    ) -> None:
+        """Points Flux at a repository: the rest of the tree follows from git alone."""
+        for manifest in bootstrapping.objects(
+            git_url, token, branch=branch, path=path, interval_s=interval_s
+        ):
+            self.add(manifest)
+
+    def add(self, manifest: Mapping[str, Any]) -> Manifest:
+        """Creates an object, as `kubectl create` would."""
+        kind = self.store.kinds.admit(
+            manifest["apiVersion"], manifest["kind"], namespaced="namespace" in manifest["metadata"]
+        )
+        if kind is None:
+            raise ValueError(f"no kind {manifest['kind']!r} in {manifest['apiVersion']!r}")
+        return self.store.create(kind, manifest)
+
+    def find(self, key: ObjectKey) -> Manifest | None:
+        """The object of that key as it is now, or None."""
+        for kind in self.store.kinds:
+            if kind.name == key.kind and (found := self.store.find(kind, key.namespace, key.name)):
+                return found
+        return None
+
+    def patch(self, key: ObjectKey, changes: Mapping[str, Any]) -> Manifest:
+        """Merges the changes into an object that is there, as `kubectl patch --type merge` would."""
+        kind = next(kind for kind in self.store.kinds if kind.name == key.kind)
+
+        def change(obj: Manifest) -> None:
+            merged = merge_patch(obj, changes)
+            obj.clear()
+            obj.update(merged)
+
+        return self.store.update(kind, key.namespace, key.name, change)
+
+    def not_simulated(self) -> list[ObjectKey]:
+        """The objects that are stored while nothing in the sandbox acts on them: what the demo must say."""
+        kinds = [kind for kind in self.store.kinds if not kind.played and kind != EVENT]
+        return [
+            ObjectKey(kind.name, one["metadata"].get("namespace", ""), one["metadata"]["name"])
+            for kind in kinds
+            for one in self.store.select(kind)[0]
+        ]

@@ -1,0 +1,74 @@
+"""Writes what a Kustomization holds into the cluster: applies, prunes, and looks whether it is healthy."""
+
+from collections.abc import Sequence
+
+from bumper_sandbox.flux import applying, health
+from bumper_sandbox.flux.source import key_of
+from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.store import Manifest, Store
+from bumper_sandbox.kubernetes.values import copied
+
+
+class Applier:
+    """Remembers what it applied last, so that fields which a manifest no longer has go away."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._applied: dict[str, Manifest] = {}
+
+    def apply(self, manifests: Sequence[Manifest]) -> list[str]:
+        """`Deployment/apps/demo configured` for each object that changed. `ApplyError` at the first that cannot be applied."""
+        lines = []
+        for manifest in applying.in_order(manifests):
+            if action := self._apply(manifest):
+                lines.append(f"{applying.subject(manifest)} {action}")
+        return lines
+
+    def prune(self, before: Sequence[Manifest], after: Sequence[Manifest]) -> list[str]:
+        """Deletes what is in the first inventory and not in the second: `ConfigMap/apps/old deleted` for each."""
+        lines = []
+        kept = {entry["id"] for entry in after}
+        for entry in before:
+            namespace, name, group, kind_name = entry["id"].split("_")
+            kind = self._store.kinds.find(f"{group}/{entry['v']}" if group else entry["v"], kind_name)
+            if entry["id"] not in kept and kind and self._store.find(kind, namespace, name):
+                self._store.delete(kind, namespace, name)
+                self._applied.pop(entry["id"], None)
+                lines.append("/".join(filter(None, (kind_name, namespace, name))) + " deleted")
+        return lines
+
+    def health(self, manifest: Manifest) -> str:
+        """kstatus' word for the object as it is now."""
+        kind = self._store.kinds.find(manifest["apiVersion"], manifest["kind"])
+        return health.status(kind, self._store.find(kind, *key_of(manifest))) if kind else health.NOT_FOUND
+
+    def _apply(self, manifest: Manifest) -> str:
+        """`created`, `configured`, or nothing if nothing changed."""
+        metadata = manifest["metadata"]
+        kind = self._store.kinds.admit(
+            manifest["apiVersion"], manifest["kind"], namespaced="namespace" in metadata
+        )
+        if kind is None:
+            raise applying.unknown_kind(manifest)
+        applying.check_types(manifest)
+        identity = applying.inventory_entry(manifest)["id"]
+        before = self._applied.get(identity)
+
+        def become(live: Manifest) -> None:
+            wanted = applying.merged(live, manifest, before)
+            live.clear()
+            live.update(wanted)
+
+        try:
+            live = self._store.find(kind, *key_of(manifest))
+            if live is None:
+                self._store.create(kind, manifest)
+                action = "created"
+            else:
+                done = self._store.update(kind, *key_of(manifest), become)
+                is_same = done["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]
+                action = "" if is_same else "configured"
+        except Failure as failure:
+            raise applying.refused(manifest, failure) from None
+        self._applied[identity] = copied(manifest)
+        return action

@@ -1,0 +1,1 @@
+"""A small API server, the controllers of workloads and a kubelet."""

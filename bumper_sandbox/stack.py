@@ -1,0 +1,126 @@
+"""The embedded default put together: a git server, a registry and a cluster, seeded from a platform tree.
+
+In the seeded copy of the tree the host of each site's registry is replaced by the sandbox's own; the tree itself stays as it is.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bumper import manifest
+from bumper.image import ImageReference
+from bumper.manifest.document import documents, mapping, text
+from bumper_sandbox.cluster import Cluster
+from bumper_sandbox.flux.bootstrap import COMPONENTS, COMPONENTS_FILE
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.kubernetes import pulls
+from bumper_sandbox.kubernetes.kubelet import Behaviour
+from bumper_sandbox.kubernetes.puller import Puller
+from bumper_sandbox.kubernetes.pulls import Pulled, PullError
+from bumper_sandbox.registry.server import RegistryServer
+
+REPOSITORY = "platform.git"
+_NODE = "node"
+# Variables by which the user's own repositories, registries and clusters would be reached.
+_OURS = re.compile(r"(?:BUMP|GITHUB|AZURE|KUBERNETES|IDENTITY|MSI|DOCKER)_|KUBECONFIG$")
+
+
+@dataclass
+class Stack:
+    """Runs as a context manager. `tree` is the directory that holds `flux-system/`.
+
+    `behaviours` says how tags behave once they run; tags that are `not_replicated` are in the registry, but not for the node.
+    """
+
+    tree: Path
+    environ: Mapping[str, str]
+    speed: float = 5.0
+
+    def __enter__(self) -> Self:
+        self._opened = ExitStack()
+        with ExitStack() as opened:
+            node_password = secrets.token_urlsafe(12)
+            self.token = secrets.token_urlsafe(12)
+            self.behaviours: dict[str, Behaviour] = {}
+            self.not_replicated: set[str] = set()
+            self._puller = Puller(_NODE, node_password)
+            self.registry = opened.enter_context(RegistryServer(users={_NODE: node_password}))
+            self.git = opened.enter_context(GitServer(token=self.token, environ=self.environ))
+            self.cluster = opened.enter_context(
+                Cluster(
+                    self._pull,
+                    self.environ,
+                    behaves=lambda image: self.behaviours.get(image.tag, "ready"),
+                    speed=self.speed,
+                )
+            )
+            self.files = seed(self.tree, self.registry.host, f"{self.git.url}/{REPOSITORY}")
+            self.url = self.git.create(REPOSITORY, self.files)
+            for image in images(self.files):
+                if image.registry == self.registry.host:
+                    self.registry.push(image.path, image.tag)
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    def bootstrap(self) -> None:
+        """Points the cluster's Flux at the repository."""
+        self.cluster.bootstrap(self.url, self.token, path=f"./{self.tree.name}/flux-system")
+
+    def _pull(self, image: ImageReference) -> Pulled | PullError:
+        # A registry with replicas answers one client with an image that another one does not see yet.
+        return pulls.not_found(image) if image.tag in self.not_replicated else self._puller(image)
+
+    def child_environ(self) -> dict[str, str]:
+        """What a program needs to reach all three, and nothing of the user's own access to real ones."""
+        kept = {name: value for name, value in self.environ.items() if not _OURS.match(name)}
+        return {
+            **kept,
+            **self.registry.environ(),
+            "KUBECONFIG": str(self.cluster.kubeconfig),
+            "BUMP_TOKEN": self.token,
+        }
+
+
+def seed(tree: Path, registry: str, repository: str) -> dict[str, bytes]:
+    """The files of the tree under its own name, the sites' registries and the Flux source's URL replaced by these."""
+    files = {
+        path.relative_to(tree.parent).as_posix(): path.read_bytes()
+        for path in sorted(tree.rglob("*"))
+        if path.suffix in (".yaml", ".yml")
+    }
+    files[f"{tree.name}/flux-system/{COMPONENTS_FILE}"] = COMPONENTS
+    replaced = {f"{image.registry}/": f"{registry}/" for image in images(files) if _is_private(image)}
+    replaced |= dict.fromkeys(_source_urls(files), repository)
+    for old, new in replaced.items():
+        files = {path: content.replace(old.encode(), new.encode()) for path, content in files.items()}
+    return files
+
+
+def _source_urls(files: Mapping[str, bytes]) -> list[str]:
+    found = [one for path, content in files.items() for one in documents(content, path)]
+    return [
+        text(mapping(one.value.get("spec")).get("url")) for one in found if one.key.kind == "GitRepository"
+    ]
+
+
+def images(files: Mapping[str, bytes]) -> set[ImageReference]:
+    """Every image that a container of the tree names with a tag."""
+    found: set[ImageReference] = set()
+    for path, content in files.items():
+        found |= {field.image for field in manifest.fields(content, path) if field.image.tag}
+    return found
+
+
+def _is_private(image: ImageReference) -> bool:
+    """Whether the platform's own pipelines push it: Azure's registries, as opposed to public ones that are only pulled from."""
+    return re.search(r"\.azurecr\.[a-z.]+$", image.registry) is not None
