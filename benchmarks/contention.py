@@ -1,4 +1,4 @@
-"""Many writers on one branch at once, each with its own file: `bumper.git` in the pipe's loop against the loop of most workflows.
+"""Many writers on one branch at once, each with its own file: `bump` in its loop against the loop of most workflows.
 
 Both run in the same run, over smart HTTP on loopback. "Lost" counts the writers that were told that they had landed and whose change
 is not on the branch. The start of Python is not in these figures: `land` has it.
@@ -52,7 +52,7 @@ Way = Callable[[str, str], tuple[bool, int]]
 
 def main() -> None:
     ways: dict[str, Way] = {
-        "bumper.git, re-plan with jitter": ours,
+        "bump, re-plan with jitter": ours,
         "clone, sed, 5 x (pull --rebase, push)": workflow,
     }
     with GitServer(token=TOKEN, environ=os.environ) as server:

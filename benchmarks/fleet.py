@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
+from bumper.observation import Desired
 from bumper.revision import Revision
-from bumper.rollout import Desired
 from bumper_sandbox.kubernetes.api import ApiServer
 from bumper_sandbox.kubernetes.kinds import (
     DEPLOYMENT,

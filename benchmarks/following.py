@@ -15,8 +15,8 @@ from typing import Any, Self
 from benchmarks.fleet import BEFORE, Fleet
 from bumper.app.wiring import SystemClock
 from bumper.follow.cluster import Followed, follow
+from bumper.observation import Desired, RevisionFacts
 from bumper.progress import Journal
-from bumper.rollout import Desired, RevisionFacts
 from bumper.systems.kube import Cluster
 from bumper.systems.terminal import Log
 

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.sidebyside import Way, measure
-from bumper.history import Deploy, Ending, Origin, compose, ending
+from bumper.history import Deploy, compose, ending
 from bumper.image import ImageReference
+from bumper.record import Ending
+from bumper.request import Origin
 
 BUMP = str(Path(sys.executable).with_name("bump"))
 DEPLOYS = 10_000

@@ -1,6 +1,6 @@
 """Asking Azure's registry for an image: ours, the plain SDK, and an exchange of our own, against the sandbox's emulation on loopback.
 
-Ours is the SDK with a memory for access tokens (`bumper.registry.acr`); it also reads the image's configuration, for platform and
+Ours is the SDK with a memory for access tokens (`registry.acr`); it also reads the image's configuration, for platform and
 labels, which the other two do not. A new process counts the start of Python and the import of the libraries; requests cost next to
 nothing on loopback, so that they are counted beside the seconds: over a network each one is a round trip.
 On loopback ours first asks who is there; a name that is Azure's saves that request.
@@ -9,11 +9,11 @@ On loopback ours first asks who is there; a name that is Azure's saves that requ
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from benchmarks.sidebyside import Way, measure
+from bumper.app.wiring import SystemClock
 from bumper.image import ImageReference
 from bumper.systems.registry import Registry
 from bumper_sandbox.registry.server import RegistryServer
@@ -49,11 +49,7 @@ def child(name: str, host: str) -> None:
 
 @contextmanager
 def ours(host: str) -> Iterator[Question]:
-    class Clock:
-        def now(self) -> float:
-            return time.monotonic()
-
-    registry = Registry(environ={}, clock=Clock())
+    registry = Registry(environ={}, clock=SystemClock())
     image = ImageReference(f"{host}/{SITE}", "1")
     try:
         yield lambda: registry.resolve(image).image.digest
@@ -104,7 +100,7 @@ def own_exchange(host: str) -> Iterator[Question]:
         yield ask
 
 
-WAYS = {"bumper.registry": ours, "the SDK alone": plain_sdk, "an exchange of our own": own_exchange}
+WAYS = {"bumper.systems.registry": ours, "the SDK alone": plain_sdk, "an exchange of our own": own_exchange}
 
 
 def _counted(server: RegistryServer, ask: Question, digest: str) -> int:

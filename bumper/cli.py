@@ -17,9 +17,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
-from bumper.commands import Context
+from bumper.app.context import Context
 from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MEANINGS, BumpError, UsageError
 from bumper.publish import report
+from bumper.style import plain
 
 # Verb → module and summary: the summaries stand here so that `bump --help` imports no command.
 COMMANDS: Mapping[str, str] = {
@@ -138,7 +139,7 @@ def _print_error(error: BumpError, context: Context, *, wants_json: bool) -> Non
     if wants_json:
         context.stdout.write(json.dumps(report.error_as_data(error), indent=2) + "\n")
     for line in report.error(error):
-        context.stderr.write(report.plain(line) + "\n")
+        context.stderr.write(plain(line) + "\n")
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ class ImageReference:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class ImageManifest:
     """What a registry holds under a tag.
 
     `image` has tag and digest. `platforms` are `os/architecture[/variant]`, empty where the image does not say. `revision` and

@@ -5,40 +5,16 @@ when it is interrupted, and what the timeline of a report is made from.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
 
+from bumper.ports import Display, State, Step
+from bumper.style import Line, Span
 
-class State(StrEnum):
-    """Of one stage."""
-
-    MOVING = "moving"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One stage of one site as it stands: `seconds` is how long it has taken so far."""
-
-    site: str
-    stage: str
-    state: State
-    detail: str
-    seconds: float
-
-
-class Display(Protocol):
-    """Shows a journal to a person; `terminal.Terminal` is the real one."""
-
-    def begin(self, site: str, previous: str, wanted: str) -> None: ...
-    def show(self, step: Step) -> None: ...
-    def notice(self, text: str) -> None: ...
+MARKS = {State.DONE: ("✓", "good"), State.FAILED: ("✗", "bad"), State.MOVING: ("·", "quiet")}
+STAGE_WIDTH = 11
 
 
 class Journal:
-    """Hears the progress of a run (`systems.Progress`), keeps it, and passes it on to a display."""
+    """Hears the progress of a run (`ports.Progress`), keeps it, and passes it on to a display."""
 
     def __init__(self, now: Callable[[], float], display: Display) -> None:
         self._now = now
@@ -98,3 +74,23 @@ class Journal:
         step = Step(site, stage, state, detail, seconds)
         self._steps.setdefault(site, {})[stage] = step
         self._display.show(step)
+
+
+def header(site: str, previous: str, wanted: str) -> Line:
+    """`web   08a2c8e → abc1234`."""
+    return Span(site, "strong"), Span("   "), Span(previous, "quiet"), Span(" → "), Span(wanted, "strong")
+
+
+def step_line(shown: Step) -> Line:
+    """The stage with its mark and detail; its seconds are the display's to place."""
+    mark, style = MARKS[shown.state]
+    return (
+        Span("  "),
+        Span(mark, style),
+        Span(f" {shown.stage:<{STAGE_WIDTH}}"),
+        Span(shown.detail, _detail_style(shown.state)),
+    )
+
+
+def _detail_style(state: State) -> str:
+    return "bad" if state is State.FAILED else ""

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from bumper import history
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -33,6 +31,25 @@ class Deadlines:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where the request came from; what is not known is empty and leaves no trailer."""
+
+    source_repository: str = ""
+    source_commit: str = ""
+    workflow_run: str = ""
+    requested_by: str = ""
+
+    def trailers(self) -> list[tuple[str, str]]:
+        """The trailers that hold for the whole commit."""
+        return [
+            ("Source-Repository", self.source_repository),
+            ("Source-Commit", self.source_commit),
+            ("Workflow-Run", self.workflow_run),
+            ("Requested-By", self.requested_by),
+        ]
+
+
+@dataclass(frozen=True)
 class Request:
     """Everything a run was asked for.
 
@@ -45,7 +62,7 @@ class Request:
     branch: str
     choice: Choice = field(default_factory=Choice)
     deadlines: Deadlines = field(default_factory=Deadlines)
-    origin: history.Origin = field(default_factory=history.Origin)
+    origin: Origin = field(default_factory=Origin)
     reason: str = ""
     platforms: tuple[str, ...] = ()
     source: str = ""

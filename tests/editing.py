@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bumper import manifest
-from bumper.commands import Context, edit
+from bumper.app.context import Context
+from bumper.commands import edit
 from bumper.manifest import Field
 
 DIGEST = f"sha256:{'c0ffee00' * 8}"

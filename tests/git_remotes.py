@@ -1,4 +1,4 @@
-"""Real git around the tests of `bumper.git`: a hermetic environment, looks into a server's repository, a server that redirects."""
+"""Real git around the tests of `systems.git`: a hermetic environment, looks into a server's repository, a server that redirects."""
 
 import os
 import subprocess

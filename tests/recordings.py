@@ -10,8 +10,8 @@ from typing import Any
 
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey, at
+from bumper.observation import Desired, RevisionFacts
 from bumper.revision import Revision
-from bumper.rollout import Desired, RevisionFacts
 
 RECORDINGS = Path(__file__).parent / "e2e" / "recorded"
 _FIELDS = {"GitRepository": "source", "Kustomization": "kustomization", "Deployment": "workload"}

@@ -44,6 +44,9 @@ class StillClock:
     def now(self) -> float:
         return self.now_s
 
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
 
 def reference(text: str) -> ImageReference:
     image = ImageReference.parse(text)

@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bumper.observation import RevisionFacts
 from bumper.recording import Entry, Head, read
 from bumper.recording.encoding import decode_facts
-from bumper.rollout import RevisionFacts
 
 REPLAYS = Path(__file__).parent / "data" / "replays"
 

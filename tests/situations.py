@@ -15,8 +15,9 @@ from ruamel.yaml import YAML
 
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
+from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
-from bumper.rollout import Desired, Judgement, Observation, RevisionFacts, judge
+from bumper.rollout import Judgement, judge
 
 DATA = Path(__file__).parent / "data"
 SITUATIONS = DATA / "situations"

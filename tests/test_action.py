@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from bumper.commands import Context, action
+from bumper.app.context import Context
+from bumper.commands import action
 from bumper.errors import EXIT_USAGE, Outcome, UsageError
 
 ROOT = Path(__file__).parent.parent

@@ -5,14 +5,14 @@ import pytest
 from bumper.deploy import image_policy
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import PlatformMissing, ProvenanceMismatch
-from bumper.image import ImageReference, Manifest
+from bumper.image import ImageManifest, ImageReference
 
 SHA = "abc1234def5678abc1234def5678abc1234def56"
 SOURCE = "https://github.com/acme/web"
 
 
-def image(*platforms: str, revision: str = "", source: str = "") -> Manifest:
-    return Manifest(ImageReference("r.example/web", "1"), "", platforms, revision, source)
+def image(*platforms: str, revision: str = "", source: str = "") -> ImageManifest:
+    return ImageManifest(ImageReference("r.example/web", "1"), "", platforms, revision, source)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from bumper.errors import BumpError, NoAccess, Outcome, Transient
 from bumper.follow.removal import Departed, depart
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
-from bumper.rollout import Desired, Observation
+from bumper.observation import Desired, Observation
 
 KUSTOMIZATION = ObjectKey("Kustomization", "flux-system", "web")
 DESIRED = Desired(

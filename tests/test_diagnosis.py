@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from bumper.doctor import access, clocks, finding, flux
-from bumper.doctor.access import Right
 from bumper.doctor.finding import Finding, Mark
-from bumper.doctor.flux import Installation
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
-from bumper.publish.report import plain
+from bumper.observation import Desired, Observation
+from bumper.ports import Installation, Right
 from bumper.revision import Revision
-from bumper.rollout import Desired, Observation
+from bumper.style import plain
 from bumper_sandbox.kubernetes.rights import Access, Rights
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)

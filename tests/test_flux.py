@@ -3,7 +3,7 @@ import situations
 
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
-from bumper.rollout import RevisionFacts
+from bumper.observation import RevisionFacts
 from bumper.rollout.flux import (
     Carries,
     carries,

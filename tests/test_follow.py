@@ -14,10 +14,10 @@ from bumper.follow.cluster import Followed, follow
 from bumper.follow.revisions import Lineage
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
+from bumper.observation import Desired, Observation
+from bumper.ports import Tree
 from bumper.request import Choice
 from bumper.revision import Revision
-from bumper.rollout import Desired, Observation
-from bumper.tree import Tree
 
 OURS = "a" * 40
 BEFORE = "b" * 40

@@ -9,8 +9,10 @@ import pytest
 from git_remotes import FILES, TOKEN, git, hermetic, remote
 
 from bumper.errors import UsageError
-from bumper.history import Deploy, Origin, Recorded, compose
+from bumper.history import Deploy, compose
 from bumper.image import ImageReference
+from bumper.record import Recorded
+from bumper.request import Origin
 from bumper.systems.git import Clone, Remote
 from bumper_sandbox.git.server import GitServer
 

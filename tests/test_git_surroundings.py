@@ -92,7 +92,7 @@ class TestSurroundings:
 
     def test_git_is_absent_when_gitpython_looks_for_it(self, tmp_path: Path) -> None:
         script = (
-            "from bumper.errors import UsageError\nfrom bumper.git import Remote\n"
+            "from bumper.errors import UsageError\nfrom bumper.systems.git import Remote\n"
             "try: Remote('https://git.example/x', environ={})\n"
             "except UsageError as error: print(error.message, '|', error.hint)\n"
         )

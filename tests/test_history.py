@@ -9,9 +9,11 @@ from git_remotes import git
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from bumper.history import Deploy, Origin, Record, compose, recorded, records
+from bumper.history import Deploy, compose, recorded, records
 from bumper.history.trailers import one_line, paragraphs, trailers
 from bumper.image import ImageReference
+from bumper.record import Record
+from bumper.request import Origin
 
 WEB = Deploy(
     "web",

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from bumper.history import Ending, Origin, Record, Recorded
 from bumper.history.table import Page, as_csv, as_json, lines
-from bumper.publish.report import plain
+from bumper.record import Ending, Record, Recorded
+from bumper.request import Origin
+from bumper.style import plain
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -22,10 +22,9 @@ from bumper.deploy.hold.change import Wish
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import FieldMissing, FieldUnsafe, Refused
-from bumper.history import Origin
-from bumper.image import ImageReference, Manifest
+from bumper.image import ImageManifest, ImageReference
 from bumper.manifest.document import Document, documents
-from bumper.request import Deadlines, Request, Wanted
+from bumper.request import Deadlines, Origin, Request, Wanted
 from bumper.systems.registry import Registry
 from bumper_sandbox.registry.server import RegistryServer
 
@@ -233,7 +232,7 @@ class Known:
 
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def commit(self, site: str, held: Manifest) -> str:
+    def commit(self, site: str, held: ImageManifest) -> str:
         return held.image.tag if held.image.tag[0] in "abcd" else ""
 
     def compared(self, before: str, after: str) -> Iterable[Decision]:
@@ -263,7 +262,7 @@ def asked(
     change = Change("web", target, image, (), target.image)
     progress = Quiet()
     guard = HoldGuard(Known(), progress, lambda: now, force)
-    return guard.admit(change, Manifest(image, "application/json"), "tip"), progress
+    return guard.admit(change, ImageManifest(image, "application/json"), "tip"), progress
 
 
 REJECTED = replace(FREEZE, until=None, rejected="b000002")

@@ -9,8 +9,9 @@ from test_statuses import BEFORE, DESIRED, LATER, NEW, NEWER, OTHER_CLUSTER, OUR
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
 from bumper.follow.cluster import Followed
 from bumper.follow.commit_statuses import Awaited, listen
-from bumper.rollout import Desired, RevisionFacts
-from bumper.rollout.statuses import Announced, CommitStatus, Proof
+from bumper.observation import Desired, RevisionFacts
+from bumper.ports import Announced, CommitStatus
+from bumper.rollout.statuses import Proof
 
 
 @dataclass

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bumper.rollout import Verdict, judge
-from bumper.rollout.masking import mask
-from bumper.rollout.verdict import printable
+from bumper.safe_text import mask, printable
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7\nabc=\n-----END RSA PRIVATE KEY-----"
 LINE = "MIIEowIBAAKCAQEA7bq0Zc1nGgYp0zq7mYkH2t9JbR0yqQv7Jm1xk8f4a5s6d7f8g9h0"

@@ -13,9 +13,10 @@ from git_remotes import FILES, git, hermetic, hook, remote
 
 from bumper.app import outcome_notes
 from bumper.errors import BumpError, Denied, LostRace, Outcome, Transient
-from bumper.history import Ending, ending
+from bumper.history import ending
 from bumper.image import ImageReference
 from bumper.publish.report import Report, SiteReport
+from bumper.record import Ending
 from bumper.revision import Revision
 from bumper.rollout import Verdict
 from bumper_sandbox.git.server import GitServer

@@ -4,8 +4,7 @@ import pytest
 
 from bumper.commands import options
 from bumper.errors import UsageError
-from bumper.history import Origin
-from bumper.request import Wanted
+from bumper.request import Origin, Wanted
 
 FULL = "abc1234def5678abc1234def5678abc1234def56"
 

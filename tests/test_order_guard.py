@@ -23,9 +23,9 @@ from bumper.deploy import pipeline
 from bumper.deploy.order_guard import OrderGuard
 from bumper.deploy.pipeline import Landed
 from bumper.errors import Refused
-from bumper.history import Origin, records
+from bumper.history import records
 from bumper.ports import Ancestry
-from bumper.request import Deadlines, Request, Wanted
+from bumper.request import Deadlines, Origin, Request, Wanted
 from bumper.systems.git import Checkout
 from bumper.systems.github.comparison import Comparison
 from bumper.systems.registry import Registry

@@ -8,12 +8,12 @@ import pytest
 from bumper.deploy.hold.annotations import Hold
 from bumper.errors import Outcome
 from bumper.image import ImageReference
-from bumper.publish.report import plain
 from bumper.revision import Revision
 from bumper.rollout import Verdict
 from bumper.rollout.state import State
 from bumper.status import table as overview
 from bumper.status.table import Overview, Row
+from bumper.style import plain
 
 TIP = Revision("main", "3f9d2ab0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6")
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)

@@ -10,20 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from bumper.errors import Outcome
-from bumper.history import (
-    Deploy,
-    Ending,
-    Logged,
-    Origin,
-    Recorded,
-    compose,
-    ending,
-    last_ready,
-    of_site,
-    past,
-    records,
-)
+from bumper.history import Deploy, Logged, compose, ending, last_ready, of_site, past, records
 from bumper.image import ImageReference
+from bumper.record import Ending, Recorded
+from bumper.request import Origin
 
 START = datetime(2026, 3, 4, tzinfo=UTC)
 READY = Ending("web", "ready", "Ready", 12.5, START, "2.0")

@@ -13,11 +13,11 @@ from bumper.app.wiring import SystemClock
 from bumper.deploy import image_gate, pipeline
 from bumper.deploy.pipeline import Landed
 from bumper.errors import Contention, Denied, ImageMissing, Refused
+from bumper.ports import Tree
 from bumper.request import Deadlines, Request, Wanted
 from bumper.revision import Revision
 from bumper.systems.git import Remote
 from bumper.systems.registry import Registry
-from bumper.tree import Tree
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.registry.server import RegistryServer
 

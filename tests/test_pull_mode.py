@@ -13,9 +13,11 @@ from sandbox_github.hosted import Hosted, OpenPull
 from sandbox_github.server import Answer, GitHubServer, Token
 
 from bumper.deploy.commit.pull_request import POLL_S, Merging
-from bumper.deploy.commit.pull_state import Pull, Step, branch_of, judge, sites_of
+from bumper.deploy.commit.pull_state import Step, judge
 from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import BumpError, Contention, Denied, Refused, Transient, Unmerged
+from bumper.history.message import branch_of, sites_of
+from bumper.ports import Pull
 from bumper.systems.git import Remote
 from bumper.systems.github.commits import Commits
 from bumper.systems.github.graphql import GraphQL, graphql_url

@@ -10,7 +10,7 @@ import pytest
 from registries import Opener, Serve, login, paths, reference, self_signed
 
 from bumper.errors import NoAccess
-from bumper.image import Manifest
+from bumper.image import ImageManifest
 from bumper.systems.registry.acr import AcrRegistry
 from bumper.systems.registry.identity import authority_of, open_identity
 from bumper_sandbox.registry.server import Fault, RegistryServer
@@ -31,7 +31,7 @@ class TestAzure:
         labels = {REVISION: SHA, "org.opencontainers.image.source": "https://github.com/o/web"}
         digest = server.push("team/web", "abc1234", platform="linux/amd64,linux/arm/v7", labels=labels)
         image = reference(f"{server.host}/team/web:abc1234")
-        assert opened().resolve(image) == Manifest(
+        assert opened().resolve(image) == ImageManifest(
             image.with_tag("abc1234", digest),
             "application/vnd.oci.image.index.v1+json",
             ("linux/amd64", "linux/arm/v7"),
@@ -44,7 +44,7 @@ class TestAzure:
         server = serve()
         digest = server.push("web", "1", platform="linux/arm64")
         image = reference(f"{server.host}/web:1")
-        assert opened().resolve(image) == Manifest(
+        assert opened().resolve(image) == ImageManifest(
             image.with_tag("1", digest), MANIFEST, ("linux/arm64",), created="2024-01-01T00:00:00Z"
         )
 

@@ -2,11 +2,12 @@ from dataclasses import replace
 
 from bumper.errors import FieldMissing, Outcome
 from bumper.image import ImageReference
-from bumper.progress import State, Step
+from bumper.ports import State, Step
 from bumper.publish import report
-from bumper.publish.report import Report, Sequel, SiteReport, plain
+from bumper.publish.report import Report, Sequel, SiteReport
 from bumper.revision import Revision
 from bumper.rollout import Stage, Verdict
+from bumper.style import duration, plain
 
 OLD = ImageReference("reg.io/web", "1.0")
 NEW = ImageReference("reg.io/web", "2.0", "sha256:" + "a" * 64)
@@ -161,4 +162,4 @@ def test_an_error_names_its_help() -> None:
 
 def test_durations_are_read_at_a_glance() -> None:
     shown = {0.04: "0.0 s", 12.34: "12.3 s", 59.9: "59.9 s", 60: "1 min 0 s", 185: "3 min 5 s"}
-    assert {seconds: report.duration(seconds) for seconds in shown} == shown
+    assert {seconds: duration(seconds) for seconds in shown} == shown

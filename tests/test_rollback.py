@@ -12,9 +12,9 @@ from bumper.deploy import pipeline
 from bumper.deploy.pipeline import Landed
 from bumper.deploy.rollback import Rejection, Return, RollbackGuard, way_back
 from bumper.errors import Refused
-from bumper.history import Ending, Origin, Record, Recorded
 from bumper.image import ImageReference
-from bumper.request import Deadlines, Request, Wanted
+from bumper.record import Ending, Record, Recorded
+from bumper.request import Deadlines, Origin, Request, Wanted
 from bumper.systems.registry import Registry
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.registry.server import RegistryServer

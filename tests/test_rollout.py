@@ -8,7 +8,8 @@ import situations
 from situations import PUSHED, at_second
 
 from bumper.errors import Outcome
-from bumper.rollout import Desired, Observation, Sighting, Stage, Verdict, judge, timed_out
+from bumper.observation import Desired, Observation
+from bumper.rollout import Sighting, Stage, Verdict, judge, timed_out
 
 # A look just before a grace ends must be silent, one just after must not.
 JUST_S = 0.001

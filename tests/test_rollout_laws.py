@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from situations import PUSHED, at_second
 
 from bumper.errors import Outcome
+from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
-from bumper.rollout import Desired, Observation, RevisionFacts, judge, timed_out
+from bumper.rollout import judge, timed_out
 from bumper.rollout.causes import CAUSES
 from bumper.rollout.reconciliation import RULES
 

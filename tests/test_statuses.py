@@ -8,18 +8,10 @@ import pytest
 from bumper.errors import Outcome
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
+from bumper.observation import Desired, RevisionFacts
+from bumper.ports import Announced, CommitStatus
 from bumper.revision import Revision
-from bumper.rollout import Desired, RevisionFacts
-from bumper.rollout.statuses import (
-    Announced,
-    CommitStatus,
-    Proof,
-    Telling,
-    expected_contexts,
-    is_about,
-    judge,
-    timed_out,
-)
+from bumper.rollout.statuses import Proof, Telling, expected_contexts, is_about, judge, timed_out
 
 OURS, LATER, BEFORE = "a" * 40, "b" * 40, "c" * 40
 WEB, OTHER_CLUSTER, API = (

@@ -3,8 +3,9 @@ import re
 
 import pytest
 
-from bumper.progress import Journal, State, Step
-from bumper.publish import report
+from bumper.ports import State, Step
+from bumper.progress import Journal
+from bumper.style import Line, Span
 from bumper.systems.terminal import Live, Log, open_board, open_terminal
 
 
@@ -82,7 +83,7 @@ def test_no_color_is_respected_and_colour_is_there_otherwise() -> None:
 def shown(environ: dict[str, str]) -> str:
     stream = Screen()
     live = Live(stream, environ, Hand().now, name_sites=False)
-    live.write([(report.Span("Ready", "good"),)])
+    live.write([(Span("Ready", "good"),)])
     live.close()
     return stream.getvalue()
 
@@ -136,8 +137,8 @@ def test_a_notice_is_said_once() -> None:
 
 
 class TestBoards:
-    def picture(self, *texts: str) -> list[report.Line]:
-        return [(report.Span(text),) for text in texts]
+    def picture(self, *texts: str) -> list[Line]:
+        return [(Span(text),) for text in texts]
 
     def test_a_log_gets_lines_that_only_grow(self) -> None:
         stream = io.StringIO()

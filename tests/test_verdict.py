@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bumper.errors import Outcome
-from bumper.rollout.verdict import Verdict, printable
+from bumper.rollout.verdict import Verdict
+from bumper.safe_text import printable
 
 
 @pytest.mark.parametrize(

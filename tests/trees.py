@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import dedent
 
-from bumper.tree import Entry
+from bumper.ports import Entry
 
 
 class MemoryTree:

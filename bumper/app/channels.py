@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from bumper.app.identity import Identity
 from bumper.commands import options
 from bumper.errors import BumpError, UsageError
-from bumper.progress import Step
+from bumper.ports import Step
 from bumper.publish import comment
 from bumper.publish.publisher import Channel, Comments, Deployments, Publisher, Source, Statuses
 from bumper.publish.report import Report
@@ -51,7 +51,7 @@ class Plans:
 
 
 class Audience:
-    """A display (`journal.Display`) that is told how the run ended too.
+    """A display (`ports.Display`) that is told how the run ended too.
 
     What ends a run returns what could not be published, as lines for people. Nothing here raises: whoever deploys must not fail
     because nobody could be told.

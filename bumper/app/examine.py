@@ -7,50 +7,20 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 from bumper.doctor import access, clocks, flux
-from bumper.doctor.access import Right
 from bumper.doctor.finding import Finding, Mark, of_error
-from bumper.doctor.flux import Installation
 from bumper.errors import BumpError, Refused, Transient
-from bumper.image import ImageReference, Manifest
+from bumper.image import ImageReference
+from bumper.ports import ClusterAccess, PushAccess, RegistryAccess, Right
 from bumper.revision import Revision
-from bumper.rollout import Desired, Observation
 from bumper.status.sites import Entry
 
 _DIGEST_DIGITS = 7
 _Wall = Callable[[], datetime]
 
 
-class Registry(Protocol):
-    """`registry.Registry` is the real one."""
-
-    def resolve(self, image: ImageReference) -> Manifest: ...
-    def credential(self, image: ImageReference) -> str: ...
-    def reach(self, registry: str) -> str: ...
-
-
-class Repository(Protocol):
-    """`git.Remote` is the real one."""
-
-    @property
-    def url(self) -> str: ...
-    def ask_to_push(self, commit: str, branch: str) -> None: ...
-
-
-class Cluster(Protocol):
-    """`kube.Cluster` is the real one."""
-
-    @property
-    def name(self) -> str: ...
-    def server(self) -> tuple[str, str]: ...
-    def denied(self, rights: Sequence[Right]) -> frozenset[Right]: ...
-    def flux(self, namespaces: Collection[str]) -> Installation: ...
-    def observe(self, desired: Sequence[Desired]) -> list[Observation]: ...
-
-
-def of_push(repository: Repository, tip: Revision) -> list[Finding]:
+def of_push(repository: PushAccess, tip: Revision) -> list[Finding]:
     """Whether the server lets us push, without a push."""
     subject = repository.url
     try:
@@ -61,7 +31,7 @@ def of_push(repository: Repository, tip: Revision) -> list[Finding]:
     return [Finding("git", subject, Mark.GOOD, found)]
 
 
-def of_registries(registry: Registry, entries: Sequence[Entry], wall: _Wall) -> list[Finding]:
+def of_registries(registry: RegistryAccess, entries: Sequence[Entry], wall: _Wall) -> list[Finding]:
     """Each registry once, then the image of each site in it. A registry that does not answer is not asked again."""
     by_host: dict[str, dict[ImageReference, None]] = defaultdict(dict)
     for entry in entries:
@@ -80,7 +50,7 @@ def of_registries(registry: Registry, entries: Sequence[Entry], wall: _Wall) -> 
     return findings
 
 
-def _of_images(registry: Registry, host: str, images: Sequence[ImageReference]) -> Iterator[Finding]:
+def _of_images(registry: RegistryAccess, host: str, images: Sequence[ImageReference]) -> Iterator[Finding]:
     for number, image in enumerate(images):
         try:
             manifest = registry.resolve(image)
@@ -102,7 +72,11 @@ def _of_images(registry: Registry, host: str, images: Sequence[ImageReference]) 
 
 
 def of_cluster(
-    cluster: Cluster, entries: Sequence[Entry], rights: Sequence[Right], tip: Revision | None, wall: _Wall
+    cluster: ClusterAccess,
+    entries: Sequence[Entry],
+    rights: Sequence[Right],
+    tip: Revision | None,
+    wall: _Wall,
 ) -> list[Finding]:
     """The API server, our rights, and Flux as it stands there."""
     try:
@@ -122,7 +96,7 @@ def of_cluster(
 
 
 def _of_flux(
-    cluster: Cluster,
+    cluster: ClusterAccess,
     entries: Sequence[Entry],
     rights: Sequence[Right],
     denied: Collection[Right],

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bumper.errors import LostRace, Outcome, Transient
-from bumper.history import Ending, ending
+from bumper.history import ending
 from bumper.ports import Clock, Notes
 from bumper.publish.report import Report, name, seconds
+from bumper.record import Ending
 from bumper.retry import attempts
 
 TIMEOUT_S = 20.0

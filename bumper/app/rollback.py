@@ -10,10 +10,10 @@ from bumper.deploy import pipeline
 from bumper.deploy.pipeline import Change
 from bumper.deploy.rollback import Rejection, Return, RollbackGuard, way_back
 from bumper.errors import BumpError, Refused
-from bumper.history import Recorded
 from bumper.history.trailers import one_line
 from bumper.platform import Target
 from bumper.progress import Journal
+from bumper.record import Recorded
 from bumper.request import Request, Wanted
 from bumper.retry import answered
 from bumper.rollout import Verdict

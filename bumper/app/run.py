@@ -17,7 +17,8 @@ from bumper.deploy.image_policy import Nodes
 from bumper.deploy.pipeline import Amend, Change, Guard, Landed, Plan
 from bumper.errors import BumpError, Outcome
 from bumper.follow.cluster import Followed
-from bumper.image import Manifest
+from bumper.image import ImageManifest
+from bumper.observation import Desired
 from bumper.platform import overrides
 from bumper.ports import Clock
 from bumper.progress import Journal
@@ -27,7 +28,7 @@ from bumper.publish.story import Landing
 from bumper.recording import Subject
 from bumper.request import Request
 from bumper.revision import Revision
-from bumper.rollout import Desired, Verdict
+from bumper.rollout import Verdict
 
 if TYPE_CHECKING:
     from bumper.systems.git import Remote
@@ -127,7 +128,7 @@ class Delivery:
             return Sequel(error=error)
         return Sequel(course.report())
 
-    def _prepared(self, course: Course) -> tuple[Plan, dict[str, Manifest]]:
+    def _prepared(self, course: Course) -> tuple[Plan, dict[str, ImageManifest]]:
         request, journal = course.errand.request, course.journal
         nodes = nodes_of([] if request.platforms else self._following.clusters, journal)
         plan, manifests = pipeline.prepare(
@@ -143,7 +144,7 @@ class Delivery:
         _tell_overrides(plan, journal)
         return plan, manifests
 
-    def _carry_out(self, course: Course, plan: Plan, manifests: Mapping[str, Manifest]) -> None:
+    def _carry_out(self, course: Course, plan: Plan, manifests: Mapping[str, ImageManifest]) -> None:
         request, journal = course.errand.request, course.journal
         course.landed = pipeline.land(
             request,
@@ -201,7 +202,7 @@ def nodes_of(clusters: Sequence["Cluster"], journal: Journal) -> Callable[[], li
 
 def _desired(change: Change, revision: Revision | None) -> Desired:
     target, written = change.target, revision if change.edits else None
-    return Desired.of(target, written, image=change.image, previous=target.image)
+    return target.desired(written, image=change.image, previous=target.image)
 
 
 def _landing(change: Change, landed: Landed) -> Landing:

@@ -17,27 +17,27 @@ from typing import TYPE_CHECKING, Self
 
 from bumper.app import outcome_notes
 from bumper.app.channels import Audience, Plans
+from bumper.app.context import Context
 from bumper.app.identity import Identity
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.deploy.commit.pull_request import Merging
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.order_guard import OrderGuard
 from bumper.deploy.pipeline import Guard
-from bumper.doctor.hosting import Hosting
 from bumper.errors import EXIT_INTERRUPTED, BumpError, NoAccess, TreeMissing, UsageError
-from bumper.history import Ending
 from bumper.objects import ObjectKey
 from bumper.platform import receivers
-from bumper.ports import Ancestry, Clock, Writer
+from bumper.ports import Ancestry, Clock, Hosting, Terminal, Tree, Writer
 from bumper.progress import Journal
 from bumper.publish import report
 from bumper.publish.publisher import Several
 from bumper.publish.report import Report
 from bumper.publish.story import Landing
+from bumper.record import Ending
 from bumper.recording import Recorder
 from bumper.request import Request
-from bumper.systems.terminal import Terminal, open_terminal
-from bumper.tree import Tree
+from bumper.style import Span
+from bumper.systems.terminal import open_terminal
 
 if TYPE_CHECKING:
     from bumper.systems.git import History, Remote
@@ -126,8 +126,8 @@ class Assembly:
         """Says where things stand after Ctrl-C; returns the exit code for it."""
         standing = (self._merging.interrupted() if self._merging else []) or standing
         terminal.close()
-        terminal.write([(report.Span("Interrupted", "warn"), report.Span(f": {standing[0]}"))])
-        terminal.write([(report.Span(f"  {line}"),) for line in standing[1:]])
+        terminal.write([(Span("Interrupted", "warn"), Span(f": {standing[0]}"))])
+        terminal.write([(Span(f"  {line}"),) for line in standing[1:]])
         if self.arguments.output == "json":
             data = report.interrupted_as_data(standing)
             self.context.stdout.write(json.dumps(data, indent=2) + "\n")

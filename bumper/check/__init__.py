@@ -16,7 +16,7 @@ from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, Finding, Rule, Severity
 from bumper.check.growth import clusters
 from bumper.check.rules import RULES
-from bumper.tree import Tree
+from bumper.ports import Tree
 
 __all__ = ["ERROR", "RULES", "WARNING", "Checked", "Finding", "Rule", "Severity", "check", "findings"]
 

@@ -20,7 +20,7 @@ from bumper.errors import NotYaml
 from bumper.manifest.document import Document, is_true, items, mapping, text
 from bumper.platform.discovery import Site
 from bumper.platform.kustomize import Gap, Layer, Reading, expand, within
-from bumper.tree import Tree
+from bumper.ports import Tree
 
 _KEPT_NAMES = ("CustomResourceDefinition", "APIService", "Namespace")
 _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")

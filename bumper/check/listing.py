@@ -11,8 +11,8 @@ from typing import Any
 from bumper.check import Checked
 from bumper.check.finding import ERROR, Finding, Rule, Severity
 from bumper.check.rules import RULES
-from bumper.publish.report import Line, Span
-from bumper.rollout.verdict import printable
+from bumper.safe_text import printable
+from bumper.style import Line, Span
 
 _STYLES = {Severity.ERROR: ("✗", "bad"), Severity.WARNING: ("!", "warn")}
 _WIDTH = 78

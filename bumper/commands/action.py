@@ -16,9 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bumper.commands import Context, deploy
+from bumper.app.context import Context
+from bumper.commands import deploy
 from bumper.errors import EXIT_CODES, BumpError, Outcome, UsageError
 from bumper.publish import report
+from bumper.style import plain
 
 SUMMARY = "The main job as a step of a workflow. Inputs: BUMP_INPUT_SITE, BUMP_INPUT_SHA, … as action.yml sets them."
 # Input → option. A list has one entry on each line.
@@ -126,7 +128,7 @@ def _run(context: Context, answer: io.StringIO) -> tuple[int, dict[str, Any]]:
     try:
         code = deploy.run(parser_of(MAIN_COMMAND).parse_args(words(context.environ)), context)
     except BumpError as error:
-        context.stderr.writelines(report.plain(line) + "\n" for line in report.error(error))
+        context.stderr.writelines(plain(line) + "\n" for line in report.error(error))
         return error.exit_code, report.error_as_data(error)
     return code, json.loads(answer.getvalue())
 

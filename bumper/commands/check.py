@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 from bumper import check
+from bumper.app.context import Context
 from bumper.check import ERROR, Finding, listing
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.errors import EXIT_CODES, Outcome, TreeMissing, UsageError
-from bumper.publish.report import Line
+from bumper.style import Line
 from bumper.systems.git.worktree import WorkTree
 from bumper.systems.terminal import open_terminal
 

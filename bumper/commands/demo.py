@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bumper.commands import Context
+from bumper.app.context import Context
 from bumper.errors import EXIT_BUG, UsageError
 from bumper.objects import condition
 from bumper.systems.terminal import Log
@@ -176,6 +176,6 @@ def _bump(stack: "Stack", site: str, options: Sequence[str], context: Context, l
 
 
 def _say(log: Log, text: str) -> None:
-    from bumper.publish.report import Span
+    from bumper.style import Span
 
     log.write([(Span(line),) for line in text.split("\n")])

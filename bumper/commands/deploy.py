@@ -5,9 +5,10 @@ from dataclasses import replace
 from functools import partial
 
 from bumper.app import rollback
+from bumper.app.context import Context
 from bumper.app.run import Delivery, Errand
 from bumper.app.wiring import Assembly
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.errors import UsageError
 from bumper.request import Deadlines, Request, Wanted
 

@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bumper.app import examine
+from bumper.app.context import Context
 from bumper.app.wiring import Assembly
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.doctor import access, clocks, finding, hosting
 from bumper.doctor.finding import Finding, Mark, of_error
 from bumper.errors import BumpError, Refused, UsageError
@@ -20,7 +21,7 @@ from bumper.status.sites import Entry
 from bumper.systems.terminal import width_of
 
 if TYPE_CHECKING:
-    from bumper.doctor.access import Right
+    from bumper.ports import Right
 
 SUMMARY = (
     "Looks at the access and the settings that a deploy needs, changes nothing, and says what is missing."

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bumper import manifest
-from bumper.commands import Context
+from bumper.app.context import Context
 from bumper.errors import EXIT_CODES, FieldMissing, Outcome, UsageError
 from bumper.image import ImageReference, is_digest, is_tag
 from bumper.manifest import Edit, Field

@@ -9,11 +9,13 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from bumper.app.context import Context
 from bumper.app.wiring import Assembly
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.errors import EXIT_CODES, Outcome
-from bumper.history import Recorded, of_site
+from bumper.history import of_site
 from bumper.history.table import Page, as_csv, as_json, lines
+from bumper.record import Recorded
 
 SUMMARY = "Shows who deployed what, when, from which commit, and how it ended: from the platform repository's own commits and notes."
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bumper.app.context import Context
 from bumper.app.wiring import Assembly
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.deploy.commit.push import Landed, land
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold import change as holding
@@ -16,9 +17,8 @@ from bumper.deploy.hold.annotations import Hold
 from bumper.deploy.hold.change import Held, Holding, Wish
 from bumper.errors import EXIT_CODES, Outcome, UsageError
 from bumper.history.trailers import one_line
-from bumper.publish import report
-from bumper.publish.report import Line, Span
 from bumper.retry import answered
+from bumper.style import STYLES, Line, Span
 
 SUMMARY = "Keeps automation off a site: says so in git on its Flux Kustomization, until a time or until it is released."
 
@@ -196,7 +196,7 @@ def _lines(one: Held, outcome: Outcome, commit: str) -> list[Line]:
     title = done.get(outcome, "held" if one.after else "released")
     rows = [("now", str(one.after or "not held")), ("was", str(one.before or "") if one.is_written else "")]
     rows += [("place", one.place), ("commit", commit)]
-    head = (Span(one.site, "strong"), Span("   "), Span(title, report.STYLES[outcome]))
+    head = (Span(one.site, "strong"), Span("   "), Span(title, STYLES[outcome]))
     return [head, *((Span(f"  {label:<8}", "quiet"), Span(text)) for label, text in rows if text)]
 
 

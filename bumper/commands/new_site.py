@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from bumper import onboarding
 from bumper.app.account import account
+from bumper.app.context import Context
 from bumper.app.run import nodes_of
 from bumper.app.tracker import Following
 from bumper.app.wiring import Assembly
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.deploy import image_gate
 from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import ImageAmbiguous, ImageMissing, Outcome, Unreachable, UsageError
@@ -23,7 +24,7 @@ from bumper.recording import Subject
 from bumper.request import Deadlines, Request, Wanted
 from bumper.retry import answered
 from bumper.revision import Revision
-from bumper.rollout import Desired, Verdict
+from bumper.rollout import Verdict
 
 if TYPE_CHECKING:
     from bumper.systems.git import Remote
@@ -275,7 +276,7 @@ def _what(plan: Plan) -> str:
 def _subject(plan: Plan, revision: Revision, journal: Journal) -> Subject:
     addition = plan.addition
     target, name = addition.target, addition.wish.name
-    desired = Desired.of(target, revision)
+    desired = target.desired(revision)
     return Subject(
         desired=desired,
         previous=target.image.with_tag(""),

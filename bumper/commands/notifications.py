@@ -4,16 +4,16 @@ import argparse
 import json
 import re
 
+from bumper.app.context import Context
 from bumper.app.wiring import Assembly
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.deploy.commit.push import Landed, land
 from bumper.errors import EXIT_CODES, Outcome, UsageError
 from bumper.onboarding import notifications
 from bumper.onboarding.names import require_hosts
 from bumper.onboarding.notifications import Addition, Wish
-from bumper.publish import report
-from bumper.publish.report import Line, Span
 from bumper.retry import answered
+from bumper.style import STYLES, Line, Span
 
 SUMMARY = "Writes the manifests by which Flux posts commit statuses on GitHub, for --follow github, and by which it can be poked."
 
@@ -113,7 +113,7 @@ def _lines(first: Addition, landed: Landed[Addition] | None) -> list[Line]:
     shown = landed.plan if landed else first
     title = f"pushed as {landed.revision.short}" if landed else "would be written"
     found: list[Line] = [] if landed else [(Span(line),) for line in shown.diff().splitlines()]
-    found.append((Span("notifications", "strong"), Span("   "), Span(title, report.STYLES[_outcome(landed)])))
+    found.append((Span("notifications", "strong"), Span("   "), Span(title, STYLES[_outcome(landed)])))
     found += [(Span("  file    ", "quiet"), Span(path)) for path in shown.files]
     return found + [(Span("  to do   ", "quiet"), Span(step)) for step in shown.steps]
 

@@ -4,11 +4,11 @@ import argparse
 import re
 from collections.abc import Mapping
 
-from bumper.deploy.image_policy import is_platform, repository_name
+from bumper.deploy.image_policy import is_platform
 from bumper.errors import UsageError
-from bumper.history import Origin
 from bumper.image import is_tag
-from bumper.request import Choice, Deadlines, Wanted
+from bumper.repository_url import repository_name
+from bumper.request import Choice, Deadlines, Origin, Wanted
 
 BY_GIT, BY_API, BY_PULL = "git", "api", "pr"
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")

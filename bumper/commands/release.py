@@ -3,7 +3,8 @@
 import argparse
 from datetime import UTC, datetime
 
-from bumper.commands import Context, hold
+from bumper.app.context import Context
+from bumper.commands import hold
 from bumper.history.trailers import one_line
 
 SUMMARY = "Releases a site that is held, so that automation may change it again."

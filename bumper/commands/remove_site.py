@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bumper import onboarding
+from bumper.app.context import Context
 from bumper.app.wiring import Assembly
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.commands.new_site import pushing
 from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.deploy.hold import annotations
@@ -17,16 +18,17 @@ from bumper.errors import Outcome, Refused, UsageError, worst_exit_code
 from bumper.follow.removal import Departed, depart
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
+from bumper.observation import Desired
 from bumper.onboarding import Removal
 from bumper.onboarding.message import of_removal
+from bumper.ports import Terminal
 from bumper.progress import Journal
 from bumper.publish import report
-from bumper.publish.report import Line, Span
 from bumper.request import Deadlines
 from bumper.retry import answered
 from bumper.revision import Revision
-from bumper.rollout import Desired, Verdict
-from bumper.systems.terminal import Terminal
+from bumper.rollout import Verdict
+from bumper.style import STYLES, Line, Span
 
 if TYPE_CHECKING:
     from bumper.systems.git import Remote
@@ -195,7 +197,7 @@ def _lines(one: Departed, *, several: bool) -> list[Line]:
     verdict = one.verdict
     name = (Span(f"{one.label}: ", "strong"),) if several else ()
     title = verdict.outcome.value.replace("-", " ").capitalize()
-    head = (*name, Span(title, report.STYLES.get(verdict.outcome, "bad")), Span(f": {verdict.message}"))
+    head = (*name, Span(title, STYLES.get(verdict.outcome, "bad")), Span(f": {verdict.message}"))
     return [head, *([(Span(f"  {'next':<13}", "quiet"), Span(verdict.hint))] if verdict.hint else [])]
 
 

@@ -2,10 +2,11 @@
 
 import argparse
 
+from bumper.app.context import Context
 from bumper.app.rollback import rollback
 from bumper.app.run import Delivery, Errand
 from bumper.app.wiring import Assembly
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.request import Deadlines, Request, Wanted
 
 SUMMARY = "Takes a site back to its last version that was Ready, keeps automation from bringing the rejected one again, follows it."

@@ -5,11 +5,12 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from bumper.app.context import Context
 from bumper.app.wiring import Assembly
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.errors import EXIT_INTERRUPTED, UsageError
-from bumper.follow.cluster import Cluster
 from bumper.follow.revisions import Lineage
+from bumper.ports import Cluster
 from bumper.request import Choice
 from bumper.revision import Revision
 from bumper.status import look, sites, table

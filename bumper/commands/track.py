@@ -6,20 +6,20 @@ from pathlib import Path
 
 from bumper import recording
 from bumper.app.account import account
+from bumper.app.context import Context
 from bumper.app.tracker import Following
 from bumper.app.wiring import Assembly
-from bumper.commands import Context, options
+from bumper.commands import options
 from bumper.deploy.pipeline import find_target
 from bumper.errors import UsageError
 from bumper.follow.cluster import follow
 from bumper.platform import Target, overrides
+from bumper.ports import Tree
 from bumper.publish.story import Landing
 from bumper.recording import NoFacts, Player, Subject
 from bumper.request import Deadlines
 from bumper.retry import answered
 from bumper.revision import Revision
-from bumper.rollout import Desired
-from bumper.tree import Tree
 
 SUMMARY = "Follows a commit that is already on the branch until the site is Ready, or says why it is not."
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
                 return revision, tree, find_target(arguments.site, choice, tree)
 
             revision, tree, target = answered(look, parts.clock, Deadlines.push_s)
-            desired = Desired.of(target, revision if arguments.commit else None)
+            desired = target.desired(revision if arguments.commit else None)
             subject = Subject(
                 desired=desired,
                 previous=target.image,

@@ -4,27 +4,19 @@ Law: a hold counts until it has ended for certain; whatever is not known of it i
 the rejected version and its ancestors, and what nobody can compare with it; what is newer, or came from elsewhere, passes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from bumper.build_order import Decision, Order, commit_in, is_same_commit, unknown
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import Refused
-from bumper.image import Manifest
-from bumper.ports import Progress
+from bumper.image import ImageManifest
+from bumper.ports import Comparison, Progress
 
 HELD = "held"
-
-
-class Comparison(Protocol):
-    """Tells how commits of a site's source stand to each other; `order_guard.OrderGuard` is the real one."""
-
-    def commit(self, site: str, held: Manifest) -> str: ...
-    def compared(self, before: str, after: str) -> Iterable[Decision]: ...
 
 
 @dataclass
@@ -36,7 +28,7 @@ class HoldGuard:
     now: Callable[[], datetime]
     force: bool = False
 
-    def admit(self, change: Change, held: Manifest, tip: str) -> Admission | None:
+    def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         hold = annotations.read(change.target.site.document)
         if hold is None:
             return None
@@ -58,7 +50,7 @@ class HoldGuard:
             )
         return Admission(HELD, "held, forced")
 
-    def _passes(self, hold: Hold, change: Change, held: Manifest) -> Decision | None:
+    def _passes(self, hold: Hold, change: Change, held: ImageManifest) -> Decision | None:
         """How the image stands to the rejected version; None for a hold that keeps everything off."""
         if not hold.rejected:
             return None

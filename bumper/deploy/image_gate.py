@@ -11,7 +11,7 @@ from bumper import history
 from bumper.deploy import image_policy
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import ImageMissing, RepositoryMissing, Transient
-from bumper.image import ImageReference, Manifest
+from bumper.image import ImageManifest, ImageReference
 from bumper.platform import Target
 from bumper.ports import Clock, Progress, Registry, Repository
 from bumper.request import Request, Wanted
@@ -25,7 +25,7 @@ def resolve(
     clock: Clock,
     progress: Progress,
     nodes: Callable[[], Sequence[Nodes]] = tuple,
-) -> dict[str, Manifest]:
+) -> dict[str, ImageManifest]:
     """The manifest that the registry holds for each site, waiting up to the deadline for one that is still being pushed.
 
     Refused is what cannot run where it must, or says that something else was built into it.
@@ -46,7 +46,7 @@ def resolve(
     return manifests
 
 
-def _ask(wanted: Wanted, repository: ImageReference, registry: Registry) -> Manifest:
+def _ask(wanted: Wanted, repository: ImageReference, registry: Registry) -> ImageManifest:
     if wanted.is_commit:
         return registry.tag_for(repository, wanted.version)
     return registry.resolve(repository.with_tag(wanted.version))
@@ -61,7 +61,7 @@ def _with_what_is_near(error: ImageMissing, image: ImageReference, registry: Reg
 def _admit(
     request: Request,
     wanted: Wanted,
-    found: Manifest,
+    found: ImageManifest,
     nodes: Callable[[], Sequence[Nodes]],
     progress: Progress,
 ) -> None:
@@ -75,7 +75,7 @@ def _admit(
 def tell_moved_tags(
     tip: str,
     targets: Mapping[str, Target],
-    manifests: Mapping[str, Manifest],
+    manifests: Mapping[str, ImageManifest],
     repository: Repository,
     progress: Progress,
 ) -> None:
@@ -98,7 +98,7 @@ def tell_moved_tags(
             )
 
 
-def _found(found: Manifest) -> str:
+def _found(found: ImageManifest) -> str:
     digest = f"{found.image.digest[:14]}…" if found.image.digest else ""
     return "   ".join(
         filter(None, [str(found.image.with_tag(found.image.tag)), digest, " ".join(found.platforms[:3])])

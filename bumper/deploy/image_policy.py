@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bumper.errors import PlatformMissing, ProvenanceMismatch
-from bumper.image import Manifest
+from bumper.image import ImageManifest
+from bumper.repository_url import repository_name
 
 _PLATFORM = re.compile(r"([a-z0-9]+)/([a-z0-9_]+)(?:/v([0-9]+)(?:\.([0-9]+))?)?")
 # What else a node of an architecture runs.
 _ALSO_RUNS = {"amd64": "386", "arm64": "arm"}
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
-_REPOSITORY_URL = re.compile(
-    r"(?:(?:git\+)?[a-z+]+://)?(?:[^@/]+@)?(?P<host>[^/:@]+\.[^/:@]+|localhost)(?::[0-9]+(?=/))?[/:](?P<path>[^?#]+)"
-)
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def runs(node: str, image: str) -> bool:
     return wants.level is None or has.level is None or has.level <= wants.level
 
 
-def require_platforms(found: Manifest, wanted: Iterable[str]) -> None:
+def require_platforms(found: ImageManifest, wanted: Iterable[str]) -> None:
     """Raises PlatformMissing unless the image is there for each of the platforms, or does not say which it is for."""
     missing = [one for one in wanted if not _is_there(found, one)]
     if found.platforms and missing:
@@ -62,7 +60,7 @@ def require_platforms(found: Manifest, wanted: Iterable[str]) -> None:
         )
 
 
-def compare_nodes(found: Manifest, clusters: Sequence[Nodes]) -> list[str]:
+def compare_nodes(found: ImageManifest, clusters: Sequence[Nodes]) -> list[str]:
     """What should be known of the clusters' nodes and the image; PlatformMissing where no node of a cluster can run it."""
     if not found.platforms:
         return [f"{found.image}: does not say which platform it is for"] if clusters else []
@@ -83,7 +81,7 @@ def compare_nodes(found: Manifest, clusters: Sequence[Nodes]) -> list[str]:
     return notices
 
 
-def require_provenance(found: Manifest, commit: str, source: str) -> None:
+def require_provenance(found: ImageManifest, commit: str, source: str) -> None:
     """Raises ProvenanceMismatch where a label of the image names another commit than `commit` or another repository than `source`.
 
     `commit` is a SHA, short or full, `source` the URL of a repository; either may be empty, which compares nothing.
@@ -96,16 +94,7 @@ def require_provenance(found: Manifest, commit: str, source: str) -> None:
         raise _mismatch(found, "source", found.source, source)
 
 
-def repository_name(url: str) -> str:
-    """`host/owner/name` of a git repository's URL in any of its forms, in lower case; empty for anything else."""
-    match = _REPOSITORY_URL.fullmatch(url.strip().lower())
-    if not match:
-        return ""
-    path = match["path"].strip("/").removesuffix(".git")
-    return f"{match['host']}/{path}" if path else ""
-
-
-def _mismatch(found: Manifest, label: str, says: str, expected: str) -> ProvenanceMismatch:
+def _mismatch(found: ImageManifest, label: str, says: str, expected: str) -> ProvenanceMismatch:
     return ProvenanceMismatch(
         f"{found.image}: its label org.opencontainers.image.{label} says {says}, expected {expected}",
         hint="look what was pushed under this tag; a label that comes from the base image is set anew by "
@@ -117,7 +106,7 @@ def _is_same_commit(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
 
 
-def _is_there(found: Manifest, platform: str) -> bool:
+def _is_there(found: ImageManifest, platform: str) -> bool:
     return any(runs(platform, one) for one in found.platforms)
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from bumper.build_order import Decision, Order, by_creation, commit_in, commit_in_label, commit_of, unknown
 from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import BumpError, Refused
-from bumper.history import Recorded
-from bumper.image import ImageReference, Manifest
+from bumper.image import ImageManifest, ImageReference
 from bumper.ports import Ancestry, Progress, Registry
+from bumper.record import Recorded
 from bumper.request import Wanted
-from bumper.rollout.verdict import printable
+from bumper.safe_text import printable
 
 OLDER = "older"
 FORCE = "--force --reason TEXT"
@@ -36,7 +36,7 @@ class OrderGuard:
     deploys: Callable[[str], Sequence[Recorded]] = lambda site: ()
     _known: dict[tuple[str, str, str], Decision] = field(default_factory=dict)
 
-    def admit(self, change: Change, held: Manifest, tip: str) -> Admission:
+    def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission:
         decision = self._decision(change, held)
         there, ours = _shown(change.target.image), _shown(change.image)
         if decision.order is Order.OLDER and not self.force:
@@ -58,14 +58,14 @@ class OrderGuard:
             )
         return Admission(order=decision)
 
-    def _decision(self, change: Change, held: Manifest) -> Decision:
+    def _decision(self, change: Change, held: ImageManifest) -> Decision:
         there = change.target.image
         key = change.site, str(there), str(change.image)
         if key not in self._known:
             self._known[key] = self._compared(change, held)
         return self._known[key]
 
-    def _compared(self, change: Change, held: Manifest) -> Decision:
+    def _compared(self, change: Change, held: ImageManifest) -> Decision:
         there = change.target.image
         if there.tag == change.image.tag:
             return Decision(Order.SAME, "the tag is the same")
@@ -77,14 +77,16 @@ class OrderGuard:
             reasons.append(decision.evidence)
         return unknown(reasons)
 
-    def commit(self, site: str, held: Manifest) -> str:
+    def commit(self, site: str, held: ImageManifest) -> str:
         """The commit that the wanted image was built from, as long as it is known; empty where nothing names one."""
         wanted = self.wanted.get(site)
         asked = wanted.version if wanted and wanted.is_commit else ""
         found = commit_of(asked or held.image.tag, held.revision)
         return found if len(found) >= len(asked) else asked
 
-    def _told(self, before: str, after: str, there: ImageReference, held: Manifest) -> Iterator[Decision]:
+    def _told(
+        self, before: str, after: str, there: ImageReference, held: ImageManifest
+    ) -> Iterator[Decision]:
         """What each witness says, the cheapest first; one is asked only if those before it did not know."""
         if before and after:
             yield from self.compared(before, after)

@@ -18,11 +18,10 @@ from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import FieldAmbiguous, Refused
-from bumper.image import ImageReference, Manifest
-from bumper.ports import Clock, Progress, Registry, Repository, Writer
+from bumper.image import ImageManifest, ImageReference
+from bumper.ports import Clock, Progress, Registry, Repository, Tree, Writer
 from bumper.request import Choice, Request
 from bumper.retry import answered
-from bumper.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Guard(Protocol):
     A change without edits is not asked about: nothing would be written.
     """
 
-    def admit(self, change: Change, held: Manifest, tip: str) -> Admission | None: ...
+    def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None: ...
 
 
 def prepare(
@@ -96,7 +95,7 @@ def prepare(
     nodes: Callable[[], Sequence[Nodes]] = tuple,
     guards: Sequence[Guard] = (),
     amend: Amend = lambda planned, tree: planned,
-) -> tuple[Plan, dict[str, Manifest]]:
+) -> tuple[Plan, dict[str, ImageManifest]]:
     """What would be committed on the branch as it stands, and the manifests that the registry holds. Writes nothing.
 
     `nodes` tells what the clusters run on, where no platform was asked for; it is called when the first image is there. `amend` is
@@ -134,7 +133,7 @@ def plan(
     tip: str,
     tree: Tree,
     targets: Mapping[str, platform.Target],
-    manifests: Mapping[str, Manifest],
+    manifests: Mapping[str, ImageManifest],
     began: Mapping[str, ImageReference] | None = None,
 ) -> Plan:
     """The edits that bring every site to its image, each proved on the bytes of `tree`; with `request.pin` also to its digest.
@@ -168,7 +167,7 @@ def plan(
 def land(
     request: Request,
     first: Plan,
-    manifests: Mapping[str, Manifest],
+    manifests: Mapping[str, ImageManifest],
     repository: Repository,
     writer: Writer,
     clock: Clock,
@@ -194,7 +193,7 @@ def land(
 def _replan(
     request: Request,
     first: Plan,
-    manifests: Mapping[str, Manifest],
+    manifests: Mapping[str, ImageManifest],
     repository: Repository,
     guards: Sequence[Guard],
     amend: Amend,
@@ -208,7 +207,7 @@ def _replan(
 
 
 def _admitted(
-    planned: Plan, request: Request, manifests: Mapping[str, Manifest], guards: Sequence[Guard]
+    planned: Plan, request: Request, manifests: Mapping[str, ImageManifest], guards: Sequence[Guard]
 ) -> Plan:
     """The plan with what the guards say of it; raises what they refuse."""
     changes, forced = [], []

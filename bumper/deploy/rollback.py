@@ -15,10 +15,10 @@ from bumper.deploy.hold.annotations import Hold
 from bumper.deploy.hold_guard import HELD
 from bumper.deploy.pipeline import Admission, Change, Plan
 from bumper.errors import Outcome, Refused
-from bumper.history import Recorded, last_ready
-from bumper.image import ImageReference, Manifest, is_tag
-from bumper.ports import Progress
-from bumper.tree import Tree
+from bumper.history import last_ready
+from bumper.image import ImageManifest, ImageReference, is_tag
+from bumper.ports import Progress, Tree
+from bumper.record import Recorded
 
 _TAKEN_BACK = "taken back"
 _BAD = (Outcome.FAILED.value, _TAKEN_BACK)
@@ -146,7 +146,7 @@ class RollbackGuard:
     now: Callable[[], datetime]
     force: bool = False
 
-    def admit(self, change: Change, held: Manifest, tip: str) -> Admission | None:
+    def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         way = self.ways[change.site]
         left = way.left.tag
         if change.target.image.tag != left:
@@ -168,7 +168,7 @@ class RollbackGuard:
         self.progress.notice(f"{change.site}: {hold.place}: this hold stays: {hold}")
         return Admission(HELD, "held, forced")
 
-    def _tell_moved(self, change: Change, held: Manifest) -> None:
+    def _tell_moved(self, change: Change, held: ImageManifest) -> None:
         earlier = self.ways[change.site].earlier
         digest = earlier.record.digest if earlier else ""
         if digest and held.image.digest and digest != held.image.digest:

@@ -8,32 +8,16 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from bumper.doctor.finding import Finding, Mark
+from bumper.ports import Right
 
 ACCOUNT = "bump"
 _RBAC = "rbac.authorization.k8s.io"
 # What YAML reads as this very text, whatever its version: everything else is quoted.
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[a-z][a-z0-9./-]*")
 _ADVICE = "grant it: bump doctor --rbac prints the whole manifest for kubectl apply -f -"
-
-
-@dataclass(frozen=True, order=True)
-class Right:
-    """One verb on one resource. `namespace` is empty for a right of the cluster's scope, `name` for all objects of the resource.
-
-    `resource` may have a subresource (`pods/log`). `lost` is what is missing without the right; `is_needed` where that is the verdict.
-    """
-
-    namespace: str
-    group: str
-    resource: str
-    verb: str
-    name: str = ""
-    lost: str = field(default="", compare=False)
-    is_needed: bool = field(default=False, compare=False)
 
 
 def findings(context: str, rights: Sequence[Right], denied: Collection[Right]) -> list[Finding]:

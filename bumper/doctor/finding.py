@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from bumper.errors import EXIT_CODES, BumpError, Outcome
-from bumper.publish.report import Line, Span
-from bumper.rollout.verdict import printable
+from bumper.safe_text import printable
+from bumper.style import Line, Span
 
 
 class Mark(StrEnum):

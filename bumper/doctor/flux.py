@@ -8,21 +8,16 @@ Sources: kustomize-controller's main.go and its API 1.9.4; source-controller 1.9
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bumper.doctor.finding import Finding, Mark
 from bumper.objects import Object, ObjectKey, at, condition
-from bumper.rollout import Desired, Observation
+from bumper.observation import Desired, Observation
+from bumper.ports import Installation
 from bumper.rollout.flux import health_timeout_s, seconds
 from bumper.rollout.obstacles import follows_another
 from bumper.rollout.preflight import override, settings
 
-CONTROLLERS = (
-    "source-controller",
-    "kustomize-controller",
-    "helm-controller",
-    "notification-controller",
-)
 _NEEDED = ("source-controller", "kustomize-controller")
 _GATE = "CancelHealthCheckOnNewRevision"
 _WORKERS = 4  # --concurrent of kustomize-controller where it is not set
@@ -30,15 +25,6 @@ _LONG_POLL_S = 300.0
 _LONG_HEALTH_S = 60.0
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 _Version = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Installation:
-    """Deployments of Flux's controllers and its Receivers; `unreadable` says by kind why some of them are not here."""
-
-    controllers: tuple[Object, ...] = ()
-    receivers: tuple[Object, ...] = ()
-    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ Source: GitHub's OpenAPI description, `repository-rule-*` and `repository-rulese
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bumper.doctor.finding import Finding, Mark
+from bumper.ports import Hosting, Rule
 
 # What each rule asks of a commit, and the ways of `--commit-via` that satisfy it.
 _FORBIDS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -28,26 +28,6 @@ _MAY_FORBID = {
     "file_path_restriction": "the paths of files",
 }
 _BYPASSES = ("always", "exempt")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One active rule of the branch. `bypass` is GitHub's word for what this identity may; empty where it does not say."""
-
-    type: str
-    ruleset: str
-    bypass: str = ""
-
-
-@dataclass(frozen=True)
-class Hosting:
-    """`may_push` is None where GitHub does not say. `dated_s` are epoch seconds by its clock."""
-
-    repository: str
-    may_push: bool | None
-    is_archived: bool
-    rules: tuple[Rule, ...] = ()
-    dated_s: float | None = None
 
 
 def findings(hosting: Hosting, branch: str, way: str = "git") -> Iterator[Finding]:

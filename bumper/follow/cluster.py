@@ -8,37 +8,16 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
 
 from bumper import rollout
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
-from bumper.follow.revisions import Facts, revisions_of
-from bumper.objects import ObjectKey
-from bumper.ports import Clock, Progress
-from bumper.rollout import (
-    Desired,
-    Judgement,
-    Moment,
-    Observation,
-    Sighting,
-    Stage,
-    Timeline,
-    Verdict,
-)
+from bumper.follow.revisions import revisions_of
+from bumper.observation import Desired, Observation
+from bumper.ports import Clock, Cluster, Facts, Progress, Tape
+from bumper.rollout import Judgement, Moment, Sighting, Stage, Timeline, Verdict
 
 # Without any event we look this often: the fallback where watching is forbidden, and how often a CI log hears from us.
 PERIOD_S = 5.0
-
-
-class Cluster(Protocol):
-    """One Kubernetes API with a Flux in it; `kube.Cluster` is the real one."""
-
-    @property
-    def name(self) -> str: ...
-    def observe(self, desired: Sequence[Desired]) -> list[Observation]: ...
-    def wait(self, timeout_s: float) -> bool: ...
-    def request_fetch(self, source: ObjectKey) -> str: ...
-    def notices(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -50,15 +29,6 @@ class Followed:
     label: str
     verdict: Verdict
     timeline: tuple[Moment, ...] = ()
-
-
-class Tape(Protocol):
-    """What stands between the loop and the systems, to write down what they answer or to answer for them (`recording`)."""
-
-    @property
-    def one_by_one(self) -> bool: ...
-    def around(self, cluster: Any) -> Cluster: ...
-    def facts(self, context: str, source: Facts) -> Facts: ...
 
 
 @dataclass

@@ -6,29 +6,20 @@ until the deadline, and what GitHub was asked in vain is told and asked again.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
 from bumper.follow.cluster import Followed
-from bumper.follow.revisions import Facts
+from bumper.observation import Desired
 from bumper.platform import Target
-from bumper.ports import Clock, Progress
-from bumper.rollout import Desired, Sighting, Verdict, statuses
-from bumper.rollout.statuses import Announced, Proof, Telling
+from bumper.ports import Announced, Clock, Facts, Progress, StatusBranch
+from bumper.rollout import Sighting, Verdict, statuses
+from bumper.rollout.statuses import Proof, Telling
 
 STAGE = "reported"
 # A look is one request. After some minutes whatever is left takes its time.
 PERIOD_S, SLOW_PERIOD_S, _SLOWER_AFTER_S = 5.0, 15.0, 120.0
 # Without a commit of our own, the newest few commits that Flux spoke on decide.
 _RECENT = 5
-
-
-class Branch(Protocol):
-    """The platform repository's branch on GitHub; `github.Branch` is the real one."""
-
-    def announced(self, down_to: frozenset[str]) -> Sequence[Announced]:
-        """The commits, newest first, with their statuses: down to the last of those named, and some older ones."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,7 @@ class _Site:
 
 def listen(
     awaited: Sequence[Awaited],
-    branch: Branch,
+    branch: StatusBranch,
     lineage: Facts,
     clock: Clock,
     timeout_s: float,

@@ -7,23 +7,14 @@ looked at as well, since a namespace goes on ending after that.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from bumper.errors import BumpError, Outcome, Transient
-from bumper.follow.cluster import PERIOD_S, Cluster
-from bumper.ports import Clock
-from bumper.rollout import Desired, Observation, Verdict
+from bumper.follow.cluster import PERIOD_S
+from bumper.observation import Desired, Observation
+from bumper.ports import Clock, Cluster, Progress
+from bumper.rollout import Verdict
 
 FETCHED, REMOVED = "fetched", "removed"
-
-
-class Telling(Protocol):
-    """Hears how far a removal is (`systems.Progress`)."""
-
-    def moving(self, site: str, stage: str, detail: str) -> None: ...
-    def done(self, site: str, stage: str, detail: str) -> None: ...
-    def failed(self, site: str, stage: str, detail: str) -> None: ...
-    def notice(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +27,7 @@ class Departed:
 
 
 def depart(
-    desired: Desired, clusters: Sequence[Cluster], clock: Clock, timeout_s: float, progress: Telling
+    desired: Desired, clusters: Sequence[Cluster], clock: Clock, timeout_s: float, progress: Progress
 ) -> list[Departed]:
     """The verdict of each cluster, one after the other within one deadline: removed, timed-out or unknown."""
     deadline_s = clock.now() + timeout_s
@@ -50,7 +41,7 @@ def depart(
     ]
 
 
-def _request_fetch(desired: Desired, cluster: Cluster, progress: Telling) -> None:
+def _request_fetch(desired: Desired, cluster: Cluster, progress: Progress) -> None:
     try:
         reason = cluster.request_fetch(desired.source)
     except BumpError as error:
@@ -60,7 +51,7 @@ def _request_fetch(desired: Desired, cluster: Cluster, progress: Telling) -> Non
 
 
 def _followed(
-    desired: Desired, cluster: Cluster, label: str, clock: Clock, deadline_s: float, progress: Telling
+    desired: Desired, cluster: Cluster, label: str, clock: Clock, deadline_s: float, progress: Progress
 ) -> Verdict:
     problem = ""
     while True:

@@ -5,23 +5,17 @@ Law: what git has answered is asked once; what it could not tell stays unknown a
 
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from bumper.deploy.pipeline import find_target
 from bumper.errors import BumpError, SiteMissing
 from bumper.objects import Object
+from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.ports import Clock, Repository
 from bumper.request import Choice
 from bumper.revision import Revision
-from bumper.rollout import Desired, Observation, RevisionFacts
 
 ASK_AGAIN_S = 5.0
-
-
-class Facts(Protocol):
-    """What git knows of the revisions that a cluster speaks of; `Lineage` is the real one."""
-
-    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]: ...
 
 
 class Lineage:

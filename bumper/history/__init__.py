@@ -6,10 +6,11 @@ One record is one block of trailers that begins with `Bump-Site`; several sites 
 Trailers: https://git-scm.com/docs/git-interpret-trailers
 """
 
-from bumper.history.ending import Ending
-from bumper.history.message import Deploy, Origin, compose, worded
-from bumper.history.past import Logged, Recorded, last_ready, of_site, past
-from bumper.history.record import Record, recorded, records
+from bumper.history.message import Deploy, compose, worded
+from bumper.history.past import Logged, last_ready, of_site, past
+from bumper.history.record import recorded, records
+from bumper.record import Ending, Record, Recorded
+from bumper.request import Origin
 
 __all__ = [
     "Deploy",

@@ -6,27 +6,11 @@ nothing, and lines may come twice or in any order. Lines that are not ours are p
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bumper.record import Ending
+
 REF = "refs/notes/bump"
-
-
-@dataclass(frozen=True)
-class Ending:
-    """One site's verdict in one cluster, of one run. `seconds` is how long that run followed it, the commit and push included.
-
-    `outcome` is one of `errors.Outcome`, or of a later version. `context` is the kubeconfig's name where one was given; `run` a URL.
-    """
-
-    site: str
-    outcome: str
-    reason: str
-    seconds: float
-    at: datetime
-    tag: str
-    context: str = ""
-    run: str = ""
 
 
 def line(ending: Ending) -> str:

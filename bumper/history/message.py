@@ -3,12 +3,17 @@
 Law: `records(compose(x)) == x`, whatever stands in it: no value breaks out of its own trailer.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from bumper.history.trailers import one_line
 from bumper.image import ImageReference
+from bumper.request import Origin
 
+PREFIX = "bump/"
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+|\.{2,}")
+_LONGEST_NAME = 100
 NO_TAG = "no tag"  # no image can have a tag with a space
 
 
@@ -20,25 +25,6 @@ class Deploy:
     path: str
     previous: ImageReference
     image: ImageReference
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where the request came from; what is not known is empty and leaves no trailer."""
-
-    source_repository: str = ""
-    source_commit: str = ""
-    workflow_run: str = ""
-    requested_by: str = ""
-
-    def trailers(self) -> list[tuple[str, str]]:
-        """The trailers that hold for the whole commit."""
-        return [
-            ("Source-Repository", self.source_repository),
-            ("Source-Commit", self.source_commit),
-            ("Workflow-Run", self.workflow_run),
-            ("Requested-By", self.requested_by),
-        ]
 
 
 def compose(
@@ -90,3 +76,16 @@ def _trailers(deploy: Deploy) -> list[tuple[str, str]]:
 
 def _tag(image: ImageReference) -> str:
     return image.tag or image.digest or NO_TAG
+
+
+def branch_of(message: str) -> str:
+    """The name of the branch for a commit: `bump/web-abc1234` for `Deploy web abc1234`, `bump/hold-web` for `Hold web`."""
+    subject = message.strip().partition("\n")[0].removeprefix("Deploy ")
+    name = _NOT_IN_A_NAME.sub("-", subject)[:_LONGEST_NAME].strip("-.").removesuffix(".lock")
+    return PREFIX + (name or "change")
+
+
+def sites_of(text: str) -> Set[str]:
+    """The sites that a message, or the body of a pull request made from it, says it deploys."""
+    found = re.findall(r"^Bump-Site: (\S+)\s*$", text, re.MULTILINE)
+    return frozenset(found)

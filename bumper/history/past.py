@@ -4,16 +4,10 @@ Law: in the order in which the branch got them, newest first. Nothing is guessed
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
-from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
-from bumper.history.ending import Ending
-from bumper.history.record import Record
-
-_OUTCOMES = {one.value: one for one in Outcome}
-_GOOD = (Outcome.READY, Outcome.UNCHANGED)
+from bumper.errors import Outcome
+from bumper.record import Ending, Record, Recorded
 
 
 class Logged(NamedTuple):
@@ -22,32 +16,6 @@ class Logged(NamedTuple):
     sha: str
     records: tuple[Record, ...]
     endings: tuple[Ending, ...]
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """One deploy and all that was noted of it, the oldest first."""
-
-    record: Record
-    endings: tuple[Ending, ...] = ()
-
-    @cached_property
-    def ending(self) -> Ending | None:
-        """The one that counts: the last of each cluster, and of several clusters the worst. None where nobody followed the deploy."""
-        if len(self.endings) < 2:
-            return self.endings[0] if self.endings else None
-        last: dict[str, Ending] = {}
-        for one in self.endings:
-            before = last.get(one.context)
-            # Of a deploy that is Ready it counts how it became so, not who looked again.
-            if not (before and before.outcome in _GOOD and one.outcome in _GOOD):
-                last[one.context] = one
-        return _worst(list(last.values()))
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it is known to have become Ready, in every cluster where it was followed."""
-        return self.ending is not None and self.ending.outcome in _GOOD
 
 
 def past(commits: Iterable[Logged]) -> Iterator[Recorded]:
@@ -87,11 +55,3 @@ def last_ready(deploys: Sequence[Recorded], tag: str) -> Recorded | None:
         if one.is_ready and one.record.tag not in bad:
             return one
     return None
-
-
-def _worst(endings: Sequence[Ending]) -> Ending | None:
-    known = {number: _OUTCOMES[one.outcome] for number, one in enumerate(endings) if one.outcome in _OUTCOMES}
-    if not known:  # nothing, or words of a later version
-        return endings[0] if endings else None
-    code = worst_exit_code(list(known.values()))
-    return next(endings[number] for number, outcome in known.items() if EXIT_CODES[outcome] == code)

@@ -6,42 +6,17 @@ last, from where the first one came. Texts are as they were written: whoever pri
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from bumper.history.message import NO_TAG, Origin
+from bumper.history.message import NO_TAG
 from bumper.history.trailers import paragraphs, trailers
 from bumper.image import ImageReference, is_digest, is_tag
+from bumper.record import Record
+from bumper.request import Origin
 
 _SITE = "bump-site"
 _OF_A_SITE = {_SITE, "bump-image", "bump-from", "bump-to", "bump-digest"}
-
-
-@dataclass(frozen=True)
-class Record:
-    """One site's deploy in one commit.
-
-    `image` is the repository; `previous` the tag before (or the digest, where no tag stood), empty where neither was known.
-    `rollback_of` is the commit that was taken back, `forced` what was overridden (`older`, `held`). `at` is the commit's time, in UTC.
-    """
-
-    site: str
-    image: str
-    previous: str
-    tag: str
-    digest: str
-    origin: Origin
-    reason: str
-    rollback_of: str
-    forced: tuple[str, ...]
-    commit: str
-    author: str
-    at: datetime
-
-    @property
-    def who(self) -> str:
-        """Who asked for it; the commit's author where the message does not say."""
-        return self.origin.requested_by or self.author
 
 
 def records(commit: str, author: str, at: datetime, message: str) -> tuple[Record, ...]:

@@ -15,11 +15,10 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 
-from bumper.history.ending import Ending
-from bumper.history.past import Recorded
 from bumper.image import is_tag
-from bumper.publish.report import STYLES, Line, Span
-from bumper.rollout.verdict import printable
+from bumper.record import Ending, Recorded
+from bumper.safe_text import printable
+from bumper.style import STYLES, Line, Span
 
 SHORT_SHA = 7
 _STYLES = {outcome.value: style for outcome, style in STYLES.items()}

@@ -20,7 +20,7 @@ from bumper.onboarding.model import Model
 from bumper.onboarding.renaming import Uncarried
 from bumper.platform import Target
 from bumper.platform.kustomize import within
-from bumper.tree import Tree
+from bumper.ports import Tree
 
 # Written where no image is there yet: a tag that no pipeline makes, so that nobody takes it for one.
 NO_IMAGE_YET = "no-image-yet"

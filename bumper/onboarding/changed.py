@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bumper.tree import Entry, Tree
+from bumper.ports import Entry, Tree
 
 
 @dataclass(frozen=True)

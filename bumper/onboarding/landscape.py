@@ -14,7 +14,7 @@ from bumper.onboarding.hosts import Routed, routed
 from bumper.platform import Site
 from bumper.platform.discovery import Walk
 from bumper.platform.kustomize import Layer, Reading, expand, within
-from bumper.tree import Tree
+from bumper.ports import Tree
 
 # Kinds of the core and of what sites usually bring that have no namespace.
 _CLUSTER_SCOPED = frozenset(

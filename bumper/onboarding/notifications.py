@@ -13,9 +13,8 @@ from posixpath import dirname, join
 from typing import Any
 
 from bumper.deploy.commit.push import Proposal
-from bumper.deploy.image_policy import repository_name
 from bumper.errors import FieldMissing, Refused, TreeMissing, UsageError
-from bumper.history import Origin, worded
+from bumper.history import worded
 from bumper.manifest import insertion, spelling
 from bumper.manifest.document import Document, mapping, text
 from bumper.manifest.spelling import Hand, Literal, Value
@@ -26,7 +25,9 @@ from bumper.platform.discovery import GROUP, Site, Walk
 from bumper.platform.kustomize import FILE_NAMES, Reading
 from bumper.platform.receivers import GROUP as NOTIFICATION
 from bumper.platform.receivers import HMAC, OIDC, SERVICE
-from bumper.tree import Tree
+from bumper.ports import Tree
+from bumper.repository_url import repository_name
+from bumper.request import Origin
 
 FILE = "notifications.yaml"
 _PORT = Literal("80")  # of the Service

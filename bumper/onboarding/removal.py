@@ -16,7 +16,7 @@ from bumper.onboarding.changed import Changed
 from bumper.onboarding.landscape import Built, Landscape, Listing, below, prunes
 from bumper.platform import Site
 from bumper.platform.discovery import GROUP
-from bumper.tree import Tree
+from bumper.ports import Tree
 
 _PRUNE = f"{GROUP}/prune"
 

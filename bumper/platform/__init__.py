@@ -16,11 +16,13 @@ from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
 from bumper.manifest.document import is_true, items, text
 from bumper.objects import ObjectKey
+from bumper.observation import Desired
 from bumper.platform import overlay, routes
 from bumper.platform.discovery import Site, Walk
 from bumper.platform.kustomize import Gap, Layer, Reading, expand, patches, within
 from bumper.platform.overlay import Image
-from bumper.tree import Tree
+from bumper.ports import Tree
+from bumper.revision import Revision
 
 __all__ = ["Site", "Target", "find", "find_site", "sites"]
 
@@ -48,6 +50,25 @@ class Target:
     def image(self) -> ImageReference:
         """The image that reaches the cluster: its repository may be another one than that in the field (`newName`)."""
         return replace(self.field.image, repository=self.repository)
+
+    def desired(
+        self,
+        revision: Revision | None,
+        *,
+        image: ImageReference | None = None,
+        previous: ImageReference | None = None,
+    ) -> Desired:
+        """What must become true for this site; without `image` that it runs what git holds."""
+        return Desired(
+            site=self.site.name,
+            image=image or self.image,
+            previous=previous,
+            revision=revision,
+            kustomization=self.site.kustomization,
+            source=self.site.source,
+            workload=self.workload,
+            container=self.container,
+        )
 
 
 def sites(tree: Tree) -> tuple[Site, ...]:

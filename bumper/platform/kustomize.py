@@ -16,7 +16,7 @@ from posixpath import basename, dirname, join, normpath
 from typing import Any
 
 from bumper.manifest.document import Document, documents, items, mapping, text
-from bumper.tree import Tree
+from bumper.ports import Tree
 
 # What `flux bootstrap` commits itself: controllers and their CRDs, hundreds of kilobytes, never a workload or a Flux object of ours.
 GENERATED = "gotk-components.yaml"

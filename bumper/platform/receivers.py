@@ -18,7 +18,7 @@ from bumper.objects import ObjectKey
 from bumper.platform import routes
 from bumper.platform.discovery import Walk
 from bumper.platform.kustomize import Reading
-from bumper.tree import Tree
+from bumper.ports import Tree
 
 HMAC, OIDC = "generic-hmac", "generic-oidc"
 GROUP = "notification.toolkit.fluxcd.io"

@@ -8,8 +8,8 @@ Source: mermaid 11, syntax of `gantt`; the axis is written by d3-time-format, wh
 import re
 from collections.abc import Sequence
 
-from bumper.progress import State, Step
-from bumper.publish.report import duration
+from bumper.ports import State, Step
+from bumper.style import duration
 
 _TAGS = {State.DONE: "done", State.FAILED: "crit", State.MOVING: "active"}
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9._/ -]+")

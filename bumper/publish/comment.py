@@ -10,7 +10,6 @@ a run replaces its own sections and keeps those of others.
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
 from bumper.errors import Outcome
@@ -19,6 +18,7 @@ from bumper.publish.chart import gantt
 from bumper.publish.markdown import code, inline, link
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story
+from bumper.style import STYLES, duration
 
 # GitHub refuses a longer comment with 422; the marks and a closing line need some room too.
 LIMIT = 65_536
@@ -37,16 +37,6 @@ class Detail(IntEnum):
 
 
 _EVIDENCE_BYTES = {Detail.LINE: 0, Detail.SHORT: 1_000, Detail.FULL: 12_000}
-
-
-@dataclass(frozen=True)
-class Posted:
-    """A comment as it stands on GitHub. `is_bot`: an app wrote it, as GITHUB_TOKEN is one."""
-
-    number: int
-    body: str
-    author: str
-    is_bot: bool
 
 
 def sections(story: Story, detail: Detail) -> dict[str, str]:
@@ -156,7 +146,7 @@ def _ended_early(story: Story, site: SiteStory | None) -> str:
 def _headline(one: SiteReport, story: Story) -> str:
     outcome = one.verdict.outcome
     name = link(inline(one.site, 300), one.url)
-    taken = f" in {report.duration(sum(step.seconds for step in one.steps))}" if one.steps else ""
+    taken = f" in {duration(sum(step.seconds for step in one.steps))}" if one.steps else ""
     said = f"is Ready{taken}" if outcome is Outcome.READY else _SAID.get(outcome, outcome.value)
     return f"{_mark(outcome)} {name} {said}: {_change(one.previous.tag, one.image.tag, story)}"
 
@@ -177,7 +167,7 @@ _SAID = {
 
 
 def _mark(outcome: Outcome) -> str:
-    return _MARKS[report.STYLES.get(outcome, "bad")]
+    return _MARKS[STYLES.get(outcome, "bad")]
 
 
 def _change(previous: str, wanted: str, story: Story) -> str:
@@ -206,10 +196,7 @@ def _folded(one: SiteReport, story: Story) -> str:
     """What is looked up only now and then."""
     written = str(one.image)
     rows = [
-        *(
-            (step.stage, f"{inline(step.detail, 600)} ({report.duration(step.seconds)})")
-            for step in one.steps
-        ),
+        *((step.stage, f"{inline(step.detail, 600)} ({duration(step.seconds)})") for step in one.steps),
         ("timeline", inline(report.timeline(one.timeline))),
         ("reference", code(written)),
         ("line", " in ".join(filter(None, (code(one.place), _commit(one, story))))),

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from bumper.ports import CommentHub
 from bumper.publish.source import Source
-from bumper.publish.sticky import Hub, Sticky
+from bumper.publish.sticky import Sticky
 from bumper.publish.story import SiteStory, Story
 
 
@@ -12,7 +13,7 @@ from bumper.publish.story import SiteStory, Story
 class Comments:
     """The comments of one run."""
 
-    hub: Hub
+    hub: CommentHub
     source: Source
     close_hub: Callable[[], None]
     name: str = "comment"

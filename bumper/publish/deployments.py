@@ -5,30 +5,19 @@ repeated; a state is written when it changes, and success never goes back to som
 is made inactive once the new one is a success: GitHub does so only for environments that nobody visits.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from bumper.ports import DeploymentHub, Standing
 from bumper.publish import states
 from bumper.publish.source import Source
-from bumper.publish.states import Deployed, Phase, Standing
+from bumper.publish.states import Deployed, Phase
 from bumper.publish.story import Pages, Story
 
 MARK = "gitops-bump"
 # How many of the earlier Deployments are looked at, at most.
 _LOOKED_AT = 10
 _ENDED = (Phase.INACTIVE, Phase.FAILURE, Phase.ERROR)
-
-
-class Hub(Protocol):
-    """The site's own repository on GitHub; `github.GitHub` is the real one."""
-
-    def deployments(self, environment: str) -> Iterator[Standing]: ...
-    def deploy(self, sha: str, environment: str, description: str, payload: Mapping[str, str]) -> int: ...
-    def phases(self, number: int) -> list[str]: ...
-    def advance(
-        self, number: int, phase: str, description: str, *, environment_url: str, log_url: str
-    ) -> None: ...
 
 
 @dataclass
@@ -44,7 +33,7 @@ class _Held:
 class Deployments:
     """The Deployments of one run."""
 
-    hub: Hub
+    hub: DeploymentHub
     source: Source
     close_hub: Callable[[], None]
     name: str = "deployment"

@@ -9,8 +9,7 @@ links by itself (`https://…`, `www.…`, addresses) is parted by a word joiner
 import re
 from collections.abc import Callable, Sequence
 
-from bumper.rollout.masking import mask
-from bumper.rollout.verdict import printable
+from bumper.safe_text import mask, printable
 
 _JOINER = "\u2060"
 _SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "&<>*_~`[]|\\$!"}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bumper.errors import BumpError
-from bumper.progress import Display, Step
+from bumper.ports import Display, Step
 from bumper.publish.channel import GRACE_S, Channel, Teller
 from bumper.publish.comments import Comments
 from bumper.publish.deployments import Deployments
@@ -23,7 +23,7 @@ __all__ = ["GRACE_S", "Channel", "Comments", "Deployments", "Publisher", "Severa
 
 
 class Publisher:
-    """A display (`journal.Display`) that keeps the story of a run, and tells it to each channel while it goes on."""
+    """A display (`ports.Display`) that keeps the story of a run, and tells it to each channel while it goes on."""
 
     def __init__(self, channels: Sequence[Channel], now: Callable[[], float], beginning: Story) -> None:
         self.story = beginning

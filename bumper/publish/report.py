@@ -6,36 +6,15 @@ line is fitted to a screen is the display's business.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from bumper.build_order import Decision
 from bumper.errors import EXIT_INTERRUPTED, BumpError, Outcome, worst_exit_code
 from bumper.image import ImageReference
-from bumper.progress import State, Step
+from bumper.ports import Step
 from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict
-
-
-class Span(NamedTuple):
-    """Some text in one of the styles `good`, `bad`, `warn`, `quiet`, `strong`, or in none (empty)."""
-
-    text: str
-    style: str = ""
-
-
-Line = tuple[Span, ...]
-
-STYLES = {Outcome.READY: "good", Outcome.UNCHANGED: "good", Outcome.PUSHED: "good", Outcome.PLANNED: "good"}
-STYLES |= {
-    Outcome.REMOVED: "good",
-    Outcome.APPLIED: "warn",
-    Outcome.SUPERSEDED: "warn",
-    Outcome.TIMED_OUT: "warn",
-    Outcome.SUSPENDED: "warn",
-    Outcome.BLOCKED: "warn",
-}
-MARKS = {State.DONE: ("✓", "good"), State.FAILED: ("✗", "bad"), State.MOVING: ("·", "quiet")}
-STAGE_WIDTH = 11
+from bumper.style import STYLES, Line, Span, duration
 
 
 @dataclass(frozen=True)
@@ -82,29 +61,6 @@ class Report:
     def exit_code(self) -> int:
         """The worst of all sites, in the order of the documented table."""
         return worst_exit_code([site.verdict.outcome for site in self.sites])
-
-
-def duration(seconds: float) -> str:
-    """`0.3 s`, `12.4 s`, `3 min 5 s`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
-
-
-def header(site: str, previous: str, wanted: str) -> Line:
-    """`web   08a2c8e → abc1234`."""
-    return Span(site, "strong"), Span("   "), Span(previous, "quiet"), Span(" → "), Span(wanted, "strong")
-
-
-def step(shown: Step) -> Line:
-    """The stage with its mark and detail; its seconds are the display's to place."""
-    mark, style = MARKS[shown.state]
-    return (
-        Span("  "),
-        Span(mark, style),
-        Span(f" {shown.stage:<{STAGE_WIDTH}}"),
-        Span(shown.detail, _detail_style(shown.state)),
-    )
 
 
 def timeline(moments: Sequence[Moment]) -> str:
@@ -322,15 +278,6 @@ def _order_data(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _detail_style(state: State) -> str:
-    return "bad" if state is State.FAILED else ""
-
-
 def _diff_line(text: str) -> Line:
     style = {"+": "good", "-": "bad", "@": "quiet"}.get(text[:1], "")
     return (Span(text, "quiet" if text.startswith(("+++", "---")) else style),)
-
-
-def plain(line: Sequence[Span]) -> str:
-    """The line without its styles."""
-    return "".join(span.text for span in line)

@@ -2,17 +2,11 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from bumper.errors import Unreachable
+from bumper.ports import Commits
 
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
-
-
-class Commits(Protocol):
-    """Looks up commits; `github.GitHub` is the real one."""
-
-    def commit(self, name: str) -> str: ...
 
 
 @dataclass

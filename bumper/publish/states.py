@@ -8,16 +8,15 @@ nothing pending, and success is said once, at the end.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from bumper.errors import EXIT_CODES, Outcome
-from bumper.progress import Step
-from bumper.publish import report
+from bumper.ports import Step
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story
 from bumper.revision import Revision
 from bumper.rollout import Stage
-from bumper.rollout.verdict import printable
+from bumper.safe_text import printable
+from bumper.style import duration
 
 # GitHub refuses a longer description with 422. Counted in bytes, the strictest reading of "characters".
 LONGEST = 140
@@ -69,15 +68,6 @@ PHASES: Mapping[Outcome, Phase | None] = {
     Outcome.CONTENTION: None,
     Outcome.DENIED: None,
 }
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A Deployment as it stands on GitHub."""
-
-    number: int
-    sha: str
-    payload: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -194,7 +184,7 @@ def _worst(reports: Sequence[SiteReport]) -> SiteReport:
 def _said(ended: SiteReport) -> str:
     verdict = ended.verdict
     if verdict.outcome is Outcome.READY:
-        return f"Ready in {report.duration(sum(step.seconds for step in ended.steps))}"
+        return f"Ready in {duration(sum(step.seconds for step in ended.steps))}"
     return f"{verdict.outcome.value.replace('-', ' ').capitalize()}: {verdict.message}"
 
 

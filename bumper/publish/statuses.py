@@ -2,25 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from bumper.ports import StatusHub
 from bumper.publish import states
 from bumper.publish.source import Source
 from bumper.publish.states import Checked
 from bumper.publish.story import Story
 
 
-class Hub(Protocol):
-    """The site's own repository on GitHub; `github.GitHub` is the real one."""
-
-    def tell(self, sha: str, context: str, state: str, description: str, target_url: str) -> None: ...
-
-
 @dataclass
 class Statuses:
     """The commit statuses of one run: written when something has changed, never twice the same."""
 
-    hub: Hub
+    hub: StatusHub
     source: Source
     close_hub: Callable[[], None]
     name: str = "status"

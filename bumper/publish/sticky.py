@@ -5,32 +5,18 @@ has changed". So whoever has created a comment looks again: of several, the olde
 them. And whoever has written the last word looks whether it still stands there, because another run may have written over it.
 """
 
-from collections.abc import Iterator
-from typing import Protocol
-
-from bumper.publish.comment import MARKER, Posted, holds, merged
+from bumper.ports import CommentHub, Posted
+from bumper.publish.comment import MARKER, holds, merged
 from bumper.publish.story import Story
 
 # How often the last word is written again after another run wrote over it.
 _LAST_WORDS = 4
 
 
-class Hub(Protocol):
-    """The site's own repository on GitHub; `github.GitHub` is the real one."""
-
-    def pull_of(self, sha: str) -> int | None: ...
-    def comments(self, pull: int) -> Iterator[Posted]: ...
-    def comment(self, number: int) -> Posted | None: ...
-    def create_comment(self, pull: int, body: str) -> Posted: ...
-    def edit_comment(self, number: int, body: str) -> bool: ...
-    def delete_comment(self, number: int) -> None: ...
-    def wrote(self, comment: Posted) -> bool: ...
-
-
 class Sticky:
     """Keeps the comment of one pull request; `pull` is its number."""
 
-    def __init__(self, hub: Hub, pull: int) -> None:
+    def __init__(self, hub: CommentHub, pull: int) -> None:
         self._hub = hub
         self._pull = pull
         self._number: int | None = None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bumper.errors import BumpError
-from bumper.progress import Step
+from bumper.ports import Step
 from bumper.publish.report import SiteReport
 from bumper.revision import Revision
 

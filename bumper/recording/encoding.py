@@ -9,10 +9,10 @@ from bumper.build_order import Decision, Order, Witness
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
-from bumper.progress import State, Step
+from bumper.observation import Desired, Observation, RevisionFacts
+from bumper.ports import State, Step
 from bumper.revision import Revision
-from bumper.rollout import Desired, Observation, RevisionFacts
-from bumper.rollout.masking import mask
+from bumper.safe_text import mask
 
 VERSION = 1
 _SINGLE = ("source", "kustomization", "workload")

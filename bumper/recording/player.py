@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from bumper.errors import Unreachable
 from bumper.objects import ObjectKey
+from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.recording import encoding
 from bumper.recording.encoding import Entry, Head
-from bumper.rollout import Desired, Observation, RevisionFacts
 
 
 class RecordingEnded(Unreachable):

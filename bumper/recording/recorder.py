@@ -8,42 +8,19 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from bumper.errors import BumpError
 from bumper.objects import Object, ObjectKey
+from bumper.observation import Desired, Observation, RevisionFacts
+from bumper.ports import Clock, Cluster, Facts
 from bumper.recording import encoding
 from bumper.recording.encoding import Entry, Head, Subject
 from bumper.recording.strip import strip
-from bumper.rollout import Desired, Observation, RevisionFacts
-from bumper.rollout.masking import mask
+from bumper.safe_text import mask
 
 # Microseconds: what is written and what is reported must be the same number.
 _DIGITS = 6
-
-
-class Clock(Protocol):
-    """Monotonic seconds, and waiting."""
-
-    def now(self) -> float: ...
-    def sleep(self, seconds: float) -> None: ...
-
-
-class Cluster(Protocol):
-    """As `follow` states it."""
-
-    @property
-    def name(self) -> str: ...
-    def observe(self, desired: Sequence[Desired]) -> list[Observation]: ...
-    def wait(self, timeout_s: float) -> bool: ...
-    def request_fetch(self, source: ObjectKey) -> str: ...
-    def notices(self) -> tuple[str, ...]: ...
-
-
-class Facts(Protocol):
-    """As `follow` states it."""
-
-    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]: ...
 
 
 class StillClock:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bumper.objects import Object
-from bumper.rollout.masking import MASK, mask
+from bumper.safe_text import MASK, mask
 
 # The whole configuration once more, values of environment variables included.
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

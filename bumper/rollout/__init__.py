@@ -14,18 +14,19 @@ from dataclasses import replace
 
 from bumper.errors import Outcome
 from bumper.objects import at
+from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
 from bumper.rollout import causes, controllers, obstacles
 from bumper.rollout.flux import Carries, short
 from bumper.rollout.look import Look
-from bumper.rollout.observation import Desired, Observation, RevisionFacts
 from bumper.rollout.patience import Finding, weigh
 from bumper.rollout.pods import image_digests, own_pods, restarts
 from bumper.rollout.preflight import notices
 from bumper.rollout.progress import details, next_command
 from bumper.rollout.serving import serving
 from bumper.rollout.timeline import Moment, Timeline, milestones
-from bumper.rollout.verdict import Judgement, Milestone, Sighting, Stage, Verdict, printable
+from bumper.rollout.verdict import Judgement, Milestone, Sighting, Stage, Verdict
+from bumper.safe_text import printable
 
 __all__ = [
     "Desired",

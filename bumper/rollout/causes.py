@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 from bumper.errors import Outcome
 from bumper.image import ImageReference
 from bumper.objects import at
+from bumper.observation import Desired, Observation
 from bumper.rollout import symptoms
-from bumper.rollout.masking import mask
-from bumper.rollout.observation import Desired, Observation
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import own_pods
 from bumper.rollout.serving import pod_events
 from bumper.rollout.symptoms import See, Seen, Sight
 from bumper.rollout.verdict import Stage, Verdict
+from bumper.safe_text import mask
 
 LOG_LINES = 5
 

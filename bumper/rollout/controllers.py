@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bumper.errors import Outcome
 from bumper.objects import Object, at, condition
-from bumper.rollout.observation import Desired, Observation
+from bumper.observation import Desired, Observation
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import new_replica_set, own_pods
 from bumper.rollout.serving import last_time

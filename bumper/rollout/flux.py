@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bumper.objects import Condition, Object, ObjectKey, at, condition
+from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
-from bumper.rollout.observation import Desired, Observation, RevisionFacts
 
 # "Fetching|Building manifests for", "Detecting drift for", "Running health checks for", then "revision <it> with a timeout of …".
 _IN_FLIGHT = re.compile(

@@ -2,8 +2,8 @@
 
 from functools import cached_property
 
+from bumper.observation import Desired, Observation
 from bumper.rollout.flux import Carries, Standing, standing
-from bumper.rollout.observation import Desired, Observation
 from bumper.rollout.pods import lagging_pods
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage

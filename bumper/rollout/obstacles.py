@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from bumper.errors import Outcome
 from bumper.objects import Object, ObjectKey, at, condition
+from bumper.observation import Desired, Observation
 from bumper.rollout import reconciliation
 from bumper.rollout.flux import Carries, Standing, since
-from bumper.rollout.observation import Desired, Observation
 from bumper.rollout.patience import Finding
 from bumper.rollout.preflight import override
 from bumper.rollout.template import template_image

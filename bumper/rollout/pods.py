@@ -6,7 +6,7 @@ Law: a pod belongs to its owner, by `ownerReferences`, and to the newest templat
 import re
 
 from bumper.objects import Object, at, condition
-from bumper.rollout.observation import Desired, Observation
+from bumper.observation import Desired, Observation
 from bumper.rollout.template import containers, pod_image, template_image
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bumper.objects import at
+from bumper.observation import Desired, Observation
 from bumper.rollout.flux import health_timeout_s
-from bumper.rollout.observation import Desired, Observation
 
 # What is lost with a kind that can't be read; without the Kustomization or the workload nothing can be proved (see obstacles).
 LOST = {

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from bumper.errors import Outcome
 from bumper.objects import Condition, Object, ObjectKey, at, condition
+from bumper.observation import Desired, Observation
 from bumper.revision import Revision
 from bumper.rollout.flux import Carries, Standing, refused_object, seconds, short, since, unhealthy_objects
-from bumper.rollout.observation import Desired, Observation
 from bumper.rollout.patience import Finding
 from bumper.rollout.serving import ours_is_fine
 from bumper.rollout.verdict import Stage, Verdict

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bumper.image import ImageReference
 from bumper.objects import Object, at, condition
-from bumper.rollout.observation import Desired, Observation
+from bumper.observation import Desired, Observation
 from bumper.rollout.pods import is_alive, is_ready, own_pods
 from bumper.rollout.template import pod_image, template_image
 from bumper.rollout.workload import completion

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from bumper.image import ImageReference
 from bumper.objects import at, condition
+from bumper.observation import Desired, Observation
 from bumper.revision import Revision
 from bumper.rollout.flux import Carries, carries, short
-from bumper.rollout.observation import Desired, Observation
 from bumper.rollout.pods import is_alive, new_replica_set
 from bumper.rollout.template import pod_image, template_image
 

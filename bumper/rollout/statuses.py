@@ -12,13 +12,14 @@ for a missing artifact, a dependency that is not ready, or a suspended object).
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bumper.errors import Outcome
 from bumper.objects import ObjectKey
+from bumper.observation import Desired
+from bumper.ports import Announced, CommitStatus
 from bumper.revision import Revision
-from bumper.rollout.observation import Desired, RevisionFacts
 from bumper.rollout.patience import Finding, weigh
 from bumper.rollout.verdict import Sighting, Stage, Verdict
 
@@ -36,25 +37,6 @@ _WHAT = {
     "reconciliation failed": "the API server refused an object, or could not be reached",
     "prune failed": "an object that is not in git any more could not be deleted",
 }
-
-
-@dataclass(frozen=True)
-class CommitStatus:
-    """The newest status of one context of a commit. `created` is as GitHub gives it (RFC 3339)."""
-
-    context: str
-    state: str
-    description: str
-    created: str = ""
-
-
-@dataclass(frozen=True)
-class Announced:
-    """One commit of the branch with its statuses, and what git knows of it for the site."""
-
-    sha: str
-    statuses: tuple[CommitStatus, ...]
-    facts: RevisionFacts = field(default_factory=lambda: RevisionFacts(None, None))
 
 
 @dataclass(frozen=True)

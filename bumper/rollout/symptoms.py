@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from bumper.image import ImageReference
 from bumper.objects import Object, at, condition
-from bumper.rollout.observation import Desired
+from bumper.observation import Desired
 from bumper.rollout.serving import last_time
 
 See = Callable[["Sight"], "Seen | None"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from bumper.image import ImageReference
 from bumper.objects import Object, at
-from bumper.rollout.observation import Desired
+from bumper.observation import Desired
 
 _POD_SPEC = {
     "Pod": ("spec",),

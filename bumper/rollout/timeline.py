@@ -11,7 +11,8 @@ from bumper.objects import at
 from bumper.rollout.look import Look
 from bumper.rollout.pods import own_pods
 from bumper.rollout.serving import pod_events, pulled
-from bumper.rollout.verdict import Milestone, Stage, printable
+from bumper.rollout.verdict import Milestone, Stage
+from bumper.safe_text import printable
 
 # kubelet 1.36 pkg/kubelet/images/image_manager.go: what the node had before.
 _PRESENT = "already present on machine"

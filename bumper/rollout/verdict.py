@@ -4,18 +4,13 @@ Law: a text that `judge` gives out is safe to print: what a cluster, an image or
 screen or turn the reading order, and the secrets in it are masked.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
 
 from bumper.errors import Outcome
-from bumper.rollout.masking import mask
-
-# Control sequences of ECMA-48 (colours, cursor), operating system commands (titles, links), and other two-character escapes.
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -~])")
-_LONGEST = 1000
+from bumper.safe_text import printable
 
 
 class Stage(StrEnum):
@@ -91,17 +86,3 @@ class Judgement:
     notices: tuple[str, ...] = ()
     due_s: float | None = None
     milestones: Mapping[Milestone, str] = field(default_factory=dict)
-
-
-def printable(text: str) -> str:
-    """`text` on one line, without secrets, escape sequences, control characters and marks that turn the reading order."""
-    if text.isprintable() and "  " not in text and len(text) <= _LONGEST:
-        return mask(text.strip())
-    # Python calls controls, formats (such as the bidirectional overrides) and everything unassigned not printable.
-    shown = (
-        char if char.isprintable() or char == "\n" else " " if char.isspace() else ""
-        for char in _ESCAPE.sub("", text)
-    )
-    # Line ends are kept up to here: a key in PEM form is known by its lines.
-    line = " ".join(mask("".join(shown)).split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

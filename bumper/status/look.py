@@ -9,11 +9,11 @@ from dataclasses import replace
 from bumper import rollout
 from bumper.deploy.hold import annotations
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
-from bumper.follow.cluster import Cluster
-from bumper.follow.revisions import Facts, revisions_of
+from bumper.follow.revisions import revisions_of
 from bumper.objects import condition
-from bumper.ports import Clock
-from bumper.rollout import Desired, Observation, Verdict
+from bumper.observation import Desired, Observation
+from bumper.ports import Clock, Cluster, Facts
+from bumper.rollout import Verdict
 from bumper.rollout.state import State, state
 from bumper.status.sites import Entry
 from bumper.status.table import Row

@@ -12,10 +12,10 @@ from bumper.errors import BumpError, TreeMissing
 from bumper.image import ImageReference
 from bumper.manifest.document import documents, mapping, text
 from bumper.objects import ObjectKey
+from bumper.observation import Desired
+from bumper.ports import Tree
 from bumper.request import Choice
 from bumper.revision import Revision
-from bumper.rollout import Desired
-from bumper.tree import Tree
 
 _NO_IMAGE = ImageReference("")
 _NO_WORKLOAD = ObjectKey("", "", "")
@@ -81,7 +81,7 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
 
 
 def _of_target(target: platform.Target, tree: Tree) -> Entry:
-    desired = Desired.of(target, None)
+    desired = target.desired(None)
     place = f"{target.field.path}:{target.field.span.line}"
     return Entry(desired, target.image, place, target.site, _pods_namespace(target, tree))
 

@@ -11,10 +11,11 @@ from typing import Any
 from bumper.deploy.hold.annotations import Hold, written
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.image import ImageReference
-from bumper.publish.report import STYLES, Line, Span, verdict_as_data
+from bumper.publish.report import verdict_as_data
 from bumper.revision import Revision
 from bumper.rollout import Verdict
 from bumper.rollout.state import State
+from bumper.style import STYLES, Line, Span
 
 WIDTH = 80
 _COLUMNS = (("SITE", 22), ("WANTED", 12), ("APPLIED", 8), ("RUNNING", 12), ("VERDICT", 15), ("AGE", 6))

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bumper.errors import BumpError
-from bumper.follow.cluster import Cluster
 from bumper.follow.revisions import Lineage
-from bumper.ports import Clock, Repository
+from bumper.observation import Observation
+from bumper.ports import Clock, Cluster, Repository
 from bumper.request import Choice
 from bumper.revision import Revision
-from bumper.rollout import Observation
 from bumper.status import look as standing
 from bumper.status import sites
 from bumper.status.sites import Entry

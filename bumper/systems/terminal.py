@@ -7,11 +7,11 @@ Law: both show the same steps and the same words. A terminal cuts a line at its 
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from bumper.progress import State, Step
-from bumper.publish import report
-from bumper.publish.report import Line
+from bumper.ports import Board, State, Step, Terminal
+from bumper.progress import header, step_line
+from bumper.style import Line, Span, duration, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,16 +21,6 @@ LOG_PERIOD_S = 15.0
 STYLES = {"good": "green", "bad": "bold red", "warn": "yellow", "quiet": "dim", "strong": "bold"}
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 ASCII = str.maketrans({"✓": "+", "✗": "x", "·": ".", "→": ">", "…": "~"} | dict.fromkeys(SPINNER, "*"))
-
-
-class Terminal(Protocol):
-    """A display (`journal.Display`) that also prints lines and is closed at the end."""
-
-    def begin(self, site: str, previous: str, wanted: str) -> None: ...
-    def show(self, step: Step) -> None: ...
-    def notice(self, text: str) -> None: ...
-    def write(self, lines: Iterable[Line]) -> None: ...
-    def close(self) -> None: ...
 
 
 def open_terminal(
@@ -53,23 +43,21 @@ class Log:
         self._lock = threading.Lock()
 
     def begin(self, site: str, previous: str, wanted: str) -> None:
-        self.write([report.header(site, previous, wanted)])
+        self.write([header(site, previous, wanted)])
 
     def show(self, step: Step) -> None:
         if step.state is State.MOVING and not self._is_news(step):
             return
         name = f"  {step.site}" if self._name_sites else ""
-        self.write(
-            [(report.Span(name), *report.step(step), report.Span(f"   {report.duration(step.seconds)}"))]
-        )
+        self.write([(Span(name), *step_line(step), Span(f"   {duration(step.seconds)}"))])
 
     def notice(self, text: str) -> None:
-        self.write([(report.Span(f"  ! {text}", "warn"),)])
+        self.write([(Span(f"  ! {text}", "warn"),)])
 
     def write(self, lines: Iterable[Line]) -> None:
         with self._lock:
             for line in lines:
-                self._stream.write(_encodable(report.plain(line).rstrip(), self._stream) + "\n")
+                self._stream.write(_encodable(plain(line).rstrip(), self._stream) + "\n")
             self._stream.flush()
 
     def close(self) -> None:
@@ -103,7 +91,7 @@ class Live:
         self._region.start()
 
     def begin(self, site: str, previous: str, wanted: str) -> None:
-        self.write([report.header(site, previous, wanted)])
+        self.write([header(site, previous, wanted)])
 
     def show(self, step: Step) -> None:
         with self._lock:
@@ -114,7 +102,7 @@ class Live:
             self._console.print(self._fitted(step, step.seconds), no_wrap=True, crop=True)
 
     def notice(self, text: str) -> None:
-        self.write([(report.Span(f"  ! {text}", "warn"),)])
+        self.write([(Span(f"  ! {text}", "warn"),)])
 
     def write(self, lines: Iterable[Line]) -> None:
         for line in lines:
@@ -137,13 +125,11 @@ class Live:
 
     def _fitted(self, step: Step, seconds: float) -> "Text":
         """The step's line at exactly the width of the terminal: detail cut if need be, seconds at the right."""
+        indent, mark, *rest = step_line(step)
         if step.state is State.MOVING:
-            mark = report.Span(SPINNER[int(self._now() * 10) % len(SPINNER)], "quiet")
-        else:
-            mark = report.step(step)[1]
-        indent, _, *rest = report.step(step)
-        name = (report.Span(f"  {step.site}"),) if self._name_sites else ()
-        taken = report.duration(seconds)
+            mark = Span(SPINNER[int(self._now() * 10) % len(SPINNER)], "quiet")
+        name = (Span(f"  {step.site}"),) if self._name_sites else ()
+        taken = duration(seconds)
         text = self._text((*name, indent, mark, *rest))
         text.truncate(self._console.width - len(taken) - 2, overflow="ellipsis", pad=True)
         text.append(f"  {taken}", style=STYLES["quiet"])
@@ -156,16 +142,6 @@ class Live:
 def width_of(stream: TextIO, environ: Mapping[str, str]) -> int:
     """The columns of the terminal, 0 for a stream without any: what a log holds is not broken."""
     return _console(stream, environ).width if stream.isatty() else 0
-
-
-class Board(Protocol):
-    """Where a picture is shown that changes all the time: whole (`show`) where `is_live`, else by what is new (`add`)."""
-
-    @property
-    def is_live(self) -> bool: ...
-    def show(self, lines: Sequence[Line]) -> None: ...
-    def add(self, lines: Iterable[Line]) -> None: ...
-    def close(self) -> None: ...
 
 
 def open_board(stream: TextIO, environ: Mapping[str, str]) -> Board:

@@ -1,6 +1,6 @@
 """How the sandbox's node asks a registry for an image: as containerd does, by HEAD of the tag and GET of the manifest.
 
-Written apart from `bumper.registry`: if both were one, an error in it would hide itself.
+Written apart from `bumper.systems.registry`: if both were one, an error in it would hide itself.
 """
 
 import re

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from git_remotes import git
 
-from bumper.history import Recorded
+from bumper.record import Recorded
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 

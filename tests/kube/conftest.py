@@ -9,7 +9,7 @@ import pytest
 
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
-from bumper.rollout.observation import Desired
+from bumper.observation import Desired
 from bumper.systems.kube import Cluster, Timeouts
 from bumper_sandbox.kubernetes.api import ApiServer
 from bumper_sandbox.kubernetes.kinds import Kind, Kinds

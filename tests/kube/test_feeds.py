@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bumper.objects import ObjectKey
-from bumper.rollout.observation import Observation
+from bumper.observation import Observation
 from bumper.systems.kube import feeds
 from bumper.systems.kube.kinds import EVENT, KUSTOMIZATION, POD, REPLICA_SET, WORKLOADS
 from bumper.systems.kube.watch import Feed, Interest

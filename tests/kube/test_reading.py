@@ -6,7 +6,7 @@ import pytest
 
 from bumper.errors import Transient
 from bumper.objects import Object, ObjectKey
-from bumper.rollout.observation import Observation
+from bumper.observation import Observation
 from bumper.systems.kube import Cluster
 from bumper.systems.kube.reading import selector_text
 from kube.clock import Clock

@@ -9,7 +9,7 @@ from benchmarks.fleet import Fleet
 from bumper.errors import NoAccess
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
-from bumper.rollout import Desired
+from bumper.observation import Desired
 from bumper.systems.kube import Cluster
 from bumper.systems.kube.rights import Subject, needed
 from kube.clock import Clock

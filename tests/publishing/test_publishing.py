@@ -15,7 +15,8 @@ from sandbox_github.server import Answer, GitHubServer, Refusal
 from bumper.app.channels import Audience, pages
 from bumper.app.identity import Identity
 from bumper.errors import FieldMissing, NoAccess, Transient
-from bumper.progress import Journal, State, Step
+from bumper.ports import State, Step
+from bumper.progress import Journal
 from bumper.publish.channel import PERIOD_S, SLOW_PERIOD_S, Pace
 from bumper.publish.comment import MARKER, merged
 from bumper.publish.publisher import GRACE_S, Comments, Publisher, Source

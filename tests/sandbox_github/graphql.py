@@ -1,6 +1,6 @@
 """GitHub's GraphQL API on loopback, as far as commits and pull requests are made by it.
 
-It is no engine: it knows the operations of `bumper.github` by their names and answers each with the fields that its document asks for;
+It is no engine: it knows the operations of `systems.github` by their names and answers each with the fields that its document names;
 tests hold documents and answers to GitHub's schema. What is asked for is really done, on the bare repository behind it.
 """
 

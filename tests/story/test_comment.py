@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from bumper.errors import FieldMissing, Outcome
 from bumper.image import ImageReference
-from bumper.progress import State, Step
+from bumper.ports import State, Step
 from bumper.publish import markdown
 from bumper.publish.chart import gantt
 from bumper.publish.comment import LIMIT, MARKER, Detail, holds, merged, sections, summary
 from bumper.publish.story import SiteStory, Story
 from bumper.rollout import Verdict
-from bumper.rollout.verdict import printable
+from bumper.safe_text import printable
 
 SIGNS = "@#:<>&`*_~[]()!|\\$/.-+=\"'{}\n\r\t \u2028\x1b\x00aZ09é🙂"
 WORDS = [

@@ -6,11 +6,10 @@ where it must be, since that dismisses reviews. What waits for a person stays op
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
-from bumper.deploy.commit.pull_state import Pull, Step, judge
+from bumper.deploy.commit.pull_state import Step, judge
 from bumper.errors import BumpError, Denied, LostRace, Refused, Unmerged
-from bumper.ports import Clock
+from bumper.ports import Clock, Pull, PullRequests
 from bumper.revision import Revision
 
 POLL_S = 5.0
@@ -18,27 +17,15 @@ POLL_S = 5.0
 _SOON_S = 1.0
 
 
-class Hub(Protocol):
-    """Where pull requests are; `github.pulls.PullRequests` is the real one."""
-
-    def propose(self, parent: str, changes: Mapping[str, bytes | None], message: str, base: str) -> Pull: ...
-    def renew(
-        self, pull: Pull, parent: str, changes: Mapping[str, bytes | None], message: str, base: str
-    ) -> Pull: ...
-    def look(self, pull: Pull, base: str) -> Pull: ...
-    def merge_when_ready(self, pull: Pull, message: str) -> str: ...
-    def merge(self, pull: Pull, message: str) -> str: ...
-    def withdraw(self, pull: Pull, why: str) -> None: ...
-    def tidy(self, pull: Pull) -> None: ...
-
-
 class Merging:
-    """Writes a commit (`systems.Writer`) by a pull request. One change: what is written again is the same change, planned anew.
+    """Writes a commit (`ports.Writer`) by a pull request. One change: what is written again is the same change, planned anew.
 
     `tell` hears each new state in words. At the end of the run `end` is called, or `interrupted`.
     """
 
-    def __init__(self, hub: Hub, clock: Clock, timeout_s: float, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, hub: PullRequests, clock: Clock, timeout_s: float, tell: Callable[[str], None]
+    ) -> None:
         self._hub = hub
         self._clock = clock
         self._timeout_s = timeout_s

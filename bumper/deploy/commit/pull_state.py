@@ -5,14 +5,10 @@ is fulfilled (`CLEAN`): neither past a review nor past a check, whatever the tok
 Source: GitHub's GraphQL schema, `PullRequest`, `MergeStateStatus`, `PullRequestReviewDecision`, `StatusState`.
 """
 
-import re
-from collections.abc import Set
-from dataclasses import dataclass
 from enum import Enum, auto
 
-PREFIX = "bump/"
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+|\.{2,}")
-_LONGEST_NAME = 100
+from bumper.ports import Pull
+
 _CHECKS = {
     "PENDING": "checks are running",
     "EXPECTED": "checks have not begun",
@@ -21,36 +17,6 @@ _CHECKS = {
 }
 _REVIEWS = {"REVIEW_REQUIRED": "a review is required", "CHANGES_REQUESTED": "a review asks for changes"}
 _MERGEABLE = {"CLEAN", "HAS_HOOKS"}
-
-
-@dataclass(frozen=True)
-class Pull:
-    """One look at a pull request. Words in capitals are GitHub's own; what GitHub does not say is empty.
-
-    `head` is the commit on its branch, `base_tip` that of the branch it shall go to, `merge_commit` what its merge made. `files` and
-    `commits` count what it would bring.
-    """
-
-    number: int
-    url: str
-    node: str
-    branch: str
-    head: str
-    base_tip: str
-    state: str
-    merge_state: str = ""
-    review: str = ""
-    checks: str = ""
-    merge_commit: str = ""
-    closed_by: str = ""
-    merges_itself: bool = False
-    is_queued: bool = False
-    has_queue: bool = False
-    files: int = 0
-    commits: int = 0
-
-    def __str__(self) -> str:
-        return f"pull request #{self.number}"
 
 
 class Step(Enum):
@@ -94,16 +60,3 @@ def _waiting(pull: Pull) -> str:
     if pull.merge_state == "UNSTABLE":
         return f"{told or 'a check failed'}, though no rule asks for it"
     return told or "blocked by a rule of the branch"
-
-
-def branch_of(message: str) -> str:
-    """The name of the branch for a commit: `bump/web-abc1234` for `Deploy web abc1234`, `bump/hold-web` for `Hold web`."""
-    subject = message.strip().partition("\n")[0].removeprefix("Deploy ")
-    name = _NOT_IN_A_NAME.sub("-", subject)[:_LONGEST_NAME].strip("-.").removesuffix(".lock")
-    return PREFIX + (name or "change")
-
-
-def sites_of(text: str) -> Set[str]:
-    """The sites that a message, or the body of a pull request made from it, says it deploys."""
-    found = re.findall(r"^Bump-Site: (\S+)\s*$", text, re.MULTILINE)
-    return frozenset(found)

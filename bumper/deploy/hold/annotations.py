@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bumper.errors import FieldUnsafe
-from bumper.history import Origin, worded
+from bumper.history import worded
 from bumper.manifest.document import Document, documents, mapping, text
 from bumper.manifest.insertion import Route, remove, set_entry
+from bumper.request import Origin
 
 REASON = "bump/hold"
 BY = "bump/hold-by"

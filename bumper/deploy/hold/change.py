@@ -13,8 +13,8 @@ from bumper.deploy.commit.push import Proposal
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.errors import Refused
-from bumper.history import Origin
 from bumper.ports import Repository
+from bumper.request import Origin
 
 
 @dataclass(frozen=True)

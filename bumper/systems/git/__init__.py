@@ -10,13 +10,14 @@ from types import TracebackType
 from typing import Self
 
 from bumper.errors import BumpError, Denied, LostRace, Unreachable, UsageError
+from bumper.ports import History
 from bumper.revision import Revision
 from bumper.systems.git import notes
 from bumper.systems.git.address import Address, is_url
 from bumper.systems.git.ancestry import Checkout
 from bumper.systems.git.checkout import checkout_root, origin_of, way_from
 from bumper.systems.git.commits import commit_tree
-from bumper.systems.git.log import Branch, Clone, History, lend
+from bumper.systems.git.log import Branch, Clone, lend
 from bumper.systems.git.objects import CommitObject, parse_commit
 from bumper.systems.git.rejections import MissingRef, NotSent, rejection
 from bumper.systems.git.repository import REMOTE, Repository
@@ -117,7 +118,7 @@ class Remote:
         return self._remember(made)
 
     def write(self, parent: str, changes: Mapping[str, bytes | None], message: str, branch: str) -> Revision:
-        """Commits the changes and pushes the commit: `commit` and `push` in one (`systems.Writer`)."""
+        """Commits the changes and pushes the commit: `commit` and `push` in one (`ports.Writer`)."""
         return self.push(self.commit(parent, changes, message), branch)
 
     def push(self, commit: str, branch: str) -> Revision:

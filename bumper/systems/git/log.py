@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from bumper.errors import UsageError
-from bumper.history import Logged, Recorded, ending, of_site, past, records
+from bumper.history import Logged, ending, of_site, past, records
+from bumper.record import Recorded
 from bumper.systems.git.address import is_url
 from bumper.systems.git.rejections import MissingRef
 from bumper.systems.git.repository import Failure, Output, Repository, program, run, stream
@@ -27,14 +27,6 @@ _LOG = (
 )
 # `fetch` always names a filter: this one keeps every note.
 _NOTES = "blob:limit=1g"
-
-
-class History(Protocol):
-    """The deploys on a branch: `systems.History` and more. The notices say what may be missing."""
-
-    def deploys(self, site: str) -> list[Recorded]: ...
-    def all(self) -> Iterator[Recorded]: ...
-    def notices(self) -> list[str]: ...
 
 
 class Branch:

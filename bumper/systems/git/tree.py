@@ -7,9 +7,9 @@ Symbolic links and submodules are neither listed nor read: Flux's source-control
 from collections.abc import Collection, Iterable, Mapping
 
 from bumper.errors import Refused, Unreachable
+from bumper.ports import Entry
 from bumper.systems.git.objects import DIRECTORY, FILE, SYMBOLIC_LINK, TreeEntry, format_tree, parse_tree
 from bumper.systems.git.repository import Repository
-from bumper.tree import Entry
 
 
 class Objects:
@@ -46,7 +46,7 @@ class Objects:
 
 
 class Tree:
-    """All files of one commit; `platform.Tree` is what the pipe asks of it. Paths are relative to the root, with slashes."""
+    """All files of one commit; `ports.Tree` is what the pipe asks of it. Paths are relative to the root, with slashes."""
 
     def __init__(self, objects: Objects, root: str) -> None:
         self._objects = objects

@@ -9,8 +9,8 @@ from os import walk
 from pathlib import Path
 
 from bumper.errors import UsageError
+from bumper.ports import Entry
 from bumper.systems.git.checkout import ask, checkout_root
-from bumper.tree import Entry
 
 
 class WorkTree:

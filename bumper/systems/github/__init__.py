@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess
-from bumper.publish.comment import Posted
-from bumper.publish.states import Standing
+from bumper.ports import Posted, Standing
 from bumper.systems.github.api import Api, Invalid, Missing, Token
 
 if TYPE_CHECKING:

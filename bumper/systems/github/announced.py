@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bumper.errors import NoAccess, Unreachable
-from bumper.rollout.statuses import Announced, CommitStatus
-from bumper.rollout.verdict import printable
+from bumper.ports import Announced, CommitStatus
+from bumper.safe_text import printable
 from bumper.systems.github.graphql import GraphQL
 
 _PAGE = 100

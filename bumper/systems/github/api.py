@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
-from bumper.rollout.verdict import printable
+from bumper.safe_text import printable
 
 if TYPE_CHECKING:
     import httpx

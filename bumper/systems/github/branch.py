@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from bumper.doctor.hosting import Hosting, Rule
 from bumper.errors import NoAccess
+from bumper.ports import Hosting, Rule
 from bumper.systems.github.api import Api, Missing, Token
 from bumper.systems.github.graphql import Home
 

@@ -6,11 +6,12 @@ Source: GraphQL `createCommitOnBranch`; the author is whom the token belongs to 
 """
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from bumper.deploy.commit.pull_state import PREFIX
 from bumper.errors import BumpError, Denied, LostRace, Refused, Transient
+from bumper.history.message import PREFIX
+from bumper.ports import TreeOfModes
 from bumper.revision import Revision
 from bumper.systems.github.graphql import Declined, GraphQL
 
@@ -36,13 +37,6 @@ query RecentCommits($owner: String!, $name: String!, $ref: String!) {
 """
 
 
-class Tree(Protocol):
-    """The files of one commit; `git.tree.Tree` is the real one."""
-
-    def read(self, paths: Iterable[str]) -> Mapping[str, bytes]: ...
-    def mode(self, path: str) -> str: ...
-
-
 class _Write(NamedTuple):
     """What one commit is known by afterwards: GitHub alone chooses its name."""
 
@@ -52,9 +46,9 @@ class _Write(NamedTuple):
 
 
 class Commits:
-    """Writes commits (`systems.Writer`) to one repository, `owner/name`. `tree` gives the files of a commit."""
+    """Writes commits (`ports.Writer`) to one repository, `owner/name`. `tree` gives the files of a commit."""
 
-    def __init__(self, graphql: GraphQL, name: str, tree: Callable[[str], Tree]) -> None:
+    def __init__(self, graphql: GraphQL, name: str, tree: Callable[[str], TreeOfModes]) -> None:
         self._graphql = graphql
         self._name = name
         self._tree = tree

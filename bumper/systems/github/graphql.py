@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from bumper.deploy.image_policy import repository_name
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
-from bumper.rollout.verdict import printable
+from bumper.repository_url import repository_name
+from bumper.safe_text import printable
 from bumper.systems.github.api import Api
 
 if TYPE_CHECKING:

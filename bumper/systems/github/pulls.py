@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bumper.deploy.commit.pull_state import PREFIX, Pull, branch_of, sites_of
 from bumper.errors import BumpError, Denied, LostRace, NoAccess
-from bumper.systems.github.commits import Commits, Tree
+from bumper.history.message import PREFIX, branch_of, sites_of
+from bumper.ports import Pull, TreeOfModes
+from bumper.systems.github.commits import Commits
 from bumper.systems.github.graphql import Declined, GraphQL
 from bumper.systems.github.pull_documents import (
     ARM,
@@ -42,7 +43,7 @@ _WAITING = {"BLOCKED", "UNSTABLE", "UNKNOWN"}
 class PullRequests:
     """The pull requests of one repository, `owner/name` (`merging.Hub`). `tree` gives the files of a commit."""
 
-    def __init__(self, graphql: GraphQL, name: str, tree: Callable[[str], Tree]) -> None:
+    def __init__(self, graphql: GraphQL, name: str, tree: Callable[[str], TreeOfModes]) -> None:
         self._graphql = graphql
         self._owner, _, self._name = name.partition("/")
         self._tree = tree

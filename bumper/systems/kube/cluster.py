@@ -13,14 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from bumper.doctor.access import Right
-from bumper.doctor.flux import Installation
 from bumper.errors import BumpError, Transient
 from bumper.objects import ObjectKey, at
-from bumper.rollout.observation import Desired, Observation
+from bumper.observation import Desired, Observation
+from bumper.ports import Clock, Installation, Right
 from bumper.systems.kube import config, feeds, survey
 from bumper.systems.kube.api import Api
-from bumper.systems.kube.connection import Clock, Connection, Timeouts
+from bumper.systems.kube.connection import Connection, Timeouts
 from bumper.systems.kube.kinds import KINDS, NODE
 from bumper.systems.kube.reading import Reader
 from bumper.systems.kube.watch import Watches

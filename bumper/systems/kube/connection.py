@@ -10,9 +10,10 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
+from bumper.ports import Clock
 from bumper.systems.kube import credentials, tls
 from bumper.systems.kube.config import Access
 from bumper.systems.kube.credentials import Credential
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 
 # How long the end waits for requests on their way. A server that does not even finish a handshake is left to itself.
 _LAST_WORDS_S = 1.0
-
-
-class Clock(Protocol):
-    """Monotonic seconds, and waiting."""
-
-    def now(self) -> float: ...
-    def sleep(self, seconds: float) -> None: ...
 
 
 @dataclass(frozen=True)

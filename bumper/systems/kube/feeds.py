@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from bumper.objects import ObjectKey, at
-from bumper.rollout.observation import Desired, Observation
+from bumper.observation import Desired, Observation
 from bumper.systems.kube.kinds import (
     EVENT,
     HELM_RELEASE,

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, field, replace
 
 from bumper.objects import Object, ObjectKey, at
-from bumper.rollout.observation import Desired, Observation
+from bumper.observation import Desired, Observation
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.kinds import EVENT, HELM_RELEASE, JOB, KINDS, POD, PODS_OWNERS, REPLICA_SET, Resource
 from bumper.systems.kube.logs import Logs

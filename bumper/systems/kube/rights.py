@@ -7,9 +7,9 @@ rights. Of each kind that is read, one object is asked for by name while there a
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bumper.doctor.access import Right
 from bumper.objects import ObjectKey
-from bumper.rollout import Desired
+from bumper.observation import Desired
+from bumper.ports import Right
 from bumper.rollout.preflight import LOST
 from bumper.systems.kube.feeds import OWNED
 from bumper.systems.kube.kinds import EVENT, KINDS, NODE, POD, Resource

@@ -8,10 +8,9 @@ from collections.abc import Collection, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bumper.doctor.access import Right
-from bumper.doctor.flux import CONTROLLERS, Installation
 from bumper.errors import Unreachable
 from bumper.objects import Object, at
+from bumper.ports import CONTROLLERS, Installation, Right
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.kinds import ACCESS_REVIEW, KINDS, RECEIVER, Resource
 from bumper.systems.kube.refusals import Forbidden, Missing

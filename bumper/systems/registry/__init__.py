@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bumper.errors import BumpError, ImageAmbiguous, ImageMissing, NoAccess, RepositoryMissing
-from bumper.image import ImageReference, Manifest
+from bumper.image import ImageManifest, ImageReference
+from bumper.ports import Clock
 from bumper.systems.registry.acr import AcrRegistry, is_azure_challenge, is_azure_name
 from bumper.systems.registry.credentials import from_docker, from_github
 from bumper.systems.registry.distribution import (
@@ -32,10 +33,6 @@ _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 # How many digits of a commit's SHA workflows put in a tag: git's default, what it grows to in large repositories, all.
 _TAG_LENGTHS = (7, 8, 9, 10, 11, 12, 40)
 _T = TypeVar("_T")
-
-
-class Clock(Protocol):
-    def now(self) -> float: ...
 
 
 class _BackEnd(Protocol):
@@ -83,7 +80,7 @@ class Registry:
     def close(self) -> None:
         self._stack.close()
 
-    def resolve(self, image: ImageReference) -> Manifest:
+    def resolve(self, image: ImageReference) -> ImageManifest:
         """What the registry holds under `image`'s digest or else its tag (`latest` where it has neither, as kubelet reads it).
 
         Raises ImageMissing, NoAccess or Transient; Unreachable for an answer that proves nothing.
@@ -93,7 +90,7 @@ class Registry:
         document = self._asking(image, lambda back_end: back_end.manifest(image))
         return self._described(image, document)
 
-    def tag_for(self, repository: ImageReference, sha: str) -> Manifest:
+    def tag_for(self, repository: ImageReference, sha: str) -> ImageManifest:
         """The image that was built from the commit `sha`: of a full SHA the shortest tag that is its beginning, 7 digits or more.
 
         A tag is passed over where the image's own label says that another commit with the same first digits made it. Where it has no
@@ -158,7 +155,7 @@ class Registry:
         except BumpError:
             return ""
 
-    def _refuse_ambiguity(self, found: Manifest, sha: str) -> None:
+    def _refuse_ambiguity(self, found: ImageManifest, sha: str) -> None:
         """Raises ImageAmbiguous where the tag with all digits is there too, and is another image."""
         whole = found.image.with_tag(sha)
         try:
@@ -172,7 +169,7 @@ class Registry:
                 hint="name the tag with --tag",
             )
 
-    def _described(self, image: ImageReference, document: Document) -> Manifest:
+    def _described(self, image: ImageReference, document: Document) -> ImageManifest:
         """The manifest with what the image says about itself, for which its configuration is read."""
         if document.media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
             raise ImageMissing(
@@ -183,7 +180,7 @@ class Registry:
         platforms = tuple(child.platform for child in document.children if child.platform)
         config = self._configuration(image, document)
         labels = {**(config.labels if config else {}), **document.labels}
-        return Manifest(
+        return ImageManifest(
             ImageReference(image.repository, image.tag, document.digest),
             document.media_type,
             platforms or tuple(filter(None, [platform_of(config.fields) if config else ""])),

@@ -6,14 +6,10 @@ first is an answer.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
 
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
 from bumper.revision import Revision
-
-if TYPE_CHECKING:
-    from bumper.platform import Target
 
 
 @dataclass(frozen=True)
@@ -33,27 +29,6 @@ class Desired:
     source: ObjectKey
     workload: ObjectKey
     container: str
-
-    @classmethod
-    def of(
-        cls,
-        target: "Target",
-        revision: Revision | None,
-        *,
-        image: ImageReference | None = None,
-        previous: ImageReference | None = None,
-    ) -> Self:
-        """What must become true for the site of a target; without `image` that it runs what git holds."""
-        return cls(
-            site=target.site.name,
-            image=image or target.image,
-            previous=previous,
-            revision=revision,
-            kustomization=target.site.kustomization,
-            source=target.site.source,
-            workload=target.workload,
-            container=target.container,
-        )
 
     def is_met_by(self, found: ImageReference | None) -> bool:
         """Whether `found`, from a file or from an object, is the image wanted: a pinned digest counts for more than its tag."""

@@ -1,4 +1,4 @@
-"""Secrets in what programs wrote: log lines, messages of events, fields of objects.
+"""Text that others wrote, made safe to print: on one line, without control sequences, and without secrets.
 
 Law: the name of a secret stays (it is what a person must look up), its value goes; a text without one comes back as it is. Masking
 twice changes nothing. It is a net under careful programs, not a proof: what looks like an ordinary word after `token:` is left, since
@@ -8,6 +8,9 @@ the runtimes themselves write `failed to fetch anonymous token: unexpected statu
 import re
 
 MASK = "***"
+# Control sequences of ECMA-48 (colours, cursor), operating system commands (titles, links), and other two-character escapes.
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -~])")
+_LONGEST = 1000
 
 _WORDS = (
     r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|signature|sig"
@@ -103,3 +106,17 @@ def _looks_secret(text: str) -> bool:
         return False
     has_digit = any(char.isdigit() for char in text)
     return (has_digit and any(char.isalpha() for char in text)) or len(text) >= _LONG_WORD
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without secrets, escape sequences, control characters and marks that turn the reading order."""
+    if text.isprintable() and "  " not in text and len(text) <= _LONGEST:
+        return mask(text.strip())
+    # Python calls controls, formats (such as the bidirectional overrides) and everything unassigned not printable.
+    shown = (
+        char if char.isprintable() or char == "\n" else " " if char.isspace() else ""
+        for char in _ESCAPE.sub("", text)
+    )
+    # Line ends are kept up to here: a key in PEM form is known by its lines.
+    line = " ".join(mask("".join(shown)).split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

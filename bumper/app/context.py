@@ -1,0 +1,23 @@
+"""The surroundings of a run: only `cli` reads the environment, prints or exits."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a command may know of the process it runs in. Texts for people and machines go to these two streams.
+
+    `afterwards` is what may take some more time once everything has been printed; it cannot change the exit code.
+    `stdin` is where an answer comes from, None where nobody can be asked.
+    """
+
+    environ: Mapping[str, str]
+    cwd: Path
+    stdout: TextIO
+    stderr: TextIO
+    afterwards: ExitStack = field(default_factory=ExitStack)
+    stdin: TextIO | None = None

@@ -1,0 +1,110 @@
+"""What is asked of a git repository.
+
+Law: nothing is listed or read that nobody asked for: a repository may hold a hundred thousand files. Paths are relative to the root,
+with slashes and without a leading one; "" is the root itself.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bumper.build_order import Decision
+from bumper.image import ImageManifest
+from bumper.record import Recorded
+from bumper.revision import Revision
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or directory inside a directory."""
+
+    name: str
+    is_directory: bool
+
+
+class Tree(Protocol):
+    """All files of one commit."""
+
+    def list(self, directory: str) -> Sequence[Entry]:
+        """The immediate children; empty where there is no such directory."""
+        ...
+
+    def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
+        """The contents, fetched in one batch; paths that are no files are left out."""
+        ...
+
+
+class TreeOfModes(Protocol):
+    """The files of one commit; `git.tree.Tree` is the real one."""
+
+    def read(self, paths: Iterable[str]) -> Mapping[str, bytes]: ...
+    def mode(self, path: str) -> str: ...
+
+
+class Writer(Protocol):
+    """Puts a commit on a branch; `git.Remote` pushes it.
+
+    `changes` holds the whole new content of each file, None for one that goes. `LostRace` where the branch is not at `parent` now.
+    """
+
+    def write(
+        self, parent: str, changes: Mapping[str, bytes | None], message: str, branch: str
+    ) -> Revision: ...
+
+
+class Repository(Protocol):
+    """The platform repository, to be read; `git.Remote` is the real one."""
+
+    def fetch(self, branch: str) -> str: ...
+    def tree(self, commit: str) -> Tree: ...
+    def contains(self, descendant: str, ancestor: str) -> bool | None: ...
+    def subject(self, commit: str) -> str: ...
+    def author(self, commit: str) -> str: ...
+    def message(self, commit: str) -> str: ...
+
+
+class PushAccess(Protocol):
+    """`git.Remote` is the real one."""
+
+    @property
+    def url(self) -> str: ...
+    def ask_to_push(self, commit: str, branch: str) -> None: ...
+
+
+class Ancestry(Protocol):
+    """Which of two commits of a source repository is the newer one; `git.Checkout` and `github.Comparison` are the real ones.
+
+    `order` says how the commit `after` stands to `before`, both SHAs, short or full; it raises nothing.
+    """
+
+    def order(self, before: str, after: str) -> Decision: ...
+
+
+class Comparison(Protocol):
+    """Tells how commits of a site's source stand to each other; `order_guard.OrderGuard` is the real one."""
+
+    def commit(self, site: str, held: ImageManifest) -> str: ...
+    def compared(self, before: str, after: str) -> Iterable[Decision]: ...
+
+
+class History(Protocol):
+    """The deploys that the branch's commits record, with their outcomes; `git.Branch` and `git.Clone` are the real ones."""
+
+    def deploys(self, site: str) -> Sequence[Recorded]:
+        """Those of one site, newest first."""
+        ...
+
+    def all(self) -> Iterator[Recorded]:
+        """Those of every site, newest first, as they are read."""
+        ...
+
+    def notices(self) -> list[str]:
+        """What may be missing, in words."""
+        ...
+
+
+class Notes(Protocol):
+    """Where it is written down how a deploy ended; `git.Remote` is the real one."""
+
+    def note(self, commit: str, lines: Sequence[str]) -> None:
+        """Adds lines to the commit's note, unless they are there. `LostRace` where another run wrote first: to be done again."""

@@ -1,0 +1,78 @@
+"""What is asked of a cluster, and of git about what the cluster says."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bumper.objects import Object, ObjectKey
+from bumper.observation import Desired, Observation, RevisionFacts
+
+# Deployments of Flux that are looked at.
+CONTROLLERS = (
+    "source-controller",
+    "kustomize-controller",
+    "helm-controller",
+    "notification-controller",
+)
+
+
+class Cluster(Protocol):
+    """One Kubernetes API with a Flux in it; `kube.Cluster` is the real one."""
+
+    @property
+    def name(self) -> str: ...
+    def observe(self, desired: Sequence[Desired]) -> list[Observation]: ...
+    def wait(self, timeout_s: float) -> bool: ...
+    def request_fetch(self, source: ObjectKey) -> str: ...
+    def notices(self) -> tuple[str, ...]: ...
+
+
+class Facts(Protocol):
+    """What git knows of the revisions that a cluster speaks of; `Lineage` is the real one."""
+
+    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]: ...
+
+
+class Tape(Protocol):
+    """What stands between the loop and the systems, to write down what they answer or to answer for them (`recording`)."""
+
+    @property
+    def one_by_one(self) -> bool: ...
+    def around(self, cluster: Any) -> Cluster: ...
+    def facts(self, context: str, source: Facts) -> Facts: ...
+
+
+@dataclass(frozen=True, order=True)
+class Right:
+    """One verb on one resource. `namespace` is empty for a right of the cluster's scope, `name` for all objects of the resource.
+
+    `resource` may have a subresource (`pods/log`). `lost` is what is missing without the right; `is_needed` where that is the verdict.
+    """
+
+    namespace: str
+    group: str
+    resource: str
+    verb: str
+    name: str = ""
+    lost: str = field(default="", compare=False)
+    is_needed: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Deployments of Flux's controllers and its Receivers; `unreadable` says by kind why some of them are not here."""
+
+    controllers: tuple[Object, ...] = ()
+    receivers: tuple[Object, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+class ClusterAccess(Protocol):
+    """`kube.Cluster` is the real one."""
+
+    @property
+    def name(self) -> str: ...
+    def server(self) -> tuple[str, str]: ...
+    def denied(self, rights: Sequence[Right]) -> frozenset[Right]: ...
+    def flux(self, namespaces: Collection[str]) -> Installation: ...
+    def observe(self, desired: Sequence[Desired]) -> list[Observation]: ...

@@ -1,0 +1,38 @@
+"""Lines of styled text: what a display colours and a log prints plainly."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bumper.errors import Outcome
+
+
+class Span(NamedTuple):
+    """Some text in one of the styles `good`, `bad`, `warn`, `quiet`, `strong`, or in none (empty)."""
+
+    text: str
+    style: str = ""
+
+
+Line = tuple[Span, ...]
+
+STYLES = {Outcome.READY: "good", Outcome.UNCHANGED: "good", Outcome.PUSHED: "good", Outcome.PLANNED: "good"}
+STYLES |= {
+    Outcome.REMOVED: "good",
+    Outcome.APPLIED: "warn",
+    Outcome.SUPERSEDED: "warn",
+    Outcome.TIMED_OUT: "warn",
+    Outcome.SUSPENDED: "warn",
+    Outcome.BLOCKED: "warn",
+}
+
+
+def duration(seconds: float) -> str:
+    """`0.3 s`, `12.4 s`, `3 min 5 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def plain(line: Sequence[Span]) -> str:
+    """The line without its styles."""
+    return "".join(span.text for span in line)
