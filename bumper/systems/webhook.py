@@ -10,10 +10,10 @@ GitHub's documentation, "OpenID Connect reference" (a job asks for its token at 
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bumper.endpoint import is_loopback, may_carry_credentials
 from bumper.platform.receivers import HMAC, Receiver
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Webhook:
         return all(self._environ.get(name) for name in needed)
 
     def _post(self, receiver: Receiver) -> None:
-        if not _is_safe(receiver.base):
+        if not may_carry_credentials(receiver.base):
             raise Problem(f"{receiver.base} is not https")
         body = json.dumps({"source": "bump"}).encode()
         headers = {"Content-Type": "application/json"}
@@ -80,7 +80,7 @@ class Webhook:
     def _job_token(self, audience: str) -> str:
         """The job's own token for that audience. Needs `permissions: id-token: write`."""
         url = self._environ[_JOB_URL]
-        if not _is_safe(url):
+        if not may_carry_credentials(url):
             raise Problem(f"{_JOB_URL} is not https")
         headers = {"Authorization": f"Bearer {self._environ[_JOB_TOKEN]}"}
         status, content = self._ask("GET", url, headers, query={"audience": audience})
@@ -106,10 +106,12 @@ class Webhook:
 
         # GitHub's address has a query of its own, which `params` would replace.
         target = httpx.URL(url).copy_merge_params(query or {})
-        is_local = _is_loopback(urlsplit(url).hostname or "")
         try:
             with httpx.Client(
-                timeout=_TIMEOUT_S, transport=self._transport, trust_env=not is_local, follow_redirects=False
+                timeout=_TIMEOUT_S,
+                transport=self._transport,
+                trust_env=not is_loopback(url),
+                follow_redirects=False,
             ) as client:
                 response = client.request(method, target, headers=dict(headers), content=body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -128,15 +130,3 @@ def _unpoked(receivers: Sequence[Receiver]) -> str:
         )
     )
     return f"Flux was not poked by {receivers[0].key}, which wants {missing}: waiting for its interval"
-
-
-def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from bumper.endpoint import is_loopback, may_carry_credentials
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.safe_text import printable
 
@@ -72,11 +72,10 @@ class Api:
     ) -> None:
         self._url = url.rstrip("/")
         self._origin = urlsplit(self._url)
-        if self._origin.scheme != "https" and not (
-            self._origin.scheme == "http" and _is_loopback(self._origin.hostname or "")
-        ):
+        if not may_carry_credentials(self._url):
             raise UsageError(
-                f"{url}: expected an https address", hint="GITHUB_API_URL names the API of GitHub"
+                f"{self._origin.scheme}://{self._origin.netloc.rpartition('@')[2]}: no token is sent there, expected an https address",
+                hint="GITHUB_API_URL names the API of GitHub",
             )
         self._token = token
         self._now = now
@@ -125,7 +124,7 @@ class Api:
         return httpx.Client(
             timeout=self._timeout_s,
             transport=self._transport,
-            trust_env=not _is_loopback(self._origin.hostname or ""),
+            trust_env=not is_loopback(self._url),
             follow_redirects=True,
             event_hooks={"request": [self._refuse_strangers]},
             headers={
@@ -268,10 +267,3 @@ def _message(answer: Answer) -> str:
 
 def _words(error: Exception) -> str:
     return printable(str(error)) or type(error).__name__
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

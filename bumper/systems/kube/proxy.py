@@ -8,6 +8,8 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from bumper.endpoint import is_loopback
+
 
 def proxy_for(server: str, environ: Mapping[str, str]) -> str:
     """The URL of the proxy that the environment names for `server`, or an empty text."""
@@ -15,18 +17,13 @@ def proxy_for(server: str, environ: Mapping[str, str]) -> str:
     host = (parts.hostname or "").lower()
     name = f"{parts.scheme}_proxy"
     proxy = environ.get(name.upper()) or environ.get(name) or ""
-    if not proxy or _is_loopback(host):
+    if not proxy or is_loopback(server):
         return ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     excluded = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     if any(_matches(rule.strip().lower(), host, port) for rule in excluded.split(",")):
         return ""
     return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    return host == "localhost" or (address is not None and address.is_loopback)
 
 
 def _matches(rule: str, host: str, port: int) -> bool:

@@ -22,7 +22,7 @@ from bumper.systems.registry.distribution import (
     parse_challenges,
     platform_of,
 )
-from bumper.systems.registry.http import Connection, certificates, is_loopback
+from bumper.systems.registry.http import Connection, certificates, is_local
 from bumper.systems.registry.oci import OciRegistry
 from bumper.systems.registry.tags import Tags
 
@@ -254,7 +254,7 @@ class Registry:
     def _is_azure(registry: str, connection: Connection) -> bool:
         # A name may be ours to trust, a challenge is not: anybody can ask for a token that opens all our Azure registries. So only
         # a registry on this machine is taken for Azure's by what it says.
-        if not is_loopback(registry):
+        if not is_local(registry):
             return is_azure_name(registry)
         return is_azure_challenge(registry, parse_challenges(connection.knock()))
 

@@ -4,10 +4,12 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from bumper.endpoint import origin
 from bumper.errors import NoAccess
 from bumper.systems.registry.docker_config import Credential, DockerConfig, parse_helper_answer, server_name
 
 _HELPER_TIMEOUT_S = 20.0
+_GITHUB = "https://github.com"
 # What a helper prints where it keeps nothing for the server, by the protocol of helpers: `credentials/error.go` of
 # https://github.com/docker/docker-credential-helpers.
 _NOTHING_KEPT = "credentials not found in native keychain"
@@ -34,7 +36,9 @@ def from_docker(registry: str, environ: Mapping[str, str]) -> Credential | None:
 def from_github(registry: str, environ: Mapping[str, str]) -> Credential | None:
     """GITHUB_TOKEN as a credential for GitHub's own registry; its user name is not looked at there."""
     token = environ.get("GITHUB_TOKEN")
-    if registry != "ghcr.io" or not token:
+    # The token of an Enterprise Server is nothing to github.com's registry.
+    is_public = origin(environ.get("GITHUB_SERVER_URL") or _GITHUB) == _GITHUB
+    if registry != "ghcr.io" or not token or not is_public:
         return None
     return Credential("GITHUB_TOKEN", environ.get("GITHUB_ACTOR") or "x-access-token", token)
 

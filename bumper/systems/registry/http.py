@@ -5,7 +5,6 @@ itself names; never along on a redirect to another host.
 """
 
 import base64
-import ipaddress
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bumper.endpoint import is_loopback, may_carry_credentials
 from bumper.errors import NoAccess, Transient, Unreachable
 from bumper.systems.registry.distribution import MAX_DOCUMENT_BYTES, Answer, one_line
 from bumper.systems.registry.docker_config import Credential
@@ -24,13 +24,9 @@ if TYPE_CHECKING:
 _ANSWER_LIMIT_S = 60.0
 
 
-def is_loopback(registry: str) -> bool:
+def is_local(registry: str) -> bool:
     """Whether `registry` (host and port) is this machine itself."""
-    host = urlsplit(f"//{registry}").hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_loopback(f"https://{registry}")
 
 
 def host_of(url: str) -> str:
@@ -65,9 +61,7 @@ class Connection:
         self._transport = transport
         self._stack = ExitStack()
         host = "registry-1.docker.io" if registry == "docker.io" else registry
-        self._origins = (
-            [f"https://{host}", f"http://{host}"] if is_loopback(registry) else [f"https://{host}"]
-        )
+        self._origins = [f"https://{host}", f"http://{host}"] if is_local(registry) else [f"https://{host}"]
 
     @property
     def origin(self) -> str:
@@ -86,7 +80,7 @@ class Connection:
             transport=self._transport,
             verify=ssl.create_default_context(cafile=self._cafile) if self._cafile else True,
             # Nobody's proxy can reach our loopback.
-            trust_env=not is_loopback(self.registry),
+            trust_env=not is_local(self.registry),
             event_hooks={"request": [self._refuse_plain_http]},
         )
         return self._stack.enter_context(client)
@@ -154,7 +148,9 @@ class Connection:
         return Answer(response.status_code, headers, content)
 
     def _refuse_plain_http(self, request: "httpx.Request") -> None:
-        stays_here = is_loopback(self.registry) and is_loopback(request.url.netloc.decode())
+        url = str(request.url)
+        # A registry elsewhere must not send its callers to a port of this machine without TLS.
+        stays_here = is_local(self.registry) and may_carry_credentials(url)
         if request.url.scheme != "https" and not stays_here:
             raise NoAccess(
                 f"{self.registry}: leads to {request.url.scheme}://{request.url.host}, expected https",

@@ -1,0 +1,54 @@
+"""Which addresses a credential may be sent to: the one place that says so, for git and for every API.
+
+Law: over TLS, or to this machine itself, and nowhere else. This machine is `localhost` or an address of the loopback network as it is
+written: any other name is what a resolver makes of it. What two parsers may read in two ways (a blank, a backslash, a second `@`, an
+escaped host, an authority that ends without a slash) is no address at all: urllib, curl and httpx have to agree on the host.
+
+Sources: RFC 3986, 3.2 (authority); RFC 6761, 6.3 (localhost); RFC 1122, 3.2.1.3 (127.0.0.0/8); RFC 4291, 2.5.3 (::1).
+"""
+
+import re
+from ipaddress import IPv6Address, ip_address
+
+_URL = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?:[^\s@/?#\\]*@)?"
+    r"(?P<host>\[[0-9a-f:.]+\]|[^\s@:%\[\]\\/?#]+)"
+    r"(?::(?P<port>[0-9]{0,5}))?"
+    r"(?:/[^\x00-\x1f\x7f]*)?",
+    re.IGNORECASE,
+)
+_DEFAULT_PORTS = {"https": "443", "http": "80"}
+
+
+def may_carry_credentials(url: str) -> bool:
+    """Whether a credential may be sent to this http or https URL."""
+    match = _URL.fullmatch(url)
+    return match is not None and (match["scheme"].lower() == "https" or _is_loopback(match["host"]))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether this http or https URL leads to this machine itself, so that no proxy stands before it."""
+    match = _URL.fullmatch(url)
+    return match is not None and _is_loopback(match["host"])
+
+
+def origin(url: str) -> str:
+    """`https://host:8443` of an http or https URL: in lower case, without user and default port; empty for anything else."""
+    match = _URL.fullmatch(url)
+    if match is None:
+        return ""
+    scheme, port = match["scheme"].lower(), match["port"]
+    return f"{scheme}://{match['host'].lower()}" + (
+        f":{port}" if port and port != _DEFAULT_PORTS[scheme] else ""
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return host.lower() == "localhost"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback
