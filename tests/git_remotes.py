@@ -1,6 +1,7 @@
 """Real git around the tests of `systems.git`: a hermetic environment, looks into a server's repository, a server that redirects."""
 
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -138,8 +139,8 @@ class Foreign:
 
 
 @contextmanager
-def foreign(target: str = "") -> Iterator[Foreign]:
-    """Runs a `Foreign` server on its own origin."""
+def foreign(target: str = "", context: ssl.SSLContext | None = None) -> Iterator[Foreign]:
+    """Runs a `Foreign` server on its own origin; with TLS where there is a context."""
     described = Foreign(target)
 
     class Handler(BaseHTTPRequestHandler):
@@ -153,7 +154,9 @@ def foreign(target: str = "") -> Iterator[Foreign]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         http.daemon_threads = False
-        described.url = f"http://127.0.0.1:{http.server_address[1]}"
+        if context:
+            http.socket = context.wrap_socket(http.socket, server_side=True)
+        described.url = f"{'https' if context else 'http'}://127.0.0.1:{http.server_address[1]}"
         thread = threading.Thread(target=http.serve_forever, args=(0.02,))
         thread.start()
         try:

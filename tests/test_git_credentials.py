@@ -222,7 +222,7 @@ class TestAddress:
             ("https://git.example/o/r.git", "https://git.example/o/r.git"),
             ("https://kim@git.example:8443/o/r", "https://git.example:8443/o/r"),
             ("https://kim:p%40ss@[::1]:8443/o/r", "https://[::1]:8443/o/r"),
-            ("HTTP://kim:pass@git.example/", "http://git.example/"),
+            ("HTTP://kim:pass@127.0.0.1/", "http://127.0.0.1/"),
             ("ssh://git@git.example/o/r.git", "ssh://git@git.example/o/r.git"),
             ("ssh://git:pass@git.example/o/r.git", "ssh://git@git.example/o/r.git"),
             ("git@git.example:o/r.git", "git@git.example:o/r.git"),

@@ -13,17 +13,17 @@ from bumper.errors import BumpError, Denied, LostRace, Unreachable, UsageError
 from bumper.ports import History
 from bumper.revision import Revision
 from bumper.systems.git import notes
-from bumper.systems.git.address import Address, is_url
+from bumper.systems.git.address import Address, is_url, require_safe
 from bumper.systems.git.ancestry import Checkout
 from bumper.systems.git.checkout import checkout_root, origin_of, way_from
 from bumper.systems.git.commits import commit_tree
 from bumper.systems.git.log import Branch, Clone, lend
 from bumper.systems.git.objects import CommitObject, parse_commit
-from bumper.systems.git.rejections import MissingRef, NotSent, rejection
+from bumper.systems.git.rejections import MissingRef, NotSent
 from bumper.systems.git.repository import REMOTE, Repository
 from bumper.systems.git.tree import Objects, Tree, write
 
-__all__ = ["Checkout", "Clone", "History", "Remote", "checkout_root", "origin_of"]
+__all__ = ["Checkout", "Clone", "History", "Remote", "checkout_root", "is_url", "origin_of"]
 
 _TIP = "refs/bump/tip"
 # How many ancestors of a commit are known without a further fetch: a Flux that lags behind speaks of one of them.
@@ -43,14 +43,18 @@ class Remote:
         token: str | Callable[[], str] = "",
         environ: Mapping[str, str],
         timeout_s: float = 60.0,
+        remark: str = "",
     ) -> None:
         """Does not use the network. `timeout_s` bounds each call of git that does.
 
-        A token that expires is a function: it is called before each of those calls.
+        A token that expires is a function: it is called before each of those calls. `remark` is what else to say where access is
+        refused. `UsageError` where a credential would go in clear text.
         """
         url, settings = (url_or_dir, []) if is_url(url_or_dir) else way_from(Path(url_or_dir), environ)
-        self._address = Address.parse(url, token if isinstance(token, str) else "")
-        self._renewed = None if isinstance(token, str) else lambda: Address.parse(url, token())
+        self._address = Address.parse(url, token if isinstance(token, str) else "", remark)
+        self._renewed = None if isinstance(token, str) else lambda: Address.parse(url, token(), remark)
+        if self._renewed and self._address.is_in_clear_text:
+            require_safe(self.url, what="a token")
         self._environ = environ
         self._settings = settings
         self._timeout_s = timeout_s
@@ -134,7 +138,7 @@ class Remote:
         output = self._repository.call("push", *options, REMOTE, f"{commit}:{ref}")
         if output.status == 0:
             return Revision(branch, commit)
-        error = rejection(str(self._address), branch, output.stdout, output.stderr)
+        error = self._repository.rejection(branch, output)
         if not isinstance(error, LostRace | Denied):
             self._unanswered.add(commit)
         if self._has_landed(commit, branch, error):
@@ -163,7 +167,7 @@ class Remote:
         options = ("--dry-run", "--porcelain", "--no-verify")
         output = self._repository.call("push", *options, REMOTE, f"{commit}:refs/heads/{branch}")
         if output.status:
-            error = rejection(str(self._address), branch, output.stdout, output.stderr)
+            error = self._repository.rejection(branch, output)
             # Git saw by itself that the branch had moved on: we were let in to see it.
             if not isinstance(error, LostRace):
                 raise error

@@ -1,9 +1,9 @@
 """Where the platform repository is, and the credential for it, kept apart.
 
 Law: `url` and `str()` hold no secret, whatever was given; a credential reaches git only through `settings`, which stand in the
-environment of git's process. The header is bound to the repository's own URL, so that no longer URL of the user's configuration
-outranks it, and redirects are not followed with it: git sends an extra header to wherever it was redirected (http.c,
-`http_copy_default_headers`).
+environment of git's process. It goes over TLS or to this machine itself (`endpoint`), there past every proxy. The header is bound to
+the repository's own URL, so that no longer URL of the user's configuration outranks it, and redirects are not followed with it: git
+sends an extra header to wherever it was redirected (http.c, `http_copy_default_headers`).
 """
 
 import base64
@@ -13,10 +13,17 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from bumper.endpoint import is_loopback, may_carry_credentials
+from bumper.errors import UsageError
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # git's short form for ssh; a colon behind a slash belongs to a path (`url_is_local_not_ssh` in git's connect.c).
 _SHORT_SSH = re.compile(r"[^/:]+:(?!//).*", re.DOTALL)
 _TOKEN_USER = "x-access-token"  # noqa: S105 - the name that GitHub documents for tokens of any kind; other hosts ignore it
+
+_WITHOUT_TLS = (
+    "no credential is sent to an http address, neither ours nor one that git's helpers keep: expected https"
+)
 
 
 def is_url(text: str) -> bool:
@@ -26,41 +33,64 @@ def is_url(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Address:
-    """`user` is the name that the URL gave without a password: git's credential helpers are asked for that one."""
+    """`user` is the name that the URL gave without a password: git's credential helpers are asked for that one.
+
+    `remark` is what else to say to whoever has no access there.
+    """
 
     url: str
     user: str = field(default="", repr=False)
     authorization: str = field(default="", repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    remark: str = ""
 
     def __str__(self) -> str:
         return self.url
 
     @classmethod
-    def parse(cls, url: str, token: str = "") -> Self:
-        """The address at `url`; a token goes before a password in the URL, and only to http and https."""
+    def parse(cls, url: str, token: str = "", remark: str = "") -> Self:
+        """The address at `url`; a token goes before a password in the URL, and only to http and https.
+
+        `UsageError` where either would go in clear text.
+        """
         if not _SCHEME.match(url):
-            return cls(url)
+            return cls(url, remark=remark)
         parts = urlsplit(url)
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         if parts.scheme not in ("http", "https"):
-            return cls(_with_userinfo(parts, user), secrets=_all(password))
+            return cls(_with_userinfo(parts, user), secrets=_all(password), remark=remark)
         credentials = f"{_TOKEN_USER}:{token}" if token else f"{user}:{password}" if password else ""
+        shown = _with_userinfo(parts, "")
+        require_safe(shown, what="a token" if token else "a password" if password else "")
+        if parts.scheme == "http" and not may_carry_credentials(shown):
+            return cls(shown, remark=f"{_WITHOUT_TLS}; {remark}" if remark else _WITHOUT_TLS)
         basic = base64.b64encode(credentials.encode()).decode() if credentials else ""
         return cls(
-            _with_userinfo(parts, ""),
+            shown,
             user="" if credentials else user,
             authorization=f"Authorization: Basic {basic}" if basic else "",
             secrets=_all(basic, token, password, parts.password or ""),
+            remark=remark,
         )
+
+    @property
+    def is_in_clear_text(self) -> bool:
+        """Whether git talks http to another machine: then it is asked for nothing but what is public."""
+        return self.url.startswith("http:") and not may_carry_credentials(self.url)
 
     def settings(self) -> list[tuple[str, str]]:
         """Git's configuration for this address. Holds the credential: for the environment of a process only."""
+        # Without TLS a proxy would read what is sent, and none leads to this machine's own loopback.
+        directly = [(f"http.{self.url}.proxy", "")] if is_loopback(self.url) else []
         if self.user:
-            return [(f"credential.{self.url}.username", self.user)]
+            return [*directly, (f"credential.{self.url}.username", self.user)]
+        if self.is_in_clear_text:
+            # Neither a header of the user's configuration nor what a helper keeps for this host.
+            return [(f"http.{self.url}.extraHeader", ""), ("credential.helper", "")]
         if not self.authorization:
-            return []
+            return directly
         return [
+            *directly,
             # An empty value first clears what the user's configuration added: a host refuses two credentials.
             (f"http.{self.url}.extraHeader", ""),
             (f"http.{self.url}.extraHeader", self.authorization),
@@ -74,6 +104,21 @@ class Address:
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
+
+
+def require_safe(url: str, what: str) -> None:
+    """`UsageError` where a credential, called `what`, would go to this URL in clear text; nothing where there is none."""
+    if what and not may_carry_credentials(url):
+        is_plain = url.startswith("http:")
+        seen = (
+            "in clear text: found http"
+            if is_plain
+            else "and programs read this address in different ways: found it"
+        )
+        raise UsageError(
+            f"{url}: {what} would go there {seen}, expected https://HOST/… (http only to this machine)",
+            hint="name the repository by its https address with --repo; one that is public is read over http without any credential",
+        )
 
 
 def environment(settings: Iterable[tuple[str, str]], environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from bumper.errors import Unreachable
 from bumper.history.ending import REF, appended
 from bumper.systems.git.commits import commit_tree
 from bumper.systems.git.objects import DIRECTORY, FILE, TreeEntry, format_tree, parse_commit
-from bumper.systems.git.rejections import MissingRef, rejection
+from bumper.systems.git.rejections import MissingRef
 from bumper.systems.git.repository import REMOTE, Repository
 from bumper.systems.git.tree import Objects
 
@@ -42,7 +42,7 @@ def append(
     lease = f"--force-with-lease={REF}:{parent}"
     output = repository.call("push", "--porcelain", "--no-verify", lease, REMOTE, f"{made}:{REF}")
     if output.status:
-        raise rejection(str(repository), REF, output.stdout, output.stderr)
+        raise repository.rejection(REF, output)
 
 
 def _tip(repository: Repository) -> tuple[str, str | None]:

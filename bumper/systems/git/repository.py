@@ -16,9 +16,10 @@ from pathlib import Path
 from subprocess import PIPE, TimeoutExpired
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bumper.errors import Transient, UsageError
+from bumper.errors import BumpError, NoAccess, Transient, UsageError
 from bumper.systems.git.address import Address, environment
-from bumper.systems.git.rejections import failure
+from bumper.systems.git.rejections import failure, rejection
+from bumper.systems.git.transport import Transport
 
 if TYPE_CHECKING:
     from git import Git
@@ -170,6 +171,7 @@ class Repository:
             self._connected = program(self._directory, {**base, **self._credential()})
             require_version(self._git)
             _lay_out(self._directory)
+            self._remark = self._require_encrypted()
         except BaseException:
             shutil.rmtree(self._directory)
             raise
@@ -211,7 +213,24 @@ class Repository:
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", f"--filter={keep}")
         output = self.call(*first, "fetch", *options, *arguments, stdin=stdin)
         if output.status:
-            raise failure(str(self), output.stderr)
+            raise self._explained(failure(str(self), output.stderr))
+
+    def rejection(self, branch: str, output: Output) -> BumpError:
+        """Why a push did not land."""
+        return self._explained(rejection(str(self), branch, output.stdout, output.stderr))
+
+    def _explained(self, error: BumpError) -> BumpError:
+        """The same, told why no credential went along where that may be the cause."""
+        if not isinstance(error, NoAccess) or not self._remark:
+            return error
+        return NoAccess(error.message, hint=f"{self._remark}; {error.hint}")
+
+    def _require_encrypted(self) -> str:
+        way = Transport(
+            self._address, REMOTE, lambda *asked: run(self._connected, *asked).stdout, self._environ
+        )
+        detour = way.require_encrypted(carries=bool(self._address.authorization or self._renewed))
+        return "; ".join(filter(None, (self._address.remark, detour)))
 
     def call(self, *arguments: str, stdin: bytes = b"") -> Output:
         """Runs a command that talks to the remote."""
@@ -224,7 +243,8 @@ class Repository:
         """Variables with the way to the remote and the credential for it."""
         variables = environment([*self._way, *self._address.settings()], self._environ)
         # A wrong token asks nobody.
-        return {**variables, "GIT_ASKPASS": ""} if self._address.authorization else variables
+        asks_nobody = self._address.authorization or self._address.is_in_clear_text
+        return {**variables, "GIT_ASKPASS": ""} if asks_nobody else variables
 
     def run(
         self,
