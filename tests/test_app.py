@@ -273,7 +273,10 @@ def said(token: object) -> str:
         ({"GITHUB_TOKEN": "job"}, "https://github.example/octo/platform.git", "of the App", "job"),
         ({"BUMP_TOKEN": "mine"}, "https://github.example/octo/platform.git", "mine", "of the App"),
         ({"GITHUB_TOKEN": "job"}, "git@github.example:octo/platform.git", "of the App", "job"),
-        ({"GITHUB_TOKEN": "job"}, "https://gitlab.example/octo/platform.git", "job", "job"),
+        # The job's token is one of that server alone, and neither of another host nor of a port beside it.
+        ({"GITHUB_TOKEN": "job"}, "https://gitlab.example/octo/platform.git", "", "job"),
+        ({"GITHUB_TOKEN": "job"}, "https://github.com/octo/platform.git", "", "job"),
+        ({"BUMP_TOKEN": "mine", "GITHUB_TOKEN": "job"}, "https://gitlab.example/octo/p", "mine", "job"),
         ({}, "https://gitlab.example/octo/platform.git", "", "of the App"),
         # The App is one of the Enterprise Server: github.com knows nothing of it.
         ({}, "https://github.com/octo/platform.git", "", "of the App"),

@@ -1,21 +1,25 @@
 """Whom GitHub sees: a token that was given for the purpose, a GitHub App, or the job's own token.
 
-Law: each repository gets a token of its own, and an App's token goes to no other host than the App's. The platform repository is
-written with `BUMP_TOKEN`, else the App's, else `GITHUB_TOKEN`: the job's own token can push to no other repository. In the site's own
-repository it is `GITHUB_TOKEN`, else the App's: what an App says may start workflows, what the job says does not.
+Law: each repository gets a token of its own, and neither an App's token nor `GITHUB_TOKEN` goes to another host than the GitHub that
+gave it: whoever names a platform repository elsewhere must not get it. The platform repository is written with `BUMP_TOKEN`, which is
+meant for it wherever it is, else the App's, else `GITHUB_TOKEN`: the job's own token can push to no other repository. In the site's
+own repository it is `GITHUB_TOKEN`, else the App's: what an App says may start workflows, what the job says does not.
 """
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bumper.endpoint import origin
 from bumper.errors import UsageError
+from bumper.repository_url import repository_name
 
 if TYPE_CHECKING:
     from bumper.systems.github.api import Token
     from bumper.systems.github.app import App
 
 PUBLIC_API = "https://api.github.com"
+_PUBLIC_SERVER = "https://github.com"
 _KEY, _KEY_FILE = "BUMP_APP_PRIVATE_KEY", "BUMP_APP_PRIVATE_KEY_FILE"
 
 
@@ -39,12 +43,21 @@ class Identity:
         return self._environ.get("GITHUB_API_URL") or PUBLIC_API
 
     def platform(self, url: Callable[[], str], permissions: Mapping[str, str]) -> "str | Token":
-        """The token for the platform repository; empty where there is none. Its git URL is asked for where an App needs it."""
+        """The token for the platform repository; empty where none is for its host. Its git URL is asked for where that counts."""
         if token := self._environ.get("BUMP_TOKEN"):
             return token
         if self._has_app and (name := self._name_here(url())):
             return self._of_app(name, permissions, self._environ.get("BUMP_APP_INSTALLATION_ID", ""))
-        return self._environ.get("GITHUB_TOKEN") or ""
+        token = self._environ.get("GITHUB_TOKEN") or ""
+        return token if token and self._is_of_server(url()) else ""
+
+    def withheld(self, url: Callable[[], str]) -> str:
+        """Why the platform repository gets no token although there is one; empty where it gets one, or there is none at all."""
+        if self._environ.get("BUMP_TOKEN") or not self._environ.get("GITHUB_TOKEN"):
+            return ""
+        if self._is_of_server(url()) or (self._has_app and self._name_here(url())):
+            return ""
+        return f"GITHUB_TOKEN is for {self._server} alone and was not sent"
 
     def source(self, repository: str, permissions: Mapping[str, str]) -> "str | Token":
         """The token for a site's own repository, `owner/name`; empty where there is none."""
@@ -94,6 +107,21 @@ class Identity:
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
             raise UsageError(f"{_KEY_FILE}: {path}: {why}", hint="it names a PEM file") from None
+
+    @property
+    def _server(self) -> str:
+        return (self._environ.get("GITHUB_SERVER_URL") or _PUBLIC_SERVER).rstrip("/")
+
+    def _is_of_server(self, url: str) -> bool:
+        """Whether the git URL is of the GitHub that gave GITHUB_TOKEN: same host and port, or by ssh the same host."""
+        server, there = origin(self._server), origin(url)
+        if there:
+            # By http it is the same host, and refused for what it is.
+            return server in (there, there.replace("http:", "https:", 1))
+        host = repository_name(f"{self._server}/owner/name").removesuffix("owner/name")
+        return (
+            bool(host) and not url.startswith(("http:", "https:")) and repository_name(url).startswith(host)
+        )
 
     def _name_here(self, url: str) -> str:
         """`owner/name` where this is the GitHub that the App belongs to; empty elsewhere."""

@@ -136,12 +136,18 @@ class Assembly:
 
     def repository(self, timeout_s: float = 60.0) -> "Remote":
         """The platform repository that `--repo` names, or the origin of the checkout we stand in."""
+        return self._stack.enter_context(self._open_remote(timeout_s))
+
+    def _open_remote(self, timeout_s: float) -> "Remote":
         from bumper.systems.git import Remote
 
-        remote = Remote(
-            self._location(), token=self._platform_token(), environ=self.context.environ, timeout_s=timeout_s
+        return Remote(
+            self._location(),
+            token=self._platform_token(),
+            environ=self.context.environ,
+            timeout_s=timeout_s,
+            remark=self._identity.withheld(self._platform_url),
         )
-        return self._stack.enter_context(remote)
 
     def writer(self, repository: "Remote", tell: Callable[[str], None]) -> Writer:
         """Puts commits on the branch as `--commit-via` asks: by a push, by GitHub's API or by a pull request.
@@ -171,7 +177,10 @@ class Assembly:
         from bumper.systems.github.graphql import GraphQL, Home
 
         home = Home.find(repository.url, self.context.environ)
-        graphql = GraphQL(home.graphql_url, token=self._platform_token(), now=self._system_clock.now)
+        token = self._platform_token()
+        if not token:
+            raise NoAccess(f"{repository.url}: no token for GitHub's API", hint=self._token_hint())
+        graphql = GraphQL(home.graphql_url, token=token, now=self._system_clock.now)
         self._stack.callback(graphql.close)
         return graphql, home.name
 
@@ -194,13 +203,8 @@ class Assembly:
             self.context.afterwards.callback(self._write_notes, found)
 
     def _write_notes(self, found: Mapping[str, Sequence[Ending]]) -> None:
-        from bumper.systems.git import Remote
-
-        token, environ = self._platform_token(), self.context.environ
         try:
-            with Remote(
-                self._location(), token=token, environ=environ, timeout_s=outcome_notes.TIMEOUT_S
-            ) as remote:
+            with self._open_remote(outcome_notes.TIMEOUT_S) as remote:
                 outcome_notes.write(remote, found, self._system_clock)
         except BumpError as error:
             self.context.stderr.write(f"  ! the outcome was not noted for bump history: {error.message}\n")
@@ -262,7 +266,7 @@ class Assembly:
         token = self._platform_token()
         if not token:
             raise NoAccess(
-                "no token for its API: the rules of the branch are not known", hint="pass one in BUMP_TOKEN"
+                "no token for its API: the rules of the branch are not known", hint=self._token_hint()
             )
         return branch.hosting(
             home.name,
@@ -351,12 +355,18 @@ class Assembly:
             permissions["statuses"] = "read"
         return self._identity.platform(self._platform_url, permissions)
 
+    def _token_hint(self) -> str:
+        withheld = self._identity.withheld(self._platform_url)
+        return "; ".join(filter(None, (withheld, "pass one in BUMP_TOKEN")))
+
     def _platform_url(self) -> str:
         """Where the platform repository is: a directory stands for its origin."""
-        from bumper.systems.git import origin_of
+        from bumper.systems.git import is_url, origin_of
 
         location = self._location()
-        return location if "://" in location else origin_of(Path(location), self.context.environ) or location
+        if is_url(location) or not Path(location).is_dir():
+            return location
+        return origin_of(Path(location), self.context.environ) or location
 
     def _location(self) -> str:
         """A URL, or a directory: that of a checkout stands for its origin, with the credentials that its own settings name."""
