@@ -100,3 +100,5 @@ def test_github_s_token_is_for_github_s_registry_alone() -> None:
     assert from_github("ghcr.io", {}) is None
     assert from_github("r.example", environ) is None
     assert from_github("ghcr.io.evil.example", environ) is None
+    assert from_github("ghcr.io", {**environ, "GITHUB_SERVER_URL": "https://GitHub.com/"})
+    assert from_github("ghcr.io", {**environ, "GITHUB_SERVER_URL": "https://github.example"}) is None

@@ -93,10 +93,40 @@ def test_an_address_that_git_does_not_know_can_be_named() -> None:
     assert found.base == "https://elsewhere.example"
 
 
-def test_an_audience_of_its_own_is_asked_for() -> None:
-    changed = RECEIVER.replace("validations:", "audience: ours\n          validations:")
-    (found,) = receivers.find(tree(receiver=changed, route=ROUTE), SOURCE)
-    assert found.audience == "ours"
+def with_audience(audience: str, host: str = "flux.example.org") -> Receiver:
+    """What the tree says where the Receiver names this audience, and the route this host."""
+    changed = RECEIVER.replace("validations:", f"audience: {json.dumps(audience)}\n          validations:")
+    (found,) = receivers.find(tree(receiver=changed, route=ROUTE.replace("flux.example.org", host)), SOURCE)
+    return found
+
+
+def test_an_audience_stands_with_its_line() -> None:
+    found = with_audience(BASE)
+    assert (found.audience, found.place) == (BASE, "k8s/flux-system/receiver.yaml:9")
+    other = RECEIVER.replace(
+        "oidcProviders:", "oidcProviders:\n        - {issuerURL: 'https://other.example', audience: x}"
+    )
+    (found,) = receivers.find(tree(receiver=other, route=ROUTE), SOURCE)
+    assert found.audience == "notification-controller"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "flux.example.org/prefix",
+        "kim@flux.example.org",
+        "flux.example.org:8443",
+        "flux.example.org#",
+        "flux.example.org\\\\@evil.example",
+        "iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x",
+        "*.example.org",
+        "-",
+    ],
+)
+def test_a_host_that_is_no_name_leads_nowhere(host: str) -> None:
+    changed = ROUTE.replace("host: flux.example.org", f"host: {json.dumps(host)}")
+    assert changed != ROUTE
+    assert receivers.find(tree(receiver=RECEIVER, route=changed), SOURCE) == ()
 
 
 def test_the_path_of_a_receiver_with_a_secret_is_that_of_its_token() -> None:
@@ -107,15 +137,17 @@ def test_the_path_of_a_receiver_with_a_secret_is_that_of_its_token() -> None:
 class Flux:
     """Both sides that a poke speaks to: GitHub's token service and the Receiver, which checks as notification-controller does."""
 
-    def __init__(self, *, token: str = "", status: int = 200, job: int = 200) -> None:
-        self.token, self.status, self.job = token, status, job
+    def __init__(
+        self, *, token: str = "", status: int = 200, job: int = 200, audience: str = "notification-controller"
+    ) -> None:
+        self.token, self.status, self.job, self.audience = token, status, job, audience
         self.requests: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         if request.url.host == "job.example":
             assert request.headers["authorization"] == "Bearer job-secret"
-            assert dict(request.url.params) == {"api-version": "2", "audience": "notification-controller"}
+            assert dict(request.url.params) == {"api-version": "2", "audience": self.audience}
             return httpx.Response(self.job, json={"value": "a.b.c"} if self.job == 200 else {"message": "no"})
         expected = hashlib.sha256(f"{self.token}bumpflux-system".encode()).hexdigest()
         if request.url.path != f"/hook/{expected}":
@@ -191,6 +223,89 @@ def test_without_means_that_is_said_and_without_a_receiver_nothing() -> None:
     )
     assert poke(side, JOB) == ""
     assert side.requests == []
+
+
+OTHER_SERVICES = {
+    "Azure": "api://AzureADTokenExchange",
+    "Azure US": "api://AzureADTokenExchangeUSGov",
+    "Azure China": "api://AzureADTokenExchangeChina",
+    "Azure in small letters": "api://azureadtokenexchange",
+    "AWS": "sts.amazonaws.com",
+    "AWS as a URL": "https://sts.amazonaws.com",
+    "AWS China": "sts.amazonaws.com.cn",
+    "Google": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x",
+    "Google as a URL": "https://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x",
+    "GitHub's default": "https://github.com/acme",
+    "ACR": "https://containerregistry.azure.net",
+    "Docker Hub": "https://hub.docker.com",
+    "JFrog": "https://acme.jfrog.io",
+    "Vault": "https://vault.example.org",
+    "Vault by name": "vault",
+    "PyPI": "pypi",
+    "npm": "npm:registry.npmjs.org",
+    "crates.io": "crates.io",
+    "RubyGems": "rubygems.org",
+    "Sigstore": "sigstore",
+    "a cluster's API": "https://kubernetes.default.svc",
+    "a name of our own": "ours",
+    "the Receiver without its scheme": "flux.example.org",
+    "the Receiver without TLS": "http://flux.example.org",
+    "the Receiver at another port": f"{BASE}:8443",
+    "a host that begins like it": f"{BASE}.evil.example",
+    "a host that follows it": f"{BASE}@evil.example",
+    "another path on it": f"{BASE}/hook/",
+    "another letter": BASE.upper(),
+    "a space": f"{BASE} ",
+    "the default and more": "notification-controller,sts.amazonaws.com",
+    "the default in capitals": "Notification-Controller",
+}
+
+
+@pytest.mark.parametrize("audience", OTHER_SERVICES.values(), ids=OTHER_SERVICES)
+def test_a_token_for_another_service_is_never_asked_for(audience: str) -> None:
+    side = Flux()
+    assert poke(side, JOB, with_audience(audience)) == (
+        f"Flux could not be poked by Receiver flux-system/bump (k8s/flux-system/receiver.yaml:9: audience: {audience.strip()!r} "
+        f"is for another service, expected notification-controller or {BASE}: no token of the job is asked for it): "
+        "waiting for its interval"
+    )
+    assert side.requests == []
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "notification-controller",
+        BASE,
+        f"{BASE}/",
+        f"{BASE}/hook/{hashlib.sha256(b'bumpflux-system').hexdigest()}",
+    ],
+)
+def test_a_token_for_the_receivers_own_address_is(audience: str) -> None:
+    side = Flux(audience=audience)
+    assert poke(side, JOB, with_audience(audience)) == ""
+    assert [request.url.host for request in side.requests] == ["job.example", "flux.example.org"]
+
+
+@pytest.mark.parametrize("host", ["iam.googleapis.com", "sts.amazonaws.com", "vault.example.org"])
+def test_a_route_that_claims_another_services_host_sends_the_token_there_alone(host: str) -> None:
+    """Whoever wrote the tree gets nothing of it, not even by a redirect."""
+    hosts = []
+
+    def service(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.url.host)
+        if request.url.host == "job.example":
+            return httpx.Response(200, json={"value": "a.b.c"})
+        return httpx.Response(307, headers={"Location": "https://evil.example/"})
+
+    assert "it answered 307" in poke(service, JOB, with_audience(f"https://{host}", host))
+    assert hosts == ["job.example", host]
+
+
+def test_an_address_that_the_environment_names_counts_for_the_audience() -> None:
+    changed = RECEIVER.replace("validations:", f"audience: {BASE}\n          validations:")
+    (found,) = receivers.find(tree(receiver=changed), SOURCE, "https://elsewhere.example/flux/")
+    assert "expected notification-controller or https://elsewhere.example" in poke(Flux(), JOB, found)
 
 
 def test_no_token_goes_without_tls() -> None:

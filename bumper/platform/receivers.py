@@ -1,7 +1,8 @@
 """The webhooks that make Flux fetch at once, as the repository itself describes them: a Receiver, and the route that leads to it.
 
 Law: only what the tree states is used. Of a Receiver that takes neither our signature nor our token, or that no route leads to,
-nothing is known here. Searched are the files that the tree's roots build, which finding a site has read anyhow.
+nothing is known here. Searched are the files that the tree's roots build, which finding a site has read anyhow. Whoever may write the
+tree does not choose who else takes the job's token: its audience is the Receiver's own address, or Flux's default.
 
 Source: notification-controller 1.9.3 (api/v1/receiver_types.go: the path is /hook/ and the SHA-256 of token, name and namespace, where
 a `generic-oidc` Receiver has no token; internal/server/receiver_handlers.go and receiver_oidc.go: what each type checks).
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 
+from bumper.endpoint import origin
 from bumper.errors import NotYaml
 from bumper.manifest.document import Document, is_true, items, mapping, text
 from bumper.objects import ObjectKey
@@ -24,7 +26,8 @@ HMAC, OIDC = "generic-hmac", "generic-oidc"
 GROUP = "notification.toolkit.fluxcd.io"
 # The Service before notification-controller's receiver, as `flux install` makes it.
 SERVICE = "webhook-receiver"
-_AUDIENCE = "notification-controller"  # where the Receiver names none
+# Of every Receiver that names none. It opens nothing but Receivers.
+_AUDIENCE = "notification-controller"
 _GITHUB = "https://token.actions.githubusercontent.com"
 # The roots, and what the roots build: a site's own directory holds no Receiver.
 _LEVELS = 2
@@ -35,7 +38,7 @@ _KINDS = tuple(kind.encode() for kind in ("Receiver", *routes.KINDS))
 class Receiver:
     """One webhook for a source. `base` is the address of the route that leads to it, `place` its file and line.
 
-    `kind` is HMAC or OIDC; `audience` is what a token of the second must be for.
+    `kind` is HMAC or OIDC; `audience` is what a token of the second must be for, `place` where it stands then.
     """
 
     key: ObjectKey
@@ -48,6 +51,12 @@ class Receiver:
         """The address to post to; `token` is that of the Receiver's Secret, which an OIDC one has not."""
         digest = sha256(f"{token}{self.key.name}{self.key.namespace}".encode()).hexdigest()
         return f"{self.base}/hook/{digest}"
+
+    @property
+    def own_audiences(self) -> tuple[str, ...]:
+        """Those of which a token may be asked for: whoever else takes one for an address would have to get it at that address."""
+        address = origin(self.base)
+        return (_AUDIENCE, address, f"{address}/", self.url()) if address else (_AUDIENCE,)
 
 
 def find(tree: Tree, source: ObjectKey, base: str = "") -> tuple[Receiver, ...]:
@@ -92,9 +101,9 @@ def _receiver(document: Document, base: str) -> Receiver | None:
     place = f"{document.path}:{document.line()}"
     if kind == HMAC:
         return Receiver(document.key, HMAC, base, place)
-    providers = [
-        one for one in map(mapping, items(spec.get("oidcProviders"))) if one.get("issuerURL") == _GITHUB
-    ]
-    if kind == OIDC and providers:
-        return Receiver(document.key, OIDC, base, place, text(providers[0].get("audience")) or _AUDIENCE)
+    for at, provider in enumerate(map(mapping, items(spec.get("oidcProviders")))):
+        if kind == OIDC and provider.get("issuerURL") == _GITHUB:
+            audience = text(provider.get("audience"))
+            line = document.line("spec", "oidcProviders", at, "audience") if audience else document.line()
+            return Receiver(document.key, OIDC, base, f"{document.path}:{line}", audience or _AUDIENCE)
     return None

@@ -14,6 +14,8 @@ from bumper.objects import Object
 
 KINDS = ("IngressRoute", "Ingress", "HTTPRoute")
 _HOST = re.compile(r"Host\(\s*`([^`]+)`")
+# Nothing else becomes a part of an address: `host/path` or `user@host` would lead elsewhere than it says.
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def address(documents: Iterable[Document], service: str) -> str:
 def _routes(document: Document) -> Iterable[Route]:
     spec = mapping(document.value.get("spec"))
     for host, is_safe, services in _READERS[document.key.kind](spec):
-        if host and "*" not in host:
+        if _NAME.fullmatch(host):
             names = frozenset(text(mapping(service).get("name")) for service in services)
             yield Route(f"{'https' if is_safe else 'http'}://{host}", names)
 

@@ -1,7 +1,9 @@
 """Flux's webhook: asks it over HTTP to fetch now, without any right in the cluster.
 
 Law: a poke is a wish. It says nothing of the deploy, is tried once, and what keeps it from arriving is a line for people, no error. A
-token goes to the address that the repository's own Receiver and route name, by TLS or on loopback, and into no text.
+token goes to the address that the repository's own Receiver and route name, by TLS or on loopback, and into no text. The job's own
+token is asked for that address or for Flux's Receivers in general, never for another service that the repository names: clouds and
+registries take tokens of the same issuer, told apart by nothing but their audience.
 
 Sources: notification-controller 1.9.3 (`generic-hmac`: `X-Signature: sha256=…` over the body; `generic-oidc`: a bearer token);
 GitHub's documentation, "OpenID Connect reference" (a job asks for its token at ACTIONS_ID_TOKEN_REQUEST_URL, with an audience).
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 
 from bumper.endpoint import is_loopback, may_carry_credentials
 from bumper.platform.receivers import HMAC, Receiver
+from bumper.safe_text import printable
 
 if TYPE_CHECKING:
     import httpx
@@ -68,6 +71,7 @@ class Webhook:
             signature = hmac.new(token.encode(), body, "sha256").hexdigest()
             headers["X-Signature"] = f"sha256={signature}"
         else:
+            _require_own_audience(receiver)
             headers["Authorization"] = f"Bearer {self._job_token(receiver.audience)}"
         status, _ = self._ask("POST", receiver.url(token), headers, body)
         if status == 404:
@@ -118,6 +122,16 @@ class Webhook:
             # The path holds a digest of the token: it is not shown.
             raise Problem(f"{urlsplit(url).hostname} cannot be reached: {type(error).__name__}") from None
         return response.status_code, response.content
+
+
+def _require_own_audience(receiver: Receiver) -> None:
+    if receiver.audience not in receiver.own_audiences:
+        default, address, *_ = *receiver.own_audiences, ""
+        expected = " or ".join(filter(None, (default, address)))
+        raise Problem(
+            f"{receiver.place}: audience: {printable(receiver.audience)!r} is for another service, expected {expected}: "
+            "no token of the job is asked for it"
+        )
 
 
 def _unpoked(receivers: Sequence[Receiver]) -> str:
