@@ -8,7 +8,7 @@ Sources: RFC 3986, 3.2 (authority); RFC 6761, 6.3 (localhost); RFC 1122, 3.2.1.3
 """
 
 import re
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _URL = re.compile(
     r"(?P<scheme>https?)://"
@@ -33,6 +33,13 @@ def is_loopback(url: str) -> bool:
     return match is not None and _is_loopback(match["host"])
 
 
+def is_link_local(url: str) -> bool:
+    """Whether this http or https URL leads to an address that no router passes on: a machine's own host, in the clouds."""
+    match = _URL.fullmatch(url)
+    address = _address(match["host"]) if match else None
+    return address is not None and address.is_link_local
+
+
 def origin(url: str) -> str:
     """`https://host:8443` of an http or https URL: in lower case, without user and default port; empty for anything else."""
     match = _URL.fullmatch(url)
@@ -45,10 +52,14 @@ def origin(url: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    return address.is_loopback if address else host.lower() == "localhost"
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that the host is; of an IPv4 address in IPv6's form the former; None for a name."""
     try:
         address = ip_address(host.strip("[]"))
     except ValueError:
-        return host.lower() == "localhost"
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped.is_loopback
-    return address.is_loopback
+        return None
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bumper.endpoint import is_loopback, may_carry_credentials, origin
+from bumper.endpoint import is_link_local, is_loopback, may_carry_credentials, origin
 
 LOOPBACK = [
     "127.0.0.1",
@@ -93,6 +93,23 @@ def test_another_machine_by_tls_alone(authority: str, path: str) -> None:
     assert not may_carry_credentials(f"http://{authority}{path}")
     assert not may_carry_credentials(f"HTTP://{authority}{path}")
     assert not is_loopback(f"https://{authority}{path}")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://169.254.129.3:8081/msi/token", True),
+        ("http://[fe80::1]/", True),
+        ("http://[::ffff:169.254.169.254]/", True),
+        ("http://169.254.1.1@evil.example/", False),
+        ("http://169.254.1.1.nip.io/", False),
+        ("http://169.253.1.1/", False),
+        ("http://127.0.0.1/", False),
+        ("169.254.1.1", False),
+    ],
+)
+def test_addresses_that_no_router_passes_on(url: str, expected: bool) -> None:
+    assert is_link_local(url) is expected
 
 
 @pytest.mark.parametrize("authority", AMBIGUOUS)

@@ -236,6 +236,26 @@ def test_https_on_loopback_goes_before_http_for_acr_too(tmp_path: Path, opened: 
     assert server.origin.startswith("https://")
 
 
+@pytest.mark.parametrize("name", ["IDENTITY_ENDPOINT", "MSI_ENDPOINT"])
+def test_a_managed_identity_is_not_asked_in_clear_text(name: str) -> None:
+    for url in ("http://identity.example/token", "http://10.0.0.4/token", "http://localhost.evil.com/"):
+        with (
+            pytest.raises(
+                NoAccess, match=f"{name} is neither https nor an address of this machine"
+            ) as caught,
+            open_identity("r.azurecr.io", {name: url}, 5.0),
+        ):
+            pass
+        assert name in caught.value.hint
+    for url in (
+        "https://identity.example/token",
+        "http://127.0.0.1:41741/MSI/token/",
+        "http://169.254.129.3:8081/msi/token",
+    ):
+        with open_identity("r.azurecr.io", {name: url}, 5.0):
+            pass
+
+
 def test_an_azure_registry_with_a_certificate_that_nobody_vouches_for(tmp_path: Path, serve: Serve) -> None:
     server = serve(tls=self_signed(tmp_path).context())
     serve().tokens = server.tokens

@@ -129,6 +129,8 @@ def test_credentials_never_go_over_plain_http(tmp_path: Path) -> None:
     access = config.load(None, environ)
     assert access.endpoint.server == "http://10.0.0.1:8001"
     assert access.user == config.User()
+    assert "expected https" in access.remark
+    assert config.load(None, whole(tmp_path / "config", {"token": "secret"})).remark == ""
 
 
 def test_the_cluster_entry_is_read_whole(tmp_path: Path) -> None:

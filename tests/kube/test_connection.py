@@ -9,7 +9,7 @@ import pytest
 
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
 from bumper.systems.kube.refusals import Forbidden, Missing
-from kube.caller import Ask, encoded, trust
+from kube.caller import Ask, encoded, exec_user, trust
 from kube.certificates import authority
 from kube.kubeconfigs import write_config
 from kube.server import TOKEN, Answer, Proxy, Request, Server, Stream, accepting, recorded
@@ -78,6 +78,34 @@ def test_a_certificate_is_checked_unless_told_otherwise(caller: Ask, server: Ser
         f"test: {server.url}: its certificate is not trusted: self-signed certificate in certificate chain"
     )
     assert caller({"token": TOKEN}, {"insecure-skip-tls-verify": True}).ask()["kind"] == "Pod"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_no_credential_goes_over_plain_http_and_that_is_said(
+    caller: Ask, tmp_path: Path, status: int
+) -> None:
+    """As with kubectl, which leaves the user out there; a plugin is not even run."""
+    ran = tmp_path / "ran"
+    plugin = tmp_path / "plugin"
+    plugin.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    plugin.chmod(0o755)
+    certificate, key = authority().issue("alice")
+    users = [
+        {"token": TOKEN},
+        {"username": "kim", "password": "s3cret"},
+        {"client-certificate-data": encoded(certificate), "client-key-data": encoded(key)},
+        exec_user(plugin),
+        {"token": TOKEN, "as": "admin"},
+    ]
+    with Server(lambda request: Answer(status, b"no"), tls=False) as plain:
+        for user in users:
+            error = caller(user, url=plain.url).refusal()
+            assert isinstance(error, NoAccess)
+            assert error.hint.startswith("the server's address is http, where no credential is sent")
+        assert len(plain.requests) >= len(users)
+        for request in plain.requests:
+            assert not {"authorization", "impersonate-user"} & set(map(str.lower, request.headers))
+    assert not ran.exists()
 
 
 def test_without_an_authority_those_of_the_system_are_trusted(

@@ -24,6 +24,9 @@ IN_CLUSTER = "in-cluster"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # The extension of a cluster entry that a credential plugin may read its settings from.
 _PLUGIN_EXTENSION = "client.authentication.k8s.io/exec"
+_WITHOUT_TLS = (
+    "the server's address is http, where no credential is sent (kubectl sends none either): expected https"
+)
 _HINT = "set KUBECONFIG, name a context with --context, or do not follow the rollout: --no-wait"
 
 
@@ -66,12 +69,16 @@ class User:
 
 @dataclass(frozen=True)
 class Access:
-    """One context. `name` is the context's; that of the pod we run in is `in-cluster`."""
+    """One context. `name` is the context's; that of the pod we run in is `in-cluster`.
+
+    `remark` is what to say to whoever has no access there.
+    """
 
     name: str
     endpoint: Endpoint
     user: User
     is_pod: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,9 +187,11 @@ class _Merged:
             )
         endpoint = _endpoint(cluster, environ)
         # A token on plain http could be read on its way: client-go leaves the user out too.
-        is_named = bool(context.text("user")) and endpoint.server.startswith("https://")
-        user = _user(self._of(context, name, "user", self._users)) if is_named else User()
-        return Access(name, endpoint, user)
+        if not context.text("user"):
+            return Access(name, endpoint, User())
+        if not endpoint.server.startswith("https://"):
+            return Access(name, endpoint, User(), remark=_WITHOUT_TLS)
+        return Access(name, endpoint, _user(self._of(context, name, "user", self._users)))
 
     def _of(self, context: _Entry, name: str, kind: str, known: Mapping[str, _Entry]) -> _Entry:
         wanted = context.text(kind)

@@ -107,7 +107,10 @@ class Connection:
             response = await self._send(method, path, query, timeout, change)
             try:
                 if response.status_code >= 300:
-                    raise refusal(self.name, response.status_code, response.headers, await response.aread())
+                    body = await response.aread()
+                    raise refusal(
+                        self.name, response.status_code, response.headers, body, hint=self._access.remark
+                    )
                 yield response
             finally:
                 await response.aclose()
@@ -143,7 +146,8 @@ class Connection:
                 raise self._weighed(
                     NoAccess(
                         f"{self.name}: the API server does not accept our credentials (401 Unauthorized)",
-                        hint="they have expired or are not for this cluster: log in again",
+                        hint=self._access.remark
+                        or "they have expired or are not for this cluster: log in again",
                     )
                 )
 

@@ -35,13 +35,15 @@ class Gone(Unreachable):
     """410: the version asked for is no longer kept."""
 
 
-def refusal(name: str, status: int, headers: Mapping[str, str], content: bytes) -> Unreachable:
-    """The error for an answer of 300 or more, other than 401. `name` is the context's."""
+def refusal(
+    name: str, status: int, headers: Mapping[str, str], content: bytes, *, hint: str = ""
+) -> Unreachable:
+    """The error for an answer of 300 or more, other than 401. `name` is the context's, `hint` what else to say of who we are."""
     answer = _status(content)
     text = str(answer.get("message") or "") or content.decode(errors="replace").strip()
     said = f"{name}: {text[:_SHOWN_CHARACTERS] or 'no reason given'}"
     if status == 403:
-        return Forbidden(said)
+        return Forbidden(said, hint=hint)
     if status == 404:
         return Missing(said, is_api=not answer)
     if status == 410:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from bumper.endpoint import is_link_local, may_carry_credentials
 from bumper.errors import NoAccess
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # The sign-in hosts of the sovereign clouds, by the end of the registry's name; AZURE_AUTHORITY_HOST goes before them.
 AUTHORITIES = {".azurecr.cn": "login.chinacloudapi.cn", ".azurecr.us": "login.microsoftonline.us"}
+# Where azure-identity sends IDENTITY_HEADER or MSI_SECRET to.
+_ENDPOINTS = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT")
 _SIGN_IN_HINT = (
     "sign in: az login, or azure/login in a workflow with the permission id-token: write; "
     "the identity needs the role AcrPull"
@@ -57,6 +60,7 @@ def open_identity(registry: str, environ: Mapping[str, str], timeout_s: float) -
     """The identity that asks `registry`. Raises NoAccess where the environment's settings for it contradict themselves."""
     from azure.identity import DefaultAzureCredential
 
+    _require_safe_endpoints(environ)
     authority = authority_of(registry, environ)
     try:
         credential = DefaultAzureCredential(
@@ -73,6 +77,20 @@ def open_identity(registry: str, environ: Mapping[str, str], timeout_s: float) -
         yield Identity(credential)
     finally:
         credential.close()
+
+
+def _require_safe_endpoints(environ: Mapping[str, str]) -> None:
+    """Raises NoAccess where a managed identity would be asked for, with its secret, in clear text on the network.
+
+    Azure itself names this machine, or an address that does not leave its host (App Service: 169.254.0.0/16).
+    """
+    for name in _ENDPOINTS:
+        url = environ.get(name, "")
+        if url and not may_carry_credentials(url) and not is_link_local(url):
+            raise NoAccess(
+                f"DefaultAzureCredential: {name} is neither https nor an address of this machine: no credential is asked for there",
+                hint=f"unset {name}, or give the address that Azure sets; {_SIGN_IN_HINT}",
+            )
 
 
 def _attempts(message: str) -> str:
