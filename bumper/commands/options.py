@@ -45,7 +45,7 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--repo",
         metavar="URL|DIR",
-        help="the GitOps repository; default: the origin of the checkout we stand in",
+        help="the GitOps repository, with a token by https; default: the origin of the checkout we stand in",
     )
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
 
