@@ -54,7 +54,9 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     with _kubeconfig(context) as environ, runner.stopped_commands(context.stdout):
         # The log of a step is one stream; what people read goes there, and the JSON comes back to us.
         answer = io.StringIO()
-        inner = replace(context, environ=environ, stdout=answer, stderr=context.stdout)
+        inner = replace(
+            context, environ=environ, cwd=_workspace(context), stdout=answer, stderr=context.stdout
+        )
         code, result = _run(inner, answer)
         # GitHub is told within: what it could not take is foreign text too.
         context.stdout.flush()
@@ -147,6 +149,11 @@ def _is_true(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     if text not in ("true", "false", ""):
         raise UsageError(f"{name}: {text!r}, expected true or false")
     return text == "true" if text else default
+
+
+def _workspace(context: Context) -> Path:
+    """Where the workflow checked out, if it did: the process itself stands in an empty folder."""
+    return Path(context.environ.get("GITHUB_WORKSPACE") or context.cwd)
 
 
 def _repository(environ: Mapping[str, str]) -> str:

@@ -24,7 +24,7 @@ _GO_MODULE = ROOT / "tests" / "e2e" / "go"
 _REQUIRED = "BUMP_REQUIRE_ACT"
 _PINNED = re.compile(r"uses: ([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 # What each action on GitHub is replaced by: act copies the site's own tree itself, so that only the checkout of bump needs one.
-_STANDIN = {"actions/cache": "cache", "actions/checkout": "checkout", "azure/login": "never"}
+_STANDIN = {"actions/checkout": "checkout", "azure/login": "never"}
 
 
 @cache
@@ -104,8 +104,6 @@ class Runner:
 
     def run(self, event: str, payload: Mapping[str, Any], *arguments: str) -> Run:
         self.home.mkdir(parents=True, exist_ok=True)
-        # Each job of a hosted runner begins on a fresh machine; only the cache is kept.
-        shutil.rmtree(self.home / "actions" / "tool_cache", ignore_errors=True)
         for name, values in (("secrets", self.secrets), ("environ", self.environ)):
             (self.home / name).write_text(
                 "".join(f"{key}={json.dumps(value)}\n" for key, value in values.items())
