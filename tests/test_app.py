@@ -276,6 +276,11 @@ def said(token: object) -> str:
         # The job's token is one of that server alone, and neither of another host nor of a port beside it.
         ({"GITHUB_TOKEN": "job"}, "https://gitlab.example/octo/platform.git", "", "job"),
         ({"GITHUB_TOKEN": "job"}, "https://github.com/octo/platform.git", "", "job"),
+        ({"GITHUB_TOKEN": "job"}, "https://github.example:8443/octo/platform.git", "", "job"),
+        ({"GITHUB_TOKEN": "job"}, "https://github.example@evil.example/octo/platform.git", "", "job"),
+        ({"GITHUB_TOKEN": "job"}, "https://github.example.evil.example/octo/platform.git", "", "job"),
+        ({"GITHUB_TOKEN": "job"}, "https://evil.example/github.example/platform.git", "", "job"),
+        ({"GITHUB_TOKEN": "job"}, "git@evil.example:github.example/platform.git", "", "job"),
         ({"BUMP_TOKEN": "mine", "GITHUB_TOKEN": "job"}, "https://gitlab.example/octo/p", "mine", "job"),
         ({}, "https://gitlab.example/octo/platform.git", "", "of the App"),
         # The App is one of the Enterprise Server: github.com knows nothing of it.

@@ -49,13 +49,13 @@ class Identity:
         if self._has_app and (name := self._name_here(url())):
             return self._of_app(name, permissions, self._environ.get("BUMP_APP_INSTALLATION_ID", ""))
         token = self._environ.get("GITHUB_TOKEN") or ""
-        return token if token and self._is_of_server(url()) else ""
+        return token if token and _is_at(self._server, url()) else ""
 
     def withheld(self, url: Callable[[], str]) -> str:
         """Why the platform repository gets no token although there is one; empty where it gets one, or there is none at all."""
         if self._environ.get("BUMP_TOKEN") or not self._environ.get("GITHUB_TOKEN"):
             return ""
-        if self._is_of_server(url()) or (self._has_app and self._name_here(url())):
+        if _is_at(self._server, url()) or (self._has_app and self._name_here(url())):
             return ""
         return f"GITHUB_TOKEN is for {self._server} alone and was not sent"
 
@@ -112,17 +112,6 @@ class Identity:
     def _server(self) -> str:
         return (self._environ.get("GITHUB_SERVER_URL") or _PUBLIC_SERVER).rstrip("/")
 
-    def _is_of_server(self, url: str) -> bool:
-        """Whether the git URL is of the GitHub that gave GITHUB_TOKEN: same host and port, or by ssh the same host."""
-        server, there = origin(self._server), origin(url)
-        if there:
-            # By http it is the same host, and refused for what it is.
-            return server in (there, there.replace("http:", "https:", 1))
-        host = repository_name(f"{self._server}/owner/name").removesuffix("owner/name")
-        return (
-            bool(host) and not url.startswith(("http:", "https:")) and repository_name(url).startswith(host)
-        )
-
     def _name_here(self, url: str) -> str:
         """`owner/name` where this is the GitHub that the App belongs to; empty elsewhere."""
         from bumper.systems.github.branch import rest_url
@@ -132,4 +121,14 @@ class Identity:
             home = Home.find(url, self._environ)
         except UsageError:
             return ""
-        return home.name if rest_url(home) == self.api_url.rstrip("/") else ""
+        is_here = _is_at(self._server, url) or _is_at(_PUBLIC_SERVER, url)
+        return home.name if is_here and rest_url(home) == self.api_url.rstrip("/") else ""
+
+
+def _is_at(server: str, url: str) -> bool:
+    """Whether the git URL is of this server: the same host and port, or by ssh the same host."""
+    if there := origin(url):
+        # By http it is the same host, and refused for what it is.
+        return origin(server) in (there, there.replace("http:", "https:", 1))
+    host = repository_name(f"{server}/owner/name").removesuffix("owner/name")
+    return bool(host) and not url.startswith(("http:", "https:")) and repository_name(url).startswith(host)
