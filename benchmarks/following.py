@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from benchmarks.fleet import BEFORE, Fleet
 from bumper.app.wiring import SystemClock
-from bumper.follow.cluster import Followed, follow
+from bumper.follow.cluster import follow
+from bumper.follow.loop import Followed
 from bumper.observation import Desired, RevisionFacts
 from bumper.progress import Journal
 from bumper.systems.kube import Cluster

@@ -10,8 +10,9 @@ from platforms import HandClock, Quiet
 from trees import MemoryTree
 
 from bumper.errors import NoAccess, Outcome, Transient
-from bumper.follow.cluster import Followed, follow
-from bumper.follow.revisions import Lineage
+from bumper.follow.cluster import follow
+from bumper.follow.loop import Followed
+from bumper.follow.revisions import Revisions
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
@@ -74,14 +75,14 @@ def look(sha: str, image: ImageReference) -> Observation:
 
 @dataclass
 class Scripted:
-    """A cluster that shows one look after the other, the last one for ever (`follow.Cluster`). An exception is raised instead."""
+    """A cluster that shows one look after the other, the last one for ever (`ports.Cluster`). An exception is raised instead."""
 
     looks: list[Observation | Exception]
     clock: HandClock
     name: str = "east"
     asked: list[ObjectKey] = field(default_factory=list)
     refusal: str = ""
-    said: tuple[str, ...] = ()
+    polled: tuple[str, ...] = ()
 
     def observe(self, desired: Sequence[Desired]) -> list[Observation]:
         shown = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
@@ -98,12 +99,12 @@ class Scripted:
         return self.refusal
 
     def notices(self) -> tuple[str, ...]:
-        return self.said
+        return self.polled
 
 
 @dataclass
 class History:
-    """A repository in which LATER contains OURS and BEFORE does not (`systems.Repository`, as far as following goes)."""
+    """A repository in which LATER contains OURS and BEFORE does not (`ports.Repository`, as far as following goes)."""
 
     known: Mapping[str, bool | None] = field(default_factory=lambda: {BEFORE: False, LATER: True})
     questions: list[str] = field(default_factory=list)
@@ -133,8 +134,8 @@ def run(
     cluster: Scripted, *, timeout_s: float = 60.0, repository: History | None = None
 ) -> tuple[Followed, Quiet]:
     progress = Quiet()
-    lineage = Lineage(repository or History(), Choice(), cluster.clock)
-    (followed,) = follow([DESIRED], [cluster], lineage, cluster.clock, timeout_s, progress)
+    revisions = Revisions(repository or History(), Choice(), cluster.clock)
+    (followed,) = follow([DESIRED], [cluster], revisions, cluster.clock, timeout_s, progress)
     return followed, progress
 
 
@@ -158,14 +159,14 @@ def test_the_source_is_asked_to_fetch_once_and_nothing_else() -> None:
 
 def test_what_is_already_on_the_branch_is_not_asked_for() -> None:
     cluster = Scripted([look(OURS, NEW)], HandClock())
-    lineage = Lineage(History(trees={OURS: {}}), Choice(), cluster.clock)
-    follow([replace(DESIRED, revision=None)], [cluster], lineage, cluster.clock, 0.0, Quiet())
+    revisions = Revisions(History(trees={OURS: {}}), Choice(), cluster.clock)
+    follow([replace(DESIRED, revision=None)], [cluster], revisions, cluster.clock, 0.0, Quiet())
     assert cluster.asked == []
 
 
 def test_a_missing_permission_to_ask_is_said_once_and_waited_out() -> None:
     cluster = Scripted(
-        [look(BEFORE, OLD), look(OURS, NEW)], HandClock(), refusal="forbidden", said=("polling",)
+        [look(BEFORE, OLD), look(OURS, NEW)], HandClock(), refusal="forbidden", polled=("polling",)
     )
     followed, progress = run(cluster)
     assert followed.verdict.outcome is Outcome.READY
@@ -177,7 +178,7 @@ def test_a_missing_permission_to_ask_is_said_once_and_waited_out() -> None:
 
 def test_weather_costs_time_and_nothing_else() -> None:
     clock = HandClock()
-    weather = [Transient("connection refused"), Transient("429", retry_after_s=7.0), Transient("503")]
+    weather = [Transient("east: connection refused"), Transient("429", retry_after_s=7.0), Transient("503")]
     followed, progress = run(Scripted([look(BEFORE, OLD), *weather, look(OURS, NEW)], clock))
     assert followed.verdict.outcome is Outcome.READY
     assert clock.time == 5.0 + 1.0 + 7.0 + 1.0
@@ -289,18 +290,18 @@ def test_several_clusters_are_followed_at_once_each_with_its_own_verdict() -> No
     east = Scripted([look(OURS, NEW)], HandClock(), name="east")
     west = Scripted([NoAccess("west: 401 Unauthorized")], HandClock(), name="west")
     progress = Quiet()
-    lineage = Lineage(History(), Choice(), east.clock)
-    followed = follow([DESIRED], [east, west], lineage, east.clock, 60.0, progress)
-    assert [(one.label, one.verdict.outcome) for one in followed] == [
+    revisions = Revisions(History(), Choice(), east.clock)
+    followed = follow([DESIRED], [east, west], revisions, east.clock, 60.0, progress)
+    assert [(each.label, each.verdict.outcome) for each in followed] == [
         ("web in east", Outcome.READY),
         ("web in west", Outcome.UNKNOWN),
     ]
 
 
-def test_lineage_may_be_asked_from_several_threads() -> None:
+def test_revisions_may_be_asked_from_several_threads() -> None:
     history = History()
-    lineage = Lineage(history, Choice(), HandClock())
-    threads = [threading.Thread(target=lineage.facts, args=(DESIRED, [BEFORE])) for _ in range(8)]
+    revisions = Revisions(history, Choice(), HandClock())
+    threads = [threading.Thread(target=revisions.facts, args=(DESIRED, [BEFORE])) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -340,17 +341,19 @@ def test_hundreds_of_sites_ask_git_once_for_the_same_two_commits() -> None:
     history = History()
     cluster = Scripted([look(BEFORE, OLD)], HandClock())
     desired = [replace(DESIRED, site=f"site-{number}") for number in range(200)]
-    lineage = Lineage(history, Choice(), cluster.clock)
-    follow(desired, [cluster], lineage, cluster.clock, 0.0, Quiet())
+    revisions = Revisions(history, Choice(), cluster.clock)
+    follow(desired, [cluster], revisions, cluster.clock, 0.0, Quiet())
     assert history.questions == [BEFORE]
 
 
 def test_the_timeline_goes_with_the_verdict_and_says_what_hung() -> None:
     ready, _ = run(Scripted([look(BEFORE, OLD), look(OURS, NEW)], HandClock()))
-    assert [(one.name, one.seconds) for one in ready.timeline] == [
+    assert [(moment.name, moment.seconds) for moment in ready.timeline] == [
         ("fetched", 5.0),
         ("applied", 0.0),
         ("ready", 0.0),
     ]
     late, _ = run(Scripted([look(BEFORE, OLD)], HandClock()), timeout_s=12.0)
-    assert [(one.name, one.seconds, one.is_open) for one in late.timeline] == [("fetched", 12.0, True)]
+    assert [(moment.name, moment.seconds, moment.is_open) for moment in late.timeline] == [
+        ("fetched", 12.0, True)
+    ]

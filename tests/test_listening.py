@@ -1,4 +1,4 @@
-"""Following by commit statuses: the loop, its clock and its words."""
+"""Following by commit statuses: how often GitHub is asked, and what is made of its answers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,8 +7,8 @@ from platforms import HandClock, Quiet
 from test_statuses import BEFORE, DESIRED, LATER, NEW, NEWER, OTHER_CLUSTER, OURS, WEB, failure, success
 
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
-from bumper.follow.cluster import Followed
 from bumper.follow.commit_statuses import Awaited, listen
+from bumper.follow.loop import Followed
 from bumper.observation import Desired, RevisionFacts
 from bumper.ports import Announced, CommitStatus
 from bumper.rollout.statuses import Proof
@@ -16,7 +16,7 @@ from bumper.rollout.statuses import Proof
 
 @dataclass
 class Scripted:
-    """A branch whose answers come in this order, the last one for ever (`listening.Branch`)."""
+    """A branch whose answers come in this order, the last one for ever (`ports.StatusBranch`)."""
 
     answers: list[Sequence[Announced] | BumpError]
     asked: list[frozenset[str]] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Scripted:
 
 @dataclass
 class Known:
-    """What git knows (`lineage.Facts`): OURS and LATER contain our commit, LATER holds `later`."""
+    """What git knows (`ports.Facts`): OURS and LATER contain our commit, LATER holds `later`."""
 
     later: object = NEW
     asked: list[str] = field(default_factory=list)
@@ -169,7 +169,7 @@ def test_several_sites_have_a_verdict_each() -> None:
     followed = listen(
         [Awaited(DESIRED, Proof()), Awaited(api, Proof())], branch, Known(), HandClock(), 60.0, Quiet()
     )
-    assert [(one.site, one.verdict.outcome) for one in followed] == [
+    assert [(each.site, each.verdict.outcome) for each in followed] == [
         ("web", Outcome.READY),
         ("api", Outcome.FAILED),
     ]

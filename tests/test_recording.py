@@ -12,8 +12,9 @@ from platforms import HandClock, Quiet
 from test_follow import BEFORE, DESIRED, NEW, OLD, OURS, History, Scripted, look
 
 from bumper.errors import NoAccess, Outcome, Transient, UsageError
-from bumper.follow.cluster import Followed, follow
-from bumper.follow.revisions import Lineage
+from bumper.follow.cluster import follow
+from bumper.follow.loop import Followed
+from bumper.follow.revisions import Revisions
 from bumper.objects import ObjectKey
 from bumper.recording import NoFacts, Player, Recorder, Subject, read, strip
 from bumper.recording.encoding import decode_desired, encode_desired
@@ -39,8 +40,8 @@ def recorded(*clusters: Scripted, timeout_s: float = 60.0) -> tuple[list[Followe
     recorder = Recorder(lines.append, clock)
     progress = Quiet()
     recorder.begin([one.name for one in clusters], timeout_s, [subject()], started_s=0.0)
-    lineage = Lineage(History(), Choice(), recorder.clock)
-    followed = follow([DESIRED], clusters, lineage, recorder.clock, timeout_s, progress, recorder)
+    revisions = Revisions(History(), Choice(), recorder.clock)
+    followed = follow([DESIRED], clusters, revisions, recorder.clock, timeout_s, progress, recorder)
     recorder.end()
     return followed, progress, lines
 
@@ -71,7 +72,7 @@ WEATHER = [Transient("connection refused"), Transient("429", retry_after_s=7.0)]
 )
 def test_replaying_gives_the_same_verdict_timeline_and_progress(looks: list[Any], outcome: Outcome) -> None:
     followed, progress, lines = recorded(
-        Ticking(list(looks), HandClock(), refusal="forbidden", said=("polling",))
+        Ticking(list(looks), HandClock(), refusal="forbidden", polled=("polling",))
     )
     assert followed[0].verdict.outcome is outcome
     again, heard, player = replayed(lines)
@@ -87,6 +88,27 @@ def test_several_contexts_are_replayed_one_after_the_other() -> None:
     followed, _, lines = recorded(east, west)
     again, _, _ = replayed(lines)
     assert [(one.label, one.verdict) for one in again] == [(one.label, one.verdict) for one in followed]
+
+
+class Polling(Ticking):
+    """A cluster of which it is known only after a while that it can't be watched."""
+
+    def wait(self, timeout_s: float) -> bool:
+        super().wait(timeout_s)
+        if self.clock.time > 3.0:
+            self.polled = ("polling",)
+        return False
+
+
+def test_what_was_noticed_while_waiting_in_steps_is_replayed() -> None:
+    east = Polling([look(BEFORE, OLD), look(OURS, NEW)], HandClock(), name="east")
+    west = Ticking([NoAccess("west: 401 Unauthorized")], HandClock(), name="west")
+    followed, progress, lines = recorded(east, west)
+    assert followed[0].verdict.outcome is Outcome.READY
+    assert ("notice", "polling") in progress.heard
+    again, heard, _ = replayed(lines)
+    assert [each.verdict for each in again] == [each.verdict for each in followed]
+    assert ("notice", "polling") in heard.heard
 
 
 def test_a_recording_that_was_cut_off_says_so_instead_of_a_verdict() -> None:

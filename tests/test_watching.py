@@ -1,4 +1,4 @@
-"""Looking again and again: real git and the sandbox's cluster, and what is shown while one of them is away."""
+"""Looking again and again: real git and the sandbox's cluster, and what is shown while either is away."""
 
 import os
 import threading
@@ -40,7 +40,7 @@ def watcher(stack: Stack, remote: Remote) -> Iterator[Watcher]:
         Watcher([cluster], remote, SystemClock(), "main", site=SITE, fetch_s=0.2) as opened,
     ):
         yield opened
-    left = [one.name for one in threading.enumerate() if one.name.startswith(("watch ", "kube "))]
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith(("watch ", "kube "))]
     assert left == []
 
 
@@ -56,8 +56,8 @@ def until(pictures: Iterator[Picture | None], seen: Callable[[Picture], bool]) -
 
 
 def row(picture: Picture) -> Row:
-    (one,) = picture.rows
-    return one
+    (only,) = picture.rows
+    return only
 
 
 def push(stack: Stack, remote: Remote, tag: str) -> str:
@@ -74,12 +74,14 @@ def test_a_commit_of_somebody_else_is_seen_and_followed(
     stack: Stack, remote: Remote, watcher: Watcher
 ) -> None:
     pictures = watcher.pictures(tick_s=0.05)
-    until(pictures, lambda one: row(one).word == "ready")
+    until(pictures, lambda picture: row(picture).word == "ready")
     pushed = push(stack, remote, "abc0001")
-    wanted = until(pictures, lambda one: one.tip.sha == pushed)
+    wanted = until(pictures, lambda picture: picture.tip.sha == pushed)
     assert row(wanted).image
     assert row(wanted).image.tag == "abc0001"  # type: ignore[union-attr]
-    ready = until(pictures, lambda one: row(one).word == "ready" and row(one).state.running == ("abc0001",))
+    ready = until(
+        pictures, lambda picture: row(picture).word == "ready" and row(picture).state.running == ("abc0001",)
+    )
     assert ready.problems == ()
 
 
@@ -87,31 +89,31 @@ def test_git_that_is_away_is_said_and_the_cluster_is_shown_all_the_same(
     stack: Stack, watcher: Watcher
 ) -> None:
     pictures = watcher.pictures(tick_s=0.05)
-    until(pictures, lambda one: row(one).word == "ready")
+    until(pictures, lambda picture: row(picture).word == "ready")
     stack.git.faults.outage = True
     try:
-        away = until(pictures, lambda one: bool(one.problems))
+        away = until(pictures, lambda picture: bool(picture.problems))
     finally:
         stack.git.faults.outage = False
     assert row(away).word == "ready"
     assert away.problems[0].startswith(f"git: {stack.url}: ")
     assert away.problems[0].endswith("what is wanted may be out of date")
-    until(pictures, lambda one: not one.problems)
+    until(pictures, lambda picture: not picture.problems)
 
 
 def test_a_cluster_that_is_away_is_unknown_until_it_is_back(stack: Stack, watcher: Watcher) -> None:
     pictures = watcher.pictures(tick_s=0.05)
-    until(pictures, lambda one: row(one).word == "ready")
+    until(pictures, lambda picture: row(picture).word == "ready")
     token, stack.cluster.api.token = stack.cluster.api.token, "another"
     try:
-        away = until(pictures, lambda one: row(one).word == "unknown")
+        away = until(pictures, lambda picture: row(picture).word == "unknown")
     finally:
         stack.cluster.api.token = token
     assert row(away).image, "what git wants is known"
-    until(pictures, lambda one: row(one).word == "ready")
+    until(pictures, lambda picture: row(picture).word == "ready")
 
 
 def test_a_tick_without_news_is_none(watcher: Watcher) -> None:
     pictures = watcher.pictures(tick_s=0.05)
-    until(pictures, lambda one: row(one).word == "ready")
+    until(pictures, lambda picture: row(picture).word == "ready")
     assert None in [next(pictures) for _ in range(20)]

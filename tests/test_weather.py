@@ -12,8 +12,9 @@ from test_follow import History
 from benchmarks.fleet import AFTER, BEFORE, Fleet
 from bumper.app.wiring import SystemClock
 from bumper.errors import Outcome
-from bumper.follow.cluster import Followed, follow
-from bumper.follow.revisions import Lineage
+from bumper.follow.cluster import follow
+from bumper.follow.loop import Followed
+from bumper.follow.revisions import Revisions
 from bumper.request import Choice
 from bumper.systems.kube import Cluster
 
@@ -62,8 +63,8 @@ def run(fleet: Fleet, stage: Stage, clock: SystemClock, timeout_s: float = 60.0)
     stage.fleet, stage.left = fleet, set(fleet.names)
     history = History(known={BEFORE.sha: False, AFTER.sha: True})
     with Cluster(None, fleet.environ(), clock, TIMEOUTS) as cluster:
-        lineage = Lineage(history, Choice(), clock)
-        return follow(list(fleet.desired()), [cluster], lineage, clock, timeout_s, stage)
+        revisions = Revisions(history, Choice(), clock)
+        return follow(list(fleet.desired()), [cluster], revisions, clock, timeout_s, stage)
 
 
 def rotate(fleet: Fleet) -> None:
@@ -93,8 +94,8 @@ WEATHER: dict[str, Callable[[Fleet], object]] = {
 def test_weather_changes_nothing_but_the_time(weather: str, clock: SystemClock) -> None:
     with Fleet(1) as fleet:
         stage = Stage(between=WEATHER[weather])
-        (one,) = run(fleet, stage, clock)
-    assert (one.verdict.outcome, one.verdict.reason) == (Outcome.READY, "Ready")
+        (followed,) = run(fleet, stage, clock)
+    assert (followed.verdict.outcome, followed.verdict.reason) == (Outcome.READY, "Ready")
     assert [heard[2] for heard in stage.heard if heard[0] == "done"] == ["fetched", "applied", "rolled out"]
 
 
@@ -102,18 +103,18 @@ def test_a_permission_that_is_missing_is_one_line(clock: SystemClock) -> None:
     with Fleet(1) as fleet:
         stage = Stage()
         fleet.api.forbid("patch", "gitrepositories")
-        (one,) = run(fleet, stage, clock)
-    assert one.verdict.outcome is Outcome.READY
-    said = [heard[1] for heard in stage.heard if heard[0] == "notice"]
-    assert len([text for text in said if "could not be asked to fetch now" in text]) == 1
+        (followed,) = run(fleet, stage, clock)
+    assert followed.verdict.outcome is Outcome.READY
+    notices = [heard[1] for heard in stage.heard if heard[0] == "notice"]
+    assert len([text for text in notices if "could not be asked to fetch now" in text]) == 1
 
 
 def test_an_api_that_stays_away_is_unknown(clock: SystemClock) -> None:
     with Fleet(1) as fleet:
         stage = Stage()
         fleet.api.fail_next(503, 100_000)
-        (one,) = run(fleet, stage, clock, timeout_s=0.3)
-    assert (one.verdict.outcome, one.verdict.reason) == (Outcome.UNKNOWN, "ClusterUnreachable")
+        (followed,) = run(fleet, stage, clock, timeout_s=0.3)
+    assert (followed.verdict.outcome, followed.verdict.reason) == (Outcome.UNKNOWN, "ClusterUnreachable")
 
 
 def test_two_hundred_sites_are_followed_by_one_process_over_few_connections(clock: SystemClock) -> None:
@@ -122,12 +123,14 @@ def test_two_hundred_sites_are_followed_by_one_process_over_few_connections(cloc
     def count(fleet: Fleet) -> None:
         nonlocal most, threads
         most = max(most, fleet.api.connections())
-        threads = max(threads, len([one for one in threading.enumerate() if one.name.startswith("kube ")]))
+        threads = max(
+            threads, len([thread for thread in threading.enumerate() if thread.name.startswith("kube ")])
+        )
 
     with Fleet(200) as fleet:
         followed = run(fleet, Stage(between=count), clock)
         asked = sum(fleet.api.requests().values())
-    assert {one.verdict.outcome for one in followed} == {Outcome.READY}
+    assert {each.verdict.outcome for each in followed} == {Outcome.READY}
     assert len(followed) == 200
     # One stream for each kind (six of them), and those that read at the same time.
     assert most <= 16

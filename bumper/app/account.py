@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bumper.errors import Outcome
-from bumper.follow.cluster import Followed
+from bumper.follow.loop import Followed
 from bumper.progress import Journal
 from bumper.publish import report
 from bumper.publish.report import Report, SiteReport

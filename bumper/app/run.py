@@ -16,7 +16,7 @@ from bumper.deploy import pipeline
 from bumper.deploy.image_policy import Nodes
 from bumper.deploy.pipeline import Amend, Change, Guard, Landed, Plan
 from bumper.errors import BumpError, Outcome
-from bumper.follow.cluster import Followed
+from bumper.follow.loop import Followed
 from bumper.image import ImageManifest
 from bumper.observation import Desired
 from bumper.platform import overrides

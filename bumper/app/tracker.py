@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from bumper.app.wiring import Assembly
 from bumper.commands import options
-from bumper.follow.cluster import Followed, follow
+from bumper.follow.cluster import follow
 from bumper.follow.commit_statuses import Awaited, listen
-from bumper.follow.revisions import Lineage
+from bumper.follow.loop import Followed
+from bumper.follow.revisions import Revisions
 from bumper.platform import Target
 from bumper.progress import Journal
 from bumper.recording import Subject
@@ -41,7 +42,7 @@ class Following:
     ) -> list[Followed]:
         """The verdicts of all subjects, which stand on one revision; `targets` are where git holds them, in the same order."""
         arguments, clock = self._parts.arguments, self._parts.clock
-        lineage = Lineage(repository, options.choice(arguments), clock)
+        revisions = Revisions(repository, options.choice(arguments), clock)
         if self._branch:
             awaited = [
                 Awaited.of(subject.desired, target) for subject, target in zip(subjects, targets, strict=True)
@@ -49,7 +50,7 @@ class Following:
             return listen(
                 awaited,
                 self._branch,
-                lineage,
+                revisions,
                 clock,
                 arguments.timeout,
                 journal,
@@ -65,7 +66,7 @@ class Following:
                 notices=journal.notices,
             )
         desired = [subject.desired for subject in subjects]
-        followed = follow(desired, self.clusters, lineage, clock, arguments.timeout, journal, recorder)
+        followed = follow(desired, self.clusters, revisions, clock, arguments.timeout, journal, recorder)
         if recorder:
             recorder.end()
         return followed

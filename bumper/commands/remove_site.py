@@ -15,7 +15,8 @@ from bumper.commands.new_site import pushing
 from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.deploy.hold import annotations
 from bumper.errors import Outcome, Refused, UsageError, worst_exit_code
-from bumper.follow.removal import Departed, depart
+from bumper.follow.loop import Followed
+from bumper.follow.removal import follow_removal
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
@@ -86,7 +87,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             if arguments.dry_run:
                 terminal.write(report.diff_lines(plan.diff()))
                 return _finish(
-                    plan, None, [Departed("", arguments.name, _planned(plan))], terminal, arguments, context
+                    plan, None, [_followed(arguments.name, _planned(plan))], terminal, arguments, context
                 )
             if not arguments.yes and not _agrees(arguments.name, terminal, context):
                 raise Refused(f"{arguments.name}: not removed", hint="only the word yes removes it")
@@ -146,14 +147,14 @@ def _departed(
     parts: Assembly,
     arguments: argparse.Namespace,
     journal: Journal,
-) -> list[Departed]:
+) -> list[Followed]:
     removal, name = landed.plan.removal, arguments.name
     if arguments.no_wait:
         message = f"{name} is off the branch as of {landed.revision.short}; not followed"
-        return [Departed("", name, Verdict(Outcome.PUSHED, "Pushed", message))]
+        return [_followed(name, Verdict(Outcome.PUSHED, "Pushed", message))]
     if removal.why_kept:
         message = f"{name} is off the branch as of {landed.revision.short}; nothing in the cluster goes"
-        return [Departed("", name, Verdict(Outcome.PUSHED, "NotPruned", message, hint=removal.why_kept))]
+        return [_followed(name, Verdict(Outcome.PUSHED, "NotPruned", message, hint=removal.why_kept))]
     site = removal.site
     workload = next((one.key for one in removal.deleted if one.key.kind == "Deployment"), _NOTHING)
     desired = Desired(
@@ -166,7 +167,12 @@ def _departed(
         workload=workload,
         container="",
     )
-    return depart(desired, clusters, parts.clock, arguments.timeout, journal)
+    return follow_removal(desired, clusters, parts.clock, arguments.timeout, journal)
+
+
+def _followed(name: str, verdict: Verdict) -> Followed:
+    """The site without a look at any cluster."""
+    return Followed(name, "", name, verdict)
 
 
 def _planned(plan: Plan) -> Verdict:
@@ -177,7 +183,7 @@ def _planned(plan: Plan) -> Verdict:
 def _finish(
     plan: Plan,
     revision: Revision | None,
-    departed: Sequence[Departed],
+    departed: Sequence[Followed],
     terminal: Terminal,
     arguments: argparse.Namespace,
     context: Context,
@@ -193,7 +199,7 @@ def _finish(
     return code
 
 
-def _lines(one: Departed, *, several: bool) -> list[Line]:
+def _lines(one: Followed, *, several: bool) -> list[Line]:
     verdict = one.verdict
     name = (Span(f"{one.label}: ", "strong"),) if several else ()
     title = verdict.outcome.value.replace("-", " ").capitalize()
@@ -202,7 +208,7 @@ def _lines(one: Departed, *, several: bool) -> list[Line]:
 
 
 def _as_data(
-    plan: Plan, revision: Revision | None, departed: Sequence[Departed], code: int
+    plan: Plan, revision: Revision | None, departed: Sequence[Followed], code: int
 ) -> dict[str, Any]:
     removal = plan.removal
     return {

@@ -9,7 +9,7 @@ from bumper.app.context import Context
 from bumper.app.wiring import Assembly
 from bumper.commands import options
 from bumper.errors import EXIT_INTERRUPTED, UsageError
-from bumper.follow.revisions import Lineage
+from bumper.follow.revisions import Revisions
 from bumper.ports import Cluster
 from bumper.request import Choice
 from bumper.revision import Revision
@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         repository = parts.repository()
         tip = Revision(arguments.branch, repository.fetch(arguments.branch))
         entries = sites.read(repository.tree(tip.sha), tip, arguments.site or "", choice)
-        lineage = Lineage(repository, choice, parts.clock)
-        rows = [row for cluster in clusters for row in look.look(cluster, entries, lineage, parts.clock)]
+        revisions = Revisions(repository, choice, parts.clock)
+        rows = look.look(clusters, entries, revisions, parts.clock)
         shown = Overview(tip, tuple(rows), datetime.now(UTC), _notices(clusters))
         terminal.close()
         if arguments.output == "json":

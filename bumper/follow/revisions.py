@@ -18,7 +18,7 @@ from bumper.revision import Revision
 ASK_AGAIN_S = 5.0
 
 
-class Lineage:
+class Revisions:
     """The facts of one repository. May be asked from several threads."""
 
     def __init__(self, repository: Repository, choice: Choice, clock: Clock) -> None:

@@ -87,9 +87,9 @@ class PlayedCluster:
         return [seen[site.site] for site in desired]
 
     def wait(self, timeout_s: float) -> bool:
-        # A recording of another version may have looked sooner or later than this one would.
-        if self._left and "asked_s" not in self._left[-1] and (entry := self._take("at_s")):
-            self._set(entry)
+        # A recording of another version may have looked sooner or later than this one would; a wait in steps was one wait.
+        while self._left and "at_s" in self._left[-1] and "asked_s" not in self._left[-1]:
+            self._set(self._left.pop())
         return True
 
     def request_fetch(self, source: ObjectKey) -> str:
