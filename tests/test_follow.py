@@ -9,7 +9,7 @@ import trees
 from platforms import HandClock, Quiet
 from trees import MemoryTree
 
-from bumper.errors import NoAccess, Outcome, Transient
+from bumper.errors import NoAccess, Outcome, Transient, Unreachable
 from bumper.follow.cluster import follow
 from bumper.follow.loop import Followed
 from bumper.follow.revisions import Revisions
@@ -344,6 +344,40 @@ def test_hundreds_of_sites_ask_git_once_for_the_same_two_commits() -> None:
     revisions = Revisions(history, Choice(), cluster.clock)
     follow(desired, [cluster], revisions, cluster.clock, 0.0, Quiet())
     assert history.questions == [BEFORE]
+
+
+@dataclass
+class Gone(History):
+    """A repository that does not have the commits it is asked for."""
+
+    known: Mapping[str, bool | None] = field(default_factory=lambda: {BEFORE: None})
+    fetched: list[str] = field(default_factory=list)
+
+    def tree(self, commit: str) -> Tree:
+        self.fetched.append(commit)
+        raise Unreachable(f"{commit}: not there")
+
+
+def test_hundreds_of_sites_ask_git_as_often_as_one_for_a_commit_that_it_does_not_have() -> None:
+    def asked(sites: int) -> tuple[int, int]:
+        history, cluster = Gone(), Scripted([look(BEFORE, OLD)], HandClock())
+        desired = [replace(DESIRED, site=f"site-{number}") for number in range(sites)]
+        follow(desired, [cluster], Revisions(history, Choice(), cluster.clock), cluster.clock, 20.0, Quiet())
+        return len(history.questions), len(history.fetched)
+
+    assert asked(sites=200) == asked(sites=1) == (5, 5), "once at each look, five seconds apart"
+
+
+def test_what_git_did_not_answer_is_known_once_it_does() -> None:
+    history, clock = Gone(), HandClock()
+    revisions = Revisions(history, Choice(), clock)
+    assert revisions.facts(DESIRED, [BEFORE])[BEFORE].includes_commit is None
+    history.known = {BEFORE: False}
+    other = replace(DESIRED, site="other")
+    assert revisions.facts(other, [BEFORE])[BEFORE].includes_commit is None
+    clock.sleep(5.0)
+    assert revisions.facts(other, [BEFORE])[BEFORE].includes_commit is False
+    assert revisions.facts(DESIRED, [BEFORE])[BEFORE].includes_commit is False
 
 
 def test_the_timeline_goes_with_the_verdict_and_says_what_hung() -> None:
