@@ -24,19 +24,24 @@ _PLATFORM = {"os": "linux", "architecture": "amd64"}
 
 
 class Puller:
-    """A node's image puller (`pulls.Pull`), with the name and password of a registry user."""
+    """A node's image puller (`pulls.Pull`), with the name and password of a registry user.
 
-    def __init__(self, user: str, password: str) -> None:
+    `mirror` is a registry that is asked in the place of every other; without one each image's own registry is asked.
+    """
+
+    def __init__(self, user: str, password: str, mirror: str = "") -> None:
         self._login = httpx.BasicAuth(user, password)
+        self._mirror = mirror
 
     def __call__(self, image: ImageReference) -> Pulled | PullError:
         name = image.digest or image.tag or "latest"
-        url = f"http://{image.registry}/v2/{image.path}/manifests/{name}"
+        registry = self._mirror or image.registry
+        url = f"http://{registry}/v2/{image.path}/manifests/{name}"
         with httpx.Client(headers={"Accept": _ACCEPT}, timeout=5.0, trust_env=False) as client:
             try:
                 return self._pull(client, image, url)
             except httpx.TransportError:
-                return pulls.unreachable(image, url, image.registry)
+                return pulls.unreachable(image, url, registry)
 
     def _pull(self, client: httpx.Client, image: ImageReference, url: str) -> Pulled | PullError:
         head = client.head(url)
