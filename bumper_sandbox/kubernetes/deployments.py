@@ -3,7 +3,7 @@
 Law: a Deployment becomes new ReplicaSets, scaled so that never more than maxSurge pods are too many and never fewer than
 replicas - maxUnavailable are available; conditions and counts are written in the form and order of kube-controller-manager.
 Source: k8s.io/kubernetes v1.35.4 pkg/controller/deployment (sync.go, rolling.go, recreate.go, progress.go, util/deployment_util.go).
-Not played: pausing, rollback annotations, proportional scaling in the middle of a rollout, adoption of foreign ReplicaSets.
+Not played: rollback annotations, proportional scaling in the middle of a rollout, adoption of foreign ReplicaSets.
 """
 
 import math
@@ -42,6 +42,7 @@ _NOT_COPIED = (
     "kubectl.kubernetes.io/last-applied-configuration",
 )
 _NO_DEADLINE = 2**31 - 1
+_PAUSED, _RESUMED, _LATE = "DeploymentPaused", "DeploymentResumed", "ProgressDeadlineExceeded"
 
 
 class DeploymentController:
@@ -89,6 +90,9 @@ class DeploymentController:
         owned.sort(key=_revision_of)
         new = next((one for one in owned if _same_template(one, deployment)), None)
         old = [one for one in owned if one is not new]
+        yield from self._note_pause(deployment)
+        if deployment["spec"].get("paused"):
+            return (yield from self._hold(deployment, new, old))
         if deployment["spec"]["strategy"]["type"] == "Recreate" and (
             yield from self._empty(deployment, old, new)
         ):
@@ -101,6 +105,31 @@ class DeploymentController:
         if not scaled and complete(deployment, deployment["status"]):
             self._clean_up(deployment, old)
         return (yield from self._sync_status(deployment, new, old))
+
+    def _note_pause(self, deployment: Manifest) -> Task:
+        """Says in the Progressing condition that a pause began or ended, unless that speaks of a deadline that has passed."""
+        reason = (condition(deployment["status"], "Progressing") or {}).get("reason", "")
+        is_paused = bool(deployment["spec"].get("paused"))
+        if not _deadline_s(deployment) or reason == _LATE or is_paused == (reason == _PAUSED):
+            return
+        wanted, text = (_PAUSED, "Deployment is paused") if is_paused else (_RESUMED, "Deployment is resumed")
+        self._set(deployment["status"], deployment, "Progressing", "Unknown", wanted, text)
+        yield from self._write_status(deployment, deployment["status"])
+
+    def _hold(self, deployment: Manifest, new: Manifest | None, old: list[Manifest]) -> Reconcile:
+        """While it is paused: the size is kept, the template is not rolled out."""
+        replica_sets = [*old, *([new] if new else [])]
+        running = [replica_set for replica_set in replica_sets if replica_set["spec"]["replicas"]]
+        # Several at once, in the middle of a rollout, are scaled in proportion: not played.
+        if len(running) < 2 and replica_sets:
+            resized = running[0] if running else new or old[-1]
+            yield from self._resize(deployment, resized, deployment["spec"]["replicas"])
+        self._clean_up(deployment, old)
+        status = rolled_status(deployment, new, old)
+        self._set_available(status, deployment)
+        if status != deployment["status"]:
+            yield from self._write_status(deployment, status)
+        return None
 
     def _empty(self, deployment: Manifest, old: list[Manifest], new: Manifest | None) -> Any:
         """For Recreate: takes the old pods away first; whether it still waits for that."""
@@ -238,7 +267,7 @@ class DeploymentController:
             self._set(status, deployment, "Progressing", "True", "ReplicaSetUpdated", text, renew=True)
         elif not was_complete and self._since_progress_s(deployment) > deadline_s:
             text = f'ReplicaSet "{name}" has timed out progressing.'
-            self._set(status, deployment, "Progressing", "False", "ProgressDeadlineExceeded", text)
+            self._set(status, deployment, "Progressing", "False", _LATE, text)
 
     def _check_again_s(self, deployment: Manifest, status: Manifest, deadline_s: float) -> float | None:
         current = condition(status, "Progressing")

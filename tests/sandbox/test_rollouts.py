@@ -141,6 +141,28 @@ def test_scaling_and_deleting(cluster: VirtualCluster) -> None:
     assert not cluster.store.select(REPLICA_SET)[0]
 
 
+def test_a_paused_deployment_keeps_its_template_and_takes_its_size(cluster: VirtualCluster) -> None:
+    create(cluster, "1")
+    change(cluster, "2", paused=True, replicas=3)
+    cluster.pass_s(30)
+    assert tags(cluster) == ["1", "1", "1"]
+    assert progress(cluster) == "DeploymentPaused"
+    status = web(cluster)["status"]
+    assert status["observedGeneration"] == web(cluster)["metadata"]["generation"]
+    assert "updatedReplicas" not in status
+    change(cluster, "2", paused=False, replicas=3)
+    cluster.until(lambda: progress(cluster) == "NewReplicaSetAvailable")
+    cluster.pass_s(40)
+    assert tags(cluster) == ["2", "2", "2"]
+
+
+def test_a_deployment_that_is_born_paused_makes_nothing(cluster: VirtualCluster) -> None:
+    cluster.store.create(DEPLOYMENT, manifest("1", paused=True))
+    cluster.pass_s(30)
+    assert tags(cluster) == []
+    assert progress(cluster) == "DeploymentPaused"
+
+
 def test_a_namespace_takes_everything_along(cluster: VirtualCluster) -> None:
     create(cluster)
     cluster.store.delete(NAMESPACE, "", WEB)
