@@ -18,10 +18,10 @@ from bumper_sandbox.cluster import Cluster
 from bumper_sandbox.flux.bootstrap import COMPONENTS, COMPONENTS_FILE
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.images import images, values
-from bumper_sandbox.kubernetes import pulls
+from bumper_sandbox.kubernetes import image_pull
+from bumper_sandbox.kubernetes.containerd import Puller
+from bumper_sandbox.kubernetes.image_pull import Pulled, PullError
 from bumper_sandbox.kubernetes.kubelet import Behaviour
-from bumper_sandbox.kubernetes.puller import Puller
-from bumper_sandbox.kubernetes.pulls import Pulled, PullError
 from bumper_sandbox.registry.server import RegistryServer
 
 REPOSITORY = "platform.git"
@@ -86,7 +86,7 @@ class Stack:
 
     def _pull(self, image: ImageReference) -> Pulled | PullError:
         # A registry with replicas answers one client with an image that another one does not see yet.
-        return pulls.not_found(image) if image.tag in self.not_replicated else self._puller(image)
+        return image_pull.not_found(image) if image.tag in self.not_replicated else self._puller(image)
 
     def child_environ(self) -> dict[str, str]:
         """What a program needs to reach all three, and nothing of the user's own access to real ones."""

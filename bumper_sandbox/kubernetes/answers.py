@@ -10,10 +10,10 @@ from typing import Any, Protocol, cast
 
 from bumper_sandbox.kubernetes import discovery, failures, rights, routes, watches
 from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.json_values import merge_patch
 from bumper_sandbox.kubernetes.kinds import POD
 from bumper_sandbox.kubernetes.routes import Query, Route
 from bumper_sandbox.kubernetes.store import Manifest, Store
-from bumper_sandbox.kubernetes.values import merge_patch
 
 # The log of a container: (pod, container or empty for the only one, whether of the instance before).
 Logs = Callable[[Manifest, str, bool], str]

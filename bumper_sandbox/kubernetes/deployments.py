@@ -10,13 +10,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bumper_sandbox.flux.source import WRITE_S, Key, key_of
 from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.json_values import copied
 from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, POD, REPLICA_SET
 from bumper_sandbox.kubernetes.loop import Loop, Reconcile, Task, WorkQueue
 from bumper_sandbox.kubernetes.owners import hash_of, is_owned, owner_of, reference_to
 from bumper_sandbox.kubernetes.recorder import Recorder
-from bumper_sandbox.kubernetes.rollouts import (
+from bumper_sandbox.kubernetes.rolling_update import (
     complete,
     condition,
     copied_status,
@@ -27,8 +27,7 @@ from bumper_sandbox.kubernetes.rollouts import (
     set_condition,
     surge,
 )
-from bumper_sandbox.kubernetes.store import Change, Manifest, Store
-from bumper_sandbox.kubernetes.values import copied
+from bumper_sandbox.kubernetes.store import WRITE_S, Change, Key, Manifest, Store, key_of
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"

@@ -4,14 +4,13 @@ Source: k8s.io/kubernetes v1.35.4 pkg/controller/replicaset (replica_set.go, rep
 are made or deleted, so that a new ReplicaSet first says that it has none: recorded so.
 """
 
-from bumper_sandbox.flux.source import WRITE_S, Key, key_of
 from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.json_values import copied
 from bumper_sandbox.kubernetes.kinds import POD, REPLICA_SET
 from bumper_sandbox.kubernetes.loop import Loop, Reconcile, Task, WorkQueue
 from bumper_sandbox.kubernetes.owners import is_owned, owner_of, reference_to, suffix
 from bumper_sandbox.kubernetes.recorder import Recorder
-from bumper_sandbox.kubernetes.store import Change, Manifest, Store
-from bumper_sandbox.kubernetes.values import copied
+from bumper_sandbox.kubernetes.store import WRITE_S, Change, Key, Manifest, Store, key_of
 
 # Pods that are furthest from serving go first.
 _PHASES = ("Pending", "Unknown", "Running")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bumper_sandbox.kubernetes import conditions
+from bumper_sandbox.flux import conditions
+from bumper_sandbox.kubernetes import durations
 from bumper_sandbox.kubernetes.store import Manifest
 
 NOW, LATER = "2026-11-22T12:53:00Z", "2026-11-22T12:54:00Z"
@@ -27,14 +28,14 @@ DURATIONS = [
 
 @pytest.mark.parametrize(("nanoseconds", "text"), DURATIONS)
 def test_durations_are_written_and_read_as_go_does(nanoseconds: int, text: str) -> None:
-    assert conditions.duration(nanoseconds / 1e9) == text
-    assert conditions.seconds(text) == pytest.approx(nanoseconds / 1e9)
+    assert durations.duration(nanoseconds / 1e9) == text
+    assert durations.seconds(text) == pytest.approx(nanoseconds / 1e9)
 
 
 @pytest.mark.parametrize("text", ["", "10", "1 m", "m", "1x", "-1s"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no duration"):
-        conditions.seconds(text)
+        durations.seconds(text)
 
 
 def test_the_transition_time_moves_only_with_the_state() -> None:

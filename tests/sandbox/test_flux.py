@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bumper_sandbox.flux import conditions
 from bumper_sandbox.git.server import GitServer
-from bumper_sandbox.kubernetes import conditions
 from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, EVENT, GIT_REPOSITORY, KUSTOMIZATION, NAMESPACE
 from bumper_sandbox.kubernetes.kubelet import Timing
 from bumper_sandbox.kubernetes.store import Manifest

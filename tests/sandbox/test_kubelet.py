@@ -7,8 +7,8 @@ import pytest
 
 from bumper.image import ImageReference
 from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.image_pull import Pulled, PullError, not_found
 from bumper_sandbox.kubernetes.kinds import EVENT, NAMESPACE, POD
-from bumper_sandbox.kubernetes.pulls import Pulled, PullError, not_found
 from bumper_sandbox.kubernetes.store import Manifest
 from sandbox.virtual import VirtualCluster
 

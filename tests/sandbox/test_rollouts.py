@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, NAMESPACE, POD, REPLICA_SET
-from bumper_sandbox.kubernetes.rollouts import Surge, condition, new_size, old_sizes, surge
+from bumper_sandbox.kubernetes.rolling_update import Surge, condition, new_size, old_sizes, surge
 from bumper_sandbox.kubernetes.store import Manifest
 from sandbox.virtual import VirtualCluster
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bumper.image import ImageReference
-from bumper_sandbox.kubernetes.conditions import duration
+from bumper_sandbox.kubernetes.durations import duration
 
 
 @dataclass(frozen=True)

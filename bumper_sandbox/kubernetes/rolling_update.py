@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bumper_sandbox.kubernetes.values import copied
+from bumper_sandbox.kubernetes.json_values import copied
 
 Manifest = dict[str, Any]
 

@@ -3,11 +3,10 @@
 Source: k8s.io/kubernetes v1.35.4 pkg/controller/garbagecollector (background deletion) and pkg/controller/namespace.
 """
 
-from bumper_sandbox.flux.source import key_of
 from bumper_sandbox.kubernetes.failures import Failure
 from bumper_sandbox.kubernetes.kinds import NAMESPACE
 from bumper_sandbox.kubernetes.loop import Loop
-from bumper_sandbox.kubernetes.store import Change, Store
+from bumper_sandbox.kubernetes.store import Change, Store, key_of
 
 
 class GarbageCollector:

@@ -8,8 +8,8 @@ import re
 import httpx
 
 from bumper.image import ImageReference
-from bumper_sandbox.kubernetes import pulls
-from bumper_sandbox.kubernetes.pulls import Pulled, PullError
+from bumper_sandbox.kubernetes import image_pull
+from bumper_sandbox.kubernetes.image_pull import Pulled, PullError
 
 _ACCEPT = ", ".join(
     [
@@ -24,7 +24,7 @@ _PLATFORM = {"os": "linux", "architecture": "amd64"}
 
 
 class Puller:
-    """A node's image puller (`pulls.Pull`), with the name and password of a registry user.
+    """A node's image puller (`image_pull.Pull`), with the name and password of a registry user.
 
     `mirror` is a registry that is asked in the place of every other; without one each image's own registry is asked.
     """
@@ -41,7 +41,7 @@ class Puller:
             try:
                 return self._pull(client, image, url)
             except httpx.TransportError:
-                return pulls.unreachable(image, url, registry)
+                return image_pull.unreachable(image, url, registry)
 
     def _pull(self, client: httpx.Client, image: ImageReference, url: str) -> Pulled | PullError:
         head = client.head(url)
@@ -50,11 +50,11 @@ class Puller:
             client.headers["Authorization"] = f"Bearer {token}"
             head = client.head(url)
         if head.status_code == httpx.codes.NOT_FOUND:
-            return pulls.not_found(image)
+            return image_pull.not_found(image)
         if head.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            return pulls.unauthorized(image)
+            return image_pull.unauthorized(image)
         if head.status_code != httpx.codes.OK:
-            return pulls.unexpected(image, url, f"{head.status_code} {head.reason_phrase}")
+            return image_pull.unexpected(image, url, f"{head.status_code} {head.reason_phrase}")
         return Pulled(head.headers["Docker-Content-Digest"], _size(client, url))
 
     def _token(self, client: httpx.Client, challenge: str) -> str:

@@ -7,10 +7,10 @@ Source: fluxcd/pkg runtime v0.110.1 patch/patch.go (`Helper.Patch`).
 
 from typing import Any
 
+from bumper_sandbox.kubernetes.json_values import copied
 from bumper_sandbox.kubernetes.kinds import Kind
 from bumper_sandbox.kubernetes.loop import Task
 from bumper_sandbox.kubernetes.store import Manifest, Store
-from bumper_sandbox.kubernetes.values import copied
 
 
 class Patcher:

@@ -1,19 +1,18 @@
-"""The conditions, history and durations of Flux's objects. Pure.
+"""The conditions and history of Flux's objects. Pure.
 
 Law: what is set here reads as if fluxcd/pkg had set it: the same order of conditions, the transition time kept while status, reason
 and message stay, five history entries at most. Sources: fluxcd/pkg runtime v0.110.1 (conditions/setter.go), apis/meta v1.30.1
-(history.go), and Go's time.Duration.String.
+(history.go).
 """
 
-import re
 from typing import Any
+
+from bumper_sandbox.kubernetes.durations import duration
 
 Manifest = dict[str, Any]
 
 _HISTORY_SIZE = 5
 _FIRST = {"Stalled": 0, "Reconciling": 1, "Ready": 2}
-_UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|ns|m|s)")
 
 
 def get(obj: Manifest, condition_type: str) -> Manifest | None:
@@ -89,31 +88,3 @@ def record(obj: Manifest, digest: str, outcome: str, revision: str, took_s: floa
     }
     others = [one for one in history if one is not known]
     obj.setdefault("status", {})["history"] = [entry, *others][:_HISTORY_SIZE]
-
-
-def duration(seconds: float) -> str:
-    """As Go writes it: `1m0.5s`, `30s`, `299.142449ms`."""
-    nanoseconds = round(seconds * 1e9)
-    if nanoseconds == 0:
-        return "0s"
-    for unit, size in (("ns", 1), ("µs", 1_000), ("ms", 1_000_000)):
-        if nanoseconds < size * 1000:
-            return _number(nanoseconds, size) + unit
-    minutes, rest = divmod(nanoseconds, 60_000_000_000)
-    hours, minutes = divmod(minutes, 60)
-    head = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
-    return f"{head}{_number(rest, 1_000_000_000)}s"
-
-
-def _number(nanoseconds: int, size: int) -> str:
-    whole, rest = divmod(nanoseconds, size)
-    digits = len(str(size)) - 1
-    return f"{whole}.{rest:0{digits}d}".rstrip("0").rstrip(".") if rest else str(whole)
-
-
-def seconds(text: str) -> float:
-    """The seconds of a duration as Go reads it: `1m0s`, `90s`, `1h30m`."""
-    parts = _DURATION_PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"no duration: {text!r}")
-    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)

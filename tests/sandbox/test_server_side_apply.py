@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bumper_sandbox.flux import applying, health
-from bumper_sandbox.flux.applying import ApplyError
+from bumper_sandbox.flux import health, server_side_apply
+from bumper_sandbox.flux.server_side_apply import ApplyError
+from bumper_sandbox.kubernetes.json_values import merge_patch
 from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, KUSTOMIZATION, POD, Kind, Kinds
 from bumper_sandbox.kubernetes.store import Manifest
-from bumper_sandbox.kubernetes.values import merge_patch
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
@@ -22,13 +22,13 @@ OBJECTS = st.dictionaries(st.text(max_size=2), JSON, max_size=4)
 
 @given(OBJECTS, OBJECTS)
 def test_applying_twice_is_applying_once(live: Manifest, manifest: Manifest) -> None:
-    once = applying.merged(live, manifest, None)
-    assert applying.merged(once, manifest, manifest) == once
+    once = server_side_apply.merged(live, manifest, None)
+    assert server_side_apply.merged(once, manifest, manifest) == once
 
 
 @given(OBJECTS, OBJECTS, OBJECTS)
 def test_what_others_wrote_stays(live: Manifest, manifest: Manifest, applied: Manifest) -> None:
-    made = applying.merged(live, manifest, applied)
+    made = server_side_apply.merged(live, manifest, applied)
     assert {key: made[key] for key in live if key not in manifest and key not in applied} == {
         key: live[key] for key in live if key not in manifest and key not in applied
     }
@@ -36,7 +36,7 @@ def test_what_others_wrote_stays(live: Manifest, manifest: Manifest, applied: Ma
 
 def test_a_field_that_the_manifest_no_longer_has_goes() -> None:
     live = {"spec": {"a": 1, "b": 2, "theirs": 3}, "status": {"x": 1}}
-    made = applying.merged(live, {"spec": {"a": 1}}, {"spec": {"a": 1, "b": 2}})
+    made = server_side_apply.merged(live, {"spec": {"a": 1}}, {"spec": {"a": 1, "b": 2}})
     assert made == {"spec": {"a": 1, "theirs": 3}, "status": {"x": 1}}
 
 
@@ -69,7 +69,7 @@ def test_definitions_come_first() -> None:
         named("Namespace", "d"),
         named("ConfigMap", "e"),
     ]
-    kinds = [one["kind"] for one in applying.in_order(unordered)]
+    kinds = [one["kind"] for one in server_side_apply.in_order(unordered)]
     assert kinds == ["Namespace", "ConfigMap", "Service", "Deployment", "IngressRoute"]
 
 
@@ -83,8 +83,8 @@ def test_definitions_come_first() -> None:
 def test_inventory_and_messages_name_objects_as_flux_does(
     manifest: Manifest, identity: str, subject: str
 ) -> None:
-    assert applying.inventory_entry(manifest) == {"id": identity, "v": "v1"}
-    assert applying.subject(manifest) == subject
+    assert server_side_apply.inventory_entry(manifest) == {"id": identity, "v": "v1"}
+    assert server_side_apply.subject(manifest) == subject
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_inventory_and_messages_name_objects_as_flux_does(
 def test_a_number_that_is_none_is_refused_as_recorded(value: Any, found: str) -> None:
     manifest = {**named("Deployment", "demo", "apps/v1", "apps"), "spec": {"replicas": value}}
     with pytest.raises(ApplyError) as caught:
-        applying.check_types(manifest)
+        server_side_apply.check_types(manifest)
     assert str(caught.value) == (
         "Deployment/apps/demo dry-run failed: failed to create typed patch object (apps/demo; apps/v1, Kind=Deployment): "
         f".spec.replicas: expected numeric (int or float), got {found}\n"
@@ -103,7 +103,7 @@ def test_a_number_that_is_none_is_refused_as_recorded(value: Any, found: str) ->
 def test_a_misspelt_kind_of_kubernetes_own_is_unknown_and_any_other_is_taken_as_installed() -> None:
     kinds = Kinds()
     assert kinds.admit("apps/v1", "Deploymnt", namespaced=True) is None
-    assert str(applying.unknown_kind(named("Deploymnt", "demo", "apps/v1", "apps"))) == (
+    assert str(server_side_apply.unknown_kind(named("Deploymnt", "demo", "apps/v1", "apps"))) == (
         'Deploymnt/apps/demo dry-run failed: no matches for kind "Deploymnt" in version "apps/v1"\n'
     )
     custom = kinds.admit("example.com/v1", "Policy", namespaced=True)
