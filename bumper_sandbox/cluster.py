@@ -128,8 +128,8 @@ class Cluster:
     def find(self, key: ObjectKey) -> Manifest | None:
         """The object of that key as it is now, or None."""
         for kind in self.store.kinds:
-            if kind.name == key.kind and (found := self.store.find(kind, key.namespace, key.name)):
-                return found
+            if kind.name == key.kind and (obj := self.store.find(kind, key.namespace, key.name)):
+                return obj
         return None
 
     def patch(self, key: ObjectKey, changes: Mapping[str, Any]) -> Manifest:
@@ -147,7 +147,7 @@ class Cluster:
         """The objects that are stored while nothing in the sandbox acts on them: what the demo must say."""
         kinds = [kind for kind in self.store.kinds if not kind.played and kind != EVENT]
         return [
-            ObjectKey(kind.name, one["metadata"].get("namespace", ""), one["metadata"]["name"])
+            ObjectKey(kind.name, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
             for kind in kinds
-            for one in self.store.select(kind)[0]
+            for obj in self.store.select(kind)[0]
         ]

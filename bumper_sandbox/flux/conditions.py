@@ -17,8 +17,8 @@ _FIRST = {"Stalled": 0, "Reconciling": 1, "Ready": 2}
 
 def get(obj: Manifest, condition_type: str) -> Manifest | None:
     """The condition of that type, or None."""
-    found = (obj.get("status") or {}).get("conditions") or ()
-    return next((entry for entry in found if entry["type"] == condition_type), None)
+    known = (obj.get("status") or {}).get("conditions") or ()
+    return next((entry for entry in known if entry["type"] == condition_type), None)
 
 
 def is_true(obj: Manifest, condition_type: str) -> bool:
@@ -56,10 +56,10 @@ def delete(obj: Manifest, *condition_types: str) -> None:
 
 def _replace(obj: Manifest, condition_type: str, entry: Manifest | None) -> None:
     status = obj.setdefault("status", {})
-    others = [one for one in status.get("conditions") or () if one["type"] != condition_type]
-    found = sorted([*others, entry] if entry else others, key=_rank)
-    if found:
-        status["conditions"] = found
+    others = [other for other in status.get("conditions") or () if other["type"] != condition_type]
+    entries = sorted([*others, entry] if entry else others, key=_rank)
+    if entries:
+        status["conditions"] = entries
     else:
         status.pop("conditions", None)
 
@@ -75,7 +75,7 @@ def record(obj: Manifest, digest: str, outcome: str, revision: str, took_s: floa
     """Puts a run into `status.history`: one entry for each (digest of the manifests, outcome), the newest first."""
     history: list[Manifest] = list((obj.get("status") or {}).get("history") or ())
     known = next(
-        (one for one in history if (one["digest"], one["lastReconciledStatus"]) == (digest, outcome)), None
+        (run for run in history if (run["digest"], run["lastReconciledStatus"]) == (digest, outcome)), None
     )
     entry = {
         "digest": digest,
@@ -86,5 +86,5 @@ def record(obj: Manifest, digest: str, outcome: str, revision: str, took_s: floa
         "metadata": {"revision": revision},
         "totalReconciliations": known["totalReconciliations"] + 1 if known else 1,
     }
-    others = [one for one in history if one is not known]
+    others = [run for run in history if run is not known]
     obj.setdefault("status", {})["history"] = [entry, *others][:_HISTORY_SIZE]

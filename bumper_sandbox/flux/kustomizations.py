@@ -139,15 +139,15 @@ class KustomizationController:
     def _dependency_problem(self, obj: Manifest, source: Manifest, reference: Manifest) -> str:
         namespace = reference.get("namespace") or obj["metadata"]["namespace"]
         label = f"dependency '{namespace}/{reference['name']}'"
-        found = self._store.find(KUSTOMIZATION, namespace, reference["name"])
-        if found is None:
+        dependency = self._store.find(KUSTOMIZATION, namespace, reference["name"])
+        if dependency is None:
             return f'{label} not found: {KUSTOMIZATION.resource} "{reference["name"]}" not found'
-        is_observed = found["metadata"]["generation"] == found["status"].get("observedGeneration")
-        if not is_observed or not conditions.is_true(found, "Ready"):
+        is_observed = dependency["metadata"]["generation"] == dependency["status"].get("observedGeneration")
+        if not is_observed or not conditions.is_true(dependency, "Ready"):
             return f"{label} is not ready"
-        if _source_key(found) == _source_key(obj) and found["status"].get("lastAppliedRevision") != _revision(
-            source
-        ):
+        if _source_key(dependency) == _source_key(obj) and dependency["status"].get(
+            "lastAppliedRevision"
+        ) != _revision(source):
             return f"{label} revision is not up to date"
         return ""
 
@@ -181,7 +181,9 @@ class KustomizationController:
             raise _Stop("ReconciliationFailed", str(error)) from None
         before = _inventory(obj)
         obj["status"]["inventory"] = {
-            "entries": sorted(map(server_side_apply.inventory_entry, manifests), key=lambda one: one["id"])
+            "entries": sorted(
+                map(server_side_apply.inventory_entry, manifests), key=lambda entry: entry["id"]
+            )
         }
         self._prune(obj, before, _inventory(obj))
         try:
@@ -196,7 +198,9 @@ class KustomizationController:
     def _apply(self, obj: Manifest, revision: str, manifests: list[Manifest]) -> bool:
         """Stores the manifests; whether any of them changed something."""
         namespace, name = key_of(obj)
-        lines = self._applier.apply([server_side_apply.owned(one, name, namespace) for one in manifests])
+        lines = self._applier.apply(
+            [server_side_apply.owned(manifest, name, namespace) for manifest in manifests]
+        )
         if lines:
             self._normal(obj, revision, "\n".join(lines))
         return bool(lines)
@@ -213,7 +217,11 @@ class KustomizationController:
     ) -> Task:
         obj = patcher.obj
         # A Kustomization that applies itself does not wait for itself.
-        checked = [one for one in manifests if (one["kind"], *key_of(one)) != ("Kustomization", *key_of(obj))]
+        checked = [
+            manifest
+            for manifest in manifests
+            if (manifest["kind"], *key_of(manifest)) != ("Kustomization", *key_of(obj))
+        ]
         if not obj["spec"].get("wait") or not manifests:
             conditions.delete(obj, "Healthy")
             return
@@ -241,7 +249,9 @@ class KustomizationController:
         """Looks every five seconds until all are Current; returns the problem, empty if there is none."""
         waited_s = 0.0
         while True:
-            states = {server_side_apply.subject(one): self._applier.health(one) for one in manifests}
+            states = {
+                server_side_apply.subject(manifest): self._applier.health(manifest) for manifest in manifests
+            }
             failed = [f"{name} status: '{state}'" for name, state in states.items() if state == health.FAILED]
             if failed:
                 return f"failed early due to stalled resources: [{', '.join(failed)}]"
@@ -249,7 +259,9 @@ class KustomizationController:
                 return ""
             if waited_s + HEALTH_POLL_S > timeout_s:
                 yield timeout_s - waited_s
-                waiting = [f"{name} status: '{one}'" for name, one in states.items() if one != health.CURRENT]
+                waiting = [
+                    f"{name} status: '{state}'" for name, state in states.items() if state != health.CURRENT
+                ]
                 return f"timeout waiting for: [{', '.join(waiting)}]"
             yield HEALTH_POLL_S
             waited_s += HEALTH_POLL_S

@@ -76,12 +76,12 @@ def check_types(manifest: Manifest) -> None:
     for field in _NUMBERS:
         value = (manifest.get("spec") or {}).get(field, 0)
         if not isinstance(value, int | float) or isinstance(value, bool):
-            found = {str: "string", bool: "boolean", list: "list", dict: "map"}.get(type(value), "null")
+            given = {str: "string", bool: "boolean", list: "list", dict: "map"}.get(type(value), "null")
             metadata = manifest["metadata"]
             owner = f"{metadata.get('namespace', '')}/{metadata['name']}; {manifest['apiVersion']}, Kind=Deployment"
             raise ApplyError(
                 f"{subject(manifest)} dry-run failed: failed to create typed patch object ({owner}): "
-                f".spec.{field}: expected numeric (int or float), got {found}\n"
+                f".spec.{field}: expected numeric (int or float), got {given}\n"
             )
 
 

@@ -164,7 +164,9 @@ class SourceController:
             "size": commit.size,
             "url": _HOST + path,
         }
-        self._artifacts = {one: kept for one, kept in self._artifacts.items() if one[:2] != key}
+        self._artifacts = {
+            kept_key: kept for kept_key, kept in self._artifacts.items() if kept_key[:2] != key
+        }
         self._artifacts[(*key, revision)] = commit
         conditions.delete(obj, "ArtifactOutdated")
         self._mark(obj, "ArtifactInStorage", "True", "Succeeded", _stored(revision))
@@ -191,8 +193,8 @@ class SourceController:
             obj["status"]["lastHandledReconcileAt"] = handled
         # Ready is the summary: a failure first, else what is stored.
         for condition_type, ready in (("FetchFailed", "False"), ("ArtifactInStorage", "True")):
-            if found := conditions.get(obj, condition_type):
-                self._mark(obj, "Ready", ready, found["reason"], found["message"])
+            if failure := conditions.get(obj, condition_type):
+                self._mark(obj, "Ready", ready, failure["reason"], failure["message"])
                 break
         yield from patcher.patch(observe_generation=is_observed and "conditions" in obj["status"])
 

@@ -1,28 +1,6 @@
 """Commits as streams for `git fast-import`, which needs no working copy."""
 
-import os
-import stat
 from collections.abc import Mapping
-from pathlib import Path
-
-
-def read_directory(directory: Path) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The files below `directory` (less `.git`) by their relative path, and git's mode of those that are no plain files."""
-    files: dict[str, bytes] = {}
-    modes: dict[str, str] = {}
-    for path in sorted(directory.rglob("*")):
-        relative = path.relative_to(directory)
-        name = relative.as_posix()
-        if ".git" in relative.parts:
-            continue
-        if path.is_symlink():
-            files[name] = os.fsencode(path.readlink())
-            modes[name] = "120000"
-        elif path.is_file():
-            files[name] = path.read_bytes()
-            if path.stat().st_mode & stat.S_IXUSR:
-                modes[name] = "100755"
-    return files, modes
 
 
 def commit(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from bumper_sandbox.git.fast_import import commit, read_directory
+from bumper_sandbox.git.fast_import import commit
 from bumper_sandbox.git.http import Faults, GitHTTP, Request
 
 _SETTINGS = {
@@ -80,11 +80,6 @@ class GitServer:
     def commit(self, name: str, files: Mapping[str, bytes], subject: str) -> None:
         """Adds or replaces these files at the tip of `main`, as if somebody had pushed them."""
         self._import(name, commit(files, {}, subject, on_tip=True))
-
-    def create_from(self, name: str, directory: Path) -> str:
-        """The same from every file below `directory` (less `.git`), executable bits and symbolic links kept."""
-        files, modes = read_directory(directory)
-        return self.create(name, files, modes=modes)
 
     def start(self) -> Self:
         """Begins to answer; the port has been taken since construction."""

@@ -85,10 +85,14 @@ class DeploymentController:
             raise
 
     def _sync(self, key: Key, deployment: Manifest) -> Reconcile:
-        owned = [one for one in self._store.select(REPLICA_SET, key[0])[0] if is_owned(one, deployment)]
+        owned = [
+            replica_set
+            for replica_set in self._store.select(REPLICA_SET, key[0])[0]
+            if is_owned(replica_set, deployment)
+        ]
         owned.sort(key=_revision_of)
-        new = next((one for one in owned if _same_template(one, deployment)), None)
-        old = [one for one in owned if one is not new]
+        new = next((replica_set for replica_set in owned if _same_template(replica_set, deployment)), None)
+        old = [replica_set for replica_set in owned if replica_set is not new]
         yield from self._note_pause(deployment)
         if deployment["spec"].get("paused"):
             return (yield from self._hold(deployment, new, old))
@@ -132,9 +136,9 @@ class DeploymentController:
 
     def _empty(self, deployment: Manifest, old: list[Manifest], new: Manifest | None) -> Any:
         """For Recreate: takes the old pods away first; whether it still waits for that."""
-        for one in old:
-            yield from self._resize(deployment, one, 0)
-        names = {one["metadata"]["name"] for one in old}
+        for replica_set in old:
+            yield from self._resize(deployment, replica_set, 0)
+        names = {replica_set["metadata"]["name"] for replica_set in old}
         pods = self._store.select(POD, key_of(deployment)[0])[0]
         waits = any((owner_of(pod) or {}).get("name") in names for pod in pods)
         if waits:
@@ -148,7 +152,7 @@ class DeploymentController:
         template["metadata"]["labels"] = labels
         namespace, name = key_of(deployment)
         selector = deployment["spec"]["selector"].get("matchLabels") or {}
-        revision = str(max((_revision_of(one) for one in old), default=0) + 1)
+        revision = str(max((_revision_of(replica_set) for replica_set in old), default=0) + 1)
         size = new_size(deployment, old, 0)
         made = {
             "metadata": {
@@ -183,7 +187,7 @@ class DeploymentController:
 
     def _adopt_revision(self, deployment: Manifest, new: Manifest, old: Sequence[Manifest]) -> Task:
         """A ReplicaSet that is used again gets the next revision, and remembers the one it had."""
-        newest = max((_revision_of(one) for one in old), default=0) + 1
+        newest = max((_revision_of(replica_set) for replica_set in old), default=0) + 1
         annotations = new["metadata"].setdefault("annotations", {})
         if _revision_of(new) < newest:
             earlier = [annotations.get(_REVISION_HISTORY, ""), annotations[REVISION]]
@@ -191,7 +195,7 @@ class DeploymentController:
             annotations[REVISION] = str(newest)
         annotations.update(_copied(deployment) | _limits(deployment))
         self._store.update(
-            REPLICA_SET, *key_of(new), lambda one: one["metadata"].update(annotations=annotations)
+            REPLICA_SET, *key_of(new), lambda obj: obj["metadata"].update(annotations=annotations)
         )
         mine = deployment["metadata"].setdefault("annotations", {})
         changed = mine.get(REVISION) != annotations[REVISION]
@@ -210,8 +214,8 @@ class DeploymentController:
             yield from self._resize(deployment, new, size)
             return True
         scaled = False
-        for one, wanted in old_sizes(deployment, new, old):
-            yield from self._resize(deployment, one, wanted)
+        for shrinking, wanted in old_sizes(deployment, new, old):
+            yield from self._resize(deployment, shrinking, wanted)
             scaled = True
         return scaled
 
@@ -219,7 +223,7 @@ class DeploymentController:
         before = replica_set["spec"]["replicas"]
         if before == size:
             return
-        self._store.update(REPLICA_SET, *key_of(replica_set), lambda one: one["spec"].update(replicas=size))
+        self._store.update(REPLICA_SET, *key_of(replica_set), lambda obj: obj["spec"].update(replicas=size))
         replica_set["spec"]["replicas"] = size
         direction, name = "up" if before < size else "down", replica_set["metadata"]["name"]
         self._events.normal(
@@ -232,7 +236,7 @@ class DeploymentController:
         status = rolled_status(deployment, new, old)
         self._set_available(status, deployment)
         if not deadline_s:
-            status["conditions"] = [one for one in status["conditions"] if one["type"] != "Progressing"]
+            status["conditions"] = [entry for entry in status["conditions"] if entry["type"] != "Progressing"]
         elif new is not None:
             self._judge_progress(deployment, before, status, new["metadata"]["name"], deadline_s)
         if status == before:
@@ -298,10 +302,10 @@ class DeploymentController:
     def _write_status(self, deployment: Manifest, status: Manifest) -> Task:
         kept = copied_status(status)
 
-        def change(one: Manifest) -> None:
-            one["status"] = kept
+        def change(obj: Manifest) -> None:
+            obj["status"] = kept
             if deployment["metadata"].get("annotations"):
-                one["metadata"]["annotations"] = dict(deployment["metadata"]["annotations"])
+                obj["metadata"]["annotations"] = dict(deployment["metadata"]["annotations"])
 
         self._store.update(DEPLOYMENT, *key_of(deployment), change, "status")
         deployment["status"] = copied_status(status)
@@ -309,9 +313,9 @@ class DeploymentController:
 
     def _clean_up(self, deployment: Manifest, old: Sequence[Manifest]) -> None:
         surplus = len(old) - int(deployment["spec"]["revisionHistoryLimit"])
-        for one in old[: max(surplus, 0)]:
-            if one["spec"]["replicas"] == 0 and one["status"].get("replicas", 0) == 0:
-                self._store.delete(REPLICA_SET, *key_of(one))
+        for replica_set in old[: max(surplus, 0)]:
+            if replica_set["spec"]["replicas"] == 0 and replica_set["status"].get("replicas", 0) == 0:
+                self._store.delete(REPLICA_SET, *key_of(replica_set))
 
 
 def _same_template(replica_set: Manifest, deployment: Manifest) -> bool:

@@ -28,7 +28,7 @@ class GarbageCollector:
             if not kind.namespaced:
                 continue
             for obj in self._store.select(kind, namespace)[0]:
-                owners = {one["uid"] for one in obj["metadata"].get("ownerReferences") or ()}
+                owners = {reference["uid"] for reference in obj["metadata"].get("ownerReferences") or ()}
                 if namespace or owner in owners:
                     try:
                         self._store.delete(kind, *key_of(obj))

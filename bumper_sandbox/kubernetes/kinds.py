@@ -121,7 +121,8 @@ class Kinds:
     def by_plural(self, group: str, version: str, plural: str) -> Kind | None:
         """The kind as URLs write it."""
         return next(
-            (one for one in self if (one.group, one.version, one.plural) == (group, version, plural)), None
+            (kind for kind in self if (kind.group, kind.version, kind.plural) == (group, version, plural)),
+            None,
         )
 
     def admit(self, api_version: str, name: str, *, namespaced: bool) -> Kind | None:

@@ -71,7 +71,7 @@ class Kubelet:
 
     def logs(self, pod: Manifest, container: str, previous: bool) -> str:
         """The log of a container; `Failure` 400 with the kubelet's words where there is none."""
-        names = [one["name"] for one in pod["spec"]["containers"]]
+        names = [container["name"] for container in pod["spec"]["containers"]]
         label = pod["metadata"]["name"]
         if not container and len(names) > 1:
             raise failures.bad_request(
@@ -80,8 +80,8 @@ class Kubelet:
         name = container or names[0]
         if name not in names:
             raise failures.bad_request(f"container {name} is not valid for pod {label}")
-        found = pod["status"].get("containerStatuses") or ()
-        status = next((one for one in found if one["name"] == name), None)
+        statuses = pod["status"].get("containerStatuses") or ()
+        status = next((entry for entry in statuses if entry["name"] == name), None)
         if status is None:
             raise failures.bad_request(f'container "{name}" in pod "{label}" is not available')
         if previous and "terminated" not in status["lastState"]:
@@ -121,9 +121,11 @@ class Kubelet:
         pod = self._store.find(POD, *key)
         if pod is None:
             return
-        for one in pod["status"].get("containerStatuses") or ():
-            if "running" in one["state"]:
-                self._event(pod, one["name"], "Normal", "Killing", f"Stopping container {one['name']}")
+        for container in pod["status"].get("containerStatuses") or ():
+            if "running" in container["state"]:
+                self._event(
+                    pod, container["name"], "Normal", "Killing", f"Stopping container {container['name']}"
+                )
         yield self._timing.stop_s
         if self._store.find(POD, *key):
             self._store.delete(POD, *key, grace_s=0)

@@ -58,7 +58,7 @@ class ReplicaSetController:
             yield WRITE_S
         status = _status(replica_set, active, len(pods) - len(active))
         if status != replica_set["status"]:
-            self._store.update(REPLICA_SET, *key, lambda one: one.update(status=status), "status")
+            self._store.update(REPLICA_SET, *key, lambda obj: obj.update(status=status), "status")
             yield WRITE_S
 
     def _make_pod(self, replica_set: Manifest) -> None:
@@ -88,13 +88,16 @@ def _status(replica_set: Manifest, active: list[Manifest], terminating: int) -> 
 
 def _is_ready(pod: Manifest) -> bool:
     return any(
-        (one["type"], one["status"]) == ("Ready", "True") for one in pod["status"].get("conditions") or ()
+        (entry["type"], entry["status"]) == ("Ready", "True")
+        for entry in pod["status"].get("conditions") or ()
     )
 
 
 def _rank(pod: Manifest) -> tuple[bool, int, bool, int, str]:
     phase = pod["status"].get("phase", "Unknown")
-    restarts = max((one["restartCount"] for one in pod["status"].get("containerStatuses") or ()), default=0)
+    restarts = max(
+        (container["restartCount"] for container in pod["status"].get("containerStatuses") or ()), default=0
+    )
     return (
         bool(pod["spec"].get("nodeName")),
         _PHASES.index(phase) if phase in _PHASES else 1,

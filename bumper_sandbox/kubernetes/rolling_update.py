@@ -52,24 +52,24 @@ def old_sizes(
     deployment: Mapping[str, Any], new: Mapping[str, Any], old: Sequence[Mapping[str, Any]]
 ) -> list[tuple[Any, int]]:
     """The old ReplicaSets that can shrink now, with their new sizes: pods that are not available go first."""
-    sizes = {one["metadata"]["name"]: one["spec"]["replicas"] for one in old}
+    sizes = {replica_set["metadata"]["name"]: replica_set["spec"]["replicas"] for replica_set in old}
     fewest = deployment["spec"]["replicas"] - surge(deployment).max_unavailable
     unavailable = new["spec"]["replicas"] - _count([new], "availableReplicas")
     left = _desired([*old, new]) - fewest - unavailable
-    for one in old:
-        ill = sizes[one["metadata"]["name"]] - _count([one], "availableReplicas")
+    for replica_set in old:
+        ill = sizes[replica_set["metadata"]["name"]] - _count([replica_set], "availableReplicas")
         cut = max(min(ill, left), 0)
-        sizes[one["metadata"]["name"]] -= cut
+        sizes[replica_set["metadata"]["name"]] -= cut
         left -= cut
     spare = _count([*old, new], "availableReplicas") - fewest
-    for one in old:
-        cut = max(min(sizes[one["metadata"]["name"]], spare), 0)
-        sizes[one["metadata"]["name"]] -= cut
+    for replica_set in old:
+        cut = max(min(sizes[replica_set["metadata"]["name"]], spare), 0)
+        sizes[replica_set["metadata"]["name"]] -= cut
         spare -= cut
     return [
-        (one, sizes[one["metadata"]["name"]])
-        for one in old
-        if sizes[one["metadata"]["name"]] != one["spec"]["replicas"]
+        (replica_set, sizes[replica_set["metadata"]["name"]])
+        for replica_set in old
+        if sizes[replica_set["metadata"]["name"]] != replica_set["spec"]["replicas"]
     ]
 
 
@@ -116,7 +116,7 @@ def is_progress(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 def condition(status: Mapping[str, Any], condition_type: str) -> Manifest | None:
     """The condition of that type, or None."""
-    return next((one for one in status.get("conditions") or () if one["type"] == condition_type), None)
+    return next((entry for entry in status.get("conditions") or () if entry["type"] == condition_type), None)
 
 
 def set_condition(
@@ -134,7 +134,7 @@ def set_condition(
     if before and not renew and (before["status"], before["reason"]) == (value, reason):
         return False
     since = before["lastTransitionTime"] if before and before["status"] == value else now
-    others = [one for one in status.get("conditions") or () if one["type"] != condition_type]
+    others = [entry for entry in status.get("conditions") or () if entry["type"] != condition_type]
     made = {
         "type": condition_type,
         "status": value,
@@ -153,8 +153,8 @@ def copied_status(status: Mapping[str, Any]) -> Manifest:
 
 
 def _desired(replica_sets: Sequence[Mapping[str, Any]]) -> int:
-    return sum(one["spec"]["replicas"] for one in replica_sets)
+    return sum(replica_set["spec"]["replicas"] for replica_set in replica_sets)
 
 
 def _count(replica_sets: Sequence[Mapping[str, Any]], name: str) -> int:
-    return sum((one.get("status") or {}).get(name, 0) for one in replica_sets)
+    return sum((replica_set.get("status") or {}).get(name, 0) for replica_set in replica_sets)

@@ -186,10 +186,10 @@ class Store:
             self._changed.notify_all()
 
     def _existing(self, kind: Kind, namespace: str, name: str) -> Manifest:
-        found = self._objects.get((kind.resource, namespace, name))
-        if found is None:
+        existing = self._objects.get((kind.resource, namespace, name))
+        if existing is None:
             raise failures.not_found(kind, name)
-        return found
+        return existing
 
     def _write(self, event: str, kind: Kind, new: Manifest, old: Manifest | None) -> Manifest:
         metadata = new["metadata"]

@@ -69,7 +69,7 @@ def test_definitions_come_first() -> None:
         named("Namespace", "d"),
         named("ConfigMap", "e"),
     ]
-    kinds = [one["kind"] for one in server_side_apply.in_order(unordered)]
+    kinds = [manifest["kind"] for manifest in server_side_apply.in_order(unordered)]
     assert kinds == ["Namespace", "ConfigMap", "Service", "Deployment", "IngressRoute"]
 
 
@@ -88,15 +88,15 @@ def test_inventory_and_messages_name_objects_as_flux_does(
 
 
 @pytest.mark.parametrize(
-    ("value", "found"), [("2", "string"), (True, "boolean"), ([], "list"), ({}, "map"), (None, "null")]
+    ("value", "given"), [("2", "string"), (True, "boolean"), ([], "list"), ({}, "map"), (None, "null")]
 )
-def test_a_number_that_is_none_is_refused_as_recorded(value: Any, found: str) -> None:
+def test_a_number_that_is_none_is_refused_as_recorded(value: Any, given: str) -> None:
     manifest = {**named("Deployment", "demo", "apps/v1", "apps"), "spec": {"replicas": value}}
     with pytest.raises(ApplyError) as caught:
         server_side_apply.check_types(manifest)
     assert str(caught.value) == (
         "Deployment/apps/demo dry-run failed: failed to create typed patch object (apps/demo; apps/v1, Kind=Deployment): "
-        f".spec.replicas: expected numeric (int or float), got {found}\n"
+        f".spec.replicas: expected numeric (int or float), got {given}\n"
     )
 
 
@@ -128,9 +128,9 @@ KINDS = Kinds()
 
 
 def custom_kind(api_version: str, name: str) -> Kind:
-    found = KINDS.find(api_version, name)
-    assert found
-    return found
+    kind = KINDS.find(api_version, name)
+    assert kind
+    return kind
 
 
 @pytest.mark.parametrize(

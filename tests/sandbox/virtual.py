@@ -111,7 +111,9 @@ class VirtualCluster:
     def states(self, kind: Kind, name: str) -> list[Manifest]:
         """Every version of an object so far."""
         return [
-            one.after for one in self.changes if one.kind == kind and one.after["metadata"]["name"] == name
+            change.after
+            for change in self.changes
+            if change.kind == kind and change.after["metadata"]["name"] == name
         ]
 
 
