@@ -54,7 +54,11 @@ def _dependency_not_ready(
     name = match["name"] if match else ready.message
     namespace = (match["namespace"] if match else "") or desired.kustomization.namespace
     dependency = next(
-        (one for one in observation.dependencies if ObjectKey.of(one).name == name),
+        (
+            kustomization
+            for kustomization in observation.dependencies
+            if ObjectKey.of(kustomization).name == name
+        ),
         None,
     )
     state, is_stuck = _state_of(dependency, ready)
@@ -140,7 +144,7 @@ def _health_check_failed(
     message = f"the health check of {desired.kustomization} failed{since(ready)}: {ready.message}"
     hint = f"flux reconcile kustomization {desired.kustomization.name} -n {desired.kustomization.namespace}"
     if named and desired.workload not in named:
-        others = ", ".join(str(one) for one in named)
+        others = ", ".join(str(object_key) for object_key in named)
         message = (
             f"the health check of {desired.kustomization} failed for {others}{since(ready)}: {ready.message}"
         )
