@@ -102,10 +102,14 @@ def name(site: SiteReport) -> str:
 
 def with_rollback(outcome: Report, rollback: Sequel, sites: Collection[str]) -> Report:
     """The report with what was done about `sites`, which failed; its outcome stays what it was."""
-    ended = {name(one): one for one in rollback.report.sites} if rollback.report else {}
+    ended = (
+        {name(site_report): site_report for site_report in rollback.report.sites} if rollback.report else {}
+    )
     shown = [
-        _followed_by(one, rollback, ended.get(name(one))) if name(one) in sites else one
-        for one in outcome.sites
+        _followed_by(site_report, rollback, ended.get(name(site_report)))
+        if name(site_report) in sites
+        else site_report
+        for site_report in outcome.sites
     ]
     seconds = outcome.seconds + (rollback.report.seconds if rollback.report else 0.0)
     return replace(outcome, sites=tuple(shown), seconds=seconds, rollback=rollback)
@@ -119,9 +123,9 @@ def _followed_by(site: SiteReport, rollback: Sequel, ended: SiteReport | None) -
     taken = f" in {duration(seconds(ended, rollback.report))}" if outcome is Outcome.READY else ""
     why = "" if outcome is Outcome.READY else f": {ended.verdict.message}"
     where = f" as {ended.revision.short}" if ended.revision else ""
-    told = f"to {ended.image.tag}{where}: {_title(outcome)}{taken}{why}"
+    sequel = f"to {ended.image.tag}{where}: {_title(outcome)}{taken}{why}"
     # What helps is what helps now: the pods of the version that failed are gone.
-    return replace(site, sequel=told, verdict=replace(site.verdict, hint=ended.verdict.hint))
+    return replace(site, sequel=sequel, verdict=replace(site.verdict, hint=ended.verdict.hint))
 
 
 def verdicts(report: Report) -> list[Line]:

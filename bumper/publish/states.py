@@ -115,13 +115,13 @@ def _deployed(story: Story, site: SiteStory, cluster: str) -> Deployed | None:
     if site.landing is None:
         return None
     name = f"{site.site} in {cluster}"
-    reports = [one for one in site.reports if not cluster or one.site == name]
+    reports = [site_report for site_report in site.reports if not cluster or site_report.site == name]
     stages = site.stages.items()
     steps = [step for label, steps in stages if not cluster or label == name for step in steps]
-    told = _ended(story, reports) if story.has_ended else _moving(steps)
-    if told is None:
+    progress = _ended(story, reports) if story.has_ended else _moving(steps)
+    if progress is None:
         return None
-    phase, description = told
+    phase, description = progress
     return Deployed(
         environment=f"{site.site} ({cluster})" if cluster else site.site,
         site=site.site,
@@ -178,7 +178,7 @@ def _check(outcome: Outcome) -> Check:
 
 def _worst(reports: Sequence[SiteReport]) -> SiteReport:
     gravity = (Check.SUCCESS, Check.ERROR, Check.FAILURE)
-    return max(reports, key=lambda one: gravity.index(_check(one.verdict.outcome)))
+    return max(reports, key=lambda site_report: gravity.index(_check(site_report.verdict.outcome)))
 
 
 def _said(ended: SiteReport) -> str:
