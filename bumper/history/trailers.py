@@ -47,5 +47,5 @@ def _unfolded(paragraph: str) -> str:
 
 def one_line(value: str) -> str:
     """`value` as a trailer can hold it: a line break would start a trailer of its own, and git refuses a NUL."""
-    words = ("".join(char for char in word if char.isprintable()) for word in value.split())
-    return " ".join(word for word in words if word)
+    cleaned = ("".join(char for char in word if char.isprintable()) for word in value.split())
+    return " ".join(word for word in cleaned if word)
