@@ -62,24 +62,24 @@ class Field:
 def fields(content: bytes, path: str) -> tuple[Field, ...]:
     """Every image field of the file, in order; NotYaml where it cannot be read."""
     source = compose(content, path)
-    found = list(candidates(source))
+    ordered_candidates = list(candidates(source))
     readers: dict[int, set[str]] = {}
-    for candidate in found:
+    for candidate in ordered_candidates:
         for hit in candidate.hits:
             reads = readers.setdefault(hit.scalar.ordinal, set())
             reads.add(candidate.image.repository)
             if not (candidate.place.through or hit.through):
                 reads.add(_HELD)
-    return tuple(_field(source, candidate, readers) for candidate in found)
+    return tuple(_field(source, candidate, readers) for candidate in ordered_candidates)
 
 
-def select(found: Sequence[Field], repository: str) -> tuple[Field, ...]:
+def select(file_fields: Sequence[Field], repository: str) -> tuple[Field, ...]:
     """The fields of that repository, compared as written: `nginx` is not `docker.io/library/nginx`, as it is not for kustomize.
 
     A repository that only reaches the cluster under that name (`newName`, `registry`) counts where none is written so.
     """
-    written = tuple(field for field in found if field.image.repository == repository)
-    return written or tuple(field for field in found if field.rendered == repository)
+    written = tuple(field for field in file_fields if field.image.repository == repository)
+    return written or tuple(field for field in file_fields if field.rendered == repository)
 
 
 def plan(content: bytes, field: Field, tag: str, digest: str = "", *, pin: bool = False) -> tuple[Edit, ...]:

@@ -130,15 +130,15 @@ def _objects(root: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
 
 def _below(node: Scalar | Sequence | Mapping, step: str | int) -> Node | None:
     if isinstance(node, Mapping):
-        found = [value for key, value in node.pairs if name_of(key) == step]
-        return found[-1] if found else None
+        nodes = [value for key, value in node.pairs if name_of(key) == step]
+        return nodes[-1] if nodes else None
     if isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
         return node.items[step]
     return None
 
 
 def _plain(node: Node, known: dict[int, Any]) -> Any:
-    """`known` holds what is read already, so that aliases stay linear and one inside its own anchor ends."""
+    """`known` holds what is read already, so that aliases stay linear and an alias inside its own anchor ends."""
     if isinstance(node, Alias):
         return known.get(id(node.target), "")
     if isinstance(node, Scalar):
@@ -156,7 +156,7 @@ def _plain(node: Node, known: dict[int, Any]) -> Any:
         if name_of(key) != "<<":
             own[name_of(key)] = value
             continue
-        for one in value if isinstance(value, list) else [value]:
-            merged = mapping(one) | merged
+        for merge_source in value if isinstance(value, list) else [value]:
+            merged = mapping(merge_source) | merged
     known[id(node)] = merged | own
     return known[id(node)]

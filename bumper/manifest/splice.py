@@ -15,10 +15,10 @@ from bumper.manifest.yamltext import Scalar, Source, compose
 _BY_HAND = "change this field by hand"
 
 
-def equal_start(one: str, other: str) -> int:
+def equal_start(old: str, new: str) -> int:
     """How many characters at the start are the same."""
     return next(
-        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+        (at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
     )
 
 
@@ -75,7 +75,7 @@ def _prove(content: bytes, edited: bytes, ordered: list[Edit]) -> None:
         shift += len(edit.new) - len(edit.old)
     # The last event ends the stream, so that files of different lengths differ somewhere in the shorter one.
     shapes = enumerate(zip(before.shape, after.shape, strict=False))
-    if {at for at, (one, other) in shapes if one != other} != expected:
+    if {at for at, (old_event, new_event) in shapes if old_event != new_event} != expected:
         raise FieldUnsafe(f"{path}:{line}: the edit would change something else too", hint=_BY_HAND)
 
 

@@ -93,11 +93,14 @@ class Mapping(_Collection):
 
     @property
     def pairs(self) -> "Iterator[tuple[Node, Node]]":
+        """Each key with its value, in order."""
         return zip(self.items[::2], self.items[1::2], strict=True)
 
 
 @dataclass(slots=True, eq=False)
 class Alias:
+    """`*name` where it stands; `target` is the node of its anchor, `start` and `end` count characters."""
+
     start: int
     name: str
     target: "Scalar | Sequence | Mapping"
@@ -110,7 +113,7 @@ Node = Scalar | Sequence | Mapping | Alias
 
 
 def resolved(node: Node) -> Scalar | Sequence | Mapping:
-    """The node itself, or the one that an alias stands for."""
+    """The node itself, or the node that an alias stands for."""
     return node.target if isinstance(node, Alias) else node
 
 
