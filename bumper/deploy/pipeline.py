@@ -4,7 +4,7 @@ Git and the registry are the Protocols of `systems`, which `cli` fills: nothing 
 in `gate`, winning the race for the branch in `landing`) end at a deadline of their own on the clock handed in.
 
 A race for the branch is `landing`'s: the edit is planned again on the new tip. If the winner already wrote our image there is nothing
-left to write; if it wrote another one into our field, we stop and name both, unless a guard knows that ours is the newer one.
+left to write; if it wrote another image into our field, we stop and name both, unless a guard knows that ours is newer.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ from bumper.retry import answered
 class Change:
     """One site's part of a commit. `edits` is empty where the branch already holds the image.
 
-    `began` is what the field held when the run began; `order` is how the image stands to the one that is there, where a guard has
+    `began` is what the field held when the run began; `order` is how the image stands to the deployed one, where a guard has
     asked, and `note` what the guards say of the change.
     """
 
@@ -68,7 +68,7 @@ class Admission:
     """What a guard says of a change that it lets through.
 
     `forced` names the rule that was overridden, for the commit's message; `note` is shown beside the commit. Both may be empty.
-    `order` is how the image stands to the one that is there. `settles_race`: it may go over what another push set in the meantime.
+    `order` is how the image stands to the deployed one. `settles_race`: the change may go over what another push set in the meantime.
     """
 
     forced: str = ""
@@ -83,7 +83,8 @@ class Guard(Protocol):
     A change without edits is not asked about: nothing would be written.
     """
 
-    def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None: ...
+    def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
+        """`held` is what the registry holds for the change, `tip` the commit that it was planned on; None: nothing to say."""
 
 
 def prepare(
@@ -157,9 +158,9 @@ def plan(
         edits.setdefault(path, []).extend(change.edits)
     _refuse_overlaps(changes)
     files = {
-        path: (contents[path], manifest.apply(contents[path], found))
-        for path, found in edits.items()
-        if found
+        path: (contents[path], manifest.apply(contents[path], file_edits))
+        for path, file_edits in edits.items()
+        if file_edits
     }
     return Plan(tip, files, _message(changes, request) if files else "", tuple(changes))
 
@@ -213,12 +214,22 @@ def _admitted(
     changes, forced = [], []
     for change in planned.changes:
         asked = [guard.admit(change, manifests[change.site], planned.tip) for guard in guards if change.edits]
-        said = [one for one in asked if one]
-        if change.is_contested and change.edits and not any(one.settles_race for one in said):
+        admissions = [admission for admission in asked if admission]
+        if (
+            change.is_contested
+            and change.edits
+            and not any(admission.settles_race for admission in admissions)
+        ):
             raise _lost_field(change)
-        forced += [one.forced for one in said if one.forced]
-        order = next((one.order for one in said if one.order), None)
-        changes.append(replace(change, order=order, note="   ".join(one.note for one in said if one.note)))
+        forced += [admission.forced for admission in admissions if admission.forced]
+        order = next((admission.order for admission in admissions if admission.order), None)
+        changes.append(
+            replace(
+                change,
+                order=order,
+                note="   ".join(admission.note for admission in admissions if admission.note),
+            )
+        )
     message = _message(changes, request, ", ".join(dict.fromkeys(forced))) if planned.files else ""
     return replace(planned, changes=tuple(changes), message=message)
 

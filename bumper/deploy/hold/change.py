@@ -39,7 +39,7 @@ class Holding(Proposal):
 class Wish:
     """What shall be: this hold on the sites, or none. `kustomization` is another name than that of the only site.
 
-    `by` is who asks: what he set himself he may replace without force. `reason` goes into the commit.
+    The hold's `by` is the person who asks: a hold that the same person set is replaced without force. `reason` goes into the commit.
     """
 
     sites: tuple[str, ...]
@@ -55,11 +55,11 @@ def propose(wish: Wish, repository: Repository, branch: str) -> Holding:
     """What would be committed on the branch as it stands; Refused where somebody else holds a site."""
     tip = repository.fetch(branch)
     tree = repository.tree(tip)
-    found = [platform.find_site(tree, name, kustomization=wish.kustomization) for name in wish.sites]
-    before = dict(tree.read({site.document.path for site in found}))
+    sites = [platform.find_site(tree, name, kustomization=wish.kustomization) for name in wish.sites]
+    before = dict(tree.read({site.document.path for site in sites}))
     after = dict(before)
     changed = []
-    for site in found:
+    for site in sites:
         path, now = site.document.path, annotations.read(site.document)
         wanted = _wanted(wish, site.name, now)
         if wanted is not now:
@@ -90,6 +90,6 @@ def _wanted(wish: Wish, site: str, now: Hold | None) -> Hold | None:
 
 
 def _message(wish: Wish, changed: Sequence[Held]) -> str:
-    written = [one for one in changed if one.is_written]
-    places = [one.place.rpartition(":")[0] for one in written]
-    return annotations.message([one.site for one in written], places, wish.hold, wish.reason, wish.origin)
+    written = [held for held in changed if held.is_written]
+    places = [held.place.rpartition(":")[0] for held in written]
+    return annotations.message([held.site for held in written], places, wish.hold, wish.reason, wish.origin)
