@@ -65,6 +65,7 @@ class Finding:
 
     @property
     def place(self) -> str:
+        """`k8s/web/deployment.yaml:14`."""
         return f"{self.path}:{self.line}"
 
 

@@ -24,20 +24,20 @@ _NAMESPACE = "flux-system"
 def clusters(reading: Forgiving) -> tuple[Cluster, ...]:
     """Every cluster of the repository; none where it holds no Flux."""
     levels = list(Walk(reading).levels())
-    known = {one.place: one for level in levels for one in level}
-    has_sync = any(basename(one.document.path) == _SYNC for one in (levels or [()])[0])
-    found: dict[str, Cluster] = {}
+    known = {site.place: site for level in levels for site in level}
+    has_sync = any(basename(site.document.path) == _SYNC for site in (levels or [()])[0])
+    by_directory: dict[str, Cluster] = {}
     roots = levels[0] if levels else ()
-    sources = {one.source for one in roots} if has_sync else _sources_with_paths(reading, known.values())
+    sources = {site.source for site in roots} if has_sync else _sources_with_paths(reading, known.values())
     for site in roots:
         directory = _directory(site)
-        cluster = found.setdefault(directory, Cluster(directory, has_sync, reading))
+        cluster = by_directory.setdefault(directory, Cluster(directory, has_sync, reading))
         owner = resource_of(site.document)
         if owner:
             _Growth(cluster, known, sources).grow(site, owner)
-    for directory, cluster in found.items():
+    for directory, cluster in by_directory.items():
         _add_loose(cluster, [site for site in roots if _directory(site) == directory])
-    return tuple(one for cluster in found.values() for one in _apart(cluster))
+    return tuple(apart for cluster in by_directory.values() for apart in _apart(cluster))
 
 
 def _directory(site: Site) -> str:
@@ -54,7 +54,8 @@ class _Growth:
         self._known = known
         self._sources = sources
         self._seen = {
-            (one.owner.path, one.owner.line(), one.owner.namespace, one.owner.name) for one in cluster.builds
+            (built.owner.path, built.owner.line(), built.owner.namespace, built.owner.name)
+            for built in cluster.builds
         }
 
     def grow(
@@ -71,10 +72,10 @@ class _Growth:
         self._cluster.builds.append(built)
         if parent:
             self._cluster.parents[id(built)] = parent
-        for one in built.resources:
-            below = self._known.get(f"{one.path}:{one.line()}")
-            if below and one.group == GROUP:
-                self.grow(below, one, built, [*_given(self._cluster.reading, built, one)])
+        for resource in built.resources:
+            below = self._known.get(f"{resource.path}:{resource.line()}")
+            if below and resource.group == GROUP:
+                self.grow(below, resource, built, [*_given(self._cluster.reading, built, resource)])
 
 
 def _given(reading: Reading, built: Build, owner: Resource) -> Iterator[Change]:
@@ -88,19 +89,21 @@ def _given(reading: Reading, built: Build, owner: Resource) -> Iterator[Change]:
 def _sources_with_paths(reading: Reading, sites: Iterable[Site]) -> set[ObjectKey]:
     """The sources that can be this repository: some path of theirs is here."""
     return {
-        one.source for one in sites if one.path and not one.leads_outside and reading.is_directory(one.path)
+        site.source
+        for site in sites
+        if site.path and not site.leads_outside and reading.is_directory(site.path)
     }
 
 
 def _add_loose(cluster: Cluster, roots: Iterable[Site]) -> None:
-    held = {(one.path, one.line()) for built in cluster.builds for one in built.resources}
+    held = {(resource.path, resource.line()) for built in cluster.builds for resource in built.resources}
     for path in dict.fromkeys(site.document.path for site in roots):
-        found = filter(None, map(resource_of, cluster.reading.documents(path)))
-        cluster.loose += [one for one in found if (one.path, one.line()) not in held]
+        resources = filter(None, map(resource_of, cluster.reading.documents(path)))
+        cluster.loose += [resource for resource in resources if (resource.path, resource.line()) not in held]
 
 
 def _apart(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster without what its Kustomizations apply to others (`spec.kubeConfig`), and each of those, of which little is known."""
+    """The cluster without what its Kustomizations apply to others (`spec.kubeConfig`), and those clusters, little known."""
     others: dict[str, Cluster] = {}
     targets = [(built, _kubeconfig(cluster, built)) for built in cluster.builds]
     for built, target in targets:

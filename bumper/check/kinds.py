@@ -103,6 +103,7 @@ _MAKES_NOTHING: dict[str, frozenset[str]] = {
 
 
 def is_flux(resource: Resource) -> bool:
+    """Whether the object is of one of Flux's own API groups."""
     return resource.group.endswith(FLUX)
 
 

@@ -13,7 +13,7 @@ def matches(selector: Mapping[str, Any], added: Mapping[str, str], labels: Mappi
     """`selector` has `matchLabels` and `matchExpressions`; `added` are labels that kustomize adds to the former."""
     wanted = {**mapping(selector.get("matchLabels")), **added}
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        _holds(mapping(one), labels) for one in items(selector.get("matchExpressions"))
+        _holds(mapping(expression), labels) for expression in items(selector.get("matchExpressions"))
     )
 
 

@@ -104,8 +104,8 @@ def silences_nothing(cluster: Cluster) -> Iterator[Fault]:
     }
     for path in sorted(filter(None, paths)):
         for line, ids in silence.named(cluster.reading.content(path)).items():
-            for one in sorted(ids - RULES.keys()):
-                yield Fault(path, line, f"no rule is called {one}")
+            for identity in sorted(ids - RULES.keys()):
+                yield Fault(path, line, f"no rule is called {identity}")
 
 
 def _manifests(cluster: Cluster, layer: Layer) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _mentioned(cluster: Cluster, layer: Layer) -> set[str]:
     """Every path that the kustomization names in any way: as a patch, the content of a generated ConfigMap, a component."""
     document = kustomization(cluster.reading, layer)
     texts = _texts(document.value) if document else ()
-    return {place for one in texts if (place := within(dirname(layer.path), one.rpartition("=")[2]))}
+    return {place for mention in texts if (place := within(dirname(layer.path), mention.rpartition("=")[2]))}
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -131,4 +131,4 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _holds_objects(cluster: Cluster, path: str) -> bool:
     documents: tuple[Document, ...] = cluster.reading.documents(path)
-    return any(resource_of(one) for one in documents)
+    return any(resource_of(document) for document in documents)
