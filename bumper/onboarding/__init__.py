@@ -1,7 +1,7 @@
 """Sites that come and go: which files of a platform's repository that changes, and what it means for the cluster.
 
-Law: pure, and proved before it is written. A new site is a copy of one that is there, in the team's own hand (`model`, `copying`), or
-has a plain form where the tree has none (`plain`). A site that goes takes only what nothing else builds (`removal`).
+Law: pure, and proved before it is written. A new site is a copy of a site that is there, in the team's own hand (`model`, `copying`),
+or has a plain form where the tree has no site (`plain`). A site that goes takes only what nothing else builds (`removal`).
 """
 
 from bumper.onboarding.addition import NO_IMAGE_YET, Addition, Wish

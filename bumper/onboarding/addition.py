@@ -101,17 +101,22 @@ def _new_findings(
     """What `check` finds in the new tree alone, as notices where the model has the same; `Refused` for everything else."""
     after = Changed(tree, {path: new for path, (_, new) in changes.items()})
     before = check.findings(tree)
-    known = {(one.path, one.id, one.message) for one in before}
-    found = [one for one in check.findings(after) if (one.path, one.id, one.message) not in known]
-    habits = {one.id for one in before if like and one.path in like.files}
-    worse = [one for one in found if one.severity is ERROR or one.id not in habits]
+    known = {(finding.path, finding.id, finding.message) for finding in before}
+    new_findings = [
+        finding
+        for finding in check.findings(after)
+        if (finding.path, finding.id, finding.message) not in known
+    ]
+    habits = {finding.id for finding in before if like and finding.path in like.files}
+    worse = [finding for finding in new_findings if finding.severity is ERROR or finding.id not in habits]
     if worse:
         raise Refused(
             f"{worse[0].place}: {worse[0].message} ({worse[0].id}), as the new site would be",
             hint=worse[0].fix,
         )
     return [
-        f"{one.place}: {one.message} ({one.id}), as in {like.name if like else 'the tree'}" for one in found
+        f"{finding.place}: {finding.message} ({finding.id}), as in {like.name if like else 'the tree'}"
+        for finding in new_findings
     ]
 
 
@@ -177,7 +182,7 @@ def _prove(
     target = platform.find(after, wish.name, image=wish.image)
     landscape = Landscape(after)
     site = landscape.named(wish.name)
-    routed = {one.host for one in landscape.hosts_of(site)}
+    routed = {routed_host.host for routed_host in landscape.hosts_of(site)}
     if routed != set(wish.hosts) or target.field.path not in files:
         raise FieldUnsafe(
             f"{site.place}: the new site would not route {', '.join(wish.hosts)}",
@@ -199,14 +204,14 @@ def _prove(
 
 
 def _notices(wish: Wish, files: Mapping[str, bytes]) -> tuple[str, ...]:
-    found = []
+    notices = []
     if wish.image and wish.image.rpartition("/")[2] != wish.name:
-        found.append(
+        notices.append(
             f"the image {wish.image} is not named like the site: each deploy needs --image {wish.image}"
         )
     for path, content in files.items():
         if b"$imagepolicy" in content:
-            found.append(
+            notices.append(
                 f"{path}: marked for image automation: make the ImagePolicy that it names now, or take the marker off"
             )
-    return tuple(found)
+    return tuple(notices)

@@ -50,8 +50,8 @@ _SHELL = {
 class Wish:
     """What is asked for. `host` is empty where Flux shall not be poked; `owners` may poke it from their workflows.
 
-    `secret` names the Secret that holds the token for GitHub; `receiver_secret` the one of a Receiver that takes signatures instead of
-    OIDC tokens, empty for OIDC.
+    `secret` names the Secret that holds the token for GitHub; `receiver_secret` the Secret of a Receiver that takes signatures instead
+    of OIDC tokens, empty for OIDC.
     """
 
     host: str = ""
@@ -78,7 +78,7 @@ def plan(tip: str, tree: Tree, wish: Wish, origin: Origin) -> Addition:
             hint="name the platform repository with --repo",
         )
     root = sites[0]
-    documents = [one for path in _yaml(walk.files, reading) for one in reading.documents(path)]
+    documents = [document for path in _yaml(walk.files, reading) for document in reading.documents(path)]
     _refuse_second(documents)
     address = _address(documents, root)
     namespace = root.kustomization.namespace
@@ -108,27 +108,27 @@ def _is_telling(content: bytes) -> bool:
 
 
 def _refuse_second(documents: Sequence[Document]) -> None:
-    for one in documents:
-        kind = text(mapping(one.value.get("spec")).get("type"))
-        if one.group == NOTIFICATION and one.key.kind == "Provider" and kind == "github":
+    for document in documents:
+        kind = text(mapping(document.value.get("spec")).get("type"))
+        if document.group == NOTIFICATION and document.key.kind == "Provider" and kind == "github":
             raise Refused(
-                f"{one.path}:{one.line()}: {one.key} posts to GitHub already, expected none",
+                f"{document.path}:{document.line()}: {document.key} posts to GitHub already, expected none",
                 hint="an Alert for it with eventSeverity: info and the event source Kustomization '*' is all that is needed",
             )
 
 
 def _address(documents: Sequence[Document], root: Site) -> str:
     """`https://github.com/acme/platform`, from the source's own URL."""
-    for one in documents:
-        if one.key == root.source:
-            url = text(mapping(one.value.get("spec")).get("url"))
+    for document in documents:
+        if document.key == root.source:
+            url = text(mapping(document.value.get("spec")).get("url"))
             host, _, name = repository_name(url).partition("/")
             if host and name.count("/") == 1:
                 # As it is written: GitHub shows names in their own case.
                 written = url.strip().rstrip("/").removesuffix(".git")
                 return f"https://{host}/{written[-len(name) :]}"
             raise UsageError(
-                f"{one.path}:{one.line('spec', 'url')}: {url} is no repository on GitHub, expected https://HOST/OWNER/NAME"
+                f"{document.path}:{document.line('spec', 'url')}: {url} is no repository on GitHub, expected https://HOST/OWNER/NAME"
             )
     raise FieldMissing(f"{root.place}: {root.source} is not in this tree, so that its address is not known")
 
@@ -184,7 +184,7 @@ def _poking(
 
 def _route(host: str, namespace: str, documents: Sequence[Document]) -> Value:
     """A route to Flux's webhook, like the first of the tree's own; a plain Ingress where the tree has none."""
-    model = next((one for one in documents if one.key.kind in routes.KINDS), None)
+    model = next((document for document in documents if document.key.kind in routes.KINDS), None)
     kind = model.key.kind if model else "Ingress"
     shell = {
         key: _as_written(value)
@@ -235,7 +235,7 @@ def _as_written(value: Any) -> Value:
     if isinstance(value, dict):
         return {key: _as_written(below) for key, below in value.items()}
     if isinstance(value, list):
-        return [_as_written(one) for one in value]
+        return [_as_written(entry) for entry in value]
     return Literal(value) if reads_otherwise(value) else str(value)
 
 
@@ -254,7 +254,7 @@ def _object(
 
 def _written(objects: Sequence[Value]) -> bytes:
     hand = Hand(list_step=2)
-    texts = ["".join(f"{line}\n" for line in spelling.block(one, hand)) for one in objects]
+    texts = ["".join(f"{line}\n" for line in spelling.block(manifest, hand)) for manifest in objects]
     return "---\n".join(texts).encode()
 
 
