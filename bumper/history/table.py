@@ -90,7 +90,7 @@ def as_json(page: Page) -> str:
 
 
 def as_csv(page: Page) -> str:
-    """One line for each deploy below a line of names: those of JSON, less the list of all outcomes."""
+    """One line for each deploy below a line with the names that JSON has, less the list of all outcomes."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\r\n")
     rows = [{**_data(deploy), "forced": ", ".join(deploy.record.forced)} for deploy in page.deploys]

@@ -19,7 +19,7 @@ _INDENTED = "    "
 def paragraphs(message: str) -> Iterator[str]:
     """What may hold trailers, the oldest commit's first: every paragraph but the title.
 
-    Git itself looks at the last one only. A squashed commit has those of all the commits that went into it, one below the other.
+    Git itself looks at the last one only. A squashed commit has the paragraphs of all the commits that went into it, in turn.
     """
     head, squashed, tail = message.partition(_SQUASHED)
     if squashed and (not head or head.endswith("\n")):

@@ -87,7 +87,7 @@ class Deployments:
                 self._advance(held.earlier[0], Phase.INACTIVE, f"{deployed.tag} is there instead", "", pages)
             del held.earlier[0]
             if phases[0] == Phase.INACTIVE and Phase.SUCCESS in phases:
-                # When it was a success it ended all before it, and somebody has gone on from there.
+                # As a success it ended every Deployment before it, and a later Deployment has ended it in turn.
                 held.earlier.clear()
 
     def _advance(self, number: int, phase: Phase, description: str, url: str, pages: Pages) -> None:

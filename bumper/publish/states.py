@@ -105,7 +105,7 @@ def deployments(story: Story) -> list[Deployed]:
 
 
 def checks(story: Story) -> list[Checked]:
-    """How the status of each site should stand. A run that ended before it found its sites speaks of those that were asked for."""
+    """How the status of each site should stand. A run that ended before it found its sites speaks of the sites asked for."""
     if not story.sites and story.has_ended:
         return [_checked(story, SiteStory(site, "", version)) for site, version in story.asked]
     return [_checked(story, site) for site in story.sites]

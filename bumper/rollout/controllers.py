@@ -32,7 +32,7 @@ _REFUSALS = (
 
 
 def held_back(desired: Desired, observation: Observation) -> Finding | None:
-    """The setting by which someone keeps the workload from rolling, if there is one: no time heals it."""
+    """The setting that keeps the workload from rolling, None where there is none: only a person can change it."""
     workload = observation.workload
     kind, name = at(workload, "kind"), desired.workload.name
     namespace = desired.workload.namespace
@@ -68,7 +68,7 @@ def _held(reason: str, message: str, hint: str) -> Finding:
 
 
 def findings(desired: Desired, observation: Observation, causes: Sequence[Finding]) -> list[Finding]:
-    """What the controllers report of our template. `causes` are those of its pods: they say why a controller gave up."""
+    """What the controllers report of our template. `causes` are the findings of its pods: they say why a controller gave up."""
     workload = observation.workload
     if workload is None or not _runs_ours(desired, workload):
         return []

@@ -25,7 +25,7 @@ _API_IS_AWAY = "connect: connection refused"
 
 
 def suspended(desired: Desired, observation: Observation, flux: Standing) -> Finding | None:
-    """The object that someone has suspended on the way of our commit. Suspended objects keep an old Ready=True."""
+    """The suspended object on the way of our commit, None where there is none. Suspended objects keep an old Ready=True."""
     if at(observation.source, "spec", "suspend") and not flux.is_fetched:
         kind = _flux_kind(desired.source)
         return _held(desired.source, f"flux resume source {kind}", flux.fetched, Stage.FETCHED)

@@ -76,7 +76,7 @@ def own_pods(desired: Desired, observation: Observation) -> list[Object]:
 
 
 def lagging_pods(desired: Desired, observation: Observation) -> list[Object]:
-    """The living pods that say the rollout is not over, whatever the counts: those of an older template."""
+    """The living pods of an older template: while there are any, the rollout is not over, whatever the counts say."""
     kind = desired.workload.kind
     alive = [pod for pod in observation.pods if is_alive(pod)]
     if kind == "Deployment":

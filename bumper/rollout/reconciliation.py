@@ -47,7 +47,7 @@ def _finding(
 def _dependency_not_ready(
     desired: Desired, observation: Observation, flux: Standing, ready: Condition
 ) -> Iterator[Finding]:
-    # Checked against the artifact that is there, before any run: the messages of the last run are still those of an older one.
+    # Checked against the artifact that is there, before any run: the messages of the last run still speak of an older artifact.
     if not flux.is_fetched or flux.is_tried:
         return
     match = _DEPENDENCY.search(ready.message)
@@ -72,7 +72,7 @@ def _dependency_not_ready(
 
 
 def _state_of(dependency: Object | None, ready: Condition) -> tuple[str, bool]:
-    """What a dependency is doing, and whether that ends only if someone helps."""
+    """What a dependency is doing, and whether a person must help to end it."""
     if dependency is None:
         is_missing = "not found" in ready.message
         return ("is not in the cluster" if is_missing else f"is not ready: {ready.message}"), is_missing

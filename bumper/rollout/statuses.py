@@ -97,7 +97,7 @@ def judge(
     sightings: Mapping[str, Sighting],
     at_s: float,
 ) -> Telling:
-    """How the site stands. `commits` are those of the branch that can say something of it, newest first, with their facts.
+    """How the site stands. `commits` are the branch's commits that can say something of it, newest first, with their facts.
 
     `expected` are the contexts that must speak (`expected_contexts`).
     """

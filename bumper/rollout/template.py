@@ -37,7 +37,7 @@ def _image_in(desired: Desired, pod_spec: Any) -> ImageReference | None:
 
 
 def containers(desired: Desired, pod_spec: Any) -> Iterator[Object]:
-    """The container wanted by name, or those of our repository where no name is given."""
+    """The container wanted by name, or the containers of our repository where no name is given."""
     for container in (*(at(pod_spec, "initContainers") or ()), *(at(pod_spec, "containers") or ())):
         image = ImageReference.split(container.get("image") or "")
         named = container.get("name") == desired.container
