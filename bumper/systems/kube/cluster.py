@@ -160,7 +160,7 @@ class Cluster:
                 f"{self.name}: the nodes were not listed in {self._timeouts.connect_s:g} s"
             ) from None
         reported = [at(node, "status", "nodeInfo") or {} for node in nodes]
-        pairs = [(one.get("operatingSystem"), one.get("architecture")) for one in reported]
+        pairs = [(node_info.get("operatingSystem"), node_info.get("architecture")) for node_info in reported]
         return frozenset(f"{system}/{machine}".lower() for system, machine in pairs if system and machine)
 
     def _run(self, request: Callable[["_Opened"], Coroutine[Any, Any, _Result]]) -> _Result:

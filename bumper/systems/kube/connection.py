@@ -1,6 +1,6 @@
 """The connection to one API server as the user of one context: TLS, proxy, credentials, and who renews them.
 
-Law: whoever sends a request never sees a credential: what has expired or was refused is renewed here, once for all who wait for it.
+Law: the sender of a request never sees a credential: what has expired or was refused is renewed here, once for all who wait for it.
 Once the server has accepted us, a refusal counts as passing for a while: a server that starts, or a token that is being rotated,
 refuses for some seconds. For one event loop.
 """

@@ -136,9 +136,9 @@ def _status(plugin: Plugin, name: str, printed: bytes) -> Mapping[str, Any]:
         answer = json.loads(printed)
     except ValueError:
         raise NoAccess(f"{name} printed no JSON, expected an ExecCredential") from None
-    found = answer.get("apiVersion") if isinstance(answer, dict) else None
-    if found != plugin.api_version:
-        raise NoAccess(f"{name} answered in apiVersion '{found}', expected '{plugin.api_version}'")
+    api_version = answer.get("apiVersion") if isinstance(answer, dict) else None
+    if api_version != plugin.api_version:
+        raise NoAccess(f"{name} answered in apiVersion '{api_version}', expected '{plugin.api_version}'")
     status = answer.get("status")
     if not isinstance(status, dict):
         raise NoAccess(f"{name} gave no status")
