@@ -69,6 +69,7 @@ class AcrRegistry:
         return f"AcrRegistry({self._registry!r})"
 
     def close(self) -> None:
+        """Closes the connections."""
         self._stack.close()
 
     @property
@@ -80,10 +81,12 @@ class AcrRegistry:
         """The manifest or index that `image` names by digest or by tag."""
         with self._translating(str(image)):
             client = self._open()
-            found = client.get_manifest(image.path, image.digest or image.tag, enforce_https=self._is_https)
-        fields = dict(found.manifest or {})
+            response = client.get_manifest(
+                image.path, image.digest or image.tag, enforce_https=self._is_https
+            )
+        fields = dict(response.manifest or {})
         return Document(
-            str(fields.get("mediaType") or found.media_type or ""), str(found.digest or ""), fields
+            str(fields.get("mediaType") or response.media_type or ""), str(response.digest or ""), fields
         )
 
     def blob(self, image: ImageReference, digest: str) -> Document:
@@ -250,8 +253,10 @@ def remember_token(registry: str) -> Any:
 
         @staticmethod
         def _repository(url: str) -> str:
-            parts = urlsplit(url)
-            is_ours = parts.netloc == registry and parts.path.startswith("/v2/")
-            return parts.path.removeprefix("/v2/").rpartition("/")[0].rpartition("/")[0] if is_ours else ""
+            split_url = urlsplit(url)
+            is_ours = split_url.netloc == registry and split_url.path.startswith("/v2/")
+            return (
+                split_url.path.removeprefix("/v2/").rpartition("/")[0].rpartition("/")[0] if is_ours else ""
+            )
 
     return RememberToken()
