@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from platforms import Quiet, deployment, files, kustomization, remote, server
 from trees import MemoryTree
 
-from bumper import platform
 from bumper.app.wiring import SystemClock
 from bumper.build_order import Decision, Order
 from bumper.deploy import pipeline
@@ -22,6 +21,7 @@ from bumper.deploy.hold.change import Wish
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import FieldMissing, FieldUnsafe, Refused
+from bumper.fluxtree.sites import find
 from bumper.image import ImageManifest, ImageReference
 from bumper.manifest.document import Document, documents
 from bumper.request import Deadlines, Origin, Request, Wanted
@@ -253,10 +253,10 @@ def asked(
     found = files("reg.io", "web")
     place = "k8s/flux-system/web-sync.yaml"
     if hold:
-        site = platform.find(MemoryTree(found), "web").site
+        site = find.find(MemoryTree(found), "web").site
         found[place] = annotations.apply(found[place], site.document, hold)
     # The hold is in the way of nothing else: the image of the site is found as before.
-    target = platform.find(MemoryTree(found), "web")
+    target = find.find(MemoryTree(found), "web")
     assert target.image == ImageReference("reg.io/web", "1.0")
     image = replace(target.image, tag=tag)
     change = Change("web", target, image, (), target.image)

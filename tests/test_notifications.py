@@ -6,10 +6,10 @@ import pytest
 from trees import MemoryTree, flux
 
 from bumper.errors import BumpError, Refused, TreeMissing, UsageError
+from bumper.fluxtree.sites import receivers
 from bumper.manifest.document import documents
 from bumper.objects import ObjectKey
 from bumper.onboarding.notifications import Addition, Wish, plan
-from bumper.platform import receivers
 from bumper.request import Origin
 
 K8S = Path(__file__).parent.parent / "k8s"

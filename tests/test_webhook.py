@@ -9,9 +9,9 @@ import httpx
 import pytest
 from trees import MemoryTree, flux
 
+from bumper.fluxtree.sites import receivers
+from bumper.fluxtree.sites.receivers import HMAC, OIDC, Receiver
 from bumper.objects import ObjectKey
-from bumper.platform import receivers
-from bumper.platform.receivers import HMAC, OIDC, Receiver
 from bumper.systems.webhook import Webhook
 
 SOURCE = ObjectKey("GitRepository", "flux-system", "flux-system")

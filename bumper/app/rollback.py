@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from bumper.app.run import Delivery, Errand
 from bumper.build_order import commit_in
-from bumper.deploy import pipeline
 from bumper.deploy.pipeline import Change
 from bumper.deploy.rollback import Rejection, Return, RollbackGuard, way_back
 from bumper.errors import BumpError, Refused
+from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites.find import Target
 from bumper.history.trailers import one_line
-from bumper.platform import Target
 from bumper.progress import Journal
 from bumper.record import Recorded
 from bumper.request import Request, Wanted
@@ -29,7 +29,7 @@ def rollback(asked: Request, delivery: Delivery, to: str) -> Errand:
 
     def look() -> tuple[str, Target, Sequence[Recorded]]:
         tip = repository.fetch(asked.branch)
-        target = pipeline.find_target(wanted.site, asked.choice, repository.tree(tip))
+        target = find_target(wanted.site, asked.choice, repository.tree(tip))
         return tip, target, repository.history(asked.branch).deploys(wanted.site)
 
     tip, target, deploys = answered(look, delivery.clock, asked.deadlines.push_s)

@@ -16,10 +16,10 @@ from bumper.deploy import pipeline
 from bumper.deploy.image_policy import Nodes
 from bumper.deploy.pipeline import Amend, Change, Guard, Landed, Plan
 from bumper.errors import BumpError, Outcome
+from bumper.fluxtree.sites import overrides
 from bumper.follow.loop import Followed
 from bumper.image import ImageManifest
 from bumper.observation import Desired
-from bumper.platform import overrides
 from bumper.ports import Clock
 from bumper.progress import Journal
 from bumper.publish import report

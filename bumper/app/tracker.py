@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from bumper.app.wiring import Assembly
 from bumper.commands import options
+from bumper.fluxtree.sites.find import Target
 from bumper.follow.cluster import follow
 from bumper.follow.commit_statuses import Awaited, listen
 from bumper.follow.loop import Followed
 from bumper.follow.revisions import Revisions
-from bumper.platform import Target
 from bumper.progress import Journal
 from bumper.recording import Subject
 

@@ -25,8 +25,8 @@ from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.order_guard import OrderGuard
 from bumper.deploy.pipeline import Guard
 from bumper.errors import EXIT_INTERRUPTED, BumpError, NoAccess, TreeMissing, UsageError
+from bumper.fluxtree.sites import receivers
 from bumper.objects import ObjectKey
-from bumper.platform import receivers
 from bumper.ports import Ancestry, Clock, Hosting, Terminal, Tree, Writer
 from bumper.progress import Journal
 from bumper.publish import report

@@ -11,11 +11,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bumper.check import notes, silence
-from bumper.check.build import Forgiving
 from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, Finding, Rule, Severity
 from bumper.check.growth import clusters
 from bumper.check.rules import RULES
+from bumper.fluxtree.build import Forgiving
 from bumper.ports import Tree
 
 __all__ = ["ERROR", "RULES", "WARNING", "Checked", "Finding", "Rule", "Severity", "check", "findings"]

@@ -12,11 +12,11 @@ from functools import cached_property
 from posixpath import dirname, join
 
 from bumper.check import kinds
-from bumper.check.build import Build, Forgiving
-from bumper.check.resource import Resource, is_variable
+from bumper.fluxtree.build import Build, Forgiving
+from bumper.fluxtree.layers import GENERATED
+from bumper.fluxtree.resource import Resource, is_variable
 from bumper.manifest.document import items, mapping, text
 from bumper.objects import ObjectKey
-from bumper.platform.kustomize import GENERATED
 
 
 @dataclass(eq=False)

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from posixpath import basename, dirname
 
-from bumper.check import patching
-from bumper.check.build import Build, Forgiving, build, every_change, resource_of
 from bumper.check.cluster import Cluster
-from bumper.check.patching import Change
-from bumper.check.resource import Resource
+from bumper.fluxtree import patches
+from bumper.fluxtree.build import Build, Forgiving, build, every_change, resource_of
+from bumper.fluxtree.discovery import GROUP, Site, Walk
+from bumper.fluxtree.layers import Reading
+from bumper.fluxtree.patches import Change
+from bumper.fluxtree.resource import Resource
 from bumper.objects import ObjectKey
-from bumper.platform.discovery import GROUP, Site, Walk
-from bumper.platform.kustomize import Reading
 
 _SYNC = "gotk-sync.yaml"
 _NAMESPACE = "flux-system"
@@ -83,7 +83,7 @@ def _given(reading: Reading, built: Build, owner: Resource) -> Iterator[Change]:
     if ("spec", "patches") in owner.changed or ("spec",) in owner.changed or () in owner.changed:
         for change, path in every_change(reading, built):
             if change.selects(owner):
-                yield from patching.inherited(change, path)
+                yield from patches.inherited(change, path)
 
 
 def _sources_with_paths(reading: Reading, sites: Iterable[Site]) -> set[ObjectKey]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bumper.check.resource import Resource, Route, is_variable
+from bumper.fluxtree.resource import Resource, Route, is_variable
 from bumper.manifest.document import items, mapping, text
 
 KINDS = {

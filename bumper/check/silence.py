@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from bumper.check.finding import Finding
-from bumper.platform.kustomize import Reading
+from bumper.fluxtree.layers import Reading
 
 _COMMENT = re.compile(rb"#.*?\bbump-check:[ \t]*ignore=(?P<ids>[a-z0-9-]+(?:[ \t]*,[ \t]*[a-z0-9-]+)*)")
 _LINE_BREAK = re.compile(rb"\r\n?|\n")

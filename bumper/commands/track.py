@@ -10,10 +10,11 @@ from bumper.app.context import Context
 from bumper.app.tracker import Following
 from bumper.app.wiring import Assembly
 from bumper.commands import options
-from bumper.deploy.pipeline import find_target
 from bumper.errors import UsageError
+from bumper.fluxtree.sites import overrides
+from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites.find import Target
 from bumper.follow.cluster import follow
-from bumper.platform import Target, overrides
 from bumper.ports import Tree
 from bumper.publish.story import Landing
 from bumper.recording import NoFacts, Player, Subject

@@ -11,8 +11,8 @@ from bumper import history
 from bumper.deploy import image_policy
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import ImageMissing, RepositoryMissing, Transient
+from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
-from bumper.platform import Target
 from bumper.ports import Clock, Progress, Registry, Repository
 from bumper.request import Request, Wanted
 from bumper.retry import attempts

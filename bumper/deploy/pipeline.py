@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
-from bumper import history, manifest, platform
+from bumper import history, manifest
 from bumper.build_order import Decision
 from bumper.deploy import image_gate
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import FieldAmbiguous, Refused
+from bumper.fluxtree.sites.choose import find_targets
+from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports import Clock, Progress, Registry, Repository, Tree, Writer
-from bumper.request import Choice, Request
+from bumper.request import Request
 from bumper.retry import answered
 
 
@@ -33,7 +35,7 @@ class Change:
     """
 
     site: str
-    target: platform.Target
+    target: Target
     image: ImageReference
     edits: tuple[manifest.Edit, ...]
     began: ImageReference
@@ -103,7 +105,7 @@ def prepare(
     asked after the guards, on each new tip.
     """
 
-    def look() -> tuple[str, Tree, dict[str, platform.Target]]:
+    def look() -> tuple[str, Tree, dict[str, Target]]:
         tip = repository.fetch(request.branch)
         tree = repository.tree(tip)
         return tip, tree, find_targets(request, tree)
@@ -117,23 +119,11 @@ def prepare(
     return amend(_admitted(planned, request, manifests, guards), tree), manifests
 
 
-def find_targets(request: Request, tree: Tree) -> dict[str, platform.Target]:
-    """Where each site's image stands in `tree`, in the order asked for."""
-    return {wanted.site: find_target(wanted.site, request.choice, tree) for wanted in request.wanted}
-
-
-def find_target(site: str, choice: Choice, tree: Tree) -> platform.Target:
-    """Where one site's image stands in `tree`."""
-    return platform.find(
-        tree, site, kustomization=choice.kustomization, image=choice.image, container=choice.container
-    )
-
-
 def plan(
     request: Request,
     tip: str,
     tree: Tree,
-    targets: Mapping[str, platform.Target],
+    targets: Mapping[str, Target],
     manifests: Mapping[str, ImageManifest],
     began: Mapping[str, ImageReference] | None = None,
 ) -> Plan:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bumper.errors import BumpError, Outcome
+from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import PERIOD_S, Case, Followed, Intervals, Loop, refusal
 from bumper.observation import Desired
-from bumper.platform import Target
 from bumper.ports import Announced, Clock, Facts, Progress, StatusBranch
 from bumper.rollout import Sighting, Verdict, statuses
 from bumper.rollout.statuses import Proof, Telling

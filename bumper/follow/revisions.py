@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bumper.deploy.pipeline import find_target
 from bumper.errors import BumpError, SiteMissing
+from bumper.fluxtree.sites.choose import find_target
 from bumper.objects import Object
 from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.ports import Clock, Repository, Tree

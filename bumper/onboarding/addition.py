@@ -8,9 +8,12 @@ did not find before.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bumper import check, platform
+from bumper import check
 from bumper.check import ERROR
 from bumper.errors import FieldUnsafe, Refused, UsageError
+from bumper.fluxtree.layers import within
+from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageReference
 from bumper.manifest.insertion import insert_item
 from bumper.onboarding import model, plain
@@ -18,8 +21,6 @@ from bumper.onboarding.changed import Changed
 from bumper.onboarding.landscape import Landscape, Listing
 from bumper.onboarding.model import Model
 from bumper.onboarding.renaming import Uncarried
-from bumper.platform import Target
-from bumper.platform.kustomize import within
 from bumper.ports import Tree
 
 # Written where no image is there yet: a tag that no pipeline makes, so that nobody takes it for one.
@@ -179,7 +180,7 @@ def _prove(
 ) -> Target:
     """Where the site's image stands in the new tree; `FieldUnsafe` where the tree would not hold what is meant."""
     after = Changed(tree, {path: new for path, (_, new) in changes.items()})
-    target = platform.find(after, wish.name, image=wish.image)
+    target = find.find(after, wish.name, image=wish.image)
     landscape = Landscape(after)
     site = landscape.named(wish.name)
     routed = {routed_host.host for routed_host in landscape.hosts_of(site)}

@@ -7,11 +7,11 @@ rules that find hosts by a pattern. A copy would share it, or lack it, and neith
 from collections.abc import Iterator
 from typing import Any
 
+from bumper.fluxtree.sites.find import Site
 from bumper.manifest.document import Document, items, mapping, text
 from bumper.onboarding.hosts import unread
 from bumper.onboarding.landscape import Built, Landscape
 from bumper.onboarding.renaming import Path, Uncarried
-from bumper.platform import Site
 
 OTHER = "name another site with --like SITE, or take the plain form: --plain"
 _SECRETS = frozenset(

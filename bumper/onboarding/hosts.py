@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bumper.fluxtree.sites.routes import KINDS
 from bumper.manifest.document import Document, items, mapping, text
-from bumper.platform.routes import KINDS
 
 # Traefik's matcher, with one or several (v2) quoted names: https://doc.traefik.io/traefik/routing/routers/#rule
 _NAMES = r"""\s*(?:`[^`]*`|"[^"]*")(?:\s*,\s*(?:`[^`]*`|"[^"]*"))*\s*"""

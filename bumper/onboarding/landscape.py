@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from bumper.errors import FieldMissing, TreeMissing
+from bumper.fluxtree.discovery import Walk
+from bumper.fluxtree.layers import Layer, Reading, expand, within
+from bumper.fluxtree.sites.find import Site
 from bumper.manifest.document import Document, is_true, items, text
 from bumper.objects import ObjectKey
 from bumper.onboarding.hosts import Routed, routed
-from bumper.platform import Site
-from bumper.platform.discovery import Walk
-from bumper.platform.kustomize import Layer, Reading, expand, within
 from bumper.ports import Tree
 
 # Kinds of the core and of what sites usually bring that have no namespace.

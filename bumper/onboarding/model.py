@@ -7,9 +7,10 @@ sites share (`shape`).
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bumper import platform
 from bumper.deploy.hold import annotations
 from bumper.errors import FieldAmbiguous, FieldMissing, Refused
+from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites.find import Site, Target
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind, fields
 from bumper.onboarding.copying import copy
@@ -18,7 +19,6 @@ from bumper.onboarding.fitness import require_fit
 from bumper.onboarding.landscape import Landscape, Listing
 from bumper.onboarding.renaming import Path, Renaming, Uncarried
 from bumper.onboarding.shape import shapes
-from bumper.platform import Site, Target
 
 # For a trial: nothing in a repository is called so.
 _ANY_NAME, _ANY_HOST = "any-site-0", "any-site.invalid"
@@ -123,7 +123,7 @@ def model(landscape: Landscape, site: Site) -> Model:
     built = landscape.built(site)
     hosts = tuple(dict.fromkeys(routed_host.host for routed_host in landscape.hosts_of(site)))
     try:
-        target = platform.find(landscape.tree, site.name)
+        target = find.find(landscape.tree, site.name)
     except (FieldMissing, FieldAmbiguous) as error:
         read = landscape.read_by(site)
         has_image = any(fields(landscape.reading.content(path), path) for path in sorted(read))

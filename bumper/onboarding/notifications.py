@@ -14,17 +14,17 @@ from typing import Any
 
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import FieldMissing, Refused, TreeMissing, UsageError
+from bumper.fluxtree.discovery import GROUP, Site, Walk
+from bumper.fluxtree.layers import FILE_NAMES, Reading
+from bumper.fluxtree.sites import routes
+from bumper.fluxtree.sites.receivers import GROUP as NOTIFICATION
+from bumper.fluxtree.sites.receivers import HMAC, OIDC, SERVICE
 from bumper.history import worded
 from bumper.manifest import insertion, spelling
 from bumper.manifest.document import Document, mapping, text
 from bumper.manifest.spelling import Hand, Literal, Value
 from bumper.manifest.yamltext import reads_otherwise
 from bumper.objects import ObjectKey
-from bumper.platform import routes
-from bumper.platform.discovery import GROUP, Site, Walk
-from bumper.platform.kustomize import FILE_NAMES, Reading
-from bumper.platform.receivers import GROUP as NOTIFICATION
-from bumper.platform.receivers import HMAC, OIDC, SERVICE
 from bumper.ports import Tree
 from bumper.repository_url import repository_name
 from bumper.request import Origin

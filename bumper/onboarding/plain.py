@@ -7,11 +7,11 @@ a file of its own, built by a Flux Kustomization beside the tree's others.
 from collections.abc import Sequence
 
 from bumper.errors import Refused
+from bumper.fluxtree.layers import within
+from bumper.fluxtree.sites.find import Site
 from bumper.image import ImageReference
 from bumper.manifest.document import mapping, text
 from bumper.onboarding.landscape import Landscape, Listing
-from bumper.platform import Site
-from bumper.platform.kustomize import within
 
 _NAMESPACE = """\
 apiVersion: v1

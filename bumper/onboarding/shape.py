@@ -7,8 +7,8 @@ of its images blotted out. Whether a site can be copied is proved by copying it.
 import json
 import re
 
+from bumper.fluxtree.sites.find import Site
 from bumper.onboarding.landscape import Landscape
-from bumper.platform import Site
 
 _NAME, _HOST = "\0", "\1"
 _RULE = re.compile(r"Host\([^()]*\)(?:\s*\|\|\s*Host\([^()]*\))*")

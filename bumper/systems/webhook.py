@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bumper.endpoint import is_loopback, may_carry_credentials
-from bumper.platform.receivers import HMAC, Receiver
+from bumper.fluxtree.sites.receivers import HMAC, Receiver
 from bumper.safe_text import printable
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from openapi import problems as openapi_problems
 from sandbox_github.content import User
 from sandbox_github.server import GitHubServer, Token
 
+from bumper.fluxtree.sites.receivers import OIDC, Receiver
 from bumper.objects import ObjectKey
 from bumper.onboarding.notifications import Wish, plan
-from bumper.platform.receivers import OIDC, Receiver
 from bumper.request import Origin
 from bumper.systems.git import Remote
 from bumper.systems.webhook import Webhook

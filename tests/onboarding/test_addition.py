@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bumper import check, platform
+from bumper import check
 from bumper.errors import Refused, UsageError
+from bumper.fluxtree.sites import find
 from bumper.onboarding import Uncarried, Wish, plan_addition
 from bumper.onboarding.addition import Addition
 
@@ -61,7 +62,7 @@ def test_the_new_tree_holds_the_site_and_nothing_new_is_wrong_with_it() -> None:
     files = k8s()
     addition = added(files, *HOSTS, name="example-org")
     whole = after(files, addition.files)
-    target = platform.find(tree(whole), "example-org")
+    target = find.find(tree(whole), "example-org")
     assert (target.url, str(target.image)) == (
         "https://example.org",
         "kevinryanacr.azurecr.io/example-org:no-image-yet",
@@ -90,7 +91,7 @@ def test_whatever_the_name_and_hosts_the_copy_is_the_plain_form(
     name: str, hosts: list[str], like: str
 ) -> None:
     files = k8s()
-    if name in {one.name for one in platform.sites(tree(files))} | {"gotk", "default"}:
+    if name in {one.name for one in find.sites(tree(files))} | {"gotk", "default"}:
         return
     image = f"kevinryanacr.azurecr.io/{name}"
     modelled = added(files, *hosts, name=name, like=like)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bumper import platform
 from bumper.errors import FieldMissing, Refused
+from bumper.fluxtree.sites import find
 from bumper.onboarding import Wish, plan_addition, plan_removal
 
 from . import platforms
@@ -34,7 +34,7 @@ def test_what_goes_is_the_site_and_nothing_else(site: str) -> None:
     assert left["k8s/flux-system/kustomization.yaml"] == listed.replace(
         f"  - {site}-sync.yaml\n".encode(), b""
     )
-    assert site not in {one.name for one in platform.sites(tree(left))}
+    assert site not in {one.name for one in find.sites(tree(left))}
 
 
 @pytest.mark.parametrize(

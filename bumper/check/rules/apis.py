@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from bumper.check import kinds
-from bumper.check.build import Build
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, WARNING, Fault, rule
-from bumper.check.resource import Resource
-from bumper.check.scopes import BUILT_IN_GROUPS
+from bumper.check.finding import ERROR, WARNING, rule
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.resource import Fault, Resource
+from bumper.fluxtree.scopes import BUILT_IN_GROUPS
 from bumper.manifest.document import text
 
 _NAME = re.compile(rb"^  name: [\"']?([\w.-]+)", re.MULTILINE)

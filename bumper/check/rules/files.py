@@ -6,11 +6,12 @@ from posixpath import basename, dirname, join
 from typing import Any
 
 from bumper.check import silence
-from bumper.check.build import kustomization, resource_of
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, RULES, WARNING, Fault, rule
+from bumper.check.finding import ERROR, RULES, WARNING, rule
+from bumper.fluxtree.build import kustomization, resource_of
+from bumper.fluxtree.layers import GENERATED, Layer, within
+from bumper.fluxtree.resource import Fault
 from bumper.manifest.document import Document
-from bumper.platform.kustomize import GENERATED, Layer, within
 
 _PLACE = re.compile(r"(?P<path>.*?):(?P<line>\d+): ")
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from bumper.check.build import Build
 from bumper.check.cluster import Cluster, depends_on
-from bumper.check.finding import ERROR, WARNING, Fault, rule
+from bumper.check.finding import ERROR, WARNING, rule
 from bumper.check.kinds import FLUX, is_flux
-from bumper.check.resource import Resource, is_variable
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.resource import Fault, Resource, is_variable
 from bumper.manifest.document import is_true, mapping, text
 
 _SOURCED = {

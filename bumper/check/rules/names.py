@@ -4,10 +4,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from bumper.check.build import Build
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, Fault, rule
-from bumper.check.resource import Resource
+from bumper.check.finding import ERROR, rule
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.resource import Fault, Resource
 from bumper.manifest.document import items, mapping, text
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from bumper.check.build import Build
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, WARNING, Fault, rule
+from bumper.check.finding import ERROR, WARNING, rule
 from bumper.check.kinds import NAMESPACES, is_flux
-from bumper.check.resource import Resource
-from bumper.check.scopes import BUILT_IN_GROUPS, is_cluster_scoped
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.resource import Fault, Resource
+from bumper.fluxtree.scopes import BUILT_IN_GROUPS, is_cluster_scoped
 from bumper.manifest.document import is_true, text
 
 

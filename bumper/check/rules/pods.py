@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, WARNING, Fault, rule
+from bumper.check.finding import ERROR, WARNING, rule
 from bumper.check.matching import matches
-from bumper.check.resource import Resource, is_variable
+from bumper.fluxtree.resource import Fault, Resource, is_variable
 from bumper.manifest.document import items, mapping, text
 
 _SELECTING = frozenset(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"])

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, WARNING, Fault, rule
-from bumper.check.resource import Resource, Route
+from bumper.check.finding import ERROR, WARNING, rule
+from bumper.fluxtree.resource import Fault, Resource, Route
 from bumper.manifest.document import is_true, items, mapping, text
 
 # Every namespace has these.

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from bumper.check import routing
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, Fault, rule
-from bumper.check.resource import Resource
+from bumper.check.finding import ERROR, rule
 from bumper.check.routing import Backend, Promise
+from bumper.fluxtree.resource import Fault, Resource
 from bumper.manifest.document import items, mapping, text
 
 

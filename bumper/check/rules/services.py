@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, WARNING, Fault, rule
+from bumper.check.finding import ERROR, WARNING, rule
 from bumper.check.matching import matches
-from bumper.check.resource import Resource
+from bumper.fluxtree.resource import Fault, Resource
 from bumper.manifest.document import items, mapping, text
 
 

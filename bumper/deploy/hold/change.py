@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bumper import platform
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.errors import Refused
+from bumper.fluxtree.sites import find
 from bumper.ports import Repository
 from bumper.request import Origin
 
@@ -55,7 +55,7 @@ def propose(wish: Wish, repository: Repository, branch: str) -> Holding:
     """What would be committed on the branch as it stands; Refused where somebody else holds a site."""
     tip = repository.fetch(branch)
     tree = repository.tree(tip)
-    sites = [platform.find_site(tree, name, kustomization=wish.kustomization) for name in wish.sites]
+    sites = [find.find_site(tree, name, kustomization=wish.kustomization) for name in wish.sites]
     before = dict(tree.read({site.document.path for site in sites}))
     after = dict(before)
     changed = []

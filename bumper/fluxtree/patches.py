@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from posixpath import dirname
 from typing import Any
 
-from bumper.check.resource import Path, Resource, is_variable
 from bumper.errors import NotYaml
+from bumper.fluxtree.layers import Reading, within
+from bumper.fluxtree.resource import Path, Resource, is_variable
 from bumper.manifest.document import Document, items, mapping, plain, text
 from bumper.manifest.yamltext import compose
-from bumper.platform.kustomize import Reading, within
 
 _LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902")
 # What decides for objects that the kustomization does not name one by one.

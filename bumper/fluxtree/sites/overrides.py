@@ -8,7 +8,7 @@ there.
 import re
 from collections.abc import Iterator
 
-from bumper.platform import Target
+from bumper.fluxtree.sites.find import Target
 
 # image-automation-controller 1.2, pkg/update: a comment at the end of the line, `namespace:name`, and which part of the image it sets.
 _MARKER = re.compile(

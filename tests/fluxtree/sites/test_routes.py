@@ -4,8 +4,8 @@ from textwrap import dedent
 
 import pytest
 
+from bumper.fluxtree.sites import routes
 from bumper.manifest.document import documents
-from bumper.platform import routes
 
 TRAEFIK = """\
     apiVersion: traefik.io/v1alpha1

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bumper import manifest
+from bumper.fluxtree.layers import Layer, Patch, Reading
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
 from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import Span, compose
 from bumper.objects import ObjectKey
-from bumper.platform.kustomize import Layer, Patch, Reading
 
 # The lists that kustomize's image transformer changes, in any kind.
 _TRANSFORMED = frozenset({"containers", "initContainers"})

@@ -15,11 +15,11 @@ from itertools import islice
 
 from bumper.endpoint import origin
 from bumper.errors import NotYaml
+from bumper.fluxtree.discovery import Walk
+from bumper.fluxtree.layers import Reading
+from bumper.fluxtree.sites import routes
 from bumper.manifest.document import Document, is_true, items, mapping, text
 from bumper.objects import ObjectKey
-from bumper.platform import routes
-from bumper.platform.discovery import Walk
-from bumper.platform.kustomize import Reading
 from bumper.ports import Tree
 
 HMAC, OIDC = "generic-hmac", "generic-oidc"

@@ -7,10 +7,9 @@ those after all kustomizations above the file.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from bumper.check.finding import Fault
-from bumper.check.scopes import is_cluster_scoped
+from bumper.fluxtree.scopes import is_cluster_scoped
 from bumper.image import ImageReference
 from bumper.manifest.document import Document, items, mapping, text
 
@@ -30,6 +29,15 @@ POD_TEMPLATES: Mapping[str, Route] = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
 _POD_GROUPS = frozenset({"", "apps", "batch"})
+
+
+class Fault(NamedTuple):
+    """What is wrong at one place. `is_certain` is False where a patch or a substitution may still change what stands there."""
+
+    path: str
+    line: int
+    message: str
+    is_certain: bool = True
 
 
 def is_variable(value: Any) -> bool:

@@ -15,9 +15,9 @@ from functools import lru_cache
 from posixpath import dirname, join
 
 from bumper.errors import NotYaml
+from bumper.fluxtree.layers import GENERATED, Gap, Reading, expand, within
 from bumper.manifest.document import Document, is_true, items, mapping, text
 from bumper.objects import Object, ObjectKey
-from bumper.platform.kustomize import GENERATED, Gap, Reading, expand, within
 
 GROUP = "kustomize.toolkit.fluxcd.io"
 _SYNC = "gotk-sync.yaml"

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bumper.check import patching
-from bumper.check.patching import Change
-from bumper.check.resource import Resource
-from bumper.check.scopes import is_cluster_scoped
 from bumper.errors import NotYaml
+from bumper.fluxtree import patches
+from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.layers import Gap, Layer, Reading, expand, within
+from bumper.fluxtree.patches import Change
+from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.scopes import is_cluster_scoped
 from bumper.manifest.document import Document, is_true, items, mapping, text
-from bumper.platform.discovery import Site
-from bumper.platform.kustomize import Gap, Layer, Reading, expand, within
 from bumper.ports import Tree
 
 _KEPT_NAMES = ("CustomResourceDefinition", "APIService", "Namespace")
@@ -95,7 +95,7 @@ def build(reading: Forgiving, site: Site, owner: Resource, given: Sequence[Chang
     found = _collected(reading, expanded[site.path], [])
     for place in wanted:
         found = _collected(reading, expanded[place], found)
-    own = [*given, *patching.changes(reading, site.document, "spec")]
+    own = [*given, *patches.changes(reading, site.document, "spec")]
     found = _patched(found, own)
     found = _named(found, target, text(site.spec.get("namePrefix")), text(site.spec.get("nameSuffix")))
     found = _retagged(found, items(site.spec.get("images")))
@@ -111,9 +111,9 @@ def every_change(reading: Reading, built: Build) -> Iterator[tuple[Change, str]]
     """The changes that the patches anywhere in a build make, each with the file that lists it."""
     for layer in built.layers:
         if document := kustomization(reading, layer):
-            yield from ((change, document.path) for change in patching.changes(reading, document))
+            yield from ((change, document.path) for change in patches.changes(reading, document))
     yield from (
-        (change, built.owner.path) for change in patching.changes(reading, built.site.document, "spec")
+        (change, built.owner.path) for change in patches.changes(reading, built.site.document, "spec")
     )
 
 
@@ -162,7 +162,7 @@ def _collected(reading: Reading, layer: Layer, before: list[Resource]) -> list[R
         found = _collected(reading, component, found)
     if not document:
         return found
-    found = _patched(found, patching.changes(reading, document))
+    found = _patched(found, patches.changes(reading, document))
     found = _named(found, layer.namespace, layer.prefix, layer.suffix)
     found = _labelled(found, document.value)
     return _retagged(found, items(document.value.get("images")))

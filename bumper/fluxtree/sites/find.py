@@ -12,15 +12,15 @@ from posixpath import dirname
 
 from bumper import manifest
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing
+from bumper.fluxtree.discovery import Site, Walk
+from bumper.fluxtree.layers import Gap, Layer, Reading, expand, patches, within
+from bumper.fluxtree.sites import overlay, routes
+from bumper.fluxtree.sites.overlay import Image
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
 from bumper.manifest.document import is_true, items, text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
-from bumper.platform import overlay, routes
-from bumper.platform.discovery import Site, Walk
-from bumper.platform.kustomize import Gap, Layer, Reading, expand, patches, within
-from bumper.platform.overlay import Image
 from bumper.ports import Tree
 from bumper.revision import Revision
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from trees import MemoryTree, deployment, flux, image_entry, kustomization, repository, sync
 
-from bumper import platform
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, NotYaml, SiteMissing, TreeMissing
+from bumper.fluxtree.sites import find
 from bumper.manifest import FieldKind
 from bumper.objects import ObjectKey
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 OURS = {
     path.relative_to(ROOT).as_posix(): path.read_bytes()
     for path in sorted((ROOT / "k8s").rglob("*"))
@@ -39,7 +39,7 @@ FLEET = {
 class TestOurOwnTree:
     @pytest.mark.parametrize("site", SITES)
     def test_every_site_is_found(self, site: str) -> None:
-        target = platform.find(MemoryTree(OURS), site)
+        target = find.find(MemoryTree(OURS), site)
         assert target.field.path == f"k8s/{site}/deployment.yaml"
         assert target.field.span.line == 18
         assert str(target.image) == f"kevinryanacr.azurecr.io/{site}:08a2c8e"
@@ -55,14 +55,14 @@ class TestOurOwnTree:
 
     def test_two_batches_of_reads_do_and_nothing_else_is_read(self) -> None:
         tree = MemoryTree(OURS)
-        platform.find(tree, "specmcp-ai")
+        find.find(tree, "specmcp-ai")
         assert len(tree.batches) == 2
         assert {path.rpartition("/")[0] for path in tree.read_paths} == {"k8s/flux-system", "k8s/specmcp-ai"}
         assert tree.listed == ["", "k8s", "k8s/flux-system", "k8s/specmcp-ai"]
 
     def test_all_kustomizations_are_listed_with_their_dependencies(self) -> None:
         tree = MemoryTree(OURS)
-        found = {site.name: site for site in platform.sites(tree)}
+        found = {site.name: site for site in find.sites(tree)}
         assert set(found) == {
             *SITES,
             "flux-system",
@@ -84,7 +84,7 @@ class TestOurOwnTree:
         if not listed:
             del tree.files["k8s/flux-system/kustomization.yaml"]
             tree = MemoryTree(tree.files)
-        assert len(platform.sites(tree)) == 12
+        assert len(find.sites(tree)) == 12
         assert generated not in tree.read_paths
 
 
@@ -495,7 +495,7 @@ CASES: dict[str, Case] = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_field_that_decides_is_found(case: Case) -> None:
-    target = platform.find(MemoryTree(case.files), "web", **case.ask)
+    target = find.find(MemoryTree(case.files), "web", **case.ask)
     assert f"{target.field.path}:{target.field.span.line} {target.field.image}" == case.at
     assert str(target.workload) == case.workload
     assert target.container == case.container
@@ -556,7 +556,7 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
 
 @pytest.mark.parametrize(("files", "place"), UNSAFE.values(), ids=UNSAFE)
 def test_what_decides_but_cannot_be_spliced_says_so(files: dict[str, str], place: str) -> None:
-    target = platform.find(MemoryTree({**FLEET, **files}), "web", kustomization="apps")
+    target = find.find(MemoryTree({**FLEET, **files}), "web", kustomization="apps")
     assert f"{target.field.path}:{target.field.span.line}: {target.field.unsafe}".startswith(place)
 
 
@@ -764,7 +764,7 @@ def test_anything_else_is_refused_with_what_is_there(
     files: dict[str, str], ask: dict[str, str], error: type[BumpError], message: str, hint: str
 ) -> None:
     with pytest.raises(error) as caught:
-        platform.find(MemoryTree(files), "web", **ask)
+        find.find(MemoryTree(files), "web", **ask)
     assert type(caught.value) is error
     assert message in caught.value.message
     assert hint in caught.value.hint
@@ -772,7 +772,7 @@ def test_anything_else_is_refused_with_what_is_there(
 
 def test_a_file_chooses_between_clusters() -> None:
     files = {**REFUSED["two clusters"][0], "apps/b/web.yaml": deployment("web", "reg.example/web:old")}
-    target = platform.find(MemoryTree(files), "web", kustomization="clusters/b/web.yaml")
+    target = find.find(MemoryTree(files), "web", kustomization="clusters/b/web.yaml")
     assert target.field.path == "apps/b/web.yaml"
 
 
@@ -782,15 +782,15 @@ def test_one_kustomization_for_two_clusters_is_one_place() -> None:
         "clusters/b/web.yaml": flux("web", "./apps/a"),
         "apps/a/web.yaml": deployment("web", "reg.example/web:old"),
     }
-    assert platform.find(MemoryTree(files), "web").field.path == "apps/a/web.yaml"
+    assert find.find(MemoryTree(files), "web").field.path == "apps/a/web.yaml"
 
 
 def test_a_repository_without_flux_has_no_sites() -> None:
     assert (
-        platform.sites(MemoryTree({"README.md": "", "k8s/web.yaml": deployment("web", "reg.example/web:1")}))
+        find.sites(MemoryTree({"README.md": "", "k8s/web.yaml": deployment("web", "reg.example/web:1")}))
         == ()
     )
-    assert platform.sites(MemoryTree({})) == ()
+    assert find.sites(MemoryTree({})) == ()
 
 
 def test_suspended_and_dependencies_are_read() -> None:
@@ -799,7 +799,7 @@ def test_suspended_and_dependencies_are_read() -> None:
         "dependsOn: [{name: db}, {name: vault, namespace: infra}]",
         "targetNamespace: shop",
     )
-    (_, web) = platform.sites(
+    (_, web) = find.sites(
         MemoryTree({**PLATFORM, "k8s/flux-system/web.yaml": flux("web", "./k8s/web", *spec)})
     )
     assert web.suspended
@@ -818,20 +818,20 @@ MANY = {
 class TestEconomy:
     def test_a_repository_of_20_000_files_costs_no_more_than_a_small_one(self) -> None:
         small, large = MemoryTree(OURS), MemoryTree({**MANY, **OURS})
-        platform.find(small, "kevinryan-io")
-        platform.find(large, "kevinryan-io")
+        find.find(small, "kevinryan-io")
+        find.find(large, "kevinryan-io")
         assert len(large.files) > 20_000
         assert (large.listed, large.batches) == (small.listed, small.batches)
 
     def test_one_without_flux_is_given_up_after_a_bounded_search(self) -> None:
         tree = MemoryTree(MANY)
-        assert platform.sites(tree) == ()
+        assert find.sites(tree) == ()
         assert len(tree.listed) <= 2_200
         assert len(tree.read_paths) <= 4_000
 
     def test_overlays_cost_one_batch_for_each_level(self) -> None:
         tree = MemoryTree(CASES["the outer of two images entries decides"].files)
-        platform.find(tree, "web", **APPS)
+        find.find(tree, "web", **APPS)
         assert tree.batches == [
             ("clusters/prod/flux-system/gotk-sync.yaml", "clusters/prod/flux-system/kustomization.yaml"),
             ("clusters/prod/apps.yaml",),

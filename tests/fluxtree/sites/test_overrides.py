@@ -3,8 +3,7 @@
 import pytest
 from trees import MemoryTree, deployment, flux, sync
 
-from bumper import platform
-from bumper.platform import overrides
+from bumper.fluxtree.sites import find, overrides
 
 
 def told(image: str, *spec: str) -> tuple[str, ...]:
@@ -15,7 +14,7 @@ def told(image: str, *spec: str) -> tuple[str, ...]:
         path: deployment("web", image),
     }
     tree = MemoryTree(files)
-    return overrides.notices(platform.find(tree, "web"), tree.files[path])
+    return overrides.notices(find.find(tree, "web"), tree.files[path])
 
 
 MARKED = (
