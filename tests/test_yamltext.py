@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bumper.errors import NotYaml
-from bumper.manifest.yamltext import compose, reads_otherwise
+from bumper.manifest.yamltext import Mapping, compose, lookup, reads_otherwise, resolved
 
 DATA = Path(__file__).parent / "data"
 READ_BY_RUAMEL = b"\n---\n[a:b]\n"  # libyaml 0.1.7 refuses a colon inside a plain scalar of a flow collection
@@ -115,3 +115,13 @@ def test_a_scalar_that_reads_as_text_does_so_for_yaml_1_2_as_ruamel_has_it(plain
 
     tag = YAML(typ="safe", pure=True).resolver.resolve(ScalarNode, plain, (True, False))
     assert reads_otherwise(plain) or str(tag) == "tag:yaml.org,2002:str"
+
+
+def test_a_key_is_looked_up_in_linear_time_however_the_merge_keys_fan_out() -> None:
+    lines = ["x0: &x0 {a: b}", *(f"x{at}: &x{at} {{<<: [*x{at - 1}, *x{at - 1}]}}" for at in range(1, 40))]
+    (root,) = compose("\n".join(lines).encode(), "x.yaml").documents
+    assert isinstance(root, Mapping)
+    last = resolved(root.items[-1])
+    assert isinstance(last, Mapping)
+    assert lookup(last, "missing") == []
+    assert [hit.scalar.value for hit in lookup(last, "a")] == ["b"]
