@@ -1,19 +1,17 @@
 """How the clusters of a repository grow from their roots: each build brings the Kustomizations that it contains.
 
-Law: roots are those that `platform.Walk` finds first. Roots in one directory, or in `flux-system` right below it, are one cluster.
+Law: roots are those that `discovery.Walk` finds first. Roots in one directory, or in `flux-system` right below it, are one cluster.
 What is built from elsewhere, or applied to another cluster (`spec.kubeConfig`), is kept apart and told of, never guessed at.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from posixpath import basename, dirname
 
 from bumper.check.cluster import Cluster
-from bumper.fluxtree import patches
-from bumper.fluxtree.build import Build, Forgiving, build, every_change, resource_of
+from bumper.fluxtree.build import Build, Forgiving, build, resource_of
 from bumper.fluxtree.discovery import GROUP, Site, Walk
 from bumper.fluxtree.layers import Reading
-from bumper.fluxtree.patches import Change
 from bumper.fluxtree.resource import Resource
 from bumper.objects import ObjectKey
 
@@ -32,7 +30,7 @@ def clusters(reading: Forgiving) -> tuple[Cluster, ...]:
     for site in roots:
         directory = _directory(site)
         cluster = by_directory.setdefault(directory, Cluster(directory, has_sync, reading))
-        owner = resource_of(site.document)
+        owner = resource_of(reading, site.document)
         if owner:
             _Growth(cluster, known, sources).grow(site, owner)
     for directory, cluster in by_directory.items():
@@ -58,9 +56,7 @@ class _Growth:
             for built in cluster.builds
         }
 
-    def grow(
-        self, site: Site, owner: Resource, parent: Build | None = None, given: Sequence[Change] = ()
-    ) -> None:
+    def grow(self, site: Site, owner: Resource, parent: Build | None = None) -> None:
         identity = (owner.path, owner.line(), owner.namespace, owner.name)
         if identity in self._seen:
             return
@@ -68,22 +64,14 @@ class _Growth:
         # A second source with the same URL may be another branch, where the directory is.
         if site.source not in self._sources and not self._cluster.reading.is_directory(site.path):
             site = replace(site, is_ours=False)
-        built = build(self._cluster.reading, site, owner, given)
+        built = build(self._cluster.reading, site, owner)
         self._cluster.builds.append(built)
         if parent:
             self._cluster.parents[id(built)] = parent
         for resource in built.resources:
             below = self._known.get(f"{resource.path}:{resource.line()}")
             if below and resource.group == GROUP:
-                self.grow(below, resource, built, [*_given(self._cluster.reading, built, resource)])
-
-
-def _given(reading: Reading, built: Build, owner: Resource) -> Iterator[Change]:
-    """What the patches around a Kustomization write into its `spec.patches`, which reach what it builds in turn."""
-    if ("spec", "patches") in owner.changed or ("spec",) in owner.changed or () in owner.changed:
-        for change, path in every_change(reading, built):
-            if change.selects(owner):
-                yield from patches.inherited(change, path)
+                self.grow(below, resource, built)
 
 
 def _sources_with_paths(reading: Reading, sites: Iterable[Site]) -> set[ObjectKey]:
@@ -98,7 +86,9 @@ def _sources_with_paths(reading: Reading, sites: Iterable[Site]) -> set[ObjectKe
 def _add_loose(cluster: Cluster, roots: Iterable[Site]) -> None:
     held = {(resource.path, resource.line()) for built in cluster.builds for resource in built.resources}
     for path in dict.fromkeys(site.document.path for site in roots):
-        resources = filter(None, map(resource_of, cluster.reading.documents(path)))
+        resources = filter(
+            None, (resource_of(cluster.reading, document) for document in cluster.reading.documents(path))
+        )
         cluster.loose += [resource for resource in resources if (resource.path, resource.line()) not in held]
 
 

@@ -1,31 +1,37 @@
 """What Flux builds for one Kustomization: its objects after all overlays, as far as the repository tells.
 
-Law: transformations are those of kustomize and in its order: inner kustomizations first, components on what is there so far, then
-patches, namespace, names, labels and images. What may hold more than is seen here (remote bases, generators, Helm charts that
-kustomize inflates, another repository, a file that is missing or no YAML) makes a build open.
+Law: the one model of kustomize: the finder of a site's image, the checks and onboarding all ask here. The order is kustomize's: inner
+kustomizations first, generators, components on what is there so far, then strategic merges, patches, namespace, names, labels,
+annotations, JSON patches, images, replacements. What may hold more than is seen here (remote bases, generators, Helm charts that
+kustomize inflates, another repository, a file that is missing or no YAML) makes a build open; what may change an object and is not
+followed (transformers) is a doubt in it; what kustomize refuses is a refusal of the build.
 
-Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/target/kusttarget_configplugin.go`; fluxcd/pkg/kustomize v1.35.6,
-`kustomize_generator.go`.
+Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/target/kusttarget.go`, `kusttarget_configplugin.go`; fluxcd/pkg/kustomize v1.35.4,
+`kustomize_generator.go` (what a Flux Kustomization adds, it adds to the top layer's own kustomization).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from posixpath import dirname
 from typing import Any
 
 from bumper.errors import NotYaml
-from bumper.fluxtree import patches
+from bumper.fluxtree import patches, replacements, transformers
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand, within
-from bumper.fluxtree.patches import Change
+from bumper.fluxtree.leaves import Reader, leaf, near_to
+from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource
-from bumper.fluxtree.scopes import is_cluster_scoped
-from bumper.manifest.document import Document, is_true, items, mapping, text
+from bumper.fluxtree.transformers import ImageEntry
+from bumper.manifest.document import Document, is_true, items, mapping, plain, text
+from bumper.manifest.yamltext import compose
+from bumper.objects import Object
 from bumper.ports import Tree
 
-_KEPT_NAMES = ("CustomResourceDefinition", "APIService", "Namespace")
 _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
 _KUSTOMIZE = "kustomize.config.k8s.io"
-_IMAGE = ("name", "newName", "newTag", "digest")
+_NOWHERE = Gap("", 0, "")
 
 
 class Forgiving(Reading):
@@ -44,14 +50,20 @@ class Forgiving(Reading):
             self.broken[path] = error
             return ()
 
+    def is_broken(self, path: str) -> bool:
+        """Whether the file is no YAML."""
+        self.documents(path)
+        return path in self.broken
+
 
 @dataclass(frozen=True, eq=False)
 class Build:
     """One Flux Kustomization; `owner` is its own object.
 
-    `layers` are the kustomizations that it is made of, inner ones too, `gaps` what they name and what is not there. `missing_path`
-    says that `spec.path` is no directory. `is_open` says that there may be more than `resources`: in `open_namespace`, or anywhere
-    where that is empty.
+    `layers` are the kustomizations that it is made of, inner ones too, `gaps` what they name and what is not there, `refusals` why
+    kustomize builds nothing. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than
+    `resources`: in `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and
+    so perhaps what a remote base brings.
     """
 
     site: Site
@@ -62,65 +74,61 @@ class Build:
     missing_path: bool = False
     is_open: bool = False
     open_namespace: str = ""
+    refusals: tuple[Gap, ...] = ()
+    remote: tuple[ImageEntry, ...] = ()
 
     @property
     def name(self) -> str:
         return self.owner.name
 
-    @property
+    @cached_property
     def files(self) -> tuple[str, ...]:
         """The manifests that it is built from."""
         return tuple(dict.fromkeys(path for layer in self.layers for path in layer.files))
 
 
-def resource_of(document: Document) -> Resource | None:
+def resource_of(reading: Reading, document: Document) -> Resource | None:
     """The object of a document as it is written; None for what is no object, as values of a chart are."""
     kind, name = text(document.value.get("kind")), document.key.name
     if not kind or not text(document.value.get("apiVersion")) or document.group == _KUSTOMIZE:
         return None
-    name = text(name)
-    return Resource(document, kind, document.group, text(document.key.namespace), name, frozenset([name]))
+    return Resource(document, reading.traced(document), frozenset([text(name)]))
 
 
-def build(reading: Forgiving, site: Site, owner: Resource, given: Sequence[Change]) -> Build:
-    """The build of a Kustomization; `given` are the changes that patches of its parents write into it."""
-    target = site.target_namespace or ""
+def build(reading: Reading, site: Site, owner: Resource) -> Build:
+    """The build of a Kustomization, whose object `owner` has what its parents' patches made of it."""
+    target = text(owner.at("spec", "targetNamespace"))
     opened = Build(site, owner, is_open=True, open_namespace=target)
     if not site.is_ours or not owner.knows("spec", "path"):
         return opened
     if site.leads_outside or not reading.is_directory(site.path):
         return replace(opened, missing_path=True)
-    wanted, missing = _components(reading, site, owner)
-    expanded = expand(reading, [site.path, *wanted])
-    found = _collected(reading, expanded[site.path], [])
-    for place in wanted:
-        found = _collected(reading, expanded[place], found)
-    own = [*given, *patches.changes(reading, site.document, "spec")]
-    found = _patched(found, own)
-    found = _named(found, target, text(site.spec.get("namePrefix")), text(site.spec.get("nameSuffix")))
-    found = _retagged(found, items(site.spec.get("images")))
-    layers = [one for layer in expanded.values() for one in _walk(layer)]
+    components, missing = _components(reading, site, owner)
+    expanded = expand(reading, [site.path, *components])
+    top = expanded[site.path]
+    top = replace(top, components=(*top.components, *(expanded[place] for place in components)))
+    layers = tuple(layer for each in expanded.values() for layer in _walk(each))
     gaps = dict.fromkeys([*missing, *(gap for layer in layers for gap in layer.gaps)])
-    is_open = bool(gaps) or any(one.has_remote or _opens(reading, one) for one in layers)
+    is_open = bool(gaps) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
+    making = _Making(reading, is_open, any(layer.has_remote for layer in layers))
+    resources = making.top(top, owner)
     return Build(
-        site, owner, tuple(found), tuple(layers), tuple(gaps), is_open=is_open, open_namespace=target
-    )
-
-
-def every_change(reading: Reading, built: Build) -> Iterator[tuple[Change, str]]:
-    """The changes that the patches anywhere in a build make, each with the file that lists it."""
-    for layer in built.layers:
-        if document := kustomization(reading, layer):
-            yield from ((change, document.path) for change in patches.changes(reading, document))
-    yield from (
-        (change, built.owner.path) for change in patches.changes(reading, built.site.document, "spec")
+        site,
+        owner,
+        tuple(resources),
+        layers,
+        tuple(gaps),
+        is_open=is_open,
+        open_namespace=target,
+        refusals=tuple(dict.fromkeys(making.refusals)),
+        remote=tuple(making.remote),
     )
 
 
 def kustomization(reading: Reading, layer: Layer) -> Document | None:
     """The kustomization of a layer; None where Flux generates one, or where it cannot be read."""
-    found = reading.documents(layer.path) if layer.path else ()
-    return found[0] if found else None
+    documents = reading.documents(layer.path) if layer.path else ()
+    return documents[0] if documents else None
 
 
 def _walk(layer: Layer) -> Iterator[Layer]:
@@ -129,97 +137,192 @@ def _walk(layer: Layer) -> Iterator[Layer]:
         yield from _walk(inner)
 
 
-def _opens(reading: Forgiving, layer: Layer) -> bool:
+def _opens(reading: Reading, layer: Layer) -> bool:
     """Whether a generator, or a file that is no YAML, hides what is in the layer."""
     document = kustomization(reading, layer)
-    hidden = any(path in reading.broken for path in (layer.path, *layer.files))
+    hidden = isinstance(reading, Forgiving) and any(
+        map(reading.is_broken, filter(None, (layer.path, *layer.files)))
+    )
     return hidden or (document is not None and any(document.value.get(key) for key in _OPENING))
 
 
 def _components(reading: Reading, site: Site, owner: Resource) -> tuple[list[str], list[Gap]]:
-    found: list[str] = []
+    """The directories of `spec.components`, which are written relative to `spec.path`."""
+    places: list[str] = []
     missing: list[Gap] = []
-    for at, written in enumerate(map(text, items(site.spec.get("components")))):
+    for at, written in enumerate(map(text, items(owner.at("spec", "components")))):
         place = within(site.path, written)
         if place is not None and reading.is_directory(place):
-            found.append(place)
-        elif not is_true(site.spec.get("ignoreMissingComponents")) and owner.knows("spec", "components"):
-            line = site.document.line("spec", "components", at)
+            places.append(place)
+        elif not is_true(owner.at("spec", "ignoreMissingComponents")) and owner.knows("spec", "components"):
+            line = owner.line("spec", "components", at)
             missing.append(Gap(owner.path, line, f"spec.components names {written}, which does not exist"))
-    return found, missing
+    return places, missing
 
 
-def _collected(reading: Reading, layer: Layer, before: list[Resource]) -> list[Resource]:
-    found = [*before]
-    for path in layer.files:
-        found += filter(None, map(resource_of, reading.documents(path)))
-    for inner in layer.inner:
-        found += _collected(reading, inner, [])
-    document = kustomization(reading, layer)
-    if document:
-        found += _generated(document)
-    for component in layer.components:
-        found = _collected(reading, component, found)
-    if not document:
-        return found
-    found = _patched(found, patches.changes(reading, document))
-    found = _named(found, layer.namespace, layer.prefix, layer.suffix)
-    found = _labelled(found, document.value)
-    return _retagged(found, items(document.value.get("images")))
+@dataclass
+class _Making:
+    """How the objects of a build come together. `refusals` and `remote` grow on the way."""
+
+    reading: Reading
+    is_open: bool
+    has_remote: bool
+    refusals: list[Gap] = field(default_factory=list)
+    remote: list[ImageEntry] = field(default_factory=list)
+
+    def top(self, layer: Layer, owner: Resource) -> list[Resource]:
+        """The objects of the top layer, with what the Flux Kustomization adds to its kustomization."""
+        document = kustomization(self.reading, layer)
+        spec = mapping(owner.at("spec"))
+        own = self.reading.traced(document) if document else {}
+        resources = self._brought(layer, document, [])
+        resources = self._transformed(resources, _with_flux(own, spec), layer.path or owner.path, owner, spec)
+        # What changes the Kustomization in a way that is not followed may change all that it builds.
+        for doubt in owner.doubts:
+            resources = [known.doubted(doubt) for known in resources]
+        return resources
+
+    def _layer(self, layer: Layer, before: list[Resource]) -> list[Resource]:
+        document = kustomization(self.reading, layer)
+        resources = self._brought(layer, document, before)
+        if not document:
+            return resources
+        return self._transformed(resources, self.reading.traced(document), layer.path, None, {})
+
+    def _brought(self, layer: Layer, document: Document | None, before: list[Resource]) -> list[Resource]:
+        resources = [*before]
+        for path in layer.files:
+            made = (resource_of(self.reading, each) for each in self.reading.documents(path))
+            resources += filter(None, made)
+        for inner in layer.inner:
+            resources += self._layer(inner, [])
+        if document:
+            resources += _generated(document, self.reading.traced(document))
+        for component in layer.components:
+            resources = self._layer(component, resources)
+        return resources
+
+    def _transformed(
+        self, resources: list[Resource], value: Object, path: str, owner: Resource | None, spec: Object
+    ) -> list[Resource]:
+        """The objects after the transformers of a kustomization at `path`."""
+        here = Gap(path, 1, "")
+        resources = self._patched(resources, value, "patchesStrategicMerge", path)
+        resources = self._patched(resources, value, "patches", path)
+        if namespace := text(value.get("namespace")):
+            resources = [transformers.placed(known, namespace) for known in resources]
+        prefix, suffix = text(value.get("namePrefix")), text(value.get("nameSuffix"))
+        resources = [transformers.named(known, prefix, suffix) for known in resources]
+        for labels in transformers.labels_of(value):
+            resources = [labels.on(known) for known in resources]
+        if annotations := mapping(value.get("commonAnnotations")):
+            resources = [transformers.annotated(known, annotations) for known in resources]
+        resources = self._patched(resources, value, "patchesJson6902", path, is_remembered=False)
+        resources = self._retagged(resources, value, spec, here, owner)
+        for entry in items(value.get("replacements")):
+            resources = self._replaced(resources, entry, path)
+        if value.get("transformers"):
+            doubt = replace(
+                here, message="transformers of a kustomization may change it, which are not followed"
+            )
+            resources = [known.doubted(doubt) for known in resources]
+        # Vars fill in `$(NAME)`; a tag with one cannot be edited, as `manifest` sees itself.
+        return [known.varied() for known in resources] if value.get("vars") else resources
+
+    def _patched(
+        self, resources: list[Resource], value: Object, key: str, path: str, *, is_remembered: bool = True
+    ) -> list[Resource]:
+        for entry in items(value.get(key)):
+            listed = partial(
+                patches.listed, self.reading, Gap(path, 1, key), entry, is_remembered=is_remembered
+            )
+            resources = self._tried(resources, partial(_in_turn, listed, self.is_open))
+        return resources
+
+    def _tried(
+        self, resources: list[Resource], change: Callable[[list[Resource]], list[Resource]]
+    ) -> list[Resource]:
+        try:
+            return change(resources)
+        except Refusal as refusal:
+            self.refusals.append(refusal.gap)
+            return [known.doubted(refusal.gap) for known in resources] if self.is_open else resources
+
+    def _retagged(
+        self, resources: list[Resource], value: Object, spec: Object, here: Gap, owner: Resource | None
+    ) -> list[Resource]:
+        own = [
+            transformers.image_entry(each, here)
+            for key in ("images", "imageTags")
+            for each in items(value.get(key))
+        ]
+        there = Gap(owner.path, owner.line("spec", "images"), "") if owner else here
+        added = [transformers.image_entry(each, there) for each in items(spec.get("images"))]
+        for entry in transformers.join(own, added):
+            changed = [transformers.retagged(known, entry) for known in resources]
+            seen = any(new is not old for new, old in zip(changed, resources, strict=True))
+            resources = changed
+            if not seen and self.has_remote and entry.decider is not None:
+                self.remote.append(entry)
+        return resources
+
+    def _replaced(self, resources: list[Resource], entry: Any, path: str) -> list[Resource]:
+        file = within(dirname(path), text(mapping(entry).get("path"))) if mapping(entry).get("path") else None
+        entries: list[Any] = [entry]
+        place = Gap(path, 1, "")
+        if file and self.reading.is_file(file):
+            source = compose(self.reading.content(file), file)
+            roots = [plain(root, Reader(self.reading.file(file))) for root in source.documents]
+            entries = [each for root in roots for each in (root if isinstance(root, list) else [root])]
+            place = Gap(file, 1, "")
+        elif mapping(entry).get("path"):
+            written = text(mapping(entry).get("path"))
+            self.refusals.append(
+                replace(place, message=f"replacements names {written}, which does not exist")
+            )
+            return resources
+        for each in entries:
+            resources = self._tried(resources, partial(replacements.replaced, mapping(each), place))
+        return resources
 
 
-def _generated(document: Document) -> Iterator[Resource]:
+def _in_turn(
+    listed: Callable[[], Iterator[patches.Patch]], is_open: bool, resources: list[Resource]
+) -> list[Resource]:
+    for patch in listed():
+        resources = patch.applied(resources, is_open)
+    return resources
+
+
+def _with_flux(value: Mapping[str, Any], spec: Object) -> Object:
+    """A kustomization with what Flux writes into it; images are joined apart."""
+    result = dict(value)
+    for key in ("patches", "patchesStrategicMerge", "patchesJson6902"):
+        if added := items(spec.get(key)):
+            result[key] = [*items(result.get(key)), *added]
+    for key, given in (
+        ("namespace", "targetNamespace"),
+        ("namePrefix", "namePrefix"),
+        ("nameSuffix", "nameSuffix"),
+    ):
+        if text(spec.get(given)):
+            result[key] = spec[given]
+    return result
+
+
+def _generated(document: Document, value: Object) -> Iterator[Resource]:
+    """The ConfigMaps and Secrets that a kustomization generates. What their literals say is known, and not where to edit it."""
     for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
-        for at, entry in enumerate(map(mapping, items(document.value.get(key)))):
-            name = text(entry.get("name"))
+        for at, entry in enumerate(map(mapping, items(value.get(key)))):
             if text(entry.get("behavior")) in ("", "create"):
-                space = text(entry.get("namespace"))
-                yield Resource(document, kind, "", space, name, frozenset([name]), root=(key, at))
-
-
-def _patched(found: list[Resource], changes: Iterable[Change]) -> list[Resource]:
-    for change in changes:
-        found = [change.on(one) for one in found]
-    return found
-
-
-def _named(found: list[Resource], namespace: str, prefix: str, suffix: str) -> list[Resource]:
-    return [_renamed(one, namespace, prefix, suffix) for one in found]
-
-
-def _renamed(one: Resource, namespace: str, prefix: str, suffix: str) -> Resource:
-    if namespace and one.kind == "Namespace" and not one.group:
-        return replace(one, name=namespace, names=frozenset([namespace]))
-    if namespace and not is_cluster_scoped(one.kind, one.group):
-        one = replace(one, namespace=namespace)
-    if (prefix or suffix) and one.kind not in _KEPT_NAMES:
-        name = f"{prefix}{one.name}{suffix}"
-        one = replace(one, name=name, names=one.names | {name})
-    return one
-
-
-def _labelled(found: list[Resource], value: Mapping[str, Any]) -> list[Resource]:
-    both, templates = dict(mapping(value.get("commonLabels"))), dict(mapping(value.get("commonLabels")))
-    for entry in map(mapping, items(value.get("labels"))):
-        pairs = mapping(entry.get("pairs"))
-        if is_true(entry.get("includeSelectors")):
-            both |= pairs
-        if is_true(entry.get("includeSelectors")) or is_true(entry.get("includeTemplates")):
-            templates |= pairs
-    if not templates:
-        return found
-    return [
-        replace(
-            one,
-            template_labels={**one.template_labels, **templates},
-            selector_labels={**one.selector_labels, **both},
-        )
-        for one in found
-    ]
-
-
-def _retagged(found: list[Resource], entries: list[Any]) -> list[Resource]:
-    if not entries:
-        return found
-    added = tuple({key: text(mapping(entry).get(key)) for key in _IMAGE} for entry in entries)
-    return [replace(one, images=(*one.images, *added)) for one in found]
+                name = text(entry.get("name"))
+                pairs = ((literal, text(literal).partition("=")) for literal in items(entry.get("literals")))
+                made = {
+                    "apiVersion": "v1",
+                    "kind": kind,
+                    "metadata": {"name": name, "namespace": text(entry.get("namespace"))},
+                    "data": {pair[0]: leaf(pair[2], near=near_to(literal)) for literal, pair in pairs}
+                    if kind == "ConfigMap"
+                    else {},
+                }
+                yield Resource(document, made, frozenset([name]), root=(key, at))

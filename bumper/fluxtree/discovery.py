@@ -87,17 +87,19 @@ class Walk:
         while files:
             seen_files.update(files)
             self.files += files
-            found = [document for path in files for document in self._flux_objects(path)]
+            objects = [document for path in files for document in self._flux_objects(path)]
             if has_sync and not self._root_sources:
-                self._root_sources = {_source(one) for one in found if one.key.kind == "Kustomization"}
+                self._root_sources = {_source(each) for each in objects if each.key.kind == "Kustomization"}
             self._urls |= {
-                one.key: text(mapping(one.value.get("spec")).get("url"))
-                for one in found
-                if one.key.kind == "GitRepository"
+                each.key: text(mapping(each.value.get("spec")).get("url"))
+                for each in objects
+                if each.key.kind == "GitRepository"
             }
-            level = tuple(self._site(one) for one in found if one.group == GROUP)
+            level = tuple(self._site(each) for each in objects if each.group == GROUP)
             yield level
-            below = {one.path for one in level if one.is_ours and not one.leads_outside} - seen_directories
+            below = {
+                site.path for site in level if site.is_ours and not site.leads_outside
+            } - seen_directories
             seen_directories |= below
             layers = expand(self._reading, filter(self._reading.is_directory, sorted(below)))
             self.gaps += [gap for layer in layers.values() for gap in layer.all_gaps]
@@ -110,9 +112,9 @@ class Walk:
             return ()
         try:
             return tuple(
-                one
-                for one in self._reading.documents(path)
-                if one.key.kind in ("Kustomization", "GitRepository")
+                document
+                for document in self._reading.documents(path)
+                if document.key.kind in ("Kustomization", "GitRepository")
             )
         except NotYaml as error:
             self.broken.append(error)
@@ -140,7 +142,9 @@ def _read(document: Document) -> Site:
         kustomization=key,
         source=_source(document),
         path=written if path is None else path,
-        depends_on=tuple(_key("Kustomization", one, key.namespace) for one in items(spec.get("dependsOn"))),
+        depends_on=tuple(
+            _key("Kustomization", entry, key.namespace) for entry in items(spec.get("dependsOn"))
+        ),
         suspended=is_true(spec.get("suspend")),
         target_namespace=text(spec.get("targetNamespace")),
         place=f"{document.path}:{document.line()}",
@@ -166,17 +170,17 @@ def _roots(reading: Reading) -> list[str]:
     others = [name for name in top if name not in likely]
     for start, depth in (([""], 1), (likely, _DEEPEST), (others, _DEEPEST)):
         for directories in _breadth_first(reading, start, depth):
-            if found := [path for directory in directories for path in _sync_files(reading, directory)]:
-                reading.fetch(path for one in found for path in _manifests(reading, dirname(one)))
-                return found
+            if files := [path for directory in directories for path in _sync_files(reading, directory)]:
+                reading.fetch(path for file in files for path in _manifests(reading, dirname(file)))
+                return files
     for start, depth in (([""], 1), (likely, _DEEPEST), (others, _DEEPEST)):
         for directories in _breadth_first(reading, start, depth):
             paths = [path for directory in directories for path in _manifests(reading, directory)][
                 :_MOST_FILES
             ]
             reading.fetch(paths)
-            if found := [path for path in paths if f"{GROUP}/".encode() in reading.content(path)]:
-                return found
+            if files := [path for path in paths if f"{GROUP}/".encode() in reading.content(path)]:
+                return files
     return []
 
 

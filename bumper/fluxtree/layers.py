@@ -10,12 +10,14 @@ Sources: fluxcd/pkg/kustomize v1.35.6 (`kustomize_generator.go`: a directory wit
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, join, normpath
 from typing import Any
 
+from bumper.fluxtree.leaves import Reader, Text
 from bumper.manifest.document import Document, documents, items, mapping, text
+from bumper.objects import Object
 from bumper.ports import Tree
 
 # What `flux bootstrap` commits itself: controllers and their CRDs, hundreds of kilobytes, never a workload or a Flux object of ours.
@@ -38,7 +40,7 @@ _IGNORED = frozenset(
         ".flux.yaml",
     ]
 )
-_PATCHES = ("patches", "patchesStrategicMerge", "patchesJson6902")
+_LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902", "replacements")
 _MANIFEST = re.compile(r".+\.ya?ml")
 _REMOTE = re.compile(
     r"[a-z+]+://|git::|git@|gh:|[\w-]+(?:\.[\w-]+)+[:/].*/|.*\?(?:ref|version)=", re.IGNORECASE
@@ -52,11 +54,31 @@ class Reading:
         self._tree = tree
         self._entries: dict[str, dict[str, bool]] = {}
         self._contents: dict[str, bytes] = {}
+        self._made: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for each key: a patch that twenty builds share is read once."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def file(self, path: str) -> Text:
+        """The whole of a file as a text that remembers where it is from."""
+        text: Text = self.once(("file", path), lambda: Text(path, self.content(path)))
+        return text
+
+    def traced(self, document: Document) -> Object:
+        """The value of a document whose scalars are leaves."""
+        key = ("traced", document.path, document.route)
+        value: Object = self.once(key, lambda: document.read(Reader(self.file(document.path))))
+        return value
 
     def entries(self, directory: str) -> Mapping[str, bool]:
         """The names in a directory, and whether each is a directory itself."""
         if directory not in self._entries:
-            self._entries[directory] = {one.name: one.is_directory for one in self._tree.list(directory)}
+            self._entries[directory] = {
+                entry.name: entry.is_directory for entry in self._tree.list(directory)
+            }
         return self._entries[directory]
 
     def is_file(self, path: str) -> bool:
@@ -93,23 +115,11 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Patch:
-    """A patch, in a file of its own or inline; `target` is the kind and the name it selects, each empty where it does not say.
-
-    `path` and `line` say where the patch stands; `content` is empty for a patch in a file.
-    """
-
-    path: str
-    line: int
-    target: tuple[str, str]
-    content: bytes = b""
-
-
-@dataclass(frozen=True)
 class Layer:
     """One kustomization and what it is made of. `path` is its file, empty where Flux generates one.
 
-    `files` are manifests, `inner` the directories among its resources, `components` change what the layer holds so far.
+    `files` are manifests, `inner` the directories among its resources, `components` change what the layer holds so far, `used` are the
+    files with patches and replacements.
     """
 
     directory: str
@@ -117,10 +127,7 @@ class Layer:
     files: tuple[str, ...] = ()
     inner: tuple["Layer", ...] = ()
     components: tuple["Layer", ...] = ()
-    patches: tuple[Patch, ...] = ()
-    namespace: str = ""
-    prefix: str = ""
-    suffix: str = ""
+    used: tuple[str, ...] = ()
     has_remote: bool = False
     gaps: tuple[Gap, ...] = ()
 
@@ -169,30 +176,22 @@ def expand(reading: Reading, directories: Iterable[str]) -> dict[str, Layer]:
         for directory, path in own.items():
             if path:
                 plans[directory] = _planned(reading, directory, path)
-        found = [plans[directory] for directory in frontier]
-        wanted = {path for plan in found for path in _files(plan.layer)}
-        below = [directory for plan in found for directory, _ in (*plan.inner, *plan.components)]
+        level = [plans[directory] for directory in frontier]
+        wanted = {path for plan in level for path in _files(plan.layer)}
+        below = [directory for plan in level for directory, _ in (*plan.inner, *plan.components)]
         frontier = [directory for directory in dict.fromkeys(below) if directory not in plans]
     reading.fetch(wanted)
     return {directory: _built(directory, plans, ()) for directory in roots}
 
 
-def patches(reading: Reading, document: Document, *route: str) -> Iterator[Patch]:
-    """The patches listed under `route`, as kustomize and Flux's Kustomization write them."""
-    values: Any = document.value
-    for step in route:
-        values = mapping(values).get(step)
-    for at, entry in enumerate(items(values)):
-        fields = mapping(entry)
-        target = mapping(fields.get("target"))
-        selected = (text(target.get("kind")), text(target.get("name")))
-        line = document.line(*route, at)
-        place = within(dirname(document.path), text(fields.get("path")) or text(entry))
-        inline = text(fields.get("patch")) or text(entry)
-        if place and reading.is_file(place):
-            yield Patch(place, line, selected)
-        elif inline:
-            yield Patch(document.path, line, selected, inline.encode())
+def _used(reading: Reading, document: Document) -> Iterator[str]:
+    """The files that the lists of a kustomization name for their patches and replacements, as far as they are there."""
+    for key in _LISTS:
+        for entry in items(document.value.get(key)):
+            written = text(mapping(entry).get("path")) or text(entry)
+            place = within(dirname(document.path), written) if written and "\n" not in written else None
+            if place and reading.is_file(place):
+                yield place
 
 
 def _own_file(reading: Reading, directory: str) -> str:
@@ -229,10 +228,7 @@ def _planned(reading: Reading, directory: str, path: str) -> _Plan:
         plan.layer = Layer(
             directory,
             path,
-            patches=tuple(patch for key in _PATCHES for patch in patches(reading, document, key)),
-            namespace=text(value.get("namespace")),
-            prefix=text(value.get("namePrefix")),
-            suffix=text(value.get("nameSuffix")),
+            used=tuple(dict.fromkeys(_used(reading, document))),
         )
         for key, below in (("resources", plan.inner), ("bases", plan.inner), ("components", plan.components)):
             for at, written in enumerate(items(value.get(key))):
@@ -260,7 +256,7 @@ def _with(reading: Reading, layer: Layer, below: list[tuple[str, int]], written:
 
 
 def _files(layer: Layer) -> set[str]:
-    return {*layer.files, *(patch.path for patch in layer.patches if not patch.content)}
+    return {*layer.files, *layer.used}
 
 
 def _built(directory: str, plans: Mapping[str, _Plan], above: tuple[str, ...]) -> Layer:

@@ -1,17 +1,22 @@
 """One object as it reaches the cluster, as far as its repository tells.
 
-Law: what a patch or a substitution (`${…}`) may still change is unknown, and `knows` says so. Namespace, name, labels and images are
-those after all kustomizations above the file.
+Law: `value` is what kustomize makes of it; every scalar in it remembers where it is written. What a patch wrote (`changed`) is not
+judged by the place of the object, what a substitution (`${…}`) may still change is unknown, and `knows` says so of both. What could
+not be followed is a doubt, with its place.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
+from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.scopes import is_cluster_scoped
+from bumper.fluxtree.selectors import Identity, identity
 from bumper.image import ImageReference
 from bumper.manifest.document import Document, items, mapping, text
+from bumper.objects import Object, ObjectKey
 
 Route = tuple[str | int, ...]
 Path = tuple[str, ...]
@@ -61,22 +66,19 @@ def below(value: Any, *route: str | int) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Resource:
-    """`names` are all that a reference may call it by; `changed` are the paths that patches write to, the empty one being everything.
+    """`names` are all that it is called by, before and after prefixes, `previous` what kustomize knew it as, the oldest first.
 
-    `root` leads to it inside the document, for what a generator of a kustomization makes.
+    `changed` are the fields that patches write, where () stands for everything. `doubts` are what may still change it and could not be
+    followed. `root` leads to it inside the document, for what a generator of a kustomization makes.
     """
 
     document: Document
-    kind: str
-    group: str
-    namespace: str
-    name: str
+    value: Object
     names: frozenset[str] = frozenset()
     changed: frozenset[Path] = frozenset()
     root: Route = ()
-    images: tuple[Mapping[str, str], ...] = ()
-    template_labels: Mapping[str, str] = field(default_factory=dict)
-    selector_labels: Mapping[str, str] = field(default_factory=dict)
+    previous: tuple[Identity, ...] = ()
+    doubts: tuple[Gap, ...] = field(default=())
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
@@ -85,9 +87,66 @@ class Resource:
     def path(self) -> str:
         return self.document.path
 
+    @cached_property
+    def kind(self) -> str:
+        return text(self.value.get("kind"))
+
+    @cached_property
+    def group(self) -> str:
+        """The API group, without the version; empty for the core group."""
+        return self.now.group
+
+    @cached_property
+    def name(self) -> str:
+        return text(mapping(self.value.get("metadata")).get("name"))
+
+    @cached_property
+    def namespace(self) -> str:
+        """Its namespace; kustomize writes one into custom kinds that have none, which the API server drops."""
+        own = (
+            self.document.value if is_cluster_scoped(self.kind, self.group) and not self.root else self.value
+        )
+        return text(mapping(own.get("metadata")).get("namespace"))
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey(self.kind, self.namespace, self.name)
+
+    @cached_property
+    def now(self) -> Identity:
+        """What kustomize knows it as."""
+        return identity(self.value)
+
+    @property
+    def first(self) -> Identity:
+        """What kustomize knew it as before everything."""
+        return self.identities[0]
+
+    @cached_property
+    def identities(self) -> tuple[Identity, ...]:
+        """All that kustomize knows it as, the oldest first; group and version are those of now."""
+        now = self.now
+        return (*(old._replace(group=now.group, version=now.version) for old in self.previous), now)
+
+    def known(self) -> "Resource":
+        """The same, which is still found by what it is called now."""
+        return replace(self, previous=(*self.previous, self.now))
+
+    def with_value(self, value: Object) -> "Resource":
+        name = text(mapping(value.get("metadata")).get("name"))
+        return replace(self, value=value, names=self.names | {name})
+
+    def doubted(self, doubt: Gap) -> "Resource":
+        """The same where something may have changed anything in it."""
+        return replace(self, doubts=(*self.doubts, doubt), changed=self.changed | {_ANY})
+
+    def varied(self) -> "Resource":
+        """The same where any text in it may be filled in."""
+        return replace(self, changed=self.changed | {_ANY})
+
     def at(self, *route: str | int) -> Any:
-        """The value that is written there, or None."""
-        return below(self.document.value, *self.root, *route)
+        """The value that reaches the cluster there, or None."""
+        return below(self.value, *route)
 
     def line(self, *route: str | int) -> int:
         return self.document.line(*self.root, *route)
@@ -95,7 +154,7 @@ class Resource:
     def knows(self, *route: str | int) -> bool:
         """Whether what is written there is what the cluster gets."""
         steps = _path(route)
-        return not any(one[: len(steps)] == steps[: len(one)] for one in self.changed) and not is_variable(
+        return not any(path[: len(steps)] == steps[: len(path)] for path in self.changed) and not is_variable(
             self.at(*route)
         )
 
@@ -111,18 +170,8 @@ class Resource:
         return Fault(self.path, self.line(*route), message, self.knows(*route))
 
     def image(self, written: str) -> ImageReference:
-        """The image after all `images:` entries above the file."""
-        image = ImageReference.split(written)
-        for entry in self.images:
-            if entry["name"] == image.repository:
-                tag, digest = entry["newTag"], entry["digest"]
-                decided = (tag, digest) if tag or digest else (image.tag, image.digest)
-                image = ImageReference.split(
-                    (entry["newName"] or image.repository)
-                    + (f":{decided[0]}" if decided[0] else "")
-                    + (f"@{decided[1]}" if decided[1] else "")
-                )
-        return image
+        """The parts of an image of the object."""
+        return ImageReference.split(written)
 
     @property
     def pod(self) -> Route | None:
@@ -142,14 +191,14 @@ class Resource:
     def pod_labels(self) -> dict[str, str]:
         """The labels of its pods."""
         written = mapping(self.at(*(self.pod or ()), "metadata", "labels"))
-        return {**{key: text(value) for key, value in written.items()}, **self.template_labels}
+        return {key: text(value) for key, value in written.items()}
 
 
 def _path(route: Route) -> Path:
-    """The route up to the first list in it: patches are not followed into lists."""
-    found: list[str] = []
+    """The route up to the first list in it: of lists it is not kept which entry a patch wrote."""
+    steps: list[str] = []
     for step in route:
         if isinstance(step, int):
             break
-        found.append(step)
-    return tuple(found)
+        steps.append(step)
+    return tuple(steps)

@@ -62,6 +62,11 @@ _CLUSTER_SCOPED = frozenset(
 )
 
 
+def is_cluster_scoped_built_in(kind: str, group: str) -> bool:
+    """Whether objects of a kind that comes with Kubernetes have no namespace; False for any other kind, as kustomize takes it."""
+    return group in BUILT_IN_GROUPS and kind in _CLUSTER_SCOPED
+
+
 def is_cluster_scoped(kind: str, group: str) -> bool:
     """Whether objects of the kind have no namespace. Custom kinds go by the custom to call such a kind `Cluster…`."""
     if group in BUILT_IN_GROUPS:

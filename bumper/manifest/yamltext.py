@@ -240,7 +240,7 @@ class Source:
         return starts
 
 
-@lru_cache(maxsize=1)  # locating and proving read the same bytes one after the other
+@lru_cache(maxsize=16)  # locating, following patches and proving read the same few files in turn
 def compose(content: bytes, path: str) -> Source:
     """The nodes of a file; NotYaml, with the line, where it stops being YAML in UTF-8."""
     text = _decoded(content, path)

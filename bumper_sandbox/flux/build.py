@@ -214,14 +214,18 @@ def _replaced(image: str, change: Mapping[str, str]) -> str:
 
 
 def _merged(images: Sequence[Manifest], overrides: Sequence[Manifest]) -> list[Manifest]:
-    merged = {image["name"]: dict(image) for image in images}
+    """As Flux joins them: the first entry of the same name is changed; further ones of that name stay, and come after it."""
+    merged = [dict(image) for image in images]
     for override in overrides:
-        image = merged.setdefault(override["name"], {"name": override["name"]})
+        image = next((known for known in merged if known["name"] == override["name"]), None)
+        if image is None:
+            image = {"name": override["name"]}
+            merged.append(image)
         if override.get("newName"):
             image["newName"] = override["newName"]
         if override.get("newTag") or override.get("digest"):
             image["newTag"], image["digest"] = override.get("newTag"), override.get("digest")
-    return list(merged.values())
+    return merged
 
 
 def _identity(resource: Manifest) -> str:

@@ -132,4 +132,4 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _holds_objects(cluster: Cluster, path: str) -> bool:
     documents: tuple[Document, ...] = cluster.reading.documents(path)
-    return any(resource_of(document) for document in documents)
+    return any(resource_of(cluster.reading, document) for document in documents)

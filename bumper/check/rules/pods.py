@@ -29,11 +29,10 @@ def selector(cluster: Cluster) -> Iterator[Fault]:
             continue
         wanted = mapping(resource.at("spec", "selector"))
         if not mapping(wanted.get("matchLabels")) and not items(wanted.get("matchExpressions")):
-            if not resource.selector_labels:
-                yield resource.fault(
-                    f"{resource} has no selector, expected spec.selector.matchLabels", "spec", "selector"
-                )
-        elif not matches(wanted, resource.selector_labels, resource.pod_labels):
+            yield resource.fault(
+                f"{resource} has no selector, expected spec.selector.matchLabels", "spec", "selector"
+            )
+        elif not matches(wanted, resource.pod_labels):
             yield resource.fault(
                 f"{resource} selects {_listed(mapping(wanted.get('matchLabels')))},"
                 f" and its template has {_listed(resource.pod_labels)}",
@@ -123,7 +122,7 @@ def _serving(cluster: Cluster) -> Iterator[Resource]:
         if wanted := mapping(service.at("spec", "selector")):
             chosen.setdefault(service.namespace, []).append({"matchLabels": wanted})
     for workload in _rolling(cluster):
-        if any(matches(wanted, {}, workload.pod_labels) for wanted in chosen.get(workload.namespace, [])):
+        if any(matches(wanted, workload.pod_labels) for wanted in chosen.get(workload.namespace, [])):
             yield workload
 
 

@@ -78,9 +78,7 @@ def _behind(cluster: Cluster, service: Resource) -> list[Resource]:
     """The workloads whose pods the Service finds."""
     wanted = {"matchLabels": mapping(service.at("spec", "selector"))}
     return [
-        workload
-        for workload in cluster.workloads(service.namespace)
-        if matches(wanted, service.selector_labels, workload.pod_labels)
+        workload for workload in cluster.workloads(service.namespace) if matches(wanted, workload.pod_labels)
     ]
 
 

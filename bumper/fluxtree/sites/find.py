@@ -10,15 +10,14 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from posixpath import dirname
 
-from bumper import manifest
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing
+from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site, Walk
-from bumper.fluxtree.layers import Gap, Layer, Reading, expand, patches, within
-from bumper.fluxtree.sites import overlay, routes
-from bumper.fluxtree.sites.overlay import Image
+from bumper.fluxtree.images import Image, images
+from bumper.fluxtree.layers import Reading
+from bumper.fluxtree.sites import routes
 from bumper.image import ImageReference
-from bumper.manifest import Field, FieldKind
-from bumper.manifest.document import is_true, items, text
+from bumper.manifest import Field
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
@@ -88,7 +87,7 @@ class _Wish:
         return f"the image {self.repository}" if self.repository else f"an image named {self.name}"
 
     def names(self, image: Image) -> bool:
-        known = (image.repository, image.base.image.repository)
+        known = (image.repository, image.written)
         return self.repository in known if self.repository else self.name in map(_last, known)
 
 
@@ -99,23 +98,29 @@ def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", con
     """
     reading = Reading(tree)
     site = replace(_site(reading, kustomization or name), name=name)
-    layer = _layer(reading, site)
-    found = overlay.images(reading, layer, _own_images(reading, site))
-    chosen = _choose(site, found, _Wish(name, image, container))
-    beside = [path for path in layer.all_files if dirname(path) == dirname(chosen.base.path)]
-    with_routes = [
-        path for path in beside if any(kind.encode() in reading.content(path) for kind in routes.KINDS)
-    ]
+    built = _build(reading, site)
+    chosen = _choose(site, images(reading, built), _Wish(name, image, container))
     return Target(
         site,
         chosen.field,
         chosen.repository,
         chosen.workload,
-        chosen.base.container,
-        routes.address(
-            (one for path in with_routes for one in reading.documents(path)), chosen.base.workload.name
-        ),
+        chosen.container,
+        _address(reading, built, chosen),
     )
+
+
+def _address(reading: Reading, built: Build, chosen: Image) -> str:
+    """Where visitors find the workload, as the routes beside its manifest say."""
+    directory = dirname(chosen.path or chosen.field.path)
+    beside = [path for path in built.files if dirname(path) == directory]
+    documents = (
+        document
+        for path in beside
+        if any(kind.encode() in reading.content(path) for kind in routes.KINDS)
+        for document in reading.documents(path)
+    )
+    return routes.address(documents, chosen.name)
 
 
 def find_site(tree: Tree, name: str, *, kustomization: str = "") -> Site:
@@ -128,13 +133,13 @@ def _site(reading: Reading, wanted: str) -> Site:
     known: list[Site] = []
     for level in walk.levels():
         known += level
-        matching = [one for one in level if wanted in (one.name, one.document.path, _qualified(one))]
+        matching = [site for site in level if wanted in (site.name, site.document.path, _qualified(site))]
         # The same Kustomization for two clusters is one place to edit.
-        distinct = {(one.kustomization, one.path): one for one in matching}
+        distinct = {(site.kustomization, site.path): site for site in matching}
         if len(distinct) > 1:
             raise FieldAmbiguous(
                 f"{wanted}: {len(distinct)} Flux Kustomizations have this name: "
-                + ", ".join(f"{one.place} (path {one.path or '.'})" for one in distinct.values()),
+                + ", ".join(f"{site.place} (path {site.path or '.'})" for site in distinct.values()),
                 hint="name the file of one of them: --kustomization FILE",
             )
         if matching:
@@ -161,8 +166,8 @@ def _qualified(site: Site) -> str:
 
 
 def _nearest(wanted: str, known: Iterable[Site]) -> list[str]:
-    names = dict.fromkeys(one.name for one in known)
-    return sorted(names, key=lambda one: SequenceMatcher(None, wanted, one).ratio(), reverse=True)
+    names = dict.fromkeys(site.name for site in known)
+    return sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
 
 
 def _listed(names: list[str]) -> str:
@@ -170,8 +175,8 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _layer(reading: Reading, site: Site) -> Layer:
-    """What Flux builds for the site: its directory, with what the Kustomization itself adds."""
+def _build(reading: Reading, site: Site) -> Build:
+    """What Flux builds for the site."""
     at = f"{site.document.path}:{site.document.line('spec', 'path')}: Kustomization {site.kustomization.name}"
     if not site.is_ours:
         raise FieldMissing(
@@ -181,88 +186,59 @@ def _layer(reading: Reading, site: Site) -> Layer:
     if site.leads_outside or not reading.is_directory(site.path):
         why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
         raise FieldMissing(f"{at} has path {site.path}, which {why}", hint="correct spec.path first")
-    components = _components(reading, site)
-    layers = expand(reading, [site.path, *components])
-    layer = layers[site.path]
-    if gaps := [gap for one in layers.values() for gap in one.all_gaps]:
-        raise FieldMissing("; ".join(map(str, gaps)), hint="Flux cannot build this: correct it first")
-    return replace(
-        layer,
-        components=(*layer.components, *(layers[one] for one in components)),
-        patches=(*layer.patches, *patches(reading, site.document, "spec", "patches")),
-        namespace=site.target_namespace or layer.namespace,
-        prefix=text(site.spec.get("namePrefix")) or layer.prefix,
-        suffix=text(site.spec.get("nameSuffix")) or layer.suffix,
-    )
-
-
-def _components(reading: Reading, site: Site) -> list[str]:
-    """The directories of `spec.components`, which are written relative to `spec.path`."""
-    found = []
-    for at, written in enumerate(map(text, items(site.spec.get("components")))):
-        place = within(site.path, written)
-        if place is not None and reading.is_directory(place):
-            found.append(place)
-        elif not is_true(site.spec.get("ignoreMissingComponents")):
-            line = site.document.line("spec", "components", at)
-            gap = Gap(site.document.path, line, f"spec.components names {written}, which does not exist")
-            raise FieldMissing(str(gap), hint="Flux cannot build this: correct it first")
-    return found
-
-
-def _own_images(reading: Reading, site: Site) -> list[Field]:
-    """`spec.images` of the Kustomization itself."""
-    path = site.document.path
-    if not items(site.spec.get("images")):
-        return []
-    found = manifest.fields(reading.content(path), path)
-    return [one for one in found if one.workload == site.kustomization and one.kind is FieldKind.NEW_TAG]
+    owner = resource_of(reading, site.document)
+    if owner is None:
+        raise FieldMissing(f"{at} has no apiVersion", hint="correct the Kustomization first")
+    built = build(reading, site, owner)
+    if problems := (*built.gaps, *(() if built.is_open else built.refusals)):
+        raise FieldMissing("; ".join(map(str, problems)), hint="Flux cannot build this: correct it first")
+    return built
 
 
 def _last(repository: str) -> str:
     return repository.rpartition("/")[2]
 
 
-def _choose(site: Site, found: Iterable[Image], wish: _Wish) -> Image:
+def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> Image:
     where = f"{site.path or '.'} (Kustomization {site.kustomization.name})"
-    named = [one for one in found if wish.names(one)]
+    named = [image for image in known if wish.names(image)]
     if not named:
         raise FieldMissing(
-            f"{where}: {wish} is not there (found: {_places(found) or 'no image at all'})",
+            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'})",
             hint="name the repository with --image, or where it is built with --kustomization",
         )
-    matching = [one for one in named if wish.container in ("", one.base.container)]
+    matching = [image for image in named if wish.container in ("", image.container)]
     if not matching:
         raise FieldMissing(
             f"{where}: no container {wish.container} has {wish} (found: {_places(named)})",
             hint="pass --container with one of the names found",
         )
-    if len({(one.field.path, one.field.span) for one in matching}) > 1:
+    if len({(image.field.path, image.field.span) for image in matching}) > 1:
         raise FieldAmbiguous(
             f"{where}: {wish} stands in more than one place: {_places(matching)}",
             hint=_how_to_choose(matching),
         )
-    return min(matching, key=lambda one: _rank(one, wish.name))
+    return min(matching, key=lambda image: _rank(image, wish.name))
 
 
 def _rank(image: Image, name: str) -> tuple[bool, bool, bool]:
     return (image.workload.kind not in _ROLLS_OUT, image.workload.name != name, image.is_init)
 
 
-def _places(found: Iterable[Image]) -> str:
-    return _listed([_place(one) for one in found])
+def _places(known: Iterable[Image]) -> str:
+    return _listed([_place(image) for image in known])
 
 
 def _place(image: Image) -> str:
-    container = f", container {image.base.container}" if image.base.container else ""
+    container = f", container {image.container}" if image.container else ""
     workload = f" ({image.workload}{container})" if image.workload.name else ""
     return f"{image.field.path}:{image.field.span.line} {image.field.image}{workload}"
 
 
 def _how_to_choose(matching: list[Image]) -> str:
-    if len({one.repository for one in matching}) > 1:
+    if len({image.repository for image in matching}) > 1:
         return "choose one with --image REPOSITORY"
-    if len({one.base.container for one in matching}) == len(matching):
+    if len({image.container for image in matching}) == len(matching):
         return "choose one with --container NAME, or give the image one images: entry in a kustomization.yaml"
     return (
         "give the image one images: entry with newTag in a kustomization.yaml, which decides for all of them"

@@ -63,14 +63,14 @@ def find(tree: Tree, source: ObjectKey, base: str = "") -> tuple[Receiver, ...]:
     """The Receivers that make Flux fetch `source`, secret-less ones first. `base` is their address where no route in git says it."""
     documents = list(_documents(tree))
     bases = (base.rstrip("/"),) if base else routes.leading_to(documents, SERVICE)
-    found = [
+    receivers = [
         receiver
         for document in documents
         if document.key.kind == "Receiver" and document.group == GROUP and _pokes(document, source)
         for base in bases[:1]
         if (receiver := _receiver(document, base))
     ]
-    return tuple(sorted(found, key=lambda one: one.kind != OIDC))
+    return tuple(sorted(receivers, key=lambda receiver: receiver.kind != OIDC))
 
 
 def _documents(tree: Tree) -> Iterator[Document]:
@@ -89,8 +89,12 @@ def _documents(tree: Tree) -> Iterator[Document]:
 def _pokes(document: Document, source: ObjectKey) -> bool:
     spec = mapping(document.value.get("spec"))
     wanted = [
-        (text(one.get("kind")), text(one.get("namespace")) or document.key.namespace, text(one.get("name")))
-        for one in map(mapping, items(spec.get("resources")))
+        (
+            text(resource.get("kind")),
+            text(resource.get("namespace")) or document.key.namespace,
+            text(resource.get("name")),
+        )
+        for resource in map(mapping, items(spec.get("resources")))
     ]
     return not is_true(spec.get("suspend")) and (source.kind, source.namespace, source.name) in wanted
 

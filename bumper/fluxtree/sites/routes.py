@@ -68,7 +68,9 @@ def _ingress(spec: Object) -> _Found:
 
 def _http_route(spec: Object) -> _Found:
     # Whether TLS ends at the Gateway is for its listener to say; a public site without it is the exception.
-    services = [one for rule in items(spec.get("rules")) for one in items(mapping(rule).get("backendRefs"))]
+    services = [
+        service for rule in items(spec.get("rules")) for service in items(mapping(rule).get("backendRefs"))
+    ]
     for host in items(spec.get("hostnames")):
         yield text(host), True, services
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from trees import MemoryTree, deployment, flux, image_entry, kustomization, repository, sync
 
+from bumper import manifest
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, NotYaml, SiteMissing, TreeMissing
 from bumper.fluxtree.sites import find
 from bumper.manifest import FieldKind
@@ -505,42 +506,68 @@ def test_the_field_that_decides_is_found(case: Case) -> None:
     assert not target.field.unsafe
 
 
-UNSAFE: dict[str, tuple[dict[str, str], str]] = {
+BASE_APPS = {**FLEET, **BASE}
+JSON = "      - {op: replace, path: /spec/template/spec/containers/0/image, value: 'reg.example/web:json'}"
+INSIDE: dict[str, tuple[dict[str, str], str]] = {
     "an inline patch": (
-        {
-            **BASE,
-            "apps/prod/kustomization.yaml": kustomization("patches:", *INLINE, resources=["../base/web"]),
-        },
-        "apps/prod/kustomization.yaml:6: a patch here sets the image of Deployment web",
+        {"apps/prod/kustomization.yaml": kustomization("patches:", *INLINE, resources=["../base/web"])},
+        "apps/prod/kustomization.yaml:16 reg.example/web:patched",
     ),
     "an inline patch selected by its target": (
         {
-            **BASE,
             "apps/prod/kustomization.yaml": kustomization(
                 "patches:", *INLINE, "    target: {kind: Deployment}", resources=["../base/web"]
             ).replace("        name: web", "        name: any"),
         },
-        "apps/prod/kustomization.yaml:6: a patch here sets the image of Deployment any",
+        "apps/prod/kustomization.yaml:16 reg.example/web:patched",
     ),
     "a JSON patch": (
+        {
+            "apps/prod/kustomization.yaml": kustomization(
+                "patches:", "  - target: {kind: Deployment, name: web}", "    patch: |", JSON, resources=["../base/web"]
+            ),
+        },
+        "apps/prod/kustomization.yaml:8 reg.example/web:json",
+    ),
+    "a JSON patch in a file": (
+        {
+            "apps/prod/image.yaml": JSON.strip(),
+            "apps/prod/kustomization.yaml": kustomization(
+                "patches: [{path: image.yaml, target: {kind: Deployment}}]", resources=["../base/web"]
+            ),
+        },
+        "apps/prod/image.yaml:1 reg.example/web:json",
+    ),
+    "a patch of the Kustomization itself": (
+        {"clusters/prod/apps.yaml": flux("apps", "./apps/base/web", "patches:", *INLINE)},
+        "clusters/prod/apps.yaml:22 reg.example/web:patched",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "at"), INSIDE.values(), ids=INSIDE)
+def test_a_patch_that_stands_inside_a_file_is_edited_where_it_stands(files: dict[str, str], at: str) -> None:
+    tree = MemoryTree({**BASE_APPS, **files})
+    target = find.find(tree, "web", kustomization="apps")
+    assert f"{target.field.path}:{target.field.span.line} {target.field.image}" == at
+    assert not target.field.unsafe
+    content = tree.files[target.field.path]
+    edited = manifest.apply(content, manifest.plan(content, target.field, "new"))
+    assert edited == content.replace(f"web:{target.field.image.tag}".encode(), b"web:new")
+
+
+UNSAFE: dict[str, tuple[dict[str, str], str]] = {
+    "an inline patch in quotes": (
         {
             **BASE,
             "apps/prod/kustomization.yaml": kustomization(
                 "patches:",
-                "  - target: {kind: Deployment, name: web}",
-                "    patch: |",
-                "      - {op: replace, path: /spec/template/spec/containers/0/image, value: 'reg.example/web:json'}",
+                "  - target: {kind: Deployment}",
+                "    patch: '[{op: replace, path: /spec/template/spec/containers/0/image, value: \"reg.example/web:json\"}]'",
                 resources=["../base/web"],
             ),
         },
-        "apps/prod/kustomization.yaml:6: a patch here sets the image of Deployment web",
-    ),
-    "a patch of the Kustomization itself": (
-        {
-            **BASE,
-            "clusters/prod/apps.yaml": flux("apps", "./apps/base/web", "patches:", *INLINE),
-        },
-        "clusters/prod/apps.yaml:12: a patch here sets the image of Deployment web",
+        "apps/prod/kustomization.yaml:7: a patch here sets it in a text that is no literal block",
     ),
     "an entry that pins a digest alone": (
         {

@@ -6,7 +6,7 @@ from trees import MemoryTree, deployment, flux, sync
 from bumper.fluxtree.sites import find, overrides
 
 
-def told(image: str, *spec: str) -> tuple[str, ...]:
+def noticed(image: str, *spec: str) -> tuple[str, ...]:
     path = "k8s/web/deployment.yaml"
     files = {
         "k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system"),
@@ -35,17 +35,19 @@ MARKED = (
     ],
 )
 def test_a_marker_on_the_edited_line_is_told(image: str, notices: tuple[str, ...]) -> None:
-    assert told(image) == notices
+    assert noticed(image) == notices
 
 
 def test_a_marker_on_another_line_is_no_matter_of_this_tag() -> None:
     assert (
-        told('reg.io/web:1.0\n        - name: sidecar\n          image: reg.io/s:1 # {"$imagepolicy": "a:b"}')
+        noticed(
+            'reg.io/web:1.0\n        - name: sidecar\n          image: reg.io/s:1 # {"$imagepolicy": "a:b"}'
+        )
         == ()
     )
 
 
 def test_a_kustomization_that_is_suspended_in_git_is_told() -> None:
-    (said,) = told("reg.io/web:1.0", "suspend: true")
-    assert "Kustomization web is suspended in git" in said
-    assert said.startswith("k8s/flux-system/web-sync.yaml:1: ")
+    (notice,) = noticed("reg.io/web:1.0", "suspend: true")
+    assert "Kustomization web is suspended in git" in notice
+    assert notice.startswith("k8s/flux-system/web-sync.yaml:1: ")
