@@ -57,6 +57,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
 
+    def print_help(self, file: object = None) -> None:
+        raise _HelpWanted(self.format_help())
+
+
+class _HelpWanted(Exception):
+    """`--help` was among the arguments; holds the text to show."""
+
 
 def parser_of(verb: str) -> Parser:
     """The parser of one command; `deploy` is the main job, which is called without a verb."""
@@ -73,27 +80,19 @@ def parser_of(verb: str) -> Parser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command line and returns its exit code."""
+def main(argv: Sequence[str] | None = None, context: Context | None = None) -> int:
+    """Runs one command line and returns its exit code.
+
+    Without a `context` it runs as the program: with the arguments, surroundings and signals of this process. With one, it touches
+    nothing of the process.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Nothing may fail for want of a letter after a file was changed.
-            stream.reconfigure(errors="backslashreplace")
-    context = Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
+    if context is None:
+        context = _of_this_process()
+        _let_signals_interrupt()
     wants_json = "--output=json" in words or ("--output", "json") in pairwise(words)
-    # A workflow that is cancelled, a pod that is stopped, a terminal that is closed: they too are told where things stand, and nothing
-    # is left behind. Who ignores a signal (nohup) goes on ignoring it.
-    for stop in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(stop) is not signal.SIG_IGN:
-            signal.signal(stop, signal.default_int_handler)
     try:
-        verb = words.pop(0) if words and words[0] in COMMANDS else MAIN_COMMAND
-        parser = parser_of(verb)
-        if not words and verb == MAIN_COMMAND:
-            context.stdout.write(parser.format_help())
-            return UsageError.exit_code
-        return _command(verb).run(parser.parse_args(words), context)
+        return _run(words, context)
     except BumpError as error:
         _print_error(error, context, wants_json=wants_json)
         return error.exit_code
@@ -105,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not complain about it on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), context.stdout.fileno())
         return EXIT_BUG
     except Exception:
         traceback.print_exc(file=context.stderr)
@@ -113,6 +112,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_BUG
     finally:
         _finish(context)
+
+
+def _of_this_process() -> Context:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Nothing may fail for want of a letter after a file was changed.
+            stream.reconfigure(errors="backslashreplace")
+    return Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
+
+
+def _let_signals_interrupt() -> None:
+    # A workflow that is cancelled, a pod that is stopped, a terminal that is closed: they too are told where things stand, and nothing
+    # is left behind. Who ignores a signal (nohup) goes on ignoring it.
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(stop) is not signal.SIG_IGN:
+            signal.signal(stop, signal.default_int_handler)
+
+
+def _run(words: list[str], context: Context) -> int:
+    verb = words.pop(0) if words and words[0] in COMMANDS else MAIN_COMMAND
+    parser = parser_of(verb)
+    if not words and verb == MAIN_COMMAND:
+        context.stdout.write(parser.format_help())
+        return UsageError.exit_code
+    try:
+        arguments = parser.parse_args(words)
+    except _HelpWanted as help_text:
+        context.stdout.write(str(help_text))
+        return 0
+    return _command(verb).run(arguments, context)
 
 
 def _command(verb: str) -> Command:

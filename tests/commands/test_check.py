@@ -1,14 +1,15 @@
-"""`bump check` as a process, in checkouts and outside of them."""
+"""`bump check`, in checkouts and outside of them."""
 
 import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 
 from bumper import check
 from bumper.check import listing
@@ -52,16 +53,9 @@ def git(directory: Path, *words: str) -> None:
     subprocess.run(["git", *words], cwd=directory, check=True, capture_output=True)
 
 
-def bump(cwd: Path, *words: str, **environ: str) -> tuple[int, str, str]:
+def bump(cwd: Path, *words: str, **environ: str) -> Ran:
     inherited = {key: value for key, value in os.environ.items() if key != "GITHUB_ACTIONS"}
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", "check", *words],
-        cwd=cwd,
-        env={**inherited, "PYTHONPATH": str(ROOT), **environ},
-        capture_output=True,
-        text=True,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+    return commandline.bump("check", *words, environ={**inherited, **environ}, cwd=cwd)
 
 
 def replace(path: Path, old: str, new: str) -> None:

@@ -1,16 +1,16 @@
-"""`bump doctor` as a process, against the sandbox: what it finds is what then happens."""
+"""`bump doctor`, against the sandbox: what it finds is what then happens."""
 
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 from ruamel.yaml import YAML
 from sandbox_github.content import User
 from sandbox_github.rules import Ruleset
@@ -20,24 +20,16 @@ from bumper.objects import ObjectKey, condition
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
 SITE = "kevinryan-io"
 # How each notice of a right that is missing speaks.
 LACK = re.compile(r"permission|forbidden|can't be read|could not be asked|watch|nodes")
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as stack:
-        stack.bootstrap()
-        until_ready(stack, SITE)
-        yield stack
-
-
 @pytest.fixture
-def stack(running: Stack) -> Iterator[Stack]:
-    yield running
-    rights = running.cluster.api.rights
+def stack(stack: Stack) -> Iterator[Stack]:
+    until_ready(stack, SITE)
+    yield stack
+    rights = stack.cluster.api.rights
     rights.forbidden.clear()
     rights.lift()
 
@@ -52,17 +44,11 @@ def until_ready(stack: Stack, site: str) -> None:
     raise AssertionError(f"{site} did not become available")
 
 
-def bump(
-    stack: Stack, *arguments: str, environ: dict[str, str] | None = None, url: str = ""
-) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", *arguments, "--repo", url or stack.url],
-        env={**stack.child_environ(), **(environ or {})},
-        capture_output=True,
-        text=True,
-    )
+def bump(stack: Stack, *arguments: str, environ: dict[str, str] | None = None, url: str = "") -> Ran:
+    surroundings = {**stack.child_environ(), **(environ or {})}
+    ran = commandline.bump(*arguments, "--repo", url or stack.url, environ=surroundings)
     assert stack.token not in ran.stdout + ran.stderr
-    return ran.returncode, ran.stdout, ran.stderr
+    return ran
 
 
 def doctor(stack: Stack, *arguments: str, **more: Any) -> dict[tuple[str, str], list[dict[str, Any]]]:

@@ -1,17 +1,16 @@
-"""Holding and releasing sites as processes, against the sandbox: what git and the cluster say then, and whom it keeps off."""
+"""Holding and releasing sites, against the sandbox: what git and the cluster say then, and whom it keeps off."""
 
 import json
 import os
 import re
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 
 from bumper.commands.hold import moment
 from bumper.errors import UsageError
@@ -19,31 +18,16 @@ from bumper.objects import ObjectKey, at
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
 NOW = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
+def begin(stack: Stack, *arguments: str, by: str = "ann") -> Future[Ran]:
+    environ = stack.child_environ() | {"USER": by, "LOGNAME": by, "COLUMNS": "80"}
+    return commandline.begin(*arguments, "--repo", stack.url, environ=environ)
 
 
-def start(stack: Stack, *arguments: str, by: str = "ann") -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "bumper", *arguments, "--repo", stack.url],
-        env=stack.child_environ() | {"USER": by, "LOGNAME": by, "COLUMNS": "80"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def bump(stack: Stack, *arguments: str, by: str = "ann") -> tuple[int, str, str]:
-    with start(stack, *arguments, by=by) as process:
-        stdout, stderr = process.communicate()
-    return process.returncode, stdout, stderr
+def bump(stack: Stack, *arguments: str, by: str = "ann") -> Ran:
+    return begin(stack, *arguments, by=by).result()
 
 
 def bump_json(stack: Stack, *arguments: str, by: str = "ann") -> dict[str, Any]:
@@ -191,11 +175,10 @@ def test_holds_and_deploys_race_for_the_branch_and_all_of_them_land(stack: Stack
     for site in deployed:
         stack.registry.push(site, "abc0003")
     before = tip(stack)
-    processes = [start(stack, "hold", "--site", site, "--reason", f"freeze of {site}") for site in held]
-    processes += [start(stack, "--site", site, "--sha", "abc0003", "--no-wait") for site in deployed]
-    for process in processes:
-        _, stderr = process.communicate()
-        assert process.returncode == 0, stderr
+    runs = [begin(stack, "hold", "--site", site, "--reason", f"freeze of {site}") for site in held]
+    runs += [begin(stack, "--site", site, "--sha", "abc0003", "--no-wait") for site in deployed]
+    for code, _, stderr in [run.result() for run in runs]:
+        assert code == 0, stderr
     for site in held:
         assert f"    bump/hold: freeze of {site}\n".encode() in content(stack, sync(site))
     for site in deployed:
@@ -208,12 +191,9 @@ def test_a_site_that_is_held_while_a_deploy_waits_for_the_branch_is_left_alone(s
     """The guard is asked again on each new tip: whoever holds first wins."""
     site = "kevinryan-io"
     stack.registry.push(site, "abc0004")
-    deploys = [start(stack, "--site", site, "--sha", "abc0004", "--no-wait") for _ in range(2)]
-    holds = start(stack, "hold", "--site", site, "--reason", "stop")
-    codes = []
-    for process in [*deploys, holds]:
-        process.communicate()
-        codes.append(process.returncode)
+    deploys = [begin(stack, "--site", site, "--sha", "abc0004", "--no-wait") for _ in range(2)]
+    holds = begin(stack, "hold", "--site", site, "--reason", "stop")
+    codes = [run.result().code for run in [*deploys, holds]]
     assert codes[2] == 0
     assert set(codes[:2]) <= {0, 4}
     is_deployed = b":abc0004\n" in content(stack, f"k8s/{site}/deployment.yaml")

@@ -1,58 +1,32 @@
-"""`bump remove-site` as a process, against the sandbox: until everything is pruned."""
+"""`bump remove-site`, against the sandbox: until everything is pruned."""
 
 import json
 import os
 import pty
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import commandline
 import pytest
+from commandline import Ran
 from git_remotes import git
 
 from bumper.objects import ObjectKey
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import REPOSITORY, Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
 
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
-
-
-def bump(stack: Stack, *arguments: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", *arguments, "--repo", stack.url],
-        env=stack.child_environ(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+def bump(stack: Stack, *arguments: str, stdin: TextIO | None = None) -> Ran:
+    return commandline.bump(*arguments, "--repo", stack.url, environ=stack.child_environ(), stdin=stdin)
 
 
 def asked(stack: Stack, answer: bytes, *arguments: str) -> tuple[int, str]:
-    """Runs it on a terminal, where somebody answers."""
+    """Runs it with a terminal before it, where somebody answers."""
     ours, theirs = pty.openpty()
     os.write(ours, answer)
-    with subprocess.Popen(
-        [sys.executable, "-m", "bumper", *arguments, "--repo", stack.url],
-        env=stack.child_environ(),
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        said, _ = process.communicate(timeout=120)
+    with os.fdopen(theirs, encoding="utf-8") as terminal:
+        code, stdout, stderr = bump(stack, *arguments, stdin=terminal)
     os.close(ours)
-    os.close(theirs)
-    return process.returncode, said
+    return code, stdout + stderr
 
 
 def files(stack: Stack, directory: str) -> set[str]:

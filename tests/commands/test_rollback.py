@@ -1,22 +1,18 @@
-"""`bump rollback` and `--auto-rollback`, as processes against the sandbox: git, registry, Flux and a rollout that crashes."""
+"""`bump rollback` and `--auto-rollback`, against the sandbox: git, registry, Flux and a rollout that crashes."""
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
+import commandline
+from commandline import Ran
 from git_remotes import git
 
 from bumper.record import Recorded
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
-
-K8S = Path(__file__).parents[2] / "k8s"
 
 
 @dataclass
@@ -36,16 +32,10 @@ class Site:
     def sync(self) -> str:
         return f"k8s/flux-system/{self.name}-sync.yaml"
 
-    def bump(self, *arguments: str) -> tuple[int, str, str]:
-        ran = subprocess.run(
-            [sys.executable, "-m", "bumper", *arguments, "--site", self.name, "--repo", self.stack.url],
-            env={**self.stack.child_environ(), "GITHUB_ACTOR": "robin"},
-            cwd=self.source,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return ran.returncode, ran.stdout, ran.stderr
+    def bump(self, *arguments: str) -> Ran:
+        environ = {**self.stack.child_environ(), "GITHUB_ACTOR": "robin"}
+        job = (*arguments, "--site", self.name, "--repo", self.stack.url)
+        return commandline.bump(*job, environ=environ, cwd=self.source)
 
     def json(self, *arguments: str) -> dict[str, Any]:
         code, stdout, stderr = self.bump(*arguments, "--output", "json")
@@ -83,13 +73,6 @@ class Site:
 
     def _remote(self) -> Remote:
         return Remote(self.stack.url, token=self.stack.token, environ=os.environ)
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
 
 
 def site(stack: Stack, name: str, directory: Path, crashing: set[int]) -> Site:
@@ -284,10 +267,9 @@ def test_of_several_sites_only_those_that_failed_go_back(stack: Stack, tmp_path:
     assert bad.outcome("--sha", bad.shas[0], "--force", "--reason", "a test of its own") == "ready"
     words = ["--set", f"{bad.name}={bad.shas[1]}", "--set", f"{good.name}={good.shas[1]}", "--auto-rollback"]
     words += ["--force", "--reason", "both were held by other tests", "--repo", stack.url, "--output", "json"]
-    command = [sys.executable, "-m", "bumper", *words]
-    ran = subprocess.run(command, env=stack.child_environ(), capture_output=True, text=True, check=False)
+    ran = commandline.bump(*words, environ=stack.child_environ())
     answer = json.loads(ran.stdout)
-    assert (ran.returncode, answer["outcome"]) == (11, "failed"), ran.stderr
+    assert (ran.code, answer["outcome"]) == (11, "failed"), ran.stderr
     ends = {one["site"]: (one["outcome"], one["rolledBack"][:10]) for one in answer["sites"]}
     assert ends == {bad.name: ("failed", f"to {bad.tags[0]}"), good.name: ("ready", "")}
     assert [one["site"] for one in answer["rollback"]["sites"]] == [bad.name]
