@@ -58,6 +58,13 @@ def bump(cwd: Path, *words: str, **environ: str) -> Ran:
     return commandline.bump("check", *words, environ={**inherited, **environ}, cwd=cwd)
 
 
+def process(cwd: Path, *words: str, **environ: str) -> int:
+    """The exit code of the program in a process of its own."""
+    with commandline.process("check", *words, environ={**os.environ, **environ}, cwd=cwd) as running:
+        running.communicate()
+    return running.returncode
+
+
 def replace(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
@@ -162,7 +169,7 @@ def test_it_answers_within_a_second_without_a_network(platform: Path) -> None:
     for _ in range(3):
         begun = os.times()
         # Whatever opened a connection would find nobody there.
-        assert bump(platform, HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")[0] == 0
+        assert process(platform, HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9") == 0
         ended = os.times()
         # Seconds of the processor: others may want this machine too.
         taken.append(

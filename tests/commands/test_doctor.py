@@ -56,11 +56,15 @@ def doctor(stack: Stack, *arguments: str, **more: Any) -> dict[tuple[str, str], 
     code, stdout, stderr = bump(stack, "doctor", *arguments, "--output", "json", **more)
     answer = json.loads(stdout)
     assert answer["exitCode"] == code, stderr
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for one in answer["findings"]:
-        found.setdefault((one["area"], one["result"]), []).append(one)
-    assert code == (6 if any(result == "missing" for _, result in found) else 0)
-    return found
+    return by_area(answer)
+
+
+def by_area(answer: dict[str, Any]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    findings: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for finding in answer["findings"]:
+        findings.setdefault((finding["area"], finding["result"]), []).append(finding)
+    assert answer["exitCode"] == (6 if any(result == "missing" for _, result in findings) else 0)
+    return findings
 
 
 def texts(found: dict[tuple[str, str], list[dict[str, Any]]], area: str, result: str) -> list[str]:
@@ -108,13 +112,13 @@ def test_what_is_not_in_the_registry_is_missing(stack: Stack) -> None:
 
 
 def test_a_registry_that_cannot_be_reached_is_asked_once(stack: Stack) -> None:
-    found = doctor(
-        stack,
-        "umami",
-        "--timeout",
-        "2s",
-        environ={"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"},
-    )
+    # httpx asks the process itself for a proxy.
+    proxy = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    job = ("doctor", "umami", "--timeout", "2s", "--repo", stack.url, "--output", "json")
+    with commandline.process(*job, environ=stack.child_environ() | proxy) as process:
+        stdout, _ = process.communicate()
+    found = by_area(json.loads(stdout))
+    assert process.returncode == 6
     (missing,) = texts(found, "registry", "missing")
     assert missing.startswith("ghcr.io: ghcr.io cannot be reached: ")
 
