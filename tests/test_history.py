@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from examples import examples
 from git_remotes import git
 from hypothesis import given, settings
 from hypothesis import strategies as some
@@ -170,7 +171,7 @@ several = some.lists(deploys, min_size=1, max_size=4, unique_by=lambda one: one_
 origins = some.builds(Origin, values, values, values, values)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     several, origins, values, values, some.lists(some.sampled_from(["older", "held", "drift"]), max_size=2)
 )
@@ -201,7 +202,7 @@ def test_whatever_stands_in_a_message_its_records_are_those_it_was_composed_of(
         assert recorded(message, one_line(deploy.site)) == deploy.image
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(several, origins, values)
 def test_git_reads_the_same_trailers(wanted: list[Deploy], origin: Origin, reason: str) -> None:
     message = compose(wanted, origin, reason)

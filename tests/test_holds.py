@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from platforms import Quiet, deployment, files, kustomization, remote, server
@@ -110,7 +111,7 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(deadline=None, derandomize=True, max_examples=examples(200))
 @given(
     st.sampled_from(sorted(LAYOUTS.values())), TEXTS, TEXTS, st.datetimes(timezones=st.just(UTC)) | st.none()
 )

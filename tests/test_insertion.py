@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -426,7 +427,7 @@ def second_reader(content: bytes) -> Any:
     return list(yaml.load_all(content.decode("utf-8-sig"), Loader=loader))
 
 
-@settings(deadline=None, derandomize=True, max_examples=400)
+@settings(deadline=None, derandomize=True, max_examples=examples(400))
 @given(LAYOUTS, VALUES)
 def test_the_law_of_a_new_entry(before: str, value: Any) -> None:
     content = before.encode()
@@ -444,7 +445,7 @@ def test_the_law_of_a_new_entry(before: str, value: Any) -> None:
     assert remove(after, "f.yaml", (*LIST, len(entries) - 1)) == content
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
+@settings(deadline=None, derandomize=True, max_examples=examples(300))
 @given(LAYOUTS, TEXTS, KEYS)
 def test_the_law_of_a_new_key(before: str, value: str, key: str) -> None:
     content = before.encode()

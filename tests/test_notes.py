@@ -179,10 +179,11 @@ def test_a_note_that_stands_in_two_places_is_put_together_as_git_reads_it(server
     assert sorted(names) == sorted(["README", f"{commit[:2]}/{commit[2:]}"])
 
 
-def test_sixteen_runs_that_write_at_once_lose_nothing(server: GitServer) -> None:
+@pytest.mark.parametrize("runs", [4, pytest.param(16, marks=pytest.mark.slow)])
+def test_runs_that_write_at_once_lose_nothing(server: GitServer, runs: int) -> None:
     first, *others = [tip(server), *grown(server, 3)]
     clock = SystemClock()
-    barrier = threading.Barrier(16)
+    barrier = threading.Barrier(runs)
 
     def run(number: int) -> None:
         found = {
@@ -193,13 +194,13 @@ def test_sixteen_runs_that_write_at_once_lose_nothing(server: GitServer) -> None
             barrier.wait()
             outcome_notes.write(ours, found, clock, timeout_s=120)
 
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(run, range(16)))
-    everybody = {f"site-{number}" for number in range(16)}
+    with ThreadPoolExecutor(runs) as pool:
+        list(pool.map(run, range(runs)))
+    everybody = {f"site-{number}" for number in range(runs)}
     assert {one.site for one in ending.parse("\n".join(shown_by_git(server, first)))} == everybody
     rest = [ending.parse("\n".join(shown_by_git(server, commit))) for commit in others]
     assert {one.site for found in rest for one in found} == everybody
-    assert len(history_of(server)) == 32
+    assert len(history_of(server)) == 2 * runs
 
 
 def test_a_lost_race_is_told_as_one_and_nothing_is_overwritten(server: GitServer) -> None:

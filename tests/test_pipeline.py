@@ -232,12 +232,13 @@ def test_a_rule_that_forbids_the_push_is_final_and_in_the_servers_words(platform
         deploy(platform, request_for(Wanted("web", "2.0")))
 
 
-def test_many_writers_of_one_branch_all_land(servers: tuple[GitServer, RegistryServer]) -> None:
+@pytest.mark.parametrize("writers", [4, pytest.param(12, marks=pytest.mark.slow)])
+def test_many_writers_of_one_branch_all_land(servers: tuple[GitServer, RegistryServer], writers: int) -> None:
     git, registry = servers
-    sites = [f"site{number:02}" for number in range(12)]
+    sites = [f"site{number:02}" for number in range(writers)]
     for site in sites:
         registry.push(site, "2.0")
-    shared = Platform(git, git.create("many.git", files(registry.host, *sites)), registry)
+    shared = Platform(git, git.create(f"many-{writers}.git", files(registry.host, *sites)), registry)
     start = threading.Barrier(len(sites))
 
     def writer(site: str) -> Landed:

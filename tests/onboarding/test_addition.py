@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,7 +86,7 @@ NAME = st.from_regex(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True)
 HOST = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?\.(example|test)", fullmatch=True)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(NAME, st.lists(HOST, min_size=1, max_size=4, unique=True), st.sampled_from(SITES))
 def test_whatever_the_name_and_hosts_the_copy_is_the_plain_form(
     name: str, hosts: list[str], like: str
