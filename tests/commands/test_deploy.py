@@ -1,7 +1,6 @@
 """The main job, against the sandbox."""
 
 import json
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -11,8 +10,9 @@ import commandline
 import pytest
 from commandline import Ran
 
-from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
+
+from .branch import includes, tip
 
 
 def bump(stack: Stack, *arguments: str, cwd: Path | None = None) -> Ran:
@@ -24,11 +24,6 @@ def bump_json(stack: Stack, *arguments: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(stdout)
     assert answer["exitCode"] == code, stderr
     return answer
-
-
-def tip(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.fetch("main")
 
 
 def test_a_dry_run_prints_the_diff_and_writes_nothing(stack: Stack) -> None:
@@ -64,8 +59,8 @@ def test_several_sites_are_one_commit_and_each_has_its_verdict(stack: Stack) -> 
         ("aiimmigrants-com", "ready"),
         ("docs-kevinryan-io", "ready"),
     ]
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        assert remote.contains(answer["sites"][0]["commit"], before) is True
+    assert includes(stack, before)
+    assert answer["sites"][0]["commit"] == tip(stack)
     assert len({site["commit"] for site in answer["sites"]}) == 1
 
 

@@ -1,14 +1,14 @@
 """What the main job asks of an image, against the sandbox."""
 
 import json
-import os
 
 import commandline
 import pytest
 from commandline import Ran
 
-from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
+
+from . import branch
 
 SITE = "kevinryan-io"
 REVISION, SOURCE = "org.opencontainers.image.revision", "org.opencontainers.image.source"
@@ -20,9 +20,7 @@ def bump(stack: Stack, *arguments: str, **environ: str) -> Ran:
 
 
 def file(stack: Stack) -> str:
-    path = f"k8s/{SITE}/deployment.yaml"
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.tree(remote.fetch("main")).read([path])[path].decode()
+    return branch.read(stack, f"k8s/{SITE}/deployment.yaml").decode()
 
 
 def test_an_image_that_the_nodes_cannot_run_is_refused_before_anything_is_written(stack: Stack) -> None:

@@ -1,7 +1,6 @@
 """An older build against a newer one, against the sandbox."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from openapi import problems
 from sandbox_github.content import User
 from sandbox_github.server import GitHubServer, Token
 
-from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
+
+from .branch import message
 
 SITE = "kevinryan-io"
 
@@ -45,11 +45,6 @@ def bump_json(stack: Stack, cwd: Path, *arguments: str, **environ: str) -> dict[
     answer: dict[str, Any] = json.loads(stdout)
     assert answer["exitCode"] == code, stderr
     return answer
-
-
-def message(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.message(remote.fetch("main"))
 
 
 def test_a_run_that_ends_late_does_not_go_over_the_newer_one(

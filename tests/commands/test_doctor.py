@@ -20,6 +20,8 @@ from bumper.objects import ObjectKey, condition
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
+from . import branch
+
 SITE = "kevinryan-io"
 # How each notice of a right that is missing speaks.
 LACK = re.compile(r"permission|forbidden|can't be read|could not be asked|watch|nodes")
@@ -73,15 +75,14 @@ def texts(found: dict[tuple[str, str], list[dict[str, Any]]], area: str, result:
 
 def test_a_platform_that_is_ready(stack: Stack) -> None:
     before = len(stack.git.requests)
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        tip = remote.fetch("main")
+    commit = branch.tip(stack)
     code, stdout, stderr = bump(stack, "doctor", SITE)
     assert code == 0, stdout + stderr
     lines = stdout.splitlines()
     assert lines[0] == "git"
     assert (
         lines[1]
-        == f"  ✓ {stack.url}: main@sha1:{tip[:7]} read: 1 Flux Kustomizations, 1 with an image to deploy"
+        == f"  ✓ {stack.url}: main@sha1:{commit[:7]} read: 1 Flux Kustomizations, 1 with an image to deploy"
     )
     assert f"  ✓ {stack.registry.host}/{SITE}:08a2c8e: sha256:" in stdout
     assert "with DefaultAzureCredential (" in stdout

@@ -1,7 +1,6 @@
 """Holding and releasing sites, against the sandbox: what git and the cluster say then, and whom it keeps off."""
 
 import json
-import os
 import re
 import time
 from concurrent.futures import Future
@@ -15,8 +14,9 @@ from commandline import Ran
 from bumper.commands.hold import moment
 from bumper.errors import UsageError
 from bumper.objects import ObjectKey, at
-from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
+
+from .branch import includes, message, read, tip
 
 NOW = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 
@@ -37,22 +37,6 @@ def bump_json(stack: Stack, *arguments: str, by: str = "ann") -> dict[str, Any]:
     return answer
 
 
-def content(stack: Stack, path: str) -> bytes:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.tree(remote.fetch("main")).read([path])[path]
-
-
-def tip(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.fetch("main")
-
-
-def message(stack: Stack, commit: str = "") -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        newest = remote.fetch("main")
-        return remote.message(commit or newest)
-
-
 def annotations(stack: Stack, site: str) -> dict[str, str]:
     """What the cluster holds."""
     found = stack.cluster.find(ObjectKey("Kustomization", "flux-system", site))
@@ -66,7 +50,7 @@ def sync(site: str) -> str:
 def test_a_held_site_is_refused_until_it_is_released_and_the_file_is_as_before(stack: Stack) -> None:
     site = "specmcp-ai"
     stack.registry.push(site, "abc0001")
-    before = content(stack, sync(site))
+    before = read(stack, sync(site))
     code, stdout, stderr = bump(
         stack, "hold", "--site", site, "--reason", "Black Friday: no changes", "--until", "2096-12-01T08:00Z"
     )
@@ -97,7 +81,7 @@ def test_a_held_site_is_refused_until_it_is_released_and_the_file_is_as_before(s
     released = bump_json(stack, "release", "--site", site, "--reason", "it is over", by="ben")
     assert [(one["outcome"], one["hold"]) for one in released["sites"]] == [("pushed", None)]
     assert released["sites"][0]["before"]["reason"] == "Black Friday: no changes"
-    assert content(stack, sync(site)) == before
+    assert read(stack, sync(site)) == before
     assert message(stack) == (
         f"Release {site}\n\n{sync(site)}: let automation on again to {site}.\n\n"
         f"Bump-Release: {site}\nReason: it is over\nRequested-By: ben\n"
@@ -180,11 +164,10 @@ def test_holds_and_deploys_race_for_the_branch_and_all_of_them_land(stack: Stack
     for code, _, stderr in [run.result() for run in runs]:
         assert code == 0, stderr
     for site in held:
-        assert f"    bump/hold: freeze of {site}\n".encode() in content(stack, sync(site))
+        assert f"    bump/hold: freeze of {site}\n".encode() in read(stack, sync(site))
     for site in deployed:
-        assert f"/{site}:abc0003\n".encode() in content(stack, f"k8s/{site}/deployment.yaml")
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        assert remote.contains(remote.fetch("main"), before) is True
+        assert f"/{site}:abc0003\n".encode() in read(stack, f"k8s/{site}/deployment.yaml")
+    assert includes(stack, before)
 
 
 def test_a_site_that_is_held_while_a_deploy_waits_for_the_branch_is_left_alone(stack: Stack) -> None:
@@ -196,7 +179,7 @@ def test_a_site_that_is_held_while_a_deploy_waits_for_the_branch_is_left_alone(s
     codes = [run.result().code for run in [*deploys, holds]]
     assert codes[2] == 0
     assert set(codes[:2]) <= {0, 4}
-    is_deployed = b":abc0004\n" in content(stack, f"k8s/{site}/deployment.yaml")
+    is_deployed = b":abc0004\n" in read(stack, f"k8s/{site}/deployment.yaml")
     assert (0 in codes[:2]) is is_deployed
     stack.registry.push(site, "abc0005")
     assert bump(stack, "--site", site, "--sha", "abc0005", "--no-wait")[0] == 4

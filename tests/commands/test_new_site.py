@@ -1,7 +1,6 @@
 """`bump new-site`, against the sandbox: from nothing to Ready."""
 
 import json
-import os
 from typing import Any
 
 import commandline
@@ -10,8 +9,9 @@ from commandline import Ran
 
 from bumper import history
 from bumper.objects import ObjectKey
-from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
+
+from .branch import includes, message, read, tip
 
 
 def bump(stack: Stack, *arguments: str, **environ: str) -> Ran:
@@ -26,21 +26,6 @@ def bump_json(stack: Stack, *arguments: str, **environ: str) -> dict[str, Any]:
     return answer
 
 
-def read(stack: Stack, *paths: str) -> dict[str, bytes]:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return dict(remote.tree(remote.fetch("main")).read(paths))
-
-
-def message(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.message(remote.fetch("main"))
-
-
-def tip(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.fetch("main")
-
-
 def test_a_new_site_becomes_ready_and_is_a_site_like_any_other(stack: Stack) -> None:
     stack.registry.push("example-org", "abc2001")
     before = tip(stack)
@@ -52,11 +37,10 @@ def test_a_new_site_becomes_ready_and_is_a_site_like_any_other(stack: Stack) -> 
     assert found is not None
     image = found["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == f"{stack.registry.host}/example-org:abc2001"
-    listed = read(stack, "k8s/flux-system/kustomization.yaml")["k8s/flux-system/kustomization.yaml"]
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        was = remote.tree(before).read(["k8s/flux-system/kustomization.yaml"])
-        assert remote.contains(tip(stack), before)
-    assert listed == was["k8s/flux-system/kustomization.yaml"] + b"  - example-org-sync.yaml\n"
+    listed = read(stack, "k8s/flux-system/kustomization.yaml")
+    assert includes(stack, before)
+    was = read(stack, "k8s/flux-system/kustomization.yaml", before)
+    assert listed == was + b"  - example-org-sync.yaml\n"
     said = message(stack)
     assert said.startswith(
         "Add site example-org\n\nk8s/example-org: example.org, www.example.org, modelled on kevinryan-io.\n\n"
@@ -163,7 +147,7 @@ def test_sites_that_are_added_at_the_same_time_all_land(stack: Stack) -> None:
         running.append(commandline.begin(*arguments, environ=stack.child_environ()))
     for ran in [future.result() for future in running]:
         assert ran.code == 0, ran.stdout + ran.stderr
-    listed = read(stack, "k8s/flux-system/kustomization.yaml")["k8s/flux-system/kustomization.yaml"]
+    listed = read(stack, "k8s/flux-system/kustomization.yaml")
     lines = listed.decode().splitlines()
     assert {f"  - {name}-sync.yaml" for name in names} <= set(lines)
     assert len(lines) == len(set(lines))

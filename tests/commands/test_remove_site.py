@@ -14,6 +14,8 @@ from bumper.objects import ObjectKey
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import REPOSITORY, Stack
 
+from .branch import message, names, read, tip
+
 
 def bump(stack: Stack, *arguments: str, stdin: TextIO | None = None) -> Ran:
     return commandline.bump(*arguments, "--repo", stack.url, environ=stack.child_environ(), stdin=stdin)
@@ -27,16 +29,6 @@ def asked(stack: Stack, answer: bytes, *arguments: str) -> tuple[int, str]:
         code, stdout, stderr = bump(stack, *arguments, stdin=terminal)
     os.close(ours)
     return code, stdout + stderr
-
-
-def files(stack: Stack, directory: str) -> set[str]:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return {one.name for one in remote.tree(remote.fetch("main")).list(directory)}
-
-
-def tip(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.fetch("main")
 
 
 def test_a_removed_site_is_gone_from_git_and_from_the_cluster(stack: Stack) -> None:
@@ -60,13 +52,12 @@ def test_a_removed_site_is_gone_from_git_and_from_the_cluster(stack: Stack) -> N
         ObjectKey("Namespace", "", site),
     ):
         assert stack.cluster.find(key) is None, key
-    assert site not in files(stack, "k8s")
-    assert f"{site}-sync.yaml" not in files(stack, "k8s/flux-system")
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        listed = remote.tree(remote.fetch("main")).read(["k8s/flux-system/kustomization.yaml"])
-        said = remote.message(remote.fetch("main"))
+    assert site not in names(stack, "k8s")
+    assert f"{site}-sync.yaml" not in names(stack, "k8s/flux-system")
+    listed = read(stack, "k8s/flux-system/kustomization.yaml")
+    said = message(stack)
     was = stack.files["k8s/flux-system/kustomization.yaml"]
-    assert listed["k8s/flux-system/kustomization.yaml"] == was.replace(b"  - sddbook-com-sync.yaml\n", b"")
+    assert listed == was.replace(b"  - sddbook-com-sync.yaml\n", b"")
     assert said.startswith("Remove site sddbook-com\n")
     assert "Bump-Remove-Site: sddbook-com\n" in said
     still = stack.cluster.find(ObjectKey("Deployment", "kevinryan-io", "kevinryan-io"))
@@ -115,7 +106,7 @@ def test_only_yes_removes(stack: Stack) -> None:
     assert tip(stack) == before
     code, said = asked(stack, b"yes\n", "remove-site", "docs-kevinryan-io", "--no-wait")
     assert code == 0, said
-    assert "docs-kevinryan-io" not in files(stack, "k8s")
+    assert "docs-kevinryan-io" not in names(stack, "k8s")
 
 
 def test_what_another_push_added_meanwhile_is_not_deleted_unsaid(stack: Stack) -> None:
@@ -140,7 +131,7 @@ def test_what_another_push_added_meanwhile_is_not_deleted_unsaid(stack: Stack) -
         hook.unlink()
     assert code == 4, stdout + stderr
     assert f"another push added PersistentVolumeClaim {site}/pages to what would be deleted" in stderr
-    assert site in files(stack, "k8s")
+    assert site in names(stack, "k8s")
 
 
 @pytest.mark.parametrize(

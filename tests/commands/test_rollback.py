@@ -14,6 +14,8 @@ from bumper.record import Recorded
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
+from . import branch
+
 
 @dataclass
 class Site:
@@ -47,12 +49,10 @@ class Site:
         return str(self.json(*arguments)["outcome"])
 
     def read(self, path: str) -> str:
-        with self._remote() as remote:
-            return remote.tree(remote.fetch("main")).read([path])[path].decode()
+        return branch.read(self.stack, path).decode()
 
     def tip(self) -> str:
-        with self._remote() as remote:
-            return remote.fetch("main")
+        return branch.tip(self.stack)
 
     def push(self, path: str, content: bytes) -> None:
         """A commit by somebody else."""
@@ -60,8 +60,7 @@ class Site:
             remote.push(remote.commit(remote.fetch("main"), {path: content}, f"Add {path}\n"), "main")
 
     def message(self, commit: str) -> str:
-        with self._remote() as remote:
-            return remote.message(commit)
+        return branch.message(self.stack, commit)
 
     def deploys(self) -> list[Recorded]:
         with self._remote() as remote:
