@@ -55,7 +55,7 @@ def test_challenges(header: str, expected: tuple[Challenge, ...]) -> None:
 
 @given(st.text())
 def test_no_header_breaks_the_parser(header: str) -> None:
-    parse_challenges(header)
+    assert all(isinstance(challenge, Challenge) for challenge in parse_challenges(header))
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,8 @@ class TestProvenance:
         gate.registry.push(
             "web", SHA[:7], labels={REVISION: "f" * 40, SOURCE: "https://github.com/nginx/nginx"}
         )
-        gate.prepare(tag(SHA[:7], source=REPOSITORY))
+        gate.prepare(tag(SHA[:7], source=REPOSITORY), lands=True)
+        assert f"/web:{SHA[:7]} # set by the pipeline\n" in gate.content(WEB)
 
 
 class TestPin:

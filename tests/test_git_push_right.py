@@ -41,6 +41,7 @@ def test_a_branch_that_moved_on_meanwhile_is_no_refusal(server: GitServer) -> No
         tip = ours.fetch("main")
         commit_directly(server.path("platform.git"), "main", branch="main")
         ours.ask_to_push(tip, "main")
+    assert asked_of_receive_pack(server)[-1][2] == 200
 
 
 def test_whoever_may_only_read_is_turned_away_at_the_door(server: GitServer) -> None:

@@ -272,7 +272,7 @@ def asked_by_a_program(server: RegistryServer, then: str) -> tuple[str, str]:
         "import sys, time\n"
         "from bumper.errors import NoAccess\n"
         "from bumper.image import ImageReference\n"
-        "from bumper.registry import Registry\n"
+        "from bumper.systems.registry import Registry\n"
         "registry = Registry(environ={}, clock=type('C', (), {'now': staticmethod(time.monotonic)}))\n"
         "try:\n"
         f"    registry.resolve(ImageReference({server.host + '/web'!r}, '1'))\n"

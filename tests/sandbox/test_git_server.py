@@ -280,3 +280,4 @@ class TestTheEnd:
         server = GitServer(token=TOKEN, environ=hermetic(tmp_path)).start()
         server.stop()
         server.stop()
+        assert not server.path("").exists()
