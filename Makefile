@@ -10,13 +10,15 @@ ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
 
-# The tests of one file share servers and stay on one processor.
+# The tests of one file share servers and stay on one processor. Compiled files are kept even where the shell asks not to: each process
+# that a test starts would compile the program anew.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist loadfile
 test: setup
-	$(BIN)/pytest -n auto --dist loadfile -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 # With those marked slow, and all examples of the generated tests.
 test-all: setup
-	$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile=thorough $(ARGS)
+	$(PYTEST) --hypothesis-profile=thorough $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check
