@@ -9,6 +9,7 @@ Sources: go.yaml.in/yaml/v3 decode.go (`fail`) and resolve.go; sigs.k8s.io/kusto
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -95,6 +96,12 @@ def _split(text: str) -> Iterator[str]:
     yield text[start:]
 
 
+# Flux builds every Kustomization of a source anew for each revision, and hardly a file has changed.
+@lru_cache(maxsize=1024)
+def _composed(text: str, *, pure: bool) -> tuple[Node | None, ...]:
+    return tuple(YAML(typ="safe", pure=pure).compose_all(text))
+
+
 class _Document:
     """One part between two separators: lines are counted from its start, as kyaml does."""
 
@@ -104,17 +111,14 @@ class _Document:
 
     def values(self) -> list[Any]:
         try:
-            roots = self._compose(pure=False)
+            roots = _composed(self._text, pure=False)
         except YAMLError as error:
             # The C parser is older than go-yaml, and refuses some flow collections that both newer ones read.
             try:
-                roots = self._compose(pure=True)
+                roots = _composed(self._text, pure=True)
             except YAMLError:
                 raise Malformed(f"MalformedYAMLError: yaml: {self._go_error(error)}") from None
         return [self._value(root) for root in roots if root is not None]
-
-    def _compose(self, *, pure: bool) -> list[Node | None]:
-        return list(YAML(typ="safe", pure=pure).compose_all(self._text))
 
     def _go_error(self, error: YAMLError) -> str:
         if not isinstance(error, MarkedYAMLError):
