@@ -68,8 +68,9 @@ def servers(source: Commits) -> Iterator[tuple[GitServer, RegistryServer]]:
             registry.push("web", sha[:7])
         registry.push("web", "v1", labels={REVISION: source.first}, created=MORNING)
         registry.push("web", "v2", labels={REVISION: source.second}, created=NOON)
-        registry.push("web", "based-1", labels={REVISION: "f" * 40}, created=NOON)
-        registry.push("web", "based-2", labels={REVISION: "f" * 40}, created=EVENING)
+        # Even where the checkout holds the commit that both inherited.
+        registry.push("web", "based-1", labels={REVISION: source.first}, created=NOON)
+        registry.push("web", "based-2", labels={REVISION: source.first}, created=EVENING)
         registry.push("web", "nothing")
         yield platform, registry
 
