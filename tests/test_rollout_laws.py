@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -22,14 +23,21 @@ from bumper.rollout import judge, timed_out
 from bumper.rollout.causes import CAUSES
 from bumper.rollout.reconciliation import RULES
 
-READY = [name for name in situations.names() if situations.raw(name)["expect"]["outcome"] == "ready"]
-NOT_READY = [name for name in situations.names() if name not in READY]
-OBSERVES_GENERATION = [
-    name
-    for name in READY
-    if (situations.load(name).observation.workload or {}).get("kind") not in (None, "Job", "CronJob")
-]
 CLUSTER_TIME = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"')
+
+
+@cache
+def ready() -> list[str]:
+    return [name for name in situations.names() if situations.raw(name)["expect"]["outcome"] == "ready"]
+
+
+def not_ready() -> list[str]:
+    return [name for name in situations.names() if name not in ready()]
+
+
+def observing_generation() -> list[str]:
+    kinds = {name: (situations.load(name).observation.workload or {}).get("kind") for name in ready()}
+    return [name for name, kind in kinds.items() if kind not in (None, "Job", "CronJob")]
 
 
 def is_ready(desired: Desired, observation: Observation) -> bool:
@@ -44,7 +52,7 @@ def test_a_workload_changed_since_is_not_ready() -> None:
         workload["metadata"]["generation"] += 1
         assert not is_ready(situation.desired, situation.observation)
 
-    assert breaking(OBSERVES_GENERATION, law) == []
+    assert breaking(observing_generation(), law) == []
 
 
 def test_a_kustomization_changed_since_is_not_ready() -> None:
@@ -53,7 +61,7 @@ def test_a_kustomization_changed_since_is_not_ready() -> None:
         kustomization["metadata"]["generation"] += 1
         assert not is_ready(situation.desired, situation.observation)
 
-    assert breaking(READY, law) == []
+    assert breaking(ready(), law) == []
 
 
 def test_git_that_says_no_or_nothing_about_the_applied_revision_is_never_ready() -> None:
@@ -64,7 +72,7 @@ def test_git_that_says_no_or_nothing_about_the_applied_revision_is_never_ready()
             facts = {sha: RevisionFacts(includes, None) for sha in (*PUSHED, *seen.revisions)}
             assert not is_ready(elsewhere, replace(seen, revisions=facts))
 
-    assert breaking(READY, law) == []
+    assert breaking(ready(), law) == []
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -84,7 +92,7 @@ def test_removing_a_field_of_a_status_never_makes_ready(every: int) -> None:
         for observation in _without_one_status_field(situation.observation):
             assert not is_ready(situation.desired, observation)
 
-    assert breaking(_distinct(NOT_READY)[::every], law) == []
+    assert breaking(_distinct(not_ready())[::every], law) == []
 
 
 def _without_one_status_field(observation: Observation) -> Iterator[Observation]:
