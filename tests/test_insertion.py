@@ -480,11 +480,11 @@ def files() -> list[Path]:
 
 
 def collections(content: bytes, path: str) -> Iterator[tuple[Route, Collection]]:
-    """Lists and mappings of a file, with their routes, at most 30."""
+    """Lists and mappings of a file, with their routes, at most 30: each is one more example."""
     below: list[tuple[Route, yamltext.Node]] = [
         ((at,), root) for at, root in enumerate(compose(content, path).documents)
     ]
-    for _ in range(30):
+    for _ in range(examples(30)):
         while below and not isinstance(below[0][1], Collection):
             below.pop(0)
         if not below:
