@@ -204,9 +204,14 @@ def test_no_expression_stands_in_a_script_and_every_action_is_pinned(path: Path)
         assert not re.search(r"uses: \w.*@[0-9a-f]{40}$", line), "the version stands beside a pin"
 
 
-def test_the_action_itself_uses_nothing_but_githubs_own() -> None:
-    used = [step["uses"] for step in ACTION["runs"]["steps"] if "uses" in step]
-    assert [one for one in used if not one.startswith("actions/")] == []
+def test_the_action_uses_no_other_one_and_takes_nothing_from_where_it_runs() -> None:
+    steps = ACTION["runs"]["steps"]
+    assert [step["uses"] for step in steps if "uses" in step] == []
+    assert {step["shell"] for step in steps} == {"bash --noprofile --norc -p -e -o pipefail {0}"}
+    for step in steps:
+        assert step["env"]["LD_PRELOAD"] == step["env"]["LD_AUDIT"] == step["env"]["LD_LIBRARY_PATH"] == ""
+        starts = re.findall(r'"\$(?:python|program|BUMP_PYTHON)" (-\S+)', step["run"])
+        assert set(starts) == {"-I"}
 
 
 @pytest.mark.parametrize("path", FILES[1:], ids=lambda path: path.name)
