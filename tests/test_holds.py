@@ -18,7 +18,7 @@ from bumper.deploy import pipeline
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold import change as holding
 from bumper.deploy.hold.annotations import Hold
-from bumper.deploy.hold.change import Wish
+from bumper.deploy.hold.change import HoldChange
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import FieldMissing, FieldUnsafe, Refused
@@ -347,9 +347,10 @@ def test_a_site_that_is_held_while_its_deploy_is_under_way_is_left_alone() -> No
 
 
 def proposed(url: str, *sites: str, hold: Hold | None = FREEZE, **more: object) -> holding.Holding:
-    wish = Wish(sites, hold, "why", Origin(requested_by="ann"), NOW, **more)  # type: ignore[arg-type]
+    wish = HoldChange(sites, hold, "why", Origin(requested_by="ann"), NOW, **more)  # type: ignore[arg-type]
     with remote(url) as there:
-        return holding.propose(wish, there, "main")
+        tip = there.fetch("main")
+        return holding.propose(wish, tip, there.tree(tip))
 
 
 def push(url: str, proposal: holding.Holding) -> None:

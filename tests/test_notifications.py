@@ -9,7 +9,7 @@ from bumper.errors import BumpError, Refused, TreeMissing, UsageError
 from bumper.fluxtree.sites import receivers
 from bumper.manifest.document import documents
 from bumper.objects import ObjectKey
-from bumper.onboarding.notifications import Addition, Wish, plan
+from bumper.onboarding.notifications import NotificationsAddition, NotificationsRequest, plan
 from bumper.request import Origin
 
 K8S = Path(__file__).parent.parent / "k8s"
@@ -58,18 +58,18 @@ def tree(
     return MemoryTree({**files, **({LISTING: listing} if listing else {})})
 
 
-def added(given: MemoryTree, wish: Wish) -> Addition:
-    return plan("f" * 40, given, wish, Origin(requested_by="eve"))
+def added(given: MemoryTree, wanted: NotificationsRequest) -> NotificationsAddition:
+    return plan("f" * 40, given, wanted, Origin(requested_by="eve"))
 
 
-def written(addition: Addition, path: str = FILE) -> str:
+def written(addition: NotificationsAddition, path: str = FILE) -> str:
     content = addition.files[path][1]
     assert content is not None
     return content.decode()
 
 
 def test_flux_tells_github_of_every_kustomization() -> None:
-    addition = added(tree(), Wish())
+    addition = added(tree(), NotificationsRequest())
     assert written(addition) == (
         """\
 apiVersion: notification.toolkit.fluxcd.io/v1beta3
@@ -102,7 +102,7 @@ spec:
 
 
 def test_a_host_adds_a_webhook_that_needs_no_secret() -> None:
-    addition = added(tree(), Wish(host="flux.example.org"))
+    addition = added(tree(), NotificationsRequest(host="flux.example.org"))
     assert """\
 kind: Receiver
 metadata:
@@ -180,14 +180,14 @@ spec:
     ],
 )
 def test_the_route_is_made_like_the_others_of_the_tree(web: str, expected: str) -> None:
-    assert expected in written(added(tree(web=web), Wish(host="flux.example.org")))
+    assert expected in written(added(tree(web=web), NotificationsRequest(host="flux.example.org")))
 
 
 @pytest.mark.parametrize("secret", ["", "poke"])
 @pytest.mark.parametrize("web", ["", INGRESS, HTTP_ROUTE])
 def test_what_is_written_is_found_again(web: str, secret: str) -> None:
     before = tree(web=web)
-    addition = added(before, Wish(host="flux.example.org", receiver_secret=secret))
+    addition = added(before, NotificationsRequest(host="flux.example.org", receiver_secret=secret))
     after = MemoryTree(
         {**before.files, **{path: content or b"" for path, (_, content) in addition.files.items()}}
     )
@@ -195,14 +195,14 @@ def test_what_is_written_is_found_again(web: str, secret: str) -> None:
     assert found.base.partition("://")[2] == "flux.example.org"
     assert found.kind == ("generic-hmac" if secret else "generic-oidc")
     with pytest.raises(Refused, match="posts to GitHub already"):
-        added(after, Wish())
+        added(after, NotificationsRequest())
 
 
 def test_our_own_tree_takes_it_in_the_style_of_its_list() -> None:
     files = {
         str(path.relative_to(K8S.parent)): path.read_bytes() for path in K8S.rglob("*") if path.is_file()
     }
-    addition = added(MemoryTree(files), Wish(host="flux.example.org"))
+    addition = added(MemoryTree(files), NotificationsRequest(host="flux.example.org"))
     path = "k8s/flux-system/kustomization.yaml"
     assert addition.files[path] == (files[path], files[path] + b"  - notifications.yaml\n")
     kinds = [one.key.kind for one in documents(addition.files["k8s/flux-system/notifications.yaml"][1], "x")]
@@ -210,11 +210,11 @@ def test_our_own_tree_takes_it_in_the_style_of_its_list() -> None:
 
 
 def test_without_a_kustomization_flux_finds_the_file_itself() -> None:
-    assert set(added(tree(listing=""), Wish()).files) == {FILE}
+    assert set(added(tree(listing=""), NotificationsRequest()).files) == {FILE}
 
 
 def test_who_may_poke_can_be_named() -> None:
-    text = written(added(tree(), Wish(host="flux.example.org", owners=("Acme", "Other"))))
+    text = written(added(tree(), NotificationsRequest(host="flux.example.org", owners=("Acme", "Other"))))
     assert (
         "claims.repository_owner.lowerAscii() == 'acme' || claims.repository_owner.lowerAscii() == 'other'"
         in text
@@ -222,7 +222,7 @@ def test_who_may_poke_can_be_named() -> None:
 
 
 def test_a_secret_makes_it_a_webhook_with_signatures() -> None:
-    addition = added(tree(), Wish(host="flux.example.org", receiver_secret="poke"))
+    addition = added(tree(), NotificationsRequest(host="flux.example.org", receiver_secret="poke"))
     assert "  type: generic-hmac\n  secretRef:\n    name: poke\n" in written(addition)
     assert any("BUMP_RECEIVER_TOKEN" in step for step in addition.steps)
 
@@ -241,5 +241,5 @@ def test_a_secret_makes_it_a_webhook_with_signatures() -> None:
 )
 def test_what_cannot_be_added_is_refused(given: MemoryTree, error: type[BumpError], words: str) -> None:
     with pytest.raises(error) as caught:
-        added(given, Wish())
+        added(given, NotificationsRequest())
     assert words in caught.value.message

@@ -4,7 +4,7 @@ import pytest
 
 from bumper.commands import options
 from bumper.errors import UsageError
-from bumper.request import Origin, Wanted
+from bumper.request import Wanted
 
 FULL = "abc1234def5678abc1234def5678abc1234def56"
 
@@ -40,70 +40,11 @@ def test_what_is_no_tag(tag: str) -> None:
         options.wanted_tag("web", tag)
 
 
-def test_in_actions_the_origin_names_repository_commit_run_and_person() -> None:
-    environ = {
-        "GITHUB_REPOSITORY": "acme/web",
-        "GITHUB_SERVER_URL": "https://github.example",
-        "GITHUB_SHA": FULL,
-        "GITHUB_RUN_ID": "7",
-        "GITHUB_ACTOR": "kevin",
-        "USER": "runner",
-    }
-    page = "https://github.example/acme/web"
-    assert options.origin(environ, (Wanted("web", "abc1234"),)) == Origin(
-        page, FULL, f"{page}/actions/runs/7", "kevin"
-    )
-
-
-def test_by_hand_the_origin_names_the_person_and_a_full_sha_asked_for() -> None:
-    assert options.origin({"USER": "kevin"}, (Wanted("web", FULL, is_commit=True),)) == Origin(
-        "", FULL, "", "kevin"
-    )
-
-
-@pytest.mark.parametrize(
-    ("environ", "platform_url", "expected"),
-    [
-        ({}, "https://github.com/acme/platform.git", ""),
-        (
-            {"GITHUB_REPOSITORY": "acme/web"},
-            "https://github.com/acme/platform.git",
-            "https://github.com/acme/web",
-        ),
-        ({"GITHUB_REPOSITORY": "acme/platform"}, "https://github.com/acme/platform.git", ""),
-        ({"GITHUB_REPOSITORY": "acme/platform"}, "git@github.com:acme/platform.git", ""),
-        (
-            {"GITHUB_REPOSITORY": "acme/web", "GITHUB_SERVER_URL": "https://git.acme.example"},
-            "https://github.com/acme/web",
-            "https://git.acme.example/acme/web",
-        ),
-    ],
-)
-def test_images_come_from_the_repository_of_the_workflow_unless_that_is_the_platform_s(
-    environ: dict[str, str], platform_url: str, expected: str
-) -> None:
-    assert options.source(environ, platform_url) == expected
-
-
 def test_platforms() -> None:
     assert options.platforms("linux/amd64, Linux/ARM64/v8") == ["linux/amd64", "linux/arm64/v8"]
     for text in ("", "linux/amd64,", "amd64"):
         with pytest.raises(argparse.ArgumentTypeError, match="is no platform"):
             options.platforms(text)
-
-
-@pytest.mark.parametrize(
-    ("given", "pairs"),
-    [
-        ({"site": "web", "sha": FULL, "tag": None, "set": []}, (("web", FULL),)),
-        ({"site": "web", "sha": None, "tag": "v1", "set": []}, (("web", "v1"),)),
-        ({"site": None, "set": ["web=abc1234", "api=def5678"]}, (("web", "abc1234"), ("api", "def5678"))),
-        ({"site": "web"}, ()),
-        ({"site": None, "set": ["web", "web=", "=abc1234"]}, ()),
-    ],
-)
-def test_what_was_asked_for(given: dict[str, object], pairs: tuple[tuple[str, str], ...]) -> None:
-    assert options.asked(argparse.Namespace(**given)) == pairs
 
 
 def test_channels() -> None:

@@ -3,8 +3,8 @@ from dataclasses import replace
 from bumper.errors import FieldMissing, Outcome
 from bumper.image import ImageReference
 from bumper.ports import State, Step
-from bumper.publish import report
-from bumper.publish.report import Report, Sequel, SiteReport
+from bumper.publish import problem, report
+from bumper.publish.report import Report, RollbackReport, SiteReport
 from bumper.revision import Revision
 from bumper.rollout import Stage, Verdict
 from bumper.style import duration, plain
@@ -59,7 +59,7 @@ def test_what_failed_comes_first_then_what_it_was_rolled_back_to_and_the_worst_s
     calm = site(Verdict(Outcome.READY, "Ready", ""), "api")
     back = replace(site(Verdict(Outcome.READY, "Ready", "")), previous=NEW, image=OLD)
     ended = report.with_rollback(
-        Report((failed, calm), 2.0), Sequel(Report((back,), 1.5, notices=("a notice",))), {"web"}
+        Report((failed, calm), 2.0), RollbackReport(Report((back,), 1.5, notices=("a notice",))), {"web"}
     )
     assert text(ended) == [
         "web: Failed: it crashed",
@@ -75,12 +75,12 @@ def test_what_failed_comes_first_then_what_it_was_rolled_back_to_and_the_worst_s
 def test_a_rollback_that_was_not_made_or_failed_says_why_and_what_helps() -> None:
     failed = site(Verdict(Outcome.FAILED, "CrashLoop", "it crashed", hint="kubectl logs web-1"))
     refused = report.with_rollback(
-        Report((failed,), 2.0), Sequel(error=FieldMissing("web: nowhere to go")), {"web"}
+        Report((failed,), 2.0), RollbackReport(error=FieldMissing("web: nowhere to go")), {"web"}
     )
     assert text(refused)[1:] == ["  rolled back  no: web: nowhere to go", "  next         kubectl logs web-1"]
     assert report.as_data(refused)["rollback"]["error"]["message"] == "web: nowhere to go"
     worse = replace(site(Verdict(Outcome.FAILED, "BuildFailed", "no build", hint="repair it")), image=OLD)
-    both = report.with_rollback(Report((failed,), 2.0), Sequel(Report((worse,), 1.0)), {"web"})
+    both = report.with_rollback(Report((failed,), 2.0), RollbackReport(Report((worse,), 1.0)), {"web"})
     assert text(both)[1:] == [
         "  rolled back  to 1.0 as main@sha1:3f9d2ab: Failed: no build",
         "  next         repair it",
@@ -148,11 +148,11 @@ def test_json_holds_what_a_script_needs() -> None:
 
 def test_an_error_names_its_help() -> None:
     error = FieldMissing("k8s/web/deployment.yaml:14: no container 'api'", hint="pass --container")
-    assert [plain(line) for line in report.error(error)] == [
+    assert [plain(line) for line in problem.lines(error)] == [
         "error: k8s/web/deployment.yaml:14: no container 'api'",
         "help:  pass --container",
     ]
-    assert report.error_as_data(error) == {
+    assert problem.as_data(error) == {
         "outcome": "refused",
         "exitCode": 4,
         "error": {"reason": "FieldMissing", "message": error.message, "hint": "pass --container"},

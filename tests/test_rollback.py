@@ -10,7 +10,7 @@ from platforms import Quiet, files, remote, server
 from bumper.app.wiring import SystemClock
 from bumper.deploy import pipeline
 from bumper.deploy.pipeline import Landed
-from bumper.deploy.rollback import Rejection, Return, RollbackGuard, way_back
+from bumper.deploy.rollback import Rejection, Rollback, RollbackGuard, way_back
 from bumper.errors import Refused
 from bumper.image import ImageReference
 from bumper.record import Ending, Record, Recorded
@@ -53,7 +53,7 @@ def past(*rows: str) -> list[Recorded]:
     return found
 
 
-def way(left: str, *rows: str, to: str = "", only_ready: bool = False) -> Return:
+def way(left: str, *rows: str, to: str = "", only_ready: bool = False) -> Rollback:
     image = ImageReference("registry.example/web", left)
     return way_back("web", PLACE, image, past(*rows), to, only_ready=only_ready)
 
@@ -183,7 +183,7 @@ class Platform:
         )
         deploy, earlier = past("1.0>2.0 failed", "0.9>1.0 ready")
         earlier = replace(earlier, record=replace(earlier.record, digest=digest))
-        ways = {"web": Return("web", ImageReference("web", "2.0"), "1.0", deploy, earlier)}
+        ways = {"web": Rollback("web", ImageReference("web", "2.0"), "1.0", deploy, earlier)}
         guards = [RollbackGuard(ways, self.progress, lambda: NOW)]
         amend = Rejection(ways, "robin", reason, lambda: NOW)
         registry = Registry(environ={}, clock=SystemClock())

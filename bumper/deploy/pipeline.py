@@ -89,6 +89,15 @@ class Guard(Protocol):
         """`held` is what the registry holds for the change, `tip` the commit that it was planned on; None: nothing to say."""
 
 
+@dataclass(frozen=True)
+class GuardedRequest:
+    """A request with the guards that may refuse it; `amend` says what else belongs into the same commit."""
+
+    request: Request
+    guards: Sequence[Guard] = ()
+    amend: Amend = lambda planned, tree: planned
+
+
 def prepare(
     request: Request,
     repository: Repository,
@@ -171,11 +180,11 @@ def land(
     def again() -> Plan:
         return _replan(request, first, manifests, repository, guards, amend)
 
-    def trying(current: Plan, tries: int) -> None:
+    def tell(current: Plan, tries: int) -> None:
         for change in current.changes:
-            progress.moving(change.site, "commit", _pushing(request.branch, tries))
+            progress.moving(change.site, "commit", push.trying(request.branch, tries))
 
-    landed = push.land(first, again, writer, request.branch, clock, request.deadlines.push_s, trying)
+    landed = push.land(first, again, writer, request.branch, clock, request.deadlines.push_s, tell)
     for change in landed.plan.changes:
         progress.done(change.site, "commit", _landed(change, landed))
     return landed
@@ -253,10 +262,6 @@ def _message(changes: Sequence[Change], request: Request, forced: str = "") -> s
     return history.compose(
         deploys, request.origin, request.reason, rollback_of=request.rollback_of, forced=forced
     )
-
-
-def _pushing(branch: str, tries: int) -> str:
-    return f"pushing to {branch}" + (f", try {tries}: other pushes came first" if tries > 1 else "")
 
 
 def _landed(change: Change, landed: Landed) -> str:

@@ -13,7 +13,7 @@ from posixpath import dirname, join
 from typing import Any
 
 from bumper.deploy.commit.push import Proposal
-from bumper.errors import FieldMissing, Refused, TreeMissing, UsageError
+from bumper.errors import EXIT_CODES, FieldMissing, Outcome, Refused, TreeMissing, UsageError
 from bumper.fluxtree.discovery import GROUP, Site, Walk
 from bumper.fluxtree.layers import FILE_NAMES, Reading
 from bumper.fluxtree.sites import routes
@@ -28,6 +28,8 @@ from bumper.objects import ObjectKey
 from bumper.ports import Tree
 from bumper.repository_url import repository_name
 from bumper.request import Origin
+from bumper.revision import Revision
+from bumper.style import STYLES, Line, Span
 
 FILE = "notifications.yaml"
 _PORT = Literal("80")  # of the Service
@@ -47,7 +49,7 @@ _SHELL = {
 
 
 @dataclass(frozen=True)
-class Wish:
+class NotificationsRequest:
     """What is asked for. `host` is empty where Flux shall not be poked; `owners` may poke it from their workflows.
 
     `secret` names the Secret that holds the token for GitHub; `receiver_secret` the Secret of a Receiver that takes signatures instead
@@ -61,13 +63,13 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Addition(Proposal):
+class NotificationsAddition(Proposal):
     """The files that are added on a tip, and what a person has to do beside them."""
 
     steps: tuple[str, ...] = ()
 
 
-def plan(tip: str, tree: Tree, wish: Wish, origin: Origin) -> Addition:
+def plan(tip: str, tree: Tree, wanted: NotificationsRequest, origin: Origin) -> NotificationsAddition:
     """The file with the manifests beside gotk-sync.yaml, and its entry in the kustomization there."""
     reading = Reading(tree)
     walk = Walk(reading)
@@ -82,9 +84,9 @@ def plan(tip: str, tree: Tree, wish: Wish, origin: Origin) -> Addition:
     _refuse_second(documents)
     address = _address(documents, root)
     namespace = root.kustomization.namespace
-    objects = list(_notifying(wish, namespace, address))
-    if wish.host:
-        objects += _poking(wish, namespace, root.source, address, documents)
+    objects = list(_notifying(wanted, namespace, address))
+    if wanted.host:
+        objects += _poking(wanted, namespace, root.source, address, documents)
     directory = dirname(root.document.path)
     path = join(directory, FILE)
     if reading.is_file(path):
@@ -96,7 +98,33 @@ def plan(tip: str, tree: Tree, wish: Wish, origin: Origin) -> Addition:
     if listing:
         before = reading.content(listing)
         files[listing] = (before, insertion.insert_item(before, listing, (0, "resources"), FILE))
-    return Addition(tip, files, _message(path, origin), tuple(_steps(wish, namespace)))
+    return NotificationsAddition(tip, files, _message(path, origin), tuple(_steps(wanted, namespace)))
+
+
+def outcome(revision: Revision | None) -> Outcome:
+    """Pushed at a revision, or with none planned."""
+    return Outcome.PUSHED if revision else Outcome.PLANNED
+
+
+def lines(plan: NotificationsAddition, revision: Revision | None) -> list[Line]:
+    """What was pushed, and what is left to do by hand; without a revision the diff and what would be."""
+    title = f"pushed as {revision.short}" if revision else "would be written"
+    shown: list[Line] = [] if revision else [(Span(line),) for line in plan.diff().splitlines()]
+    shown.append((Span("notifications", "strong"), Span("   "), Span(title, STYLES[outcome(revision)])))
+    shown += [(Span("  file    ", "quiet"), Span(path)) for path in plan.files]
+    return shown + [(Span("  to do   ", "quiet"), Span(step)) for step in plan.steps]
+
+
+def as_data(plan: NotificationsAddition, revision: Revision | None) -> dict[str, Any]:
+    """The same as one object."""
+    return {
+        "outcome": outcome(revision).value,
+        "exitCode": EXIT_CODES[outcome(revision)],
+        "commit": revision.sha if revision else None,
+        "files": list(plan.files),
+        "toDo": list(plan.steps),
+        **({} if revision else {"diff": plan.diff()}),
+    }
 
 
 def _yaml(paths: Iterable[str], reading: Reading) -> list[str]:
@@ -133,12 +161,12 @@ def _address(documents: Sequence[Document], root: Site) -> str:
     raise FieldMissing(f"{root.place}: {root.source} is not in this tree, so that its address is not known")
 
 
-def _notifying(wish: Wish, namespace: str, address: str) -> Iterator[Value]:
+def _notifying(wanted: NotificationsRequest, namespace: str, address: str) -> Iterator[Value]:
     yield _object(
         f"{NOTIFICATION}/v1beta3",
         "Provider",
         namespace,
-        {"type": "github", "address": address, "secretRef": {"name": wish.secret}},
+        {"type": "github", "address": address, "secretRef": {"name": wanted.secret}},
     )
     yield _object(
         f"{NOTIFICATION}/v1beta3",
@@ -153,14 +181,18 @@ def _notifying(wish: Wish, namespace: str, address: str) -> Iterator[Value]:
 
 
 def _poking(
-    wish: Wish, namespace: str, source: ObjectKey, address: str, documents: Sequence[Document]
+    wanted: NotificationsRequest,
+    namespace: str,
+    source: ObjectKey,
+    address: str,
+    documents: Sequence[Document],
 ) -> list[Value]:
-    owners = wish.owners or (address.split("/")[3],)
+    owners = wanted.owners or (address.split("/")[3],)
     # GitHub's names are the same in any case; the claim has the owner's own.
     allowed = " || ".join(f"claims.repository_owner.lowerAscii() == '{owner.lower()}'" for owner in owners)
     proof: dict[str, Value] = (
-        {"secretRef": {"name": wish.receiver_secret}}
-        if wish.receiver_secret
+        {"secretRef": {"name": wanted.receiver_secret}}
+        if wanted.receiver_secret
         else {
             "oidcProviders": [
                 {
@@ -175,11 +207,11 @@ def _poking(
     resource = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": source.kind, "name": source.name}
     if source.namespace != namespace:
         resource["namespace"] = source.namespace
-    kind = HMAC if wish.receiver_secret else OIDC
+    kind = HMAC if wanted.receiver_secret else OIDC
     receiver = _object(
         f"{NOTIFICATION}/v1", "Receiver", namespace, {"type": kind, **proof, "resources": [resource]}
     )
-    return [receiver, _route(wish.host, namespace, documents)]
+    return [receiver, _route(wanted.host, namespace, documents)]
 
 
 def _route(host: str, namespace: str, documents: Sequence[Document]) -> Value:
@@ -263,19 +295,19 @@ def _message(path: str, origin: Origin) -> str:
     return worded("Let Flux tell GitHub", [sentence], origin.trailers())
 
 
-def _steps(wish: Wish, namespace: str) -> Iterator[str]:
+def _steps(wanted: NotificationsRequest, namespace: str) -> Iterator[str]:
     create = f"kubectl -n {namespace} create secret generic"
     yield "notification-controller must run in the cluster: among the --components of flux install or flux bootstrap"
     yield (
-        f"a token for this repository with the permission commit statuses: write, as the Secret {wish.secret}: "
-        f"{create} {wish.secret} --from-literal=token=…"
+        f"a token for this repository with the permission commit statuses: write, as the Secret {wanted.secret}: "
+        f"{create} {wanted.secret} --from-literal=token=…"
     )
-    if wish.receiver_secret:
+    if wanted.receiver_secret:
         yield (
-            f"any long secret, as the Secret {wish.receiver_secret} and as BUMP_RECEIVER_TOKEN of whoever pushes: "
-            f"{create} {wish.receiver_secret} --from-literal=token=…"
+            f"any long secret, as the Secret {wanted.receiver_secret} and as BUMP_RECEIVER_TOKEN of whoever pushes: "
+            f"{create} {wanted.receiver_secret} --from-literal=token=…"
         )
-    elif wish.host:
+    elif wanted.host:
         yield "the workflows that poke need permissions: id-token: write, and Flux 2.9 (notification-controller 1.9) in the cluster"
-    if wish.host:
-        yield f"{wish.host} must lead to the cluster's ingress"
+    if wanted.host:
+        yield f"{wanted.host} must lead to the cluster's ingress"

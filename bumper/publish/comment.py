@@ -189,7 +189,11 @@ def _cause(site_report: SiteReport, detail: Detail) -> list[str]:
     if verdict.evidence and detail > Detail.LINE:
         paragraphs.append(markdown.preformatted(verdict.evidence, _EVIDENCE_BYTES[detail]))
     paragraphs += [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
-    rows = [("Serving now", verdict.serving), ("Rolled back", site_report.sequel), ("Next", verdict.hint)]
+    rows = [
+        ("Serving now", verdict.serving),
+        ("Rolled back", site_report.rolled_back),
+        ("Next", verdict.hint),
+    ]
     paragraphs.append("<br>\n".join(f"**{label}:** {inline(text)}" for label, text in rows if text))
     return paragraphs
 

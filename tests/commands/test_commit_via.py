@@ -18,6 +18,7 @@ from sandbox_github.content import User
 from sandbox_github.hosted import Hosted, Rules
 from sandbox_github.server import GitHubServer, Token
 
+from bumper.app.surroundings import Surroundings
 from bumper.cli import MAIN_COMMAND, parser_of
 from bumper.commands import action
 from bumper_sandbox.stack import REPOSITORY, Stack
@@ -175,7 +176,8 @@ def test_a_repository_that_is_not_on_github_is_a_usage_error(platform: Platform)
 
 def test_the_step_of_a_workflow_takes_both_options() -> None:
     inputs = {"BUMP_INPUT_COMMIT_VIA": "pr", "BUMP_INPUT_MERGE_TIMEOUT": "1h", "BUMP_INPUT_REPO": NAME}
-    arguments = parser_of(MAIN_COMMAND).parse_args(action.words({**inputs, "BUMP_INPUT_SITE": "web"}))
+    line = action.command_line(Surroundings.of({**inputs, "BUMP_INPUT_SITE": "web"}))
+    arguments = parser_of(MAIN_COMMAND).parse_args(line)
     assert (arguments.commit_via, arguments.merge_timeout) == ("pr", 3600.0)
 
 

@@ -11,7 +11,7 @@ import commandline
 import pytest
 from commandline import Ran
 
-from bumper.commands.hold import moment
+from bumper.commands.times import moment
 from bumper.errors import UsageError
 from bumper.objects import ObjectKey, at
 from bumper_sandbox.stack import Stack

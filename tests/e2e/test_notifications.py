@@ -21,7 +21,7 @@ from sandbox_github.server import GitHubServer, Token
 
 from bumper.fluxtree.sites.receivers import OIDC, Receiver
 from bumper.objects import ObjectKey
-from bumper.onboarding.notifications import Wish, plan
+from bumper.onboarding.notifications import NotificationsRequest, plan
 from bumper.request import Origin
 from bumper.systems.git import Remote
 from bumper.systems.webhook import Webhook
@@ -109,7 +109,12 @@ def _announce(place: Place) -> None:
         )
     with Remote(repository.url, token=stack.git_token, environ=os.environ) as remote:
         tree = remote.tree(remote.fetch("main"))
-        addition = plan(repository.tip, tree, Wish(host="flux.example.org", receiver_secret="poke"), Origin())
+        addition = plan(
+            repository.tip,
+            tree,
+            NotificationsRequest(host="flux.example.org", receiver_secret="poke"),
+            Origin(),
+        )
     address = f"address: {place.hub.url}/{NAME}".encode()
     files = {
         path: re.sub(rb"address: \S+", address, content or b"")

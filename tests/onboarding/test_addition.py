@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bumper import check
 from bumper.errors import Refused, UsageError
 from bumper.fluxtree.sites import find
-from bumper.onboarding import Uncarried, Wish, plan_addition
+from bumper.onboarding import SiteRequest, Uncarried, plan_addition
 from bumper.onboarding.addition import Addition
 
 from . import platforms
@@ -21,9 +21,9 @@ LISTED = "k8s/flux-system/kustomization.yaml"
 
 
 def added(
-    files: "dict[str, str] | dict[str, bytes]", *hosts: str, name: str = "shop", **wish: object
+    files: "dict[str, str] | dict[str, bytes]", *hosts: str, name: str = "shop", **wanted: object
 ) -> Addition:
-    return plan_addition(tree(files), Wish(name, hosts or ("shop.example",), **wish))  # type: ignore[arg-type]
+    return plan_addition(tree(files), SiteRequest(name, hosts or ("shop.example",), **wanted))  # type: ignore[arg-type]
 
 
 def text(addition: Addition, path: str) -> str:
@@ -400,7 +400,7 @@ def test_another_repository_is_written_and_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "hosts", "said"),
+    ("wanted", "hosts", "said"),
     [
         (
             {"name": "umami"},
@@ -412,9 +412,9 @@ def test_another_repository_is_written_and_told() -> None:
         ({}, ("new.example", "monitoring.kevinryan.io"), "k8s/observability/"),
     ],
 )
-def test_what_is_taken_is_refused(wish: dict[str, str], hosts: Sequence[str], said: str) -> None:
+def test_what_is_taken_is_refused(wanted: dict[str, str], hosts: Sequence[str], said: str) -> None:
     with pytest.raises(Refused) as caught:
-        added(k8s(), *hosts, **wish)
+        added(k8s(), *hosts, **wanted)
     assert said in caught.value.message
 
 

@@ -12,8 +12,10 @@ from openapi import problems
 from sandbox_github.content import Pull, User
 from sandbox_github.server import Answer, GitHubServer, Refusal
 
-from bumper.app.channels import Audience, pages
+from bumper.app.channels import Channels, pages
 from bumper.app.identity import Identity
+from bumper.app.settings import PublishSettings
+from bumper.app.surroundings import Surroundings
 from bumper.errors import FieldMissing, NoAccess, Transient
 from bumper.ports import State, Step
 from bumper.progress import Journal
@@ -292,9 +294,10 @@ ENVIRON = {
 }
 
 
-def opened(asked: list[str], environ: dict[str, str], platform_url: str = "") -> Audience:
+def opened(asked: list[str], environ: dict[str, str], platform_url: str = "") -> Channels:
     identity = Identity(environ, time.monotonic, time.time)
-    return Audience(asked, environ, time.monotonic, identity, platform_url=platform_url)
+    settings, surroundings = PublishSettings(tuple(asked)), Surroundings.of(environ)
+    return Channels(settings, surroundings, time.monotonic, identity, platform_url=platform_url)
 
 
 def test_an_audience_writes_comment_and_summary(server: GitHubServer, tmp_path: Path) -> None:
@@ -344,10 +347,9 @@ def test_an_outage_is_said(server: GitHubServer) -> None:
 
 
 def test_pages_hold_no_credential() -> None:
-    found = pages(
-        {**ENVIRON, "BUMP_SOURCE_REPOSITORY": "octo/source"}, "https://user:secret@host.example/a/b.git"
-    )
+    surroundings = Surroundings.of({**ENVIRON, "BUMP_SOURCE_REPOSITORY": "octo/source"})
+    found = pages(surroundings, "https://user:secret@host.example/a/b.git")
     assert found.platform == "https://host.example/a/b"
     assert found.source == "https://github.com/octo/source"
     assert found.run == "https://github.com/octo/web/actions/runs/42"
-    assert pages({}, "/srv/platform").platform == ""
+    assert pages(Surroundings(), "/srv/platform").platform == ""

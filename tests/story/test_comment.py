@@ -48,7 +48,7 @@ PLACES = [
     "tag",
     "error",
 ]
-PLACES += ["standing", "notice", "sequel"]
+PLACES += ["standing", "notice", "rolled_back"]
 
 
 def test_ready_is_told_whole() -> None:
@@ -91,7 +91,7 @@ gantt
 def test_a_failure_that_was_rolled_back_says_to_what() -> None:
     failed = story(FAILED)
     (one,) = failed.sites
-    back = replace(one.reports[0], sequel=f"to {OLD} as main@sha1:3f9d2ab: Ready in 3.4 s")
+    back = replace(one.reports[0], rolled_back=f"to {OLD} as main@sha1:3f9d2ab: Ready in 3.4 s")
     text = merged("", replace(failed, sites=(replace(one, reports=(back,)),)))
     assert f"**Rolled back:** to {OLD} as main@" in text
     assert "3f9d2ab: Ready in 3.4 s" in text
@@ -239,8 +239,8 @@ def _with(text: str, where: str) -> Story:
         one = replace(
             one, steps=(replace(step, stage=text) if where == "stage" else replace(step, detail=text),)
         )
-    if where == "sequel":
-        one = replace(one, sequel=text)
+    if where == "rolled_back":
+        one = replace(one, rolled_back=text)
     if where == "place":
         one = replace(one, place=text)
     if where == "tag":
