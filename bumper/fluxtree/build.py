@@ -2,9 +2,9 @@
 
 Law: the one model of kustomize: the finder of a site's image, the checks and onboarding all ask here. The order is kustomize's: inner
 kustomizations first, generators, components on what is there so far, then strategic merges, patches, namespace, names, labels,
-annotations, JSON patches, images, replacements. What may hold more than is seen here (remote bases, generators, Helm charts that
-kustomize inflates, another repository, a file that is missing or no YAML) makes a build open; what may change an object and is not
-followed (transformers) is a doubt in it; what kustomize refuses is a refusal of the build.
+annotations, JSON patches, replicas, images, replacements. What may hold more than is seen here (remote bases, generators, Helm charts
+that kustomize inflates, another repository, a file that is missing or no YAML) makes a build open; what may change an object and is
+not followed (transformers) is a doubt in it; what kustomize refuses is a refusal of the build.
 
 Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/target/kusttarget.go`, `kusttarget_configplugin.go`; fluxcd/pkg/kustomize v1.35.4,
 `kustomize_generator.go` (what a Flux Kustomization adds, it adds to the top layer's own kustomization).
@@ -218,6 +218,8 @@ class _Making:
         if annotations := mapping(value.get("commonAnnotations")):
             resources = [transformers.annotated(known, annotations) for known in resources]
         resources = self._patched(resources, value, "patchesJson6902", path, is_remembered=False)
+        for entry in map(mapping, items(value.get("replicas"))):
+            resources = [transformers.scaled(known, entry) for known in resources]
         resources = self._retagged(resources, value, spec, here, owner)
         for entry in items(value.get("replacements")):
             resources = self._replaced(resources, entry, path)

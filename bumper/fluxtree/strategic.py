@@ -17,59 +17,47 @@ from bumper.manifest.document import text
 from bumper.objects import Object
 
 _DIRECTIVE = "$patch"
-# The key of each list that merges, by the name of the list.
-_KEYS: dict[str, tuple[str, ...]] = {
+# The keys of each list that merges, by the name of the list.
+_Keys = dict[str, tuple[str, ...]]
+_PODS: _Keys = {
     "containers": ("name",),
     "initContainers": ("name",),
     "ephemeralContainers": ("name",),
     "volumes": ("name",),
     "env": ("name",),
     "imagePullSecrets": ("name",),
-    "secrets": ("name",),
-    "webhooks": ("name",),
     "volumeMounts": ("mountPath",),
     "volumeDevices": ("devicePath",),
     "hostAliases": ("ip",),
-    "conditions": ("type",),
-    "ownerReferences": ("uid",),
+    "ports": ("containerPort", "protocol"),
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
 }
-_PORTS = {"Service": ("port", "protocol")}
-_CONTAINER_PORTS = ("containerPort", "protocol")
+_WEBHOOKS: _Keys = {"webhooks": ("name",)}
+# All kinds of that document with such lists, less Node and CSINode, which nobody keeps in git. Its other kinds have none.
+_LISTS: dict[tuple[str, str], _Keys] = {
+    **{("apps/v1", kind): _PODS for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")},
+    **{("batch/v1", kind): _PODS for kind in ("Job", "CronJob")},
+    ("batch/v1beta1", "CronJob"): _PODS,
+    **{("v1", kind): _PODS for kind in ("Pod", "PodTemplate", "ReplicationController")},
+    ("v1", "Service"): {"ports": ("port", "protocol")},
+    ("v1", "ServiceAccount"): {"secrets": ("name",)},
+    **{
+        (f"admissionregistration.k8s.io/{version}", f"{kind}WebhookConfiguration"): _WEBHOOKS
+        for version in ("v1", "v1beta1")
+        for kind in ("Mutating", "Validating")
+    },
+}
 _OF_TEXTS = frozenset({"finalizers"})
-_WITH_SCHEMA = frozenset(
-    [
-        *((version, kind) for version in ("apps/v1",) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")),
-        *(("batch/v1", kind) for kind in ("Job", "CronJob")),
-        *(
-            ("v1", kind)
-            for kind in ("Pod", "PodTemplate", "ReplicationController", "Service", "ServiceAccount", "Namespace")
-        ),
-        ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
-        ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
-    ]
-)  # fmt: skip
 
 
 def merged(value: Object, patch: Object) -> Object | None:
     """The object after the patch; None where it is deleted. Undecided where kustomize refuses the patch, or may read it otherwise."""
     version, kind = text(value.get("apiVersion")), text(value.get("kind"))
-    lists = _Lists(kind) if (version, kind) in _WITH_SCHEMA else None
-    result = _merge(value, patch, lists, "")
+    result = _merge(value, patch, _LISTS.get((version, kind), {}), "")
     return result if isinstance(result, dict) else None
 
 
-class _Lists:
-    """Which lists of a kind merge by which key."""
-
-    def __init__(self, kind: str) -> None:
-        self._ports = _PORTS.get(kind, _CONTAINER_PORTS)
-
-    def keys(self, name: str) -> tuple[str, ...]:
-        return self._ports if name == "ports" else _KEYS.get(name, ())
-
-
-def _merge(value: Any, patch: Any, lists: _Lists | None, name: str) -> Any:
+def _merge(value: Any, patch: Any, lists: _Keys, name: str) -> Any:
     """`name` is the key under which both stand; None for what is gone."""
     if is_null(patch):
         return None
@@ -82,7 +70,7 @@ def _merge(value: Any, patch: Any, lists: _Lists | None, name: str) -> Any:
     return patch
 
 
-def _mapping(value: Any, patch: dict[str, Any], lists: _Lists | None) -> Any:
+def _mapping(value: Any, patch: dict[str, Any], lists: _Keys) -> Any:
     directive = text(patch.get(_DIRECTIVE))
     if directive not in ("", "merge", "replace", "delete"):
         raise Undecided(f"the directive $patch: {directive} is unknown")
@@ -103,11 +91,11 @@ def _mapping(value: Any, patch: dict[str, Any], lists: _Lists | None) -> Any:
     return result
 
 
-def _list(value: Any, patch: list[Any], lists: _Lists | None, name: str) -> Any:
+def _list(value: Any, patch: list[Any], lists: _Keys, name: str) -> Any:
     if value is not None and not is_null(value) and not isinstance(value, list):
         raise Undecided(f"the patch has a list where {name} is none")
     before = value if isinstance(value, list) else []
-    keys = lists.keys(name) if lists else ()
+    keys = lists.get(name, ())
     if not keys:
         if lists and name in _OF_TEXTS:
             return [*patch, *(entry for entry in before if entry not in patch)]
@@ -124,7 +112,7 @@ def _list(value: Any, patch: list[Any], lists: _Lists | None, name: str) -> Any:
 
 
 def _by_key(
-    before: list[Any], entries: list[Any], keys: tuple[str, ...], lists: _Lists | None, name: str
+    before: list[Any], entries: list[Any], keys: tuple[str, ...], lists: _Keys, name: str
 ) -> Iterator[Any]:
     """The entries of the patch merged into those of the object, then what is left of these."""
     left = list(before)

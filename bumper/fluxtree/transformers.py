@@ -20,6 +20,7 @@ from bumper.fluxtree.selectors import Undecided, whole
 from bumper.manifest.document import is_true, items, mapping, text
 
 _KEPT_NAMES = ("CustomResourceDefinition", "APIService", "Namespace")
+_SCALED = frozenset({"Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"})
 _IMAGE_LISTS = frozenset({"containers", "initContainers"})
 _TAG = r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?"
 _TEMPLATES: Mapping[str, tuple[Route, ...]] = {
@@ -133,6 +134,14 @@ def _extended(resource: Resource, routes: Iterable[Route], pairs: Mapping[str, s
     for route in routes:
         value = with_value_at(value, route, {**mapping(below(value, *route)), **pairs})
     return resource.with_value(value)
+
+
+def scaled(resource: Resource, entry: Mapping[str, Any]) -> Resource:
+    """The object with the `count` of an entry of `replicas`, where it has that name or had it."""
+    names = {known.name for known in resource.identities}
+    if resource.kind not in _SCALED or text(entry.get("name")) not in names:
+        return resource
+    return resource.with_value(with_value_at(resource.value, ("spec", "replicas"), entry.get("count")))
 
 
 @dataclass(frozen=True)

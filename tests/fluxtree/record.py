@@ -1,5 +1,7 @@
 """Records what kustomize says of generated trees: `PYTHONPATH=tests python -m fluxtree.record KUSTOMIZE FIRST LAST >> answers.jsonl`.
 
+`oracle.line` gives the same for a tree of `written.jsonl`, whose files stand in the data.
+
 A tree of which our model says something else is told on stderr, and not recorded.
 """
 

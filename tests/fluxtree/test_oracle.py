@@ -1,4 +1,4 @@
-"""Our model against kustomize itself, on generated trees: which image each container gets, and which field decides it.
+"""Our model against kustomize itself, on generated trees: which image each container gets, which field decides it, and all the rest.
 
 What kustomize 5.8.1 says of the trees in `tests/data/kustomize/answers.jsonl` is recorded (`record.py`), so that this runs without it.
 When it was recorded, every field was edited and the tree built anew by kustomize: exactly the images changed that stand beside it.
@@ -47,6 +47,26 @@ def test_the_model_says_what_kustomize_says(batch: int) -> None:
         assert not build.refusals, f"tree {seed}: {build.refusals}"
         assert {name: image.value for name, image in images.items()} == answer["images"], f"tree {seed}"
         assert oracle.fields_of(images) == answer["fields"], f"tree {seed}"
+        assert oracle.digest([each.value for each in build.resources]) == answer["objects"], f"tree {seed}"
+
+
+def written() -> dict[str, dict[str, Any]]:
+    """Trees written by hand, each with something that the generator does not make."""
+    lines = (ANSWERS.parent / "written.jsonl").read_text(encoding="utf-8").splitlines()
+    return {answer["name"]: answer for answer in map(json.loads, lines)}
+
+
+@pytest.mark.parametrize("name", written())
+def test_the_model_says_of_a_written_tree_what_kustomize_says(name: str) -> None:
+    answer = written()[name]
+    build, images = oracle.modelled(answer["tree"])
+    if answer.get("refused"):
+        assert build.refusals
+        return
+    assert not build.refusals
+    assert {key: image.value for key, image in images.items()} == answer["images"]
+    assert oracle.fields_of(images) == answer["fields"]
+    assert oracle.digest([each.value for each in build.resources]) == answer["objects"]
 
 
 def test_an_edit_changes_in_the_model_what_it_changes_in_kustomize() -> None:
