@@ -314,6 +314,7 @@ def test_other_pull_requests_are_left_alone(place: Place) -> None:
     assert [one.state for one in place.hosted.pulls.values()] == ["OPEN", "OPEN", "OPEN", "MERGED"]
 
 
+@pytest.mark.slow
 def test_the_open_pull_request_of_our_branch_is_found_among_hundreds(place: Place) -> None:
     place.hosted.rules.reviews = True
     with pytest.raises(Unmerged):
@@ -458,6 +459,7 @@ def test_an_outage_that_does_not_end_is_said(place: Place) -> None:
     place.hub.faults.clear()
 
 
+@pytest.mark.slow
 def test_a_branch_that_never_rests_ends_at_the_deadline(place: Place) -> None:
     place.hosted.rules.reviews = place.hosted.rules.newest = True
     place.clock.events = [lambda: place.push({"README.md": os.urandom(8)})] * 400

@@ -117,6 +117,7 @@ def test_an_api_that_stays_away_is_unknown(clock: SystemClock) -> None:
     assert (followed.verdict.outcome, followed.verdict.reason) == (Outcome.UNKNOWN, "ClusterUnreachable")
 
 
+@pytest.mark.slow
 def test_two_hundred_sites_are_followed_by_one_process_over_few_connections(clock: SystemClock) -> None:
     most = threads = 0
 

@@ -155,7 +155,9 @@ def test_what_is_refused_is_no_deployment_and_its_status_says_so(world: World) -
     assert len(world.ledger.deployments) == before
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGTERM, signal.SIGHUP, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_leaves_nothing_unfinished(world: World, sent: signal.Signals) -> None:
     tag = {signal.SIGINT: TAGS[4], signal.SIGTERM: TAGS[5], signal.SIGHUP: TAGS[8]}[sent]
     world.stack.behaviours[tag] = "unready"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import commandline
+import pytest
 from commandline import Ran
 from git_remotes import git
 
@@ -141,6 +142,7 @@ def test_a_deploy_that_crashed_is_taken_back_and_does_not_come_again(stack: Stac
     ]
 
 
+@pytest.mark.slow
 def test_twice_goes_further_back_and_keeps_the_first_one_rejected(stack: Stack, tmp_path: Path) -> None:
     web = site(stack, "sddbook-com", tmp_path, crashing=set())
     for sha in web.shas[:3]:
@@ -241,6 +243,7 @@ def test_a_failure_without_anything_good_before_it_is_left_and_said(stack: Stack
     ]
 
 
+@pytest.mark.slow
 def test_a_rollback_that_fails_is_not_rolled_back(stack: Stack, tmp_path: Path) -> None:
     web = site(stack, "docs-kevinryan-io", tmp_path, crashing=set())
     for sha in web.shas[:2]:
@@ -258,6 +261,7 @@ def test_a_rollback_that_fails_is_not_rolled_back(stack: Stack, tmp_path: Path) 
     assert (web.tag(), len(web.deploys())) == (web.tags[1], deploys + 2)
 
 
+@pytest.mark.slow
 def test_of_several_sites_only_those_that_failed_go_back(stack: Stack, tmp_path: Path) -> None:
     for name in ("bad", "good"):
         (tmp_path / name).mkdir()
