@@ -23,9 +23,15 @@ __all__ = ["COMMANDS", "MAIN_COMMAND", "main", "parser_of"]
 
 
 def main(argv: Sequence[str] | None = None, context: Context | None = None) -> int:
-    """Runs one command line and returns its exit code; by itself that of this process, in its surroundings. Raises nothing."""
+    """Runs one command line and returns its exit code.
+
+    Without a `context` it runs as the program: with the arguments, surroundings and signals of this process. With one, it touches
+    nothing of the process.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    context = context or _of_this_process()
+    if context is None:
+        context = _of_this_process()
+        _let_signals_interrupt()
     wants_json = "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
     try:
         return _run(arguments, context)
@@ -55,12 +61,15 @@ def _of_this_process() -> Context:
         if isinstance(stream, io.TextIOWrapper):
             # Nothing may fail for want of a letter after a file was changed.
             stream.reconfigure(errors="backslashreplace")
+    return Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
+
+
+def _let_signals_interrupt() -> None:
     # A workflow that is cancelled, a pod that is stopped, a terminal that is closed: they too are told where things stand, and nothing
     # is left behind. Who ignores a signal (nohup) goes on ignoring it.
     for stop in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(stop) is not signal.SIG_IGN:
             signal.signal(stop, signal.default_int_handler)
-    return Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
 
 
 def _run(arguments: list[str], context: Context) -> int:
@@ -70,11 +79,11 @@ def _run(arguments: list[str], context: Context) -> int:
         context.stdout.write(parser.format_help())
         return UsageError.exit_code
     try:
-        namespace = parser.parse_args(arguments)
+        parsed = parser.parse_args(arguments)
     except HelpWanted as help_text:
         context.stdout.write(str(help_text))
         return 0
-    return command_of(verb).run(namespace, context)
+    return command_of(verb).run(parsed, context)
 
 
 def _finish(context: Context) -> None:

@@ -16,6 +16,7 @@ from sandbox_github.content import User
 from sandbox_github.hosted import Hosted
 from sandbox_github.server import Answer, GitHubServer, Token
 
+from bumper.app.surroundings import Surroundings
 from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import BumpError, Denied, LostRace, NoAccess, Refused, Transient, Unreachable, UsageError
 from bumper.systems.git import Remote
@@ -317,7 +318,8 @@ ENTERPRISE = {"GITHUB_SERVER_URL": "https://git.example", "GITHUB_API_URL": "htt
     ],
 )
 def test_where_a_repository_is_at_home(url: str, environ: dict[str, str], name: str, api: str) -> None:
-    assert Home.find(url, environ) == Home(name, api)
+    surroundings = Surroundings.of(environ)
+    assert Home.find(url, surroundings.server_url, surroundings.api_url) == Home(name, api)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +333,7 @@ def test_where_a_repository_is_at_home(url: str, environ: dict[str, str], name: 
 )
 def test_a_repository_elsewhere_has_no_such_commits(url: str) -> None:
     with pytest.raises(UsageError, match="expected one where commits are made by GitHub's API"):
-        Home.find(url, {})
+        Home.find(url)
 
 
 def test_the_schema_catches_what_it_must(place: Place) -> None:

@@ -9,10 +9,11 @@ import httpx
 import pytest
 from trees import MemoryTree, flux
 
+from bumper.app.surroundings import Surroundings
 from bumper.fluxtree.sites import receivers
 from bumper.fluxtree.sites.receivers import HMAC, OIDC, Receiver
 from bumper.objects import ObjectKey
-from bumper.systems.webhook import Webhook
+from bumper.systems.webhook import Proof, Webhook
 
 SOURCE = ObjectKey("GitRepository", "flux-system", "flux-system")
 BASE = "https://flux.example.org"
@@ -163,7 +164,9 @@ class Flux:
 def poke(
     flux_side: Callable[[httpx.Request], httpx.Response], environ: Mapping[str, str], *found: Receiver
 ) -> str:
-    return Webhook(found, environ, transport=httpx.MockTransport(flux_side)).poke()
+    surroundings = Surroundings.of(environ)
+    proof = Proof(surroundings.receiver_token, surroundings.job_token_url, surroundings.job_token_bearer)
+    return Webhook(found, proof, transport=httpx.MockTransport(flux_side)).poke()
 
 
 def test_a_job_pokes_with_its_own_token() -> None:

@@ -1,7 +1,7 @@
 """What the environment says of the workflow that runs us, read here and nowhere else; by hand nearly all of it is empty.
 
-Tokens are not here: `identity` reads them, so that no value that is printed ever holds one.
-Source: GitHub's documentation, "Store information in variables", default environment variables.
+The tokens for repositories are not here: `identity` reads them. Those by which Flux is poked are shown by no `repr`.
+Source: GitHub's documentation, "Store information in variables", default environment variables, and "OpenID Connect reference".
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,6 +35,9 @@ class Surroundings:
     source_repository: str = ""
     action_repository: str = ""
     receiver_url: str = ""
+    receiver_token: str = field(default="", repr=False)
+    job_token_url: str = field(default="", repr=False)
+    job_token_bearer: str = field(default="", repr=False)
     summary_path: str = ""
     outputs_path: str = ""
     temporary_folder: str = ""
@@ -60,6 +63,9 @@ class Surroundings:
             source_repository=read("BUMP_SOURCE_REPOSITORY"),
             action_repository=read("BUMP_ACTION_REPOSITORY"),
             receiver_url=read("BUMP_RECEIVER_URL"),
+            receiver_token=read("BUMP_RECEIVER_TOKEN"),
+            job_token_url=read("ACTIONS_ID_TOKEN_REQUEST_URL"),
+            job_token_bearer=read("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
             summary_path=read("GITHUB_STEP_SUMMARY"),
             outputs_path=read("GITHUB_OUTPUT"),
             temporary_folder=read("RUNNER_TEMP"),

@@ -86,7 +86,7 @@ class Tracker:
         self, desired: Sequence[Desired], journal: Journal, recorder: Recorder | None
     ) -> list[Followed]:
         clock, timeout_s = self._systems.clock, self._settings.timeout_s
-        return follow(desired, self.clusters, self._lineage(), clock, timeout_s, journal, recorder)
+        return follow(desired, self.clusters, self._revisions(), clock, timeout_s, journal, recorder)
 
     def _listen(
         self,
@@ -100,10 +100,10 @@ class Tracker:
         ]
         clock, timeout_s = self._systems.clock, self._settings.timeout_s
         return listen(
-            awaited, branch, self._lineage(), clock, timeout_s, journal, lambda: self._poke(subjects)
+            awaited, branch, self._revisions(), clock, timeout_s, journal, lambda: self._poke(subjects)
         )
 
-    def _lineage(self) -> Revisions:
+    def _revisions(self) -> Revisions:
         return Revisions(self._systems.repository, self._choice, self._systems.clock)
 
     def _poke(self, subjects: Sequence[Subject]) -> str:

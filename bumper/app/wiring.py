@@ -161,7 +161,8 @@ class Systems:
         """A conversation with GitHub about the platform repository, and its name there."""
         from bumper.systems.github.graphql import GraphQL, Home
 
-        home = Home.find(self.repository.url, self.context.environ)
+        surroundings = self.context.surroundings
+        home = Home.find(self.repository.url, surroundings.server_url, surroundings.api_url)
         token = self._platform_token()
         if not token:
             raise NoAccess(f"{self.repository.url}: no token for GitHub's API", hint=self._token_hint())
@@ -199,10 +200,12 @@ class Systems:
     def poke(self, tree: Tree, sources: Iterable[ObjectKey]) -> str:
         """Makes Flux fetch now by the Receivers that git names; why it could not, empty where it did or there is none."""
         from bumper.fluxtree.sites import receivers
-        from bumper.systems.webhook import Webhook
+        from bumper.systems.webhook import Proof, Webhook
 
-        base = self.context.surroundings.receiver_url
-        webhooks = [Webhook(receivers.find(tree, source, base), self.context.environ) for source in sources]
+        surroundings = self.context.surroundings
+        proof = Proof(surroundings.receiver_token, surroundings.job_token_url, surroundings.job_token_bearer)
+        base = surroundings.receiver_url
+        webhooks = [Webhook(receivers.find(tree, source, base), proof) for source in sources]
         return "; ".join(filter(None, (webhook.poke() for webhook in webhooks)))
 
     def hosting(self, url: str, timeout_s: float) -> Hosting | None:
@@ -214,7 +217,8 @@ class Systems:
         from bumper.systems.github.graphql import Home
 
         try:
-            home = Home.find(url, self.context.environ)
+            surroundings = self.context.surroundings
+            home = Home.find(url, surroundings.server_url, surroundings.api_url)
         except UsageError:
             return None
         token = self._platform_token()

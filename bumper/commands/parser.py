@@ -37,18 +37,18 @@ class Command(Protocol):
     def run(self, arguments: argparse.Namespace, context: Context) -> int: ...
 
 
+class HelpWanted(Exception):
+    """`--help` was among the arguments; holds the text to show."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse that reports a wrong argument as every other error is reported."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"see {self.prog} --help")
 
     def print_help(self, file: object = None) -> None:
         raise HelpWanted(self.format_help())
 
-
-class HelpWanted(Exception):
-    """`--help` was among the arguments; holds the text to show."""
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"see {self.prog} --help")
 
 
 def command_of(verb: str) -> Command:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,12 +19,13 @@ from openapi import problems as openapi_problems
 from sandbox_github.content import User
 from sandbox_github.server import GitHubServer, Token
 
+from bumper.app.surroundings import Surroundings
 from bumper.fluxtree.sites.receivers import OIDC, Receiver
 from bumper.objects import ObjectKey
 from bumper.onboarding.notifications import NotificationsRequest, plan
 from bumper.request import Origin
 from bumper.systems.git import Remote
-from bumper.systems.webhook import Webhook
+from bumper.systems.webhook import Proof, Webhook
 
 from .fleet import Site, fleet
 from .looks import condition, eventually
@@ -220,9 +221,15 @@ def test_a_job_pokes_without_any_secret(place: Place) -> None:
             "the Receiver is ready",
         )
         receiver = Receiver(key, OIDC, stack.receiver, "here:1", "notification-controller")
-        assert Webhook([receiver], issuer.environ()).poke() == ""
-        refused = Webhook([receiver], stranger.environ()).poke()
+        assert Webhook([receiver], proof(issuer.environ())).poke() == ""
+        refused = Webhook([receiver], proof(stranger.environ())).poke()
         assert "400: the Receiver does not accept our signature or token" in refused
         commit = place.repository.push({"README.md": b"Poked\n"}, "Poked")
-        assert Webhook([receiver], issuer.environ()).poke() == ""
+        assert Webhook([receiver], proof(issuer.environ())).poke() == ""
         eventually(lambda: place.states(commit, "quick"), "Flux has fetched the commit", timeout_s=60.0)
+
+
+def proof(environ: Mapping[str, str]) -> Proof:
+    """What a job with these variables shows to Flux."""
+    job = Surroundings.of(environ)
+    return Proof(job.receiver_token, job.job_token_url, job.job_token_bearer)

@@ -7,7 +7,7 @@ Source: GitHub's GraphQL schema (npm `@octokit/graphql-schema`), to which each r
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -48,19 +48,15 @@ class Home:
     graphql_url: str
 
     @classmethod
-    def find(cls, url: str, environ: Mapping[str, str]) -> Self:
-        """The home of the repository at this git URL: on github.com, or on the server that a workflow's variables name."""
-        server = (environ.get("GITHUB_SERVER_URL") or _PUBLIC_SERVER).rstrip("/")
-        for candidate, api in (
-            (server, environ.get("GITHUB_API_URL") or _PUBLIC_API),
-            (_PUBLIC_SERVER, _PUBLIC_API),
-        ):
+    def find(cls, url: str, server_url: str = _PUBLIC_SERVER, api_url: str = _PUBLIC_API) -> Self:
+        """The home of the repository at this git URL: on this server, or on github.com; UsageError where it is elsewhere."""
+        for candidate, api in ((server_url, api_url), (_PUBLIC_SERVER, _PUBLIC_API)):
             host = repository_name(f"{candidate}/owner/name").removesuffix("owner/name")
             name = repository_name(url)
             if host and name.startswith(host) and name.count("/") == 2:
                 return cls(name.removeprefix(host), graphql_url(api))
         raise UsageError(
-            f"{url}: found no repository of {urlsplit(server).netloc}, expected one where commits are made by GitHub's API",
+            f"{url}: found no repository of {urlsplit(server_url).netloc}, expected one where commits are made by GitHub's API",
             hint="--commit-via git pushes to any host; for an Enterprise Server set GITHUB_SERVER_URL and GITHUB_API_URL",
         )
 
