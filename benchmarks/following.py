@@ -13,7 +13,7 @@ from statistics import quantiles
 from typing import Any, Self
 
 from benchmarks.fleet import BEFORE, Fleet
-from bumper.app.wiring import SystemClock
+from bumper.app.clock import SystemClock
 from bumper.follow.cluster import follow
 from bumper.follow.loop import Followed
 from bumper.observation import Desired, RevisionFacts

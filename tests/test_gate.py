@@ -6,7 +6,7 @@ import pytest
 from platforms import HandClock, Quiet, files, remote, server
 
 from bumper import history
-from bumper.app.wiring import SystemClock
+from bumper.app.clock import SystemClock
 from bumper.deploy import pipeline
 from bumper.deploy.image_policy import Nodes
 from bumper.deploy.pipeline import Landed, Plan

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from platforms import Quiet, deployment, files, kustomization, remote, server
 from trees import MemoryTree
 
-from bumper.app.wiring import SystemClock
+from bumper.app.clock import SystemClock
 from bumper.build_order import Decision, Order
 from bumper.deploy import pipeline
 from bumper.deploy.hold import annotations

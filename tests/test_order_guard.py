@@ -17,7 +17,7 @@ from platforms import Quiet, files, remote, server
 from sandbox_github.content import User
 from sandbox_github.server import Answer, GitHubServer, Token
 
-from bumper.app.wiring import SystemClock
+from bumper.app.clock import SystemClock
 from bumper.build_order import Decision, Order, Witness
 from bumper.deploy import pipeline
 from bumper.deploy.order_guard import OrderGuard

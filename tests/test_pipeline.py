@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from platforms import HandClock, Quiet, files, remote, server
 
-from bumper.app.wiring import SystemClock
+from bumper.app.clock import SystemClock
 from bumper.deploy import image_gate, pipeline
 from bumper.deploy.pipeline import Landed
 from bumper.errors import Contention, Denied, ImageMissing, Refused

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from platforms import Quiet, files, remote, server
 
-from bumper.app.wiring import SystemClock
+from bumper.app.clock import SystemClock
 from bumper.deploy import pipeline
 from bumper.deploy.pipeline import Landed
 from bumper.deploy.rollback import Rejection, Rollback, RollbackGuard, way_back

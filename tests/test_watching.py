@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bumper.app.wiring import SystemClock
+from bumper.app.clock import SystemClock
 from bumper.status.table import Row
 from bumper.status.watch import Picture, Watcher
 from bumper.systems.git import Remote

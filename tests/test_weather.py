@@ -10,7 +10,7 @@ from platforms import Quiet
 from test_follow import History
 
 from benchmarks.fleet import AFTER, BEFORE, Fleet
-from bumper.app.wiring import SystemClock
+from bumper.app.clock import SystemClock
 from bumper.errors import Outcome
 from bumper.follow.cluster import follow
 from bumper.follow.loop import Followed

@@ -1,7 +1,6 @@
 """What is wrong in the Flux tree of a checkout: `bump check`."""
 
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -48,7 +47,7 @@ def _print(
         context.stdout.write(json.dumps(data, indent=2) + "\n")
         return
     with _as_text(context):
-        terminal = open_terminal(context.stdout, context.environ, time.monotonic, name_sites=False)
+        terminal = open_terminal(context.stdout, context.environ, context.clock.now, name_sites=False)
         terminal.write(lines)
         terminal.close()
 

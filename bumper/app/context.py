@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
+from bumper.app.clock import SystemClock
 from bumper.app.surroundings import Surroundings
+from bumper.ports import WallClock
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Context:
     stderr: TextIO
     afterwards: ExitStack = field(default_factory=ExitStack)
     stdin: TextIO | None = None
+    clock: WallClock = field(default_factory=SystemClock)
 
     @cached_property
     def surroundings(self) -> Surroundings:

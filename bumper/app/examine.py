@@ -14,7 +14,7 @@ from functools import partial
 from bumper.app.context import Context
 from bumper.app.output import Output
 from bumper.app.settings import DoctorSettings, OutputSettings
-from bumper.app.wiring import Systems, wall_time
+from bumper.app.wiring import Systems
 from bumper.doctor import access, clocks, finding, flux, hosting
 from bumper.doctor.finding import Finding, Mark, of_error
 from bumper.errors import BumpError, Refused, Transient, UsageError
@@ -92,7 +92,9 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
         findings = [of_error("git", repository.url, error, why)]
     jobs: list[Callable[[], list[Finding]]] = [partial(of_push, repository, tip)] if tip else []
     jobs.append(lambda: _of_hosting(repository.url, settings, systems))
-    jobs.append(partial(of_registries, systems.open_registry(settings.timeout_s), entries, wall_time))
+    jobs.append(
+        partial(of_registries, systems.open_registry(settings.timeout_s), entries, systems.machine_clock.wall)
+    )
     try:
         jobs += _cluster_jobs(settings, systems, entries, tip)
     except UsageError as error:
@@ -117,7 +119,9 @@ def _cluster_jobs(
     timeouts = Timeouts(connect_s=settings.timeout_s, answer_s=settings.timeout_s)
     rights = _rights(entries)
     clusters = systems.clusters(settings.contexts, timeouts)
-    return [partial(of_cluster, cluster, entries, rights, tip, wall_time) for cluster in clusters]
+    return [
+        partial(of_cluster, cluster, entries, rights, tip, systems.machine_clock.wall) for cluster in clusters
+    ]
 
 
 def _of_hosting(url: str, settings: DoctorSettings, systems: Systems) -> list[Finding]:
@@ -129,7 +133,7 @@ def _of_hosting(url: str, settings: DoctorSettings, systems: Systems) -> list[Fi
         return [of_error("git", "GitHub", error, why, Mark.WARNING)]
     if hosted is None:
         return []
-    clock = clocks.finding("GitHub", hosted.dated_s, wall_time())
+    clock = clocks.finding("GitHub", hosted.dated_s, systems.machine_clock.wall())
     rules = hosting.findings(hosted, settings.repository.branch, settings.commit_via)
     return [*rules, *([clock] if clock else [])]
 

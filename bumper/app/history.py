@@ -9,7 +9,7 @@ from itertools import islice
 from bumper.app.context import Context
 from bumper.app.output import Output
 from bumper.app.settings import HistorySettings, OutputSettings
-from bumper.app.wiring import Systems, wall_time
+from bumper.app.wiring import Systems
 from bumper.errors import EXIT_CODES, Outcome
 from bumper.history import of_site
 from bumper.history.table import Page, as_csv, as_json, lines
@@ -53,7 +53,7 @@ def _print(page: Page, systems: Systems, context: Context) -> None:
     with Output(systems, OutputSettings()) as output:
         output.begin(name_sites=False)
         output.terminal.close()
-        output.terminal.write(lines(page, wall_time(), width=_width(context)))
+        output.terminal.write(lines(page, context.clock.wall(), width=_width(context)))
 
 
 def _wanted(deploys: Iterator[Recorded], settings: HistorySettings) -> Iterator[Recorded]:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from bumper.app import outcome_notes
 from bumper.app.channels import Channels
 from bumper.app.settings import OutputSettings
-from bumper.app.wiring import Systems, wall_time
+from bumper.app.wiring import Systems
 from bumper.errors import EXIT_INTERRUPTED, BumpError
 from bumper.ports import Terminal
 from bumper.progress import Journal
@@ -131,7 +131,9 @@ class Output:
         """Writes down how the sites ended that were followed; see `outcome_notes`."""
         if not self._settings.keeps_notes:
             return
-        endings = outcome_notes.endings(outcome, wall_time(), self._context.surroundings.run_url)
+        endings = outcome_notes.endings(
+            outcome, self._context.clock.wall(), self._context.surroundings.run_url
+        )
         if endings:
             self._context.afterwards.callback(self._write_notes, endings)
 

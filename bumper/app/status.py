@@ -1,12 +1,13 @@
 """How every site stands, looked at once or for as long as somebody watches: `bump status`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from bumper.app.context import Context
 from bumper.app.output import Output
 from bumper.app.settings import OutputSettings, StatusSettings
-from bumper.app.wiring import Systems, wall_time
+from bumper.app.wiring import Systems
 from bumper.errors import EXIT_INTERRUPTED
 from bumper.follow.revisions import Revisions
 from bumper.ports import Board, Cluster
@@ -41,7 +42,9 @@ def watch(settings: StatusSettings, context: Context) -> int:
         board = open_board(context.stdout, context.environ)
         try:
             with _watcher(settings, systems, clusters) as watcher:
-                _show_pictures(watcher, board, clusters, is_of_one_site=bool(settings.site))
+                _show_pictures(
+                    watcher, board, clusters, context.clock.wall, is_of_one_site=bool(settings.site)
+                )
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED
         finally:
@@ -57,7 +60,7 @@ def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Clust
     rows = look.look(clusters, entries, revisions, systems.clock)
     # That a watch is not allowed is no matter of a single look.
     notices = tuple(text for text in _polled(clusters) if "watch" not in text)
-    return Overview(tip, tuple(rows), wall_time(), notices)
+    return Overview(tip, tuple(rows), systems.machine_clock.wall(), notices)
 
 
 def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Watcher:
@@ -72,12 +75,17 @@ def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Clus
 
 
 def _show_pictures(
-    watcher: Watcher, board: Board, clusters: Sequence[Cluster], *, is_of_one_site: bool
+    watcher: Watcher,
+    board: Board,
+    clusters: Sequence[Cluster],
+    wall: Callable[[], datetime],
+    *,
+    is_of_one_site: bool,
 ) -> None:
     render = table.details if is_of_one_site else table.lines
     shown: Overview | None = None
     for picture in watcher.pictures():
-        before, shown = shown, _overview(picture, shown, clusters)
+        before, shown = shown, _overview(picture, shown, clusters, wall())
         if shown is None:
             continue
         if board.is_live:
@@ -87,10 +95,9 @@ def _show_pictures(
 
 
 def _overview(
-    picture: Picture | None, before: Overview | None, clusters: Sequence[Cluster]
+    picture: Picture | None, before: Overview | None, clusters: Sequence[Cluster], now: datetime
 ) -> Overview | None:
     """What is to be shown now; without a new picture the last one, as old as it is by now."""
-    now = wall_time()
     if picture:
         return Overview(picture.tip, picture.rows, now, (*picture.problems, *_polled(clusters)))
     return Overview(before.tip, before.rows, now, before.notices) if before else None

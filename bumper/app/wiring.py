@@ -5,11 +5,9 @@ What a token may do in the platform repository is stated by the command (`permis
 """
 
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +19,7 @@ from bumper.app.permissions import Permissions
 from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
 from bumper.errors import NoAccess, TreeMissing, UsageError
 from bumper.objects import ObjectKey
-from bumper.ports import Ancestry, Clock, Hosting, Tree, Writer
+from bumper.ports import Ancestry, Clock, Hosting, Tree, WallClock, Writer
 
 if TYPE_CHECKING:
     from bumper.deploy.commit.pull_request import Merging
@@ -33,21 +31,6 @@ if TYPE_CHECKING:
     from bumper.systems.github.pulls import PullRequests
     from bumper.systems.kube import Cluster, Timeouts
     from bumper.systems.registry import Registry
-
-
-class SystemClock:
-    """The clock of this machine."""
-
-    def now(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-
-def wall_time() -> datetime:
-    """The time of day, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass
@@ -63,9 +46,11 @@ class Systems:
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
-        self._system_clock = SystemClock()
+        self._system_clock = self.context.clock
         self.clock: Clock = self._system_clock
-        self.identity = Identity(self.context.environ, self._system_clock.now, time.time)
+        self.identity = Identity(
+            self.context.environ, self.context.clock.now, lambda: self.context.clock.wall().timestamp()
+        )
         # After everything that may still want to speak to GitHub.
         self.context.afterwards.callback(self.identity.close)
         self._merging: Merging | None = None
@@ -87,7 +72,7 @@ class Systems:
         self._stack.callback(close)
 
     @property
-    def machine_clock(self) -> Clock:
+    def machine_clock(self) -> WallClock:
         """The clock of this machine, also where the run goes by that of a recording."""
         return self._system_clock
 

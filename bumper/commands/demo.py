@@ -3,7 +3,6 @@
 import argparse
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     from bumper_sandbox.stack import Stack
 
     tree = _tree(arguments.tree, context) if arguments.tree else TREE
-    screen = _Screen(context, Log(context.stdout, time.monotonic, name_sites=False))
+    screen = _Screen(context, Log(context.stdout, context.clock.now, name_sites=False))
     screen.say("Starting a platform on this machine. Nothing of yours is touched.")
     with Stack(tree, context.environ) as stack:
         environ = stack.child_environ()

@@ -2,11 +2,13 @@
 
 import argparse
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bumper.app.context import Context
 from bumper.app.settings import HistorySettings
 from bumper.commands import options
+from bumper.errors import UsageError
 
 SUMMARY = "Shows who deployed what, when, from which commit, and how it ended: from the platform repository's own commits and notes."
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument(
         "--since",
-        type=since,
+        type=Since,
         metavar="DATE",
         help="not before: 2026-03-04, 2026-03-04T05:06, or 30d, 12h, 90m ago",
     )
@@ -45,36 +47,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Prints the deploys; returns 0, also where there are none."""
-    settings = settings_of(arguments)
+    settings = settings_of(arguments, context.clock.wall())
     from bumper.app.history import show
 
     return show(settings, context)
 
 
-def settings_of(arguments: argparse.Namespace) -> HistorySettings:
+def settings_of(arguments: argparse.Namespace, now: datetime) -> HistorySettings:
     """What was asked for."""
     return HistorySettings(
         repository=options.repository(arguments),
         site=arguments.site,
         limit=arguments.limit,
-        since=arguments.since,
+        since=arguments.since.at(now) if arguments.since else None,
         only_failed=arguments.failed,
         format=arguments.output,
         is_offline=arguments.offline,
     )
 
 
-def since(text: str) -> datetime:
-    """The moment that `2026-03-04`, `2026-03-04T05:06+01:00` or `30d` means; without an offset in the time of this machine."""
-    ago = _AGO.fullmatch(text)
-    try:
-        if ago:
-            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no date; expected for example 2026-03-04, 2026-03-04T05:06 or 30d"
-        ) from None
+@dataclass(frozen=True)
+class Since:
+    """A moment, as it was written: `2026-03-04`, `2026-03-04T05:06+01:00`, without an offset in the time of this machine, or `30d`."""
+
+    text: str
+
+    def at(self, now: datetime) -> datetime:
+        """The moment itself; UsageError for a text that is none."""
+        ago = _AGO.fullmatch(self.text)
+        try:
+            if ago:
+                return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            return datetime.fromisoformat(self.text).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise UsageError(
+                f"argument --since: {self.text!r} is no date; expected for example 2026-03-04, 2026-03-04T05:06 or 30d",
+                hint="see bump history --help",
+            ) from None
 
 
 def _limit(text: str) -> int:

@@ -2,7 +2,7 @@
 
 import argparse
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from bumper.app.context import Context
 from bumper.app.settings import HoldSettings
@@ -60,7 +60,7 @@ def add_how(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Holds the sites in one commit, and says where it stands."""
-    settings = settings_of(arguments, datetime.now(UTC).replace(microsecond=0))
+    settings = settings_of(arguments, context.clock.wall().replace(microsecond=0))
     from bumper.app.jobs.holds import hold_or_release
 
     return hold_or_release(settings, context)

@@ -2,7 +2,7 @@
 
 import argparse
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from bumper.app.context import Context
 from bumper.app.settings import HoldSettings
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Takes the holds of the sites away in one commit, whoever set them."""
-    settings = settings_of(arguments, datetime.now(UTC))
+    settings = settings_of(arguments, context.clock.wall())
     from bumper.app.jobs.holds import hold_or_release
 
     return hold_or_release(settings, context)

@@ -1,5 +1,7 @@
 """A clock that moves only when a test moves it, or when something sleeps on it."""
 
+from datetime import UTC, datetime
+
 
 class Clock:
     def __init__(self) -> None:
@@ -12,3 +14,6 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now_s += seconds
+
+    def wall(self) -> datetime:
+        return datetime.now(UTC)

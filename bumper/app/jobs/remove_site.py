@@ -7,7 +7,7 @@ from bumper.app.context import Context
 from bumper.app.output import Output, Result
 from bumper.app.run import Job, carry_out
 from bumper.app.settings import RemoveSiteSettings
-from bumper.app.wiring import Systems, wall_time
+from bumper.app.wiring import Systems
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Landed
 from bumper.errors import Refused, worst_exit_code
@@ -111,7 +111,9 @@ class _RemoveSite(Job[SiteRemoval]):
 
     def _propose(self) -> SiteRemoval:
         repository, branch = self._systems.repository, self._run.repository.branch
-        return proposal.remove(self._name, repository, branch, self._origin, wall_time())
+        return proposal.remove(
+            self._name, repository, branch, self._origin, self._systems.machine_clock.wall()
+        )
 
     def _propose_again(self, agreed: SiteRemoval) -> SiteRemoval:
         """The removal on a new tip; `Refused` where it would delete more than was said."""

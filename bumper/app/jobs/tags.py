@@ -10,7 +10,7 @@ from bumper.app.output import Output, Result
 from bumper.app.run import Job, Recovery, carry_out, report_of
 from bumper.app.settings import DeploySettings, RollbackSettings, RunSettings
 from bumper.app.tracker import Tracker
-from bumper.app.wiring import Systems, wall_time
+from bumper.app.wiring import Systems
 from bumper.deploy import pipeline
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.order_guard import OrderGuard
@@ -90,13 +90,15 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     ancestries = systems.ancestries(source_checkout)
     history = systems.repository.history(request.branch)
     order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, history.deploys)
-    return [HoldGuard(order, journal, wall_time, request.force), order]
+    return [HoldGuard(order, journal, systems.machine_clock.wall, request.force), order]
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:
     repository = systems.repository
     history = repository.history(asked.branch)
-    return Rollbacks(repository, history, systems.registry, systems.clock, journal, wall_time)
+    return Rollbacks(
+        repository, history, systems.registry, systems.clock, journal, systems.machine_clock.wall
+    )
 
 
 class TagChange(Job[Plan]):

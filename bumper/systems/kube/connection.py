@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
-from bumper.ports import Clock
+from bumper.ports import WallClock
 from bumper.systems.kube import credentials, tls
 from bumper.systems.kube.config import Access
 from bumper.systems.kube.credentials import Credential
@@ -59,7 +59,7 @@ class Connection:
         access: Access,
         reload: Callable[[], Access],
         environ: Mapping[str, str],
-        clock: Clock,
+        clock: WallClock,
         timeouts: Timeouts,
     ) -> None:
         self.name = access.name
@@ -193,7 +193,7 @@ class Connection:
     async def _identify(self) -> _Identity:
         try:
             credential = await credentials.obtain(
-                self._access, self._environ, self._clock.now(), self._timeouts.plugin_s
+                self._access, self._environ, self._clock, self._timeouts.plugin_s
             )
         except NoAccess as error:
             raise self._weighed(error) from None

@@ -11,10 +11,11 @@ import json
 import re
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bumper.errors import NoAccess, UsageError
+from bumper.ports import WallClock
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
 
 _API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -51,7 +52,9 @@ class Credential:
         return headers
 
 
-async def obtain(access: Access, environ: Mapping[str, str], now_s: float, timeout_s: float) -> Credential:
+async def obtain(
+    access: Access, environ: Mapping[str, str], clock: WallClock, timeout_s: float
+) -> Credential:
     """A fresh credential for the user of `access`. Raises `NoAccess` where a plugin or a file gives none."""
     user = access.user
     if user.plugin is None or user.token or user.token_file:
@@ -65,7 +68,8 @@ async def obtain(access: Access, environ: Mapping[str, str], now_s: float, timeo
             f"credential plugin '{user.plugin.command}' gave neither a token nor a certificate with its key"
         )
     pem = f"{certificate.rstrip()}\n{key}".encode() if certificate and key else b""
-    return Credential(user, token, pem, now_s + _life_s(user.plugin, status.get("expirationTimestamp")))
+    life_s = _life_s(user.plugin, status.get("expirationTimestamp"), clock.wall())
+    return Credential(user, token, pem, clock.now() + life_s)
 
 
 def _read(user: User, default: str = "") -> str:
@@ -80,11 +84,11 @@ def _read(user: User, default: str = "") -> str:
     return token or default
 
 
-def _life_s(plugin: Plugin, expiration: Any) -> float:
+def _life_s(plugin: Plugin, expiration: Any, now: datetime) -> float:
     if not expiration:
         return float("inf")
     try:
-        left = datetime.fromisoformat(str(expiration)) - datetime.now(UTC)
+        left = datetime.fromisoformat(str(expiration)) - now
     except (ValueError, TypeError):
         raise NoAccess(
             f"credential plugin '{plugin.command}': expirationTimestamp is not an RFC 3339 time"
