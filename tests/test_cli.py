@@ -123,14 +123,35 @@ def test_every_command_has_a_help(verb: str, tmp_path: Path) -> None:
     assert done.stdout.startswith("usage: bump")
 
 
-def test_help_imports_no_slow_library(tmp_path: Path) -> None:
-    script = "import sys; sys.argv = ['bump', '--help']\nfrom bumper.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["--help"], []),
+        (["--site", "web", "--sha", "xyz"], []),
+        (["rollback", "--site", "web", "--force"], []),
+        (["track", "--site", "web", "--commit", "abc"], []),
+        (["remove-site", "web"], []),
+        (["hold", "--site", "web"], []),
+        (["edit", "pod.yaml", "--image", "reg.io/web", "--tag", "2.0"], ["ruamel"]),
+    ],
+)
+def test_what_asks_no_system_imports_no_slow_library_and_no_rollout(
+    arguments: list[str], allowed: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "pod.yaml").write_text("spec:\n  containers:\n  - {name: web, image: 'reg.io/web:1.0'}\n")
+    script = "import sys\nfrom bumper.cli import main\nmain(sys.argv[1:])\n"
     script += "slow = {'azure', 'git', 'httpx', 'kr8s', 'kubernetes', 'rich', 'ruamel'}\n"
-    script += "print(sorted(slow & {name.split('.')[0] for name in sys.modules}))"
+    script += "imported = slow & {name.split('.')[0] for name in sys.modules} | {'bumper.rollout'} & set(sys.modules)\n"
+    script += "print(sorted(imported))"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.splitlines()[-1] == str(allowed)
 
 
 def test_the_readme_shows_the_help_as_it_is(tmp_path: Path) -> None:
