@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bumper.endpoint import is_loopback, may_carry_credentials
 from bumper.platform.receivers import HMAC, Receiver
 from bumper.safe_text import printable
+from bumper.systems.http.address import is_loopback, may_carry_credentials
 
 if TYPE_CHECKING:
     import httpx

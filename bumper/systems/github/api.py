@@ -16,9 +16,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bumper.endpoint import is_loopback, may_carry_credentials
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.safe_text import printable
+from bumper.systems.http.address import is_loopback, may_carry_credentials
 
 if TYPE_CHECKING:
     import httpx

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bumper.endpoint import is_loopback, may_carry_credentials
 from bumper.errors import NoAccess, Transient, Unreachable
+from bumper.systems.http.address import is_loopback, may_carry_credentials
 from bumper.systems.registry.distribution import MAX_DOCUMENT_BYTES, Answer, one_line
 from bumper.systems.registry.docker_config import Credential
 
