@@ -259,7 +259,7 @@ def test_a_managed_identity_is_not_asked_in_clear_text(name: str) -> None:
 def test_an_azure_registry_with_a_certificate_that_nobody_vouches_for(tmp_path: Path, serve: Serve) -> None:
     server = serve(tls=self_signed(tmp_path).context())
     serve().tokens = server.tokens
-    acr = AcrRegistry(server.host, lambda: server.origin, environ={}, cafile=None, timeout_s=5.0)
+    acr = AcrRegistry(server.host, lambda: server.origin, environ={}, timeout_s=5.0)
     with pytest.raises(NoAccess, match="is not trusted") as caught:
         acr.manifest(reference(f"{server.host}/web:1"))
     acr.close()
@@ -272,7 +272,7 @@ def asked_by_a_program(server: RegistryServer, then: str) -> tuple[str, str]:
         "import sys, time\n"
         "from bumper.errors import NoAccess\n"
         "from bumper.image import ImageReference\n"
-        "from bumper.registry import Registry\n"
+        "from bumper.systems.registry import Registry\n"
         "registry = Registry(environ={}, clock=type('C', (), {'now': staticmethod(time.monotonic)}))\n"
         "try:\n"
         f"    registry.resolve(ImageReference({server.host + '/web'!r}, '1'))\n"

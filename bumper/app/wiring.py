@@ -251,7 +251,8 @@ class Assembly:
 
         environ = self.context.environ
         base = environ.get("BUMP_RECEIVER_URL", "")
-        webhooks = [Webhook(receivers.find(tree, source, base), environ) for source in sources]
+        now = self._system_clock.now
+        webhooks = [Webhook(receivers.find(tree, source, base), environ, now=now) for source in sources]
         return "; ".join(filter(None, (webhook.poke() for webhook in webhooks)))
 
     def hosting(self, url: str, timeout_s: float) -> Hosting | None:

@@ -316,7 +316,7 @@ def test_an_audience_writes_comment_and_summary(server: GitHubServer, tmp_path: 
         ({"GITHUB_REPOSITORY": ""}, "comment: GITHUB_REPOSITORY is not set"),
         (
             {"GITHUB_API_URL": "http://elsewhere.example"},
-            "comment: http://elsewhere.example: expected an https address",
+            "comment: http://elsewhere.example: no token is sent there, expected an https address",
         ),
         ({"GITHUB_TOKEN": "reader"}, "Resource not accessible by integration"),
         ({"GITHUB_STEP_SUMMARY": "/nowhere/at/all"}, "summary: /nowhere/at/all: No such file or directory"),

@@ -116,7 +116,7 @@ class GitHub:
     def deployments(self, environment: str) -> Iterator[Standing]:
         """The latest Deployments of an environment, the newest first."""
         path = f"{self._here}/deployments"
-        for entry in self._api.get(path, environment=environment, per_page=_DEPLOYMENTS):
+        for entry in self._api.entries(path, environment=environment, per_page=_DEPLOYMENTS):
             yield Standing(int(entry["id"]), str(entry["sha"]), _payload(entry))
 
     def deploy(self, sha: str, environment: str, description: str, payload: Mapping[str, str]) -> int:
@@ -139,7 +139,7 @@ class GitHub:
 
     def phases(self, number: int) -> list[str]:
         """The states that a Deployment went through, the newest first: `pending` where nobody has set one."""
-        found = self._api.get(f"{self._here}/deployments/{number}/statuses", per_page=_DEPLOYMENTS)
+        found = self._api.entries(f"{self._here}/deployments/{number}/statuses", per_page=_DEPLOYMENTS)
         return [str(one["state"]) for one in found] or ["pending"]
 
     def advance(
