@@ -160,6 +160,23 @@ class TestSize:
         with Peer(lambda line: answer(b"", status=204, content_encoding="gzip")) as peer:
             assert ask(peer, answer_s=5.0).content == b""
 
+    def test_azure_s_sdk(self) -> None:
+        def script(line: str) -> Iterable[bytes]:
+            kind = "application/vnd.oci.image.manifest.v1+json"
+            return answer(bomb(1_000_000_000), content_encoding="gzip", content_type=kind)
+
+        with Peer(script) as peer:
+            registry = AcrRegistry(peer.host, lambda: peer.url, environ={}, timeout_s=5.0)
+            image = reference(f"{peer.host}/web:1")
+            with closing(registry):
+                for question in (lambda: registry.manifest(image), lambda: registry.tags(image)):
+                    tracemalloc.start()
+                    with pytest.raises(Unreachable, match="longer than 4194304 bytes"):
+                        question()
+                    _, peak = tracemalloc.get_traced_memory()
+                    tracemalloc.stop()
+                    assert peak < 100_000_000
+
 
 class TestRedirects:
     def script(self, line: str) -> Iterable[bytes]:

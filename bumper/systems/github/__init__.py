@@ -3,13 +3,13 @@
 Source: GitHub's published OpenAPI description, version 2022-11-28 of the API; each request and answer of the tests is held to it.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess
 from bumper.ports import Posted, Standing
 from bumper.systems.github.api import Api, Invalid, Missing, Token
+from bumper.systems.http.document import parse
 
 if TYPE_CHECKING:
     import httpx
@@ -178,7 +178,7 @@ def _payload(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     payload = entry.get("payload")
     if isinstance(payload, str):
         try:
-            payload = json.loads(payload)
+            payload = parse(payload.encode())
         except ValueError:
             return {}
     return payload if isinstance(payload, dict) else {}

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bumper.errors import NoAccess, UsageError
+from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
 
 _API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -133,7 +134,7 @@ async def _run(
 
 def _status(plugin: Plugin, name: str, printed: bytes) -> Mapping[str, Any]:
     try:
-        answer = json.loads(printed)
+        answer = parse(printed)
     except ValueError:
         raise NoAccess(f"{name} printed no JSON, expected an ExecCredential") from None
     found = answer.get("apiVersion") if isinstance(answer, dict) else None

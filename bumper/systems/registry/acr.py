@@ -17,6 +17,7 @@ from bumper.systems.http.certificates import authorities
 from bumper.systems.http.client import Answer, is_untrusted, untrusted
 from bumper.systems.http.content import Content
 from bumper.systems.http.deadline import within
+from bumper.systems.registry.azure_transport import bounded_transport
 from bumper.systems.registry.distribution import (
     MAX_DOCUMENT_BYTES,
     Challenge,
@@ -144,16 +145,14 @@ class AcrRegistry:
 
     def _connect(self, identity: "Identity") -> "ContainerRegistryClient":
         from azure.containerregistry import ContainerRegistryClient
-        from azure.core.pipeline.transport import RequestsTransport
 
         self._memory = remember_token(self._registry)
-        trusted = authorities(self._environ)
         # One transport for the exchange and the questions: one TLS handshake.
-        transport = RequestsTransport(
-            connection_timeout=self._timeout_s,
-            read_timeout=self._timeout_s,
-            connection_verify=trusted.file or trusted.folder,
-            use_env_settings=self._is_https,
+        transport = bounded_transport(
+            self._registry,
+            authorities(self._environ),
+            timeout_s=self._timeout_s,
+            uses_proxies=self._is_https,
         )
         return ContainerRegistryClient(
             self._origin(),
