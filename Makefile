@@ -5,14 +5,20 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 
-.PHONY: demo test lint types check actions bench e2e e2e-peers lock gotk-components clean setup
+.PHONY: demo test test-all lint types check actions bench e2e e2e-peers lock gotk-components clean setup
 
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
 
-# The tests of one file share servers and stay on one processor.
+# The tests of one file share servers and stay on one processor. Compiled files are kept even where the shell asks not to: each process
+# that a test starts would compile the program anew.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist loadfile
 test: setup
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+# With those marked slow, and all examples of the generated tests.
+test-all: setup
+	$(PYTEST) --hypothesis-profile=thorough $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check

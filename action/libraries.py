@@ -87,23 +87,24 @@ def install(environ: Mapping[str, str]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="bump-", dir=environ.get("RUNNER_TEMP") or None))
     try:
         pip = Pip(folder, environ)
-        if not _from_kept(pip, _kept(environ), folder):
-            _from_index(pip, _kept(environ), folder)
+        place = kept(environ)
+        if not _from_kept(pip, place, folder):
+            _from_index(pip, place, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
 
 
-def _from_kept(pip: Pip, kept: Path, folder: Path) -> bool:
-    if not os.path.lexists(kept):
+def _from_kept(pip: Pip, place: Path, folder: Path) -> bool:
+    if not os.path.lexists(place):
         return False
     try:
-        pip.install(kept, folder / "libraries")
+        pip.install(place, folder / "libraries")
     except Failure as failure:
         _say(failure)
         print(
-            f"bump: the wheels in {kept} are not those of requirements.txt and are not used: downloading them anew"
+            f"bump: the wheels in {place} are not those of requirements.txt and are not used: downloading them anew"
         )
         shutil.rmtree(folder / "libraries", ignore_errors=True)
         return False
@@ -111,29 +112,29 @@ def _from_kept(pip: Pip, kept: Path, folder: Path) -> bool:
     return True
 
 
-def _from_index(pip: Pip, kept: Path, folder: Path) -> None:
+def _from_index(pip: Pip, place: Path, folder: Path) -> None:
     started = time.monotonic()
     wheels = folder / "wheels"
     pip.download(wheels)
     pip.install(wheels, folder / "libraries")
     print(f"bump: libraries downloaded and installed in {time.monotonic() - started:.1f} s")
     try:
-        _keep(wheels, kept)
+        _keep(wheels, place)
     except OSError as error:  # only the next job would have had something of it
         print(f"bump: the wheels are not kept for the next job: {error}")
 
 
-def _keep(wheels: Path, kept: Path) -> None:
+def _keep(wheels: Path, place: Path) -> None:
     """Puts the folder in the place of whatever is there: other jobs of this machine see the old one or the new one."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".bump-", dir=kept.parent, ignore_cleanup_errors=True) as aside:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".bump-", dir=place.parent, ignore_cleanup_errors=True) as aside:
         shutil.copytree(wheels, f"{aside}/new")
-        if os.path.lexists(kept):
-            kept.rename(f"{aside}/old")
-        Path(f"{aside}/new").rename(kept)
+        if os.path.lexists(place):
+            place.rename(f"{aside}/old")
+        Path(f"{aside}/new").rename(place)
 
 
-def _kept(environ: Mapping[str, str]) -> Path:
+def kept(environ: Mapping[str, str]) -> Path:
     """Where this machine keeps the wheels; a hosted runner is a new machine for each job."""
     import hashlib
 

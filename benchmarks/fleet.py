@@ -139,8 +139,8 @@ class Fleet:
             kind, {"apiVersion": kind.api_version, "kind": kind.name, **manifest}, status=True
         )
 
-    def _merge(self, kind: Kind, namespace: str, name: str, **parts: Mapping[str, Any]) -> None:
-        for part, values in parts.items():
+    def _merge(self, kind: Kind, namespace: str, name: str, **changes: Mapping[str, Any]) -> None:
+        for part, values in changes.items():
 
             def change(manifest: Manifest, part: str = part, values: Mapping[str, Any] = values) -> None:
                 manifest[part] = {**manifest.get(part, {}), **values}

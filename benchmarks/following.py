@@ -13,8 +13,9 @@ from statistics import quantiles
 from typing import Any, Self
 
 from benchmarks.fleet import BEFORE, Fleet
-from bumper.app.wiring import SystemClock
-from bumper.follow.cluster import Followed, follow
+from bumper.app.clock import SystemClock
+from bumper.follow.cluster import follow
+from bumper.follow.loop import Followed
 from bumper.observation import Desired, RevisionFacts
 from bumper.progress import Journal
 from bumper.systems.kube import Cluster

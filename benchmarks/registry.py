@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from benchmarks.sidebyside import Way, measure
-from bumper.app.wiring import SystemClock
+from bumper.app.clock import SystemClock
 from bumper.image import ImageReference
 from bumper.systems.registry import Registry
 from bumper_sandbox.registry.server import RegistryServer

@@ -13,21 +13,21 @@ from typing import Any, Self
 
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
-from bumper_sandbox.flux import bootstrap as bootstrapping
+from bumper_sandbox.flux import bootstrap
 from bumper_sandbox.flux.kustomizations import KustomizationController
 from bumper_sandbox.flux.source import SourceController
 from bumper_sandbox.kubernetes.api import ApiServer
 from bumper_sandbox.kubernetes.deployments import DeploymentController
-from bumper_sandbox.kubernetes.garbage import GarbageCollector
+from bumper_sandbox.kubernetes.garbage_collector import GarbageCollector
+from bumper_sandbox.kubernetes.image_pull import Pull
+from bumper_sandbox.kubernetes.json_values import merge_patch
 from bumper_sandbox.kubernetes.kinds import EVENT, Kinds
 from bumper_sandbox.kubernetes.kinds import NODE as NODE_KIND
 from bumper_sandbox.kubernetes.kubelet import Behaves, Behaviour, Kubelet, Timing
 from bumper_sandbox.kubernetes.loop import Loop
 from bumper_sandbox.kubernetes.pods import NODE
-from bumper_sandbox.kubernetes.pulls import Pull
 from bumper_sandbox.kubernetes.replica_sets import ReplicaSetController
 from bumper_sandbox.kubernetes.store import Manifest, Store
-from bumper_sandbox.kubernetes.values import merge_patch
 
 CRASH_LOG = "starting\nfatal: the sandbox was asked to let this container crash\n"
 
@@ -79,7 +79,7 @@ class Cluster:
         self._kubelet = Kubelet(self.store, self.loop, pull, behaves, timing or Timing(), crash_log)
         GarbageCollector(self.store, self.loop)
         self.api = ApiServer(self.store, folder, self._kubelet.logs)
-        self.kubeconfig = self.api.write_kubeconfig(folder / "kubeconfig", name, bootstrapping.NAMESPACE)
+        self.kubeconfig = self.api.write_kubeconfig(folder / "kubeconfig", name, bootstrap.NAMESPACE)
 
     def start(self) -> Self:
         """Serves the API and lets the controllers run."""
@@ -113,9 +113,7 @@ class Cluster:
         interval_s: float = 60.0,
     ) -> None:
         """Points Flux at a repository: the rest of the tree follows from git alone."""
-        for manifest in bootstrapping.objects(
-            git_url, token, branch=branch, path=path, interval_s=interval_s
-        ):
+        for manifest in bootstrap.objects(git_url, token, branch=branch, path=path, interval_s=interval_s):
             self.add(manifest)
 
     def add(self, manifest: Mapping[str, Any]) -> Manifest:
@@ -130,8 +128,8 @@ class Cluster:
     def find(self, key: ObjectKey) -> Manifest | None:
         """The object of that key as it is now, or None."""
         for kind in self.store.kinds:
-            if kind.name == key.kind and (found := self.store.find(kind, key.namespace, key.name)):
-                return found
+            if kind.name == key.kind and (obj := self.store.find(kind, key.namespace, key.name)):
+                return obj
         return None
 
     def patch(self, key: ObjectKey, changes: Mapping[str, Any]) -> Manifest:
@@ -149,7 +147,7 @@ class Cluster:
         """The objects that are stored while nothing in the sandbox acts on them: what the demo must say."""
         kinds = [kind for kind in self.store.kinds if not kind.played and kind != EVENT]
         return [
-            ObjectKey(kind.name, one["metadata"].get("namespace", ""), one["metadata"]["name"])
+            ObjectKey(kind.name, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
             for kind in kinds
-            for one in self.store.select(kind)[0]
+            for obj in self.store.select(kind)[0]
         ]

@@ -1,6 +1,7 @@
 """The embedded default put together: a git server, a registry and a cluster, seeded from a platform tree.
 
-In the seeded copy of the tree the host of each site's registry is replaced by the sandbox's own; the tree itself stays as it is.
+In the seeded copy of the tree the sandbox's registry takes the place of every other, and holds every image that the tree names; the
+tree itself stays as it is. So no image is asked for outside of this machine.
 """
 
 import re
@@ -12,16 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bumper import manifest
 from bumper.image import ImageReference
-from bumper.manifest.document import documents, mapping, text
 from bumper_sandbox.cluster import Cluster
 from bumper_sandbox.flux.bootstrap import COMPONENTS, COMPONENTS_FILE
 from bumper_sandbox.git.server import GitServer
-from bumper_sandbox.kubernetes import pulls
+from bumper_sandbox.images import images, values
+from bumper_sandbox.kubernetes import image_pull
+from bumper_sandbox.kubernetes.containerd import Puller
+from bumper_sandbox.kubernetes.image_pull import Pulled, PullError
 from bumper_sandbox.kubernetes.kubelet import Behaviour
-from bumper_sandbox.kubernetes.puller import Puller
-from bumper_sandbox.kubernetes.pulls import Pulled, PullError
 from bumper_sandbox.registry.server import RegistryServer
 
 REPOSITORY = "platform.git"
@@ -48,8 +48,8 @@ class Stack:
             self.token = secrets.token_urlsafe(12)
             self.behaviours: dict[str, Behaviour] = {}
             self.not_replicated: set[str] = set()
-            self._puller = Puller(_NODE, node_password)
             self.registry = opened.enter_context(RegistryServer(users={_NODE: node_password}))
+            self._puller = Puller(_NODE, node_password, mirror=self.registry.host)
             self.git = opened.enter_context(GitServer(token=self.token, environ=self.environ))
             self.cluster = opened.enter_context(
                 Cluster(
@@ -62,8 +62,7 @@ class Stack:
             self.files = seed(self.tree, self.registry.host, f"{self.git.url}/{REPOSITORY}")
             self.url = self.git.create(REPOSITORY, self.files)
             for image in images(self.files):
-                if image.registry == self.registry.host:
-                    self.registry.push(image.path, image.tag)
+                self.registry.push(image.path, image.tag)
             self._opened = opened.pop_all()
         return self
 
@@ -72,13 +71,22 @@ class Stack:
     ) -> None:
         self._opened.close()
 
+    @property
+    def root(self) -> str:
+        """The directory of Flux's own Kustomization in the repository."""
+        return f"./{self.tree.name}/flux-system"
+
     def bootstrap(self) -> None:
         """Points the cluster's Flux at the repository."""
-        self.cluster.bootstrap(self.url, self.token, path=f"./{self.tree.name}/flux-system")
+        self.cluster.bootstrap(self.url, self.token, path=self.root)
+
+    def commit(self, files: Mapping[str, bytes], subject: str) -> None:
+        """Adds these files to the platform repository, as somebody else's push."""
+        self.git.commit(REPOSITORY, files, subject)
 
     def _pull(self, image: ImageReference) -> Pulled | PullError:
         # A registry with replicas answers one client with an image that another one does not see yet.
-        return pulls.not_found(image) if image.tag in self.not_replicated else self._puller(image)
+        return image_pull.not_found(image) if image.tag in self.not_replicated else self._puller(image)
 
     def child_environ(self) -> dict[str, str]:
         """What a program needs to reach all three, and nothing of the user's own access to real ones."""
@@ -99,28 +107,20 @@ def seed(tree: Path, registry: str, repository: str) -> dict[str, bytes]:
         if path.suffix in (".yaml", ".yml")
     }
     files[f"{tree.name}/flux-system/{COMPONENTS_FILE}"] = COMPONENTS
-    replaced = {f"{image.registry}/": f"{registry}/" for image in images(files) if _is_private(image)}
-    replaced |= dict.fromkeys(_source_urls(files), repository)
-    for old, new in replaced.items():
-        files = {path: content.replace(old.encode(), new.encode()) for path, content in files.items()}
+    for url in _source_urls(files):
+        files = {path: content.replace(url.encode(), repository.encode()) for path, content in files.items()}
+    if hosts := _hosts(files):
+        written = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, sorted(hosts)))})/".encode())
+        files = {path: written.sub(f"{registry}/".encode(), content) for path, content in files.items()}
     return files
 
 
+def _hosts(files: Mapping[str, bytes]) -> set[str]:
+    """The registries that the tree writes out; `nginx:1.29` writes none."""
+    return {image.registry for image in images(files) if image.repository.startswith(f"{image.registry}/")}
+
+
 def _source_urls(files: Mapping[str, bytes]) -> list[str]:
-    found = [one for path, content in files.items() for one in documents(content, path)]
-    return [
-        text(mapping(one.value.get("spec")).get("url")) for one in found if one.key.kind == "GitRepository"
-    ]
-
-
-def images(files: Mapping[str, bytes]) -> set[ImageReference]:
-    """Every image that a container of the tree names with a tag."""
-    found: set[ImageReference] = set()
-    for path, content in files.items():
-        found |= {field.image for field in manifest.fields(content, path) if field.image.tag}
-    return found
-
-
-def _is_private(image: ImageReference) -> bool:
-    """Whether the platform's own pipelines push it: Azure's registries, as opposed to public ones that are only pulled from."""
-    return re.search(r"\.azurecr\.[a-z.]+$", image.registry) is not None
+    documents = [value for content in files.values() for value in values(content) if isinstance(value, dict)]
+    sources = [document for document in documents if document.get("kind") == "GitRepository"]
+    return [source["spec"]["url"] for source in sources if (source.get("spec") or {}).get("url")]

@@ -2,6 +2,8 @@
 
 import signal
 
+import examples
+
 # The end-to-end tests need a stack that `make e2e` builds, those of the action a runner (`make actions`); `make test` must run on a
 # machine without Go.
 collect_ignore = ["e2e", "actions"]
@@ -10,3 +12,5 @@ collect_ignore = ["e2e", "actions"]
 # they start: some of those are interrupted on purpose.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+examples.register()

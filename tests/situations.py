@@ -3,7 +3,8 @@
 import copy
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -71,6 +72,30 @@ def raw(name: str) -> dict[str, Any]:
 
 
 def load(name: str) -> Situation:
+    """A copy of its own, which may be changed."""
+    situation: Situation = pickle.loads(_kept(name))
+    return situation
+
+
+def breaking(names: Iterable[str], law: Callable[[Situation], None]) -> list[str]:
+    """The situations in which the law does not hold, each with what it says there."""
+    return [f"{name}: {error}" for name in names if (error := _breach(load(name), law))]
+
+
+def _breach(situation: Situation, law: Callable[[Situation], None]) -> str:
+    try:
+        law(situation)
+    except Exception as error:
+        return repr(error)
+    return ""
+
+
+@cache
+def _kept(name: str) -> bytes:
+    return pickle.dumps(_read(name))
+
+
+def _read(name: str) -> Situation:
     found = raw(name)
     where = found["recorded"]
     if "recording" in where:

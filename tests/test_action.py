@@ -11,13 +11,20 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from bumper.app.action import kubeconfig
 from bumper.app.context import Context
+from bumper.app.surroundings import Surroundings
 from bumper.commands import action
 from bumper.errors import EXIT_USAGE, Outcome, UsageError
+from bumper.publish.step import annotations_of, outputs_of
 
 ROOT = Path(__file__).parent.parent
 ACTION: dict[str, Any] = YAML(typ="safe").load((ROOT / "action.yml").read_text())
 FILES = [ROOT / "action.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+
+
+def command_line(environ: dict[str, str]) -> list[str]:
+    return action.command_line(Surroundings.of(environ))
 
 
 def test_inputs_become_the_options_of_the_main_job() -> None:
@@ -33,7 +40,7 @@ def test_inputs_become_the_options_of_the_main_job() -> None:
         "BUMP_INPUT_DEPLOYMENT": "true",
         "GITHUB_SERVER_URL": "https://github.example",
     }
-    assert action.words(environ) == [
+    assert command_line(environ) == [
         "--output=json",
         "--branch=main",
         "--timeout=5m",
@@ -50,7 +57,7 @@ def test_inputs_become_the_options_of_the_main_job() -> None:
 
 
 def test_what_needs_a_permission_that_the_job_has_not_had_is_off_until_it_is_asked_for() -> None:
-    assert [word for word in action.words({"BUMP_INPUT_REPO": "a/b"}) if word.startswith("--publish")] == [
+    assert [word for word in command_line({"BUMP_INPUT_REPO": "a/b"}) if word.startswith("--publish")] == [
         "--publish=comment",
         "--publish=summary",
     ]
@@ -66,8 +73,8 @@ def test_what_needs_a_permission_that_the_job_has_not_had_is_off_until_it_is_ask
 
 def test_a_failure_is_rolled_back_where_that_is_asked_for_and_told() -> None:
     platform = {"BUMP_INPUT_REPO": "a/b"}
-    assert "--auto-rollback" not in action.words(platform)
-    assert "--auto-rollback" in action.words({**platform, "BUMP_INPUT_AUTO_ROLLBACK": "true"})
+    assert "--auto-rollback" not in command_line(platform)
+    assert "--auto-rollback" in command_line({**platform, "BUMP_INPUT_AUTO_ROLLBACK": "true"})
     site = {
         "site": "web",
         "outcome": "failed",
@@ -76,25 +83,25 @@ def test_a_failure_is_rolled_back_where_that_is_asked_for_and_told() -> None:
         "hint": "",
         "rolledBack": "to 1.0: Ready",
     }
-    assert action.annotations_of({"outcome": "failed", "sites": [site]}) == [
+    assert annotations_of({"outcome": "failed", "sites": [site]}) == [
         ("error", "web: failed", "crashed\nrolled back: to 1.0: Ready")
     ]
 
 
 def test_an_input_can_be_no_option() -> None:
-    found = action.words({"BUMP_INPUT_SITE": "--force", "BUMP_INPUT_REPO": "https://host.example/a/b"})
+    found = command_line({"BUMP_INPUT_SITE": "--force", "BUMP_INPUT_REPO": "https://host.example/a/b"})
     assert "--site=--force" in found
     assert "--repo=https://host.example/a/b" in found
 
 
 def test_the_platform_is_where_the_action_comes_from() -> None:
-    assert "--repo=https://github.com/octo/platform" in action.words(
+    assert "--repo=https://github.com/octo/platform" in command_line(
         {"BUMP_ACTION_REPOSITORY": "octo/platform"}
     )
     with pytest.raises(UsageError, match="no platform repository"):
-        action.words({})
+        command_line({})
     with pytest.raises(UsageError, match="wait: 'yes', expected true or false"):
-        action.words({"BUMP_INPUT_REPO": "a/b", "BUMP_INPUT_WAIT": "yes"})
+        command_line({"BUMP_INPUT_REPO": "a/b", "BUMP_INPUT_WAIT": "yes"})
 
 
 def site(outcome: Outcome, name: str = "web") -> dict[str, Any]:
@@ -116,7 +123,7 @@ def site(outcome: Outcome, name: str = "web") -> dict[str, Any]:
 def test_outputs_speak_of_the_worst_site_and_hold_all() -> None:
     sites = [site(Outcome.READY), {**site(Outcome.FAILED, "api"), "tag": "9"}]
     result = {"outcome": "failed", "exitCode": 11, "sites": sites}
-    outputs = action.outputs_of(result)
+    outputs = outputs_of(result)
     assert set(outputs) == set(ACTION["outputs"])
     assert (outputs["outcome"], outputs["tag"], outputs["previous-tag"]) == ("failed", "9", "1")
     assert json.loads(outputs["durations"]) == {"web": {"image": 0.5}, "api": {"image": 0.5}}
@@ -126,11 +133,9 @@ def test_outputs_speak_of_the_worst_site_and_hold_all() -> None:
 def test_an_error_has_outputs_too() -> None:
     error = {"reason": "ImageMissing", "message": "reg.io/web:1: no such image", "hint": "push it"}
     result = {"outcome": "refused", "exitCode": 4, "error": error, "sites": []}
-    outputs = action.outputs_of(result)
+    outputs = outputs_of(result)
     assert (outputs["outcome"], outputs["reason"], outputs["commit"]) == ("refused", "ImageMissing", "")
-    assert action.annotations_of(result) == [
-        ("error", "bump: refused", "reg.io/web:1: no such image\npush it")
-    ]
+    assert annotations_of(result) == [("error", "bump: refused", "reg.io/web:1: no such image\npush it")]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +150,7 @@ def test_an_error_has_outputs_too() -> None:
     ],
 )
 def test_what_is_not_where_it_should_be_is_annotated(outcome: Outcome, levels: list[str]) -> None:
-    found = action.annotations_of({"outcome": outcome.value, "exitCode": 0, "sites": [site(outcome)]})
+    found = annotations_of({"outcome": outcome.value, "exitCode": 0, "sites": [site(outcome)]})
     assert [level for level, _, _ in found] == levels
     assert all(text == "web message\nserving now: old\nhint" for _, _, text in found)
 
@@ -167,12 +172,12 @@ def test_a_wrong_input_ends_the_step_with_an_annotation_and_outputs(tmp_path: Pa
 def test_a_kubeconfig_is_a_file_of_ours_alone_and_removed(tmp_path: Path) -> None:
     environ = {"BUMP_INPUT_KUBECONFIG": "apiVersion: v1\n", "RUNNER_TEMP": str(tmp_path)}
     context = Context(environ=environ, cwd=tmp_path, stdout=io.StringIO(), stderr=io.StringIO())
-    with action._kubeconfig(context) as within:
+    with kubeconfig(context) as within:
         path = Path(within["KUBECONFIG"])
         assert path.read_text() == "apiVersion: v1\n"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == []
-    with action._kubeconfig(Context({}, tmp_path, io.StringIO(), io.StringIO())) as within:
+    with kubeconfig(Context({}, tmp_path, io.StringIO(), io.StringIO())) as within:
         assert "KUBECONFIG" not in within
 
 
@@ -204,9 +209,14 @@ def test_no_expression_stands_in_a_script_and_every_action_is_pinned(path: Path)
         assert not re.search(r"uses: \w.*@[0-9a-f]{40}$", line), "the version stands beside a pin"
 
 
-def test_the_action_itself_uses_nothing_but_githubs_own() -> None:
-    used = [step["uses"] for step in ACTION["runs"]["steps"] if "uses" in step]
-    assert [one for one in used if not one.startswith("actions/")] == []
+def test_the_action_uses_no_other_one_and_takes_nothing_from_where_it_runs() -> None:
+    steps = ACTION["runs"]["steps"]
+    assert [step["uses"] for step in steps if "uses" in step] == []
+    assert {step["shell"] for step in steps} == {"bash --noprofile --norc -p -e -o pipefail {0}"}
+    for step in steps:
+        assert step["env"]["LD_PRELOAD"] == step["env"]["LD_AUDIT"] == step["env"]["LD_LIBRARY_PATH"] == ""
+        starts = re.findall(r'"\$(?:python|program|BUMP_PYTHON)" (-\S+)', step["run"])
+        assert set(starts) == {"-I"}
 
 
 @pytest.mark.parametrize("path", FILES[1:], ids=lambda path: path.name)

@@ -1,13 +1,13 @@
-"""Who hears of a run besides the terminal: opens what `--publish` asks for, from the environment of a workflow."""
+"""Who hears of a run besides the terminal: opens what `--publish` asks for, in a workflow."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bumper.app.identity import Identity
-from bumper.commands import options
+from bumper.app.settings import ChannelName, PublishSettings
+from bumper.app.surroundings import Surroundings
 from bumper.errors import BumpError, UsageError
 from bumper.ports import Step
 from bumper.publish import comment
@@ -17,40 +17,22 @@ from bumper.publish.story import Landing, Pages, Story
 
 if TYPE_CHECKING:
     from bumper.systems.github import GitHub
+    from bumper.systems.github.api import Token
 
-COMMENT, SUMMARY, DEPLOYMENT, STATUS = options.CHANNELS
 _OPENED: Mapping[str, Callable[["GitHub", Source], Channel]] = {
-    COMMENT: lambda hub, source: Comments(hub, source, hub.close),
-    DEPLOYMENT: lambda hub, source: Deployments(hub, source, hub.close),
-    STATUS: lambda hub, source: Statuses(hub, source, hub.close),
+    ChannelName.COMMENT: lambda hub, source: Comments(hub, source, hub.close),
+    ChannelName.DEPLOYMENT: lambda hub, source: Deployments(hub, source, hub.close),
+    ChannelName.STATUS: lambda hub, source: Statuses(hub, source, hub.close),
 }
 # What a token of an App is asked for. Commits are looked up for each of them.
 _PERMISSIONS = {
-    COMMENT: ("pull_requests", "write"),
-    DEPLOYMENT: ("deployments", "write"),
-    STATUS: ("statuses", "write"),
+    ChannelName.COMMENT: ("pull_requests", "write"),
+    ChannelName.DEPLOYMENT: ("deployments", "write"),
+    ChannelName.STATUS: ("statuses", "write"),
 }
 
 
-@dataclass(frozen=True)
-class Plans:
-    """What the run is about to do: the sites and versions that were asked for, and the clusters, where several are followed."""
-
-    asked: tuple[tuple[str, str], ...] = ()
-    clusters: tuple[str, ...] = ()
-    writes: bool = True
-    follows: bool = True
-
-    def refuses(self, channel: str) -> str:
-        """Why there is nothing to tell such a channel; empty where there is."""
-        if channel in (DEPLOYMENT, STATUS) and not self.writes:
-            return "nothing is deployed by a dry run"
-        if channel == DEPLOYMENT and not self.follows:
-            return "nobody sees what becomes of it: bump track --publish deployment follows and tells"
-        return ""
-
-
-class Audience:
+class Channels:
     """A display (`ports.Display`) that is told how the run ended too.
 
     What ends a run returns what could not be published, as lines for people. Nothing here raises: whoever deploys must not fail
@@ -59,22 +41,22 @@ class Audience:
 
     def __init__(
         self,
-        asked: Sequence[str],
-        environ: Mapping[str, str],
+        settings: PublishSettings,
+        surroundings: Surroundings,
         now: Callable[[], float],
         identity: Identity,
         *,
         platform_url: str,
-        plans: Plans | None = None,
     ) -> None:
-        plans = plans or Plans()
-        self._environ = environ
+        self._settings = settings
+        self._surroundings = surroundings
         self._now = now
         self._identity = identity
-        self._wants_summary = SUMMARY in asked
         self._problems: list[str] = []
-        beginning = Story(pages=pages(environ, platform_url), clusters=plans.clusters, asked=plans.asked)
-        self._publisher = Publisher(self._open(asked, plans), now, beginning)
+        beginning = Story(
+            pages=pages(surroundings, platform_url), clusters=settings.clusters, asked=settings.asked
+        )
+        self._publisher = Publisher(self._open(), now, beginning)
 
     def begin(self, site: str, previous: str, wanted: str) -> None:
         self._publisher.begin(site, previous, wanted)
@@ -99,12 +81,12 @@ class Audience:
         return self._ended(self._publisher.interrupt(standing))
 
     def _ended(self, problems: list[str]) -> list[str]:
-        if self._wants_summary:
+        if ChannelName.SUMMARY in self._settings.channels:
             problems = [*problems, *self._append_summary()]
         return [*self._problems, *problems]
 
     def _append_summary(self) -> list[str]:
-        path = self._environ.get("GITHUB_STEP_SUMMARY")
+        path = self._surroundings.summary_path
         if not path:
             return ["summary: GITHUB_STEP_SUMMARY is not set: only a job of a workflow has one"]
         try:
@@ -114,61 +96,52 @@ class Audience:
             return [f"summary: {path}: {error.strerror}"]
         return []
 
-    def _open(self, asked: Sequence[str], plans: Plans) -> list[Channel]:
-        names = []
-        for name in _OPENED:
-            if name in asked and (why := plans.refuses(name)):
-                self._problems.append(f"{name}: {why}")
-            elif name in asked:
-                names.append(name)
+    def _open(self) -> list[Channel]:
+        asked = [name for name in _OPENED if name in self._settings.channels]
+        refusals = {name: why for name in asked if (why := self._settings.refuses(name))}
+        self._problems += [f"{name}: {why}" for name, why in refusals.items()]
+        names = [name for name in asked if name not in refusals]
         return self._opened(names) if names else []
 
     def _opened(self, names: Sequence[str]) -> list[Channel]:
         """Each with a conversation of its own: they are told from threads of their own."""
         from bumper.systems.github import GitHub
 
-        repository = source_repository(self._environ)
+        repository = self._surroundings.told_repository
         try:
-            permissions = {"contents": "read", **dict(_PERMISSIONS[name] for name in names)}
-            token = self._identity.source(repository, permissions)
-            if not token or not repository:
-                raise UsageError(f"{'GITHUB_TOKEN' if repository else 'GITHUB_REPOSITORY'} is not set")
+            token = self._token(repository, names)
             hubs = [
                 GitHub(repository, token=token, now=self._now, api_url=self._identity.api_url) for _ in names
             ]
         except UsageError as error:
             self._problems += [f"{name}: {error.message}" for name in names]
             return []
-        head = (
-            self._environ.get("GITHUB_SHA", "")
-            if repository == self._environ.get("GITHUB_REPOSITORY")
-            else ""
-        )
+        head = self._surroundings.sha if repository == self._surroundings.repository else ""
         return [
             _OPENED[name](hub, Source(hub, head, repository)) for name, hub in zip(names, hubs, strict=True)
         ]
 
+    def _token(self, repository: str, names: Sequence[str]) -> "str | Token":
+        permissions = {"contents": "read", **dict(_PERMISSIONS[ChannelName(name)] for name in names)}
+        token = self._identity.source(repository, permissions)
+        if not token or not repository:
+            raise UsageError(f"{'GITHUB_TOKEN' if repository else 'GITHUB_REPOSITORY'} is not set")
+        return token
 
-def source_repository(environ: Mapping[str, str]) -> str:
-    """`owner/name` of the site's own repository: named, or the one whose workflow runs."""
-    return environ.get("BUMP_SOURCE_REPOSITORY") or environ.get("GITHUB_REPOSITORY") or ""
 
-
-def pages(environ: Mapping[str, str], platform_url: str) -> Pages:
+def pages(surroundings: Surroundings, platform_url: str) -> Pages:
     """The web addresses that a report links to; none of them holds a credential."""
-    server = (environ.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/")
-    source, run = source_repository(environ), environ.get("GITHUB_RUN_ID")
-    here = environ.get("GITHUB_REPOSITORY")
+    source = surroundings.told_repository
     return Pages(
-        source=f"{server}/{source}" if source else "",
-        run=f"{server}/{here}/actions/runs/{run}" if here and run else "",
+        source=f"{surroundings.server_url}/{source}" if source else "",
+        run=surroundings.run_url,
         platform=_page(platform_url),
     )
 
 
 def _page(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    address = urlsplit(url)
+    if address.scheme not in ("http", "https") or not address.hostname:
         return ""
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path.rstrip('/').removesuffix('.git')}"
+    host = address.netloc.rpartition("@")[2]
+    return f"{address.scheme}://{host}{address.path.rstrip('/').removesuffix('.git')}"

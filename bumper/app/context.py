@@ -1,10 +1,15 @@
-"""The surroundings of a run: only `cli` reads the environment, prints or exits."""
+"""The process that a run lives in: only `cli` reads the environment, prints or exits."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TextIO
+
+from bumper.app.clock import SystemClock
+from bumper.app.surroundings import Surroundings
+from bumper.ports import WallClock
 
 
 @dataclass(frozen=True)
@@ -21,3 +26,9 @@ class Context:
     stderr: TextIO
     afterwards: ExitStack = field(default_factory=ExitStack)
     stdin: TextIO | None = None
+    clock: WallClock = field(default_factory=SystemClock)
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """What the environment says of the workflow that runs us."""
+        return Surroundings.of(self.environ)

@@ -1,23 +1,141 @@
-"""The checks before a deploy, each system by itself: what it answers is a finding, and so is that it does not answer.
+"""The checks before a deploy, each system by itself: what it answers is a finding, and so is that it does not answer. `bump doctor`.
 
 Law: nothing is written anywhere, nothing is retried, and no failure of one system keeps another from being looked at.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
-from bumper.doctor import access, clocks, flux
+from bumper.app.context import Context
+from bumper.app.output import Output
+from bumper.app.settings import DoctorSettings, OutputSettings
+from bumper.app.wiring import Systems
+from bumper.doctor import access, clocks, finding, flux, hosting
 from bumper.doctor.finding import Finding, Mark, of_error
-from bumper.errors import BumpError, Refused, Transient
+from bumper.errors import BumpError, Refused, Transient, UsageError
 from bumper.image import ImageReference
-from bumper.ports import ClusterAccess, PushAccess, RegistryAccess, Right
+from bumper.ports import ClusterAccess, PushAccess, RegistryAccess, Repository, Right
 from bumper.revision import Revision
+from bumper.status import sites
 from bumper.status.sites import Entry
+from bumper.systems.terminal import width_of
 
 _DIGEST_DIGITS = 7
 _Wall = Callable[[], datetime]
+_NOTE = """\
+What bump needs to follow {sites}, and no more: for kubectl apply -f -
+Its token: kubectl create token {account} -n {namespace}, or a pod with this service account.
+The namespaces must be there."""
+
+
+def examine(settings: DoctorSettings, context: Context) -> int:
+    """Prints all findings. Returns 0 if all that is needed is there, 6 if not; warnings change nothing."""
+    with (
+        Systems(context, settings.repository, settings.permissions) as systems,
+        Output(systems, OutputSettings(settings.is_json)) as output,
+    ):
+        findings = _findings(settings, systems)
+        if settings.is_json:
+            context.stdout.write(json.dumps(finding.as_data(findings), indent=2) + "\n")
+        else:
+            output.begin(name_sites=False)
+            output.terminal.write(finding.lines(findings, width_of(context.stdout, context.environ)))
+        return finding.exit_code(findings)
+
+
+def print_rbac(settings: DoctorSettings, context: Context) -> int:
+    """Prints the manifest of the rights that following these sites needs; returns 0."""
+    with Systems(context, settings.repository, settings.permissions) as systems:
+        repository = systems.open_repository(settings.timeout_s)
+        _, entries = _read(repository, settings)
+        namespace = entries[0].desired.source.namespace
+        objects = access.manifests(_rights(entries), namespace)
+        if settings.is_json:
+            listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+            context.stdout.write(json.dumps(listed, indent=2) + "\n")
+        else:
+            names = ", ".join(settings.sites) or f"every site of {repository.url}"
+            note = _NOTE.format(sites=names, account=access.ACCOUNT, namespace=namespace)
+            context.stdout.write(access.as_yaml(objects, note))
+    return 0
+
+
+def _read(repository: Repository, settings: DoctorSettings) -> tuple[Revision, list[Entry]]:
+    branch = settings.repository.branch
+    tip = Revision(branch, repository.fetch(branch))
+    return tip, sites.several(repository.tree(tip.sha), tip, settings.sites)
+
+
+def _rights(entries: Sequence[Entry]) -> tuple[Right, ...]:
+    from bumper.systems.kube.rights import Subject, needed
+
+    return needed(Subject(entry.desired, entry.site.depends_on, entry.pods_namespace) for entry in entries)
+
+
+def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
+    """All findings, in the order of a deploy. Git comes first: it says which images and objects matter."""
+    repository = systems.open_repository(settings.timeout_s)
+    tip: Revision | None = None
+    entries: list[Entry] = []
+    try:
+        tip, entries = _read(repository, settings)
+        findings = [_of_tree(repository.url, tip, entries)]
+    except (UsageError, Refused):
+        raise
+    except BumpError as error:
+        why = "without the repository nothing is known of the sites: images and rights were not looked at"
+        findings = [of_error("git", repository.url, error, why)]
+    jobs: list[Callable[[], list[Finding]]] = [partial(of_push, repository, tip)] if tip else []
+    jobs.append(lambda: _of_hosting(repository.url, settings, systems))
+    jobs.append(
+        partial(of_registries, systems.open_registry(settings.timeout_s), entries, systems.machine_clock.wall)
+    )
+    try:
+        jobs += _cluster_jobs(settings, systems, entries, tip)
+    except UsageError as error:
+        findings.append(of_error("cluster", "kubeconfig", error, "a deploy would be pushed and not followed"))
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        for answer in [pool.submit(job) for job in jobs]:
+            findings += answer.result()
+    return findings
+
+
+def _of_tree(url: str, tip: Revision, entries: Sequence[Entry]) -> Finding:
+    followed = sum(entry.image is not None for entry in entries)
+    read = f"{tip.short} read: {len(entries)} Flux Kustomizations, {followed} with an image to deploy"
+    return Finding("git", url, Mark.GOOD, read)
+
+
+def _cluster_jobs(
+    settings: DoctorSettings, systems: Systems, entries: Sequence[Entry], tip: Revision | None
+) -> list[Callable[[], list[Finding]]]:
+    from bumper.systems.kube import Timeouts
+
+    timeouts = Timeouts(connect_s=settings.timeout_s, answer_s=settings.timeout_s)
+    rights = _rights(entries)
+    clusters = systems.clusters(settings.contexts, timeouts)
+    return [
+        partial(of_cluster, cluster, entries, rights, tip, systems.machine_clock.wall) for cluster in clusters
+    ]
+
+
+def _of_hosting(url: str, settings: DoctorSettings, systems: Systems) -> list[Finding]:
+    """Nothing where the repository is not GitHub's."""
+    try:
+        hosted = systems.hosting(url, settings.timeout_s)
+    except BumpError as error:
+        why = "rules of the branch that forbid a push show only at the push"
+        return [of_error("git", "GitHub", error, why, Mark.WARNING)]
+    if hosted is None:
+        return []
+    clock = clocks.finding("GitHub", hosted.dated_s, systems.machine_clock.wall())
+    rules = hosting.findings(hosted, settings.repository.branch, settings.commit_via)
+    return [*rules, *([clock] if clock else [])]
 
 
 def of_push(repository: PushAccess, tip: Revision) -> list[Finding]:
@@ -27,8 +145,8 @@ def of_push(repository: PushAccess, tip: Revision) -> list[Finding]:
         repository.ask_to_push(tip.sha, tip.name)
     except BumpError as error:
         return [of_error("git", subject, error, "no deploy gets out without the right to push")]
-    found = "may be pushed to (asked by git push --dry-run; the server's hooks are asked only by a push)"
-    return [Finding("git", subject, Mark.GOOD, found)]
+    answer = "may be pushed to (asked by git push --dry-run; the server's hooks are asked only by a push)"
+    return [Finding("git", subject, Mark.GOOD, answer)]
 
 
 def of_registries(registry: RegistryAccess, entries: Sequence[Entry], wall: _Wall) -> list[Finding]:
@@ -67,8 +185,8 @@ def _of_images(registry: RegistryAccess, host: str, images: Sequence[ImageRefere
         else:
             digest = manifest.image.digest
             shown = f"{digest.partition(':')[0]}:{digest.partition(':')[2][:_DIGEST_DIGITS]}…"
-            found = f"{shown} with {registry.credential(image)}"
-            yield Finding("registry", str(image), Mark.GOOD, found)
+            answer = f"{shown} with {registry.credential(image)}"
+            yield Finding("registry", str(image), Mark.GOOD, answer)
 
 
 def of_cluster(
@@ -104,8 +222,8 @@ def _of_flux(
 ) -> list[Finding]:
     desired = [replace(entry.desired, revision=tip) for entry in entries]
     looks = cluster.observe(desired)
-    namespaces = {key.namespace for one in desired for key in (one.source, one.kustomization)}
+    namespaces = {key.namespace for site in desired for key in (site.source, site.kustomization)}
     # Of another repository's Kustomizations nothing is asked but whether they are there.
-    ours = [(one, look) for entry, one, look in zip(entries, desired, looks, strict=True) if entry.is_ours]
-    may_ask = not any(one.verb == "patch" for one in denied)
+    ours = [(site, look) for entry, site, look in zip(entries, desired, looks, strict=True) if entry.is_ours]
+    may_ask = not any(right.verb == "patch" for right in denied)
     return flux.findings(cluster.name, ours, cluster.flux(namespaces), may_ask_to_fetch=may_ask)

@@ -118,7 +118,7 @@ class Identity:
         from bumper.systems.github.graphql import Home
 
         try:
-            home = Home.find(url, self._environ)
+            home = Home.find(url, self._server, self.api_url)
         except UsageError:
             return ""
         is_here = _is_at(self._server, url) or _is_at(_PUBLIC_SERVER, url)

@@ -21,12 +21,12 @@ _NOT_FOLLOWED = (Outcome.PLANNED, Outcome.PUSHED)
 
 def endings(report: Report, at: datetime, run: str = "") -> dict[str, list[Ending]]:
     """How the sites ended that were followed, by the commit that they were followed at."""
-    found: dict[str, list[Ending]] = {}
+    by_commit: dict[str, list[Ending]] = {}
     for site in report.sites:
         verdict = site.verdict
         if not site.revision or verdict.outcome in _NOT_FOLLOWED:
             continue
-        one = Ending(
+        ended = Ending(
             site=name(site),
             outcome=verdict.outcome.value,
             reason=verdict.reason,
@@ -36,17 +36,17 @@ def endings(report: Report, at: datetime, run: str = "") -> dict[str, list[Endin
             context=site.context,
             run=run,
         )
-        found.setdefault(site.revision.sha, []).append(one)
-    return found
+        by_commit.setdefault(site.revision.sha, []).append(ended)
+    return by_commit
 
 
 def write(
-    notes: Notes, found: Mapping[str, Sequence[Ending]], clock: Clock, timeout_s: float = TIMEOUT_S
+    notes: Notes, by_commit: Mapping[str, Sequence[Ending]], clock: Clock, timeout_s: float = TIMEOUT_S
 ) -> None:
-    """Adds them to the notes of their commits, again after each lost race until `timeout_s`."""
+    """Adds the endings to the notes of their commits, again after each lost race until `timeout_s`."""
     deadline_s = clock.now() + timeout_s
-    for commit, ended in found.items():
-        lines = [ending.line(one) for one in ended]
+    for commit, ended in by_commit.items():
+        lines = [ending.line(end) for end in ended]
         for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=2.0):
             with attempt:
                 notes.note(commit, lines)

@@ -1,286 +1,152 @@
-"""One change carried out from beginning to end: prepared, committed, followed and reported, for every command that changes a tag.
+"""One job carried out from beginning to end, for every command that writes: planned, committed, followed and told.
 
-Law: whatever could make a run impossible (a kubeconfig, a channel to GitHub) is opened before anything is written. An interruption
-says where each site stands.
+Law: whatever could make a run impossible (a kubeconfig, a channel to GitHub) is opened before anything is written. A dry run plans
+and writes nothing. However a run ends, it is said where everything stands.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
-from bumper.app.account import account
-from bumper.app.tracker import Following
-from bumper.app.wiring import Assembly
-from bumper.deploy import pipeline
-from bumper.deploy.image_policy import Nodes
-from bumper.deploy.pipeline import Amend, Change, Guard, Landed, Plan
+from bumper.app.output import Output, Result
+from bumper.deploy.commit.push import Landed, Proposal
 from bumper.errors import BumpError, Outcome
-from bumper.follow.cluster import Followed
-from bumper.image import ImageManifest
-from bumper.observation import Desired
-from bumper.platform import overrides
-from bumper.ports import Clock
+from bumper.follow.loop import Followed
 from bumper.progress import Journal
 from bumper.publish import report
-from bumper.publish.report import Report, Sequel
-from bumper.publish.story import Landing
+from bumper.publish.report import Report, RollbackReport, SiteReport
 from bumper.recording import Subject
-from bumper.request import Request
-from bumper.revision import Revision
 from bumper.rollout import Verdict
 
-if TYPE_CHECKING:
-    from bumper.systems.git import Remote
-    from bumper.systems.kube import Cluster
-    from bumper.systems.registry import Registry
+P = TypeVar("P", bound=Proposal)
+
+
+class Job(ABC, Generic[P]):
+    """What is to be written, and how it is told. Each step may raise a BumpError, which ends the run."""
+
+    def open(self) -> None:
+        """Opens whatever is needed after the plan: what could not be committed or followed is not begun."""
+
+    @abstractmethod
+    def plan(self) -> P:
+        """What is to be committed on the branch as it stands. Writes nothing."""
+
+    @abstractmethod
+    def planned(self, plan: P) -> Result:
+        """How a dry run ends."""
+
+    def confirm(self, plan: P) -> Result | None:
+        """How the run ends before the commit, if it does; None where it goes on. Refused where somebody must agree and does not."""
+        return None
+
+    @abstractmethod
+    def land(self, plan: P) -> Landed[P]:
+        """Puts the plan on the branch, planning again after each lost race."""
+
+    @abstractmethod
+    def follow(self, landed: Landed[P]) -> Result:
+        """How it goes on after the commit, to its end."""
+
+    def on_failure(self) -> "Recovery | None":
+        """What is done about a rollout that failed; None where nothing is, or nothing failed."""
+        return None
+
+    @abstractmethod
+    def standing(self, landed: Landed[P] | None) -> list[str]:
+        """Where everything stands, for whoever interrupted: a line each."""
 
 
 @dataclass(frozen=True)
-class Errand:
-    """What shall be done. `guards` may refuse it; `amend` says what else belongs into the same commit."""
+class Recovery:
+    """Another job, carried out once, about the sites that failed. `failures` says by site what failed."""
 
-    request: Request
-    guards: Sequence[Guard] = ()
-    amend: Amend = lambda planned, tree: planned
-
-
-# What is done about changes that failed, and the journal to tell of it.
-Remedy: TypeAlias = Callable[[Sequence[tuple[Change, Verdict]], Journal], Errand]
+    failures: Mapping[str, str]
+    job: Job[Any]
 
 
 @dataclass
-class Course:
-    """How far an errand has come. `followed` has a verdict for each site and cluster, in the order of the report's sites."""
+class Run(Generic[P]):
+    """How far a job has come: `landed` is what stands on the branch, None as long as nothing does."""
 
-    errand: Errand
-    journal: Journal
-    landed: Landed | None = None
-    followed: Sequence[Followed] = ()
+    job: Job[P]
+    landed: Landed[P] | None = None
 
-    @property
-    def failed(self) -> list[tuple[Change, Verdict]]:
-        """The changes that this errand wrote and whose rollout failed, in whichever cluster."""
-        changes = {change.site: change for change in self.landed.plan.changes} if self.landed else {}
-        verdicts = {one.site: one.verdict for one in self.followed if one.verdict.outcome is Outcome.FAILED}
-        return [(changes[site], verdict) for site, verdict in verdicts.items() if changes[site].edits]
-
-    def report(self) -> Report:
-        assert self.landed, "nothing was committed"
-        return account(_subjects(self.landed, self.journal), self.followed, self.journal)
-
-
-class Delivery:
-    """The systems of one run. What is opened here first must be known to work before anything is written."""
-
-    def __init__(self, parts: Assembly, *, name_sites: bool) -> None:
-        self._parts = parts
-        self._arguments = parts.arguments
-        self._is_followed = not (self._arguments.no_wait or self._arguments.dry_run)
-        self._following = Following(parts, is_wanted=self._is_followed)
-        self._terminal = parts.terminal(name_sites=name_sites)
-        self.journal = parts.journal(self._terminal)
+    def carry_out(self, *, dry_run: bool = False) -> Result:
+        """The result, at whichever step the job ends."""
+        self.job.open()
+        plan = self.job.plan()
+        if dry_run:
+            return self.job.planned(plan)
+        if ended := self.job.confirm(plan):
+            return ended
+        self.landed = self.job.land(plan)
+        return self.job.follow(self.landed)
 
     @property
-    def clock(self) -> Clock:
-        return self._parts.clock
-
-    @cached_property
-    def repository(self) -> "Remote":
-        return self._parts.repository()
-
-    @cached_property
-    def registry(self) -> "Registry":
-        return self._parts.registry()
-
-    def run(self, ask: Callable[[], Errand], remedy: Remedy | None = None) -> int:
-        """Carries out what `ask` comes up with, prints the report, and returns the exit code of its worst outcome.
-
-        What failed and was written by us is handed to `remedy`, once; how that ends changes nothing of the exit code.
-        """
-        course: Course | None = None
-        try:
-            self._following.open(self.repository)
-            course = Course(ask(), self.journal)
-            plan, manifests = self._prepared(course)
-            if self._arguments.dry_run:
-                return self._parts.finish(_dry_run(plan, self.journal), self._terminal)
-            self._carry_out(course, plan, manifests)
-        except KeyboardInterrupt:
-            return self._parts.interrupt(_standing(course), self._terminal)
-        outcome = course.report()
-        failed = course.failed
-        if remedy and failed:
-            second = Course(Errand(course.errand.request), self._parts.quiet_journal(self._terminal))
-            try:
-                sequel = self._remedied(second, lambda: remedy(failed, second.journal))
-            except KeyboardInterrupt:
-                words = [f"{change.site}: {change.image.tag} failed" for change, _ in failed]
-                return self._parts.interrupt([*words, *_standing(second)], self._terminal)
-            outcome = report.with_rollback(outcome, sequel, {change.site for change, _ in failed})
-        return self._parts.finish(outcome, self._terminal)
-
-    def _remedied(self, course: Course, ask: Callable[[], Errand]) -> Sequel:
-        try:
-            course.errand = ask()
-            self._carry_out(course, *self._prepared(course))
-        except BumpError as error:
-            return Sequel(error=error)
-        return Sequel(course.report())
-
-    def _prepared(self, course: Course) -> tuple[Plan, dict[str, ImageManifest]]:
-        request, journal = course.errand.request, course.journal
-        nodes = nodes_of([] if request.platforms else self._following.clusters, journal)
-        plan, manifests = pipeline.prepare(
-            request,
-            self.repository,
-            self.registry,
-            self._parts.clock,
-            journal,
-            nodes,
-            course.errand.guards,
-            course.errand.amend,
-        )
-        _tell_overrides(plan, journal)
-        return plan, manifests
-
-    def _carry_out(self, course: Course, plan: Plan, manifests: Mapping[str, ImageManifest]) -> None:
-        request, journal = course.errand.request, course.journal
-        course.landed = pipeline.land(
-            request,
-            plan,
-            manifests,
-            self.repository,
-            self._parts.writer(self.repository, _telling(request, journal)),
-            self._parts.clock,
-            journal,
-            course.errand.guards,
-            course.errand.amend,
-        )
-        if course.journal is self.journal:
-            landed = course.landed
-            self._parts.landed({change.site: _landing(change, landed) for change in landed.plan.changes})
-        course.followed = self._followed(course, course.landed)
-
-    def _followed(self, course: Course, landed: Landed) -> list[Followed]:
-        changes = landed.plan.changes
-        if not self._is_followed:
-            return [_pushed(change, landed) for change in changes]
-        subjects = _subjects(landed, course.journal)
-        targets = [change.target for change in changes]
-        return self._following.follow(subjects, targets, self.repository, course.journal)
+    def standing(self) -> list[str]:
+        """Where everything stands now, a line each."""
+        return self.job.standing(self.landed)
 
 
-def _telling(request: Request, journal: Journal) -> Callable[[str], None]:
-    """Shows at every site what becomes of the commit that they share."""
+def carry_out(job: Job[P], output: Output, *, dry_run: bool = False) -> int:
+    """Carries out the job and tells how it ended; returns the exit code.
 
-    def tell(words: str) -> None:
-        for wanted in request.wanted:
-            journal.moving(wanted.site, "commit", words)
-
-    return tell
-
-
-def nodes_of(clusters: Sequence["Cluster"], journal: Journal) -> Callable[[], list[Nodes]]:
-    """What the clusters run on: asked for at once, waited for when it is called. What cannot be read is told, and known no better."""
-    asked = {cluster.name: cluster.platforms() for cluster in clusters}
-
-    def known() -> list[Nodes]:
-        found = []
-        for name, answer in asked.items():
-            try:
-                found.append(Nodes(name, answer.result()))
-            except BumpError as error:
-                journal.notice(
-                    f"{name}: the nodes can't be read ({error.message}): not known whether the image can run there; "
-                    "--platform says what must be there"
-                )
-        return found
-
-    return known
+    What failed is handed to the job's own recovery, once; how that ends changes nothing of the exit code.
+    """
+    run = Run(job)
+    try:
+        result = run.carry_out(dry_run=dry_run)
+    except KeyboardInterrupt:
+        return output.interrupt(run.standing)
+    recovery = job.on_failure()
+    if recovery and result.report:
+        return _recover(recovery, result.report, output)
+    return output.finish(result)
 
 
-def _desired(change: Change, revision: Revision | None) -> Desired:
-    target, written = change.target, revision if change.edits else None
-    return target.desired(written, image=change.image, previous=target.image)
+def _recover(recovery: Recovery, outcome: Report, output: Output) -> int:
+    run = Run(recovery.job)
+    try:
+        rollback = RollbackReport(run.carry_out().report)
+    except BumpError as error:
+        rollback = RollbackReport(error=error)
+    except KeyboardInterrupt:
+        return output.interrupt([*recovery.failures.values(), *run.standing])
+    return output.finish(Result.of(report.with_rollback(outcome, rollback, recovery.failures)))
 
 
-def _landing(change: Change, landed: Landed) -> Landing:
-    return Landing(change.image.tag, landed.revision, change.target.url)
+def report_of(
+    subjects: Sequence[Subject], followed: Sequence[Followed], journal: Journal, diff: str = ""
+) -> Report:
+    """The report on all sites in all clusters, in the order in which they were followed. `diff` is that of a dry run."""
+    by_site = {subject.desired.site: subject for subject in subjects}
+    sites = [_site_report(by_site[ended.site], ended, journal) for ended in followed]
+    return Report(tuple(sites), journal.seconds, tuple(journal.notices), diff)
 
 
-def _subjects(landed: Landed, journal: Journal) -> list[Subject]:
-    return [_subject(change, landed.revision, journal) for change in landed.plan.changes]
-
-
-def _subject(change: Change, revision: Revision | None, journal: Journal) -> Subject:
-    """One change as it stands on the branch, or with no revision as it would."""
-    return Subject(
-        desired=_desired(change, revision),
-        previous=change.target.image,
-        place=change.place,
-        revision=revision,
-        url=change.target.url,
-        header=(change.target.image.tag, change.image.tag),
-        is_written=bool(revision and change.edits),
-        steps=journal.steps(change.site),
-        since_s=journal.since(change.site),
-        order=change.order,
+def _site_report(subject: Subject, ended: Followed, journal: Journal) -> SiteReport:
+    steps = journal.steps(ended.site) + (journal.steps(ended.label) if ended.label != ended.site else ())
+    image, is_written = subject.desired.image, subject.is_written
+    verdict = report.unless_unchanged(_with_way_back(subject, ended.verdict), image, is_written=is_written)
+    return SiteReport(
+        site=ended.label,
+        previous=subject.previous,
+        image=image,
+        place=subject.place,
+        revision=subject.revision,
+        verdict=verdict,
+        steps=steps,
+        url=subject.url,
+        timeline=report.whole_timeline(steps, ended.timeline, is_written=is_written),
+        context=ended.context if ended.label != ended.site else "",
+        order=subject.order,
     )
 
 
-def _tell_overrides(plan: Plan, journal: Journal) -> None:
-    for change in plan.changes:
-        before, _ = plan.files.get(change.target.field.path, (b"", b""))
-        for notice in overrides.notices(change.target, before or b""):
-            journal.notice(f"{change.site}: {notice}")
-
-
-def _dry_run(plan: Plan, journal: Journal) -> Report:
-    subjects = [_subject(change, None, journal) for change in plan.changes]
-    planned = [Followed(change.site, "", change.site, _planned(change)) for change in plan.changes]
-    return account(subjects, planned, journal, plan.diff())
-
-
-def _planned(change: Change) -> Verdict:
-    if not change.edits:
-        return Verdict(Outcome.UNCHANGED, "AlreadyThere", f"{change.place} already holds {change.image.tag}")
-    note = f", {change.note}" if change.note else ""
-    return Verdict(
-        Outcome.PLANNED, "DryRun", f"{change.place} would go to {change.image.tag}{note}; nothing was written"
-    )
-
-
-def _pushed(change: Change, landed: Landed) -> Followed:
-    if change.edits:
-        verdict = Verdict(
-            Outcome.PUSHED,
-            "Pushed",
-            f"{change.image.tag} is on the branch as {landed.revision.short}; not followed",
-        )
-    else:
-        verdict = _planned(change)
-    return Followed(change.site, "", change.site, verdict)
-
-
-def _standing(course: Course | None) -> list[str]:
-    """Where each site stands, for whoever interrupted."""
-    if course is None:
-        return ["nothing was written"]
-    request, landed, journal = course.errand.request, course.landed, course.journal
-    if landed is None:
-        pushing = any(
-            step.stage == "commit" for wanted in request.wanted for step in journal.steps(wanted.site)
-        )
-        if pushing:
-            return ["a push was under way and may have arrived: running the same command again is harmless"]
-        return ["nothing was written"]
-    lines = []
-    for change in landed.plan.changes:
-        last = journal.steps(change.site)[-1:]
-        at = f", {last[0].stage}: {last[0].detail}" if last else ""
-        lines.append(f"{change.site}: {change.image.tag} is on the branch as {landed.revision.short}{at}")
-        lines.append(
-            f"the cluster goes on by itself; to follow again: bump track --site {change.site} --commit {landed.revision.sha}"
-        )
-    return lines
+def _with_way_back(subject: Subject, verdict: Verdict) -> Verdict:
+    """The same with the command that takes it back, where a rollout failed that something came before."""
+    if verdict.outcome is not Outcome.FAILED or not subject.previous.tag:
+        return verdict
+    command = f"bump rollback --site {subject.desired.site}"
+    return replace(verdict, hint="; or: ".join(filter(None, (verdict.hint, command))))

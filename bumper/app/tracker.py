@@ -4,73 +4,109 @@ Law: whoever is asked after the push is opened before it, so that nothing is wri
 rollout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from bumper.app.wiring import Assembly
-from bumper.commands import options
-from bumper.follow.cluster import Followed, follow
+from bumper.app.settings import FollowSettings, FollowVia
+from bumper.app.wiring import Systems
+from bumper.deploy.image_policy import Nodes
+from bumper.errors import BumpError
+from bumper.fluxtree.sites.find import Target
+from bumper.follow.cluster import follow
 from bumper.follow.commit_statuses import Awaited, listen
-from bumper.follow.revisions import Lineage
-from bumper.platform import Target
+from bumper.follow.loop import Followed
+from bumper.follow.revisions import Revisions
+from bumper.observation import Desired
 from bumper.progress import Journal
-from bumper.recording import Subject
+from bumper.recording import Recorder, Subject
+from bumper.request import Choice
 
 if TYPE_CHECKING:
-    from bumper.systems.git import Remote
     from bumper.systems.github.announced import AnnouncedBranch
 
 
-class Following:
-    """Opens the clusters at once, and what they are recorded to; nothing of it unless the run `is_wanted` to follow."""
+class Tracker:
+    """Opens the clusters at once, and what they are recorded to; nothing of it unless following `is_wanted`.
 
-    def __init__(self, parts: Assembly, *, is_wanted: bool = True) -> None:
-        self._parts = parts
-        self._listens = options.listens(parts.arguments) and is_wanted
-        self.clusters = parts.clusters() if is_wanted and not self._listens else []
-        self._recorder = parts.recorder() if self.clusters else None
+    UsageError where there is no kubeconfig, or the recording cannot be written.
+    """
+
+    def __init__(self, systems: Systems, settings: FollowSettings, choice: Choice | None = None) -> None:
+        self._systems = systems
+        self._settings = settings
+        self._choice = choice or Choice()
+        self._listens = settings.is_wanted and settings.via is FollowVia.GITHUB
+        asks_clusters = settings.is_wanted and not self._listens
+        self.clusters = systems.clusters(settings.contexts) if asks_clusters else []
+        self._recorder = systems.recorder(settings.record) if asks_clusters and settings.record else None
         self._branch: AnnouncedBranch | None = None
 
-    def open(self, repository: "Remote") -> None:
-        """Opens what can only be found by the repository."""
-        if self._listens:
-            self._branch = self._parts.announced(repository)
+    def open(self) -> None:
+        """Opens what can only be found by the repository. UsageError where that is not at home on GitHub."""
+        if self._listens and not self._branch:
+            self._branch = self._systems.announced()
+
+    def nodes(self, journal: Journal) -> Callable[[], list[Nodes]]:
+        """What the clusters run on: asked for at once, waited for when it is called. What cannot be read is told."""
+        asked = {cluster.name: cluster.platforms() for cluster in self.clusters}
+
+        def known() -> list[Nodes]:
+            nodes = []
+            for name, answer in asked.items():
+                try:
+                    nodes.append(Nodes(name, answer.result()))
+                except BumpError as error:
+                    journal.notice(
+                        f"{name}: the nodes can't be read ({error.message}): not known whether the image can run there; "
+                        "--platform says what must be there"
+                    )
+            return nodes
+
+        return known
 
     def follow(
-        self, subjects: Sequence[Subject], targets: Sequence[Target], repository: "Remote", journal: Journal
+        self, subjects: Sequence[Subject], targets: Sequence[Target], journal: Journal
     ) -> list[Followed]:
         """The verdicts of all subjects, which stand on one revision; `targets` are where git holds them, in the same order."""
-        arguments, clock = self._parts.arguments, self._parts.clock
-        lineage = Lineage(repository, options.choice(arguments), clock)
         if self._branch:
-            awaited = [
-                Awaited.of(subject.desired, target) for subject, target in zip(subjects, targets, strict=True)
-            ]
-            return listen(
-                awaited,
-                self._branch,
-                lineage,
-                clock,
-                arguments.timeout,
-                journal,
-                lambda: self._poke(subjects, repository),
-            )
-        recorder, self._recorder = self._recorder, None
-        if recorder:
-            recorder.begin(
-                [one.name for one in self.clusters],
-                arguments.timeout,
-                subjects,
-                started_s=journal.started,
-                notices=journal.notices,
-            )
+            return self._listen(self._branch, subjects, targets, journal)
         desired = [subject.desired for subject in subjects]
-        followed = follow(desired, self.clusters, lineage, clock, arguments.timeout, journal, recorder)
-        if recorder:
-            recorder.end()
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return self._watch(desired, journal, None)
+        names = [cluster.name for cluster in self.clusters]
+        recorder.begin(
+            names, self._settings.timeout_s, subjects, started_s=journal.started, notices=journal.notices
+        )
+        followed = self._watch(desired, journal, recorder)
+        recorder.end()
         return followed
 
-    def _poke(self, subjects: Sequence[Subject], repository: "Remote") -> str:
+    def _watch(
+        self, desired: Sequence[Desired], journal: Journal, recorder: Recorder | None
+    ) -> list[Followed]:
+        clock, timeout_s = self._systems.clock, self._settings.timeout_s
+        return follow(desired, self.clusters, self._revisions(), clock, timeout_s, journal, recorder)
+
+    def _listen(
+        self,
+        branch: "AnnouncedBranch",
+        subjects: Sequence[Subject],
+        targets: Sequence[Target],
+        journal: Journal,
+    ) -> list[Followed]:
+        awaited = [
+            Awaited.of(subject.desired, target) for subject, target in zip(subjects, targets, strict=True)
+        ]
+        clock, timeout_s = self._systems.clock, self._settings.timeout_s
+        return listen(
+            awaited, branch, self._revisions(), clock, timeout_s, journal, lambda: self._poke(subjects)
+        )
+
+    def _revisions(self) -> Revisions:
+        return Revisions(self._systems.repository, self._choice, self._systems.clock)
+
+    def _poke(self, subjects: Sequence[Subject]) -> str:
         shas = [subject.revision.sha for subject in subjects if subject.revision]
         sources = dict.fromkeys(subject.desired.source for subject in subjects)
-        return self._parts.poke(repository.tree(shas[0]), sources) if shas else ""
+        return self._systems.poke(self._systems.repository.tree(shas[0]), sources) if shas else ""

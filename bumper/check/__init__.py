@@ -11,11 +11,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bumper.check import notes, silence
-from bumper.check.build import Forgiving
 from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, Finding, Rule, Severity
 from bumper.check.growth import clusters
 from bumper.check.rules import RULES
+from bumper.fluxtree.build import Forgiving
 from bumper.ports import Tree
 
 __all__ = ["ERROR", "RULES", "WARNING", "Checked", "Finding", "Rule", "Severity", "check", "findings"]
@@ -41,15 +41,15 @@ def check(tree: Tree, ignored: Collection[str] = ()) -> Checked:
     """The findings with all that is worth saying beside them."""
     reading = Forgiving(tree)
     known = clusters(reading)
-    found = {
-        Finding(fault.path, fault.line, one.id, fault.message, one.severity, one.why, one.fix)
-        for one in RULES.values()
-        if one.id not in ignored
+    all_findings = {
+        Finding(fault.path, fault.line, rule.id, fault.message, rule.severity, rule.why, rule.fix)
+        for rule in RULES.values()
+        if rule.id not in ignored
         for cluster in known
-        for fault in one.search(cluster)
+        for fault in rule.search(cluster)
         if fault.is_certain
     }
-    loud, silenced = silence.divided(reading, sorted(found))
+    loud, silenced = silence.divided(reading, sorted(all_findings))
     return Checked(
         findings=loud,
         silenced=silenced,

@@ -12,11 +12,11 @@ from functools import cached_property
 from posixpath import dirname, join
 
 from bumper.check import kinds
-from bumper.check.build import Build, Forgiving
-from bumper.check.resource import Resource, is_variable
+from bumper.fluxtree.build import Build, Forgiving
+from bumper.fluxtree.layers import GENERATED
+from bumper.fluxtree.resource import Resource, is_variable
 from bumper.manifest.document import items, mapping, text
 from bumper.objects import ObjectKey
-from bumper.platform.kustomize import GENERATED
 
 
 @dataclass(eq=False)
@@ -38,7 +38,7 @@ class Cluster:
     @cached_property
     def resources(self) -> tuple[Resource, ...]:
         """Every object, each as often as a build contains it."""
-        return (*(one for built in self.builds for one in built.resources), *self.loose)
+        return (*(resource for built in self.builds for resource in built.resources), *self.loose)
 
     @cached_property
     def components(self) -> str:
@@ -46,10 +46,16 @@ class Cluster:
         places = {dirname(built.owner.path) for built in self.builds}
         places |= {layer.directory for built in self.builds for layer in built.layers}
         return next(
-            (join(one, GENERATED) for one in sorted(places) if self.reading.is_file(join(one, GENERATED))), ""
+            (
+                join(place, GENERATED)
+                for place in sorted(places)
+                if self.reading.is_file(join(place, GENERATED))
+            ),
+            "",
         )
 
     def of_kind(self, kind: str) -> list[Resource]:
+        """The objects of a kind, as often as builds contain them."""
         return self._by_kind.get(kind, [])
 
     def workloads(self, namespace: str) -> list[Resource]:
@@ -58,7 +64,11 @@ class Cluster:
 
     def named(self, kind: str, namespace: str, name: str) -> list[Resource]:
         """The objects of that kind that a reference from the namespace can mean."""
-        return [one for one in self.of_kind(kind) if one.namespace == namespace and name in one.names]
+        return [
+            resource
+            for resource in self.of_kind(kind)
+            if resource.namespace == namespace and name in resource.names
+        ]
 
     def has(self, kind: str, namespace: str, name: str) -> bool:
         """Whether the object is made, or may be by something that is not seen."""
@@ -67,7 +77,7 @@ class Cluster:
             or is_variable(name)
             or is_variable(namespace)
             or self.may_hold(kind, namespace)
-            or any(kinds.is_mirrored(one) for one in self._makers.get((kind, name), ()))
+            or any(kinds.is_mirrored(maker) for maker in self._makers.get((kind, name), ()))
         )
 
     def makes_some(self, kind: str, namespace: str) -> bool:
@@ -78,102 +88,104 @@ class Cluster:
         """Whether objects of the kind may be in the namespace that the repository does not show."""
         return (
             self.is_elsewhere
-            or any(one.is_open and one.open_namespace in ("", namespace) for one in self.builds)
+            or any(built.is_open and built.open_namespace in ("", namespace) for built in self.builds)
             or (kind not in kinds.MADE_BY_HAND and not self._shadows.isdisjoint(("", namespace)))
             or any(
-                (not one.is_named and one.namespace in ("", namespace)) or is_variable(one.namespace)
-                for one in self.of_kind(kind)
+                (not resource.is_named and resource.namespace in ("", namespace))
+                or is_variable(resource.namespace)
+                for resource in self.of_kind(kind)
             )
         )
 
     def before(self, built: Build) -> set[int]:
         """The ids of the builds that Flux applied before it begins with this one: its parents, what they depend on, and so on."""
-        found: set[int] = set()
+        earlier: set[int] = set()
         waiting = self.directly_before(built)
         while waiting:
-            one = waiting.pop()
-            if id(one) not in found:
-                found.add(id(one))
-                waiting += self.directly_before(one)
-        return found
+            ancestor = waiting.pop()
+            if id(ancestor) not in earlier:
+                earlier.add(id(ancestor))
+                waiting += self.directly_before(ancestor)
+        return earlier
 
     def directly_before(self, built: Build) -> list[Build]:
         """Its parent, and what it depends on."""
         parent = self.parents.get(id(built))
         return [
             *([parent] if parent else []),
-            *(one for _, key in depends_on(built.owner) if (one := self.build_of(key))),
+            *(dependency for _, key in depends_on(built.owner) if (dependency := self.build_of(key))),
         ]
 
     def has_order(self, built: Build) -> bool:
         """Whether all that comes before a build is known, and the build itself does not."""
         before = self.before(built)
-        chain = [built, *(one for one in self.builds if id(one) in before)]
+        chain = [built, *(earlier for earlier in self.builds if id(earlier) in before)]
         return id(built) not in before and all(
-            self.build_of(key) for one in chain for _, key in depends_on(one.owner)
+            self.build_of(key) for link in chain for _, key in depends_on(link.owner)
         )
 
     def build_of(self, key: ObjectKey) -> Build | None:
+        """The build of a Flux Kustomization; None where the tree does not have it."""
         return self._by_key.get(key)
 
     @cached_property
     def _by_key(self) -> dict[ObjectKey, Build]:
         return {
-            ObjectKey("Kustomization", one.owner.namespace, name): one
-            for one in self.builds
-            for name in one.owner.names
+            ObjectKey("Kustomization", built.owner.namespace, name): built
+            for built in self.builds
+            for name in built.owner.names
         }
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Resource]]:
-        found: dict[str, list[Resource]] = defaultdict(list)
-        for one in self.resources:
-            found[one.kind].append(one)
-        return found
+        by_kind: dict[str, list[Resource]] = defaultdict(list)
+        for resource in self.resources:
+            by_kind[resource.kind].append(resource)
+        return by_kind
 
     @cached_property
     def _workloads(self) -> dict[str, list[Resource]]:
-        found: dict[str, list[Resource]] = defaultdict(list)
-        for one in self.resources:
-            if one.pod is not None:
-                found[one.namespace].append(one)
-        return found
+        workloads: dict[str, list[Resource]] = defaultdict(list)
+        for resource in self.resources:
+            if resource.pod is not None:
+                workloads[resource.namespace].append(resource)
+        return workloads
 
     @cached_property
     def has_stray_workloads(self) -> bool:
         """Whether it is unknown of some workload which name or namespace it gets."""
-        return any(not one.is_named for several in self._workloads.values() for one in several)
+        return any(not workload.is_named for several in self._workloads.values() for workload in several)
 
     @cached_property
     def _made(self) -> set[tuple[str, str, str]]:
-        return {key for one in self.resources for key in kinds.made_by(one)} | {
+        return {key for resource in self.resources for key in kinds.made_by(resource)} | {
             ("Secret", *kinds.BOOTSTRAP_SECRET)
         }
 
     @cached_property
     def _makers(self) -> dict[tuple[str, str], list[Resource]]:
-        found: dict[tuple[str, str], list[Resource]] = defaultdict(list)
-        for one in self.resources:
-            for kind, _, name in kinds.made_by(one):
-                found[kind, name].append(one)
-        return found
+        makers: dict[tuple[str, str], list[Resource]] = defaultdict(list)
+        for resource in self.resources:
+            for kind, _, name in kinds.made_by(resource):
+                makers[kind, name].append(resource)
+        return makers
 
     @cached_property
     def _shadows(self) -> set[str]:
         """The namespaces in which a chart or an operator may make what is not seen; the empty one is all of them."""
-        found = set()
-        for one in self.resources:
-            if kinds.may_make_more(one) and not one.at("spec", "kubeConfig"):
-                is_release = one.kind == "HelmRelease"
-                target = text(one.at("spec", "targetNamespace")) if is_release else ""
-                known = one.knows("spec", "targetNamespace") if is_release else True
-                space = target or one.namespace
-                found.add(space if known and not is_variable(space) else "")
-        return found
+        namespaces = set()
+        for resource in self.resources:
+            if kinds.may_make_more(resource) and not resource.at("spec", "kubeConfig"):
+                is_release = resource.kind == "HelmRelease"
+                target = text(resource.at("spec", "targetNamespace")) if is_release else ""
+                known = resource.knows("spec", "targetNamespace") if is_release else True
+                space = target or resource.namespace
+                namespaces.add(space if known and not is_variable(space) else "")
+        return namespaces
 
 
 def depends_on(owner: Resource) -> Iterator[tuple[int, ObjectKey]]:
-    """The Kustomizations that one depends on, with their place in the list."""
+    """The Kustomizations that `owner` depends on, with their place in its `spec.dependsOn`."""
     for at, entry in enumerate(map(mapping, items(owner.at("spec", "dependsOn")))):
         space = text(entry.get("namespace")) or owner.namespace
         yield at, ObjectKey("Kustomization", space, text(entry.get("name")))

@@ -12,7 +12,9 @@ what to do. `RULES` holds all of them in the order in which they are written; no
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from bumper.fluxtree.resource import Fault
 
 if TYPE_CHECKING:
     from bumper.check.cluster import Cluster
@@ -26,17 +28,6 @@ class Severity(StrEnum):
 
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
-
-
-class Fault(NamedTuple):
-    """What is wrong at one place. `is_certain` is False where a patch or a substitution may still change what stands there."""
-
-    path: str
-    line: int
-    message: str
-    is_certain: bool = True
-
-
 Search = Callable[["Cluster"], Iterator[Fault]]
 
 
@@ -65,6 +56,7 @@ class Finding:
 
     @property
     def place(self) -> str:
+        """`k8s/web/deployment.yaml:14`."""
         return f"{self.path}:{self.line}"
 
 

@@ -1,21 +1,19 @@
 """How the clusters of a repository grow from their roots: each build brings the Kustomizations that it contains.
 
-Law: roots are those that `platform.Walk` finds first. Roots in one directory, or in `flux-system` right below it, are one cluster.
+Law: roots are those that `discovery.Walk` finds first. Roots in one directory, or in `flux-system` right below it, are one cluster.
 What is built from elsewhere, or applied to another cluster (`spec.kubeConfig`), is kept apart and told of, never guessed at.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from posixpath import basename, dirname
 
-from bumper.check import patching
-from bumper.check.build import Build, Forgiving, build, every_change, resource_of
 from bumper.check.cluster import Cluster
-from bumper.check.patching import Change
-from bumper.check.resource import Resource
+from bumper.fluxtree.build import Build, Forgiving, build, resource_of
+from bumper.fluxtree.discovery import GROUP, Site, Walk
+from bumper.fluxtree.layers import Reading
+from bumper.fluxtree.resource import Resource
 from bumper.objects import ObjectKey
-from bumper.platform.discovery import GROUP, Site, Walk
-from bumper.platform.kustomize import Reading
 
 _SYNC = "gotk-sync.yaml"
 _NAMESPACE = "flux-system"
@@ -24,20 +22,20 @@ _NAMESPACE = "flux-system"
 def clusters(reading: Forgiving) -> tuple[Cluster, ...]:
     """Every cluster of the repository; none where it holds no Flux."""
     levels = list(Walk(reading).levels())
-    known = {one.place: one for level in levels for one in level}
-    has_sync = any(basename(one.document.path) == _SYNC for one in (levels or [()])[0])
-    found: dict[str, Cluster] = {}
+    known = {site.place: site for level in levels for site in level}
+    has_sync = any(basename(site.document.path) == _SYNC for site in (levels or [()])[0])
+    by_directory: dict[str, Cluster] = {}
     roots = levels[0] if levels else ()
-    sources = {one.source for one in roots} if has_sync else _sources_with_paths(reading, known.values())
+    sources = {site.source for site in roots} if has_sync else _sources_with_paths(reading, known.values())
     for site in roots:
         directory = _directory(site)
-        cluster = found.setdefault(directory, Cluster(directory, has_sync, reading))
-        owner = resource_of(site.document)
+        cluster = by_directory.setdefault(directory, Cluster(directory, has_sync, reading))
+        owner = resource_of(reading, site.document)
         if owner:
             _Growth(cluster, known, sources).grow(site, owner)
-    for directory, cluster in found.items():
+    for directory, cluster in by_directory.items():
         _add_loose(cluster, [site for site in roots if _directory(site) == directory])
-    return tuple(one for cluster in found.values() for one in _apart(cluster))
+    return tuple(apart for cluster in by_directory.values() for apart in _apart(cluster))
 
 
 def _directory(site: Site) -> str:
@@ -54,12 +52,11 @@ class _Growth:
         self._known = known
         self._sources = sources
         self._seen = {
-            (one.owner.path, one.owner.line(), one.owner.namespace, one.owner.name) for one in cluster.builds
+            (built.owner.path, built.owner.line(), built.owner.namespace, built.owner.name)
+            for built in cluster.builds
         }
 
-    def grow(
-        self, site: Site, owner: Resource, parent: Build | None = None, given: Sequence[Change] = ()
-    ) -> None:
+    def grow(self, site: Site, owner: Resource, parent: Build | None = None) -> None:
         identity = (owner.path, owner.line(), owner.namespace, owner.name)
         if identity in self._seen:
             return
@@ -67,40 +64,36 @@ class _Growth:
         # A second source with the same URL may be another branch, where the directory is.
         if site.source not in self._sources and not self._cluster.reading.is_directory(site.path):
             site = replace(site, is_ours=False)
-        built = build(self._cluster.reading, site, owner, given)
+        built = build(self._cluster.reading, site, owner)
         self._cluster.builds.append(built)
         if parent:
             self._cluster.parents[id(built)] = parent
-        for one in built.resources:
-            below = self._known.get(f"{one.path}:{one.line()}")
-            if below and one.group == GROUP:
-                self.grow(below, one, built, [*_given(self._cluster.reading, built, one)])
-
-
-def _given(reading: Reading, built: Build, owner: Resource) -> Iterator[Change]:
-    """What the patches around a Kustomization write into its `spec.patches`, which reach what it builds in turn."""
-    if ("spec", "patches") in owner.changed or ("spec",) in owner.changed or () in owner.changed:
-        for change, path in every_change(reading, built):
-            if change.selects(owner):
-                yield from patching.inherited(change, path)
+        for resource in built.resources:
+            below = self._known.get(f"{resource.path}:{resource.line()}")
+            if below and resource.group == GROUP:
+                self.grow(below, resource, built)
 
 
 def _sources_with_paths(reading: Reading, sites: Iterable[Site]) -> set[ObjectKey]:
     """The sources that can be this repository: some path of theirs is here."""
     return {
-        one.source for one in sites if one.path and not one.leads_outside and reading.is_directory(one.path)
+        site.source
+        for site in sites
+        if site.path and not site.leads_outside and reading.is_directory(site.path)
     }
 
 
 def _add_loose(cluster: Cluster, roots: Iterable[Site]) -> None:
-    held = {(one.path, one.line()) for built in cluster.builds for one in built.resources}
+    held = {(resource.path, resource.line()) for built in cluster.builds for resource in built.resources}
     for path in dict.fromkeys(site.document.path for site in roots):
-        found = filter(None, map(resource_of, cluster.reading.documents(path)))
-        cluster.loose += [one for one in found if (one.path, one.line()) not in held]
+        resources = filter(
+            None, (resource_of(cluster.reading, document) for document in cluster.reading.documents(path))
+        )
+        cluster.loose += [resource for resource in resources if (resource.path, resource.line()) not in held]
 
 
 def _apart(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster without what its Kustomizations apply to others (`spec.kubeConfig`), and each of those, of which little is known."""
+    """The cluster without what its Kustomizations apply to others (`spec.kubeConfig`), and those clusters, little known."""
     others: dict[str, Cluster] = {}
     targets = [(built, _kubeconfig(cluster, built)) for built in cluster.builds]
     for built, target in targets:

@@ -7,8 +7,8 @@ Sources: fluxcd/flux2 v2.8 (`manifests/bases`); the charts' own CRD templates.
 
 from collections.abc import Iterator
 
-from bumper.check.resource import Resource
-from bumper.check.scopes import BUILT_IN_GROUPS
+from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.scopes import BUILT_IN_GROUPS
 from bumper.manifest.document import items, mapping, text
 
 # Those that every cluster has, and what `flux bootstrap` makes itself.
@@ -103,6 +103,7 @@ _MAKES_NOTHING: dict[str, frozenset[str]] = {
 
 
 def is_flux(resource: Resource) -> bool:
+    """Whether the object is of one of Flux's own API groups."""
     return resource.group.endswith(FLUX)
 
 

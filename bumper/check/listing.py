@@ -21,12 +21,12 @@ _SILENCE = "  meant to be so?  # bump-check: ignore={id}   on its line or the on
 
 def lines(checked: Checked) -> list[Line]:
     """The findings, rule by rule, then what cannot be known, then the sum."""
-    found: list[Line] = []
-    for rule in sorted(RULES.values(), key=lambda one: one.severity is not ERROR):
-        if ours := [one for one in checked.findings if one.id == rule.id]:
-            found += [*_rule(rule, ours), (Span(""),)]
-    found += [(Span("  note  ", "quiet"), Span(printable(note))) for note in checked.notes]
-    return [*found, _sum(checked)]
+    shown_lines: list[Line] = []
+    for rule in sorted(RULES.values(), key=lambda rule: rule.severity is not ERROR):
+        if ours := [finding for finding in checked.findings if finding.id == rule.id]:
+            shown_lines += [*_rule(rule, ours), (Span(""),)]
+    shown_lines += [(Span("  note  ", "quiet"), Span(printable(note))) for note in checked.notes]
+    return [*shown_lines, _sum(checked)]
 
 
 def as_data(checked: Checked, exit_code: int) -> dict[str, Any]:
@@ -34,22 +34,24 @@ def as_data(checked: Checked, exit_code: int) -> dict[str, Any]:
     return {
         "exitCode": exit_code,
         "files": checked.files,
-        "findings": [_data(one) for one in checked.findings],
-        "silenced": [{"id": one.id, "file": one.path, "line": one.line} for one in checked.silenced],
+        "findings": [_data(finding) for finding in checked.findings],
+        "silenced": [
+            {"id": finding.id, "file": finding.path, "line": finding.line} for finding in checked.silenced
+        ],
         "notes": list(checked.notes),
     }
 
 
 def table() -> list[Line]:
     """Every rule, for `--list`."""
-    found: list[Line] = []
+    table_lines: list[Line] = []
     for rule in RULES.values():
         sign, style = _STYLES[rule.severity]
-        found.append(
+        table_lines.append(
             (Span(f"{sign} ", style), Span(f"{rule.id:<24}", "strong"), Span(rule.severity.value, style))
         )
-        found += [(Span(f"    {text}"),) for text in wrap(f"{rule.why} {rule.fix}", _WIDTH - 4)]
-    return found
+        table_lines += [(Span(f"    {text}"),) for text in wrap(f"{rule.why} {rule.fix}", _WIDTH - 4)]
+    return table_lines
 
 
 def table_as_data() -> dict[str, Any]:
@@ -57,19 +59,21 @@ def table_as_data() -> dict[str, Any]:
     rules = RULES.values()
     return {
         "rules": [
-            {"id": one.id, "severity": one.severity.value, "why": one.why, "fix": one.fix} for one in rules
+            {"id": rule.id, "severity": rule.severity.value, "why": rule.why, "fix": rule.fix}
+            for rule in rules
         ]
     }
 
 
 def markdown() -> str:
     """The table of docs/checks.md."""
-    rows = [f"| `{one.id}` | {one.severity} | {one.why} | {one.fix} |" for one in RULES.values()]
+    rows = [f"| `{rule.id}` | {rule.severity} | {rule.why} | {rule.fix} |" for rule in RULES.values()]
     return "\n".join(["| id | severity | why | what to do |", "|---|---|---|---|", *rows, ""])
 
 
 def counted(findings: Iterable[Finding], severity: Severity) -> int:
-    return sum(one.severity is severity for one in findings)
+    """How many of the findings are of that severity."""
+    return sum(finding.severity is severity for finding in findings)
 
 
 def _rule(rule: Rule, findings: Sequence[Finding]) -> list[Line]:
@@ -77,8 +81,8 @@ def _rule(rule: Rule, findings: Sequence[Finding]) -> list[Line]:
     return [
         (Span(f"{sign} {rule.id}", style), Span(f"   {rule.severity}", "quiet")),
         *(
-            (Span("  "), Span(printable(one.place), "strong"), Span(f"  {printable(one.message)}"))
-            for one in findings
+            (Span("  "), Span(printable(finding.place), "strong"), Span(f"  {printable(finding.message)}"))
+            for finding in findings
         ),
         *_told("why", rule.why),
         *_told("do", rule.fix),
@@ -97,11 +101,11 @@ def _sum(checked: Checked) -> Line:
     silenced = f", {len(checked.silenced)} silenced" if checked.silenced else ""
     if not checked.findings:
         return Span("✓ ", "good"), Span(f"{files}: nothing found{silenced}", "strong")
-    told = ", ".join(
+    counts = ", ".join(
         _count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number
     )
     return Span("✗ " if errors else "! ", "bad" if errors else "warn"), Span(
-        f"{files}: {told}{silenced}", "strong"
+        f"{files}: {counts}{silenced}", "strong"
     )
 
 
@@ -109,13 +113,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _data(one: Finding) -> dict[str, Any]:
+def _data(finding: Finding) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "severity": one.severity.value,
-        "file": one.path,
-        "line": one.line,
-        "message": one.message,
-        "why": one.why,
-        "fix": one.fix,
+        "id": finding.id,
+        "severity": finding.severity.value,
+        "file": finding.path,
+        "line": finding.line,
+        "message": finding.message,
+        "why": finding.why,
+        "fix": finding.fix,
     }

@@ -9,11 +9,11 @@ from typing import Any
 from bumper.manifest.document import items, mapping, text
 
 
-def matches(selector: Mapping[str, Any], added: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """`selector` has `matchLabels` and `matchExpressions`; `added` are labels that kustomize adds to the former."""
-    wanted = {**mapping(selector.get("matchLabels")), **added}
+def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """`selector` has `matchLabels` and `matchExpressions`."""
+    wanted = mapping(selector.get("matchLabels"))
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        _holds(mapping(one), labels) for one in items(selector.get("matchExpressions"))
+        _holds(mapping(expression), labels) for expression in items(selector.get("matchExpressions"))
     )
 
 

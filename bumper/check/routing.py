@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bumper.check.resource import Resource, Route, is_variable
+from bumper.fluxtree.resource import Resource, Route, is_variable
 from bumper.manifest.document import items, mapping, text
 
 KINDS = {
@@ -52,68 +52,73 @@ class Backend:
     port: str
 
 
-def is_route(one: Resource) -> bool:
-    return one.group in KINDS.get(one.kind, ())
+def is_route(resource: Resource) -> bool:
+    """Whether the object is of a kind whose hosts are read here (`KINDS`)."""
+    return resource.group in KINDS.get(resource.kind, ())
 
 
-def promises(one: Resource) -> Iterator[Promise]:
+def promises(resource: Resource) -> Iterator[Promise]:
     """Every host that the route takes."""
-    if not one.knows("spec"):
+    if not resource.knows("spec"):
         return
-    match one.kind:
+    match resource.kind:
         case "IngressRoute":
-            yield from _traefik(one)
+            yield from _traefik(resource)
         case "Ingress":
-            yield from _ingress(one)
+            yield from _ingress(resource)
         case "HTTPRoute":
-            yield from _gateway(one)
+            yield from _gateway(resource)
 
 
-def backends(one: Resource) -> Iterator[Backend]:
+def backends(resource: Resource) -> Iterator[Backend]:
     """Every Service that the route leads to."""
-    match one.kind:
+    match resource.kind:
         case "IngressRoute":
-            for route, named in _each(one, ("spec", "routes"), "services"):
+            for route, named in _each(resource, ("spec", "routes"), "services"):
                 if text(named.get("kind")) in ("", "Service"):
-                    yield _backend(one, route, named, text(named.get("port")))
+                    yield _backend(resource, route, named, text(named.get("port")))
         case "Ingress":
-            yield from _ingress_backends(one)
+            yield from _ingress_backends(resource)
         case "HTTPRoute":
-            for route, named in _each(one, ("spec", "rules"), "backendRefs"):
+            for route, named in _each(resource, ("spec", "rules"), "backendRefs"):
                 if text(named.get("kind")) in ("", "Service") and not text(named.get("group")):
-                    yield _backend(one, route, named, text(named.get("port")))
+                    yield _backend(resource, route, named, text(named.get("port")))
 
 
-def _each(one: Resource, above: Route, key: str) -> Iterator[tuple[Route, dict[str, Any]]]:
-    for at, rule in enumerate(items(one.at(*above))):
+def _each(resource: Resource, above: Route, key: str) -> Iterator[tuple[Route, dict[str, Any]]]:
+    for at, rule in enumerate(items(resource.at(*above))):
         for below, named in enumerate(items(mapping(rule).get(key))):
             yield (*above, at, key, below), mapping(named)
 
 
-def _backend(one: Resource, route: Route, named: dict[str, Any], port: str) -> Backend:
+def _backend(resource: Resource, route: Route, named: dict[str, Any], port: str) -> Backend:
     return Backend(
-        one, (*route, "name"), text(named.get("namespace")) or one.namespace, text(named.get("name")), port
+        resource,
+        (*route, "name"),
+        text(named.get("namespace")) or resource.namespace,
+        text(named.get("name")),
+        port,
     )
 
 
-def _ingress_backends(one: Resource) -> Iterator[Backend]:
+def _ingress_backends(resource: Resource) -> Iterator[Backend]:
     routes: list[Route] = [("spec", "defaultBackend")]
-    for at, rule in enumerate(items(one.at("spec", "rules"))):
+    for at, rule in enumerate(items(resource.at("spec", "rules"))):
         paths = items(mapping(mapping(rule).get("http")).get("paths"))
         routes += [("spec", "rules", at, "http", "paths", below, "backend") for below in range(len(paths))]
     for route in routes:
-        service = mapping(one.at(*route, "service"))
+        service = mapping(resource.at(*route, "service"))
         port = mapping(service.get("port"))
         if service:
             yield _backend(
-                one, (*route, "service"), service, text(port.get("number")) or text(port.get("name"))
+                resource, (*route, "service"), service, text(port.get("number")) or text(port.get("name"))
             )
 
 
-def _traefik(one: Resource) -> Iterator[Promise]:
-    doors = frozenset(map(text, items(one.at("spec", "entryPoints"))))
-    controller = text(mapping(one.at("metadata", "annotations")).get("kubernetes.io/ingress.class"))
-    for at, rule in enumerate(map(mapping, items(one.at("spec", "routes")))):
+def _traefik(resource: Resource) -> Iterator[Promise]:
+    doors = frozenset(map(text, items(resource.at("spec", "entryPoints"))))
+    controller = text(mapping(resource.at("metadata", "annotations")).get("kubernetes.io/ingress.class"))
+    for at, rule in enumerate(map(mapping, items(resource.at("spec", "routes")))):
         written = text(rule.get("match"))
         if is_variable(written):
             continue
@@ -121,7 +126,9 @@ def _traefik(one: Resource) -> Iterator[Promise]:
             hosts, others = _split(alternative)
             for host in hosts:
                 priority = text(rule.get("priority"))
-                yield Promise(one, ("spec", "routes", at, "match"), host, others, controller, doors, priority)
+                yield Promise(
+                    resource, ("spec", "routes", at, "match"), host, others, controller, doors, priority
+                )
 
 
 def alternatives(rule: str) -> list[frozenset[tuple[str, str]]]:
@@ -137,8 +144,8 @@ def alternatives(rule: str) -> list[frozenset[tuple[str, str]]]:
             return []
         tokens.append((match[1] or "", match[2] or "", match[3] or ""))
         end = match.end()
-    found, rest = _either(tokens)
-    return found if not rest else []
+    choices, rest = _either(tokens)
+    return choices if not rest else []
 
 
 _Alternatives = list[frozenset[tuple[str, str]]]
@@ -146,19 +153,19 @@ _Tokens = list[tuple[str, str, str]]
 
 
 def _either(tokens: _Tokens) -> tuple[_Alternatives, _Tokens]:
-    found, rest = _both(tokens)
+    choices, rest = _both(tokens)
     while rest and rest[0][0] == "||":
         more, rest = _both(rest[1:])
-        found = [*found, *more]
-    return found, rest
+        choices = [*choices, *more]
+    return choices, rest
 
 
 def _both(tokens: _Tokens) -> tuple[_Alternatives, _Tokens]:
-    found, rest = _one(tokens)
+    choices, rest = _one(tokens)
     while rest and rest[0][0] == "&&":
         more, rest = _one(rest[1:])
-        found = [left | right for left in found for right in more]
-    return found, rest
+        choices = [left | right for left in choices for right in more]
+    return choices, rest
 
 
 def _one(tokens: _Tokens) -> tuple[_Alternatives, _Tokens]:
@@ -166,8 +173,8 @@ def _one(tokens: _Tokens) -> tuple[_Alternatives, _Tokens]:
         return [], [("", "", "")]
     sign, name, arguments = tokens[0]
     if sign == "(":
-        found, rest = _either(tokens[1:])
-        return (found, rest[1:]) if rest and rest[0][0] == ")" else ([], [("", "", "")])
+        choices, rest = _either(tokens[1:])
+        return (choices, rest[1:]) if rest and rest[0][0] == ")" else ([], [("", "", "")])
     if sign:
         return [], tokens
     values = ["".join(match.groups("")) for match in _TEXT.finditer(arguments)]
@@ -183,27 +190,34 @@ def _split(alternative: frozenset[tuple[str, str]]) -> tuple[list[str], frozense
     return (hosts if len(hosts) == 1 else []), others
 
 
-def _ingress(one: Resource) -> Iterator[Promise]:
-    annotations = mapping(one.at("metadata", "annotations"))
-    controller = text(one.at("spec", "ingressClassName")) or text(
+def _ingress(resource: Resource) -> Iterator[Promise]:
+    annotations = mapping(resource.at("metadata", "annotations"))
+    controller = text(resource.at("spec", "ingressClassName")) or text(
         annotations.get("kubernetes.io/ingress.class")
     )
     if any("canary" in key for key in annotations):
         return
-    for at, rule in enumerate(map(mapping, items(one.at("spec", "rules")))):
+    for at, rule in enumerate(map(mapping, items(resource.at("spec", "rules")))):
         for below, path in enumerate(map(mapping, items(mapping(rule.get("http")).get("paths")))):
             condition = frozenset([f"{text(path.get('pathType'))} {text(path.get('path')) or '/'}"])
             route = ("spec", "rules", at, "http", "paths", below, "path")
             yield Promise(
-                one, route, text(rule.get("host")).lower(), condition, f"ingress {controller}", frozenset()
+                resource,
+                route,
+                text(rule.get("host")).lower(),
+                condition,
+                f"ingress {controller}",
+                frozenset(),
             )
 
 
-def _gateway(one: Resource) -> Iterator[Promise]:
+def _gateway(resource: Resource) -> Iterator[Promise]:
     # A listener is named by all that a parentRef says of it.
-    doors = frozenset(repr(sorted(mapping(parent).items())) for parent in items(one.at("spec", "parentRefs")))
-    for at, host in enumerate(map(text, items(one.at("spec", "hostnames")))):
-        for rule in map(mapping, items(one.at("spec", "rules"))) or [{}]:
+    doors = frozenset(
+        repr(sorted(mapping(parent).items())) for parent in items(resource.at("spec", "parentRefs"))
+    )
+    for at, host in enumerate(map(text, items(resource.at("spec", "hostnames")))):
+        for rule in map(mapping, items(resource.at("spec", "rules"))) or [{}]:
             for match in items(rule.get("matches")) or [{}]:
                 condition = frozenset([repr(match)]) if match else frozenset()
-                yield Promise(one, ("spec", "hostnames", at), host.lower(), condition, "gateway", doors)
+                yield Promise(resource, ("spec", "hostnames", at), host.lower(), condition, "gateway", doors)

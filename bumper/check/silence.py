@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from bumper.check.finding import Finding
-from bumper.platform.kustomize import Reading
+from bumper.fluxtree.layers import Reading
 
 _COMMENT = re.compile(rb"#.*?\bbump-check:[ \t]*ignore=(?P<ids>[a-z0-9-]+(?:[ \t]*,[ \t]*[a-z0-9-]+)*)")
 _LINE_BREAK = re.compile(rb"\r\n?|\n")
@@ -18,7 +18,7 @@ def named(content: bytes) -> dict[int, frozenset[str]]:
     if b"bump-check" not in content:
         return {}
     return {
-        number: frozenset(one.strip() for one in match["ids"].decode().split(","))
+        number: frozenset(identifier.strip() for identifier in match["ids"].decode().split(","))
         for number, line in enumerate(_LINE_BREAK.split(content), start=1)
         if (match := _COMMENT.search(line))
     }
@@ -29,9 +29,13 @@ def divided(reading: Reading, findings: Iterable[Finding]) -> tuple[tuple[Findin
     lines: dict[str, dict[int, frozenset[str]]] = {}
     loud: list[Finding] = []
     silenced: list[Finding] = []
-    for one in findings:
-        if one.path not in lines:
-            lines[one.path] = named(reading.content(one.path)) if reading.is_file(one.path) else {}
-        ids = lines[one.path].get(one.line, frozenset()) | lines[one.path].get(one.line - 1, frozenset())
-        (silenced if one.id in ids else loud).append(one)
+    for finding in findings:
+        if finding.path not in lines:
+            lines[finding.path] = (
+                named(reading.content(finding.path)) if reading.is_file(finding.path) else {}
+            )
+        ids = lines[finding.path].get(finding.line, frozenset()) | lines[finding.path].get(
+            finding.line - 1, frozenset()
+        )
+        (silenced if finding.id in ids else loud).append(finding)
     return tuple(loud), tuple(silenced)

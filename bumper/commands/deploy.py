@@ -1,13 +1,9 @@
 """The main job: one tag, one commit, followed until Ready or a verdict."""
 
 import argparse
-from dataclasses import replace
-from functools import partial
 
-from bumper.app import rollback
 from bumper.app.context import Context
-from bumper.app.run import Delivery, Errand
-from bumper.app.wiring import Assembly
+from bumper.app.settings import DeploySettings
 from bumper.commands import options
 from bumper.errors import UsageError
 from bumper.request import Deadlines, Request, Wanted
@@ -35,11 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_override(parser)
     options.add_commit(parser)
     options.add_follow(parser)
-    how = parser.add_argument_group("how far to go")
-    how.add_argument(
-        "--dry-run", action="store_true", help="print the diff and what would happen, write nothing"
-    )
-    how.add_argument("--no-wait", action="store_true", help="stop after the push")
+    how = options.add_extent(parser)
     how.add_argument(
         "--auto-rollback",
         action="store_true",
@@ -52,44 +44,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Deploys, prints the report, and returns the exit code of its worst outcome."""
-    asked = _request(arguments, context)
-    several = len(asked.wanted) * max(1, len(arguments.context)) > 1
-    with Assembly(arguments, context) as parts:
-        delivery = Delivery(parts, name_sites=several)
+    settings = settings_of(arguments, context)
+    from bumper.app.jobs.tags import deploy
 
-        def errand() -> Errand:
-            repository = delivery.repository
-            request = replace(asked, source=options.source(context.environ, repository.url))
-            return Errand(request, parts.guards(request, repository, delivery.registry, delivery.journal))
-
-        remedy = partial(rollback.remedy, asked, delivery)
-        return delivery.run(errand, remedy if arguments.auto_rollback else None)
+    return deploy(settings, context)
 
 
-def _request(arguments: argparse.Namespace, context: Context) -> Request:
+def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettings:
+    """What was asked for; UsageError for options that contradict each other."""
     wanted = _wanted(arguments)
     choice = options.choice(arguments)
     if len(wanted) > 1 and (choice.image or choice.kustomization or choice.container):
         raise UsageError(
             "--image, --kustomization and --container speak of one site", hint="deploy the sites one by one"
         )
-    if len({one.site for one in wanted}) < len(wanted):
+    if len({site.site for site in wanted}) < len(wanted):
         raise UsageError("--set names a site twice", hint="give each site one SHA")
     if arguments.auto_rollback and arguments.no_wait:
         raise UsageError(
             "--auto-rollback waits for the verdict, and --no-wait does not", hint="leave one out"
         )
-    return Request(
+    reason = options.require_reason(arguments)
+    run_settings = options.tag_change(arguments, wanted)
+    request = Request(
         wanted=wanted,
         branch=arguments.branch,
         choice=choice,
-        deadlines=Deadlines(arguments.wait_for_image, options.push_s(arguments), arguments.timeout),
-        origin=options.origin(context.environ, wanted),
-        reason=options.require_reason(arguments),
+        deadlines=Deadlines(arguments.wait_for_image, run_settings.commit.push_s, arguments.timeout),
+        origin=context.surroundings.origin(wanted),
+        reason=reason,
         platforms=tuple(arguments.platform),
         pin=arguments.pin,
         force=arguments.force,
     )
+    return DeploySettings(run_settings, request, arguments.source or "", arguments.auto_rollback)
 
 
 def _wanted(arguments: argparse.Namespace) -> tuple[Wanted, ...]:

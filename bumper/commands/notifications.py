@@ -1,19 +1,14 @@
 """Lets Flux tell GitHub how each Kustomization stands, and be poked: the manifests for both, by a commit."""
 
 import argparse
-import json
 import re
 
 from bumper.app.context import Context
-from bumper.app.wiring import Assembly
+from bumper.app.settings import NotificationsSettings
 from bumper.commands import options
-from bumper.deploy.commit.push import Landed, land
-from bumper.errors import EXIT_CODES, Outcome, UsageError
-from bumper.onboarding import notifications
+from bumper.errors import UsageError
 from bumper.onboarding.names import require_hosts
-from bumper.onboarding.notifications import Addition, Wish
-from bumper.retry import answered
-from bumper.style import STYLES, Line, Span
+from bumper.onboarding.notifications import NotificationsRequest
 
 SUMMARY = "Writes the manifests by which Flux posts commit statuses on GitHub, for --follow github, and by which it can be poked."
 
@@ -45,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument(
         "--secret",
-        default=Wish.secret,
+        default=NotificationsRequest.secret,
         metavar="NAME",
         help="Secret with the token by which Flux posts statuses (default: %(default)s)",
     )
@@ -57,34 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Writes them in one commit, and says what is left to do by hand."""
-    wish = _wish(arguments)
-    origin = options.origin(context.environ, ())
-    with Assembly(arguments, context) as parts:
-        terminal = parts.terminal(name_sites=False)
-        try:
-            repository = parts.repository()
-            writer = parts.writer(repository, lambda words: terminal.write([(Span(f"  {words}", "quiet"),)]))
-            timeout_s = options.push_s(arguments)
+    settings = settings_of(arguments)
+    from bumper.app.jobs.notifications import add_notifications
 
-            def propose() -> Addition:
-                tip = repository.fetch(arguments.branch)
-                return notifications.plan(tip, repository.tree(tip), wish, origin)
-
-            first = answered(propose, parts.clock, timeout_s)
-            landed = None
-            if not arguments.dry_run:
-                landed = land(first, propose, writer, arguments.branch, parts.clock, timeout_s)
-        except KeyboardInterrupt:
-            return parts.interrupt(
-                ["a push may have arrived: look at the branch before you start it again"], terminal
-            )
-        terminal.write(_lines(first, landed))
-        if arguments.output == "json":
-            context.stdout.write(json.dumps(_as_data(first, landed), indent=2) + "\n")
-        return EXIT_CODES[_outcome(landed)]
+    return add_notifications(settings, context)
 
 
-def _wish(arguments: argparse.Namespace) -> Wish:
+def settings_of(arguments: argparse.Namespace) -> NotificationsSettings:
+    """What was asked for; UsageError for names that GitHub or Kubernetes would refuse."""
     if arguments.host:
         require_hosts([arguments.host])
     elif arguments.owner or arguments.receiver_secret:
@@ -102,29 +77,6 @@ def _wish(arguments: argparse.Namespace) -> Wish:
     for option, name in (("--secret", arguments.secret), ("--receiver-secret", arguments.receiver_secret)):
         if name and not _OBJECT.fullmatch(name):
             raise UsageError(f"{option} {name}: expected lower-case letters, digits, '-' and '.'")
-    return Wish(arguments.host, tuple(arguments.owner), arguments.secret, arguments.receiver_secret)
-
-
-def _outcome(landed: Landed[Addition] | None) -> Outcome:
-    return Outcome.PUSHED if landed else Outcome.PLANNED
-
-
-def _lines(first: Addition, landed: Landed[Addition] | None) -> list[Line]:
-    shown = landed.plan if landed else first
-    title = f"pushed as {landed.revision.short}" if landed else "would be written"
-    found: list[Line] = [] if landed else [(Span(line),) for line in shown.diff().splitlines()]
-    found.append((Span("notifications", "strong"), Span("   "), Span(title, STYLES[_outcome(landed)])))
-    found += [(Span("  file    ", "quiet"), Span(path)) for path in shown.files]
-    return found + [(Span("  to do   ", "quiet"), Span(step)) for step in shown.steps]
-
-
-def _as_data(first: Addition, landed: Landed[Addition] | None) -> dict[str, object]:
-    shown = landed.plan if landed else first
-    return {
-        "outcome": _outcome(landed).value,
-        "exitCode": EXIT_CODES[_outcome(landed)],
-        "commit": landed.revision.sha if landed else None,
-        "files": list(shown.files),
-        "toDo": list(shown.steps),
-        **({} if landed else {"diff": shown.diff()}),
-    }
+    owners = tuple(arguments.owner)
+    wanted = NotificationsRequest(arguments.host, owners, arguments.secret, arguments.receiver_secret)
+    return NotificationsSettings(options.plain_commit(arguments), wanted)

@@ -1,22 +1,28 @@
-"""Command-line options that several commands share, and what their texts mean."""
+"""Command-line options that several commands share, what their texts mean, and the settings that they come to."""
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 
+from bumper.app.settings import (
+    ChannelName,
+    CommitSettings,
+    CommitVia,
+    FollowSettings,
+    FollowVia,
+    OutputSettings,
+    PublishSettings,
+    RepositorySettings,
+    RunSettings,
+)
 from bumper.deploy.image_policy import is_platform
 from bumper.errors import UsageError
 from bumper.image import is_tag
-from bumper.repository_url import repository_name
-from bumper.request import Choice, Deadlines, Origin, Wanted
+from bumper.request import Choice, Deadlines, Wanted
 
-BY_GIT, BY_API, BY_PULL = "git", "api", "pr"
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
-FULL_SHA_DIGITS = 40
-# Who is asked how a rollout goes.
-KUBERNETES, GITHUB = "kubernetes", "github"
-CHANNELS = ("comment", "summary", "deployment", "status")
+CHANNELS = tuple(channel.value for channel in ChannelName)
 
 
 def duration(text: str) -> float:
@@ -30,13 +36,13 @@ def duration(text: str) -> float:
 
 def platforms(text: str) -> list[str]:
     """The platforms in `linux/amd64,linux/arm64/v8`."""
-    found = [part.strip().lower() for part in text.split(",")]
-    for one in found:
-        if not is_platform(one):
+    names = [name.strip().lower() for name in text.split(",")]
+    for name in names:
+        if not is_platform(name):
             raise argparse.ArgumentTypeError(
-                f"{one!r} is no platform; expected for example linux/amd64 or linux/arm/v7"
+                f"{name!r} is no platform; expected for example linux/amd64 or linux/arm/v7"
             )
-    return found
+    return names
 
 
 def add_repository(parser: argparse.ArgumentParser) -> None:
@@ -110,8 +116,8 @@ def add_follow(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("following the rollout")
     group.add_argument(
         "--follow",
-        choices=(KUBERNETES, GITHUB),
-        default=KUBERNETES,
+        choices=[via.value for via in FollowVia],
+        default=FollowVia.KUBERNETES.value,
         help="who is asked: the cluster, or without access to it the commit statuses that Flux posts on GitHub (default: %(default)s)",
     )
     add_contexts(group, "follow")
@@ -134,14 +140,14 @@ def add_commit(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the commit")
     group.add_argument(
         "--commit-via",
-        choices=(BY_GIT, BY_API, BY_PULL),
-        default=BY_GIT,
+        choices=[via.value for via in CommitVia],
+        default=CommitVia.GIT.value,
         help="git: push it; api: GitHub makes and signs it; pr: by a pull request, followed to its merge (default: git)",
     )
     group.add_argument(
         "--merge-timeout",
         type=duration,
-        default=30 * 60.0,
+        default=CommitSettings.merge_timeout_s,
         metavar="TIME",
         help="how long the pull request may take to be merged (default: 30m)",
     )
@@ -152,12 +158,6 @@ def add_commit(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long to try against other pushes (default: 2m)",
     )
-
-
-def push_s(arguments: argparse.Namespace) -> float:
-    """How long the commit may take to come on the branch: by a pull request also as long as that may take."""
-    waits = arguments.merge_timeout if arguments.commit_via == BY_PULL else 0.0
-    return float(arguments.push_timeout + waits)
 
 
 def add_override(parser: argparse.ArgumentParser) -> None:
@@ -193,32 +193,13 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def listens(arguments: argparse.Namespace) -> bool:
-    """Whether the run follows commit statuses instead of a cluster; UsageError for what only a cluster could do."""
-    if arguments.follow == GITHUB and (arguments.context or arguments.record):
-        raise UsageError(
-            "--context and --record speak of a cluster, and --follow github asks none",
-            hint="leave them out, or follow the cluster",
-        )
-    return bool(arguments.follow == GITHUB)
-
-
 def channels(text: str) -> list[str]:
     """The channels in `comment,summary,deployment,status`."""
-    found = [part.strip() for part in text.split(",")]
-    for one in found:
-        if one not in CHANNELS:
-            raise argparse.ArgumentTypeError(f"{one!r} is no channel; expected one of {', '.join(CHANNELS)}")
-    return found
-
-
-def asked(arguments: argparse.Namespace) -> tuple[tuple[str, str], ...]:
-    """The sites that a version was asked for, each with it."""
-    given = vars(arguments)
-    site, version = given.get("site"), given.get("sha") or given.get("tag")
-    several = [text.partition("=") for text in given.get("set") or ()]
-    pairs = [(site, version), *((name, version) for name, _, version in several)]
-    return tuple((str(name), str(version)) for name, version in pairs if name and version)
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in CHANNELS:
+            raise argparse.ArgumentTypeError(f"{name!r} is no channel; expected one of {', '.join(CHANNELS)}")
+    return names
 
 
 def add_publish(parser: argparse.ArgumentParser) -> None:
@@ -232,6 +213,16 @@ def add_publish(parser: argparse.ArgumentParser) -> None:
         help="in a workflow: comment on the pull request, summary of the job, GitHub deployment and commit status of each site; "
         "repeatable or separated by commas",
     )
+
+
+def add_extent(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """How far to go: `--dry-run`, `--no-wait`."""
+    group = parser.add_argument_group("how far to go")
+    group.add_argument(
+        "--dry-run", action="store_true", help="print the diff and what would happen, write nothing"
+    )
+    group.add_argument("--no-wait", action="store_true", help="stop after the push")
+    return group
 
 
 def add_notes(group: "argparse._ActionsContainer") -> None:
@@ -277,31 +268,67 @@ def wanted_tag(site: str, tag: str, option: str = "--tag") -> Wanted:
     return Wanted(site, tag)
 
 
-def origin(environ: Mapping[str, str], wanted: tuple[Wanted, ...]) -> Origin:
-    """Who asks, from the variables that GitHub Actions sets; by hand only the name of the user is known."""
-    repository = environ.get("GITHUB_REPOSITORY", "")
-    page = f"{environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{repository}"
-    run = environ.get("GITHUB_RUN_ID", "")
-    commits = [one.version for one in wanted if one.is_commit and len(one.version) == FULL_SHA_DIGITS]
-    return Origin(
-        source_repository=page if repository else "",
-        source_commit=commits[0] if len(commits) == 1 else environ.get("GITHUB_SHA", ""),
-        workflow_run=f"{page}/actions/runs/{run}" if repository and run else "",
-        requested_by=environ.get("GITHUB_ACTOR") or environ.get("USER") or environ.get("LOGNAME") or "",
+def repository(arguments: argparse.Namespace) -> RepositorySettings:
+    """The options of `add_repository`."""
+    return RepositorySettings(arguments.repo or "", arguments.branch)
+
+
+def commit(arguments: argparse.Namespace) -> CommitSettings:
+    """The options of `add_commit`."""
+    return CommitSettings(
+        CommitVia(arguments.commit_via), float(arguments.push_timeout), float(arguments.merge_timeout)
     )
 
 
-def source(environ: Mapping[str, str], platform_url: str) -> str:
-    """The URL of the repository that the images are built from: where the workflow runs that deploys them.
+def follow(arguments: argparse.Namespace, *, is_wanted: bool = True) -> FollowSettings:
+    """The options of `add_follow`; UsageError for what only a cluster could do, where none is asked."""
+    via, contexts = FollowVia(arguments.follow), tuple(arguments.context)
+    if via is FollowVia.GITHUB and (contexts or arguments.record):
+        raise UsageError(
+            "--context and --record speak of a cluster, and --follow github asks none",
+            hint="leave them out, or follow the cluster",
+        )
+    return FollowSettings(is_wanted, via, contexts, arguments.timeout, arguments.record or "")
 
-    Empty by hand, and in a workflow of the platform repository itself, which says nothing of where images come from.
-    """
-    name = environ.get("GITHUB_REPOSITORY", "")
-    page = f"{environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{name}"
-    return page if name and repository_name(page) != repository_name(platform_url) else ""
+
+def is_json(arguments: argparse.Namespace) -> bool:
+    """The option of `add_output`."""
+    return bool(arguments.output == "json")
 
 
-def source_repository(environ: Mapping[str, str], platform_url: str) -> str:
-    """`owner/name` of that repository: the one that BUMP_SOURCE_REPOSITORY names, or the workflow's, by the rule of `source`."""
-    here = environ.get("GITHUB_REPOSITORY", "") if source(environ, platform_url) else ""
-    return environ.get("BUMP_SOURCE_REPOSITORY") or here
+def publish(
+    arguments: argparse.Namespace, wanted: Sequence[Wanted] = (), *, writes: bool = True, follows: bool = True
+) -> PublishSettings:
+    """The options of `add_publish`, and what the channels are to know of the run; `wanted` names a version for each site."""
+    contexts = tuple(arguments.context)
+    return PublishSettings(
+        channels=tuple(arguments.publish),
+        asked=tuple((site.site, site.version) for site in wanted),
+        clusters=contexts if len(contexts) > 1 else (),
+        writes=writes,
+        follows=follows,
+    )
+
+
+def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> RunSettings:
+    """What deploy and rollback share: the commit, who is followed, and who is told of it."""
+    stops_early = arguments.no_wait or arguments.dry_run
+    hears = publish(arguments, wanted, writes=not arguments.dry_run, follows=not arguments.no_wait)
+    return RunSettings(
+        repository=repository(arguments),
+        commit=commit(arguments),
+        follow=follow(arguments, is_wanted=not stops_early),
+        output=OutputSettings(is_json(arguments), hears, keeps_notes=not (arguments.no_notes or stops_early)),
+        dry_run=arguments.dry_run,
+    )
+
+
+def plain_commit(arguments: argparse.Namespace) -> RunSettings:
+    """What commands share that only commit: nothing is followed, and nobody is told but the terminal."""
+    return RunSettings(
+        repository=repository(arguments),
+        commit=commit(arguments),
+        follow=FollowSettings(is_wanted=False),
+        output=OutputSettings(is_json(arguments)),
+        dry_run=arguments.dry_run,
+    )

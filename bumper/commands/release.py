@@ -1,9 +1,11 @@
 """Lets automation on a site again, by a commit."""
 
 import argparse
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 
 from bumper.app.context import Context
+from bumper.app.settings import HoldSettings
 from bumper.commands import hold
 from bumper.history.trailers import one_line
 
@@ -19,4 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Takes the holds of the sites away in one commit, whoever set them."""
-    return hold.change(arguments, context, None, one_line(arguments.reason), datetime.now(UTC))
+    settings = settings_of(arguments, context.clock.wall())
+    from bumper.app.jobs.holds import hold_or_release
+
+    return hold_or_release(settings, context)
+
+
+def settings_of(arguments: argparse.Namespace, now: datetime) -> HoldSettings:
+    """What was asked for; UsageError without a site."""
+    reason = one_line(arguments.reason)
+    return replace(hold.site_settings(arguments, now), reason=reason, releases=True)

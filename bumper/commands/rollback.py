@@ -3,9 +3,7 @@
 import argparse
 
 from bumper.app.context import Context
-from bumper.app.rollback import rollback
-from bumper.app.run import Delivery, Errand
-from bumper.app.wiring import Assembly
+from bumper.app.settings import RollbackSettings
 from bumper.commands import options
 from bumper.request import Deadlines, Request, Wanted
 
@@ -35,33 +33,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_choice(parser)
     options.add_commit(parser)
     options.add_follow(parser)
-    how = parser.add_argument_group("how far to go")
-    how.add_argument(
-        "--dry-run", action="store_true", help="print the diff and what would happen, write nothing"
-    )
-    how.add_argument("--no-wait", action="store_true", help="stop after the push")
-    options.add_notes(how)
+    options.add_notes(options.add_extent(parser))
     options.add_publish(parser)
     options.add_output(parser)
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Rolls back, prints the report, and returns its exit code."""
+    settings = settings_of(arguments, context)
+    from bumper.app.jobs.tags import roll_back
+
+    return roll_back(settings, context)
+
+
+def settings_of(arguments: argparse.Namespace, context: Context) -> RollbackSettings:
+    """What was asked for; UsageError for `--force` without a reason, and for a tag that is none."""
     to = options.wanted_tag(arguments.site, arguments.to, option="--to").version if arguments.to else ""
     wanted = (Wanted(arguments.site, to),)
-    asked = Request(
+    reason = options.require_reason(arguments)
+    run_settings = options.tag_change(arguments)
+    request = Request(
         wanted=wanted,
         branch=arguments.branch,
         choice=options.choice(arguments),
-        deadlines=Deadlines(_IMAGE_S, options.push_s(arguments), arguments.timeout),
-        origin=options.origin(context.environ, wanted),
-        reason=options.require_reason(arguments),
+        deadlines=Deadlines(_IMAGE_S, run_settings.commit.push_s, arguments.timeout),
+        origin=context.surroundings.origin(wanted),
+        reason=reason,
         force=arguments.force,
     )
-    with Assembly(arguments, context) as parts:
-        delivery = Delivery(parts, name_sites=len(arguments.context) > 1)
-
-        def errand() -> Errand:
-            return rollback(asked, delivery, to)
-
-        return delivery.run(errand)
+    return RollbackSettings(run_settings, request, to)

@@ -1,22 +1,12 @@
 """How every site stands, without a deploy: what git wants, what Flux applied, what runs, and the judgement of that."""
 
 import argparse
-import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from bumper.app.context import Context
-from bumper.app.wiring import Assembly
+from bumper.app.settings import StatusSettings
 from bumper.commands import options
-from bumper.errors import EXIT_INTERRUPTED, UsageError
-from bumper.follow.revisions import Lineage
-from bumper.ports import Cluster
+from bumper.errors import UsageError
 from bumper.request import Choice
-from bumper.revision import Revision
-from bumper.status import look, sites, table
-from bumper.status.table import Overview
-from bumper.status.watch import Picture, Watcher
-from bumper.systems.terminal import open_board
 
 SUMMARY = "Shows for every site what git wants, what Flux applied, what runs, and how that is to be judged."
 
@@ -42,84 +32,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Looks at each cluster and prints what is there. Returns 0, or with `--exit-code` that of the worst verdict."""
+    settings = settings_of(arguments)
+    from bumper.app.status import show, watch
+
+    return watch(settings, context) if settings.watches else show(settings, context)
+
+
+def settings_of(arguments: argparse.Namespace) -> StatusSettings:
+    """What was asked for; UsageError for options that contradict each other."""
     choice = options.choice(arguments)
     if not arguments.site and choice != Choice():
         raise UsageError(
             "--image, --kustomization and --container speak of one site", hint="name it: bump status SITE"
         )
-    if arguments.watch and (arguments.output == "json" or arguments.exit_code):
+    if arguments.watch and (options.is_json(arguments) or arguments.exit_code):
         other = "--exit-code" if arguments.exit_code else "--output json"
         raise UsageError(
             f"--watch cannot be combined with {other}: it has no end", hint=f"look once: bump status {other}"
         )
-    with Assembly(arguments, context) as parts:
-        clusters = parts.clusters()
-        if arguments.watch:
-            return _watch(arguments, choice, clusters, parts, context)
-        terminal = parts.terminal(name_sites=False)
-        repository = parts.repository()
-        tip = Revision(arguments.branch, repository.fetch(arguments.branch))
-        entries = sites.read(repository.tree(tip.sha), tip, arguments.site or "", choice)
-        lineage = Lineage(repository, choice, parts.clock)
-        rows = [row for cluster in clusters for row in look.look(cluster, entries, lineage, parts.clock)]
-        shown = Overview(tip, tuple(rows), datetime.now(UTC), _notices(clusters))
-        terminal.close()
-        if arguments.output == "json":
-            context.stdout.write(json.dumps(table.as_data(shown), indent=2) + "\n")
-        else:
-            terminal.write(table.details(shown) if arguments.site else table.lines(shown))
-        return shown.exit_code if arguments.exit_code else 0
-
-
-def _watch(
-    arguments: argparse.Namespace,
-    choice: Choice,
-    clusters: Sequence[Cluster],
-    parts: Assembly,
-    context: Context,
-) -> int:
-    """Shows every picture until Ctrl-C, the only end there is: hence the exit code of an interruption."""
-    render = table.details if arguments.site else table.lines
-    board = open_board(context.stdout, context.environ)
-    shown: Overview | None = None
-    try:
-        with Watcher(
-            clusters,
-            parts.repository(),
-            parts.clock,
-            arguments.branch,
-            site=arguments.site or "",
-            choice=choice,
-        ) as watcher:
-            for picture in watcher.pictures():
-                before, shown = shown, _overview(picture, shown, clusters)
-                if shown is None:
-                    continue
-                if board.is_live:
-                    board.show([*render(shown), *table.notices(shown)])
-                elif picture:
-                    board.add(table.changes(before, shown))
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    finally:
-        board.close()
-    raise AssertionError("a watch has no end of its own")
-
-
-def _overview(
-    picture: Picture | None, before: Overview | None, clusters: Sequence[Cluster]
-) -> Overview | None:
-    """What is to be shown now; without a new picture the last one, as old as it is by now."""
-    now = datetime.now(UTC)
-    if picture:
-        return Overview(picture.tip, picture.rows, now, (*picture.problems, *_polled(clusters)))
-    return Overview(before.tip, before.rows, now, before.notices) if before else None
-
-
-def _polled(clusters: Sequence[Cluster]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for cluster in clusters for text in cluster.notices()))
-
-
-def _notices(clusters: Sequence[Cluster]) -> tuple[str, ...]:
-    # That a watch is not allowed is no matter of a single look.
-    return tuple(text for text in _polled(clusters) if "watch" not in text)
+    return StatusSettings(
+        repository=options.repository(arguments),
+        choice=choice,
+        site=arguments.site or "",
+        contexts=tuple(arguments.context),
+        exits_by_verdict=arguments.exit_code,
+        watches=arguments.watch,
+        is_json=options.is_json(arguments),
+    )

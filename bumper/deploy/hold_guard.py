@@ -1,7 +1,7 @@
 """Keeps automation off a site that is held.
 
-Law: a hold counts until it has ended for certain; whatever is not known of it is no reason to pass. One that a rollback left refuses
-the rejected version and its ancestors, and what nobody can compare with it; what is newer, or came from elsewhere, passes.
+Law: a hold counts until it has ended for certain; whatever is not known of it is no reason to pass. A hold that a rollback left
+refuses the rejected version and its ancestors, and versions that cannot be compared with it; a newer or diverged version passes.
 """
 
 from collections.abc import Callable
@@ -29,6 +29,7 @@ class HoldGuard:
     force: bool = False
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
+        """None where nothing holds the site; Refused where a hold does, unless `force`."""
         hold = annotations.read(change.target.site.document)
         if hold is None:
             return None

@@ -1,4 +1,4 @@
-"""The registry gate: a commit is made only for an image that exists, can run where it must, and is the one that was built.
+"""The registry gate: a commit is made only for an image that exists, can run where it must, and was built from the commit asked for.
 
 Law: the manifest itself decides, never a list of tags. What heals is waited for up to a deadline; what the image says against
 itself is refused at once.
@@ -11,8 +11,8 @@ from bumper import history
 from bumper.deploy import image_policy
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import ImageMissing, RepositoryMissing, Transient
+from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
-from bumper.platform import Target
 from bumper.ports import Clock, Progress, Registry, Repository
 from bumper.request import Request, Wanted
 from bumper.retry import attempts
@@ -26,7 +26,7 @@ def resolve(
     progress: Progress,
     nodes: Callable[[], Sequence[Nodes]] = tuple,
 ) -> dict[str, ImageManifest]:
-    """The manifest that the registry holds for each site, waiting up to the deadline for one that is still being pushed.
+    """The manifest that the registry holds for each site, waiting up to the deadline for an image that is still being pushed.
 
     Refused is what cannot run where it must, or says that something else was built into it.
     """
@@ -61,14 +61,14 @@ def _with_what_is_near(error: ImageMissing, image: ImageReference, registry: Reg
 def _admit(
     request: Request,
     wanted: Wanted,
-    found: ImageManifest,
+    image_manifest: ImageManifest,
     nodes: Callable[[], Sequence[Nodes]],
     progress: Progress,
 ) -> None:
     if wanted.is_commit:
-        image_policy.require_provenance(found, wanted.version, request.source)
-    image_policy.require_platforms(found, request.platforms)
-    for notice in image_policy.compare_nodes(found, () if request.platforms else nodes()):
+        image_policy.require_provenance(image_manifest, wanted.version, request.source)
+    image_policy.require_platforms(image_manifest, request.platforms)
+    for notice in image_policy.compare_nodes(image_manifest, () if request.platforms else nodes()):
         progress.notice(f"{wanted.site}: {notice}")
 
 
@@ -98,10 +98,17 @@ def tell_moved_tags(
             )
 
 
-def _found(found: ImageManifest) -> str:
-    digest = f"{found.image.digest[:14]}…" if found.image.digest else ""
+def _found(image_manifest: ImageManifest) -> str:
+    digest = f"{image_manifest.image.digest[:14]}…" if image_manifest.image.digest else ""
     return "   ".join(
-        filter(None, [str(found.image.with_tag(found.image.tag)), digest, " ".join(found.platforms[:3])])
+        filter(
+            None,
+            [
+                str(image_manifest.image.with_tag(image_manifest.image.tag)),
+                digest,
+                " ".join(image_manifest.platforms[:3]),
+            ],
+        )
     )
 
 

@@ -1,7 +1,7 @@
 """Whether an image may be deployed: it can run where it must, and it is what was built from the commit that was asked for.
 
-Law: an image is refused only for what it says of itself. One that says nothing of its platform, its commit or its source is let
-through, since unknown is never "no".
+Law: an image is refused only for what it says of itself. An image that says nothing of its platform, its commit or its source is
+let through, since unknown is never "no".
 Source: https://github.com/opencontainers/image-spec 1.1, `annotations.md` for the labels and `image-index.md` for platforms;
 https://github.com/containerd/platforms 1.0, `compare.go`, function `Only`, for which image a node takes.
 """
@@ -50,64 +50,65 @@ def runs(node: str, image: str) -> bool:
     return wants.level is None or has.level is None or has.level <= wants.level
 
 
-def require_platforms(found: ImageManifest, wanted: Iterable[str]) -> None:
+def require_platforms(image_manifest: ImageManifest, wanted: Iterable[str]) -> None:
     """Raises PlatformMissing unless the image is there for each of the platforms, or does not say which it is for."""
-    missing = [one for one in wanted if not _is_there(found, one)]
-    if found.platforms and missing:
+    missing = [platform for platform in wanted if not _is_there(image_manifest, platform)]
+    if image_manifest.platforms and missing:
         raise PlatformMissing(
-            f"{found.image}: is there for {_listed(found.platforms)}, expected {_listed(missing)}",
+            f"{image_manifest.image}: is there for {_listed(image_manifest.platforms)}, expected {_listed(missing)}",
             hint=f"build it for that platform, too: docker buildx build --platform {','.join(missing)}",
         )
 
 
-def compare_nodes(found: ImageManifest, clusters: Sequence[Nodes]) -> list[str]:
+def compare_nodes(image_manifest: ImageManifest, clusters: Sequence[Nodes]) -> list[str]:
     """What should be known of the clusters' nodes and the image; PlatformMissing where no node of a cluster can run it."""
-    if not found.platforms:
-        return [f"{found.image}: does not say which platform it is for"] if clusters else []
+    if not image_manifest.platforms:
+        return [f"{image_manifest.image}: does not say which platform it is for"] if clusters else []
     notices = []
     for nodes in clusters:
-        lacking = sorted(one for one in nodes.platforms if not _is_there(found, one))
+        lacking = sorted(platform for platform in nodes.platforms if not _is_there(image_manifest, platform))
         if lacking and len(lacking) == len(nodes.platforms):
             raise PlatformMissing(
-                f"{found.image}: is there for {_listed(found.platforms)}, but the nodes of {nodes.cluster} are {_listed(lacking)}",
+                f"{image_manifest.image}: is there for {_listed(image_manifest.platforms)}, but the nodes of {nodes.cluster} are "
+                f"{_listed(lacking)}",
                 hint=f"build it for them, too: docker buildx build --platform {','.join(lacking)}; "
                 "or name the platform that must be there with --platform",
             )
         if lacking:
             notices.append(
-                f"{found.image}: cannot run on the nodes of {nodes.cluster} that are {_listed(lacking)}: it is there for "
-                f"{_listed(found.platforms)} alone"
+                f"{image_manifest.image}: cannot run on the nodes of {nodes.cluster} that are {_listed(lacking)}: it is there for "
+                f"{_listed(image_manifest.platforms)} alone"
             )
     return notices
 
 
-def require_provenance(found: ImageManifest, commit: str, source: str) -> None:
+def require_provenance(image_manifest: ImageManifest, commit: str, source: str) -> None:
     """Raises ProvenanceMismatch where a label of the image names another commit than `commit` or another repository than `source`.
 
     `commit` is a SHA, short or full, `source` the URL of a repository; either may be empty, which compares nothing.
     """
-    revision = found.revision.lower()
+    revision = image_manifest.revision.lower()
     if commit and _COMMIT.fullmatch(revision) and not _is_same_commit(revision, commit):
-        raise _mismatch(found, "revision", found.revision, commit)
-    says, expected = repository_name(found.source), repository_name(source)
+        raise _mismatch(image_manifest, "revision", image_manifest.revision, commit)
+    says, expected = repository_name(image_manifest.source), repository_name(source)
     if says and expected and not f"{says}/".startswith(f"{expected}/"):
-        raise _mismatch(found, "source", found.source, source)
+        raise _mismatch(image_manifest, "source", image_manifest.source, source)
 
 
-def _mismatch(found: ImageManifest, label: str, says: str, expected: str) -> ProvenanceMismatch:
+def _mismatch(image_manifest: ImageManifest, label: str, says: str, expected: str) -> ProvenanceMismatch:
     return ProvenanceMismatch(
-        f"{found.image}: its label org.opencontainers.image.{label} says {says}, expected {expected}",
+        f"{image_manifest.image}: its label org.opencontainers.image.{label} says {says}, expected {expected}",
         hint="look what was pushed under this tag; a label that comes from the base image is set anew by "
         f"docker build --label org.opencontainers.image.{label}={expected}; with --tag instead of --sha the tag alone counts",
     )
 
 
-def _is_same_commit(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
+def _is_same_commit(revision: str, commit: str) -> bool:
+    return revision.startswith(commit) or commit.startswith(revision)
 
 
-def _is_there(found: ImageManifest, platform: str) -> bool:
-    return any(runs(platform, one) for one in found.platforms)
+def _is_there(image_manifest: ImageManifest, platform: str) -> bool:
+    return any(runs(platform, image_platform) for image_platform in image_manifest.platforms)
 
 
 def _listed(platforms: Iterable[str]) -> str:

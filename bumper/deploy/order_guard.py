@@ -1,8 +1,8 @@
 """Keeps an older build from going over a newer one: runs of one site end in any order.
 
-Law: refused is only what something proves to be older. Asked is first what costs nothing (a checkout), then GitHub, and the registry
-last, for what the image that is there says of itself; the first that knows decides, and is named. Two that diverged are neither older
-nor newer; where nobody knows, the deploy goes on and says so.
+Law: refused is only a build that is proved to be older. Asked is first the witness that costs nothing (a checkout), then GitHub, and
+the registry last, for what the deployed image says of itself; the first witness that knows decides, and is named. Two builds that
+diverged are neither older nor newer; where no witness knows, the deploy goes on and says so.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ FORCE = "--force --reason TEXT"
 
 @dataclass
 class OrderGuard:
-    """`ancestries` are asked in their order; `deploys` gives those of a site, newest first, to say who deployed the newer one.
+    """`ancestries` are asked in their order; `deploys` gives the deploys of a site, newest first, to say who deployed the newer build.
 
-    A `pipeline.Guard`. With `force` what is older is told and let through.
+    A `pipeline.Guard`. With `force` an older build is noted and let through.
     """
 
     wanted: Mapping[str, Wanted]
@@ -37,6 +37,7 @@ class OrderGuard:
     _known: dict[tuple[str, str, str], Decision] = field(default_factory=dict)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission:
+        """How the image stands to the deployed one; Refused where it is proved to be older, unless `force`."""
         decision = self._decision(change, held)
         there, ours = _shown(change.target.image), _shown(change.image)
         if decision.order is Order.OLDER and not self.force:
@@ -81,21 +82,21 @@ class OrderGuard:
         """The commit that the wanted image was built from, as long as it is known; empty where nothing names one."""
         wanted = self.wanted.get(site)
         asked = wanted.version if wanted and wanted.is_commit else ""
-        found = commit_of(asked or held.image.tag, held.revision)
-        return found if len(found) >= len(asked) else asked
+        known_commit = commit_of(asked or held.image.tag, held.revision)
+        return known_commit if len(known_commit) >= len(asked) else asked
 
     def _told(
         self, before: str, after: str, there: ImageReference, held: ImageManifest
     ) -> Iterator[Decision]:
-        """What each witness says, the cheapest first; one is asked only if those before it did not know."""
+        """What each witness says, the cheapest first; a witness is asked only if the witnesses before it did not know."""
         if before and after:
             yield from self.compared(before, after)
         try:
-            found = self.registry.resolve(there)
+            deployed = self.registry.resolve(there)
         except BumpError as error:
             yield Decision(Order.UNKNOWN, f"the registry does not tell of {there.tag}: {error.message}")
             return
-        label, our_label = commit_in_label(found.revision), commit_in_label(held.revision)
+        label, our_label = commit_in_label(deployed.revision), commit_in_label(held.revision)
         ends = label or before, our_label or after
         # Equal labels on two images say nothing: both may come from the base image.
         if all(ends) and ends[0] != ends[1] and ends != (before, after):
@@ -105,10 +106,10 @@ class OrderGuard:
                 _shown(image) for image, end in zip((there, held.image), ends, strict=True) if not end
             ]
             yield Decision(Order.UNKNOWN, f"neither tag nor label of {' and '.join(nameless)} names a commit")
-        yield by_creation(found.created, held.created)
+        yield by_creation(deployed.created, held.created)
 
     def compared(self, before: str, after: str) -> Iterator[Decision]:
-        """What each of them says of two commits; at its end whatever says that nobody could be asked."""
+        """What each of `ancestries` says of two commits; where there is none, a decision that says so."""
         for ancestry in self.ancestries:
             yield ancestry.order(before, after)
         if not self.ancestries:
@@ -120,13 +121,13 @@ class OrderGuard:
     def _by_whom(self, change: Change) -> str:
         try:
             deploys = self.deploys(change.site)
-        except BumpError:  # what is refused is refused, whoever it was
+        except BumpError:  # the refusal stands, even where the history cannot be read
             return ""
         tag = change.target.image.tag
-        found = next((one.record for one in deploys if one.record.tag == tag), None)
-        if found is None:
+        record = next((deploy.record for deploy in deploys if deploy.record.tag == tag), None)
+        if record is None:
             return ""
-        return f"; {tag} was deployed by {printable(found.who)} at {found.at:%Y-%m-%d %H:%M} UTC in {found.commit[:7]}"
+        return f"; {tag} was deployed by {printable(record.who)} at {record.at:%Y-%m-%d %H:%M} UTC in {record.commit[:7]}"
 
 
 def _shown(image: ImageReference) -> str:

@@ -4,23 +4,25 @@ Git and the registry are the Protocols of `systems`, which `cli` fills: nothing 
 in `gate`, winning the race for the branch in `landing`) end at a deadline of their own on the clock handed in.
 
 A race for the branch is `landing`'s: the edit is planned again on the new tip. If the winner already wrote our image there is nothing
-left to write; if it wrote another one into our field, we stop and name both, unless a guard knows that ours is the newer one.
+left to write; if it wrote another image into our field, we stop and name both, unless a guard knows that ours is newer.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
-from bumper import history, manifest, platform
+from bumper import history, manifest
 from bumper.build_order import Decision
 from bumper.deploy import image_gate
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import FieldAmbiguous, Refused
+from bumper.fluxtree.sites.choose import find_targets
+from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports import Clock, Progress, Registry, Repository, Tree, Writer
-from bumper.request import Choice, Request
+from bumper.request import Request
 from bumper.retry import answered
 
 
@@ -28,12 +30,12 @@ from bumper.retry import answered
 class Change:
     """One site's part of a commit. `edits` is empty where the branch already holds the image.
 
-    `began` is what the field held when the run began; `order` is how the image stands to the one that is there, where a guard has
+    `began` is what the field held when the run began; `order` is how the image stands to the deployed one, where a guard has
     asked, and `note` what the guards say of the change.
     """
 
     site: str
-    target: platform.Target
+    target: Target
     image: ImageReference
     edits: tuple[manifest.Edit, ...]
     began: ImageReference
@@ -68,7 +70,7 @@ class Admission:
     """What a guard says of a change that it lets through.
 
     `forced` names the rule that was overridden, for the commit's message; `note` is shown beside the commit. Both may be empty.
-    `order` is how the image stands to the one that is there. `settles_race`: it may go over what another push set in the meantime.
+    `order` is how the image stands to the deployed one. `settles_race`: the change may go over what another push set in the meantime.
     """
 
     forced: str = ""
@@ -83,7 +85,17 @@ class Guard(Protocol):
     A change without edits is not asked about: nothing would be written.
     """
 
-    def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None: ...
+    def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
+        """`held` is what the registry holds for the change, `tip` the commit that it was planned on; None: nothing to say."""
+
+
+@dataclass(frozen=True)
+class GuardedRequest:
+    """A request with the guards that may refuse it; `amend` says what else belongs into the same commit."""
+
+    request: Request
+    guards: Sequence[Guard] = ()
+    amend: Amend = lambda planned, tree: planned
 
 
 def prepare(
@@ -102,7 +114,7 @@ def prepare(
     asked after the guards, on each new tip.
     """
 
-    def look() -> tuple[str, Tree, dict[str, platform.Target]]:
+    def look() -> tuple[str, Tree, dict[str, Target]]:
         tip = repository.fetch(request.branch)
         tree = repository.tree(tip)
         return tip, tree, find_targets(request, tree)
@@ -116,23 +128,11 @@ def prepare(
     return amend(_admitted(planned, request, manifests, guards), tree), manifests
 
 
-def find_targets(request: Request, tree: Tree) -> dict[str, platform.Target]:
-    """Where each site's image stands in `tree`, in the order asked for."""
-    return {wanted.site: find_target(wanted.site, request.choice, tree) for wanted in request.wanted}
-
-
-def find_target(site: str, choice: Choice, tree: Tree) -> platform.Target:
-    """Where one site's image stands in `tree`."""
-    return platform.find(
-        tree, site, kustomization=choice.kustomization, image=choice.image, container=choice.container
-    )
-
-
 def plan(
     request: Request,
     tip: str,
     tree: Tree,
-    targets: Mapping[str, platform.Target],
+    targets: Mapping[str, Target],
     manifests: Mapping[str, ImageManifest],
     began: Mapping[str, ImageReference] | None = None,
 ) -> Plan:
@@ -157,9 +157,9 @@ def plan(
         edits.setdefault(path, []).extend(change.edits)
     _refuse_overlaps(changes)
     files = {
-        path: (contents[path], manifest.apply(contents[path], found))
-        for path, found in edits.items()
-        if found
+        path: (contents[path], manifest.apply(contents[path], file_edits))
+        for path, file_edits in edits.items()
+        if file_edits
     }
     return Plan(tip, files, _message(changes, request) if files else "", tuple(changes))
 
@@ -180,11 +180,11 @@ def land(
     def again() -> Plan:
         return _replan(request, first, manifests, repository, guards, amend)
 
-    def trying(current: Plan, tries: int) -> None:
+    def tell(current: Plan, tries: int) -> None:
         for change in current.changes:
-            progress.moving(change.site, "commit", _pushing(request.branch, tries))
+            progress.moving(change.site, "commit", push.trying(request.branch, tries))
 
-    landed = push.land(first, again, writer, request.branch, clock, request.deadlines.push_s, trying)
+    landed = push.land(first, again, writer, request.branch, clock, request.deadlines.push_s, tell)
     for change in landed.plan.changes:
         progress.done(change.site, "commit", _landed(change, landed))
     return landed
@@ -213,12 +213,22 @@ def _admitted(
     changes, forced = [], []
     for change in planned.changes:
         asked = [guard.admit(change, manifests[change.site], planned.tip) for guard in guards if change.edits]
-        said = [one for one in asked if one]
-        if change.is_contested and change.edits and not any(one.settles_race for one in said):
+        admissions = [admission for admission in asked if admission]
+        if (
+            change.is_contested
+            and change.edits
+            and not any(admission.settles_race for admission in admissions)
+        ):
             raise _lost_field(change)
-        forced += [one.forced for one in said if one.forced]
-        order = next((one.order for one in said if one.order), None)
-        changes.append(replace(change, order=order, note="   ".join(one.note for one in said if one.note)))
+        forced += [admission.forced for admission in admissions if admission.forced]
+        order = next((admission.order for admission in admissions if admission.order), None)
+        changes.append(
+            replace(
+                change,
+                order=order,
+                note="   ".join(admission.note for admission in admissions if admission.note),
+            )
+        )
     message = _message(changes, request, ", ".join(dict.fromkeys(forced))) if planned.files else ""
     return replace(planned, changes=tuple(changes), message=message)
 
@@ -252,10 +262,6 @@ def _message(changes: Sequence[Change], request: Request, forced: str = "") -> s
     return history.compose(
         deploys, request.origin, request.reason, rollback_of=request.rollback_of, forced=forced
     )
-
-
-def _pushing(branch: str, tries: int) -> str:
-    return f"pushing to {branch}" + (f", try {tries}: other pushes came first" if tries > 1 else "")
 
 
 def _landed(change: Change, landed: Landed) -> str:

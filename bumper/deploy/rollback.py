@@ -1,4 +1,4 @@
-"""Going back to what worked: where to, what is committed with it, and what may refuse it.
+"""Going back to what worked: where to, what is asked for and committed with it, and what may refuse it.
 
 Law: by itself a rollback goes to a version that is known to have been Ready, and says so where nothing is known. The tag and a hold
 that keeps the rejected version off go into one commit, so that no automatic bump comes in between. A version that was rejected before
@@ -13,23 +13,31 @@ from bumper.build_order import commit_in, commit_of
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.deploy.hold_guard import HELD
-from bumper.deploy.pipeline import Admission, Change, Plan
-from bumper.errors import Outcome, Refused
+from bumper.deploy.pipeline import Admission, Change, GuardedRequest, Plan
+from bumper.errors import BumpError, Outcome, Refused
+from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites.find import Target
 from bumper.history import last_ready
+from bumper.history.trailers import one_line
 from bumper.image import ImageManifest, ImageReference, is_tag
-from bumper.ports import Progress, Tree
+from bumper.ports import Clock, History, Progress, Registry, Repository, Tree
 from bumper.record import Recorded
+from bumper.request import Request, Wanted
+from bumper.retry import answered
+from bumper.rollout import Verdict
 
 _TAKEN_BACK = "taken back"
 _BAD = (Outcome.FAILED.value, _TAKEN_BACK)
 # An annotation must not grow with what a person pastes.
 _LONGEST = 500
+# A cause may quote a pod's last words; the commit and the hold need no more of it.
+_LONGEST_CAUSE = 300
 # How many earlier deploys a refusal lists.
 _LISTED = 5
 
 
 @dataclass(frozen=True)
-class Return:
+class Rollback:
     """A site's way back from the image `left` to `tag`.
 
     `deploy` is the record of `left`, `earlier` that of `tag`; None where the history holds none. `notice` is what should be known of
@@ -70,24 +78,24 @@ def way_back(
     to: str = "",
     *,
     only_ready: bool = False,
-) -> Return:
+) -> Rollback:
     """Where the site goes back to: `to`, or its last deploy that was Ready, or the version before where nobody looked how that ended.
 
     `deploys` are the site's own, newest first. With `only_ready` it must have been Ready. Refused names what there is.
     """
-    deploy = next((one for one in deploys if one.record.tag == left.tag), None)
+    deploy = _deploy_of(left.tag, deploys)
     if to:
         if to == left.tag:
             raise Refused(f"{place}: {site} is at {to} already", hint="name an earlier tag")
-        earlier = next((one for one in deploys if one.record.tag == to), None)
-        return Return(site, left, to, deploy, earlier, _how_it_ended(to, earlier))
+        earlier = _deploy_of(to, deploys)
+        return Rollback(site, left, to, deploy, earlier, _how_it_ended(to, earlier))
     ready = last_ready(deploys, left.tag)
     if ready:
-        return Return(site, left, ready.record.tag, deploy, ready)
+        return Rollback(site, left, ready.record.tag, deploy, ready)
     before = deploy.record.previous if deploy and not only_ready and is_tag(deploy.record.previous) else ""
-    earlier = next((one for one in deploys if one.record.tag == before), None)
+    earlier = _deploy_of(before, deploys)
     if before and _ended(before, deploys) not in _BAD:
-        return Return(site, left, before, deploy, earlier, _how_it_ended(before, earlier))
+        return Rollback(site, left, before, deploy, earlier, _how_it_ended(before, earlier))
     ends = {tag: _ended(tag, deploys) for tag in _tags(deploys, left.tag)}
     listed = ", ".join(f"{tag} ({end})" for tag, end in list(ends.items())[:_LISTED])
     best = next((tag for tag, end in ends.items() if end not in _BAD), "TAG")
@@ -99,10 +107,89 @@ def way_back(
 
 
 @dataclass(frozen=True)
+class Rollbacks:
+    """What a rollback asks for: of `bump rollback`, and of a deploy that failed with `--auto-rollback`. `now` is in UTC."""
+
+    repository: Repository
+    history: History
+    registry: Registry
+    clock: Clock
+    progress: Progress
+    now: Callable[[], datetime]
+
+    def named(self, asked: Request, to: str) -> GuardedRequest:
+        """The rollback of the only site of `asked` to the tag `to`, empty for what worked last; Refused where nothing has."""
+        (wanted,) = asked.wanted
+
+        def look() -> tuple[str, Target, Sequence[Recorded]]:
+            tip = self.repository.fetch(asked.branch)
+            target = find_target(wanted.site, asked.choice, self.repository.tree(tip))
+            return tip, target, self.history.deploys(wanted.site)
+
+        tip, target, deploys = answered(look, self.clock, asked.deadlines.push_s)
+        place = f"{target.field.path}:{target.field.span.line}"
+        way = way_back(wanted.site, place, target.image, deploys, to)
+        return self._guarded(asked, {wanted.site: self._labelled(way)}, tip)
+
+    def after_failure(self, asked: Request, failed: Sequence[tuple[Change, Verdict]]) -> GuardedRequest:
+        """The rollback of everything that failed and has been Ready before, in one commit; Refused where nothing has."""
+        tip = self.repository.fetch(asked.branch)
+        ways = self._ways_to_ready([change for change, _ in failed])
+        causes = [(change.site, verdict.message) for change, verdict in failed if change.site in ways]
+        several = len(causes) > 1
+        cause = "; ".join(f"{site}: {message}" if several else message for site, message in causes)
+        labelled = {site: self._labelled(way) for site, way in ways.items()}
+        return self._guarded(replace(asked, reason=_shortened(f"automatic: {cause}")), labelled, tip)
+
+    def _ways_to_ready(self, changes: Sequence[Change]) -> dict[str, Rollback]:
+        ways: dict[str, Rollback] = {}
+        refusals: list[Refused] = []
+        for change in changes:
+            try:
+                deploys = self.history.deploys(change.site)
+                ways[change.site] = way_back(
+                    change.site, change.place, change.image, deploys, only_ready=True
+                )
+            except Refused as refusal:
+                refusals.append(refusal)
+                self.progress.notice(f"{change.site}: not rolled back: {refusal.message}")
+        if not ways:
+            raise refusals[0]
+        return ways
+
+    def _guarded(self, asked: Request, ways: Mapping[str, Rollback], tip: str) -> GuardedRequest:
+        for way in ways.values():
+            if way.notice:
+                self.progress.notice(f"{way.site}: {way.notice}")
+        first = next(iter(ways.values()))
+        request = replace(
+            asked,
+            wanted=tuple(Wanted(way.site, way.tag) for way in ways.values()),
+            origin=replace(asked.origin, source_commit=_source_commit(ways)),
+            rollback_of=first.taken_back(tip),
+            platforms=(),
+            pin=False,
+        )
+        guard = RollbackGuard(ways, self.progress, self.now, asked.force)
+        return GuardedRequest(
+            request, [guard], Rejection(ways, asked.origin.requested_by, asked.reason, self.now)
+        )
+
+    def _labelled(self, way: Rollback) -> Rollback:
+        """With what the image that is left says of its commit, where its tag says nothing."""
+        if commit_in(way.left.tag):
+            return way
+        try:
+            return replace(way, label=self.registry.resolve(way.left).revision)
+        except BumpError:  # it may be gone: then its tag is what is rejected
+            return way
+
+
+@dataclass(frozen=True)
 class Rejection:
     """The hold that a rollback leaves, `reason` being that of its commit: a `pipeline.Amend`."""
 
-    ways: Mapping[str, Return]
+    ways: Mapping[str, Rollback]
     by: str
     reason: str
     now: Callable[[], datetime]
@@ -125,9 +212,9 @@ class Rejection:
         way, standing = self.ways[change.site], annotations.read(change.target.site.document)
         if _is_kept(standing, way, self.now()):
             return None
-        told = f"{way.left.tag} was rolled back to {way.tag}"
+        change_made = f"{way.left.tag} was rolled back to {way.tag}"
         return Hold(
-            reason=_harmless(f"{self.reason[:_LONGEST]} ({told})" if self.reason else told),
+            reason=_harmless(f"{self.reason[:_LONGEST]} ({change_made})" if self.reason else change_made),
             by=_harmless(self.by),
             since=self.now(),
             rejected=way.rejected,
@@ -141,7 +228,7 @@ class RollbackGuard:
     A `pipeline.Guard`. It does not ask for the order: to go to an older version is what a rollback is for.
     """
 
-    ways: Mapping[str, Return]
+    ways: Mapping[str, Rollback]
     progress: Progress
     now: Callable[[], datetime]
     force: bool = False
@@ -178,15 +265,30 @@ class RollbackGuard:
             )
 
 
-def _is_kept(hold: Hold | None, way: Return, now: datetime) -> bool:
+def _source_commit(ways: Mapping[str, Rollback]) -> str:
+    """The commit that the sites go back to: not the one whose workflow runs."""
+    commits = {way.earlier.record.origin.source_commit if way.earlier else "" for way in ways.values()}
+    return commits.pop() if len(commits) == 1 else ""
+
+
+def _shortened(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= _LONGEST_CAUSE else f"{line[: _LONGEST_CAUSE - 1]}…"
+
+
+def _is_kept(hold: Hold | None, way: Rollback, now: datetime) -> bool:
     """Whether the hold that stands there stays: a person's own, and the first one's where a rollback is taken back."""
     return hold is not None and hold.holds_at(now) and (not hold.rejected or way.is_of_a_rollback)
 
 
+def _deploy_of(tag: str, deploys: Sequence[Recorded]) -> Recorded | None:
+    """The newest deploy of the tag; None where none is recorded."""
+    return next((deploy for deploy in deploys if deploy.record.tag == tag), None)
+
+
 def _tags(deploys: Sequence[Recorded], left: str) -> Iterator[str]:
     """The earlier tags, newest first, and at the end what was there before the first deploy that is recorded."""
-    for one in deploys:
-        yield from (tag for tag in (one.record.tag,) if tag != left)
+    yield from (deploy.record.tag for deploy in deploys if deploy.record.tag != left)
     if deploys and deploys[-1].record.previous not in ("", left):
         yield deploys[-1].record.previous
 
@@ -202,17 +304,17 @@ def _harmless(text: str) -> str:
 
 def _ended(tag: str, deploys: Sequence[Recorded]) -> str:
     """How the tag's last deploy ended, in a word or two."""
-    one = next((one for one in deploys if one.record.tag == tag), None)
-    if one and any(later.record.rollback_of == one.record.commit for later in deploys):
+    deploy = _deploy_of(tag, deploys)
+    if deploy and any(later.record.rollback_of == deploy.record.commit for later in deploys):
         return _TAKEN_BACK
-    return one.ending.outcome if one and one.ending else "not known"
+    return deploy.ending.outcome if deploy and deploy.ending else "not known"
 
 
-def _how_it_ended(tag: str, one: Recorded | None) -> str:
-    if one is None:
+def _how_it_ended(tag: str, deploy: Recorded | None) -> str:
+    if deploy is None:
         return f"no deploy of {tag} is recorded, so that it is not known whether it was Ready"
-    if one.is_ready:
+    if deploy.is_ready:
         return ""
-    if one.ending is None:
+    if deploy.ending is None:
         return f"nobody followed the deploy of {tag}, so that it is not known whether it was Ready"
-    return f"the deploy of {tag} was not Ready: {one.ending.outcome}"
+    return f"the deploy of {tag} was not Ready: {deploy.ending.outcome}"

@@ -1,4 +1,4 @@
-"""Rights in a cluster: those that following needs, held against those that we have, and written down as an RBAC manifest. Pure.
+"""Rights in a cluster: the rights that following needs, held against the granted ones, and written down as an RBAC manifest. Pure.
 
 Law: least privilege. Each right is named by namespace, resource and verb: no wildcard, no Secret, nothing but a request to fetch is
 written. What the manifest grants is what the rights say, one for one.
@@ -21,31 +21,31 @@ _ADVICE = "grant it: bump doctor --rbac prints the whole manifest for kubectl ap
 
 
 def findings(context: str, rights: Sequence[Right], denied: Collection[Right]) -> list[Finding]:
-    """For each namespace one line if all is allowed, else one for each resource with what is not."""
-    found = []
-    for namespace in sorted({one.namespace for one in rights}):
-        asked = [one for one in rights if one.namespace == namespace]
+    """A finding for each namespace where every right is granted, else for each resource with the rights that are denied."""
+    reported = []
+    for namespace in sorted({right.namespace for right in rights}):
+        asked = [right for right in rights if right.namespace == namespace]
         where = f"namespace {namespace}" if namespace else "cluster scope"
         refused: dict[tuple[str, str], list[Right]] = defaultdict(list)
-        for one in asked:
-            if one in denied:
-                refused[one.group, one.resource].append(one)
+        for right in asked:
+            if right in denied:
+                refused[right.group, right.resource].append(right)
         if not refused:
-            found.append(_allowed(f"{context}: {where}", asked))
-        found += [_refused(f"{context}: {where}", missing) for missing in refused.values()]
-    return found
+            reported.append(_allowed(f"{context}: {where}", asked))
+        reported += [_refused(f"{context}: {where}", missing) for missing in refused.values()]
+    return reported
 
 
 def _allowed(subject: str, rights: Sequence[Right]) -> Finding:
-    resources = ", ".join(dict.fromkeys(one.resource for one in rights))
+    resources = ", ".join(dict.fromkeys(right.resource for right in rights))
     return Finding("cluster", subject, Mark.GOOD, f"{len(rights)} of {len(rights)} rights: {resources}")
 
 
 def _refused(subject: str, missing: Sequence[Right]) -> Finding:
     first = missing[0]
-    is_needed = any(one.is_needed for one in missing)
+    is_needed = any(right.is_needed for right in missing)
     kind, name = ("ClusterRole", f"{ACCOUNT}-nodes") if not first.namespace else ("Role", ACCOUNT)
-    verbs = ", ".join(one.verb for one in missing)
+    verbs = ", ".join(right.verb for right in missing)
     place = f" in {first.namespace}" if first.namespace else ""
     rule = f"{kind} {name}{place}: apiGroups [{first.group!r}], resources [{first.resource}], verbs [{verbs}]"
     return Finding(
@@ -53,7 +53,7 @@ def _refused(subject: str, missing: Sequence[Right]) -> Finding:
         subject,
         Mark.MISSING if is_needed else Mark.WARNING,
         f"no permission to {verbs} {first.resource}",
-        "; ".join(dict.fromkeys(one.lost for one in missing if one.lost)),
+        "; ".join(dict.fromkeys(right.lost for right in missing if right.lost)),
         f"{_ADVICE}; the rule that is absent: {rule}",
     )
 
@@ -61,21 +61,21 @@ def _refused(subject: str, missing: Sequence[Right]) -> Finding:
 def manifests(rights: Iterable[Right], namespace: str) -> list[dict[str, Any]]:
     """The account in `namespace`, its roles and their bindings, as objects for `kubectl apply`."""
     by_place: dict[str, list[Right]] = defaultdict(list)
-    for one in sorted(set(rights)):
-        by_place[one.namespace].append(one)
+    for right in sorted(set(rights)):
+        by_place[right.namespace].append(right)
     account = _object("v1", "ServiceAccount", ACCOUNT, namespace)
-    found = [account]
+    objects = [account]
     for place, granted in sorted(by_place.items()):
         kind, name = ("Role", ACCOUNT) if place else ("ClusterRole", f"{ACCOUNT}-nodes")
-        found.append({**_object(f"{_RBAC}/v1", kind, name, place), "rules": _rules(granted)})
-        found.append(
+        objects.append({**_object(f"{_RBAC}/v1", kind, name, place), "rules": _rules(granted)})
+        objects.append(
             {
                 **_object(f"{_RBAC}/v1", f"{kind}Binding", name, place),
                 "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": name},
                 "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
             }
         )
-    return found
+    return objects
 
 
 def _object(api_version: str, kind: str, name: str, namespace: str) -> dict[str, Any]:
@@ -86,8 +86,8 @@ def _object(api_version: str, kind: str, name: str, namespace: str) -> dict[str,
 def _rules(rights: Iterable[Right]) -> list[dict[str, Any]]:
     """One rule for each group, set of verbs and set of names, with all resources that share them."""
     verbs: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for one in rights:
-        verbs[one.group, one.resource][one.name].append(one.verb)
+    for right in rights:
+        verbs[right.group, right.resource][right.name].append(right.verb)
     rules: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
     for (group, resource), by_name in verbs.items():
         if for_all := by_name.pop("", None):
@@ -111,7 +111,7 @@ def _rules(rights: Iterable[Right]) -> list[dict[str, Any]]:
 def as_yaml(objects: Iterable[Mapping[str, Any]], note: str) -> str:
     """The objects as documents of one YAML file, under a comment."""
     head = "".join(f"# {line}\n" for line in note.splitlines())
-    return head + "---\n".join("".join(_block(one, 0)) for one in objects)
+    return head + "---\n".join("".join(_block(document, 0)) for document in objects)
 
 
 def _block(value: Mapping[str, Any], depth: int) -> Iterable[str]:
@@ -122,8 +122,8 @@ def _block(value: Mapping[str, Any], depth: int) -> Iterable[str]:
             yield from _block(below, depth + 1)
         elif isinstance(below, list) and below and isinstance(below[0], Mapping):
             yield f"{indent}{key}:\n"
-            for one in below:
-                first, *rest = _block(one, depth + 2)
+            for entry in below:
+                first, *rest = _block(entry, depth + 2)
                 yield f"{indent}  - {first.lstrip()}"
                 yield from rest
         elif isinstance(below, list):

@@ -52,20 +52,20 @@ def of_error(area: str, subject: str, error: BumpError, why: str, mark: Mark = M
 
 def exit_code(findings: Sequence[Finding]) -> int:
     """0, also with warnings; that of an unknown outcome where something is missing."""
-    is_missing = any(one.mark is Mark.MISSING for one in findings)
+    is_missing = any(finding.mark is Mark.MISSING for finding in findings)
     return EXIT_CODES[Outcome.UNKNOWN] if is_missing else 0
 
 
 def lines(findings: Sequence[Finding], width: int = 0) -> list[Line]:
     """Each area under its name; why and what to do only where something is to be done. 0 is a width that needs no breaks."""
-    found: list[Line] = []
+    shown_lines: list[Line] = []
     for area in AREAS:
-        ours = [one for one in findings if one.area == area]
+        ours = [finding for finding in findings if finding.area == area]
         if ours:
-            found.append((Span(area, "strong"),))
-        for one in ours:
-            found += _finding(one, width)
-    return [*found, _sum(findings)]
+            shown_lines.append((Span(area, "strong"),))
+        for finding in ours:
+            shown_lines += _finding(finding, width)
+    return [*shown_lines, _sum(findings)]
 
 
 def as_data(findings: Sequence[Finding]) -> dict[str, Any]:
@@ -74,28 +74,28 @@ def as_data(findings: Sequence[Finding]) -> dict[str, Any]:
         "exitCode": exit_code(findings),
         "findings": [
             {
-                "area": one.area,
-                "subject": one.subject,
-                "result": one.mark.value,
-                "found": one.found,
-                "why": one.why or None,
-                "advice": one.advice or None,
+                "area": finding.area,
+                "subject": finding.subject,
+                "result": finding.mark.value,
+                "found": finding.found,
+                "why": finding.why or None,
+                "advice": finding.advice or None,
             }
-            for one in findings
+            for finding in findings
         ],
     }
 
 
-def _finding(one: Finding, width: int) -> list[Line]:
-    sign, style = _SIGNS[one.mark]
-    first, *rest = _broken(f"{one.subject}: {one.found}", width, _INDENT)
+def _finding(finding: Finding, width: int) -> list[Line]:
+    sign, style = _SIGNS[finding.mark]
+    first, *rest = _broken(f"{finding.subject}: {finding.found}", width, _INDENT)
     # A subject that is longer than the line is broken with it, and then not set apart.
-    subject, found = first[: len(one.subject) + 1], first[len(one.subject) + 1 :]
-    head: list[Line] = [(Span("  "), Span(sign, style), Span(f" {subject}", "strong"), Span(found))]
+    subject, observed = first[: len(finding.subject) + 1], first[len(finding.subject) + 1 :]
+    head: list[Line] = [(Span("  "), Span(sign, style), Span(f" {subject}", "strong"), Span(observed))]
     head += [(Span(" " * _INDENT + text),) for text in rest]
-    if one.mark is Mark.GOOD:
+    if finding.mark is Mark.GOOD:
         return head
-    for label, text in (("why", one.why), ("do", one.advice)):
+    for label, text in (("why", finding.why), ("do", finding.advice)):
         for number, part in enumerate(_broken(text, width, _DEEP_INDENT) if text else ()):
             start = f"      {label:<5}" if number == 0 else " " * _DEEP_INDENT
             head.append((Span(start, "quiet"), Span(part)))
@@ -111,9 +111,9 @@ def _broken(text: str, width: int, indent: int) -> list[str]:
 
 
 def _sum(findings: Sequence[Finding]) -> Line:
-    missing = sum(one.mark is Mark.MISSING for one in findings)
-    warnings = sum(one.mark is Mark.WARNING for one in findings)
-    told = f", {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
+    missing = sum(finding.mark is Mark.MISSING for finding in findings)
+    warnings = sum(finding.mark is Mark.WARNING for finding in findings)
+    warned = f", {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
     if missing:
-        return Span("Not ready", "bad"), Span(f": {missing} of {len(findings)} checks failed{told}")
-    return Span("Ready to deploy", "good"), Span(f": {len(findings)} checks{told}")
+        return Span("Not ready", "bad"), Span(f": {missing} of {len(findings)} checks failed{warned}")
+    return Span("Ready to deploy", "good"), Span(f": {len(findings)} checks{warned}")

@@ -42,8 +42,8 @@ class _Controller:
     def argument(self, name: str) -> str:
         """The value of `--name=value`; of several the last one counts, as in Go's flags."""
         prefix = f"--{name}="
-        found = [one.removeprefix(prefix) for one in self.arguments if one.startswith(prefix)]
-        return found[-1] if found else ""
+        values = [argument.removeprefix(prefix) for argument in self.arguments if argument.startswith(prefix)]
+        return values[-1] if values else ""
 
     def has_gate(self, gate: str) -> bool:
         gates = dict(pair.split("=", 1) for pair in self.argument("feature-gates").split(",") if "=" in pair)
@@ -53,8 +53,12 @@ class _Controller:
 def findings(
     context: str, sites: Sequence[tuple[Desired, Observation]], seen: Installation, *, may_ask_to_fetch: bool
 ) -> list[Finding]:
-    """What of Flux's settings matters to these sites."""
-    controllers = {one.name: one for one in map(_controller, seen.controllers)}
+    """What of Flux's settings matters to these sites.
+
+    `context` names the cluster in each finding, `seen` is what Flux's own objects say; `may_ask_to_fetch`: a deploy has the right to
+    ask a source to fetch at once.
+    """
+    controllers = {controller.name: controller for controller in map(_controller, seen.controllers)}
     return [
         *_installed(context, controllers, seen),
         *_known_problems(context, controllers),
@@ -67,7 +71,7 @@ def findings(
 def _controller(deployment: Object) -> _Controller:
     name = str(at(deployment, "metadata", "name") or "")
     containers = at(deployment, "spec", "template", "spec", "containers") or ()
-    manager: Object = next((one for one in containers if one.get("name") == "manager"), {})
+    manager: Object = next((container for container in containers if container.get("name") == "manager"), {})
     _, _, tag = str(manager.get("image") or "").partition("@")[0].rpartition(":")
     return _Controller(
         name=name,
@@ -103,18 +107,23 @@ def _installed(context: str, controllers: Mapping[str, _Controller], seen: Insta
             "whether this version of Flux has known problems, and how it is set, is not known",
         )
         return
-    flux = next(filter(None, (one.flux for one in controllers.values())), "")
-    told = ", ".join(f"{one.name} {one.version or 'of no known version'}" for one in controllers.values())
-    yield Finding("flux", f"{context}: controllers", Mark.GOOD, f"Flux {flux}: {told}" if flux else told)
-    for one in controllers.values():
-        if one.name in _NEEDED and not one.is_available:
+    flux = next(filter(None, (controller.flux for controller in controllers.values())), "")
+    versions = ", ".join(
+        f"{controller.name} {controller.version or 'of no known version'}"
+        for controller in controllers.values()
+    )
+    yield Finding(
+        "flux", f"{context}: controllers", Mark.GOOD, f"Flux {flux}: {versions}" if flux else versions
+    )
+    for controller in controllers.values():
+        if controller.name in _NEEDED and not controller.is_available:
             yield Finding(
                 "flux",
-                f"{context}: {one.name}",
+                f"{context}: {controller.name}",
                 Mark.MISSING,
                 "has no available replica",
                 "nothing is fetched or applied before it runs",
-                f"kubectl get pods -A -l app={one.name}",
+                f"kubectl get pods -A -l app={controller.name}",
             )
 
 
@@ -132,7 +141,7 @@ def _known_problems(context: str, controllers: Mapping[str, _Controller]) -> Ite
     notification = controllers.get("notification-controller")
     flux = _number(notification.flux) if notification else None
     if flux and (2, 8, 0) <= flux < (2, 9, 0):
-        said = (
+        posted = (
             "no commit statuses at all (notification-controller#1246)"
             if flux == (2, 8, 0)
             else "commit statuses of successes alone (notification-controller#1373)"
@@ -141,7 +150,7 @@ def _known_problems(context: str, controllers: Mapping[str, _Controller]) -> Ite
             "flux",
             f"{context}: notification-controller",
             Mark.WARNING,
-            f"of Flux {notification.flux if notification else ''} posts {said}",
+            f"of Flux {notification.flux if notification else ''} posts {posted}",
             "whoever waits for Flux's commit statuses takes a failure for one that is still moving",
             "update to Flux 2.9; bump judges by the cluster's objects and does not need the statuses",
         )
@@ -158,11 +167,11 @@ def _health_checks(
     seen = {desired.kustomization for desired, look in sites if look.kustomization is not None}
     if seen:
         without = len(seen) - len(timeouts)
-        told = f"{len(timeouts)} of {len(seen)} Kustomizations wait for health"
+        waiting = f"{len(timeouts)} of {len(seen)} Kustomizations wait for health"
         beyond = (
             ": Ready of the others means applied, and their workloads are followed by us" if without else ""
         )
-        yield Finding("flux", f"{context}: health checks", Mark.GOOD, told + beyond)
+        yield Finding("flux", f"{context}: health checks", Mark.GOOD, waiting + beyond)
     kustomize = controllers.get("kustomize-controller")
     if not kustomize or not timeouts:
         return
@@ -218,35 +227,35 @@ def _how_soon(
 ) -> Finding:
     written = str(at(source, "spec", "interval") or "")
     interval_s = seconds(written) or 0.0
-    hooks = [one for one in seen.receivers if _reaches(one, key, source)]
+    hooks = [receiver for receiver in seen.receivers if _reaches(receiver, key, source)]
     if hooks:
         return _webhook(subject, hooks, written)
     known = "" if "Receiver" not in seen.unreadable else " (Receivers can't be read: there may be a webhook)"
-    found = f"is polled every {written}, without a webhook{known}"
+    polling = f"is polled every {written}, without a webhook{known}"
     if may_ask_to_fetch:
-        return Finding("flux", subject, Mark.GOOD, f"{found}; bump asks it to fetch at once")
+        return Finding("flux", subject, Mark.GOOD, f"{polling}; bump asks it to fetch at once")
     mark = Mark.WARNING if interval_s > _LONG_POLL_S else Mark.GOOD
     return Finding(
         "flux",
         subject,
         mark,
-        f"{found}: a commit waits up to {written}",
+        f"{polling}: a commit waits up to {written}",
         "a deploy takes that much longer",
         "allow patch on the source, or set up a Receiver",
     )
 
 
 def _webhook(subject: str, hooks: Sequence[Object], interval: str) -> Finding:
-    names = ", ".join(f"{ObjectKey.of(one)} ({at(one, 'spec', 'type')})" for one in hooks)
-    broken = [one for one in hooks if at(one, "spec", "suspend") or _is_not_ready(one)]
+    names = ", ".join(f"{ObjectKey.of(receiver)} ({at(receiver, 'spec', 'type')})" for receiver in hooks)
+    broken = [receiver for receiver in hooks if at(receiver, "spec", "suspend") or _is_not_ready(receiver)]
     if len(broken) == len(hooks):
         why = condition(broken[0], "Ready")
-        said = f": {why.message}" if why and why.message else ""
+        ready_message = f": {why.message}" if why and why.message else ""
         return Finding(
             "flux",
             subject,
             Mark.WARNING,
-            f"has the webhook {names}, which is suspended or not Ready{said}",
+            f"has the webhook {names}, which is suspended or not Ready{ready_message}",
             f"a commit waits up to {interval}, the interval of the poll",
             f"flux get receivers -n {ObjectKey.of(broken[0]).namespace}",
         )
@@ -261,12 +270,14 @@ def _is_not_ready(receiver: Object) -> bool:
 def _reaches(receiver: Object, key: ObjectKey, source: Object) -> bool:
     """Whether the Receiver names the source, by name or (`*`) by its labels."""
     labels = at(source, "metadata", "labels") or {}
-    for one in at(receiver, "spec", "resources") or ():
-        place = one.get("namespace") or at(receiver, "metadata", "namespace")
-        if (one.get("kind"), place) != (key.kind, key.namespace):
+    for resource in at(receiver, "spec", "resources") or ():
+        place = resource.get("namespace") or at(receiver, "metadata", "namespace")
+        if (resource.get("kind"), place) != (key.kind, key.namespace):
             continue
-        wanted = one.get("matchLabels") or {}
-        if one.get("name") == key.name or (one.get("name") == "*" and wanted.items() <= labels.items()):
+        wanted = resource.get("matchLabels") or {}
+        if resource.get("name") == key.name or (
+            resource.get("name") == "*" and wanted.items() <= labels.items()
+        ):
             return True
     return False
 

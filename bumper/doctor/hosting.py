@@ -35,18 +35,18 @@ def findings(hosting: Hosting, branch: str, way: str = "git") -> Iterator[Findin
     subject = f"GitHub {hosting.repository}"
     obstacles = [
         *_of_repository(subject, hosting),
-        *(found for rule in hosting.rules if (found := _of_rule(subject, rule, branch, way))),
+        *(finding for rule in hosting.rules if (finding := _of_rule(subject, rule, branch, way))),
     ]
     yield from obstacles
     if not obstacles:
         known = [rule for rule in hosting.rules if rule.type in _FORBIDS]
         bypassed = ", ".join(rule.type for rule in known if rule.bypass in _BYPASSES)
-        told = f" (bypassed by this identity: {bypassed})" if bypassed else ""
+        bypass_note = f" (bypassed by this identity: {bypassed})" if bypassed else ""
         yield Finding(
             "git",
             subject,
             Mark.GOOD,
-            f"no rule of {branch} is against --commit-via {way}{told}; classic branch protection shows to administrators alone",
+            f"no rule of {branch} is against --commit-via {way}{bypass_note}; classic branch protection shows to administrators alone",
         )
 
 

@@ -1,23 +1,22 @@
 """The pipe after the push where the cluster can't be asked: it listens to the commit statuses that Flux posts.
 
-Law: level-triggered like `follow`: each look reads the branch with all its statuses afresh. Nothing that is missing counts as anything
-until the deadline, and what GitHub was asked in vain is told and asked again.
+Law: each look reads the branch with all its statuses afresh. Nothing that is missing counts as anything until the deadline.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bumper.errors import BumpError, NoAccess, Outcome, Transient
-from bumper.follow.cluster import Followed
+from bumper.errors import BumpError, Outcome
+from bumper.fluxtree.sites.find import Target
+from bumper.follow.loop import PERIOD_S, Case, Followed, Intervals, Loop, refusal
 from bumper.observation import Desired
-from bumper.platform import Target
 from bumper.ports import Announced, Clock, Facts, Progress, StatusBranch
 from bumper.rollout import Sighting, Verdict, statuses
 from bumper.rollout.statuses import Proof, Telling
 
 STAGE = "reported"
 # A look is one request. After some minutes whatever is left takes its time.
-PERIOD_S, SLOW_PERIOD_S, _SLOWER_AFTER_S = 5.0, 15.0, 120.0
+_INTERVALS = Intervals(slow_s=15.0, slow_after_s=120.0, retry_s=PERIOD_S)
 # Without a commit of our own, the newest few commits that Flux spoke on decide.
 _RECENT = 5
 
@@ -38,23 +37,90 @@ class Awaited:
         return cls(desired, Proof.of(site.spec, desired.workload), at)
 
 
-@dataclass
-class _Site:
+@dataclass(kw_only=True)
+class _Report(Case):
+    """What is remembered of one site from look to look."""
+
     awaited: Awaited
     expected: frozenset[str] | None = None
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
     telling: Telling | None = None
-    verdict: Verdict | None = None
 
-    @property
-    def name(self) -> str:
-        return self.awaited.desired.site
+
+@dataclass(frozen=True)
+class _GitHub:
+    """GitHub has no watch: waiting is letting time pass (`loop.System`)."""
+
+    clock: Clock
+    name: str = "GitHub"
+
+    def wait(self, timeout_s: float) -> None:
+        self.clock.sleep(timeout_s)
+
+    def notices(self) -> tuple[str, ...]:
+        return ()
+
+
+class _Reports:
+    """Judges sites by the statuses on a branch (`loop.Follower`)."""
+
+    def __init__(
+        self, branch: StatusBranch, shas: frozenset[str], facts: Facts, clock: Clock, progress: Progress
+    ) -> None:
+        self._branch = branch
+        self._shas = shas
+        self._facts = facts
+        self._clock = clock
+        self._progress = progress
+
+    def look(self, sites: Sequence[_Report]) -> Iterator[Followed | None]:
+        commits = self._branch.announced(self._shas)
+        for site in sites:
+            telling = self._judged(site, commits)
+            if telling.verdict is None:
+                self._progress.moving(site.label, STAGE, telling.detail)
+            yield self.ended(site, telling.verdict) if telling.verdict else None
+
+    def timed_out(self, site: _Report) -> Followed:
+        assert site.telling, "what was not seen is unreachable"
+        return self.ended(site, statuses.timed_out(site.awaited.desired, site.telling))
+
+    def unreachable(self, site: _Report, error: BumpError) -> Followed:
+        verdict = Verdict(
+            Outcome.UNKNOWN,
+            "GitHubUnreachable",
+            f"the commit statuses could not be read at the deadline: {error.message}",
+            hint=f"the commit is on the branch; to go on: bump track --site {site.label} --follow github",
+        )
+        return self.ended(site, verdict)
+
+    def refused(self, site: _Report, error: BumpError) -> Followed:
+        return self.ended(site, refusal(error))
+
+    def ended(self, site: _Report, verdict: Verdict) -> Followed:
+        if verdict.outcome in (Outcome.READY, Outcome.APPLIED, Outcome.SUPERSEDED):
+            detail = verdict.evidence[0] if verdict.evidence else verdict.message
+            self._progress.done(site.label, STAGE, detail)
+        else:
+            self._progress.failed(site.label, STAGE, verdict.reason)
+        return Followed(site.awaited.desired.site, "", site.label, verdict)
+
+    def _judged(self, site: _Report, commits: Sequence[Announced]) -> Telling:
+        desired = site.awaited.desired
+        known = _with_facts(desired, commits, self._facts)
+        if site.expected is None:
+            site.expected = statuses.expected_contexts(_before(desired, commits), desired.kustomization)
+        telling = statuses.judge(
+            desired, site.awaited.proof, known, site.expected, site.sightings, self._clock.now()
+        )
+        site.telling, site.sightings, site.due_s = telling, telling.sightings, telling.due_s
+        return telling
 
 
 def listen(
     awaited: Sequence[Awaited],
     branch: StatusBranch,
-    lineage: Facts,
+    facts: Facts,
     clock: Clock,
     timeout_s: float,
     progress: Progress,
@@ -62,89 +128,45 @@ def listen(
 ) -> list[Followed]:
     """The verdicts of all sites. `poke` makes Flux fetch now, and returns why it could not (empty where it did)."""
     began_s = clock.now()
-    sites = [_Site(one) for one in awaited]
+    shas = frozenset(each.desired.revision.sha for each in awaited if each.desired.revision)
+    sites = [_Report(label=each.desired.site, stage=STAGE, awaited=each) for each in awaited]
+    reports = _Reports(branch, shas, facts, clock, progress)
+    ended: dict[str, Followed] = {}
     for site in sites:
-        progress.moving(site.name, STAGE, "waiting for Flux's commit status")
+        progress.moving(site.label, STAGE, "waiting for Flux's commit status")
         if site.awaited.suspended:
-            _end(site, _suspended(site.awaited), progress)
-    if any(one.desired.revision for one in awaited) and (why := poke()):
+            ended[site.label] = reports.ended(site, _suspended(site.awaited))
+    if shas and (why := poke()):
         progress.notice(why)
-    shas = frozenset(one.desired.revision.sha for one in awaited if one.desired.revision)
-    outage: Transient | None = None
-    while pending := [site for site in sites if not site.verdict]:
-        left_s = began_s + timeout_s - clock.now()
-        asked_s = 0.0
-        try:
-            commits, outage = branch.announced(shas), None
-            for site in pending:
-                _look(site, commits, lineage, clock, progress)
-        except Transient as error:
-            outage, asked_s = error, error.retry_after_s or 0.0
-            progress.notice(f"{error.message}; trying again until the deadline")
-        except BumpError as error:
-            for site in pending:
-                _end(site, _no_access(error), progress)
-        waiting = [site for site in pending if not site.verdict]
-        if waiting and left_s <= 0:
-            for site in waiting:
-                _end(site, _at_deadline(site, outage), progress)
-        elif waiting:
-            clock.sleep(max(asked_s, min(left_s, _until_next_s(waiting, clock.now(), began_s))))
-    return [Followed(site.name, "", site.name, site.verdict) for site in sites if site.verdict]
+    waiting = [site for site in sites if site.label not in ended]
+    loop = Loop(_GitHub(clock), reports, waiting, clock, progress, intervals=_INTERVALS)
+    followed = loop.run(began_s, began_s + timeout_s)
+    ended |= {each.label: each for each in followed}
+    return [ended[site.label] for site in sites]
 
 
-def _look(
-    site: _Site, commits: Sequence[Announced], lineage: Facts, clock: Clock, progress: Progress
-) -> None:
-    desired = site.awaited.desired
-    known = _with_facts(desired, commits, lineage)
-    if site.expected is None:
-        site.expected = statuses.expected_contexts(_before(desired, commits), desired.kustomization)
-    site.telling = statuses.judge(
-        desired, site.awaited.proof, known, site.expected, site.sightings, clock.now()
-    )
-    site.sightings = site.telling.sightings
-    if site.telling.verdict:
-        _end(site, site.telling.verdict, progress)
-    else:
-        progress.moving(site.name, STAGE, site.telling.detail)
-
-
-def _with_facts(desired: Desired, commits: Sequence[Announced], lineage: Facts) -> list[Announced]:
+def _with_facts(desired: Desired, commits: Sequence[Announced], facts: Facts) -> list[Announced]:
     """The commits that can say something of the site. Git is asked of no others: a busy branch has hundreds."""
     ours = desired.revision.sha if desired.revision else ""
     spoken = [
-        one
-        for one in commits
-        if one.sha == ours
-        or any(statuses.is_about(each.context, desired.kustomization) for each in one.statuses)
+        commit
+        for commit in commits
+        if commit.sha == ours
+        or any(statuses.is_about(status.context, desired.kustomization) for status in commit.statuses)
     ]
-    if ours in (one.sha for one in spoken):
-        spoken = spoken[: [one.sha for one in spoken].index(ours) + 1]
+    shas = [commit.sha for commit in spoken]
+    if ours in shas:
+        spoken = spoken[: shas.index(ours) + 1]
     elif not desired.revision:
         spoken = spoken[:_RECENT]
-    facts = lineage.facts(desired, [one.sha for one in spoken])
-    return [replace(one, facts=facts[one.sha]) for one in spoken]
+    known = facts.facts(desired, [commit.sha for commit in spoken])
+    return [replace(commit, facts=known[commit.sha]) for commit in spoken]
 
 
 def _before(desired: Desired, commits: Sequence[Announced]) -> Sequence[Announced]:
-    shas = [one.sha for one in commits]
+    shas = [commit.sha for commit in commits]
     ours = desired.revision.sha if desired.revision else ""
     return commits[shas.index(ours) + 1 :] if ours in shas else ()
-
-
-def _until_next_s(waiting: Sequence[_Site], now_s: float, began_s: float) -> float:
-    period_s = PERIOD_S if now_s - began_s < _SLOWER_AFTER_S else SLOW_PERIOD_S
-    due_s = [site.telling.due_s for site in waiting if site.telling and site.telling.due_s is not None]
-    return max(0.0, min([period_s, *(due - now_s for due in due_s)]))
-
-
-def _end(site: _Site, verdict: Verdict, progress: Progress) -> None:
-    site.verdict = verdict
-    if verdict.outcome in (Outcome.READY, Outcome.APPLIED, Outcome.SUPERSEDED):
-        progress.done(site.name, STAGE, verdict.evidence[0] if verdict.evidence else verdict.message)
-    else:
-        progress.failed(site.name, STAGE, verdict.reason)
 
 
 def _suspended(awaited: Awaited) -> Verdict:
@@ -154,20 +176,3 @@ def _suspended(awaited: Awaited) -> Verdict:
         f"{awaited.suspended}: {awaited.desired.kustomization} is suspended: Flux does not take the commit",
         hint="set spec.suspend to false in git",
     )
-
-
-def _at_deadline(site: _Site, outage: Transient | None) -> Verdict:
-    if outage or not site.telling:
-        why = outage.message if outage else "GitHub was never asked"
-        return Verdict(
-            Outcome.UNKNOWN,
-            "GitHubUnreachable",
-            f"the commit statuses could not be read at the deadline: {why}",
-            hint=f"the commit is on the branch; to go on: bump track --site {site.name} --follow github",
-        )
-    return statuses.timed_out(site.awaited.desired, site.telling)
-
-
-def _no_access(error: BumpError) -> Verdict:
-    reason = "NoAccess" if isinstance(error, NoAccess) else type(error).__name__
-    return Verdict(Outcome.UNKNOWN, reason, error.message, hint=error.hint)

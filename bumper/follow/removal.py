@@ -5,88 +5,100 @@ takes a Kustomization's objects along before it lets go of it (its finalizer), s
 looked at as well, since a namespace goes on ending after that.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bumper.errors import BumpError, Outcome, Transient
-from bumper.follow.cluster import PERIOD_S
+from bumper.errors import BumpError, Outcome
+from bumper.follow.cluster import begin, unreachable
+from bumper.follow.loop import Case, Followed, Loop, label, refusal
+from bumper.follow.threads import in_each
 from bumper.observation import Desired, Observation
 from bumper.ports import Clock, Cluster, Progress
 from bumper.rollout import Verdict
 
-FETCHED, REMOVED = "fetched", "removed"
+REMOVED = "removed"
 
 
-@dataclass(frozen=True)
-class Departed:
-    """One cluster with its verdict."""
+@dataclass(kw_only=True)
+class _Removal(Case):
+    """`remaining` is what the last look still showed."""
 
-    context: str
-    label: str
-    verdict: Verdict
+    desired: Desired
+    remaining: str = ""
 
 
-def depart(
+class _Removals:
+    """Judges whether sites are gone from one cluster (`loop.Follower`)."""
+
+    def __init__(self, cluster: Cluster, progress: Progress) -> None:
+        self._cluster = cluster
+        self._progress = progress
+
+    def look(self, removals: Sequence[_Removal]) -> Iterator[Followed | None]:
+        observations = self._cluster.observe([removal.desired for removal in removals])
+        for removal, seen in zip(removals, observations, strict=True):
+            verdict = self._judged(removal, seen)
+            yield self._ended(removal, verdict) if verdict else None
+
+    def timed_out(self, removal: _Removal) -> Followed:
+        self._progress.failed(removal.label, REMOVED, removal.remaining)
+        message = f"at the deadline: {removal.remaining}"
+        verdict = Verdict(Outcome.TIMED_OUT, "StillThere", message, hint=_next_command("describe", removal))
+        return self._ended(removal, verdict)
+
+    def unreachable(self, removal: _Removal, error: BumpError) -> Followed:
+        self._progress.failed(removal.label, REMOVED, error.message)
+        hint = f"the site is off the branch; whether it is gone: {_next_command('get', removal)}"
+        return self._ended(removal, unreachable(error, hint))
+
+    def refused(self, removal: _Removal, error: BumpError) -> Followed:
+        return self._ended(removal, refusal(error))
+
+    def _judged(self, removal: _Removal, seen: Observation) -> Verdict | None:
+        desired = removal.desired
+        removal.remaining = _remaining(desired, seen)
+        if not removal.remaining:
+            self._progress.done(removal.label, REMOVED, f"{desired.kustomization} and what it made")
+            return Verdict(Outcome.REMOVED, "Removed", f"{desired.kustomization} and what it made are gone")
+        if why := _unreadable(desired, seen):
+            self._progress.failed(removal.label, REMOVED, why)
+            return Verdict(Outcome.UNKNOWN, "NoAccess", f"{why}: whether it is gone can't be told")
+        self._progress.moving(removal.label, REMOVED, removal.remaining)
+        return None
+
+    def _ended(self, removal: _Removal, verdict: Verdict) -> Followed:
+        return Followed(removal.desired.site, self._cluster.name, removal.label, verdict)
+
+
+def follow_removal(
     desired: Desired, clusters: Sequence[Cluster], clock: Clock, timeout_s: float, progress: Progress
-) -> list[Departed]:
-    """The verdict of each cluster, one after the other within one deadline: removed, timed-out or unknown."""
-    deadline_s = clock.now() + timeout_s
-    labels = [f"{desired.site} in {one.name}" if len(clusters) > 1 else desired.site for one in clusters]
-    for cluster, label in zip(clusters, labels, strict=True):
-        progress.moving(label, FETCHED, "waiting for Flux to fetch the commit")
-        _request_fetch(desired, cluster, progress)
-    return [
-        Departed(cluster.name, label, _followed(desired, cluster, label, clock, deadline_s, progress))
-        for cluster, label in zip(clusters, labels, strict=True)
-    ]
+) -> list[Followed]:
+    """The verdict of each cluster: removed, timed-out or unknown."""
+    began_s = clock.now()
+
+    def run(cluster: Cluster, stop: threading.Event | None) -> list[Followed]:
+        removal = _Removal(
+            label=label(desired.site, cluster.name, is_alone=len(clusters) == 1),
+            stage=REMOVED,
+            desired=desired,
+        )
+        begin(cluster, [removal], [desired.source], progress)
+        removals = _Removals(cluster, progress)
+        return Loop(cluster, removals, [removal], clock, progress, stop=stop).run(
+            began_s, began_s + timeout_s
+        )
+
+    return in_each(clusters, run)
 
 
-def _request_fetch(desired: Desired, cluster: Cluster, progress: Progress) -> None:
-    try:
-        reason = cluster.request_fetch(desired.source)
-    except BumpError as error:
-        reason = error.message
-    if reason:
-        progress.notice(f"{cluster.name}: {desired.source} could not be asked to fetch now ({reason})")
+def _next_command(verb: str, removal: _Removal) -> str:
+    kustomization = removal.desired.kustomization
+    return f"kubectl {verb} kustomization {kustomization.name} -n {kustomization.namespace}"
 
 
-def _followed(
-    desired: Desired, cluster: Cluster, label: str, clock: Clock, deadline_s: float, progress: Progress
-) -> Verdict:
-    problem = ""
-    while True:
-        left_s = deadline_s - clock.now()
-        try:
-            seen = cluster.observe([desired])[0]
-            problem = _left(desired, seen)
-            if not problem:
-                progress.done(label, REMOVED, f"{desired.kustomization} and what it made")
-                return Verdict(
-                    Outcome.REMOVED, "Removed", f"{desired.kustomization} and what it made are gone"
-                )
-            if why := _unreadable(desired, seen):
-                progress.failed(label, REMOVED, why)
-                return Verdict(Outcome.UNKNOWN, "NoAccess", f"{why}: whether it is gone can't be told")
-            progress.moving(label, REMOVED, problem)
-            if left_s > 0:
-                cluster.wait(min(left_s, PERIOD_S))
-        except Transient as error:
-            problem = error.message
-            clock.sleep(max(0.0, min(left_s, error.retry_after_s or 1.0)))
-        except BumpError as error:
-            return Verdict(Outcome.UNKNOWN, type(error).__name__, error.message, hint=error.hint)
-        if left_s <= 0:
-            progress.failed(label, REMOVED, problem)
-            return Verdict(
-                Outcome.TIMED_OUT,
-                "StillThere",
-                f"at the deadline: {problem}",
-                hint=f"kubectl describe kustomization {desired.kustomization.name} -n {desired.kustomization.namespace}",
-            )
-
-
-def _left(desired: Desired, seen: Observation) -> str:
-    """What is still there, in words; empty once nothing is."""
+def _remaining(desired: Desired, seen: Observation) -> str:
+    """What is still there, as a sentence; empty once nothing is."""
     if seen.kustomization is not None:
         is_ending = (seen.kustomization.get("metadata") or {}).get("deletionTimestamp")
         return (
@@ -100,7 +112,7 @@ def _left(desired: Desired, seen: Observation) -> str:
 
 
 def _unreadable(desired: Desired, seen: Observation) -> str:
-    for key, found in ((desired.kustomization, seen.kustomization), (desired.workload, seen.workload)):
-        if found is None and key.kind and (why := seen.unreadable.get(key.kind)):
+    for key, read in ((desired.kustomization, seen.kustomization), (desired.workload, seen.workload)):
+        if read is None and key.kind and (why := seen.unreadable.get(key.kind)):
             return f"{key} can't be read ({why})"
     return ""

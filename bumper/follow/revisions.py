@@ -7,19 +7,22 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bumper.deploy.pipeline import find_target
 from bumper.errors import BumpError, SiteMissing
+from bumper.fluxtree.sites.choose import find_target
 from bumper.objects import Object
 from bumper.observation import Desired, Observation, RevisionFacts
-from bumper.ports import Clock, Repository
+from bumper.ports import Clock, Repository, Tree
 from bumper.request import Choice
 from bumper.revision import Revision
 
 ASK_AGAIN_S = 5.0
 
 
-class Lineage:
-    """The facts of one repository. May be asked from several threads."""
+class Revisions:
+    """What one repository says of its commits, remembered. May be asked from several threads.
+
+    Hundreds of sites ask of the same few commits: git is asked once for all of them, and where it did not answer, as often as for one.
+    """
 
     def __init__(self, repository: Repository, choice: Choice, clock: Clock) -> None:
         self._repository = repository
@@ -28,6 +31,7 @@ class Lineage:
         self._known: dict[tuple[str, str], RevisionFacts] = {}
         self._ancestry: dict[tuple[str, str], bool] = {}
         self._asked_s: dict[tuple[str, str], float] = {}
+        self._unanswered_s: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
 
     def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
@@ -50,8 +54,11 @@ class Lineage:
         includes = self._contains(sha, desired.revision.sha) if desired.revision else None
         if includes is False:
             return RevisionFacts(includes_commit=False, image=None)
+        tree = self._tree(sha)
+        if tree is None:
+            return RevisionFacts(includes_commit=includes, image=None)
         try:
-            target = find_target(desired.site, self._choice, self._repository.tree(sha))
+            target = find_target(desired.site, self._choice, tree)
         except SiteMissing:
             subject, author = self._repository.subject(sha), self._repository.author(sha)
             return RevisionFacts(includes, None, subject, author, is_removed=True)
@@ -63,13 +70,29 @@ class Lineage:
         )
 
     def _contains(self, descendant: str, ancestor: str) -> bool | None:
-        # Hundreds of sites in one commit ask the same of the same two commits.
-        if (descendant, ancestor) not in self._ancestry:
+        pair = (descendant, ancestor)
+        if pair not in self._ancestry and not self._was_unanswered(pair):
             includes = self._repository.contains(descendant, ancestor)
             if includes is None:
-                return None
-            self._ancestry[descendant, ancestor] = includes
-        return self._ancestry[descendant, ancestor]
+                self._unanswered_s[pair] = self._clock.now()
+            else:
+                self._ancestry[pair] = includes
+        return self._ancestry.get(pair)
+
+    def _tree(self, sha: str) -> Tree | None:
+        """The files of a commit; None where git does not have it, or does not answer."""
+        if self._was_unanswered((sha,)):
+            return None
+        try:
+            return self._repository.tree(sha)
+        except BumpError:
+            self._unanswered_s[sha,] = self._clock.now()
+            return None
+
+    def _was_unanswered(self, question: tuple[str, ...]) -> bool:
+        """Whether git was asked this a moment ago, for another site, and could not tell."""
+        unanswered_s = self._unanswered_s.get(question)
+        return unanswered_s is not None and self._clock.now() - unanswered_s < ASK_AGAIN_S
 
 
 def revisions_of(observation: Observation) -> set[str]:

@@ -1,7 +1,7 @@
 """How a deploy ended, as lines of a git note on its commit.
 
 Law: `parse(line(x)) == (x,)`, to the second and the millisecond. A note is only ever appended to: the union of two notes' lines loses
-nothing, and lines may come twice or in any order. Lines that are not ours are passed over: the ref is open to anybody's hand.
+nothing, and lines may come twice or in any order. Lines that are not ours are passed over: anybody may write to the ref.
 """
 
 import json
@@ -34,16 +34,16 @@ def line(ending: Ending) -> str:
 def parse(note: str) -> tuple[Ending, ...]:
     """The endings in a note, each once, the oldest first."""
     lines = dict.fromkeys(text for text in note.split("\n") if text.startswith("{"))
-    found = [one for one in map(_ending, lines) if one]
-    if len(found) > 1:
-        found.sort(key=lambda one: one.at)
-    return tuple(found)
+    endings = [ending for ending in map(_ending, lines) if ending]
+    if len(endings) > 1:
+        endings.sort(key=lambda ending: ending.at)
+    return tuple(endings)
 
 
 def appended(note: bytes, lines: Iterable[str]) -> bytes:
     """The note with those lines below it that it does not have yet; not a byte of it is changed but for a missing line end."""
     there = set(note.split(b"\n"))
-    missing = [text for text in dict.fromkeys(one.encode() for one in lines) if text not in there]
+    missing = [text for text in dict.fromkeys(new_line.encode() for new_line in lines) if text not in there]
     if not missing:
         return note
     end = b"\n" if note and not note.endswith(b"\n") else b""

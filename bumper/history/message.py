@@ -87,5 +87,5 @@ def branch_of(message: str) -> str:
 
 def sites_of(text: str) -> Set[str]:
     """The sites that a message, or the body of a pull request made from it, says it deploys."""
-    found = re.findall(r"^Bump-Site: (\S+)\s*$", text, re.MULTILINE)
-    return frozenset(found)
+    sites = re.findall(r"^Bump-Site: (\S+)\s*$", text, re.MULTILINE)
+    return frozenset(sites)

@@ -19,25 +19,25 @@ class Logged(NamedTuple):
 
 
 def past(commits: Iterable[Logged]) -> Iterator[Recorded]:
-    """The deploys of a branch's commits, given newest first: as they come, so that who wants a few reads no more.
+    """The deploys of a branch's commits, given newest first: as they come, so that a caller that wants a few reads no more.
 
     A note on a commit that does not deploy the site (it was followed when the branch had moved on) belongs to the deploy before it, if
-    that one's tag is what the note speaks of.
+    the note names the tag of that deploy.
     """
     awaiting: dict[str, list[Ending]] = {}
     for commit in commits:
         for ending in commit.endings:
             awaiting.setdefault(ending.site, []).append(ending)
         for record in commit.records:
-            endings = [one for one in awaiting.pop(record.site, ()) if one.tag == record.tag]
+            endings = [ending for ending in awaiting.pop(record.site, ()) if ending.tag == record.tag]
             if len(endings) > 1:
-                endings.sort(key=lambda one: one.at)
+                endings.sort(key=lambda ending: ending.at)
             yield Recorded(record, tuple(endings))
 
 
 def of_site(deploys: Iterable[Recorded], site: str) -> Iterator[Recorded]:
     """The deploys of one site, in the same order."""
-    return (one for one in deploys if one.record.site == site)
+    return (deploy for deploy in deploys if deploy.record.site == site)
 
 
 def last_ready(deploys: Sequence[Recorded], tag: str) -> Recorded | None:
@@ -46,12 +46,12 @@ def last_ready(deploys: Sequence[Recorded], tag: str) -> Recorded | None:
     `deploys` are the site's own, newest first; those after the deploy of `tag` don't count, nor does a tag whose last deploy was taken
     back or failed.
     """
-    taken_back = {one.record.rollback_of for one in deploys if one.record.rollback_of}
-    start = next((number for number, one in enumerate(deploys) if one.record.tag == tag), -1) + 1
+    taken_back = {deploy.record.rollback_of for deploy in deploys if deploy.record.rollback_of}
+    start = next((number for number, deploy in enumerate(deploys) if deploy.record.tag == tag), -1) + 1
     bad = {tag}
-    for one in deploys[start:]:
-        if one.record.commit in taken_back or (one.ending and one.ending.outcome == Outcome.FAILED):
-            bad.add(one.record.tag)
-        if one.is_ready and one.record.tag not in bad:
-            return one
+    for deploy in deploys[start:]:
+        if deploy.record.commit in taken_back or (deploy.ending and deploy.ending.outcome == Outcome.FAILED):
+            bad.add(deploy.record.tag)
+        if deploy.is_ready and deploy.record.tag not in bad:
+            return deploy
     return None

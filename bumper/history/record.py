@@ -1,8 +1,8 @@
 """What the commits on a branch say of the deploys they made.
 
-Law: a record is read only where site, image and a valid tag stand in one paragraph, so that no sentence passes for one; whoever
-quotes, wraps or adds to a message loses at most what he touched. A site has one record in a commit: of several (a squash) it is the
-last, from where the first one came. Texts are as they were written: whoever prints them makes them safe to print.
+Law: a record is read only where site, image and a valid tag stand in one paragraph, so that no sentence passes for a record; a
+message that was quoted, wrapped or added to loses at most the lines touched. A site has one record in a commit: of several (a
+squash) it is the last, with the previous tag of the first. Texts are as they were written: the code that prints them makes them safe.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,24 +23,26 @@ def records(commit: str, author: str, at: datetime, message: str) -> tuple[Recor
     """The deploys that the commit's message records, one for each site; empty for a commit that is none."""
     if _SITE not in message.lower():
         return ()
-    found: dict[str, Record] = {}
+    by_site: dict[str, Record] = {}
     for paragraph in paragraphs(message):
         if _SITE not in paragraph.lower():
             continue
         for record in _recorded(trailers(paragraph), commit, author, at):
-            first = found.get(record.site)
-            found[record.site] = replace(record, previous=first.previous) if first else record
-    return tuple(found.values())
+            first = by_site.get(record.site)
+            by_site[record.site] = replace(record, previous=first.previous) if first else record
+    return tuple(by_site.values())
 
 
 def recorded(message: str, site: str) -> ImageReference | None:
     """The image that a commit put on the site, with its digest where one was recorded; None where the message says nothing of it."""
-    found = (one for one in records("", "", datetime.min, message) if one.site == site)
-    return next((ImageReference(one.image, one.tag, one.digest) for one in found), None)
+    site_records = (record for record in records("", "", datetime.min, message) if record.site == site)
+    return next((ImageReference(record.image, record.tag, record.digest) for record in site_records), None)
 
 
-def _recorded(found: Sequence[tuple[str, str]], commit: str, author: str, at: datetime) -> Iterator[Record]:
-    whole = dict(found)
+def _recorded(
+    trailer_pairs: Sequence[tuple[str, str]], commit: str, author: str, at: datetime
+) -> Iterator[Record]:
+    whole = dict(trailer_pairs)
     origin = Origin(
         whole.get("source-repository", ""),
         whole.get("source-commit", ""),
@@ -49,7 +51,7 @@ def _recorded(found: Sequence[tuple[str, str]], commit: str, author: str, at: da
     )
     guards = whole.get("bump-forced", "")
     forced = tuple(part.strip() for part in guards.split(",") if part.strip()) if guards else ()
-    for fields in _blocks(found):
+    for fields in _blocks(trailer_pairs):
         image, previous = fields.get("bump-image", ""), fields.get("bump-from", "")
         tag, digest = fields.get("bump-to", ""), fields.get("bump-digest", "")
         if image and " " not in image and is_tag(tag):
@@ -69,10 +71,10 @@ def _recorded(found: Sequence[tuple[str, str]], commit: str, author: str, at: da
             )
 
 
-def _blocks(found: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
+def _blocks(trailer_pairs: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
     """The fields of each site: a block begins with its name."""
     block: dict[str, str] = {}
-    for key, value in found:
+    for key, value in trailer_pairs:
         if key == _SITE:
             if block:
                 yield block

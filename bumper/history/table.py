@@ -62,20 +62,22 @@ def lines(page: Page, now: datetime, *, width: int | None = None, zone: tzinfo |
         what = f"no deploy of {page.site}" if page.site else "no deploy"
         return [(Span(f"{what} is recorded on {page.branch}"),), *_notices(page)]
     columns = _fitted(_columns(page, now, zone), width)
-    found: list[Line] = [
-        (Span(_GAP.join(_padded(one.title, one.width) for one in columns).rstrip(), "quiet"),)
+    table_lines: list[Line] = [
+        (Span(_GAP.join(_padded(column.title, column.width) for column in columns).rstrip(), "quiet"),)
     ]
     for row, deploy in zip(_rows(columns), page.deploys, strict=True):
-        found.append((row[0], row[1]._replace(style=_style(deploy)), row[2]))
-        found += [(Span(f"    {label}: ", "quiet"), Span(_safe(text))) for label, text in _about(deploy)]
+        table_lines.append((row[0], row[1]._replace(style=_style(deploy)), row[2]))
+        table_lines += [
+            (Span(f"    {label}: ", "quiet"), Span(_safe(text))) for label, text in _about(deploy)
+        ]
     if page.has_more:
-        found.append((Span(f"the newest {len(page.deploys)}; --limit 0 shows all", "quiet"),))
-    return found + _notices(page)
+        table_lines.append((Span(f"the newest {len(page.deploys)}; --limit 0 shows all", "quiet"),))
+    return table_lines + _notices(page)
 
 
 def as_json(page: Page) -> str:
     """The one object that `--output json` prints, each deploy on a line of its own."""
-    rows = ",\n    ".join(json.dumps(_data(one)) for one in page.deploys)
+    rows = ",\n    ".join(json.dumps(_data(deploy)) for deploy in page.deploys)
     fields = {
         "branch": json.dumps(page.branch),
         "site": json.dumps(page.site or None),
@@ -88,10 +90,10 @@ def as_json(page: Page) -> str:
 
 
 def as_csv(page: Page) -> str:
-    """One line for each deploy below a line of names: those of JSON, less the list of all outcomes."""
+    """One line for each deploy below a line with the names that JSON has, less the list of all outcomes."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\r\n")
-    rows = [{**_data(one), "forced": ", ".join(one.record.forced)} for one in page.deploys]
+    rows = [{**_data(deploy), "forced": ", ".join(deploy.record.forced)} for deploy in page.deploys]
     writer.writerow(_CSV)
     for row in rows:
         writer.writerow([_cell(row[name]) for name in _CSV])
@@ -147,7 +149,7 @@ def _data(deploy: Recorded) -> dict[str, Any]:
         "outcomeReason": ending.reason if ending else None,
         "seconds": ending.seconds if ending else None,
         "outcomeAt": _iso(ending.at) if ending else None,
-        "outcomes": [_ending_data(one) for one in deploy.endings],
+        "outcomes": [_ending_data(ending) for ending in deploy.endings],
     }
 
 
@@ -164,17 +166,17 @@ def _ending_data(ending: Ending) -> dict[str, Any]:
 
 def _columns(page: Page, now: datetime, zone: tzinfo | None) -> list[_Column]:
     today = now.astimezone(zone)
-    records, endings = [one.record for one in page.deploys], [one.ending for one in page.deploys]
+    records, endings = [deploy.record for deploy in page.deploys], [deploy.ending for deploy in page.deploys]
     return [
-        _Column("WHEN", [_short(one.at.astimezone(zone), today) for one in records]),
-        *([] if page.site else [_Column("SITE", [_safe(one.site) for one in records], 13)]),
-        _Column("FROM", [_tag(one.previous) or "-" for one in records], 7),
-        _Column("TO", [one.tag for one in records], 7),
-        _Column("WHO", [_safe(one.who) or "-" for one in records], 6),
+        _Column("WHEN", [_short(record.at.astimezone(zone), today) for record in records]),
+        *([] if page.site else [_Column("SITE", [_safe(record.site) for record in records], 13)]),
+        _Column("FROM", [_tag(record.previous) or "-" for record in records], 7),
+        _Column("TO", [record.tag for record in records], 7),
+        _Column("WHO", [_safe(record.who) or "-" for record in records], 6),
         _Column("OUTCOME", *_outcomes(endings)),
-        _Column("TOOK", [_took(one.seconds) if one else "-" for one in endings]),
-        _Column("COMMIT", [one.commit[:SHORT_SHA] for one in records]),
-        _Column("SOURCE", [_tag(one.origin.source_commit)[:SHORT_SHA] or "-" for one in records]),
+        _Column("TOOK", [_took(ending.seconds) if ending else "-" for ending in endings]),
+        _Column("COMMIT", [record.commit[:SHORT_SHA] for record in records]),
+        _Column("SOURCE", [_tag(record.origin.source_commit)[:SHORT_SHA] or "-" for record in records]),
     ]
 
 
@@ -182,25 +184,25 @@ def _fitted(columns: list[_Column], width: int | None) -> list[_Column]:
     """The same columns in at most `width` characters, as long as there is something to give up."""
 
     def excess() -> int:
-        return sum(one.width for one in columns) + len(_GAP) * (len(columns) - 1) - (width or 0)
+        return sum(column.width for column in columns) + len(_GAP) * (len(columns) - 1) - (width or 0)
 
     if width is None:
         return columns
     for title in ("-SOURCE", "OUTCOME", "WHO", "SITE", "FROM", "TO", "-COMMIT", "-TOOK", "-WHO", "-FROM"):
         if excess() <= 0:
             break
-        one = next((one for one in columns if one.title == title.removeprefix("-")), None)
-        if one and title.startswith("-"):
-            columns = [other for other in columns if other is not one]
-        elif one:
-            one.cut(excess())
+        column = next((column for column in columns if column.title == title.removeprefix("-")), None)
+        if column and title.startswith("-"):
+            columns = [other for other in columns if other is not column]
+        elif column:
+            column.cut(excess())
     return columns
 
 
 def _rows(columns: Sequence[_Column]) -> Iterator[tuple[Span, Span, Span]]:
     """What stands before the outcome, the outcome, and what stands after it."""
-    at = [one.title for one in columns].index("OUTCOME")
-    padded = [[_padded(text, one.width) for text in one.cells] for one in columns]
+    at = [column.title for column in columns].index("OUTCOME")
+    padded = [[_padded(text, column.width) for text in column.cells] for column in columns]
     for cells in zip(*padded, strict=True):
         before, after = _GAP.join(cells[:at]), _GAP.join(cells[at + 1 :])
         yield Span(f"{before}{_GAP}"), Span(cells[at]), Span(f"{_GAP}{after}".rstrip())
@@ -216,10 +218,12 @@ def _padded(text: str, width: int) -> str:
 
 def _outcomes(endings: Sequence[Ending | None]) -> tuple[list[str], int, list[str]]:
     """The cells with the reason of what did not go well, the least width, and the cells without reasons."""
-    short = [_safe(one.outcome) if one else "-" for one in endings]
+    short = [_safe(ending.outcome) if ending else "-" for ending in endings]
     whole = [
-        f"{text}: {_safe(one.reason)}" if one and one.reason and _STYLES.get(text) != "good" else text
-        for text, one in zip(short, endings, strict=True)
+        f"{text}: {_safe(ending.reason)}"
+        if ending and ending.reason and _STYLES.get(text) != "good"
+        else text
+        for text, ending in zip(short, endings, strict=True)
     ]
     return whole, 9, short
 
@@ -243,21 +247,22 @@ def _tag(text: str) -> str:
 
 def _about(deploy: Recorded) -> list[tuple[str, str]]:
     record = deploy.record
-    found = []
+    notes = []
     if record.rollback_of:
-        found.append(("rollback of", record.rollback_of[:SHORT_SHA]))
+        notes.append(("rollback of", record.rollback_of[:SHORT_SHA]))
     if record.forced:
-        found.append(("forced", ", ".join(record.forced)))
+        notes.append(("forced", ", ".join(record.forced)))
     if record.reason:
-        found.append(("reason", record.reason))
-    contexts = dict.fromkeys(one.context for one in deploy.endings)
+        notes.append(("reason", record.reason))
+    contexts = dict.fromkeys(ending.context for ending in deploy.endings)
     if len(contexts) > 1:
-        ended = {one.context: one for one in deploy.endings}
+        ended = {ending.context: ending for ending in deploy.endings}
         texts = (
-            f"{context or 'default'} {one.outcome} {_took(one.seconds)}" for context, one in ended.items()
+            f"{context or 'default'} {ending.outcome} {_took(ending.seconds)}"
+            for context, ending in ended.items()
         )
-        found.append(("clusters", ", ".join(texts)))
-    return found
+        notes.append(("clusters", ", ".join(texts)))
+    return notes
 
 
 def _notices(page: Page) -> list[Line]:

@@ -19,7 +19,7 @@ _INDENTED = "    "
 def paragraphs(message: str) -> Iterator[str]:
     """What may hold trailers, the oldest commit's first: every paragraph but the title.
 
-    Git itself looks at the last one only. A squashed commit has those of all the commits that went into it, one below the other.
+    Git itself looks at the last one only. A squashed commit has the paragraphs of all the commits that went into it, in turn.
     """
     head, squashed, tail = message.partition(_SQUASHED)
     if squashed and (not head or head.endswith("\n")):
@@ -47,5 +47,5 @@ def _unfolded(paragraph: str) -> str:
 
 def one_line(value: str) -> str:
     """`value` as a trailer can hold it: a line break would start a trailer of its own, and git refuses a NUL."""
-    words = ("".join(char for char in word if char.isprintable()) for word in value.split())
-    return " ".join(word for word in words if word)
+    cleaned = ("".join(char for char in word if char.isprintable()) for word in value.split())
+    return " ".join(word for word in cleaned if word)

@@ -6,17 +6,31 @@ Law: only the bytes of the value change. `fields` locates, `plan` spells the new
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bumper.errors import FieldUnsafe
 from bumper.image import ImageReference
-from bumper.manifest.candidates import Candidate, FieldKind, candidates
+from bumper.manifest.blocks import Block
+from bumper.manifest.candidates import Candidate, FieldKind, Place, candidates
 from bumper.manifest.patch import diff
 from bumper.manifest.splice import Edit, apply, equal_start
 from bumper.manifest.yamltext import Hit, Scalar, Source, Span, compose
 from bumper.objects import ObjectKey
 
-__all__ = ["Edit", "Field", "FieldKind", "Span", "apply", "diff", "fields", "plan", "select"]
+__all__ = [
+    "Edit",
+    "Field",
+    "FieldKind",
+    "Span",
+    "Written",
+    "apply",
+    "diff",
+    "field_of",
+    "fields",
+    "fields_inside",
+    "plan",
+    "select",
+]
 
 # Of each scalar, by its ordinal: the repositories whose fields read it, and _HELD where one of them holds it itself.
 _Readers = Mapping[int, set[str]]
@@ -62,24 +76,65 @@ class Field:
 def fields(content: bytes, path: str) -> tuple[Field, ...]:
     """Every image field of the file, in order; NotYaml where it cannot be read."""
     source = compose(content, path)
-    found = list(candidates(source))
+    ordered_candidates = list(candidates(source))
     readers: dict[int, set[str]] = {}
-    for candidate in found:
+    for candidate in ordered_candidates:
         for hit in candidate.hits:
             reads = readers.setdefault(hit.scalar.ordinal, set())
             reads.add(candidate.image.repository)
             if not (candidate.place.through or hit.through):
                 reads.add(_HELD)
-    return tuple(_field(source, candidate, readers) for candidate in found)
+    return tuple(_field(source, candidate, readers) for candidate in ordered_candidates)
 
 
-def select(found: Sequence[Field], repository: str) -> tuple[Field, ...]:
+def fields_inside(block: Block, path: str) -> tuple[Field, ...]:
+    """Every image field of a YAML text that stands in a literal block of the file at `path`."""
+    return tuple(_outward(field, block) for field in fields(block.content, path))
+
+
+def field_of(
+    content: bytes,
+    path: str,
+    ordinal: int,
+    kind: FieldKind,
+    image: ImageReference,
+    container: str = "",
+    block: Block | None = None,
+) -> Field:
+    """The field that a scalar is which names an image, or its tag, outside of every place that `fields` knows.
+
+    Such are the values of a JSON patch, or a tag that a patch sets without its repository: only who builds the object knows what they
+    are. `ordinal` is that of the scalar.
+    """
+    source = compose(content, path)
+    scalar = next(scalar for scalar in source.scalars if scalar.ordinal == ordinal)
+    place = Place(source.documents[0], None, 0, ObjectKey("", "", ""))
+    candidate = Candidate(
+        place,
+        kind,
+        Hit(scalar, scalar.start),
+        image,
+        image.repository,
+        container,
+        unsafe="it has an anchor, and an alias may read it too" if source.shape[ordinal][1] else "",
+    )
+    field = _field(source, candidate, {ordinal: {_HELD}})
+    return _outward(field, block) if block else field
+
+
+def _outward(field: Field, block: Block) -> Field:
+    written = replace(field.written, span=block.outward(field.span))
+    digest = replace(field.digest, span=block.outward(field.digest.span)) if field.digest else None
+    return replace(field, written=written, digest=digest)
+
+
+def select(file_fields: Sequence[Field], repository: str) -> tuple[Field, ...]:
     """The fields of that repository, compared as written: `nginx` is not `docker.io/library/nginx`, as it is not for kustomize.
 
     A repository that only reaches the cluster under that name (`newName`, `registry`) counts where none is written so.
     """
-    written = tuple(field for field in found if field.image.repository == repository)
-    return written or tuple(field for field in found if field.rendered == repository)
+    written = tuple(field for field in file_fields if field.image.repository == repository)
+    return written or tuple(field for field in file_fields if field.rendered == repository)
 
 
 def plan(content: bytes, field: Field, tag: str, digest: str = "", *, pin: bool = False) -> tuple[Edit, ...]:

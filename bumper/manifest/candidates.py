@@ -187,13 +187,13 @@ def _helm_values(place: Place, mapping: Mapping) -> Iterator[Candidate]:
         yield from _tag_alone(place, mapping, FieldKind.HELM_TAG, repository or image, rendered)
     else:
         apart = next((key for key in _TAGS_APART if _text(mapping, key)), "")
-        for found in _image_text(place, mapping):
+        for candidate in _image_text(place, mapping):
             # The chart joins the two: a tag appended to the image would make it name:new:old.
-            is_split = apart and not (found.image.tag or found.image.digest)
+            is_split = apart and not (candidate.image.tag or candidate.image.digest)
             yield (
-                found._replace(unsafe=f"its tag stands in {apart}, expected it in the image")
+                candidate._replace(unsafe=f"its tag stands in {apart}, expected it in the image")
                 if is_split
-                else found
+                else candidate
             )
 
 

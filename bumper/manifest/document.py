@@ -4,7 +4,7 @@ Law: a scalar keeps the text that is written (`true`, `10m0s`, `0123`), since wh
 reads as empty text. A merge key (`<<`) brings what is not there; of a repeated key the last one counts, as in every loader.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -22,7 +22,7 @@ from bumper.manifest.yamltext import (
 )
 from bumper.objects import Object, ObjectKey
 
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+Leaf = Callable[[Scalar], str]
 _TRUE = frozenset({"true", "yes", "on", "y"})  # YAML 1.1, which Kubernetes' own reader follows
 
 
@@ -51,6 +51,10 @@ class Document:
         """The API group, without the version; empty for the core group."""
         group, slash, _ = text(self.value.get("apiVersion")).rpartition("/")
         return group if slash else ""
+
+    def read(self, leaf: Leaf) -> Any:
+        """The value once more, with `leaf` of each scalar in the place of its text."""
+        return plain(self._node, leaf)
 
     def repeated_keys(self) -> Iterator[tuple[int, str]]:
         """Line and name of each key that its mapping has already, which kustomize refuses; what a merge key brings is none."""
@@ -108,9 +112,9 @@ def is_true(value: Any) -> bool:
     return text(value).lower() in _TRUE
 
 
-def plain(node: Node) -> Any:
-    """Text, mappings and lists of a node; each alias stands for the very value of its anchor."""
-    return _plain(node, {})
+def plain(node: Node, leaf: Leaf = lambda scalar: scalar.shown) -> Any:
+    """Text, mappings and lists of a node; each alias stands for the very value of its anchor. `leaf` makes the text of a scalar."""
+    return _plain(node, {}, leaf)
 
 
 def _objects(root: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
@@ -130,33 +134,33 @@ def _objects(root: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
 
 def _below(node: Scalar | Sequence | Mapping, step: str | int) -> Node | None:
     if isinstance(node, Mapping):
-        found = [value for key, value in node.pairs if name_of(key) == step]
-        return found[-1] if found else None
+        nodes = [value for key, value in node.pairs if name_of(key) == step]
+        return nodes[-1] if nodes else None
     if isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
         return node.items[step]
     return None
 
 
-def _plain(node: Node, known: dict[int, Any]) -> Any:
-    """`known` holds what is read already, so that aliases stay linear and one inside its own anchor ends."""
+def _plain(node: Node, known: dict[int, Any], leaf: Leaf) -> Any:
+    """`known` holds what is read already, so that aliases stay linear and an alias inside its own anchor ends."""
     if isinstance(node, Alias):
         return known.get(id(node.target), "")
     if isinstance(node, Scalar):
-        value: Any = "" if not node.style and node.value in _NULL else node.value
+        value: Any = leaf(node)
         known[id(node)] = value
         return value
     if isinstance(node, Sequence):
-        listed = [_plain(item, known) for item in node.items]
+        listed = [_plain(item, known, leaf) for item in node.items]
         known[id(node)] = listed
         return listed
     own: dict[str, Any] = {}
     merged: dict[str, Any] = {}
     for key, below in node.pairs:
-        value = _plain(below, known)
+        value = _plain(below, known, leaf)
         if name_of(key) != "<<":
             own[name_of(key)] = value
             continue
-        for one in value if isinstance(value, list) else [value]:
-            merged = mapping(one) | merged
+        for merge_source in value if isinstance(value, list) else [value]:
+            merged = mapping(merge_source) | merged
     known[id(node)] = merged | own
     return known[id(node)]

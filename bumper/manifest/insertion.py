@@ -56,7 +56,7 @@ def set_entry(content: bytes, path: str, route: Route, key: str, value: str) -> 
 def remove(content: bytes, path: str, route: Route) -> bytes:
     """The bytes without what the route leads to: the entry of a mapping or of a list; FieldMissing where there is none.
 
-    A list or mapping that it leaves empty goes with its key; only one in brackets inside of a block stays, as `[]` or `{}`.
+    A list or mapping that it leaves empty goes with its key; only a collection in brackets inside of a block stays, as `[]` or `{}`.
     """
     layout = Layout(compose(content, path))
     way, missing = layout.reach(route)
@@ -71,7 +71,7 @@ def remove(content: bytes, path: str, route: Route) -> bytes:
     assert isinstance(above, Collection)
     if layout.is_block(above) and len(layout.entries(above)) == 1:
         raise layout.refuse(entry.start, "this is the only entry of what holds it, which would be left empty")
-    at = next(at for at, one in enumerate(above.items) if one is entry)
+    at = next(at for at, node in enumerate(above.items) if node is entry)
     first = above.items[at - 1] if isinstance(above, Mapping) else entry
     number = at // 2 if isinstance(above, Mapping) else at
     splices = list((_taken_lines if layout.is_block(above) else _taken_text)(layout, above, number))
@@ -97,7 +97,7 @@ def _grown(layout: Layout, way: list[Node], value: _Added) -> bytes:
 
 
 def _grown_below(layout: Layout, way: list[Node], missing: Route, route: Route, value: _Added) -> bytes:
-    """With `value` under keys that are absent, or under one that holds nothing yet."""
+    """With `value` under keys that are absent, or under a key that holds nothing yet."""
     nested: Value = value
     for step in reversed(missing):
         if not isinstance(step, str):
@@ -149,7 +149,7 @@ def _added_lines(layout: Layout, here: Collection, lines: list[str]) -> _Splice:
 
 
 def _lines_after(layout: Layout, at: int, column: int, lines: list[str]) -> _Splice:
-    """New lines behind the one that ends at `at`: by its end, so that a file without a last line break stays one."""
+    """New lines behind the line that ends at `at`: by its end, so that a file without a last line break stays one."""
     line_break, indent = layout.line_break(at), " " * column
     return at, at, "".join(f"{line_break}{indent}{line}" for line in lines)
 
@@ -175,7 +175,7 @@ def _added_text(layout: Layout, here: Collection, written: str) -> list[_Splice]
 
 
 def _goes_with_its_last(layout: Layout, above: Node, here: Node) -> bool:
-    """Whether a list or mapping with one entry is taken away as a whole when that entry is."""
+    """Whether a list or mapping with one entry is taken away as a whole when its entry is."""
     assert isinstance(here, Collection)
     is_last = len(here.items) == (2 if isinstance(here, Mapping) else 1)
     return is_last and isinstance(above, Mapping) and (layout.is_block(here) or layout.is_flow(above))

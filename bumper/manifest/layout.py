@@ -104,18 +104,18 @@ class Layout:
         """The entries of a list or mapping, in order."""
         if isinstance(node, Mapping):
             return [Entry(key.start, max(self.end(key), self.end(value)), value) for key, value in node.pairs]
-        found: list[Entry] = []
+        entries: list[Entry] = []
         at = self.opening(node)
         for item in node.items:
             if self.is_flow(node):
-                found.append(Entry(item.start, self.end(item), item))
+                entries.append(Entry(item.start, self.end(item), item))
                 continue
             dash = self.after_gap(at)
             if self.text[dash : dash + 1] != "-":
                 raise self.refuse(item.start, "no dash found before this entry, expected one")
             at = max(dash + 1, self.end(item))
-            found.append(Entry(dash, at, item))
-        return found
+            entries.append(Entry(dash, at, item))
+        return entries
 
     def after_gap(self, at: int) -> int:
         """The first character from there that is neither white space nor comment."""
@@ -128,8 +128,8 @@ class Layout:
 
     def line_end(self, at: int) -> int:
         """Where the line ends, without its break."""
-        found = _BREAK.search(self.text, at)
-        return found.start() if found else len(self.text)
+        break_match = _BREAK.search(self.text, at)
+        return break_match.start() if break_match else len(self.text)
 
     def break_before(self, at: int) -> int | None:
         """Where the break before the line begins; None in the first line."""
@@ -140,8 +140,8 @@ class Layout:
 
     def line_break(self, at: int) -> str:
         """The break that ends the line, or, in the last line, the first of the file."""
-        found = _BREAK.match(self.text, self.line_end(at)) or _BREAK.search(self.text)
-        return found[0] if found else "\n"
+        break_match = _BREAK.match(self.text, self.line_end(at)) or _BREAK.search(self.text)
+        return break_match[0] if break_match else "\n"
 
     def column(self, at: int) -> int:
         """How many characters stand before it in its line."""
@@ -158,8 +158,8 @@ class Layout:
     def with_comments(self, at: int, column: int) -> int:
         """The end of the line, or of the comment lines right below it that are indented deeper than `column`."""
         at = self.line_end(at)
-        while (found := _COMMENT_LINE.match(self.text, at)) and len(found[1]) > column:
-            at = found.end()
+        while (comment := _COMMENT_LINE.match(self.text, at)) and len(comment[1]) > column:
+            at = comment.end()
         return at
 
     def hand(self, way: list[Node]) -> Hand:
@@ -168,7 +168,8 @@ class Layout:
         # In brackets, as in JSON, all is written in the same hand; in a block the neighbours decide.
         asked = [here, *reversed(above)] if self.is_flow(here) else [here]
         keys, values = (
-            [styles for styles in found if styles] for found in zip(*map(_styles, asked), strict=True)
+            [styles for styles in style_sets if styles]
+            for style_sets in zip(*map(_styles, asked), strict=True)
         )
         if self.is_flow(here):
             values = [*values, *keys]
@@ -184,16 +185,16 @@ class Layout:
         if isinstance(node, Sequence) and isinstance(step, int):
             return node.items[step] if step < len(node.items) else None
         if isinstance(node, Mapping) and isinstance(step, str):
-            found = [value for key, value in node.pairs if name_of(key) == step]
-            if len(found) > 1:
+            values = [value for key, value in node.pairs if name_of(key) == step]
+            if len(values) > 1:
                 raise self.refuse(
-                    found[-1].start, f"the key {step} stands twice in the same mapping, expected once"
+                    values[-1].start, f"the key {step} stands twice in the same mapping, expected once"
                 )
-            if not found and any(name_of(key) == "<<" for key, _ in node.pairs):
+            if not values and any(name_of(key) == "<<" for key, _ in node.pairs):
                 raise self.refuse(
                     node.start, f"{step} may come by a merge key (<<) here, expected the key itself"
                 )
-            return found[0] if found else None
+            return values[0] if values else None
         if self.is_absent(node):
             return None
         wanted = "a mapping" if isinstance(step, str) else "a list"

@@ -30,7 +30,7 @@ class Change(NamedTuple):
 def diff(path: str, before: bytes | None, after: bytes | None) -> str:
     """The unified diff without an index line; None stands for a file that is not there. Empty where nothing changed.
 
-    A binary file, and one that is not UTF-8 in the lines shown, can be read in it and not be applied from it.
+    A binary file, and a file that is not UTF-8 in the lines shown, can be read in it and not be applied from it.
     """
     if before == after:
         return ""
@@ -89,9 +89,9 @@ def _changes(old: Sequence[str], new: Sequence[str], at: int, new_at: int) -> It
         return
     anchors = _anchors(old, new) or _few_anchors(old, new)
     done, new_done = 0, 0
-    for one, other in [*anchors, (len(old), len(new))] if anchors else ():
-        yield from _changes(old[done:one], new[new_done:other], at + done, new_at + new_done)
-        done, new_done = one, other
+    for old_end, new_end in [*anchors, (len(old), len(new))] if anchors else ():
+        yield from _changes(old[done:old_end], new[new_done:new_end], at + done, new_at + new_done)
+        done, new_done = old_end, new_end
     if not anchors:
         yield Change(at, at + len(old), new_at, new_at + len(new))
 
@@ -99,7 +99,7 @@ def _changes(old: Sequence[str], new: Sequence[str], at: int, new_at: int) -> It
 def _equal(old: Sequence[str], new: Sequence[str]) -> int:
     """How many lines at the start are the same."""
     pairs = enumerate(zip(old, new, strict=False))
-    return next((at for at, (one, other) in pairs if one != other), min(len(old), len(new)))
+    return next((at for at, (old_line, new_line) in pairs if old_line != new_line), min(len(old), len(new)))
 
 
 def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
@@ -115,18 +115,22 @@ def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
         before.append(last[length - 1] if length else -1)
         ends[length : length + 1] = [place]
         last[length : length + 1] = [number]
-    found = []
+    anchors = []
     number = last[-1] if last else -1
     while number >= 0:
-        found.append(pairs[number])
+        anchors.append(pairs[number])
         number = before[number]
-    return found[::-1]
+    return anchors[::-1]
 
 
 def _few_anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
     """The places of equal lines where none occurs once: line by line where their number is the same, else as difflib finds them."""
     if len(old) == len(new):
-        return [(at, at) for at, (one, other) in enumerate(zip(old, new, strict=True)) if one == other]
+        return [
+            (at, at)
+            for at, (old_line, new_line) in enumerate(zip(old, new, strict=True))
+            if old_line == new_line
+        ]
     if len(old) * len(new) > _MOST_COMPARED:
         return []
     blocks = SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
@@ -151,7 +155,7 @@ def _quoted(name: str) -> str:
     """A name as git writes it (core.quotePath): in quotes, with C escapes, where it holds more than plain ASCII."""
     if all(" " <= character <= "~" and character not in _ESCAPES for character in name):
         return name
-    return '"' + "".join(_ESCAPES.get(one) or _octal(one) for one in name) + '"'
+    return '"' + "".join(_ESCAPES.get(character) or _octal(character) for character in name) + '"'
 
 
 def _octal(character: str) -> str:

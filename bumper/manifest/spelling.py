@@ -86,12 +86,12 @@ def entry_events(
     value: Sequence[Value] | Mapping[str, Value], hand: Hand, *, is_flow: bool
 ) -> Iterator[Shape]:
     """What a reader finds inside of a list or mapping."""
-    for one in value:
-        if isinstance(value, Mapping) and isinstance(one, str):
-            yield _scalar_event(one, hand.key_quote, is_flow=is_flow)
-            yield from events(value[one], hand, is_flow=is_flow)
+    for entry in value:
+        if isinstance(value, Mapping) and isinstance(entry, str):
+            yield _scalar_event(entry, hand.key_quote, is_flow=is_flow)
+            yield from events(value[entry], hand, is_flow=is_flow)
         else:
-            yield from events(one, hand, is_flow=is_flow)
+            yield from events(entry, hand, is_flow=is_flow)
 
 
 def reads_plain(text: str, *, is_flow: bool) -> bool:
@@ -131,7 +131,7 @@ def _scalar_event(text: str, quote: str, *, is_flow: bool) -> Shape:
 
 
 def _escaped(character: str) -> str:
-    # Half of a surrogate pair has no escape either: it is left for whoever encodes the text to refuse.
+    # Half of a surrogate pair has no escape either: encoding the text refuses it later.
     if character in _NAMED_ESCAPES or character.isprintable() or "\ud800" <= character <= "\udfff":
         return _NAMED_ESCAPES.get(character, character)
     return f"\\u{ord(character):04x}" if ord(character) <= 0xFFFF else f"\\U{ord(character):08x}"

@@ -2,23 +2,25 @@
 
 Law: after `apply`, every byte outside of the edits is the old one, and a reader finds exactly the edited scalars changed: each by
 exactly the edited text, each still a text, with nothing else different (values, styles, tags, anchors, aliases, structure, documents).
-Anything else is refused with `FieldUnsafe`.
+Anything else is refused with `FieldUnsafe`. The same holds inside a YAML text that stands in a literal block.
 """
 
 from bisect import bisect_right
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from bumper.errors import FieldUnsafe, NotYaml
+from bumper.manifest.blocks import block
 from bumper.manifest.yamltext import Scalar, Source, compose
 
 _BY_HAND = "change this field by hand"
 
 
-def equal_start(one: str, other: str) -> int:
+def equal_start(old: str, new: str) -> int:
     """How many characters at the start are the same."""
     return next(
-        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+        (at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
     )
 
 
@@ -37,6 +39,13 @@ class Edit:
 def apply(content: bytes, edits: Collection[Edit]) -> bytes:
     """The bytes after the edits, proved; FieldUnsafe where an edit does not fit these bytes or changes more than its value."""
     ordered = sorted(set(edits), key=lambda edit: (edit.start, edit.end))
+    edited = _spliced(content, ordered)
+    if ordered:
+        _prove(content, edited, ordered)
+    return edited
+
+
+def _spliced(content: bytes, ordered: list[Edit]) -> bytes:
     pieces, end = [], 0
     for edit in ordered:
         if edit.start < end or content[edit.start : edit.end] != edit.old:
@@ -46,10 +55,7 @@ def apply(content: bytes, edits: Collection[Edit]) -> bytes:
             )
         pieces += [content[end : edit.start], edit.new]
         end = edit.end
-    edited = b"".join([*pieces, content[end:]])
-    if ordered:
-        _prove(content, edited, ordered)
-    return edited
+    return b"".join([*pieces, content[end:]])
 
 
 def _prove(content: bytes, edited: bytes, ordered: list[Edit]) -> None:
@@ -64,19 +70,51 @@ def _prove(content: bytes, edited: bytes, ordered: list[Edit]) -> None:
         ) from None
     shift = 0
     expected = set()
-    for edit in ordered:
-        index = bisect_right(before.scalars, edit.start, key=lambda scalar: before.byte(scalar.start)) - 1
+    for index, several in groupby(ordered, lambda edit: _index(before, edit)):
+        edits = list(several)
         scalars = (before.scalars[index], after.scalars[index]) if 0 <= index < len(after.scalars) else None
-        if not scalars or not _is_only_this(edit, shift, before, after, *scalars):
+        if not scalars or not (
+            (len(edits) == 1 and _is_only_this(edits[0], shift, before, after, *scalars))
+            or _is_inside(edits, shift, before, after, *scalars)
+        ):
             raise FieldUnsafe(
-                f"{path}:{edit.line}: the new value would not be read as it is written", hint=_BY_HAND
+                f"{path}:{edits[0].line}: the new value would not be read as it is written", hint=_BY_HAND
             )
         expected.add(scalars[0].ordinal)
-        shift += len(edit.new) - len(edit.old)
+        shift += sum(len(edit.new) - len(edit.old) for edit in edits)
     # The last event ends the stream, so that files of different lengths differ somewhere in the shorter one.
     shapes = enumerate(zip(before.shape, after.shape, strict=False))
-    if {at for at, (one, other) in shapes if one != other} != expected:
+    if {at for at, (old_event, new_event) in shapes if old_event != new_event} != expected:
         raise FieldUnsafe(f"{path}:{line}: the edit would change something else too", hint=_BY_HAND)
+
+
+def _index(source: Source, edit: Edit) -> int:
+    """Which scalar of the file an edit begins in."""
+    return bisect_right(source.scalars, edit.start, key=lambda scalar: source.byte(scalar.start)) - 1
+
+
+def _is_inside(
+    edits: list[Edit], shift: int, before: Source, after: Source, old: Scalar, new: Scalar
+) -> bool:
+    """Whether the edits change values of a YAML text inside a literal block, proved there as in a file of its own."""
+    was, now = block(before, old), block(after, new)
+    if not was or not now or after.byte(new.start) != before.byte(old.start) + shift:
+        return False
+    inner = []
+    for edit in edits:
+        start, end = was.inward(edit.start), was.inward(edit.end)
+        if start is None or end is None:
+            return False
+        inner.append(replace(edit, start=start, end=end))
+    return _spliced(was.content, inner) == now.content and _proves(was.content, now.content, inner)
+
+
+def _proves(content: bytes, edited: bytes, ordered: list[Edit]) -> bool:
+    try:
+        _prove(content, edited, ordered)
+    except (FieldUnsafe, NotYaml):
+        return False
+    return True
 
 
 def _is_only_this(edit: Edit, shift: int, before: Source, after: Source, old: Scalar, new: Scalar) -> bool:

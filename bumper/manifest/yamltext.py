@@ -13,7 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from bumper.errors import NotYaml
@@ -59,6 +59,16 @@ class Scalar(NamedTuple):
         return "" if is_null else self.value.rstrip("\n")
 
     @property
+    def is_null(self) -> bool:
+        """Whether it stands plain for nothing at all."""
+        return not self.style and self.value in _NULL
+
+    @property
+    def shown(self) -> str:
+        """The value as it is written; empty for a null."""
+        return "" if self.is_null else self.value
+
+    @property
     def takes_text(self) -> bool:
         """Whether its explicit tag, if any, allows a text."""
         return not self.tag or self.tag in _STR_TAGS
@@ -93,11 +103,14 @@ class Mapping(_Collection):
 
     @property
     def pairs(self) -> "Iterator[tuple[Node, Node]]":
+        """Each key with its value, in order."""
         return zip(self.items[::2], self.items[1::2], strict=True)
 
 
 @dataclass(slots=True, eq=False)
 class Alias:
+    """`*name` where it stands; `target` is the node of its anchor, `start` and `end` count characters."""
+
     start: int
     name: str
     target: "Scalar | Sequence | Mapping"
@@ -110,7 +123,7 @@ Node = Scalar | Sequence | Mapping | Alias
 
 
 def resolved(node: Node) -> Scalar | Sequence | Mapping:
-    """The node itself, or the one that an alias stands for."""
+    """The node itself, or the node that an alias stands for."""
     return node.target if isinstance(node, Alias) else node
 
 
@@ -129,21 +142,44 @@ def name_of(key: Node) -> str:
     return target.value if isinstance(target, Scalar) else ""
 
 
-def lookup(mapping: Mapping, key: str, seen: frozenset[int] = frozenset()) -> list[Hit]:
-    """The scalars under `key`: the mapping's own (several where it is repeated), or else the first that a merge key brings."""
-    own = [node for name, node in mapping.pairs if name_of(name) == key]
-    if own or id(mapping) in seen:
-        return [
-            Hit(
-                scalar, node.start, f"the alias *{node.name}" if isinstance(node, Alias) else "", len(own) > 1
-            )
-            for node in own
-            if isinstance(scalar := resolved(node), Scalar)
-        ]
+def lookup(mapping: Mapping, key: str) -> list[Hit]:
+    """The scalars under `key`: the mapping's own (several where it is repeated), or else the first that a merge key brings.
+
+    Linear: a mapping that many merge keys lead to is looked into once.
+    """
+    if hits := _own(mapping, key):
+        return hits
+    if any(name_of(name) == key for name, _ in mapping.pairs):
+        return []
+    seen = {id(mapping)}
     for name, node in mapping.pairs:
-        for merged in _merged(node) if name_of(name) == "<<" else ():
-            if hits := lookup(merged, key, seen | {id(mapping)}):
-                return [hit._replace(at=name.start, through="a merge key (<<)") for hit in hits]
+        if name_of(name) == "<<" and (hits := _merged_hits(node, key, seen)):
+            return [hit._replace(at=name.start, through="a merge key (<<)") for hit in hits]
+    return []
+
+
+def _own(mapping: Mapping, key: str) -> list[Hit]:
+    own = [node for name, node in mapping.pairs if name_of(name) == key]
+    return [
+        Hit(scalar, node.start, f"the alias *{node.name}" if isinstance(node, Alias) else "", len(own) > 1)
+        for node in own
+        if isinstance(scalar := resolved(node), Scalar)
+    ]
+
+
+def _merged_hits(node: Node, key: str, seen: set[int]) -> list[Hit]:
+    """The first hits below a merge key, in order; `seen` are the mappings that were looked into, which hold the key no more."""
+    waiting = list(_merged(node))[::-1]
+    while waiting:
+        merged = waiting.pop()
+        if id(merged) in seen:
+            continue
+        seen.add(id(merged))
+        if hits := _own(merged, key):
+            return hits
+        if not any(name_of(name) == key for name, _ in merged.pairs):
+            below = [into for name, value in merged.pairs if name_of(name) == "<<" for into in _merged(value)]
+            waiting += below[::-1]
     return []
 
 
@@ -204,24 +240,36 @@ class Source:
         return starts
 
 
-@lru_cache(maxsize=1)  # locating and proving read the same bytes one after the other
+@lru_cache(maxsize=16)  # locating, following patches and proving read the same few files in turn
 def compose(content: bytes, path: str) -> Source:
     """The nodes of a file; NotYaml, with the line, where it stops being YAML in UTF-8."""
     text = _decoded(content, path)
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    reader = _reader()
     try:
-        return _composed(YAML(typ="safe").parse(text), path, content, text)
+        return _composed(reader(typ="safe").parse(text), path, content, text)
     except YAMLError as refusal:
         try:
-            return _composed(YAML(typ="safe", pure=True).parse(text), path, content, text)
+            return _composed(reader(typ="safe", pure=True).parse(text), path, content, text)
         except (
             YAMLError,
             ValueError,
             AssertionError,
         ):  # the last two for an impossible escape and for YAML 1.3
             raise _not_yaml(refusal, text, path) from None
+
+
+@cache
+def _reader() -> type[Any]:
+    """ruamel.yaml's own reader, which otherwise looks for plug-ins on the disk each time: a quarter of the work for a small file."""
+    from ruamel.yaml import YAML
+
+    class Reader(YAML):
+        def official_plug_ins(self) -> list[str]:
+            return []
+
+    return Reader
 
 
 def _decoded(content: bytes, path: str) -> str:

@@ -8,9 +8,12 @@ did not find before.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bumper import check, platform
+from bumper import check
 from bumper.check import ERROR
 from bumper.errors import FieldUnsafe, Refused, UsageError
+from bumper.fluxtree.layers import within
+from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageReference
 from bumper.manifest.insertion import insert_item
 from bumper.onboarding import model, plain
@@ -18,8 +21,6 @@ from bumper.onboarding.changed import Changed
 from bumper.onboarding.landscape import Landscape, Listing
 from bumper.onboarding.model import Model
 from bumper.onboarding.renaming import Uncarried
-from bumper.platform import Target
-from bumper.platform.kustomize import within
 from bumper.ports import Tree
 
 # Written where no image is there yet: a tag that no pipeline makes, so that nobody takes it for one.
@@ -28,7 +29,7 @@ _IN_A_LABEL = 63
 
 
 @dataclass(frozen=True)
-class Wish:
+class SiteRequest:
     """The site that is wanted. `like` names a model, `is_plain` asks for none; `image` is a repository, empty for the model's with the
     new name."""
 
@@ -41,9 +42,9 @@ class Wish:
 
 @dataclass(frozen=True)
 class Addition:
-    """What is written for a wish: the bytes before and after of each file, and where the image stands in the new tree."""
+    """What is written for a new site: the bytes before and after of each file, and where the image stands in the new tree."""
 
-    wish: Wish
+    wanted: SiteRequest
     files: Mapping[str, tuple[bytes | None, bytes | None]]
     target: Target
     like: str = ""
@@ -55,32 +56,32 @@ class Addition:
         return f"{self.target.field.path}:{self.target.field.span.line}"
 
 
-def plan(tree: Tree, wish: Wish, tag: str = NO_IMAGE_YET, digest: str = "") -> Addition:
+def plan(tree: Tree, wanted: SiteRequest, tag: str = NO_IMAGE_YET, digest: str = "") -> Addition:
     """What has to be written for the new site; `Refused` where it cannot be, or where something of it is there already.
 
     `digest` is written only where the model pins its image.
     """
     landscape = Landscape(tree)
-    _refuse_taken(landscape, wish)
-    like = None if wish.is_plain else model.chosen(landscape, wish.like)
+    _refuse_taken(landscape, wanted)
+    like = None if wanted.is_plain else model.chosen(landscape, wanted.like)
     if like:
-        renaming = like.renaming(wish.name, wish.hosts)
-        repository = model.repository_for(like, wish.name, wish.image)
+        renaming = like.renaming(wanted.name, wanted.hosts)
+        repository = model.repository_for(like, wanted.name, wanted.image)
         pinned = digest if like.target.field.image.digest else ""
         files = like.copied(renaming, ImageReference(repository, tag, pinned))
         sync = model.renamed(like.site.document.path, renaming)
         written = renaming.words(like.listing.written)
         listing = like.listing
     else:
-        if not wish.image:
+        if not wanted.image:
             raise UsageError(
-                f"{wish.name}: no other site tells which registry its image is in",
+                f"{wanted.name}: no other site tells which registry its image is in",
                 hint="name it: --image REPOSITORY",
             )
         above = plain.root(landscape)
-        files = plain.files(above, wish.name, wish.hosts, ImageReference(wish.image, tag))
-        sync, listing = plain.sync_path(above, wish.name), plain.listing(landscape, above)
-        written = listing.written and f"{listing.written.rpartition('/')[0]}/{wish.name}-sync.yaml".lstrip(
+        files = plain.files(above, wanted.name, wanted.hosts, ImageReference(wanted.image, tag))
+        sync, listing = plain.sync_path(above, wanted.name), plain.listing(landscape, above)
+        written = listing.written and f"{listing.written.rpartition('/')[0]}/{wanted.name}-sync.yaml".lstrip(
             "/"
         )
     _refuse_present(landscape, files, like)
@@ -89,10 +90,10 @@ def plan(tree: Tree, wish: Wish, tag: str = NO_IMAGE_YET, digest: str = "") -> A
     }
     if listing.path:
         changes[listing.path] = _listed(landscape, listing, written, sync)
-    target = _prove(tree, changes, wish, files)
+    target = _prove(tree, changes, wanted, files)
     findings = _new_findings(tree, changes, like)
-    notices = (*_notices(wish, files), *findings)
-    return Addition(wish, changes, target, like.name if like else "", notices)
+    notices = (*_notices(wanted, files), *findings)
+    return Addition(wanted, changes, target, like.name if like else "", notices)
 
 
 def _new_findings(
@@ -101,37 +102,42 @@ def _new_findings(
     """What `check` finds in the new tree alone, as notices where the model has the same; `Refused` for everything else."""
     after = Changed(tree, {path: new for path, (_, new) in changes.items()})
     before = check.findings(tree)
-    known = {(one.path, one.id, one.message) for one in before}
-    found = [one for one in check.findings(after) if (one.path, one.id, one.message) not in known]
-    habits = {one.id for one in before if like and one.path in like.files}
-    worse = [one for one in found if one.severity is ERROR or one.id not in habits]
+    known = {(finding.path, finding.id, finding.message) for finding in before}
+    new_findings = [
+        finding
+        for finding in check.findings(after)
+        if (finding.path, finding.id, finding.message) not in known
+    ]
+    habits = {finding.id for finding in before if like and finding.path in like.files}
+    worse = [finding for finding in new_findings if finding.severity is ERROR or finding.id not in habits]
     if worse:
         raise Refused(
             f"{worse[0].place}: {worse[0].message} ({worse[0].id}), as the new site would be",
             hint=worse[0].fix,
         )
     return [
-        f"{one.place}: {one.message} ({one.id}), as in {like.name if like else 'the tree'}" for one in found
+        f"{finding.place}: {finding.message} ({finding.id}), as in {like.name if like else 'the tree'}"
+        for finding in new_findings
     ]
 
 
-def _refuse_taken(landscape: Landscape, wish: Wish) -> None:
+def _refuse_taken(landscape: Landscape, wanted: SiteRequest) -> None:
     for site in landscape.sites:
-        if site.name == wish.name:
+        if site.name == wanted.name:
             raise Refused(
-                f"{site.place}: a Flux Kustomization named {wish.name} is there already",
+                f"{site.place}: a Flux Kustomization named {wanted.name} is there already",
                 hint="choose another name",
             )
     for site, built in landscape.objects:
-        is_it = built.key.kind == "Namespace" and built.key.name == wish.name
-        if is_it or built.key.namespace == wish.name:
+        is_it = built.key.kind == "Namespace" and built.key.name == wanted.name
+        if is_it or built.key.namespace == wanted.name:
             raise Refused(
-                f"{built.place}: the namespace {wish.name} is there already, made for Kustomization {site.name}",
+                f"{built.place}: the namespace {wanted.name} is there already, made for Kustomization {site.name}",
                 hint="choose another name",
             )
     for site in landscape.sites:
         for routed in landscape.hosts_of(site):
-            if routed.host in wish.hosts:
+            if routed.host in wanted.hosts:
                 raise Refused(
                     f"{routed.place}: {routed.host} is routed already, by Kustomization {site.name}",
                     hint="take the host from there first, or leave it out",
@@ -169,18 +175,18 @@ def _listed(landscape: Landscape, listing: Listing, written: str, sync: str) -> 
 def _prove(
     tree: Tree,
     changes: Mapping[str, tuple[bytes | None, bytes | None]],
-    wish: Wish,
+    wanted: SiteRequest,
     files: Mapping[str, bytes],
 ) -> Target:
     """Where the site's image stands in the new tree; `FieldUnsafe` where the tree would not hold what is meant."""
     after = Changed(tree, {path: new for path, (_, new) in changes.items()})
-    target = platform.find(after, wish.name, image=wish.image)
+    target = find.find(after, wanted.name, image=wanted.image)
     landscape = Landscape(after)
-    site = landscape.named(wish.name)
-    routed = {one.host for one in landscape.hosts_of(site)}
-    if routed != set(wish.hosts) or target.field.path not in files:
+    site = landscape.named(wanted.name)
+    routed = {routed_host.host for routed_host in landscape.hosts_of(site)}
+    if routed != set(wanted.hosts) or target.field.path not in files:
         raise FieldUnsafe(
-            f"{site.place}: the new site would not route {', '.join(wish.hosts)}",
+            f"{site.place}: the new site would not route {', '.join(wanted.hosts)}",
             hint="name another site with --like",
         )
     ours = {built.key: built for built in landscape.built(site)}
@@ -195,18 +201,18 @@ def _prove(
             raise Refused(
                 f"{built.place}: {key} would have {len(key.name)} characters, Kubernetes takes {_IN_A_LABEL}"
             )
-    return replace(target, url=target.url or f"https://{wish.hosts[0]}")
+    return replace(target, url=target.url or f"https://{wanted.hosts[0]}")
 
 
-def _notices(wish: Wish, files: Mapping[str, bytes]) -> tuple[str, ...]:
-    found = []
-    if wish.image and wish.image.rpartition("/")[2] != wish.name:
-        found.append(
-            f"the image {wish.image} is not named like the site: each deploy needs --image {wish.image}"
+def _notices(wanted: SiteRequest, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    notices = []
+    if wanted.image and wanted.image.rpartition("/")[2] != wanted.name:
+        notices.append(
+            f"the image {wanted.image} is not named like the site: each deploy needs --image {wanted.image}"
         )
     for path, content in files.items():
         if b"$imagepolicy" in content:
-            found.append(
+            notices.append(
                 f"{path}: marked for image automation: make the ImagePolicy that it names now, or take the marker off"
             )
-    return tuple(found)
+    return tuple(notices)

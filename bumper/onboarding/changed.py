@@ -8,7 +8,7 @@ from bumper.ports import Entry, Tree
 
 @dataclass(frozen=True)
 class Changed:
-    """A tree with some files written or, for None, taken away (`tree.Tree`)."""
+    """A tree with some files written or, for None, taken away (`ports.Tree`)."""
 
     tree: Tree
     changes: Mapping[str, bytes | None]
@@ -24,7 +24,7 @@ class Changed:
     def list(self, directory: str) -> Sequence[Entry]:
         """The immediate children; a directory whose last file went has gone too."""
         touched = self._children.get(directory, set())
-        kept = {one.name: one for one in self.tree.list(directory)}
+        kept = {entry.name: entry for entry in self.tree.list(directory)}
         for name in touched:
             path = f"{directory}/{name}" if directory else name
             if path in self.changes:
@@ -40,5 +40,5 @@ class Changed:
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
         """The contents as they would be."""
         wanted = set(paths)
-        found = dict(self.tree.read(wanted - self.changes.keys()))
-        return found | {path: new for path in wanted if (new := self.changes.get(path)) is not None}
+        contents = dict(self.tree.read(wanted - self.changes.keys()))
+        return contents | {path: new for path in wanted if (new := self.changes.get(path)) is not None}

@@ -1,4 +1,4 @@
-"""A file of one site as the file of another, in the hand of whoever wrote the first.
+"""A file of one site as the file of another, in the hand in which the first is written.
 
 Law: the bytes are spliced, never dumped. What a reader finds in the copy is exactly the model's data with names and hosts replaced
 (`Renaming.data`), document by document; everything else (order, indentation, quotes, comments, line ends) is the model's. A copy that
@@ -44,14 +44,14 @@ def copy(content: bytes, path: str, renaming: Renaming) -> bytes:
     try:
         for grow in copying.lists:
             edited = grow.applied(edited, path, renaming.new_hosts)
-        found = [plain(root) for root in compose(edited, path).documents]
+        documents = [plain(root) for root in compose(edited, path).documents]
     except (NotYaml, FieldUnsafe) as error:
         raise Uncarried(f"{error.message}, in the copy of {path}", hint=_BY_HAND) from None
-    if found != wanted:
+    if documents != wanted:
         line = next(
             (
                 source.line(root.start)
-                for root, a, b in zip(source.documents, found, wanted, strict=False)
+                for root, a, b in zip(source.documents, documents, wanted, strict=False)
                 if a != b
             ),
             1,
@@ -69,7 +69,7 @@ class _List:
     of_rules: bool
 
     def applied(self, content: bytes, path: str, hosts: tuple[str, ...]) -> bytes:
-        """The content with an entry for each of the hosts: those that are missing are like the last one."""
+        """The content with an entry for each of the hosts: missing entries are made like the last entry."""
         for at in range(self.has - 1, len(hosts) - 1, -1):
             content = remove(content, path, (*self.route, at))
         for at in range(self.has, len(hosts)):
@@ -108,9 +108,9 @@ class _Copying:
         end = 0
         for scalar in (*self.source.scalars, None):
             until = scalar.start if scalar else len(self.source.text)
-            for found in _COMMENT.finditer(self.source.text, end, until):
-                with self._placed(found.start()):
-                    yield found.start(), found.end(), self.renaming.words(found[0])
+            for comment in _COMMENT.finditer(self.source.text, end, until):
+                with self._placed(comment.start()):
+                    yield comment.start(), comment.end(), self.renaming.words(comment[0])
             end = scalar.end if scalar else until
 
     @contextmanager

@@ -1,17 +1,17 @@
 """What keeps a site from being the model of another one.
 
 Law: whatever a site does not own alone, or owns for good, rules it out: secrets, volumes, files that a kustomization generates from,
-rules that find hosts by a pattern. A copy would share it, or lack it, and neither would be seen before somebody is hurt.
+rules that find hosts by a pattern. A copy would share it, or lack it, and neither would be seen before it does harm.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from bumper.fluxtree.sites.find import Site
 from bumper.manifest.document import Document, items, mapping, text
 from bumper.onboarding.hosts import unread
 from bumper.onboarding.landscape import Built, Landscape
 from bumper.onboarding.renaming import Path, Uncarried
-from bumper.platform import Site
 
 OTHER = "name another site with --like SITE, or take the plain form: --plain"
 _SECRETS = frozenset(
@@ -59,9 +59,9 @@ def require_fit(landscape: Landscape, site: Site, built: tuple[Built, ...], root
         raise Uncarried(
             f"{site.place}: Kustomization {site.name} is suspended, and so would be its copy", hint=OTHER
         )
-    for one in built:
-        if one.document.path.startswith(f"{root}/"):
-            _refuse_object(site, one)
+    for built_object in built:
+        if built_object.document.path.startswith(f"{root}/"):
+            _refuse_object(site, built_object)
     for path in sorted(landscape.read_by(site)):
         if path.rpartition("/")[2].partition(".")[0].lower() == "kustomization":
             for document in landscape.reading.documents(path)[:1]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bumper.fluxtree.sites.routes import KINDS
 from bumper.manifest.document import Document, items, mapping, text
-from bumper.platform.routes import KINDS
 
 # Traefik's matcher, with one or several (v2) quoted names: https://doc.traefik.io/traefik/routing/routers/#rule
 _NAMES = r"""\s*(?:`[^`]*`|"[^"]*")(?:\s*,\s*(?:`[^`]*`|"[^"]*"))*\s*"""
@@ -34,12 +34,12 @@ def routed(document: Document) -> Iterator[Routed]:
     """Every host that the object routes, lower-case."""
     kind, spec = document.key.kind, mapping(document.value.get("spec"))
     if kind == "HelmRelease":
-        found = _in_values(mapping(spec.get("values")), ("spec", "values"))
+        routes = _in_values(mapping(spec.get("values")), ("spec", "values"))
     elif kind in KINDS:
-        found = _READERS[kind](spec)
+        routes = _READERS[kind](spec)
     else:
         return
-    for host, route in found:
+    for host, route in routes:
         if host:
             yield Routed(host.lower(), f"{document.path}:{document.line(*route)}")
 
@@ -47,7 +47,7 @@ def routed(document: Document) -> Iterator[Routed]:
 def unread(document: Document) -> str:
     """The rule of a route that takes hosts by a pattern, if there is one."""
     rules = items(mapping(document.value.get("spec")).get("routes")) if "Route" in document.key.kind else []
-    return next((rule for one in rules if _PATTERN.search(rule := text(mapping(one).get("match")))), "")
+    return next((rule for route in rules if _PATTERN.search(rule := text(mapping(route).get("match")))), "")
 
 
 def in_rule(rule: str) -> tuple[str, ...]:
@@ -76,32 +76,32 @@ def with_hosts(rule: str, hosts: Sequence[str]) -> str | None:
     return rule[: run.start()] + written + rule[run.end() :]
 
 
-_Found = Iterator[tuple[str, tuple[str | int, ...]]]
+_Routes = Iterator[tuple[str, tuple[str | int, ...]]]
 
 
-def _ingress_route(spec: dict[str, Any]) -> _Found:
+def _ingress_route(spec: dict[str, Any]) -> _Routes:
     for at, rule in enumerate(items(spec.get("routes"))):
         for host in in_rule(text(mapping(rule).get("match"))):
             yield host, ("spec", "routes", at, "match")
 
 
-def _ingress(spec: dict[str, Any]) -> _Found:
+def _ingress(spec: dict[str, Any]) -> _Routes:
     for at, rule in enumerate(items(spec.get("rules"))):
         yield text(mapping(rule).get("host")), ("spec", "rules", at, "host")
 
 
-def _http_route(spec: dict[str, Any]) -> _Found:
+def _http_route(spec: dict[str, Any]) -> _Routes:
     for at, host in enumerate(items(spec.get("hostnames"))):
         yield text(host), ("spec", "hostnames", at)
 
 
-def _in_values(value: Any, route: tuple[str | int, ...]) -> _Found:
+def _in_values(value: Any, route: tuple[str | int, ...]) -> _Routes:
     entries = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
     for step, below in entries:
         below_route = (*route, step)
-        named = next((one for one in reversed(below_route) if isinstance(one, str)), "")
+        named = next((key for key in reversed(below_route) if isinstance(key, str)), "")
         if isinstance(below, str) and named in _IN_VALUES and "." in below:
             yield below, below_route
         else:

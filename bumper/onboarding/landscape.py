@@ -4,38 +4,17 @@ Law: everything that Flux builds of this repository is read, once. What a direct
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from bumper.errors import FieldMissing, TreeMissing
+from bumper.fluxtree.build import build, resource_of
+from bumper.fluxtree.discovery import Site, Walk
+from bumper.fluxtree.layers import Layer, Reading, expand, within
 from bumper.manifest.document import Document, is_true, items, text
 from bumper.objects import ObjectKey
 from bumper.onboarding.hosts import Routed, routed
-from bumper.platform import Site
-from bumper.platform.discovery import Walk
-from bumper.platform.kustomize import Layer, Reading, expand, within
 from bumper.ports import Tree
-
-# Kinds of the core and of what sites usually bring that have no namespace.
-_CLUSTER_SCOPED = frozenset(
-    {
-        "APIService",
-        "ClusterIssuer",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "ClusterSecretStore",
-        "CustomResourceDefinition",
-        "GatewayClass",
-        "IngressClass",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "PersistentVolume",
-        "PriorityClass",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingWebhookConfiguration",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -72,6 +51,7 @@ class Landscape:
     reading: Reading = field(init=False)
     sites: tuple[Site, ...] = field(init=False)
     layers: dict[str, Layer] = field(init=False)
+    _builds: dict[str, tuple[Built, ...]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         reading = Reading(self.tree)
@@ -91,23 +71,26 @@ class Landscape:
 
     def named(self, name: str) -> Site:
         """The only site of that name; FieldMissing."""
-        found = [site for site in self.sites if site.name == name]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            places = ", ".join(site.place for site in found)
+        matching = [site for site in self.sites if site.name == name]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            places = ", ".join(site.place for site in matching)
             raise FieldMissing(
-                f"{name}: {len(found)} Flux Kustomizations have this name ({places}), expected one"
+                f"{name}: {len(matching)} Flux Kustomizations have this name ({places}), expected one"
             )
         names = ", ".join(site.name for site in self.sites)
         raise FieldMissing(f"{name}: no Flux Kustomization has this name (found: {names})")
 
     def built(self, site: Site) -> tuple[Built, ...]:
-        """The objects that Flux makes of a site's directory."""
-        found = [one for place in self._directories(site) for one in self._objects(self.layers[place])]
-        if not site.target_namespace:
-            return tuple(found)
-        return tuple(_in_namespace(one, site.target_namespace) for one in found)
+        """The objects that Flux makes of a site's directory, less what a kustomization generates."""
+        if site.place not in self._builds:
+            owner = resource_of(self.reading, site.document)
+            resources = build(self.reading, site, owner).resources if owner else ()
+            self._builds[site.place] = tuple(
+                Built(each.key, each.document) for each in resources if not each.root
+            )
+        return self._builds[site.place]
 
     def read_by(self, site: Site) -> frozenset[str]:
         """Every file that a site's build reads: manifests, patches and kustomizations."""
@@ -120,35 +103,29 @@ class Landscape:
 
     def hosts_of(self, site: Site) -> tuple[Routed, ...]:
         """The hosts that a site's routes take, in order."""
-        return tuple(one for built in self.built(site) for one in routed(built.document))
+        return tuple(route for built in self.built(site) for route in routed(built.document))
 
     def listings(self, path: str) -> tuple[Listing, ...]:
         """Every place where a file is listed, or built without being listed."""
-        found = [one for layer in self.layers.values() for one in self._listings(layer, path)]
-        return tuple(dict.fromkeys(found))
+        listings = [listing for layer in self.layers.values() for listing in self._listings(layer, path)]
+        return tuple(dict.fromkeys(listings))
 
     def parents(self, site: Site) -> tuple[Site, ...]:
         """The Flux Kustomizations whose build makes that of a site."""
         return tuple(
-            one
-            for one in self.sites
-            if any(built.document.path == site.document.path for built in self.built(one))
+            parent
+            for parent in self.sites
+            if any(built.document.path == site.document.path for built in self.built(parent))
         )
 
     def _directories(self, site: Site) -> list[str]:
         if not site.is_ours or site.leads_outside or not self.reading.is_directory(site.path):
             return []
-        written = [within(site.path, text(one)) for one in items(site.spec.get("components"))]
-        return [site.path, *(one for one in written if one is not None and self.reading.is_directory(one))]
-
-    def _objects(self, layer: Layer) -> Iterator[Built]:
-        for path in layer.files:
-            for document in self.reading.documents(path):
-                if document.key.kind:
-                    yield _named(Built(document.key, document), layer)
-        for inner in (*layer.inner, *layer.components):
-            for built in self._objects(inner):
-                yield _named(built, layer)
+        written = [within(site.path, text(place)) for place in items(site.spec.get("components"))]
+        return [
+            site.path,
+            *(place for place in written if place is not None and self.reading.is_directory(place)),
+        ]
 
     def _listings(self, layer: Layer, path: str) -> Iterator[Listing]:
         if path in layer.files and not layer.path:
@@ -177,22 +154,8 @@ def prunes(site: Site) -> bool:
     )
 
 
-def _named(built: Built, layer: Layer) -> Built:
-    key = built.key
-    if key.kind in ("Namespace", "CustomResourceDefinition"):
-        return built
-    namespace = "" if key.kind in _CLUSTER_SCOPED else layer.namespace or key.namespace
-    return replace(built, key=ObjectKey(key.kind, namespace, f"{layer.prefix}{key.name}{layer.suffix}"))
-
-
-def _in_namespace(built: Built, namespace: str) -> Built:
-    if built.key.kind in _CLUSTER_SCOPED:
-        return built
-    return replace(built, key=replace(built.key, namespace=namespace))
-
-
 def _paths(layer: Layer) -> Iterator[str]:
-    yield from filter(None, (layer.path, *layer.files, *(patch.path for patch in layer.patches)))
+    yield from filter(None, (layer.path, *layer.files, *layer.used))
     for inner in (*layer.inner, *layer.components):
         yield from _paths(inner)
 

@@ -14,14 +14,14 @@ NEW_SITE, REMOVE_SITE = "Bump-New-Site", "Bump-Remove-Site"
 
 def of_addition(addition: Addition, image: ImageReference, origin: Origin) -> str:
     """`Add site web`. A site without an image yet records no deploy."""
-    wish = addition.wish
+    wanted = addition.wanted
     model = f"modelled on {addition.like}" if addition.like else "in the plain form"
-    deploy = [("Bump-Site", wish.name), ("Bump-Image", image.repository), ("Bump-From", "no tag")]
+    deploy = [("Bump-Site", wanted.name), ("Bump-Image", image.repository), ("Bump-From", "no tag")]
     deploy += [("Bump-To", image.tag), ("Bump-Digest", image.digest)]
-    trailers = [(NEW_SITE, wish.name), ("Bump-Hosts", " ".join(wish.hosts)), ("Bump-Like", addition.like)]
+    trailers = [(NEW_SITE, wanted.name), ("Bump-Hosts", " ".join(wanted.hosts)), ("Bump-Like", addition.like)]
     return worded(
-        f"Add site {wish.name}",
-        [f"{addition.target.site.path}: {', '.join(wish.hosts)}, {model}."],
+        f"Add site {wanted.name}",
+        [f"{addition.target.site.path}: {', '.join(wanted.hosts)}, {model}."],
         [*trailers, *(deploy if image.tag != NO_IMAGE_YET else []), *origin.trailers()],
     )
 

@@ -1,15 +1,16 @@
 """The site that a new one is modelled on: the hand of the team is in what they wrote before.
 
-Law: a site is a model only if it can be copied as a whole (`fitness`, `copying`). Of several the one counts whose shape most sites
-share (`shape`).
+Law: a site is a model only if it can be copied as a whole (`fitness`, `copying`). Of several, the model is the site whose shape most
+sites share (`shape`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bumper import platform
 from bumper.deploy.hold import annotations
 from bumper.errors import FieldAmbiguous, FieldMissing, Refused
+from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites.find import Site, Target
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind, fields
 from bumper.onboarding.copying import copy
@@ -18,7 +19,6 @@ from bumper.onboarding.fitness import require_fit
 from bumper.onboarding.landscape import Landscape, Listing
 from bumper.onboarding.renaming import Path, Renaming, Uncarried
 from bumper.onboarding.shape import shapes
-from bumper.platform import Site, Target
 
 # For a trial: nothing in a repository is called so.
 _ANY_NAME, _ANY_HOST = "any-site-0", "any-site.invalid"
@@ -50,11 +50,11 @@ class Model:
 
     def copied(self, renaming: Renaming, image: ImageReference) -> dict[str, bytes]:
         """The files of the new site, under its paths; the image as it is given."""
-        paths, found = self.paths(renaming), {}
+        paths, copies = self.paths(renaming), {}
         for path, content in self.files.items():
             images = self._images(path, content, image, renaming.new)
-            found[paths[path]] = copy(content, path, replace(renaming, images=images))
-        return found
+            copies[paths[path]] = copy(content, path, replace(renaming, images=images))
+        return copies
 
     def require_copy(self) -> None:
         """Raises Uncarried, with file and line, unless everything of it can be copied."""
@@ -65,18 +65,18 @@ class Model:
     def _images(self, path: str, content: bytes, image: ImageReference, name: str) -> dict[Path, str]:
         """What is written for each image of the site in a file, by its place."""
         return {
-            one.route: self._written(one, image, name)
-            for one in fields(content, path)
-            if one.image.repository == self.target.field.image.repository
+            field.route: self._written(field, image, name)
+            for field in fields(content, path)
+            if field.image.repository == self.target.field.image.repository
         }
 
-    def _written(self, found: Field, image: ImageReference, name: str) -> str:
-        if found.kind is not FieldKind.IMAGE:
+    def _written(self, field: Field, image: ImageReference, name: str) -> str:
+        if field.kind is not FieldKind.IMAGE:
             return image.tag
         if self.target.field.kind is FieldKind.IMAGE:
             return str(image)
         # An entry elsewhere decides: what stands here is the name by which it is found.
-        return str(replace(found.image, repository=beside(found.image.repository, name)))
+        return str(replace(field.image, repository=beside(field.image.repository, name)))
 
 
 def renamed(path: str, renaming: Renaming) -> str:
@@ -90,22 +90,22 @@ def chosen(landscape: Landscape, like: str) -> Model | None:
     `Refused` where there are sites, but none that can be copied.
     """
     if like:
-        found = model(landscape, landscape.named(like))
-        found.require_copy()
-        return found
+        candidate = model(landscape, landscape.named(like))
+        candidate.require_copy()
+        return candidate
     problems = []
     for sites in shapes(landscape):
-        # What keeps one of them from being copied keeps the others, too; a second one for what is not its shape.
+        # What keeps one site of a shape from being copied keeps the others, too; a second is tried for reasons beside its shape.
         for site in sites[:2]:
             try:
-                found = model(landscape, site)
-                found.require_copy()
+                candidate = model(landscape, site)
+                candidate.require_copy()
             except _NoSite:
                 continue
             except Refused as error:
                 problems.append(f"{site.name}: {error.message}")
             else:
-                return found
+                return candidate
     if problems:
         raise Uncarried(
             f"no site here can be the model of a new one: {'; '.join(problems)}",
@@ -121,9 +121,9 @@ class _NoSite(Refused):
 def model(landscape: Landscape, site: Site) -> Model:
     """The site as a model; Uncarried, with file and line, where it cannot be one."""
     built = landscape.built(site)
-    hosts = tuple(dict.fromkeys(one.host for one in landscape.hosts_of(site)))
+    hosts = tuple(dict.fromkeys(routed_host.host for routed_host in landscape.hosts_of(site)))
     try:
-        target = platform.find(landscape.tree, site.name)
+        target = find.find(landscape.tree, site.name)
     except (FieldMissing, FieldAmbiguous) as error:
         read = landscape.read_by(site)
         has_image = any(fields(landscape.reading.content(path), path) for path in sorted(read))
@@ -143,9 +143,9 @@ def model(landscape: Landscape, site: Site) -> Model:
             f"{target.field.path}:{target.field.span.line}: the image is pinned by a digest beside its tag",
             hint=_OTHER,
         )
-    names = {one.key.name for one in built} | {site.name}
-    others = {one.key.name for other, one in landscape.objects if other != site} | {
-        one.name for one in landscape.sites
+    names = {built_object.key.name for built_object in built} | {site.name}
+    others = {built_object.key.name for other, built_object in landscape.objects if other != site} | {
+        known_site.name for known_site in landscape.sites
     }
     return Model(
         site,
@@ -164,29 +164,29 @@ def model(landscape: Landscape, site: Site) -> Model:
 
 def _root(site: Site) -> str:
     """The directory that is the site's own: its path up to the last part that has its name."""
-    parts = site.path.split("/")
-    named = [at for at, part in enumerate(parts) if site.name in part.split(".")]
+    segments = site.path.split("/")
+    named = [at for at, part in enumerate(segments) if site.name in part.split(".")]
     if not named:
         raise Uncarried(f"{site.place}: its path {site.path or '.'} does not hold its name", hint=_OTHER)
-    return "/".join(parts[: named[-1] + 1])
+    return "/".join(segments[: named[-1] + 1])
 
 
 def _listing(landscape: Landscape, site: Site) -> Listing:
     path = site.document.path
-    found = landscape.listings(path)
-    if not found:
+    listings = landscape.listings(path)
+    if not listings:
         raise Uncarried(
             f"{path}: no kustomization lists this file, so where a new one belongs is not known",
             hint="list it first",
         )
-    if len(found) > 1:
+    if len(listings) > 1:
         raise Uncarried(
-            f"{path}: listed in more than one place ({', '.join(one.path or one.directory for one in found)})",
+            f"{path}: listed in more than one place ({', '.join(listing.path or listing.directory for listing in listings)})",
             hint=_OTHER,
         )
     if len(landscape.reading.documents(path)) > 1:
         raise Uncarried(f"{path}: holds other objects beside Kustomization {site.name}", hint=_OTHER)
-    return found[0]
+    return listings[0]
 
 
 def beside(repository: str, name: str) -> str:

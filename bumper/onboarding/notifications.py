@@ -13,21 +13,23 @@ from posixpath import dirname, join
 from typing import Any
 
 from bumper.deploy.commit.push import Proposal
-from bumper.errors import FieldMissing, Refused, TreeMissing, UsageError
+from bumper.errors import EXIT_CODES, FieldMissing, Outcome, Refused, TreeMissing, UsageError
+from bumper.fluxtree.discovery import GROUP, Site, Walk
+from bumper.fluxtree.layers import FILE_NAMES, Reading
+from bumper.fluxtree.sites import routes
+from bumper.fluxtree.sites.receivers import GROUP as NOTIFICATION
+from bumper.fluxtree.sites.receivers import HMAC, OIDC, SERVICE
 from bumper.history import worded
 from bumper.manifest import insertion, spelling
 from bumper.manifest.document import Document, mapping, text
 from bumper.manifest.spelling import Hand, Literal, Value
 from bumper.manifest.yamltext import reads_otherwise
 from bumper.objects import ObjectKey
-from bumper.platform import routes
-from bumper.platform.discovery import GROUP, Site, Walk
-from bumper.platform.kustomize import FILE_NAMES, Reading
-from bumper.platform.receivers import GROUP as NOTIFICATION
-from bumper.platform.receivers import HMAC, OIDC, SERVICE
 from bumper.ports import Tree
 from bumper.repository_url import repository_name
 from bumper.request import Origin
+from bumper.revision import Revision
+from bumper.style import STYLES, Line, Span
 
 FILE = "notifications.yaml"
 _PORT = Literal("80")  # of the Service
@@ -47,11 +49,11 @@ _SHELL = {
 
 
 @dataclass(frozen=True)
-class Wish:
+class NotificationsRequest:
     """What is asked for. `host` is empty where Flux shall not be poked; `owners` may poke it from their workflows.
 
-    `secret` names the Secret that holds the token for GitHub; `receiver_secret` the one of a Receiver that takes signatures instead of
-    OIDC tokens, empty for OIDC.
+    `secret` names the Secret that holds the token for GitHub; `receiver_secret` the Secret of a Receiver that takes signatures instead
+    of OIDC tokens, empty for OIDC.
     """
 
     host: str = ""
@@ -61,13 +63,13 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Addition(Proposal):
+class NotificationsAddition(Proposal):
     """The files that are added on a tip, and what a person has to do beside them."""
 
     steps: tuple[str, ...] = ()
 
 
-def plan(tip: str, tree: Tree, wish: Wish, origin: Origin) -> Addition:
+def plan(tip: str, tree: Tree, wanted: NotificationsRequest, origin: Origin) -> NotificationsAddition:
     """The file with the manifests beside gotk-sync.yaml, and its entry in the kustomization there."""
     reading = Reading(tree)
     walk = Walk(reading)
@@ -78,13 +80,13 @@ def plan(tip: str, tree: Tree, wish: Wish, origin: Origin) -> Addition:
             hint="name the platform repository with --repo",
         )
     root = sites[0]
-    documents = [one for path in _yaml(walk.files, reading) for one in reading.documents(path)]
+    documents = [document for path in _yaml(walk.files, reading) for document in reading.documents(path)]
     _refuse_second(documents)
     address = _address(documents, root)
     namespace = root.kustomization.namespace
-    objects = list(_notifying(wish, namespace, address))
-    if wish.host:
-        objects += _poking(wish, namespace, root.source, address, documents)
+    objects = list(_notifying(wanted, namespace, address))
+    if wanted.host:
+        objects += _poking(wanted, namespace, root.source, address, documents)
     directory = dirname(root.document.path)
     path = join(directory, FILE)
     if reading.is_file(path):
@@ -96,7 +98,33 @@ def plan(tip: str, tree: Tree, wish: Wish, origin: Origin) -> Addition:
     if listing:
         before = reading.content(listing)
         files[listing] = (before, insertion.insert_item(before, listing, (0, "resources"), FILE))
-    return Addition(tip, files, _message(path, origin), tuple(_steps(wish, namespace)))
+    return NotificationsAddition(tip, files, _message(path, origin), tuple(_steps(wanted, namespace)))
+
+
+def outcome(revision: Revision | None) -> Outcome:
+    """Pushed at a revision, or with none planned."""
+    return Outcome.PUSHED if revision else Outcome.PLANNED
+
+
+def lines(plan: NotificationsAddition, revision: Revision | None) -> list[Line]:
+    """What was pushed, and what is left to do by hand; without a revision the diff and what would be."""
+    title = f"pushed as {revision.short}" if revision else "would be written"
+    shown: list[Line] = [] if revision else [(Span(line),) for line in plan.diff().splitlines()]
+    shown.append((Span("notifications", "strong"), Span("   "), Span(title, STYLES[outcome(revision)])))
+    shown += [(Span("  file    ", "quiet"), Span(path)) for path in plan.files]
+    return shown + [(Span("  to do   ", "quiet"), Span(step)) for step in plan.steps]
+
+
+def as_data(plan: NotificationsAddition, revision: Revision | None) -> dict[str, Any]:
+    """The same as one object."""
+    return {
+        "outcome": outcome(revision).value,
+        "exitCode": EXIT_CODES[outcome(revision)],
+        "commit": revision.sha if revision else None,
+        "files": list(plan.files),
+        "toDo": list(plan.steps),
+        **({} if revision else {"diff": plan.diff()}),
+    }
 
 
 def _yaml(paths: Iterable[str], reading: Reading) -> list[str]:
@@ -108,37 +136,37 @@ def _is_telling(content: bytes) -> bool:
 
 
 def _refuse_second(documents: Sequence[Document]) -> None:
-    for one in documents:
-        kind = text(mapping(one.value.get("spec")).get("type"))
-        if one.group == NOTIFICATION and one.key.kind == "Provider" and kind == "github":
+    for document in documents:
+        kind = text(mapping(document.value.get("spec")).get("type"))
+        if document.group == NOTIFICATION and document.key.kind == "Provider" and kind == "github":
             raise Refused(
-                f"{one.path}:{one.line()}: {one.key} posts to GitHub already, expected none",
+                f"{document.path}:{document.line()}: {document.key} posts to GitHub already, expected none",
                 hint="an Alert for it with eventSeverity: info and the event source Kustomization '*' is all that is needed",
             )
 
 
 def _address(documents: Sequence[Document], root: Site) -> str:
     """`https://github.com/acme/platform`, from the source's own URL."""
-    for one in documents:
-        if one.key == root.source:
-            url = text(mapping(one.value.get("spec")).get("url"))
+    for document in documents:
+        if document.key == root.source:
+            url = text(mapping(document.value.get("spec")).get("url"))
             host, _, name = repository_name(url).partition("/")
             if host and name.count("/") == 1:
                 # As it is written: GitHub shows names in their own case.
                 written = url.strip().rstrip("/").removesuffix(".git")
                 return f"https://{host}/{written[-len(name) :]}"
             raise UsageError(
-                f"{one.path}:{one.line('spec', 'url')}: {url} is no repository on GitHub, expected https://HOST/OWNER/NAME"
+                f"{document.path}:{document.line('spec', 'url')}: {url} is no repository on GitHub, expected https://HOST/OWNER/NAME"
             )
     raise FieldMissing(f"{root.place}: {root.source} is not in this tree, so that its address is not known")
 
 
-def _notifying(wish: Wish, namespace: str, address: str) -> Iterator[Value]:
+def _notifying(wanted: NotificationsRequest, namespace: str, address: str) -> Iterator[Value]:
     yield _object(
         f"{NOTIFICATION}/v1beta3",
         "Provider",
         namespace,
-        {"type": "github", "address": address, "secretRef": {"name": wish.secret}},
+        {"type": "github", "address": address, "secretRef": {"name": wanted.secret}},
     )
     yield _object(
         f"{NOTIFICATION}/v1beta3",
@@ -153,14 +181,18 @@ def _notifying(wish: Wish, namespace: str, address: str) -> Iterator[Value]:
 
 
 def _poking(
-    wish: Wish, namespace: str, source: ObjectKey, address: str, documents: Sequence[Document]
+    wanted: NotificationsRequest,
+    namespace: str,
+    source: ObjectKey,
+    address: str,
+    documents: Sequence[Document],
 ) -> list[Value]:
-    owners = wish.owners or (address.split("/")[3],)
+    owners = wanted.owners or (address.split("/")[3],)
     # GitHub's names are the same in any case; the claim has the owner's own.
     allowed = " || ".join(f"claims.repository_owner.lowerAscii() == '{owner.lower()}'" for owner in owners)
     proof: dict[str, Value] = (
-        {"secretRef": {"name": wish.receiver_secret}}
-        if wish.receiver_secret
+        {"secretRef": {"name": wanted.receiver_secret}}
+        if wanted.receiver_secret
         else {
             "oidcProviders": [
                 {
@@ -175,16 +207,16 @@ def _poking(
     resource = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": source.kind, "name": source.name}
     if source.namespace != namespace:
         resource["namespace"] = source.namespace
-    kind = HMAC if wish.receiver_secret else OIDC
+    kind = HMAC if wanted.receiver_secret else OIDC
     receiver = _object(
         f"{NOTIFICATION}/v1", "Receiver", namespace, {"type": kind, **proof, "resources": [resource]}
     )
-    return [receiver, _route(wish.host, namespace, documents)]
+    return [receiver, _route(wanted.host, namespace, documents)]
 
 
 def _route(host: str, namespace: str, documents: Sequence[Document]) -> Value:
     """A route to Flux's webhook, like the first of the tree's own; a plain Ingress where the tree has none."""
-    model = next((one for one in documents if one.key.kind in routes.KINDS), None)
+    model = next((document for document in documents if document.key.kind in routes.KINDS), None)
     kind = model.key.kind if model else "Ingress"
     shell = {
         key: _as_written(value)
@@ -235,7 +267,7 @@ def _as_written(value: Any) -> Value:
     if isinstance(value, dict):
         return {key: _as_written(below) for key, below in value.items()}
     if isinstance(value, list):
-        return [_as_written(one) for one in value]
+        return [_as_written(entry) for entry in value]
     return Literal(value) if reads_otherwise(value) else str(value)
 
 
@@ -254,7 +286,7 @@ def _object(
 
 def _written(objects: Sequence[Value]) -> bytes:
     hand = Hand(list_step=2)
-    texts = ["".join(f"{line}\n" for line in spelling.block(one, hand)) for one in objects]
+    texts = ["".join(f"{line}\n" for line in spelling.block(manifest, hand)) for manifest in objects]
     return "---\n".join(texts).encode()
 
 
@@ -263,19 +295,19 @@ def _message(path: str, origin: Origin) -> str:
     return worded("Let Flux tell GitHub", [sentence], origin.trailers())
 
 
-def _steps(wish: Wish, namespace: str) -> Iterator[str]:
+def _steps(wanted: NotificationsRequest, namespace: str) -> Iterator[str]:
     create = f"kubectl -n {namespace} create secret generic"
     yield "notification-controller must run in the cluster: among the --components of flux install or flux bootstrap"
     yield (
-        f"a token for this repository with the permission commit statuses: write, as the Secret {wish.secret}: "
-        f"{create} {wish.secret} --from-literal=token=…"
+        f"a token for this repository with the permission commit statuses: write, as the Secret {wanted.secret}: "
+        f"{create} {wanted.secret} --from-literal=token=…"
     )
-    if wish.receiver_secret:
+    if wanted.receiver_secret:
         yield (
-            f"any long secret, as the Secret {wish.receiver_secret} and as BUMP_RECEIVER_TOKEN of whoever pushes: "
-            f"{create} {wish.receiver_secret} --from-literal=token=…"
+            f"any long secret, as the Secret {wanted.receiver_secret} and as BUMP_RECEIVER_TOKEN of whoever pushes: "
+            f"{create} {wanted.receiver_secret} --from-literal=token=…"
         )
-    elif wish.host:
+    elif wanted.host:
         yield "the workflows that poke need permissions: id-token: write, and Flux 2.9 (notification-controller 1.9) in the cluster"
-    if wish.host:
-        yield f"{wish.host} must lead to the cluster's ingress"
+    if wanted.host:
+        yield f"{wanted.host} must lead to the cluster's ingress"

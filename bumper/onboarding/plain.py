@@ -1,17 +1,17 @@
 """The plain form of a site, where no other site of the tree can be its model.
 
 One container that listens on 8080 and answers `/healthz`, a ClusterIP Service on port 80 and a Traefik IngressRoute with TLS, each in
-a file of its own, built by a Flux Kustomization beside those of the tree.
+a file of its own, built by a Flux Kustomization beside the tree's others.
 """
 
 from collections.abc import Sequence
 
 from bumper.errors import Refused
+from bumper.fluxtree.layers import within
+from bumper.fluxtree.sites.find import Site
 from bumper.image import ImageReference
 from bumper.manifest.document import mapping, text
 from bumper.onboarding.landscape import Landscape, Listing
-from bumper.platform import Site
-from bumper.platform.kustomize import within
 
 _NAMESPACE = """\
 apiVersion: v1
@@ -110,34 +110,34 @@ _BY_HAND = "write the first site by hand: the next ones are modelled on it"
 
 
 def root(landscape: Landscape) -> Site:
-    """The Kustomization that a new one is put beside: the only one that builds itself, as `flux bootstrap` makes it."""
-    found = [site for site in landscape.sites if site in landscape.parents(site)]
-    if len(found) != 1:
-        listed = ", ".join(one.place for one in found) or "none"
+    """The only Kustomization that builds itself, as `flux bootstrap` makes it; Refused where there is none, or several."""
+    roots = [site for site in landscape.sites if site in landscape.parents(site)]
+    if len(roots) != 1:
+        listed = ", ".join(candidate.place for candidate in roots) or "none"
         raise Refused(
-            f"found {len(found)} Flux Kustomizations that build themselves ({listed}), expected one",
+            f"found {len(roots)} Flux Kustomizations that build themselves ({listed}), expected one",
             hint=_BY_HAND,
         )
-    return found[0]
+    return roots[0]
 
 
 def directory(above: Site, name: str) -> str:
     """The new site's directory: beside the root's own."""
-    found = within(above.path, f"../{name}")
-    if not above.path or found is None:
+    path = within(above.path, f"../{name}")
+    if not above.path or path is None:
         raise Refused(
             f"{above.place}: its path is the whole repository, which leaves no place for a site",
             hint=_BY_HAND,
         )
-    return found
+    return path
 
 
 def listing(landscape: Landscape, above: Site) -> Listing:
     """Where the root's own file is listed, and so the new site's shall be."""
-    found = landscape.listings(above.document.path)
-    if len(found) != 1 or found[0].directory != above.path:
+    listings = landscape.listings(above.document.path)
+    if len(listings) != 1 or listings[0].directory != above.path:
         raise Refused(f"{above.document.path}: not listed in one place of {above.path}", hint=_BY_HAND)
-    return found[0]
+    return listings[0]
 
 
 def sync_path(above: Site, name: str) -> str:
@@ -149,7 +149,7 @@ def files(above: Site, name: str, hosts: Sequence[str], image: ImageReference) -
     """The four manifests and the sync file."""
     place = directory(above, name)
     rule = " || ".join(f"Host(`{host}`)" for host in hosts)
-    words = {
+    fields = {
         "name": name,
         "image": str(image),
         "rule": rule,
@@ -165,4 +165,4 @@ def files(above: Site, name: str, hosts: Sequence[str], image: ImageReference) -
         f"{place}/ingress.yaml": _INGRESS,
         sync_path(above, name): _SYNC,
     }
-    return {path: form.format(**words).encode() for path, form in texts.items()}
+    return {path: form.format(**fields).encode() for path, form in texts.items()}

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bumper.errors import FieldUnsafe, Refused
+from bumper.fluxtree.discovery import GROUP
+from bumper.fluxtree.sites.find import Site
 from bumper.manifest.document import is_true, items, mapping, text
 from bumper.manifest.insertion import remove
 from bumper.objects import ObjectKey
 from bumper.onboarding.changed import Changed
 from bumper.onboarding.landscape import Built, Landscape, Listing, below, prunes
-from bumper.platform import Site
-from bumper.platform.discovery import GROUP
 from bumper.ports import Tree
 
 _PRUNE = f"{GROUP}/prune"
@@ -46,26 +46,35 @@ class Removal:
             lines.append(f"Flux deletes nothing in the cluster: {self.why_kept}")
         elif self.deleted:
             lines.append("Flux will delete in the cluster:")
-            lines += [f"  {_in_words(one)}" for one in self.deleted]
+            lines += [f"  {_in_words(built_object)}" for built_object in self.deleted]
         else:
             lines.append("Flux will delete nothing in the cluster: the site has no objects")
         lines += self.losses
-        lines += [f"{one.key} stays: {one.place} says {_PRUNE}: disabled" for one in self.kept]
+        lines += [
+            f"{built_object.key} stays: {built_object.place} says {_PRUNE}: disabled"
+            for built_object in self.kept
+        ]
         lines += [f"{path} stays in the repository, and nothing builds it any more" for path in self.left]
         return lines
 
     @property
     def losses(self) -> list[str]:
         """The data that goes for good, a line for each."""
-        namespaces = {one.key.name for one in self.deleted if one.key.kind == "Namespace"}
-        found = [
-            f"data is lost: {one.key}" for one in self.deleted if one.key.kind == "PersistentVolumeClaim"
+        namespaces = {
+            built_object.key.name for built_object in self.deleted if built_object.key.kind == "Namespace"
+        }
+        losses = [
+            f"data is lost: {built_object.key}"
+            for built_object in self.deleted
+            if built_object.key.kind == "PersistentVolumeClaim"
         ]
-        for one in self.deleted:
-            for template in _volumes(one):
-                if one.key.namespace in namespaces:
-                    found.append(f"data is lost: the volumes {template} of {one.key}, with its namespace")
-        return found + [f"data is lost: whatever else is in namespace {name}" for name in sorted(namespaces)]
+        for built_object in self.deleted:
+            for template in _volumes(built_object):
+                if built_object.key.namespace in namespaces:
+                    losses.append(
+                        f"data is lost: the volumes {template} of {built_object.key}, with its namespace"
+                    )
+        return losses + [f"data is lost: whatever else is in namespace {name}" for name in sorted(namespaces)]
 
 
 def plan(tree: Tree, name: str) -> Removal:
@@ -73,7 +82,9 @@ def plan(tree: Tree, name: str) -> Removal:
     landscape = Landscape(tree)
     site = landscape.named(name)
     # A namespace takes everything along, so it comes first.
-    built = tuple(sorted(landscape.built(site), key=lambda one: one.key.kind != "Namespace"))
+    built = tuple(
+        sorted(landscape.built(site), key=lambda built_object: built_object.key.kind != "Namespace")
+    )
     _refuse_needed(landscape, site, built)
     listing = _listing(landscape, site)
     goes = set(_own_files(landscape, site)) | {site.document.path}
@@ -89,17 +100,26 @@ def plan(tree: Tree, name: str) -> Removal:
     left = sorted(landscape.read_by(site) - goes - others)
     why = _why_kept(landscape, site)
     # Nothing outlives its namespace, whatever it says itself.
-    ending = {one.key.name for one in built if one.key.kind == "Namespace" and not _is_kept(one)}
-    kept = tuple(one for one in built if _is_kept(one) and one.key.namespace not in ending)
-    deleted = () if why else tuple(one for one in built if one not in kept)
+    ending = {
+        built_object.key.name
+        for built_object in built
+        if built_object.key.kind == "Namespace" and not _is_kept(built_object)
+    }
+    kept = tuple(
+        built_object
+        for built_object in built
+        if _is_kept(built_object) and built_object.key.namespace not in ending
+    )
+    deleted = () if why else tuple(built_object for built_object in built if built_object not in kept)
     return Removal(site, files, deleted, () if why else kept, why, tuple(left))
 
 
 def _refuse_needed(landscape: Landscape, site: Site, built: tuple[Built, ...]) -> None:
-    for one in built:
-        if one.document.group == GROUP:
+    for built_object in built:
+        if built_object.document.group == GROUP:
             raise Refused(
-                f"{site.place}: Kustomization {site.name} builds Kustomization {one.key.name} ({one.place}): it is no site",
+                f"{site.place}: Kustomization {site.name} builds Kustomization {built_object.key.name} ({built_object.place}):"
+                " it is no site",
                 hint="remove what it builds first",
             )
     for other in landscape.sites:
@@ -113,19 +133,21 @@ def _refuse_needed(landscape: Landscape, site: Site, built: tuple[Built, ...]) -
 
 def _listing(landscape: Landscape, site: Site) -> Listing:
     path = site.document.path
-    others = [one for one in landscape.reading.documents(path) if one.key != site.kustomization]
+    others = [
+        document for document in landscape.reading.documents(path) if document.key != site.kustomization
+    ]
     if others:
         raise Refused(
             f"{path}:{others[0].line()}: {others[0].key} is in the same file",
             hint="give it a file of its own first",
         )
-    found = landscape.listings(path)
-    if len(found) != 1:
-        places = ", ".join(one.path or one.directory for one in found) or "nowhere"
+    listings = landscape.listings(path)
+    if len(listings) != 1:
+        places = ", ".join(listing.path or listing.directory for listing in listings) or "nowhere"
         raise Refused(
             f"{path}: expected to be listed in one place, found it {places}", hint="remove this site by hand"
         )
-    return found[0]
+    return listings[0]
 
 
 def _own_files(landscape: Landscape, site: Site) -> Iterator[str]:
@@ -154,7 +176,9 @@ def _prove(
     after = Landscape(Changed(tree, {path: new for path, (_, new) in files.items()}))
     for other in before.sites:
         now = [
-            one for one in after.sites if one.kustomization == other.kustomization and one.path == other.path
+            site_after
+            for site_after in after.sites
+            if site_after.kustomization == other.kustomization and site_after.path == other.path
         ]
         if other == site:
             if now:
@@ -163,8 +187,12 @@ def _prove(
                     hint="remove it by hand",
                 )
             continue
-        was = [one.key for one in before.built(other) if one.document.path != site.document.path]
-        if not now or [one.key for one in after.built(now[0])] != was:
+        was = [
+            built_object.key
+            for built_object in before.built(other)
+            if built_object.document.path != site.document.path
+        ]
+        if not now or [built_object.key for built_object in after.built(now[0])] != was:
             raise FieldUnsafe(
                 f"{other.place}: Kustomization {other.name} would build something else",
                 hint="remove the site by hand",
@@ -178,8 +206,8 @@ def _prove(
 
 def _why_kept(landscape: Landscape, site: Site) -> str:
     parents = landscape.parents(site)
-    if not any(is_true(one.spec.get("prune")) and not one.suspended for one in parents):
-        names = ", ".join(one.name for one in parents) or "none"
+    if not any(is_true(parent.spec.get("prune")) and not parent.suspended for parent in parents):
+        names = ", ".join(parent.name for parent in parents) or "none"
         return (
             f"the Kustomization above it ({names}) does not prune, so Kustomization {site.name} stays, too: "
             f"kubectl delete kustomization {site.name} -n {site.kustomization.namespace}"
@@ -211,5 +239,5 @@ def _in_words(built: Built) -> str:
 
 def _volumes(built: Built) -> Iterator[str]:
     templates = mapping(built.document.value.get("spec")).get("volumeClaimTemplates")
-    for one in items(templates) if built.key.kind == "StatefulSet" else ():
-        yield text(mapping(mapping(one).get("metadata")).get("name")) or "without a name"
+    for template in items(templates) if built.key.kind == "StatefulSet" else ():
+        yield text(mapping(mapping(template).get("metadata")).get("name")) or "without a name"

@@ -91,10 +91,10 @@ class Renaming:
 
     def rule(self, value: str) -> str:
         """A rule of Traefik's; its hosts are replaced together."""
-        found = _lower(routes.in_rule(value))
-        if not found & set(self.old_hosts):
+        rule_hosts = _lower(routes.in_rule(value))
+        if not rule_hosts & set(self.old_hosts):
             return self.words(value)
-        if found != set(self.old_hosts):
+        if rule_hosts != set(self.old_hosts):
             raise Uncarried(
                 f"the rule {value} takes some of its hosts: which of the new ones belong there is not certain"
             )
@@ -112,7 +112,7 @@ class Renaming:
             return f"\0{len(kept) - 1}\0"
 
         masked = value
-        for at, host in sorted(enumerate(self.old_hosts), key=lambda one: -len(one[1])):
+        for at, host in sorted(enumerate(self.old_hosts), key=lambda numbered_host: -len(numbered_host[1])):
             pattern = re.compile(
                 rf"(?<![A-Za-z0-9.-]){re.escape(host)}(?![A-Za-z0-9-]|\.[A-Za-z0-9])", re.IGNORECASE
             )
@@ -152,18 +152,18 @@ class Renaming:
         """Whether a list holds the model's hosts, all of them and nothing else."""
         return (
             bool(value)
-            and all(isinstance(one, str) for one in value)
+            and all(isinstance(host, str) for host in value)
             and _lower(value) == set(self.old_hosts)
         )
 
     def rule_of_each_host(self, value: Sequence[Any]) -> dict[str, Any] | None:
         """The first rule of an Ingress, if its rules are those of all hosts and differ in nothing else."""
-        if not value or not all(isinstance(one, dict) and text(one.get("host")) for one in value):
+        if not value or not all(isinstance(rule, dict) and text(rule.get("host")) for rule in value):
             return None
-        if _lower([one["host"] for one in value]) != set(self.old_hosts):
+        if _lower([rule["host"] for rule in value]) != set(self.old_hosts):
             return None
-        alike = [{key: below for key, below in one.items() if key != "host"} for one in value]
-        if any(one != alike[0] for one in alike):
+        alike = [{key: below for key, below in rule.items() if key != "host"} for rule in value]
+        if any(rule != alike[0] for rule in alike):
             raise Uncarried(
                 "the rules of its hosts differ: which of the new ones belongs to which is not certain"
             )

@@ -7,8 +7,8 @@ of its images blotted out. Whether a site can be copied is proved by copying it.
 import json
 import re
 
+from bumper.fluxtree.sites.find import Site
 from bumper.onboarding.landscape import Landscape
-from bumper.platform import Site
 
 _NAME, _HOST = "\0", "\1"
 _RULE = re.compile(r"Host\([^()]*\)(?:\s*\|\|\s*Host\([^()]*\))*")
@@ -20,13 +20,15 @@ def shapes(landscape: Landscape) -> list[list[Site]]:
     """The sites that route hosts, those that look alike together, the largest group first."""
     groups: dict[str, list[Site]] = {}
     for site in landscape.sites:
-        if hosts := sorted({one.host for one in landscape.hosts_of(site)}, key=len, reverse=True):
+        if hosts := sorted(
+            {routed_host.host for routed_host in landscape.hosts_of(site)}, key=len, reverse=True
+        ):
             groups.setdefault(_look(landscape, site, hosts), []).append(site)
     return sorted(groups.values(), key=len, reverse=True)
 
 
 def _look(landscape: Landscape, site: Site, hosts: list[str]) -> str:
-    objects = [one.document.value for one in landscape.built(site)]
+    objects = [built_object.document.value for built_object in landscape.built(site)]
     text = json.dumps([site.spec, *objects], ensure_ascii=False)
     for host in hosts:
         text = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", _HOST, text, flags=re.IGNORECASE)

@@ -32,7 +32,7 @@ from bumper.ports.github import (
 )
 from bumper.ports.kubernetes import CONTROLLERS, Cluster, ClusterAccess, Facts, Installation, Right, Tape
 from bumper.ports.registry import Registry, RegistryAccess
-from bumper.ports.run import Board, Clock, Display, Progress, State, Step, Terminal
+from bumper.ports.run import Board, Clock, Display, Progress, State, Step, Terminal, WallClock
 
 __all__ = [
     "CONTROLLERS",
@@ -73,5 +73,6 @@ __all__ = [
     "Terminal",
     "Tree",
     "TreeOfModes",
+    "WallClock",
     "Writer",
 ]

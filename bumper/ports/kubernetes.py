@@ -28,7 +28,7 @@ class Cluster(Protocol):
 
 
 class Facts(Protocol):
-    """What git knows of the revisions that a cluster speaks of; `Lineage` is the real one."""
+    """What git knows of the revisions that a cluster speaks of; `Revisions` is the real one."""
 
     def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]: ...
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,6 +14,12 @@ class Clock(Protocol):
 
     def now(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
+
+
+class WallClock(Clock, Protocol):
+    """A clock that also knows the time of day, in UTC."""
+
+    def wall(self) -> datetime: ...
 
 
 class Progress(Protocol):

@@ -1,4 +1,4 @@
-"""When a channel is told, and by whom: each has a thread of its own.
+"""When a channel publishes, and in which thread: each channel has a thread of its own.
 
 Law: a channel that hangs, fails or must wait holds up nobody. It hears the newest story and never an older one after it.
 """
@@ -28,20 +28,21 @@ class Channel(Protocol):
 
 
 class Pace:
-    """When a channel may be told again. Seconds are those of the clock that the caller reads."""
+    """When a channel may publish again. Seconds are those of the clock that the caller reads."""
 
     def __init__(self) -> None:
         self.due_s = float("-inf")
-        self._told = 0
+        self._publications = 0
         self._failures = 0
 
     def told(self, now_s: float) -> None:
+        """Counts a story that was published; the next is due a period later."""
         self._failures = 0
-        self._told += 1
-        self.due_s = now_s + (PERIOD_S if self._told < _SLOWER_AFTER else SLOW_PERIOD_S)
+        self._publications += 1
+        self.due_s = now_s + (PERIOD_S if self._publications < _SLOWER_AFTER else SLOW_PERIOD_S)
 
     def failed(self, now_s: float, asked_s: float | None) -> None:
-        """Waits as long as was asked, or longer after each failure."""
+        """Waits `asked_s` seconds where GitHub asked for them, else longer after each failure."""
         backoff_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2**self._failures)
         self._failures += 1
         self.due_s = now_s + (asked_s if asked_s is not None else backoff_s)
@@ -69,7 +70,7 @@ class Teller:
         self._thread.start()
 
     def tell(self, story: Story) -> None:
-        """Leaves the story for the thread; one that was not told yet is forgotten."""
+        """Leaves the story for the thread; a story that was not published yet is forgotten."""
         with self._wake:
             self._story = story
             self._wake.notify()
@@ -83,8 +84,8 @@ class Teller:
     def problem(self) -> str:
         """What could not be published, once the last story has been told or the grace is over; empty if all was."""
         is_done = self._done.wait(GRACE_S)
-        said = self._problem or ("" if is_done else "GitHub did not answer in time")
-        return f"{self._channel.name}: {said}" if said else ""
+        problem = self._problem or ("" if is_done else "GitHub did not answer in time")
+        return f"{self._channel.name}: {problem}" if problem else ""
 
     def _run(self) -> None:
         try:
@@ -111,7 +112,7 @@ class Teller:
             self._problem = error.message
             self._pace.failed(self._now(), error.retry_after_s)
             with self._wake:
-                # Unless there is a newer one by now, in which case it may even be the last.
+                # Unless a newer story has come by now, which may even be the last.
                 self._story = self._story or story
             return True
         except BumpError as error:

@@ -48,7 +48,7 @@ def sections(story: Story, detail: Detail) -> dict[str, str]:
 
 def merged(body: str, story: Story) -> str:
     """The comment with our sections replaced or added, those of other runs kept; `body` is empty for a new comment."""
-    others = {found["key"]: found[0] for found in _SECTION.finditer(body)}
+    others = {match["key"]: match[0] for match in _SECTION.finditer(body)}
     for detail in sorted(Detail, reverse=True):
         ours = {key: _marked(key, text) for key, text in sections(story, detail).items()}
         together = "\n\n".join([MARKER, *{**others, **ours}.values()])
@@ -72,14 +72,14 @@ def summary(story: Story) -> str:
     return _as_many_as_fit(list(sections(story, Detail.LINE).values()), LIMIT)
 
 
-def _as_many_as_fit(parts: Sequence[str], limit: int) -> str:
+def _as_many_as_fit(texts: Sequence[str], limit: int) -> str:
     closing = "({} more sites are left out: there is no more room)"
-    text, count = parts[0], 1
-    for part in parts[1:]:
+    text, count = texts[0], 1
+    for part in texts[1:]:
         if markdown.size(f"{text}\n\n{part}\n\n{closing}") + 10 > limit:
             break
         text, count = f"{text}\n\n{part}", count + 1
-    return f"{text}\n\n{closing.format(len(parts) - count)}"
+    return f"{text}\n\n{closing.format(len(texts) - count)}"
 
 
 def _key(story: Story, site: str) -> str:
@@ -94,22 +94,22 @@ def _marked(key: str, text: str) -> str:
 def _section(story: Story, site: SiteStory, detail: Detail) -> str:
     if not site.reports:
         return _ended_early(story, site) if story.has_ended else _moving(story, site, detail)
-    parts = []
-    for one in site.reports:
-        parts.append(f"### {_headline(one, story)}")
+    paragraphs = []
+    for site_report in site.reports:
+        paragraphs.append(f"### {_headline(site_report, story)}")
         if detail > Detail.LINE:
-            parts.append(gantt([("stages", one.steps)]))
-        parts += _cause(one, detail)
+            paragraphs.append(gantt([("stages", site_report.steps)]))
+        paragraphs += _cause(site_report, detail)
         if detail > Detail.LINE:
-            parts.append(_folded(one, story))
+            paragraphs.append(_folded(site_report, story))
     is_first = site is story.sites[0]
     return _joined(
-        [*parts, *(_of_the_run(story) if is_first and detail is Detail.FULL else []), _footer(story)]
+        [*paragraphs, *(_of_the_run(story) if is_first and detail is Detail.FULL else []), _footer(story)]
     )
 
 
-def _joined(parts: Sequence[str]) -> str:
-    return "\n\n".join(part for part in parts if part)
+def _joined(paragraphs: Sequence[str]) -> str:
+    return "\n\n".join(part for part in paragraphs if part)
 
 
 def _moving(story: Story, site: SiteStory, detail: Detail) -> str:
@@ -143,12 +143,14 @@ def _ended_early(story: Story, site: SiteStory | None) -> str:
     )
 
 
-def _headline(one: SiteReport, story: Story) -> str:
-    outcome = one.verdict.outcome
-    name = link(inline(one.site, 300), one.url)
-    taken = f" in {duration(sum(step.seconds for step in one.steps))}" if one.steps else ""
-    said = f"is Ready{taken}" if outcome is Outcome.READY else _SAID.get(outcome, outcome.value)
-    return f"{_mark(outcome)} {name} {said}: {_change(one.previous.tag, one.image.tag, story)}"
+def _headline(site_report: SiteReport, story: Story) -> str:
+    outcome = site_report.verdict.outcome
+    name = link(inline(site_report.site, 300), site_report.url)
+    taken = f" in {duration(sum(step.seconds for step in site_report.steps))}" if site_report.steps else ""
+    ending = f"is Ready{taken}" if outcome is Outcome.READY else _SAID.get(outcome, outcome.value)
+    return (
+        f"{_mark(outcome)} {name} {ending}: {_change(site_report.previous.tag, site_report.image.tag, story)}"
+    )
 
 
 _SAID = {
@@ -179,45 +181,52 @@ def _change(previous: str, wanted: str, story: Story) -> str:
     return change
 
 
-def _cause(one: SiteReport, detail: Detail) -> list[str]:
-    verdict = one.verdict
+def _cause(site_report: SiteReport, detail: Detail) -> list[str]:
+    verdict = site_report.verdict
     if verdict.outcome is Outcome.READY:
         return [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
-    parts = [f"**{inline(verdict.reason, 100)}**: {inline(verdict.message)}"]
+    paragraphs = [f"**{inline(verdict.reason, 100)}**: {inline(verdict.message)}"]
     if verdict.evidence and detail > Detail.LINE:
-        parts.append(markdown.preformatted(verdict.evidence, _EVIDENCE_BYTES[detail]))
-    parts += [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
-    rows = [("Serving now", verdict.serving), ("Rolled back", one.sequel), ("Next", verdict.hint)]
-    parts.append("<br>\n".join(f"**{label}:** {inline(text)}" for label, text in rows if text))
-    return parts
-
-
-def _folded(one: SiteReport, story: Story) -> str:
-    """What is looked up only now and then."""
-    written = str(one.image)
+        paragraphs.append(markdown.preformatted(verdict.evidence, _EVIDENCE_BYTES[detail]))
+    paragraphs += [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
     rows = [
-        *((step.stage, f"{inline(step.detail, 600)} ({duration(step.seconds)})") for step in one.steps),
-        ("timeline", inline(report.timeline(one.timeline))),
+        ("Serving now", verdict.serving),
+        ("Rolled back", site_report.rolled_back),
+        ("Next", verdict.hint),
+    ]
+    paragraphs.append("<br>\n".join(f"**{label}:** {inline(text)}" for label, text in rows if text))
+    return paragraphs
+
+
+def _folded(site_report: SiteReport, story: Story) -> str:
+    """What is looked up only now and then."""
+    written = str(site_report.image)
+    rows = [
+        *(
+            (step.stage, f"{inline(step.detail, 600)} ({duration(step.seconds)})")
+            for step in site_report.steps
+        ),
+        ("timeline", inline(report.timeline(site_report.timeline))),
         ("reference", code(written)),
-        ("line", " in ".join(filter(None, (code(one.place), _commit(one, story))))),
+        ("line", " in ".join(filter(None, (code(site_report.place), _commit(site_report, story))))),
     ]
     lines = "\n".join(f"- **{inline(name, 60)}** {text}" for name, text in rows if text)
     return f"<details><summary>Details</summary>\n\n{lines}\n\n</details>"
 
 
-def _commit(one: SiteReport, story: Story) -> str:
-    if not one.revision:
+def _commit(site_report: SiteReport, story: Story) -> str:
+    if not site_report.revision:
         return ""
-    page = f"{story.pages.platform}/commit/{one.revision.sha}" if story.pages.platform else ""
-    return link(code(one.revision.short), page)
+    page = f"{story.pages.platform}/commit/{site_report.revision.sha}" if story.pages.platform else ""
+    return link(code(site_report.revision.short), page)
 
 
 def _of_the_run(story: Story) -> list[str]:
     """What belongs to no site, said once."""
-    parts = [f"> ⚠️ {inline(notice)}" for notice in story.notices[:10]]
+    paragraphs = [f"> ⚠️ {inline(notice)}" for notice in story.notices[:10]]
     if story.diff:
-        parts.append(markdown.preformatted(story.diff.splitlines(), 8_000))
-    return parts
+        paragraphs.append(markdown.preformatted(story.diff.splitlines(), 8_000))
+    return paragraphs
 
 
 def _footer(story: Story) -> str:

@@ -22,7 +22,7 @@ _ENDED = (Phase.INACTIVE, Phase.FAILURE, Phase.ERROR)
 
 @dataclass
 class _Held:
-    """Ours for one environment in this run, and the earlier ones that were not looked at yet."""
+    """Our Deployment in one environment in this run, and the numbers of the earlier Deployments that were not looked at yet."""
 
     number: int
     phase: str
@@ -41,51 +41,53 @@ class Deployments:
 
     def publish(self, story: Story, *, is_last: bool) -> None:
         """Brings each Deployment to what the story says of it."""
-        unknown, told = [], []
-        for one in states.deployments(story):
-            if sha := self.source.commit(one.version):
-                told.append((one, self._bring(one, sha, story.pages)))
+        unknown, held_deployments = [], []
+        for deployed in states.deployments(story):
+            if sha := self.source.commit(deployed.version):
+                held_deployments.append((deployed, self._bring(deployed, sha, story.pages)))
             else:
-                unknown.append(one.version)
-        # What is so now comes first; what is so no more may be late.
-        for one, held in told:
-            if one.phase is Phase.SUCCESS:
-                self._retire(held, one, story.pages)
+                unknown.append(deployed.version)
+        # The new states come first; earlier Deployments may become inactive late.
+        for deployed, held in held_deployments:
+            if deployed.phase is Phase.SUCCESS:
+                self._retire(held, deployed, story.pages)
         if unknown and is_last:
             raise self.source.unknown(unknown)
 
     def close(self) -> None:
         self.close_hub()
 
-    def _bring(self, one: Deployed, sha: str, pages: Pages) -> _Held:
-        if one.environment not in self._held:
-            self._held[one.environment] = self._open(one, sha, pages)
-        held = self._held[one.environment]
-        goes_back = held.phase == Phase.SUCCESS and not one.phase.has_ended
-        if held.phase != one.phase and not goes_back:
-            self._advance(held.number, one.phase, one.description, one.url, pages)
-            held.phase = one.phase
+    def _bring(self, deployed: Deployed, sha: str, pages: Pages) -> _Held:
+        if deployed.environment not in self._held:
+            self._held[deployed.environment] = self._open(deployed, sha, pages)
+        held = self._held[deployed.environment]
+        goes_back = held.phase == Phase.SUCCESS and not deployed.phase.has_ended
+        if held.phase != deployed.phase and not goes_back:
+            self._advance(held.number, deployed.phase, deployed.description, deployed.url, pages)
+            held.phase = deployed.phase
         return held
 
-    def _open(self, one: Deployed, sha: str, pages: Pages) -> _Held:
+    def _open(self, deployed: Deployed, sha: str, pages: Pages) -> _Held:
         """The active Deployment of this site and commit, or a new one."""
-        ours = [found for found in self.hub.deployments(one.environment) if _is_ours(found, pages)]
-        for found in [found for found in ours if found.sha == sha][:_LOOKED_AT]:
-            phases = self.hub.phases(found.number)
+        ours = [
+            standing for standing in self.hub.deployments(deployed.environment) if _is_ours(standing, pages)
+        ]
+        for standing in [standing for standing in ours if standing.sha == sha][:_LOOKED_AT]:
+            phases = self.hub.phases(standing.number)
             if phases[0] not in _ENDED:
-                return _Held(found.number, phases[0], _earlier(ours, found.number))
-        description = states.fitted(f"{one.site} {one.tag} by {one.revision.short}")
-        number = self.hub.deploy(sha, one.environment, description, _payload(one, pages))
+                return _Held(standing.number, phases[0], _earlier(ours, standing.number))
+        description = states.fitted(f"{deployed.site} {deployed.tag} by {deployed.revision.short}")
+        number = self.hub.deploy(sha, deployed.environment, description, _payload(deployed, pages))
         return _Held(number, "", _earlier(ours, number))
 
-    def _retire(self, held: _Held, one: Deployed, pages: Pages) -> None:
+    def _retire(self, held: _Held, deployed: Deployed, pages: Pages) -> None:
         while held.earlier:
             phases = self.hub.phases(held.earlier[0])
             if phases[0] not in _ENDED:
-                self._advance(held.earlier[0], Phase.INACTIVE, f"{one.tag} is there instead", "", pages)
+                self._advance(held.earlier[0], Phase.INACTIVE, f"{deployed.tag} is there instead", "", pages)
             del held.earlier[0]
             if phases[0] == Phase.INACTIVE and Phase.SUCCESS in phases:
-                # When it was a success it ended all before it, and somebody has gone on from there.
+                # As a success it ended every Deployment before it, and a later Deployment has ended it in turn.
                 held.earlier.clear()
 
     def _advance(self, number: int, phase: Phase, description: str, url: str, pages: Pages) -> None:
@@ -95,21 +97,21 @@ class Deployments:
         )
 
 
-def _payload(one: Deployed, pages: Pages) -> dict[str, str]:
+def _payload(deployed: Deployed, pages: Pages) -> dict[str, str]:
     """For programs that listen for Deployments, and for us to know ours again."""
     return {
         "by": MARK,
-        "site": one.site,
-        "tag": one.tag,
+        "site": deployed.site,
+        "tag": deployed.tag,
         "platform": pages.platform,
-        "branch": one.revision.name,
-        "commit": one.revision.sha,
+        "branch": deployed.revision.name,
+        "commit": deployed.revision.sha,
     }
 
 
-def _is_ours(found: Standing, pages: Pages) -> bool:
-    return found.payload.get("by") == MARK and found.payload.get("platform") == pages.platform
+def _is_ours(standing: Standing, pages: Pages) -> bool:
+    return standing.payload.get("by") == MARK and standing.payload.get("platform") == pages.platform
 
 
 def _earlier(ours: list[Standing], number: int) -> list[int]:
-    return [found.number for found in ours if found.number < number][:_LOOKED_AT]
+    return [standing.number for standing in ours if standing.number < number][:_LOOKED_AT]

@@ -56,7 +56,7 @@ def size(text: str) -> int:
 
 
 def _escaped(line: str) -> str:
-    return _PARTED.sub(lambda found: found[0] + _JOINER, line).translate(_SIGNS)
+    return _PARTED.sub(lambda match: match[0] + _JOINER, line).translate(_SIGNS)
 
 
 def _raw(line: str) -> str:

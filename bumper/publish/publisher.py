@@ -45,7 +45,7 @@ class Publisher:
     def landed(self, landings: Mapping[str, Landing]) -> None:
         """What stands on the platform's branch for each site, and is followed from now on."""
         with self._lock:
-            sites = tuple(replace(one, landing=landings.get(one.site)) for one in self.story.sites)
+            sites = tuple(replace(site, landing=landings.get(site.site)) for site in self.story.sites)
             self._tell(replace(self.story, sites=sites))
 
     def notice(self, text: str) -> None:
@@ -55,7 +55,12 @@ class Publisher:
     def finish(self, outcome: Report) -> list[str]:
         """Tells the end; returns what could not be published."""
         sites = tuple(
-            replace(site, reports=tuple(one for one in outcome.sites if _belongs(one.site, site.site)))
+            replace(
+                site,
+                reports=tuple(
+                    site_report for site_report in outcome.sites if _belongs(site_report.site, site.site)
+                ),
+            )
             for site in self.story.sites
         )
         return self._end(replace(self.story, sites=sites, seconds=outcome.seconds, diff=outcome.diff))
@@ -104,7 +109,7 @@ def _with(site: SiteStory, step: Step) -> SiteStory:
     if not _belongs(step.site, site.site):
         return site
     name = step.site.removeprefix(f"{site.site} in ")
-    steps = {one.stage: one for one in site.stages.get(name, ())} | {step.stage: step}
+    steps = {earlier.stage: earlier for earlier in site.stages.get(name, ())} | {step.stage: step}
     return replace(site, stages={**site.stages, name: tuple(steps.values())})
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bumper.build_order import Decision
-from bumper.errors import EXIT_INTERRUPTED, BumpError, Outcome, worst_exit_code
+from bumper.errors import BumpError, Outcome, worst_exit_code
 from bumper.image import ImageReference
 from bumper.ports import Step
+from bumper.publish import problem
 from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict
 from bumper.style import STYLES, Line, Span, duration
@@ -22,7 +23,7 @@ class SiteReport:
     """One site in one cluster. `place` is file and line of the field; `revision` the commit that holds the image, if any.
 
     `context` names the cluster where there are several, and `site` then names it too: `web in east`. `order` is how the image stands
-    to the one before, where that was asked. `sequel` is what was done about a failure, as a phrase.
+    to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase.
     """
 
     site: str
@@ -36,11 +37,11 @@ class SiteReport:
     timeline: tuple[Moment, ...] = ()
     context: str = ""
     order: Decision | None = None
-    sequel: str = ""
+    rolled_back: str = ""
 
 
 @dataclass(frozen=True)
-class Sequel:
+class RollbackReport:
     """The rollback of what failed: its own report, or the error that it ended in."""
 
     report: "Report | None" = None
@@ -55,7 +56,7 @@ class Report:
     seconds: float
     notices: tuple[str, ...] = ()
     diff: str = ""
-    rollback: Sequel | None = None
+    rollback: RollbackReport | None = None
 
     @property
     def exit_code(self) -> int:
@@ -100,28 +101,32 @@ def name(site: SiteReport) -> str:
     return site.site.removesuffix(f" in {site.context}") if site.context else site.site
 
 
-def with_rollback(outcome: Report, rollback: Sequel, sites: Collection[str]) -> Report:
+def with_rollback(outcome: Report, rollback: RollbackReport, sites: Collection[str]) -> Report:
     """The report with what was done about `sites`, which failed; its outcome stays what it was."""
-    ended = {name(one): one for one in rollback.report.sites} if rollback.report else {}
+    ended = (
+        {name(site_report): site_report for site_report in rollback.report.sites} if rollback.report else {}
+    )
     shown = [
-        _followed_by(one, rollback, ended.get(name(one))) if name(one) in sites else one
-        for one in outcome.sites
+        _rolled_back(site_report, rollback, ended.get(name(site_report)))
+        if name(site_report) in sites
+        else site_report
+        for site_report in outcome.sites
     ]
     seconds = outcome.seconds + (rollback.report.seconds if rollback.report else 0.0)
     return replace(outcome, sites=tuple(shown), seconds=seconds, rollback=rollback)
 
 
-def _followed_by(site: SiteReport, rollback: Sequel, ended: SiteReport | None) -> SiteReport:
+def _rolled_back(site: SiteReport, rollback: RollbackReport, ended: SiteReport | None) -> SiteReport:
     if rollback.report is None or ended is None:
         why = rollback.error.message if rollback.error else "see the notices"
-        return replace(site, sequel=f"no: {why}")
+        return replace(site, rolled_back=f"no: {why}")
     outcome = ended.verdict.outcome
     taken = f" in {duration(seconds(ended, rollback.report))}" if outcome is Outcome.READY else ""
     why = "" if outcome is Outcome.READY else f": {ended.verdict.message}"
     where = f" as {ended.revision.short}" if ended.revision else ""
-    told = f"to {ended.image.tag}{where}: {_title(outcome)}{taken}{why}"
+    rolled_back = f"to {ended.image.tag}{where}: {_title(outcome)}{taken}{why}"
     # What helps is what helps now: the pods of the version that failed are gone.
-    return replace(site, sequel=told, verdict=replace(site.verdict, hint=ended.verdict.hint))
+    return replace(site, rolled_back=rolled_back, verdict=replace(site.verdict, hint=ended.verdict.hint))
 
 
 def verdicts(report: Report) -> list[Line]:
@@ -137,14 +142,6 @@ def diff_lines(diff: str) -> list[Line]:
     return [_diff_line(text) for text in diff.splitlines()]
 
 
-def error(problem: BumpError) -> list[Line]:
-    """`error: …` and, where something helps, `help: …`."""
-    lines: list[Line] = [(Span("error: ", "bad"), Span(problem.message))]
-    if problem.hint:
-        lines.append((Span("help:  ", "quiet"), Span(problem.hint)))
-    return lines
-
-
 def as_data(report: Report) -> dict[str, Any]:
     """The one object that `--output json` prints."""
     return {
@@ -154,24 +151,14 @@ def as_data(report: Report) -> dict[str, Any]:
         "sites": [_site_data(site) for site in report.sites],
         "notices": list(report.notices),
         **({"diff": report.diff} if report.diff else {}),
-        **({"rollback": _sequel_data(report.rollback)} if report.rollback else {}),
+        **({"rollback": _rollback_data(report.rollback)} if report.rollback else {}),
     }
 
 
-def _sequel_data(sequel: Sequel) -> dict[str, Any] | None:
-    if sequel.report:
-        return as_data(sequel.report)
-    return error_as_data(sequel.error) if sequel.error else None
-
-
-def error_as_data(problem: BumpError) -> dict[str, Any]:
-    """The same object for a run that ended in an error."""
-    return {
-        "outcome": problem.outcome.value if problem.outcome else "usage",
-        "exitCode": problem.exit_code,
-        "error": {"reason": type(problem).__name__, "message": problem.message, "hint": problem.hint},
-        "sites": [],
-    }
+def _rollback_data(rollback: RollbackReport) -> dict[str, Any] | None:
+    if rollback.report:
+        return as_data(rollback.report)
+    return problem.as_data(rollback.error) if rollback.error else None
 
 
 def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
@@ -192,7 +179,7 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     rows += [("warning", warning) for warning in verdict.warnings]
     rows += [("seen", evidence) for evidence in verdict.evidence]
     rows.append(("timeline", timeline(site.timeline)))
-    rows.append(("rolled back", site.sequel))
+    rows.append(("rolled back", site.rolled_back))
     rows.append(("next", verdict.hint))
     return lines + [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
 
@@ -213,11 +200,6 @@ def _worst(report: Report) -> Outcome:
         for site in report.sites
         if worst_exit_code([site.verdict.outcome]) == report.exit_code
     )
-
-
-def interrupted_as_data(standing: Sequence[str]) -> dict[str, Any]:
-    """The same object for a run that was interrupted: `standing` says where things stand, a line each."""
-    return {"outcome": "interrupted", "exitCode": EXIT_INTERRUPTED, "standing": list(standing), "sites": []}
 
 
 def verdict_as_data(verdict: Verdict) -> dict[str, Any]:
@@ -247,7 +229,7 @@ def _site_data(site: SiteReport) -> dict[str, Any]:
         "commit": site.revision.sha if site.revision else None,
         "revision": str(site.revision) if site.revision else None,
         "url": site.url,
-        "rolledBack": site.sequel,
+        "rolledBack": site.rolled_back,
         "order": _order_data(site.order) if site.order else None,
         "timeline": [
             {

@@ -16,14 +16,14 @@ class Source:
     commits: Commits
     head: str
     name: str = "the source repository"
-    _found: dict[str, str] = field(default_factory=dict)
+    _shas: dict[str, str] = field(default_factory=dict)
 
     def commit(self, version: str) -> str:
         """The full SHA; a tag that is no commit stands for the workflow's. Empty where there is no such commit."""
-        if version not in self._found:
+        if version not in self._shas:
             is_head = self.head.startswith(version) or not _COMMIT.fullmatch(version)
-            self._found[version] = self.head if is_head else self.commits.commit(version)
-        return self._found[version]
+            self._shas[version] = self.head if is_head else self.commits.commit(version)
+        return self._shas[version]
 
     def unknown(self, versions: list[str]) -> Unreachable:
         """What to say of versions that no commit was found for."""

@@ -105,7 +105,7 @@ def deployments(story: Story) -> list[Deployed]:
 
 
 def checks(story: Story) -> list[Checked]:
-    """How the status of each site should stand. A run that ended before it found its sites speaks of those that were asked for."""
+    """How the status of each site should stand. A run that ended before it found its sites speaks of the sites asked for."""
     if not story.sites and story.has_ended:
         return [_checked(story, SiteStory(site, "", version)) for site, version in story.asked]
     return [_checked(story, site) for site in story.sites]
@@ -115,13 +115,13 @@ def _deployed(story: Story, site: SiteStory, cluster: str) -> Deployed | None:
     if site.landing is None:
         return None
     name = f"{site.site} in {cluster}"
-    reports = [one for one in site.reports if not cluster or one.site == name]
+    reports = [site_report for site_report in site.reports if not cluster or site_report.site == name]
     stages = site.stages.items()
     steps = [step for label, steps in stages if not cluster or label == name for step in steps]
-    told = _ended(story, reports) if story.has_ended else _moving(steps)
-    if told is None:
+    progress = _ended(story, reports) if story.has_ended else _moving(steps)
+    if progress is None:
         return None
-    phase, description = told
+    phase, description = progress
     return Deployed(
         environment=f"{site.site} ({cluster})" if cluster else site.site,
         site=site.site,
@@ -178,7 +178,7 @@ def _check(outcome: Outcome) -> Check:
 
 def _worst(reports: Sequence[SiteReport]) -> SiteReport:
     gravity = (Check.SUCCESS, Check.ERROR, Check.FAILURE)
-    return max(reports, key=lambda one: gravity.index(_check(one.verdict.outcome)))
+    return max(reports, key=lambda site_report: gravity.index(_check(site_report.verdict.outcome)))
 
 
 def _said(ended: SiteReport) -> str:

@@ -18,18 +18,18 @@ class Statuses:
     source: Source
     close_hub: Callable[[], None]
     name: str = "status"
-    _told: dict[str, Checked] = field(default_factory=dict)
+    _posted: dict[str, Checked] = field(default_factory=dict)
 
     def publish(self, story: Story, *, is_last: bool) -> None:
         """Tells what the story says of each site."""
         unknown = []
-        for one in states.checks(story):
-            sha = self.source.commit(one.version)
+        for checked in states.checks(story):
+            sha = self.source.commit(checked.version)
             if not sha:
-                unknown.append(one.version)
-            elif self._told.get(one.context) != one:
-                self.hub.tell(sha, one.context, one.state, one.description, story.pages.run)
-                self._told[one.context] = one
+                unknown.append(checked.version)
+            elif self._posted.get(checked.context) != checked:
+                self.hub.tell(sha, checked.context, checked.state, checked.description, story.pages.run)
+                self._posted[checked.context] = checked
         if unknown and is_last:
             raise self.source.unknown(unknown)
 

@@ -1,8 +1,9 @@
 """The one comment of a pull request that tells of its deploys.
 
 Law: one comment, edited in place, however many runs write at once. GitHub has no "create unless there is one" and no "edit unless it
-has changed". So whoever has created a comment looks again: of several, the oldest stays, and the others are deleted by those who made
-them. And whoever has written the last word looks whether it still stands there, because another run may have written over it.
+has changed". So a run that has created a comment looks again: of several, the oldest stays, and the others are deleted by the runs
+that made them. And the run that has written the last word looks whether it still stands there, because another run may have
+written over it.
 """
 
 from bumper.ports import CommentHub, Posted
@@ -25,10 +26,10 @@ class Sticky:
         """Brings the comment to what `story` says; the last time it is looked at once more."""
         self._write(story)
         for _ in range(_LAST_WORDS if is_last else 0):
-            found = self._find()
-            if found and holds(found.body, story):
+            posted = self._find()
+            if posted and holds(posted.body, story):
                 return
-            self._number = found.number if found else None
+            self._number = posted.number if posted else None
             self._write(story)
 
     def _write(self, story: Story) -> None:
@@ -54,5 +55,9 @@ class Sticky:
 
     def _find(self) -> Posted | None:
         """The oldest comment of ours. Somebody else's is never touched, whatever stands in it."""
-        ours = (one for one in self._hub.comments(self._pull) if one.body.startswith(MARKER))
-        return min((one for one in ours if self._hub.wrote(one)), key=lambda one: one.number, default=None)
+        ours = (posted for posted in self._hub.comments(self._pull) if posted.body.startswith(MARKER))
+        return min(
+            (posted for posted in ours if self._hub.wrote(posted)),
+            key=lambda posted: posted.number,
+            default=None,
+        )

@@ -1,6 +1,6 @@
 """A run so far, as everybody outside the terminal hears of it.
 
-Law: a story is a value. Whoever tells it (`publishing`) sees one moment of the run and nothing of what will be; `comment` writes it as
+Law: a story is a value. The channel that publishes it sees one moment of the run and nothing of what will be; `comment` writes it as
 Markdown, `states` says what it means for Deployments and commit statuses.
 """
 

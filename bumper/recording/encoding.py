@@ -89,21 +89,23 @@ def line(entry: Mapping[str, Any]) -> str:
 
 
 def encode_head(head: Head) -> Entry:
+    """The first line of a recording; secrets in the notices are masked."""
     return {
         "recording": VERSION,
         "contexts": list(head.contexts),
         "started_s": head.started_s,
         "began_s": head.began_s,
         "timeout_s": head.timeout_s,
-        "sites": [_encode_subject(one) for one in head.subjects],
-        "notices": [mask(one) for one in head.notices],
+        "sites": [_encode_subject(subject) for subject in head.subjects],
+        "notices": [mask(notice) for notice in head.notices],
     }
 
 
 def decode_head(entry: Mapping[str, Any]) -> Head:
+    """The inverse of `encode_head`. ValueError, KeyError or TypeError for what is no head of this version."""
     if entry.get("recording") != VERSION:
         raise ValueError(f"expected a recording of version {VERSION}")
-    subjects = tuple(_decode_subject(one) for one in entry["sites"])
+    subjects = tuple(_decode_subject(site_entry) for site_entry in entry["sites"])
     started_s, began_s, timeout_s = (float(entry[name]) for name in ("started_s", "began_s", "timeout_s"))
     return Head(tuple(entry["contexts"]), started_s, began_s, timeout_s, subjects, tuple(entry["notices"]))
 
@@ -143,8 +145,8 @@ def _decode_subject(entry: Mapping[str, Any]) -> Subject:
         (before, after),
         entry["written"],
         tuple(
-            Step(desired.site, one["stage"], State(one["state"]), one["detail"], one["seconds"])
-            for one in entry["steps"]
+            Step(desired.site, step["stage"], State(step["state"]), step["detail"], step["seconds"])
+            for step in entry["steps"]
         ),
         float(entry["since_s"]),
         # Older recordings do not know it.
@@ -179,6 +181,7 @@ def encode_desired(desired: Desired) -> Entry:
 
 
 def decode_desired(entry: Mapping[str, Any]) -> Desired:
+    """The inverse of `encode_desired`."""
     return Desired(
         site=entry["site"],
         image=ImageReference.split(entry["image"]),
@@ -196,34 +199,39 @@ def _encode_key(key: ObjectKey) -> list[str]:
 
 
 def encode_facts(facts: Mapping[str, RevisionFacts]) -> Entry:
+    """What git knows of each revision, by its full SHA; secrets in the subjects are masked."""
     return {
         sha: {
-            "includes_commit": one.includes_commit,
-            "image": str(one.image) if one.image else None,
-            "subject": mask(one.subject),
-            "author": one.author,
-            "is_removed": one.is_removed,
+            "includes_commit": revision_facts.includes_commit,
+            "image": str(revision_facts.image) if revision_facts.image else None,
+            "subject": mask(revision_facts.subject),
+            "author": revision_facts.author,
+            "is_removed": revision_facts.is_removed,
         }
-        for sha, one in facts.items()
+        for sha, revision_facts in facts.items()
     }
 
 
 def decode_facts(entry: Mapping[str, Any]) -> dict[str, RevisionFacts]:
+    """The inverse of `encode_facts`."""
     return {
         sha: RevisionFacts(
-            one["includes_commit"],
-            ImageReference.split(one["image"]) if one["image"] is not None else None,
-            one["subject"],
-            one["author"],
+            facts_entry["includes_commit"],
+            ImageReference.split(facts_entry["image"]) if facts_entry["image"] is not None else None,
+            facts_entry["subject"],
+            facts_entry["author"],
             # Older recordings do not know it.
-            bool(one.get("is_removed")),
+            bool(facts_entry.get("is_removed")),
         )
-        for sha, one in entry.items()
+        for sha, facts_entry in entry.items()
     }
 
 
 def encode_error(error: BumpError) -> Entry:
-    kind = next((name for name, one in _ERRORS.items() if isinstance(error, one)), "Unreachable")
+    """A failed look; an error of a class that recordings do not know is written as Unreachable."""
+    kind = next(
+        (name for name, error_type in _ERRORS.items() if isinstance(error, error_type)), "Unreachable"
+    )
     retry_after_s = error.retry_after_s if isinstance(error, Transient) else None
     return {
         "type": kind,
@@ -234,6 +242,7 @@ def encode_error(error: BumpError) -> Entry:
 
 
 def decode_error(entry: Mapping[str, Any]) -> BumpError:
+    """The error of a failed look, to be raised again."""
     if entry["type"] == "Transient":
         return Transient(entry["message"], hint=entry["hint"], retry_after_s=entry["retry_after_s"])
     return _ERRORS[entry["type"]](entry["message"], hint=entry["hint"])
@@ -264,9 +273,9 @@ def objects_of(observation: Observation) -> dict[str, Any]:
 
 def _seen(look: Iterable[Mapping[str, Any]], objects: list[Object]) -> list[Entry]:
     """The look with its objects in the place of their numbers."""
-    found = []
+    sites = []
     for site in look:
         single = {name: objects[site[name]] for name in _SINGLE if name in site}
         several = {name: [objects[number] for number in site[name]] for name in _SEVERAL if name in site}
-        found.append({**site, **single, **several})
-    return found
+        sites.append({**site, **single, **several})
+    return sites

@@ -81,15 +81,18 @@ class PlayedCluster:
             hint = "it was interrupted, or cut off"
             raise RecordingEnded(f"{self.name}: the recording ends here, before a verdict", hint=hint)
         self._set(entry)
-        seen = {one["site"]: encoding.decode_observation(one, entry["at_s"]) for one in entry["look"]}
+        seen = {
+            site_entry["site"]: encoding.decode_observation(site_entry, entry["at_s"])
+            for site_entry in entry["look"]
+        }
         if missing := [site.site for site in desired if site.site not in seen]:
             raise RecordingEnded(f"{self.name}: nothing more was recorded of {', '.join(missing)}")
         return [seen[site.site] for site in desired]
 
     def wait(self, timeout_s: float) -> bool:
-        # A recording of another version may have looked sooner or later than this one would.
-        if self._left and "asked_s" not in self._left[-1] and (entry := self._take("at_s")):
-            self._set(entry)
+        # A recording of another version may have looked sooner or later than this one would; a wait in steps was one wait.
+        while self._left and "at_s" in self._left[-1] and "asked_s" not in self._left[-1]:
+            self._set(self._left.pop())
         return True
 
     def request_fetch(self, source: ObjectKey) -> str:
@@ -109,7 +112,9 @@ class PlayedCluster:
     def _set(self, entry: Entry) -> None:
         """It is the time of this entry; raises what it holds."""
         self._clock.time_s = entry["at_s"]
-        self._clock.next_s = next((one["asked_s"] for one in reversed(self._left) if "asked_s" in one), 0.0)
+        self._clock.next_s = next(
+            (later["asked_s"] for later in reversed(self._left) if "asked_s" in later), 0.0
+        )
         if "error" in entry:
             raise encoding.decode_error(entry["error"])
 

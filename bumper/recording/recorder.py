@@ -24,7 +24,7 @@ _DIGITS = 6
 
 
 class StillClock:
-    """A clock that each thread moves on by itself; one that was never set shows the time since it was made."""
+    """A clock that each thread moves on by itself; a thread that never moved it reads the time since the clock was made."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -99,7 +99,9 @@ class Recorder:
     ) -> None:
         """One look at all sites; the objects that are new are written before it."""
         with self._lock:
-            look = [self._numbered(site, one) for site, one in zip(desired, seen, strict=True)]
+            look = [
+                self._numbered(site, observation) for site, observation in zip(desired, seen, strict=True)
+            ]
             self._write(encoding.line({"context": context, "asked_s": asked_s, "at_s": at_s, "look": look}))
 
     def _add(self, entry: Entry) -> None:
@@ -110,7 +112,9 @@ class Recorder:
         entry: Entry = {"site": site.site}
         for name, value in encoding.objects_of(seen).items():
             entry[name] = (
-                [self._number(one) for one in value] if isinstance(value, list) else self._number(value)
+                [self._number(cluster_object) for cluster_object in value]
+                if isinstance(value, list)
+                else self._number(value)
             )
         if seen.logs:
             entry["logs"] = {name: mask(text) for name, text in seen.logs.items()}
@@ -118,8 +122,8 @@ class Recorder:
             entry["unreadable"] = {kind: mask(why) for kind, why in seen.unreadable.items()}
         return entry
 
-    def _number(self, found: Object) -> int:
-        stripped = strip(found)
+    def _number(self, cluster_object: Object) -> int:
+        stripped = strip(cluster_object)
         text = json.dumps(stripped, sort_keys=True)
         if text not in self._numbers:
             self._numbers[text] = len(self._numbers)
@@ -146,7 +150,7 @@ class _RecordedCluster:
             raise
         at_s = self._recorder.clock.move_on()
         self._recorder.add_look(self.name, asked_s, at_s, desired, seen)
-        return [replace(one, at_s=at_s) for one in seen]
+        return [replace(observation, at_s=at_s) for observation in seen]
 
     def wait(self, timeout_s: float) -> bool:
         try:
@@ -163,11 +167,11 @@ class _RecordedCluster:
         return answer
 
     def notices(self) -> tuple[str, ...]:
-        found = self._cluster.notices()
-        if found != self._notices:
-            self._notices = found
-            self._recorder.add(self.name, notices=[mask(one) for one in found])
-        return found
+        notices = self._cluster.notices()
+        if notices != self._notices:
+            self._notices = notices
+            self._recorder.add(self.name, notices=[mask(notice) for notice in notices])
+        return notices
 
     def _failed(self, error: BumpError, **when: float) -> None:
         at_s = self._recorder.clock.move_on()
@@ -182,10 +186,10 @@ class _RecordedFacts:
         self._last: dict[str, Mapping[str, RevisionFacts]] = {}
 
     def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
-        found = self._source.facts(desired, shas)
-        if found != self._last.get(desired.site):
-            self._last[desired.site] = found
+        facts = self._source.facts(desired, shas)
+        if facts != self._last.get(desired.site):
+            self._last[desired.site] = facts
             self._recorder.add(
-                self._context, facts={"site": desired.site, "revisions": encoding.encode_facts(found)}
+                self._context, facts={"site": desired.site, "revisions": encoding.encode_facts(facts)}
             )
-        return found
+        return facts

@@ -22,11 +22,11 @@ _SETTINGS = ("values", "substitute")
 _IMAGE_KEYS = ("image", "repository", "registry", "tag", "digest")
 
 
-def strip(found: Object) -> dict[str, Any]:
+def strip(cluster_object: Object) -> dict[str, Any]:
     """The object without secrets, `managedFields` and copies of its own configuration. Raises ValueError for a Secret."""
-    if found.get("kind") == "Secret":
+    if cluster_object.get("kind") == "Secret":
         raise ValueError("a Secret is never recorded")
-    stripped: dict[str, Any] = _stripped(found, "")
+    stripped: dict[str, Any] = _stripped(cluster_object, "")
     metadata = stripped.get("metadata")
     if isinstance(metadata, dict):
         metadata.pop("managedFields", None)
@@ -44,14 +44,14 @@ def _stripped(value: Any, key: str) -> Any:
         return mask(value)
     if isinstance(value, Mapping):
         if key in _SETTINGS:
-            return {name: _setting(one, name) for name, one in value.items()}
-        return {name: _stripped(one, name) for name, one in value.items()}
+            return {name: _setting(setting, name) for name, setting in value.items()}
+        return {name: _stripped(field, name) for name, field in value.items()}
     if isinstance(value, list | tuple):
         if key in _SPOKEN:
             return [MASK for _ in value]
         if key in _VALUES_OF:
-            return [_without_value(one) for one in value]
-        return [_stripped(one, "") for one in value]
+            return [_without_value(entry) for entry in value]
+        return [_stripped(entry, "") for entry in value]
     return value
 
 
@@ -62,9 +62,9 @@ def _without_value(entry: Any) -> Any:
 
 def _setting(value: Any, key: str) -> Any:
     if isinstance(value, Mapping):
-        return {name: _setting(one, name) for name, one in value.items()}
+        return {name: _setting(setting, name) for name, setting in value.items()}
     if isinstance(value, list | tuple):
-        return [_setting(one, key) for one in value]
+        return [_setting(setting, key) for setting in value]
     if value is None or isinstance(value, bool):
         return value
     return _stripped(value, "") if key in _IMAGE_KEYS else MASK

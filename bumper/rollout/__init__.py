@@ -142,7 +142,7 @@ def _findings(look: Look) -> list[Finding]:
             of_pods = causes.findings(desired, observation)
             of_controllers = controllers.findings(desired, observation, of_pods)
     of_flux = obstacles.findings(desired, observation, flux)
-    return [*(one for one in held if one), *of_pods, *of_controllers, *of_flux]
+    return [*(finding for finding in held if finding), *of_pods, *of_controllers, *of_flux]
 
 
 def _unknown(look: Look) -> str:
@@ -170,16 +170,16 @@ def _finished(look: Look, verdict: Verdict) -> Verdict:
 
 def _warnings(look: Look) -> tuple[str, ...]:
     """What does not keep it from being Ready, but should be known."""
-    pods, found = own_pods(look.desired, look.observation), []
+    pods, warnings = own_pods(look.desired, look.observation), []
     if at(look.observation.workload, "spec", "replicas") == 0:
-        found.append("replicas is 0: no pod runs the image")
+        warnings.append("replicas is 0: no pod runs the image")
     if look.desired.workload.kind == "CronJob":
-        found.append("nothing has run with the image yet: the next run takes it")
+        warnings.append("nothing has run with the image yet: the next run takes it")
     if count := restarts(pods):
-        found.append(f"its containers restarted {'once' if count == 1 else f'{count} times'} before that")
+        warnings.append(f"its containers restarted {'once' if count == 1 else f'{count} times'} before that")
     if different := _digest_difference(look, image_digests(look.desired, pods)):
-        found.append(different)
-    return tuple(found)
+        warnings.append(different)
+    return tuple(warnings)
 
 
 def _digest_difference(look: Look, running: set[str]) -> str:

@@ -140,17 +140,17 @@ CAUSES: tuple[Cause, ...] = (
 
 def findings(desired: Desired, observation: Observation) -> list[Finding]:
     """The causes that our pods show, in the order of the table, one for each cause and container."""
-    found: dict[str, tuple[int, Finding]] = {}
+    ranked_findings: dict[str, tuple[int, Finding]] = {}
     for sight in _sights(desired, observation):
         for rank, cause in enumerate(CAUSES):
             seen = cause.see(sight)
             if seen:
                 finding = _finding(cause, sight, seen)
-                before = found.get(finding.key)
+                before = ranked_findings.get(finding.key)
                 if before is None or finding.tries > before[1].tries:
-                    found[finding.key] = rank, finding
+                    ranked_findings[finding.key] = rank, finding
                 break
-    return [finding for _, finding in sorted(found.values(), key=lambda ranked: ranked[0])]
+    return [finding for _, finding in sorted(ranked_findings.values(), key=lambda ranked: ranked[0])]
 
 
 def _sights(desired: Desired, observation: Observation) -> Iterator[Sight]:
@@ -173,7 +173,7 @@ def _sights(desired: Desired, observation: Observation) -> Iterator[Sight]:
 def _finding(cause: Cause, sight: Sight, seen: Seen) -> Finding:
     image = ImageReference.parse(sight.spec.get("image") or "") or sight.desired.image
     container = sight.spec.get("name") or ""
-    words = {
+    fields = {
         "image": str(image.with_tag(image.tag)) if image.tag else str(image),
         "repository": image.repository,
         "container": container,
@@ -194,8 +194,8 @@ def _finding(cause: Cause, sight: Sight, seen: Seen) -> Finding:
         verdict=Verdict(
             cause.outcome,
             cause.reason,
-            cause.says.format_map(words) + other,
-            hint=cause.hint.format_map(words),
+            cause.says.format_map(fields) + other,
+            hint=cause.hint.format_map(fields),
             evidence=_evidence(sight),
             stage=Stage.ROLLED_OUT,
         ),

@@ -32,7 +32,7 @@ _REFUSALS = (
 
 
 def held_back(desired: Desired, observation: Observation) -> Finding | None:
-    """The setting by which someone keeps the workload from rolling, if there is one: no time heals it."""
+    """The setting that keeps the workload from rolling, None where there is none: only a person can change it."""
     workload = observation.workload
     kind, name = at(workload, "kind"), desired.workload.name
     namespace = desired.workload.namespace
@@ -68,19 +68,19 @@ def _held(reason: str, message: str, hint: str) -> Finding:
 
 
 def findings(desired: Desired, observation: Observation, causes: Sequence[Finding]) -> list[Finding]:
-    """What the controllers report of our template. `causes` are those of its pods: they say why a controller gave up."""
+    """What the controllers report of our template. `causes` are the findings of its pods: they say why a controller gave up."""
     workload = observation.workload
     if workload is None or not _runs_ours(desired, workload):
         return []
     kind = desired.workload.kind
-    found = list(_not_created(desired, observation))
+    controller_findings = list(_not_created(desired, observation))
     if kind == "Deployment":
-        found += _deadline(desired, workload, causes)
+        controller_findings += _deadline(desired, workload, causes)
     elif kind == "Job":
-        found += _job(desired, observation)
+        controller_findings += _job(desired, observation)
     elif kind == "HelmRelease":
-        found += _helm_release(desired, workload)
-    return found
+        controller_findings += _helm_release(desired, workload)
+    return controller_findings
 
 
 def _runs_ours(desired: Desired, workload: Object) -> bool:
@@ -124,7 +124,9 @@ def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding
     if not text:
         return
     unknown = ("PodsNotCreated", "kubectl get events -n {namespace}")
-    reason, hint = next((found for pattern, *found in _REFUSALS if pattern.search(text)), unknown)
+    reason, hint = next(
+        (reason_and_hint for pattern, *reason_and_hint in _REFUSALS if pattern.search(text)), unknown
+    )
     verdict = Verdict(
         Outcome.FAILED,
         reason,

@@ -125,7 +125,7 @@ def carries(desired: Desired, revisions: Mapping[str, RevisionFacts], text: str)
 
 
 def _is_settled(kustomization: Object | None) -> bool:
-    # Ready turns True some 15 ms before lastAppliedRevision changes: whoever asks this must judge that field of the same object too.
+    # Ready turns True some 15 ms before lastAppliedRevision changes: a caller must judge that field of the same object too.
     ready = condition(kustomization, "Ready")
     generation = at(kustomization, "metadata", "generation")
     return (
@@ -143,9 +143,13 @@ def short(revision: str) -> str:
     return parsed.short if parsed else revision
 
 
-def since(found: Condition) -> str:
+def since(flux_condition: Condition) -> str:
     """` since <time> (cluster time)`: the cluster's clock is shown, never compared with ours."""
-    return f" since {found.last_transition_time} (cluster time)" if found.last_transition_time else ""
+    return (
+        f" since {flux_condition.last_transition_time} (cluster time)"
+        if flux_condition.last_transition_time
+        else ""
+    )
 
 
 def unhealthy_objects(message: str) -> list[ObjectKey]:

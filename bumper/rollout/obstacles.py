@@ -25,7 +25,7 @@ _API_IS_AWAY = "connect: connection refused"
 
 
 def suspended(desired: Desired, observation: Observation, flux: Standing) -> Finding | None:
-    """The object that someone has suspended on the way of our commit. Suspended objects keep an old Ready=True."""
+    """The suspended object on the way of our commit, None where there is none. Suspended objects keep an old Ready=True."""
     if at(observation.source, "spec", "suspend") and not flux.is_fetched:
         kind = _flux_kind(desired.source)
         return _held(desired.source, f"flux resume source {kind}", flux.fetched, Stage.FETCHED)
@@ -58,11 +58,11 @@ def _finding(outcome: Outcome, reason: str, message: str, hint: str, grace_s: fl
 
 
 def _unreadable(desired: Desired, observation: Observation) -> Iterator[Finding]:
-    for key, found, stage in (
+    for key, cluster_object, stage in (
         (desired.kustomization, observation.kustomization, Stage.APPLIED),
         (desired.workload, observation.workload, Stage.ROLLED_OUT),
     ):
-        why = observation.unreadable.get(key.kind) if found is None and key.kind else None
+        why = observation.unreadable.get(key.kind) if cluster_object is None and key.kind else None
         if why:
             hint = f"allow get, list and watch of it: kubectl auth can-i list {key.kind} -n {key.namespace}"
             message = f"{key} can't be read ({why}): whether the deploy is Ready can't be told"
@@ -138,13 +138,13 @@ def _workload(desired: Desired, observation: Observation, flux: Standing) -> Ite
         return
     cause = override(desired, observation)
     if cause or is_applied:
-        found = template_image(desired, workload)
+        running_image = template_image(desired, workload)
         why = (
             cause.text
             if cause
             else "a substitution, a patch, a webhook or a person changes it after the file was read"
         )
-        message = f"{key} runs {found or 'no such container'}, not {desired.image.tag or desired.image.digest}: {why}"
+        message = f"{key} runs {running_image or 'no such container'}, not {desired.image.tag or desired.image.digest}: {why}"
         hint = f"kubectl get {key.kind} {key.name} -n {key.namespace} -o yaml --show-managed-fields"
         grace_s = (_OUTAGE_S if cause.may_heal else 0.0) if cause else _SLIP_S
         yield _finding(Outcome.BLOCKED, "ImageOverridden", message, hint, grace_s, Stage.APPLIED)
@@ -153,9 +153,9 @@ def _workload(desired: Desired, observation: Observation, flux: Standing) -> Ite
 def _inventory(kustomization: Object | None, kind: str) -> Iterator[str]:
     # `<namespace>_<name>_<group>_<kind>`: neither namespaces nor names of workloads hold an underscore.
     for entry in at(kustomization, "status", "inventory", "entries") or ():
-        parts = str(entry.get("id") or "").split("_")
-        if len(parts) == 4 and parts[3] == kind:
-            yield f"{kind} {parts[0]}/{parts[1]}"
+        segments = str(entry.get("id") or "").split("_")
+        if len(segments) == 4 and segments[3] == kind:
+            yield f"{kind} {segments[0]}/{segments[1]}"
 
 
 def _flux_kind(key: ObjectKey) -> str:

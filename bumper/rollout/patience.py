@@ -1,8 +1,8 @@
 """How long a cause must stand before it is believed.
 
 Law: graces count on our own clock from our own first look; the cluster's clock is never compared with ours. A cause that heals inside
-its grace was a blip and leaves no trace; one that comes and goes (a container between two crashes, a Kustomization between two tries)
-is remembered over the gap, or it could never be believed. Time in which nobody looked (an API that was down) is no gap.
+its grace was a blip and leaves no trace; a cause that comes and goes (a container between two crashes, a Kustomization between two
+tries) is remembered over the gap, or it could never be believed. Time in which nobody looked (an API that was down) is no gap.
 """
 
 from collections.abc import Mapping, Sequence

@@ -14,8 +14,14 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
 
 def new_replica_set(desired: Desired, observation: Observation) -> Object | None:
     """The ReplicaSet of the Deployment's current template, None before its controller has made it."""
-    owned = [one for one in observation.replica_sets if _is_owned_by(one, observation.workload)]
-    runs_ours = [one for one in owned if desired.is_met_by(template_image(desired, one))]
+    owned = [
+        replica_set
+        for replica_set in observation.replica_sets
+        if _is_owned_by(replica_set, observation.workload)
+    ]
+    runs_ours = [
+        replica_set for replica_set in owned if desired.is_met_by(template_image(desired, replica_set))
+    ]
     return max(runs_ours, key=_deployment_revision, default=None)
 
 
@@ -70,17 +76,17 @@ def own_pods(desired: Desired, observation: Observation) -> list[Object]:
 
 
 def lagging_pods(desired: Desired, observation: Observation) -> list[Object]:
-    """The living pods that say the rollout is not over, whatever the counts: those of an older template."""
+    """The living pods of an older template: while there are any, the rollout is not over, whatever the counts say."""
     kind = desired.workload.kind
     alive = [pod for pod in observation.pods if is_alive(pod)]
     if kind == "Deployment":
         newest = new_replica_set(desired, observation)
         older = [
-            one
-            for one in observation.replica_sets
-            if one is not newest and _is_owned_by(one, observation.workload)
+            replica_set
+            for replica_set in observation.replica_sets
+            if replica_set is not newest and _is_owned_by(replica_set, observation.workload)
         ]
-        return [pod for pod in alive if any(_is_owned_by(pod, one) for one in older)]
+        return [pod for pod in alive if any(_is_owned_by(pod, replica_set) for replica_set in older)]
     if kind not in ("StatefulSet", "DaemonSet", "HelmRelease"):
         return []
     if kind != "HelmRelease":
@@ -109,12 +115,12 @@ def restarts(pods: list[Object]) -> int:
 
 def image_digests(desired: Desired, pods: list[Object]) -> set[str]:
     """The digests that the runtimes report for our container, empty text where one reports none."""
-    found = set()
+    digests = set()
     for pod in pods:
         names = {container.get("name") for container in containers(desired, at(pod, "spec"))}
         for field in ("initContainerStatuses", "containerStatuses"):
             for status in at(pod, "status", field) or ():
                 if status.get("name") in names:
                     digest = _DIGEST.search(status.get("imageID") or "")
-                    found.add(digest[0] if digest else "")
-    return found
+                    digests.add(digest[0] if digest else "")
+    return digests

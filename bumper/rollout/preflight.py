@@ -32,7 +32,7 @@ def notices(desired: Desired, observation: Observation) -> tuple[str, ...]:
 
 
 def settings(desired: Desired, observation: Observation) -> tuple[str, ...]:
-    """Those of the notices that somebody has set so, and may set otherwise."""
+    """The notices about settings that a person has made and can change, one sentence each."""
     return (*_of_workload(desired, observation), *_of_flux(desired, observation))
 
 
@@ -69,7 +69,7 @@ class Override(NamedTuple):
 
 
 def override(desired: Desired, observation: Observation) -> Override | None:
-    """The first such setting that is seen."""
+    """The first setting on the Kustomization or the workload that replaces our image; None where there is none."""
     for image in at(observation.kustomization, "spec", "images") or ():
         if image.get("name") != desired.image.repository:
             continue

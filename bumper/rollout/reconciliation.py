@@ -47,14 +47,18 @@ def _finding(
 def _dependency_not_ready(
     desired: Desired, observation: Observation, flux: Standing, ready: Condition
 ) -> Iterator[Finding]:
-    # Checked against the artifact that is there, before any run: the messages of the last run are still those of an older one.
+    # Checked against the artifact that is there, before any run: the messages of the last run still speak of an older artifact.
     if not flux.is_fetched or flux.is_tried:
         return
     match = _DEPENDENCY.search(ready.message)
     name = match["name"] if match else ready.message
     namespace = (match["namespace"] if match else "") or desired.kustomization.namespace
     dependency = next(
-        (one for one in observation.dependencies if ObjectKey.of(one).name == name),
+        (
+            kustomization
+            for kustomization in observation.dependencies
+            if ObjectKey.of(kustomization).name == name
+        ),
         None,
     )
     state, is_stuck = _state_of(dependency, ready)
@@ -68,7 +72,7 @@ def _dependency_not_ready(
 
 
 def _state_of(dependency: Object | None, ready: Condition) -> tuple[str, bool]:
-    """What a dependency is doing, and whether that ends only if someone helps."""
+    """What a dependency is doing, and whether a person must help to end it."""
     if dependency is None:
         is_missing = "not found" in ready.message
         return ("is not in the cluster" if is_missing else f"is not ready: {ready.message}"), is_missing
@@ -140,7 +144,7 @@ def _health_check_failed(
     message = f"the health check of {desired.kustomization} failed{since(ready)}: {ready.message}"
     hint = f"flux reconcile kustomization {desired.kustomization.name} -n {desired.kustomization.namespace}"
     if named and desired.workload not in named:
-        others = ", ".join(str(one) for one in named)
+        others = ", ".join(str(object_key) for object_key in named)
         message = (
             f"the health check of {desired.kustomization} failed for {others}{since(ready)}: {ready.message}"
         )

@@ -46,22 +46,22 @@ def serving(desired: Desired, observation: Observation) -> str:
 
 
 def _available(desired: Desired, observation: Observation) -> Counter[str] | None:
-    """How many pods are available, by tag; None where nothing that tells could be read."""
+    """How many pods are available, by tag; None where neither ReplicaSets nor pods could be read."""
     counts: Iterable[tuple[ImageReference | None, int]]
     if observation.replica_sets:
         counts = [
-            (template_image(desired, one), at(one, "status", "availableReplicas") or 0)
-            for one in observation.replica_sets
+            (template_image(desired, replica_set), at(replica_set, "status", "availableReplicas") or 0)
+            for replica_set in observation.replica_sets
         ]
     elif "Pod" in observation.unreadable:
         return None
     else:
         counts = [(pod_image(desired, pod), int(is_ready(pod))) for pod in observation.pods]
-    found: Counter[str] = Counter()
+    available: Counter[str] = Counter()
     for image, count in counts:
         if image and count:
-            found[image.tag or image.digest] += count
-    return found
+            available[image.tag or image.digest] += count
+    return available
 
 
 def activity(desired: Desired, observation: Observation) -> str:
@@ -75,10 +75,12 @@ def activity(desired: Desired, observation: Observation) -> str:
 
 def _doing(pod: Object, events: list[Object]) -> str:
     statuses = at(pod, "status", "containerStatuses") or ()
-    waiting = next((reason for one in statuses if (reason := at(one, "state", "waiting", "reason"))), "")
+    waiting = next(
+        (reason for status in statuses if (reason := at(status, "state", "waiting", "reason"))), ""
+    )
     if waiting and waiting not in ("ContainerCreating", "PodInitializing"):
         return str(waiting)
-    if any(at(one, "state", "running") is not None for one in statuses):
+    if any(at(status, "state", "running") is not None for status in statuses):
         return "running, not ready yet"
     last = next((event for event in reversed(events) if event.get("reason") in ("Pulling", "Pulled")), None)
     if last is None:
@@ -106,12 +108,12 @@ def _size(count: int) -> str:
 
 def pod_events(observation: Observation, name: str) -> list[Object]:
     """The events of a pod, the oldest first."""
-    found = [
+    events = [
         event
         for event in observation.events
         if (at(event, "involvedObject", "kind"), at(event, "involvedObject", "name")) == ("Pod", name)
     ]
-    return sorted(found, key=last_time)
+    return sorted(events, key=last_time)
 
 
 def last_time(event: Object) -> str:

@@ -67,9 +67,9 @@ def _drift(desired: Desired, observation: Observation) -> Iterator[str]:
         yield f"Flux has applied {short(applied)}{holds}"
     if observation.workload is None or not desired.workload.kind:
         return
-    found = template_image(desired, observation.workload)
-    if not desired.is_met_by(found):
-        yield f"{desired.workload} has {found or 'no such container'}, git wants {_version(desired.image)}"
+    image = template_image(desired, observation.workload)
+    if not desired.is_met_by(image):
+        yield f"{desired.workload} has {image or 'no such container'}, git wants {_version(desired.image)}"
     others = [version for version in _running(desired, observation) if version != _version(desired.image)]
-    if others and desired.is_met_by(found):
+    if others and desired.is_met_by(image):
         yield f"pods still run {', '.join(others)}"

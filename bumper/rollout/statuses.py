@@ -52,10 +52,10 @@ class Proof:
             return cls("it has no workload that could be waited for")
         if str(spec.get("wait", "")).lower() == "true":
             return cls()
-        checks = [one for one in spec.get("healthChecks") or () if isinstance(one, dict)]
+        checks = [check for check in spec.get("healthChecks") or () if isinstance(check, dict)]
         if any(
-            ObjectKey(one.get("kind", ""), one.get("namespace", ""), one.get("name", "")) == workload
-            for one in checks
+            ObjectKey(check.get("kind", ""), check.get("namespace", ""), check.get("name", "")) == workload
+            for check in checks
         ):
             return cls()
         return cls(f"Flux does not wait for {workload}: whether it runs the image is not known")
@@ -77,13 +77,15 @@ def is_about(context: str, kustomization: ObjectKey) -> bool:
 
 
 def expected_contexts(before: Sequence[Announced], kustomization: ObjectKey) -> frozenset[str]:
-    """The contexts that must speak: one for each cluster, as on the newest commit before ours that any of them spoke on.
+    """The contexts that must speak: one for each cluster, as on the newest commit before ours that has a status of any of them.
 
     A Provider that was made anew has another context: older commits do not count, or it would be waited for in vain.
     """
     for commit in before:
-        if found := frozenset(one.context for one in commit.statuses if is_about(one.context, kustomization)):
-            return found
+        if contexts := frozenset(
+            status.context for status in commit.statuses if is_about(status.context, kustomization)
+        ):
+            return contexts
     return frozenset()
 
 
@@ -95,31 +97,31 @@ def judge(
     sightings: Mapping[str, Sighting],
     at_s: float,
 ) -> Telling:
-    """How the site stands. `commits` are those of the branch that can say something of it, newest first, with their facts.
+    """How the site stands. `commits` are the branch's commits that can say something of it, newest first, with their facts.
 
     `expected` are the contexts that must speak (`expected_contexts`).
     """
-    ours = [one for one in commits if desired.revision is None or one.facts.includes_commit]
+    ours = [commit for commit in commits if desired.revision is None or commit.facts.includes_commit]
     contexts = sorted(expected | _contexts(ours, desired.kustomization))
-    words = {context: word for context in contexts if (word := _word(ours, context))}
-    meant = {context: _meaning(desired, word) for context, word in words.items()}
-    told = [verdict for verdict in meant.values() if verdict]
-    if superseded := [one for one in told if one.outcome is Outcome.SUPERSEDED]:
+    latest = {context: word for context in contexts if (word := _word(ours, context))}
+    meant = {context: _meaning(desired, word) for context, word in latest.items()}
+    verdicts = [verdict for verdict in meant.values() if verdict]
+    if superseded := [verdict for verdict in verdicts if verdict.outcome is Outcome.SUPERSEDED]:
         return Telling(superseded[0].printable(), "", {})
     findings = [
-        Finding(context, verdict, 0.0 if words[context].status.description in _AT_ONCE else _GRACE_S)
+        Finding(context, verdict, 0.0 if latest[context].status.description in _AT_ONCE else _GRACE_S)
         for context, verdict in meant.items()
         if verdict and verdict.outcome is Outcome.FAILED
     ]
     weighed = weigh(findings, sightings, at_s)
     if weighed.believed:
         return Telling(weighed.believed.verdict.printable(), "", {})
-    missing = [context for context in contexts if context not in words]
-    if words and not told and not missing:
-        return Telling(_well(desired, proof, list(words.values())), "", {})
-    if told:
-        detail = told[0].message + ("; Flux tries again" if findings else "")
-    elif missing and words:
+    missing = [context for context in contexts if context not in latest]
+    if latest and not verdicts and not missing:
+        return Telling(_well(desired, proof, list(latest.values())), "", {})
+    if verdicts:
+        detail = verdicts[0].message + ("; Flux tries again" if findings else "")
+    elif missing and latest:
         detail = f"no word yet from {', '.join(missing)}"
     else:
         detail = _silence(desired, ours, has_spoken=bool(contexts))
@@ -154,7 +156,10 @@ def _word(ours: Sequence[Announced], context: str) -> _Word | None:
 
 def _contexts(commits: Sequence[Announced], kustomization: ObjectKey) -> frozenset[str]:
     return frozenset(
-        one.context for commit in commits for one in commit.statuses if is_about(one.context, kustomization)
+        status.context
+        for commit in commits
+        for status in commit.statuses
+        if is_about(status.context, kustomization)
     )
 
 
@@ -175,24 +180,24 @@ def _meaning(desired: Desired, word: _Word) -> Verdict | None:
         )
     if status.state == SUCCESS:
         return None
-    said = status.description or status.state
-    what = f": {_WHAT[said]}" if said in _WHAT else ""
+    description = status.description or status.state
+    what = f": {_WHAT[description]}" if description in _WHAT else ""
     return Verdict(
         Outcome.FAILED,
-        "".join(part.capitalize() for part in said.split()),
-        f"{desired.kustomization}: {said} on {where}{what}",
+        "".join(part.capitalize() for part in description.split()),
+        f"{desired.kustomization}: {description} on {where}{what}",
         hint=f"GitHub is told no more; in the cluster: flux events --for Kustomization/{desired.kustomization.name} "
         f"-n {desired.kustomization.namespace}",
         evidence=(_written(status),),
         warnings=(
             "another object of this Kustomization may be what failed: a commit status does not say which",
         ),
-        stage=Stage.ROLLED_OUT if said == "health check failed" else Stage.APPLIED,
+        stage=Stage.ROLLED_OUT if description == "health check failed" else Stage.APPLIED,
     )
 
 
-def _well(desired: Desired, proof: Proof, words: Sequence[_Word]) -> Verdict:
-    newest = words[0].commit
+def _well(desired: Desired, proof: Proof, latest: Sequence[_Word]) -> Verdict:
+    newest = latest[0].commit
     revision = Revision(desired.revision.name if desired.revision else "", newest.sha)
     where = f"{desired.kustomization} on {revision.short}"
     rest = f"; {proof.why}" if proof.why else " and found its objects healthy"
@@ -202,7 +207,7 @@ def _well(desired: Desired, proof: Proof, words: Sequence[_Word]) -> Verdict:
         "Applied" if proof.why else "Ready",
         f"Flux applied {where}{rest}",
         hint=hint if proof.why else "",
-        evidence=tuple(_written(word.status) for word in words),
+        evidence=tuple(_written(word.status) for word in latest),
         warnings=("known by commit statuses alone: pods, digests and causes were not looked at",),
         stage=Stage.APPLIED if proof.why else Stage.ROLLED_OUT,
     ).printable()
@@ -213,17 +218,17 @@ def _written(status: CommitStatus) -> str:
 
 
 def _silence(desired: Desired, ours: Sequence[Announced], *, has_spoken: bool) -> str:
-    """What the silence of a Kustomization may mean; `has_spoken` says that it did so on a commit before."""
+    """What the silence of a Kustomization may mean; `has_spoken`: it has a status on a commit before ours."""
     others = sorted(
         {
-            one.context
+            status.context
             for commit in ours
-            for one in commit.statuses
-            if one.context.startswith("kustomization/")
+            for status in commit.statuses
+            if status.context.startswith("kustomization/")
         }
     )
     if others:
-        # Flux has fetched the commit: this one is slower, or fails without a word.
+        # Flux has fetched the commit: this Kustomization is slower, or fails without a status.
         return f"no status of {desired.kustomization} yet, while {others[0]} has one: it waits or fails"
     if not has_spoken:
         return f"no status of {desired.kustomization}, on no recent commit either: nothing may post them"

@@ -236,8 +236,8 @@ def _probe_failure(sight: Sight, probes: tuple[str, ...]) -> Seen | None:
         return None
     match = failures[-1][1]
     request = _probe_request(at(sight.spec, match["probe"].lower() + "Probe") or {})
-    said = " ".join(part for part in (match["probe"].lower(), "probe", request) if part)
-    return Seen(f"{said}: {match['answer']}", _count([event for event, _ in failures]))
+    probe_text = " ".join(part for part in (match["probe"].lower(), "probe", request) if part)
+    return Seen(f"{probe_text}: {match['answer']}", _count([event for event, _ in failures]))
 
 
 def _is_about(event: Object, sight: Sight) -> bool:
@@ -272,17 +272,17 @@ def event(*reasons: str) -> See:
 
     def see(sight: Sight) -> Seen | None:
         text = _stuck_in(sight, reasons)
-        about = [one for one in sight.events if one.get("reason") in reasons]
+        about = [event for event in sight.events if event.get("reason") in reasons]
         return Seen(text, _count(about)) if text else None
 
     return see
 
 
 def _stuck_in(sight: Sight, reasons: tuple[str, ...]) -> str:
-    about = [one for one in sight.events if one.get("reason") in reasons]
-    later = [one for one in sight.events if one.get("reason") in _GOES_ON]
+    about = [event for event in sight.events if event.get("reason") in reasons]
+    later = [event for event in sight.events if event.get("reason") in _GOES_ON]
     # Events outlive what they tell of. Two of the same second are told apart by neither: then the pod has gone on.
-    if sight.status or not about or any(last_time(one) >= last_time(about[-1]) for one in later):
+    if sight.status or not about or any(last_time(event) >= last_time(about[-1]) for event in later):
         return ""
     return about[-1].get("message") or ""
 

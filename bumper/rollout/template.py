@@ -18,9 +18,9 @@ _TEMPLATE = ("spec", "template", "spec")
 def template_image(desired: Desired, workload: Object | None) -> ImageReference | None:
     """The image in the workload's template: that of the container wanted, or of our repository where no name is given."""
     if at(workload, "kind") == "HelmRelease":
-        found = list(_images_in_values(at(workload, "spec", "values"), desired.image.repository))
-        ours = [image for image in found if desired.is_met_by(image)]
-        return next(iter(ours or found), None)
+        images = list(_images_in_values(at(workload, "spec", "values"), desired.image.repository))
+        ours = [image for image in images if desired.is_met_by(image)]
+        return next(iter(ours or images), None)
     return _image_in(desired, at(workload, *_POD_SPEC.get(at(workload, "kind") or "", _TEMPLATE)))
 
 
@@ -37,7 +37,7 @@ def _image_in(desired: Desired, pod_spec: Any) -> ImageReference | None:
 
 
 def containers(desired: Desired, pod_spec: Any) -> Iterator[Object]:
-    """The container wanted by name, or those of our repository where no name is given."""
+    """The container wanted by name, or the containers of our repository where no name is given."""
     for container in (*(at(pod_spec, "initContainers") or ()), *(at(pod_spec, "containers") or ())):
         image = ImageReference.split(container.get("image") or "")
         named = container.get("name") == desired.container
@@ -49,8 +49,8 @@ def _images_in_values(values: Any, repository: str) -> Iterator[ImageReference]:
     """Images in chart values: `repository` with `tag` (and `registry`) side by side, or a whole reference as one text."""
     if isinstance(values, Mapping):
         if isinstance(values.get("repository"), str):
-            parts = [values.get("registry") or "", values["repository"]]
-            if "/".join(part for part in parts if part) == repository:
+            path = [values.get("registry") or "", values["repository"]]
+            if "/".join(part for part in path if part) == repository:
                 yield ImageReference(
                     repository, str(values.get("tag") or ""), str(values.get("digest") or "")
                 )

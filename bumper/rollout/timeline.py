@@ -1,4 +1,4 @@
-"""When a deploy came how far: the milestones that one look shows, and the moments that follow from many looks.
+"""How far a deploy had come, and when: the milestones that one look shows, and the moments that follow from many looks.
 
 Law: a moment is when we first saw a milestone, on our own clock; how long a node took to pull is what the node itself says. Moments
 keep their order, so that their seconds add up to the whole.
@@ -20,7 +20,7 @@ _PRESENT = "already present on machine"
 
 @dataclass(frozen=True)
 class Moment:
-    """A milestone that was reached `seconds` after the one before it; with `is_open` one that was awaited for that long."""
+    """A milestone that was reached `seconds` after the one before it; with `is_open` a milestone that was awaited for that long."""
 
     name: str
     seconds: float
@@ -30,21 +30,21 @@ class Moment:
 
 def milestones(look: Look, reached: tuple[Stage, ...]) -> dict[Milestone, str]:
     """What this look shows to be behind us, each with a detail or an empty text."""
-    found: dict[Milestone, str] = {}
+    details: dict[Milestone, str] = {}
     if Stage.FETCHED in reached:
-        found[Milestone.FETCHED] = ""
+        details[Milestone.FETCHED] = ""
     if Stage.APPLIED in reached:
-        found |= {Milestone.APPLIED: "", **_of_pods(look)}
+        details |= {Milestone.APPLIED: "", **_of_pods(look)}
     if Stage.ROLLED_OUT in reached:
-        found[Milestone.READY] = ""
-    return {milestone: printable(detail) for milestone, detail in found.items()}
+        details[Milestone.READY] = ""
+    return {milestone: printable(detail) for milestone, detail in details.items()}
 
 
 def _of_pods(look: Look) -> dict[Milestone, str]:
     pods = own_pods(look.desired, look.observation)
     if not pods:
         return {}
-    found = {Milestone.FIRST_POD: str(at(pods[0], "metadata", "name") or "")}
+    details = {Milestone.FIRST_POD: str(at(pods[0], "metadata", "name") or "")}
     for pod in pods:
         events = pod_events(look.observation, at(pod, "metadata", "name") or "")
         messages = [event.get("message") or "" for event in events if event.get("reason") == "Pulled"]
@@ -54,12 +54,12 @@ def _of_pods(look: Look) -> dict[Milestone, str]:
             detail = next(
                 filter(None, map(pulled, ours)), "already on the node" if _PRESENT in ours[0] else ""
             )
-            return {**found, Milestone.PULLED: detail}
+            return {**details, Milestone.PULLED: detail}
         statuses = at(pod, "status", "containerStatuses") or ()
         # Events are kept for an hour, and may not be readable: a container that runs has its image all the same.
-        if statuses and all(at(one, "state", "running") is not None for one in statuses):
-            found[Milestone.PULLED] = ""
-    return found
+        if statuses and all(at(status, "state", "running") is not None for status in statuses):
+            details[Milestone.PULLED] = ""
+    return details
 
 
 class Timeline:
@@ -81,9 +81,12 @@ class Timeline:
 
     def moments(self, now_s: float) -> tuple[Moment, ...]:
         """In order; the last one is open unless the site is ready."""
-        known = tuple(self._moments[one] for one in Milestone if one in self._moments)
+        known = tuple(self._moments[milestone] for milestone in Milestone if milestone in self._moments)
         if Milestone.READY in self._moments:
             return known
         # An image that was seen to be pulled has a pod, even if that pod was replaced since.
-        furthest = max((list(Milestone).index(one) for one in Milestone if one in self._moments), default=-1)
+        furthest = max(
+            (list(Milestone).index(milestone) for milestone in Milestone if milestone in self._moments),
+            default=-1,
+        )
         return (*known, Moment(list(Milestone)[furthest + 1], now_s - self._last_s, is_open=True))

@@ -28,7 +28,7 @@ class _Claim(NamedTuple):
 
 
 def completion(workload: Object) -> Completion:
-    """How far the rollout of whatever the template holds has come."""
+    """How far the rollout of the workload's present template has come."""
     kind = at(workload, "kind") or ""
     claims, counts = _CLAIMS.get(kind, _by_ready_condition)(workload)
     for claim in _generic(workload, kind):

@@ -1,15 +1,19 @@
-"""How each site of a roster stands in one cluster: a look, judged as a deploy would be, as rows for `overview`.
+"""How each site stands in the clusters: one look, judged as a deploy would be, as rows of the table.
 
 Law: a cluster that can't be read gives rows all the same: what git wants is known, everything else is unknown, and why.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from bumper import rollout
 from bumper.deploy.hold import annotations
-from bumper.errors import BumpError, NoAccess, Outcome, Transient
+from bumper.errors import BumpError, NoAccess, Outcome
+from bumper.follow.loop import Case, Loop
 from bumper.follow.revisions import revisions_of
+from bumper.follow.threads import in_each
 from bumper.objects import condition
 from bumper.observation import Desired, Observation
 from bumper.ports import Clock, Cluster, Facts
@@ -18,53 +22,76 @@ from bumper.rollout.state import State, state
 from bumper.status.sites import Entry
 from bumper.status.table import Row
 
+# What a cluster showed of each entry, or why it could not be read.
+Answer: TypeAlias = Sequence[Observation] | BumpError
+
 # What a cause shows now is judged again as if it had stood so long: longer than every grace.
 _STOOD_S = 3600.0
 # An API that does not answer at once is asked again, but nobody waits long for a table.
-_TRIES, _PAUSE_S = 3, 1.0
+_PATIENCE_S = 2.0
 
 
-def look(cluster: Cluster, entries: Sequence[Entry], lineage: Facts, clock: Clock) -> list[Row]:
-    """One row for each entry, in order."""
-    try:
-        seen = _observe(cluster, [entry.desired for entry in entries], clock)
-    except BumpError as error:
-        return unseen(cluster.name, entries, error)
-    return judged(cluster.name, entries, seen, lineage)
+class _Reading:
+    """One look at one cluster, which ends with the first answer (`loop.Follower`)."""
+
+    def __init__(self, cluster: Cluster, entries: Sequence[Entry]) -> None:
+        self._cluster = cluster
+        self._desired = [entry.desired for entry in entries]
+
+    def look(self, cases: Sequence[Case]) -> Iterator[Answer | None]:
+        seen = self._cluster.observe(self._desired)
+        yield from (seen for _ in cases)
+
+    def timed_out(self, case: Case) -> Answer:
+        raise AssertionError("an answer is the end")
+
+    def unreachable(self, case: Case, error: BumpError) -> Answer:
+        return error
+
+    def refused(self, case: Case, error: BumpError) -> Answer:
+        return error
 
 
-def judged(context: str, entries: Sequence[Entry], seen: Sequence[Observation], lineage: Facts) -> list[Row]:
-    """The rows of a look that has been taken."""
-    return [_judged(entry, context, one, lineage) for entry, one in zip(entries, seen, strict=True)]
+def look(clusters: Sequence[Cluster], entries: Sequence[Entry], facts: Facts, clock: Clock) -> list[Row]:
+    """One row for each entry in each cluster, in order."""
+    began_s = clock.now()
+
+    def read(cluster: Cluster, stop: threading.Event | None) -> list[Answer]:
+        reading = Loop(cluster, _Reading(cluster, entries), [Case()], clock, stop=stop)
+        return reading.run(began_s, began_s + _PATIENCE_S)
+
+    answers = in_each(clusters, read)
+    return [
+        row
+        for cluster, answer in zip(clusters, answers, strict=True)
+        for row in rows(cluster.name, entries, answer, facts)
+    ]
 
 
-def unseen(context: str, entries: Sequence[Entry], error: BumpError) -> list[Row]:
-    """The rows of a cluster that could not be read."""
+def rows(context: str, entries: Sequence[Entry], answer: Answer, facts: Facts) -> list[Row]:
+    """The rows of one cluster by what it answered; a cluster that could not be read has rows, too."""
+    if isinstance(answer, BumpError):
+        return _unseen(context, entries, answer)
+    return [_judged(entry, context, seen, facts) for entry, seen in zip(entries, answer, strict=True)]
+
+
+def _unseen(context: str, entries: Sequence[Entry], error: BumpError) -> list[Row]:
     reason = "NoAccess" if isinstance(error, NoAccess) else "ClusterUnreachable"
     verdict = Verdict(Outcome.UNKNOWN, reason, error.message, hint=error.hint)
     return [_row(entry, context, State("", (), "", ()), verdict) for entry in entries]
 
 
-def _observe(cluster: Cluster, desired: Sequence[Desired], clock: Clock) -> list[Observation]:
-    for _ in range(_TRIES - 1):
-        try:
-            return cluster.observe(desired)
-        except Transient as error:
-            clock.sleep(min(error.retry_after_s or _PAUSE_S, 5 * _PAUSE_S))
-    return cluster.observe(desired)
-
-
-def _judged(entry: Entry, context: str, seen: Observation, lineage: Facts) -> Row:
+def _judged(entry: Entry, context: str, seen: Observation, facts: Facts) -> Row:
     desired = entry.desired
     if not entry.is_ours:
         return _row(entry, context, state(desired, seen), _as_flux_says(desired, seen))
-    looked = replace(seen, revisions=lineage.facts(desired, revisions_of(seen)))
+    looked = replace(seen, revisions=facts.facts(desired, revisions_of(seen)))
     judgement = rollout.judge(desired, looked, {})
     pending = None
     if judgement.verdict is None:
         later = rollout.judge(desired, replace(looked, at_s=looked.at_s + _STOOD_S), judgement.sightings)
         pending = later.verdict
-    stage = next((one for one in rollout.Stage if one not in judgement.reached), rollout.Stage.ROLLED_OUT)
+    stage = next((each for each in rollout.Stage if each not in judgement.reached), rollout.Stage.ROLLED_OUT)
     row = _row(entry, context, state(desired, looked), judgement.verdict)
     return replace(row, pending=pending, detail=judgement.detail.get(stage, ""))
 
@@ -82,14 +109,14 @@ def _as_flux_says(desired: Desired, seen: Observation) -> Verdict:
     return Verdict(outcome, ready.reason, ready.message).printable()
 
 
-def _row(entry: Entry, context: str, found: State, verdict: Verdict | None) -> Row:
+def _row(entry: Entry, context: str, shown: State, verdict: Verdict | None) -> Row:
     return Row(
         site=entry.desired.site,
         context=context,
         kustomization=str(entry.desired.kustomization),
         image=entry.image,
         place=entry.place,
-        state=found,
+        state=shown,
         verdict=verdict,
         not_followed=entry.not_followed,
         hold=annotations.read(entry.site.document),

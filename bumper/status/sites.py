@@ -6,9 +6,9 @@ Law: no Flux Kustomization of the tree is left out. One without a workload that 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bumper import platform
-from bumper.deploy.pipeline import find_target
 from bumper.errors import BumpError, TreeMissing
+from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites.choose import find_target
 from bumper.image import ImageReference
 from bumper.manifest.document import documents, mapping, text
 from bumper.objects import ObjectKey
@@ -32,7 +32,7 @@ class Entry:
     desired: Desired
     image: ImageReference | None
     place: str
-    site: platform.Site = field(repr=False, compare=False)
+    site: find.Site = field(repr=False, compare=False)
     pods_namespace: str = ""
     not_followed: str = ""
     is_ours: bool = True
@@ -60,7 +60,7 @@ def _named(name: str, choice: Choice, tree: Tree) -> Entry:
 
 def _all(tree: Tree, tip: Revision) -> list[Entry]:
     found = []
-    for site in platform.sites(tree):
+    for site in find.sites(tree):
         qualified = f"{site.kustomization.namespace}/{site.kustomization.name}"
         try:
             target = find_target(site.name, Choice(kustomization=qualified), tree)
@@ -80,13 +80,13 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
     return list({(one.desired.site, one.desired.kustomization): one for one in found}.values())
 
 
-def _of_target(target: platform.Target, tree: Tree) -> Entry:
+def _of_target(target: find.Target, tree: Tree) -> Entry:
     desired = target.desired(None)
     place = f"{target.field.path}:{target.field.span.line}"
     return Entry(desired, target.image, place, target.site, _pods_namespace(target, tree))
 
 
-def _pods_namespace(target: platform.Target, tree: Tree) -> str:
+def _pods_namespace(target: find.Target, tree: Tree) -> str:
     if target.workload.kind == "HelmRelease":
         content = tree.read([target.field.path])[target.field.path]
         for document in documents(content, target.field.path):

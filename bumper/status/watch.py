@@ -1,31 +1,31 @@
 """Looking at all sites again and again, for as long as someone watches.
 
-Law: level-triggered. A change in a cluster only wakes us: each time everything is read and judged afresh, and at least every
-`PERIOD_S` seconds although nothing was heard. What git wants is fetched every `FETCH_S` seconds. What cannot be read is shown as such,
-and asked again.
+Law: the loop of every follower (`follow.loop`), without a deadline. What git wants is fetched every `FETCH_S` seconds. What cannot be
+read is shown as such, and asked again, a refusal too: whoever watches may log in again meanwhile.
 """
 
+import math
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
 
 from bumper.errors import BumpError
-from bumper.follow.revisions import Lineage
-from bumper.observation import Observation
+from bumper.follow.loop import Case, Intervals, Loop
+from bumper.follow.revisions import Revisions
+from bumper.follow.threads import Threads
 from bumper.ports import Clock, Cluster, Repository
 from bumper.request import Choice
 from bumper.revision import Revision
-from bumper.status import look as standing
 from bumper.status import sites
+from bumper.status.look import Answer, rows
 from bumper.status.sites import Entry
 from bumper.status.table import Row
 
-PERIOD_S = 5.0
 FETCH_S = 30.0
-# What a look that failed waits at least before the next one.
-_PAUSE_S = 2.0
-_FAREWELL_S = 2.0
+_INTERVALS = Intervals(retry_s=2.0)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,42 @@ class Picture:
 class _Look:
     cluster: int
     entries: Sequence[Entry]
-    seen: Sequence[Observation] | BumpError
+    answer: Answer
+
+
+class _Watch:
+    """Puts what a cluster shows into a queue, again and again; nothing is its end (`loop.Follower`)."""
+
+    def __init__(
+        self,
+        number: int,
+        cluster: Cluster,
+        wanted: Callable[[], Sequence[Entry]],
+        looks: "queue.SimpleQueue[_Look]",
+    ) -> None:
+        self._number = number
+        self._cluster = cluster
+        self._wanted = wanted
+        self._looks = looks
+
+    def look(self, cases: Sequence[Case]) -> Iterator[None]:
+        entries = self._wanted()
+        try:
+            answer = self._cluster.observe([entry.desired for entry in entries])
+        except BumpError as error:
+            self._looks.put(_Look(self._number, entries, error))
+            raise
+        self._looks.put(_Look(self._number, entries, answer))
+        yield from (None for _ in cases)
+
+    def timed_out(self, case: Case) -> NoReturn:
+        raise AssertionError("a watch has no deadline")
+
+    def unreachable(self, case: Case, error: BumpError) -> NoReturn:
+        raise AssertionError("a watch has no deadline")
+
+    def refused(self, case: Case, error: BumpError) -> None:
+        return None
 
 
 class Watcher:
@@ -68,35 +103,28 @@ class Watcher:
         self._site = site
         self._choice = choice or Choice()
         self._fetch_s = fetch_s
-        self._lineage = Lineage(repository, self._choice, clock)
+        self._revisions = Revisions(repository, self._choice, clock)
         self._looks: queue.SimpleQueue[_Look] = queue.SimpleQueue()
-        self._stop = threading.Event()
         self._problem = ""
         self._tip, self._entries = self._wanted()
         self._fetched_s = clock.now()
         self._last: dict[int, _Look] = {}
-        self._threads = [
-            threading.Thread(
-                target=self._keep_looking, args=(number,), name=f"watch {cluster.name}", daemon=True
-            )
-            for number, cluster in enumerate(clusters)
-        ]
+        self._threads = Threads[Sequence[None]]()
 
     def __enter__(self) -> "Watcher":
-        for thread in self._threads:
-            thread.start()
+        for number, cluster in enumerate(self._clusters):
+            self._threads.start(f"watch {cluster.name}", partial(self._keep_looking, number))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(_FAREWELL_S)
+        self._threads.__exit__()
 
     def pictures(self, tick_s: float = 1.0) -> Iterator[Picture | None]:
         """A picture after each look and each new commit, None after each `tick_s` in which nothing came. Endless."""
         while True:
             fresh = self._take(tick_s)
             fresh |= self._fetch_when_due()
+            self._threads.check()
             complete = len(self._last) == len(self._clusters)
             yield self._picture() if fresh and complete else None
 
@@ -131,38 +159,25 @@ class Watcher:
         return tip, sites.read(self._repository.tree(tip.sha), tip, self._site, self._choice)
 
     def _picture(self) -> Picture:
-        rows: list[Row] = []
+        shown: list[Row] = []
         for number, cluster in enumerate(self._clusters):
-            look = self._last[number]
-            if isinstance(look.seen, BumpError):
-                rows += standing.unseen(cluster.name, self._entries, look.seen)
-            else:
-                rows += standing.judged(cluster.name, *self._matched(look, look.seen), self._lineage)
-        return Picture(self._tip, tuple(rows), tuple(filter(None, [self._problem])))
+            entries, answer = self._matched(self._last[number])
+            shown += rows(cluster.name, entries, answer, self._revisions)
+        return Picture(self._tip, tuple(shown), tuple(filter(None, [self._problem])))
 
-    def _matched(self, look: _Look, seen: Sequence[Observation]) -> tuple[list[Entry], list[Observation]]:
+    def _matched(self, look: _Look) -> tuple[list[Entry], Answer]:
         """What git wants now beside what was seen last; a site that was not looked at yet comes with the next look."""
-        by_key = {_place(entry): one for entry, one in zip(look.entries, seen, strict=True)}
-        entries = [entry for entry in self._entries if _place(entry) in by_key]
-        return entries, [by_key[_place(entry)] for entry in entries]
+        if isinstance(look.answer, BumpError):
+            return self._entries, look.answer
+        seen_at = {_place(entry): seen for entry, seen in zip(look.entries, look.answer, strict=True)}
+        entries = [entry for entry in self._entries if _place(entry) in seen_at]
+        return entries, [seen_at[_place(entry)] for entry in entries]
 
-    def _keep_looking(self, number: int) -> None:
+    def _keep_looking(self, number: int, stop: threading.Event) -> Sequence[None]:
         cluster = self._clusters[number]
-        while not self._stop.is_set():
-            entries = self._entries
-            try:
-                seen: Sequence[Observation] | BumpError = cluster.observe([one.desired for one in entries])
-                self._looks.put(_Look(number, entries, seen))
-                self._rest(cluster)
-            except BumpError as error:
-                self._looks.put(_Look(number, entries, error))
-                self._stop.wait(_PAUSE_S)
-
-    def _rest(self, cluster: Cluster) -> None:
-        """Until something changed, or a while has passed; in short steps, since a stop cannot wake the cluster's own wait."""
-        for _ in range(int(PERIOD_S)):
-            if self._stop.is_set() or cluster.wait(1.0):
-                return
+        watch = _Watch(number, cluster, lambda: self._entries, self._looks)
+        loop = Loop(cluster, watch, [Case()], self._clock, intervals=_INTERVALS, stop=stop)
+        return loop.run(self._clock.now(), math.inf)
 
 
 def _place(entry: Entry) -> tuple[object, ...]:

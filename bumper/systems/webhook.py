@@ -11,11 +11,12 @@ GitHub's documentation, "OpenID Connect reference" (a job asks for its token at 
 
 import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bumper.errors import BumpError
-from bumper.platform.receivers import HMAC, Receiver
+from bumper.fluxtree.sites.receivers import HMAC, Receiver
 from bumper.safe_text import printable
 from bumper.systems.http.address import may_carry_credentials
 from bumper.systems.http.client import Answer, Client, Limits, Question
@@ -27,32 +28,50 @@ if TYPE_CHECKING:
 # Both answers are a line or two.
 _LIMITS = Limits(content_bytes=65_536, answer_s=10.0, wait_s=10.0)
 _TOKEN = "BUMP_RECEIVER_TOKEN"  # noqa: S105 (the name of a variable)
-_JOB_URL, _JOB_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+_JOB_URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 
 
 class Problem(Exception):
     """Why a poke did not arrive, in words for people."""
 
 
+@dataclass(frozen=True, repr=False)
+class Proof:
+    """By what Flux knows us: the token that a Receiver's signatures are made with, or the job's own OIDC token.
+
+    `job_url` is where a job asks for that, with `job_bearer`; what is not there is empty.
+    """
+
+    receiver_token: str = ""
+    job_url: str = ""
+    job_bearer: str = ""
+
+    def is_for(self, receiver: Receiver) -> bool:
+        """Whether this is what the Receiver wants."""
+        if receiver.kind == HMAC:
+            return bool(self.receiver_token)
+        return bool(self.job_url and self.job_bearer)
+
+
 class Webhook:
-    """Pokes the first of several Receivers that we have the means for, as `environ` says. `now` is monotonic seconds."""
+    """Pokes the first of several Receivers that we have the proof for. `now` is monotonic seconds."""
 
     def __init__(
         self,
         receivers: Sequence[Receiver],
-        environ: Mapping[str, str],
+        proof: Proof,
         *,
         now: Callable[[], float],
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._now = now
         self._receivers = receivers
-        self._environ = environ
+        self._proof = proof
         self._transport = transport
 
     def poke(self) -> str:
         """Empty where Flux took it, else why it waits for its interval."""
-        receiver = next((one for one in self._receivers if self._has_means(one)), None)
+        receiver = next((one for one in self._receivers if self._proof.is_for(one)), None)
         if receiver is None:
             return _unpoked(self._receivers)
         try:
@@ -61,10 +80,6 @@ class Webhook:
             return f"Flux could not be poked by {receiver.key} ({problem}): waiting for its interval"
         return ""
 
-    def _has_means(self, receiver: Receiver) -> bool:
-        needed = (_TOKEN,) if receiver.kind == HMAC else (_JOB_URL, _JOB_TOKEN)
-        return all(self._environ.get(name) for name in needed)
-
     def _post(self, receiver: Receiver) -> None:
         if not may_carry_credentials(receiver.base):
             raise Problem(f"{receiver.base} is not https")
@@ -72,7 +87,7 @@ class Webhook:
         headers = {"Content-Type": "application/json"}
         token = ""
         if receiver.kind == HMAC:
-            token = self._environ[_TOKEN]
+            token = self._proof.receiver_token
             signature = hmac.new(token.encode(), body, "sha256").hexdigest()
             headers["X-Signature"] = f"sha256={signature}"
         else:
@@ -88,10 +103,10 @@ class Webhook:
 
     def _job_token(self, audience: str) -> str:
         """The job's own token for that audience. Needs `permissions: id-token: write`."""
-        url = self._environ[_JOB_URL]
+        url = self._proof.job_url
         if not may_carry_credentials(url):
             raise Problem(f"{_JOB_URL} is not https")
-        headers = {"Authorization": f"Bearer {self._environ[_JOB_TOKEN]}"}
+        headers = {"Authorization": f"Bearer {self._proof.job_bearer}"}
         answer = self._ask(Question("GET", url, headers, {"audience": audience}))
         token = (parse_object(answer.content) or {}).get("value") if answer.status == 200 else ""
         if not isinstance(token, str) or not token:
@@ -101,7 +116,7 @@ class Webhook:
         return token
 
     def _ask(self, question: Question) -> Answer:
-        client = Client(_LIMITS, now=self._now, environ=self._environ, transport=self._transport)
+        client = Client(_LIMITS, now=self._now, transport=self._transport)
         try:
             # Not by its URL, whose path holds a digest of the token.
             return client.ask(question.method, question)

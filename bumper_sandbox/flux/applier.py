@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from bumper_sandbox.flux import applying, health
-from bumper_sandbox.flux.source import key_of
+from bumper_sandbox.flux import health, server_side_apply
 from bumper_sandbox.kubernetes.failures import Failure
-from bumper_sandbox.kubernetes.store import Manifest, Store
-from bumper_sandbox.kubernetes.values import copied
+from bumper_sandbox.kubernetes.json_values import copied
+from bumper_sandbox.kubernetes.store import Manifest, Store, key_of
 
 
 class Applier:
@@ -19,9 +18,9 @@ class Applier:
     def apply(self, manifests: Sequence[Manifest]) -> list[str]:
         """`Deployment/apps/demo configured` for each object that changed. `ApplyError` at the first that cannot be applied."""
         lines = []
-        for manifest in applying.in_order(manifests):
+        for manifest in server_side_apply.in_order(manifests):
             if action := self._apply(manifest):
-                lines.append(f"{applying.subject(manifest)} {action}")
+                lines.append(f"{server_side_apply.subject(manifest)} {action}")
         return lines
 
     def prune(self, before: Sequence[Manifest], after: Sequence[Manifest]) -> list[str]:
@@ -49,13 +48,13 @@ class Applier:
             manifest["apiVersion"], manifest["kind"], namespaced="namespace" in metadata
         )
         if kind is None:
-            raise applying.unknown_kind(manifest)
-        applying.check_types(manifest)
-        identity = applying.inventory_entry(manifest)["id"]
+            raise server_side_apply.unknown_kind(manifest)
+        server_side_apply.check_types(manifest)
+        identity = server_side_apply.inventory_entry(manifest)["id"]
         before = self._applied.get(identity)
 
         def become(live: Manifest) -> None:
-            wanted = applying.merged(live, manifest, before)
+            wanted = server_side_apply.merged(live, manifest, before)
             live.clear()
             live.update(wanted)
 
@@ -69,6 +68,6 @@ class Applier:
                 is_same = done["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]
                 action = "" if is_same else "configured"
         except Failure as failure:
-            raise applying.refused(manifest, failure) from None
+            raise server_side_apply.refused(manifest, failure) from None
         self._applied[identity] = copied(manifest)
         return action

@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from bumper_sandbox.kubernetes.conditions import duration
+from bumper_sandbox.kubernetes.durations import duration
 
 Manifest = dict[str, Any]
 

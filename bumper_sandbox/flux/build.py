@@ -92,18 +92,19 @@ class _Tree:
 
     def scan(self, directory: str) -> list[str]:
         """What Flux writes into the kustomization that it generates: every manifest below, but a kustomized directory as one."""
-        found: list[str] = []
+        names: list[str] = []
         closed: list[str] = []
         for path in sorted(name for name in self._files if name.startswith(_inside(directory))):
             name = path.removeprefix(_inside(directory))
             parents = ["/".join(name.split("/")[:depth]) for depth in range(1, name.count("/") + 1)]
             kustomized = next(
-                (one for one in parents if self.kustomization(_join(directory, one)) is not None), None
+                (parent for parent in parents if self.kustomization(_join(directory, parent)) is not None),
+                None,
             )
             if kustomized is not None:
                 if kustomized not in closed:
                     closed.append(kustomized)
-                    found.append(kustomized)
+                    names.append(kustomized)
             elif name.endswith((".yaml", ".yml")):
                 try:
                     documents.objects(self._files[path])
@@ -112,22 +113,22 @@ class _Tree:
                 except Malformed as error:
                     where = posixpath.join(self._root, path)
                     raise BuildError(f"failed to decode Kubernetes YAML from {where}: {error}") from None
-                found.append(name)
-        return found
+                names.append(name)
+        return names
 
     def accumulate(self, directory: str, kustomization: Mapping[str, Any]) -> list[Manifest]:
         """The resources of a kustomization, transformed. Raises `Malformed` with kustomize's text."""
-        found: list[Manifest] = []
+        resources: list[Manifest] = []
         for resource in kustomization.get("resources") or ():
             path = _join(directory, str(resource))
-            for one in self._resource(path, str(resource)):
-                if any(_identity(one) == _identity(other) for other in found):
-                    again = f"may not add resource with an already registered id: {_identity(one)}"
+            for manifest in self._resource(path, str(resource)):
+                if any(_identity(manifest) == _identity(other) for other in resources):
+                    again = f"may not add resource with an already registered id: {_identity(manifest)}"
                     raise Malformed(self._not_a_base(path, str(resource), again))
-                found.append(one)
-        for one in found:
-            _transform(one, kustomization)
-        return found
+                resources.append(manifest)
+        for manifest in resources:
+            _transform(manifest, kustomization)
+        return resources
 
     def _resource(self, path: str, name: str) -> list[Manifest]:
         if path in self._files:
@@ -190,7 +191,9 @@ def _containers(value: Any) -> Iterable[Manifest]:
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in ("containers", "initContainers") and isinstance(inner, list):
-                yield from (one for one in inner if isinstance(one, dict) and "image" in one)
+                yield from (
+                    container for container in inner if isinstance(container, dict) and "image" in container
+                )
             else:
                 yield from _containers(inner)
     elif isinstance(value, list):
@@ -211,14 +214,18 @@ def _replaced(image: str, change: Mapping[str, str]) -> str:
 
 
 def _merged(images: Sequence[Manifest], overrides: Sequence[Manifest]) -> list[Manifest]:
-    merged = {image["name"]: dict(image) for image in images}
+    """As Flux joins them: the first entry of the same name is changed; further ones of that name stay, and come after it."""
+    merged = [dict(image) for image in images]
     for override in overrides:
-        image = merged.setdefault(override["name"], {"name": override["name"]})
+        image = next((known for known in merged if known["name"] == override["name"]), None)
+        if image is None:
+            image = {"name": override["name"]}
+            merged.append(image)
         if override.get("newName"):
             image["newName"] = override["newName"]
         if override.get("newTag") or override.get("digest"):
             image["newTag"], image["digest"] = override.get("newTag"), override.get("digest")
-    return list(merged.values())
+    return merged
 
 
 def _identity(resource: Manifest) -> str:

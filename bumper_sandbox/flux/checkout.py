@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 _HTTP_STATUS = re.compile(r"The requested URL returned error: (\d{3})")
 _REFUSALS = {401: "authentication required", 403: "authorization failed", 404: "repository not found"}
 # git's own words where the server answers 401 and 404 (git 2.39 remote-curl.c, http.c).
-_WORDS = (
+_REFUSED_BY_TEXT = (
     ("Authentication failed", 401),
     ("could not read Username", 401),
     ("could not read Password", 401),
@@ -130,19 +130,21 @@ class Checkout:
             "LC_ALL": "C",
         }
         if url and credentials:
-            parts = urlsplit(url)
+            origin = urlsplit(url)
             token = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
             environment |= {
                 "GIT_CONFIG_COUNT": "1",
-                "GIT_CONFIG_KEY_0": f"http.{parts.scheme}://{parts.netloc}/.extraHeader",
+                "GIT_CONFIG_KEY_0": f"http.{origin.scheme}://{origin.netloc}/.extraHeader",
                 "GIT_CONFIG_VALUE_0": f"Authorization: Basic {token}",
             }
         return environment
 
 
 def _go_git_text(url: str, stderr: str) -> str:
-    found = _HTTP_STATUS.search(stderr)
-    status = int(found[1]) if found else next((code for words, code in _WORDS if words in stderr), 0)
+    match = _HTTP_STATUS.search(stderr)
+    status = (
+        int(match[1]) if match else next((code for refusal, code in _REFUSED_BY_TEXT if refusal in stderr), 0)
+    )
     if status in _REFUSALS:
         return _REFUSALS[status]
     if status:

@@ -9,6 +9,7 @@ Sources: go.yaml.in/yaml/v3 decode.go (`fail`) and resolve.go; sigs.k8s.io/kusto
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -21,7 +22,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INTEGER = re.compile(
     r"(?P<sign>[-+]?)(?:0b(?P<b>[01]+)|0o?(?P<o>[0-7]+)|0x(?P<x>[0-9a-fA-F]+)|(?P<d>0|[1-9][0-9]*))"
 )
-_WORDS: dict[str, Any] = {
+_CONSTANTS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -30,10 +31,10 @@ _BASES = {"b": 2, "o": 8, "x": 16, "d": 10}
 
 
 # What YAML 1.1 reads as booleans beside those. kustomize reads its own file so, manifests not.
-_WORDS_1_1 = {
+_CONSTANTS_1_1 = {
     form: value
-    for value, words in ((True, ("y", "yes", "on")), (False, ("n", "no", "off")))
-    for word in words
+    for value, forms in ((True, ("y", "yes", "on")), (False, ("n", "no", "off")))
+    for word in forms
     for form in (word, word.capitalize(), word.upper())
 }
 
@@ -49,17 +50,17 @@ class DuplicateKey(Exception):
 def parse(content: bytes, *, yaml_1_1: bool = False) -> list[Any]:
     """The values of all documents that are not empty."""
     text = content.decode("utf-8", errors="replace").replace("\r\n", "\n")
-    words = {**_WORDS, **_WORDS_1_1} if yaml_1_1 else _WORDS
-    values = [value for document in _split(text) for value in _Document(document, words).values()]
+    constants = {**_CONSTANTS, **_CONSTANTS_1_1} if yaml_1_1 else _CONSTANTS
+    values = [value for document in _split(text) for value in _Document(document, constants).values()]
     return [value for value in values if value is not None]
 
 
 def objects(content: bytes) -> list[dict[str, Any]]:
     """The Kubernetes objects of a file; lists are taken apart."""
-    found: list[dict[str, Any]] = []
+    manifests: list[dict[str, Any]] = []
     for value in parse(content):
-        found += _objects(value)
-    return found
+        manifests += _objects(value)
+    return manifests
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
@@ -95,26 +96,29 @@ def _split(text: str) -> Iterator[str]:
     yield text[start:]
 
 
+# Flux builds every Kustomization of a source anew for each revision, and hardly a file has changed.
+@lru_cache(maxsize=1024)
+def _composed(text: str, *, pure: bool) -> tuple[Node | None, ...]:
+    return tuple(YAML(typ="safe", pure=pure).compose_all(text))
+
+
 class _Document:
     """One part between two separators: lines are counted from its start, as kyaml does."""
 
-    def __init__(self, text: str, words: Mapping[str, Any]) -> None:
+    def __init__(self, text: str, constants: Mapping[str, Any]) -> None:
         self._text = text
-        self._words = words
+        self._constants = constants
 
     def values(self) -> list[Any]:
         try:
-            roots = self._compose(pure=False)
+            roots = _composed(self._text, pure=False)
         except YAMLError as error:
             # The C parser is older than go-yaml, and refuses some flow collections that both newer ones read.
             try:
-                roots = self._compose(pure=True)
+                roots = _composed(self._text, pure=True)
             except YAMLError:
                 raise Malformed(f"MalformedYAMLError: yaml: {self._go_error(error)}") from None
         return [self._value(root) for root in roots if root is not None]
-
-    def _compose(self, *, pure: bool) -> list[Node | None]:
-        return list(YAML(typ="safe", pure=pure).compose_all(self._text))
 
     def _go_error(self, error: YAMLError) -> str:
         if not isinstance(error, MarkedYAMLError):
@@ -139,8 +143,8 @@ class _Document:
             and not node.style
             and self._text[node.start_mark.index : node.start_mark.index + 1] != "!"
         )
-        if is_plain and node.value in self._words:
-            return self._words[node.value]
+        if is_plain and node.value in self._constants:
+            return self._constants[node.value]
         return _plain(node.value) if is_plain else node.value
 
     def _mapping(self, node: MappingNode) -> dict[str, Any]:
@@ -158,8 +162,8 @@ class _Document:
             lines[key] = line
             value = self._value(value_node)
             if key == "<<":
-                for one in value if isinstance(value, list) else [value]:
-                    merged = {**one, **merged}
+                for mapping in value if isinstance(value, list) else [value]:
+                    merged = {**mapping, **merged}
             else:
                 made[key] = value
         return {**merged, **made}

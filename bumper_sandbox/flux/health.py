@@ -19,7 +19,7 @@ CURRENT, IN_PROGRESS, FAILED, TERMINATING, NOT_FOUND = (
     "NotFound",
 )
 # No controller of the sandbox acts on it, and none would have to: it has no status to wait for.
-_NEEDS_NOBODY = ("IngressRoute",)
+_NEEDS_NOBODY = ("IngressRoute", "Ingress", "NetworkPolicy")
 
 
 def status(kind: Kind, obj: Object | None) -> str:

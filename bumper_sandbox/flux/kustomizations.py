@@ -10,27 +10,18 @@ import hashlib
 import json
 from typing import Any
 
-from bumper_sandbox.flux import applying, health
+from bumper_sandbox.flux import conditions, health, server_side_apply
 from bumper_sandbox.flux.applier import Applier
-from bumper_sandbox.flux.applying import ApplyError
 from bumper_sandbox.flux.build import BuildError, build, has_directory
-from bumper_sandbox.flux.patching import Patcher
-from bumper_sandbox.flux.source import (
-    FINALIZER,
-    MIN_RETRY_S,
-    WRITE_S,
-    Key,
-    SourceController,
-    key_of,
-    requested_at,
-    wants_run,
-)
-from bumper_sandbox.kubernetes import conditions
+from bumper_sandbox.flux.patch import Patcher
+from bumper_sandbox.flux.server_side_apply import ApplyError
+from bumper_sandbox.flux.source import FINALIZER, MIN_RETRY_S, SourceController, requested_at, wants_run
+from bumper_sandbox.kubernetes import durations
 from bumper_sandbox.kubernetes.failures import Failure
 from bumper_sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATION
 from bumper_sandbox.kubernetes.loop import Loop, Reconcile, Task, WorkQueue
 from bumper_sandbox.kubernetes.recorder import Recorder
-from bumper_sandbox.kubernetes.store import Change, Manifest, Store
+from bumper_sandbox.kubernetes.store import WRITE_S, Change, Key, Manifest, Store, key_of
 
 GROUP = KUSTOMIZATION.group
 # --requeue-dependency, the poll interval of health checks, the shortest time-out that the API honours.
@@ -102,7 +93,7 @@ class KustomizationController:
         if obj["spec"].get("suspend"):
             yield from self._finish(patcher)
             return None
-        next_s: float = conditions.seconds(obj["spec"]["interval"])
+        next_s: float = durations.seconds(obj["spec"]["interval"])
         try:
             yield from self._apply_revision(patcher, self._ready_source(obj), start_s)
         except _Stop as stop:
@@ -112,14 +103,14 @@ class KustomizationController:
             elif stop.retry_s is None:
                 self._events.warning(obj, stop.reason, stop.message)
             retry = obj["spec"].get("retryInterval", obj["spec"]["interval"])
-            next_s = conditions.seconds(retry) if stop.retry_s is None else stop.retry_s
+            next_s = durations.seconds(retry) if stop.retry_s is None else stop.retry_s
         yield from self._finish(patcher)
         if conditions.is_true(obj, "Ready"):
             took, revision = (
-                conditions.duration(self._loop.now() - start_s),
+                durations.duration(self._loop.now() - start_s),
                 obj["status"]["lastAppliedRevision"],
             )
-            every = conditions.duration(conditions.seconds(obj["spec"]["interval"]))
+            every = durations.duration(durations.seconds(obj["spec"]["interval"]))
             message = f"Reconciliation finished in {took}, next run in {every}"
             self._normal(obj, revision, message)
         return next_s
@@ -131,8 +122,8 @@ class KustomizationController:
         if source is None or reference["kind"] != "GitRepository":
             message = f'{GIT_REPOSITORY.name}.{GIT_REPOSITORY.group} "{reference["name"]}" not found'
             retry = obj["spec"].get("retryInterval", obj["spec"]["interval"])
-            raise _Stop("ArtifactFailed", message, retry_s=conditions.seconds(retry))
-        every = conditions.duration(DEPENDENCY_RETRY_S)
+            raise _Stop("ArtifactFailed", message, retry_s=durations.seconds(retry))
+        every = durations.duration(DEPENDENCY_RETRY_S)
         if not _revision(source):
             raise _Stop(
                 "ArtifactFailed",
@@ -148,15 +139,15 @@ class KustomizationController:
     def _dependency_problem(self, obj: Manifest, source: Manifest, reference: Manifest) -> str:
         namespace = reference.get("namespace") or obj["metadata"]["namespace"]
         label = f"dependency '{namespace}/{reference['name']}'"
-        found = self._store.find(KUSTOMIZATION, namespace, reference["name"])
-        if found is None:
+        dependency = self._store.find(KUSTOMIZATION, namespace, reference["name"])
+        if dependency is None:
             return f'{label} not found: {KUSTOMIZATION.resource} "{reference["name"]}" not found'
-        is_observed = found["metadata"]["generation"] == found["status"].get("observedGeneration")
-        if not is_observed or not conditions.is_true(found, "Ready"):
+        is_observed = dependency["metadata"]["generation"] == dependency["status"].get("observedGeneration")
+        if not is_observed or not conditions.is_true(dependency, "Ready"):
             return f"{label} is not ready"
-        if _source_key(found) == _source_key(obj) and found["status"].get("lastAppliedRevision") != _revision(
-            source
-        ):
+        if _source_key(dependency) == _source_key(obj) and dependency["status"].get(
+            "lastAppliedRevision"
+        ) != _revision(source):
             return f"{label} revision is not up to date"
         return ""
 
@@ -166,7 +157,7 @@ class KustomizationController:
         yield from self._report(patcher, "Fetching manifests for", revision)
         commit = self._sources.artifact(*key_of(source), revision)
         if commit is None:
-            every = conditions.duration(DEPENDENCY_RETRY_S)
+            every = durations.duration(DEPENDENCY_RETRY_S)
             message = f"Source is not ready, artifact not found, retrying in {every}"
             raise _Stop("ArtifactFailed", message, retry_s=DEPENDENCY_RETRY_S)
         path = obj["spec"].get("path") or "./"
@@ -190,7 +181,9 @@ class KustomizationController:
             raise _Stop("ReconciliationFailed", str(error)) from None
         before = _inventory(obj)
         obj["status"]["inventory"] = {
-            "entries": sorted(map(applying.inventory_entry, manifests), key=lambda one: one["id"])
+            "entries": sorted(
+                map(server_side_apply.inventory_entry, manifests), key=lambda entry: entry["id"]
+            )
         }
         self._prune(obj, before, _inventory(obj))
         try:
@@ -205,7 +198,9 @@ class KustomizationController:
     def _apply(self, obj: Manifest, revision: str, manifests: list[Manifest]) -> bool:
         """Stores the manifests; whether any of them changed something."""
         namespace, name = key_of(obj)
-        lines = self._applier.apply([applying.owned(one, name, namespace) for one in manifests])
+        lines = self._applier.apply(
+            [server_side_apply.owned(manifest, name, namespace) for manifest in manifests]
+        )
         if lines:
             self._normal(obj, revision, "\n".join(lines))
         return bool(lines)
@@ -222,18 +217,24 @@ class KustomizationController:
     ) -> Task:
         obj = patcher.obj
         # A Kustomization that applies itself does not wait for itself.
-        checked = [one for one in manifests if (one["kind"], *key_of(one)) != ("Kustomization", *key_of(obj))]
+        checked = [
+            manifest
+            for manifest in manifests
+            if (manifest["kind"], *key_of(manifest)) != ("Kustomization", *key_of(obj))
+        ]
         if not obj["spec"].get("wait") or not manifests:
             conditions.delete(obj, "Healthy")
             return
         start_s, timeout_s = self._loop.now(), _timeout_s(obj)
         was_healthy = conditions.is_true(obj, "Healthy")
-        message = f"Running health checks for revision {revision} with a timeout of {conditions.duration(timeout_s)}"
+        message = (
+            f"Running health checks for revision {revision} with a timeout of {durations.duration(timeout_s)}"
+        )
         conditions.mark_reconciling(obj, "Progressing", message, self._store.wall())
         self._mark(obj, "Healthy", "Unknown", "Progressing", message)
         yield from patcher.patch()
         problem = yield from self._poll(checked, timeout_s)
-        took = conditions.duration(self._loop.now() - start_s)
+        took = durations.duration(self._loop.now() - start_s)
         if problem:
             self._mark(obj, "Healthy", "False", "HealthCheckFailed", problem)
             raise _Stop("HealthCheckFailed", f"health check failed after {took}: {problem}")
@@ -248,7 +249,9 @@ class KustomizationController:
         """Looks every five seconds until all are Current; returns the problem, empty if there is none."""
         waited_s = 0.0
         while True:
-            states = {applying.subject(one): self._applier.health(one) for one in manifests}
+            states = {
+                server_side_apply.subject(manifest): self._applier.health(manifest) for manifest in manifests
+            }
             failed = [f"{name} status: '{state}'" for name, state in states.items() if state == health.FAILED]
             if failed:
                 return f"failed early due to stalled resources: [{', '.join(failed)}]"
@@ -256,7 +259,9 @@ class KustomizationController:
                 return ""
             if waited_s + HEALTH_POLL_S > timeout_s:
                 yield timeout_s - waited_s
-                waiting = [f"{name} status: '{one}'" for name, one in states.items() if one != health.CURRENT]
+                waiting = [
+                    f"{name} status: '{state}'" for name, state in states.items() if state != health.CURRENT
+                ]
                 return f"timeout waiting for: [{', '.join(waiting)}]"
             yield HEALTH_POLL_S
             waited_s += HEALTH_POLL_S
@@ -278,7 +283,7 @@ class KustomizationController:
 
     def _report(self, patcher: Patcher, doing: str, revision: str) -> Task:
         obj = patcher.obj
-        message = f"{doing} revision {revision} with a timeout of {conditions.duration(_timeout_s(obj))}"
+        message = f"{doing} revision {revision} with a timeout of {durations.duration(_timeout_s(obj))}"
         conditions.mark_reconciling(obj, "Progressing", message, self._store.wall())
         yield from patcher.patch()
 
@@ -310,9 +315,9 @@ def _inventory(obj: Manifest) -> list[Manifest]:
 def _timeout_s(obj: Manifest) -> float:
     spec = obj["spec"]
     wanted_s = (
-        conditions.seconds(spec["timeout"])
+        durations.seconds(spec["timeout"])
         if "timeout" in spec
-        else conditions.seconds(spec["interval"]) - 30.0
+        else durations.seconds(spec["interval"]) - 30.0
     )
     return max(wanted_s, MIN_TIMEOUT_S)
 

@@ -10,24 +10,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bumper_sandbox.flux import conditions
 from bumper_sandbox.flux.checkout import Checkout, Commit, Credentials, GitError
-from bumper_sandbox.flux.patching import Patcher
-from bumper_sandbox.kubernetes import conditions
+from bumper_sandbox.flux.patch import Patcher
+from bumper_sandbox.kubernetes import durations
 from bumper_sandbox.kubernetes.failures import Failure
 from bumper_sandbox.kubernetes.kinds import GIT_REPOSITORY, SECRET
 from bumper_sandbox.kubernetes.loop import Loop, Reconcile, Task, WorkQueue
 from bumper_sandbox.kubernetes.recorder import Recorder
-from bumper_sandbox.kubernetes.store import Change, Manifest, Store
-
-Key = tuple[str, str]
+from bumper_sandbox.kubernetes.store import WRITE_S, Change, Key, Manifest, Store, key_of
 
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 FINALIZER = "finalizers.fluxcd.io"
 GROUP = GIT_REPOSITORY.group
 # --min-retry-delay and --max-retry-delay of the controllers: 750 ms, doubled up to 15 min.
 MIN_RETRY_S, MAX_RETRY_S = 0.75, 900.0
-# How long one write of the status takes: 10 to 20 ms were recorded.
-WRITE_S = 0.015
 _HOST = "http://source-controller.flux-system.svc.cluster.local./"
 
 
@@ -101,7 +98,7 @@ class SourceController:
             )
         conditions.delete(obj, "Reconciling")
         yield from self._finish(patcher)
-        return self._interval_s or conditions.seconds(obj["spec"]["interval"])
+        return self._interval_s or durations.seconds(obj["spec"]["interval"])
 
     def _announce(self, patcher: Patcher) -> Task:
         obj = patcher.obj
@@ -167,7 +164,9 @@ class SourceController:
             "size": commit.size,
             "url": _HOST + path,
         }
-        self._artifacts = {one: kept for one, kept in self._artifacts.items() if one[:2] != key}
+        self._artifacts = {
+            kept_key: kept for kept_key, kept in self._artifacts.items() if kept_key[:2] != key
+        }
         self._artifacts[(*key, revision)] = commit
         conditions.delete(obj, "ArtifactOutdated")
         self._mark(obj, "ArtifactInStorage", "True", "Succeeded", _stored(revision))
@@ -194,8 +193,8 @@ class SourceController:
             obj["status"]["lastHandledReconcileAt"] = handled
         # Ready is the summary: a failure first, else what is stored.
         for condition_type, ready in (("FetchFailed", "False"), ("ArtifactInStorage", "True")):
-            if found := conditions.get(obj, condition_type):
-                self._mark(obj, "Ready", ready, found["reason"], found["message"])
+            if failure := conditions.get(obj, condition_type):
+                self._mark(obj, "Ready", ready, failure["reason"], failure["message"])
                 break
         yield from patcher.patch(observe_generation=is_observed and "conditions" in obj["status"])
 
@@ -210,11 +209,6 @@ class SourceController:
 
 def _stored(revision: str) -> str:
     return f"stored artifact for revision '{revision}'"
-
-
-def key_of(obj: Mapping[str, Any]) -> Key:
-    """(namespace, name)."""
-    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 def requested_at(obj: Mapping[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""A git server over HTTP."""
+"""git's own server over HTTP, behind a token, with the faults that a host has. Not played: pull requests, rules, signatures."""

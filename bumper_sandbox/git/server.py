@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from bumper_sandbox.git.fast_import import commit
 from bumper_sandbox.git.http import Faults, GitHTTP, Request
-from bumper_sandbox.git.seed import first_commit, read_directory
 
 _SETTINGS = {
     "http.receivepack": "true",
@@ -74,14 +74,12 @@ class GitServer:
         """
         repository = self.path(name)
         self._git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(repository))
-        stream = first_commit(files, modes or {})
-        self._git("-C", str(repository), "fast-import", "--quiet", "--date-format=now", stdin=stream)
+        self._import(name, commit(files, modes or {}, "Seed"))
         return f"{self.url}/{name}"
 
-    def create_from(self, name: str, directory: Path) -> str:
-        """The same from every file below `directory` (less `.git`), executable bits and symbolic links kept."""
-        files, modes = read_directory(directory)
-        return self.create(name, files, modes=modes)
+    def commit(self, name: str, files: Mapping[str, bytes], subject: str) -> None:
+        """Adds or replaces these files at the tip of `main`, as if somebody had pushed them."""
+        self._import(name, commit(files, {}, subject, on_tip=True))
 
     def start(self) -> Self:
         """Begins to answer; the port has been taken since construction."""
@@ -105,6 +103,9 @@ class GitServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _import(self, name: str, stream: bytes) -> None:
+        self._git("-C", str(self.path(name)), "fast-import", "--quiet", "--date-format=now", stdin=stream)
 
     def _git(self, *arguments: str, stdin: bytes = b"") -> None:
         subprocess.run(["git", *arguments], input=stdin, env=self._environ, check=True, capture_output=True)

@@ -10,10 +10,10 @@ from typing import Any, Protocol, cast
 
 from bumper_sandbox.kubernetes import discovery, failures, rights, routes, watches
 from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.json_values import merge_patch
 from bumper_sandbox.kubernetes.kinds import POD
 from bumper_sandbox.kubernetes.routes import Query, Route
 from bumper_sandbox.kubernetes.store import Manifest, Store
-from bumper_sandbox.kubernetes.values import merge_patch
 
 # The log of a container: (pod, container or empty for the only one, whether of the instance before).
 Logs = Callable[[Manifest, str, bool], str]
@@ -81,13 +81,13 @@ class Connection(BaseHTTPRequestHandler):
             self._send_json(status, self._answer(verb, route, query, content))
 
     def _discover(self, path: tuple[str, ...]) -> None:
-        found = discovery.document(path, self._api.store.kinds, self._api.address)
-        if found is None:
+        document = discovery.document(path, self._api.store.kinds, self._api.address)
+        if document is None:
             self._send(404, "text/plain; charset=utf-8", b"404 page not found\n", nosniff=True)
         elif path == ("version",):
-            self._send(200, "application/json", json.dumps(found, indent=2).encode())
+            self._send(200, "application/json", json.dumps(document, indent=2).encode())
         else:
-            self._send_json(200, found)
+            self._send_json(200, document)
 
     def _answer(self, verb: str, route: Route, query: Query, content: bytes) -> Manifest:
         store, kind, namespace, name = self._api.store, route.kind, route.namespace, route.name
@@ -179,15 +179,17 @@ def _list(store: Store, route: Route, query: Query) -> Manifest:
         # No list is ever cut here, so there is no token to go on with.
         raise failures.bad_request(_BAD_CONTINUE)
     items, version = store.select(route.kind, route.namespace)
-    found = [item for item in items if query.matches(item)]
+    matching = [item for item in items if query.matches(item)]
     if "." not in route.kind.group:
         # In lists of built-in kinds the items do not repeat their kind; custom resources do.
-        found = [{key: item[key] for key in item if key not in ("apiVersion", "kind")} for item in found]
+        matching = [
+            {key: item[key] for key in item if key not in ("apiVersion", "kind")} for item in matching
+        ]
     return {
         "kind": f"{route.kind.name}List",
         "apiVersion": route.kind.api_version,
         "metadata": {"resourceVersion": str(version)},
-        "items": found,
+        "items": matching,
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bumper.image import ImageReference
+from bumper_sandbox.kubernetes.json_values import copied
 from bumper_sandbox.kubernetes.kinds import (
     DEPLOYMENT,
     GIT_REPOSITORY,
@@ -18,7 +19,6 @@ from bumper_sandbox.kubernetes.kinds import (
     REPLICA_SET,
     Kind,
 )
-from bumper_sandbox.kubernetes.values import copied
 
 Manifest = dict[str, Any]
 

@@ -3,20 +3,20 @@
 Law: a Deployment becomes new ReplicaSets, scaled so that never more than maxSurge pods are too many and never fewer than
 replicas - maxUnavailable are available; conditions and counts are written in the form and order of kube-controller-manager.
 Source: k8s.io/kubernetes v1.35.4 pkg/controller/deployment (sync.go, rolling.go, recreate.go, progress.go, util/deployment_util.go).
-Not played: pausing, rollback annotations, proportional scaling in the middle of a rollout, adoption of foreign ReplicaSets.
+Not played: rollback annotations, proportional scaling in the middle of a rollout, adoption of foreign ReplicaSets.
 """
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from bumper_sandbox.flux.source import WRITE_S, Key, key_of
 from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.json_values import copied
 from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, POD, REPLICA_SET
 from bumper_sandbox.kubernetes.loop import Loop, Reconcile, Task, WorkQueue
 from bumper_sandbox.kubernetes.owners import hash_of, is_owned, owner_of, reference_to
 from bumper_sandbox.kubernetes.recorder import Recorder
-from bumper_sandbox.kubernetes.rollouts import (
+from bumper_sandbox.kubernetes.rolling_update import (
     complete,
     condition,
     copied_status,
@@ -27,8 +27,7 @@ from bumper_sandbox.kubernetes.rollouts import (
     set_condition,
     surge,
 )
-from bumper_sandbox.kubernetes.store import Change, Manifest, Store
-from bumper_sandbox.kubernetes.values import copied
+from bumper_sandbox.kubernetes.store import WRITE_S, Change, Key, Manifest, Store, key_of
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -42,6 +41,7 @@ _NOT_COPIED = (
     "kubectl.kubernetes.io/last-applied-configuration",
 )
 _NO_DEADLINE = 2**31 - 1
+_PAUSED, _RESUMED, _LATE = "DeploymentPaused", "DeploymentResumed", "ProgressDeadlineExceeded"
 
 
 class DeploymentController:
@@ -85,10 +85,17 @@ class DeploymentController:
             raise
 
     def _sync(self, key: Key, deployment: Manifest) -> Reconcile:
-        owned = [one for one in self._store.select(REPLICA_SET, key[0])[0] if is_owned(one, deployment)]
+        owned = [
+            replica_set
+            for replica_set in self._store.select(REPLICA_SET, key[0])[0]
+            if is_owned(replica_set, deployment)
+        ]
         owned.sort(key=_revision_of)
-        new = next((one for one in owned if _same_template(one, deployment)), None)
-        old = [one for one in owned if one is not new]
+        new = next((replica_set for replica_set in owned if _same_template(replica_set, deployment)), None)
+        old = [replica_set for replica_set in owned if replica_set is not new]
+        yield from self._note_pause(deployment)
+        if deployment["spec"].get("paused"):
+            return (yield from self._hold(deployment, new, old))
         if deployment["spec"]["strategy"]["type"] == "Recreate" and (
             yield from self._empty(deployment, old, new)
         ):
@@ -102,11 +109,36 @@ class DeploymentController:
             self._clean_up(deployment, old)
         return (yield from self._sync_status(deployment, new, old))
 
+    def _note_pause(self, deployment: Manifest) -> Task:
+        """Says in the Progressing condition that a pause began or ended, unless that speaks of a deadline that has passed."""
+        reason = (condition(deployment["status"], "Progressing") or {}).get("reason", "")
+        is_paused = bool(deployment["spec"].get("paused"))
+        if not _deadline_s(deployment) or reason == _LATE or is_paused == (reason == _PAUSED):
+            return
+        wanted, text = (_PAUSED, "Deployment is paused") if is_paused else (_RESUMED, "Deployment is resumed")
+        self._set(deployment["status"], deployment, "Progressing", "Unknown", wanted, text)
+        yield from self._write_status(deployment, deployment["status"])
+
+    def _hold(self, deployment: Manifest, new: Manifest | None, old: list[Manifest]) -> Reconcile:
+        """While it is paused: the size is kept, the template is not rolled out."""
+        replica_sets = [*old, *([new] if new else [])]
+        running = [replica_set for replica_set in replica_sets if replica_set["spec"]["replicas"]]
+        # Several at once, in the middle of a rollout, are scaled in proportion: not played.
+        if len(running) < 2 and replica_sets:
+            resized = running[0] if running else new or old[-1]
+            yield from self._resize(deployment, resized, deployment["spec"]["replicas"])
+        self._clean_up(deployment, old)
+        status = rolled_status(deployment, new, old)
+        self._set_available(status, deployment)
+        if status != deployment["status"]:
+            yield from self._write_status(deployment, status)
+        return None
+
     def _empty(self, deployment: Manifest, old: list[Manifest], new: Manifest | None) -> Any:
         """For Recreate: takes the old pods away first; whether it still waits for that."""
-        for one in old:
-            yield from self._resize(deployment, one, 0)
-        names = {one["metadata"]["name"] for one in old}
+        for replica_set in old:
+            yield from self._resize(deployment, replica_set, 0)
+        names = {replica_set["metadata"]["name"] for replica_set in old}
         pods = self._store.select(POD, key_of(deployment)[0])[0]
         waits = any((owner_of(pod) or {}).get("name") in names for pod in pods)
         if waits:
@@ -120,7 +152,7 @@ class DeploymentController:
         template["metadata"]["labels"] = labels
         namespace, name = key_of(deployment)
         selector = deployment["spec"]["selector"].get("matchLabels") or {}
-        revision = str(max((_revision_of(one) for one in old), default=0) + 1)
+        revision = str(max((_revision_of(replica_set) for replica_set in old), default=0) + 1)
         size = new_size(deployment, old, 0)
         made = {
             "metadata": {
@@ -155,7 +187,7 @@ class DeploymentController:
 
     def _adopt_revision(self, deployment: Manifest, new: Manifest, old: Sequence[Manifest]) -> Task:
         """A ReplicaSet that is used again gets the next revision, and remembers the one it had."""
-        newest = max((_revision_of(one) for one in old), default=0) + 1
+        newest = max((_revision_of(replica_set) for replica_set in old), default=0) + 1
         annotations = new["metadata"].setdefault("annotations", {})
         if _revision_of(new) < newest:
             earlier = [annotations.get(_REVISION_HISTORY, ""), annotations[REVISION]]
@@ -163,7 +195,7 @@ class DeploymentController:
             annotations[REVISION] = str(newest)
         annotations.update(_copied(deployment) | _limits(deployment))
         self._store.update(
-            REPLICA_SET, *key_of(new), lambda one: one["metadata"].update(annotations=annotations)
+            REPLICA_SET, *key_of(new), lambda obj: obj["metadata"].update(annotations=annotations)
         )
         mine = deployment["metadata"].setdefault("annotations", {})
         changed = mine.get(REVISION) != annotations[REVISION]
@@ -182,8 +214,8 @@ class DeploymentController:
             yield from self._resize(deployment, new, size)
             return True
         scaled = False
-        for one, wanted in old_sizes(deployment, new, old):
-            yield from self._resize(deployment, one, wanted)
+        for shrinking, wanted in old_sizes(deployment, new, old):
+            yield from self._resize(deployment, shrinking, wanted)
             scaled = True
         return scaled
 
@@ -191,7 +223,7 @@ class DeploymentController:
         before = replica_set["spec"]["replicas"]
         if before == size:
             return
-        self._store.update(REPLICA_SET, *key_of(replica_set), lambda one: one["spec"].update(replicas=size))
+        self._store.update(REPLICA_SET, *key_of(replica_set), lambda obj: obj["spec"].update(replicas=size))
         replica_set["spec"]["replicas"] = size
         direction, name = "up" if before < size else "down", replica_set["metadata"]["name"]
         self._events.normal(
@@ -204,7 +236,7 @@ class DeploymentController:
         status = rolled_status(deployment, new, old)
         self._set_available(status, deployment)
         if not deadline_s:
-            status["conditions"] = [one for one in status["conditions"] if one["type"] != "Progressing"]
+            status["conditions"] = [entry for entry in status["conditions"] if entry["type"] != "Progressing"]
         elif new is not None:
             self._judge_progress(deployment, before, status, new["metadata"]["name"], deadline_s)
         if status == before:
@@ -238,7 +270,7 @@ class DeploymentController:
             self._set(status, deployment, "Progressing", "True", "ReplicaSetUpdated", text, renew=True)
         elif not was_complete and self._since_progress_s(deployment) > deadline_s:
             text = f'ReplicaSet "{name}" has timed out progressing.'
-            self._set(status, deployment, "Progressing", "False", "ProgressDeadlineExceeded", text)
+            self._set(status, deployment, "Progressing", "False", _LATE, text)
 
     def _check_again_s(self, deployment: Manifest, status: Manifest, deadline_s: float) -> float | None:
         current = condition(status, "Progressing")
@@ -270,10 +302,10 @@ class DeploymentController:
     def _write_status(self, deployment: Manifest, status: Manifest) -> Task:
         kept = copied_status(status)
 
-        def change(one: Manifest) -> None:
-            one["status"] = kept
+        def change(obj: Manifest) -> None:
+            obj["status"] = kept
             if deployment["metadata"].get("annotations"):
-                one["metadata"]["annotations"] = dict(deployment["metadata"]["annotations"])
+                obj["metadata"]["annotations"] = dict(deployment["metadata"]["annotations"])
 
         self._store.update(DEPLOYMENT, *key_of(deployment), change, "status")
         deployment["status"] = copied_status(status)
@@ -281,9 +313,9 @@ class DeploymentController:
 
     def _clean_up(self, deployment: Manifest, old: Sequence[Manifest]) -> None:
         surplus = len(old) - int(deployment["spec"]["revisionHistoryLimit"])
-        for one in old[: max(surplus, 0)]:
-            if one["spec"]["replicas"] == 0 and one["status"].get("replicas", 0) == 0:
-                self._store.delete(REPLICA_SET, *key_of(one))
+        for replica_set in old[: max(surplus, 0)]:
+            if replica_set["spec"]["replicas"] == 0 and replica_set["status"].get("replicas", 0) == 0:
+                self._store.delete(REPLICA_SET, *key_of(replica_set))
 
 
 def _same_template(replica_set: Manifest, deployment: Manifest) -> bool:

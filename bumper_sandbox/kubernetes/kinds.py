@@ -56,11 +56,23 @@ KUSTOMIZATION = Kind(
     "kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations", short_names=("ks",), played=True
 )
 
+_RBAC = "rbac.authorization.k8s.io"
 # Kinds with nothing to run: applied, they are as complete as in a cluster.
 _INERT = (
     _core("ConfigMap", "configmaps", "cm", has_status=False, has_generation=False, played=True),
     _core("Service", "services", "svc", has_generation=False, played=True),
     _core("ServiceAccount", "serviceaccounts", "sa", has_status=False, has_generation=False, played=True),
+    *(
+        Kind(
+            _RBAC, "v1", name, f"{name.lower()}s", scope, has_status=False, has_generation=False, played=True
+        )
+        for name, scope in (
+            ("Role", True),
+            ("RoleBinding", True),
+            ("ClusterRole", False),
+            ("ClusterRoleBinding", False),
+        )
+    ),
 )
 # Kinds of the tree whose controllers are not in the sandbox.
 _STORED = (
@@ -74,6 +86,18 @@ _STORED = (
     Kind("apps", "v1", "DaemonSet", "daemonsets", short_names=("ds",)),
     Kind("batch", "v1", "Job", "jobs"),
     Kind("batch", "v1", "CronJob", "cronjobs", short_names=("cj",)),
+    Kind("networking.k8s.io", "v1", "Ingress", "ingresses", short_names=("ing",)),
+    Kind(
+        "networking.k8s.io",
+        "v1",
+        "NetworkPolicy",
+        "networkpolicies",
+        short_names=("netpol",),
+        has_status=False,
+    ),
+    Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short_names=("pdb",)),
+    Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", short_names=("hpa",)),
+    _core("PersistentVolumeClaim", "persistentvolumeclaims", "pvc", has_generation=False),
 )
 _BUILT_IN = (NAMESPACE, NODE, EVENT, POD, SECRET, DEPLOYMENT, REPLICA_SET, GIT_REPOSITORY, KUSTOMIZATION)
 
@@ -97,7 +121,8 @@ class Kinds:
     def by_plural(self, group: str, version: str, plural: str) -> Kind | None:
         """The kind as URLs write it."""
         return next(
-            (one for one in self if (one.group, one.version, one.plural) == (group, version, plural)), None
+            (kind for kind in self if (kind.group, kind.version, kind.plural) == (group, version, plural)),
+            None,
         )
 
     def admit(self, api_version: str, name: str, *, namespaced: bool) -> Kind | None:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bumper.image import ImageReference
-from bumper_sandbox.flux.source import Key, key_of
-from bumper_sandbox.kubernetes import failures, pods, pulls
+from bumper_sandbox.kubernetes import failures, image_pull, pods
 from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.image_pull import Pull, Pulled, PullError
 from bumper_sandbox.kubernetes.kinds import POD
 from bumper_sandbox.kubernetes.loop import Loop, Task
-from bumper_sandbox.kubernetes.pulls import Pull, Pulled, PullError
 from bumper_sandbox.kubernetes.recorder import Recorder
-from bumper_sandbox.kubernetes.store import Change, Manifest, Store
+from bumper_sandbox.kubernetes.store import Change, Key, Manifest, Store, key_of
 
 Behaviour = Literal["ready", "crash", "unready", "slow"]
 # How containers of an image behave once they run.
@@ -72,7 +71,7 @@ class Kubelet:
 
     def logs(self, pod: Manifest, container: str, previous: bool) -> str:
         """The log of a container; `Failure` 400 with the kubelet's words where there is none."""
-        names = [one["name"] for one in pod["spec"]["containers"]]
+        names = [container["name"] for container in pod["spec"]["containers"]]
         label = pod["metadata"]["name"]
         if not container and len(names) > 1:
             raise failures.bad_request(
@@ -81,8 +80,8 @@ class Kubelet:
         name = container or names[0]
         if name not in names:
             raise failures.bad_request(f"container {name} is not valid for pod {label}")
-        found = pod["status"].get("containerStatuses") or ()
-        status = next((one for one in found if one["name"] == name), None)
+        statuses = pod["status"].get("containerStatuses") or ()
+        status = next((entry for entry in statuses if entry["name"] == name), None)
         if status is None:
             raise failures.bad_request(f'container "{name}" in pod "{label}" is not available')
         if previous and "terminated" not in status["lastState"]:
@@ -122,9 +121,11 @@ class Kubelet:
         pod = self._store.find(POD, *key)
         if pod is None:
             return
-        for one in pod["status"].get("containerStatuses") or ():
-            if "running" in one["state"]:
-                self._event(pod, one["name"], "Normal", "Killing", f"Stopping container {one['name']}")
+        for container in pod["status"].get("containerStatuses") or ():
+            if "running" in container["state"]:
+                self._event(
+                    pod, container["name"], "Normal", "Killing", f"Stopping container {container['name']}"
+                )
         yield self._timing.stop_s
         if self._store.find(POD, *key):
             self._store.delete(POD, *key, grace_s=0)
@@ -150,7 +151,7 @@ class Kubelet:
             return
 
     def _refuse_name(self, key: Key, name: str, image: str) -> None:
-        text = pulls.invalid_name(image)
+        text = image_pull.invalid_name(image)
         pod = self._change_status(key, lambda pod, now: pods.wait(pod, name, "InvalidImageName", text))
         self._event(pod, name, "Warning", "InspectFailed", text)
         self._event(pod, name, "Warning", "Failed", "Error: InvalidImageName")
@@ -159,17 +160,17 @@ class Kubelet:
         """Pulls until there is an image; returns it."""
         name, written, back_off_s = container["name"], container["image"], self._timing.back_off_s
         if container["imagePullPolicy"] != "Always" and written in self._images:
-            self._event(self._pod(key), name, "Normal", "Pulled", pulls.present(written))
+            self._event(self._pod(key), name, "Normal", "Pulled", image_pull.present(written))
             return self._images[written]
         while True:
-            self._event(self._pod(key), name, "Normal", "Pulling", pulls.pulling(written))
+            self._event(self._pod(key), name, "Normal", "Pulling", image_pull.pulling(written))
             start_s = self._loop.now()
             yield self._timing.pull_s
             got = yield from self._loop.outside(lambda: self._pull(image))
             pod = self._pod(key)
             if isinstance(got, Pulled):
                 took_s = self._loop.now() - start_s
-                self._event(pod, name, "Normal", "Pulled", pulls.pulled(written, took_s, got.size))
+                self._event(pod, name, "Normal", "Pulled", image_pull.pulled(written, took_s, got.size))
                 self._images[written] = got
                 return got
             yield from self._back_off_pulling(key, name, written, got, back_off_s)
@@ -177,12 +178,12 @@ class Kubelet:
 
     def _back_off_pulling(self, key: Key, name: str, image: str, error: PullError, back_off_s: float) -> Task:
         pod = self._change_status(key, lambda pod, now: pods.wait(pod, name, "ErrImagePull", error.text))
-        self._event(pod, name, "Warning", "Failed", pulls.failed(image, error.text))
+        self._event(pod, name, "Warning", "Failed", image_pull.failed(image, error.text))
         self._event(pod, name, "Warning", "Failed", "Error: ErrImagePull")
         yield self._timing.look_again_s
-        text = pulls.back_off_waiting(image, error.text)
+        text = image_pull.back_off_waiting(image, error.text)
         pod = self._change_status(key, lambda pod, now: pods.wait(pod, name, "ImagePullBackOff", text))
-        self._event(pod, name, "Normal", "BackOff", pulls.back_off(image))
+        self._event(pod, name, "Normal", "BackOff", image_pull.back_off(image))
         self._event(pod, name, "Warning", "Failed", "Error: ImagePullBackOff")
         yield max(back_off_s - self._timing.look_again_s, 0.0)
 
@@ -211,7 +212,7 @@ class Kubelet:
             # The first restart comes at once, the second after ten seconds.
             back_off_s = min(back_off_s * 2, self._timing.max_back_off_s) or self._timing.back_off_s
             self._change_status(key, lambda pod, now: pods.restart(pod, name))
-            self._event(self._pod(key), name, "Normal", "Pulled", pulls.present(container["image"]))
+            self._event(self._pod(key), name, "Normal", "Pulled", image_pull.present(container["image"]))
             yield from self._start(key, container, image, self._images[container["image"]])
 
     def _wait_restart(self, key: Key, name: str, back_off_s: float) -> Task:

@@ -29,7 +29,7 @@ def hash_of(template: Manifest) -> str:
 def owner_of(obj: Manifest) -> Manifest | None:
     """The reference to the controller of an object, or None."""
     references = obj["metadata"].get("ownerReferences") or ()
-    return next((one for one in references if one.get("controller")), None)
+    return next((reference for reference in references if reference.get("controller")), None)
 
 
 def is_owned(obj: Manifest, owner: Manifest) -> bool:

@@ -41,8 +41,8 @@ def accepted(pod: Manifest, now: str) -> None:
 
 def container_status(pod: Mapping[str, Any], name: str) -> Manifest:
     """The status of that container."""
-    found: Manifest = next(one for one in pod["status"]["containerStatuses"] if one["name"] == name)
-    return found
+    status: Manifest = next(entry for entry in pod["status"]["containerStatuses"] if entry["name"] == name)
+    return status
 
 
 def wait(pod: Manifest, name: str, reason: str, message: str) -> None:
@@ -86,9 +86,10 @@ def restart(pod: Manifest, name: str) -> None:
 def settle(pod: Manifest, now: str) -> None:
     """Brings phase and conditions in line with the containers."""
     statuses = pod["status"]["containerStatuses"]
-    unready = [one["name"] for one in statuses if not one["ready"]]
+    unready = [container["name"] for container in statuses if not container["ready"]]
     has_run = all(
-        "running" in one["state"] or one["restartCount"] or "terminated" in one["state"] for one in statuses
+        "running" in container["state"] or container["restartCount"] or "terminated" in container["state"]
+        for container in statuses
     )
     pod["status"]["phase"] = "Running" if has_run else "Pending"
     if has_run and "podIP" not in pod["status"]:
@@ -124,7 +125,7 @@ def _set_condition(
     pod: Manifest, condition_type: str, value: str, reason: str, message: str, now: str
 ) -> None:
     conditions = pod["status"].setdefault("conditions", [])
-    before = next((one for one in conditions if one["type"] == condition_type), None)
+    before = next((entry for entry in conditions if entry["type"] == condition_type), None)
     since = before["lastTransitionTime"] if before and before["status"] == value else now
     made = {
         "type": condition_type,

@@ -4,14 +4,13 @@ Source: k8s.io/kubernetes v1.35.4 pkg/controller/replicaset (replica_set.go, rep
 are made or deleted, so that a new ReplicaSet first says that it has none: recorded so.
 """
 
-from bumper_sandbox.flux.source import WRITE_S, Key, key_of
 from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.json_values import copied
 from bumper_sandbox.kubernetes.kinds import POD, REPLICA_SET
 from bumper_sandbox.kubernetes.loop import Loop, Reconcile, Task, WorkQueue
 from bumper_sandbox.kubernetes.owners import is_owned, owner_of, reference_to, suffix
 from bumper_sandbox.kubernetes.recorder import Recorder
-from bumper_sandbox.kubernetes.store import Change, Manifest, Store
-from bumper_sandbox.kubernetes.values import copied
+from bumper_sandbox.kubernetes.store import WRITE_S, Change, Key, Manifest, Store, key_of
 
 # Pods that are furthest from serving go first.
 _PHASES = ("Pending", "Unknown", "Running")
@@ -59,7 +58,7 @@ class ReplicaSetController:
             yield WRITE_S
         status = _status(replica_set, active, len(pods) - len(active))
         if status != replica_set["status"]:
-            self._store.update(REPLICA_SET, *key, lambda one: one.update(status=status), "status")
+            self._store.update(REPLICA_SET, *key, lambda obj: obj.update(status=status), "status")
             yield WRITE_S
 
     def _make_pod(self, replica_set: Manifest) -> None:
@@ -89,13 +88,16 @@ def _status(replica_set: Manifest, active: list[Manifest], terminating: int) -> 
 
 def _is_ready(pod: Manifest) -> bool:
     return any(
-        (one["type"], one["status"]) == ("Ready", "True") for one in pod["status"].get("conditions") or ()
+        (entry["type"], entry["status"]) == ("Ready", "True")
+        for entry in pod["status"].get("conditions") or ()
     )
 
 
 def _rank(pod: Manifest) -> tuple[bool, int, bool, int, str]:
     phase = pod["status"].get("phase", "Unknown")
-    restarts = max((one["restartCount"] for one in pod["status"].get("containerStatuses") or ()), default=0)
+    restarts = max(
+        (container["restartCount"] for container in pod["status"].get("containerStatuses") or ()), default=0
+    )
     return (
         bool(pod["spec"].get("nodeName")),
         _PHASES.index(phase) if phase in _PHASES else 1,

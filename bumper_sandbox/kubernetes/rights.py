@@ -22,11 +22,11 @@ class Access(NamedTuple):
     @classmethod
     def of(cls, attributes: Mapping[str, str]) -> "Access":
         """The `resourceAttributes` of a SelfSubjectAccessReview."""
-        parts = (attributes.get("resource", ""), attributes.get("subresource", ""))
+        names = (attributes.get("resource", ""), attributes.get("subresource", ""))
         return cls(
             attributes.get("verb", ""),
             attributes.get("group", ""),
-            "/".join(filter(None, parts)),
+            "/".join(filter(None, names)),
             attributes.get("namespace", ""),
             attributes.get("name", ""),
         )
@@ -42,7 +42,7 @@ class Rights:
     def restrict(self, objects: Iterable[Mapping[str, Any]]) -> None:
         """From now on only what these objects grant; of other kinds than RBAC's nothing is read."""
         known = list(objects)
-        rules = {_identity(one): one.get("rules") or [] for one in known if one["kind"].endswith("Role")}
+        rules = {_identity(obj): obj.get("rules") or [] for obj in known if obj["kind"].endswith("Role")}
         self._granted = []
         for binding in known:
             if binding["kind"] not in ("RoleBinding", "ClusterRoleBinding"):

@@ -51,8 +51,8 @@ class Query:
 
 def split(target: str) -> tuple[tuple[str, ...], Query]:
     """The path's parts and the options of a request's target."""
-    parts = urlsplit(target)
-    options = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    url = urlsplit(target)
+    options = {key: values[-1] for key, values in parse_qs(url.query, keep_blank_values=True).items()}
     tail, timeout = options.get("tailLines", ""), options.get("timeoutSeconds", "")
     query = Query(
         watch=options.get("watch", "") in _TRUE,
@@ -71,7 +71,7 @@ def split(target: str) -> tuple[tuple[str, ...], Query]:
         raise failures.bad_request(
             f'resourceVersion: Invalid value: "{query.since}": strconv.ParseUint: invalid syntax'
         )
-    return tuple(unquote(part) for part in parts.path.split("/") if part), query
+    return tuple(unquote(part) for part in url.path.split("/") if part), query
 
 
 def parse(path: tuple[str, ...], kinds: Kinds) -> Route | None:

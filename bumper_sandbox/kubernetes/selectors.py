@@ -23,8 +23,8 @@ def labels(selector: str) -> Matches:
     rules = [_label_rule(part, selector) for part in _COMMA.split(selector) if part.strip()]
 
     def matches(obj: Mapping[str, Any]) -> bool:
-        found = (obj.get("metadata") or {}).get("labels") or {}
-        return all(rule(found) for rule in rules)
+        labels = (obj.get("metadata") or {}).get("labels") or {}
+        return all(rule(labels) for rule in rules)
 
     return matches
 
@@ -32,14 +32,14 @@ def labels(selector: str) -> Matches:
 def _label_rule(part: str, selector: str) -> Callable[[Mapping[str, str]], bool]:
     if match := _EQUALITY.fullmatch(part):
         key, value, equal = match["key"], match["value"], match["operator"] != "!="
-        return lambda found: (found.get(key) == value) == equal
+        return lambda labels: (labels.get(key) == value) == equal
     if match := _SET.fullmatch(part):
         key, inside = match["key"], match["operator"] == "in"
         values = {value.strip() for value in match["values"].split(",")}
-        return lambda found: (found.get(key) in values) == inside
+        return lambda labels: (labels.get(key) in values) == inside
     if match := _EXISTS.fullmatch(part):
         key, wanted = match["key"], not match["not"]
-        return lambda found: (key in found) == wanted
+        return lambda labels: (key in labels) == wanted
     raise failures.bad_request(f"unable to parse requirement: {selector}")
 
 

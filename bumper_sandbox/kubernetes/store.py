@@ -15,10 +15,14 @@ from typing import Any
 
 from bumper_sandbox.kubernetes import failures, validation
 from bumper_sandbox.kubernetes.defaults import with_defaults
+from bumper_sandbox.kubernetes.json_values import copied
 from bumper_sandbox.kubernetes.kinds import NAMESPACE, POD, Kind, Kinds
-from bumper_sandbox.kubernetes.values import copied
 
 Manifest = dict[str, Any]
+# (namespace, name)
+Key = tuple[str, str]
+# How long a controller takes for one write: 10 to 20 ms were recorded.
+WRITE_S = 0.015
 # How many changes a watch may lag behind before it is told that its version is too old.
 _KEPT_CHANGES = 20_000
 
@@ -32,6 +36,11 @@ class Change:
     kind: Kind
     after: Manifest
     before: Manifest | None
+
+
+def key_of(obj: Mapping[str, Any]) -> Key:
+    """The key of an object or manifest."""
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 Listener = Callable[[Change], None]
@@ -177,10 +186,10 @@ class Store:
             self._changed.notify_all()
 
     def _existing(self, kind: Kind, namespace: str, name: str) -> Manifest:
-        found = self._objects.get((kind.resource, namespace, name))
-        if found is None:
+        existing = self._objects.get((kind.resource, namespace, name))
+        if existing is None:
             raise failures.not_found(kind, name)
-        return found
+        return existing
 
     def _write(self, event: str, kind: Kind, new: Manifest, old: Manifest | None) -> Manifest:
         metadata = new["metadata"]

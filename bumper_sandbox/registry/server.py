@@ -118,9 +118,9 @@ class RegistryServer:
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], content: bytes) -> Reply:
         """The answer to one request, with the fault that is due."""
-        parts = urlsplit(target)
-        path = unquote(parts.path)
-        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        url = urlsplit(target)
+        path = unquote(url.path)
+        query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
         reply = self._laid_over(path, self._reply(method, path, query, headers, content))
         self.asked.append(
             Asked(method, path, reply.status, headers.get("authorization", "").partition(" ")[0])

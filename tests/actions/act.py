@@ -23,7 +23,7 @@ STANDINS = Path(__file__).parent / "standins"
 _GO_MODULE = ROOT / "tests" / "e2e" / "go"
 _REQUIRED = "BUMP_REQUIRE_ACT"
 _PINNED = re.compile(r"uses: ([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
-# What each action on GitHub is replaced by: act copies the site's own tree itself, so that only the checkout of bump needs one.
+# What each action on GitHub is replaced by: act checks the site out itself, by a copy, so that only the checkout of bump needs one.
 _STANDIN = {"actions/checkout": "checkout", "azure/login": "never"}
 
 
@@ -101,6 +101,7 @@ class Runner:
     environ: Mapping[str, str]
     secrets: Mapping[str, str]
     replaced: Mapping[str, Path]
+    programs: Path | None = None
 
     def run(self, event: str, payload: Mapping[str, Any], *arguments: str) -> Run:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -125,6 +126,8 @@ class Runner:
             *arguments,
         ]
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        if self.programs:
+            kept["PATH"] = f"{self.programs}{os.pathsep}{kept['PATH']}"
         ran = subprocess.run(
             command,
             cwd=self.site,

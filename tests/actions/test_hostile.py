@@ -156,8 +156,8 @@ def after(names: Mapping[str, str], text: str) -> str:
     )
 
 
-def deployed(world: World, checkout: Path, sha: str) -> Run:
-    run = world.run(checkout)
+def deployed(world: World, checkout: Path, sha: str, programs: Path | None = None) -> Run:
+    run = world.run(checkout, programs=programs)
     assert run.code == 0, run.log
     assert run.outputs("bump")["outcome"] == "ready"
     assert world.wanted(SITE) == sha[:7]
@@ -165,10 +165,17 @@ def deployed(world: World, checkout: Path, sha: str) -> Run:
     return run
 
 
-def test_no_file_of_the_site_is_run_by_the_workflow(world: World, trap: Trap) -> None:
-    checkout, sha = world.site(caller(world), hostile(trap))
-    deployed(world, checkout, sha)
+def test_no_file_of_the_site_is_run_by_the_workflow(world: World, trap: Trap, tmp_path: Path) -> None:
+    """`az` and `docker` are played: what they are asked is what the workflow says, and the site's folder is what is sent."""
+    for name in ("az", "docker"):
+        write(tmp_path / "programs" / name, f'#!/bin/sh\necho "$PWD" "$@" >> {tmp_path}/{name}\n')
+    checkout, sha = world.site(caller(world, build="true"), hostile(trap))
+    deployed(world, checkout, sha, tmp_path / "programs")
     assert trap.seen() == {}
+    workspace, *asked = (tmp_path / "docker").read_text().split()
+    assert asked[:3] == ["buildx", "build", "--push"]
+    assert asked[-1] == "site/."
+    assert (tmp_path / "az").read_text() == f"{workspace} acr login --name kevinryanacr\n"
 
 
 def test_no_file_of_the_site_is_run_by_the_action(world: World, trap: Trap) -> None:

@@ -20,7 +20,7 @@ from openapi import problems
 from sandbox_github.content import Pull, User
 from sandbox_github.server import GitHubServer, Token
 
-from actions.act import ROOT, Run, Runner, git
+from actions.act import ROOT, Run, Runner, git, pinned
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import REPOSITORY, Stack
 
@@ -64,7 +64,16 @@ class World:
         repository.comments.clear()
         return checkout, sha
 
-    def run(self, checkout: Path, event: str = "push", *, token: str = SOURCE_TOKEN, **secrets: str) -> Run:
+    def run(
+        self,
+        checkout: Path,
+        event: str = "push",
+        *,
+        token: str = SOURCE_TOKEN,
+        programs: Path | None = None,
+        **secrets: str,
+    ) -> Run:
+        """Runs the site's workflow. `programs` is a folder that stands first on the machine's PATH."""
         runner = Runner(
             site=checkout,
             home=self.home,
@@ -73,6 +82,7 @@ class World:
                 "GITHUB_API_URL": self.github.url,
                 "GITHUB_SERVER_URL": self.stack.git.url,
                 "GITHUB_REPOSITORY": SITE_REPOSITORY,
+                "STANDIN_SITE": str(checkout.with_suffix(".git")),
             },
             secrets={
                 "GITHUB_TOKEN": token,
@@ -81,6 +91,7 @@ class World:
                 **secrets,
             },
             replaced={f"{PLATFORM}@{RELEASE}": self.folder / "platform"},
+            programs=programs,
         )
         return runner.run(event, {"ref": "refs/heads/main", "repository": {"full_name": SITE_REPOSITORY}})
 
@@ -184,11 +195,17 @@ def from_readme(number: int, **inputs: str) -> str:
 def caller(world: World, **inputs: str) -> str:
     """The whole workflow that the README shows. Building needs Docker, and act does not tell which workflow runs."""
     named = {"build": "false", "platform": PLATFORM, "platform-ref": world.platform_commit}
-    return from_readme(0, **named, **inputs)
+    return from_readme(0, **{**named, **inputs})
+
+
+def _checkout() -> str:
+    """What deploy-site.yml checks out with. act copies the site's folder to the workspace where a step says so, and only then."""
+    (name,) = (name for name in pinned() if name.startswith("actions/checkout@"))
+    return name
 
 
 def steps(trigger: str, text: str) -> str:
-    """A workflow around the README's one step; a later step proves that the outputs arrive."""
+    """A workflow around the README's one step, in a checkout of the site; a later step proves that the outputs arrive."""
     indented = "".join(
         f"      {line}\n" for line in text.replace("- uses", "- id: deploy\n  uses", 1).splitlines()
     )
@@ -202,6 +219,7 @@ jobs:
     permissions:
       pull-requests: write
     steps:
+      - uses: {_checkout()}
 {indented}
       - if: always()
         env:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from checks import LIST, added, checked, platform
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trees import flux, sync
@@ -39,7 +40,7 @@ def held(files: Mapping[str, bytes], ran: Checked) -> None:
     assert list(ran.findings) == sorted(set(ran.findings))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(st.data())
 def test_a_line_that_is_lost_or_replaced_never_ends_a_run(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(platform())))
@@ -55,7 +56,7 @@ def test_a_line_that_is_lost_or_replaced_never_ends_a_run(data: st.DataObject) -
         assert list(left) == [one for one in ran.findings if one.id != identity]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(st.sets(st.sampled_from(sorted(platform())), max_size=6))
 def test_files_that_are_missing_never_end_a_run(lost: set[str]) -> None:
     files = {path: content for path, content in platform().items() if path not in lost}

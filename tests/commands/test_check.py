@@ -1,14 +1,15 @@
-"""`bump check` as a process, in checkouts and outside of them."""
+"""`bump check`, in checkouts and outside of them."""
 
 import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 
 from bumper import check
 from bumper.check import listing
@@ -52,16 +53,16 @@ def git(directory: Path, *words: str) -> None:
     subprocess.run(["git", *words], cwd=directory, check=True, capture_output=True)
 
 
-def bump(cwd: Path, *words: str, **environ: str) -> tuple[int, str, str]:
+def bump(cwd: Path, *words: str, **environ: str) -> Ran:
     inherited = {key: value for key, value in os.environ.items() if key != "GITHUB_ACTIONS"}
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", "check", *words],
-        cwd=cwd,
-        env={**inherited, "PYTHONPATH": str(ROOT), **environ},
-        capture_output=True,
-        text=True,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+    return commandline.bump("check", *words, environ={**inherited, **environ}, cwd=cwd)
+
+
+def process(cwd: Path, *words: str, **environ: str) -> int:
+    """The exit code of the program in a process of its own."""
+    with commandline.process("check", *words, environ={**os.environ, **environ}, cwd=cwd) as running:
+        running.communicate()
+    return running.returncode
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -168,7 +169,7 @@ def test_it_answers_within_a_second_without_a_network(platform: Path) -> None:
     for _ in range(3):
         begun = os.times()
         # Whatever opened a connection would find nobody there.
-        assert bump(platform, HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")[0] == 0
+        assert process(platform, HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9") == 0
         ended = os.times()
         # Seconds of the processor: others may want this machine too.
         taken.append(

@@ -1,29 +1,28 @@
-"""`--commit-via api` and `pr` as a process, against the sandbox: its Flux follows what GitHub's API committed."""
+"""`--commit-via api` and `pr`, against the sandbox: its Flux follows what GitHub's API committed."""
 
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 from git_remotes import git
 from graphql_schema import problems
 from sandbox_github.content import User
 from sandbox_github.hosted import Hosted, Rules
 from sandbox_github.server import GitHubServer, Token
 
+from bumper.app.surroundings import Surroundings
 from bumper.cli import MAIN_COMMAND, parser_of
 from bumper.commands import action
 from bumper_sandbox.stack import REPOSITORY, Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
 NAME = "octo/platform"
 
 
@@ -41,19 +40,8 @@ class Platform:
         github = {"GITHUB_SERVER_URL": self.stack.git.url, "GITHUB_API_URL": self.hub.url}
         return {**self.stack.child_environ(), **github, **more}
 
-    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "bumper", *arguments],
-            env=self.environ(**more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def bump(self, *arguments: str, **more: str) -> tuple[int, str, str]:
-        with self.start(*arguments, "--repo", self.url, **more) as process:
-            stdout, stderr = process.communicate()
-        return process.returncode, stdout, stderr
+    def bump(self, *arguments: str, **more: str) -> Ran:
+        return commandline.bump(*arguments, "--repo", self.url, environ=self.environ(**more))
 
     def bump_json(self, *arguments: str, **more: str) -> tuple[dict[str, Any], str]:
         code, stdout, stderr = self.bump(*arguments, "--output", "json", **more)
@@ -63,9 +51,8 @@ class Platform:
 
 
 @pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
-    with Stack(K8S, os.environ, speed=20.0) as stack, GitHubServer() as hub:
-        stack.bootstrap()
+def platform(stack: Stack) -> Iterator[Platform]:
+    with GitHubServer() as hub:
         path = stack.git.path(REPOSITORY)
         # The same repository under the name that it has on GitHub.
         (path.parent / NAME).parent.mkdir()
@@ -102,11 +89,11 @@ def test_a_pull_request_is_followed_to_its_merge_and_on_to_ready(platform: Platf
     rules.takes_commits, rules.reviews, rules.checks = False, True, True
     platform.stack.registry.push("sddbook-com", "abc0002")
     arguments = ("--site", "sddbook-com", "--sha", "abc0002", "--repo", platform.url, "--commit-via", "pr")
-    with platform.start(*arguments) as process:
-        pull = wait_for_pull(platform)
-        pull.checks, pull.review = "SUCCESS", "APPROVED"
-        stdout, stderr = process.communicate()
-    assert process.returncode == 0, stdout + stderr
+    running = commandline.begin(*arguments, environ=platform.environ())
+    pull = wait_for_pull(platform)
+    pull.checks, pull.review = "SUCCESS", "APPROVED"
+    code, stdout, stderr = running.result()
+    assert code == 0, stdout + stderr
     page = f"https://github.example/octo/platform/pull/{pull.number}"
     assert f"pull request #{pull.number}: open   {page}" in stdout
     assert f"pull request #{pull.number}: a review is required   {page}" in stdout
@@ -131,7 +118,8 @@ def test_ctrl_c_says_that_the_pull_request_stays_open(platform: Platform, rules:
     platform.stack.registry.push("brand-kevinryan-io", "abc0003")
     before = platform.hosted.tip("main")
     arguments = ("--site", "brand-kevinryan-io", "--sha", "abc0003", "--commit-via", "pr")
-    with platform.start(*arguments, "--repo", platform.url) as process:
+    job = (*arguments, "--repo", platform.url)
+    with commandline.process(*job, environ=platform.environ()) as process:
         pull = wait_for_pull(platform)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate()
@@ -188,7 +176,8 @@ def test_a_repository_that_is_not_on_github_is_a_usage_error(platform: Platform)
 
 def test_the_step_of_a_workflow_takes_both_options() -> None:
     inputs = {"BUMP_INPUT_COMMIT_VIA": "pr", "BUMP_INPUT_MERGE_TIMEOUT": "1h", "BUMP_INPUT_REPO": NAME}
-    arguments = parser_of(MAIN_COMMAND).parse_args(action.words({**inputs, "BUMP_INPUT_SITE": "web"}))
+    line = action.command_line(Surroundings.of({**inputs, "BUMP_INPUT_SITE": "web"}))
+    arguments = parser_of(MAIN_COMMAND).parse_args(line)
     assert (arguments.commit_via, arguments.merge_timeout) == ("pr", 3600.0)
 
 

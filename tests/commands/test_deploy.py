@@ -1,44 +1,22 @@
-"""The main job as a process, against the sandbox."""
+"""The main job, against the sandbox."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 
-from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
+from .branch import includes, tip
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
-
-
-def start(stack: Stack, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "bumper", *arguments],
-        env=stack.child_environ(),
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def bump(stack: Stack, *arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
-    with start(stack, *arguments, cwd=cwd) as process:
-        stdout, stderr = process.communicate()
-    return process.returncode, stdout, stderr
+def bump(stack: Stack, *arguments: str, cwd: Path | None = None) -> Ran:
+    return commandline.bump(*arguments, environ=stack.child_environ(), cwd=cwd)
 
 
 def bump_json(stack: Stack, *arguments: str) -> dict[str, Any]:
@@ -46,11 +24,6 @@ def bump_json(stack: Stack, *arguments: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(stdout)
     assert answer["exitCode"] == code, stderr
     return answer
-
-
-def tip(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.fetch("main")
 
 
 def test_a_dry_run_prints_the_diff_and_writes_nothing(stack: Stack) -> None:
@@ -86,8 +59,8 @@ def test_several_sites_are_one_commit_and_each_has_its_verdict(stack: Stack) -> 
         ("aiimmigrants-com", "ready"),
         ("docs-kevinryan-io", "ready"),
     ]
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        assert remote.contains(answer["sites"][0]["commit"], before) is True
+    assert includes(stack, before)
+    assert answer["sites"][0]["commit"] == tip(stack)
     assert len({site["commit"] for site in answer["sites"]}) == 1
 
 
@@ -168,7 +141,7 @@ def test_ctrl_c_says_where_things_stand(stack: Stack) -> None:
     stack.registry.push("distributedequity-org", "abc0007")
     stack.behaviours["abc0007"] = "unready"
     arguments = ("--site", "distributedequity-org", "--sha", "abc0007", "--repo", stack.url)
-    with start(stack, *arguments) as process:
+    with commandline.process(*arguments, environ=stack.child_environ()) as process:
         assert process.stdout
         for line in process.stdout:
             if "rolled out" in line:

@@ -1,44 +1,26 @@
-"""What the main job asks of an image, as a process against the sandbox."""
+"""What the main job asks of an image, against the sandbox."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
+import commandline
 import pytest
+from commandline import Ran
 
-from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
+from . import branch
+
 SITE = "kevinryan-io"
 REVISION, SOURCE = "org.opencontainers.image.revision", "org.opencontainers.image.source"
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
-
-
-def bump(stack: Stack, *arguments: str, **environ: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", "--repo", stack.url, "--site", SITE, *arguments],
-        env={**stack.child_environ(), **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+def bump(stack: Stack, *arguments: str, **environ: str) -> Ran:
+    job = ("--repo", stack.url, "--site", SITE, *arguments)
+    return commandline.bump(*job, environ={**stack.child_environ(), **environ})
 
 
 def file(stack: Stack) -> str:
-    path = f"k8s/{SITE}/deployment.yaml"
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.tree(remote.fetch("main")).read([path])[path].decode()
+    return branch.read(stack, f"k8s/{SITE}/deployment.yaml").decode()
 
 
 def test_an_image_that_the_nodes_cannot_run_is_refused_before_anything_is_written(stack: Stack) -> None:

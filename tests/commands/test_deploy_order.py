@@ -1,31 +1,22 @@
-"""An older build against a newer one, as processes against the sandbox."""
+"""An older build against a newer one, against the sandbox."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 from git_remotes import git
 from openapi import problems
 from sandbox_github.content import User
 from sandbox_github.server import GitHubServer, Token
 
-from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
+from .branch import message
+
 SITE = "kevinryan-io"
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +35,9 @@ def shas(source: Path) -> list[str]:
     return git(source, "rev-list", "--reverse", "main").split()
 
 
-def bump(stack: Stack, cwd: Path, *arguments: str, **environ: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", "--repo", stack.url, "--site", SITE, "--no-wait", *arguments],
-        env={**stack.child_environ(), **environ},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+def bump(stack: Stack, cwd: Path, *arguments: str, **environ: str) -> Ran:
+    job = ("--repo", stack.url, "--site", SITE, "--no-wait", *arguments)
+    return commandline.bump(*job, environ={**stack.child_environ(), **environ}, cwd=cwd)
 
 
 def bump_json(stack: Stack, cwd: Path, *arguments: str, **environ: str) -> dict[str, Any]:
@@ -61,11 +45,6 @@ def bump_json(stack: Stack, cwd: Path, *arguments: str, **environ: str) -> dict[
     answer: dict[str, Any] = json.loads(stdout)
     assert answer["exitCode"] == code, stderr
     return answer
-
-
-def message(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.message(remote.fetch("main"))
 
 
 def test_a_run_that_ends_late_does_not_go_over_the_newer_one(

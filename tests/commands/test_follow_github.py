@@ -1,16 +1,16 @@
-"""`--follow github` as a process: real git, a real registry protocol, GitHub's API, and no cluster anywhere."""
+"""`--follow github`: real git, a real registry protocol, GitHub's API, and no cluster anywhere."""
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 from graphql_schema import problems
 from platforms import TOKEN, files
 from sandbox_github.content import User
@@ -38,18 +38,15 @@ class Platform:
         return {
             "PATH": os.environ["PATH"],
             "HOME": "/nowhere",
-            "PYTHONPATH": os.pathsep.join(sys.path),
             "BUMP_TOKEN": TOKEN,
             "GITHUB_SERVER_URL": self.git.url,
             "GITHUB_API_URL": self.hub.url,
             **self.registry.environ(),
         }
 
-    def bump(self, *arguments: str) -> tuple[int, str, str]:
-        repo = f"{self.git.url}/{NAME}.git"
-        command = [sys.executable, "-m", "bumper", *arguments, "--repo", repo, "--follow", "github"]
-        ran = subprocess.run(command, env=self.environ(), capture_output=True, text=True, timeout=60)
-        return ran.returncode, ran.stdout, ran.stderr
+    def bump(self, *arguments: str, **environ: str) -> Ran:
+        job = (*arguments, "--repo", f"{self.git.url}/{NAME}.git", "--follow", "github")
+        return commandline.bump(*job, environ=self.environ() | environ)
 
     def say(self, context: str, state: str, description: str) -> None:
         body = {"context": context, "state": state, "description": description}
@@ -99,7 +96,7 @@ def platform(servers: tuple[GitServer, GitHubServer, RegistryServer], tmp_path: 
     return Platform(git, hub, hub.host(NAME, path, os.environ), registry)
 
 
-def deploy(platform: Platform, site: str, *words: tuple[str, str, str]) -> tuple[int, str, str]:
+def deploy(platform: Platform, site: str, *words: tuple[str, str, str]) -> Ran:
     thread = platform.when_pushed(*words)
     try:
         return platform.bump("--site", site, "--tag", "2.0", "--timeout", "15s")
@@ -156,13 +153,7 @@ def test_what_only_a_cluster_could_do_is_refused(platform: Platform, more: tuple
 
 def test_another_host_than_github_is_refused_before_anything_is_written(platform: Platform) -> None:
     before = platform.hosted.tip("main")
-    command = [sys.executable, "-m", "bumper", "--site", "web", "--tag", "2.0", "--follow", "github"]
-    ran = subprocess.run(
-        [*command, "--repo", f"{platform.git.url}/{NAME}.git"],
-        env={**platform.environ(), "GITHUB_SERVER_URL": "https://github.com"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert ran.returncode == 2, ran.stdout + ran.stderr
+    job = ("--site", "web", "--tag", "2.0")
+    ran = platform.bump(*job, GITHUB_SERVER_URL="https://github.com")
+    assert ran.code == 2, ran.stdout + ran.stderr
     assert platform.hosted.tip("main") == before

@@ -1,41 +1,26 @@
-"""`bump history` as a process: what deploys leave behind in the sandbox's git, and nothing else, is what it reads."""
+"""`bump history`: what deploys leave behind in the sandbox's git, and nothing else, is what it reads."""
 
 import base64
 import csv
 import io
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
 SITE = "kevinryan-io"
 NOTES = "refs/notes/bump"
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
-
-
-def bump(stack: Stack, *arguments: str, cwd: Path | None = None, **more: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", *arguments],
-        env={**stack.child_environ(), "USER": "kevin", "TZ": "UTC", **more},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+def bump(stack: Stack, *arguments: str, cwd: Path | None = None, **more: str) -> Ran:
+    environ = {**stack.child_environ(), "USER": "kevin", **more}
+    return commandline.bump(*arguments, environ=environ, cwd=cwd)
 
 
 def history(stack: Stack, *arguments: str, cwd: Path | None = None) -> list[dict[str, Any]]:
@@ -45,9 +30,7 @@ def history(stack: Stack, *arguments: str, cwd: Path | None = None) -> list[dict
     return deploys
 
 
-def deploy(
-    stack: Stack, site: str, tag: str, *arguments: str, behaviour: str = "ready", **more: str
-) -> tuple[int, str, str]:
+def deploy(stack: Stack, site: str, tag: str, *arguments: str, behaviour: str = "ready", **more: str) -> Ran:
     stack.registry.push(site, tag)
     if behaviour != "ready":
         stack.behaviours[tag] = behaviour  # type: ignore[assignment]

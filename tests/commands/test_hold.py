@@ -1,49 +1,33 @@
-"""Holding and releasing sites as processes, against the sandbox: what git and the cluster say then, and whom it keeps off."""
+"""Holding and releasing sites, against the sandbox: what git and the cluster say then, and whom it keeps off."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 
-from bumper.commands.hold import moment
+from bumper.commands.times import moment
 from bumper.errors import UsageError
 from bumper.objects import ObjectKey, at
-from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
+from .branch import includes, message, read, tip
+
 NOW = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
+def begin(stack: Stack, *arguments: str, by: str = "ann") -> Future[Ran]:
+    environ = stack.child_environ() | {"USER": by, "LOGNAME": by, "COLUMNS": "80"}
+    return commandline.begin(*arguments, "--repo", stack.url, environ=environ)
 
 
-def start(stack: Stack, *arguments: str, by: str = "ann") -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "bumper", *arguments, "--repo", stack.url],
-        env=stack.child_environ() | {"USER": by, "LOGNAME": by, "COLUMNS": "80"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def bump(stack: Stack, *arguments: str, by: str = "ann") -> tuple[int, str, str]:
-    with start(stack, *arguments, by=by) as process:
-        stdout, stderr = process.communicate()
-    return process.returncode, stdout, stderr
+def bump(stack: Stack, *arguments: str, by: str = "ann") -> Ran:
+    return begin(stack, *arguments, by=by).result()
 
 
 def bump_json(stack: Stack, *arguments: str, by: str = "ann") -> dict[str, Any]:
@@ -51,22 +35,6 @@ def bump_json(stack: Stack, *arguments: str, by: str = "ann") -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(stdout)
     assert answer["exitCode"] == code, stderr
     return answer
-
-
-def content(stack: Stack, path: str) -> bytes:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.tree(remote.fetch("main")).read([path])[path]
-
-
-def tip(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.fetch("main")
-
-
-def message(stack: Stack, commit: str = "") -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        newest = remote.fetch("main")
-        return remote.message(commit or newest)
 
 
 def annotations(stack: Stack, site: str) -> dict[str, str]:
@@ -82,7 +50,7 @@ def sync(site: str) -> str:
 def test_a_held_site_is_refused_until_it_is_released_and_the_file_is_as_before(stack: Stack) -> None:
     site = "specmcp-ai"
     stack.registry.push(site, "abc0001")
-    before = content(stack, sync(site))
+    before = read(stack, sync(site))
     code, stdout, stderr = bump(
         stack, "hold", "--site", site, "--reason", "Black Friday: no changes", "--until", "2096-12-01T08:00Z"
     )
@@ -113,7 +81,7 @@ def test_a_held_site_is_refused_until_it_is_released_and_the_file_is_as_before(s
     released = bump_json(stack, "release", "--site", site, "--reason", "it is over", by="ben")
     assert [(one["outcome"], one["hold"]) for one in released["sites"]] == [("pushed", None)]
     assert released["sites"][0]["before"]["reason"] == "Black Friday: no changes"
-    assert content(stack, sync(site)) == before
+    assert read(stack, sync(site)) == before
     assert message(stack) == (
         f"Release {site}\n\n{sync(site)}: let automation on again to {site}.\n\n"
         f"Bump-Release: {site}\nReason: it is over\nRequested-By: ben\n"
@@ -191,32 +159,27 @@ def test_holds_and_deploys_race_for_the_branch_and_all_of_them_land(stack: Stack
     for site in deployed:
         stack.registry.push(site, "abc0003")
     before = tip(stack)
-    processes = [start(stack, "hold", "--site", site, "--reason", f"freeze of {site}") for site in held]
-    processes += [start(stack, "--site", site, "--sha", "abc0003", "--no-wait") for site in deployed]
-    for process in processes:
-        _, stderr = process.communicate()
-        assert process.returncode == 0, stderr
+    runs = [begin(stack, "hold", "--site", site, "--reason", f"freeze of {site}") for site in held]
+    runs += [begin(stack, "--site", site, "--sha", "abc0003", "--no-wait") for site in deployed]
+    for code, _, stderr in [run.result() for run in runs]:
+        assert code == 0, stderr
     for site in held:
-        assert f"    bump/hold: freeze of {site}\n".encode() in content(stack, sync(site))
+        assert f"    bump/hold: freeze of {site}\n".encode() in read(stack, sync(site))
     for site in deployed:
-        assert f"/{site}:abc0003\n".encode() in content(stack, f"k8s/{site}/deployment.yaml")
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        assert remote.contains(remote.fetch("main"), before) is True
+        assert f"/{site}:abc0003\n".encode() in read(stack, f"k8s/{site}/deployment.yaml")
+    assert includes(stack, before)
 
 
 def test_a_site_that_is_held_while_a_deploy_waits_for_the_branch_is_left_alone(stack: Stack) -> None:
     """The guard is asked again on each new tip: whoever holds first wins."""
     site = "kevinryan-io"
     stack.registry.push(site, "abc0004")
-    deploys = [start(stack, "--site", site, "--sha", "abc0004", "--no-wait") for _ in range(2)]
-    holds = start(stack, "hold", "--site", site, "--reason", "stop")
-    codes = []
-    for process in [*deploys, holds]:
-        process.communicate()
-        codes.append(process.returncode)
+    deploys = [begin(stack, "--site", site, "--sha", "abc0004", "--no-wait") for _ in range(2)]
+    holds = begin(stack, "hold", "--site", site, "--reason", "stop")
+    codes = [run.result().code for run in [*deploys, holds]]
     assert codes[2] == 0
     assert set(codes[:2]) <= {0, 4}
-    is_deployed = b":abc0004\n" in content(stack, f"k8s/{site}/deployment.yaml")
+    is_deployed = b":abc0004\n" in read(stack, f"k8s/{site}/deployment.yaml")
     assert (0 in codes[:2]) is is_deployed
     stack.registry.push(site, "abc0005")
     assert bump(stack, "--site", site, "--sha", "abc0005", "--no-wait")[0] == 4

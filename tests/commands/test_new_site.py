@@ -1,38 +1,22 @@
-"""`bump new-site` as a process, against the sandbox: from nothing to Ready."""
+"""`bump new-site`, against the sandbox: from nothing to Ready."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 
 from bumper import history
 from bumper.objects import ObjectKey
-from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
+from .branch import includes, message, read, tip
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
-
-
-def bump(stack: Stack, *arguments: str, **environ: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", *arguments, "--repo", stack.url],
-        env={**stack.child_environ(), **environ},
-        capture_output=True,
-        text=True,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+def bump(stack: Stack, *arguments: str, **environ: str) -> Ran:
+    surroundings = {**stack.child_environ(), **environ}
+    return commandline.bump(*arguments, "--repo", stack.url, environ=surroundings)
 
 
 def bump_json(stack: Stack, *arguments: str, **environ: str) -> dict[str, Any]:
@@ -40,21 +24,6 @@ def bump_json(stack: Stack, *arguments: str, **environ: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(stdout)
     assert answer["exitCode"] == code, stderr
     return answer
-
-
-def read(stack: Stack, *paths: str) -> dict[str, bytes]:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return dict(remote.tree(remote.fetch("main")).read(paths))
-
-
-def message(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.message(remote.fetch("main"))
-
-
-def tip(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.fetch("main")
 
 
 def test_a_new_site_becomes_ready_and_is_a_site_like_any_other(stack: Stack) -> None:
@@ -68,11 +37,10 @@ def test_a_new_site_becomes_ready_and_is_a_site_like_any_other(stack: Stack) -> 
     assert found is not None
     image = found["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == f"{stack.registry.host}/example-org:abc2001"
-    listed = read(stack, "k8s/flux-system/kustomization.yaml")["k8s/flux-system/kustomization.yaml"]
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        was = remote.tree(before).read(["k8s/flux-system/kustomization.yaml"])
-        assert remote.contains(tip(stack), before)
-    assert listed == was["k8s/flux-system/kustomization.yaml"] + b"  - example-org-sync.yaml\n"
+    listed = read(stack, "k8s/flux-system/kustomization.yaml")
+    assert includes(stack, before)
+    was = read(stack, "k8s/flux-system/kustomization.yaml", before)
+    assert listed == was + b"  - example-org-sync.yaml\n"
     said = message(stack)
     assert said.startswith(
         "Add site example-org\n\nk8s/example-org: example.org, www.example.org, modelled on kevinryan-io.\n\n"
@@ -176,19 +144,10 @@ def test_sites_that_are_added_at_the_same_time_all_land(stack: Stack) -> None:
     for name in names:
         stack.registry.push(name, "abc2010")
         arguments = ("new-site", name, "--host", f"{name}.example", "--no-wait", "--repo", stack.url)
-        running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "bumper", *arguments],
-                env=stack.child_environ(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    for process in running:
-        said, _ = process.communicate()
-        assert process.returncode == 0, said
-    listed = read(stack, "k8s/flux-system/kustomization.yaml")["k8s/flux-system/kustomization.yaml"]
+        running.append(commandline.begin(*arguments, environ=stack.child_environ()))
+    for ran in [future.result() for future in running]:
+        assert ran.code == 0, ran.stdout + ran.stderr
+    listed = read(stack, "k8s/flux-system/kustomization.yaml")
     lines = listed.decode().splitlines()
     assert {f"  - {name}-sync.yaml" for name in names} <= set(lines)
     assert len(lines) == len(set(lines))

@@ -2,12 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
 from git_remotes import git
 from graphql_schema import problems
@@ -17,15 +15,7 @@ from sandbox_github.server import GitHubServer, Token
 
 from bumper_sandbox.stack import REPOSITORY, Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
 NAME = "octo/platform"
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +38,9 @@ def hosted(stack: Stack, hub: GitHubServer) -> Hosted:
 def bump(stack: Stack, hub: GitHubServer, *arguments: str) -> tuple[int, dict[str, Any], str]:
     github = {"GITHUB_SERVER_URL": stack.git.url, "GITHUB_API_URL": hub.url}
     url = f"{stack.git.url}/{NAME}.git"
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", *arguments, "--repo", url, "--output", "json"],
-        env={**stack.child_environ(), **github},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    return ran.returncode, json.loads(ran.stdout), ran.stderr
+    environ = {**stack.child_environ(), **github}
+    ran = commandline.bump(*arguments, "--repo", url, "--output", "json", environ=environ)
+    return ran.code, json.loads(ran.stdout), ran.stderr
 
 
 def test_a_pull_request_brings_the_site_once_it_is_merged(

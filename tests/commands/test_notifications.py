@@ -1,13 +1,13 @@
-"""`bump notifications` as a process: real git over real HTTP."""
+"""`bump notifications`: real git over real HTTP."""
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import commandline
 import pytest
+from commandline import Ran
 from platforms import TOKEN, files, remote
 
 from bumper_sandbox.git.server import GitServer
@@ -20,16 +20,9 @@ LISTING = "k8s/flux-system/kustomization.yaml"
 class Platform:
     url: str
 
-    def bump(self, *arguments: str) -> tuple[int, str, str]:
-        environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": "/nowhere",
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "BUMP_TOKEN": TOKEN,
-        }
-        command = [sys.executable, "-m", "bumper", "notifications", "--repo", self.url, *arguments]
-        ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
-        return ran.returncode, ran.stdout, ran.stderr
+    def bump(self, *arguments: str) -> Ran:
+        environ = {"PATH": os.environ["PATH"], "HOME": "/nowhere", "BUMP_TOKEN": TOKEN}
+        return commandline.bump("notifications", "--repo", self.url, *arguments, environ=environ)
 
     def read(self, *paths: str) -> dict[str, str]:
         with remote(self.url) as there:

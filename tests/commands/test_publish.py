@@ -1,15 +1,13 @@
-"""`--publish deployment,status` and an App's identity as processes: real git, GitHub's API, and a Flux that follows."""
+"""`--publish deployment,status` and an App's identity: real git, GitHub's API, and a Flux that follows."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
+import commandline
 import pytest
+from commandline import Ran
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from openapi import problems
@@ -20,7 +18,6 @@ from sandbox_github.server import GitHubServer, Token
 
 from bumper_sandbox.stack import REPOSITORY, Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
 PLATFORM, SOURCE = "octo/platform", "octo/web"
 SITE = "specmcp-ai"
 TAGS = [f"abc000{number}" for number in range(10)]
@@ -50,22 +47,19 @@ class World:
         app = {"BUMP_TOKEN": "", "BUMP_APP_ID": "4711", "BUMP_APP_PRIVATE_KEY": self.key}
         return {**self.stack.child_environ(), **workflow, **app, **more}
 
-    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
-        repository = f"{self.stack.git.url}/{PLATFORM}.git"
-        return subprocess.Popen(
-            [sys.executable, "-m", "bumper", *arguments, "--repo", repository],
-            env=self.environ(**more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    @property
+    def repository(self) -> str:
+        return f"{self.stack.git.url}/{PLATFORM}.git"
 
-    def bump(self, *arguments: str, **more: str) -> tuple[int, str, str]:
-        with self.start(*arguments, "--publish", "deployment,status", **more) as process:
-            stdout, stderr = process.communicate()
-        assert "KEY-----" not in stdout + stderr
-        assert "ghs_" not in stdout + stderr
-        return process.returncode, stdout, stderr
+    def bump(self, *arguments: str, **more: str) -> Ran:
+        ran = self.bump_in_silence(*arguments, "--publish", "deployment,status", **more)
+        assert "KEY-----" not in ran.stdout + ran.stderr
+        assert "ghs_" not in ran.stdout + ran.stderr
+        return ran
+
+    def bump_in_silence(self, *arguments: str, **more: str) -> Ran:
+        """Without telling GitHub of it."""
+        return commandline.bump(*arguments, "--repo", self.repository, environ=self.environ(**more))
 
     def states(self, tag: str) -> list[list[str]]:
         sha = tag + "0" * 33
@@ -78,11 +72,10 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world(stack: Stack) -> Iterator[World]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    with Stack(K8S, os.environ, speed=20.0) as stack, GitHubServer() as hub:
-        stack.bootstrap()
+    with GitHubServer() as hub:
         path = stack.git.path(REPOSITORY)
         (path.parent / PLATFORM).parent.mkdir()
         (path.parent / f"{PLATFORM}.git").symlink_to(path)
@@ -162,11 +155,14 @@ def test_what_is_refused_is_no_deployment_and_its_status_says_so(world: World) -
     assert len(world.ledger.deployments) == before
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGTERM, signal.SIGHUP, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_leaves_nothing_unfinished(world: World, sent: signal.Signals) -> None:
     tag = {signal.SIGINT: TAGS[4], signal.SIGTERM: TAGS[5], signal.SIGHUP: TAGS[8]}[sent]
     world.stack.behaviours[tag] = "unready"
-    with world.start("--site", SITE, "--sha", tag, "--publish", "deployment,status") as process:
+    job = ("--site", SITE, "--sha", tag, "--publish", "deployment,status", "--repo", world.repository)
+    with commandline.process(*job, environ=world.environ()) as process:
         assert process.stdout
         while "applied" not in (line := process.stdout.readline()):
             assert line, "it ended before it was interrupted"
@@ -193,11 +189,9 @@ def test_what_is_not_followed_or_not_written_is_no_deployment(world: World) -> N
 
 
 def test_an_app_that_is_not_installed_there_is_told_in_words(world: World) -> None:
-    with world.start("--site", SITE, "--sha", TAGS[7], BUMP_APP_ID="12") as process:
-        _, stderr = process.communicate()
-    assert process.returncode == 6
+    code, _, stderr = world.bump_in_silence("--site", SITE, "--sha", TAGS[7], BUMP_APP_ID="12")
+    assert code == 6
     assert "the App 12 is not known by this key" in stderr
     assert "BUMP_APP_ID must be" in stderr
-    with world.start("--site", SITE, "--sha", TAGS[7], BUMP_APP_PRIVATE_KEY="nonsense") as process:
-        _, stderr = process.communicate()
-    assert (process.returncode, "found no readable PEM text" in stderr) == (2, True)
+    code, _, stderr = world.bump_in_silence("--site", SITE, "--sha", TAGS[7], BUMP_APP_PRIVATE_KEY="nonsense")
+    assert (code, "found no readable PEM text" in stderr) == (2, True)

@@ -1,68 +1,34 @@
-"""`bump remove-site` as a process, against the sandbox: until everything is pruned."""
+"""`bump remove-site`, against the sandbox: until everything is pruned."""
 
 import json
 import os
 import pty
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import commandline
 import pytest
+from commandline import Ran
 from git_remotes import git
 
 from bumper.objects import ObjectKey
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import REPOSITORY, Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
+from .branch import message, names, read, tip
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
-
-
-def bump(stack: Stack, *arguments: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", *arguments, "--repo", stack.url],
-        env=stack.child_environ(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+def bump(stack: Stack, *arguments: str, stdin: TextIO | None = None) -> Ran:
+    return commandline.bump(*arguments, "--repo", stack.url, environ=stack.child_environ(), stdin=stdin)
 
 
 def asked(stack: Stack, answer: bytes, *arguments: str) -> tuple[int, str]:
-    """Runs it on a terminal, where somebody answers."""
+    """Runs it with a terminal before it, where somebody answers."""
     ours, theirs = pty.openpty()
     os.write(ours, answer)
-    with subprocess.Popen(
-        [sys.executable, "-m", "bumper", *arguments, "--repo", stack.url],
-        env=stack.child_environ(),
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        said, _ = process.communicate(timeout=120)
+    with os.fdopen(theirs, encoding="utf-8") as terminal:
+        code, stdout, stderr = bump(stack, *arguments, stdin=terminal)
     os.close(ours)
-    os.close(theirs)
-    return process.returncode, said
-
-
-def files(stack: Stack, directory: str) -> set[str]:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return {one.name for one in remote.tree(remote.fetch("main")).list(directory)}
-
-
-def tip(stack: Stack) -> str:
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        return remote.fetch("main")
+    return code, stdout + stderr
 
 
 def test_a_removed_site_is_gone_from_git_and_from_the_cluster(stack: Stack) -> None:
@@ -86,13 +52,12 @@ def test_a_removed_site_is_gone_from_git_and_from_the_cluster(stack: Stack) -> N
         ObjectKey("Namespace", "", site),
     ):
         assert stack.cluster.find(key) is None, key
-    assert site not in files(stack, "k8s")
-    assert f"{site}-sync.yaml" not in files(stack, "k8s/flux-system")
-    with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
-        listed = remote.tree(remote.fetch("main")).read(["k8s/flux-system/kustomization.yaml"])
-        said = remote.message(remote.fetch("main"))
+    assert site not in names(stack, "k8s")
+    assert f"{site}-sync.yaml" not in names(stack, "k8s/flux-system")
+    listed = read(stack, "k8s/flux-system/kustomization.yaml")
+    said = message(stack)
     was = stack.files["k8s/flux-system/kustomization.yaml"]
-    assert listed["k8s/flux-system/kustomization.yaml"] == was.replace(b"  - sddbook-com-sync.yaml\n", b"")
+    assert listed == was.replace(b"  - sddbook-com-sync.yaml\n", b"")
     assert said.startswith("Remove site sddbook-com\n")
     assert "Bump-Remove-Site: sddbook-com\n" in said
     still = stack.cluster.find(ObjectKey("Deployment", "kevinryan-io", "kevinryan-io"))
@@ -141,7 +106,7 @@ def test_only_yes_removes(stack: Stack) -> None:
     assert tip(stack) == before
     code, said = asked(stack, b"yes\n", "remove-site", "docs-kevinryan-io", "--no-wait")
     assert code == 0, said
-    assert "docs-kevinryan-io" not in files(stack, "k8s")
+    assert "docs-kevinryan-io" not in names(stack, "k8s")
 
 
 def test_what_another_push_added_meanwhile_is_not_deleted_unsaid(stack: Stack) -> None:
@@ -166,7 +131,7 @@ def test_what_another_push_added_meanwhile_is_not_deleted_unsaid(stack: Stack) -
         hook.unlink()
     assert code == 4, stdout + stderr
     assert f"another push added PersistentVolumeClaim {site}/pages to what would be deleted" in stderr
-    assert site in files(stack, "k8s")
+    assert site in names(stack, "k8s")
 
 
 @pytest.mark.parametrize(

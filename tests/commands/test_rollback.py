@@ -1,22 +1,21 @@
-"""`bump rollback` and `--auto-rollback`, as processes against the sandbox: git, registry, Flux and a rollout that crashes."""
+"""`bump rollback` and `--auto-rollback`, against the sandbox: git, registry, Flux and a rollout that crashes."""
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 from git_remotes import git
 
 from bumper.record import Recorded
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
+from . import branch
 
 
 @dataclass
@@ -36,16 +35,10 @@ class Site:
     def sync(self) -> str:
         return f"k8s/flux-system/{self.name}-sync.yaml"
 
-    def bump(self, *arguments: str) -> tuple[int, str, str]:
-        ran = subprocess.run(
-            [sys.executable, "-m", "bumper", *arguments, "--site", self.name, "--repo", self.stack.url],
-            env={**self.stack.child_environ(), "GITHUB_ACTOR": "robin"},
-            cwd=self.source,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return ran.returncode, ran.stdout, ran.stderr
+    def bump(self, *arguments: str) -> Ran:
+        environ = {**self.stack.child_environ(), "GITHUB_ACTOR": "robin"}
+        job = (*arguments, "--site", self.name, "--repo", self.stack.url)
+        return commandline.bump(*job, environ=environ, cwd=self.source)
 
     def json(self, *arguments: str) -> dict[str, Any]:
         code, stdout, stderr = self.bump(*arguments, "--output", "json")
@@ -57,12 +50,10 @@ class Site:
         return str(self.json(*arguments)["outcome"])
 
     def read(self, path: str) -> str:
-        with self._remote() as remote:
-            return remote.tree(remote.fetch("main")).read([path])[path].decode()
+        return branch.read(self.stack, path).decode()
 
     def tip(self) -> str:
-        with self._remote() as remote:
-            return remote.fetch("main")
+        return branch.tip(self.stack)
 
     def push(self, path: str, content: bytes) -> None:
         """A commit by somebody else."""
@@ -70,8 +61,7 @@ class Site:
             remote.push(remote.commit(remote.fetch("main"), {path: content}, f"Add {path}\n"), "main")
 
     def message(self, commit: str) -> str:
-        with self._remote() as remote:
-            return remote.message(commit)
+        return branch.message(self.stack, commit)
 
     def deploys(self) -> list[Recorded]:
         with self._remote() as remote:
@@ -83,13 +73,6 @@ class Site:
 
     def _remote(self) -> Remote:
         return Remote(self.stack.url, token=self.stack.token, environ=os.environ)
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
 
 
 def site(stack: Stack, name: str, directory: Path, crashing: set[int]) -> Site:
@@ -159,6 +142,7 @@ def test_a_deploy_that_crashed_is_taken_back_and_does_not_come_again(stack: Stac
     ]
 
 
+@pytest.mark.slow
 def test_twice_goes_further_back_and_keeps_the_first_one_rejected(stack: Stack, tmp_path: Path) -> None:
     web = site(stack, "sddbook-com", tmp_path, crashing=set())
     for sha in web.shas[:3]:
@@ -259,6 +243,7 @@ def test_a_failure_without_anything_good_before_it_is_left_and_said(stack: Stack
     ]
 
 
+@pytest.mark.slow
 def test_a_rollback_that_fails_is_not_rolled_back(stack: Stack, tmp_path: Path) -> None:
     web = site(stack, "docs-kevinryan-io", tmp_path, crashing=set())
     for sha in web.shas[:2]:
@@ -276,6 +261,7 @@ def test_a_rollback_that_fails_is_not_rolled_back(stack: Stack, tmp_path: Path) 
     assert (web.tag(), len(web.deploys())) == (web.tags[1], deploys + 2)
 
 
+@pytest.mark.slow
 def test_of_several_sites_only_those_that_failed_go_back(stack: Stack, tmp_path: Path) -> None:
     for name in ("bad", "good"):
         (tmp_path / name).mkdir()
@@ -284,10 +270,9 @@ def test_of_several_sites_only_those_that_failed_go_back(stack: Stack, tmp_path:
     assert bad.outcome("--sha", bad.shas[0], "--force", "--reason", "a test of its own") == "ready"
     words = ["--set", f"{bad.name}={bad.shas[1]}", "--set", f"{good.name}={good.shas[1]}", "--auto-rollback"]
     words += ["--force", "--reason", "both were held by other tests", "--repo", stack.url, "--output", "json"]
-    command = [sys.executable, "-m", "bumper", *words]
-    ran = subprocess.run(command, env=stack.child_environ(), capture_output=True, text=True, check=False)
+    ran = commandline.bump(*words, environ=stack.child_environ())
     answer = json.loads(ran.stdout)
-    assert (ran.returncode, answer["outcome"]) == (11, "failed"), ran.stderr
+    assert (ran.code, answer["outcome"]) == (11, "failed"), ran.stderr
     ends = {one["site"]: (one["outcome"], one["rolledBack"][:10]) for one in answer["sites"]}
     assert ends == {bad.name: ("failed", f"to {bad.tags[0]}"), good.name: ("ready", "")}
     assert [one["site"] for one in answer["rollback"]["sites"]] == [bad.name]

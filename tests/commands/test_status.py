@@ -1,17 +1,16 @@
-"""`bump status` as a process, against the sandbox."""
+"""`bump status`, against the sandbox."""
 
 import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
+from commandline import Ran
 from terminals import ENTER, ERASE, LEAVE, Terminal, shown
 
 from bumper.deploy.hold import annotations
@@ -20,15 +19,11 @@ from bumper.objects import ObjectKey, condition
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
-
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        until_ready(running, "kevinryan-io", "sddbook-com")
-        yield running
+def stack(stack: Stack) -> Stack:
+    until_ready(stack, "kevinryan-io", "sddbook-com")
+    return stack
 
 
 def until_ready(stack: Stack, *sites: str) -> None:
@@ -43,14 +38,9 @@ def until_ready(stack: Stack, *sites: str) -> None:
             raise AssertionError(f"{site} did not become available")
 
 
-def status(stack: Stack, *arguments: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", "status", *arguments, "--repo", stack.url],
-        env=stack.child_environ(),
-        capture_output=True,
-        text=True,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+def status(stack: Stack, *arguments: str, **environ: str) -> Ran:
+    surroundings = stack.child_environ() | environ
+    return commandline.bump("status", *arguments, "--repo", stack.url, environ=surroundings)
 
 
 def status_json(stack: Stack, *arguments: str) -> dict[str, dict[str, Any]]:
@@ -115,14 +105,9 @@ def test_no_cluster_is_unknown_and_still_says_what_git_wants(stack: Stack, tmp_p
     config["users"][0]["user"]["token"] = "another"
     other = tmp_path / "kubeconfig"
     other.write_text(json.dumps(config))
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", "status", "kevinryan-io", "--repo", stack.url, "--output", "json"],
-        env={**stack.child_environ(), "KUBECONFIG": str(other)},
-        capture_output=True,
-        text=True,
-    )
+    ran = status(stack, "kevinryan-io", "--output", "json", KUBECONFIG=str(other))
     (site,) = json.loads(ran.stdout)["sites"]
-    assert ran.returncode == 0
+    assert ran.code == 0
     assert (site["outcome"], site["verdict"]["reason"], site["wanted"]["tag"]) == (
         "unknown",
         "NoAccess",
@@ -130,8 +115,8 @@ def test_no_cluster_is_unknown_and_still_says_what_git_wants(stack: Stack, tmp_p
     )
 
 
-def watching(stack: Stack, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "bumper", "status", *arguments, "--watch", "--repo", stack.url]
+def watching(stack: Stack) -> tuple[str, ...]:
+    return ("status", "--watch", "--repo", stack.url)
 
 
 def row_of(site: str, text: str) -> list[str]:
@@ -154,7 +139,7 @@ def fits(text: str, lines: int, columns: int) -> bool:
 
 
 def test_a_watch_on_a_terminal_is_drawn_in_place_and_fits_every_window(stack: Stack) -> None:
-    with Terminal(watching(stack), stack.child_environ(), (50, 100)) as terminal:
+    with Terminal(commandline.program(*watching(stack)), stack.child_environ(), (50, 100)) as terminal:
         terminal.until(lambda text: row_of("kevinryan-io", text)[4:5] == ["ready"])
         assert terminal.written.startswith(ENTER), "what stood in the terminal comes back afterwards"
         run_by_hand(stack, "specmcp-ai")
@@ -176,9 +161,7 @@ def test_a_watch_on_a_terminal_is_drawn_in_place_and_fits_every_window(stack: St
 def test_a_watch_without_a_terminal_says_each_change_on_a_line(stack: Stack) -> None:
     site = "aiimmigrants-com"
     until_ready(stack, site)
-    with subprocess.Popen(
-        watching(stack), env=stack.child_environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with commandline.process(*watching(stack), environ=stack.child_environ()) as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
         first = next(line for line in lines if f"{site}: " in line)

@@ -1,37 +1,24 @@
-"""`bump track` as a process, against the sandbox: what is recorded is judged again without it."""
+"""`bump track`, against the sandbox: what is recorded is judged again without it."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+import commandline
 import pytest
+from commandline import Ran
 
 from bumper_sandbox.stack import Stack
 
-K8S = Path(__file__).parents[2] / "k8s"
 SITE = "kevinryan-io"
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(K8S, os.environ, speed=20.0) as running:
-        running.bootstrap()
-        yield running
-
-
-def bump(environ: dict[str, str], *arguments: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "bumper", *arguments], env=environ, capture_output=True, text=True
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+def bump(environ: dict[str, str], *arguments: str) -> Ran:
+    return commandline.bump(*arguments, environ=environ)
 
 
 def nowhere() -> dict[str, str]:
     """An environment in which neither a cluster nor a repository can be found."""
-    return {"PATH": "/nowhere", "HOME": "/nowhere", "PYTHONPATH": os.pathsep.join(sys.path)}
+    return {"PATH": "/nowhere", "HOME": "/nowhere"}
 
 
 @pytest.mark.parametrize(("tag", "behaviour", "code"), [("abc1001", "ready", 0), ("abc1002", "crash", 11)])

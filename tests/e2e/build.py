@@ -27,6 +27,7 @@ from pathlib import Path
 
 GO_MODULE = Path(__file__).parent / "go"
 _HEARTBEAT_S = 30.0
+_NICENESS = 10
 _KEPT_S = 30 * 24 * 3600
 
 
@@ -203,14 +204,15 @@ def _build_one(program: Program, title: str) -> None:
         str(partial),
         program.package,
     ]
-    nice = shutil.which("nice")
-    if nice:  # a build of minutes must not make the machine unusable
-        command = [nice, "-n", "10", *command]
     started = time.monotonic()
     _say(f"{title}: building {program.package}")
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=GO_MODULE, env=go_environment(), stdout=output, stderr=subprocess.STDOUT
+            _letting_others_go_first(command),
+            cwd=GO_MODULE,
+            env=go_environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         try:
             while process.poll() is None:
@@ -230,6 +232,12 @@ def _build_one(program: Program, title: str) -> None:
         )
     partial.replace(target)
     _say(f"{title}: {time.monotonic() - started:.1f} s, {target.stat().st_size / 1e6:.1f} MB")
+
+
+def _letting_others_go_first(command: list[str]) -> list[str]:
+    """A build of minutes must not make the machine unusable; started by a `nice` already, it is made no nicer, or it starves."""
+    nice, more = shutil.which("nice"), _NICENESS - os.nice(0)
+    return [nice, "-n", str(more), *command] if nice and more > 0 else command
 
 
 def _forget_old() -> None:

@@ -12,11 +12,11 @@ from bumper.image import ImageReference
 from bumper.objects import ObjectKey
 from bumper_sandbox.cluster import Cluster
 from bumper_sandbox.git.server import GitServer
-from bumper_sandbox.kubernetes import pulls
+from bumper_sandbox.kubernetes import image_pull
+from bumper_sandbox.kubernetes.containerd import Puller
+from bumper_sandbox.kubernetes.image_pull import Pulled, PullError
 from bumper_sandbox.kubernetes.kinds import Kind
 from bumper_sandbox.kubernetes.kubelet import Behaviour, Timing
-from bumper_sandbox.kubernetes.puller import Puller
-from bumper_sandbox.kubernetes.pulls import Pulled, PullError
 from bumper_sandbox.registry.server import RegistryServer
 
 from .api import KINDS, Object
@@ -130,7 +130,7 @@ class Sandbox:
     def _pull(self, image: ImageReference) -> Pulled | PullError:
         # The real stack's node answers so for what was never pushed or was taken away.
         known = self.server.content.manifest(image.path, image.digest or image.tag)
-        return self._puller(image) if known else pulls.not_found(image)
+        return self._puller(image) if known else image_pull.not_found(image)
 
     def _behaves(self, image: ImageReference) -> Behaviour:
         return self._behaviours.get((image.path, image.tag), "ready")

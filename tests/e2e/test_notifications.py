@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,12 +19,13 @@ from openapi import problems as openapi_problems
 from sandbox_github.content import User
 from sandbox_github.server import GitHubServer, Token
 
+from bumper.app.surroundings import Surroundings
+from bumper.fluxtree.sites.receivers import OIDC, Receiver
 from bumper.objects import ObjectKey
-from bumper.onboarding.notifications import Wish, plan
-from bumper.platform.receivers import OIDC, Receiver
+from bumper.onboarding.notifications import NotificationsRequest, plan
 from bumper.request import Origin
 from bumper.systems.git import Remote
-from bumper.systems.webhook import Webhook
+from bumper.systems.webhook import Proof, Webhook
 
 from .fleet import Site, fleet
 from .looks import condition, eventually
@@ -109,7 +110,12 @@ def _announce(place: Place) -> None:
         )
     with Remote(repository.url, token=stack.git_token, environ=os.environ) as remote:
         tree = remote.tree(remote.fetch("main"))
-        addition = plan(repository.tip, tree, Wish(host="flux.example.org", receiver_secret="poke"), Origin())
+        addition = plan(
+            repository.tip,
+            tree,
+            NotificationsRequest(host="flux.example.org", receiver_secret="poke"),
+            Origin(),
+        )
     address = f"address: {place.hub.url}/{NAME}".encode()
     files = {
         path: re.sub(rb"address: \S+", address, content or b"")
@@ -215,9 +221,15 @@ def test_a_job_pokes_without_any_secret(place: Place) -> None:
             "the Receiver is ready",
         )
         receiver = Receiver(key, OIDC, stack.receiver, "here:1", "notification-controller")
-        assert Webhook([receiver], issuer.environ(), now=time.monotonic).poke() == ""
-        refused = Webhook([receiver], stranger.environ(), now=time.monotonic).poke()
+        assert Webhook([receiver], proof(issuer.environ()), now=time.monotonic).poke() == ""
+        refused = Webhook([receiver], proof(stranger.environ()), now=time.monotonic).poke()
         assert "400: the Receiver does not accept our signature or token" in refused
         commit = place.repository.push({"README.md": b"Poked\n"}, "Poked")
-        assert Webhook([receiver], issuer.environ(), now=time.monotonic).poke() == ""
+        assert Webhook([receiver], proof(issuer.environ()), now=time.monotonic).poke() == ""
         eventually(lambda: place.states(commit, "quick"), "Flux has fetched the commit", timeout_s=60.0)
+
+
+def proof(environ: Mapping[str, str]) -> Proof:
+    """What a job with these variables shows to Flux."""
+    job = Surroundings.of(environ)
+    return Proof(job.receiver_token, job.job_token_url, job.job_token_bearer)

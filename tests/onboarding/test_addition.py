@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bumper import check, platform
+from bumper import check
 from bumper.errors import Refused, UsageError
-from bumper.onboarding import Uncarried, Wish, plan_addition
+from bumper.fluxtree.sites import find
+from bumper.onboarding import SiteRequest, Uncarried, plan_addition
 from bumper.onboarding.addition import Addition
 
 from . import platforms
@@ -19,9 +21,9 @@ LISTED = "k8s/flux-system/kustomization.yaml"
 
 
 def added(
-    files: "dict[str, str] | dict[str, bytes]", *hosts: str, name: str = "shop", **wish: object
+    files: "dict[str, str] | dict[str, bytes]", *hosts: str, name: str = "shop", **wanted: object
 ) -> Addition:
-    return plan_addition(tree(files), Wish(name, hosts or ("shop.example",), **wish))  # type: ignore[arg-type]
+    return plan_addition(tree(files), SiteRequest(name, hosts or ("shop.example",), **wanted))  # type: ignore[arg-type]
 
 
 def text(addition: Addition, path: str) -> str:
@@ -61,7 +63,7 @@ def test_the_new_tree_holds_the_site_and_nothing_new_is_wrong_with_it() -> None:
     files = k8s()
     addition = added(files, *HOSTS, name="example-org")
     whole = after(files, addition.files)
-    target = platform.find(tree(whole), "example-org")
+    target = find.find(tree(whole), "example-org")
     assert (target.url, str(target.image)) == (
         "https://example.org",
         "kevinryanacr.azurecr.io/example-org:no-image-yet",
@@ -84,13 +86,13 @@ NAME = st.from_regex(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True)
 HOST = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?\.(example|test)", fullmatch=True)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(NAME, st.lists(HOST, min_size=1, max_size=4, unique=True), st.sampled_from(SITES))
 def test_whatever_the_name_and_hosts_the_copy_is_the_plain_form(
     name: str, hosts: list[str], like: str
 ) -> None:
     files = k8s()
-    if name in {one.name for one in platform.sites(tree(files))} | {"gotk", "default"}:
+    if name in {one.name for one in find.sites(tree(files))} | {"gotk", "default"}:
         return
     image = f"kevinryanacr.azurecr.io/{name}"
     modelled = added(files, *hosts, name=name, like=like)
@@ -398,7 +400,7 @@ def test_another_repository_is_written_and_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "hosts", "said"),
+    ("wanted", "hosts", "said"),
     [
         (
             {"name": "umami"},
@@ -410,9 +412,9 @@ def test_another_repository_is_written_and_told() -> None:
         ({}, ("new.example", "monitoring.kevinryan.io"), "k8s/observability/"),
     ],
 )
-def test_what_is_taken_is_refused(wish: dict[str, str], hosts: Sequence[str], said: str) -> None:
+def test_what_is_taken_is_refused(wanted: dict[str, str], hosts: Sequence[str], said: str) -> None:
     with pytest.raises(Refused) as caught:
-        added(k8s(), *hosts, **wish)
+        added(k8s(), *hosts, **wanted)
     assert said in caught.value.message
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bumper import platform
 from bumper.errors import FieldMissing, Refused
-from bumper.onboarding import Wish, plan_addition, plan_removal
+from bumper.fluxtree.sites import find
+from bumper.onboarding import SiteRequest, plan_addition, plan_removal
 
 from . import platforms
 from .platforms import SITES, after, k8s, tree
@@ -34,7 +34,7 @@ def test_what_goes_is_the_site_and_nothing_else(site: str) -> None:
     assert left["k8s/flux-system/kustomization.yaml"] == listed.replace(
         f"  - {site}-sync.yaml\n".encode(), b""
     )
-    assert site not in {one.name for one in platform.sites(tree(left))}
+    assert site not in {one.name for one in find.sites(tree(left))}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_goes_is_the_site_and_nothing_else(site: str) -> None:
 def test_a_removal_takes_an_addition_back(listed: str | None) -> None:
     made = platforms.platform({"web": platforms.traefik("web", "Host(`a.example`)")}, listed=listed)
     files = {path: text.encode() for path, text in made.items()}
-    added = after(files, plan_addition(tree(files), Wish("shop", ("shop.example",))).files)
+    added = after(files, plan_addition(tree(files), SiteRequest("shop", ("shop.example",))).files)
     assert after(added, plan_removal(tree(added), "shop").files) == files
 
 

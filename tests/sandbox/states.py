@@ -65,12 +65,12 @@ def _flux_state(obj: Manifest, names: Names) -> str:
         *([f"holds {len(status['inventory']['entries'])}"] if "inventory" in status else []),
     ]
     history = [
-        f"{one['lastReconciledStatus']} {names(one['metadata']['revision'])} x{one['totalReconciliations']}"
-        for one in status.get("history") or ()
+        f"{run['lastReconciledStatus']} {names(run['metadata']['revision'])} x{run['totalReconciliations']}"
+        for run in status.get("history") or ()
     ]
     conditions = [
-        f"{one['type']}={one['status']} {one['reason']} @{one['observedGeneration']}: {names(one['message']).strip()}"
-        for one in status.get("conditions") or ()
+        f"{entry['type']}={entry['status']} {entry['reason']} @{entry['observedGeneration']}: {names(entry['message']).strip()}"
+        for entry in status.get("conditions") or ()
     ]
     return "\n  ".join([", ".join(facts), *history, *conditions])
 
@@ -89,15 +89,15 @@ def _deployment_state(obj: Manifest, names: Names) -> str:
         " ".join(f"{name} {status[name]}" for name in counts if name in status),
     ]
     conditions = sorted(
-        f"{one['type']}={one['status']} {one['reason']}: {names(one['message'])}"
-        for one in status.get("conditions") or ()
+        f"{entry['type']}={entry['status']} {entry['reason']}: {names(entry['message'])}"
+        for entry in status.get("conditions") or ()
     )
     return "\n  ".join([", ".join(filter(None, facts)), *conditions])
 
 
 def _distinct(states: Iterable[str]) -> list[str]:
-    found: list[str] = []
+    distinct: list[str] = []
     for state in states:
-        if not found or found[-1] != state:
-            found.append(state)
-    return found
+        if not distinct or distinct[-1] != state:
+            distinct.append(state)
+    return distinct

@@ -84,7 +84,7 @@ def api(tmp_path: Path) -> Iterator[ApiServer]:
     server.start()
     yield server
     server.stop()
-    assert not [one.name for one in threading.enumerate() if one.name.startswith("sandbox")]
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("sandbox")]
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_selectors(call: Caller) -> None:
     call.api.store.create(KUSTOMIZATION, kustomization("other", team="db"))
 
     def names(query: str) -> list[str]:
-        return [one["metadata"]["name"] for one in call(f"{ALL}?{query}").json["items"]]
+        return [item["metadata"]["name"] for item in call(f"{ALL}?{query}").json["items"]]
 
     assert names("") == ["demo", "other"]
     assert names("labelSelector=team%3Dweb") == ["demo"]
@@ -184,8 +184,8 @@ def test_events_are_found_by_the_object_that_they_concern(call: Caller) -> None:
             EVENT, {"metadata": {"name": name, "namespace": FLUX}, "involvedObject": involved}
         )
     query = "fieldSelector=involvedObject.name%3Db,involvedObject.kind%3DPod"
-    found = call(f"/api/v1/namespaces/{FLUX}/events?{query}").json["items"]
-    assert [one["metadata"]["name"] for one in found] == ["b"]
+    events = call(f"/api/v1/namespaces/{FLUX}/events?{query}").json["items"]
+    assert [event["metadata"]["name"] for event in events] == ["b"]
 
 
 def test_a_merge_patch_raises_the_generation_with_the_spec_alone(call: Caller) -> None:
@@ -226,7 +226,7 @@ def test_a_watch_without_a_version_begins_with_what_is_there(call: Caller) -> No
         f"{ALL}?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&timeoutSeconds=0"
     ) as stream:
         events = [json.loads(line) for line in stream]
-    assert [one["type"] for one in events] == ["ADDED", "BOOKMARK", "BOOKMARK"]
+    assert [event["type"] for event in events] == ["ADDED", "BOOKMARK", "BOOKMARK"]
     assert events[1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
     assert events[1]["object"]["metadata"]["resourceVersion"] == str(call.api.store.newest)
 
@@ -241,8 +241,8 @@ def test_a_watch_tells_every_change_after_its_version(call: Caller) -> None:
         call.api.store.delete(KUSTOMIZATION, FLUX, "demo")
         events = [json.loads(stream.readline()) for _ in range(4)]
     # Who leaves the selection is deleted, who enters it is added.
-    assert [one["type"] for one in events] == ["MODIFIED", "DELETED", "ADDED", "DELETED"]
-    versions = [int(one["object"]["metadata"]["resourceVersion"]) for one in events]
+    assert [event["type"] for event in events] == ["MODIFIED", "DELETED", "ADDED", "DELETED"]
+    versions = [int(event["object"]["metadata"]["resourceVersion"]) for event in events]
     assert versions == sorted(versions)
     assert versions[0] > int(since)
 
@@ -261,7 +261,7 @@ def test_running_watches_expire_too(call: Caller) -> None:
     with call.open(f"{ALL}?watch=1&resourceVersion={since}") as stream:
         call.api.expire_watches()
         lines = [json.loads(line) for line in stream]
-    assert [(one["type"], one["object"]["code"]) for one in lines] == [("ERROR", 410)]
+    assert [(event["type"], event["object"]["code"]) for event in lines] == [("ERROR", 410)]
     assert call(f"{ALL}?watch=1&resourceVersion={since}").json["object"]["reason"] == "Expired"
 
 
@@ -311,10 +311,10 @@ def test_logs_are_text_and_can_be_cut(call: Caller) -> None:
 
 def test_kr8s_lists_gets_watches_and_patches(call: Caller, tmp_path: Path) -> None:
     client = kr8s.api(kubeconfig=str(tmp_path / "kubeconfig"))
-    assert [one["metadata"]["name"] for one in client.get("namespaces")] == [FLUX]
+    assert [namespace["metadata"]["name"] for namespace in client.get("namespaces")] == [FLUX]
     resource = new_class("Kustomization", "kustomize.toolkit.fluxcd.io/v1", namespaced=True)
-    found = resource.get("demo", namespace=FLUX, api=client)
-    found.patch({"metadata": {"annotations": {"a": "b"}}})
+    kustomization = resource.get("demo", namespace=FLUX, api=client)
+    kustomization.patch({"metadata": {"annotations": {"a": "b"}}})
     assert call(DEMO).json["metadata"]["annotations"] == {"a": "b"}
     seen = client.watch("kustomizations.kustomize.toolkit.fluxcd.io", namespace=FLUX)
     assert next(iter(seen))[0] == "ADDED"

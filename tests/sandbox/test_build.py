@@ -128,9 +128,9 @@ def test_a_directory_without_a_kustomization_is_built_from_all_its_manifests() -
         "site/README.md": "no manifest",
         "other/f.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: f}\n",
     }
-    found = built(files, "./site")
-    assert [one["metadata"]["name"] for one in found] == ["a", "b", "c", "d"]
-    assert found[3]["metadata"]["namespace"] == "inner"
+    manifests = built(files, "./site")
+    assert [manifest["metadata"]["name"] for manifest in manifests] == ["a", "b", "c", "d"]
+    assert manifests[3]["metadata"]["namespace"] == "inner"
 
 
 def test_a_target_namespace_goes_to_everything_that_can_have_one() -> None:
@@ -168,8 +168,8 @@ def test_fluxs_own_images_go_over_those_of_the_file() -> None:
         "site/kustomization.yaml": "resources: [a.yaml]\nimages: [{name: web, newTag: '2', digest: sha256:dd}]\n",
         "site/a.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: b}\nspec: {containers: [{image: web}]}\n",
     }
-    found = built(files, images=[{"name": "web", "newTag": "3"}])
-    assert found[0]["spec"]["containers"][0]["image"] == "web:3"
+    manifests = built(files, images=[{"name": "web", "newTag": "3"}])
+    assert manifests[0]["spec"]["containers"][0]["image"] == "web:3"
 
 
 def test_scalars_have_the_types_that_go_yaml_gives_them() -> None:
@@ -214,9 +214,13 @@ def test_the_whole_tree_of_this_repository_builds() -> None:
         if path.is_file()
     }
     files[f"k8s/flux-system/{COMPONENTS_FILE}"] = COMPONENTS
-    synced = [one for one in build(files, "./k8s/flux-system", {}, ROOT) if one["kind"] == "Kustomization"]
+    synced = [
+        manifest
+        for manifest in build(files, "./k8s/flux-system", {}, ROOT)
+        if manifest["kind"] == "Kustomization"
+    ]
     assert len(synced) == 12
-    for one in synced:
-        assert has_directory(files, one["spec"]["path"])
-        assert build(files, one["spec"]["path"], one["spec"], ROOT)
+    for kustomization in synced:
+        assert has_directory(files, kustomization["spec"]["path"])
+        assert build(files, kustomization["spec"]["path"], kustomization["spec"], ROOT)
     assert not has_directory(files, "./k8s/nope")

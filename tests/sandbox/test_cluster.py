@@ -56,15 +56,15 @@ def wait_for(done: Callable[[], object]) -> None:
 
 
 def is_ready(cluster: Cluster, key: ObjectKey, text: str = "") -> bool:
-    found = condition(cluster.find(key), "Ready")
-    return bool(found and found.status == "True" and text in found.message)
+    ready = condition(cluster.find(key), "Ready")
+    return bool(ready and ready.status == "True" and text in ready.message)
 
 
 def available(cluster: Cluster, tag: str) -> bool:
-    found = cluster.find(DEPLOYMENT) or {}
-    status, spec = found.get("status") or {}, found.get("spec") or {"template": {}}
+    deployment = cluster.find(DEPLOYMENT) or {}
+    status, spec = deployment.get("status") or {}, deployment.get("spec") or {"template": {}}
     image = str(spec["template"])
-    complete = status.get("observedGeneration") == (found.get("metadata") or {}).get("generation")
+    complete = status.get("observedGeneration") == (deployment.get("metadata") or {}).get("generation")
     return (
         complete
         and f":{tag}" in image
@@ -97,26 +97,26 @@ def test_what_nobody_runs_is_never_taken_for_healthy(server: GitServer) -> None:
         waits = ObjectKey("Kustomization", "flux-system", "external-secrets-store")
         wait_for(
             lambda: (
-                (found := condition(running.find(waits), "Ready")) and found.reason == "DependencyNotReady"
+                (ready := condition(running.find(waits), "Ready")) and ready.reason == "DependencyNotReady"
             )
         )
         wait_for(lambda: is_ready(running, KUSTOMIZATION))
-        found = condition(
+        healthy = condition(
             running.find(ObjectKey("Kustomization", "flux-system", "external-secrets")), "Healthy"
         )
-        assert found
-        assert found.status == "Unknown"
+        assert healthy
+        assert healthy.status == "Unknown"
 
 
 def test_two_clusters_follow_one_repository_side_by_side(server: GitServer) -> None:
-    with cluster("one") as one, cluster("two") as two:
-        for running in (one, two):
+    with cluster("one") as first, cluster("two") as second:
+        for running in (first, second):
             running.bootstrap(f"{server.url}/platform", server.token)
-        wait_for(lambda: is_ready(one, KUSTOMIZATION) and is_ready(two, KUSTOMIZATION))
-        assert one.api.url != two.api.url
-        assert one.kubeconfig != two.kubeconfig
-        assert one.api.token != two.api.token
-        assert '"current-context": "two"' in two.kubeconfig.read_text()
+        wait_for(lambda: is_ready(first, KUSTOMIZATION) and is_ready(second, KUSTOMIZATION))
+        assert first.api.url != second.api.url
+        assert first.kubeconfig != second.kubeconfig
+        assert first.api.token != second.api.token
+        assert '"current-context": "two"' in second.kubeconfig.read_text()
 
 
 def test_nothing_is_left_behind(server: GitServer) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bumper_sandbox.kubernetes import conditions
+from bumper_sandbox.flux import conditions
+from bumper_sandbox.kubernetes import durations
 from bumper_sandbox.kubernetes.store import Manifest
 
 NOW, LATER = "2026-11-22T12:53:00Z", "2026-11-22T12:54:00Z"
@@ -27,14 +28,14 @@ DURATIONS = [
 
 @pytest.mark.parametrize(("nanoseconds", "text"), DURATIONS)
 def test_durations_are_written_and_read_as_go_does(nanoseconds: int, text: str) -> None:
-    assert conditions.duration(nanoseconds / 1e9) == text
-    assert conditions.seconds(text) == pytest.approx(nanoseconds / 1e9)
+    assert durations.duration(nanoseconds / 1e9) == text
+    assert durations.seconds(text) == pytest.approx(nanoseconds / 1e9)
 
 
 @pytest.mark.parametrize("text", ["", "10", "1 m", "m", "1x", "-1s"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no duration"):
-        conditions.seconds(text)
+        durations.seconds(text)
 
 
 def test_the_transition_time_moves_only_with_the_state() -> None:
@@ -42,9 +43,9 @@ def test_the_transition_time_moves_only_with_the_state() -> None:
     conditions.mark(obj, "Ready", "True", "Succeeded", "stored", NOW)
     obj["metadata"]["generation"] = 2
     conditions.mark(obj, "Ready", "True", "Succeeded", "stored", LATER)
-    found = conditions.get(obj, "Ready")
-    assert found
-    assert (found["lastTransitionTime"], found["observedGeneration"]) == (NOW, 2)
+    ready = conditions.get(obj, "Ready")
+    assert ready
+    assert (ready["lastTransitionTime"], ready["observedGeneration"]) == (NOW, 2)
     conditions.mark(obj, "Ready", "True", "Succeeded", "stored again", LATER)
     assert (conditions.get(obj, "Ready") or {})["lastTransitionTime"] == LATER
 
@@ -55,7 +56,7 @@ def test_three_conditions_come_first_the_rest_by_generation_and_name() -> None:
         conditions.mark(obj, name, "True", "Any", "", NOW)
     obj["metadata"]["generation"] = 2
     conditions.mark(obj, "Omega", "True", "Any", "", NOW)
-    assert [one["type"] for one in obj["status"]["conditions"]] == [
+    assert [entry["type"] for entry in obj["status"]["conditions"]] == [
         "Reconciling",
         "Ready",
         "Omega",
@@ -68,7 +69,7 @@ def test_reconciling_ends_stalled_and_the_last_condition_takes_the_list_along() 
     obj = flux_object()
     conditions.mark(obj, "Stalled", "True", "Any", "", NOW)
     conditions.mark_reconciling(obj, "Progressing", "on it", NOW)
-    assert [one["type"] for one in obj["status"]["conditions"]] == ["Reconciling"]
+    assert [entry["type"] for entry in obj["status"]["conditions"]] == ["Reconciling"]
     conditions.delete(obj, "Reconciling")
     assert obj["status"] == {}
 
@@ -79,7 +80,7 @@ def test_history_keeps_five_and_counts_what_repeats() -> None:
         conditions.record(obj, f"sha256:{number}", "ReconciliationSucceeded", f"r{number}", 1.0, NOW)
     conditions.record(obj, "sha256:3", "ReconciliationSucceeded", "r9", 2.0, LATER)
     history = obj["status"]["history"]
-    assert [(one["digest"][-1], one["totalReconciliations"]) for one in history] == [
+    assert [(run["digest"][-1], run["totalReconciliations"]) for run in history] == [
         ("3", 2),
         ("5", 1),
         ("4", 1),

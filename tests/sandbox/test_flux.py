@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bumper_sandbox.flux import conditions
 from bumper_sandbox.git.server import GitServer
-from bumper_sandbox.kubernetes import conditions
 from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, EVENT, GIT_REPOSITORY, KUSTOMIZATION, NAMESPACE
 from bumper_sandbox.kubernetes.kubelet import Timing
 from bumper_sandbox.kubernetes.store import Manifest
@@ -123,8 +123,10 @@ class Fleet:
 
     def events(self, name: str = "demo") -> list[tuple[str, str, str]]:
         """Type, reason and message of what was recorded for the Kustomization."""
-        found = [one for one in self.virtual.store.select(EVENT)[0] if _concerns(one, "Kustomization", name)]
-        return [(one["type"], one["reason"], one["message"]) for one in found]
+        events = [
+            event for event in self.virtual.store.select(EVENT)[0] if _concerns(event, "Kustomization", name)
+        ]
+        return [(event["type"], event["reason"], event["message"]) for event in events]
 
 
 def _concerns(event: Manifest, kind: str, name: str) -> bool:
@@ -139,8 +141,8 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         made = Fleet(server, PlainGit(tmp_path / "copy", url, "token-of-the-test"), virtual, url)
         for namespace in (FLUX, "apps"):
             made.add("Namespace", NAMESPACE.api_version, namespace, "")
-        words = {"username": "git", "password": "token-of-the-test"}
-        data = {key: base64.b64encode(word.encode()).decode() for key, word in words.items()}
+        login = {"username": "git", "password": "token-of-the-test"}
+        data = {key: base64.b64encode(word.encode()).decode() for key, word in login.items()}
         made.add("Secret", "v1", "fleet", data=data)
         spec = {
             "interval": "1m",
@@ -270,7 +272,8 @@ def test_of_two_pushes_before_a_look_only_the_last_is_attempted(healthy: Fleet) 
     second = healthy.push(deployment("1.1.2"))
     healthy.until_applied(second)
     attempted = {
-        one["status"].get("lastAttemptedRevision") for one in healthy.virtual.states(KUSTOMIZATION, "demo")
+        version["status"].get("lastAttemptedRevision")
+        for version in healthy.virtual.states(KUSTOMIZATION, "demo")
     }
     assert f"main@sha1:{first}" not in attempted
 
@@ -295,8 +298,8 @@ def test_a_request_to_the_kustomization_alone_fetches_nothing(healthy: Fleet) ->
 def test_without_wait_it_is_ready_before_the_pods_are(fleet: Fleet) -> None:
     fleet.add_kustomization("demo", "./apps/demo")
     fleet.until_reason("ReconciliationSucceeded")
-    found = fleet.virtual.store.get(DEPLOYMENT, "apps", "demo")
-    assert found["status"].get("availableReplicas", 0) == 0
+    deployment = fleet.virtual.store.get(DEPLOYMENT, "apps", "demo")
+    assert deployment["status"].get("availableReplicas", 0) == 0
     assert conditions.get(fleet.kustomization(), "Healthy") is None
 
 
@@ -377,8 +380,8 @@ def test_a_missing_branch_and_a_wrong_token_are_told_apart(fleet: Fleet) -> None
     )
 
     def message(name: str) -> str:
-        found = fleet.virtual.store.get(GIT_REPOSITORY, FLUX, name)
-        return str((conditions.get(found, "FetchFailed") or {}).get("message", ""))
+        source = fleet.virtual.store.get(GIT_REPOSITORY, FLUX, name)
+        return str((conditions.get(source, "FetchFailed") or {}).get("message", ""))
 
     fleet.virtual.until(lambda: message("nobranch") and message("denied"))
     start = f"failed to checkout and determine revision: unable to clone '{fleet.url}': "
@@ -393,8 +396,10 @@ def test_events_name_the_revision_and_repeat_by_count(healthy: Fleet) -> None:
         ("Normal", "Progressing", "Deployment/apps/demo created"),
         ("Normal", "Progressing", "Health check passed in 5.03s"),
     ]
-    found = [one for one in healthy.virtual.store.select(EVENT)[0] if _concerns(one, "Kustomization", "demo")]
-    again = next(one for one in found if one["message"] == "Deployment/apps/demo configured")
+    events = [
+        event for event in healthy.virtual.store.select(EVENT)[0] if _concerns(event, "Kustomization", "demo")
+    ]
+    again = next(event for event in events if event["message"] == "Deployment/apps/demo configured")
     first = healthy.virtual.states(GIT_REPOSITORY, "fleet")[-1]
     assert again["count"] == 2
     # As recorded: the annotation keeps the revision of the first time, so it tells nothing of the last.

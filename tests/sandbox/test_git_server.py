@@ -64,17 +64,10 @@ def test_a_new_repository_has_one_commit_on_main(server: GitServer, tmp_path: Pa
     assert git(server, "-C", str(checkout), "log", "--format=%s", "main").stdout == "Seed\n"
 
 
-def test_a_repository_from_a_directory_keeps_modes_and_links(server: GitServer, tmp_path: Path) -> None:
-    seed = tmp_path / "seed"
-    (seed / "deep").mkdir(parents=True)
-    (seed / ".git").mkdir()
-    (seed / ".git" / "config").write_text("not to be copied")
-    (seed / ".gitignore").write_text("*\n")
-    (seed / "deep" / "run.sh").write_bytes(b"#!/bin/sh\n")
-    (seed / "deep" / "run.sh").chmod(0o755)
-    (seed / "link").symlink_to("deep/run.sh")
-    (seed / "folder").symlink_to("deep")
-    url = server.create_from("platform.git", seed)
+def test_a_repository_has_the_modes_and_links_asked_for(server: GitServer, tmp_path: Path) -> None:
+    files = {".gitignore": b"*\n", "deep/run.sh": b"#!/bin/sh\n", "folder": b"deep", "link": b"deep/run.sh"}
+    modes = {"deep/run.sh": "100755", "folder": "120000", "link": "120000"}
+    url = server.create("platform.git", files, modes=modes)
     checkout = clone(server, url, tmp_path / "checkout")
     lines = git(server, "-C", str(checkout), "ls-tree", "-r", "main").stdout.splitlines()
     assert [(line[:6], line.partition("\t")[2]) for line in lines] == [
@@ -84,6 +77,15 @@ def test_a_repository_from_a_directory_keeps_modes_and_links(server: GitServer, 
         ("120000", "link"),
     ]
     assert (checkout / "link").readlink() == Path("deep/run.sh")
+
+
+def test_a_commit_of_the_servers_own_goes_on_the_tip(server: GitServer, tmp_path: Path) -> None:
+    url = server.create("platform.git", FILES)
+    server.commit("platform.git", {"new.yaml": b"a: 1\n"}, "Add new.yaml")
+    checkout = clone(server, url, tmp_path / "checkout")
+    assert (checkout / "new.yaml").read_bytes() == b"a: 1\n"
+    assert {name: (checkout / name).read_bytes() for name in FILES} == FILES
+    assert git(server, "-C", str(checkout), "log", "--format=%s", "main").stdout == "Add new.yaml\nSeed\n"
 
 
 def test_pushes_land(server: GitServer, tmp_path: Path) -> None:
@@ -278,3 +280,4 @@ class TestTheEnd:
         server = GitServer(token=TOKEN, environ=hermetic(tmp_path)).start()
         server.stop()
         server.stop()
+        assert not server.path("").exists()

@@ -7,8 +7,8 @@ import pytest
 
 from bumper.image import ImageReference
 from bumper_sandbox.kubernetes.failures import Failure
+from bumper_sandbox.kubernetes.image_pull import Pulled, PullError, not_found
 from bumper_sandbox.kubernetes.kinds import EVENT, NAMESPACE, POD
-from bumper_sandbox.kubernetes.pulls import Pulled, PullError, not_found
 from bumper_sandbox.kubernetes.store import Manifest
 from sandbox.virtual import VirtualCluster
 
@@ -37,8 +37,8 @@ def pod(cluster: VirtualCluster, name: str = "web") -> Manifest:
 
 
 def state(cluster: VirtualCluster, name: str = "web") -> Manifest:
-    found: Manifest = pod(cluster, name)["status"].get("containerStatuses", [{}])[0]
-    return found
+    status: Manifest = pod(cluster, name)["status"].get("containerStatuses", [{}])[0]
+    return status
 
 
 def waiting(cluster: VirtualCluster) -> str:
@@ -47,12 +47,12 @@ def waiting(cluster: VirtualCluster) -> str:
 
 def ready(cluster: VirtualCluster, name: str = "web") -> bool:
     conditions = pod(cluster, name)["status"].get("conditions") or ()
-    return any((one["type"], one["status"]) == ("Ready", "True") for one in conditions)
+    return any((entry["type"], entry["status"]) == ("Ready", "True") for entry in conditions)
 
 
 def events(cluster: VirtualCluster, name: str = "web") -> list[str]:
-    found = [one for one in cluster.store.select(EVENT)[0] if one["involvedObject"]["name"] == name]
-    return [f"{one['type']} {one['reason']} x{one['count']}: {one['message']}" for one in found]
+    concerned = [event for event in cluster.store.select(EVENT)[0] if event["involvedObject"]["name"] == name]
+    return [f"{event['type']} {event['reason']} x{event['count']}: {event['message']}" for event in concerned]
 
 
 def test_an_image_that_is_there_runs_and_says_how_it_came(cluster: VirtualCluster) -> None:
@@ -65,10 +65,10 @@ def test_an_image_that_is_there_runs_and_says_how_it_came(cluster: VirtualCluste
         "Normal Created x1: Container created",
         "Normal Started x1: Container started",
     ]
-    found = state(cluster)
-    assert found["imageID"] == "127.0.0.1:5000/web@sha256:" + "ab" * 32
-    assert found["containerID"].startswith("containerd://")
-    assert (found["ready"], found["started"], found["restartCount"]) == (True, True, 0)
+    status = state(cluster)
+    assert status["imageID"] == "127.0.0.1:5000/web@sha256:" + "ab" * 32
+    assert status["containerID"].startswith("containerd://")
+    assert (status["ready"], status["started"], status["restartCount"]) == (True, True, 0)
     assert pod(cluster)["status"]["phase"] == "Running"
 
 
@@ -95,11 +95,11 @@ def test_a_missing_image_is_tried_again_with_longer_and_longer_breaks(cluster: V
         cluster.until(lambda: waiting(cluster) == "ImagePullBackOff")
     assert [later - earlier for earlier, later in itertools.pairwise(tries)] == [22, 42]
     assert pod(cluster)["status"]["phase"] == "Pending"
-    found = events(cluster)
-    assert f'Warning Failed x4: Failed to pull image "127.0.0.1:5000/web:9-missing": {MISSING}' in found
-    assert "Warning Failed x4: Error: ErrImagePull" in found
-    assert 'Normal BackOff x4: Back-off pulling image "127.0.0.1:5000/web:9-missing"' in found
-    assert "Warning Failed x4: Error: ImagePullBackOff" in found
+    lines = events(cluster)
+    assert f'Warning Failed x4: Failed to pull image "127.0.0.1:5000/web:9-missing": {MISSING}' in lines
+    assert "Warning Failed x4: Error: ErrImagePull" in lines
+    assert 'Normal BackOff x4: Back-off pulling image "127.0.0.1:5000/web:9-missing"' in lines
+    assert "Warning Failed x4: Error: ImagePullBackOff" in lines
 
 
 def test_an_image_that_arrives_meanwhile_runs_at_the_next_try() -> None:
@@ -122,12 +122,12 @@ def test_a_crashing_container_restarts_at_once_and_then_with_back_off(cluster: V
     create(cluster, "2-crash")
     cluster.until(lambda: state(cluster).get("restartCount") == 1)
     cluster.until(lambda: waiting(cluster) == "CrashLoopBackOff")
-    found = state(cluster)
+    status = state(cluster)
     uid = pod(cluster)["metadata"]["uid"]
     text = f"back-off 10s restarting failed container=web pod=web_apps({uid})"
-    assert found["state"]["waiting"]["message"] == text
-    ended = found["lastState"]["terminated"]
-    assert (ended["exitCode"], ended["reason"], found["restartCount"]) == (1, "Error", 1)
+    assert status["state"]["waiting"]["message"] == text
+    ended = status["lastState"]["terminated"]
+    assert (ended["exitCode"], ended["reason"], status["restartCount"]) == (1, "Error", 1)
     cluster.until(lambda: "back-off 20s" in str(state(cluster)["state"]))
     assert state(cluster)["restartCount"] == 2
     assert f"Warning BackOff x2: Back-off restarting failed container web in pod web_apps({uid})" in events(
@@ -143,9 +143,10 @@ def test_a_container_whose_probe_fails_runs_and_is_never_ready(cluster: VirtualC
     assert "running" in state(cluster)["state"]
     assert not ready(cluster)
     assert any(
-        "x5: Readiness probe failed: HTTP probe failed with statuscode: 503" in one for one in events(cluster)
+        "x5: Readiness probe failed: HTTP probe failed with statuscode: 503" in line
+        for line in events(cluster)
     )
-    condition = next(one for one in pod(cluster)["status"]["conditions"] if one["type"] == "Ready")
+    condition = next(entry for entry in pod(cluster)["status"]["conditions"] if entry["type"] == "Ready")
     assert condition["reason"] == "ContainersNotReady"
     assert condition["message"] == "containers with unready status: [web]"
 

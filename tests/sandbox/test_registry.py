@@ -90,8 +90,8 @@ class TestAsTheRealOne:
         stored = built.manifest("web", built.push("web", "1"))
         assert stored
         answer = client.put("/v2/web/manifests/1", content=stored.content, headers={"Content-Type": MANIFEST})
-        status, found = codes(answer)
-        assert (status, set(found)) == (400, {"MANIFEST_BLOB_UNKNOWN"})
+        status, reasons = codes(answer)
+        assert (status, set(reasons)) == (400, {"MANIFEST_BLOB_UNKNOWN"})
 
     def test_a_blob_that_is_not_what_its_digest_says_is_refused(self, client: httpx.Client) -> None:
         begun = client.post("/v2/web/blobs/uploads/")

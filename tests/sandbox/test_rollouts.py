@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, NAMESPACE, POD, REPLICA_SET
-from bumper_sandbox.kubernetes.rollouts import Surge, condition, new_size, old_sizes, surge
+from bumper_sandbox.kubernetes.rolling_update import Surge, condition, new_size, old_sizes, surge
 from bumper_sandbox.kubernetes.store import Manifest
 from sandbox.virtual import VirtualCluster
 
@@ -81,7 +81,9 @@ def test_the_old_pod_serves_until_the_new_one_is_available(cluster: VirtualClust
     cluster.until(lambda: tags(cluster) == ["2"])
     rollout = cluster.states(DEPLOYMENT, "web")
     counted = [
-        one["status"].get("availableReplicas", 0) for one in rollout if one["metadata"]["generation"] == 2
+        version["status"].get("availableReplicas", 0)
+        for version in rollout
+        if version["metadata"]["generation"] == 2
     ]
     assert (min(counted), max(counted)) == (1, 2)
 
@@ -94,17 +96,17 @@ def test_a_rollout_that_cannot_go_on_keeps_the_old_pods_and_passes_its_deadline(
     start_s = cluster.time.now_s
     cluster.until(lambda: progress(cluster) == "ProgressDeadlineExceeded")
     assert 20 <= cluster.time.now_s - start_s <= 22
-    found = web(cluster)
-    assert found["status"]["availableReplicas"] == 2
-    assert (condition(found["status"], "Available") or {})["reason"] == "MinimumReplicasAvailable"
+    deployment = web(cluster)
+    assert deployment["status"]["availableReplicas"] == 2
+    assert (condition(deployment["status"], "Available") or {})["reason"] == "MinimumReplicasAvailable"
     assert tags(cluster) == ["1", "1", "2-missing"]
     name = [
-        one["metadata"]["name"]
-        for one in cluster.store.select(REPLICA_SET)[0]
-        if one["spec"]["replicas"] == 1
+        obj["metadata"]["name"]
+        for obj in cluster.store.select(REPLICA_SET)[0]
+        if obj["spec"]["replicas"] == 1
     ]
     text = f'ReplicaSet "{name[0]}" has timed out progressing.'
-    assert (condition(found["status"], "Progressing") or {})["message"] == text
+    assert (condition(deployment["status"], "Progressing") or {})["message"] == text
 
 
 def test_going_back_uses_the_old_replica_set_under_a_new_revision(cluster: VirtualCluster) -> None:
@@ -114,9 +116,9 @@ def test_going_back_uses_the_old_replica_set_under_a_new_revision(cluster: Virtu
     cluster.until(lambda: progress(cluster) == "NewReplicaSetAvailable")
     change(cluster, "1")
     cluster.until(lambda: tags(cluster) == ["1"])
-    found = cluster.store.select(REPLICA_SET)[0]
-    assert len(found) == 2
-    annotations = next(one for one in found if one["spec"]["replicas"])["metadata"]["annotations"]
+    replica_sets = cluster.store.select(REPLICA_SET)[0]
+    assert len(replica_sets) == 2
+    annotations = next(obj for obj in replica_sets if obj["spec"]["replicas"])["metadata"]["annotations"]
     assert annotations["deployment.kubernetes.io/revision"] == "3"
     assert annotations["deployment.kubernetes.io/revision-history"] == "1"
     assert web(cluster)["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"
@@ -126,7 +128,7 @@ def test_recreate_empties_first(cluster: VirtualCluster) -> None:
     create(cluster, strategy={"type": "Recreate"})
     change(cluster, "2", strategy={"type": "Recreate"})
     cluster.until(lambda: tags(cluster) == ["2"])
-    seen = [one["status"].get("replicas", 0) for one in cluster.states(DEPLOYMENT, "web")]
+    seen = [version["status"].get("replicas", 0) for version in cluster.states(DEPLOYMENT, "web")]
     assert 0 in seen[seen.index(1) :], "there was a moment without pods"
 
 
@@ -139,6 +141,28 @@ def test_scaling_and_deleting(cluster: VirtualCluster) -> None:
     cluster.store.delete(DEPLOYMENT, WEB, "web")
     cluster.until(lambda: not cluster.store.select(POD)[0])
     assert not cluster.store.select(REPLICA_SET)[0]
+
+
+def test_a_paused_deployment_keeps_its_template_and_takes_its_size(cluster: VirtualCluster) -> None:
+    create(cluster, "1")
+    change(cluster, "2", paused=True, replicas=3)
+    cluster.pass_s(30)
+    assert tags(cluster) == ["1", "1", "1"]
+    assert progress(cluster) == "DeploymentPaused"
+    status = web(cluster)["status"]
+    assert status["observedGeneration"] == web(cluster)["metadata"]["generation"]
+    assert "updatedReplicas" not in status
+    change(cluster, "2", paused=False, replicas=3)
+    cluster.until(lambda: progress(cluster) == "NewReplicaSetAvailable")
+    cluster.pass_s(40)
+    assert tags(cluster) == ["2", "2", "2"]
+
+
+def test_a_deployment_that_is_born_paused_makes_nothing(cluster: VirtualCluster) -> None:
+    cluster.store.create(DEPLOYMENT, manifest("1", paused=True))
+    cluster.pass_s(30)
+    assert tags(cluster) == []
+    assert progress(cluster) == "DeploymentPaused"
 
 
 def test_a_namespace_takes_everything_along(cluster: VirtualCluster) -> None:
@@ -196,4 +220,4 @@ def test_the_worked_example_of_the_kubernetes_source() -> None:
     one_lost = old_sizes(deployment, replica_set("new", 5, 0), [replica_set("old", 8, 7)])
     assert one_lost == [], "nor may a lost node's pod be taken for one too many"
     back = old_sizes(deployment, replica_set("good", 8, 7), [replica_set("bad", 5, 0)])
-    assert [(one["metadata"]["name"], size) for one, size in back] == [("bad", 1)]
+    assert [(obj["metadata"]["name"], size) for obj, size in back] == [("bad", 1)]

@@ -10,10 +10,10 @@ from typing import Any
 from bumper.image import ImageReference
 from bumper_sandbox.cluster import Cluster
 from bumper_sandbox.flux.source import REQUESTED_AT
+from bumper_sandbox.kubernetes.image_pull import Pulled, PullError, not_found
 from bumper_sandbox.kubernetes.kinds import Kind
 from bumper_sandbox.kubernetes.kubelet import Behaviour, Timing
 from bumper_sandbox.kubernetes.loop import Loop
-from bumper_sandbox.kubernetes.pulls import Pulled, PullError, not_found
 from bumper_sandbox.kubernetes.store import Change, Manifest, Store
 
 START = datetime(2026, 11, 22, 12, 53, 0, tzinfo=UTC)
@@ -111,7 +111,9 @@ class VirtualCluster:
     def states(self, kind: Kind, name: str) -> list[Manifest]:
         """Every version of an object so far."""
         return [
-            one.after for one in self.changes if one.kind == kind and one.after["metadata"]["name"] == name
+            change.after
+            for change in self.changes
+            if change.kind == kind and change.after["metadata"]["name"] == name
         ]
 
 

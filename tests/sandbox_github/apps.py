@@ -60,11 +60,15 @@ class Apps:
         """The App whose assertion this is; 401 with GitHub's reason otherwise."""
         try:
             head, claims, signature = assertion.split(".")
-            header, told = json.loads(_decoded(head)), json.loads(_decoded(claims))
-            found = [one for one in self.registered if str(told["iss"]) in (str(one.number), one.client_id)]
-            app = found[0]
+            header, payload = json.loads(_decoded(head)), json.loads(_decoded(claims))
+            apps = [
+                candidate
+                for candidate in self.registered
+                if str(payload["iss"]) in (str(candidate.number), candidate.client_id)
+            ]
+            app = apps[0]
             signed, signature_bytes = f"{head}.{claims}".encode(), _decoded(signature)
-            issued_s, ends_s = told["iat"], told["exp"]
+            issued_s, ends_s = payload["iat"], payload["exp"]
         except (ValueError, KeyError, IndexError, TypeError):
             raise Refusal(401, "A JSON web token could not be decoded") from None
         if header.get("alg") != "RS256" or not _is_signed(app.key, signed, signature_bytes):
@@ -84,23 +88,25 @@ class Apps:
 
     def installed(self, app: RegisteredApp, repository: str) -> Installation:
         """Where the App is installed for a repository; 404 where it is not."""
-        for one in app.installations:
-            if repository in one.repositories:
-                return one
+        for installation in app.installations:
+            if repository in installation.repositories:
+                return installation
         raise Refusal(404, "Not Found")
 
     def mint(self, app: RegisteredApp, number: int, body: Any, time_s: float) -> tuple[str, Token]:
         """A token of an installation, for what was asked and granted."""
-        found = [one for one in app.installations if one.number == number]
-        if not found:
+        installations = [candidate for candidate in app.installations if candidate.number == number]
+        if not installations:
             raise Refusal(404, "Not Found")
-        installation = found[0]
+        installation = installations[0]
         if installation.is_suspended:
             raise Refusal(403, "This installation has been suspended")
         asked = body or {}
         names = asked.get("repositories")
         reached = [
-            one for one in installation.repositories if names is None or one.partition("/")[2] in names
+            repository
+            for repository in installation.repositories
+            if names is None or repository.partition("/")[2] in names
         ]
         if names is not None and len(reached) != len(names):
             raise Refusal(

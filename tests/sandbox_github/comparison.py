@@ -8,13 +8,13 @@ from sandbox_github.content import Objects, Repository
 
 def ancestors(parents: Mapping[str, tuple[str, ...]], sha: str) -> set[str]:
     """The commit and all that are before it."""
-    found, todo = set[str](), [sha]
+    seen, todo = set[str](), [sha]
     while todo:
-        one = todo.pop()
-        if one not in found:
-            found.add(one)
-            todo += parents.get(one, ())
-    return found
+        commit = todo.pop()
+        if commit not in seen:
+            seen.add(commit)
+            todo += parents.get(commit, ())
+    return seen
 
 
 def comparison(
@@ -30,7 +30,7 @@ def comparison(
     status = {(False, False): "identical", (True, False): "ahead", (False, True): "behind"}
     here = f"{objects.api}/repos/{repository.name}/compare/{base}...{head}"
     web = f"{objects.site}/{repository.name}/compare/{base}...{head}"
-    found = {
+    answer = {
         "url": here,
         "html_url": web,
         "permalink_url": web,
@@ -44,4 +44,4 @@ def comparison(
         "total_commits": len(ahead),
         "commits": [objects.commit(repository, sha) for sha in ahead[page - 1 : page]],
     }
-    return found | ({"files": []} if page == 1 else {})
+    return answer | ({"files": []} if page == 1 else {})

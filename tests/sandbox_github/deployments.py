@@ -77,36 +77,41 @@ class Ledger:
 
     def state_of(self, sha: str, context: str) -> str:
         """The newest state of a context on a commit; empty where there is none."""
-        found = [one.state for one in self.statuses if (one.sha, one.context) == (sha, context)]
-        return found[-1] if found else ""
+        states = [status.state for status in self.statuses if (status.sha, status.context) == (sha, context)]
+        return states[-1] if states else ""
 
     def listed(self, wanted: Mapping[str, str]) -> Iterator[Deployment]:
         """The newest first, of those that have these values of sha, ref, task and environment."""
-        for one in reversed(self.deployments):
-            shown = {"sha": one.sha, "ref": one.ref, "task": one.task, "environment": one.environment}
+        for deployment in reversed(self.deployments):
+            shown = {
+                "sha": deployment.sha,
+                "ref": deployment.ref,
+                "task": deployment.task,
+                "environment": deployment.environment,
+            }
             if all(value in ("none", shown[name]) for name, value in wanted.items() if name in shown):
-                yield one
+                yield deployment
 
     def deployment(self, number: int) -> Deployment:
-        found = [one for one in self.deployments if one.number == number]
-        if not found:
+        deployments = [deployment for deployment in self.deployments if deployment.number == number]
+        if not deployments:
             raise Refusal(404, "Not Found")
-        return found[0]
+        return deployments[0]
 
     def deploy(self, body: Any, creator: User) -> Deployment | Answer:
         """A new Deployment; 202 without one where the default branch was merged into the ref first."""
         asked = _Fields("Deployment", body)
         ref = asked.text("ref", required=True)
-        found = self._find(ref)
-        if len(found) != 1:
+        commits = self._find(ref)
+        if len(commits) != 1:
             raise Refusal(422, f"No ref found for: {ref}")
-        if asked.flag("auto_merge", default=True) and self.tip not in ("", found[0]):
+        if asked.flag("auto_merge", default=True) and self.tip not in ("", commits[0]):
             return Answer(202, {"message": f"Auto-merged main into {ref} on deployment."})
-        self._require(found[0], body.get("required_contexts"))
+        self._require(commits[0], body.get("required_contexts"))
         environment = asked.text("environment", "production", longest=_LONGEST_NAME)
         deployment = Deployment(
             number=next(self._numbers),
-            sha=found[0],
+            sha=commits[0],
             ref=ref,
             task=asked.text("task", "deploy", longest=_LONGEST_NAME),
             environment=environment,
@@ -120,13 +125,13 @@ class Ledger:
         return deployment
 
     def _require(self, sha: str, contexts: Any) -> None:
-        known = {one.context for one in self.statuses if one.sha == sha}
+        known = {status.context for status in self.statuses if status.sha == sha}
         wanted = known if contexts is None else set(contexts)
         states = [
             {"context": name, "state": self.state_of(sha, name) or "pending"} for name in sorted(wanted)
         ]
-        if any(one["state"] != "success" for one in states):
-            told = [
+        if any(state["state"] != "success" for state in states):
+            errors = [
                 {
                     "contexts": states,
                     "resource": "Deployment",
@@ -134,7 +139,7 @@ class Ledger:
                     "code": "invalid",
                 }
             ]
-            raise Refusal(409, f"Conflict: Commit status checks failed for {sha}.", errors=told)
+            raise Refusal(409, f"Conflict: Commit status checks failed for {sha}.", errors=errors)
 
     def advance(self, number: int, body: Any, creator: User) -> DeploymentStatus:
         """A new status of a Deployment; with a success the earlier ones of its environment may end."""
@@ -155,10 +160,16 @@ class Ledger:
         return status
 
     def _end_earlier(self, deployment: Deployment, creator: User) -> None:
-        for one in self.deployments:
-            is_earlier = one.number < deployment.number and one.environment == deployment.environment
-            if is_earlier and one.state == "success" and not (one.is_transient or one.is_production):
-                one.statuses.append(DeploymentStatus(next(self._numbers), "inactive", "", "", "", creator))
+        for earlier in self.deployments:
+            is_earlier = earlier.number < deployment.number and earlier.environment == deployment.environment
+            if (
+                is_earlier
+                and earlier.state == "success"
+                and not (earlier.is_transient or earlier.is_production)
+            ):
+                earlier.statuses.append(
+                    DeploymentStatus(next(self._numbers), "inactive", "", "", "", creator)
+                )
 
     def tell(self, sha: str, body: Any, creator: User) -> CommitStatus:
         """A new status of a commit."""
@@ -166,9 +177,9 @@ class Ledger:
         if sha not in self._find(sha):
             raise Refusal(422, f"No commit found for SHA: {sha}")
         context = asked.text("context", "default", longest=_LONGEST_NAME)
-        if sum((one.sha, one.context) == (sha, context) for one in self.statuses) >= MOST_STATUSES:
-            told = "This SHA and context has reached the maximum number of statuses."
-            raise Refusal.invalid("Status", "context", told)
+        if sum((status.sha, status.context) == (sha, context) for status in self.statuses) >= MOST_STATUSES:
+            limit = "This SHA and context has reached the maximum number of statuses."
+            raise Refusal.invalid("Status", "context", limit)
         status = CommitStatus(
             number=next(self._numbers),
             sha=sha,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox_github import graphql_pulls
-from sandbox_github.hosted import Fault, Hosted, branch_name, shown_ref
+from sandbox_github.hosted import Fault, Hosted, Hosting, branch_name, shown_ref
 
 Data = dict[str, Any]
 
@@ -19,9 +19,8 @@ class GraphQLApi:
     """`site` begins the addresses of web pages. `unanswered` operations are done, and answered 502 as if their answers were lost."""
 
     def __init__(self, site: str) -> None:
-        self.site = site
+        self.hosting = Hosting(site)
         self._lock = threading.Lock()
-        self.repositories: dict[str, Hosted] = {}
         self.unanswered = 0
         self.on_commit: Callable[[], None] | None = None
 
@@ -39,7 +38,7 @@ class GraphQLApi:
             if name == "CreateCommit" and self.on_commit:
                 self.on_commit()
             with self._lock:
-                data = route(self, body["variables"], login, reads)
+                data = route(self.hosting, body["variables"], login, reads)
             if name in _CHANGES and self.unanswered:
                 self.unanswered -= 1
                 return 502, {"message": "Bad Gateway"}
@@ -53,114 +52,112 @@ class GraphQLApi:
             return 200, {"data": None, "errors": [error]}
         return 200, {"data": data}
 
-    def _create_commit(self, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-        wanted = asked["input"]
-        hosted = self.hosted(wanted["branch"]["repositoryNameWithOwner"], reads)
-        branch, expected = wanted["branch"]["branchName"], wanted["expectedHeadOid"]
-        if not hosted.rules.takes_commits and not branch.startswith("bump/"):
-            raise Fault("BRANCH_PROTECTION_RULE_VIOLATION", "Changes must be made through a pull request.")
-        files = {one["path"]: base64.b64decode(one["contents"]) for one in wanted["fileChanges"]["additions"]}
-        gone = [one["path"] for one in wanted["fileChanges"]["deletions"]]
-        said = wanted["message"]
-        message = f"{said['headline']}\n\n{said['body']}" if said.get("body") else said["headline"]
-        stale = f'Expected branch to point to "{expected}" but it did not.  Pull and try again.'
-        if hosted.tip(branch) != expected:
-            raise Fault("STALE_DATA", stale)
-        commit = hosted.commit(expected, files, gone, message)
-        if not hosted.move(branch, commit, expected):
-            raise Fault("STALE_DATA", stale)
-        return {"createCommitOnBranch": {"commit": {"oid": commit}}}
 
-    def _recent(self, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-        hosted = self.named(asked, reads)
-        tip = hosted.tip(branch_name(asked["ref"]))
-        nodes = [
-            {"oid": sha, "message": message, "parents": {"nodes": [{"oid": one} for one in parents[:1]]}}
-            for sha, parents, message in (hosted.history(tip, 50) if tip else ())
-        ]
-        return {"repository": {"ref": {"target": {"history": {"nodes": nodes}}} if tip else None}}
+def _create_commit(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    wanted = asked["input"]
+    hosted = hosting.hosted(wanted["branch"]["repositoryNameWithOwner"], reads)
+    branch, expected = wanted["branch"]["branchName"], wanted["expectedHeadOid"]
+    if not hosted.rules.takes_commits and not branch.startswith("bump/"):
+        raise Fault("BRANCH_PROTECTION_RULE_VIOLATION", "Changes must be made through a pull request.")
+    files = {
+        addition["path"]: base64.b64decode(addition["contents"])
+        for addition in wanted["fileChanges"]["additions"]
+    }
+    gone = [deletion["path"] for deletion in wanted["fileChanges"]["deletions"]]
+    text = wanted["message"]
+    message = f"{text['headline']}\n\n{text['body']}" if text.get("body") else text["headline"]
+    stale = f'Expected branch to point to "{expected}" but it did not.  Pull and try again.'
+    if hosted.tip(branch) != expected:
+        raise Fault("STALE_DATA", stale)
+    commit = hosted.commit(expected, files, gone, message)
+    if not hosted.move(branch, commit, expected):
+        raise Fault("STALE_DATA", stale)
+    return {"createCommitOnBranch": {"commit": {"oid": commit}}}
 
-    def _announced(self, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-        hosted = self.named(asked, reads)
-        tip = hosted.tip(branch_name(asked["ref"]))
-        if not tip:
-            return {"repository": {"ref": None}}
-        # The cursor is the number of commits before it.
-        before, most = int(asked.get("after") or 0), asked["first"]
-        known = hosted.history(tip, before + most + 1)
-        nodes = [
-            {"oid": sha, "status": _statuses(hosted, sha)} for sha, _, _ in known[before : before + most]
-        ]
-        page = {"hasNextPage": len(known) > before + most, "endCursor": str(before + most)}
-        return {"repository": {"ref": {"target": {"history": {"pageInfo": page, "nodes": nodes}}}}}
 
-    def _find_branch(self, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-        return {"repository": {"ref": shown_ref(self.named(asked, reads), branch_name(asked["ref"]), "id")}}
+def _recent(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    hosted = hosting.named(asked, reads)
+    tip = hosted.tip(branch_name(asked["ref"]))
+    nodes = [
+        {
+            "oid": sha,
+            "message": message,
+            "parents": {"nodes": [{"oid": parent} for parent in parents[:1]]},
+        }
+        for sha, parents, message in (hosted.history(tip, 50) if tip else ())
+    ]
+    return {"repository": {"ref": {"target": {"history": {"nodes": nodes}}} if tip else None}}
 
-    def _create_branch(self, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-        wanted = asked["input"]
-        hosted = self.hosted(wanted["repositoryId"].removeprefix("R_"), reads)
-        branch = branch_name(wanted["name"])
-        if not hosted.move(branch, wanted["oid"], ""):
-            raise Fault("UNPROCESSABLE", f'A ref named "{wanted["name"]}" already exists in the repository.')
-        return {"createRef": {"ref": shown_ref(hosted, branch, "id")}}
 
-    def _move_branch(self, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-        hosted, branch = self._ref_of(asked["input"]["refId"], reads)
-        hosted.move(branch, asked["input"]["oid"], hosted.tip(branch))
-        hosted.settle()
-        return {"updateRef": {"ref": shown_ref(hosted, branch, "id")}}
+def _announced(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    hosted = hosting.named(asked, reads)
+    tip = hosted.tip(branch_name(asked["ref"]))
+    if not tip:
+        return {"repository": {"ref": None}}
+    # The cursor is the number of commits before it.
+    before, most = int(asked.get("after") or 0), asked["first"]
+    known = hosted.history(tip, before + most + 1)
+    nodes = [{"oid": sha, "status": _statuses(hosted, sha)} for sha, _, _ in known[before : before + most]]
+    page = {"hasNextPage": len(known) > before + most, "endCursor": str(before + most)}
+    return {"repository": {"ref": {"target": {"history": {"pageInfo": page, "nodes": nodes}}}}}
 
-    def _delete_branch(self, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-        hosted, branch = self._ref_of(asked["input"]["refId"], reads)
-        hosted.move(branch, "", hosted.tip(branch))
-        hosted.settle()
-        return {"deleteRef": {"clientMutationId": None}}
 
-    def named(self, asked: Data, reads: tuple[str, ...]) -> Hosted:
-        hosted = self.hosted(f"{asked['owner']}/{asked['name']}", reads)
-        hosted.settle()
-        return hosted
+def _find_branch(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    return {"repository": {"ref": shown_ref(hosting.named(asked, reads), branch_name(asked["ref"]), "id")}}
 
-    def hosted(self, name: str, reads: tuple[str, ...]) -> Hosted:
-        if name not in self.repositories or name not in reads:
-            raise Fault("NOT_FOUND", f"Could not resolve to a Repository with the name '{name}'.")
-        return self.repositories[name]
 
-    def _ref_of(self, node: str, reads: tuple[str, ...]) -> tuple[Hosted, str]:
-        name, _, branch = node.removeprefix("REF_").partition(":")
-        return self.hosted(name, reads), branch
+def _create_branch(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    wanted = asked["input"]
+    hosted = hosting.hosted(wanted["repositoryId"].removeprefix("R_"), reads)
+    branch = branch_name(wanted["name"])
+    if not hosted.move(branch, wanted["oid"], ""):
+        raise Fault("UNPROCESSABLE", f'A ref named "{wanted["name"]}" already exists in the repository.')
+    return {"createRef": {"ref": shown_ref(hosted, branch, "id")}}
+
+
+def _move_branch(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    hosted, branch = hosting.branch(asked["input"]["refId"], reads)
+    hosted.move(branch, asked["input"]["oid"], hosted.tip(branch))
+    hosted.settle()
+    return {"updateRef": {"ref": shown_ref(hosted, branch, "id")}}
+
+
+def _delete_branch(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    hosted, branch = hosting.branch(asked["input"]["refId"], reads)
+    hosted.move(branch, "", hosted.tip(branch))
+    hosted.settle()
+    return {"deleteRef": {"clientMutationId": None}}
 
 
 def _statuses(hosted: Hosted, sha: str) -> Data | None:
     """The newest status of each context; nothing for a commit without any."""
-    newest = {one.context: one for one in hosted.ledger.statuses if one.sha == sha}
+    newest = {status.context: status for status in hosted.ledger.statuses if status.sha == sha}
     contexts = [
         {
-            "context": one.context,
-            "state": one.state.upper(),
-            "description": one.description,
+            "context": status.context,
+            "state": status.state.upper(),
+            "description": status.description,
             "createdAt": "2026-01-02T03:04:05Z",
         }
-        for one in newest.values()
+        for status in newest.values()
     ]
     return {"contexts": contexts} if contexts else None
 
 
-_Operation = Callable[[GraphQLApi, Data, str, tuple[str, ...]], Data]
+_Operation = Callable[[Hosting, Data, str, tuple[str, ...]], Data]
 _READS: dict[str, _Operation] = {
-    "RecentCommits": GraphQLApi._recent,
-    "AnnouncedCommits": GraphQLApi._announced,
+    "RecentCommits": _recent,
+    "AnnouncedCommits": _announced,
     "OpenPullRequests": graphql_pulls.open_pulls,
-    "PullRequestState": graphql_pulls.one_pull,
+    "PullRequestState": graphql_pulls.pull_request,
     "PullRequestChecks": graphql_pulls.checks,
-    "FindBranch": GraphQLApi._find_branch,
+    "FindBranch": _find_branch,
 }
 _CHANGES: dict[str, _Operation] = {
-    "CreateCommit": GraphQLApi._create_commit,
-    "CreateBranch": GraphQLApi._create_branch,
-    "MoveBranch": GraphQLApi._move_branch,
-    "DeleteBranch": GraphQLApi._delete_branch,
+    "CreateCommit": _create_commit,
+    "CreateBranch": _create_branch,
+    "MoveBranch": _move_branch,
+    "DeleteBranch": _delete_branch,
     "OpenPullRequest": graphql_pulls.open_pull,
     "RewordPullRequest": graphql_pulls.reword,
     "EnableAutoMerge": graphql_pulls.automate,

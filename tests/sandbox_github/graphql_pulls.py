@@ -1,18 +1,15 @@
-"""The operations of the sandbox's GraphQL API that speak of pull requests; see `github_graphql`."""
+"""The operations of the sandbox's GraphQL API that speak of pull requests; see `graphql`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sandbox_github.hosted import Fault, Hosted, OpenPull, branch_name, shown_ref
-
-if TYPE_CHECKING:
-    from sandbox_github.graphql import GraphQLApi
+from sandbox_github.hosted import Fault, Hosted, Hosting, OpenPull, branch_name, shown_ref
 
 Data = dict[str, Any]
 
 
-def open_pulls(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-    hosted = api.named(asked, reads)
-    found = [one for one in hosted.pulls.values() if one.state == "OPEN" and one.base == asked["base"]]
+def open_pulls(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    hosted = hosting.named(asked, reads)
+    pulls = [pull for pull in hosted.pulls.values() if pull.state == "OPEN" and pull.base == asked["base"]]
     methods = hosted.rules.methods
     return {
         "repository": {
@@ -22,49 +19,49 @@ def open_pulls(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...
             "rebaseMergeAllowed": "REBASE" in methods,
             "ref": shown_ref(hosted, branch_name(asked["ref"]), "target"),
             "ofThisBranch": {
-                "nodes": [_seen(api, hosted, one) for one in found if one.branch == asked["head"]][:1]
+                "nodes": [_seen(hosting, hosted, pull) for pull in pulls if pull.branch == asked["head"]][:1]
             },
-            "pullRequests": {"nodes": [_seen(api, hosted, one) for one in found[:-101:-1]]},
+            "pullRequests": {"nodes": [_seen(hosting, hosted, pull) for pull in pulls[:-101:-1]]},
         }
     }
 
 
-def one_pull(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-    hosted = api.named(asked, reads)
-    pull = _seen(api, hosted, hosted.pulls[asked["number"]])
+def pull_request(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    hosted = hosting.named(asked, reads)
+    pull = _seen(hosting, hosted, hosted.pulls[asked["number"]])
     return {
         "repository": {"ref": shown_ref(hosted, branch_name(asked["ref"]), "target"), "pullRequest": pull}
     }
 
 
-def checks(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-    hosted = api.named(asked, reads)
+def checks(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    hosted = hosting.named(asked, reads)
     if not hosted.rules.shows_checks:
         raise Fault("FORBIDDEN", "Resource not accessible by integration")
     checks = hosted.pulls[asked["number"]].checks
     return {"repository": {"pullRequest": {"statusCheckRollup": {"state": checks} if checks else None}}}
 
 
-def open_pull(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+def open_pull(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
     wanted = asked["input"]
-    hosted = api.hosted(wanted["repositoryId"].removeprefix("R_"), reads)
+    hosted = hosting.hosted(wanted["repositoryId"].removeprefix("R_"), reads)
     branch, base = wanted["headRefName"], wanted["baseRefName"]
-    if any(one.state == "OPEN" and one.branch == branch for one in hosted.pulls.values()):
+    if any(pull.state == "OPEN" and pull.branch == branch for pull in hosted.pulls.values()):
         raise Fault("UNPROCESSABLE", f"A pull request already exists for {hosted.name}:{branch}.")
     number = len(hosted.pulls) + 1
     pull = OpenPull(number, branch, base, wanted["title"], wanted["body"], hosted.tip(branch))
     hosted.pulls[number] = pull
-    return {"createPullRequest": {"pullRequest": _seen(api, hosted, pull)}}
+    return {"createPullRequest": {"pullRequest": _seen(hosting, hosted, pull)}}
 
 
-def reword(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-    _, pull = _pull(api, asked["input"]["pullRequestId"], reads)
+def reword(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    _, pull = _pull(hosting, asked["input"]["pullRequestId"], reads)
     pull.title, pull.body = asked["input"]["title"], asked["input"]["body"]
     return {"updatePullRequest": {"pullRequest": {"id": asked["input"]["pullRequestId"]}}}
 
 
-def automate(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-    hosted, pull = _pull(api, asked["input"]["pullRequestId"], reads)
+def automate(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    hosted, pull = _pull(hosting, asked["input"]["pullRequestId"], reads)
     if not hosted.rules.auto_merge:
         raise Fault("UNPROCESSABLE", "Auto merge is not allowed for this repository")
     state = hosted.merge_state(pull)
@@ -75,13 +72,13 @@ def automate(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...])
     return {"enablePullRequestAutoMerge": {"pullRequest": {"id": asked["input"]["pullRequestId"]}}}
 
 
-def disarm(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-    _pull(api, asked["input"]["pullRequestId"], reads)[1].automatic = None
+def disarm(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    _pull(hosting, asked["input"]["pullRequestId"], reads)[1].automatic = None
     return {"disablePullRequestAutoMerge": {"pullRequest": {"id": asked["input"]["pullRequestId"]}}}
 
 
-def merge(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-    hosted, pull = _pull(api, asked["input"]["pullRequestId"], reads)
+def merge(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    hosted, pull = _pull(hosting, asked["input"]["pullRequestId"], reads)
     _refuse_method(hosted, asked["input"])
     if hosted.merge_state(pull) != "CLEAN" or pull.state != "OPEN" or hosted.rules.queue:
         raise Fault("UNPROCESSABLE", "Pull Request is not mergeable")
@@ -91,41 +88,41 @@ def merge(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) ->
     return {"mergePullRequest": {"pullRequest": {"id": asked["input"]["pullRequestId"]}}}
 
 
-def enqueue(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-    _, pull = _pull(api, asked["input"]["pullRequestId"], reads)
+def enqueue(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    _, pull = _pull(hosting, asked["input"]["pullRequestId"], reads)
     pull.is_queued = True
     return {"enqueuePullRequest": {"clientMutationId": None}}
 
 
-def comment(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-    _pull(api, asked["input"]["subjectId"], reads)[1].comments.append(asked["input"]["body"])
+def comment(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    _pull(hosting, asked["input"]["subjectId"], reads)[1].comments.append(asked["input"]["body"])
     return {"addComment": {"clientMutationId": None}}
 
 
-def close(api: "GraphQLApi", asked: Data, login: str, reads: tuple[str, ...]) -> Data:
-    _, pull = _pull(api, asked["input"]["pullRequestId"], reads)
+def close(hosting: Hosting, asked: Data, login: str, reads: tuple[str, ...]) -> Data:
+    _, pull = _pull(hosting, asked["input"]["pullRequestId"], reads)
     pull.state, pull.closed_by = "CLOSED", login
     return {"closePullRequest": {"pullRequest": {"id": asked["input"]["pullRequestId"]}}}
 
 
 def _refuse_method(hosted: Hosted, wanted: Data) -> None:
     if wanted["mergeMethod"] not in hosted.rules.methods:
-        told = wanted["mergeMethod"].capitalize()
-        raise Fault("UNPROCESSABLE", f"{told} merges are not allowed on this repository.")
+        method = wanted["mergeMethod"].capitalize()
+        raise Fault("UNPROCESSABLE", f"{method} merges are not allowed on this repository.")
 
 
-def _pull(api: "GraphQLApi", node: str, reads: tuple[str, ...]) -> tuple[Hosted, OpenPull]:
+def _pull(hosting: Hosting, node: str, reads: tuple[str, ...]) -> tuple[Hosted, OpenPull]:
     name, _, number = node.removeprefix("PR_").partition(":")
-    hosted = api.hosted(name, reads)
+    hosted = hosting.hosted(name, reads)
     return hosted, hosted.pulls[int(number)]
 
 
-def _seen(api: "GraphQLApi", hosted: Hosted, pull: OpenPull) -> Data:
+def _seen(hosting: Hosting, hosted: Hosted, pull: OpenPull) -> Data:
     review = pull.review or ("REVIEW_REQUIRED" if hosted.rules.reviews else None)
     return {
         "id": f"PR_{hosted.name}:{pull.number}",
         "number": pull.number,
-        "url": f"{api.site}/{hosted.name}/pull/{pull.number}",
+        "url": f"{hosting.site}/{hosted.name}/pull/{pull.number}",
         "body": pull.body,
         "state": pull.state,
         "headRefName": pull.branch,

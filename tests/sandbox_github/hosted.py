@@ -120,14 +120,14 @@ class Hosted:
         return self.commit_tree(tree, [parent], message)
 
     def commit_tree(self, tree: str, parents: Sequence[str], message: str, *, signed: bool = True) -> str:
-        head = "".join((f"tree {tree}\n", *(f"parent {one}\n" for one in parents)))
+        head = "".join((f"tree {tree}\n", *(f"parent {parent}\n" for parent in parents)))
         text = f"{head}author {_WHO}\ncommitter {_WHO}\n{_SIGNATURE if signed else ''}\n{message}"
         return self._git("hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode())
 
     def history(self, commit: str, most: int) -> list[tuple[str, list[str], str]]:
         """Commit, parents and message, the newest first."""
         listing = self._git("log", f"-{most}", "--format=%H%x00%P%x00%B%x1e", commit)
-        entries = [one.lstrip("\n").split("\0") for one in listing.split("\x1e") if one.strip()]
+        entries = [entry.lstrip("\n").split("\0") for entry in listing.split("\x1e") if entry.strip()]
         return [(sha, parents.split(), message.strip()) for sha, parents, message in entries]
 
     def merge_state(self, pull: OpenPull) -> str:
@@ -167,8 +167,8 @@ class Hosted:
         if method == "SQUASH":
             made = self.commit_tree(tree, [base], message)
         elif method == "MERGE":
-            told = f"Merge pull request #{pull.number} from {pull.branch}\n\n{pull.title}"
-            made = self.commit_tree(tree, [base, pull.head], told)
+            message = f"Merge pull request #{pull.number} from {pull.branch}\n\n{pull.title}"
+            made = self.commit_tree(tree, [base, pull.head], message)
         else:
             made = self.commit_tree(tree, [base], self.history(pull.head, 1)[0][2], signed=False)
         if self.move(pull.base, made, base):
@@ -217,3 +217,28 @@ def shown_ref(hosted: Hosted, branch: str, *fields: str) -> dict[str, Any] | Non
     tip = hosted.tip(branch)
     whole = {"id": f"REF_{hosted.name}:{branch}", "target": {"oid": tip}}
     return {name: whole[name] for name in fields} if tip else None
+
+
+class Hosting:
+    """The repositories of one GitHub, for who may read them; `site` begins the addresses of web pages."""
+
+    def __init__(self, site: str) -> None:
+        self.site = site
+        self.repositories: dict[str, Hosted] = {}
+
+    def named(self, asked: Mapping[str, Any], reads: tuple[str, ...]) -> Hosted:
+        """The repository that a query's variables name, after what was due in it."""
+        hosted = self.hosted(f"{asked['owner']}/{asked['name']}", reads)
+        hosted.settle()
+        return hosted
+
+    def hosted(self, name: str, reads: tuple[str, ...]) -> Hosted:
+        """The repository of that name, `owner/name`."""
+        if name not in self.repositories or name not in reads:
+            raise Fault("NOT_FOUND", f"Could not resolve to a Repository with the name '{name}'.")
+        return self.repositories[name]
+
+    def branch(self, node: str, reads: tuple[str, ...]) -> tuple[Hosted, str]:
+        """The repository and the branch that a ref's node id stands for."""
+        name, _, branch = node.removeprefix("REF_").partition(":")
+        return self.hosted(name, reads), branch

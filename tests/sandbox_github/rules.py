@@ -57,15 +57,15 @@ def rules_of(name: str, branch: str, settings: Settings) -> list[dict[str, Any]]
 
 def ruleset(name: str, number: int, settings: Settings) -> dict[str, Any] | None:
     """The ruleset of that number, None where there is none to be seen."""
-    found = next((one for one in settings.rulesets if one.number == number), None)
-    if found is None or not settings.tells_bypass:
+    rules = next((candidate for candidate in settings.rulesets if candidate.number == number), None)
+    if rules is None or not settings.tells_bypass:
         return None
     return {
-        "id": found.number,
-        "name": f"ruleset {found.number}",
+        "id": rules.number,
+        "name": f"ruleset {rules.number}",
         "target": "branch",
         "source_type": "Repository",
         "source": name,
         "enforcement": "active",
-        "current_user_can_bypass": found.bypass,
+        "current_user_can_bypass": rules.bypass,
     }

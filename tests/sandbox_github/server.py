@@ -56,9 +56,9 @@ class _Asked:
             raise Refusal(422, "Validation Failed", errors=[{"code": "missing_field", "field": "body"}])
         text = str(self.body["body"])
         if len(text) > LONGEST_BODY:
-            told = f"body is too long (maximum is {LONGEST_BODY} characters)"
+            problem = f"body is too long (maximum is {LONGEST_BODY} characters)"
             raise Refusal(
-                422, "Validation Failed", errors=[{"code": "custom", "field": "body", "message": told}]
+                422, "Validation Failed", errors=[{"code": "custom", "field": "body", "message": problem}]
             )
         return text
 
@@ -107,7 +107,7 @@ class GitHubServer:
     def host(self, name: str, path: Path, environ: Mapping[str, str]) -> Hosted:
         """Serves a bare repository: commits and pull requests by GraphQL, the statuses of its commits by both APIs."""
         hosted = Hosted(name, path, environ)
-        self.graphql.repositories[name] = hosted
+        self.graphql.hosting.repositories[name] = hosted
         self.repositories.setdefault(name, Repository(name))
         self.ledgers[name] = hosted.ledger
         return hosted
@@ -133,22 +133,22 @@ class GitHubServer:
 
     def answer(self, method: str, target: str, token: str, body: Any) -> Answer:
         """The answer to one request, which is kept."""
-        parts = urlsplit(target)
-        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        url = urlsplit(target)
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         try:
-            found = self._fault() or self._route(method, _path(parts.path), query, token, body)
+            answer = self._fault() or self._route(method, _path(url.path), query, token, body)
         except Refusal as refusal:
-            found = refusal.answer
-        self.exchanges.append(Exchange(method, _path(parts.path), query, body, found))
-        return found
+            answer = refusal.answer
+        self.exchanges.append(Exchange(method, _path(url.path), query, body, answer))
+        return answer
 
     def _fault(self) -> Answer | None:
         with self._lock:
             return self.faults.pop(0) if self.faults else None
 
     def _route(self, method: str, path: str, query: Mapping[str, str], secret: str, body: Any) -> Answer:
-        if (found := _APP.fullmatch(path)) and found.lastgroup:
-            return self._of_an_app(method, found, secret, body)
+        if (match := _APP.fullmatch(path)) and match.lastgroup:
+            return self._of_an_app(method, match, secret, body)
         token = self.tokens.get(secret)
         if token is None or token.ends_s <= self.wall():
             raise Refusal(401, "Bad credentials")
@@ -171,13 +171,13 @@ class GitHubServer:
                 return route(self, token, repository, _Asked(match.groupdict(), query, body))
         raise Refusal(404, "Not Found")
 
-    def _of_an_app(self, method: str, found: re.Match[str], assertion: str, body: Any) -> Answer:
+    def _of_an_app(self, method: str, match: re.Match[str], assertion: str, body: Any) -> Answer:
         app = self.apps.acting(assertion, self.wall())
-        if method == "GET" and found["repository"]:
-            where = self.apps.installed(app, found["repository"])
+        if method == "GET" and match["repository"]:
+            where = self.apps.installed(app, match["repository"])
             return Answer(200, records.installation(self.objects, app, where))
-        if method == "POST" and found["installation"]:
-            secret, token = self.apps.mint(app, int(found["installation"]), body, self.wall())
+        if method == "POST" and match["installation"]:
+            secret, token = self.apps.mint(app, int(match["installation"]), body, self.wall())
             self.tokens[secret] = token
             return Answer(201, records.installation_token(self.objects, secret, token))
         raise Refusal(404, "Not Found")
@@ -193,10 +193,10 @@ class GitHubServer:
 
     def _ruleset(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
         number = int(asked.names["number"])
-        found = rules.ruleset(repository.name, number, self.settings[repository.name])
-        if found is None:
+        ruleset = rules.ruleset(repository.name, number, self.settings[repository.name])
+        if ruleset is None:
             raise Refusal(404, "Not Found")
-        return Answer(200, found)
+        return Answer(200, ruleset)
 
     def _deploy(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
         made = self.ledgers[repository.name].deploy(asked.body, token.user)
@@ -205,8 +205,10 @@ class GitHubServer:
         return Answer(201, records.deployment(self.objects, repository.name, made))
 
     def _deployments(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
-        found = self.ledgers[repository.name].listed(asked.query)
-        entries = [records.deployment(self.objects, repository.name, one) for one in found]
+        deployments = self.ledgers[repository.name].listed(asked.query)
+        entries = [
+            records.deployment(self.objects, repository.name, deployment) for deployment in deployments
+        ]
         return self._page(entries, asked, f"/repos/{repository.name}/deployments")
 
     def _advance(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
@@ -219,8 +221,8 @@ class GitHubServer:
     def _states(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
         deployment = self.ledgers[repository.name].deployment(int(asked.names["number"]))
         entries = [
-            records.deployment_status(self.objects, repository.name, one, deployment)
-            for one in reversed(deployment.statuses)
+            records.deployment_status(self.objects, repository.name, status, deployment)
+            for status in reversed(deployment.statuses)
         ]
         return self._page(
             entries, asked, f"/repos/{repository.name}/deployments/{deployment.number}/statuses"
@@ -230,10 +232,10 @@ class GitHubServer:
         status = self.ledgers[repository.name].tell(asked.names["sha"], asked.body, token.user)
         return Answer(201, records.commit_status(self.objects, repository.name, status))
 
-    def _told(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
+    def _statuses(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
         sha, here = asked.names["sha"], repository.name
-        found = [one for one in reversed(self.ledgers[here].statuses) if one.sha == sha]
-        entries = [records.commit_status(self.objects, here, one) for one in found]
+        statuses = [status for status in reversed(self.ledgers[here].statuses) if status.sha == sha]
+        entries = [records.commit_status(self.objects, here, status) for status in statuses]
         return self._page(entries, asked, f"/repos/{here}/commits/{sha}/statuses")
 
     def _who(self, token: Token) -> Answer:
@@ -242,20 +244,20 @@ class GitHubServer:
         return Answer(200, self.objects.public_user(token.user))
 
     def _commit(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
-        found = repository.find(asked.names["ref"])
-        if len(found) != 1:
+        commits = repository.find(asked.names["ref"])
+        if len(commits) != 1:
             raise Refusal(422, f"No commit found for SHA: {asked.names['ref']}")
-        return Answer(200, self.objects.commit(repository, found[0]))
+        return Answer(200, self.objects.commit(repository, commits[0]))
 
     def _compare(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
         ends = [repository.find(asked.names[end]) for end in ("base", "head")]
-        if any(len(found) != 1 for found in ends):
+        if any(len(commits) != 1 for commits in ends):
             raise Refusal(404, "Not Found")
         page = int(asked.query.get("page", "1"))
-        found = comparison(self.objects, repository, ends[0][0], ends[1][0], page)
-        if found is None:
+        compared = comparison(self.objects, repository, ends[0][0], ends[1][0], page)
+        if compared is None:
             raise Refusal(404, "Not Found")
-        return Answer(200, found)
+        return Answer(200, compared)
 
     def _pulls(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
         sha = asked.names["sha"]
@@ -266,7 +268,7 @@ class GitHubServer:
         pull = int(asked.names["number"])
         if pull not in repository.pulls:
             raise Refusal(404, "Not Found")
-        entries = [self.objects.comment(repository, one) for one in repository.comments_of(pull)]
+        entries = [self.objects.comment(repository, comment) for comment in repository.comments_of(pull)]
         return self._page(entries, asked, f"/repos/{repository.name}/issues/{pull}/comments")
 
     def _create(self, token: Token, repository: Repository, asked: _Asked) -> Answer:
@@ -331,7 +333,7 @@ _ROUTES: list[tuple[str, re.Pattern[str], Route]] = [
     ("GET", re.compile(rf"{_REPOSITORY}/rulesets/(?P<number>\d+)"), GitHubServer._ruleset),
     ("GET", re.compile(rf"{_REPOSITORY}/commits/(?P<ref>[^/]+)"), GitHubServer._commit),
     ("GET", re.compile(rf"{_REPOSITORY}/commits/(?P<sha>[^/]+)/pulls"), GitHubServer._pulls),
-    ("GET", re.compile(rf"{_REPOSITORY}/commits/(?P<sha>[^/]+)/statuses"), GitHubServer._told),
+    ("GET", re.compile(rf"{_REPOSITORY}/commits/(?P<sha>[^/]+)/statuses"), GitHubServer._statuses),
     (
         "GET",
         re.compile(rf"{_REPOSITORY}/compare/(?P<base>[^/]+)\.\.\.(?P<head>[^/]+)"),

@@ -55,8 +55,8 @@ class Refusal(Exception):
         self, status: int, message: str, *, headers: Mapping[str, str] | None = None, **fields: Any
     ) -> None:
         super().__init__(message)
-        told = {"message": message, "documentation_url": _DOCS, "status": str(status), **fields}
-        self.answer = Answer(status, told, headers or {})
+        content = {"message": message, "documentation_url": _DOCS, "status": str(status), **fields}
+        self.answer = Answer(status, content, headers or {})
 
     @classmethod
     def invalid(cls, resource: str, field: str, message: str) -> "Refusal":

@@ -14,9 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from kube.certificates import authority
-from kube.server import Answer as ServerAnswer
-from kube.server import Server
 from registries import StillClock, reference
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
@@ -29,6 +26,9 @@ from bumper.systems.http.deadline import within
 from bumper.systems.http.paging import Pages
 from bumper.systems.registry import Registry
 from bumper.systems.registry.acr import AcrRegistry
+from systems.kube.certificates import authority
+from systems.kube.server import Answer as ServerAnswer
+from systems.kube.server import Server
 from systems.peers import DEEP, HEAD, ODD, Dripping, Peer, answer, bomb, quick
 
 LIMIT = 100_000

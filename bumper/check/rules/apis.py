@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from bumper.check import kinds
-from bumper.check.build import Build
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, WARNING, Fault, rule
-from bumper.check.resource import Resource
-from bumper.check.scopes import BUILT_IN_GROUPS
+from bumper.check.finding import ERROR, WARNING, rule
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.resource import Fault, Resource
+from bumper.fluxtree.scopes import BUILT_IN_GROUPS
 from bumper.manifest.document import text
 
 _NAME = re.compile(rb"^  name: [\"']?([\w.-]+)", re.MULTILINE)
@@ -31,7 +31,7 @@ def controller_missing(cluster: Cluster) -> Iterator[Fault]:
     if not installed or not cluster.is_bootstrapped or cluster.of_kind("FluxInstance"):
         return
     for kind, controller in kinds.CONTROLLERS.items():
-        used = [one for one in cluster.of_kind(kind) if kinds.is_flux(one)]
+        used = [resource for resource in cluster.of_kind(kind) if kinds.is_flux(resource)]
         if used and controller not in installed and not _deployed(cluster, controller):
             more = f" and {len(used) - 1} more" if len(used) > 1 else ""
             yield used[0].fault(
@@ -46,8 +46,12 @@ def controllers(cluster: Cluster) -> frozenset[str]:
     if not cluster.components:
         return frozenset()
     # Half a megabyte of generated YAML, always in the same form: looked through, not parsed.
-    parts = cluster.reading.content(cluster.components).split(b"\n---")
-    names = [match[1].decode() for part in parts if _DEPLOYMENT in part and (match := _NAME.search(part))]
+    documents = cluster.reading.content(cluster.components).split(b"\n---")
+    names = [
+        match[1].decode()
+        for document in documents
+        if _DEPLOYMENT in document and (match := _NAME.search(document))
+    ]
     return frozenset(names) & frozenset(kinds.CONTROLLERS.values())
 
 
@@ -58,7 +62,7 @@ def needed(cluster: Cluster) -> list[str]:
 
 
 def _deployed(cluster: Cluster, controller: str) -> bool:
-    return any(controller in one.names for one in cluster.of_kind("Deployment"))
+    return any(controller in deployment.names for deployment in cluster.of_kind("Deployment"))
 
 
 @rule(
@@ -69,7 +73,7 @@ def _deployed(cluster: Cluster, controller: str) -> bool:
     fix="Put the object into a Kustomization of its own that depends on the one with the chart.",
 )
 def deadlock(cluster: Cluster) -> Iterator[Fault]:
-    for built, one, installers in _custom(cluster):
+    for built, resource, installers in _custom(cluster):
         if (
             installers
             and cluster.has_order(built)
@@ -81,7 +85,9 @@ def deadlock(cluster: Cluster) -> Iterator[Fault]:
                 if names == [built.name]
                 else f"Kustomization {', '.join(names)}, which waits for this one"
             )
-            yield one.fault(f"{one.kind} ({one.group}) is defined by a chart in {where}", "kind")
+            yield resource.fault(
+                f"{resource.kind} ({resource.group}) is defined by a chart in {where}", "kind"
+            )
 
 
 @rule(
@@ -91,20 +97,20 @@ def deadlock(cluster: Cluster) -> Iterator[Fault]:
     fix="Add the Kustomization that installs it to spec.dependsOn.",
 )
 def unordered(cluster: Cluster) -> Iterator[Fault]:
-    found: dict[str, list[tuple[Build, Resource, list[Build]]]] = defaultdict(list)
-    for built, one, installers in _custom(cluster):
+    by_group: dict[str, list[tuple[Build, Resource, list[Build]]]] = defaultdict(list)
+    for built, resource, installers in _custom(cluster):
         before = cluster.before(built)
         after = [other for other in installers if not _waits(cluster, other, built)]
         if after and cluster.has_order(built) and not any(id(other) in before for other in installers):
-            found[one.group].append((built, one, after))
-    for several in found.values():
-        for built, one, after in several:
+            by_group[resource.group].append((built, resource, after))
+    for several in by_group.values():
+        for built, resource, after in several:
             # What depends on another that is told of already is put right with it.
             if any(id(other) in cluster.before(built) for other, _, _ in several):
                 continue
             names = ", ".join(sorted({other.name for other in after}))
-            yield one.fault(
-                f"{one.kind} ({one.group}) is defined by Kustomization {names}, which {built.name} does not depend on",
+            yield resource.fault(
+                f"{resource.kind} ({resource.group}) is defined by Kustomization {names}, which {built.name} does not depend on",
                 "kind",
             )
 
@@ -118,23 +124,24 @@ def unordered(cluster: Cluster) -> Iterator[Fault]:
 def crd_missing(cluster: Cluster) -> Iterator[Fault]:
     if cluster.may_hold("CustomResourceDefinition", ""):
         return
-    for _, one, installers in _custom(cluster):
-        charts = kinds.CHARTS.get(one.group)
-        if not installers and charts and one.group not in kinds.BROUGHT_BY_DISTRIBUTIONS:
-            yield one.fault(
-                f"{one.kind} ({one.group}) is defined by nothing in this tree, expected the chart {' or '.join(charts)}",
+    for _, resource, installers in _custom(cluster):
+        charts = kinds.CHARTS.get(resource.group)
+        if not installers and charts and resource.group not in kinds.BROUGHT_BY_DISTRIBUTIONS:
+            yield resource.fault(
+                f"{resource.kind} ({resource.group}) is defined by nothing in this tree, expected the chart {' or '.join(charts)}",
                 "kind",
             )
 
 
 def unexplained(cluster: Cluster) -> list[str]:
     """The custom API groups that nothing in the tree installs and no rule speaks of."""
-    found = {
-        one.group
-        for _, one, installers in _custom(cluster)
-        if not installers and (one.group not in kinds.CHARTS or one.group in kinds.BROUGHT_BY_DISTRIBUTIONS)
+    groups = {
+        resource.group
+        for _, resource, installers in _custom(cluster)
+        if not installers
+        and (resource.group not in kinds.CHARTS or resource.group in kinds.BROUGHT_BY_DISTRIBUTIONS)
     }
-    return sorted(found)
+    return sorted(groups)
 
 
 def _custom(cluster: Cluster) -> Iterator[tuple[Build, Resource, list[Build]]]:
@@ -148,35 +155,37 @@ def _custom(cluster: Cluster) -> Iterator[tuple[Build, Resource, list[Build]]]:
     by_chart = _by_chart(cluster)
     for built in cluster.builds:
         seen: set[tuple[str, str]] = set()
-        for one in built.resources:
-            key = (one.group, one.kind)
-            if one.group in BUILT_IN_GROUPS or kinds.is_flux(one) or key in seen:
+        for resource in built.resources:
+            key = (resource.group, resource.kind)
+            if resource.group in BUILT_IN_GROUPS or kinds.is_flux(resource) or key in seen:
                 continue
             seen.add(key)
             raw = defining.get(key, [])
             if built not in raw:
-                yield built, one, [*raw, *by_chart.get(one.group, [])]
+                yield built, resource, [*raw, *by_chart.get(resource.group, [])]
 
 
 def _defining(cluster: Cluster) -> dict[tuple[str, str], list[Build]]:
-    found: dict[tuple[str, str], list[Build]] = defaultdict(list)
+    definitions: dict[tuple[str, str], list[Build]] = defaultdict(list)
     for built in cluster.builds:
-        for one in built.resources:
-            if one.kind == "CustomResourceDefinition":
-                found[text(one.at("spec", "group")), text(one.at("spec", "names", "kind"))].append(built)
-    return found
+        for resource in built.resources:
+            if resource.kind == "CustomResourceDefinition":
+                definitions[
+                    text(resource.at("spec", "group")), text(resource.at("spec", "names", "kind"))
+                ].append(built)
+    return definitions
 
 
 def _by_chart(cluster: Cluster) -> dict[str, list[Build]]:
-    found: dict[str, list[Build]] = defaultdict(list)
+    builds_by_group: dict[str, list[Build]] = defaultdict(list)
     for built in cluster.builds:
-        charts = {kinds.chart_of(one) for one in built.resources if one.kind == "HelmRelease"}
+        charts = {kinds.chart_of(resource) for resource in built.resources if resource.kind == "HelmRelease"}
         for group, names in kinds.CHARTS.items():
             if charts.intersection(names):
-                found[group].append(built)
-    return found
+                builds_by_group[group].append(built)
+    return builds_by_group
 
 
-def _waits(cluster: Cluster, one: Build, built: Build) -> bool:
-    """Whether `one` is not applied before `built` is: it is the same, or depends on it."""
-    return one is built or id(built) in cluster.before(one)
+def _waits(cluster: Cluster, installer: Build, built: Build) -> bool:
+    """Whether `installer` is not applied before `built` is: it is the same build, or depends on it."""
+    return installer is built or id(built) in cluster.before(installer)

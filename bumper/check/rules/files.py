@@ -6,11 +6,12 @@ from posixpath import basename, dirname, join
 from typing import Any
 
 from bumper.check import silence
-from bumper.check.build import kustomization, resource_of
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, RULES, WARNING, Fault, rule
+from bumper.check.finding import ERROR, RULES, WARNING, rule
+from bumper.fluxtree.build import kustomization, resource_of
+from bumper.fluxtree.layers import GENERATED, Layer, within
+from bumper.fluxtree.resource import Fault
 from bumper.manifest.document import Document
-from bumper.platform.kustomize import GENERATED, Layer, within
 
 _PLACE = re.compile(r"(?P<path>.*?):(?P<line>\d+): ")
 
@@ -104,8 +105,8 @@ def silences_nothing(cluster: Cluster) -> Iterator[Fault]:
     }
     for path in sorted(filter(None, paths)):
         for line, ids in silence.named(cluster.reading.content(path)).items():
-            for one in sorted(ids - RULES.keys()):
-                yield Fault(path, line, f"no rule is called {one}")
+            for identity in sorted(ids - RULES.keys()):
+                yield Fault(path, line, f"no rule is called {identity}")
 
 
 def _manifests(cluster: Cluster, layer: Layer) -> Iterator[str]:
@@ -119,7 +120,7 @@ def _mentioned(cluster: Cluster, layer: Layer) -> set[str]:
     """Every path that the kustomization names in any way: as a patch, the content of a generated ConfigMap, a component."""
     document = kustomization(cluster.reading, layer)
     texts = _texts(document.value) if document else ()
-    return {place for one in texts if (place := within(dirname(layer.path), one.rpartition("=")[2]))}
+    return {place for mention in texts if (place := within(dirname(layer.path), mention.rpartition("=")[2]))}
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -131,4 +132,4 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _holds_objects(cluster: Cluster, path: str) -> bool:
     documents: tuple[Document, ...] = cluster.reading.documents(path)
-    return any(resource_of(one) for one in documents)
+    return any(resource_of(cluster.reading, document) for document in documents)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from bumper.check.build import Build
 from bumper.check.cluster import Cluster, depends_on
-from bumper.check.finding import ERROR, WARNING, Fault, rule
+from bumper.check.finding import ERROR, WARNING, rule
 from bumper.check.kinds import FLUX, is_flux
-from bumper.check.resource import Resource, is_variable
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.resource import Fault, Resource, is_variable
 from bumper.manifest.document import is_true, mapping, text
 
 _SOURCED = {
@@ -24,7 +24,7 @@ _ROOT_SOURCE = ("flux-system", "flux-system")
     fix="Correct the name in dependsOn; one in another namespace needs its namespace beside it.",
 )
 def unknown_dependency(cluster: Cluster) -> Iterator[Fault]:
-    names = sorted({one.name for one in cluster.builds})
+    names = sorted({built.name for built in cluster.builds})
     for built in cluster.builds:
         for at, key in depends_on(built.owner):
             if not cluster.build_of(key) and not _may_exist(cluster, key.namespace, key.name):
@@ -38,7 +38,7 @@ def unknown_dependency(cluster: Cluster) -> Iterator[Fault]:
 
 
 def _may_exist(cluster: Cluster, namespace: str, name: str) -> bool:
-    hidden = cluster.is_elsewhere or any(one.is_open for one in cluster.builds)
+    hidden = cluster.is_elsewhere or any(built.is_open for built in cluster.builds)
     is_instance = bool(cluster.of_kind("FluxInstance")) or not cluster.is_bootstrapped
     return hidden or is_variable(name) or is_variable(namespace) or (is_instance and name == "flux-system")
 
@@ -51,9 +51,9 @@ def _may_exist(cluster: Cluster, namespace: str, name: str) -> bool:
 )
 def cycle(cluster: Cluster) -> Iterator[Fault]:
     for ring in _rings(cluster):
-        first = min(ring, key=lambda one: (one.owner.path, one.owner.line()))
+        first = min(ring, key=lambda built: (built.owner.path, built.owner.line()))
         at = ring.index(first)
-        names = [one.name for one in (*ring[at:], *ring[:at], first)]
+        names = [built.name for built in (*ring[at:], *ring[:at], first)]
         yield first.owner.fault(f"{' → '.join(names)} depend on each other in a ring", "spec", "dependsOn")
 
 
@@ -66,17 +66,19 @@ def _rings(cluster: Cluster) -> Iterator[list[Build]]:
         yield from rings
 
 
-def _follow(cluster: Cluster, one: Build, way: list[Build], done: set[int], rings: list[list[Build]]) -> None:
-    if one in way:
-        rings.append(way[way.index(one) :])
-    elif id(one) not in done:
-        way.append(one)
-        for _, key in depends_on(one.owner):
+def _follow(
+    cluster: Cluster, built: Build, way: list[Build], done: set[int], rings: list[list[Build]]
+) -> None:
+    if built in way:
+        rings.append(way[way.index(built) :])
+    elif id(built) not in done:
+        way.append(built)
+        for _, key in depends_on(built.owner):
             below = cluster.build_of(key)
             if below:
                 _follow(cluster, below, way, done, rings)
         way.pop()
-        done.add(id(one))
+        done.add(id(built))
 
 
 @rule(
@@ -87,23 +89,23 @@ def _follow(cluster: Cluster, one: Build, way: list[Build], done: set[int], ring
 )
 def unknown_source(cluster: Cluster) -> Iterator[Fault]:
     for kind, routes in _SOURCED.items():
-        for one in cluster.of_kind(kind):
+        for resource in cluster.of_kind(kind):
             for route in routes:
-                if is_flux(one):
-                    yield from _without_source(cluster, one, route)
+                if is_flux(resource):
+                    yield from _without_source(cluster, resource, route)
 
 
-def _without_source(cluster: Cluster, one: Resource, route: tuple[str, ...]) -> Iterator[Fault]:
-    reference = mapping(one.at(*route))
+def _without_source(cluster: Cluster, resource: Resource, route: tuple[str, ...]) -> Iterator[Fault]:
+    reference = mapping(resource.at(*route))
     kind, name = text(reference.get("kind")), text(reference.get("name"))
-    space = text(reference.get("namespace")) or one.namespace
+    space = text(reference.get("namespace")) or resource.namespace
     if not name or ((space, name) == _ROOT_SOURCE and not cluster.named(kind, space, name)):
         return
-    if kind == "ExternalArtifact" or cluster.has(kind, space, name) or not one.is_named:
+    if kind == "ExternalArtifact" or cluster.has(kind, space, name) or not resource.is_named:
         return
-    found = sorted({f"{other.namespace}/{other.name}" for other in cluster.of_kind(kind)})
-    yield one.fault(
-        f"{one} is fetched from {kind} {space}/{name}, which this tree does not have (found: {', '.join(found) or 'none'})",
+    sources = sorted({f"{other.namespace}/{other.name}" for other in cluster.of_kind(kind)})
+    yield resource.fault(
+        f"{resource} is fetched from {kind} {space}/{name}, which this tree does not have (found: {', '.join(sources) or 'none'})",
         *route,
         "name",
     )
@@ -116,6 +118,6 @@ def _without_source(cluster: Cluster, one: Resource, route: tuple[str, ...]) -> 
     fix="Set spec.suspend to false, or take it away.",
 )
 def suspended(cluster: Cluster) -> Iterator[Fault]:
-    for one in cluster.resources:
-        if one.group.endswith(FLUX) and is_true(one.at("spec", "suspend")):
-            yield one.fault(f"{one} is suspended", "spec", "suspend")
+    for resource in cluster.resources:
+        if resource.group.endswith(FLUX) and is_true(resource.at("spec", "suspend")):
+            yield resource.fault(f"{resource} is suspended", "spec", "suspend")

@@ -4,10 +4,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from bumper.check.build import Build
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, Fault, rule
-from bumper.check.resource import Resource
+from bumper.check.finding import ERROR, rule
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.resource import Fault, Resource
 from bumper.manifest.document import items, mapping, text
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
@@ -32,25 +32,31 @@ _SHARED = frozenset(["Merge", "IfNotPresent", "Ignore"])
     fix="Rename it in that grammar, with everything that refers to it.",
 )
 def invalid(cluster: Cluster) -> Iterator[Fault]:
-    for one in cluster.resources:
-        grammar, told = _GRAMMARS.get(one.kind, _ANY) if not one.group else _ANY
-        if one.kind not in _FREE and one.is_named and not one.root and not grammar.fullmatch(one.name):
-            what = f"has the name {one.name!r}" if one.name else "has no name"
-            if one.name or not one.at("metadata", "generateName"):
-                yield one.fault(f"{one.kind} {what}, expected {told}", "metadata", "name")
-        for route, container in one.containers():
+    for resource in cluster.resources:
+        grammar, expected = _GRAMMARS.get(resource.kind, _ANY) if not resource.group else _ANY
+        if (
+            resource.kind not in _FREE
+            and resource.is_named
+            and not resource.root
+            and not grammar.fullmatch(resource.name)
+        ):
+            what = f"has the name {resource.name!r}" if resource.name else "has no name"
+            if resource.name or not resource.at("metadata", "generateName"):
+                yield resource.fault(f"{resource.kind} {what}, expected {expected}", "metadata", "name")
+        for route, container in resource.containers():
             name = text(container.get("name"))
             if not _LABEL.fullmatch(name):
-                yield one.fault(
-                    f"the container of {one} has the name {name!r}, expected {_GRAMMARS['Namespace'][1]}",
+                yield resource.fault(
+                    f"the container of {resource} has the name {name!r}, expected {_GRAMMARS['Namespace'][1]}",
                     *route,
                     "name",
                 )
             for at, port in enumerate(map(mapping, items(container.get("ports")))):
                 named = text(port.get("name"))
                 if named and not _PORT.fullmatch(named):
-                    yield one.fault(
-                        f"a port of {one} has the name {named!r}, expected at most 15 of a-z, 0-9 and '-' with a letter among them",
+                    yield resource.fault(
+                        f"a port of {resource} has the name {named!r}, expected at most 15 of a-z, 0-9 and '-' with a letter"
+                        " among them",
                         *route, "ports", at, "name",
                     )  # fmt: skip
 
@@ -67,10 +73,12 @@ Key = tuple[str, str, str, str]
 def duplicate(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
         first: dict[Key, Resource] = {}
-        for one in built.resources:
-            other = first.setdefault(_key(one), one)
-            if other is not one and one.is_named and one.name:
-                yield one.fault(f"{one} is there already: {other.path}:{other.line()}", "metadata", "name")
+        for resource in built.resources:
+            other = first.setdefault(_key(resource), resource)
+            if other is not resource and resource.is_named and resource.name:
+                yield resource.fault(
+                    f"{resource} is there already: {other.path}:{other.line()}", "metadata", "name"
+                )
 
 
 @rule(
@@ -82,29 +90,32 @@ def duplicate(cluster: Cluster) -> Iterator[Fault]:
 def two_owners(cluster: Cluster) -> Iterator[Fault]:
     owners: dict[Key, list[tuple[Build, Resource]]] = defaultdict(list)
     for built in cluster.builds:
-        for one in {_key(one): one for one in built.resources}.values():
-            owners[_key(one)].append((built, one))
+        for resource in {_key(resource): resource for resource in built.resources}.values():
+            owners[_key(resource)].append((built, resource))
     for several in owners.values():
-        first, one = several[0]
+        first, resource = several[0]
         for built, other in several[1:]:
             if (
-                one.is_named
+                resource.is_named
                 and other.is_named
                 and other.name
-                and not _is_shared(one)
+                and not _is_shared(resource)
                 and not _is_shared(other)
             ):
                 yield other.fault(
-                    f"{other} is applied by Kustomization {built.name} and by {first.name} ({one.path}:{one.line()})",
+                    f"{other} is applied by Kustomization {built.name} and by {first.name} ({resource.path}:{resource.line()})",
                     "metadata",
                     "name",
                 )
 
 
-def _key(one: Resource) -> Key:
-    return one.group, one.kind, one.namespace, one.name
+def _key(resource: Resource) -> Key:
+    return resource.group, resource.kind, resource.namespace, resource.name
 
 
-def _is_shared(one: Resource) -> bool:
-    metadata = {**mapping(one.at("metadata", "annotations")), **mapping(one.at("metadata", "labels"))}
+def _is_shared(resource: Resource) -> bool:
+    metadata = {
+        **mapping(resource.at("metadata", "annotations")),
+        **mapping(resource.at("metadata", "labels")),
+    }
     return metadata.get("kustomize.toolkit.fluxcd.io/ssa") in _SHARED

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from bumper.check.build import Build
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, WARNING, Fault, rule
+from bumper.check.finding import ERROR, WARNING, rule
 from bumper.check.kinds import NAMESPACES, is_flux
-from bumper.check.resource import Resource
-from bumper.check.scopes import BUILT_IN_GROUPS, is_cluster_scoped
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.resource import Fault, Resource
+from bumper.fluxtree.scopes import BUILT_IN_GROUPS, is_cluster_scoped
 from bumper.manifest.document import is_true, text
 
 
@@ -19,11 +19,16 @@ from bumper.manifest.document import is_true, text
 )
 def unset(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
-        for one in built.resources:
-            is_native = one.group in BUILT_IN_GROUPS or is_flux(one)
+        for resource in built.resources:
+            is_native = resource.group in BUILT_IN_GROUPS or is_flux(resource)
             known = built.owner.knows("spec", "targetNamespace")
-            if is_native and known and not one.namespace and not is_cluster_scoped(one.kind, one.group):
-                yield one.fault(f"{one} has no namespace", "metadata", "namespace")
+            if (
+                is_native
+                and known
+                and not resource.namespace
+                and not is_cluster_scoped(resource.kind, resource.group)
+            ):
+                yield resource.fault(f"{resource} has no namespace", "metadata", "namespace")
 
 
 @rule(
@@ -33,11 +38,12 @@ def unset(cluster: Cluster) -> Iterator[Fault]:
     fix="Add the Namespace to this build or to one that it depends on, or correct the name.",
 )
 def missing(cluster: Cluster) -> Iterator[Fault]:
-    for _, one, makers in _used(cluster):
-        if not makers and not _may_exist(cluster, one.namespace):
-            found = sorted({other.name for other in cluster.of_kind("Namespace")})
-            yield one.fault(
-                f"nothing makes the namespace {one.namespace} of {one.kind} {one.name} (found: {', '.join(found) or 'none'})",
+    for _, resource, makers in _used(cluster):
+        if not makers and not _may_exist(cluster, resource.namespace):
+            namespaces = sorted({other.name for other in cluster.of_kind("Namespace")})
+            yield resource.fault(
+                f"nothing makes the namespace {resource.namespace} of {resource.kind} {resource.name}"
+                f" (found: {', '.join(namespaces) or 'none'})",
                 "metadata",
                 "namespace",
             )
@@ -50,11 +56,11 @@ def missing(cluster: Cluster) -> Iterator[Fault]:
     fix="Add the Kustomization that makes it to spec.dependsOn.",
 )
 def unordered(cluster: Cluster) -> Iterator[Fault]:
-    for built, one, makers in _used(cluster):
+    for built, resource, makers in _used(cluster):
         if makers and not any(id(maker) in cluster.before(built) for maker in makers):
             names = ", ".join(sorted({maker.name for maker in makers}))
-            yield one.fault(
-                f"the namespace {one.namespace} of {one.kind} {one.name} is made by Kustomization {names},"
+            yield resource.fault(
+                f"the namespace {resource.namespace} of {resource.kind} {resource.name} is made by Kustomization {names},"
                 f" which {built.name} does not depend on",
                 "metadata",
                 "namespace",
@@ -65,24 +71,32 @@ def _used(cluster: Cluster) -> Iterator[tuple[Build, Resource, list[Build]]]:
     """The first object of each namespace in each build that does not make it, and the builds that do."""
     makers: dict[str, list[Build]] = {}
     for built in cluster.builds:
-        for one in built.resources:
-            if one.kind == "Namespace" and not one.group:
-                for name in one.names:
+        for resource in built.resources:
+            if resource.kind == "Namespace" and not resource.group:
+                for name in resource.names:
                     makers.setdefault(name, []).append(built)
     for built in cluster.builds:
         seen = set(NAMESPACES)
-        for one in built.resources:
-            space = one.namespace
-            if space and space not in seen and one.is_named and not is_cluster_scoped(one.kind, one.group):
+        for resource in built.resources:
+            space = resource.namespace
+            if (
+                space
+                and space not in seen
+                and resource.is_named
+                and not is_cluster_scoped(resource.kind, resource.group)
+            ):
                 seen.add(space)
                 if built not in makers.get(space, []):
-                    yield built, one, makers.get(space, [])
+                    yield built, resource, makers.get(space, [])
 
 
 def _may_exist(cluster: Cluster, namespace: str) -> bool:
     releases = (
-        one for one in cluster.of_kind("HelmRelease") if is_true(one.at("spec", "install", "createNamespace"))
+        release
+        for release in cluster.of_kind("HelmRelease")
+        if is_true(release.at("spec", "install", "createNamespace"))
     )
     return cluster.may_hold("Namespace", "") or any(
-        (text(one.at("spec", "targetNamespace")) or one.namespace) == namespace for one in releases
+        (text(release.at("spec", "targetNamespace")) or release.namespace) == namespace
+        for release in releases
     )

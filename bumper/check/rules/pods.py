@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, WARNING, Fault, rule
+from bumper.check.finding import ERROR, WARNING, rule
 from bumper.check.matching import matches
-from bumper.check.resource import Resource, is_variable
+from bumper.fluxtree.resource import Fault, Resource, is_variable
 from bumper.manifest.document import items, mapping, text
 
 _SELECTING = frozenset(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"])
@@ -20,22 +20,22 @@ _ROLLS_OUT = frozenset(["Deployment", "StatefulSet", "DaemonSet"])
     fix="Give the template the labels that the selector names; the selector itself can't be changed later.",
 )
 def selector(cluster: Cluster) -> Iterator[Fault]:
-    for one in cluster.resources:
+    for resource in cluster.resources:
         if (
-            one.kind not in _SELECTING
-            or one.group != "apps"
-            or not one.knows("spec", "template", "metadata", "labels")
+            resource.kind not in _SELECTING
+            or resource.group != "apps"
+            or not resource.knows("spec", "template", "metadata", "labels")
         ):
             continue
-        wanted = mapping(one.at("spec", "selector"))
+        wanted = mapping(resource.at("spec", "selector"))
         if not mapping(wanted.get("matchLabels")) and not items(wanted.get("matchExpressions")):
-            if not one.selector_labels:
-                yield one.fault(
-                    f"{one} has no selector, expected spec.selector.matchLabels", "spec", "selector"
-                )
-        elif not matches(wanted, one.selector_labels, one.pod_labels):
-            yield one.fault(
-                f"{one} selects {_listed(mapping(wanted.get('matchLabels')))}, and its template has {_listed(one.pod_labels)}",
+            yield resource.fault(
+                f"{resource} has no selector, expected spec.selector.matchLabels", "spec", "selector"
+            )
+        elif not matches(wanted, resource.pod_labels):
+            yield resource.fault(
+                f"{resource} selects {_listed(mapping(wanted.get('matchLabels')))},"
+                f" and its template has {_listed(resource.pod_labels)}",
                 "spec",
                 "selector",
             )
@@ -52,9 +52,9 @@ def _listed(labels: dict[str, str]) -> str:
     fix="Name the version: a tag of its own, or a digest.",
 )
 def image_tag(cluster: Cluster) -> Iterator[Fault]:
-    for one in cluster.resources:
-        for route, container in one.containers():
-            image = one.image(text(container.get("image")))
+    for resource in cluster.resources:
+        for route, container in resource.containers():
+            image = resource.image(text(container.get("image")))
             if (
                 image.repository
                 and not image.digest
@@ -62,8 +62,10 @@ def image_tag(cluster: Cluster) -> Iterator[Fault]:
                 and not is_variable(str(image))
             ):
                 what = "the tag latest" if image.tag else "no tag"
-                yield one.fault(
-                    f"container {_name(container)} of {one}: {image.repository} has {what}", *route, "image"
+                yield resource.fault(
+                    f"container {_name(container)} of {resource}: {image.repository} has {what}",
+                    *route,
+                    "image",
                 )
 
 
@@ -74,11 +76,13 @@ def image_tag(cluster: Cluster) -> Iterator[Fault]:
     fix="Add a readinessProbe that answers only when the container can serve.",
 )
 def probe(cluster: Cluster) -> Iterator[Fault]:
-    for one in _serving(cluster):
-        for route, container in one.containers():
+    for workload in _serving(cluster):
+        for route, container in workload.containers():
             if container.get("ports") and "containers" in route and not container.get("readinessProbe"):
-                yield one.fault(
-                    f"container {_name(container)} of {one} has no readinessProbe", *route, "readinessProbe"
+                yield workload.fault(
+                    f"container {_name(container)} of {workload} has no readinessProbe",
+                    *route,
+                    "readinessProbe",
                 )
 
 
@@ -89,15 +93,15 @@ def probe(cluster: Cluster) -> Iterator[Fault]:
     fix="Set resources.limits.memory.",
 )
 def limit(cluster: Cluster) -> Iterator[Fault]:
-    ranged = {one.namespace for one in cluster.of_kind("LimitRange")}
-    for one in _rolling(cluster):
-        if one.namespace in ranged:
+    ranged = {limit_range.namespace for limit_range in cluster.of_kind("LimitRange")}
+    for workload in _rolling(cluster):
+        if workload.namespace in ranged:
             continue
-        for route, container in one.containers():
+        for route, container in workload.containers():
             limits = mapping(mapping(container.get("resources")).get("limits"))
             if "containers" in route and not limits.get("memory"):
-                yield one.fault(
-                    f"container {_name(container)} of {one} has no memory limit",
+                yield workload.fault(
+                    f"container {_name(container)} of {workload} has no memory limit",
                     *route,
                     "resources",
                     "limits",
@@ -106,7 +110,9 @@ def limit(cluster: Cluster) -> Iterator[Fault]:
 
 
 def _rolling(cluster: Cluster) -> Iterator[Resource]:
-    return (one for one in cluster.resources if one.kind in _ROLLS_OUT and one.group == "apps")
+    return (
+        resource for resource in cluster.resources if resource.kind in _ROLLS_OUT and resource.group == "apps"
+    )
 
 
 def _serving(cluster: Cluster) -> Iterator[Resource]:
@@ -115,9 +121,9 @@ def _serving(cluster: Cluster) -> Iterator[Resource]:
     for service in cluster.of_kind("Service"):
         if wanted := mapping(service.at("spec", "selector")):
             chosen.setdefault(service.namespace, []).append({"matchLabels": wanted})
-    for one in _rolling(cluster):
-        if any(matches(wanted, {}, one.pod_labels) for wanted in chosen.get(one.namespace, [])):
-            yield one
+    for workload in _rolling(cluster):
+        if any(matches(wanted, workload.pod_labels) for wanted in chosen.get(workload.namespace, [])):
+            yield workload
 
 
 def _name(container: dict[str, Any]) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, WARNING, Fault, rule
-from bumper.check.resource import Resource, Route
+from bumper.check.finding import ERROR, WARNING, rule
+from bumper.fluxtree.resource import Fault, Resource, Route
 from bumper.manifest.document import is_true, items, mapping, text
 
 # Every namespace has these.
@@ -80,13 +80,13 @@ def account(cluster: Cluster) -> Iterator[Fault]:
     fix="Correct kind and name in secretStoreRef, or add the store.",
 )
 def store(cluster: Cluster) -> Iterator[Fault]:
-    for one in cluster.of_kind("ExternalSecret"):
-        kind = text(one.at("spec", "secretStoreRef", "kind")) or "SecretStore"
-        name = text(one.at("spec", "secretStoreRef", "name"))
-        space = "" if kind.startswith("Cluster") else one.namespace
-        if name and one.is_named and not cluster.has(kind, space, name):
-            yield one.fault(
-                f"{one} takes its values from {kind} {name}, which nothing makes",
+    for resource in cluster.of_kind("ExternalSecret"):
+        kind = text(resource.at("spec", "secretStoreRef", "kind")) or "SecretStore"
+        name = text(resource.at("spec", "secretStoreRef", "name"))
+        space = "" if kind.startswith("Cluster") else resource.namespace
+        if name and resource.is_named and not cluster.has(kind, space, name):
+            yield resource.fault(
+                f"{resource} takes its values from {kind} {name}, which nothing makes",
                 "spec",
                 "secretStoreRef",
                 "name",
@@ -95,65 +95,74 @@ def store(cluster: Cluster) -> Iterator[Fault]:
 
 def _missing(cluster: Cluster, kind: str) -> Iterator[tuple[str, Fault]]:
     """The faults of references to that kind, each with its namespace."""
-    for one in cluster.resources:
-        if not one.is_named:
+    for resource in cluster.resources:
+        if not resource.is_named:
             continue
-        for named in references(one):
-            space = one.namespace
+        for named in references(resource):
+            space = resource.namespace
             if named.kind != kind or not named.name or (kind, named.name) in _BUILT_IN:
                 continue
             if not cluster.has(kind, space, named.name) and not _is_claimed(cluster, kind, space, named.name):
-                message = f"{one} refers to {kind} {named.name}, which nothing makes in {space}"
-                yield space, one.fault(message, *named.route)
+                message = f"{resource} refers to {kind} {named.name}, which nothing makes in {space}"
+                yield space, resource.fault(message, *named.route)
 
 
-def references(one: Resource) -> Iterator[Reference]:
+def references(resource: Resource) -> Iterator[Reference]:
     """Everything that the object needs by name."""
-    if one.pod is not None:
-        yield from _of_pod(one)
-    match one.kind:
+    if resource.pod is not None:
+        yield from _of_pod(resource)
+    match resource.kind:
         case "IngressRoute":
             yield Reference(
-                one, "Secret", text(one.at("spec", "tls", "secretName")), ("spec", "tls", "secretName")
+                resource,
+                "Secret",
+                text(resource.at("spec", "tls", "secretName")),
+                ("spec", "tls", "secretName"),
             )
-        case "Ingress" if not _has_issuer(one):
-            for at, tls in enumerate(items(one.at("spec", "tls"))):
+        case "Ingress" if not _has_issuer(resource):
+            for at, tls in enumerate(items(resource.at("spec", "tls"))):
                 yield Reference(
-                    one, "Secret", text(mapping(tls).get("secretName")), ("spec", "tls", at, "secretName")
+                    resource,
+                    "Secret",
+                    text(mapping(tls).get("secretName")),
+                    ("spec", "tls", at, "secretName"),
                 )
         case "HelmRelease":
-            for at, source in enumerate(map(mapping, items(one.at("spec", "valuesFrom")))):
+            for at, source in enumerate(map(mapping, items(resource.at("spec", "valuesFrom")))):
                 if not is_true(source.get("optional")):
                     route = ("spec", "valuesFrom", at, "name")
-                    yield Reference(one, text(source.get("kind")), text(source.get("name")), route)
+                    yield Reference(resource, text(source.get("kind")), text(source.get("name")), route)
 
 
-def _of_pod(one: Resource) -> Iterator[Reference]:
-    spec: Route = (*(one.pod or ()), "spec")
-    for at, pull in enumerate(items(one.at(*spec, "imagePullSecrets"))):
+def _of_pod(resource: Resource) -> Iterator[Reference]:
+    spec: Route = (*(resource.pod or ()), "spec")
+    for at, pull in enumerate(items(resource.at(*spec, "imagePullSecrets"))):
         yield Reference(
-            one, "Secret", text(mapping(pull).get("name")), (*spec, "imagePullSecrets", at, "name")
+            resource, "Secret", text(mapping(pull).get("name")), (*spec, "imagePullSecrets", at, "name")
         )
     yield Reference(
-        one, "ServiceAccount", text(one.at(*spec, "serviceAccountName")), (*spec, "serviceAccountName")
+        resource,
+        "ServiceAccount",
+        text(resource.at(*spec, "serviceAccountName")),
+        (*spec, "serviceAccountName"),
     )
-    for route, container in one.containers():
+    for route, container in resource.containers():
         for at, entry in enumerate(map(mapping, items(container.get("env")))):
             source = mapping(entry.get("valueFrom"))
             for key, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
-                yield from _required(one, kind, source.get(key), (*route, "env", at, "valueFrom", key))
+                yield from _required(resource, kind, source.get(key), (*route, "env", at, "valueFrom", key))
         for at, entry in enumerate(map(mapping, items(container.get("envFrom")))):
             for key, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
-                yield from _required(one, kind, entry.get(key), (*route, "envFrom", at, key))
-    for at, volume in enumerate(map(mapping, items(one.at(*spec, "volumes")))):
-        yield from _of_volume(one, volume, (*spec, "volumes", at))
+                yield from _required(resource, kind, entry.get(key), (*route, "envFrom", at, key))
+    for at, volume in enumerate(map(mapping, items(resource.at(*spec, "volumes")))):
+        yield from _of_volume(resource, volume, (*spec, "volumes", at))
 
 
-def _of_volume(one: Resource, volume: dict[str, Any], route: Route) -> Iterator[Reference]:
-    yield from _required(one, "Secret", volume.get("secret"), (*route, "secret"), "secretName")
-    yield from _required(one, "ConfigMap", volume.get("configMap"), (*route, "configMap"))
+def _of_volume(resource: Resource, volume: dict[str, Any], route: Route) -> Iterator[Reference]:
+    yield from _required(resource, "Secret", volume.get("secret"), (*route, "secret"), "secretName")
+    yield from _required(resource, "ConfigMap", volume.get("configMap"), (*route, "configMap"))
     yield from _required(
-        one,
+        resource,
         "PersistentVolumeClaim",
         volume.get("persistentVolumeClaim"),
         (*route, "persistentVolumeClaim"),
@@ -161,18 +170,20 @@ def _of_volume(one: Resource, volume: dict[str, Any], route: Route) -> Iterator[
     )
     for at, source in enumerate(map(mapping, items(mapping(volume.get("projected")).get("sources")))):
         for key, kind in (("secret", "Secret"), ("configMap", "ConfigMap")):
-            yield from _required(one, kind, source.get(key), (*route, "projected", "sources", at, key))
+            yield from _required(resource, kind, source.get(key), (*route, "projected", "sources", at, key))
 
 
-def _required(one: Resource, kind: str, source: Any, route: Route, key: str = "name") -> Iterator[Reference]:
+def _required(
+    resource: Resource, kind: str, source: Any, route: Route, key: str = "name"
+) -> Iterator[Reference]:
     fields = mapping(source)
     if fields and not is_true(fields.get("optional")):
-        yield Reference(one, kind, text(fields.get(key)), (*route, key))
+        yield Reference(resource, kind, text(fields.get(key)), (*route, key))
 
 
-def _has_issuer(one: Resource) -> bool:
+def _has_issuer(resource: Resource) -> bool:
     """Whether cert-manager makes the Secret that the Ingress names."""
-    annotations = mapping(one.at("metadata", "annotations"))
+    annotations = mapping(resource.at("metadata", "annotations"))
     return any("cert-manager" in key or "tls-acme" in key for key in annotations)
 
 
@@ -181,8 +192,10 @@ def _is_claimed(cluster: Cluster, kind: str, namespace: str, name: str) -> bool:
     if kind != "PersistentVolumeClaim":
         return False
     return any(
-        name.startswith(f"{text(mapping(mapping(template).get('metadata')).get('name'))}-{one.name}-")
-        for one in cluster.of_kind("StatefulSet")
-        if one.namespace == namespace
-        for template in items(one.at("spec", "volumeClaimTemplates"))
+        name.startswith(
+            f"{text(mapping(mapping(template).get('metadata')).get('name'))}-{stateful_set.name}-"
+        )
+        for stateful_set in cluster.of_kind("StatefulSet")
+        if stateful_set.namespace == namespace
+        for template in items(stateful_set.at("spec", "volumeClaimTemplates"))
     )

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from bumper.check import routing
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, Fault, rule
-from bumper.check.resource import Resource
+from bumper.check.finding import ERROR, rule
 from bumper.check.routing import Backend, Promise
+from bumper.fluxtree.resource import Fault, Resource
 from bumper.manifest.document import items, mapping, text
 
 
@@ -18,15 +18,15 @@ from bumper.manifest.document import items, mapping, text
     fix="Correct the name or the namespace, or add the Service.",
 )
 def no_service(cluster: Cluster) -> Iterator[Fault]:
-    for one in _backends(cluster):
-        if not cluster.has("Service", one.namespace, one.name):
-            found = sorted(
-                other.name for other in cluster.of_kind("Service") if other.namespace == one.namespace
+    for backend in _backends(cluster):
+        if not cluster.has("Service", backend.namespace, backend.name):
+            services = sorted(
+                other.name for other in cluster.of_kind("Service") if other.namespace == backend.namespace
             )
-            yield one.resource.fault(
-                f"{one.resource} leads to Service {one.namespace}/{one.name}, which nothing makes"
-                f" (found: {', '.join(found) or 'none'})",
-                *one.route,
+            yield backend.resource.fault(
+                f"{backend.resource} leads to Service {backend.namespace}/{backend.name}, which nothing makes"
+                f" (found: {', '.join(services) or 'none'})",
+                *backend.route,
             )
 
 
@@ -37,15 +37,15 @@ def no_service(cluster: Cluster) -> Iterator[Fault]:
     fix="Name one of the ports of the Service, by its number or its name.",
 )
 def no_port(cluster: Cluster) -> Iterator[Fault]:
-    for one in _backends(cluster):
-        for service in cluster.named("Service", one.namespace, one.name)[:1]:
+    for backend in _backends(cluster):
+        for service in cluster.named("Service", backend.namespace, backend.name)[:1]:
             ports = [mapping(port) for port in items(service.at("spec", "ports"))]
             known = {text(port.get(key)) for port in ports for key in ("name", "port")}
-            if one.port and one.port not in known and service.knows("spec", "ports"):
-                found = ", ".join(text(port.get("port")) for port in ports) or "none"
-                yield one.resource.fault(
-                    f"{one.resource} leads to port {one.port} of {service}, which has no such port (found: {found})",
-                    *one.route,
+            if backend.port and backend.port not in known and service.knows("spec", "ports"):
+                port_numbers = ", ".join(text(port.get("port")) for port in ports) or "none"
+                yield backend.resource.fault(
+                    f"{backend.resource} leads to port {backend.port} of {service}, which has no such port (found: {port_numbers})",
+                    *backend.route,
                 )
 
 
@@ -57,18 +57,18 @@ def no_port(cluster: Cluster) -> Iterator[Fault]:
 )
 def host_twice(cluster: Cluster) -> Iterator[Fault]:
     claims: dict[tuple[object, ...], list[Promise]] = defaultdict(list)
-    for one in cluster.resources:
-        if routing.is_route(one) and one.is_named:
-            for promise in routing.promises(one):
-                key = (one.kind, promise.controller, promise.host, promise.conditions, promise.priority)
+    for resource in cluster.resources:
+        if routing.is_route(resource) and resource.is_named:
+            for promise in routing.promises(resource):
+                key = (resource.kind, promise.controller, promise.host, promise.conditions, promise.priority)
                 claims[key].append(promise)
     for several in claims.values():
         for at, promise in enumerate(several):
             other = next(
                 (
-                    one
-                    for one in several[:at]
-                    if one.clashes(promise) and one.resource is not promise.resource
+                    earlier
+                    for earlier in several[:at]
+                    if earlier.clashes(promise) and earlier.resource is not promise.resource
                 ),
                 None,
             )
@@ -82,10 +82,10 @@ def host_twice(cluster: Cluster) -> Iterator[Fault]:
 
 
 def _backends(cluster: Cluster) -> Iterator[Backend]:
-    for one in cluster.resources:
-        if routing.is_route(one) and one.is_named:
-            yield from (backend for backend in routing.backends(one) if backend.name)
+    for resource in cluster.resources:
+        if routing.is_route(resource) and resource.is_named:
+            yield from (backend for backend in routing.backends(resource) if backend.name)
 
 
-def _same(one: Resource, other: Resource) -> bool:
-    return (one.kind, one.namespace, one.name) == (other.kind, other.namespace, other.name)
+def _same(resource: Resource, other: Resource) -> bool:
+    return (resource.kind, resource.namespace, resource.name) == (other.kind, other.namespace, other.name)

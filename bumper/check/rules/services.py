@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from bumper.check.cluster import Cluster
-from bumper.check.finding import ERROR, WARNING, Fault, rule
+from bumper.check.finding import ERROR, WARNING, rule
 from bumper.check.matching import matches
-from bumper.check.resource import Resource
+from bumper.fluxtree.resource import Fault, Resource
 from bumper.manifest.document import items, mapping, text
 
 
@@ -16,12 +16,14 @@ from bumper.manifest.document import items, mapping, text
     fix="Make its selector the labels of a pod template in the same namespace.",
 )
 def selects_nothing(cluster: Cluster) -> Iterator[Fault]:
-    for one in _selecting(cluster):
-        if not _behind(cluster, one) and not _may_have_pods(cluster, one.namespace):
-            labels = ", ".join(f"{key}={value}" for key, value in mapping(one.at("spec", "selector")).items())
-            found = cluster.workloads(one.namespace)
-            yield one.fault(
-                f"{one} selects {labels}, which no pod of this namespace has (found: {_told(found)})",
+    for service in _selecting(cluster):
+        if not _behind(cluster, service) and not _may_have_pods(cluster, service.namespace):
+            labels = ", ".join(
+                f"{key}={value}" for key, value in mapping(service.at("spec", "selector")).items()
+            )
+            workloads = cluster.workloads(service.namespace)
+            yield service.fault(
+                f"{service} selects {labels}, which no pod of this namespace has (found: {_told(workloads)})",
                 "spec",
                 "selector",
             )
@@ -34,11 +36,11 @@ def selects_nothing(cluster: Cluster) -> Iterator[Fault]:
     fix="Give targetPort the name of a container's port, or its number.",
 )
 def named_port(cluster: Cluster) -> Iterator[Fault]:
-    for one, at, target, ports in _ports(cluster):
+    for service, at, target, ports in _ports(cluster):
         if target and not target.isdigit() and target not in {name for name, _ in ports}:
             names = ", ".join(sorted(name for name, _ in ports if name)) or "no named port"
-            yield one.fault(
-                f"port {_port(one, at)} of {one} leads to {target}, which no container behind it names (found: {names})",
+            yield service.fault(
+                f"port {_port(service, at)} of {service} leads to {target}, which no container behind it names (found: {names})",
                 "spec", "ports", at, "targetPort",
             )  # fmt: skip
 
@@ -50,36 +52,41 @@ def named_port(cluster: Cluster) -> Iterator[Fault]:
     fix="Make targetPort one of the containers' ports, or declare the port.",
 )
 def undeclared_port(cluster: Cluster) -> Iterator[Fault]:
-    for one, at, target, ports in _ports(cluster):
-        number = target or text(one.at("spec", "ports", at, "port"))
+    for service, at, target, ports in _ports(cluster):
+        number = target or text(service.at("spec", "ports", at, "port"))
         if number.isdigit() and ports and number not in {number for _, number in ports}:
             numbers = ", ".join(sorted({number for _, number in ports}, key=int))
-            yield one.fault(
-                f"port {_port(one, at)} of {one} leads to {number}, which no container behind it declares (found: {numbers})",
+            yield service.fault(
+                f"port {_port(service, at)} of {service} leads to {number}, which no container behind it declares (found: {numbers})",
                 "spec", "ports", at, "targetPort",
             )  # fmt: skip
 
 
 def _selecting(cluster: Cluster) -> Iterator[Resource]:
-    for one in cluster.of_kind("Service"):
-        is_own = not one.group and text(one.at("spec", "type")) != "ExternalName"
-        if is_own and mapping(one.at("spec", "selector")) and one.knows("spec", "selector") and one.is_named:
-            yield one
+    for service in cluster.of_kind("Service"):
+        is_own = not service.group and text(service.at("spec", "type")) != "ExternalName"
+        if (
+            is_own
+            and mapping(service.at("spec", "selector"))
+            and service.knows("spec", "selector")
+            and service.is_named
+        ):
+            yield service
 
 
 def _behind(cluster: Cluster, service: Resource) -> list[Resource]:
     """The workloads whose pods the Service finds."""
     wanted = {"matchLabels": mapping(service.at("spec", "selector"))}
     return [
-        one
-        for one in cluster.workloads(service.namespace)
-        if matches(wanted, service.selector_labels, one.pod_labels)
+        workload for workload in cluster.workloads(service.namespace) if matches(wanted, workload.pod_labels)
     ]
 
 
 def _may_have_pods(cluster: Cluster, namespace: str) -> bool:
     unknown = (
-        one for one in cluster.workloads(namespace) if not one.knows(*(one.pod or ()), "metadata", "labels")
+        workload
+        for workload in cluster.workloads(namespace)
+        if not workload.knows(*(workload.pod or ()), "metadata", "labels")
     )
     return cluster.has_stray_workloads or cluster.may_hold("Pod", namespace) or any(unknown)
 
@@ -89,17 +96,17 @@ def _ports(cluster: Cluster) -> Iterator[tuple[Resource, int, str, list[tuple[st
 
     Of a workload that declares none, only names can be missing; beside one whose ports are unknown nothing is told.
     """
-    for one in _selecting(cluster):
-        behind = _behind(cluster, one)
-        if not behind or _may_have_pods(cluster, one.namespace):
+    for service in _selecting(cluster):
+        behind = _behind(cluster, service)
+        if not behind or _may_have_pods(cluster, service.namespace):
             continue
         if not all(other.knows(*(other.pod or ()), "spec", "containers") for other in behind):
             continue
         containers = [container for other in behind for _, container in other.containers()]
         ports = [mapping(port) for container in containers for port in items(container.get("ports"))]
         declared = [(text(port.get("name")), text(port.get("containerPort"))) for port in ports]
-        for at, port in enumerate(map(mapping, items(one.at("spec", "ports")))):
-            yield one, at, text(port.get("targetPort")), declared
+        for at, port in enumerate(map(mapping, items(service.at("spec", "ports")))):
+            yield service, at, text(port.get("targetPort")), declared
 
 
 def _port(service: Resource, at: int) -> str:
@@ -108,6 +115,7 @@ def _port(service: Resource, at: int) -> str:
 
 def _told(workloads: list[Resource]) -> str:
     return "; ".join(
-        f"{one.kind} {one.name} with {', '.join(f'{key}={value}' for key, value in one.pod_labels.items()) or 'no labels'}"
-        for one in workloads
+        f"{workload.kind} {workload.name} with "
+        f"{', '.join(f'{key}={value}' for key, value in workload.pod_labels.items()) or 'no labels'}"
+        for workload in workloads
     ) or "no workload"  # fmt: skip

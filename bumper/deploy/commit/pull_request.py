@@ -35,10 +35,10 @@ class Merging:
         self._ours = ""
         self._must_renew = False
         self._must_arm = False
-        self._told = ""
+        self._told_state = ""
 
     def interrupted(self) -> list[str]:
-        """Where the change stands, for whoever interrupted; empty where nothing is open. It is left as it is."""
+        """Where the change stands, for the person who interrupted, a line each; empty where nothing is open. It is left as it is."""
         pull, self._pull = self._pull, None
         if not pull:
             return []
@@ -60,7 +60,7 @@ class Merging:
     def write(self, parent: str, changes: Mapping[str, bytes | None], message: str, branch: str) -> Revision:
         """The revision that the merge made. `LostRace` where the branch moved: plan again, and call again.
 
-        `Denied` where the pull request was closed, `Refused` where somebody else goes on with it, `Unmerged` at the deadline.
+        `Denied` where the pull request was closed, `Refused` where another run goes on with it, `Unmerged` at the deadline.
         """
         if self._deadline_s is None:
             self._deadline_s = self._clock.now() + self._timeout_s
@@ -87,7 +87,7 @@ class Merging:
     def _follow(self, pull: Pull, parent: str, message: str, branch: str, deadline_s: float) -> Revision:
         while True:
             self._pull = pull = self._hub.look(pull, branch)
-            step, words = judge(pull, self._ours, parent)
+            step, state = judge(pull, self._ours, parent)
             wait_s = POLL_S
             match step:
                 case Step.FOLLOW:
@@ -96,25 +96,25 @@ class Merging:
                     return Revision(branch, pull.merge_commit)
                 case Step.GIVE_UP:
                     self._pull = None
-                    raise Denied(f"{pull}: {words}", hint=f"why, {pull.url} may tell")
+                    raise Denied(f"{pull}: {state}", hint=f"why, {pull.url} may tell")
                 case Step.YIELD:
                     self._pull = None
-                    raise Refused(f"{pull}: {words}", hint=f"another run goes on with {pull.url}")
+                    raise Refused(f"{pull}: {state}", hint=f"another run goes on with {pull.url}")
                 case Step.PLAN | Step.RENEW:
                     self._must_renew = self._must_renew or step is Step.RENEW
-                    raise LostRace(f"{pull}: {words}")
+                    raise LostRace(f"{pull}: {state}")
                 case Step.MERGE:
                     problem = self._hub.merge(pull, message)
-                    words, wait_s = (problem, POLL_S) if problem else ("merging", _SOON_S)
-            self._say(pull, words)
+                    state, wait_s = (problem, POLL_S) if problem else ("merging", _SOON_S)
+            self._say(pull, state)
             if self._clock.now() >= deadline_s:
                 raise Unmerged(
-                    f"{pull} was not merged in {self._timeout_s:.0f} s: {words}",
+                    f"{pull} was not merged in {self._timeout_s:.0f} s: {state}",
                     hint=f"it stays open: {pull.url}; the same command goes on with it; --merge-timeout allows more time",
                 )
             self._clock.sleep(wait_s)
 
-    def _say(self, pull: Pull, words: str) -> None:
-        if words != self._told:
-            self._told = words
-            self._tell(f"{pull}: {words}   {pull.url}")
+    def _say(self, pull: Pull, state: str) -> None:
+        if state != self._told_state:
+            self._told_state = state
+            self._tell(f"{pull}: {state}   {pull.url}")

@@ -24,7 +24,7 @@ class Step(Enum):
 
     FOLLOW = auto()  # it is merged: go on with its commit
     GIVE_UP = auto()  # somebody closed it
-    YIELD = auto()  # somebody else writes to its branch
+    YIELD = auto()  # another run or person writes to its branch
     RENEW = auto()  # it conflicts with the branch, or the branch wants it on its tip
     PLAN = auto()  # the branch moved: is the change still wanted?
     MERGE = auto()
@@ -54,9 +54,9 @@ def judge(pull: Pull, ours: str, known_tip: str) -> tuple[Step, str]:
 
 def _waiting(pull: Pull) -> str:
     reasons = [_REVIEWS.get(pull.review, ""), _CHECKS.get(pull.checks, "")]
-    told = ", ".join(filter(None, reasons))
+    explanation = ", ".join(filter(None, reasons))
     if pull.merge_state == "UNKNOWN":
-        return told or "GitHub is finding out whether it can be merged"
+        return explanation or "GitHub is finding out whether it can be merged"
     if pull.merge_state == "UNSTABLE":
-        return f"{told or 'a check failed'}, though no rule asks for it"
-    return told or "blocked by a rule of the branch"
+        return f"{explanation or 'a check failed'}, though no rule asks for it"
+    return explanation or "blocked by a rule of the branch"

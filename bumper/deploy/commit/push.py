@@ -50,11 +50,11 @@ def land(
     branch: str,
     clock: Clock,
     timeout_s: float,
-    trying: Callable[[P, int], None] = lambda proposal, tries: None,
+    tell: Callable[[P, int], None] = lambda proposal, tries: None,
 ) -> Landed[P]:
     """Puts the first proposal on the branch, or after each lost race what `again` proposes then; Contention after `timeout_s`.
 
-    `trying` is told the proposal and the number of each try. What `again` raises ends it: so it refuses what must not be written now.
+    `tell` hears the proposal and the number of each try. What `again` raises ends it: so it refuses what must not be written now.
     """
     deadline_s = clock.now() + timeout_s
     current, tries = first, 0
@@ -64,7 +64,7 @@ def land(
                 tries += 1
                 if tries > 1:
                     current = again()
-                trying(current, tries)
+                tell(current, tries)
                 landed = Landed(current, _write(current, writer, branch), tries)
     except LostRace as error:
         raise Contention(
@@ -72,6 +72,11 @@ def land(
             hint="start it again, or allow more time with --push-timeout",
         ) from error
     return landed
+
+
+def trying(branch: str, tries: int) -> str:
+    """What is told of a try to push."""
+    return f"pushing to {branch}" + (f", try {tries}: other pushes came first" if tries > 1 else "")
 
 
 def _write(proposal: Proposal, writer: Writer, branch: str) -> Revision:

@@ -1,7 +1,7 @@
 """Holds: a site that automation must leave alone, said by annotations on its Flux Kustomization in git.
 
 Law: what cannot be read counts as a hold, and is told with its line: unknown is never "no". A hold without an end lasts until it is
-lifted; one with `rejected` keeps only that version and what it was made from off the site, anything newer passes.
+lifted; a hold with `rejected` keeps only that version and its ancestors off the site, anything newer passes.
 `lift(apply(x)) == x` to the byte, for a Kustomization that was not held.
 
 In git a hold is reviewed and audited like any other change, and Flux brings it into the cluster, where `kubectl` shows it. It starts
@@ -56,17 +56,17 @@ class Hold:
     def __str__(self) -> str:
         """`held by ann since 2026-11-23 11:00 UTC until 2026-12-01 08:00 UTC: freeze`."""
         what = f"{self.rejected} was rejected" if self.rejected else "held"
-        words = [what, f"by {self.by}" if self.by else ""]
-        words += [f"{word} {shown(time)}" if time else "" for word, time in self._times()]
-        told = f" ({self.unread})" if self.unread else ""
-        return f"{' '.join(filter(None, words))}: {self.reason or 'no reason given'}{told}"
+        phrases = [what, f"by {self.by}" if self.by else ""]
+        phrases += [f"{word} {shown(time)}" if time else "" for word, time in self._times()]
+        unread_note = f" ({self.unread})" if self.unread else ""
+        return f"{' '.join(filter(None, phrases))}: {self.reason or 'no reason given'}{unread_note}"
 
     def _times(self) -> tuple[tuple[str, datetime | None], ...]:
         return ("since", self.since), ("until", self.until)
 
 
 def read(document: Document) -> Hold | None:
-    """The hold that stands on a Flux Kustomization, one that has ended included; None where there is none."""
+    """The hold that stands on a Flux Kustomization, an ended hold included; None where there is none."""
     annotations = mapping(mapping(document.value.get("metadata")).get("annotations"))
     if not any(key in annotations for key in _KEYS):
         return None
@@ -93,12 +93,12 @@ def read(document: Document) -> Hold | None:
 
 
 def apply(content: bytes, document: Document, hold: Hold) -> bytes:
-    """The bytes of the document's file with this hold, in place of the one that may be there; no other byte changes.
+    """The bytes of the document's file with this hold, in place of the hold that may be there; no other byte changes.
 
     `content` may have changed since the document was read, as long as no document came or went. FieldUnsafe as `manifest.insertion`,
-    and for a text with `${`: where postBuild names variables, Flux puts them in here too, and stops at one that it cannot read.
+    and for a text with `${`: where postBuild names variables, Flux puts them in here too, and stops at a variable that it cannot read.
     """
-    if any("${" in one for one in (hold.reason, hold.by, hold.rejected)):
+    if any("${" in hold_text for hold_text in (hold.reason, hold.by, hold.rejected)):
         raise FieldUnsafe(
             f"{document.path}:{document.line('metadata')}: found '${{' in a hold, which Flux takes for a variable",
             hint="say it without",
@@ -155,13 +155,13 @@ def _without(content: bytes, document: Document, keys: Iterable[str]) -> bytes:
 
 
 def _annotations(content: bytes, path: str, route: Route) -> dict[str, Any]:
-    found = next((one for one in documents(content, path) if one.route == route), None)
-    return mapping(mapping(found.value.get("metadata")).get("annotations")) if found else {}
+    kustomization = next((document for document in documents(content, path) if document.route == route), None)
+    return mapping(mapping(kustomization.value.get("metadata")).get("annotations")) if kustomization else {}
 
 
 def _time(annotations: Mapping[str, Any], key: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(text(annotations.get(key)).strip())
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        time = datetime.fromisoformat(text(annotations.get(key)).strip())
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):  # the second for a time zone that leads out of the calendar
         return None

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bumper import platform
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.errors import Refused
-from bumper.ports import Repository
+from bumper.fluxtree.sites import find
+from bumper.ports import Tree
 from bumper.request import Origin
 
 
@@ -36,10 +36,10 @@ class Holding(Proposal):
 
 
 @dataclass(frozen=True)
-class Wish:
+class HoldChange:
     """What shall be: this hold on the sites, or none. `kustomization` is another name than that of the only site.
 
-    `by` is who asks: what he set himself he may replace without force. `reason` goes into the commit.
+    The hold's `by` is the person who asks: a hold that the same person set is replaced without force. `reason` goes into the commit.
     """
 
     sites: tuple[str, ...]
@@ -51,45 +51,43 @@ class Wish:
     force: bool = False
 
 
-def propose(wish: Wish, repository: Repository, branch: str) -> Holding:
-    """What would be committed on the branch as it stands; Refused where somebody else holds a site."""
-    tip = repository.fetch(branch)
-    tree = repository.tree(tip)
-    found = [platform.find_site(tree, name, kustomization=wish.kustomization) for name in wish.sites]
-    before = dict(tree.read({site.document.path for site in found}))
+def propose(wanted: HoldChange, tip: str, tree: Tree) -> Holding:
+    """What would be committed on the tip, whose files are `tree`; Refused where somebody else holds a site."""
+    sites = [find.find_site(tree, name, kustomization=wanted.kustomization) for name in wanted.sites]
+    before = dict(tree.read({site.document.path for site in sites}))
     after = dict(before)
     changed = []
-    for site in found:
-        path, now = site.document.path, annotations.read(site.document)
-        wanted = _wanted(wish, site.name, now)
-        if wanted is not now:
-            content = after[path]
+    for site in sites:
+        path, standing = site.document.path, annotations.read(site.document)
+        hold = _hold_after(wanted, site.name, standing)
+        if hold is not standing:
             after[path] = (
-                annotations.apply(content, site.document, wanted)
-                if wanted
-                else annotations.lift(content, site.document)
+                annotations.apply(after[path], site.document, hold)
+                if hold
+                else annotations.lift(after[path], site.document)
             )
-        changed.append(Held(site.name, site.place, now, wanted, is_written=wanted is not now))
+        changed.append(Held(site.name, site.place, standing, hold, is_written=hold is not standing))
     files = {path: (before[path], content) for path, content in after.items() if content != before[path]}
-    return Holding(tip, files, _message(wish, changed) if files else "", tuple(changed))
+    return Holding(tip, files, _message(wanted, changed) if files else "", tuple(changed))
 
 
-def _wanted(wish: Wish, site: str, now: Hold | None) -> Hold | None:
-    """What shall stand there: `now` itself where nothing is to be done."""
-    if not (wish.hold and now):
-        return wish.hold
-    has_ended = not now.holds_at(wish.now)
-    if now.says_the_same(wish.hold) and not has_ended:
-        return now
-    if not (has_ended or wish.force or (now.by and now.by == wish.hold.by)):
+def _hold_after(wanted: HoldChange, site: str, standing: Hold | None) -> Hold | None:
+    """What shall stand there: `standing` itself where nothing is to be done."""
+    if not (wanted.hold and standing):
+        return wanted.hold
+    has_ended = not standing.holds_at(wanted.now)
+    if standing.says_the_same(wanted.hold) and not has_ended:
+        return standing
+    if not (has_ended or wanted.force or (standing.by and standing.by == wanted.hold.by)):
         raise Refused(
-            f"{now.place}: {site} has a hold already: {now}",
+            f"{standing.place}: {site} has a hold already: {standing}",
             hint="leave it, or replace it with --force",
         )
-    return wish.hold
+    return wanted.hold
 
 
-def _message(wish: Wish, changed: Sequence[Held]) -> str:
-    written = [one for one in changed if one.is_written]
-    places = [one.place.rpartition(":")[0] for one in written]
-    return annotations.message([one.site for one in written], places, wish.hold, wish.reason, wish.origin)
+def _message(wanted: HoldChange, changed: Sequence[Held]) -> str:
+    written = [held for held in changed if held.is_written]
+    sites = [held.site for held in written]
+    places = [held.place.rpartition(":")[0] for held in written]
+    return annotations.message(sites, places, wanted.hold, wanted.reason, wanted.origin)

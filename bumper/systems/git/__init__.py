@@ -190,10 +190,10 @@ class Remote:
         return Repository(self._address, self._environ, self._settings, self._timeout_s, self._renewed)
 
     def _remember(self, name: str) -> str:
-        found = self._repository.read(name)
-        if found is None:
+        commit_object = self._repository.read(name)
+        if commit_object is None:
             raise Unreachable(f"{self._address}: the server did not send {name}")
-        sha, content = found
+        sha, content = commit_object
         self._commits[sha] = parse_commit(content)
         return sha
 

@@ -55,21 +55,21 @@ class Address:
         """
         if not _SCHEME.match(url):
             return cls(url, remark=remark)
-        parts = urlsplit(url)
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        if parts.scheme not in ("http", "https"):
-            return cls(_with_userinfo(parts, user), secrets=_all(password), remark=remark)
+        split_url = urlsplit(url)
+        user, password = unquote(split_url.username or ""), unquote(split_url.password or "")
+        if split_url.scheme not in ("http", "https"):
+            return cls(_with_userinfo(split_url, user), secrets=_all(password), remark=remark)
         credentials = f"{_TOKEN_USER}:{token}" if token else f"{user}:{password}" if password else ""
-        shown = _with_userinfo(parts, "")
+        shown = _with_userinfo(split_url, "")
         require_safe(shown, what="a token" if token else "a password" if password else "")
-        if parts.scheme == "http" and not may_carry_credentials(shown):
+        if split_url.scheme == "http" and not may_carry_credentials(shown):
             return cls(shown, remark=f"{_WITHOUT_TLS}; {remark}" if remark else _WITHOUT_TLS)
         basic = base64.b64encode(credentials.encode()).decode() if credentials else ""
         return cls(
             shown,
             user="" if credentials else user,
             authorization=f"Authorization: Basic {basic}" if basic else "",
-            secrets=_all(basic, token, password, parts.password or ""),
+            secrets=_all(basic, token, password, split_url.password or ""),
             remark=remark,
         )
 
@@ -133,9 +133,9 @@ def environment(settings: Iterable[tuple[str, str]], environ: Mapping[str, str])
     return {**variables, "GIT_CONFIG_COUNT": str(count)}
 
 
-def _with_userinfo(parts: SplitResult, user: str) -> str:
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{user}@{host}" if user else host).geturl()
+def _with_userinfo(split_url: SplitResult, user: str) -> str:
+    host = split_url.netloc.rpartition("@")[2]
+    return split_url._replace(netloc=f"{user}@{host}" if user else host).geturl()
 
 
 def _all(*secrets: str) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ class Checkout:
 
     @classmethod
     def at(cls, directory: Path, environ: Mapping[str, str]) -> "Checkout":
-        """The one that somebody named; `UsageError` where it is none."""
+        """The checkout at a directory that a person named; `UsageError` where there is none."""
         if ask(directory, environ, "rev-parse", "--git-dir").status if directory.is_dir() else True:
             raise UsageError(
                 f"--source {directory}: not a git repository", hint="name a checkout of the source repository"
@@ -81,18 +81,18 @@ class Checkout:
         asked = "".join(f"{name}^{{commit}}\n" for name in names).encode()
         lines = self._git("cat-file", "--batch-check=%(objectname)", stdin=asked).stdout.splitlines()
         # A branch may be called like a SHA; git would take it first.
-        found = [
+        shas = [
             line if line.startswith(name) and " " not in line else ""
             for name, line in zip(names, lines, strict=False)
         ]
-        return found + [""] * (len(names) - len(found))
+        return shas + [""] * (len(names) - len(shas))
 
     def _git(self, *arguments: str, stdin: bytes = b"") -> Output:
         return run(program(self._directory, self._environ), *arguments, stdin=stdin, timeout_s=_TIMEOUT_S)
 
 
-def _is_same_place(one: str, *others: str) -> bool:
-    return _place(one) in [_place(other) for other in others if other]
+def _is_same_place(url: str, *others: str) -> bool:
+    return _place(url) in [_place(other) for other in others if other]
 
 
 def _place(url: str) -> str:

@@ -42,11 +42,12 @@ def way_from(directory: Path, environ: Mapping[str, str]) -> tuple[str, list[tup
             f"{directory}: has no remote called origin", hint="name the repository with --repo URL"
         )
     pattern = r"^(http|credential|url)\.|^core\.sshcommand$"
-    found = ask(directory, environ, "config", "--local", "--includes", "-z", "--get-regexp", pattern)
-    return origin, pairs(found.stdout)
+    config = ask(directory, environ, "config", "--local", "--includes", "-z", "--get-regexp", pattern)
+    return origin, pairs(config.stdout)
 
 
 def ask(directory: Path, environ: Mapping[str, str] | None, *arguments: str) -> Output:
+    """Git's answer in `directory`, failures included; UsageError where git does not trust the checkout."""
     output = run(program(directory, {**(environ or {}), "LC_ALL": "C"}), *arguments)
     if "dubious ownership" in output.stderr:
         raise UsageError(
@@ -57,6 +58,6 @@ def ask(directory: Path, environ: Mapping[str, str] | None, *arguments: str) -> 
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
-    """The variables that `git config -z` printed; one without a value is true."""
+    """The variables that `git config -z` printed; a variable without a value is true."""
     named = (entry.partition("\n") for entry in text.split("\0") if entry)
     return [(key, value if separator else "true") for key, separator, value in named]

@@ -38,11 +38,11 @@ class Branch:
         self._hint = hint
 
     def deploys(self, site: str) -> list[Recorded]:
-        """Those of one site, newest first."""
+        """The deploys of one site, newest first."""
         return list(of_site(self.all(), site))
 
     def all(self) -> Iterator[Recorded]:
-        """Those of all sites, newest first."""
+        """The deploys of all sites, newest first."""
         try:
             self._repository.fetch(f"+refs/heads/{self._branch}:{_TIP}", keep="tree:0")
         except MissingRef:
@@ -81,15 +81,15 @@ class Clone:
         self._is_shallow = shallow == "true"
 
     def deploys(self, site: str) -> list[Recorded]:
-        """Those of one site, newest first."""
+        """The deploys of one site, newest first."""
         return list(of_site(self.all(), site))
 
     def all(self) -> Iterator[Recorded]:
-        """Those of all sites, newest first."""
+        """The deploys of all sites, newest first."""
         return past(_logged(self._fields()))
 
     def _fields(self) -> Iterator[str]:
-        # As they come: reading goes on while git does, and who wants a few ends it early.
+        # As they come: reading goes on while git does, and a caller that wants a few ends it early.
         try:
             yield from stream(self._git, *_LOG, self._ref, "--")
         except Failure as failure:
@@ -101,22 +101,22 @@ class Clone:
 
     def notices(self) -> list[str]:
         """What this clone does not have."""
-        found = []
+        notices = []
         if self._is_shallow:
-            found.append(
+            notices.append(
                 "this clone is shallow: older deploys are not in it; git fetch --unshallow brings them"
             )
         if self._ask("rev-parse", "--verify", "--quiet", ending.REF).status:
             fetch = f"git fetch origin {ending.REF}:{ending.REF}"
-            found.append(f"this clone has no {ending.REF}: outcomes are not shown; {fetch} brings them")
-        return found
+            notices.append(f"this clone has no {ending.REF}: outcomes are not shown; {fetch} brings them")
+        return notices
 
     def _ask(self, *arguments: str) -> Output:
         return run(self._git, *arguments)
 
 
 def lend(directory: Path, environ: Mapping[str, str], repository: Repository) -> None:
-    """Lets `repository` use the objects of the checkout in `directory`, unless that one is shallow: then commits are cut off."""
+    """Lets `repository` use the objects of the checkout in `directory`, unless the checkout is shallow: then commits are cut off."""
     git = program(directory, {**environ, "LC_ALL": "C"})
     output = run(
         git, "rev-parse", "--is-shallow-repository", "--path-format=absolute", "--git-path", "objects"
@@ -129,8 +129,8 @@ def lend(directory: Path, environ: Mapping[str, str], repository: Repository) ->
 def _logged(texts: Iterator[str]) -> Iterator[Logged]:
     for head, author, seconds, message, note in zip(*[texts] * len(_FIELDS), strict=False):
         sha, *parents = head.split()
-        found = records(sha, author, _time(seconds), message) if len(parents) < 2 else ()
-        yield Logged(sha, found, ending.parse(note) if note else ())
+        commit_records = records(sha, author, _time(seconds), message) if len(parents) < 2 else ()
+        yield Logged(sha, commit_records, ending.parse(note) if note else ())
 
 
 def _time(seconds: str) -> datetime:

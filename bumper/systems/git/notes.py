@@ -51,19 +51,19 @@ def _tip(repository: Repository) -> tuple[str, str | None]:
         repository.fetch(f"+{REF}:{_TIP}", depth=1)
     except MissingRef:
         return "", None
-    found = repository.read(_TIP)
-    if found is None:
+    tip = repository.read(_TIP)
+    if tip is None:
         raise Unreachable(f"{repository}: the server did not send {REF}")
-    return found[0], parse_commit(found[1]).tree
+    return tip[0], parse_commit(tip[1]).tree
 
 
 def _places(objects: Objects, tree: str, digits: str) -> list[tuple[str, str]]:
     """Where below `tree` a note for these digits stands, as name and blob: mostly nowhere or once."""
     entries = objects.tree(tree)
     here = entries.get(digits)
-    found = [(digits, here.sha)] if here and here.is_file else []
+    notes = [(digits, here.sha)] if here and here.is_file else []
     below = entries.get(digits[:2])
-    return found + (_places(objects, below.sha, digits[2:]) if below and below.is_directory else [])
+    return notes + (_places(objects, below.sha, digits[2:]) if below and below.is_directory else [])
 
 
 def _put(objects: Objects, tree: str | None, digits: str, blob: str) -> str:

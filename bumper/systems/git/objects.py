@@ -20,6 +20,7 @@ class TreeEntry(NamedTuple):
 
     @property
     def is_directory(self) -> bool:
+        """Whether the entry is a tree of its own."""
         return self.mode == DIRECTORY
 
     @property

@@ -61,30 +61,30 @@ def rejection(place: str, branch: str, stdout: str, stderr: str) -> BumpError:
     if line is None:
         return failure(place, stderr, pushing=True)
     reason = _in_parenthesis(line.split("\t")[-1])
-    said = " ".join(_said_by_server(stderr))
+    answer = " ".join(_said_by_server(stderr))
     if _ANOTHER_PUSH.fullmatch(reason):
         lost = NotSent if line.endswith(f"\t[rejected] ({reason})") else LostRace
-        return lost(f"{place}: another push to {branch} came first ({reason}{_after('; ', said)})")
+        return lost(f"{place}: another push to {branch} came first ({reason}{_after('; ', answer)})")
     if _NO_REPORT.fullmatch(reason):
         return Transient(
-            f"{place}: the server did not say what became of the push ({reason}{_after('; ', said)})"
+            f"{place}: the server did not say what became of the push ({reason}{_after('; ', answer)})"
         )
     return Denied(
-        f"{place}: {branch} refuses the push: {reason}{_after(': ', said)}",
+        f"{place}: {branch} refuses the push: {reason}{_after(': ', answer)}",
         hint=f"the rules of this repository decide who may push to {branch}; --branch names another one",
     )
 
 
 def failure(place: str, stderr: str, *, pushing: bool = False) -> BumpError:
     """Why git could not talk to the server."""
-    said = _last_words(stderr)
+    answer = _last_words(stderr)
     status = _HTTP_STATUS.search(stderr)
     if status:
-        return _by_status(int(status[1] or status[2]), place, said, pushing)
+        return _by_status(int(status[1] or status[2]), place, answer, pushing)
     for pattern, error in _rules(pushing):
         if pattern.search(stderr):
-            return error(place, said)
-    return Unreachable(f"{place}: git failed: {said}")
+            return error(place, answer)
+    return Unreachable(f"{place}: git failed: {answer}")
 
 
 def _rules(pushing: bool) -> list[tuple[re.Pattern[str], Callable[[str, str], BumpError]]]:
@@ -92,49 +92,49 @@ def _rules(pushing: bool) -> list[tuple[re.Pattern[str], Callable[[str, str], Bu
         (_READ_ONLY, _denied if pushing else _no_access),
         (_REFUSED_IDENTITY, _no_access),
         (_UNSEEN, _unseen),
-        (_MISSING_REF, lambda place, said: MissingRef(f"{place}: {said}")),
-        (_MISSING_COMMIT, lambda place, said: Unreachable(f"{place}: the commit is not there: {said}")),
-        (_NO_REPOSITORY, lambda place, said: UsageError(f"{place}: {said}", hint="check --repo")),
+        (_MISSING_REF, lambda place, answer: MissingRef(f"{place}: {answer}")),
+        (_MISSING_COMMIT, lambda place, answer: Unreachable(f"{place}: the commit is not there: {answer}")),
+        (_NO_REPOSITORY, lambda place, answer: UsageError(f"{place}: {answer}", hint="check --repo")),
         (_UNTRUSTED, _untrusted),
-        (_CONNECTION, lambda place, said: Transient(f"{place}: {said}")),
+        (_CONNECTION, lambda place, answer: Transient(f"{place}: {answer}")),
     ]
 
 
-def _by_status(status: int, place: str, said: str, pushing: bool) -> BumpError:
+def _by_status(status: int, place: str, answer: str, pushing: bool) -> BumpError:
     if 300 <= status < 400:
         return UsageError(
             f"{place}: the server redirects to another address ({status}), where no credential is sent to",
             hint="pass the present URL of the repository with --repo; some hosts want .git at its end",
         )
     if status == 401 or (status == 403 and not pushing):
-        return _no_access(place, said)
+        return _no_access(place, answer)
     if status == 403:
-        return _denied(place, said)
+        return _denied(place, answer)
     if status == 404:
-        return _unseen(place, said)
+        return _unseen(place, answer)
     if status in (408, 429) or status >= 500:
-        return Transient(f"{place}: {said}")
-    return Unreachable(f"{place}: git failed: {said}")
+        return Transient(f"{place}: {answer}")
+    return Unreachable(f"{place}: git failed: {answer}")
 
 
-def _no_access(place: str, said: str) -> BumpError:
-    return NoAccess(f"{place}: no access: {said}", hint=_TOKEN_HINT)
+def _no_access(place: str, answer: str) -> BumpError:
+    return NoAccess(f"{place}: no access: {answer}", hint=_TOKEN_HINT)
 
 
-def _denied(place: str, said: str) -> BumpError:
-    return Denied(f"{place}: no permission to push: {said}", hint=_TOKEN_HINT)
+def _denied(place: str, answer: str) -> BumpError:
+    return Denied(f"{place}: no permission to push: {answer}", hint=_TOKEN_HINT)
 
 
-def _unseen(place: str, said: str) -> BumpError:
+def _unseen(place: str, answer: str) -> BumpError:
     return NoAccess(
-        f"{place}: no such repository, or no access to it: {said}",
+        f"{place}: no such repository, or no access to it: {answer}",
         hint=f"check --repo; hosts answer so, too, where the token may not see the repository: {_TOKEN_HINT}",
     )
 
 
-def _untrusted(place: str, said: str) -> BumpError:
+def _untrusted(place: str, answer: str) -> BumpError:
     return Unreachable(
-        f"{place}: {said}", hint="git's http.sslCAInfo or GIT_SSL_CAINFO names further authorities"
+        f"{place}: {answer}", hint="git's http.sslCAInfo or GIT_SSL_CAINFO names further authorities"
     )
 
 
@@ -150,12 +150,12 @@ def _said_by_server(stderr: str) -> list[str]:
 
 def _last_words(stderr: str) -> str:
     """What the server said, then git's own `fatal:` line; the whole text where there is neither."""
-    said = _said_by_server(stderr)
-    said += [line.removeprefix("ERROR:").strip() for line in _lines(stderr) if line.startswith("ERROR:")]
-    said += [
+    lines = _said_by_server(stderr)
+    lines += [line.removeprefix("ERROR:").strip() for line in _lines(stderr) if line.startswith("ERROR:")]
+    lines += [
         line.partition(":")[2].strip() for line in _lines(stderr) if line.startswith(("error:", "fatal:"))
     ]
-    kept = said or _lines(stderr)
+    kept = lines or _lines(stderr)
     return "; ".join(dict.fromkeys(kept[:_MOST_LINES])) or "it said nothing"
 
 

@@ -73,8 +73,8 @@ def require_version(git: "Git") -> None:
     except GitCommandNotFound as error:
         raise _absent() from error
     if version < _OLDEST:
-        found, oldest = (".".join(str(number) for number in numbers) for numbers in (version, _OLDEST))
-        raise UsageError(f"git: found version {found}, expected {oldest} or newer", hint=_install())
+        present, oldest = (".".join(str(number) for number in numbers) for numbers in (version, _OLDEST))
+        raise UsageError(f"git: found version {present}, expected {oldest} or newer", hint=_install())
 
 
 def run(
@@ -97,7 +97,7 @@ def run(
 
 
 def stream(git: "Git", *arguments: str) -> Iterator[str]:
-    """What git writes between two NULs, while it goes on; `Failure` with its words where it fails. Who stops reading ends it."""
+    """What git writes between two NULs, while it goes on; `Failure` with its words where it fails. Git ends when its reader does."""
     process = _start(git, arguments, None)
     rest = b""
     try:

@@ -39,10 +39,10 @@ class Objects:
         return self._repository.store(kind, content)
 
     def _content(self, sha: str) -> bytes:
-        found = self._repository.read(sha)
-        if found is None:
+        git_object = self._repository.read(sha)
+        if git_object is None:
             raise Unreachable(f"{self._repository}: the server did not send object {sha}")
-        return found[1]
+        return git_object[1]
 
 
 class Tree:
@@ -58,7 +58,9 @@ class Tree:
         if entry is None or not entry.is_directory:
             return ()
         named = self._objects.tree(entry.sha).items()
-        return tuple(Entry(name, one.is_directory) for name, one in named if one.is_directory or one.is_file)
+        return tuple(
+            Entry(name, child.is_directory) for name, child in named if child.is_directory or child.is_file
+        )
 
     def read(self, paths: Iterable[str]) -> dict[str, bytes]:
         """The contents by path, fetched in one batch; a path that is no file is left out."""

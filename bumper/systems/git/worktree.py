@@ -14,7 +14,7 @@ from bumper.systems.git.checkout import ask, checkout_root
 
 
 class WorkTree:
-    """The checkout that `directory` is in, from its root; the directory itself where it is in none. A `tree.Tree`.
+    """The checkout that `directory` is in, from its root; the directory itself where it is in none. A `ports.Tree`.
 
     Nothing is read but what is asked for. UsageError where there is no such directory.
     """
@@ -34,8 +34,8 @@ class WorkTree:
 
     def list(self, directory: str) -> Sequence[Entry]:
         """What is right inside, in the order of names; empty where there is no such directory."""
-        found = sorted(self._children.get(directory, {}).items())
-        return [Entry(name, is_directory) for name, is_directory in found]
+        children = sorted(self._children.get(directory, {}).items())
+        return [Entry(name, is_directory) for name, is_directory in children]
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
         """The contents as they are on the disk; a path that is no file of the tree is left out."""
@@ -61,8 +61,8 @@ def _tracked(root: Path, environ: Mapping[str, str]) -> list[str]:
 
 
 def _below(root: Path) -> list[str]:
-    found: list[str] = []
+    paths: list[str] = []
     for place, directories, names in walk(root):
         directories[:] = [name for name in directories if name != ".git"]
-        found += [(Path(place) / name).relative_to(root).as_posix() for name in names]
-    return found
+        paths += [(Path(place) / name).relative_to(root).as_posix() for name in names]
+    return paths

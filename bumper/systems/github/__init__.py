@@ -41,6 +41,7 @@ class GitHub:
         self._author: str | None = None
 
     def close(self) -> None:
+        """Closes the connections."""
         self._api.close()
 
     def commit(self, name: str) -> str:
@@ -53,7 +54,7 @@ class GitHub:
     def pull_of(self, sha: str) -> int | None:
         """The number of the pull request that the commit came from, or None.
 
-        Of several: the one whose merge made the commit, else whose head it is, else one that was merged, else the oldest.
+        Of several: the pull request whose merge made the commit, else whose head it is, else a merged one, else the oldest.
         """
         try:
             pulls = list(self._api.pages(f"{self._here}/commits/{sha}/pulls"))
@@ -83,10 +84,11 @@ class GitHub:
             return None
 
     def create_comment(self, pull: int, body: str) -> Posted:
+        """The new comment of the pull request; NoAccess, with the permission, where GitHub shows the token no such pull request."""
         try:
             return _comment(self._api.post(f"{self._here}/issues/{pull}/comments", {"body": body}))
         except Missing as error:
-            # GitHub answers 404 to those who may not know what is there.
+            # GitHub answers 404 to a token that may not know what is there.
             raise NoAccess(error.message, hint=_PERMISSION) from None
 
     def edit_comment(self, number: int, body: str) -> bool:
@@ -98,7 +100,7 @@ class GitHub:
         return True
 
     def delete_comment(self, number: int) -> None:
-        """Gone afterwards, whoever deleted it."""
+        """The comment is gone afterwards, also where another run deleted it first."""
         try:
             self._api.delete(f"{self._here}/issues/comments/{number}")
         except Missing:
@@ -139,8 +141,8 @@ class GitHub:
 
     def phases(self, number: int) -> list[str]:
         """The states that a Deployment went through, the newest first: `pending` where nobody has set one."""
-        found = self._api.entries(f"{self._here}/deployments/{number}/statuses", per_page=_DEPLOYMENTS)
-        return [str(one["state"]) for one in found] or ["pending"]
+        statuses = self._api.entries(f"{self._here}/deployments/{number}/statuses", per_page=_DEPLOYMENTS)
+        return [str(status["state"]) for status in statuses] or ["pending"]
 
     def advance(
         self, number: int, phase: str, description: str, *, environment_url: str, log_url: str
@@ -161,7 +163,7 @@ class GitHub:
         try:
             return self._api.post(path, body)
         except Missing as error:
-            # GitHub answers 404 to those who may not know what is there.
+            # GitHub answers 404 to a token that may not know what is there.
             raise NoAccess(error.message, hint=f"permissions: {permission}: write") from None
 
     @property

@@ -46,17 +46,17 @@ class AnnouncedBranch:
 
     def announced(self, down_to: frozenset[str]) -> tuple[Announced, ...]:
         """The commits, newest first: down to the last of those named and some older ones, or as far as is worth asking."""
-        found: list[Announced] = []
+        commits: list[Announced] = []
         after: str | None = None
         for _ in range(_PAGES):
             page = self._page(after)
-            found += [_announced(node) for node in page["nodes"]]
-            places = [at for at, one in enumerate(found) if one.sha in down_to]
-            has_all = len(places) == len(down_to) and len(found) - max(places, default=0) > _OLDER
+            commits += [_announced(node) for node in page["nodes"]]
+            places = [at for at, commit in enumerate(commits) if commit.sha in down_to]
+            has_all = len(places) == len(down_to) and len(commits) - max(places, default=0) > _OLDER
             if has_all or not page["pageInfo"]["hasNextPage"]:
                 break
             after = page["pageInfo"]["endCursor"]
-        return tuple(found)
+        return tuple(commits)
 
     def _page(self, after: str | None) -> Mapping[str, Any]:
         owner, _, name = self._repository.partition("/")
@@ -65,16 +65,16 @@ class AnnouncedBranch:
             data = self._api.ask(_HISTORY, owner=owner, name=name, ref=ref, first=_PAGE, after=after)
         except NoAccess as error:
             raise NoAccess(error.message, hint=_PERMISSION) from None
-        found = ((data.get("repository") or {}).get("ref") or {}).get("target") or {}
-        if "history" not in found:
+        target = ((data.get("repository") or {}).get("ref") or {}).get("target") or {}
+        if "history" not in target:
             raise Unreachable(f"GitHub: {self._repository} has no branch {self._branch!r}")
-        history: Mapping[str, Any] = found["history"]
+        history: Mapping[str, Any] = target["history"]
         return history
 
 
 def _announced(node: Mapping[str, Any]) -> Announced:
     contexts = (node.get("status") or {}).get("contexts") or ()
-    return Announced(str(node["oid"]), tuple(_status(one) for one in contexts))
+    return Announced(str(node["oid"]), tuple(_status(context) for context in contexts))
 
 
 def _status(entry: Mapping[str, Any]) -> CommitStatus:

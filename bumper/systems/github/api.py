@@ -3,7 +3,7 @@
 Law: the token goes to the API's own origin and nowhere else, never without TLS but on loopback. What GitHub asks us to wait is handed
 on in Transient and never slept here.
 
-A token is a text, or a `Token` that is called for each request: one that expires is renewed by whoever hands it in (`app.App.token`).
+A token is a text, or a `Token` that is called for each request: its owner renews a token that expires (`app.App.token`).
 Source: GitHub's documentation, "Rate limits for the REST API" and "Best practices for using the REST API".
 """
 
@@ -36,7 +36,7 @@ _PERMISSIONS = {"/deployments": "deployments: write", "/statuses/": "statuses: w
 
 
 class Unknown(NoAccess):
-    """401: GitHub does not know whoever asks."""
+    """401: GitHub does not know the token."""
 
 
 class Missing(Unreachable):
@@ -85,18 +85,20 @@ class Api:
         return f"Api({self._url!r})"
 
     def close(self) -> None:
+        """Closes the connections, if any were opened."""
         self._client.close()
 
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
-        """The object that stands there."""
+        """The object that stands there. All of these raise Missing, Invalid, NoAccess, Unreachable, or Transient for what may heal."""
         return self._object(Question("GET", self._url + path, query=query))
 
     def entries(self, path: str, **query: str | int) -> list[dict[str, Any]]:
-        """The objects of a list, of its first page alone."""
+        """The objects of a list, of its first page alone; raises as `get` does."""
         subject, answer = self._exchange(Question("GET", self._url + path, query=query))
         return expect_objects(subject, _parsed(subject, answer))
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The object that is answered; raises as `get` does."""
         return self._object(Question("POST", self._url + path, body=body))
 
     def query(self, path: str, body: Mapping[str, Any]) -> tuple[Any, float | None]:
@@ -105,9 +107,11 @@ class Api:
         return _parsed(subject, answer), _asked_wait_s(answer, "")
 
     def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The object that is answered; raises as `get` does."""
         return self._object(Question("PATCH", self._url + path, body=body))
 
     def delete(self, path: str) -> None:
+        """Deletes what is at `path`; raises as `get` does."""
         self._exchange(Question("DELETE", self._url + path))
 
     def pages(self, path: str) -> Iterator[dict[str, Any]]:
@@ -159,20 +163,20 @@ def _parsed(subject: str, answer: Answer) -> Any:
 
 
 def _refusal(subject: str, answer: Answer) -> BumpError:
-    code, words = answer.status, _message(answer)
-    told = f"{subject}: {code} {words}".rstrip()
-    wait_s = _asked_wait_s(answer, words)
+    code, reason = answer.status, _message(answer)
+    message = f"{subject}: {code} {reason}".rstrip()
+    wait_s = _asked_wait_s(answer, reason)
     if code == 429 or (code == 403 and wait_s is not None):
-        return Transient(f"{told}: rate limit", retry_after_s=wait_s or _SECONDARY_LIMIT_S)
+        return Transient(f"{message}: rate limit", retry_after_s=wait_s or _SECONDARY_LIMIT_S)
     if code >= 500:
-        return Transient(told, retry_after_s=wait_s)
+        return Transient(message, retry_after_s=wait_s)
     if code == 401:
-        return Unknown(told, hint="the token is not valid for this API, or has expired")
+        return Unknown(message, hint="the token is not valid for this API, or has expired")
     if code == 403:
-        return NoAccess(told, hint=_permissions(subject, answer))
+        return NoAccess(message, hint=_permissions(subject, answer))
     if code in (404, 410):
-        return Missing(told)
-    return Invalid(told) if code == 422 else Unreachable(told)
+        return Missing(message)
+    return Invalid(message) if code == 422 else Unreachable(message)
 
 
 def _permissions(subject: str, answer: Answer) -> str:
@@ -188,7 +192,7 @@ def _permissions(subject: str, answer: Answer) -> str:
     return f"the job needs permissions: {accepted or 'pull-requests: write, contents: read'}"
 
 
-def _asked_wait_s(answer: Answer, words: str) -> float | None:
+def _asked_wait_s(answer: Answer, message: str) -> float | None:
     """How long GitHub wants us to wait, in the order in which its documentation says to look; None where it does not say."""
     headers = answer.headers
     wish_s = retry_after_s(headers)
@@ -199,7 +203,7 @@ def _asked_wait_s(answer: Answer, words: str) -> float | None:
         # By GitHub's own clock: ours may differ.
         asked_s = date_s(headers)
         return _SECONDARY_LIMIT_S if asked_s is None else max(1.0, reset_s - asked_s)
-    return _SECONDARY_LIMIT_S if "rate limit" in words.lower() else None
+    return _SECONDARY_LIMIT_S if "rate limit" in message.lower() else None
 
 
 def _message(answer: Answer) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import httpx
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-# GitHub refuses an assertion from its own future and one that ends more than ten minutes ahead.
+# GitHub refuses an assertion from its own future and an assertion that ends more than ten minutes ahead.
 _BACKDATED_S, _VALID_S = 60, 540
 # A call of git or a slow answer must end before the token does.
 _MARGIN_S = 300.0
@@ -81,7 +81,7 @@ class App:
         return current
 
     def close(self) -> None:
-        """Gives back every token that may still be valid. One that GitHub does not take back ends by itself within the hour."""
+        """Gives back every token that may still be valid. A token that GitHub does not take back ends by itself within the hour."""
         for minted in list(self._minted):
             if self._now() < minted.ends_s:
                 goodbye = self._open(minted.token, _GOODBYE_S)

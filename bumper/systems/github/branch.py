@@ -39,15 +39,15 @@ def hosting(
     api = Api(api_url, token=token, now=now, timeout_s=timeout_s, transport=transport)
     try:
         here = f"/repos/{repository}"
-        found = api.get(here)
-        permissions = found.get("permissions") or {}
+        details = api.get(here)
+        permissions = details.get("permissions") or {}
         entries = list(api.pages(f"{here}/rules/branches/{quote(branch, safe='')}"))
         rulesets = {entry["ruleset_id"]: "" for entry in entries if "ruleset_id" in entry}
         bypasses = {number: _bypass(api, here, number) for number in rulesets}
         return Hosting(
             repository=repository,
             may_push=permissions.get("push"),
-            is_archived=bool(found.get("archived")),
+            is_archived=bool(details.get("archived")),
             rules=tuple(
                 Rule(
                     str(entry["type"]),

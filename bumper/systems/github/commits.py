@@ -106,21 +106,21 @@ class Commits:
         owner, _, name = self._name.partition("/")
         for write in self._unanswered:
             try:
-                found = self._graphql.ask(_RECENT, owner=owner, name=name, ref=f"refs/heads/{write.branch}")
+                answer = self._graphql.ask(_RECENT, owner=owner, name=name, ref=f"refs/heads/{write.branch}")
             except BumpError:
                 return None
-            target = ((found["repository"] or {}).get("ref") or {}).get("target") or {}
+            target = ((answer["repository"] or {}).get("ref") or {}).get("target") or {}
             for commit in (target.get("history") or {}).get("nodes") or ():
-                parents = [one["oid"] for one in commit["parents"]["nodes"]]
+                parents = [parent["oid"] for parent in commit["parents"]["nodes"]]
                 if parents == [write.parent] and commit["message"].startswith(write.message):
                     return Revision(write.branch, str(commit["oid"]))
         return None
 
     def _refusal(self, error: Declined, branch: str) -> BumpError:
         if error.kind == _STALE:
-            return LostRace(f"{self._name}: another push to {branch} came first ({error.words})")
+            return LostRace(f"{self._name}: another push to {branch} came first ({error.reason})")
         asks = "" if branch.startswith(PREFIX) else "; --commit-via pr goes by a pull request"
         return Denied(
-            f"{self._name}: {branch} refuses the commit: {error.words}",
+            f"{self._name}: {branch} refuses the commit: {error.reason}",
             hint=error.hint or f"the rules of this repository decide who may write to {branch}{asks}",
         )

@@ -40,6 +40,7 @@ class Comparison:
         self._api = Api(api_url, token=token, now=now, timeout_s=timeout_s, transport=transport)
 
     def close(self) -> None:
+        """Closes the connections."""
         self._api.close()
 
     def order(self, before: str, after: str) -> Decision:

@@ -1,13 +1,13 @@
 """One conversation with GitHub's GraphQL API.
 
 Law: errors are told apart by the `type` that GitHub gives them, and an answer that holds an error is no answer: nothing of its data is
-used. What may have been done all the same (no answer, 5xx, "Something went wrong") is Transient, and whoever wrote must look.
+used. What may have been done all the same (no answer, 5xx, "Something went wrong") is Transient, and the caller that wrote must look.
 Source: GitHub's GraphQL schema (npm `@octokit/graphql-schema`), to which each request and answer of the tests is held, and
 "Rate limits and query limits for the GraphQL API". The types of errors stand in no document: those here were met in public issues.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -33,12 +33,12 @@ PERMISSIONS = "BUMP_TOKEN must be valid and have the permissions contents: write
 
 
 class Declined(Unreachable):
-    """GitHub understood, and says no. `kind` is its own word for why: STALE_DATA, FORBIDDEN, UNPROCESSABLE …"""
+    """GitHub understood, and says no. `kind` is its own word for why (STALE_DATA, FORBIDDEN …), `reason` its sentence."""
 
-    def __init__(self, message: str, kind: str, words: str) -> None:
+    def __init__(self, message: str, kind: str, reason: str) -> None:
         super().__init__(message, hint=PERMISSIONS if kind in ("FORBIDDEN", "INSUFFICIENT_SCOPES") else "")
         self.kind = kind
-        self.words = words
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -49,19 +49,15 @@ class Home:
     graphql_url: str
 
     @classmethod
-    def find(cls, url: str, environ: Mapping[str, str]) -> Self:
-        """The home of the repository at this git URL: on github.com, or on the server that a workflow's variables name."""
-        server = (environ.get("GITHUB_SERVER_URL") or _PUBLIC_SERVER).rstrip("/")
-        for candidate, api in (
-            (server, environ.get("GITHUB_API_URL") or _PUBLIC_API),
-            (_PUBLIC_SERVER, _PUBLIC_API),
-        ):
+    def find(cls, url: str, server_url: str = _PUBLIC_SERVER, api_url: str = _PUBLIC_API) -> Self:
+        """The home of the repository at this git URL: on this server, or on github.com; UsageError where it is elsewhere."""
+        for candidate, api in ((server_url, api_url), (_PUBLIC_SERVER, _PUBLIC_API)):
             host = repository_name(f"{candidate}/owner/name").removesuffix("owner/name")
             name = repository_name(url)
             if host and name.startswith(host) and name.count("/") == 2:
                 return cls(name.removeprefix(host), graphql_url(api))
         raise UsageError(
-            f"{url}: found no repository of {urlsplit(server).netloc}, expected one where commits are made by GitHub's API",
+            f"{url}: found no repository of {urlsplit(server_url).netloc}, expected one where commits are made by GitHub's API",
             hint="--commit-via git pushes to any host; for an Enterprise Server set GITHUB_SERVER_URL and GITHUB_API_URL",
         )
 
@@ -88,6 +84,7 @@ class GraphQL:
         self._api = Api(origin, token=token, now=now, timeout_s=timeout_s, transport=transport)
 
     def close(self) -> None:
+        """Closes the connections."""
         self._api.close()
 
     def ask(self, document: str, **variables: Any) -> dict[str, Any]:
@@ -111,15 +108,15 @@ class GraphQL:
 
 def _error(subject: str, errors: list[dict[str, Any]], wait_s: float | None) -> BumpError:
     kind = str(errors[0].get("type") or "")
-    words = "; ".join(
-        dict.fromkeys(printable(" ".join(str(one.get("message") or "").split())) for one in errors)
+    reason = "; ".join(
+        dict.fromkeys(printable(" ".join(str(error.get("message") or "").split())) for error in errors)
     )
-    told = f"{subject}: {words}"
-    if kind in _RATE_LIMITS or "secondary rate limit" in words.lower():
-        return Transient(f"{told}: rate limit", retry_after_s=wait_s or _RATE_LIMIT_S)
+    message = f"{subject}: {reason}"
+    if kind in _RATE_LIMITS or "secondary rate limit" in reason.lower():
+        return Transient(f"{message}: rate limit", retry_after_s=wait_s or _RATE_LIMIT_S)
     if kind == "NOT_FOUND":
-        # GitHub answers so to those who may not know what is there, too.
-        return NoAccess(told, hint=PERMISSIONS)
+        # GitHub answers so to a token that may not know what is there, too.
+        return NoAccess(message, hint=PERMISSIONS)
     if kind in _FAILURES:
-        return Transient(told, retry_after_s=wait_s)
-    return Declined(told, kind, words)
+        return Transient(message, retry_after_s=wait_s)
+    return Declined(message, kind, reason)

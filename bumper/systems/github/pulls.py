@@ -41,7 +41,7 @@ _WAITING = {"BLOCKED", "UNSTABLE", "UNKNOWN"}
 
 
 class PullRequests:
-    """The pull requests of one repository, `owner/name` (`merging.Hub`). `tree` gives the files of a commit."""
+    """The pull requests of one repository, `owner/name` (`ports.PullRequests`). `tree` gives the files of a commit."""
 
     def __init__(self, graphql: GraphQL, name: str, tree: Callable[[str], TreeOfModes]) -> None:
         self._graphql = graphql
@@ -54,22 +54,22 @@ class PullRequests:
     def propose(self, parent: str, changes: Mapping[str, bytes | None], message: str, base: str) -> Pull:
         """The open pull request that brings these changes to `base`.
 
-        One of ours for the same sites is gone on with rather than opening a second; its branch is written only if it holds
+        An open one of ours for the same sites is continued rather than opening a second; its branch is written only if it holds
         something else. `Denied` with GitHub's words where a rule or a permission forbids it.
         """
         branch = branch_of(message)
-        found = self._repository(base, branch)
-        self._methods = [method for method, allowed in _METHODS.items() if found[allowed]]
-        tip = _oid(found["ref"])
-        for entry in (*found["ofThisBranch"]["nodes"], *found["pullRequests"]["nodes"]):
+        repository = self._repository(base, branch)
+        self._methods = [method for method, allowed in _METHODS.items() if repository[allowed]]
+        tip = _oid(repository["ref"])
+        for entry in (*repository["ofThisBranch"]["nodes"], *repository["pullRequests"]["nodes"]):
             if _is_ours(entry, branch, message):
                 pull = _pull(entry, tip)
                 return (
                     pull if self._holds(pull, changes) else self.renew(pull, parent, changes, message, base)
                 )
-        head = self._write_branch(found["id"], branch, parent, changes, message)
+        head = self._write_branch(repository["id"], branch, parent, changes, message)
         title, body = _split(message)
-        wanted = {"repositoryId": found["id"], "baseRefName": base, "headRefName": branch}
+        wanted = {"repositoryId": repository["id"], "baseRefName": base, "headRefName": branch}
         answer = self._ask(CREATE_PULL, input={**wanted, "title": title, "body": body})
         return replace(_pull(answer["createPullRequest"]["pullRequest"], tip), head=head)
 
@@ -89,8 +89,10 @@ class PullRequests:
 
     def look(self, pull: Pull, base: str) -> Pull:
         """The pull request as it stands."""
-        found = self._ask(ONE_PULL, number=pull.number, ref=f"refs/heads/{base}", **self._here)["repository"]
-        seen = _pull(found["pullRequest"], _oid(found["ref"]))
+        repository = self._ask(ONE_PULL, number=pull.number, ref=f"refs/heads/{base}", **self._here)[
+            "repository"
+        ]
+        seen = _pull(repository["pullRequest"], _oid(repository["ref"]))
         return replace(seen, checks=self._checks(seen)) if seen.merge_state in _WAITING else seen
 
     def merge_when_ready(self, pull: Pull, message: str) -> str:
@@ -100,8 +102,8 @@ class PullRequests:
             try:
                 self._graphql.ask(ARM, input=_merge_input(pull, method, message))
             except Declined as error:
-                problem = error.words
-                if any(words in problem for words in _NOTHING_TO_WAIT_FOR):
+                problem = error.reason
+                if any(text in problem for text in _NOTHING_TO_WAIT_FOR):
                     return ""
             else:
                 return ""
@@ -143,21 +145,21 @@ class PullRequests:
         if not self._may_see_checks:
             return ""
         try:
-            found = self._graphql.ask(CHECKS, number=pull.number, **self._here)["repository"]["pullRequest"]
+            entry = self._graphql.ask(CHECKS, number=pull.number, **self._here)["repository"]["pullRequest"]
         except (Declined, NoAccess):
             self._may_see_checks = False
             return ""
-        return str((found["statusCheckRollup"] or {}).get("state") or "")
+        return str((entry["statusCheckRollup"] or {}).get("state") or "")
 
     def _repository(self, base: str, head: str) -> dict[str, Any]:
-        found = self._ask(OPEN_PULLS, base=base, ref=f"refs/heads/{base}", head=head, **self._here)
-        return dict(found["repository"])
+        answer = self._ask(OPEN_PULLS, base=base, ref=f"refs/heads/{base}", head=head, **self._here)
+        return dict(answer["repository"])
 
     def _ask(self, document: str, **variables: Any) -> dict[str, Any]:
         try:
             return self._graphql.ask(document, **variables)
         except Declined as error:
-            if "already exists" in error.words:
+            if "already exists" in error.reason:
                 raise LostRace(error.message) from None
             raise Denied(error.message, hint=error.hint) from None
 
@@ -165,7 +167,7 @@ class PullRequests:
         try:
             self._graphql.ask(document, input=wanted)
         except Declined as error:
-            return error.words
+            return error.reason
         return ""
 
     def _write_branch(
@@ -189,8 +191,8 @@ class PullRequests:
             self._ask(CREATE_BRANCH, input=wanted)
 
     def _find(self, branch: str) -> str:
-        found = self._ask(FIND_BRANCH, ref=f"refs/heads/{branch}", **self._here)["repository"]["ref"]
-        return str(found["id"]) if found else ""
+        ref = self._ask(FIND_BRANCH, ref=f"refs/heads/{branch}", **self._here)["repository"]["ref"]
+        return str(ref["id"]) if ref else ""
 
     def _delete(self, branch: str) -> None:
         node = self._find(branch)
@@ -198,7 +200,7 @@ class PullRequests:
             self._ask(DELETE_BRANCH, input={"refId": node})
 
     def _holds(self, pull: Pull, changes: Mapping[str, bytes | None]) -> bool:
-        """Whether it makes exactly these changes: whoever goes on with it merges what is in it."""
+        """Whether it makes exactly these changes: the run that goes on with it merges what is in it."""
         if (pull.commits, pull.files) != (1, len(changes)):
             return False
         there = self._tree(pull.head).read(changes)
@@ -214,7 +216,7 @@ def _is_ours(entry: Mapping[str, Any], branch: str, message: str) -> bool:
 
 
 def _pull(entry: Mapping[str, Any], tip: str) -> Pull:
-    closed = [one["actor"] or {} for one in entry["timelineItems"]["nodes"]]
+    closed = [event["actor"] or {} for event in entry["timelineItems"]["nodes"]]
     return Pull(
         number=int(entry["number"]),
         url=str(entry["url"]),

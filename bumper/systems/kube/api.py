@@ -103,7 +103,7 @@ class Api:
         return str(version or ""), answer.headers.get("date", "")
 
     async def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool) -> str:
-        """The last lines of a container; with `previous` of the instance before the one that runs."""
+        """The last lines of a container; with `previous` of the instance before the present one."""
         query = {"container": container, "tailLines": str(lines), "limitBytes": str(_LOG_BYTES)}
         if previous:
             query["previous"] = "true"

@@ -8,7 +8,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,7 +15,7 @@ from typing import Any, Self, TypeVar
 from bumper.errors import BumpError, Transient
 from bumper.objects import ObjectKey, at
 from bumper.observation import Desired, Observation
-from bumper.ports import Clock, Installation, Right
+from bumper.ports import Installation, Right, WallClock
 from bumper.systems.kube import config, feeds, survey
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.connection import Connection, Timeouts
@@ -41,7 +40,7 @@ class Cluster:
         self,
         context: str | None,
         environ: Mapping[str, str],
-        clock: Clock,
+        clock: WallClock,
         timeouts: Timeouts | None = None,
         service_account: Path = config.SERVICE_ACCOUNT,
     ) -> None:
@@ -97,7 +96,7 @@ class Cluster:
         resource = KINDS.get(source.kind)
         if resource is None:
             return f"{source.kind} is no kind of source"
-        requested_at = datetime.now(UTC).isoformat(timespec="microseconds")
+        requested_at = self._clock.wall().isoformat(timespec="microseconds")
         change = {"metadata": {"annotations": {_REQUESTED_AT: requested_at}}}
         try:
             self._run(lambda opened: opened.api.patch(resource, source.namespace, source.name, change))
@@ -160,7 +159,7 @@ class Cluster:
                 f"{self.name}: the nodes were not listed in {self._timeouts.connect_s:g} s"
             ) from None
         reported = [at(node, "status", "nodeInfo") or {} for node in nodes]
-        pairs = [(one.get("operatingSystem"), one.get("architecture")) for one in reported]
+        pairs = [(node_info.get("operatingSystem"), node_info.get("architecture")) for node_info in reported]
         return frozenset(f"{system}/{machine}".lower() for system, machine in pairs if system and machine)
 
     def _run(self, request: Callable[["_Opened"], Coroutine[Any, Any, _Result]]) -> _Result:
@@ -189,7 +188,7 @@ class _Opened:
     """What lives on the event loop."""
 
     def __init__(
-        self, connection: Connection, clock: Clock, timeouts: Timeouts, ring: Callable[[], None]
+        self, connection: Connection, clock: WallClock, timeouts: Timeouts, ring: Callable[[], None]
     ) -> None:
         self.connection = connection
         self.api = Api(connection)

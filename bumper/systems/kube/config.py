@@ -89,8 +89,8 @@ class _Entry:
     file: Path
 
     def text(self, key: str) -> str:
-        found = self.value.get(key)
-        return "" if found is None else str(found)
+        setting = self.value.get(key)
+        return "" if setting is None else str(setting)
 
     def path(self, key: str) -> Path | None:
         return self.file.parent / self.text(key) if self.text(key) else None
@@ -125,9 +125,9 @@ def load(context: str | None, environ: Mapping[str, str], service_account: Path 
     merged = _Merged(present)
     name = context or merged.current
     if name not in merged.contexts:
-        found = ", ".join(merged.contexts) or "none"
+        contexts = ", ".join(merged.contexts) or "none"
         what = f"no context '{name}'" if name else "no current-context, and --context was not given"
-        raise UsageError(f"{', '.join(map(str, present))}: {what} (found: {found})", hint=_HINT)
+        raise UsageError(f"{', '.join(map(str, present))}: {what} (found: {contexts})", hint=_HINT)
     return merged.access(name, environ)
 
 
@@ -196,8 +196,8 @@ class _Merged:
     def _of(self, context: _Entry, name: str, kind: str, known: Mapping[str, _Entry]) -> _Entry:
         wanted = context.text(kind)
         if wanted not in known:
-            found = ", ".join(known) or "none"
-            raise UsageError(f"{context.file}: context '{name}' names the {kind} '{wanted}' (found: {found})")
+            names = ", ".join(known) or "none"
+            raise UsageError(f"{context.file}: context '{name}' names the {kind} '{wanted}' (found: {names})")
         return known[wanted]
 
 
@@ -228,7 +228,14 @@ def _named(config: Mapping[str, Any], kind: str, file: Path) -> list[tuple[str, 
 def _endpoint(cluster: _Entry, environ: Mapping[str, str]) -> Endpoint:
     server = cluster.text("server").rstrip("/")
     extensions = cluster.value.get("extensions") or []
-    config = next((one.get("extension") for one in extensions if one.get("name") == _PLUGIN_EXTENSION), None)
+    config = next(
+        (
+            extension.get("extension")
+            for extension in extensions
+            if extension.get("name") == _PLUGIN_EXTENSION
+        ),
+        None,
+    )
     return Endpoint(
         server=server,
         authority=cluster.content("certificate-authority"),
@@ -271,7 +278,9 @@ def _plugin(user: _Entry) -> Plugin:
     return Plugin(
         command=str(path),
         arguments=tuple(map(str, settings.value.get("args") or ())),
-        environ={str(one["name"]): str(one["value"]) for one in settings.value.get("env") or ()},
+        environ={
+            str(variable["name"]): str(variable["value"]) for variable in settings.value.get("env") or ()
+        },
         api_version=settings.text("apiVersion"),
         install_hint=settings.text("installHint"),
         interactive_mode=settings.text("interactiveMode"),

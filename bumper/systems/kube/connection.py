@@ -1,6 +1,6 @@
 """The connection to one API server as the user of one context: TLS, proxy, credentials, and who renews them.
 
-Law: whoever sends a request never sees a credential: what has expired or was refused is renewed here, once for all who wait for it.
+Law: the sender of a request never sees a credential: what has expired or was refused is renewed here, once for all who wait for it.
 Once the server has accepted us, a refusal counts as passing for a while: a server that starts, or a token that is being rotated,
 refuses for some seconds. For one event loop.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
-from bumper.ports import Clock
+from bumper.ports import WallClock
 from bumper.systems.http.client import Answer
 from bumper.systems.http.content import ENCODINGS, Content
 from bumper.systems.kube import credentials, tls
@@ -64,7 +64,7 @@ class Connection:
         access: Access,
         reload: Callable[[], Access],
         environ: Mapping[str, str],
-        clock: Clock,
+        clock: WallClock,
         timeouts: Timeouts,
     ) -> None:
         self.name = access.name
@@ -243,7 +243,7 @@ class Connection:
     async def _identify(self) -> _Identity:
         try:
             credential = await credentials.obtain(
-                self._access, self._environ, self._clock.now(), self._timeouts.plugin_s
+                self._access, self._environ, self._clock, self._timeouts.plugin_s
             )
         except NoAccess as error:
             raise self._weighed(error) from None

@@ -11,10 +11,11 @@ import json
 import re
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bumper.errors import NoAccess, UsageError
+from bumper.ports import WallClock
 from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
 
@@ -52,7 +53,9 @@ class Credential:
         return headers
 
 
-async def obtain(access: Access, environ: Mapping[str, str], now_s: float, timeout_s: float) -> Credential:
+async def obtain(
+    access: Access, environ: Mapping[str, str], clock: WallClock, timeout_s: float
+) -> Credential:
     """A fresh credential for the user of `access`. Raises `NoAccess` where a plugin or a file gives none."""
     user = access.user
     if user.plugin is None or user.token or user.token_file:
@@ -66,7 +69,8 @@ async def obtain(access: Access, environ: Mapping[str, str], now_s: float, timeo
             f"credential plugin '{user.plugin.command}' gave neither a token nor a certificate with its key"
         )
     pem = f"{certificate.rstrip()}\n{key}".encode() if certificate and key else b""
-    return Credential(user, token, pem, now_s + _life_s(user.plugin, status.get("expirationTimestamp")))
+    life_s = _life_s(user.plugin, status.get("expirationTimestamp"), clock.wall())
+    return Credential(user, token, pem, clock.now() + life_s)
 
 
 def _read(user: User, default: str = "") -> str:
@@ -81,11 +85,11 @@ def _read(user: User, default: str = "") -> str:
     return token or default
 
 
-def _life_s(plugin: Plugin, expiration: Any) -> float:
+def _life_s(plugin: Plugin, expiration: Any, now: datetime) -> float:
     if not expiration:
         return float("inf")
     try:
-        left = datetime.fromisoformat(str(expiration)) - datetime.now(UTC)
+        left = datetime.fromisoformat(str(expiration)) - now
     except (ValueError, TypeError):
         raise NoAccess(
             f"credential plugin '{plugin.command}': expirationTimestamp is not an RFC 3339 time"
@@ -137,9 +141,9 @@ def _status(plugin: Plugin, name: str, printed: bytes) -> Mapping[str, Any]:
         answer = parse(printed)
     except ValueError:
         raise NoAccess(f"{name} printed no JSON, expected an ExecCredential") from None
-    found = answer.get("apiVersion") if isinstance(answer, dict) else None
-    if found != plugin.api_version:
-        raise NoAccess(f"{name} answered in apiVersion '{found}', expected '{plugin.api_version}'")
+    api_version = answer.get("apiVersion") if isinstance(answer, dict) else None
+    if api_version != plugin.api_version:
+        raise NoAccess(f"{name} answered in apiVersion '{api_version}', expected '{plugin.api_version}'")
     status = answer.get("status")
     if not isinstance(status, dict):
         raise NoAccess(f"{name} gave no status")

@@ -49,4 +49,6 @@ RECEIVER = Resource("Receiver", "notification.toolkit.fluxcd.io", "v1", "receive
 ACCESS_REVIEW = Resource("SelfSubjectAccessReview", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 WORKLOADS = (*PODS_OWNERS, JOB, Resource("CronJob", "batch", "v1", "cronjobs"), HELM_RELEASE)
 
-KINDS = {one.kind: one for one in (*SOURCES, KUSTOMIZATION, *WORKLOADS, REPLICA_SET, POD, EVENT)}
+KINDS = {
+    resource.kind: resource for resource in (*SOURCES, KUSTOMIZATION, *WORKLOADS, REPLICA_SET, POD, EVENT)
+}

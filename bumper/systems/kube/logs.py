@@ -19,7 +19,7 @@ _READ_AT_ONCE = 8
 
 @dataclass(frozen=True, order=True)
 class _Crash:
-    """One end of a container. `is_back` when the next instance runs already: then the lines are those of the one before."""
+    """One end of a container. `is_back` when the next instance runs already: then the lines are of the instance before."""
 
     namespace: str
     pod: str
@@ -61,7 +61,7 @@ class Logs:
         )
 
     async def _lines(self, crash: _Crash) -> str:
-        # kubelet 1.36.1, kubelet_pods.go: without `previous` these are of the instance that runs, else of the one that ended last.
+        # kubelet 1.36.1, kubelet_pods.go: without `previous` these are of the running instance, else of the instance that ended last.
         for previous in (crash.is_back, not crash.is_back):
             try:
                 lines = await self._api.log(

@@ -13,13 +13,13 @@ from bumper.systems.http.address import is_loopback
 
 def proxy_for(server: str, environ: Mapping[str, str]) -> str:
     """The URL of the proxy that the environment names for `server`, or an empty text."""
-    parts = urlsplit(server)
-    host = (parts.hostname or "").lower()
-    name = f"{parts.scheme}_proxy"
+    split_url = urlsplit(server)
+    host = (split_url.hostname or "").lower()
+    name = f"{split_url.scheme}_proxy"
     proxy = environ.get(name.upper()) or environ.get(name) or ""
     if not proxy or is_loopback(server):
         return ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = split_url.port or (443 if split_url.scheme == "https" else 80)
     excluded = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     if any(_matches(rule.strip().lower(), host, port) for rule in excluded.split(",")):
         return ""

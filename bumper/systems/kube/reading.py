@@ -57,8 +57,11 @@ class Reader:
         present = [read.objects[key] for key in sorted(workloads) if key in read.objects]
         await self._read_owned(read, present)
         observations = [_observation(site, dependencies[site.site], read) for site in desired]
-        await self.logs.read(pod for one in observations for pod in one.pods)
-        return [replace(one, logs=self.logs.of(one.pods), at_s=self._now()) for one in observations]
+        await self.logs.read(pod for observation in observations for pod in observation.pods)
+        return [
+            replace(observation, logs=self.logs.of(observation.pods), at_s=self._now())
+            for observation in observations
+        ]
 
     async def _read_objects(self, read: _Read, keys: Collection[ObjectKey]) -> None:
         by_kind: dict[str, list[ObjectKey]] = defaultdict(list)
@@ -76,7 +79,11 @@ class Reader:
         else:
             await self._read_members(read, resource, dict.fromkeys((key.namespace for key in keys), ""))
             places = {key.namespace for key in keys}
-            listed = {ObjectKey.of(one): one for place in places for one in read.members[kind, place]}
+            listed = {
+                ObjectKey.of(listed_object): listed_object
+                for place in places
+                for listed_object in read.members[kind, place]
+            }
             read.objects.update((key, listed[key]) for key in keys if key in listed)
             unread = read.unreadable_members
             read.unreadable_objects.update(
@@ -86,12 +93,12 @@ class Reader:
     async def _read_one(self, read: _Read, resource: Resource, key: ObjectKey) -> None:
         try:
             async with self._slots:
-                found = await self._api.get(resource, key.namespace, key.name)
+                cluster_object = await self._api.get(resource, key.namespace, key.name)
         except (Forbidden, Missing) as error:
             read.unreadable_objects[key] = error.message
         else:
-            if found is not None:
-                read.objects[key] = found
+            if cluster_object is not None:
+                read.objects[key] = cluster_object
 
     async def _read_members(self, read: _Read, resource: Resource, selectors: Mapping[str, str]) -> None:
         """All objects of one kind, by namespace; each namespace has its label selector, empty for none."""
@@ -106,8 +113,10 @@ class Reader:
                 read.unreadable_members.update(missing)
                 return
             else:
-                for one in everywhere.items:
-                    read.members[resource.kind, at(one, "metadata", "namespace") or ""].append(one)
+                for cluster_object in everywhere.items:
+                    read.members[resource.kind, at(cluster_object, "metadata", "namespace") or ""].append(
+                        cluster_object
+                    )
                 return
         await _together(
             [self._read_namespace(read, resource, place, text) for place, text in selectors.items()]
@@ -163,7 +172,7 @@ def _observation(site: Desired, dependencies: list[ObjectKey], read: _Read) -> O
     jobs = _owned_by(tops, read.members[JOB.kind, place])
     replica_sets = _owned_by(tops, read.members[REPLICA_SET.kind, place])
     pods = _owned_by([*tops, *jobs, *replica_sets], read.members[POD.kind, place])
-    subjects = {_uid(one) for one in (*tops, *jobs, *replica_sets, *pods)}
+    subjects = {_uid(subject) for subject in (*tops, *jobs, *replica_sets, *pods)}
     unreadable = {kind: why for (kind, where), why in read.unreadable_members.items() if where == place}
     # A dependency that may not be read is left out: its kind is that of the site's own Kustomization, which may well be read.
     for key in (site.source, site.kustomization, site.workload):
@@ -178,7 +187,9 @@ def _observation(site: Desired, dependencies: list[ObjectKey], read: _Read) -> O
         replica_sets=tuple(replica_sets),
         pods=tuple(pods),
         events=tuple(
-            one for one in read.members[EVENT.kind, place] if at(one, "involvedObject", "uid") in subjects
+            event
+            for event in read.members[EVENT.kind, place]
+            if at(event, "involvedObject", "uid") in subjects
         ),
         unreadable=unreadable,
     )
@@ -194,19 +205,21 @@ def _helm_owned(workload: Object, place: str, read: _Read) -> list[Object]:
         f"{HELM_RELEASE.group}/namespace": metadata.get("namespace"),
     }
     return [
-        one
+        candidate
         for resource in PODS_OWNERS
-        for one in read.members[resource.kind, place]
-        if origin.items() <= (at(one, "metadata", "labels") or {}).items()
+        for candidate in read.members[resource.kind, place]
+        if origin.items() <= (at(candidate, "metadata", "labels") or {}).items()
     ]
 
 
 def _owned_by(owners: Iterable[Object], candidates: Iterable[Object]) -> list[Object]:
     uids = {_uid(owner) for owner in owners}
     return [
-        one
-        for one in candidates
-        if any(reference.get("uid") in uids for reference in at(one, "metadata", "ownerReferences") or ())
+        candidate
+        for candidate in candidates
+        if any(
+            reference.get("uid") in uids for reference in at(candidate, "metadata", "ownerReferences") or ()
+        )
     ]
 
 
@@ -222,10 +235,10 @@ def _namespace(workload: Object) -> str:
 
 def selector_text(selector: Object | None) -> str:
     """A label selector as a URL writes it, empty for none: `app=web,tier in (a,b),!canary`."""
-    parts = [f"{key}={value}" for key, value in (at(selector, "matchLabels") or {}).items()]
+    requirements = [f"{key}={value}" for key, value in (at(selector, "matchLabels") or {}).items()]
     for rule in at(selector, "matchExpressions") or ():
         key, values = rule["key"], ",".join(rule.get("values") or ())
-        parts.append(
+        requirements.append(
             {
                 "In": f"{key} in ({values})",
                 "NotIn": f"{key} notin ({values})",
@@ -233,7 +246,7 @@ def selector_text(selector: Object | None) -> str:
                 "DoesNotExist": f"!{key}",
             }[rule["operator"]]
         )
-    return ",".join(parts)
+    return ",".join(requirements)
 
 
 async def _together(requests: Sequence[Awaitable[None]]) -> None:

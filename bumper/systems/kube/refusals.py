@@ -42,19 +42,19 @@ def refusal(
     """The error for an answer of 300 or more, other than 401. `name` is the context's, `hint` what else to say of who we are."""
     answer = _status(content)
     text = str(answer.get("message") or "") or content.decode(errors="replace").strip()
-    said = f"{name}: {text[:_SHOWN_CHARACTERS] or 'no reason given'}"
+    reason = f"{name}: {text[:_SHOWN_CHARACTERS] or 'no reason given'}"
     if status == 403:
-        return Forbidden(said, hint=hint)
+        return Forbidden(reason, hint=hint)
     if status == 404:
-        return Missing(said, is_api=not answer)
+        return Missing(reason, is_api=not answer)
     if status == 410:
-        return Gone(said)
+        return Gone(reason)
     if status == 429 or status >= 500:
         message = f"{name}: the API server answered {status}: {text[:_SHOWN_CHARACTERS]}".rstrip(": ")
         return Transient(message, retry_after_s=retry_after_s(headers))
     if status < 400:
         return NoAccess(f"{name}: answered {status}, a redirect", hint="is the server a Kubernetes API?")
-    return NoAccess(f"{said} ({status})")
+    return NoAccess(f"{reason} ({status})")
 
 
 def unreached(access: Access, error: "httpx.RequestError") -> Unreachable:
@@ -63,7 +63,7 @@ def unreached(access: Access, error: "httpx.RequestError") -> Unreachable:
 
     place = f"{access.name}: {access.endpoint.server}"
     causes = list(_causes(error))
-    unverified = next((one for one in causes if isinstance(one, ssl.SSLCertVerificationError)), None)
+    unverified = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
     if unverified:
         return NoAccess(
             f"{place}: its certificate is not trusted: {unverified.verify_message}",

@@ -28,11 +28,11 @@ class Subject:
 
 def needed(subjects: Iterable[Subject]) -> tuple[Right, ...]:
     """Every right once, in order; as needed as it is for any of the sites."""
-    found = {_NODES: _NODES}
-    for right in (one for subject in subjects for one in _of(subject)):
-        if right.is_needed or right not in found:
-            found[right] = right
-    return tuple(found[right] for right in sorted(found))
+    rights = {_NODES: _NODES}
+    for right in (right for subject in subjects for right in _of(subject)):
+        if right.is_needed or right not in rights:
+            rights[right] = right
+    return tuple(rights[right] for right in sorted(rights))
 
 
 _NODES = Right(

@@ -21,7 +21,7 @@ _PART_OF_FLUX = "app.kubernetes.io/part-of=flux"
 
 
 async def denied(api: Api, rights: Sequence[Right]) -> frozenset[Right]:
-    """Those that we do not have. What is allowed everywhere is asked once, whatever the number of namespaces."""
+    """The rights that we do not have. What is allowed everywhere is asked once, whatever the number of namespaces."""
     slots = asyncio.Semaphore(_REQUESTS_AT_ONCE)
 
     async def ask(right: Right) -> tuple[Right, bool]:
@@ -33,7 +33,7 @@ async def denied(api: Api, rights: Sequence[Right]) -> frozenset[Right]:
     asked = [right for right in rights if right.namespace and replace(right, namespace="") not in allowed]
     answers = await _answers(map(ask, asked))
     refused = {right for right, is_allowed in answers if not is_allowed}
-    return frozenset(refused | {one for one in rights if not one.namespace and one not in allowed})
+    return frozenset(refused | {right for right in rights if not right.namespace and right not in allowed})
 
 
 async def installation(api: Api, namespaces: Collection[str]) -> Installation:
@@ -55,7 +55,7 @@ async def installation(api: Api, namespaces: Collection[str]) -> Installation:
     for namespace in sorted(namespaces):
         controllers += await read(KINDS["Deployment"], namespace, _PART_OF_FLUX)
         receivers += await read(RECEIVER, namespace)
-    known = [one for one in controllers if at(one, "metadata", "name") in CONTROLLERS]
+    known = [controller for controller in controllers if at(controller, "metadata", "name") in CONTROLLERS]
     return Installation(tuple(known), tuple(receivers), unreadable)
 
 

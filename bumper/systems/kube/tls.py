@@ -49,7 +49,7 @@ def context(endpoint: Endpoint, certificate: bytes, environ: Mapping[str, str]) 
 
 
 def _show(context: ssl.SSLContext, certificate: bytes, server: str) -> None:
-    # OpenSSL reads a key from a file only: one that its owner alone can read, for as long as this takes.
+    # OpenSSL reads a key from a file only: a file that its owner alone can read, for as long as this takes.
     with tempfile.NamedTemporaryFile(prefix="bump-key-") as file:
         file.write(certificate)
         file.flush()

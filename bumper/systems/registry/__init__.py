@@ -78,6 +78,7 @@ class Registry:
         self._proven: dict[str, _BackEnd] = {}
 
     def close(self) -> None:
+        """Closes every connection of the run."""
         self._stack.close()
 
     def resolve(self, image: ImageReference) -> ImageManifest:
@@ -102,19 +103,23 @@ class Registry:
         others = []
         for length in _TAG_LENGTHS:
             try:
-                found = self.resolve(repository.with_tag(sha[:length]))
+                image_manifest = self.resolve(repository.with_tag(sha[:length]))
             except RepositoryMissing:
                 raise
             except ImageMissing:
                 continue
             # A label that does not begin with the tag was inherited from the base image: it says nothing of this commit.
-            if found.revision.startswith(sha[:length]) and not sha.startswith(found.revision):
-                others.append(f"{found.image.tag} is there, but was built from {found.revision}")
+            if image_manifest.revision.startswith(sha[:length]) and not sha.startswith(
+                image_manifest.revision
+            ):
+                others.append(
+                    f"{image_manifest.image.tag} is there, but was built from {image_manifest.revision}"
+                )
                 continue
-            is_proven = found.revision and sha.startswith(found.revision)
-            if not is_proven and found.image.tag != sha:
-                self._refuse_ambiguity(found, sha)
-            return found
+            is_proven = image_manifest.revision and sha.startswith(image_manifest.revision)
+            if not is_proven and image_manifest.image.tag != sha:
+                self._refuse_ambiguity(image_manifest, sha)
+            return image_manifest
         tried = f"{sha[:7]} to {sha[:12]} and all 40 digits"
         raise ImageMissing(
             f"{repository.repository}: the registry has no tag for commit {sha}: tried {tried}"
@@ -155,16 +160,17 @@ class Registry:
         except BumpError:
             return ""
 
-    def _refuse_ambiguity(self, found: ImageManifest, sha: str) -> None:
+    def _refuse_ambiguity(self, image_manifest: ImageManifest, sha: str) -> None:
         """Raises ImageAmbiguous where the tag with all digits is there too, and is another image."""
-        whole = found.image.with_tag(sha)
+        whole = image_manifest.image.with_tag(sha)
         try:
             exact = self._asking(whole, lambda back_end: back_end.manifest(whole))
         except ImageMissing:
             return
-        if exact.digest != found.image.digest:
+        if exact.digest != image_manifest.image.digest:
             raise ImageAmbiguous(
-                f"{found.image.repository}: two images for commit {sha}: the tag {found.image.tag} is {found.image.digest}, "
+                f"{image_manifest.image.repository}: two images for commit {sha}: the tag {image_manifest.image.tag} is "
+                f"{image_manifest.image.digest}, "
                 f"the tag {sha} is {exact.digest}, and no label says which one was built from it",
                 hint="name the tag with --tag",
             )
@@ -190,7 +196,7 @@ class Registry:
         )
 
     def _configuration(self, image: ImageReference, document: Document) -> Document | None:
-        """The configuration of the image, of an index that of its first one; None where there is none."""
+        """The configuration of the image, for an index that of its first image; None where there is none."""
         if document.children:
             child = ImageReference(image.repository, digest=document.children[0].digest)
             document = self._asking(child, lambda back_end: back_end.manifest(child))
@@ -259,8 +265,8 @@ class Registry:
 
 
 def _combined(image: ImageReference, refusals: list[NoAccess]) -> NoAccess:
-    """One error for all credentials that were refused, with the hint of the first one that a person set up."""
+    """One error for all credentials that were refused, with the hint of the first credential that a person set up."""
     if len(refusals) == 1:
         return refusals[0]
-    told = "; ".join(refusal.message.removeprefix(f"{image}: ") for refusal in refusals)
-    return NoAccess(f"{image}: {told}", hint=refusals[0].hint)
+    reasons = "; ".join(refusal.message.removeprefix(f"{image}: ") for refusal in refusals)
+    return NoAccess(f"{image}: {reasons}", hint=refusals[0].hint)

@@ -81,6 +81,7 @@ class AcrRegistry:
         return f"AcrRegistry({self._registry!r})"
 
     def close(self) -> None:
+        """Closes the connections."""
         self._stack.close()
 
     @property
@@ -92,13 +93,13 @@ class AcrRegistry:
         """The manifest or index that `image` names by digest or by tag."""
         with self._translating(str(image)):
             client, reference = self._open(), image.digest or image.tag
-            result = within(
+            response = within(
                 self._answer_s,
                 lambda: client.get_manifest(image.path, reference, enforce_https=self._is_https),
             )
-            fields = dict(result.manifest or {})
-        media_type = str(fields.get("mediaType") or result.media_type or "")
-        return Document.shaped(str(image), media_type, str(result.digest or ""), fields)
+            fields = dict(response.manifest or {})
+        media_type = str(fields.get("mediaType") or response.media_type or "")
+        return Document.shaped(str(image), media_type, str(response.digest or ""), fields)
 
     def blob(self, image: ImageReference, digest: str) -> Document:
         """The configuration of the image: a blob, so its digest is all that is known of it."""
@@ -270,8 +271,10 @@ def remember_token(registry: str) -> Any:
 
         @staticmethod
         def _repository(url: str) -> str:
-            parts = urlsplit(url)
-            is_ours = parts.netloc == registry and parts.path.startswith("/v2/")
-            return parts.path.removeprefix("/v2/").rpartition("/")[0].rpartition("/")[0] if is_ours else ""
+            split_url = urlsplit(url)
+            is_ours = split_url.netloc == registry and split_url.path.startswith("/v2/")
+            return (
+                split_url.path.removeprefix("/v2/").rpartition("/")[0].rpartition("/")[0] if is_ours else ""
+            )
 
     return RememberToken()

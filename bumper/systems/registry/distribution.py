@@ -30,16 +30,16 @@ CONFIG_TYPES = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
 )
-# The limit that the specification asks registries to accept, and the one that containerd sets.
+# The limit that the specification asks registries to accept, and the limit that containerd sets.
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 
 
 def described(answer: Answer) -> str:
     """`404 MANIFEST_UNKNOWN: manifest unknown`: what was answered, in one short line."""
-    errors = "; ".join(
+    codes = "; ".join(
         f"{code}: {message}" if message else code for code, message in error_codes(answer.content)
     )
-    return one_line(f"{answer.status} {errors}" if errors else f"{answer.status}")
+    return one_line(f"{answer.status} {codes}" if codes else f"{answer.status}")
 
 
 def error_codes(content: bytes) -> list[tuple[str, str]]:
@@ -64,32 +64,34 @@ def one_line(text: str) -> str:
 def failure(subject: str, answer: Answer, *, tried: str, hint: str) -> BumpError:
     """The error that stands for an answer other than success. `tried` names the credential, `hint` helps against 401 and 403."""
     codes = {code for code, _ in error_codes(answer.content)}
-    said = described(answer)
+    description = described(answer)
     if answer.status in (401, 403):
-        return NoAccess(f"{subject}: no access with {tried}: the registry answered {said}", hint=hint)
+        return NoAccess(f"{subject}: no access with {tried}: the registry answered {description}", hint=hint)
     if answer.status == 404:
-        return _missing(subject, codes, said)
+        return _missing(subject, codes, description)
     if answer.status in (408, 429) or answer.status >= 500:
         return Transient(
-            f"{subject}: the registry answered {said}", retry_after_s=retry_after_s(answer.headers)
+            f"{subject}: the registry answered {description}", retry_after_s=retry_after_s(answer.headers)
         )
-    return Unreachable(f"{subject}: the registry answered {said}, expected the content or a reason why not")
+    return Unreachable(
+        f"{subject}: the registry answered {description}, expected the content or a reason why not"
+    )
 
 
-def _missing(subject: str, codes: set[str], said: str) -> ImageMissing:
+def _missing(subject: str, codes: set[str], description: str) -> ImageMissing:
     if "NAME_UNKNOWN" in codes:
         return RepositoryMissing(
-            f"{subject}: the registry has no such repository ({said})",
+            f"{subject}: the registry has no such repository ({description})",
             hint="a repository comes to be with the first push; check its name in the manifest",
         )
     if codes & {"MANIFEST_UNKNOWN", "BLOB_UNKNOWN"}:
         # Not all registries tell a tag that is missing from a repository that is: the distribution project's own does not.
         return ImageMissing(
-            f"{subject}: the registry has no such image ({said})",
+            f"{subject}: the registry has no such image ({description})",
             hint="push the image, or check the tag",
         )
     return ImageMissing(
-        f"{subject}: the registry answered {said} and gave no reason that the specification knows"
+        f"{subject}: the registry answered {description} and gave no reason that the specification knows"
     )
 
 
@@ -110,19 +112,19 @@ _CHALLENGE_PART = re.compile(
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:
     """The challenges of a `WWW-Authenticate` header, in order, up to the first part that is not in the grammar's auth-param form."""
-    found: list[tuple[str, dict[str, str]]] = []
+    challenges: list[tuple[str, dict[str, str]]] = []
     position = 0
     while match := _CHALLENGE_PART.match(header, position):
         position = match.end()
         if match["scheme"]:
-            found.append((match["scheme"].lower(), {}))
-        elif not found:
+            challenges.append((match["scheme"].lower(), {}))
+        elif not challenges:
             break
         else:
             quoted = match["quoted"]
             value = match["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-            found[-1][1][match["name"].lower()] = value
-    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+            challenges[-1][1][match["name"].lower()] = value
+    return tuple(Challenge(scheme, parameters) for scheme, parameters in challenges)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class Document:
 
     @property
     def config_digest(self) -> str:
-        """The digest of the image's configuration; empty where this is no image, or one that says nothing about itself."""
+        """The digest of the image's configuration; empty where this is no image, or an image that says nothing about itself."""
         config = self.fields.get("config")
         if self.media_type not in MANIFEST_TYPES or not isinstance(config, dict):
             return ""
@@ -182,8 +184,10 @@ class Document:
         """The labels of a configuration, or the annotations of a manifest or index."""
         config = self.fields.get("config")
         labels = config.get("Labels") if isinstance(config, dict) else None
-        found = labels or self.fields.get("annotations") or {}
-        return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+        metadata = labels or self.fields.get("annotations") or {}
+        return (
+            {str(name): str(value) for name, value in metadata.items()} if isinstance(metadata, dict) else {}
+        )
 
 
 @dataclass(frozen=True)
@@ -208,5 +212,5 @@ def platform_of(fields: Any) -> str:
     """`linux/amd64` or `linux/arm/v7`, from an index's `platform` or a configuration; empty where it does not say."""
     if not isinstance(fields, dict) or not fields.get("os") or not fields.get("architecture"):
         return ""
-    parts = (fields["os"], fields["architecture"], fields.get("variant") or "")
-    return "/".join(str(part) for part in parts if part)
+    segments = (fields["os"], fields["architecture"], fields.get("variant") or "")
+    return "/".join(str(part) for part in segments if part)

@@ -56,10 +56,11 @@ class Connection:
         return self._origins[0]
 
     def close(self) -> None:
+        """Closes the connections."""
         self._client.close()
 
     def knock(self) -> str:
-        """The challenge (`WWW-Authenticate`) of those who come in; empty where the registry has none."""
+        """The challenge (`WWW-Authenticate`) that a caller without a credential gets; empty where the registry has none."""
         answer = self.ask(self.registry, "/v2/", {})
         return answer.headers.get("www-authenticate", "") if answer.status == 401 else ""
 

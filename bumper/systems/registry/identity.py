@@ -36,6 +36,7 @@ class Identity:
         return f"DefaultAzureCredential ({self._name})" if self._name else "DefaultAzureCredential"
 
     def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
+        """Entra's token for these scopes, by the protocol of azure-core's TokenCredential; NoAccess where Entra gives none."""
         from azure.core.exceptions import ClientAuthenticationError
 
         try:

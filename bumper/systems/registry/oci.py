@@ -97,8 +97,8 @@ class OciRegistry:
         answer = self._connection.ask_for_token(subject, realm, query, self._credential)
         if answer.status in (400, 404):
             # What a token server calls a bad request or not found is a refusal, never a missing image.
-            said = described(answer)
-            raise NoAccess(f"{subject}: refused {self._credential.source}: {said}", hint=self._hint())
+            description = described(answer)
+            raise NoAccess(f"{subject}: refused {self._credential.source}: {description}", hint=self._hint())
         if answer.status != 200:
             raise failure(subject, answer, tried=self._credential.source, hint=self._hint())
         token = _token_in(answer.content)

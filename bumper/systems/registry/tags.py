@@ -27,10 +27,10 @@ class Tags:
         near = self._near(wanted)
         others = [name for name in self.names if name not in near][:_SHOWN]
         label = "newest" if self.newest_first else "also there" if near else "there are"
-        parts = [
-            f"{name}: {', '.join(found)}" for name, found in (("near it", near), (label, others)) if found
+        phrases = [
+            f"{name}: {', '.join(names)}" for name, names in (("near it", near), (label, others)) if names
         ]
-        return "; ".join(parts)
+        return "; ".join(phrases)
 
     def _near(self, wanted: str) -> list[str]:
         # A commit may stand inside a tag (`sha-abc1234`, `main-abc1234`) or be written with other digits of its SHA.

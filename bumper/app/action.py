@@ -1,0 +1,62 @@
+"""The main job as a step of a workflow: outputs, annotations, and a log in which nothing foreign is a command. `bump action`."""
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bumper.app.context import Context
+from bumper.errors import BumpError
+from bumper.publish import problem, step
+from bumper.style import plain
+from bumper.systems.github import runner
+
+
+def run_step(job: Callable[[Context], int], context: Context) -> int:
+    """Runs the job, writes outputs and annotations, and returns the job's exit code. The job prints one JSON object on its stdout."""
+    with kubeconfig(context) as environ, runner.stopped_commands(context.stdout):
+        # The log of a step is one stream; what people read goes there, and the JSON comes back to us.
+        answer = io.StringIO()
+        # Where the workflow checked out, if it did: the process itself stands in an empty folder.
+        cwd = Path(context.surroundings.workspace or context.cwd)
+        inner = replace(context, environ=environ, cwd=cwd, stdout=answer, stderr=context.stdout)
+        code, result = _run(job, inner, answer)
+        # GitHub is told within: what it could not take is foreign text too.
+        context.stdout.flush()
+        context.afterwards.close()
+    if path := context.surroundings.outputs_path:
+        runner.append_outputs(Path(path), step.outputs_of(result))
+    for level, title, text in step.annotations_of(result):
+        context.stdout.write(runner.annotation(level, title, text))
+    return code
+
+
+def _run(job: Callable[[Context], int], context: Context, answer: io.StringIO) -> tuple[int, dict[str, Any]]:
+    try:
+        code = job(context)
+    except BumpError as error:
+        context.stderr.writelines(plain(line) + "\n" for line in problem.lines(error))
+        return error.exit_code, problem.as_data(error)
+    return code, json.loads(answer.getvalue())
+
+
+@contextmanager
+def kubeconfig(context: Context) -> Iterator[Mapping[str, str]]:
+    """The environment with a kubeconfig file that holds the input, readable by us alone and removed afterwards."""
+    text = context.surroundings.inputs.get("kubeconfig", "")
+    if not text.strip():
+        yield context.environ
+        return
+    folder = context.surroundings.temporary_folder or None
+    descriptor, path = tempfile.mkstemp(prefix="bump-kubeconfig-", dir=folder)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        yield {**context.environ, "KUBECONFIG": path}
+    finally:
+        Path(path).unlink(missing_ok=True)

@@ -1,0 +1,183 @@
+"""Changing an image's tag in files, all or none of them, without git and without a network: `bump edit`."""
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from bumper import manifest
+from bumper.app.context import Context
+from bumper.app.settings import EditOutput, EditSettings
+from bumper.errors import EXIT_CODES, FieldMissing, Outcome, UsageError
+from bumper.image import ImageReference
+from bumper.manifest import Edit, Field
+
+_LISTED = 8  # images named in an error before the rest is counted
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One file: all its image fields, those of the repository asked for with their edits, its bytes before and after.
+
+    `name` is the file as the caller wrote it, `path` where it is after all links.
+    """
+
+    name: str
+    path: Path
+    content: bytes
+    present: tuple[Field, ...]
+    fields: tuple[tuple[Field, tuple[Edit, ...]], ...]
+    edited: bytes
+
+
+def edit(settings: EditSettings, context: Context) -> int:
+    """Edits the files and says which fields changed; returns 11 where a check has found that one would.
+
+    FieldMissing where no file names the image, UsageError for a file that cannot be read or written.
+    """
+    files = [_planned(name, path, settings) for path, name in _paths(settings, context).items()]
+    if not any(file.fields for file in files):
+        raise _missing(settings.image, files)
+    differs = any(file.edited != file.content for file in files)
+    match settings.output:
+        case EditOutput.STDOUT:
+            _write_bytes(context.stdout, files[0].edited)
+        case EditOutput.DIFF:
+            _print_diffs(files, context)
+        case EditOutput.CHECK:
+            context.stdout.write(_summary(files, "would change"))
+        case EditOutput.FILES:
+            _replace([file for file in files if file.edited != file.content])
+            context.stdout.write(_summary(files, "changed"))
+    is_finding = settings.output is EditOutput.CHECK and differs
+    return EXIT_CODES[Outcome.FAILED if is_finding else Outcome.UNCHANGED]
+
+
+def _paths(settings: EditSettings, context: Context) -> dict[Path, str]:
+    """Each file once, by where it is after all links, with its first name."""
+    paths: dict[Path, str] = {}
+    for name in settings.files:
+        try:
+            paths.setdefault((context.cwd / name).resolve(), name)
+        except (OSError, RuntimeError) as error:  # a symbolic link that leads to itself
+            raise UsageError(f"{name}: cannot be read: {error}") from None
+    return paths
+
+
+def _print_diffs(files: Sequence[Planned], context: Context) -> None:
+    for file in files:
+        diff = manifest.diff(file.name, file.content, file.edited)
+        _write_bytes(context.stdout, diff.encode(errors="surrogateescape"))
+    if all(file.edited == file.content for file in files):
+        context.stderr.write("unchanged\n")
+
+
+def _planned(name: str, path: Path, settings: EditSettings) -> Planned:
+    """The file and what it would become, nothing written."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}, expected a file that can be read") from None
+    present = manifest.fields(content, name)
+    fields = tuple(
+        (field, manifest.plan(content, field, settings.tag, settings.digest))
+        for field in manifest.select(present, settings.image)
+    )
+    edited = manifest.apply(content, [edit for _, edits in fields for edit in edits])
+    return Planned(name, path, content, present, fields, edited)
+
+
+def _missing(image: str, files: Sequence[Planned]) -> FieldMissing | UsageError:
+    """Nothing names this image: an error that says what does."""
+    if not image or any(character.isspace() for character in image):
+        return UsageError(
+            f"--image {image!r} is no repository, expected for example registry.example/team/web"
+        )
+    present = [field for file in files for field in file.present]
+    listed = [f"{field.image.repository} ({field.path}:{field.span.line})" for field in present[:_LISTED]]
+    if len(present) > _LISTED:
+        listed.append(f"{len(present) - _LISTED} more")
+    names = ", ".join(file.name for file in files)
+    return FieldMissing(
+        f"{names}: no image field of {image}, found {', '.join(listed) or 'no image field at all'}",
+        hint=_hint(image, present),
+    )
+
+
+def _hint(image: str, present: Sequence[Field]) -> str:
+    asked = ImageReference.parse(image)
+    if asked and (asked.tag or asked.digest):
+        return f"leave out the tag: --image {asked.repository}"
+    for field in present:
+        reference = ImageReference.parse(field.image.repository)
+        if asked and reference and (asked.registry, asked.path) == (reference.registry, reference.path):
+            return f"the same image is written {field.image.repository} there: pass --image {field.image.repository}"
+    if present:
+        return "pass --image with one of the repositories found, as it is written there"
+    return "edited are containers of any kind, images of a kustomization, and image or repository with tag in Helm values"
+
+
+def _summary(files: Iterable[Planned], done: str) -> str:
+    """A line for each value, and what it comes to. A value that several aliases share is one."""
+    lines: dict[tuple[str, int], str] = {}
+    changes = 0
+    for file in files:
+        for field, edits in file.fields:
+            if not edits:
+                lines.setdefault(
+                    (file.name, field.span.start), f"{file.name}:{field.span.line}  {field.image}  unchanged"
+                )
+            for edit in edits:
+                changes += (file.name, edit.start) not in lines
+                lines[file.name, edit.start] = (
+                    f"{file.name}:{edit.line}  {edit.old.decode()} → {edit.new.decode()}"
+                )
+    touched = sum(file.edited != file.content for file in files)
+    total = f"{_count(changes, 'value')} {done} in {_count(touched, 'file')}" if changes else "unchanged"
+    return "".join(f"{line}\n" for line in [*lines.values(), total])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _replace(files: Sequence[Planned]) -> None:
+    """Every new file is written in full beside the old one before the first takes its place; a link stays a link."""
+    with ExitStack() as unfinished:
+        written = [(_write_beside(file, unfinished), file.path.resolve()) for file in files]
+        for beside, path in written:
+            beside.replace(path)
+
+
+def _write_beside(file: Planned, unfinished: ExitStack) -> Path:
+    """The new content in a file of the same folder, with the old one's mode and owner; it goes away unless it is moved."""
+    path = file.path.resolve()
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        before = path.stat()
+        with beside.open("xb") as stream:
+            unfinished.callback(beside.unlink, missing_ok=True)
+            stream.write(file.edited)
+            with suppress(PermissionError):
+                os.fchown(stream.fileno(), before.st_uid, before.st_gid)
+            os.fchmod(stream.fileno(), stat.S_IMODE(before.st_mode))
+    except OSError as error:
+        raise UsageError(
+            f"{file.name}: cannot be written: {error.strerror}, expected a folder that can be written to",
+            hint="no file was changed; --diff and --stdout show the result without writing",
+        ) from None
+    return beside
+
+
+def _write_bytes(stream: TextIO, content: bytes) -> None:
+    """The bytes as they are, past the encoding and the line ends of a text stream."""
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        stream.write(content.decode())
+    else:
+        stream.flush()
+        binary.write(content)
+        binary.flush()

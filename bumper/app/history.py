@@ -1,0 +1,76 @@
+"""Who deployed what and how it ended, as one page: `bump history`."""
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+
+from bumper.app.context import Context
+from bumper.app.output import Output
+from bumper.app.settings import HistorySettings, OutputSettings
+from bumper.app.wiring import Systems
+from bumper.errors import EXIT_CODES, Outcome
+from bumper.history import of_site
+from bumper.history.table import Page, as_csv, as_json, lines
+from bumper.ports import History
+from bumper.record import Recorded
+
+_GOOD = {outcome.value for outcome in Outcome if EXIT_CODES[outcome] == 0}
+
+
+def show(settings: HistorySettings, context: Context) -> int:
+    """Prints the deploys; returns 0, also where there are none."""
+    # Ten thousand records live until the end: looking for garbage among them, again and again and once more at the exit, takes a
+    # quarter of the time.
+    gc.disable()
+    with Systems(context, settings.repository, settings.permissions) as systems:
+        page = _page(settings, _history(settings, systems))
+        if settings.format == "json":
+            context.stdout.write(as_json(page))
+        elif settings.format == "csv":
+            context.stdout.write(as_csv(page))
+        else:
+            _print(page, systems, context)
+    gc.freeze()
+    return 0
+
+
+def _history(settings: HistorySettings, systems: Systems) -> History:
+    return systems.clone() if settings.is_offline else systems.repository.history(settings.repository.branch)
+
+
+def _page(settings: HistorySettings, history: History) -> Page:
+    wanted, limit = _wanted(history.all(), settings), settings.limit
+    # One more than is shown tells whether there are more.
+    deploys = list(islice(wanted, limit + 1 if limit else None))
+    shown = deploys[:limit] if limit else deploys
+    is_cut = len(shown) < len(deploys)
+    return Page(settings.repository.branch, settings.site, tuple(shown), is_cut, tuple(history.notices()))
+
+
+def _print(page: Page, systems: Systems, context: Context) -> None:
+    with Output(systems, OutputSettings()) as output:
+        output.begin(name_sites=False)
+        output.terminal.close()
+        output.terminal.write(lines(page, context.clock.wall(), width=_width(context)))
+
+
+def _wanted(deploys: Iterator[Recorded], settings: HistorySettings) -> Iterator[Recorded]:
+    wanted = of_site(deploys, settings.site) if settings.site else deploys
+    if since := settings.since:
+        # Not cut off at the first that is older: commits may claim any time.
+        wanted = (deploy for deploy in wanted if deploy.record.at >= since)
+    if settings.only_failed:
+        wanted = (deploy for deploy in wanted if deploy.ending and deploy.ending.outcome not in _GOOD)
+    return wanted
+
+
+def _width(context: Context) -> int | None:
+    """The columns of the terminal; None where the text goes to a file or a program, for which nothing is cut."""
+    asked = context.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(context.stdout.fileno()).columns or None
+    return None

@@ -1,0 +1,1 @@
+"""What the commands that write want done: a job each, carried out by `app.run`."""

@@ -1,0 +1,54 @@
+"""A job that is done with its commit: nothing is followed."""
+
+from abc import abstractmethod
+
+from bumper.app.output import Result
+from bumper.app.run import Job, P
+from bumper.app.settings import RunSettings
+from bumper.app.wiring import Systems
+from bumper.deploy.commit.push import Landed, land
+from bumper.ports import Terminal, Writer
+from bumper.retry import answered
+from bumper.revision import Revision
+from bumper.style import Span
+
+
+class CommitJob(Job[P]):
+    """Proposes on the tip, and on each new one after a lost race. What becomes of a pull request is said on the terminal."""
+
+    def __init__(self, settings: RunSettings, systems: Systems, terminal: Terminal) -> None:
+        self._settings = settings
+        self._systems = systems
+        self._terminal = terminal
+        self._writer: Writer | None = None
+
+    @abstractmethod
+    def propose(self, tip: str) -> P:
+        """What is to be committed on this tip of the branch."""
+
+    @abstractmethod
+    def result(self, plan: P, revision: Revision | None) -> Result:
+        """How it ended: at `revision`, or with none as a dry run."""
+
+    def open(self) -> None:
+        self._writer = self._systems.writer(self._settings.commit, self._tell)
+
+    def plan(self) -> P:
+        return answered(self._propose, self._systems.clock, self._settings.commit.push_s)
+
+    def planned(self, plan: P) -> Result:
+        return self.result(plan, None)
+
+    def land(self, plan: P) -> Landed[P]:
+        assert self._writer, "opened before it lands"
+        branch, timeout_s = self._settings.repository.branch, self._settings.commit.push_s
+        return land(plan, self._propose, self._writer, branch, self._systems.clock, timeout_s)
+
+    def follow(self, landed: Landed[P]) -> Result:
+        return self.result(landed.plan, landed.revision)
+
+    def _propose(self) -> P:
+        return self.propose(self._systems.repository.fetch(self._settings.repository.branch))
+
+    def _tell(self, text: str) -> None:
+        self._terminal.write([(Span(f"  {text}", "quiet"),)])

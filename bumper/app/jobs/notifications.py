@@ -1,0 +1,46 @@
+"""Letting Flux tell GitHub how it goes: the job of `bump notifications`."""
+
+from bumper.app.context import Context
+from bumper.app.jobs.commit import CommitJob
+from bumper.app.output import Output, Result
+from bumper.app.run import carry_out
+from bumper.app.settings import NotificationsSettings
+from bumper.app.wiring import Systems
+from bumper.deploy.commit.push import Landed
+from bumper.errors import EXIT_CODES
+from bumper.onboarding import notifications
+from bumper.onboarding.notifications import NotificationsAddition
+from bumper.ports import Terminal
+from bumper.revision import Revision
+
+
+def add_notifications(settings: NotificationsSettings, context: Context) -> int:
+    """Writes the manifests in one commit, and says what is left to do by hand; returns the exit code."""
+    run = settings.run
+    with (
+        Systems(context, run.repository, run.permissions) as systems,
+        Output(systems, run.output) as output,
+    ):
+        output.begin(name_sites=False)
+        job = _NotificationsJob(settings, systems, output.terminal)
+        return carry_out(job, output, dry_run=run.dry_run)
+
+
+class _NotificationsJob(CommitJob[NotificationsAddition]):
+    def __init__(self, settings: NotificationsSettings, systems: Systems, terminal: Terminal) -> None:
+        super().__init__(settings.run, systems, terminal)
+        self._wanted = settings.wanted
+        self._origin = systems.context.surroundings.origin()
+
+    def propose(self, tip: str) -> NotificationsAddition:
+        return notifications.plan(tip, self._systems.repository.tree(tip), self._wanted, self._origin)
+
+    def result(self, plan: NotificationsAddition, revision: Revision | None) -> Result:
+        return Result(
+            notifications.lines(plan, revision),
+            notifications.as_data(plan, revision),
+            EXIT_CODES[notifications.outcome(revision)],
+        )
+
+    def standing(self, landed: Landed[NotificationsAddition] | None) -> list[str]:
+        return ["a push may have arrived: look at the branch before you start it again"]

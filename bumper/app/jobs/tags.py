@@ -1,0 +1,264 @@
+"""Changing the tags of sites: the job of a deploy and of a rollback."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
+
+from bumper.app.context import Context
+from bumper.app.output import Output, Result
+from bumper.app.run import Job, Recovery, carry_out, report_of
+from bumper.app.settings import DeploySettings, RollbackSettings, RunSettings
+from bumper.app.tracker import Tracker
+from bumper.app.wiring import Systems
+from bumper.deploy import pipeline
+from bumper.deploy.hold_guard import HoldGuard
+from bumper.deploy.order_guard import OrderGuard
+from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
+from bumper.deploy.rollback import Rollbacks
+from bumper.errors import Outcome
+from bumper.fluxtree.sites import overrides
+from bumper.follow.loop import Followed
+from bumper.image import ImageManifest
+from bumper.observation import Desired
+from bumper.progress import Journal
+from bumper.publish.story import Landing
+from bumper.recording import Subject
+from bumper.request import Request
+from bumper.revision import Revision
+from bumper.rollout import Verdict
+
+Failed: TypeAlias = Sequence[tuple[Change, Verdict]]
+# What the job asks for, found out when the run begins: it may depend on what git and the registry say.
+Ask: TypeAlias = Callable[[], GuardedRequest]
+
+
+def deploy(settings: DeploySettings, context: Context) -> int:
+    """Deploys, tells how it ended, and returns the exit code of the worst outcome."""
+    run, asked = settings.run, settings.request
+    with (
+        Systems(context, run.repository, run.permissions) as systems,
+        Output(systems, run.output) as output,
+    ):
+        tracker = Tracker(systems, run.follow, asked.choice)
+        several = len(asked.wanted) * max(1, len(run.follow.contexts)) > 1
+        journal = output.begin(name_sites=several)
+
+        def ask() -> GuardedRequest:
+            source = context.surroundings.source_url(systems.repository.url)
+            request = replace(asked, source=source)
+            return GuardedRequest(request, _guards(request, settings.source_checkout, systems, journal))
+
+        def roll_back(failed: Failed) -> TagChange:
+            second = output.new_journal()
+            return TagChange(
+                lambda: _rollbacks(asked, systems, second).after_failure(asked, failed),
+                systems,
+                run,
+                tracker,
+                second,
+            )
+
+        recover = roll_back if settings.auto_rollback else None
+        job = TagChange(ask, systems, run, tracker, journal, output.landed, recover)
+        return carry_out(job, output, dry_run=run.dry_run)
+
+
+def roll_back(settings: RollbackSettings, context: Context) -> int:
+    """Rolls back, tells how it ended, and returns the exit code of the outcome."""
+    run, asked = settings.run, settings.request
+    with (
+        Systems(context, run.repository, run.permissions) as systems,
+        Output(systems, run.output) as output,
+    ):
+        tracker = Tracker(systems, run.follow, asked.choice)
+        journal = output.begin(name_sites=len(run.follow.contexts) > 1)
+        job = TagChange(
+            lambda: _rollbacks(asked, systems, journal).named(asked, settings.to),
+            systems,
+            run,
+            tracker,
+            journal,
+            output.landed,
+        )
+        return carry_out(job, output, dry_run=run.dry_run)
+
+
+def _guards(request: Request, source_checkout: str, systems: Systems, journal: Journal) -> list[Guard]:
+    """Whatever may refuse a deploy."""
+    wanted = {site.site: site for site in request.wanted}
+    ancestries = systems.ancestries(source_checkout)
+    history = systems.repository.history(request.branch)
+    order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, history.deploys)
+    return [HoldGuard(order, journal, systems.machine_clock.wall, request.force), order]
+
+
+def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:
+    repository = systems.repository
+    history = repository.history(asked.branch)
+    return Rollbacks(
+        repository, history, systems.registry, systems.clock, journal, systems.machine_clock.wall
+    )
+
+
+class TagChange(Job[Plan]):
+    """The tags of some sites, in one commit.
+
+    `tell_landed` hears what is on the branch for each site and is followed from now on. `recover` makes the job that is carried out
+    about changes that failed.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        systems: Systems,
+        settings: RunSettings,
+        tracker: Tracker,
+        journal: Journal,
+        tell_landed: Callable[[Mapping[str, Landing]], None] = lambda landings: None,
+        recover: "Callable[[Failed], TagChange] | None" = None,
+    ) -> None:
+        self._ask = ask
+        self._systems = systems
+        self._settings = settings
+        self._tracker = tracker
+        self._journal = journal
+        self._tell_landed = tell_landed
+        self._recover = recover
+        self._guarded: GuardedRequest | None = None
+        self._manifests: Mapping[str, ImageManifest] = {}
+        self._failed: Failed = ()
+
+    def open(self) -> None:
+        self._tracker.open()
+
+    def plan(self) -> Plan:
+        self._guarded = guarded = self._ask()
+        request, journal, systems = guarded.request, self._journal, self._systems
+        nodes = tuple if request.platforms else self._tracker.nodes(journal)
+        plan, self._manifests = pipeline.prepare(
+            request,
+            systems.repository,
+            systems.registry,
+            systems.clock,
+            journal,
+            nodes,
+            guarded.guards,
+            guarded.amend,
+        )
+        _tell_overrides(plan, journal)
+        return plan
+
+    def planned(self, plan: Plan) -> Result:
+        subjects = [_subject(change, None, self._journal) for change in plan.changes]
+        ended = [Followed(change.site, "", change.site, _planned(change)) for change in plan.changes]
+        return Result.of(report_of(subjects, ended, self._journal, plan.diff()))
+
+    def land(self, plan: Plan) -> Landed:
+        guarded, systems = self._guarded, self._systems
+        assert guarded, "planned before it lands"
+        landed = pipeline.land(
+            guarded.request,
+            plan,
+            self._manifests,
+            systems.repository,
+            systems.writer(self._settings.commit, partial(self._tell, guarded.request)),
+            systems.clock,
+            self._journal,
+            guarded.guards,
+            guarded.amend,
+        )
+        self._tell_landed({change.site: _landing(change, landed) for change in landed.plan.changes})
+        return landed
+
+    def follow(self, landed: Landed) -> Result:
+        changes = landed.plan.changes
+        subjects = [_subject(change, landed.revision, self._journal) for change in changes]
+        if not self._settings.follow.is_wanted:
+            ended = [_pushed(change, landed) for change in changes]
+        else:
+            ended = self._tracker.follow(subjects, [change.target for change in changes], self._journal)
+        self._failed = _failed(changes, ended)
+        return Result.of(report_of(subjects, ended, self._journal))
+
+    def on_failure(self) -> Recovery | None:
+        if not (self._recover and self._failed):
+            return None
+        failures = {change.site: f"{change.site}: {change.image.tag} failed" for change, _ in self._failed}
+        return Recovery(failures, self._recover(self._failed))
+
+    def standing(self, landed: Landed | None) -> list[str]:
+        if landed:
+            return [line for change in landed.plan.changes for line in self._standing_of(change, landed)]
+        wanted = self._guarded.request.wanted if self._guarded else ()
+        steps = [step for site in wanted for step in self._journal.steps(site.site)]
+        if any(step.stage == "commit" for step in steps):
+            return ["a push was under way and may have arrived: running the same command again is harmless"]
+        return ["nothing was written"]
+
+    def _standing_of(self, change: Change, landed: Landed) -> list[str]:
+        last = self._journal.steps(change.site)[-1:]
+        at = f", {last[0].stage}: {last[0].detail}" if last else ""
+        return [
+            f"{change.site}: {change.image.tag} is on the branch as {landed.revision.short}{at}",
+            f"the cluster goes on by itself; to follow again: bump track --site {change.site} --commit {landed.revision.sha}",
+        ]
+
+    def _tell(self, request: Request, text: str) -> None:
+        """Shows at every site what becomes of the commit that they share."""
+        for wanted in request.wanted:
+            self._journal.moving(wanted.site, "commit", text)
+
+
+def _failed(changes: Sequence[Change], ended: Sequence[Followed]) -> Failed:
+    """The changes that were written and whose rollout failed, in whichever cluster."""
+    by_site = {change.site: change for change in changes}
+    verdicts = {site.site: site.verdict for site in ended if site.verdict.outcome is Outcome.FAILED}
+    return [(by_site[site], verdict) for site, verdict in verdicts.items() if by_site[site].edits]
+
+
+def _desired(change: Change, revision: Revision | None) -> Desired:
+    target, written = change.target, revision if change.edits else None
+    return target.desired(written, image=change.image, previous=target.image)
+
+
+def _landing(change: Change, landed: Landed) -> Landing:
+    return Landing(change.image.tag, landed.revision, change.target.url)
+
+
+def _subject(change: Change, revision: Revision | None, journal: Journal) -> Subject:
+    """One change as it stands on the branch, or with no revision as it would."""
+    return Subject(
+        desired=_desired(change, revision),
+        previous=change.target.image,
+        place=change.place,
+        revision=revision,
+        url=change.target.url,
+        header=(change.target.image.tag, change.image.tag),
+        is_written=bool(revision and change.edits),
+        steps=journal.steps(change.site),
+        since_s=journal.since(change.site),
+        order=change.order,
+    )
+
+
+def _tell_overrides(plan: Plan, journal: Journal) -> None:
+    for change in plan.changes:
+        before, _ = plan.files.get(change.target.field.path, (b"", b""))
+        for notice in overrides.notices(change.target, before or b""):
+            journal.notice(f"{change.site}: {notice}")
+
+
+def _planned(change: Change) -> Verdict:
+    if not change.edits:
+        return Verdict(Outcome.UNCHANGED, "AlreadyThere", f"{change.place} already holds {change.image.tag}")
+    note = f", {change.note}" if change.note else ""
+    return Verdict(
+        Outcome.PLANNED, "DryRun", f"{change.place} would go to {change.image.tag}{note}; nothing was written"
+    )
+
+
+def _pushed(change: Change, landed: Landed) -> Followed:
+    message = f"{change.image.tag} is on the branch as {landed.revision.short}; not followed"
+    verdict = Verdict(Outcome.PUSHED, "Pushed", message) if change.edits else _planned(change)
+    return Followed(change.site, "", change.site, verdict)

@@ -1,0 +1,160 @@
+"""Where a run is told: the terminal, one JSON object, the channels of `--publish`, and the notes that `bump history` reads.
+
+Law: an ending is told once, in this order: terminal, JSON, and once everything is printed channels and notes, which change no exit
+code.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from bumper.app import outcome_notes
+from bumper.app.channels import Channels
+from bumper.app.settings import OutputSettings
+from bumper.app.wiring import Systems
+from bumper.errors import EXIT_INTERRUPTED, BumpError
+from bumper.ports import Terminal
+from bumper.progress import Journal
+from bumper.publish import problem, report
+from bumper.publish.publisher import Several
+from bumper.publish.report import Report
+from bumper.publish.story import Landing
+from bumper.record import Ending
+from bumper.style import Line, Span
+from bumper.systems.terminal import open_terminal
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended: for people, for programs, and as an exit code. Channels and notes are told the `report`, where there is one."""
+
+    lines: Sequence[Line]
+    data: Mapping[str, Any]
+    exit_code: int
+    report: Report | None = None
+
+    @classmethod
+    def of(cls, outcome: Report) -> Self:
+        """The result of a run that sites are reported of."""
+        return cls(report.verdicts(outcome), report.as_data(outcome), outcome.exit_code, outcome)
+
+
+class Output:
+    """Tells one run. A context manager, inside of that of the systems: an error that passes is told to the channels."""
+
+    def __init__(self, systems: Systems, settings: OutputSettings) -> None:
+        self._systems = systems
+        self._context = systems.context
+        self._settings = settings
+        self._channels = self._open_channels()
+        self._terminal: Terminal | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error:
+            self._end_publishing(lambda channels: _failed(channels, error))
+
+    def begin(self, *, name_sites: bool) -> Journal:
+        """Opens the terminal, with the site's name in each line where there are several. The journal counts from now on."""
+        self._terminal = self._open_terminal(name_sites=name_sites)
+        display = Several(self.terminal, self._channels) if self._channels else self.terminal
+        return Journal(self._systems.clock.now, display)
+
+    def new_journal(self) -> Journal:
+        """One that counts from now on, and that only the terminal shows: the channels hear of the first job alone."""
+        return Journal(self._systems.clock.now, self.terminal)
+
+    @property
+    def terminal(self) -> Terminal:
+        """The one that `begin` has opened."""
+        assert self._terminal, "begin opens it"
+        return self._terminal
+
+    def landed(self, landings: Mapping[str, Landing]) -> None:
+        """Tells the channels what is on the branch for each site, and is followed from now on."""
+        if self._channels:
+            self._channels.landed(landings)
+
+    def finish(self, result: Result) -> int:
+        """Tells the result; returns its exit code."""
+        self._print(result.lines, result.data)
+        outcome = result.report
+        if outcome:
+            self._note(outcome)
+            if outcome.rollback and outcome.rollback.report:
+                self._note(outcome.rollback.report)
+            self._end_publishing(lambda channels: channels.finish(outcome))
+        return result.exit_code
+
+    def interrupt(self, standing: Sequence[str]) -> int:
+        """Says where things stand after Ctrl-C, a line each; returns the exit code for it."""
+        standing = self._systems.left_open() or standing
+        head = (Span("Interrupted", "warn"), Span(f": {standing[0]}"))
+        rest = [(Span(f"  {line}"),) for line in standing[1:]]
+        self._print([head, *rest], problem.interruption_as_data(standing))
+        self._end_publishing(lambda channels: channels.interrupt(standing))
+        return EXIT_INTERRUPTED
+
+    def _print(self, lines: Sequence[Line], data: Mapping[str, Any]) -> None:
+        self.terminal.close()
+        self.terminal.write(lines)
+        if self._settings.is_json:
+            self._context.stdout.write(json.dumps(data, indent=2) + "\n")
+
+    def _open_terminal(self, *, name_sites: bool) -> Terminal:
+        """Progress: on stdout for people, on stderr where stdout belongs to a program."""
+        stream = self._context.stderr if self._settings.is_json else self._context.stdout
+        terminal = open_terminal(
+            stream, self._context.environ, self._systems.clock.now, name_sites=name_sites
+        )
+        self._systems.close_at_end(terminal.close)
+        return terminal
+
+    def _open_channels(self) -> Channels | None:
+        if not self._settings.publish.channels:
+            return None
+        return Channels(
+            self._settings.publish,
+            self._context.surroundings,
+            self._systems.machine_clock.now,
+            self._systems.identity,
+            platform_url=self._systems.settings.repo,
+        )
+
+    def _note(self, outcome: Report) -> None:
+        """Writes down how the sites ended that were followed; see `outcome_notes`."""
+        if not self._settings.keeps_notes:
+            return
+        endings = outcome_notes.endings(
+            outcome, self._context.clock.wall(), self._context.surroundings.run_url
+        )
+        if endings:
+            self._context.afterwards.callback(self._write_notes, endings)
+
+    def _write_notes(self, endings: Mapping[str, Sequence[Ending]]) -> None:
+        try:
+            with self._systems.new_repository(outcome_notes.TIMEOUT_S) as remote:
+                outcome_notes.write(remote, endings, self._systems.machine_clock)
+        except BumpError as error:
+            self._context.stderr.write(f"  ! the outcome was not noted for bump history: {error.message}\n")
+
+    def _end_publishing(self, end: Callable[[Channels], list[str]]) -> None:
+        """Once everything has been printed: a GitHub that does not answer must not hold back what we know."""
+        channels, self._channels = self._channels, None
+        if channels:
+            self._context.afterwards.callback(
+                lambda: self._context.stderr.writelines(f"  ! {line}\n" for line in end(channels))
+            )
+
+
+def _failed(channels: Channels, error: BaseException) -> list[str]:
+    if isinstance(error, BumpError):
+        return channels.fail(error)
+    # Nobody shall read for ever that something is being deployed.
+    return channels.interrupt(["bump ended before its time: see the log of the run"])

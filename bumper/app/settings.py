@@ -1,0 +1,302 @@
+"""What each command was asked for, typed and frozen: made from the command line by `commands/`, read by everything below.
+
+Law: nothing here knows argparse. Each command states which permissions it needs in the platform repository.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from bumper.app.permissions import READ, READ_ONLY, WRITE, Permissions
+from bumper.request import Choice, Deadlines, Request, Wanted
+
+if TYPE_CHECKING:
+    from bumper.onboarding.addition import SiteRequest
+    from bumper.onboarding.notifications import NotificationsRequest
+
+
+class CommitVia(StrEnum):
+    """How a commit comes on the branch."""
+
+    GIT = "git"
+    API = "api"
+    PULL_REQUEST = "pr"
+
+
+class FollowVia(StrEnum):
+    """Who is asked how a rollout goes."""
+
+    KUBERNETES = "kubernetes"
+    GITHUB = "github"
+
+
+class ChannelName(StrEnum):
+    """Who may be told of a run besides the terminal."""
+
+    COMMENT = "comment"
+    SUMMARY = "summary"
+    DEPLOYMENT = "deployment"
+    STATUS = "status"
+
+
+@dataclass(frozen=True)
+class RepositorySettings:
+    """The platform repository: a URL or a directory, or where empty the checkout that we stand in."""
+
+    repo: str = ""
+    branch: str = "main"
+
+
+@dataclass(frozen=True)
+class CommitSettings:
+    """The way of the commit, and how many seconds it may take there."""
+
+    via: CommitVia = CommitVia.GIT
+    push_timeout_s: float = Deadlines.push_s
+    merge_timeout_s: float = 30 * 60.0
+
+    @property
+    def push_s(self) -> float:
+        """How long the commit may take to come on the branch: by a pull request also as long as its merge may take."""
+        waits_s = self.merge_timeout_s if self.via is CommitVia.PULL_REQUEST else 0.0
+        return self.push_timeout_s + waits_s
+
+
+@dataclass(frozen=True)
+class FollowSettings:
+    """Who is asked how it goes after the push, and for how long; `is_wanted` unless the run ends before that.
+
+    `record` is the file that everything seen is written to, empty for none.
+    """
+
+    is_wanted: bool = True
+    via: FollowVia = FollowVia.KUBERNETES
+    contexts: tuple[str, ...] = ()
+    timeout_s: float = Deadlines.rollout_s
+    record: str = ""
+
+
+@dataclass(frozen=True)
+class PublishSettings:
+    """Which channels hear of the run, and what it is about to do.
+
+    `asked` are the sites and versions that were asked for; `clusters` are named where several are followed.
+    """
+
+    channels: tuple[str, ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
+    clusters: tuple[str, ...] = ()
+    writes: bool = True
+    follows: bool = True
+
+    def refuses(self, channel: str) -> str:
+        """Why there is nothing to tell such a channel; empty where there is."""
+        if channel in (ChannelName.DEPLOYMENT, ChannelName.STATUS) and not self.writes:
+            return "nothing is deployed by a dry run"
+        if channel == ChannelName.DEPLOYMENT and not self.follows:
+            return "nobody sees what becomes of it: bump track --publish deployment follows and tells"
+        return ""
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """Where a run is told. `keeps_notes`: how it ended is noted for `bump history`."""
+
+    is_json: bool = False
+    publish: PublishSettings = field(default_factory=PublishSettings)
+    keeps_notes: bool = False
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What every command that writes is asked besides its own."""
+
+    repository: RepositorySettings = field(default_factory=RepositorySettings)
+    commit: CommitSettings = field(default_factory=CommitSettings)
+    follow: FollowSettings = field(default_factory=FollowSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+    dry_run: bool = False
+
+    @property
+    def permissions(self) -> Permissions:
+        """Those of a commit that is put on the branch this way and followed this way; of a dry run those of a reader."""
+        if self.dry_run:
+            return READ_ONLY
+        opens_pull = self.commit.via is CommitVia.PULL_REQUEST
+        return Permissions(WRITE, WRITE if opens_pull else "", _statuses(self.follow))
+
+
+@dataclass(frozen=True)
+class DeploySettings:
+    """Of the main job. `source_checkout` is the directory where the order of two commits is looked up, empty for where we stand."""
+
+    run: RunSettings
+    request: Request
+    source_checkout: str = ""
+    auto_rollback: bool = False
+
+
+@dataclass(frozen=True)
+class RollbackSettings:
+    """Of `bump rollback`; `to` is a tag, empty for the last version that was Ready."""
+
+    run: RunSettings
+    request: Request
+    to: str = ""
+
+
+@dataclass(frozen=True)
+class HoldSettings:
+    """Of `bump hold` and of `bump release`, which `releases`. `until` is None for a hold without an end."""
+
+    run: RunSettings
+    sites: tuple[str, ...]
+    now: datetime
+    reason: str = ""
+    until: datetime | None = None
+    kustomization: str = ""
+    releases: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class NewSiteSettings:
+    """Of `bump new-site`. `wanted` is None where the only tag of the registry will do; `platforms` must be in the image.
+
+    `only_proposes`: a pull request is opened, which is then the way of the commit, and that is all.
+    """
+
+    run: RunSettings
+    site: "SiteRequest"
+    wanted: Wanted | None = None
+    image_timeout_s: float = Deadlines.image_s
+    platforms: tuple[str, ...] = ()
+    only_proposes: bool = False
+
+
+@dataclass(frozen=True)
+class RemoveSiteSettings:
+    """Of `bump remove-site`; `is_agreed` where nobody needs to be asked."""
+
+    run: RunSettings
+    name: str
+    is_agreed: bool = False
+
+
+@dataclass(frozen=True)
+class NotificationsSettings:
+    """Of `bump notifications`."""
+
+    run: RunSettings
+    wanted: "NotificationsRequest"
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """Of `bump track`. `commit` is a full SHA, empty for what the branch wants now; `replay` is a recording, empty for none."""
+
+    repository: RepositorySettings
+    follow: FollowSettings
+    output: OutputSettings
+    choice: Choice = field(default_factory=Choice)
+    site: str = ""
+    commit: str = ""
+    replay: str = ""
+
+    @property
+    def permissions(self) -> Permissions:
+        """Nothing is written but the note on how it ended."""
+        return Permissions(WRITE if self.output.keeps_notes else READ, statuses=_statuses(self.follow))
+
+
+@dataclass(frozen=True)
+class StatusSettings:
+    """Of `bump status`; `site` is empty for all. With `exits_by_verdict` the exit code is that of the worst verdict."""
+
+    repository: RepositorySettings
+    choice: Choice = field(default_factory=Choice)
+    site: str = ""
+    contexts: tuple[str, ...] = ()
+    exits_by_verdict: bool = False
+    watches: bool = False
+    is_json: bool = False
+
+    @property
+    def permissions(self) -> Permissions:
+        """Only looks."""
+        return READ_ONLY
+
+
+@dataclass(frozen=True)
+class HistorySettings:
+    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched.
+    `format` is text, json or csv."""
+
+    repository: RepositorySettings
+    site: str = ""
+    limit: int = 0
+    since: datetime | None = None
+    only_failed: bool = False
+    format: str = "text"
+    is_offline: bool = False
+
+    @property
+    def permissions(self) -> Permissions:
+        """Only reads."""
+        return READ_ONLY
+
+
+@dataclass(frozen=True)
+class DoctorSettings:
+    """Of `bump doctor`; no `sites` are all of them. `only_rbac` prints the manifest of the rights that following needs."""
+
+    repository: RepositorySettings
+    sites: tuple[str, ...] = ()
+    commit_via: CommitVia = CommitVia.GIT
+    contexts: tuple[str, ...] = ()
+    timeout_s: float = 10.0
+    only_rbac: bool = False
+    is_json: bool = False
+
+    @property
+    def permissions(self) -> Permissions:
+        """Those of the deploy that it looks ahead to: whether we may push, only a token that may can tell."""
+        if self.only_rbac:
+            return READ_ONLY
+        return Permissions(WRITE, WRITE if self.commit_via is CommitVia.PULL_REQUEST else "")
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """Of `bump check`: a directory of the tree, and the rules to leave out. `is_strict`: a warning is an error."""
+
+    directory: str = "."
+    ignored: tuple[str, ...] = ()
+    is_strict: bool = False
+    only_lists: bool = False
+    is_json: bool = False
+
+
+class EditOutput(StrEnum):
+    """What becomes of an edit: written to the files, or only shown."""
+
+    FILES = "files"
+    DIFF = "diff"
+    CHECK = "check"
+    STDOUT = "stdout"
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """Of `bump edit`: every field of the repository `image` in these files gets the tag, and where it is pinned the digest."""
+
+    files: tuple[str, ...]
+    image: str
+    tag: str
+    digest: str = ""
+    output: EditOutput = EditOutput.FILES
+
+
+def _statuses(follow: FollowSettings) -> str:
+    return READ if follow.is_wanted and follow.via is FollowVia.GITHUB else ""

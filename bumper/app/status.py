@@ -1,0 +1,107 @@
+"""How every site stands, looked at once or for as long as somebody watches: `bump status`."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from bumper.app.context import Context
+from bumper.app.output import Output
+from bumper.app.settings import OutputSettings, StatusSettings
+from bumper.app.wiring import Systems
+from bumper.errors import EXIT_INTERRUPTED
+from bumper.follow.revisions import Revisions
+from bumper.ports import Board, Cluster
+from bumper.revision import Revision
+from bumper.status import look, sites, table
+from bumper.status.table import Overview
+from bumper.status.watch import Picture, Watcher
+from bumper.systems.terminal import open_board
+
+
+def show(settings: StatusSettings, context: Context) -> int:
+    """Prints how it stands now; returns 0, or where that was asked for the exit code of the worst verdict."""
+    with (
+        Systems(context, settings.repository, settings.permissions) as systems,
+        Output(systems, OutputSettings(settings.is_json)) as output,
+    ):
+        clusters = systems.clusters(settings.contexts)
+        output.begin(name_sites=False)
+        overview = _looked(settings, systems, clusters)
+        output.terminal.close()
+        if settings.is_json:
+            context.stdout.write(json.dumps(table.as_data(overview), indent=2) + "\n")
+        else:
+            output.terminal.write(table.details(overview) if settings.site else table.lines(overview))
+        return overview.exit_code if settings.exits_by_verdict else 0
+
+
+def watch(settings: StatusSettings, context: Context) -> int:
+    """Shows every picture until Ctrl-C, the only end there is: hence the exit code of an interruption."""
+    with Systems(context, settings.repository, settings.permissions) as systems:
+        clusters = systems.clusters(settings.contexts)
+        board = open_board(context.stdout, context.environ)
+        try:
+            with _watcher(settings, systems, clusters) as watcher:
+                _show_pictures(
+                    watcher, board, clusters, context.clock.wall, is_of_one_site=bool(settings.site)
+                )
+        except KeyboardInterrupt:
+            return EXIT_INTERRUPTED
+        finally:
+            board.close()
+    raise AssertionError("a watch has no end of its own")
+
+
+def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Overview:
+    repository, branch = systems.repository, settings.repository.branch
+    tip = Revision(branch, repository.fetch(branch))
+    entries = sites.read(repository.tree(tip.sha), tip, settings.site, settings.choice)
+    revisions = Revisions(repository, settings.choice, systems.clock)
+    rows = look.look(clusters, entries, revisions, systems.clock)
+    # That a watch is not allowed is no matter of a single look.
+    notices = tuple(text for text in _polled(clusters) if "watch" not in text)
+    return Overview(tip, tuple(rows), systems.machine_clock.wall(), notices)
+
+
+def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Watcher:
+    return Watcher(
+        clusters,
+        systems.repository,
+        systems.clock,
+        settings.repository.branch,
+        site=settings.site,
+        choice=settings.choice,
+    )
+
+
+def _show_pictures(
+    watcher: Watcher,
+    board: Board,
+    clusters: Sequence[Cluster],
+    wall: Callable[[], datetime],
+    *,
+    is_of_one_site: bool,
+) -> None:
+    render = table.details if is_of_one_site else table.lines
+    shown: Overview | None = None
+    for picture in watcher.pictures():
+        before, shown = shown, _overview(picture, shown, clusters, wall())
+        if shown is None:
+            continue
+        if board.is_live:
+            board.show([*render(shown), *table.notices(shown)])
+        elif picture:
+            board.add(table.changes(before, shown))
+
+
+def _overview(
+    picture: Picture | None, before: Overview | None, clusters: Sequence[Cluster], now: datetime
+) -> Overview | None:
+    """What is to be shown now; without a new picture the last one, as old as it is by now."""
+    if picture:
+        return Overview(picture.tip, picture.rows, now, (*picture.problems, *_polled(clusters)))
+    return Overview(before.tip, before.rows, now, before.notices) if before else None
+
+
+def _polled(clusters: Sequence[Cluster]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for cluster in clusters for text in cluster.notices()))

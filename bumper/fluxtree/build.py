@@ -1,0 +1,330 @@
+"""What Flux builds for one Kustomization: its objects after all overlays, as far as the repository tells.
+
+Law: the one model of kustomize: the finder of a site's image, the checks and onboarding all ask here. The order is kustomize's: inner
+kustomizations first, generators, components on what is there so far, then strategic merges, patches, namespace, names, labels,
+annotations, JSON patches, replicas, images, replacements. What may hold more than is seen here (remote bases, generators, Helm charts
+that kustomize inflates, another repository, a file that is missing or no YAML) makes a build open; what may change an object and is
+not followed (transformers) is a doubt in it; what kustomize refuses is a refusal of the build.
+
+Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/target/kusttarget.go`, `kusttarget_configplugin.go`; fluxcd/pkg/kustomize v1.35.4,
+`kustomize_generator.go` (what a Flux Kustomization adds, it adds to the top layer's own kustomization).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from posixpath import dirname
+from typing import Any
+
+from bumper.errors import NotYaml
+from bumper.fluxtree import patches, replacements, transformers
+from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.layers import Gap, Layer, Reading, expand, within
+from bumper.fluxtree.leaves import Reader, leaf, near_to
+from bumper.fluxtree.patches import Refusal
+from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.transformers import ImageEntry
+from bumper.manifest.document import Document, is_true, items, mapping, plain, text
+from bumper.manifest.yamltext import compose
+from bumper.objects import Object
+from bumper.ports import Tree
+
+_OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
+_KUSTOMIZE = "kustomize.config.k8s.io"
+_NOWHERE = Gap("", 0, "")
+
+
+class Forgiving(Reading):
+    """A reading that remembers which files are no YAML, and goes on as if they were empty."""
+
+    def __init__(self, tree: Tree) -> None:
+        super().__init__(tree)
+        self.broken: dict[str, NotYaml] = {}
+
+    def documents(self, path: str) -> tuple[Document, ...]:
+        if path in self.broken:
+            return ()
+        try:
+            return super().documents(path)
+        except NotYaml as error:
+            self.broken[path] = error
+            return ()
+
+    def is_broken(self, path: str) -> bool:
+        """Whether the file is no YAML."""
+        self.documents(path)
+        return path in self.broken
+
+
+@dataclass(frozen=True, eq=False)
+class Build:
+    """One Flux Kustomization; `owner` is its own object.
+
+    `layers` are the kustomizations that it is made of, inner ones too, `gaps` what they name and what is not there, `refusals` why
+    kustomize builds nothing. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than
+    `resources`: in `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and
+    so perhaps what a remote base brings.
+    """
+
+    site: Site
+    owner: Resource
+    resources: tuple[Resource, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    missing_path: bool = False
+    is_open: bool = False
+    open_namespace: str = ""
+    refusals: tuple[Gap, ...] = ()
+    remote: tuple[ImageEntry, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.owner.name
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The manifests that it is built from."""
+        return tuple(dict.fromkeys(path for layer in self.layers for path in layer.files))
+
+
+def resource_of(reading: Reading, document: Document) -> Resource | None:
+    """The object of a document as it is written; None for what is no object, as values of a chart are."""
+    kind, name = text(document.value.get("kind")), document.key.name
+    if not kind or not text(document.value.get("apiVersion")) or document.group == _KUSTOMIZE:
+        return None
+    return Resource(document, reading.traced(document), frozenset([text(name)]))
+
+
+def build(reading: Reading, site: Site, owner: Resource) -> Build:
+    """The build of a Kustomization, whose object `owner` has what its parents' patches made of it."""
+    target = text(owner.at("spec", "targetNamespace"))
+    opened = Build(site, owner, is_open=True, open_namespace=target)
+    if not site.is_ours or not owner.knows("spec", "path"):
+        return opened
+    if site.leads_outside or not reading.is_directory(site.path):
+        return replace(opened, missing_path=True)
+    components, missing = _components(reading, site, owner)
+    expanded = expand(reading, [site.path, *components])
+    top = expanded[site.path]
+    top = replace(top, components=(*top.components, *(expanded[place] for place in components)))
+    layers = tuple(layer for each in expanded.values() for layer in _walk(each))
+    gaps = dict.fromkeys([*missing, *(gap for layer in layers for gap in layer.gaps)])
+    is_open = bool(gaps) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
+    making = _Making(reading, is_open, any(layer.has_remote for layer in layers))
+    resources = making.top(top, owner)
+    return Build(
+        site,
+        owner,
+        tuple(resources),
+        layers,
+        tuple(gaps),
+        is_open=is_open,
+        open_namespace=target,
+        refusals=tuple(dict.fromkeys(making.refusals)),
+        remote=tuple(making.remote),
+    )
+
+
+def kustomization(reading: Reading, layer: Layer) -> Document | None:
+    """The kustomization of a layer; None where Flux generates one, or where it cannot be read."""
+    documents = reading.documents(layer.path) if layer.path else ()
+    return documents[0] if documents else None
+
+
+def _walk(layer: Layer) -> Iterator[Layer]:
+    yield layer
+    for inner in (*layer.inner, *layer.components):
+        yield from _walk(inner)
+
+
+def _opens(reading: Reading, layer: Layer) -> bool:
+    """Whether a generator, or a file that is no YAML, hides what is in the layer."""
+    document = kustomization(reading, layer)
+    hidden = isinstance(reading, Forgiving) and any(
+        map(reading.is_broken, filter(None, (layer.path, *layer.files)))
+    )
+    return hidden or (document is not None and any(document.value.get(key) for key in _OPENING))
+
+
+def _components(reading: Reading, site: Site, owner: Resource) -> tuple[list[str], list[Gap]]:
+    """The directories of `spec.components`, which are written relative to `spec.path`."""
+    places: list[str] = []
+    missing: list[Gap] = []
+    for at, written in enumerate(map(text, items(owner.at("spec", "components")))):
+        place = within(site.path, written)
+        if place is not None and reading.is_directory(place):
+            places.append(place)
+        elif not is_true(owner.at("spec", "ignoreMissingComponents")) and owner.knows("spec", "components"):
+            line = owner.line("spec", "components", at)
+            missing.append(Gap(owner.path, line, f"spec.components names {written}, which does not exist"))
+    return places, missing
+
+
+@dataclass
+class _Making:
+    """How the objects of a build come together. `refusals` and `remote` grow on the way."""
+
+    reading: Reading
+    is_open: bool
+    has_remote: bool
+    refusals: list[Gap] = field(default_factory=list)
+    remote: list[ImageEntry] = field(default_factory=list)
+
+    def top(self, layer: Layer, owner: Resource) -> list[Resource]:
+        """The objects of the top layer, with what the Flux Kustomization adds to its kustomization."""
+        document = kustomization(self.reading, layer)
+        spec = mapping(owner.at("spec"))
+        own = self.reading.traced(document) if document else {}
+        resources = self._brought(layer, document, [])
+        resources = self._transformed(resources, _with_flux(own, spec), layer.path or owner.path, owner, spec)
+        # What changes the Kustomization in a way that is not followed may change all that it builds.
+        for doubt in owner.doubts:
+            resources = [known.doubted(doubt) for known in resources]
+        return resources
+
+    def _layer(self, layer: Layer, before: list[Resource]) -> list[Resource]:
+        document = kustomization(self.reading, layer)
+        resources = self._brought(layer, document, before)
+        if not document:
+            return resources
+        return self._transformed(resources, self.reading.traced(document), layer.path, None, {})
+
+    def _brought(self, layer: Layer, document: Document | None, before: list[Resource]) -> list[Resource]:
+        resources = [*before]
+        for path in layer.files:
+            made = (resource_of(self.reading, each) for each in self.reading.documents(path))
+            resources += filter(None, made)
+        for inner in layer.inner:
+            resources += self._layer(inner, [])
+        if document:
+            resources += _generated(document, self.reading.traced(document))
+        for component in layer.components:
+            resources = self._layer(component, resources)
+        return resources
+
+    def _transformed(
+        self, resources: list[Resource], value: Object, path: str, owner: Resource | None, spec: Object
+    ) -> list[Resource]:
+        """The objects after the transformers of a kustomization at `path`."""
+        here = Gap(path, 1, "")
+        resources = self._patched(resources, value, "patchesStrategicMerge", path)
+        resources = self._patched(resources, value, "patches", path)
+        if namespace := text(value.get("namespace")):
+            resources = [transformers.placed(known, namespace) for known in resources]
+        prefix, suffix = text(value.get("namePrefix")), text(value.get("nameSuffix"))
+        resources = [transformers.named(known, prefix, suffix) for known in resources]
+        for labels in transformers.labels_of(value):
+            resources = [labels.on(known) for known in resources]
+        if annotations := mapping(value.get("commonAnnotations")):
+            resources = [transformers.annotated(known, annotations) for known in resources]
+        resources = self._patched(resources, value, "patchesJson6902", path, is_remembered=False)
+        for entry in map(mapping, items(value.get("replicas"))):
+            resources = [transformers.scaled(known, entry) for known in resources]
+        resources = self._retagged(resources, value, spec, here, owner)
+        for entry in items(value.get("replacements")):
+            resources = self._replaced(resources, entry, path)
+        if value.get("transformers"):
+            doubt = replace(
+                here, message="transformers of a kustomization may change it, which are not followed"
+            )
+            resources = [known.doubted(doubt) for known in resources]
+        # Vars fill in `$(NAME)`; a tag with one cannot be edited, as `manifest` sees itself.
+        return [known.varied() for known in resources] if value.get("vars") else resources
+
+    def _patched(
+        self, resources: list[Resource], value: Object, key: str, path: str, *, is_remembered: bool = True
+    ) -> list[Resource]:
+        for entry in items(value.get(key)):
+            listed = partial(
+                patches.listed, self.reading, Gap(path, 1, key), entry, is_remembered=is_remembered
+            )
+            resources = self._tried(resources, partial(_in_turn, listed, self.is_open))
+        return resources
+
+    def _tried(
+        self, resources: list[Resource], change: Callable[[list[Resource]], list[Resource]]
+    ) -> list[Resource]:
+        try:
+            return change(resources)
+        except Refusal as refusal:
+            self.refusals.append(refusal.gap)
+            return [known.doubted(refusal.gap) for known in resources] if self.is_open else resources
+
+    def _retagged(
+        self, resources: list[Resource], value: Object, spec: Object, here: Gap, owner: Resource | None
+    ) -> list[Resource]:
+        own = [
+            transformers.image_entry(each, here)
+            for key in ("images", "imageTags")
+            for each in items(value.get(key))
+        ]
+        there = Gap(owner.path, owner.line("spec", "images"), "") if owner else here
+        added = [transformers.image_entry(each, there) for each in items(spec.get("images"))]
+        for entry in transformers.join(own, added):
+            changed = [transformers.retagged(known, entry) for known in resources]
+            seen = any(new is not old for new, old in zip(changed, resources, strict=True))
+            resources = changed
+            if not seen and self.has_remote and entry.decider is not None:
+                self.remote.append(entry)
+        return resources
+
+    def _replaced(self, resources: list[Resource], entry: Any, path: str) -> list[Resource]:
+        file = within(dirname(path), text(mapping(entry).get("path"))) if mapping(entry).get("path") else None
+        entries: list[Any] = [entry]
+        place = Gap(path, 1, "")
+        if file and self.reading.is_file(file):
+            source = compose(self.reading.content(file), file)
+            roots = [plain(root, Reader(self.reading.file(file))) for root in source.documents]
+            entries = [each for root in roots for each in (root if isinstance(root, list) else [root])]
+            place = Gap(file, 1, "")
+        elif mapping(entry).get("path"):
+            written = text(mapping(entry).get("path"))
+            self.refusals.append(
+                replace(place, message=f"replacements names {written}, which does not exist")
+            )
+            return resources
+        for each in entries:
+            resources = self._tried(resources, partial(replacements.replaced, mapping(each), place))
+        return resources
+
+
+def _in_turn(
+    listed: Callable[[], Iterator[patches.Patch]], is_open: bool, resources: list[Resource]
+) -> list[Resource]:
+    for patch in listed():
+        resources = patch.applied(resources, is_open)
+    return resources
+
+
+def _with_flux(value: Mapping[str, Any], spec: Object) -> Object:
+    """A kustomization with what Flux writes into it; images are joined apart."""
+    result = dict(value)
+    for key in ("patches", "patchesStrategicMerge", "patchesJson6902"):
+        if added := items(spec.get(key)):
+            result[key] = [*items(result.get(key)), *added]
+    for key, given in (
+        ("namespace", "targetNamespace"),
+        ("namePrefix", "namePrefix"),
+        ("nameSuffix", "nameSuffix"),
+    ):
+        if text(spec.get(given)):
+            result[key] = spec[given]
+    return result
+
+
+def _generated(document: Document, value: Object) -> Iterator[Resource]:
+    """The ConfigMaps and Secrets that a kustomization generates. What their literals say is known, and not where to edit it."""
+    for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
+        for at, entry in enumerate(map(mapping, items(value.get(key)))):
+            if text(entry.get("behavior")) in ("", "create"):
+                name = text(entry.get("name"))
+                pairs = ((literal, text(literal).partition("=")) for literal in items(entry.get("literals")))
+                made = {
+                    "apiVersion": "v1",
+                    "kind": kind,
+                    "metadata": {"name": name, "namespace": text(entry.get("namespace"))},
+                    "data": {pair[0]: leaf(pair[2], near=near_to(literal)) for literal, pair in pairs}
+                    if kind == "ConfigMap"
+                    else {},
+                }
+                yield Resource(document, made, frozenset([name]), root=(key, at))

@@ -1,0 +1,252 @@
+"""The images of a build, and the field that decides each.
+
+Law: an image is found in the object that reaches the cluster, by the same positions as in a file, and its field is where its tag was
+written: in a manifest, a patch, an `images:` entry or a replacement's source. A field that cannot be edited alone says why; so does
+that of an object that something may change which is not followed. What is ambiguous is for the caller to refuse.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bumper import manifest
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.layers import Gap, Reading
+from bumper.fluxtree.leaves import Leaf, Origin, Text, leaf, near_to, origin_of
+from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.transformers import ImageEntry, split
+from bumper.image import ImageReference
+from bumper.manifest import Field, FieldKind
+from bumper.manifest.candidates import Candidate, candidates
+from bumper.manifest.document import mapping, text
+from bumper.manifest.yamltext import Mapping, Node, Scalar, Sequence, Source, Span, compose
+from bumper.objects import Object, ObjectKey
+
+_NOTHING = ObjectKey("", "", "")
+# kustomize-controller v1.9.4, fluxcd/pkg/kustomize v1.35.4 `kustomize_varsub.go`: `substitute` wins over `substituteFrom`.
+_SUBSTITUTE = "kustomize.toolkit.fluxcd.io/substitute"
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::?[-=][^}]*)?\}")
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image as it reaches the cluster.
+
+    `value` is what stands there, `field` what decides its tag, `route` where it stands in the object. `repository` is what is pulled;
+    `written` the repository in the manifest. `workload` has the namespace and name that it gets, empty for an image of a remote base;
+    `name` is its name in the manifest, and `path` the manifest.
+    """
+
+    field: Field
+    repository: str
+    written: str
+    workload: ObjectKey
+    container: str = ""
+    name: str = ""
+    path: str = ""
+    value: str = ""
+    route: tuple[str | int, ...] = ()
+
+    @property
+    def is_init(self) -> bool:
+        return "initContainers" in self.route
+
+
+def images(reading: Reading, built: Build) -> tuple[Image, ...]:
+    """The images of a build, those of a remote base last, as far as an `images:` entry names them."""
+    variables = mapping(built.owner.at("spec", "postBuild", "substitute"))
+    known = [image for each in built.resources for image in images_of(reading, each, variables)]
+    return (*known, *(_remote(reading, entry) for entry in built.remote))
+
+
+def images_of(reading: Reading, resource: Resource, variables: Object) -> Iterator[Image]:
+    """The images of one object, with the variables that Flux fills in. A Flux Kustomization changes those of its own build."""
+    if resource.kind in ("Kustomization", "CustomResourceDefinition"):
+        return
+    metadata = mapping(resource.value.get("metadata"))
+    if any(mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")):
+        variables = {}
+    known: list[Leaf] = []
+    root = _node(resource.value, known, variables)
+    for candidate in candidates(Source("", b"", "", (root,), (), ())):
+        yield _image(reading, resource, candidate, known)
+
+
+def _image(reading: Reading, resource: Resource, candidate: Candidate, known: list[Leaf]) -> Image:
+    decided = known[candidate.hit.scalar.ordinal]
+    field = _field(reading, decided, candidate)
+    digest = known[candidate.digest.scalar.ordinal] if candidate.digest else None
+    if digest is not None and not field.unsafe and not _is_beside(digest, decided):
+        field = replace(field, unsafe="its digest stands in another file, expected it beside the tag")
+    if resource.doubts:
+        field = _doubtful(field, resource.doubts[0])
+    return Image(
+        field,
+        candidate.rendered,
+        _written(reading, resource, candidate),
+        resource.key,
+        candidate.container,
+        text(mapping(resource.document.value.get("metadata")).get("name")),
+        resource.path,
+        str(candidate.image),
+        (*candidate.place.route[1:], candidate.kind.value),
+    )
+
+
+def _is_beside(digest: Leaf, decided: Leaf) -> bool:
+    first, second = origin_of(digest), origin_of(decided)
+    return first is not None and second is not None and first.text is second.text
+
+
+def _field(reading: Reading, decided: Leaf, candidate: Candidate) -> Field:
+    """The field that decides an image; `decided` is its scalar, or that of its tag."""
+    kind = candidate.kind
+    while decided.decider is not None:
+        decided, kind = decided.decider, FieldKind.NEW_TAG
+    origin = origin_of(decided)
+    if origin is None:
+        return _nowhere(candidate, near_to(decided))
+    field = _known(reading, origin, kind, candidate)
+    if field is None and kind is not candidate.kind and split(decided)[1]:
+        kind = candidate.kind  # a replacement took the tag out of a whole image
+        field = _known(reading, origin, kind, candidate)
+    return field or _new(origin, kind, decided, candidate)
+
+
+def _known(reading: Reading, origin: Origin, kind: FieldKind, candidate: Candidate) -> Field | None:
+    """The field as its own file shows it: with every reason why it can't be edited."""
+    matching = [
+        field for field in _fields(reading, origin.text) if _holds(field, origin) and field.kind is kind
+    ]
+    unsafe = [field for field in matching if field.unsafe]
+    named = [field for field in matching if field.container == candidate.container]
+    return next(iter([*unsafe, *named, *matching]), None)
+
+
+def _holds(field: Field, origin: Origin) -> bool:
+    return field.written.scalar.ordinal == origin.ordinal
+
+
+def _fields(reading: Reading, content: Text) -> tuple[Field, ...]:
+    fields: tuple[Field, ...] = reading.once(("fields", content), lambda: _all_fields(content))
+    return fields
+
+
+def _all_fields(content: Text) -> tuple[Field, ...]:
+    if content.block:
+        return manifest.fields_inside(content.block, content.path)
+    fields = manifest.fields(content.content, content.path)
+    return tuple(_unsafe(field, content.fixed, content.line) for field in fields) if content.fixed else fields
+
+
+def _new(origin: Origin, kind: FieldKind, decided: Leaf, candidate: Candidate) -> Field:
+    """The field that a scalar is of which its file alone does not show that it holds an image: of a JSON patch, say."""
+    content = origin.text
+    stands = (
+        ImageReference.split(decided) if kind is FieldKind.IMAGE else candidate.image.with_tag(str(decided))
+    )
+    field = manifest.field_of(
+        content.content, content.path, origin.ordinal, kind, stands, candidate.container, content.block
+    )
+    return _unsafe(field, content.fixed, content.line) if content.fixed else field
+
+
+def _unsafe(field: Field, reason: str, line: int) -> Field:
+    return replace(
+        field, written=replace(field.written, span=Span(0, 0, line)), unsafe=field.unsafe or reason
+    )
+
+
+def _doubtful(field: Field, doubt: Gap) -> Field:
+    written = replace(field.written, span=Span(0, 0, doubt.line))
+    return replace(field, path=doubt.path, written=written, digest=None, unsafe=doubt.message)
+
+
+def _nowhere(candidate: Candidate, near: Origin | None) -> Field:
+    """A field that cannot be edited, at the scalar that the tag is taken out of."""
+    reason = "the tag is a part of a longer text here, or put together of several, expected it in a text of its own"
+    line = _line(near) if near else 0
+    place = candidate.place
+    return Field(
+        near.text.path if near else "",
+        candidate.kind,
+        place.route,
+        candidate.image,
+        candidate.rendered,
+        candidate.container,
+        place.workload,
+        manifest.Written(Span(0, 0, line), candidate.hit.scalar),
+        None,
+        reason,
+    )
+
+
+def _line(origin: Origin) -> int:
+    source = compose(origin.text.content, origin.text.path)
+    scalar = next(scalar for scalar in source.scalars if scalar.ordinal == origin.ordinal)
+    return source.line(scalar.start) + origin.text.line - 1
+
+
+def _remote(reading: Reading, entry: ImageEntry) -> Image:
+    decider = entry.decider
+    origin = origin_of(decider)
+    assert decider is not None, "an entry that only renames names no image"
+    assert origin is not None, "an entry is written"
+    repository = entry.new_name or entry.name
+    field = next(
+        field
+        for field in _fields(reading, origin.text)
+        if _holds(field, origin) and field.kind is FieldKind.NEW_TAG
+    )
+    return Image(field, repository, entry.name, _NOTHING)
+
+
+def _written(reading: Reading, resource: Resource, candidate: Candidate) -> str:
+    """The repository of the image before every overlay; empty where it was not there."""
+    if resource.root:
+        return ""
+    route = (*candidate.place.route[1:], candidate.kind.value)
+    own = [
+        field
+        for field in _fields(reading, reading.file(resource.path))
+        if field.route[: len(resource.document.route)] == resource.document.route
+    ]
+    same = [field for field in own if field.container == candidate.container and field.container]
+    same += [field for field in own if field.route[len(resource.document.route) :] == route]
+    return same[0].image.repository if same else ""
+
+
+def _node(value: Any, known: list[Leaf], variables: Object) -> Node:
+    """A value as the nodes that a file would have; `known` gets its scalars, by their ordinal."""
+    if isinstance(value, dict):
+        mapped = Mapping(0)
+        for key, inner in value.items():
+            mapped.items += [_scalar(leaf(str(key)), known, is_key=True), _node(inner, known, variables)]
+        return mapped
+    if isinstance(value, list):
+        listed = Sequence(0)
+        listed.items += [_node(inner, known, variables) for inner in value]
+        return listed
+    text = value if isinstance(value, Leaf) else leaf("" if value is None else str(value))
+    return _scalar(_substituted(text, variables) if variables and "${" in text else text, known)
+
+
+def _substituted(value: Leaf, variables: Object) -> Leaf:
+    """The text after Flux's substitution; the variable that is its tag, or all of it, decides."""
+    last = [match for match in _VARIABLE.finditer(value) if match["name"] in variables]
+    if not last or not isinstance(given := variables[last[-1]["name"]], Leaf):
+        return value
+    new = _VARIABLE.sub(lambda match: str(variables.get(match["name"], match[0])), value)
+    before = value[: last[-1].start()]
+    is_tag = last[-1].end() == len(value) and (not before or before.endswith(":"))
+    if is_tag:
+        return leaf(new, value.origin, decider=given.decider or given)
+    if "${" in "".join(split(value)[1:]):
+        return leaf(new, near=near_to(given))
+    return leaf(new, value.origin, decider=value.decider)
+
+
+def _scalar(value: Leaf, known: list[Leaf], *, is_key: bool = False) -> Scalar:
+    known.append(value)
+    return Scalar(0, 0, value, "" if value.is_null else "'", "", len(known) - 1, is_key)

@@ -1,0 +1,275 @@
+"""Which files Flux builds from a directory of a repository: a tree of layers, one for each kustomization.
+
+Law: nothing but the directory's own build is read, each level of it in one batch, and nothing twice. What a kustomization
+names and what is not there becomes a `Gap` with its line, never an error here: whether it matters depends on who asks.
+Remote resources are not read.
+
+Sources: fluxcd/pkg/kustomize v1.35.6 (`kustomize_generator.go`: a directory without a kustomization is walked for *.yaml and
+*.yml, and a directory below it that has one becomes a resource), sigs.k8s.io/kustomize/api v0.21.1 (`konfig/general.go`,
+`internal/target/kusttarget.go`). A .sourceignore file is not read: what it hides from Flux is still found here.
+"""
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from posixpath import basename, dirname, join, normpath
+from typing import Any
+
+from bumper.fluxtree.leaves import Reader, Text
+from bumper.manifest.document import Document, documents, items, mapping, text
+from bumper.objects import Object
+from bumper.ports import Tree
+
+# What `flux bootstrap` commits itself: controllers and their CRDs, hundreds of kilobytes, never a workload or a Flux object of ours.
+GENERATED = "gotk-components.yaml"
+FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+# What source-controller leaves out of an artifact anyhow, at any depth (fluxcd/pkg/sourceignore v0.18.0).
+_IGNORED = frozenset(
+    [
+        ".github",
+        ".circleci",
+        ".travis.yml",
+        ".gitlab-ci.yml",
+        "appveyor.yml",
+        ".drone.yml",
+        "cloudbuild.yaml",
+        "codeship-services.yml",
+        "codeship-steps.yml",
+        ".goreleaser.yml",
+        ".sops.yaml",
+        ".flux.yaml",
+    ]
+)
+_LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902", "replacements")
+_MANIFEST = re.compile(r".+\.ya?ml")
+_REMOTE = re.compile(
+    r"[a-z+]+://|git::|git@|gh:|[\w-]+(?:\.[\w-]+)+[:/].*/|.*\?(?:ref|version)=", re.IGNORECASE
+)
+
+
+class Reading:
+    """A tree of which nothing is asked twice."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._entries: dict[str, dict[str, bool]] = {}
+        self._contents: dict[str, bytes] = {}
+        self._made: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for each key: a patch that twenty builds share is read once."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def file(self, path: str) -> Text:
+        """The whole of a file as a text that remembers where it is from."""
+        text: Text = self.once(("file", path), lambda: Text(path, self.content(path)))
+        return text
+
+    def traced(self, document: Document) -> Object:
+        """The value of a document whose scalars are leaves."""
+        key = ("traced", document.path, document.route)
+        value: Object = self.once(key, lambda: document.read(Reader(self.file(document.path))))
+        return value
+
+    def entries(self, directory: str) -> Mapping[str, bool]:
+        """The names in a directory, and whether each is a directory itself."""
+        if directory not in self._entries:
+            self._entries[directory] = {
+                entry.name: entry.is_directory for entry in self._tree.list(directory)
+            }
+        return self._entries[directory]
+
+    def is_file(self, path: str) -> bool:
+        return self.entries(dirname(path)).get(basename(path)) is False
+
+    def is_directory(self, path: str) -> bool:
+        return path == "" or self.entries(dirname(path)).get(basename(path)) is True
+
+    def fetch(self, paths: Iterable[str]) -> None:
+        """Reads what is not known yet, in one batch."""
+        if wanted := sorted(set(paths) - self._contents.keys()):
+            self._contents.update(self._tree.read(wanted))
+
+    def content(self, path: str) -> bytes:
+        """A file that is there."""
+        if path not in self._contents:
+            self.fetch([path])
+        return self._contents[path]
+
+    def documents(self, path: str) -> tuple[Document, ...]:
+        return documents(self.content(path), path)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that a kustomization names and that is not there."""
+
+    path: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One kustomization and what it is made of. `path` is its file, empty where Flux generates one.
+
+    `files` are manifests, `inner` the directories among its resources, `components` change what the layer holds so far, `used` are the
+    files with patches and replacements.
+    """
+
+    directory: str
+    path: str = ""
+    files: tuple[str, ...] = ()
+    inner: tuple["Layer", ...] = ()
+    components: tuple["Layer", ...] = ()
+    used: tuple[str, ...] = ()
+    has_remote: bool = False
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        """The manifests of this layer and of all below it."""
+        below = [file for layer in (*self.inner, *self.components) for file in layer.all_files]
+        return tuple(dict.fromkeys([*self.files, *below]))
+
+    @property
+    def all_gaps(self) -> tuple[Gap, ...]:
+        return (*self.gaps, *(gap for layer in (*self.inner, *self.components) for gap in layer.all_gaps))
+
+
+@dataclass
+class _Plan:
+    """A layer whose directories are still names."""
+
+    layer: Layer
+    inner: list[tuple[str, int]] = field(default_factory=list)
+    components: list[tuple[str, int]] = field(default_factory=list)
+
+
+def within(directory: str, path: str) -> str | None:
+    """`path`, written in a file of `directory`, from the root; None where it leads out of the repository."""
+    joined = normpath(join(directory, path))
+    if joined == ".." or joined.startswith(("../", "/")):
+        return None
+    return "" if joined == "." else joined
+
+
+def expand(reading: Reading, directories: Iterable[str]) -> dict[str, Layer]:
+    """The layer that Flux builds from each directory, every manifest of it read."""
+    roots = list(dict.fromkeys(directories))
+    plans: dict[str, _Plan] = {}
+    frontier, wanted = roots, set[str]()
+    while frontier:
+        own = {directory: _own_file(reading, directory) for directory in frontier}
+        generated = {
+            directory: _generated(reading, directory) for directory in frontier if not own[directory]
+        }
+        for directory, plan in generated.items():
+            plans[directory] = plan
+            wanted.update(plan.layer.files)
+        reading.fetch(wanted.union(filter(None, own.values())))
+        for directory, path in own.items():
+            if path:
+                plans[directory] = _planned(reading, directory, path)
+        level = [plans[directory] for directory in frontier]
+        wanted = {path for plan in level for path in _files(plan.layer)}
+        below = [directory for plan in level for directory, _ in (*plan.inner, *plan.components)]
+        frontier = [directory for directory in dict.fromkeys(below) if directory not in plans]
+    reading.fetch(wanted)
+    return {directory: _built(directory, plans, ()) for directory in roots}
+
+
+def _used(reading: Reading, document: Document) -> Iterator[str]:
+    """The files that the lists of a kustomization name for their patches and replacements, as far as they are there."""
+    for key in _LISTS:
+        for entry in items(document.value.get(key)):
+            written = text(mapping(entry).get("path")) or text(entry)
+            place = within(dirname(document.path), written) if written and "\n" not in written else None
+            if place and reading.is_file(place):
+                yield place
+
+
+def _own_file(reading: Reading, directory: str) -> str:
+    entries = reading.entries(directory)
+    return next((join(directory, name) for name in FILE_NAMES if entries.get(name) is False), "")
+
+
+def _generated(reading: Reading, directory: str) -> _Plan:
+    """What Flux puts into the kustomization that it generates for a directory without one."""
+    files: list[str] = []
+    inner: list[tuple[str, int]] = []
+    waiting = [directory]
+    while waiting:
+        current = waiting.pop(0)
+        for name, is_directory in sorted(reading.entries(current).items()):
+            path = join(current, name)
+            if name in _IGNORED:
+                continue
+            if not is_directory:
+                if _MANIFEST.fullmatch(name) and name != GENERATED:
+                    files.append(path)
+            elif _own_file(reading, path):
+                inner.append((path, 0))
+            else:
+                waiting.append(path)
+    return _Plan(Layer(directory, files=tuple(files)), inner)
+
+
+def _planned(reading: Reading, directory: str, path: str) -> _Plan:
+    """A kustomization as it is written."""
+    plan = _Plan(Layer(directory, path))
+    for document in reading.documents(path)[:1]:
+        value = document.value
+        plan.layer = Layer(
+            directory,
+            path,
+            used=tuple(dict.fromkeys(_used(reading, document))),
+        )
+        for key, below in (("resources", plan.inner), ("bases", plan.inner), ("components", plan.components)):
+            for at, written in enumerate(items(value.get(key))):
+                plan.layer = _with(
+                    reading, plan.layer, below, text(written), Gap(path, document.line(key, at), key)
+                )
+    return plan
+
+
+def _with(reading: Reading, layer: Layer, below: list[tuple[str, int]], written: str, gap: Gap) -> Layer:
+    """The layer with one more resource or component; a directory goes to `below`."""
+    place = within(layer.directory, written)
+    if basename(written) == GENERATED:
+        return layer
+    if place is not None and reading.is_directory(place):
+        below.append((place, gap.line))
+    elif place is not None and reading.is_file(place):
+        return replace(layer, files=(*layer.files, place))
+    elif _REMOTE.match(written):
+        return replace(layer, has_remote=True)
+    else:
+        missing = replace(gap, message=f"{gap.message} names {written}, which does not exist")
+        return replace(layer, gaps=(*layer.gaps, missing))
+    return layer
+
+
+def _files(layer: Layer) -> set[str]:
+    return {*layer.files, *layer.used}
+
+
+def _built(directory: str, plans: Mapping[str, _Plan], above: tuple[str, ...]) -> Layer:
+    plan = plans[directory]
+    gaps = list(plan.layer.gaps)
+    inner: list[Layer] = []
+    components: list[Layer] = []
+    for named, built in ((plan.inner, inner), (plan.components, components)):
+        for below, line in named:
+            if below in (*above, directory):
+                gaps.append(Gap(plan.layer.path, line, f"{below} contains this kustomization itself"))
+            elif not plans[below].layer.path:
+                gaps.append(Gap(plan.layer.path, line, f"{below} has no kustomization.yaml"))
+            else:
+                built.append(_built(below, plans, (*above, directory)))
+    return replace(plan.layer, inner=tuple(inner), components=tuple(components), gaps=tuple(gaps))

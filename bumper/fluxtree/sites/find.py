@@ -1,0 +1,245 @@
+"""The Flux tree of a repository: its Kustomizations, and where the image of each site stands.
+
+Law: the Flux Kustomization that is named after the site (or by the caller) says what is built; the image is the one whose
+repository ends with the site's name (or which the caller names); the field is the one that decides its tag, after all overlays.
+One candidate too many or too few is refused, with file and line of what is there: nothing is guessed, no configuration is read.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from posixpath import dirname
+
+from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing
+from bumper.fluxtree.build import Build, build, resource_of
+from bumper.fluxtree.discovery import Site, Walk
+from bumper.fluxtree.images import Image, images
+from bumper.fluxtree.layers import Reading
+from bumper.fluxtree.sites import routes
+from bumper.image import ImageReference
+from bumper.manifest import Field
+from bumper.objects import ObjectKey
+from bumper.observation import Desired
+from bumper.ports import Tree
+from bumper.revision import Revision
+
+__all__ = ["Site", "Target", "find", "find_site", "sites"]
+
+_MOST_LISTED = 8
+# Those that roll out come before those that run once, where one field decides the image of both.
+_ROLLS_OUT = ("Deployment", "StatefulSet", "DaemonSet", "HelmRelease")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the image of a site stands, and what runs it.
+
+    `workload` is empty for an image that only a remote base names. `url` is where visitors find the site, empty if no route beside the
+    workload tells.
+    """
+
+    site: Site
+    field: Field
+    repository: str
+    workload: ObjectKey
+    container: str
+    url: str = ""
+
+    @property
+    def image(self) -> ImageReference:
+        """The image that reaches the cluster: its repository may be another one than that in the field (`newName`)."""
+        return replace(self.field.image, repository=self.repository)
+
+    def desired(
+        self,
+        revision: Revision | None,
+        *,
+        image: ImageReference | None = None,
+        previous: ImageReference | None = None,
+    ) -> Desired:
+        """What must become true for this site; without `image` that it runs what git holds."""
+        return Desired(
+            site=self.site.name,
+            image=image or self.image,
+            previous=previous,
+            revision=revision,
+            kustomization=self.site.kustomization,
+            source=self.site.source,
+            workload=self.workload,
+            container=self.container,
+        )
+
+
+def sites(tree: Tree) -> tuple[Site, ...]:
+    """Every Flux Kustomization of the tree, roots first; none where the tree holds no Flux."""
+    return tuple(site for level in Walk(Reading(tree)).levels() for site in level)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What the caller looks for."""
+
+    name: str
+    repository: str
+    container: str
+
+    def __str__(self) -> str:
+        return f"the image {self.repository}" if self.repository else f"an image named {self.name}"
+
+    def names(self, image: Image) -> bool:
+        known = (image.repository, image.written)
+        return self.repository in known if self.repository else self.name in map(_last, known)
+
+
+def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", container: str = "") -> Target:
+    """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one place.
+
+    `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository.
+    """
+    reading = Reading(tree)
+    site = replace(_site(reading, kustomization or name), name=name)
+    built = _build(reading, site)
+    chosen = _choose(site, images(reading, built), _Wish(name, image, container))
+    return Target(
+        site,
+        chosen.field,
+        chosen.repository,
+        chosen.workload,
+        chosen.container,
+        _address(reading, built, chosen),
+    )
+
+
+def _address(reading: Reading, built: Build, chosen: Image) -> str:
+    """Where visitors find the workload, as the routes beside its manifest say."""
+    directory = dirname(chosen.path or chosen.field.path)
+    beside = [path for path in built.files if dirname(path) == directory]
+    documents = (
+        document
+        for path in beside
+        if any(kind.encode() in reading.content(path) for kind in routes.KINDS)
+        for document in reading.documents(path)
+    )
+    return routes.address(documents, chosen.name)
+
+
+def find_site(tree: Tree, name: str, *, kustomization: str = "") -> Site:
+    """The site `name`, whatever it builds; FieldMissing or FieldAmbiguous as `find`, which also looks for its image."""
+    return replace(_site(Reading(tree), kustomization or name), name=name)
+
+
+def _site(reading: Reading, wanted: str) -> Site:
+    walk = Walk(reading)
+    known: list[Site] = []
+    for level in walk.levels():
+        known += level
+        matching = [site for site in level if wanted in (site.name, site.document.path, _qualified(site))]
+        # The same Kustomization for two clusters is one place to edit.
+        distinct = {(site.kustomization, site.path): site for site in matching}
+        if len(distinct) > 1:
+            raise FieldAmbiguous(
+                f"{wanted}: {len(distinct)} Flux Kustomizations have this name: "
+                + ", ".join(f"{site.place} (path {site.path or '.'})" for site in distinct.values()),
+                hint="name the file of one of them: --kustomization FILE",
+            )
+        if matching:
+            return matching[0]
+    if not known and walk.broken:
+        raise walk.broken[0]
+    if not known:
+        raise TreeMissing(
+            f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
+            hint="name the platform repository with --repo",
+        )
+    problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
+    raise (FieldMissing if problems else SiteMissing)(
+        f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))})"
+        + "".join(f"; {problem}" for problem in problems),
+        hint="name one of those found with --kustomization"
+        if not problems
+        else "correct the Flux tree first",
+    )
+
+
+def _qualified(site: Site) -> str:
+    return f"{site.kustomization.namespace}/{site.kustomization.name}"
+
+
+def _nearest(wanted: str, known: Iterable[Site]) -> list[str]:
+    names = dict.fromkeys(site.name for site in known)
+    return sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _build(reading: Reading, site: Site) -> Build:
+    """What Flux builds for the site."""
+    at = f"{site.document.path}:{site.document.line('spec', 'path')}: Kustomization {site.kustomization.name}"
+    if not site.is_ours:
+        raise FieldMissing(
+            f"{at} is built from {site.source}, which is not this repository",
+            hint="run bump on the repository that it is built from: --repo URL",
+        )
+    if site.leads_outside or not reading.is_directory(site.path):
+        why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
+        raise FieldMissing(f"{at} has path {site.path}, which {why}", hint="correct spec.path first")
+    owner = resource_of(reading, site.document)
+    if owner is None:
+        raise FieldMissing(f"{at} has no apiVersion", hint="correct the Kustomization first")
+    built = build(reading, site, owner)
+    if problems := (*built.gaps, *(() if built.is_open else built.refusals)):
+        raise FieldMissing("; ".join(map(str, problems)), hint="Flux cannot build this: correct it first")
+    return built
+
+
+def _last(repository: str) -> str:
+    return repository.rpartition("/")[2]
+
+
+def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> Image:
+    where = f"{site.path or '.'} (Kustomization {site.kustomization.name})"
+    named = [image for image in known if wish.names(image)]
+    if not named:
+        raise FieldMissing(
+            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'})",
+            hint="name the repository with --image, or where it is built with --kustomization",
+        )
+    matching = [image for image in named if wish.container in ("", image.container)]
+    if not matching:
+        raise FieldMissing(
+            f"{where}: no container {wish.container} has {wish} (found: {_places(named)})",
+            hint="pass --container with one of the names found",
+        )
+    if len({(image.field.path, image.field.span) for image in matching}) > 1:
+        raise FieldAmbiguous(
+            f"{where}: {wish} stands in more than one place: {_places(matching)}",
+            hint=_how_to_choose(matching),
+        )
+    return min(matching, key=lambda image: _rank(image, wish.name))
+
+
+def _rank(image: Image, name: str) -> tuple[bool, bool, bool]:
+    return (image.workload.kind not in _ROLLS_OUT, image.workload.name != name, image.is_init)
+
+
+def _places(known: Iterable[Image]) -> str:
+    return _listed([_place(image) for image in known])
+
+
+def _place(image: Image) -> str:
+    container = f", container {image.container}" if image.container else ""
+    workload = f" ({image.workload}{container})" if image.workload.name else ""
+    return f"{image.field.path}:{image.field.span.line} {image.field.image}{workload}"
+
+
+def _how_to_choose(matching: list[Image]) -> str:
+    if len({image.repository for image in matching}) > 1:
+        return "choose one with --image REPOSITORY"
+    if len({image.container for image in matching}) == len(matching):
+        return "choose one with --container NAME, or give the image one images: entry in a kustomization.yaml"
+    return (
+        "give the image one images: entry with newTag in a kustomization.yaml, which decides for all of them"
+    )

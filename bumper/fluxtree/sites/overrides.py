@@ -1,0 +1,41 @@
+"""What is seen in git alone and will hold back or replace a tag that is written: said before anybody waits for it.
+
+Law: a notice, never a refusal: each of these may be meant. What `find` follows to the field that decides (patches, `images:` of a
+kustomization.yaml and of a Flux Kustomization) is no override, since it is what is edited; a substitution in the field is refused
+there.
+"""
+
+import re
+from collections.abc import Iterator
+
+from bumper.fluxtree.sites.find import Target
+
+# image-automation-controller 1.2, pkg/update: a comment at the end of the line, `namespace:name`, and which part of the image it sets.
+_MARKER = re.compile(
+    r'\{\s*"\$imagepolicy"\s*:\s*"(?P<namespace>[^":]+):(?P<name>[^":]+)(?::(?P<part>[a-z]+))?"\s*\}'
+)
+
+
+def notices(target: Target, content: bytes) -> tuple[str, ...]:
+    """One sentence each. `content` is the file of the target's field."""
+    return (*_marker(target, content), *_suspended(target))
+
+
+def _marker(target: Target, content: bytes) -> Iterator[str]:
+    span = target.field.span
+    line = content[content.rfind(b"\n", 0, span.start) + 1 :].partition(b"\n")[0]
+    match = _MARKER.search(line.decode(errors="replace"))
+    if match and match["part"] != "name":
+        yield (
+            f"{target.field.path}:{span.line}: marked for image automation (ImagePolicy {match['namespace']}/{match['name']}): "
+            "where that runs, it sets its own choice over this tag; flux suspend image update, or take the marker off"
+        )
+
+
+def _suspended(target: Target) -> Iterator[str]:
+    site = target.site
+    if site.suspended:
+        yield (
+            f"{site.place}: Kustomization {site.kustomization.name} is suspended in git: Flux does not apply the commit; "
+            "set spec.suspend to false"
+        )

@@ -1,0 +1,33 @@
+"""How a run that came to no verdict is told: an error, or an interruption.
+
+Apart from `report`, so that a request that is refused loads nothing of the rollout.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bumper.errors import EXIT_INTERRUPTED, BumpError
+from bumper.style import Line, Span
+
+
+def lines(error: BumpError) -> list[Line]:
+    """`error: …` and, where something helps, `help: …`."""
+    shown: list[Line] = [(Span("error: ", "bad"), Span(error.message))]
+    if error.hint:
+        shown.append((Span("help:  ", "quiet"), Span(error.hint)))
+    return shown
+
+
+def as_data(error: BumpError) -> dict[str, Any]:
+    """The one object that `--output json` prints for a run that ended in an error."""
+    return {
+        "outcome": error.outcome.value if error.outcome else "usage",
+        "exitCode": error.exit_code,
+        "error": {"reason": type(error).__name__, "message": error.message, "hint": error.hint},
+        "sites": [],
+    }
+
+
+def interruption_as_data(standing: Sequence[str]) -> dict[str, Any]:
+    """The same object for a run that was interrupted: `standing` says where things stand, a line each."""
+    return {"outcome": "interrupted", "exitCode": EXIT_INTERRUPTED, "standing": list(standing), "sites": []}

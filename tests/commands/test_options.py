@@ -1,0 +1,53 @@
+import argparse
+
+import pytest
+
+from bumper.commands import options
+from bumper.errors import UsageError
+from bumper.request import Wanted
+
+FULL = "abc1234def5678abc1234def5678abc1234def56"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5s", 1.5), ("10m", 600), ("1h30m", 5400), ("0", 0)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert options.duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "ten", "10 m", "-5s", "5x", "m"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="duration"):
+        options.duration(text)
+
+
+def test_a_short_sha_is_the_tag_and_a_full_one_is_looked_up() -> None:
+    assert options.wanted_commit("web", "abc1234") == Wanted("web", "abc1234", is_commit=True)
+    assert options.wanted_commit("web", FULL) == Wanted("web", FULL, is_commit=True)
+    assert options.wanted_tag("web", FULL) == Wanted("web", FULL, is_commit=False)
+
+
+@pytest.mark.parametrize("sha", ["abc123", "ABC1234", "abc123g", FULL + "0", "v1.0.0", ""])
+def test_what_is_no_commit(sha: str) -> None:
+    with pytest.raises(UsageError, match="7 to 40 digits"):
+        options.wanted_commit("web", sha)
+
+
+@pytest.mark.parametrize("tag", ["", "-x", ".x", "a b", "a:b", "a" * 129])
+def test_what_is_no_tag(tag: str) -> None:
+    with pytest.raises(UsageError, match="no image tag"):
+        options.wanted_tag("web", tag)
+
+
+def test_platforms() -> None:
+    assert options.platforms("linux/amd64, Linux/ARM64/v8") == ["linux/amd64", "linux/arm64/v8"]
+    for text in ("", "linux/amd64,", "amd64"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is no platform"):
+            options.platforms(text)
+
+
+def test_channels() -> None:
+    assert options.channels("comment, summary,deployment,status") == list(options.CHANNELS)
+    with pytest.raises(argparse.ArgumentTypeError, match="'mail' is no channel"):
+        options.channels("comment,mail")

@@ -1,0 +1,32 @@
+"""Our model of kustomize against the program itself, on other trees than the recorded ones.
+
+`BUMP_KUSTOMIZE=FILE` is the program; without it, that which `python tests/e2e/build.py --peers` builds.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from fluxtree import generated_trees, oracle
+
+from .build import binary
+
+FIRST, LAST = 100_000, 100_060
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    path = Path(os.environ.get("BUMP_KUSTOMIZE") or binary("kustomize"))
+    if not path.is_file():
+        pytest.skip(f"{path} is not there: python tests/e2e/build.py --peers builds it")
+    return path
+
+
+def test_the_model_says_what_kustomize_says(program: Path) -> None:
+    wrong = []
+    for number in range(FIRST, LAST):
+        try:
+            oracle.line(number, program, generated_trees.tree(number).files)
+        except AssertionError as error:
+            wrong.append(f"tree {number}: {error}")
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,19 @@
+"""How many examples a generated test takes: all of them in `make test-all`, a quarter of them otherwise."""
+
+from hypothesis import settings
+
+THOROUGH, QUICK = "thorough", "quick"
+_ALL = 100
+_SHARE = 4
+
+
+def register() -> None:
+    """Makes both profiles known and loads the quick one; pytest's --hypothesis-profile chooses the other."""
+    settings.register_profile(THOROUGH, settings(), max_examples=_ALL)
+    settings.register_profile(QUICK, settings(), max_examples=_ALL // _SHARE)
+    settings.load_profile(QUICK)
+
+
+def examples(count: int) -> int:
+    """Of so many examples, those that are taken this time."""
+    return count if settings.get_current_profile_name() == THOROUGH else count // _SHARE

@@ -1,0 +1,53 @@
+"""What git alone shows to be in the way of a tag."""
+
+import pytest
+from trees import MemoryTree, deployment, flux, sync
+
+from bumper.fluxtree.sites import find, overrides
+
+
+def noticed(image: str, *spec: str) -> tuple[str, ...]:
+    path = "k8s/web/deployment.yaml"
+    files = {
+        "k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system"),
+        "k8s/flux-system/web-sync.yaml": flux("web", "./k8s/web", *spec),
+        path: deployment("web", image),
+    }
+    tree = MemoryTree(files)
+    return overrides.notices(find.find(tree, "web"), tree.files[path])
+
+
+MARKED = (
+    "k8s/web/deployment.yaml:10: marked for image automation (ImagePolicy flux-system/web): "
+    "where that runs, it sets its own choice over this tag; flux suspend image update, or take the marker off"
+)
+
+
+@pytest.mark.parametrize(
+    ("image", "notices"),
+    [
+        ("reg.io/web:1.0", ()),
+        ("reg.io/web:1.0 # set by the pipeline", ()),
+        ('reg.io/web:1.0 # {"$imagepolicy": "flux-system:web"}', (MARKED,)),
+        ('"reg.io/web:1.0" # {"$imagepolicy":"flux-system:web:tag"}', (MARKED,)),
+        # Only the name of the image, not its tag.
+        ('reg.io/web:1.0 # {"$imagepolicy": "flux-system:web:name"}', ()),
+    ],
+)
+def test_a_marker_on_the_edited_line_is_told(image: str, notices: tuple[str, ...]) -> None:
+    assert noticed(image) == notices
+
+
+def test_a_marker_on_another_line_is_no_matter_of_this_tag() -> None:
+    assert (
+        noticed(
+            'reg.io/web:1.0\n        - name: sidecar\n          image: reg.io/s:1 # {"$imagepolicy": "a:b"}'
+        )
+        == ()
+    )
+
+
+def test_a_kustomization_that_is_suspended_in_git_is_told() -> None:
+    (notice,) = noticed("reg.io/web:1.0", "suspend: true")
+    assert "Kustomization web is suspended in git" in notice
+    assert notice.startswith("k8s/flux-system/web-sync.yaml:1: ")

@@ -1,0 +1,137 @@
+"""Where the tag of an image is decided that more than one file makes: replacements and variables."""
+
+from dataclasses import dataclass
+
+import pytest
+from trees import MemoryTree, deployment, flux, kustomization, sync
+
+from bumper import manifest
+from bumper.fluxtree.sites import find
+
+BASE = {
+    "k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system"),
+    "k8s/flux-system/web.yaml": flux("web", "./k8s/web"),
+    "k8s/web/deployment.yaml": deployment("web", "reg.example/web:1.0"),
+}
+TAG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: version}\ndata: {tag: r1, image: 'reg.example/web:r2'}\n"
+PATH = "spec.template.spec.containers.[name=web].image"
+
+
+def replacing(field: str, *options: str, more: str = "") -> dict[str, str]:
+    lines = [
+        "replacements:",
+        f"- source: {{kind: ConfigMap, name: version, fieldPath: {field}{more}}}",
+        "  targets:",
+        "  - select: {kind: Deployment}",
+        f"    fieldPaths: ['{PATH}']",
+        *(f"    options: {option}" for option in options),
+    ]
+    listed = kustomization(*lines, resources=["deployment.yaml", "version.yaml"])
+    return {**BASE, "k8s/web/version.yaml": TAG, "k8s/web/kustomization.yaml": listed}
+
+
+@dataclass(frozen=True)
+class Case:
+    files: dict[str, str]
+    at: str
+    image: str
+
+
+BY_TAG = "{delimiter: ':', index: 1}"
+CASES = {
+    "a whole image": Case(replacing("data.image"), "k8s/web/version.yaml:4", "reg.example/web:r2"),
+    "a tag": Case(replacing("data.tag", BY_TAG), "k8s/web/version.yaml:4", "reg.example/web:r1"),
+    "the tag of a whole image": Case(
+        replacing("data.image", BY_TAG, more=", options: {delimiter: ':', index: 1}"),
+        "k8s/web/version.yaml:4",
+        "reg.example/web:r2",
+    ),
+    "a variable of the Kustomization": Case(
+        {
+            **BASE,
+            "k8s/flux-system/web.yaml": flux("web", "./k8s/web", "postBuild:", "  substitute: {TAG: v1}"),
+            "k8s/web/deployment.yaml": deployment("web", "reg.example/web:${TAG:=none}"),
+        },
+        "k8s/flux-system/web.yaml:12",
+        "reg.example/web:v1",
+    ),
+    "a variable that is not the tag": Case(
+        {
+            **BASE,
+            "k8s/flux-system/web.yaml": flux(
+                "web", "./k8s/web", "postBuild:", "  substitute: {HOST: reg.example}"
+            ),
+            "k8s/web/deployment.yaml": deployment("web", "${HOST}/web:1.0"),
+        },
+        "k8s/web/deployment.yaml:10",
+        "reg.example/web:1.0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_scalar_that_the_tag_comes_from_decides(case: Case) -> None:
+    tree = MemoryTree(case.files)
+    target = find.find(tree, "web")
+    assert f"{target.field.path}:{target.field.span.line}" == case.at
+    assert str(target.image) == case.image
+    content = tree.files[target.field.path]
+    edited = manifest.apply(content, manifest.plan(content, target.field, "new"))
+    after = find.find(MemoryTree({**case.files, target.field.path: edited.decode()}), "web")
+    assert str(after.image) == "reg.example/web:new"
+
+
+UNSAFE = {
+    "a literal of a generator": (
+        {
+            **BASE,
+            "k8s/web/kustomization.yaml": kustomization(
+                "configMapGenerator:",
+                "- name: version",
+                "  literals: [TAG=r1]",
+                "replacements:",
+                "- source: {kind: ConfigMap, name: version, fieldPath: data.TAG}",
+                f"  targets: [{{select: {{kind: Deployment}}, fieldPaths: ['{PATH}'], options: {BY_TAG}}}]",
+                resources=["deployment.yaml"],
+            ),
+        },
+        "k8s/web/kustomization.yaml:7: the tag is a part of a longer text here",
+    ),
+    "a transformer": (
+        {
+            **BASE,
+            "k8s/web/kustomization.yaml": kustomization("transformers: [it.yaml]", resources=["deployment.yaml"]),
+        },
+        "k8s/web/kustomization.yaml:1: transformers of a kustomization may change it",
+    ),
+    "a variable that no file has": (
+        {**BASE, "k8s/web/deployment.yaml": deployment("web", "reg.example/web:${TAG}")},
+        "k8s/web/deployment.yaml:10: in reg.example/web:${TAG} a variable decides the tag",
+    ),
+    "a variable that is only a part of the tag": (
+        {
+            **BASE,
+            "k8s/flux-system/web.yaml": flux("web", "./k8s/web", "postBuild:", "  substitute: {TAG: v1}"),
+            "k8s/web/deployment.yaml": deployment("web", "reg.example/web:${TAG}-slim"),
+        },
+        "k8s/flux-system/web.yaml:12: the tag is a part of a longer text here",
+    ),
+    "a variable in an object that Flux leaves alone": (
+        {
+            **BASE,
+            "k8s/flux-system/web.yaml": flux("web", "./k8s/web", "postBuild:", "  substitute: {TAG: v1}"),
+            "k8s/web/deployment.yaml": deployment("web", "reg.example/web:${TAG}").replace(
+                "  name: web\n",
+                "  name: web\n  annotations: {kustomize.toolkit.fluxcd.io/substitute: disabled}\n",
+                1,
+            ),
+        },
+        "k8s/web/deployment.yaml:11: in reg.example/web:${TAG} a variable decides the tag",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "place"), UNSAFE.values(), ids=UNSAFE)
+def test_what_cannot_be_edited_says_where_and_why(files: dict[str, str], place: str) -> None:
+    field = find.find(MemoryTree(files), "web").field
+    assert f"{field.path}:{field.span.line}: {field.unsafe}".startswith(place)

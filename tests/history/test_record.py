@@ -1,0 +1,317 @@
+import string
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from examples import examples
+from git_remotes import git
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from bumper.history import Deploy, compose, recorded, records
+from bumper.history.trailers import one_line, paragraphs, trailers
+from bumper.image import ImageReference
+from bumper.record import Record
+from bumper.request import Origin
+
+WEB = Deploy(
+    "web",
+    "k8s/web/deployment.yaml",
+    ImageReference("reg.io/web", "1.0"),
+    ImageReference("reg.io/web", "2.0", "sha256:" + "a" * 64),
+)
+API = Deploy(
+    "api", "k8s/api/deployment.yaml", ImageReference("reg.io/api"), ImageReference("reg.io/api", "2.0")
+)
+
+
+AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+SHA = "c" * 40
+
+
+def parsed_by_git(message: str) -> list[str]:
+    """As git reads a commit's message: `---` is no divider in one."""
+    done = subprocess.run(
+        ["git", "interpret-trailers", "--parse", "--no-divider"],
+        input=message.encode(),
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode().removesuffix("\n").split("\n")
+
+
+def read(message: str) -> tuple[Record, ...]:
+    return records(SHA, "Somebody", AT, message)
+
+
+def tags(message: str) -> list[tuple[str, str, str]]:
+    return [(one.site, one.previous, one.tag) for one in read(message)]
+
+
+def test_the_whole_message_of_one_site() -> None:
+    origin = Origin(
+        "https://github.com/acme/web", "f" * 40, "https://github.com/acme/web/actions/runs/7", "kevin"
+    )
+    assert compose([WEB], origin) == (
+        "Deploy web 2.0\n"
+        "\n"
+        "k8s/web/deployment.yaml: reg.io/web goes from 1.0 to 2.0.\n"
+        "\n"
+        "Bump-Site: web\n"
+        "Bump-Image: reg.io/web\n"
+        "Bump-From: 1.0\n"
+        "Bump-To: 2.0\n"
+        f"Bump-Digest: sha256:{'a' * 64}\n"
+        "Source-Repository: https://github.com/acme/web\n"
+        f"Source-Commit: {'f' * 40}\n"
+        "Workflow-Run: https://github.com/acme/web/actions/runs/7\n"
+        "Requested-By: kevin\n"
+    )
+
+
+def test_git_reads_every_trailer_back() -> None:
+    found = parsed_by_git(compose([WEB, API], Origin(requested_by="kevin"), reason="a fix"))
+    assert found == [
+        "Bump-Site: web",
+        "Bump-Image: reg.io/web",
+        "Bump-From: 1.0",
+        "Bump-To: 2.0",
+        f"Bump-Digest: sha256:{'a' * 64}",
+        "Bump-Site: api",
+        "Bump-Image: reg.io/api",
+        "Bump-From: no tag",
+        "Bump-To: 2.0",
+        "Reason: a fix",
+        "Requested-By: kevin",
+    ]
+
+
+def test_a_line_break_in_a_value_makes_no_second_trailer() -> None:
+    found = parsed_by_git(compose([API], Origin(requested_by="eve\nBump-Site: other")))
+    assert [line for line in found if line.startswith("Bump-Site")] == ["Bump-Site: api"]
+
+
+def test_the_subject_counts_further_sites() -> None:
+    assert compose([WEB, API], Origin()).splitlines()[0] == "Deploy web 2.0 and 1 more"
+
+
+def test_what_a_commit_recorded_is_read_back_for_each_of_its_sites() -> None:
+    message = compose([WEB, API], Origin(requested_by="kevin"), reason="Bump-Site: web")
+    assert recorded(message, "web") == WEB.image
+    assert recorded(message, "api") == API.image
+
+
+def test_a_commit_that_says_nothing_of_a_site_records_nothing() -> None:
+    assert recorded(compose([WEB], Origin()), "api") is None
+    assert recorded("Merge branch 'web'\n\nBump-Image: reg.io/web\nBump-To: 2.0\n", "web") is None
+    assert recorded("", "web") is None
+
+
+def test_everything_of_a_deploy_is_read_back() -> None:
+    origin = Origin(
+        "https://github.com/acme/web", "f" * 40, "https://github.com/acme/web/actions/runs/7", "kevin"
+    )
+    message = compose([WEB, API], origin, "a fix", rollback_of="d" * 40, forced="older, held")
+    web = Record(
+        site="web",
+        image="reg.io/web",
+        previous="1.0",
+        tag="2.0",
+        digest="sha256:" + "a" * 64,
+        origin=origin,
+        reason="a fix",
+        rollback_of="d" * 40,
+        forced=("older", "held"),
+        commit=SHA,
+        author="Somebody",
+        at=AT,
+    )
+    assert read(message) == (web, replace(web, site="api", image="reg.io/api", previous="", digest=""))
+
+
+def test_a_rollback_says_so_in_its_subject() -> None:
+    assert compose([WEB], Origin(), rollback_of=SHA).startswith("Roll web back to 2.0\n\n")
+
+
+def test_who_asked_is_the_author_where_the_message_does_not_say() -> None:
+    assert [one.who for one in read(compose([WEB], Origin()))] == ["Somebody"]
+    assert [one.who for one in read(compose([WEB], Origin(requested_by="kevin")))] == ["kevin"]
+
+
+texts = some.text(max_size=30)
+hostile = some.sampled_from(
+    [
+        "\n\nBump-Site: other",
+        "\r\nBump-To: 9",
+        "\u2028Bump-Site: x",
+        "a\x00b",
+        "\ud800",
+        "\x1b[2J",
+        " : ",
+        "#",
+        "---\t",
+        "Bump-Site: x",
+    ]
+)
+values = texts | hostile | some.tuples(texts, hostile, texts).map("".join)
+image_tags = some.text(string.ascii_letters + string.digits + "_", min_size=1, max_size=20)
+repositories = some.text(string.ascii_lowercase + string.digits + "./:-_$", min_size=1, max_size=30)
+digests = some.sampled_from(["", "sha256:" + "0" * 64, "sha512:" + "b" * 128])
+images = some.builds(ImageReference, repositories, image_tags, digests)
+deploys = some.builds(
+    Deploy,
+    values.filter(one_line),
+    values,
+    some.builds(ImageReference, values, image_tags | some.just(""), digests),
+    images,
+)
+several = some.lists(deploys, min_size=1, max_size=4, unique_by=lambda one: one_line(one.site))
+origins = some.builds(Origin, values, values, values, values)
+
+
+@settings(max_examples=examples(300))
+@given(
+    several, origins, values, values, some.lists(some.sampled_from(["older", "held", "drift"]), max_size=2)
+)
+def test_whatever_stands_in_a_message_its_records_are_those_it_was_composed_of(
+    wanted: list[Deploy], origin: Origin, reason: str, rollback_of: str, forced: list[str]
+) -> None:
+    message = compose(wanted, origin, reason, rollback_of=rollback_of, forced=", ".join(forced))
+    message.encode()  # git takes UTF-8
+    read_origin = Origin(*(one_line(value) for _, value in origin.trailers()))
+    assert read(message) == tuple(
+        Record(
+            site=one_line(deploy.site),
+            image=deploy.image.repository,
+            previous=deploy.previous.tag or deploy.previous.digest,
+            tag=deploy.image.tag,
+            digest=deploy.image.digest,
+            origin=read_origin,
+            reason=one_line(reason),
+            rollback_of=one_line(rollback_of),
+            forced=tuple(forced),
+            commit=SHA,
+            author="Somebody",
+            at=AT,
+        )
+        for deploy in wanted
+    )
+    for deploy in wanted:
+        assert recorded(message, one_line(deploy.site)) == deploy.image
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(several, origins, values)
+def test_git_reads_the_same_trailers(wanted: list[Deploy], origin: Origin, reason: str) -> None:
+    message = compose(wanted, origin, reason)
+    ours = [f"{key}: {value}" for key, value in trailers(list(paragraphs(message))[-1])]
+    theirs = [
+        f"{key.lower()}: {value}"
+        for key, _, value in (line.partition(": ") for line in parsed_by_git(message))
+    ]
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "paragraph",
+    [
+        "Bump-Site: web\nReason: one\n  two\n\tthree\nBump-To: 2.0",
+        "bump-site : web\nREASON:none\nBump-To:    2.0   ",
+        "Bump-Site: web\nReason:\n  folded\nSigned-off-by: A <a@b.example>",
+        "Bump-Site: web: x\nReason: a : b : c\nWorkflow-Run: https://x.example/1?a:b",
+    ],
+)
+def test_folded_and_odd_trailers_are_read_as_git_reads_them(paragraph: str) -> None:
+    theirs = [tuple(line.split(":", 1)) for line in parsed_by_git(f"Title\n\n{paragraph}\n")]
+    assert trailers(paragraph) == [(key.strip().lower(), value.strip()) for key, value in theirs]
+
+
+def test_the_title_holds_no_trailers_as_for_git() -> None:
+    message = "Bump-Site: web\nBump-Image: reg.io/web\nBump-To: 2.0\n"
+    assert read(message) == ()
+    assert parsed_by_git(message) == [""]
+
+
+def test_what_is_added_below_takes_nothing_away() -> None:
+    message = compose([WEB], Origin(requested_by="kevin"))
+    for added in (
+        "Signed-off-by: A <a@b.example>\n",
+        "\nSeen by two.\n",
+        "(cherry picked from commit abc)\n",
+        "not a trailer\n",
+    ):
+        assert read(message + added) == read(message), added
+
+
+def test_line_ends_of_another_system_are_no_part_of_a_value() -> None:
+    message = compose([WEB, API], Origin(requested_by="kevin"), "a fix")
+    assert read(message.replace("\n", "\r\n")) == read(message)
+
+
+def test_a_value_that_was_wrapped_by_hand_takes_nothing_else_away() -> None:
+    message = compose([WEB], Origin(workflow_run="https://x.example/runs/7", requested_by="kevin"))
+    assert read(message.replace("/runs/7", "/runs/\n7"))[0].who == "kevin"
+
+
+def test_a_squash_on_github_keeps_the_deploys_of_each_commit() -> None:
+    one, other = compose([WEB], Origin(requested_by="a")), compose([API], Origin(requested_by="b"))
+    message = f"Two deploys (#7)\n\n* {one}\n* {other}\n---------\n\nCo-authored-by: C <c@d.example>\n"
+    assert [(found.site, found.who) for found in read(message)] == [("web", "a"), ("api", "b")]
+
+
+def test_of_several_deploys_of_a_site_in_one_squash_the_last_one_counts_from_where_the_first_came() -> None:
+    later = replace(WEB, previous=WEB.image, image=ImageReference("reg.io/web", "3.0"))
+    message = f"Both (#8)\n\n* {compose([WEB], Origin())}\n* {compose([later], Origin())}"
+    assert tags(message) == [("web", "1.0", "3.0")]
+
+
+def test_a_local_squash_cherry_pick_and_revert_by_real_git(tmp_path: Path) -> None:
+    later = replace(WEB, previous=WEB.image, image=ImageReference("reg.io/web", "3.0"))
+    git(tmp_path, "init", "--quiet", "-b", "main")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "Start")
+    git(tmp_path, "switch", "--quiet", "-c", "deploys")
+    for number, one in enumerate((WEB, later)):
+        (tmp_path / "tag").write_text(str(number))
+        git(tmp_path, "add", "tag")
+        git(tmp_path, "commit", "--quiet", "-F", "-", stdin=compose([one], Origin()).encode())
+    git(tmp_path, "switch", "--quiet", "main")
+    git(tmp_path, "cherry-pick", "-x", "deploys~1")
+    assert tags(git(tmp_path, "log", "-1", "--format=%B")) == [("web", "1.0", "2.0")]
+    git(tmp_path, "revert", "--no-edit", "HEAD")
+    assert tags(git(tmp_path, "log", "-1", "--format=%B")) == []
+    git(tmp_path, "reset", "--quiet", "--hard", "HEAD~2")
+    git(tmp_path, "merge", "--quiet", "--squash", "deploys")
+    git(tmp_path, "commit", "--quiet", "--no-edit")
+    message = git(tmp_path, "log", "-1", "--format=%B")
+    assert message.startswith("Squashed commit of the following:")
+    assert tags(message) == [("web", "1.0", "3.0")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Look at this\n\n> Bump-Site: web\n> Bump-Image: reg.io/web\n> Bump-To: 2.0\n",
+        "Look at this\n\n    Bump-Site: web\n    Bump-Image: reg.io/web\n    Bump-To: 2.0\n",
+        "No image\n\nBump-Site: web\nBump-To: 2.0\n",
+        "No tag\n\nBump-Site: web\nBump-Image: reg.io/web\n",
+        "A sentence for a tag\n\nBump-Site: web\nBump-Image: reg.io/web\nBump-To: goes from 1.0 to 2.0.\n",
+        "Another paragraph's tag\n\nBump-Site: web\nBump-Image: reg.io/web\n\nBump-To: 2.0\n",
+        "No name\n\nBump-Site:\nBump-Image: reg.io/web\nBump-To: 2.0\n",
+    ],
+)
+def test_what_is_quoted_or_half_there_is_no_record(message: str) -> None:
+    assert read(message) == ()
+
+
+def test_a_digest_that_is_none_is_left_out() -> None:
+    message = compose([API], Origin()).replace("Bump-To: 2.0", "Bump-To: 2.0\nBump-Digest: sha256:cafe")
+    assert [one.digest for one in read(message)] == [""]
+
+
+@given(some.text() | some.lists(values, max_size=12).map("\n".join))
+def test_no_message_breaks_the_reader(message: str) -> None:
+    for one in read(message):
+        assert one.site
+        assert "\n" not in "".join((one.site, one.image, one.reason, one.who))

@@ -1,0 +1,338 @@
+"""The comment and the summary: whole texts, and what foreign text may not do, rendered with GitHub's own Markdown."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from github_pages import FAILED, NEW, OLD, PAGES, READY, Page, report, stages, story
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bumper.errors import FieldMissing, Outcome
+from bumper.image import ImageReference
+from bumper.ports import State, Step
+from bumper.publish import markdown
+from bumper.publish.chart import gantt
+from bumper.publish.comment import LIMIT, MARKER, Detail, holds, merged, sections, summary
+from bumper.publish.story import SiteStory, Story
+from bumper.rollout import Verdict
+from bumper.safe_text import printable
+
+SIGNS = "@#:<>&`*_~[]()!|\\$/.-+=\"'{}\n\r\t \u2028\x1b\x00aZ09é🙂"
+WORDS = [
+    "<!--",
+    "-->",
+    "</pre>",
+    "</details>",
+    "```",
+    "www.x.yz",
+    "https://x.yz",
+    "GH-12",
+    "@octo/team",
+    "a@b.cd",
+    ":100:",
+]
+WORDS += ["\n\n# x", "<!-- /gitops-bump -->"]
+NASTY = st.lists(st.sampled_from([*SIGNS, *WORDS]), max_size=40).map("".join)
+PLACES = [
+    "message",
+    "reason",
+    "hint",
+    "serving",
+    "evidence",
+    "warning",
+    "detail",
+    "stage",
+    "site",
+    "place",
+    "tag",
+    "error",
+]
+PLACES += ["standing", "notice", "rolled_back"]
+
+
+def test_ready_is_told_whole() -> None:
+    assert merged("", story(READY)) == (
+        f"""{MARKER}
+
+<!-- gitops-bump: daf4486551319abe -->
+### ✅ [web](https://web.example) is Ready in 9.4 s: <code>{OLD}</code> → <code>{NEW}</code> ([compare](https://github.com/octo/web/compare/{OLD}...{NEW}))
+
+```mermaid
+gantt
+  dateFormat x
+  axisFormat %s s
+  section stages
+  image 0.3 s :done, 0, 340
+  commit 0.9 s :done, 340, 1240
+  fetched 1.2 s :done, 1240, 2440
+  applied 0.7 s :done, 2440, 3140
+  rolled out 6.3 s :done, 3140, 9440
+```
+
+<details><summary>Details</summary>
+
+- **image** reg.io/web:abc1234 sha256:9f2c… linux/amd64 (0.3 s)
+- **commit** main@\u2060sha1:3f9d2ab k8s/web/deployment.yaml:21 (0.9 s)
+- **fetched** main@\u2060sha1:3f9d2ab (1.2 s)
+- **applied** Kustomization flux-system/web (0.7 s)
+- **rolled out** 0/1 available pod web-7c9fd pulling the image (6.3 s)
+- **timeline** pushed 0.9 s, ready 8.2 s
+- **reference** <code>reg.io/web:abc1234@\u2060sha256:{"9f" * 32}</code>
+- **line** <code>k8s/web/deployment.yaml:21</code> in [<code>main@\u2060sha1:3f9d2ab</code>](https://github.com/octo/platform/commit/3f9d2ab0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6)
+
+</details>
+
+<sub>[this run](https://github.com/octo/web/actions/runs/42)</sub>
+<!-- /gitops-bump -->"""
+    )
+
+
+def test_a_failure_that_was_rolled_back_says_to_what() -> None:
+    failed = story(FAILED)
+    (one,) = failed.sites
+    back = replace(one.reports[0], rolled_back=f"to {OLD} as main@sha1:3f9d2ab: Ready in 3.4 s")
+    text = merged("", replace(failed, sites=(replace(one, reports=(back,)),)))
+    assert f"**Rolled back:** to {OLD} as main@" in text
+    assert "3f9d2ab: Ready in 3.4 s" in text
+
+
+def test_a_failure_tells_outcome_chart_cause_evidence_what_is_served_and_what_next_in_this_order() -> None:
+    text = merged("", story(FAILED))
+    found = [
+        "### ❌ [web](https://web.example) failed: ",
+        "rolled out 6.3 s :crit",
+        "**ImagePullBackOff**: reg.io/web:abc1234 is not in the registry",
+        '<pre>pod web-7c9fd: Failed to pull image "reg.io/web:abc1234": not found\npod web-7c9fd: Back-off pulling image</pre>',
+        "**Serving now:** 08a2c8e, 1/1 available: visitors see the old version<br>",
+        "**Next:** push the image, or: bump rollback --site web",
+        "<details>",
+    ]
+    places = [text.index(one) for one in found]
+    assert places == sorted(places)
+
+
+def test_what_goes_on_is_told_with_its_stages_so_far() -> None:
+    text = merged("", story(None))
+    assert "### ⏳ web is being deployed: " in text
+    assert "rolled out 6.3 s :active" in text
+    assert "**rolled out** 0/1 available pod web-7c9fd pulling the image" in text
+    assert text.endswith(f"<sub>[this run]({PAGES.run})</sub>\n<!-- /gitops-bump -->")
+
+
+@pytest.mark.parametrize(
+    "outcome", [one for one in Outcome if one not in (Outcome.REFUSED, Outcome.CONTENTION, Outcome.DENIED)]
+)
+def test_every_verdict_has_a_headline(outcome: Outcome) -> None:
+    page = Page(merged("", story(Verdict(outcome, "Reason", "message"))))
+    headline = page.text.strip().splitlines()[0]
+    assert re.match(
+        rf"(✅|⚠️|❌) web (is|was|failed|would|could) ?.*: {OLD} → {NEW} \(compare\)$", headline
+    ), headline
+
+
+def test_a_run_that_was_refused_says_why_and_what_helps() -> None:
+    error = FieldMissing("k8s/web: no Deployment with the image of 'web'", hint="name it with --image")
+    text = summary(replace(story(None), error=error))
+    assert text.startswith(f"### ❌ web was not deployed: <code>{OLD}</code> → <code>{NEW}</code>")
+    assert (
+        "**Refused:** k8s/web: no Deployment with the image of 'web'\n\n**Next:** name it with --image"
+        in text
+    )
+    early = summary(Story(pages=PAGES, error=error))
+    assert early.startswith("### ❌ Nothing was deployed\n\n**Refused:** ")
+
+
+def test_a_run_that_was_interrupted_says_where_things_stand() -> None:
+    text = summary(
+        replace(story(None), standing=("web: abc1234 is on the branch", "to follow again: bump track"))
+    )
+    assert text.startswith("### ⚠️ web is not followed any more: ")
+    assert "web: abc1234 is on the branch<br>to follow again: bump track" in text
+
+
+def test_several_clusters_of_a_site_are_told_one_after_the_other() -> None:
+    both = replace(
+        story(READY).sites[0],
+        reports=(report(READY, site="web in blue"), report(FAILED, site="web in green")),
+    )
+    text = merged("", replace(story(READY), sites=(both,)))
+    assert text.index("[web in blue](https://web.example) is Ready") < text.index(
+        "[web in green](https://web.example) failed"
+    )
+    assert text.count("<!-- /gitops-bump -->") == 1
+
+
+def test_notices_and_the_diff_of_a_dry_run_are_said_once() -> None:
+    run = replace(
+        story(Verdict(Outcome.PLANNED, "DryRun", "would go"), sites=("web", "api")),
+        notices=("no permission to watch pods",),
+        diff="--- a/x\n+++ b/x\n@@ -1 +1 @@\n-  <a>\n+  b\n",
+    )
+    text = summary(run)
+    assert text.count("> ⚠️ no permission to watch pods") == 1
+    assert text.count("<pre>--- a/x\n+++ b/x\n@@ -1 +1 @@\n-  &lt;a&gt;\n+  b</pre>") == 1
+
+
+def test_a_run_replaces_its_own_sections_and_keeps_those_of_others() -> None:
+    first = merged("", story(None, sites=("web", "api")))
+    docs = merged(first, story(READY, sites=("docs",)))
+    both = merged(docs, story(READY, sites=("web", "api")))
+    assert re.findall(r"\[(\w+)\]\(https://web.example\) is Ready", both) == [
+        "web",
+        "api",
+        "docs",
+    ]
+    assert "being deployed" not in both
+    assert holds(both, story(READY, sites=("docs",)))
+    assert not holds(first, story(READY, sites=("web",)))
+    assert merged(both, story(READY, sites=("web", "api"))) == both
+
+
+def test_two_platforms_that_run_the_same_site_have_a_section_each() -> None:
+    staging = replace(story(READY), pages=replace(PAGES, platform="https://github.com/octo/staging"))
+    assert merged(merged("", story(READY)), staging).count("is Ready") == 2
+
+
+def test_commits_are_compared_and_other_tags_are_not() -> None:
+    def headline(previous: str, wanted: str) -> str:
+        one = replace(
+            report(READY), previous=ImageReference("w", previous), image=ImageReference("w", wanted)
+        )
+        run = replace(story(READY), sites=(SiteStory("web", previous, wanted, {}, (one,)),))
+        return summary(run).splitlines()[0]
+
+    assert "compare/08a2c8e...abc1234" in headline("08a2c8e", "abc1234")
+    assert "compare" not in headline("v1.2", "abc1234")
+    assert "compare" not in headline("", "abc1234")
+    assert headline("abc1234", "abc1234").endswith(": <code>abc1234</code>")
+
+
+@given(NASTY, st.sampled_from(PLACES))
+@example("</pre><script>alert(1)</script> @octocat", "evidence")
+@example("x\n\n<!-- /gitops-bump -->\n# @octocat closes #1", "message")
+@example("https://evil.example [x](http://evil.example) www.evil.example a@evil.example", "hint")
+@example("~~~\n```\n|", "detail")
+def test_foreign_text_stays_in_its_place_and_does_nothing(nasty: str, where: str) -> None:
+    calm, wild = (_with(text, where) for text in ("calm", f"x{nasty}x"))
+    for write in (summary, lambda told: merged("", told)):
+        expected, found = Page(write(calm)), Page(write(wild))
+        assert found.shape == expected.shape
+        assert sorted(set(found.links)) == sorted(set(expected.links))
+        assert found.does == expected.does == []
+    again = merged(merged("", wild), calm)
+    assert again == merged("", calm) or where == "site"
+
+
+def _with(text: str, where: str) -> Story:
+    verdict = {
+        "message": replace(FAILED, message=text),
+        "reason": replace(FAILED, reason=text),
+        "hint": replace(FAILED, hint=text),
+        "serving": replace(FAILED, serving=text),
+        "evidence": replace(FAILED, evidence=(text, text)),
+        "warning": replace(FAILED, warnings=(text,)),
+    }.get(where, FAILED)
+    one = report(verdict)
+    if where in ("detail", "stage"):
+        step = Step("web", "image", State.FAILED, "x", 1.0)
+        one = replace(
+            one, steps=(replace(step, stage=text) if where == "stage" else replace(step, detail=text),)
+        )
+    if where == "rolled_back":
+        one = replace(one, rolled_back=text)
+    if where == "place":
+        one = replace(one, place=text)
+    if where == "tag":
+        one = replace(one, image=ImageReference("reg.io/web", text))
+    run = replace(story(FAILED), sites=(SiteStory("web", OLD, NEW, {}, (one,)),))
+    if where == "site":
+        return replace(run, sites=(SiteStory(text, OLD, NEW, {}, (replace(one, site=text),)),))
+    if where == "error":
+        return replace(story(None), error=FieldMissing(text, hint=text))
+    if where == "standing":
+        return replace(story(None), standing=(text, text))
+    return replace(run, notices=(text,)) if where == "notice" else run
+
+
+@given(NASTY)
+def test_what_is_shown_is_what_was_written(nasty: str) -> None:
+    shown = Page(f"a {markdown.inline(nasty)} z").text
+    assert "".join(shown.replace("\u2060", "").split()) == "".join(f"a {printable(nasty)} z".split())
+
+
+@given(NASTY, st.integers(40, 300))
+def test_a_text_is_cut_to_the_bytes_that_are_left(nasty: str, limit: int) -> None:
+    cut = markdown.inline(nasty * 20, limit)
+    assert markdown.size(cut) <= limit
+    assert Page(f"a {cut} z").shape == ["p", "/p"]
+
+
+@given(st.lists(NASTY, max_size=30), st.integers(0, 400))
+def test_a_block_of_lines_says_how_many_it_leaves_out(lines: list[str], limit: int) -> None:
+    block = Page(markdown.preformatted(lines, limit))
+    assert block.shape == ["pre", "/pre"]
+    shown = block.text.removesuffix("\n").split("\n") if lines else []
+    left_out = re.fullmatch(r"\((\d+) more lines\)", shown[-1]) if shown else None
+    assert len(shown) - bool(left_out) + int(left_out[1] if left_out else 0) == len(lines)
+
+
+@given(NASTY)
+def test_a_chart_holds_a_closed_set_of_characters(nasty: str) -> None:
+    chart = gantt([(nasty, (Step(nasty, nasty, State.DONE, nasty, 1.0),))])
+    lines = chart.splitlines()
+    assert lines[0] == "```mermaid"
+    assert lines[-1] == "```"
+    assert len(lines) == 7
+    assert re.fullmatch(r"  section [A-Za-z0-9._/ -]+", lines[4])
+    assert re.fullmatch(r"  [A-Za-z0-9._/ -]+ 1\.0 s :done, 0, 1000", lines[5])
+
+
+@pytest.mark.parametrize("sites", [1, 6])
+def test_a_body_is_never_longer_than_github_takes(sites: int) -> None:
+    long = "<é&*`🙂" * 180
+    verdict = replace(
+        FAILED, message=long, hint=long, serving=long, evidence=(long,) * 12, warnings=(long,) * 12
+    )
+    run = replace(
+        story(verdict, sites=tuple(f"site-{number}" for number in range(sites))), notices=(long,) * 12
+    )
+    for text in (merged("", run), summary(run)):
+        assert len(text.encode()) <= LIMIT
+        assert "site-0" in text
+    body = merged("", run)
+    assert body.count("<!-- gitops-bump: ") - 1 == body.count("<!-- /gitops-bump -->") > 0
+    others = merged(merged("", story(READY, sites=("docs",))), run)
+    assert len(others.encode()) <= LIMIT
+    assert merged(body, run) == body
+    if sites == 6:
+        assert re.search(r"\(\d+ more sites are left out", body)
+
+
+def test_the_longest_detail_that_fits_is_chosen() -> None:
+    evidence = tuple(f"line {number} of the log" for number in range(400))
+    one, many = (story(replace(FAILED, evidence=evidence), sites=("web",) * count) for count in (1, 15))
+    many = replace(
+        many, sites=tuple(replace(site, site=f"web-{number}") for number, site in enumerate(many.sites))
+    )
+    assert "line 399" in merged("", one)
+    assert "line 9 " in merged("", many)
+    assert "line 399" not in merged("", many)
+    assert sections(one, Detail.LINE) != sections(one, Detail.SHORT) != sections(one, Detail.FULL)
+
+
+def test_secrets_do_not_get_out() -> None:
+    token = "ghp_" + "a1B2" * 9
+    text = merged(
+        "", story(replace(FAILED, evidence=(f"password=hunter22 {token}",), message=f"token {token}"))
+    )
+    assert token not in text
+    assert "hunter22" not in text
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "https://x.example/a b", "https://x.example/)[x](", "", "data:x"]
+)
+def test_only_plain_web_addresses_are_linked(address: str) -> None:
+    assert markdown.link("x", address) == "x"
+    assert stages()

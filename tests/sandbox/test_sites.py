@@ -1,0 +1,141 @@
+"""Trees that are not ours: which site is taken, and what is said of those that the sandbox cannot play."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bumper.errors import UsageError
+from bumper.image import ImageReference
+from bumper.objects import ObjectKey
+from bumper_sandbox.demo import TREE
+from bumper_sandbox.sites import Site, choose
+from bumper_sandbox.stack import seed
+
+REGISTRY = "127.0.0.1:5000"
+ROOT = "./apps/flux-system"
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: web}
+spec: {template: {spec: {containers: [{name: web, image: "ghcr.io/acme/web:1.0"}]}}}
+"""
+INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: web}
+"""
+
+
+def kustomization(name: str, path: str, spec: str = "") -> str:
+    return f"""\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: {name}, namespace: flux-system}}
+spec: {{path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}{spec}}}
+"""
+
+
+def seeded(folder: Path, files: Mapping[str, str]) -> dict[str, bytes]:
+    for path, text in files.items():
+        (folder / "apps" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "apps" / path).write_text(text, encoding="utf-8")
+    return seed(folder / "apps", REGISTRY, "http://127.0.0.1:1/platform.git")
+
+
+def refusal(folder: Path, files: Mapping[str, str], site: str = "") -> str:
+    with pytest.raises(UsageError) as refused:
+        choose(seeded(folder, files), ROOT, REGISTRY, site)
+    return refused.value.message
+
+
+def test_a_site_of_any_registry_and_with_an_ingress_is_taken(tmp_path: Path) -> None:
+    files = {
+        "flux-system/sync.yaml": kustomization("flux-system", ROOT),
+        "flux-system/web.yaml": kustomization("web", "./apps/web"),
+        "web/deployment.yaml": DEPLOYMENT,
+        "web/ingress.yaml": INGRESS,
+    }
+    assert choose(seeded(tmp_path, files), ROOT, REGISTRY) == Site(
+        "web",
+        "apps/web",
+        ObjectKey("Kustomization", "flux-system", "web"),
+        ObjectKey("Deployment", "web", "web"),
+        ImageReference(f"{REGISTRY}/acme/web", "1.0"),
+    )
+
+
+def test_the_first_site_that_waits_for_no_other_is_taken() -> None:
+    files = seed(TREE, REGISTRY, "http://127.0.0.1:1/platform.git")
+    assert choose(files, "./k8s/flux-system", REGISTRY).name == "shop-example"
+    waiting = files["k8s/flux-system/shop-example-sync.yaml"] + b"  dependsOn: [{name: docs-example}]\n"
+    changed = {**files, "k8s/flux-system/shop-example-sync.yaml": waiting}
+    assert choose(changed, "./k8s/flux-system", REGISTRY).name == "blog-example"
+    assert choose(changed, "./k8s/flux-system", REGISTRY, "docs-example").name == "docs-example"
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({}, "no Kustomization"),
+        (
+            {"flux-system/web.yaml": kustomization("web", "./apps/wep")},
+            "Kustomization flux-system/web: spec.path apps/wep: no such directory",
+        ),
+        (
+            {
+                "flux-system/web.yaml": kustomization(
+                    "web", "./apps/web", ", postBuild: {substitute: {a: b}}"
+                ),
+                "web/deployment.yaml": DEPLOYMENT,
+            },
+            "Kustomization flux-system/web: the sandbox's Flux does not understand spec.postBuild",
+        ),
+        (
+            {
+                "flux-system/web.yaml": kustomization("web", "./apps/web"),
+                "web/deployment.yaml": DEPLOYMENT,
+                "web/kustomization.yaml": "resources: [deployment.yaml]\ncommonLabels: {a: b}\n",
+            },
+            "does not understand the field 'commonLabels'",
+        ),
+        (
+            {
+                "flux-system/web.yaml": kustomization("web", "./apps/web"),
+                "web/deployment.yaml": DEPLOYMENT,
+                "web/ingress.yaml": INGRESS.replace("/v1", "/v1beta1"),
+            },
+            "Ingress web/web: the sandbox knows no kind Ingress in networking.k8s.io/v1beta1",
+        ),
+        (
+            {
+                "flux-system/web.yaml": kustomization("web", "./apps/web"),
+                "web/deployment.yaml": DEPLOYMENT.replace("ghcr.io/acme/web", "nginx"),
+            },
+            "no Deployment in apps/web whose image is called web and comes from a named registry",
+        ),
+    ],
+)
+def test_what_cannot_be_played_is_named_with_its_reason(
+    tmp_path: Path, files: dict[str, str], reason: str
+) -> None:
+    files = {"flux-system/sync.yaml": kustomization("flux-system", ROOT), **files}
+    assert reason in refusal(tmp_path, files)
+
+
+def test_an_unknown_site_is_answered_with_those_that_there_are(tmp_path: Path) -> None:
+    files = {"flux-system/web.yaml": kustomization("web", "./apps/web"), "web/deployment.yaml": DEPLOYMENT}
+    assert "no Kustomization 'wep' (found: web)" in refusal(tmp_path, files, "wep")
+
+
+def test_no_host_is_cut_out_of_a_longer_one(tmp_path: Path) -> None:
+    images = "[{image: 'gcr.io/a/one:1'}, {image: 'k8s.gcr.io/b/two:2'}, {image: 'nginx:3'}]"
+    files = seeded(tmp_path, {"flux-system/x.yaml": f"kind: Pod\nspec: {{containers: {images}}}\n"})
+    text = files["apps/flux-system/x.yaml"].decode()
+    assert text.count(f"'{REGISTRY}/") == 2
+    assert "'nginx:3'" in text
+
+
+def test_a_file_that_is_not_yaml_is_seeded_as_it_is(tmp_path: Path) -> None:
+    files = seeded(tmp_path, {"flux-system/chart.yaml": "{{ if .Values.on }}\nimage: ghcr.io/a/b:1\n"})
+    assert files["apps/flux-system/chart.yaml"] == b"{{ if .Values.on }}\nimage: ghcr.io/a/b:1\n"

@@ -1,0 +1,94 @@
+"""Which streams are opened for which sites, and whose changes matter in them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bumper.objects import ObjectKey
+from bumper.observation import Observation
+from bumper.systems.kube import feeds
+from bumper.systems.kube.kinds import EVENT, KUSTOMIZATION, POD, REPLICA_SET, WORKLOADS
+from bumper.systems.kube.watch import Feed, Interest
+from systems.kube.conftest import desired
+
+DEPLOYMENT = WORKLOADS[0]
+
+
+def test_whose_changes_matter() -> None:
+    key = ObjectKey("Kustomization", "flux-system", "web")
+    interest = Interest(frozenset({key}), frozenset({("web", "web"), ("helm", "")}))
+
+    def named(namespace: str, name: str) -> Mapping[str, Any]:
+        return {"metadata": {"namespace": namespace, "name": name}}
+
+    assert interest.covers(KUSTOMIZATION, named("flux-system", "web"))
+    assert not interest.covers(KUSTOMIZATION, named("flux-system", "web-api"))
+    assert interest.covers(POD, named("web", "web-1-a"))
+    assert interest.covers(REPLICA_SET, named("web", "web-1"))
+    assert not interest.covers(POD, named("elsewhere", "web-1-a"))
+    assert interest.covers(POD, named("helm", "any"))
+    about = {**named("web", "an-event"), "involvedObject": {"name": "web-1-a", "namespace": "web"}}
+    assert interest.covers(EVENT, about)
+    assert not interest.covers(EVENT, {**about, "involvedObject": {"name": "other", "namespace": "web"}})
+
+
+def test_the_pods_of_a_long_name_are_known_by_its_beginning() -> None:
+    name = "a" * 63
+    interest = Interest(workloads=frozenset({("web", name)}))
+    assert interest.covers(POD, {"metadata": {"namespace": "web", "name": "a" * 58 + "12345"}})
+
+
+def feeds_of(sites: list[str], kind: str = "Deployment", **kustomization: Any) -> set[Feed]:
+    observation = Observation(at_s=0.0, kustomization={"spec": kustomization})
+    return feeds.of([desired(site, kind) for site in sites], [observation] * len(sites))[0]
+
+
+def test_one_site_is_watched_by_name() -> None:
+    [source, *_] = [feed for feed in feeds_of(["web"]) if feed.resource.kind == "GitRepository"]
+    assert source == Feed(source.resource, "flux-system", "flux-system")
+    assert feeds_of(["web"]) == {
+        source,
+        Feed(KUSTOMIZATION, "flux-system", "web"),
+        Feed(DEPLOYMENT, "web", "web"),
+        Feed(REPLICA_SET, "web"),
+        Feed(POD, "web"),
+        Feed(EVENT, "web"),
+    }
+
+
+def test_dependencies_are_watched() -> None:
+    found = feeds_of(["web"], dependsOn=[{"name": "base"}, {"name": "far", "namespace": "other"}])
+    assert {feed for feed in found if feed.resource == KUSTOMIZATION} == {
+        Feed(KUSTOMIZATION, "flux-system", "web"),
+        Feed(KUSTOMIZATION, "flux-system", "base"),
+        Feed(KUSTOMIZATION, "other", "far"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "CronJob", "HelmRelease", "Rollout"])
+def test_other_kinds_are_watched_with_what_they_own(kind: str) -> None:
+    plurals = {feed.resource.plural for feed in feeds_of(["web"], kind)}
+    flux = {"gitrepositories", "kustomizations"}
+    owned = {
+        "StatefulSet": {"statefulsets", "pods", "events"},
+        "CronJob": {"cronjobs", "jobs", "pods", "events"},
+        "HelmRelease": {
+            "helmreleases", "deployments", "statefulsets", "daemonsets", "replicasets", "pods", "events"
+        },
+        "Rollout": set(),
+    }  # fmt: skip
+    assert plurals == flux | owned[kind]
+
+
+def test_the_number_of_streams_is_bounded() -> None:
+    assert len(feeds_of([f"site-{number}" for number in range(7)])) == 2 + 4 * 7
+    many = feeds_of([f"site-{number}" for number in range(200)])
+    assert {str(feed) for feed in many} == {
+        "gitrepositories in namespace flux-system",
+        "kustomizations in namespace flux-system",
+        "deployments in all namespaces",
+        "replicasets in all namespaces",
+        "pods in all namespaces",
+        "events in all namespaces",
+    }

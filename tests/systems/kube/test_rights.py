@@ -1,0 +1,132 @@
+"""The rights that following takes: the table for each kind of workload, and the questions that it takes to check it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.fleet import Fleet
+from bumper.errors import NoAccess
+from bumper.image import ImageReference
+from bumper.objects import ObjectKey
+from bumper.observation import Desired
+from bumper.systems.kube import Cluster
+from bumper.systems.kube.rights import Subject, needed
+from systems.kube.clock import Clock
+
+SITE = Desired(
+    site="web",
+    image=ImageReference("reg.io/web", "1.0"),
+    previous=None,
+    revision=None,
+    kustomization=ObjectKey("Kustomization", "flux-system", "web"),
+    source=ObjectKey("GitRepository", "flux-system", "platform"),
+    workload=ObjectKey("Deployment", "web", "web"),
+    container="web",
+)
+
+
+def granted(subject: Subject) -> set[str]:
+    """`namespace/resource: verbs`, with the name where there is one."""
+    rights = needed([subject])
+    places = {(one.namespace, one.resource, one.name) for one in rights}
+    return {
+        f"{namespace}/{resource}{f'={name}' if name else ''}: "
+        + " ".join(
+            one.verb
+            for one in rights
+            if (one.namespace, one.resource, one.name) == (namespace, resource, name)
+        )
+        for namespace, resource, name in places
+    }
+
+
+def test_a_deployment() -> None:
+    assert granted(Subject(SITE)) == {
+        "/nodes: list",
+        "flux-system/gitrepositories: get list watch",
+        "flux-system/gitrepositories=platform: patch",
+        "flux-system/kustomizations: get list watch",
+        "web/deployments: get list watch",
+        "web/replicasets: list watch",
+        "web/pods: list watch",
+        "web/pods/log: get",
+        "web/events: list watch",
+    }
+
+
+def test_a_cron_job_has_jobs() -> None:
+    found = granted(Subject(replace(SITE, workload=ObjectKey("CronJob", "web", "web"))))
+    assert {"web/cronjobs: get list watch", "web/jobs: list watch"} <= found
+
+
+def test_a_release_installs_into_another_namespace() -> None:
+    release = replace(SITE, workload=ObjectKey("HelmRelease", "flux-system", "web"))
+    found = granted(Subject(release, pods_namespace="web"))
+    assert "flux-system/helmreleases: get list watch" in found
+    assert {
+        f"web/{kind}: list watch" for kind in ("deployments", "statefulsets", "daemonsets", "replicasets")
+    } <= found
+    assert not any(one.startswith("flux-system/pods") for one in found)
+
+
+def test_dependencies_in_other_namespaces_are_read_and_not_needed() -> None:
+    rights = needed([Subject(SITE, [ObjectKey("Kustomization", "infra", "base"), SITE.kustomization])])
+    infra = [one for one in rights if one.namespace == "infra"]
+    assert {one.resource for one in infra} == {"kustomizations"}
+    assert not any(one.is_needed for one in infra)
+    own = [one for one in rights if one.resource == "kustomizations" and one.namespace == "flux-system"]
+    assert [one.is_needed for one in own if one.verb != "watch"] == [True, True]
+
+
+def test_a_site_without_a_workload_needs_its_kustomization() -> None:
+    bare = replace(SITE, workload=ObjectKey("", "", ""))
+    assert {one.split(":")[0] for one in granted(Subject(bare))} == {
+        "/nodes",
+        "flux-system/gitrepositories",
+        "flux-system/gitrepositories=platform",
+        "flux-system/kustomizations",
+    }
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with Fleet(12) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(fleet: Fleet) -> Iterator[Cluster]:
+    with Cluster(None, fleet.environ(), Clock()) as opened:
+        yield opened
+
+
+def reviews(fleet: Fleet) -> int:
+    return fleet.api.requests().get(("create", "selfsubjectaccessreviews"), 0)
+
+
+def test_what_is_allowed_everywhere_is_asked_once(fleet: Fleet, cluster: Cluster) -> None:
+    rights = needed(Subject(one) for one in fleet.desired())
+    assert cluster.denied(rights) == frozenset()
+    assert (reviews(fleet), len(rights)) == (18, 128)
+
+
+def test_what_is_not_is_asked_for_each_namespace(fleet: Fleet, cluster: Cluster) -> None:
+    rights = needed(Subject(one) for one in fleet.desired())
+    fleet.api.forbid("list", "pods")
+    denied = cluster.denied(rights)
+    assert {(one.verb, one.resource) for one in denied} == {("list", "pods")}
+    assert {one.namespace for one in denied} == set(fleet.names)
+    assert reviews(fleet) == 18 + 12
+
+
+def test_who_is_not_let_in_hears_it(fleet: Fleet, cluster: Cluster) -> None:
+    fleet.api.token = "another"
+    with pytest.raises(NoAccess):
+        cluster.denied(needed([Subject(SITE)]))
+
+
+def test_a_server_says_its_version_and_its_time(cluster: Cluster) -> None:
+    version, date = cluster.server()
+    assert version == "v1.35.4"
+    assert date.endswith(" GMT")
