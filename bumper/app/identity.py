@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bumper.endpoint import origin
 from bumper.errors import UsageError
 from bumper.repository_url import repository_name
+from bumper.systems.http.address import origin
 
 if TYPE_CHECKING:
     from bumper.systems.github.api import Token

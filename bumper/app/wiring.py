@@ -189,8 +189,8 @@ class Systems:
 
         surroundings = self.context.surroundings
         proof = Proof(surroundings.receiver_token, surroundings.job_token_url, surroundings.job_token_bearer)
-        base = surroundings.receiver_url
-        webhooks = [Webhook(receivers.find(tree, source, base), proof) for source in sources]
+        base, now = surroundings.receiver_url, self._system_clock.now
+        webhooks = [Webhook(receivers.find(tree, source, base), proof, now=now) for source in sources]
         return "; ".join(filter(None, (webhook.poke() for webhook in webhooks)))
 
     def hosting(self, url: str, timeout_s: float) -> Hosting | None:

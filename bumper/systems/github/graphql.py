@@ -16,6 +16,7 @@ from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageErro
 from bumper.repository_url import repository_name
 from bumper.safe_text import printable
 from bumper.systems.github.api import Api
+from bumper.systems.http.document import expect_object, expect_objects
 
 if TYPE_CHECKING:
     import httpx
@@ -99,11 +100,10 @@ class GraphQL:
             raise NoAccess(error.message, hint=PERMISSIONS) from None
         if not isinstance(answer, dict):
             raise Transient(f"{subject}: the answer is no object")
-        errors = answer.get("errors") or []
+        errors = expect_objects(f"{subject}: errors", answer.get("errors") or [])
         if errors:
             raise _error(subject, errors, wait_s)
-        data: dict[str, Any] = answer.get("data") or {}
-        return data
+        return expect_object(f"{subject}: data", answer.get("data") or {})
 
 
 def _error(subject: str, errors: list[dict[str, Any]], wait_s: float | None) -> BumpError:

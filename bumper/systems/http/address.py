@@ -9,6 +9,7 @@ Sources: RFC 3986, 3.2 (authority); RFC 6761, 6.3 (localhost); RFC 1122, 3.2.1.3
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
 
 _URL = re.compile(
     r"(?P<scheme>https?)://"
@@ -49,6 +50,14 @@ def origin(url: str) -> str:
     return f"{scheme}://{match['host'].lower()}" + (
         f":{port}" if port and port != _DEFAULT_PORTS[scheme] else ""
     )
+
+
+def host_of(url: str) -> str:
+    """Host and port of a URL, without any user name; the text itself where it is no URL."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or url
+    except ValueError:
+        return url
 
 
 def _is_loopback(host: str) -> bool:
