@@ -110,8 +110,10 @@ class Channels:
         repository = self._surroundings.told_repository
         try:
             token = self._token(repository, names)
+            identity, now = self._identity, self._now
             hubs = [
-                GitHub(repository, token=token, now=self._now, api_url=self._identity.api_url) for _ in names
+                GitHub(repository, token=token, now=now, api_url=identity.api_url, environ=identity.environ)
+                for _ in names
             ]
         except UsageError as error:
             self._problems += [f"{name}: {error.message}" for name in names]

@@ -11,14 +11,14 @@ GitHub's documentation, "OpenID Connect reference" (a job asks for its token at 
 
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bumper.address import may_carry_credentials
 from bumper.errors import BumpError
 from bumper.fluxtree.sites.receivers import HMAC, Receiver
 from bumper.safe_text import printable
-from bumper.systems.http.address import may_carry_credentials
 from bumper.systems.http.client import Answer, Client, Limits, Question
 from bumper.systems.http.document import parse_object
 
@@ -62,11 +62,13 @@ class Webhook:
         proof: Proof,
         *,
         now: Callable[[], float],
+        environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._now = now
         self._receivers = receivers
         self._proof = proof
+        self._environ = environ
         self._transport = transport
 
     def poke(self) -> str:
@@ -116,7 +118,7 @@ class Webhook:
         return token
 
     def _ask(self, question: Question) -> Answer:
-        client = Client(_LIMITS, now=self._now, transport=self._transport)
+        client = Client(_LIMITS, now=self._now, environ=self._environ, transport=self._transport)
         try:
             # Not by its URL, whose path holds a digest of the token.
             return client.ask(question.method, question)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 
+from bumper.address import origin
 from bumper.errors import NotYaml
 from bumper.fluxtree.discovery import Walk
 from bumper.fluxtree.layers import Reading
@@ -20,7 +21,6 @@ from bumper.fluxtree.sites import routes
 from bumper.manifest.document import Document, is_true, items, mapping, text
 from bumper.objects import ObjectKey
 from bumper.ports import Tree
-from bumper.systems.http.address import origin
 
 HMAC, OIDC = "generic-hmac", "generic-oidc"
 GROUP = "notification.toolkit.fluxcd.io"

@@ -14,9 +14,9 @@ from netrc import NetrcParseError, netrc
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bumper.address import may_carry_credentials, origin
 from bumper.errors import UsageError
 from bumper.systems.git.address import Address
-from bumper.systems.http.address import may_carry_credentials, origin
 
 _NO_VERIFY = "GIT_SSL_NO_VERIFY"
 _ENCRYPTED = "expected https (http only to this machine)"

@@ -34,10 +34,13 @@ class GitHub:
         now: Callable[[], float],
         api_url: str = PUBLIC_API,
         timeout_s: float = 10.0,
+        environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._repository = repository
-        self._api = Api(api_url, token=token, now=now, timeout_s=timeout_s, transport=transport)
+        self._api = Api(
+            api_url, token=token, now=now, timeout_s=timeout_s, environ=environ, transport=transport
+        )
         self._author: str | None = None
 
     def close(self) -> None:

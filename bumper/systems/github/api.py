@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from bumper.address import host_of, may_carry_credentials, origin
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.safe_text import printable
-from bumper.systems.http.address import host_of, may_carry_credentials, origin
 from bumper.systems.http.client import Answer, Client, Limits, Question
 from bumper.systems.http.document import expect_object, expect_objects, parse, parse_object
 from bumper.systems.http.headers import date_s, next_page, number, retry_after_s
@@ -57,6 +57,7 @@ class Api:
         token: str | Token,
         now: Callable[[], float],
         timeout_s: float,
+        environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._url = url.rstrip("/")
@@ -70,6 +71,7 @@ class Api:
         self._client = Client(
             Limits(_MAX_ANSWER_BYTES, _ANSWER_LIMIT_S, timeout_s),
             now=now,
+            environ=environ,
             headers={
                 "Accept": "application/vnd.github+json",
                 "User-Agent": "gitops-bump",

@@ -7,13 +7,13 @@ Source: GitHub's GraphQL schema (npm `@octokit/graphql-schema`), to which each r
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from bumper.address import repository_name
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
-from bumper.repository_url import repository_name
 from bumper.safe_text import printable
 from bumper.systems.github.api import Api
 from bumper.systems.http.document import expect_object, expect_objects
@@ -77,11 +77,14 @@ class GraphQL:
         token: str | Callable[[], str],
         now: Callable[[], float],
         timeout_s: float = 30.0,
+        environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         origin, _, self._path = url.rpartition("/")
         self._path = f"/{self._path}"
-        self._api = Api(origin, token=token, now=now, timeout_s=timeout_s, transport=transport)
+        self._api = Api(
+            origin, token=token, now=now, timeout_s=timeout_s, environ=environ, transport=transport
+        )
 
     def close(self) -> None:
         """Closes the connections."""

@@ -8,7 +8,6 @@ Source: OpenSSL, `SSL_CTX_load_verify_locations` (files of a folder are found by
 """
 
 import functools
-import os
 import re
 import ssl
 import sys
@@ -45,12 +44,9 @@ def authorities(environ: Mapping[str, str]) -> Authorities:
     return named if any(named) else _of_this_machine()
 
 
-def trusting(environ: Mapping[str, str] | None = None) -> ssl.SSLContext:
-    """The context for TLS to whoever those authorities vouch for: one for the whole process.
-
-    Without an environment the process's own counts, where httpx looks for proxies too.
-    """
-    return _context(authorities(os.environ if environ is None else environ))
+def trusting(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """The context for TLS to whoever the authorities of this environment vouch for: one for the whole process."""
+    return _context(authorities(environ))
 
 
 @functools.cache

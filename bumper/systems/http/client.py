@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from bumper.address import host_of, is_loopback
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
 from bumper.safe_text import printable
-from bumper.systems.http.address import host_of, is_loopback
 from bumper.systems.http.certificates import trusting
 from bumper.systems.http.content import ENCODINGS, Content
 from bumper.systems.http.deadline import within
@@ -67,7 +67,8 @@ class NotConnected(Transient):
 class Client:
     """Connections to the peers of one system. `now` is monotonic seconds; `transport` replaces httpx's own.
 
-    `admit` is given each address before it is asked, and raises where nothing may be sent there.
+    `environ` may name the authorities that are trusted. `admit` is given each address before it is asked, and raises where nothing may
+    be sent there.
     """
 
     def __init__(
@@ -161,7 +162,7 @@ class Client:
             return httpx.Client(
                 timeout=self._limits.wait_s,
                 transport=self._transport,
-                verify=trusting(self._environ),
+                verify=trusting(self._environ or {}),
                 trust_env=not is_here,
                 follow_redirects=False,
                 headers=self._headers,

@@ -4,8 +4,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from bumper.address import origin
 from bumper.errors import NoAccess
-from bumper.systems.http.address import origin
 from bumper.systems.registry.docker_config import Credential, DockerConfig, parse_helper_answer, server_name
 
 _HELPER_TIMEOUT_S = 20.0

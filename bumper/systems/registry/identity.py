@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from bumper.address import is_link_local, may_carry_credentials
 from bumper.errors import NoAccess
-from bumper.systems.http.address import is_link_local, may_carry_credentials
 from bumper.systems.http.document import parse
 
 if TYPE_CHECKING:

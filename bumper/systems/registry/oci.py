@@ -3,9 +3,9 @@
 Source: https://github.com/distribution/distribution `docs/content/spec/auth`, version 2.8: `token.md` and `oauth.md`.
 """
 
+from bumper.address import host_of
 from bumper.errors import NoAccess, Unreachable
 from bumper.image import ImageReference
-from bumper.systems.http.address import host_of
 from bumper.systems.http.client import Answer
 from bumper.systems.http.document import parse_object
 from bumper.systems.registry.distribution import (
