@@ -1,5 +1,6 @@
 """Arguments, exit codes, what goes to which stream; as a process of its own where that is what is asked."""
 
+import argparse
 import json
 import os
 import re
@@ -14,7 +15,8 @@ import pytest
 from commandline import Ran
 
 from bumper.cli import COMMANDS, MAIN_COMMAND, parser_of
-from bumper.errors import EXIT_BUG, EXIT_CODES, EXIT_MEANINGS
+from bumper.commands.parser import Parser
+from bumper.errors import EXIT_BUG, EXIT_CODES, EXIT_MEANINGS, UsageError
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -45,6 +47,9 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
         (["--site", "web", "--sha", "xyz"], "'xyz' is no commit"),
         (["--set", "web"], "expected SITE=SHA"),
         (["--set", "web=abc1234", "--set", "web=abc1235"], "names a site twice"),
+        (["--site", "a", "--site", "b", "--sha", "abc1234"], "--site is given twice, as 'a' and as 'b'"),
+        (["--site", "a", "--sha", "abc1234", "--timeout", "10m", "--timeout=5m"], "as '10m' and as '5m'"),
+        (["edit", "a.yaml", "--image", "a", "--image", "b", "--tag", "1"], "--image is given twice"),
         (["--set", "web=abc1234", "--site", "web"], "--set cannot be combined"),
         (["--set", "a=abc1234", "--set", "b=abc1234", "--container", "x"], "speak of one site"),
         (["--site", "web", "--sha", "abc1234", "--timeout", "soon"], "'soon' is no duration"),
@@ -174,6 +179,46 @@ def test_every_option_of_every_command_is_explained() -> None:
     for verb in (MAIN_COMMAND, *COMMANDS):
         for action in parser_of(verb)._actions:
             assert action.help, f"{verb} {action.dest}"
+
+
+@pytest.mark.parametrize("verb", [MAIN_COMMAND, *COMMANDS])
+def test_an_option_is_taken_once_or_says_that_it_is_repeatable(verb: str) -> None:
+    parser = parser_of(verb)
+    for action in parser._actions:
+        option = action.option_strings[-1] if action.option_strings else ""
+        if option and action.nargs != 0:
+            refusal = _refusal(parser, [option, _value_of(action), option, _value_of(action)])
+            assert ("is given twice" in refusal) != ("repeatable" in str(action.help)), (
+                f"{verb} {option}: {refusal}"
+            )
+
+
+def _value_of(action: argparse.Action) -> str:
+    if action.choices:
+        return str(next(iter(action.choices)))
+    return {"platform": "linux/amd64", "publish": "summary"}.get(action.dest, "1")
+
+
+def _refusal(parser: Parser, arguments: list[str]) -> str:
+    try:
+        parser.parse_args(arguments)
+    except UsageError as error:
+        return error.message
+    return ""
+
+
+def test_a_second_site_is_shown_the_way_for_several(tmp_path: Path) -> None:
+    done = bump("--site", "a", "--site", "b", "--sha", "abc1234", cwd=tmp_path)
+    assert done.stderr == (
+        "error: --site is given twice, as 'a' and as 'b'\n"
+        "help:  several sites go in one commit by --set SITE=SHA --set SITE=SHA\n"
+    )
+
+
+def test_an_option_with_a_default_is_taken_once(tmp_path: Path) -> None:
+    done = bump("status", "--output", "text", "--output", "json", cwd=tmp_path)
+    assert done.code == 2
+    assert "as 'text' and as 'json'" in done.stderr
 
 
 def test_an_output_that_lacks_a_letter_fails_nothing(tmp_path: Path) -> None:

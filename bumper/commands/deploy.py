@@ -9,13 +9,16 @@ from bumper.errors import UsageError
 from bumper.request import Deadlines, Request, Wanted
 
 SUMMARY = "Changes a site's image tag in its GitOps repository, commits it, and follows Flux and the rollout until it is Ready."
+_SEVERAL = "several sites go in one commit by --set SITE=SHA --set SITE=SHA"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of the main job."""
     what = parser.add_argument_group("what to deploy")
-    what.add_argument("--site", help="the site, named like its Flux Kustomization")
-    what.add_argument("--sha", help="commit that the image was built from, short or full")
+    what.add_argument("--site", help="the site, named like its Flux Kustomization", if_repeated=_SEVERAL)
+    what.add_argument(
+        "--sha", help="commit that the image was built from, short or full", if_repeated=_SEVERAL
+    )
     what.add_argument("--tag", help="any other tag")
     what.add_argument(
         "--set",

@@ -2,8 +2,8 @@
 
 import argparse
 import importlib
-from collections.abc import Mapping
-from typing import NoReturn, Protocol, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
 from bumper.errors import EXIT_MEANINGS, UsageError
@@ -41,8 +41,58 @@ class HelpWanted(Exception):
     """`--help` was among the arguments; holds the text to show."""
 
 
+class Once(argparse.Action):
+    """Keeps the value of an option, as argparse does, and refuses a second one, where argparse forgets the first.
+
+    The text is converted here, not by argparse: the refusal shows both values as they were written. `if_repeated` is its hint.
+    """
+
+    def __init__(
+        self,
+        option_strings: Sequence[str],
+        dest: str,
+        *,
+        type: Callable[[str], object] = str,
+        if_repeated: str = "give it once",
+        **others: Any,
+    ) -> None:
+        super().__init__(option_strings, dest, **others)
+        self.convert, self.if_repeated = type, if_repeated
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if option_string:
+            self._refuse_second(namespace, option_string, str(values))
+        setattr(namespace, self.dest, self._converted(values) if isinstance(values, str) else values)
+
+    def _refuse_second(self, namespace: argparse.Namespace, option: str, text: str) -> None:
+        # Whether an option was given can't be told by its value: it may be the default.
+        written: dict[str, str] = vars(namespace).setdefault("written", {})
+        if self.dest in written:
+            raise UsageError(
+                f"{option} is given twice, as {written[self.dest]!r} and as {text!r}", hint=self.if_repeated
+            )
+        written[self.dest] = text
+
+    def _converted(self, text: str) -> object:
+        try:
+            return self.convert(text)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentError(self, str(error)) from None
+
+
 class Parser(argparse.ArgumentParser):
-    """argparse that reports a wrong argument as every other error is reported."""
+    """argparse that reports a wrong argument as every other error is reported, and takes an option that stores one value only once."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for plain in (None, "store"):
+            self.register("action", plain, Once)
 
     def print_help(self, file: object = None) -> None:
         raise HelpWanted(self.format_help())
