@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bumper.app.context import Context
-from bumper.commands.parser import COMMANDS, MAIN_COMMAND, HelpWanted, command_of, parser_of
+from bumper.commands.parser import COMMANDS, MAIN_COMMAND, HelpWanted, command_of, parser_of, verb_of
 from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, BumpError, UsageError
 from bumper.publish import problem
 from bumper.style import plain
@@ -73,13 +73,13 @@ def _let_signals_interrupt() -> None:
 
 
 def _run(arguments: list[str], context: Context) -> int:
-    verb = arguments.pop(0) if arguments and arguments[0] in COMMANDS else MAIN_COMMAND
+    verb = verb_of(arguments)
     parser = parser_of(verb)
     if not arguments and verb == MAIN_COMMAND:
         context.stdout.write(parser.format_help())
         return UsageError.exit_code
     try:
-        parsed = parser.parse_args(arguments)
+        parsed = parser.parse_args(arguments if verb == MAIN_COMMAND else arguments[1:])
     except HelpWanted as help_text:
         context.stdout.write(str(help_text))
         return 0

@@ -29,6 +29,7 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
 Retrying is decided by these types, never by a text. The module that owns an SDK translates its exceptions into these.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import ClassVar
 
@@ -93,6 +94,15 @@ def worst_exit_code(outcomes: list[Outcome]) -> int:
     """The exit code of a run over several sites: that of its worst outcome."""
     codes = {EXIT_CODES[outcome] for outcome in outcomes}
     return next(code for code in _WORST_FIRST if code in codes)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'status'?` for the end of a message, where something known looks like the word; else empty."""
+    # Needed once something is wrong.
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, tuple(known), n=2)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 class BumpError(Exception):

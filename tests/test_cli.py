@@ -49,6 +49,10 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
         (["--set", "web=abc1234", "--set", "web=abc1235"], "names a site twice"),
         (["--site", "a", "--site", "b", "--sha", "abc1234"], "--site is given twice, as 'a' and as 'b'"),
         (["--site", "a", "--sha", "abc1234", "--timeout", "10m", "--timeout=5m"], "as '10m' and as '5m'"),
+        (["rollback"], "no site given"),
+        (["new-site", "--host", "web.example.org"], "no site given"),
+        (["web", "--sha", "abc1234", "--tag", "v1"], "web: expected one of --sha and --tag"),
+        (["web", "--set", "web=abc1234"], "--set cannot be combined"),
         (["edit", "a.yaml", "--image", "a", "--image", "b", "--tag", "1"], "--image is given twice"),
         (["--set", "web=abc1234", "--site", "web"], "--set cannot be combined"),
         (["--set", "a=abc1234", "--set", "b=abc1234", "--container", "x"], "speak of one site"),
@@ -65,6 +69,34 @@ def test_a_wrong_command_line_exits_2_and_says_why(arguments: list[str], said: s
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["stauts"], "no such command 'stauts'; did you mean 'status'?"),
+        (["stauts", "web", "--watch"], "no such command 'stauts'; did you mean 'status'?"),
+        (["--output", "text", "stauts"], "no such command 'stauts'; did you mean 'status'?"),
+        (["edti", "a.yaml", "--image", "reg.io/web", "--tag", "2.0"], "no such command 'edti'; did you mean 'edit'?"),
+        (["web"], "no such command 'web'"),
+        (["--repo", ".", "status"], "'status' is a command, and a command comes first"),
+        (["--sha", "abc1234", "status"], "'status' is a command, and a command comes first"),
+    ],
+)  # fmt: skip
+def test_a_word_that_is_no_command_is_said_with_the_nearest(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    done = bump(*arguments, cwd=tmp_path)
+    assert (done.code, done.stdout) == (2, "")
+    first, second = done.stderr.splitlines()
+    assert first == f"error: {message}"
+    assert second.startswith("help:  ")
+
+
+def test_beside_an_image_a_bare_word_is_the_site(tmp_path: Path) -> None:
+    for line in (["web", "--sha", "abc1234"], ["--tag=v1", "web"], ["--dry-run", "web", "--tag", "v1"]):
+        done = bump(*line, "--no-wait", cwd=tmp_path)
+        assert "no platform repository" in done.stderr
 
 
 def test_without_arguments_it_shows_its_help_and_exits_2(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bumper.app.context import Context
+from bumper.commands import options
 from bumper.errors import EXIT_BUG, UsageError
 from bumper.style import Span
 from bumper.systems.terminal import Log
@@ -19,7 +20,9 @@ SUMMARY = "Runs the main job on a platform that is simulated on this machine: gi
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `bump demo`."""
     parser.add_argument("--fail", choices=sorted(FAULTS), help="show how a failure is told")
-    parser.add_argument("--site", default="", help="the site to deploy; default: the first one of the tree")
+    options.add_site(
+        parser.add_argument_group("which site"), site="the site to deploy; default: the first one of the tree"
+    )
     parser.add_argument(
         "--tree",
         type=Path,
@@ -39,7 +42,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     with Stack(tree, context.environ) as stack:
         environ = stack.child_environ()
         demo = Demo(stack, screen.say, lambda command: screen.bump(command, environ))
-        return demo.play(arguments.site, arguments.fail or "")
+        return demo.play(options.site(arguments), arguments.fail or "")
 
 
 def _tree(directory: Path, context: Context) -> Path:

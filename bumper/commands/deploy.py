@@ -5,6 +5,7 @@ import argparse
 from bumper.app.context import Context
 from bumper.app.settings import DeploySettings
 from bumper.commands import options
+from bumper.commands.parser import COMMANDS, no_command
 from bumper.errors import UsageError
 from bumper.request import Deadlines, Request, Wanted
 
@@ -15,7 +16,7 @@ _SEVERAL = "several sites go in one commit by --set SITE=SHA --set SITE=SHA"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of the main job."""
     what = parser.add_argument_group("what to deploy")
-    what.add_argument("--site", help="the site, named like its Flux Kustomization", if_repeated=_SEVERAL)
+    options.add_site(what, bare="the same without --site, beside --sha or --tag", if_repeated=_SEVERAL)
     what.add_argument(
         "--sha", help="commit that the image was built from, short or full", if_repeated=_SEVERAL
     )
@@ -84,23 +85,26 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
 
 
 def _wanted(arguments: argparse.Namespace) -> tuple[Wanted, ...]:
+    site, has_image = options.site(arguments), bool(arguments.sha or arguments.tag)
+    if (word := arguments.bare_site) and (word in COMMANDS or not (has_image or arguments.set)):
+        raise no_command(word)
     if arguments.set:
-        if arguments.site or arguments.sha or arguments.tag:
+        if site or has_image:
             raise UsageError(
                 "--set cannot be combined with --site, --sha or --tag",
                 hint="give every site by --set SITE=SHA",
             )
         return tuple(_assignment(text) for text in arguments.set)
-    if not arguments.site:
+    if not site:
         raise UsageError("no site given", hint="name it: --site SITE --sha SHA, or several: --set SITE=SHA")
     if bool(arguments.sha) == bool(arguments.tag):
         raise UsageError(
-            f"{arguments.site}: expected one of --sha and --tag",
+            f"{site}: expected one of --sha and --tag",
             hint="--sha SHA of the built commit, or --tag TAG",
         )
     if arguments.sha:
-        return (options.wanted_commit(arguments.site, arguments.sha),)
-    return (options.wanted_tag(arguments.site, arguments.tag),)
+        return (options.wanted_commit(site, arguments.sha),)
+    return (options.wanted_tag(site, arguments.tag),)
 
 
 def _assignment(text: str) -> Wanted:

@@ -13,9 +13,8 @@ SUMMARY = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `bump doctor`."""
-    parser.add_argument(
-        "sites", nargs="*", metavar="SITE", help="the sites to look at; default: all of the tree"
-    )
+    which = parser.add_argument_group("which sites")
+    options.add_sites(which, "a site to look at, repeatable; default: all of the tree")
     parser.add_argument(
         "--rbac",
         action="store_true",
@@ -51,7 +50,7 @@ def settings_of(arguments: argparse.Namespace) -> DoctorSettings:
     """What was asked for."""
     return DoctorSettings(
         repository=options.repository(arguments),
-        sites=tuple(arguments.sites),
+        sites=options.sites(arguments),
         commit_via=CommitVia(arguments.commit_via),
         contexts=tuple(arguments.context),
         timeout_s=arguments.timeout,

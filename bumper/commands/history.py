@@ -17,7 +17,7 @@ _AGO = re.compile(r"(\d{1,6})([dhm])")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of `bump history`."""
-    parser.add_argument("site", nargs="?", default="", metavar="SITE", help="one site; default: all of them")
+    options.add_site(parser.add_argument_group("which site"), site="one site; default: all of them")
     options.add_repository(parser)
     parser.add_argument(
         "--offline",
@@ -57,7 +57,7 @@ def settings_of(arguments: argparse.Namespace, now: datetime) -> HistorySettings
     """What was asked for."""
     return HistorySettings(
         repository=options.repository(arguments),
-        site=arguments.site,
+        site=options.site(arguments),
         limit=arguments.limit,
         since=arguments.since.at(now) if arguments.since else None,
         only_failed=arguments.failed,

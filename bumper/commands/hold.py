@@ -34,13 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_sites(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     """Which sites."""
     group = parser.add_argument_group("which sites")
-    group.add_argument(
-        "--site",
-        action="append",
-        default=[],
-        metavar="SITE",
-        help="named like its Flux Kustomization, repeatable",
-    )
+    options.add_sites(group, "named like its Flux Kustomization, repeatable")
     group.add_argument(
         "--kustomization",
         metavar="NAME",
@@ -75,7 +69,7 @@ def settings_of(arguments: argparse.Namespace, now: datetime) -> HoldSettings:
 
 def site_settings(arguments: argparse.Namespace, now: datetime) -> HoldSettings:
     """The options of `add_sites` and `add_how`; UsageError without a site."""
-    sites = tuple(dict.fromkeys(arguments.site))
+    sites = options.sites(arguments)
     if not sites:
         raise UsageError("no site given", hint="name it: --site SITE, or several of them")
     if arguments.kustomization and len(sites) > 1:

@@ -16,10 +16,10 @@ SUMMARY = "Adds a site in the hand of those that are there: its manifests, its s
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of `bump new-site`."""
-    parser.add_argument(
-        "name", metavar="NAME", help="the site's name: of its namespace, its objects and its image"
-    )
     what = parser.add_argument_group("the site")
+    options.add_site(
+        what, site="the site's name: of its namespace, its objects and its image", metavar="NAME"
+    )
     what.add_argument(
         "--host",
         action="append",
@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 def settings_of(arguments: argparse.Namespace) -> NewSiteSettings:
     """What was asked for; UsageError for names that Kubernetes or DNS would refuse, and for options that contradict each other."""
-    site, wanted = _site(arguments), _wanted(arguments)
+    name = options.require_site(arguments)
+    site, wanted = _site(arguments, name), _wanted(arguments, name)
     return NewSiteSettings(
         _run_settings(arguments),
         site,
@@ -95,8 +96,8 @@ def _run_settings(arguments: argparse.Namespace) -> RunSettings:
     )
 
 
-def _site(arguments: argparse.Namespace) -> SiteRequest:
-    require_name(arguments.name)
+def _site(arguments: argparse.Namespace, name: str) -> SiteRequest:
+    require_name(name)
     hosts = tuple(arguments.host)
     require_hosts(hosts)
     if arguments.like and arguments.plain:
@@ -104,15 +105,15 @@ def _site(arguments: argparse.Namespace) -> SiteRequest:
     image = ImageReference.parse(arguments.image) if arguments.image else None
     if arguments.image and (image is None or image.tag or image.digest):
         raise UsageError(
-            f"--image {arguments.image}: no image repository; expected for example registry.example.org/{arguments.name}",
+            f"--image {arguments.image}: no image repository; expected for example registry.example.org/{name}",
             hint="the tag goes into --tag or --sha",
         )
-    return SiteRequest(arguments.name, hosts, arguments.like, arguments.plain, arguments.image)
+    return SiteRequest(name, hosts, arguments.like, arguments.plain, arguments.image)
 
 
-def _wanted(arguments: argparse.Namespace) -> Wanted | None:
+def _wanted(arguments: argparse.Namespace, name: str) -> Wanted | None:
     if arguments.sha and arguments.tag:
         raise UsageError("--sha and --tag exclude each other", hint="leave one of them out")
     if arguments.sha:
-        return options.wanted_commit(arguments.name, arguments.sha)
-    return options.wanted_tag(arguments.name, arguments.tag) if arguments.tag else None
+        return options.wanted_commit(name, arguments.sha)
+    return options.wanted_tag(name, arguments.tag) if arguments.tag else None

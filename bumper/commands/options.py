@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from bumper.app.settings import (
     ChannelName,
@@ -43,6 +44,27 @@ def platforms(text: str) -> list[str]:
                 f"{name!r} is no platform; expected for example linux/amd64 or linux/arm/v7"
             )
     return names
+
+
+def add_site(
+    group: "argparse._ActionsContainer",
+    *,
+    site: str = "the site, named like its Flux Kustomization",
+    bare: str = "the same without --site",
+    metavar: str = "SITE",
+    **settings: Any,
+) -> None:
+    """One site, as an option and by position."""
+    group.add_argument("--site", default="", metavar=metavar, help=site, **settings)
+    group.add_argument("bare_site", nargs="?", default="", metavar=metavar, help=bare)
+
+
+def add_sites(group: "argparse._ActionsContainer", site: str) -> None:
+    """Sites, as an option and by position."""
+    group.add_argument("--site", action="append", default=[], metavar="SITE", help=site)
+    group.add_argument(
+        "bare_site", nargs="*", default=[], metavar="SITE", help="the same without --site, repeatable"
+    )
 
 
 def add_repository(parser: argparse.ArgumentParser) -> None:
@@ -242,6 +264,34 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="json: one object on stdout, progress on stderr (default: text)",
     )
+
+
+def site(arguments: argparse.Namespace) -> str:
+    """The site of `add_site`, empty for none; UsageError where its two forms name different ones."""
+    return next(iter(_in_one_form([arguments.site], [arguments.bare_site])), "")
+
+
+def sites(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The sites of `add_sites`, each once; UsageError where its two forms name different ones."""
+    return _in_one_form(arguments.site, arguments.bare_site)
+
+
+def require_site(arguments: argparse.Namespace) -> str:
+    """The site of `add_site`; UsageError without one."""
+    if not (name := site(arguments)):
+        raise UsageError("no site given", hint="name it: --site SITE")
+    return name
+
+
+def _in_one_form(by_option: Sequence[str], bare: Sequence[str]) -> tuple[str, ...]:
+    names, bare_names = (tuple(dict.fromkeys(filter(None, form))) for form in (by_option, bare))
+    if names and bare_names and set(names) != set(bare_names):
+        # Which of them is meant can't be told: a bare word may as well be the rest of a text without quotes.
+        raise UsageError(
+            f"--site names {', '.join(names)}, and without --site stands {', '.join(bare_names)}",
+            hint="name the site in one of the two ways; a text of several words needs quotes",
+        )
+    return names or bare_names
 
 
 def choice(arguments: argparse.Namespace) -> Choice:

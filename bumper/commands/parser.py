@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
-from bumper.errors import EXIT_MEANINGS, UsageError
+from bumper.errors import EXIT_MEANINGS, UsageError, did_you_mean
 
 # Verb → summary: they stand here so that `bump --help` imports no command.
 COMMANDS: Mapping[str, str] = {
@@ -99,6 +99,37 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
+
+
+def verb_of(arguments: Sequence[str]) -> str:
+    """The command that the first argument names, else the main job; UsageError for a word that is neither a command nor its site."""
+    first, *others = arguments or [""]
+    if first in COMMANDS:
+        return first
+    if _is_bare(first) and (any(map(_is_bare, others[:1])) or not any(map(_says_what, others))):
+        raise no_command(first)
+    return MAIN_COMMAND
+
+
+def no_command(word: str) -> UsageError:
+    """Why the word that stands where a command may stand is none."""
+    if word in COMMANDS:
+        return UsageError(
+            f"{word!r} is a command, and a command comes first",
+            hint=f"bump {word} …; for a site of this name: --site {word}",
+        )
+    return UsageError(
+        f"no such command {word!r}{did_you_mean(word, COMMANDS)}",
+        hint="see bump --help; a deploy needs no command: bump --site SITE --sha SHA",
+    )
+
+
+def _is_bare(argument: str) -> bool:
+    return bool(argument) and not argument.startswith("-")
+
+
+def _says_what(argument: str) -> bool:
+    return argument.partition("=")[0] in ("--sha", "--tag", "--set")
 
 
 def command_of(verb: str) -> Command:

@@ -13,7 +13,7 @@ SUMMARY = "Takes a site away in one commit, after saying what Flux will delete w
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of `bump remove-site`."""
-    parser.add_argument("name", metavar="NAME", help="the site, named like its Flux Kustomization")
+    options.add_site(parser.add_argument_group("which site"), metavar="NAME")
     parser.add_argument("--yes", action="store_true", help="don't ask; needed where nobody can answer")
     options.add_repository(parser)
     group = parser.add_argument_group("following the removal")
@@ -34,20 +34,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Says what goes, asks, takes it away and follows until it is gone; returns the exit code."""
+    settings = settings_of(arguments)
     can_ask = context.stdin is not None and context.stdin.isatty()
     if not (arguments.yes or arguments.dry_run or can_ask):
         raise UsageError(
-            f"{arguments.name}: nobody can be asked whether to remove it: this is no terminal",
+            f"{settings.name}: nobody can be asked whether to remove it: this is no terminal",
             hint="--yes removes it without asking; --dry-run says what would go",
         )
-    settings = settings_of(arguments)
     from bumper.app.jobs.remove_site import remove_site
 
     return remove_site(settings, context)
 
 
 def settings_of(arguments: argparse.Namespace) -> RemoveSiteSettings:
-    """What was asked for."""
+    """What was asked for; UsageError without a site."""
     is_followed = not (arguments.no_wait or arguments.dry_run)
     run_settings = RunSettings(
         repository=options.repository(arguments),
@@ -56,4 +56,4 @@ def settings_of(arguments: argparse.Namespace) -> RemoveSiteSettings:
         output=OutputSettings(options.is_json(arguments)),
         dry_run=arguments.dry_run,
     )
-    return RemoveSiteSettings(run_settings, arguments.name, arguments.yes)
+    return RemoveSiteSettings(run_settings, options.require_site(arguments), arguments.yes)

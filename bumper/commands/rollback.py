@@ -16,7 +16,7 @@ _IMAGE_S = 5.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of `bump rollback`."""
     what = parser.add_argument_group("what to take back")
-    what.add_argument("--site", required=True, help="the site, named like its Flux Kustomization")
+    options.add_site(what)
     what.add_argument(
         "--to",
         metavar="TAG",
@@ -47,9 +47,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def settings_of(arguments: argparse.Namespace, context: Context) -> RollbackSettings:
-    """What was asked for; UsageError for `--force` without a reason, and for a tag that is none."""
-    to = options.wanted_tag(arguments.site, arguments.to, option="--to").version if arguments.to else ""
-    wanted = (Wanted(arguments.site, to),)
+    """What was asked for; UsageError without a site, for `--force` without a reason, and for a tag that is none."""
+    site = options.require_site(arguments)
+    to = options.wanted_tag(site, arguments.to, option="--to").version if arguments.to else ""
+    wanted = (Wanted(site, to),)
     reason = options.require_reason(arguments)
     run_settings = options.tag_change(arguments)
     request = Request(

@@ -13,7 +13,9 @@ SUMMARY = "Shows for every site what git wants, what Flux applied, what runs, an
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of `bump status`."""
-    parser.add_argument("site", nargs="?", metavar="SITE", help="one site in full; default: a table of all")
+    options.add_site(
+        parser.add_argument_group("which site"), site="one site in full; default: a table of all"
+    )
     options.add_repository(parser)
     options.add_choice(parser)
     options.add_contexts(parser, "look at")
@@ -40,8 +42,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 def settings_of(arguments: argparse.Namespace) -> StatusSettings:
     """What was asked for; UsageError for options that contradict each other."""
-    choice = options.choice(arguments)
-    if not arguments.site and choice != Choice():
+    choice, site = options.choice(arguments), options.site(arguments)
+    if not site and choice != Choice():
         raise UsageError(
             "--image, --kustomization and --container speak of one site", hint="name it: bump status SITE"
         )
@@ -53,7 +55,7 @@ def settings_of(arguments: argparse.Namespace) -> StatusSettings:
     return StatusSettings(
         repository=options.repository(arguments),
         choice=choice,
-        site=arguments.site or "",
+        site=site,
         contexts=tuple(arguments.context),
         exits_by_verdict=arguments.exit_code,
         watches=arguments.watch,

@@ -14,7 +14,7 @@ _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of `bump track`."""
-    parser.add_argument("--site", help="the site, named like its Flux Kustomization")
+    options.add_site(parser.add_argument_group("which site"))
     parser.add_argument(
         "--commit",
         metavar="SHA",
@@ -45,7 +45,8 @@ def settings_of(arguments: argparse.Namespace) -> TrackSettings:
     """What was asked for; UsageError for what a recording leaves nothing to ask for."""
     if arguments.replay:
         return _of_recording(arguments)
-    if not arguments.site:
+    site = options.site(arguments)
+    if not site:
         raise UsageError("no site given", hint="name it: --site SITE, or a recording: --replay FILE")
     if arguments.commit and not _FULL_SHA.fullmatch(arguments.commit):
         raise UsageError(f"--commit: {arguments.commit!r} is no full SHA; expected 40 digits 0-9a-f")
@@ -55,13 +56,13 @@ def settings_of(arguments: argparse.Namespace) -> TrackSettings:
         options.follow(arguments),
         OutputSettings(options.is_json(arguments), hears, keeps_notes=not arguments.no_notes),
         options.choice(arguments),
-        arguments.site,
+        site,
         arguments.commit or "",
     )
 
 
 def _of_recording(arguments: argparse.Namespace) -> TrackSettings:
-    if arguments.site or arguments.commit or arguments.record or arguments.publish:
+    if options.site(arguments) or arguments.commit or arguments.record or arguments.publish:
         raise UsageError(
             "--replay cannot be combined with --site, --commit, --record or --publish",
             hint="the recording says what was followed",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from bumper.errors import FieldMissing, TreeMissing
+from bumper.errors import FieldMissing, TreeMissing, did_you_mean
 from bumper.fluxtree.build import build, resource_of
 from bumper.fluxtree.discovery import Site, Walk
 from bumper.fluxtree.layers import Layer, Reading, expand, within
@@ -79,8 +79,10 @@ class Landscape:
             raise FieldMissing(
                 f"{name}: {len(matching)} Flux Kustomizations have this name ({places}), expected one"
             )
-        names = ", ".join(site.name for site in self.sites)
-        raise FieldMissing(f"{name}: no Flux Kustomization has this name (found: {names})")
+        names = [site.name for site in self.sites]
+        raise FieldMissing(
+            f"{name}: no Flux Kustomization has this name (found: {', '.join(names)}){did_you_mean(name, names)}"
+        )
 
     def built(self, site: Site) -> tuple[Built, ...]:
         """The objects that Flux makes of a site's directory, less what a kustomization generates."""

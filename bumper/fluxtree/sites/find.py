@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from posixpath import dirname
 
-from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing
+from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
 from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site, Walk
 from bumper.fluxtree.images import Image, images
@@ -154,6 +154,7 @@ def _site(reading: Reading, wanted: str) -> Site:
     problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
     raise (FieldMissing if problems else SiteMissing)(
         f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))})"
+        + did_you_mean(wanted, dict.fromkeys(site.name for site in known))
         + "".join(f"; {problem}" for problem in problems),
         hint="name one of those found with --kustomization"
         if not problems

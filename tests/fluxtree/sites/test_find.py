@@ -604,7 +604,7 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, str], type[BumpError], str, s
         },
         {},
         SiteMissing,
-        "web: no Flux Kustomization has this name (found: webb, flux-system, api)",
+        "web: no Flux Kustomization has this name (found: webb, flux-system, api); did you mean 'webb'?",
         "--kustomization",
     ),
     "its sync file is listed, but not there": (
