@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bumper.app.context import Context
-from bumper.commands.parser import COMMANDS, MAIN_COMMAND, HelpWanted, command_of, parser_of, verb_of
+from bumper.commands.parser import COMMANDS, MAIN_COMMAND, TextWanted, command_of, parser_of, verb_of
 from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, BumpError, UsageError
 from bumper.publish import problem
 from bumper.style import plain
@@ -80,8 +80,8 @@ def _run(arguments: list[str], context: Context) -> int:
         return UsageError.exit_code
     try:
         parsed = parser.parse_args(arguments if verb == MAIN_COMMAND else arguments[1:])
-    except HelpWanted as help_text:
-        context.stdout.write(str(help_text))
+    except TextWanted as wanted:
+        context.stdout.write(str(wanted))
         return 0
     return command_of(verb).run(parsed, context)
 

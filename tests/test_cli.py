@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from bumper.cli import COMMANDS, MAIN_COMMAND, parser_of
 from bumper.commands.parser import Parser
 from bumper.errors import EXIT_BUG, EXIT_CODES, EXIT_MEANINGS, UsageError
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def surroundings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -164,6 +166,7 @@ def test_every_command_has_a_help(verb: str, tmp_path: Path) -> None:
     ("arguments", "allowed"),
     [
         (["--help"], []),
+        (["--version"], []),
         (["--site", "web", "--sha", "xyz"], []),
         (["rollback", "--site", "web", "--force"], []),
         (["track", "--site", "web", "--commit", "abc"], []),
@@ -189,6 +192,14 @@ def test_what_asks_no_system_imports_no_slow_library_and_no_rollout(
         stdin=subprocess.DEVNULL,
     )
     assert done.stdout.splitlines()[-1] == str(allowed)
+
+
+def test_it_says_its_version(tmp_path: Path) -> None:
+    done = process("--version", cwd=tmp_path)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout == f"{project['name']} {project['version']}\n"
+    assert bump("--site", "web", "--version", cwd=tmp_path) == done
 
 
 def test_the_readme_shows_the_help_as_it_is(tmp_path: Path) -> None:

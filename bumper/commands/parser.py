@@ -37,8 +37,23 @@ class Command(Protocol):
     def run(self, arguments: argparse.Namespace, context: Context) -> int: ...
 
 
-class HelpWanted(Exception):
-    """`--help` was among the arguments; holds the text to show."""
+class TextWanted(Exception):
+    """`--help` or `--version` was among the arguments; holds the text to show."""
+
+
+class Version(argparse.Action):
+    """Shows name and version instead of running."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        from bumper.app.version import name_and_version
+
+        raise TextWanted(f"{name_and_version()}\n")
 
 
 class Once(argparse.Action):
@@ -95,7 +110,7 @@ class Parser(argparse.ArgumentParser):
             self.register("action", plain, Once)
 
     def print_help(self, file: object = None) -> None:
-        raise HelpWanted(self.format_help())
+        raise TextWanted(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
@@ -148,6 +163,8 @@ def parser_of(verb: str) -> Parser:
         epilog=_epilog() if is_main else None,
         allow_abbrev=False,
     )
+    if is_main:
+        parser.add_argument("--version", action=Version, nargs=0, help="show name and version and exit")
     command.add_arguments(parser)
     return parser
 
