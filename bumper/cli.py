@@ -79,7 +79,7 @@ def _run(arguments: list[str], context: Context) -> int:
         context.stdout.write(parser.format_help())
         return UsageError.exit_code
     try:
-        parsed = parser.parse_args(arguments if verb == MAIN_COMMAND else arguments[1:])
+        parsed = parser.parse(arguments if verb == MAIN_COMMAND else arguments[1:], context.environ)
     except TextWanted as wanted:
         context.stdout.write(str(wanted))
         return 0

@@ -101,6 +101,45 @@ def test_beside_an_image_a_bare_word_is_the_site(tmp_path: Path) -> None:
         assert "no platform repository" in done.stderr
 
 
+def test_the_environment_names_the_repository_that_no_option_names(tmp_path: Path) -> None:
+    for line in (
+        ["history"],
+        ["web", "--tag", "v1", "--no-wait"],
+        ["remove-site", "web", "--yes", "--no-wait"],
+    ):
+        done = bump(*line, cwd=tmp_path, environ={"BUMP_REPO": "/nowhere"})
+        assert "/nowhere: neither a URL nor a directory" in done.stderr
+        done = bump(*line, "--repo", "/elsewhere", cwd=tmp_path, environ={"BUMP_REPO": "/nowhere"})
+        assert "/elsewhere: neither a URL nor a directory" in done.stderr
+    done = bump("history", "--offline", cwd=tmp_path, environ={"BUMP_REPO": "/nowhere"})
+    assert "no git checkout" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "contexts"),
+    [
+        ([], ["east", "west"]),
+        (["--context", "north"], ["north"]),
+        (["--follow", "github"], []),
+    ],
+)
+def test_the_environment_names_the_clusters_that_no_option_names(
+    arguments: list[str], contexts: list[str]
+) -> None:
+    parsed = parser_of("track").parse(["web", *arguments], {"BUMP_CONTEXT": "east, west"})
+    assert parsed.context == contexts
+    assert parser_of("track").parse(["web"], {}).context == []
+
+
+def test_a_cluster_of_the_environment_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("{apiVersion: v1, kind: Config, contexts: [], clusters: [], users: []}")
+    environ = {"KUBECONFIG": str(kubeconfig), "BUMP_CONTEXT": "east", "BUMP_REPO": "http://127.0.0.1:9/x.git"}
+    done = bump("web", "--tag", "v1", cwd=tmp_path, environ=environ)
+    assert done.code == 2
+    assert "east" in done.stderr
+
+
 def test_without_arguments_it_shows_its_help_and_exits_2(tmp_path: Path) -> None:
     done = bump(cwd=tmp_path)
     assert done.code == 2

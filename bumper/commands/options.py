@@ -73,7 +73,7 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--repo",
         metavar="URL|DIR",
-        help="the GitOps repository, with a token by https; default: the origin of the checkout we stand in",
+        help="the GitOps repository, with a token by https; default: $BUMP_REPO, else the origin of the checkout we stand in",
     )
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
 
@@ -129,7 +129,8 @@ def add_contexts(group: "argparse._ActionsContainer", verb: str) -> None:
         metavar="NAME",
         action="append",
         default=[],
-        help=f"kubeconfig context to {verb}, repeatable; default: the current one, or in-cluster where there is no kubeconfig",
+        help=f"kubeconfig context to {verb}, repeatable; default: $BUMP_CONTEXT, else the current one, "
+        "or in-cluster where there is no kubeconfig",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
+from bumper.app.settings import FollowVia
 from bumper.errors import EXIT_MEANINGS, UsageError, did_you_mean
 
 # Verb → summary: they stand here so that `bump --help` imports no command.
@@ -111,6 +112,18 @@ class Parser(argparse.ArgumentParser):
 
     def print_help(self, file: object = None) -> None:
         raise TextWanted(self.format_help())
+
+    def parse(self, arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
+        """The arguments; for those of `--repo` and `--context` that are not given, `BUMP_REPO` and `BUMP_CONTEXT` stand."""
+        parsed = self.parse_args(arguments)
+        given = vars(parsed)
+        if "repo" in given and not (parsed.repo or given.get("offline")):
+            parsed.repo = environ.get("BUMP_REPO")
+        if given.get("context") == [] and given.get("follow") != FollowVia.GITHUB:
+            parsed.context = [
+                name.strip() for name in environ.get("BUMP_CONTEXT", "").split(",") if name.strip()
+            ]
+        return parsed
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
