@@ -20,7 +20,7 @@ _MOST_CHARACTERS = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which sites, why, and for how long."""
     what = add_sites(parser)
-    what.add_argument("--reason", metavar="TEXT", default="", help="why, for whoever is refused; required")
+    options.add_reason(what, "why, for whoever is refused; required")
     what.add_argument(
         "--until",
         metavar="TIME",

@@ -1,6 +1,7 @@
 """Command-line options that several commands share, what their texts mean, and the settings that they come to."""
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,8 @@ from bumper.image import is_tag
 from bumper.request import Choice, Deadlines, Wanted
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+# What stands in an argument for bytes that are none of the locale's letters (PEP 383).
+_UNDECODED = re.compile("[\udc80-\udcff]")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
 CHANNELS = tuple(channel.value for channel in ChannelName)
 
@@ -33,6 +36,25 @@ def duration(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; expected for example 90s, 10m or 1h30m")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds
+
+
+def sentence(text: str) -> str:
+    """The text as it was typed, in UTF-8, also where the locale knows ASCII alone (`LC_ALL=POSIX` without Python's UTF-8 mode)."""
+    typed = os.fsencode(text)
+    try:
+        return typed.decode("utf-8")
+    except UnicodeDecodeError:
+        if not _UNDECODED.search(text):
+            # Typed in another encoding, which the locale knows.
+            return text
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no text in UTF-8 or in the locale's encoding"
+        ) from None
+
+
+def add_reason(group: "argparse._ActionsContainer", why: str) -> None:
+    """Why it is done; stands in the commit."""
+    group.add_argument("--reason", type=sentence, metavar="TEXT", default="", help=why)
 
 
 def platforms(text: str) -> list[str]:
@@ -191,9 +213,7 @@ def add_override(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="deploy what is older than what runs, or a site that is held; needs --reason",
     )
-    group.add_argument(
-        "--reason", metavar="TEXT", default="", help="why, for those who read the commit and the history"
-    )
+    add_reason(group, "why, for those who read the commit and the history")
 
 
 def require_reason(arguments: argparse.Namespace) -> str:

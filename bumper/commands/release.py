@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bumper.app.context import Context
 from bumper.app.settings import HoldSettings
-from bumper.commands import hold
+from bumper.commands import hold, options
 from bumper.history.trailers import one_line
 
 SUMMARY = "Releases a site that is held, so that automation may change it again."
@@ -15,7 +15,7 @@ SUMMARY = "Releases a site that is held, so that automation may change it again.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which sites, and perhaps why."""
     what = hold.add_sites(parser)
-    what.add_argument("--reason", metavar="TEXT", default="", help="why, for those who read the commit")
+    options.add_reason(what, "why, for those who read the commit")
     hold.add_how(parser)
 
 

@@ -23,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="any earlier tag; default: the last one whose deploy was Ready",
     )
-    what.add_argument(
-        "--reason", metavar="TEXT", default="", help="why, for those who read the commit and the hold"
-    )
+    options.add_reason(what, "why, for those who read the commit and the hold")
     what.add_argument(
         "--force", action="store_true", help="also where somebody holds the site; needs --reason"
     )

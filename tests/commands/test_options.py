@@ -40,6 +40,14 @@ def test_what_is_no_tag(tag: str) -> None:
         options.wanted_tag("web", tag)
 
 
+def test_a_sentence_keeps_its_letters_whatever_the_locale_made_of_them() -> None:
+    typed = "größer ✓ 漢"
+    assert options.sentence(typed) == typed
+    assert options.sentence(typed.encode().decode("ascii", "surrogateescape")) == typed
+    with pytest.raises(argparse.ArgumentTypeError, match="no text in UTF-8"):
+        options.sentence("gr\udcf6sser")
+
+
 def test_platforms() -> None:
     assert options.platforms("linux/amd64, Linux/ARM64/v8") == ["linux/amd64", "linux/arm64/v8"]
     for text in ("", "linux/amd64,", "amd64"):
