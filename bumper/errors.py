@@ -101,8 +101,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     # Needed once something is wrong.
     from difflib import get_close_matches
 
-    near = get_close_matches(word, tuple(known), n=2)
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    nearest = get_close_matches(word, tuple(known), n=1)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
 
 
 class BumpError(Exception):

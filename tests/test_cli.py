@@ -81,6 +81,8 @@ def test_a_wrong_command_line_exits_2_and_says_why(arguments: list[str], said: s
         (["--output", "text", "stauts"], "no such command 'stauts'; did you mean 'status'?"),
         (["edti", "a.yaml", "--image", "reg.io/web", "--tag", "2.0"], "no such command 'edti'; did you mean 'edit'?"),
         (["web"], "no such command 'web'"),
+        (["rolback", "--site", "web"], "no such command 'rolback'; did you mean 'rollback'?"),
+        (["deploy", "--site", "web", "--sha", "abc1234"], "no such command 'deploy'"),
         (["--repo", ".", "status"], "'status' is a command, and a command comes first"),
         (["--sha", "abc1234", "status"], "'status' is a command, and a command comes first"),
     ],

@@ -130,11 +130,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def verb_of(arguments: Sequence[str]) -> str:
-    """The command that the first argument names, else the main job; UsageError for a word that is neither a command nor its site."""
+    """The command that the first argument names, else the main job; UsageError for a word that is neither a command nor a site."""
     first, *others = arguments or [""]
     if first in COMMANDS:
         return first
-    if _is_bare(first) and (any(map(_is_bare, others[:1])) or not any(map(_says_what, others))):
+    is_site = any(map(_says_what, others)) and not any(map(_is_bare, others[:1]))
+    if first == MAIN_COMMAND or (_is_bare(first) and not is_site):
         raise no_command(first)
     return MAIN_COMMAND
 
@@ -146,8 +147,9 @@ def no_command(word: str) -> UsageError:
             f"{word!r} is a command, and a command comes first",
             hint=f"bump {word} …; for a site of this name: --site {word}",
         )
+    nearest = "" if word == MAIN_COMMAND else did_you_mean(word, COMMANDS)
     return UsageError(
-        f"no such command {word!r}{did_you_mean(word, COMMANDS)}",
+        f"no such command {word!r}{nearest}",
         hint="see bump --help; a deploy needs no command: bump --site SITE --sha SHA",
     )
 
