@@ -24,8 +24,8 @@ from bumper.fluxtree.sites.receivers import OIDC, Receiver
 from bumper.objects import ObjectKey
 from bumper.onboarding.notifications import NotificationsRequest, plan
 from bumper.request import Origin
+from bumper.systems.flux_receiver import Proof, Webhook
 from bumper.systems.git import Remote
-from bumper.systems.webhook import Proof, Webhook
 
 from .fleet import Site, fleet
 from .looks import condition, eventually

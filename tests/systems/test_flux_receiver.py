@@ -14,7 +14,7 @@ from bumper.app.surroundings import Surroundings
 from bumper.fluxtree.sites import receivers
 from bumper.fluxtree.sites.receivers import HMAC, OIDC, Receiver
 from bumper.objects import ObjectKey
-from bumper.systems.webhook import Proof, Webhook
+from bumper.systems.flux_receiver import Proof, Webhook
 
 SOURCE = ObjectKey("GitRepository", "flux-system", "flux-system")
 BASE = "https://flux.example.org"
