@@ -39,7 +39,7 @@ class Entry:
 
 
 def read(tree: Tree, tip: Revision, name: str = "", choice: Choice | None = None) -> list[Entry]:
-    """The site `name`, or every Kustomization of the tree. A site that is named and not there raises as `platform.find` does."""
+    """The site `name`, or every Kustomization of the tree. A site that is named and not there raises as `fluxtree.sites.find` does."""
     return [_named(name, choice or Choice(), tree)] if name else _all(tree, tip)
 
 
