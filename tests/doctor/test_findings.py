@@ -91,7 +91,7 @@ class TestTelling:
         ]
 
     def test_what_another_system_says_cannot_move_the_cursor(self) -> None:
-        assert "\x1b" not in Finding("git", "GitHub", Mark.MISSING, "no \x1b[2J access").found
+        assert "\x1b" not in Finding("git", "GitHub", Mark.MISSING, "no \x1b[2J access").observed
 
 
 class TestClocks:
@@ -108,7 +108,7 @@ class TestClocks:
         date = format_datetime(NOW + timedelta(seconds=off_s), usegmt=True)
         one = clocks.finding("GitHub", clocks.epoch_s(date), NOW)
         assert one
-        assert (one.mark, one.found) == (mark, found)
+        assert (one.mark, one.observed) == (mark, found)
 
     @pytest.mark.parametrize("date", ["", "soon", "2026-11-23"])
     def test_no_date_says_nothing(self, date: str) -> None:
@@ -162,8 +162,8 @@ class TestRights:
             for verb in ("get", "list")
         ] + [Right("web", "", "events", "list", lost="less detail"), Right("", "", "nodes", "list")]
         good, needed, useful = access.findings("east", rights, rights[:3])
-        assert (good.subject, good.found) == ("east: cluster scope", "1 of 1 rights: nodes")
-        assert (needed.mark, needed.found, needed.why) == (
+        assert (good.subject, good.observed) == ("east: cluster scope", "1 of 1 rights: nodes")
+        assert (needed.mark, needed.observed, needed.why) == (
             Mark.MISSING,
             "no permission to get, list deployments",
             "a rollout can't be followed",
@@ -228,7 +228,7 @@ def troubles(
     sites: Iterable[tuple[Desired, Observation]], seen: Installation, *, may_ask: bool = True
 ) -> list[tuple[Mark, str]]:
     found = flux.findings("east", list(sites), seen, may_ask_to_fetch=may_ask)
-    return [(one.mark, one.found) for one in found if one.mark is not Mark.GOOD]
+    return [(one.mark, one.observed) for one in found if one.mark is not Mark.GOOD]
 
 
 def receiver(**resource: Any) -> Object:
@@ -242,7 +242,7 @@ def receiver(**resource: Any) -> Object:
 class TestFlux:
     def test_a_usual_installation_is_good(self) -> None:
         found = flux.findings("east", [site("web")], Installation(CONTROLLERS), may_ask_to_fetch=True)
-        assert [(one.mark, one.found) for one in found] == [
+        assert [(one.mark, one.observed) for one in found] == [
             (Mark.GOOD, "Flux v2.9.3: source-controller v1.9.3, kustomize-controller v1.9.4"),
             (
                 Mark.GOOD,
@@ -371,7 +371,7 @@ class TestFlux:
         seen = Installation(CONTROLLERS, (receiver(**resource),))
         found = flux.findings("east", [site("web")], seen, may_ask_to_fetch=False)
         told = "is told of commits by Receiver flux-system/github (github), and polled every 1m0s"
-        assert any(one.found == told for one in found) is is_told
+        assert any(one.observed == told for one in found) is is_told
 
     def test_a_webhook_that_is_not_ready_is_none(self) -> None:
         not_ready = {"type": "Ready", "status": "False", "reason": "x", "message": "secret is not there"}

@@ -53,18 +53,18 @@ def test_a_repository_without_rules_is_good_and_says_what_is_not_known(server: G
     assert found.dated_s == pytest.approx(time.time(), abs=5)
     (one,) = findings(found)
     assert one.mark is Mark.GOOD
-    assert "classic branch protection shows to administrators alone" in one.found
+    assert "classic branch protection shows to administrators alone" in one.observed
 
 
 def test_a_token_that_may_only_read_is_told_so_while_git_decides(server: GitHubServer) -> None:
     (one,) = findings(ask(server, "reader"))
-    assert (one.mark, "no right to push" in one.found) == (Mark.WARNING, True)
+    assert (one.mark, "no right to push" in one.observed) == (Mark.WARNING, True)
 
 
 def test_an_archived_repository_takes_nothing(server: GitHubServer) -> None:
     server.settings[REPOSITORY].is_archived = True
     (one,) = findings(ask(server, "reader"))
-    assert (one.mark, one.found) == (Mark.MISSING, "is archived")
+    assert (one.mark, one.observed) == (Mark.MISSING, "is archived")
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_a_rule_counts_for_those_who_may_not_bypass_it(server: GitHubServer, byp
     assert one.mark is mark
     if mark is Mark.MISSING:
         assert (
-            one.found
+            one.observed
             == f"main takes changes from pull requests alone (pull_request, ruleset {REPOSITORY}#42)"
         )
         assert one.advice == "use --commit-via pr"
     else:
-        assert "bypassed by this identity: pull_request" in one.found
+        assert "bypassed by this identity: pull_request" in one.observed
 
 
 def test_whether_a_rule_may_be_bypassed_is_not_always_told(server: GitHubServer) -> None:
@@ -98,7 +98,7 @@ def test_whether_a_rule_may_be_bypassed_is_not_always_told(server: GitHubServer)
     settings.tells_bypass = False
     (one,) = findings(ask(server))
     assert one.mark is Mark.WARNING
-    assert "whether this identity may bypass it is not told" in one.found
+    assert "whether this identity may bypass it is not told" in one.observed
     assert "--commit-via api" in one.advice
 
 
@@ -138,7 +138,7 @@ def test_every_rule_that_forbids_a_push_names_a_way(kind: str) -> None:
 def test_a_pattern_may_or_may_not_fit_a_commit_of_ours() -> None:
     rules = (Rule("commit_message_pattern", "org#1", "never"), Rule("non_fast_forward", "org#1", "never"))
     (one,) = findings(Hosting(REPOSITORY, True, False, rules))
-    assert (one.mark, "the commit's message" in one.found) == (Mark.WARNING, True)
+    assert (one.mark, "the commit's message" in one.observed) == (Mark.WARNING, True)
 
 
 @pytest.mark.parametrize(
