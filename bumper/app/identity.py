@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bumper.endpoint import origin
+from bumper.address import origin, repository_name
 from bumper.errors import UsageError
-from bumper.repository_url import repository_name
 
 if TYPE_CHECKING:
     from bumper.systems.github.api import Token
@@ -37,6 +36,11 @@ class Identity:
 
     def __repr__(self) -> str:
         return "Identity()"
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment that the tokens come from."""
+        return self._environ
 
     @property
     def api_url(self) -> str:
@@ -90,7 +94,14 @@ class Identity:
                     f"{_KEY} is set, and BUMP_APP_ID is not",
                     hint="BUMP_APP_ID is the App's client ID or App ID",
                 )
-            self._app = App(issuer, self._key(), now=self._now, wall=self._wall, api_url=self.api_url)
+            self._app = App(
+                issuer,
+                self._key(),
+                now=self._now,
+                wall=self._wall,
+                api_url=self.api_url,
+                environ=self._environ,
+            )
         return self._app
 
     def _key(self) -> str:

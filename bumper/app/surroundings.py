@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from bumper.repository_url import repository_name
+from bumper.address import repository_name
 from bumper.request import Origin, Wanted
 
 PUBLIC_SERVER, PUBLIC_API = "https://github.com", "https://api.github.com"

@@ -151,7 +151,9 @@ class Systems:
         token = self._platform_token()
         if not token:
             raise NoAccess(f"{self.repository.url}: no token for GitHub's API", hint=self._token_hint())
-        graphql = GraphQL(home.graphql_url, token=token, now=self._system_clock.now)
+        graphql = GraphQL(
+            home.graphql_url, token=token, now=self._system_clock.now, environ=self.context.environ
+        )
         self._stack.callback(graphql.close)
         return graphql, home.name
 
@@ -189,8 +191,11 @@ class Systems:
 
         surroundings = self.context.surroundings
         proof = Proof(surroundings.receiver_token, surroundings.job_token_url, surroundings.job_token_bearer)
-        base = surroundings.receiver_url
-        webhooks = [Webhook(receivers.find(tree, source, base), proof) for source in sources]
+        base, now = surroundings.receiver_url, self._system_clock.now
+        webhooks = [
+            Webhook(receivers.find(tree, source, base), proof, now=now, environ=self.context.environ)
+            for source in sources
+        ]
         return "; ".join(filter(None, (webhook.poke() for webhook in webhooks)))
 
     def hosting(self, url: str, timeout_s: float) -> Hosting | None:
@@ -216,6 +221,7 @@ class Systems:
             self.settings.branch,
             token=token,
             now=self._system_clock.now,
+            environ=self.context.environ,
             api_url=branch.rest_url(home),
             timeout_s=timeout_s,
         )
@@ -256,7 +262,13 @@ class Systems:
             return []
         from bumper.systems.github.comparison import Comparison
 
-        comparison = Comparison(name, token=token, now=self._system_clock.now, api_url=surroundings.api_url)
+        comparison = Comparison(
+            name,
+            token=token,
+            now=self._system_clock.now,
+            api_url=surroundings.api_url,
+            environ=self.context.environ,
+        )
         self._stack.callback(comparison.close)
         return [comparison]
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bumper.address import repository_name
 from bumper.errors import PlatformMissing, ProvenanceMismatch
 from bumper.image import ImageManifest
-from bumper.repository_url import repository_name
 
 _PLATFORM = re.compile(r"([a-z0-9]+)/([a-z0-9_]+)(?:/v([0-9]+)(?:\.([0-9]+))?)?")
 # What else a node of an architecture runs.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from posixpath import dirname, join
 from typing import Any
 
+from bumper.address import repository_name
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import EXIT_CODES, FieldMissing, Outcome, Refused, TreeMissing, UsageError
 from bumper.fluxtree.discovery import GROUP, Site, Walk
@@ -26,7 +27,6 @@ from bumper.manifest.spelling import Hand, Literal, Value
 from bumper.manifest.yamltext import reads_otherwise
 from bumper.objects import ObjectKey
 from bumper.ports import Tree
-from bumper.repository_url import repository_name
 from bumper.request import Origin
 from bumper.revision import Revision
 from bumper.style import STYLES, Line, Span

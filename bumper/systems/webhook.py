@@ -11,19 +11,22 @@ GitHub's documentation, "OpenID Connect reference" (a job asks for its token at 
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from bumper.endpoint import is_loopback, may_carry_credentials
+from bumper.address import may_carry_credentials
+from bumper.errors import BumpError
 from bumper.fluxtree.sites.receivers import HMAC, Receiver
 from bumper.safe_text import printable
+from bumper.systems.http.client import Answer, Client, Limits, Question
+from bumper.systems.http.document import parse_object
 
 if TYPE_CHECKING:
     import httpx
 
-_TIMEOUT_S = 10.0
+# Both answers are a line or two.
+_LIMITS = Limits(content_bytes=65_536, answer_s=10.0, wait_s=10.0)
 _TOKEN = "BUMP_RECEIVER_TOKEN"  # noqa: S105 (the name of a variable)
 _JOB_URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 
@@ -51,17 +54,21 @@ class Proof:
 
 
 class Webhook:
-    """Pokes the first of several Receivers that we have the proof for."""
+    """Pokes the first of several Receivers that we have the proof for. `now` is monotonic seconds."""
 
     def __init__(
         self,
         receivers: Sequence[Receiver],
         proof: Proof,
         *,
+        now: Callable[[], float],
+        environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
+        self._now = now
         self._receivers = receivers
         self._proof = proof
+        self._environ = environ
         self._transport = transport
 
     def poke(self) -> str:
@@ -88,7 +95,7 @@ class Webhook:
         else:
             _require_own_audience(receiver)
             headers["Authorization"] = f"Bearer {self._job_token(receiver.audience)}"
-        status, _ = self._ask("POST", receiver.url(token), headers, body)
+        status = self._ask(Question("POST", receiver.url(token), headers, content=body)).status
         if status == 404:
             raise Problem("404: no Receiver of that name and token answers there")
         if status == 400:
@@ -102,41 +109,23 @@ class Webhook:
         if not may_carry_credentials(url):
             raise Problem(f"{_JOB_URL} is not https")
         headers = {"Authorization": f"Bearer {self._proof.job_bearer}"}
-        status, content = self._ask("GET", url, headers, query={"audience": audience})
-        try:
-            token = json.loads(content)["value"] if status == 200 else ""
-        except (ValueError, KeyError, TypeError):
-            token = ""
+        answer = self._ask(Question("GET", url, headers, {"audience": audience}))
+        token = (parse_object(answer.content) or {}).get("value") if answer.status == 200 else ""
         if not isinstance(token, str) or not token:
             raise Problem(
-                f"GitHub gave no OIDC token for the job ({status}): it needs permissions: id-token: write"
+                f"GitHub gave no OIDC token for the job ({answer.status}): it needs permissions: id-token: write"
             )
         return token
 
-    def _ask(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes = b"",
-        query: Mapping[str, str] | None = None,
-    ) -> tuple[int, bytes]:
-        import httpx
-
-        # GitHub's address has a query of its own, which `params` would replace.
-        target = httpx.URL(url).copy_merge_params(query or {})
+    def _ask(self, question: Question) -> Answer:
+        client = Client(_LIMITS, now=self._now, environ=self._environ, transport=self._transport)
         try:
-            with httpx.Client(
-                timeout=_TIMEOUT_S,
-                transport=self._transport,
-                trust_env=not is_loopback(url),
-                follow_redirects=False,
-            ) as client:
-                response = client.request(method, target, headers=dict(headers), content=body)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # The path holds a digest of the token: it is not shown.
-            raise Problem(f"{urlsplit(url).hostname} cannot be reached: {type(error).__name__}") from None
-        return response.status_code, response.content
+            # Not by its URL, whose path holds a digest of the token.
+            return client.ask(question.method, question)
+        except BumpError as error:
+            raise Problem(error.message) from None
+        finally:
+            client.close()
 
 
 def _require_own_audience(receiver: Receiver) -> None:

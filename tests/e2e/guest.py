@@ -56,7 +56,7 @@ class Guest:
         with contextlib.ExitStack() as undo:
             self.folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="bump-e2e-guest-")))
             self.git = undo.enter_context(GitServer(self.git_token, os.environ, address=self._address))
-            context = tls.context(endpoint, user.certificate)
+            context = tls.context(endpoint, user.certificate, os.environ)
             token = user.token or (user.token_file.read_text().strip() if user.token_file else "")
             self.api = undo.enter_context(Api(endpoint.server, context, token=token))
             self.images = undo.enter_context(contextlib.closing(RunnableImages(self.registry, self._base)))

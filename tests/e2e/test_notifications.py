@@ -222,11 +222,11 @@ def test_a_job_pokes_without_any_secret(place: Place) -> None:
             "the Receiver is ready",
         )
         receiver = Receiver(key, OIDC, stack.receiver, "here:1", "notification-controller")
-        assert Webhook([receiver], proof(issuer.environ())).poke() == ""
-        refused = Webhook([receiver], proof(stranger.environ())).poke()
+        assert Webhook([receiver], proof(issuer.environ()), now=time.monotonic).poke() == ""
+        refused = Webhook([receiver], proof(stranger.environ()), now=time.monotonic).poke()
         assert "400: the Receiver does not accept our signature or token" in refused
         commit = place.repository.push({"README.md": b"Poked\n"}, "Poked")
-        assert Webhook([receiver], proof(issuer.environ())).poke() == ""
+        assert Webhook([receiver], proof(issuer.environ()), now=time.monotonic).poke() == ""
         eventually(lambda: place.states(commit, "quick"), "Flux has fetched the commit", timeout_s=60.0)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 
-from bumper.endpoint import origin
+from bumper.address import origin
 from bumper.errors import NotYaml
 from bumper.fluxtree.discovery import Walk
 from bumper.fluxtree.layers import Reading

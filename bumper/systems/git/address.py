@@ -1,7 +1,7 @@
 """Where the platform repository is, and the credential for it, kept apart.
 
 Law: `url` and `str()` hold no secret, whatever was given; a credential reaches git only through `settings`, which stand in the
-environment of git's process. It goes over TLS or to this machine itself (`endpoint`), there past every proxy. The header is bound to
+environment of git's process. It goes over TLS or to this machine (`bumper.address`), there past every proxy. The header is bound to
 the repository's own URL, so that no longer URL of the user's configuration outranks it, and redirects are not followed with it: git
 sends an extra header to wherever it was redirected (http.c, `http_copy_default_headers`).
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from bumper.endpoint import is_loopback, may_carry_credentials
+from bumper.address import is_loopback, may_carry_credentials
 from bumper.errors import UsageError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

@@ -7,9 +7,9 @@ an order in any clone; that there is none proves something only in a clone that 
 from collections.abc import Mapping
 from pathlib import Path
 
+from bumper.address import repository_name
 from bumper.build_order import Decision, Order, Witness, by_common_ancestor
 from bumper.errors import BumpError, UsageError
-from bumper.repository_url import repository_name
 from bumper.systems.git.checkout import ask, checkout_root, origin_of
 from bumper.systems.git.repository import Output, program, run
 

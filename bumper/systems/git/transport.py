@@ -14,7 +14,7 @@ from netrc import NetrcParseError, netrc
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bumper.endpoint import may_carry_credentials, origin
+from bumper.address import may_carry_credentials, origin
 from bumper.errors import UsageError
 from bumper.systems.git.address import Address
 

@@ -3,13 +3,13 @@
 Source: GitHub's published OpenAPI description, version 2022-11-28 of the API; each request and answer of the tests is held to it.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess
 from bumper.ports import Posted, Standing
 from bumper.systems.github.api import Api, Invalid, Missing, Token
+from bumper.systems.http.document import parse
 
 if TYPE_CHECKING:
     import httpx
@@ -34,10 +34,13 @@ class GitHub:
         now: Callable[[], float],
         api_url: str = PUBLIC_API,
         timeout_s: float = 10.0,
+        environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._repository = repository
-        self._api = Api(api_url, token=token, now=now, timeout_s=timeout_s, transport=transport)
+        self._api = Api(
+            api_url, token=token, now=now, timeout_s=timeout_s, environ=environ, transport=transport
+        )
         self._author: str | None = None
 
     def close(self) -> None:
@@ -118,7 +121,7 @@ class GitHub:
     def deployments(self, environment: str) -> Iterator[Standing]:
         """The latest Deployments of an environment, the newest first."""
         path = f"{self._here}/deployments"
-        for entry in self._api.get(path, environment=environment, per_page=_DEPLOYMENTS):
+        for entry in self._api.entries(path, environment=environment, per_page=_DEPLOYMENTS):
             yield Standing(int(entry["id"]), str(entry["sha"]), _payload(entry))
 
     def deploy(self, sha: str, environment: str, description: str, payload: Mapping[str, str]) -> int:
@@ -141,7 +144,7 @@ class GitHub:
 
     def phases(self, number: int) -> list[str]:
         """The states that a Deployment went through, the newest first: `pending` where nobody has set one."""
-        statuses = self._api.get(f"{self._here}/deployments/{number}/statuses", per_page=_DEPLOYMENTS)
+        statuses = self._api.entries(f"{self._here}/deployments/{number}/statuses", per_page=_DEPLOYMENTS)
         return [str(status["state"]) for status in statuses] or ["pending"]
 
     def advance(
@@ -180,7 +183,7 @@ def _payload(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     payload = entry.get("payload")
     if isinstance(payload, str):
         try:
-            payload = json.loads(payload)
+            payload = parse(payload.encode())
         except ValueError:
             return {}
     return payload if isinstance(payload, dict) else {}

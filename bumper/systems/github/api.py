@@ -7,18 +7,18 @@ A token is a text, or a `Token` that is called for each request: its owner renew
 Source: GitHub's documentation, "Rate limits for the REST API" and "Best practices for using the REST API".
 """
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from functools import cached_property
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bumper.endpoint import is_loopback, may_carry_credentials
+from bumper.address import host_of, may_carry_credentials, origin
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.safe_text import printable
+from bumper.systems.http.client import Answer, Client, Limits, Question
+from bumper.systems.http.document import expect_object, expect_objects, parse, parse_object
+from bumper.systems.http.headers import date_s, next_page, number, retry_after_s
+from bumper.systems.http.paging import Pages
 
 if TYPE_CHECKING:
     import httpx
@@ -31,19 +31,8 @@ _PAGE = 100
 _MAX_ANSWER_BYTES = 20_000_000
 # "If no header tells how long: wait for at least one minute."
 _SECONDARY_LIMIT_S = 60.0
-# httpx bounds the wait for each piece of an answer; this bounds the whole of it.
 _ANSWER_LIMIT_S = 30.0
 _PERMISSIONS = {"/deployments": "deployments: write", "/statuses/": "statuses: write"}
-_NEXT = re.compile(r'<([^>]+)>;\s*rel="next"')
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What GitHub answered. Names of headers are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
 
 
 class Unknown(NoAccess):
@@ -68,19 +57,29 @@ class Api:
         token: str | Token,
         now: Callable[[], float],
         timeout_s: float,
+        environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._url = url.rstrip("/")
-        self._origin = urlsplit(self._url)
         if not may_carry_credentials(self._url):
             raise UsageError(
-                f"{self._origin.scheme}://{self._origin.netloc.rpartition('@')[2]}: no token is sent there, expected an https address",
+                f"{_without_user(self._url)}: no token is sent there, expected an https address",
                 hint="GITHUB_API_URL names the API of GitHub",
             )
         self._token = token
         self._now = now
-        self._timeout_s = timeout_s
-        self._transport = transport
+        self._client = Client(
+            Limits(_MAX_ANSWER_BYTES, _ANSWER_LIMIT_S, timeout_s),
+            now=now,
+            environ=environ,
+            headers={
+                "Accept": "application/vnd.github+json",
+                "User-Agent": "gitops-bump",
+                "X-GitHub-Api-Version": _VERSION,
+            },
+            admit=self._refuse_strangers,
+            transport=transport,
+        )
         # Epoch seconds by GitHub's own clock when it answered last; None before.
         self.dated_s: float | None = None
 
@@ -89,124 +88,78 @@ class Api:
 
     def close(self) -> None:
         """Closes the connections, if any were opened."""
-        if "_client" in self.__dict__:
-            self._client.close()
+        self._client.close()
 
-    def get(self, path: str, **query: str | int) -> Any:
-        """The parsed answer. This and the others raise Missing, Invalid, NoAccess, Unreachable, or Transient for what may heal."""
-        return self._ask("GET", self._url + path, query=query)[0]
+    def get(self, path: str, **query: str | int) -> dict[str, Any]:
+        """The object that stands there. All of these raise Missing, Invalid, NoAccess, Unreachable, or Transient for what may heal."""
+        return self._object(Question("GET", self._url + path, query=query))
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The parsed answer; raises as `get` does."""
-        return self._ask("POST", self._url + path, body=body)[0]
+    def entries(self, path: str, **query: str | int) -> list[dict[str, Any]]:
+        """The objects of a list, of its first page alone; raises as `get` does."""
+        subject, answer = self._exchange(Question("GET", self._url + path, query=query))
+        return expect_objects(subject, _parsed(subject, answer))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The object that is answered; raises as `get` does."""
+        return self._object(Question("POST", self._url + path, body=body))
 
     def query(self, path: str, body: Mapping[str, Any]) -> tuple[Any, float | None]:
         """The answer of GraphQL, which tells what went wrong under status 200, and the wait that its headers then ask for."""
-        subject, answer = self._exchange("POST", self._url + path, body=body)
+        subject, answer = self._exchange(Question("POST", self._url + path, body=body))
         return _parsed(subject, answer), _asked_wait_s(answer, "")
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The parsed answer; raises as `get` does."""
-        return self._ask("PATCH", self._url + path, body=body)[0]
+    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The object that is answered; raises as `get` does."""
+        return self._object(Question("PATCH", self._url + path, body=body))
 
     def delete(self, path: str) -> None:
         """Deletes what is at `path`; raises as `get` does."""
-        self._ask("DELETE", self._url + path)
+        self._exchange(Question("DELETE", self._url + path))
 
-    def pages(self, path: str) -> Iterator[Any]:
+    def pages(self, path: str) -> Iterator[dict[str, Any]]:
         """The entries of a list through all of its pages."""
-        url, query = self._url + path, {"per_page": _PAGE}
-        while url:
-            entries, following = self._ask("GET", url, query=query)
-            yield from entries
+        question = Question("GET", self._url + path, query={"per_page": _PAGE})
+        pages = Pages(_subject(question), self._now)
+        while question.url:
+            pages.turn(question.url)
+            subject, answer = self._exchange(question)
+            yield from expect_objects(subject, _parsed(subject, answer))
             # The next page's address holds its own query.
-            url, query = following, {}
+            question = Question("GET", next_page(answer.headers))
 
-    @cached_property
-    def _client(self) -> "httpx.Client":
-        import httpx
+    def _object(self, question: Question) -> dict[str, Any]:
+        subject, answer = self._exchange(question)
+        return expect_object(subject, _parsed(subject, answer))
 
-        return httpx.Client(
-            timeout=self._timeout_s,
-            transport=self._transport,
-            trust_env=not is_loopback(self._url),
-            follow_redirects=True,
-            event_hooks={"request": [self._refuse_strangers]},
-            headers={
-                "Accept": "application/vnd.github+json",
-                "User-Agent": "gitops-bump",
-                "X-GitHub-Api-Version": _VERSION,
-            },
-        )
-
-    def _refuse_strangers(self, request: "httpx.Request") -> None:
+    def _refuse_strangers(self, url: str) -> None:
         # A repository that was renamed is redirected to on the same host; pages stay there too.
-        if (request.url.scheme, request.url.netloc.decode()) != (self._origin.scheme, self._origin.netloc):
-            raise Unreachable(
-                f"GitHub: {self._origin.netloc} leads to {request.url.host}, expected its own host"
-            )
+        if origin(url) != origin(self._url):
+            raise Unreachable(f"GitHub: {host_of(self._url)} leads to {host_of(url)}, expected its own host")
 
-    def _ask(
-        self,
-        method: str,
-        url: str,
-        *,
-        query: Mapping[str, str | int] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> tuple[Any, str]:
-        """The parsed answer, and the address of the next page (empty where there is none)."""
-        subject, answer = self._exchange(method, url, query=query, body=body)
-        following = _NEXT.search(answer.headers.get("link", ""))
-        return _parsed(subject, answer), following[1] if following else ""
-
-    def _exchange(
-        self,
-        method: str,
-        url: str,
-        *,
-        query: Mapping[str, str | int] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> tuple[str, Answer]:
-        """What was asked, in words, and the answer to it where it is a good one."""
-        import httpx
-
-        subject = f"GitHub: {method} {urlsplit(url).path}"
-        try:
-            headers = {
-                "Authorization": f"Bearer {self._token if isinstance(self._token, str) else self._token()}"
-            }
-            request = self._client.build_request(
-                method, url, params=query or None, json=body, headers=headers
-            )
-            answer = self._read(subject, request)
-        except httpx.TransportError as error:
-            raise Transient(f"{subject}: {self._origin.netloc} cannot be reached: {_words(error)}") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{subject}: {_words(error)}") from None
+    def _exchange(self, question: Question) -> tuple[str, Answer]:
+        """What was asked, as a phrase, and the answer to it where it is a good one."""
+        subject = _subject(question)
+        token = self._token if isinstance(self._token, str) else self._token()
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = self._client.ask(subject, replace(question, headers=headers, follows_redirects=True))
+        self.dated_s = date_s(answer.headers)
         if not 200 <= answer.status < 300:
             raise _refusal(subject, answer)
         return subject, answer
 
-    def _read(self, subject: str, request: "httpx.Request") -> Answer:
-        started_s = self._now()
-        response = self._client.send(request, stream=True)
-        content = b""
-        try:
-            for piece in response.iter_bytes():
-                content += piece
-                if len(content) > _MAX_ANSWER_BYTES:
-                    raise Unreachable(f"{subject}: the answer is longer than {_MAX_ANSWER_BYTES} bytes")
-                if self._now() - started_s > _ANSWER_LIMIT_S:
-                    raise Transient(f"{subject}: the answer was not complete after {_ANSWER_LIMIT_S:.0f} s")
-        finally:
-            response.close()
-        self.dated_s = _date_s(response.headers.get("date", ""))
-        return Answer(response.status_code, dict(response.headers), content)
+
+def _subject(question: Question) -> str:
+    return f"GitHub: {question.method} {urlsplit(question.url).path}"
+
+
+def _without_user(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    return f"{scheme}{separator}{host_of(url)}" if separator else printable(url)
 
 
 def _parsed(subject: str, answer: Answer) -> Any:
     try:
-        return json.loads(answer.content) if answer.content else None
+        return parse(answer.content) if answer.content else None
     except ValueError:
         raise Transient(f"{subject}: the answer is not JSON") from None
 
@@ -244,31 +197,17 @@ def _permissions(subject: str, answer: Answer) -> str:
 def _asked_wait_s(answer: Answer, message: str) -> float | None:
     """How long GitHub wants us to wait, in the order in which its documentation says to look; None where it does not say."""
     headers = answer.headers
-    if headers.get("retry-after", "").isdigit():
-        return float(headers["retry-after"])
-    if headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdigit():
+    wish_s = retry_after_s(headers)
+    if wish_s is not None:
+        return wish_s
+    reset_s = number(headers.get("x-ratelimit-reset", ""))
+    if headers.get("x-ratelimit-remaining") == "0" and reset_s is not None:
         # By GitHub's own clock: ours may differ.
-        asked_s = _date_s(headers.get("date", ""))
-        return (
-            _SECONDARY_LIMIT_S if asked_s is None else max(1.0, float(headers["x-ratelimit-reset"]) - asked_s)
-        )
+        asked_s = date_s(headers)
+        return _SECONDARY_LIMIT_S if asked_s is None else max(1.0, reset_s - asked_s)
     return _SECONDARY_LIMIT_S if "rate limit" in message.lower() else None
 
 
-def _date_s(date: str) -> float | None:
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return None
-
-
 def _message(answer: Answer) -> str:
-    try:
-        entry = json.loads(answer.content)
-    except ValueError:
-        return ""
-    return printable(str(entry.get("message") or "")) if isinstance(entry, dict) else ""
-
-
-def _words(error: Exception) -> str:
-    return printable(str(error)) or type(error).__name__
+    entry = parse_object(answer.content) or {}
+    return printable(str(entry.get("message") or ""))

@@ -46,6 +46,7 @@ class App:
         now: Callable[[], float],
         wall: Callable[[], float],
         api_url: str,
+        environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         """Does not use the network. `UsageError` where the key is no RSA key."""
@@ -53,6 +54,7 @@ class App:
         self._key = _private_key(key)
         self._now = now
         self._wall = wall
+        self._environ = environ
         self._ahead_s = 0.0
         self._api_url = api_url
         self._transport = transport
@@ -92,7 +94,14 @@ class App:
         self._api.close()
 
     def _open(self, token: str | Token, timeout_s: float) -> Api:
-        return Api(self._api_url, token=token, now=self._now, timeout_s=timeout_s, transport=self._transport)
+        return Api(
+            self._api_url,
+            token=token,
+            now=self._now,
+            timeout_s=timeout_s,
+            environ=self._environ,
+            transport=self._transport,
+        )
 
     def _mint(self, repository: str, permissions: Mapping[str, str], installation: str) -> "_Minted":
         owner, _, name = repository.partition("/")

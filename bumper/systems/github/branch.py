@@ -3,7 +3,7 @@
 Source: GitHub's published OpenAPI description; each request and answer of the tests is held to it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -30,13 +30,14 @@ def hosting(
     now: Callable[[], float],
     api_url: str,
     timeout_s: float = 10.0,
+    environ: Mapping[str, str] | None = None,
     transport: "httpx.BaseTransport | None" = None,
 ) -> Hosting:
     """The repository's state and the rules of its branch. `repository` is `owner/name`.
 
     Raises as `Api` does: Missing (404) also where the token may not know of the repository.
     """
-    api = Api(api_url, token=token, now=now, timeout_s=timeout_s, transport=transport)
+    api = Api(api_url, token=token, now=now, timeout_s=timeout_s, environ=environ, transport=transport)
     try:
         here = f"/repos/{repository}"
         details = api.get(here)

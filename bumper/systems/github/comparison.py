@@ -4,7 +4,7 @@ Source: GitHub's OpenAPI description,
 `GET /repos/{owner}/{repo}/compare/{basehead}`; its `status` says how the head stands to the base.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from bumper.build_order import Decision, Order, Witness
@@ -34,10 +34,13 @@ class Comparison:
         now: Callable[[], float],
         api_url: str = PUBLIC_API,
         timeout_s: float = 5.0,
+        environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._repository = repository
-        self._api = Api(api_url, token=token, now=now, timeout_s=timeout_s, transport=transport)
+        self._api = Api(
+            api_url, token=token, now=now, timeout_s=timeout_s, environ=environ, transport=transport
+        )
 
     def close(self) -> None:
         """Closes the connections."""

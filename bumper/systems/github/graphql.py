@@ -7,15 +7,16 @@ Source: GitHub's GraphQL schema (npm `@octokit/graphql-schema`), to which each r
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from bumper.address import repository_name
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
-from bumper.repository_url import repository_name
 from bumper.safe_text import printable
 from bumper.systems.github.api import Api
+from bumper.systems.http.document import expect_object, expect_objects
 
 if TYPE_CHECKING:
     import httpx
@@ -76,11 +77,14 @@ class GraphQL:
         token: str | Callable[[], str],
         now: Callable[[], float],
         timeout_s: float = 30.0,
+        environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         origin, _, self._path = url.rpartition("/")
         self._path = f"/{self._path}"
-        self._api = Api(origin, token=token, now=now, timeout_s=timeout_s, transport=transport)
+        self._api = Api(
+            origin, token=token, now=now, timeout_s=timeout_s, environ=environ, transport=transport
+        )
 
     def close(self) -> None:
         """Closes the connections."""
@@ -99,11 +103,10 @@ class GraphQL:
             raise NoAccess(error.message, hint=PERMISSIONS) from None
         if not isinstance(answer, dict):
             raise Transient(f"{subject}: the answer is no object")
-        errors = answer.get("errors") or []
+        errors = expect_objects(f"{subject}: errors", answer.get("errors") or [])
         if errors:
             raise _error(subject, errors, wait_s)
-        data: dict[str, Any] = answer.get("data") or {}
-        return data
+        return expect_object(f"{subject}: data", answer.get("data") or {})
 
 
 def _error(subject: str, errors: list[dict[str, Any]], wait_s: float | None) -> BumpError:

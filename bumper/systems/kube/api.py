@@ -3,7 +3,7 @@
 Law: an object that is not there is None, a kind that is not there is an error, and neither is the other.
 """
 
-import json
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bumper.errors import Unreachable
 from bumper.objects import Object, at
+from bumper.systems.http.document import expect_object, expect_objects, parse, parse_object
+from bumper.systems.http.paging import Pages
 from bumper.systems.kube.connection import Connection
 from bumper.systems.kube.kinds import POD, Resource
 from bumper.systems.kube.refusals import Gone, Missing
@@ -22,6 +24,10 @@ _Result = TypeVar("_Result")
 _PAGE = 500
 # A log line may be of any length: this bounds what is read of the last lines.
 _LOG_BYTES = 16_384
+# 100,000 objects of one kind.
+_MAX_PAGES = 200
+# etcd keeps no object of more than 1.5 MB.
+_MAX_LINE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,11 @@ class Listing:
 
 
 class Api:
-    """The API behind a connection. Remembers which version of a custom kind this cluster has."""
+    """The API behind a connection. Remembers which version of a custom kind this cluster has. A list has at most `max_pages` pages."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, max_pages: int = _MAX_PAGES) -> None:
         self._connection = connection
+        self._max_pages = max_pages
         self._versions: dict[str, str] = {}
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
@@ -71,10 +78,9 @@ class Api:
         selector = {"fieldSelector": field_selector} if field_selector else {}
 
         async def ask(version: str) -> str:
-            page = await self._read(
-                "GET", resource.path(namespace, version=version), {**selector, "limit": "1"}
-            )
-            return _version(page)
+            path = resource.path(namespace, version=version)
+            page = await self._read("GET", path, {**selector, "limit": "1"})
+            return _version(f"{self._connection.name}: {path}", page)
 
         return await self._in_its_version(resource, ask)
 
@@ -92,17 +98,18 @@ class Api:
 
     async def server(self) -> tuple[str, str]:
         """The server's version (`v1.36.1`), and what its clock showed (HTTP's `Date`, empty where it does not say)."""
-        async with self._connection.exchange("GET", "/version", {}) as response:
-            answer = json.loads(await response.aread())
-        return str(at(answer, "gitVersion") or ""), str(response.headers.get("Date", ""))
+        answer = await self._connection.read("GET", "/version", {})
+        version = at(self._parsed("/version", answer.content), "gitVersion")
+        return str(version or ""), answer.headers.get("date", "")
 
     async def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool) -> str:
         """The last lines of a container; with `previous` of the instance before the present one."""
         query = {"container": container, "tailLines": str(lines), "limitBytes": str(_LOG_BYTES)}
         if previous:
             query["previous"] = "true"
-        async with self._connection.exchange("GET", POD.path(namespace, pod) + "/log", query) as response:
-            return (await response.aread()).decode(errors="replace")
+        path = POD.path(namespace, pod) + "/log"
+        answer = await self._connection.read("GET", path, query, limit=_LOG_BYTES)
+        return answer.content.decode(errors="replace")
 
     @asynccontextmanager
     async def watch(
@@ -119,17 +126,21 @@ class Api:
             query["fieldSelector"] = field_selector
         path = resource.path(namespace, version=self._versions.get(resource.group, ""))
         # A stream that outlives its own end without a word is a dead connection.
-        async with self._connection.exchange("GET", path, query, answer_s=duration_s + 15.0) as response:
-            yield _events(response)
+        async with self._connection.exchange("GET", path, query, idle_s=duration_s + 15.0) as response:
+            yield _events(f"{self._connection.name}: {path}", response)
 
     async def _pages(self, resource: Resource, path: str, query: dict[str, str]) -> Listing:
         items: list[Object] = []
+        subject = f"{self._connection.name}: {path}"
+        pages = Pages(subject, asyncio.get_running_loop().time, max_pages=self._max_pages)
         while True:
             page = await self._read("GET", path, query)
-            items += [_slim(resource, item) for item in page.get("items") or ()]
-            token = (page.get("metadata") or {}).get("continue")
+            entries = expect_objects(f"{subject}: items", page.get("items") or [])
+            items += [_slim(resource, item) for item in entries]
+            token = str(at(page, "metadata", "continue") or "")
             if not token:
-                return Listing(items, _version(page))
+                return Listing(items, _version(subject, page))
+            pages.turn(token)
             query = {**query, "continue": token}
 
     async def _in_its_version(self, resource: Resource, ask: Callable[[str], Awaitable[_Result]]) -> _Result:
@@ -150,7 +161,7 @@ class Api:
             group = await self._read("GET", f"/apis/{resource.group}")
         except Missing:
             raise Missing(f"{where}: the cluster knows no {resource.group}", is_api=True) from None
-        preferred = str((group.get("preferredVersion") or {}).get("version") or "")
+        preferred = str(at(group, "preferredVersion", "version") or "")
         if preferred in ("", resource.version):
             raise Missing(
                 f"{where}: {resource.group}/{resource.version} has no {resource.plural}", is_api=True
@@ -164,13 +175,12 @@ class Api:
         query: Mapping[str, str] | None = None,
         change: Mapping[str, Any] | None = None,
     ) -> Mapping[str, Any]:
-        async with self._connection.exchange(method, path, query or {}, change=change) as response:
-            content = await response.aread()
-        try:
-            answer = json.loads(content)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
+        answer = await self._connection.read(method, path, query or {}, change=change)
+        return self._parsed(path, answer.content)
+
+    def _parsed(self, path: str, content: bytes) -> Mapping[str, Any]:
+        answer = parse_object(content)
+        if answer is None:
             raise Unreachable(
                 f"{self._connection.name}: {path}: answered with something else than a JSON object",
                 hint="is the server a Kubernetes API?",
@@ -178,21 +188,36 @@ class Api:
         return answer
 
 
-def _version(page: Mapping[str, Any]) -> str:
-    return str((page.get("metadata") or {}).get("resourceVersion") or "")
+def _version(subject: str, page: Mapping[str, Any]) -> str:
+    metadata = expect_object(f"{subject}: metadata", page.get("metadata") or {})
+    return str(metadata.get("resourceVersion") or "")
 
 
 def _slim(resource: Resource, item: Mapping[str, Any]) -> Object:
     """The object without `managedFields`, a third of it; with its kind, which items of built-in lists do not repeat."""
-    metadata = {key: value for key, value in (item.get("metadata") or {}).items() if key != "managedFields"}
-    return {"kind": resource.kind, **item, "metadata": metadata}
+    metadata, _, status = (
+        expect_object(f"{resource.kind}: {name}", item.get(name) or {})
+        for name in ("metadata", "spec", "status")
+    )
+    expect_objects(f"{resource.kind}: status.conditions", status.get("conditions") or [])
+    kept = {key: value for key, value in metadata.items() if key != "managedFields"}
+    return {"kind": resource.kind, **item, "metadata": kept}
 
 
-async def _events(response: "httpx.Response") -> AsyncIterator[Mapping[str, Any]]:
+async def _events(subject: str, response: "httpx.Response") -> AsyncIterator[Mapping[str, Any]]:
+    import httpx
+
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise Unreachable(f"{subject}: found a watch that is encoded, which was not asked for")
+    assert isinstance(response.stream, httpx.AsyncByteStream), "an asynchronous client reads such streams"
     # Not by the client's own lines: those end at U+0085 and U+2028 too, which may stand inside a message.
     rest = b""
-    async for content in response.aiter_bytes():
+    async for content in response.stream:
         *lines, rest = (rest + content).split(b"\n")
+        if len(rest) > _MAX_LINE_BYTES:
+            raise Unreachable(f"{subject}: found an event longer than {_MAX_LINE_BYTES} bytes")
         for line in lines:
             if line.strip():
-                yield json.loads(line)
+                event = expect_object(subject, parse(line))
+                expect_object(f"{subject}: object", event.get("object"))
+                yield event

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
 from bumper.ports import WallClock
+from bumper.systems.http.client import Answer
+from bumper.systems.http.content import ENCODINGS, Content
 from bumper.systems.kube import credentials, tls
 from bumper.systems.kube.config import Access
 from bumper.systems.kube.credentials import Credential
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import httpx
 
 
+# A page of 500 objects is 5 MB or less; of a collection that can't be read page by page, ten times that.
+MAX_ANSWER_BYTES = 64_000_000
+_MAX_REFUSAL_BYTES = 1_000_000
 # How long the end waits for requests on their way. A server that does not even finish a handshake is left to itself.
 _LAST_WORDS_S = 1.0
 
@@ -86,6 +91,20 @@ class Connection:
         for client in self._clients:
             await client.aclose()
 
+    async def read(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        change: Mapping[str, Any] | None = None,
+        limit: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
+        """The whole answer to an accepted request, of at most `limit` bytes and within `answer_s`; else as `exchange`."""
+        async with self.exchange(method, path, query, change=change) as response:
+            content = await self._content(response, limit)
+            return Answer(response.status_code, response.headers, content)
+
     @asynccontextmanager
     async def exchange(
         self,
@@ -94,28 +113,48 @@ class Connection:
         query: Mapping[str, str],
         *,
         change: Mapping[str, Any] | None = None,
-        answer_s: float | None = None,
+        idle_s: float | None = None,
     ) -> "AsyncIterator[httpx.Response]":
         """An accepted request (2xx) with its body still to be read; `change` is sent as JSON, with PATCH as a merge patch.
 
+        Whole answers end within `answer_s`. With `idle_s` it is a stream, which has no end but is never silent for longer than that.
         Raises the errors of `refusals`, also for what breaks while the body is read.
         """
         import httpx
 
-        timeout = httpx.Timeout(self._timeouts.connect_s, read=answer_s or self._timeouts.answer_s, pool=None)
+        timeout = httpx.Timeout(self._timeouts.connect_s, read=idle_s or self._timeouts.answer_s, pool=None)
         try:
-            response = await self._send(method, path, query, timeout, change)
-            try:
-                if response.status_code >= 300:
-                    body = await response.aread()
-                    raise refusal(
-                        self.name, response.status_code, response.headers, body, hint=self._access.remark
-                    )
-                yield response
-            finally:
-                await response.aclose()
+            async with asyncio.timeout(None) as answer:
+                headers = _headers(method, change, is_stream=bool(idle_s))
+                response = await self._send(method, path, query, timeout, change, headers, answer)
+                try:
+                    if response.status_code >= 300:
+                        body = await self._content(response, _MAX_REFUSAL_BYTES)
+                        raise refusal(
+                            self.name, response.status_code, response.headers, body, hint=self._access.remark
+                        )
+                    if idle_s:
+                        answer.reschedule(None)
+                    yield response
+                finally:
+                    await response.aclose()
         except httpx.RequestError as error:
             raise self._weighed(unreached(self._access, error)) from None
+        except TimeoutError:
+            raise Transient(
+                f"{self.name}: {self._access.endpoint.server}: the answer was not complete after "
+                f"{self._timeouts.connect_s + self._timeouts.answer_s:g} s"
+            ) from None
+
+    async def _content(self, response: "httpx.Response", limit: int) -> bytes:
+        import httpx
+
+        content = Content(self.name, response.headers, limit)
+        # The stream itself: what httpx unpacks has no limit.
+        assert isinstance(response.stream, httpx.AsyncByteStream), "an asynchronous client reads such streams"
+        async for piece in response.stream:
+            content.add(piece)
+        return content.whole()
 
     async def _send(
         self,
@@ -124,9 +163,9 @@ class Connection:
         query: Mapping[str, str],
         timeout: "httpx.Timeout",
         change: Mapping[str, Any] | None,
+        headers: list[tuple[str, str]],
+        answer: asyncio.Timeout,
     ) -> "httpx.Response":
-        media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        content_type = [] if change is None else [("Content-Type", media_type)]
         while True:
             identity = await self._current()
             request = identity.client.build_request(
@@ -134,14 +173,19 @@ class Connection:
                 identity.access.endpoint.server + path,
                 params=query,
                 content=None if change is None else json.dumps(change).encode(),
-                headers=[*identity.credential.headers(), *content_type],
+                headers=[*identity.credential.headers(), *headers],
                 timeout=timeout,
             )
-            response = await self._head(identity.client, request)
+            # A plugin that signs in has a limit of its own: only what the server takes counts here.
+            answer.reschedule(
+                asyncio.get_running_loop().time() + self._timeouts.connect_s + self._timeouts.answer_s
+            )
+            response = await self._head(identity.client, request, answer)
             if response.status_code != 401:
                 self._is_accepted, self._refused_since_s = True, None
                 return response
             await response.aclose()
+            answer.reschedule(None)
             if not await self._renew(identity):
                 raise self._weighed(
                     NoAccess(
@@ -151,7 +195,9 @@ class Connection:
                     )
                 )
 
-    async def _head(self, client: "httpx.AsyncClient", request: "httpx.Request") -> "httpx.Response":
+    async def _head(
+        self, client: "httpx.AsyncClient", request: "httpx.Request", answer: asyncio.Timeout
+    ) -> "httpx.Response":
         """The answer up to its body. A caller that is cancelled leaves at once, the request goes on for as long as this takes.
 
         httpcore 1.0.9 loses the socket of a request that is cancelled in the middle of its TLS handshake.
@@ -162,7 +208,11 @@ class Connection:
         try:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
-            sending.add_done_callback(self._drop)
+            if answer.expired():
+                # Long after any handshake: what still comes is a header that has no end.
+                sending.cancel()
+            else:
+                sending.add_done_callback(self._drop)
             raise
 
     def _drop(self, sent: "asyncio.Task[httpx.Response]") -> None:
@@ -213,7 +263,7 @@ class Connection:
         endpoint = self._access.endpoint
         try:
             client = httpx.AsyncClient(
-                verify=tls.context(endpoint, credential.certificate),
+                verify=tls.context(endpoint, credential.certificate, self._environ),
                 proxy=endpoint.proxy or None,
                 trust_env=False,
                 headers={"User-Agent": "bump", "Accept": "application/json"},
@@ -233,3 +283,10 @@ class Connection:
             self._refused_since_s = now_s
         is_passing = now_s - self._refused_since_s < self._timeouts.refusal_s
         return Transient(error.message, hint=error.hint) if is_passing else error
+
+
+def _headers(method: str, change: Mapping[str, Any] | None, *, is_stream: bool) -> list[tuple[str, str]]:
+    # What is packed comes in blocks: an event of a stream would wait for the next ones.
+    encoding = [("Accept-Encoding", "identity" if is_stream else ENCODINGS)]
+    media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    return encoding if change is None else [*encoding, ("Content-Type", media_type)]

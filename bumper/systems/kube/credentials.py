@@ -16,6 +16,7 @@ from typing import Any
 
 from bumper.errors import NoAccess, UsageError
 from bumper.ports import WallClock
+from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
 
 _API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -137,7 +138,7 @@ async def _run(
 
 def _status(plugin: Plugin, name: str, printed: bytes) -> Mapping[str, Any]:
     try:
-        answer = json.loads(printed)
+        answer = parse(printed)
     except ValueError:
         raise NoAccess(f"{name} printed no JSON, expected an ExecCredential") from None
     api_version = answer.get("apiVersion") if isinstance(answer, dict) else None

@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from bumper.endpoint import is_loopback
+from bumper.address import is_loopback
 
 
 def proxy_for(server: str, environ: Mapping[str, str]) -> str:

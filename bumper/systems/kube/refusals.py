@@ -4,13 +4,14 @@ Law: by status and reason, never by a text. 404 has two meanings: a `Status` for
 API that is not there (recorded from Kubernetes 1.35).
 """
 
-import json
 import os
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess, Transient, Unreachable
+from bumper.systems.http.document import parse_object
+from bumper.systems.http.headers import retry_after_s
 from bumper.systems.kube.config import Access
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def refusal(
         return Gone(reason)
     if status == 429 or status >= 500:
         message = f"{name}: the API server answered {status}: {text[:_SHOWN_CHARACTERS]}".rstrip(": ")
-        return Transient(message, retry_after_s=_seconds(headers.get("Retry-After")))
+        return Transient(message, retry_after_s=retry_after_s(headers))
     if status < 400:
         return NoAccess(f"{name}: answered {status}, a redirect", hint="is the server a Kubernetes API?")
     return NoAccess(f"{reason} ({status})")
@@ -94,13 +95,5 @@ def _reason(error: BaseException) -> str:
 
 def _status(content: bytes) -> Mapping[str, Any]:
     """The `Status` object that came, or nothing where it was something else."""
-    try:
-        answer = json.loads(content)
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) and answer.get("kind") == "Status" else {}
-
-
-def _seconds(text: str | None) -> float | None:
-    # Kubernetes writes seconds; a date, which HTTP allows too, is no wish that we can weigh on our own clock.
-    return float(text) if text and text.isdecimal() else None
+    answer = parse_object(content) or {}
+    return answer if answer.get("kind") == "Status" else {}

@@ -2,9 +2,11 @@
 
 import ssl
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 
 from bumper.errors import UsageError
+from bumper.systems.http.certificates import authorities
 from bumper.systems.kube.config import Endpoint
 
 
@@ -24,8 +26,8 @@ class _NamedContext(ssl.SSLContext):
         return super().wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
 
 
-def context(endpoint: Endpoint, certificate: bytes) -> ssl.SSLContext:
-    """Trusts the endpoint's authority and shows `certificate` (PEM, chain and key; may be empty).
+def context(endpoint: Endpoint, certificate: bytes, environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Trusts the endpoint's authority, else those of the environment; shows `certificate` (PEM, chain and key; may be empty).
 
     Python's default context is not used: since 3.13 it refuses authorities without key identifiers, which older clusters have.
     """
@@ -40,7 +42,7 @@ def context(endpoint: Endpoint, certificate: bytes) -> ssl.SSLContext:
         except (ssl.SSLError, ValueError):
             raise UsageError(f"{endpoint.server}: certificate-authority holds no PEM certificate") from None
     else:
-        context.load_default_certs()
+        authorities(environ).load(context)
     if certificate:
         _show(context, certificate, endpoint.server)
     return context

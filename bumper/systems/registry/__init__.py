@@ -22,7 +22,7 @@ from bumper.systems.registry.distribution import (
     parse_challenges,
     platform_of,
 )
-from bumper.systems.registry.http import Connection, certificates, is_local
+from bumper.systems.registry.http import Connection, is_local
 from bumper.systems.registry.oci import OciRegistry
 from bumper.systems.registry.tags import Tags
 
@@ -248,7 +248,6 @@ class Registry:
                 registry,
                 lambda: connection.origin,
                 environ=self._environ,
-                cafile=certificates(self._environ),
                 timeout_s=self._timeout_s,
             )
             self._stack.callback(acr.close)

@@ -13,8 +13,20 @@ from urllib.parse import urlsplit
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable
 from bumper.image import ImageReference
-from bumper.systems.registry.distribution import Answer, Challenge, Document, failure, one_line
-from bumper.systems.registry.http import is_untrusted, untrusted
+from bumper.systems.http.certificates import authorities
+from bumper.systems.http.client import Answer, is_untrusted, untrusted
+from bumper.systems.http.content import Content
+from bumper.systems.http.deadline import within
+from bumper.systems.registry.azure_transport import bounded_transport
+from bumper.systems.registry.distribution import (
+    MAX_DOCUMENT_BYTES,
+    Challenge,
+    Document,
+    described,
+    failure,
+    one_line,
+)
+from bumper.systems.registry.http import ANSWER_LIMIT_S
 from bumper.systems.registry.identity import AUTHORITIES, Identity, open_identity
 from bumper.systems.registry.tags import PAGE, Tags
 
@@ -52,14 +64,14 @@ class AcrRegistry:
         origin: Callable[[], str],
         *,
         environ: Mapping[str, str],
-        cafile: str | None,
         timeout_s: float,
+        answer_s: float = ANSWER_LIMIT_S,
     ) -> None:
         self._registry = registry
         self._origin = origin
         self._environ = environ
-        self._cafile = cafile
         self._timeout_s = timeout_s
+        self._answer_s = answer_s
         self._stack = ExitStack()
         self._identity: Identity | None = None
         self._memory: Any = None
@@ -80,22 +92,20 @@ class AcrRegistry:
     def manifest(self, image: ImageReference) -> Document:
         """The manifest or index that `image` names by digest or by tag."""
         with self._translating(str(image)):
-            client = self._open()
-            response = client.get_manifest(
-                image.path, image.digest or image.tag, enforce_https=self._is_https
+            client, reference = self._open(), image.digest or image.tag
+            response = within(
+                self._answer_s,
+                lambda: client.get_manifest(image.path, reference, enforce_https=self._is_https),
             )
-        fields = dict(response.manifest or {})
-        return Document(
-            str(fields.get("mediaType") or response.media_type or ""), str(response.digest or ""), fields
-        )
+            fields = dict(response.manifest or {})
+        media_type = str(fields.get("mediaType") or response.media_type or "")
+        return Document.shaped(str(image), media_type, str(response.digest or ""), fields)
 
     def blob(self, image: ImageReference, digest: str) -> Document:
         """The configuration of the image: a blob, so its digest is all that is known of it."""
         subject = f"{image.repository}@{digest}"
         with self._translating(subject):
-            client = self._open()
-            with client.download_blob(image.path, digest, enforce_https=self._is_https) as stream:
-                content = b"".join(stream)
+            content = within(self._answer_s, lambda: self._blob(subject, image.path, digest))
         return Document.proved(subject, Answer(200, {}, content), digest)
 
     def tags(self, image: ImageReference) -> Tags:
@@ -109,8 +119,15 @@ class AcrRegistry:
                 order_by=ArtifactTagOrder.LAST_UPDATED_ON_DESCENDING,
                 enforce_https=self._is_https,
             )
-            first = next(pages.by_page(), ())
-            return Tags(tuple(str(tag.name) for tag in first), newest_first=True)
+            names = within(self._answer_s, lambda: [str(tag.name) for tag in next(pages.by_page(), ())])
+            return Tags(tuple(names), newest_first=True)
+
+    def _blob(self, subject: str, path: str, digest: str) -> bytes:
+        content = Content(subject, {}, MAX_DOCUMENT_BYTES)
+        with self._open().download_blob(path, digest, enforce_https=self._is_https) as stream:
+            for piece in stream:
+                content.add(piece)
+        return content.whole()
 
     @property
     def _is_https(self) -> bool:
@@ -129,15 +146,14 @@ class AcrRegistry:
 
     def _connect(self, identity: "Identity") -> "ContainerRegistryClient":
         from azure.containerregistry import ContainerRegistryClient
-        from azure.core.pipeline.transport import RequestsTransport
 
         self._memory = remember_token(self._registry)
         # One transport for the exchange and the questions: one TLS handshake.
-        transport = RequestsTransport(
-            connection_timeout=self._timeout_s,
-            read_timeout=self._timeout_s,
-            connection_verify=self._cafile or True,
-            use_env_settings=self._is_https,
+        transport = bounded_transport(
+            self._registry,
+            authorities(self._environ),
+            timeout_s=self._timeout_s,
+            uses_proxies=self._is_https,
         )
         return ContainerRegistryClient(
             self._origin(),
@@ -150,16 +166,18 @@ class AcrRegistry:
 
     @contextmanager
     def _translating(self, subject: str) -> Iterator[None]:
-        """Turns what the SDK raises into our errors. The last three are how it fails on answers that it cannot read."""
+        """Turns what the SDK raises into our errors. The last of them are how it fails on answers that it cannot read."""
         from azure.core.exceptions import AzureError
 
         try:
             yield
         except BumpError:
             raise
+        except TimeoutError:
+            raise Transient(f"{subject}: the answer was not complete after {self._answer_s:g} s") from None
         except AzureError as error:
             raise self._translated(subject, error) from None
-        except (AttributeError, KeyError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise self._unreadable(subject, error) from None
 
     def _unreadable(self, subject: str, error: Exception) -> BumpError:
@@ -188,7 +206,7 @@ class AcrRegistry:
             return Transient(f"{subject}: {self._registry} cannot be reached: {one_line(error.message)}")
         if answer.status in (400, 404) and not _path_of(error).startswith("/v2/"):
             return NoAccess(
-                f"{subject}: no access with {who}: the exchange answered {answer.described()}",
+                f"{subject}: no access with {who}: the exchange answered {described(answer)}",
                 hint=_ROLE_HINT,
             )
         return failure(subject, answer, tried=who, hint=_ROLE_HINT)

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from bumper.endpoint import origin
+from bumper.address import origin
 from bumper.errors import NoAccess
 from bumper.systems.registry.docker_config import Credential, DockerConfig, parse_helper_answer, server_name
 

@@ -7,15 +7,16 @@ RFC 9110 for challenges and Retry-After; Docker's image manifest version 2, sche
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 from bumper.errors import BumpError, ImageMissing, NoAccess, RepositoryMissing, Transient, Unreachable
 from bumper.image import is_digest
+from bumper.systems.http.client import Answer
+from bumper.systems.http.document import parse_object
+from bumper.systems.http.headers import retry_after_s
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -33,30 +34,17 @@ CONFIG_TYPES = (
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One HTTP response, read to its end. Header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-    def described(self) -> str:
-        """`404 MANIFEST_UNKNOWN: manifest unknown`: what was answered, in one short line."""
-        codes = "; ".join(
-            f"{code}: {message}" if message else code for code, message in error_codes(self.content)
-        )
-        return one_line(f"{self.status} {codes}" if codes else f"{self.status}")
+def described(answer: Answer) -> str:
+    """`404 MANIFEST_UNKNOWN: manifest unknown`: what was answered, in one short line."""
+    codes = "; ".join(
+        f"{code}: {message}" if message else code for code, message in error_codes(answer.content)
+    )
+    return one_line(f"{answer.status} {codes}" if codes else f"{answer.status}")
 
 
 def error_codes(content: bytes) -> list[tuple[str, str]]:
     """The (code, message) pairs of an error body; also of the OAuth errors that token endpoints answer with."""
-    try:
-        body = json.loads(content)
-    except ValueError:
-        return []
-    if not isinstance(body, dict):
-        return []
+    body = parse_object(content) or {}
     if isinstance(body.get("error"), str):
         return [(body["error"], str(body.get("error_description") or ""))]
     entries = body.get("errors")
@@ -76,7 +64,7 @@ def one_line(text: str) -> str:
 def failure(subject: str, answer: Answer, *, tried: str, hint: str) -> BumpError:
     """The error that stands for an answer other than success. `tried` names the credential, `hint` helps against 401 and 403."""
     codes = {code for code, _ in error_codes(answer.content)}
-    description = answer.described()
+    description = described(answer)
     if answer.status in (401, 403):
         return NoAccess(f"{subject}: no access with {tried}: the registry answered {description}", hint=hint)
     if answer.status == 404:
@@ -105,18 +93,6 @@ def _missing(subject: str, codes: set[str], description: str) -> ImageMissing:
     return ImageMissing(
         f"{subject}: the registry answered {description} and gave no reason that the specification knows"
     )
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """The seconds that `Retry-After` asks for. A date counts from the answer's own `Date`: no clock is compared with another."""
-    asked = headers.get("retry-after", "").strip()
-    if asked.isdigit():
-        return float(asked)
-    try:
-        later = parsedate_to_datetime(asked) - parsedate_to_datetime(headers.get("date", ""))
-    except (TypeError, ValueError):
-        return None
-    return max(later.total_seconds(), 0.0)
 
 
 @dataclass(frozen=True)
@@ -173,14 +149,18 @@ class Document:
                 f"expected {one_line(expected_digest)}",
                 hint="a proxy or mirror on the way may have changed it",
             )
-        try:
-            fields = json.loads(answer.content)
-        except ValueError:
-            fields = None
-        if not isinstance(fields, dict):
+        fields = parse_object(answer.content)
+        if fields is None:
             raise Unreachable(f"{subject}: the registry answered with something else than a JSON object")
         stated = answer.headers.get("content-type", "").partition(";")[0].strip()
-        return cls(str(fields.get("mediaType") or stated), digest, fields)
+        return cls.shaped(subject, str(fields.get("mediaType") or stated), digest, fields)
+
+    @classmethod
+    def shaped(cls, subject: str, media_type: str, digest: str, fields: Mapping[str, Any]) -> Self:
+        """A document whose `manifests`, where it has some, are a list."""
+        if not isinstance(fields.get("manifests") or [], list):
+            raise Unreachable(f"{subject}: the registry answered with manifests that are no list")
+        return cls(media_type, digest, fields)
 
     @property
     def children(self) -> tuple["Child", ...]:

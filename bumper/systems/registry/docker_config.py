@@ -8,11 +8,12 @@ https://github.com/docker/docker-credential-helpers for what a helper is asked a
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
+
+from bumper.systems.http.document import parse
 
 # The key under which Docker has kept Docker Hub's entry since before it had another API.
 _DOCKER_HUB = "https://index.docker.io/v1/"
@@ -45,7 +46,7 @@ class DockerConfig:
     @classmethod
     def parse(cls, source: str, text: str) -> Self:
         """The configuration in `text`. Raises ValueError where it is no JSON object."""
-        fields = json.loads(text)
+        fields = parse(text.encode())
         if not isinstance(fields, dict):
             raise ValueError(f"found a {type(fields).__name__}, expected a JSON object")
         return cls(source, fields)
@@ -98,7 +99,7 @@ def server_name(registry: str) -> str:
 
 def parse_helper_answer(source: str, text: str) -> Credential:
     """The credential that `docker-credential-X get` printed. Raises ValueError where that is no such answer."""
-    fields = json.loads(text)
+    fields = parse(text.encode())
     if not isinstance(fields, dict) or not isinstance(fields.get("Secret"), str):
         raise ValueError("the answer holds no `Secret`")
     username = str(fields.get("Username") or "")

@@ -4,13 +4,13 @@ Workload identity (OIDC in a workflow or a cluster), managed identity, a service
 """
 
 import base64
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bumper.endpoint import is_link_local, may_carry_credentials
+from bumper.address import is_link_local, may_carry_credentials
 from bumper.errors import NoAccess
+from bumper.systems.http.document import parse
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -106,7 +106,7 @@ def _name_in(token: str) -> str:
     """Who an Entra token speaks for, from its claims; empty where it has none that we know."""
     try:
         payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = parse(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (IndexError, ValueError):
         return ""
     if not isinstance(claims, dict):

@@ -3,21 +3,22 @@
 Source: https://github.com/distribution/distribution `docs/content/spec/auth`, version 2.8: `token.md` and `oauth.md`.
 """
 
-import json
-
+from bumper.address import host_of
 from bumper.errors import NoAccess, Unreachable
 from bumper.image import ImageReference
+from bumper.systems.http.client import Answer
+from bumper.systems.http.document import parse_object
 from bumper.systems.registry.distribution import (
     INDEX_TYPES,
     MANIFEST_TYPES,
-    Answer,
     Challenge,
     Document,
+    described,
     failure,
     parse_challenges,
 )
 from bumper.systems.registry.docker_config import Credential
-from bumper.systems.registry.http import Connection, basic, host_of
+from bumper.systems.registry.http import Connection, basic
 from bumper.systems.registry.tags import PAGE, Tags
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
@@ -55,13 +56,10 @@ class OciRegistry:
     def tags(self, image: ImageReference) -> Tags:
         """The first page of the repository's tags, in the registry's own order."""
         answer = self._answer(image, f"/v2/{image.path}/tags/list?n={PAGE}", "application/json")
-        try:
-            names = json.loads(answer.content)["tags"]
-            return Tags(tuple(str(name) for name in names[:PAGE]), newest_first=False)
-        except (ValueError, TypeError, KeyError):
-            raise Unreachable(
-                f"{image.repository}: the registry answered with something else than tags"
-            ) from None
+        names = (parse_object(answer.content) or {}).get("tags")
+        if not isinstance(names, list):
+            raise Unreachable(f"{image.repository}: the registry answered with something else than tags")
+        return Tags(tuple(str(name) for name in names[:PAGE]), newest_first=False)
 
     def _answer(self, image: ImageReference, path: str, accept: str) -> Answer:
         answer = self._ask(image, path, accept)
@@ -99,7 +97,7 @@ class OciRegistry:
         answer = self._connection.ask_for_token(subject, realm, query, self._credential)
         if answer.status in (400, 404):
             # What a token server calls a bad request or not found is a refusal, never a missing image.
-            description = answer.described()
+            description = described(answer)
             raise NoAccess(f"{subject}: refused {self._credential.source}: {description}", hint=self._hint())
         if answer.status != 200:
             raise failure(subject, answer, tried=self._credential.source, hint=self._hint())
@@ -116,9 +114,6 @@ class OciRegistry:
 
 
 def _token_in(content: bytes) -> str:
-    try:
-        fields = json.loads(content)
-    except ValueError:
-        return ""
-    token = (fields.get("token") or fields.get("access_token")) if isinstance(fields, dict) else None
+    fields = parse_object(content) or {}
+    token = fields.get("token") or fields.get("access_token")
     return token if isinstance(token, str) else ""

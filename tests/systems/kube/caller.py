@@ -31,13 +31,14 @@ class Caller:
         clock: Clock,
         account: Path = config.SERVICE_ACCOUNT,
         plugin_s: float = 5.0,
+        answer_s: float = 5.0,
     ) -> None:
         self.environ = {"PATH": os.defpath, **environ}
         self.account = account
         self._runner = asyncio.Runner()
         self._is_closed = False
         access = config.load(None, environ, account)
-        timeouts = Timeouts(connect_s=5.0, answer_s=5.0, plugin_s=plugin_s)
+        timeouts = Timeouts(connect_s=min(5.0, answer_s), answer_s=answer_s, plugin_s=plugin_s)
         self.connection = Connection(
             access, lambda: config.reload(access, environ, account), self.environ, clock, timeouts
         )

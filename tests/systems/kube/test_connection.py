@@ -108,12 +108,9 @@ def test_no_credential_goes_over_plain_http_and_that_is_said(
     assert not ran.exists()
 
 
-def test_without_an_authority_those_of_the_system_are_trusted(
-    caller: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_authority_those_of_the_environment_are_trusted(caller: Ask, tmp_path: Path) -> None:
     (tmp_path / "system.pem").write_bytes(authority().pem)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
-    assert caller({"token": TOKEN}, {}).ask()["kind"] == "Pod"
+    assert caller({"token": TOKEN}, {}, SSL_CERT_FILE=str(tmp_path / "system.pem")).ask()["kind"] == "Pod"
 
 
 def test_a_cluster_that_moved_is_followed(caller: Ask, server: Server, tmp_path: Path) -> None:

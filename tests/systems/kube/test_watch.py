@@ -14,7 +14,7 @@ from bumper.objects import ObjectKey
 from bumper.systems.kube import config
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.connection import Connection
-from bumper.systems.kube.kinds import EVENT, KUSTOMIZATION, POD, WORKLOADS
+from bumper.systems.kube.kinds import EVENT, KUSTOMIZATION, POD, WORKLOADS, Resource
 from bumper.systems.kube.watch import Feed, Interest, Watches
 from systems.kube.clock import Clock
 from systems.kube.conftest import TIMEOUTS
@@ -339,12 +339,15 @@ def test_a_feed_that_is_no_longer_wanted_is_closed(script: Script, server: Serve
     run(test)
 
 
-def test_a_fault_of_ours_is_not_swallowed(server: Server, run: Run) -> None:
+def test_a_fault_of_ours_is_not_swallowed(script: Script, run: Run) -> None:
+    class Faulty(Interest):
+        def covers(self, resource: Resource, changed: Mapping[str, Any]) -> bool:
+            raise AttributeError("a mistake in what reads the answers")
+
     async def test(watched: Watched) -> None:
-        # No API server answers so: that it is not foreseen stands for any mistake in what reads the answers.
-        server.answer = lambda request: Answer(body={"metadata": "no mapping"})
-        watched.watches.follow({FEED}, INTEREST)
-        await watched.ring()
+        script.stream().send("MODIFIED", pod("web-1", 11))
+        watched.watches.follow({FEED}, Faulty())
+        await watched.ring(2)
         assert isinstance(watched.watches.failure, AttributeError)
 
     run(test)

@@ -259,7 +259,7 @@ def test_a_managed_identity_is_not_asked_in_clear_text(name: str) -> None:
 def test_an_azure_registry_with_a_certificate_that_nobody_vouches_for(tmp_path: Path, serve: Serve) -> None:
     server = serve(tls=self_signed(tmp_path).context())
     serve().tokens = server.tokens
-    acr = AcrRegistry(server.host, lambda: server.origin, environ={}, cafile=None, timeout_s=5.0)
+    acr = AcrRegistry(server.host, lambda: server.origin, environ={}, timeout_s=5.0)
     with pytest.raises(NoAccess, match="is not trusted") as caught:
         acr.manifest(reference(f"{server.host}/web:1"))
     acr.close()

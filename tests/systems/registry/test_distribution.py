@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bumper.errors import BumpError, ImageMissing, NoAccess, RepositoryMissing, Transient, Unreachable
+from bumper.systems.http.client import Answer
 from bumper.systems.registry.distribution import (
-    Answer,
     Challenge,
     Document,
+    described,
     failure,
     parse_challenges,
-    retry_after_s,
 )
 
 
@@ -85,23 +85,8 @@ def test_a_failure_is_told_by_status_and_code(
 
 def test_an_answer_is_never_more_than_one_short_line() -> None:
     long = Answer(500, {}, errors("UNKNOWN", "a\nb\x1b[31m" + "x" * 5000))
-    assert len(long.described()) <= 300
-    assert long.described().isprintable()
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected_s"),
-    [
-        ({}, None),
-        ({"retry-after": "7"}, 7.0),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:30 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 30.0),
-        ({"retry-after": "Wed, 21 Oct 2015 07:27:00 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:30 GMT"}, None),
-    ],
-)
-def test_retry_after(headers: dict[str, str], expected_s: float | None) -> None:
-    assert retry_after_s(headers) == expected_s
+    assert len(described(long)) <= 300
+    assert described(long).isprintable()
 
 
 class TestDocument:

@@ -1,15 +1,20 @@
-"""Which addresses a credential may be sent to: the one place that says so, for git and for every API.
+"""What an address says: which repository it names, and whether a credential may be sent there, for git and for every API.
 
-Law: over TLS, or to this machine itself, and nowhere else. This machine is `localhost` or an address of the loopback network as it is
-written: any other name is what a resolver makes of it. What two parsers may read in two ways (a blank, a backslash, a second `@`, an
-escaped host, an authority that ends without a slash) is no address at all: urllib, curl and httpx have to agree on the host.
+Law: a credential goes over TLS, or to this machine itself, and nowhere else. This machine is `localhost` or an address of the loopback
+network as it is written: any other name is what a resolver makes of it. What two parsers may read in two ways (a blank, a backslash, a
+second `@`, an escaped host, an authority that ends without a slash) is no address at all: urllib, curl and httpx have to agree on the
+host.
 
 Sources: RFC 3986, 3.2 (authority); RFC 6761, 6.3 (localhost); RFC 1122, 3.2.1.3 (127.0.0.0/8); RFC 4291, 2.5.3 (::1).
 """
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
 
+_REPOSITORY_URL = re.compile(
+    r"(?:(?:git\+)?[a-z+]+://)?(?:[^@/]+@)?(?P<host>[^/:@]+\.[^/:@]+|localhost)(?::[0-9]+(?=/))?[/:](?P<path>[^?#]+)"
+)
 _URL = re.compile(
     r"(?P<scheme>https?)://"
     r"(?:[^\s@/?#\\]*@)?"
@@ -49,6 +54,23 @@ def origin(url: str) -> str:
     return f"{scheme}://{match['host'].lower()}" + (
         f":{port}" if port and port != _DEFAULT_PORTS[scheme] else ""
     )
+
+
+def host_of(url: str) -> str:
+    """Host and port of a URL, without any user name; the text itself where it is no URL."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or url
+    except ValueError:
+        return url
+
+
+def repository_name(url: str) -> str:
+    """`host/owner/name` of a git repository's URL in any of its forms, in lower case; empty for anything else."""
+    match = _REPOSITORY_URL.fullmatch(url.strip().lower())
+    if not match:
+        return ""
+    path = match["path"].strip("/").removesuffix(".git")
+    return f"{match['host']}/{path}" if path else ""
 
 
 def _is_loopback(host: str) -> bool:

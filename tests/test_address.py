@@ -2,7 +2,7 @@
 
 import pytest
 
-from bumper.endpoint import is_link_local, is_loopback, may_carry_credentials, origin
+from bumper.address import is_link_local, is_loopback, may_carry_credentials, origin
 
 LOOPBACK = [
     "127.0.0.1",

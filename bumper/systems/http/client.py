@@ -1,0 +1,253 @@
+"""Requests to a peer and its whole answers, by httpx: what the systems have in common when they speak HTTP.
+
+Law: an answer is read whole and within its limits, or it is an error. No redirect is followed unless that is asked for, and each step
+of one is shown to `admit` before it is taken. Nobody's proxy stands before this machine itself. What httpx raises ends here.
+"""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bumper.address import host_of, is_loopback
+from bumper.errors import NoAccess, Transient, Unreachable, UsageError
+from bumper.safe_text import printable
+from bumper.systems.http.certificates import trusting
+from bumper.systems.http.content import ENCODINGS, Content
+from bumper.systems.http.deadline import within
+
+if TYPE_CHECKING:
+    import httpx
+
+_MAX_REDIRECTS = 10
+_SHOWN_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a peer may take: bytes of an unpacked body, seconds for the whole answer, and for each wait (to connect, for a piece)."""
+
+    content_bytes: int
+    answer_s: float
+    wait_s: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP response, read to its end. Names of headers are in lower case, `url` is where it came from after all redirects."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is sent. `query` is added to what the URL has; `body` is sent as JSON, `form` as a form, `content` as it is."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str | int] = field(default_factory=dict)
+    body: Any = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    follows_redirects: bool = False
+
+
+class NotConnected(Transient):
+    """Nobody takes a connection there."""
+
+
+class Client:
+    """Connections to the peers of one system. `now` is monotonic seconds; `transport` replaces httpx's own.
+
+    `environ` may name the authorities that are trusted. `admit` is given each address before it is asked, and raises where nothing may
+    be sent there.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        now: Callable[[], float],
+        environ: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        admit: Callable[[str], None] = lambda url: None,
+        transport: "httpx.BaseTransport | None" = None,
+    ) -> None:
+        self._limits = limits
+        self._now = now
+        self._environ = environ
+        self._headers = {"Accept-Encoding": ENCODINGS, **(headers or {})}
+        self._admit = admit
+        self._transport = transport
+        self._stack = ExitStack()
+        self._clients: dict[bool, httpx.Client] = {}
+        self._sockets = _Sockets()
+
+    def close(self) -> None:
+        self._stack.close()
+        self._clients.clear()
+
+    def ask(self, subject: str, question: Question) -> Answer:
+        """The peer's whole answer, whatever its status. `subject` begins the message of every error.
+
+        `NotConnected` where nobody takes a connection, `Transient` where no whole answer came, `NoAccess` for a certificate that is
+        not trusted, `Unreachable` for what will not heal.
+        """
+        is_over = threading.Event()
+        with _translated(subject, question.url):
+            try:
+                return within(self._limits.answer_s, lambda: self._asked(subject, question, is_over))
+            except TimeoutError:
+                is_over.set()
+                self._sockets.shut()
+                raise self._late(subject) from None
+
+    def _asked(self, subject: str, question: Question, is_over: threading.Event) -> Answer:
+        ends_s = self._now() + self._limits.answer_s
+        request = self._client(question.url).build_request(
+            question.method,
+            _with_query(question),
+            headers=question.headers,
+            json=question.body,
+            data=question.form,
+            content=question.content,
+        )
+        for _ in range(_MAX_REDIRECTS):
+            self._admit(str(request.url))
+            request.extensions["trace"] = partial(self._sockets.note, is_over)
+            response = self._client(str(request.url)).send(request, stream=True)
+            try:
+                if not (question.follows_redirects and response.next_request):
+                    return self._read(subject, response, ends_s)
+                request = response.next_request
+            finally:
+                response.close()
+        raise Unreachable(f"{subject}: more than {_MAX_REDIRECTS} redirects")
+
+    def _read(self, subject: str, response: "httpx.Response", ends_s: float) -> Answer:
+        import httpx
+
+        content = Content(subject, response.headers, self._limits.content_bytes)
+        # The stream itself: what httpx unpacks has no limit.
+        assert isinstance(response.stream, httpx.SyncByteStream), (
+            "a client that waits reads streams that wait"
+        )
+        for piece in response.stream:
+            content.add(piece)
+            if self._now() > ends_s:
+                raise self._late(subject)
+        return Answer(response.status_code, dict(response.headers), content.whole(), str(response.url))
+
+    def _late(self, subject: str) -> Transient:
+        return Transient(f"{subject}: the answer was not complete after {self._limits.answer_s:g} s")
+
+    def _client(self, url: str) -> "httpx.Client":
+        is_here = is_loopback(url)
+        if is_here not in self._clients:
+            self._clients[is_here] = self._stack.enter_context(self._connected(is_here))
+        return self._clients[is_here]
+
+    def _connected(self, is_here: bool) -> "httpx.Client":
+        import httpx
+
+        try:
+            return httpx.Client(
+                timeout=self._limits.wait_s,
+                transport=self._transport,
+                verify=trusting(self._environ or {}),
+                trust_env=not is_here,
+                follow_redirects=False,
+                headers=self._headers,
+            )
+        except (ImportError, ValueError, httpx.InvalidURL):
+            # A proxy's address may hold a password: it is not shown. SOCKS needs a library that we do not bring.
+            raise UsageError(
+                "the proxy that the environment names cannot be used, expected http://HOST:PORT",
+                hint="see HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+            ) from None
+
+
+class _Sockets:
+    """The connections that httpx opened, as its documentation's `trace` extension tells of them."""
+
+    def __init__(self) -> None:
+        self._streams: list[Any] = []
+
+    def note(self, is_over: threading.Event, event: str, details: Mapping[str, Any]) -> None:
+        if is_over.is_set() and event.endswith(".send_request_headers.started"):
+            # Whoever asked has gone on, and may ask again: nothing is sent any more.
+            raise TimeoutError(event)
+        stream = details.get("return_value")
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")) and stream is not None:
+            self._streams.append(stream)
+
+    def shut(self) -> None:
+        """Ends every wait on them at once. They are shut, not closed: the thread that reads from one is to find out by itself."""
+        for stream in self._streams:
+            connection = stream.get_extra_info("socket")
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._streams.clear()
+
+
+def _with_query(question: Question) -> "httpx.URL":
+    import httpx
+
+    # An address may have a query of its own, which httpx's `params` would replace.
+    url = httpx.URL(question.url)
+    return url.copy_merge_params(dict(question.query)) if question.query else url
+
+
+@contextmanager
+def _translated(subject: str, url: str) -> Iterator[None]:
+    """Turns what httpx raises into our errors."""
+    import httpx
+
+    try:
+        yield
+    except (httpx.LocalProtocolError, UnicodeEncodeError):
+        # Its text would show the header.
+        raise Unreachable(
+            f"{subject}: the request cannot be sent to {host_of(url)}",
+            hint="a token or a password holds a line end, or letters that are not ASCII",
+        ) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _failure(subject, host_of(url), error) from None
+
+
+def _failure(subject: str, host: str, error: Exception) -> Unreachable:
+    import httpx
+
+    reason = printable(str(error))[:_SHOWN_CHARACTERS] or type(error).__name__
+    if is_untrusted(error):
+        return untrusted(subject, host, reason)
+    if isinstance(error, httpx.ConnectError):
+        return NotConnected(f"{subject}: {host} cannot be reached: {reason}")
+    if isinstance(error, httpx.TransportError):
+        return Transient(f"{subject}: {host} cannot be reached: {reason}")
+    return Unreachable(f"{subject}: {host} leads nowhere: {reason}")
+
+
+def untrusted(subject: str, host: str, reason: str) -> NoAccess:
+    """The error for a certificate that is not trusted."""
+    return NoAccess(
+        f"{subject}: {host} is not trusted: {reason}",
+        hint="name its certificate authority with SSL_CERT_FILE=FILE",
+    )
+
+
+def is_untrusted(error: BaseException | None) -> bool:
+    """Whether a certificate that no authority vouches for is what this error comes from."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

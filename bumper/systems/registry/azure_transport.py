@@ -1,0 +1,55 @@
+"""The HTTP that the Azure SDK speaks, within our limits: it reads an answer as a whole, however long it is when it is unpacked."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from bumper.errors import Unreachable
+from bumper.systems.http.certificates import Authorities
+from bumper.systems.registry.distribution import MAX_DOCUMENT_BYTES
+
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import RequestsTransport
+
+
+def bounded_transport(
+    registry: str, trusted: Authorities, *, timeout_s: float, uses_proxies: bool
+) -> "RequestsTransport":
+    """A transport for the SDK's pipeline. Raises Unreachable where an answer is longer than `MAX_DOCUMENT_BYTES`."""
+    import requests
+    from azure.core.pipeline.transport import RequestsTransport
+
+    session = requests.Session()
+    session.trust_env = uses_proxies
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _bounded_adapter(registry))
+    return RequestsTransport(
+        session=session,
+        connection_timeout=timeout_s,
+        read_timeout=timeout_s,
+        connection_verify=trusted.file or trusted.folder,
+    )
+
+
+def _bounded_adapter(registry: str) -> Any:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util.retry import Retry
+
+    class Response(requests.Response):
+        def iter_content(self, chunk_size: int | None = 1, decode_unicode: Any = False) -> Iterator[Any]:
+            size = 0
+            for piece in super().iter_content(chunk_size, decode_unicode):
+                size += len(piece)
+                if size > MAX_DOCUMENT_BYTES:
+                    self.close()
+                    raise Unreachable(f"{registry}: the answer is longer than {MAX_DOCUMENT_BYTES} bytes")
+                yield piece
+
+    class Adapter(HTTPAdapter):
+        def build_response(self, req: Any, resp: Any) -> requests.Response:
+            response = Response()
+            vars(response).update(vars(super().build_response(req, resp)))
+            return response
+
+    # As the SDK's own: whoever asks has the deadline, and follows where it wants to.
+    return Adapter(max_retries=Retry(total=False, redirect=False, raise_on_status=False))
