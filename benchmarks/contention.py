@@ -93,8 +93,8 @@ def report(name: str, attempts: list[Attempt], repository: Path, taken_s: float)
     lost = sum(on_branch(repository, attempt.file) != NEW for attempt in landed)
     seconds = sorted(attempt.taken_s for attempt in landed)
     # The n-th of 100 equal parts; a single value stands for all of them.
-    parts = quantiles(seconds, n=100, method="inclusive") if len(seconds) > 1 else seconds * 99
-    p50, p95 = (f"{parts[n - 1]:.2f} s" if parts else "-" for n in (50, 95))
+    percentiles_s = quantiles(seconds, n=100, method="inclusive") if len(seconds) > 1 else seconds * 99
+    p50, p95 = (f"{percentiles_s[n - 1]:.2f} s" if percentiles_s else "-" for n in (50, 95))
     tries = sum(attempt.tries for attempt in attempts)
     print(
         f"  {name:<40}{len(attempts):>8}{len(landed):>8}{lost:>6}{tries:>7}{p50:>9}{p95:>9}{taken_s:>7.1f} s",

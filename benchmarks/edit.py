@@ -48,7 +48,7 @@ def ways(path: Path, text: str) -> dict[str, Way]:
     def tag(number: int) -> str:
         return f"abc000{number}"
 
-    found: dict[str, Way] = {
+    by_name: dict[str, Way] = {
         "bump edit": lambda number: run(
             BUMP, "edit", str(path), "--image", "reg.example/web", "--tag", tag(number)
         ),
@@ -56,10 +56,10 @@ def ways(path: Path, text: str) -> dict[str, Way]:
     program = yq()
     if program:
         field = '(select(.kind == "Deployment") | .spec.template.spec.containers[0].image)'
-        found["yq -i (mikefarah)"] = lambda number: run(
+        by_name["yq -i (mikefarah)"] = lambda number: run(
             str(program), "-i", f'{field} = "reg.example/web:{tag(number)}"', str(path)
         )
-    found["sed -i"] = lambda number: run(
+    by_name["sed -i"] = lambda number: run(
         "sed", "-i", f"s|reg.example/web:.*|reg.example/web:{tag(number)}|", str(path)
     )
-    return found
+    return by_name

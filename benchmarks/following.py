@@ -127,17 +127,20 @@ def run(fleet: Remote) -> None:
         _, most = fleet.ask("connections")
         threads = sum(thread.name.startswith("kube ") for thread in threading.enumerate()) + 1
         begun_s = time.perf_counter()
-        for one in fleet.desired:
-            if one.site != MEASURED:
-                fleet.ask("apply", one.site)
-            fleet.ask("finish", one.site)
+        for desired in fleet.desired:
+            if desired.site != MEASURED:
+                fleet.ask("apply", desired.site)
+            fleet.ask("finish", desired.site)
         follower.join()
         all_s = time.perf_counter() - begun_s
         _, requests = fleet.ask("requests")
-    if [one for one in followed if one.verdict.outcome != "ready"]:
+    if [report for report in followed if report.verdict.outcome != "ready"]:
         raise AssertionError("not all of them became ready")
-    parts = quantiles(taken_s, n=100, method="inclusive")
-    shown = "".join(f"{one * 1000:>10.0f} ms" for one in (parts[49], parts[94], taken_s[-1]))
+    percentiles_s = quantiles(taken_s, n=100, method="inclusive")
+    shown = "".join(
+        f"{percentile_s * 1000:>10.0f} ms"
+        for percentile_s in (percentiles_s[49], percentiles_s[94], taken_s[-1])
+    )
     counts = "".join(f"{count:>13}" for count in (most, sum(requests.values()), threads))
     print(f"  {len(fleet.desired):<16}{shown}{counts}{all_s:>11.1f} s", flush=True)
 

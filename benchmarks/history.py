@@ -94,7 +94,7 @@ def write_clone(folder: Path) -> None:
 
 
 def _stream() -> "list[bytes]":
-    parts, notes = [], []
+    commands, notes = [], []
     previous: dict[str, str] = {}
     for number in range(DEPLOYS):
         site, tag, at = f"site-{number % SITES}-example", f"{number:07x}", _START + 60 * number
@@ -106,12 +106,12 @@ def _stream() -> "list[bytes]":
         message = compose([deploy], origin).encode()
         content = f"image: {image}\n".encode()
         head = b"commit refs/remotes/origin/main\nmark :%d\ncommitter bench <bench@localhost> %d +0000\n"
-        parts.append(head % (number + 1, at) + b"data %d\n%s\n" % (len(message), message))
-        parts.append(
+        commands.append(head % (number + 1, at) + b"data %d\n%s\n" % (len(message), message))
+        commands.append(
             b"M 100644 inline k8s/%s/deployment.yaml\ndata %d\n%s\n" % (site.encode(), len(content), content)
         )
         ended = Ending(site, "ready", "Ready", 12.5, datetime.fromtimestamp(at + 20, UTC), tag, run=run)
         line = f"{ending.line(ended)}\n".encode()
         notes.append(b"N inline :%d\ndata %d\n%s\n" % (number + 1, len(line), line))
     head = b"commit refs/notes/bump\ncommitter bench <bench@localhost> 1800000000 +0000\ndata 5\nNotes\n"
-    return [*parts, head, *notes]
+    return [*commands, head, *notes]

@@ -56,14 +56,16 @@ def tag_of(number: int, way: int) -> str:
 
 def ways(url: str, repository: str) -> dict[str, Way]:
     path = f"k8s/{SITE}/deployment.yaml"
-    found: dict[str, Way] = {"bump --no-wait": lambda number: bump(url, tag_of(number, 0))}
+    by_name: dict[str, Way] = {"bump --no-wait": lambda number: bump(url, tag_of(number, 0))}
     program = yq()
     if program:
         edit = f"""{program} -i '.spec.template.spec.containers[0].image = "{repository}:'$TAG'"' {path}"""
-        found["clone, yq -i, pull --rebase, push"] = lambda number: workflow(url, edit, tag_of(number, 1))
+        by_name["clone, yq -i, pull --rebase, push"] = lambda number: workflow(url, edit, tag_of(number, 1))
     edit_by_sed = f'sed -i "s|{repository}:.*|{repository}:$TAG|" {path}'
-    found["clone, sed -i, pull --rebase, push"] = lambda number: workflow(url, edit_by_sed, tag_of(number, 2))
-    return found
+    by_name["clone, sed -i, pull --rebase, push"] = lambda number: workflow(
+        url, edit_by_sed, tag_of(number, 2)
+    )
+    return by_name
 
 
 def bump(url: str, tag: str) -> None:

@@ -14,7 +14,7 @@ def write_repository(directory: Path, *, files: int, commits: int, image: str) -
 
 
 def _stream(files: int, commits: int, image: str) -> bytes:
-    parts: list[bytes] = []
+    commands: list[bytes] = []
     tree = {path: content.encode() for path, content in _platform(image).items()}
     tree |= {
         f"apps/team-{number // 100}/app-{number}/values.yaml": f"replicas: {number}\n".encode()
@@ -29,15 +29,15 @@ def _stream(files: int, commits: int, image: str) -> bytes:
             else [(f"apps/team-0/app-{number % 100}/values.yaml", f"replicas: {number}\n".encode())]
         )
         message = f"Commit {number}\n".encode()
-        parts.append(b"commit refs/heads/main\n")
-        parts.append(f"committer bench <bench@localhost> {1_700_000_000 + number} +0000\n".encode())
-        parts.append(b"data %d\n%s" % (len(message), message))
-        parts += [
+        commands.append(b"commit refs/heads/main\n")
+        commands.append(f"committer bench <bench@localhost> {1_700_000_000 + number} +0000\n".encode())
+        commands.append(b"data %d\n%s" % (len(message), message))
+        commands += [
             b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(content), content)
             for path, content in written
         ]
-        parts.append(b"\n")
-    return b"".join(parts)
+        commands.append(b"\n")
+    return b"".join(commands)
 
 
 def _platform(image: str) -> dict[str, str]:

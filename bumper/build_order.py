@@ -66,13 +66,13 @@ def commit_of(tag: str, label: str) -> str:
 
 def commit_in_label(label: str) -> str:
     """The commit that a label `org.opencontainers.image.revision` names; empty for anything else, such as a branch."""
-    found = label.strip().lower()
-    return found if _COMMIT.fullmatch(found) else ""
+    commit = label.strip().lower()
+    return commit if _COMMIT.fullmatch(commit) else ""
 
 
-def is_same_commit(one: str, other: str) -> bool:
+def is_same_commit(sha: str, other: str) -> bool:
     """Whether one SHA is the beginning of the other."""
-    return bool(one and other) and (one.startswith(other) or other.startswith(one))
+    return bool(sha and other) and (sha.startswith(other) or other.startswith(sha))
 
 
 def by_common_ancestor(before: str, after: str, common: str, *, is_whole: bool) -> Order:
@@ -94,10 +94,10 @@ def by_creation(before: str, after: str) -> Decision:
         which = "neither image says" if times == (None, None) else "one image does not say"
         return Decision(Order.UNKNOWN, f"{which} when it was built")
     apart_s = (times[1] - times[0]).total_seconds()
-    told = f"the images were built at {_shown(times[0])} and {_shown(times[1])}"
+    build_times = f"the images were built at {_shown(times[0])} and {_shown(times[1])}"
     if abs(apart_s) < SIDE_BY_SIDE_S:
-        return Decision(Order.UNKNOWN, f"{told}, too close to tell the commits apart")
-    return Decision(Order.NEWER if apart_s > 0 else Order.OLDER, told, Witness.BUILD_TIME)
+        return Decision(Order.UNKNOWN, f"{build_times}, too close to tell the commits apart")
+    return Decision(Order.NEWER if apart_s > 0 else Order.OLDER, build_times, Witness.BUILD_TIME)
 
 
 def unknown(reasons: Iterable[str]) -> Decision:
@@ -107,11 +107,11 @@ def unknown(reasons: Iterable[str]) -> Decision:
 
 def _time(text: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(_FRACTION.sub(r"\1", text.strip()))
+        time = datetime.fromisoformat(_FRACTION.sub(r"\1", text.strip()))
     except ValueError:
         return None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found if found >= _NO_TIME_BEFORE else None
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time if time >= _NO_TIME_BEFORE else None
 
 
 def _shown(time: datetime) -> str:

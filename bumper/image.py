@@ -78,10 +78,10 @@ class ImageReference:
     def tag_is_variable(self) -> bool:
         """Whether a substitution decides the tag: one in the tag or digest, or at the end of what stands without a tag."""
         at_the_end = "" if self.tag else self.repository
-        found = re.search(_SUBSTITUTION, self.tag + self.digest) or re.search(
+        substitution = re.search(_SUBSTITUTION, self.tag + self.digest) or re.search(
             rf"{_SUBSTITUTION}\Z", at_the_end
         )
-        return found is not None
+        return substitution is not None
 
     @property
     def registry(self) -> str:

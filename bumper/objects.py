@@ -30,11 +30,11 @@ class ObjectKey:
 
 def at(obj: Object | None, *path: str) -> Any:
     """What stands at that path of keys, or None as soon as one of them is absent."""
-    found: Any = obj
+    value: Any = obj
     for key in path:
         # Asking for dict first is three times as fast, and this is what a judgement spends its time on.
-        found = found.get(key) if isinstance(found, dict) or isinstance(found, Mapping) else None  # noqa: SIM101
-    return found
+        value = value.get(key) if isinstance(value, dict) or isinstance(value, Mapping) else None  # noqa: SIM101
+    return value
 
 
 @dataclass(frozen=True)

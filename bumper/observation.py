@@ -30,12 +30,12 @@ class Desired:
     workload: ObjectKey
     container: str
 
-    def is_met_by(self, found: ImageReference | None) -> bool:
-        """Whether `found`, from a file or from an object, is the image wanted: a pinned digest counts for more than its tag."""
-        if found is None or found.repository != self.image.repository or found.tag != self.image.tag:
+    def is_met_by(self, image: ImageReference | None) -> bool:
+        """Whether `image`, from a file or from an object, is the image wanted: a pinned digest counts for more than its tag."""
+        if image is None or image.repository != self.image.repository or image.tag != self.image.tag:
             return False
-        if found.digest and self.image.digest:
-            return found.digest == self.image.digest
+        if image.digest and self.image.digest:
+            return image.digest == self.image.digest
         return bool(self.image.tag)
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.request import Origin
 
-_OUTCOMES = {one.value: one for one in Outcome}
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _GOOD = (Outcome.READY, Outcome.UNCHANGED)
 
 
@@ -69,11 +69,11 @@ class Recorded:
         if len(self.endings) < 2:
             return self.endings[0] if self.endings else None
         last: dict[str, Ending] = {}
-        for one in self.endings:
-            before = last.get(one.context)
+        for ending in self.endings:
+            before = last.get(ending.context)
             # Of a deploy that is Ready it counts how it became so, not who looked again.
-            if not (before and before.outcome in _GOOD and one.outcome in _GOOD):
-                last[one.context] = one
+            if not (before and before.outcome in _GOOD and ending.outcome in _GOOD):
+                last[ending.context] = ending
         return _worst(list(last.values()))
 
     @property
@@ -83,7 +83,11 @@ class Recorded:
 
 
 def _worst(endings: Sequence[Ending]) -> Ending | None:
-    known = {number: _OUTCOMES[one.outcome] for number, one in enumerate(endings) if one.outcome in _OUTCOMES}
+    known = {
+        number: _OUTCOMES[ending.outcome]
+        for number, ending in enumerate(endings)
+        if ending.outcome in _OUTCOMES
+    }
     if not known:  # nothing, or words of a later version
         return endings[0] if endings else None
     code = worst_exit_code(list(known.values()))

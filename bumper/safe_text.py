@@ -77,27 +77,27 @@ def mask(text: str) -> str:
     return _AFTER_WORD.sub(_after_word, text)
 
 
-def _block(found: re.Match[str]) -> str:
+def _block(match: re.Match[str]) -> str:
     # A certificate is no secret, but it is no evidence either: nobody reads it.
-    return f"[{found['what']} {MASK}]"
+    return f"[{match['what']} {MASK}]"
 
 
-def _named(found: re.Match[str]) -> str:
+def _named(match: re.Match[str]) -> str:
     """`password=x`, `"token": "…"`, `AccountKey=…`. After a colon an unquoted word is a sentence that goes on, but for passwords."""
-    value = found["value"]
+    value = match["value"]
     is_quoted = value[0] in "\"'"
     bare = value.strip("\"'")
-    if not bare or bare == MASK or _NOT_A_VALUE.search(found["name"]):
-        return found[0]
-    is_spoken = ":" in found["sign"] and not is_quoted and not _looks_secret(bare)
-    if is_spoken and (not _ALWAYS.search(found["name"]) or _ANSWER.fullmatch(bare)):
-        return found[0]
+    if not bare or bare == MASK or _NOT_A_VALUE.search(match["name"]):
+        return match[0]
+    is_spoken = ":" in match["sign"] and not is_quoted and not _looks_secret(bare)
+    if is_spoken and (not _ALWAYS.search(match["name"]) or _ANSWER.fullmatch(bare)):
+        return match[0]
     quote = value[0] if is_quoted else ""
-    return f"{found['name']}{found['sign']}{quote}{MASK}{quote}"
+    return f"{match['name']}{match['sign']}{quote}{MASK}{quote}"
 
 
-def _after_word(found: re.Match[str]) -> str:
-    return f"{found['name']}{MASK}" if _looks_secret(found["value"]) else found[0]
+def _after_word(match: re.Match[str]) -> str:
+    return f"{match['name']}{MASK}" if _looks_secret(match["value"]) else match[0]
 
 
 def _looks_secret(text: str) -> bool:

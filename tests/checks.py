@@ -21,13 +21,13 @@ DEPLOYMENT, SERVICE, ROUTE = (f"{SITE}/{name}.yaml" for name in ("deployment", "
 @cache
 def platform() -> Mapping[str, bytes]:
     """The files of `k8s/` less the generated one, which may lie there."""
-    found = {
+    files = {
         path.relative_to(ROOT).as_posix(): path.read_bytes()
         for path in sorted((ROOT / "k8s").rglob("*.yaml"))
         if path.name != "gotk-components.yaml"
     }
-    assert len(found) > 50
-    return found
+    assert len(files) > 50
+    return files
 
 
 def changed(path: str, old: str, new: str) -> dict[str, bytes]:
@@ -56,13 +56,14 @@ def checked(files: Mapping[str, bytes | str], *ignored: str) -> Checked:
 
 def found(files: Mapping[str, bytes | str]) -> list[tuple[str, str]]:
     """Id and place of each finding."""
-    return [(one.id, one.place) for one in checked(files).findings]
+    return [(finding.id, finding.place) for finding in checked(files).findings]
 
 
 def only(files: Mapping[str, bytes | str]) -> Finding:
     """The one finding that there must be."""
     findings = checked(files).findings
     assert len(findings) == 1, (
-        "\n".join(f"{one.place} {one.id} {one.message}" for one in findings) or "nothing found"
+        "\n".join(f"{finding.place} {finding.id} {finding.message}" for finding in findings)
+        or "nothing found"
     )
     return findings[0]

@@ -24,12 +24,12 @@ class Ran:
     err: str
 
 
-def bump_edit(cwd: Path, *words: str) -> Ran:
-    """`bump edit WORDS` in that folder; its errors are raised as they reach `cli`."""
+def bump_edit(cwd: Path, *arguments: str) -> Ran:
+    """`bump edit ARGUMENTS` in that folder; its errors are raised as they reach `cli`."""
     parser = argparse.ArgumentParser(exit_on_error=False)
     edit.add_arguments(parser)
     out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline=""), io.StringIO()
-    code = edit.run(parser.parse_args(words), Context({}, cwd, out, err))
+    code = edit.run(parser.parse_args(arguments), Context({}, cwd, out, err))
     out.flush()
     written = out.detach().getvalue()
     assert isinstance(written, bytes)
@@ -40,7 +40,7 @@ def edited(content: bytes, repository: str, tag: str, digest: str = "") -> bytes
     """The bytes after the edit of every field of that repository, of which there must be one."""
     fields = fields_of(content, repository)
     assert fields
-    edits = [one for field in fields for one in manifest.plan(content, field, tag, digest)]
+    edits = [planned for field in fields for planned in manifest.plan(content, field, tag, digest)]
     return manifest.apply(content, edits)
 
 

@@ -86,7 +86,7 @@ def objects(remote: Remote, kind: str) -> set[str]:
         "cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)"
     )
     lines = (line.split() for line in listing.stdout.splitlines())
-    return {sha for found, sha in lines if found == kind}
+    return {sha for object_kind, sha in lines if object_kind == kind}
 
 
 def command_lines() -> list[str]:

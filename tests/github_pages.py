@@ -122,5 +122,9 @@ class Page(HTMLParser):
     @property
     def does(self) -> list[str]:
         """What GitHub would make of the prose: mentions, references, emoji."""
-        found = [*_MENTION.findall(self.prose), *_REFERENCE.findall(self.prose), *_EMOJI.findall(self.prose)]
-        return [str(one) for one in found]
+        matches = [
+            *_MENTION.findall(self.prose),
+            *_REFERENCE.findall(self.prose),
+            *_EMOJI.findall(self.prose),
+        ]
+        return [str(match) for match in matches]

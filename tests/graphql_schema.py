@@ -63,16 +63,18 @@ def _problems(asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[s
         yield str(error)
         return
     yield from (error.message for error in validate(schema(), document))
-    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    if [one.name.value for one in operations if one.name] != [asked["operationName"]]:
+    operations = [
+        definition for definition in document.definitions if isinstance(definition, OperationDefinitionNode)
+    ]
+    if [definition.name.value for definition in operations if definition.name] != [asked["operationName"]]:
         yield "the document has another operation than the one named"
         return
     operation = operations[0]
     values = get_variable_values(schema(), operation.variable_definitions or (), asked["variables"])
     yield from (error.message for error in (values if isinstance(values, list) else ()))
     if answer.get("errors"):
-        for told in answer["errors"]:
-            if not isinstance(told.get("message"), str):
+        for reported in answer["errors"]:
+            if not isinstance(reported.get("message"), str):
                 yield "an error without a message"
         return
     root = schema().get_root_type(
@@ -112,15 +114,18 @@ def _value(
         if not isinstance(value, list):
             yield f"{where}: expected a list"
             return
-        for number, one in enumerate(value):
-            yield from _value(one, kind.of_type, node, document, f"{where}[{number}]")
+        for number, entry in enumerate(value):
+            yield from _value(entry, kind.of_type, node, document, f"{where}[{number}]")
     elif isinstance(kind, GraphQLObjectType):
         assert node.selection_set
         yield from _object(value, kind, node.selection_set, document, where)
     elif is_abstract_type(kind):
         assert node.selection_set
-        found = [list(_object(value, one, node.selection_set, document, where)) for one in _possible(kind)]
-        yield from min(found, key=len)
+        by_type = [
+            list(_object(value, possible, node.selection_set, document, where))
+            for possible in _possible(kind)
+        ]
+        yield from min(by_type, key=len)
     elif isinstance(kind, GraphQLEnumType):
         if value not in kind.values:
             yield f"{where}: {value!r} is no {kind.name}"
@@ -135,13 +140,16 @@ def _possible(kind: GraphQLAbstractType) -> list[GraphQLObjectType]:
 def _fields(
     selected: SelectionSetNode, kind: GraphQLObjectType, document: DocumentNode
 ) -> Iterator[tuple[str, FieldNode]]:
-    for one in selected.selections:
-        if isinstance(one, FieldNode):
-            yield (one.alias or one.name).value, one
-        elif isinstance(one, InlineFragmentNode):
-            if one.type_condition is None or one.type_condition.name.value == kind.name:
-                yield from _fields(one.selection_set, kind, document)
-        elif isinstance(one, FragmentSpreadNode):
+    for selection in selected.selections:
+        if isinstance(selection, FieldNode):
+            yield (selection.alias or selection.name).value, selection
+        elif isinstance(selection, InlineFragmentNode):
+            if selection.type_condition is None or selection.type_condition.name.value == kind.name:
+                yield from _fields(selection.selection_set, kind, document)
+        elif isinstance(selection, FragmentSpreadNode):
             for definition in document.definitions:
-                if isinstance(definition, FragmentDefinitionNode) and definition.name.value == one.name.value:
+                if (
+                    isinstance(definition, FragmentDefinitionNode)
+                    and definition.name.value == selection.name.value
+                ):
                     yield from _fields(definition.selection_set, kind, document)

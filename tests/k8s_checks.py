@@ -62,8 +62,8 @@ class Document:
 
     @property
     def spec(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.body["spec"]
-        return found
+        spec: dict[str, Any] = self.body["spec"]
+        return spec
 
     @property
     def is_flux(self) -> bool:
@@ -79,26 +79,27 @@ class Tree:
 
     def of(self, kind: str, directory: str = "") -> Iterator[Document]:
         """The documents of a kind, of one directory if it is named; a Flux Kustomization is not kustomize's."""
-        for one in self.documents:
+        for document in self.documents:
             if (
-                one.kind == kind
-                and directory in ("", one.directory)
-                and (kind != "Kustomization" or one.is_flux)
+                document.kind == kind
+                and directory in ("", document.directory)
+                and (kind != "Kustomization" or document.is_flux)
             ):
-                yield one
+                yield document
 
     def value(self, kind: str, name: str, path: str) -> Any:
         """What stands under a dotted path of a named object, None where nothing does; a key with a dot is not reached."""
-        found: Any = next((one.body for one in self.of(kind) if one.name == name), None)
+        value: Any = next((document.body for document in self.of(kind) if document.name == name), None)
         for key in path.split("."):
-            found = found.get(key) if isinstance(found, dict) else None
-        return found
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
 
 
 def parse(files: Files) -> Tree:
     """The tree of these files, keyed by their path from the repository's root."""
     return Tree(
-        files, tuple(one for path, content in sorted(files.items()) for one in _documents(path, content))
+        files,
+        tuple(document for path, content in sorted(files.items()) for document in _documents(path, content)),
     )
 
 
@@ -108,18 +109,18 @@ def _documents(path: str, content: bytes) -> tuple[Document, ...]:
 
 
 def paths_exist(tree: Tree) -> Iterator[str]:
-    directories = {one.directory for one in tree.documents}
-    reached = {_directory(one) for one in tree.of("Kustomization")}
-    for one in tree.of("Kustomization"):
-        if _directory(one) not in directories:
-            yield f"{one.path}: {one.name} has path {one.spec['path']}, which does not exist"
+    directories = {document.directory for document in tree.documents}
+    reached = {_directory(kustomization) for kustomization in tree.of("Kustomization")}
+    for kustomization in tree.of("Kustomization"):
+        if _directory(kustomization) not in directories:
+            yield f"{kustomization.path}: {kustomization.name} has path {kustomization.spec['path']}, which does not exist"
     for orphan in sorted(directories - reached):
         yield f"{orphan}: no Kustomization has this path"
 
 
 def resources_are_listed(tree: Tree) -> Iterator[str]:
     listing = f"{ROOT}/kustomization.yaml"
-    listed = next(one.body["resources"] for one in tree.documents if one.path == listing)
+    listed = next(document.body["resources"] for document in tree.documents if document.path == listing)
     there = {PurePosixPath(path).name for path in tree.files if path.startswith(f"{ROOT}/")}
     expected = there - {"kustomization.yaml"} | {GENERATED}
     for name, times in Counter(listed).items():
@@ -133,25 +134,28 @@ def resources_are_listed(tree: Tree) -> Iterator[str]:
 
 
 def kustomizations_agree(tree: Tree) -> Iterator[str]:
-    sources = {(one.kind, one.namespace, one.name) for one in tree.of("GitRepository")}
-    for one in tree.of("Kustomization"):
-        source = one.spec["sourceRef"]
-        if (source["kind"], source.get("namespace", one.namespace), source["name"]) not in sources:
-            yield f"{one.path}: {one.name} names a source that does not exist: {source['name']}"
-        if one.namespace != "flux-system":
-            yield f"{one.path}: {one.name} is in namespace {one.namespace}, expected flux-system"
-        if PurePosixPath(_directory(one)).name != one.name:
-            yield f"{one.path}: {one.name} has path {one.spec['path']}, expected ./k8s/{one.name}"
-        if not one.path.endswith(("/gotk-sync.yaml", f"/{one.name}-sync.yaml")):
-            yield f"{one.path}: holds {one.name}, expected in {one.name}-sync.yaml"
-        if one.spec.get("prune") is not True or one.spec.get("interval") != "10m0s":
-            yield f"{one.path}: {one.name} must prune and have interval 10m0s"
+    sources = {
+        (repository.kind, repository.namespace, repository.name) for repository in tree.of("GitRepository")
+    }
+    for kustomization in tree.of("Kustomization"):
+        source = kustomization.spec["sourceRef"]
+        if (source["kind"], source.get("namespace", kustomization.namespace), source["name"]) not in sources:
+            yield f"{kustomization.path}: {kustomization.name} names a source that does not exist: {source['name']}"
+        if kustomization.namespace != "flux-system":
+            yield f"{kustomization.path}: {kustomization.name} is in namespace {kustomization.namespace}, expected flux-system"
+        if PurePosixPath(_directory(kustomization)).name != kustomization.name:
+            path = kustomization.spec["path"]
+            yield f"{kustomization.path}: {kustomization.name} has path {path}, expected ./k8s/{kustomization.name}"
+        if not kustomization.path.endswith(("/gotk-sync.yaml", f"/{kustomization.name}-sync.yaml")):
+            yield f"{kustomization.path}: holds {kustomization.name}, expected in {kustomization.name}-sync.yaml"
+        if kustomization.spec.get("prune") is not True or kustomization.spec.get("interval") != "10m0s":
+            yield f"{kustomization.path}: {kustomization.name} must prune and have interval 10m0s"
 
 
 def dependencies_are_sound(tree: Tree) -> Iterator[str]:
     depends = {
-        one.name: [entry["name"] for entry in one.spec.get("dependsOn", ())]
-        for one in tree.of("Kustomization")
+        kustomization.name: [entry["name"] for entry in kustomization.spec.get("dependsOn", ())]
+        for kustomization in tree.of("Kustomization")
     }
     for name, wanted in depends.items():
         yield from (
@@ -168,23 +172,28 @@ def dependencies_are_sound(tree: Tree) -> Iterator[str]:
 
 def objects_are_unique(tree: Tree) -> Iterator[str]:
     first: dict[tuple[str, ...], str] = {}
-    for one in tree.documents:
-        key = (str(one.body["apiVersion"]).partition("/")[0], one.kind, one.namespace, one.name)
-        if one.name and key in first:
-            yield f"{one.path}: {one.kind} {one.name} stands in {first[key]} too"
-        first.setdefault(key, one.path)
+    for document in tree.documents:
+        key = (
+            str(document.body["apiVersion"]).partition("/")[0],
+            document.kind,
+            document.namespace,
+            document.name,
+        )
+        if document.name and key in first:
+            yield f"{document.path}: {document.kind} {document.name} stands in {first[key]} too"
+        first.setdefault(key, document.path)
 
 
 def namespaces_agree(tree: Tree) -> Iterator[str]:
-    for one in tree.documents:
-        if one.directory == ROOT:
+    for document in tree.documents:
+        if document.directory == ROOT:
             continue
-        names = [namespace.name for namespace in tree.of("Namespace", one.directory)]
-        if one.kind in CLUSTER_SCOPED:
-            if one.namespace:
-                yield f"{one.path}: {one.kind} has no namespace, found {one.namespace}"
-        elif one.namespace not in names:
-            yield f"{one.path}: {one.kind} is in namespace {one.namespace}, but {one.directory} makes {names}"
+        names = [namespace.name for namespace in tree.of("Namespace", document.directory)]
+        if document.kind in CLUSTER_SCOPED:
+            if document.namespace:
+                yield f"{document.path}: {document.kind} has no namespace, found {document.namespace}"
+        elif document.namespace not in names:
+            yield f"{document.path}: {document.kind} is in namespace {document.namespace}, but {document.directory} makes {names}"
 
 
 def wiring_agrees(tree: Tree) -> Iterator[str]:
@@ -193,7 +202,9 @@ def wiring_agrees(tree: Tree) -> Iterator[str]:
         labels = pod["metadata"]["labels"]
         if deployment.spec["selector"]["matchLabels"] != labels:
             yield f"{deployment.path}: the selector is not the pod's labels {labels}"
-        ports = [port["containerPort"] for one in pod["spec"]["containers"] for port in one["ports"]]
+        ports = [
+            port["containerPort"] for container in pod["spec"]["containers"] for port in container["ports"]
+        ]
         for container in pod["spec"]["containers"]:
             for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
                 port = container.get(probe, {}).get("httpGet", {}).get("port", ports[0])
@@ -208,10 +219,10 @@ def wiring_agrees(tree: Tree) -> Iterator[str]:
     for route in tree.of("IngressRoute"):
         # Grafana's Service is the chart's.
         services = {
-            one.name: [port["port"] for port in one.spec["ports"]]
-            for one in tree.of("Service", route.directory)
+            service.name: [port["port"] for port in service.spec["ports"]]
+            for service in tree.of("Service", route.directory)
         }
-        releases = {one.name: [80] for one in tree.of("HelmRelease", route.directory)}
+        releases = {release.name: [80] for release in tree.of("HelmRelease", route.directory)}
         for backend in (backend for rule in route.spec["routes"] for backend in rule["services"]):
             if backend["port"] not in (services | releases).get(backend["name"], []):
                 yield f"{route.path}: no Service {backend['name']} with port {backend['port']} in {route.directory}"
@@ -222,23 +233,23 @@ def wiring_agrees(tree: Tree) -> Iterator[str]:
 def hosts(tree: Tree) -> dict[str, list[str]]:
     """The hosts of every directory that has a route."""
     return {
-        one.directory: [
-            host for rule in one.spec["routes"] for host in re.findall(r"Host\(`([^`]+)`\)", rule["match"])
+        route.directory: [
+            host for rule in route.spec["routes"] for host in re.findall(r"Host\(`([^`]+)`\)", rule["match"])
         ]
-        for one in tree.of("IngressRoute")
+        for route in tree.of("IngressRoute")
     }
 
 
 def hosts_are_unique(tree: Tree) -> Iterator[str]:
-    for host, times in Counter(host for found in hosts(tree).values() for host in found).items():
+    for host, times in Counter(host for routed in hosts(tree).values() for host in routed).items():
         if times > 1:
             yield f"{host} is routed {times} times"
 
 
 def built_in_kinds_validate(tree: Tree) -> Iterator[str]:
-    for one in tree.documents:
-        if one.body["apiVersion"] in BUILT_IN:
-            yield from _schema_problems(one)
+    for document in tree.documents:
+        if document.body["apiVersion"] in BUILT_IN:
+            yield from _schema_problems(document)
 
 
 @cache
@@ -251,32 +262,32 @@ def _schema_problems(document: Document) -> tuple[str, ...]:
 
 
 def releases_agree(tree: Tree) -> Iterator[str]:
-    repositories = {(one.namespace, one.name) for one in tree.of("HelmRepository")}
-    for one in tree.of("HelmRelease"):
-        chart = one.spec["chart"]["spec"]
-        if (one.namespace, chart["sourceRef"]["name"]) not in repositories:
-            yield f"{one.path}: no HelmRepository {chart['sourceRef']['name']} in {one.namespace}"
+    repositories = {(repository.namespace, repository.name) for repository in tree.of("HelmRepository")}
+    for release in tree.of("HelmRelease"):
+        chart = release.spec["chart"]["spec"]
+        if (release.namespace, chart["sourceRef"]["name"]) not in repositories:
+            yield f"{release.path}: no HelmRepository {chart['sourceRef']['name']} in {release.namespace}"
         match = _RANGE.fullmatch(chart["version"])
         if not match or (int(match[3]), int(match[4])) != _next_breaking(int(match[1]), int(match[2])):
-            yield f"{one.path}: version {chart['version']!r} is no range up to the next breaking release"
-        for path in NODE_SELECTORS.get(one.name, ()):
-            if tree.value("HelmRelease", one.name, f"spec.values.{path}") != NODE:
-                yield f"{one.path}: values.{path} must be {NODE}"
+            yield f"{release.path}: version {chart['version']!r} is no range up to the next breaking release"
+        for path in NODE_SELECTORS.get(release.name, ()):
+            if tree.value("HelmRelease", release.name, f"spec.values.{path}") != NODE:
+                yield f"{release.path}: values.{path} must be {NODE}"
 
 
 def secrets_agree(tree: Tree) -> Iterator[str]:
-    stores = {one.name for one in tree.of("ClusterSecretStore")}
+    stores = {store.name for store in tree.of("ClusterSecretStore")}
     made: dict[tuple[str, str], set[str]] = {}
-    for one in tree.of("ExternalSecret"):
-        target = one.spec["target"]
+    for secret in tree.of("ExternalSecret"):
+        target = secret.spec["target"]
         texts = target["template"]["data"]
-        made[one.namespace, target["name"]] = set(texts)
+        made[secret.namespace, target["name"]] = set(texts)
         used = {name for text in texts.values() for name in re.findall(r"\{\{ \.(\w+) \}\}", text)}
-        fetched = {entry["secretKey"] for entry in one.spec["data"]}
+        fetched = {entry["secretKey"] for entry in secret.spec["data"]}
         if used != fetched:
-            yield f"{one.path}: the template uses {sorted(used)}, fetched are {sorted(fetched)}"
-        if one.spec["secretStoreRef"]["name"] not in stores:
-            yield f"{one.path}: no ClusterSecretStore {one.spec['secretStoreRef']['name']}"
+            yield f"{secret.path}: the template uses {sorted(used)}, fetched are {sorted(fetched)}"
+        if secret.spec["secretStoreRef"]["name"] not in stores:
+            yield f"{secret.path}: no ClusterSecretStore {secret.spec['secretStoreRef']['name']}"
     for deployment in tree.of("Deployment"):
         for container in deployment.spec["template"]["spec"]["containers"]:
             for source in container.get("envFrom", ()):
@@ -298,9 +309,9 @@ def addresses_agree(tree: Tree) -> Iterator[str]:
     name = tree.value("HelmRelease", stack, "spec.values.fullnameOverride")
     port = tree.value("HelmRelease", stack, "spec.values.vmsingle.spec.port")
     metrics = f"http://vmsingle-{name}.observability.svc.cluster.local:{port}"
-    found = {one["uid"]: one["url"] for one in datasources(tree)}
-    if found != {"loki": loki, "victoriametrics": metrics}:
-        yield f"grafana: data sources {found}, the charts make {loki} and {metrics}"
+    addresses = {source["uid"]: source["url"] for source in datasources(tree)}
+    if addresses != {"loki": loki, "victoriametrics": metrics}:
+        yield f"grafana: data sources {addresses}, the charts make {loki} and {metrics}"
     clients = tree.value("HelmRelease", "promtail", "spec.values.config.clients")
     if clients != [{"url": f"{loki}/loki/api/v1/push"}]:
         yield f"promtail: pushes to {clients}, Loki is {loki}"
@@ -320,24 +331,24 @@ def logs_are_kept_31_days(tree: Tree) -> Iterator[str]:
 
 def datasources(tree: Tree) -> list[dict[str, Any]]:
     """Grafana's data sources as the release provisions them."""
-    release = next(one for one in tree.of("HelmRelease") if one.name == "grafana")
-    found: list[dict[str, Any]] = release.spec["values"]["datasources"]["datasources.yaml"]["datasources"]
-    return found
+    release = next(release for release in tree.of("HelmRelease") if release.name == "grafana")
+    sources: list[dict[str, Any]] = release.spec["values"]["datasources"]["datasources.yaml"]["datasources"]
+    return sources
 
 
 def dashboards(tree: Tree) -> Iterator[tuple[str, Any]]:
     """Path and text of every dashboard, parsed; None where it is no JSON."""
-    for one in tree.of("ConfigMap"):
-        if one.body["metadata"].get("labels") == {"grafana_dashboard": "1"}:
-            for key, text in one.body["data"].items():
+    for config_map in tree.of("ConfigMap"):
+        if config_map.body["metadata"].get("labels") == {"grafana_dashboard": "1"}:
+            for key, text in config_map.body["data"].items():
                 try:
-                    yield f"{one.path}:{key}", json.loads(text)
+                    yield f"{config_map.path}:{key}", json.loads(text)
                 except json.JSONDecodeError:
-                    yield f"{one.path}:{key}", None
+                    yield f"{config_map.path}:{key}", None
 
 
 def dashboards_are_sound(tree: Tree) -> Iterator[str]:
-    known = {(one["type"], one["uid"]) for one in datasources(tree)}
+    known = {(source["type"], source["uid"]) for source in datasources(tree)}
     for where, board in dashboards(tree):
         if board is None:
             yield f"{where}: not JSON"
@@ -352,7 +363,7 @@ def dashboards_are_sound(tree: Tree) -> Iterator[str]:
             for panel in board["panels"]
             for target in [panel, *panel["targets"]]
         ]
-        queried += [(f"variable {one['name']}", one) for one in board["templating"]["list"]]
+        queried += [(f"variable {variable['name']}", variable) for variable in board["templating"]["list"]]
         for what, query in queried:
             if (query["datasource"]["type"], query["datasource"]["uid"]) not in known:
                 yield f"{where}: {what} asks data source {query['datasource']['uid']}, which does not exist"
@@ -363,13 +374,13 @@ def dashboards_are_sound(tree: Tree) -> Iterator[str]:
 
 def config_maps_are_dashboards(tree: Tree) -> Iterator[str]:
     labelled = {where.partition(":")[0] for where, _ in dashboards(tree)}
-    for one in tree.of("ConfigMap"):
-        if one.path not in labelled:
-            yield f"{one.path}: Grafana's sidecar finds it only by the label grafana_dashboard: '1'"
+    for config_map in tree.of("ConfigMap"):
+        if config_map.path not in labelled:
+            yield f"{config_map.path}: Grafana's sidecar finds it only by the label grafana_dashboard: '1'"
 
 
 def _query_problems(panel: dict[str, Any], board: dict[str, Any]) -> Iterator[str]:
-    variables = {one["name"] for one in board["templating"]["list"]} | {"__auto", "__range"}
+    variables = {variable["name"] for variable in board["templating"]["list"]} | {"__auto", "__range"}
     for target in panel["targets"]:
         query = target["expr"]
         outside_texts = re.sub(r'"(?:\\.|[^"\\])*"', '""', query)

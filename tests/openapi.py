@@ -22,8 +22,8 @@ _MEMBER = "package/generated/api.github.com.json"
 @cache
 def description() -> Mapping[str, Any]:
     """The description as GitHub publishes it; skips the test where it cannot be had."""
-    found: Mapping[str, Any] = json.loads(npm.member(PACKAGE, INTEGRITY, _MEMBER).read_bytes())
-    return found
+    document: Mapping[str, Any] = json.loads(npm.member(PACKAGE, INTEGRITY, _MEMBER).read_bytes())
+    return document
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Operation:
 
     def _parameters(self, exchange: Exchange) -> Iterator[str]:
         described = {
-            (one["in"], one["name"]): one for one in map(_resolved, self.entry.get("parameters", ()))
+            (parameter["in"], parameter["name"]): parameter
+            for parameter in map(_resolved, self.entry.get("parameters", ()))
         }
         given = {("path", name): value for name, value in self.names.items()}
         given |= {("query", name): value for name, value in exchange.query.items()}
@@ -51,8 +52,8 @@ class Operation:
                 continue
             schema = described[place]["schema"]
             yield from _violations(_typed(value, _resolved(schema)), schema, place[1])
-        for place, one in described.items():
-            if one.get("required") and place not in given:
+        for place, parameter in described.items():
+            if parameter.get("required") and place not in given:
                 yield f"{place[1]}: missing in the {place[0]}"
 
     def _body(self, exchange: Exchange) -> Iterator[str]:
@@ -100,16 +101,18 @@ def _paths() -> list[tuple[str, re.Pattern[str]]]:
     """Literal paths before those with a name in the same place: `/issues/comments/{id}` is no `/issues/{number}/…`."""
     templates = sorted(description()["paths"], key=lambda template: template.count("{"))
     named = re.compile(r"\\{(\w+)\\}")
-    return [(one, re.compile(named.sub(r"(?P<\1>[^/]+)", re.escape(one)))) for one in templates]
+    return [
+        (template, re.compile(named.sub(r"(?P<\1>[^/]+)", re.escape(template)))) for template in templates
+    ]
 
 
 def problems(exchange: Exchange) -> list[str]:
     """What of this exchange is not as GitHub describes it; empty if all is."""
-    found = operation(exchange)
+    described = operation(exchange)
     title = f"{exchange.method} {exchange.path} -> {exchange.answer.status}"
-    if found is None:
+    if described is None:
         return [f"{title}: GitHub describes no such operation"]
-    return [f"{title}: {problem}" for problem in found.problems(exchange)]
+    return [f"{title}: {problem}" for problem in described.problems(exchange)]
 
 
 def _violations(value: Any, schema: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -138,7 +141,7 @@ def _references(schema: Any) -> set[str]:
 def _modern(schema: Any) -> Any:
     """OpenAPI 3.0's `nullable` in the words of JSON Schema 2020-12."""
     if isinstance(schema, list):
-        return [_modern(one) for one in schema]
+        return [_modern(subschema) for subschema in schema]
     if not isinstance(schema, dict):
         return schema
     written = {
@@ -148,13 +151,13 @@ def _modern(schema: Any) -> Any:
 
 
 def _resolved(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Any = entry
-    while "$ref" in found:
-        reference = found["$ref"]
-        found = description()
+    node: Any = entry
+    while "$ref" in node:
+        reference = node["$ref"]
+        node = description()
         for part in reference.removeprefix("#/").split("/"):
-            found = found[part]
-    return found  # type: ignore[no-any-return]
+            node = node[part]
+    return node  # type: ignore[no-any-return]
 
 
 def _typed(text: str, schema: Mapping[str, Any]) -> object:

@@ -57,7 +57,8 @@ class Recording:
         """On the recorded branch each commit follows the one before."""
         ours = self.pushes.index(self.pushes[push])
         return {
-            one.sha: RevisionFacts(position >= ours, one.image) for position, one in enumerate(self.pushes)
+            pushed.sha: RevisionFacts(position >= ours, pushed.image)
+            for position, pushed in enumerate(self.pushes)
         }
 
     def states(self) -> Iterator[tuple[float, dict[str, Any]]]:
@@ -66,17 +67,17 @@ class Recording:
         several: dict[str, dict[str, Any]] = {name: {} for name in _LISTS.values()}
         logs: dict[str, str] = {}
         for line in self.lines:
-            one = line.get("object")
+            snapshot = line.get("object")
             if "log" in line:
                 logs[line["log"]] = line["text"]
-            elif one and "note" not in line and one["kind"] in _FIELDS:
-                single[_FIELDS[one["kind"]]] = one
-            elif one and "note" not in line and one["kind"] in _LISTS:
-                known = several[_LISTS[one["kind"]]]
+            elif snapshot and "note" not in line and snapshot["kind"] in _FIELDS:
+                single[_FIELDS[snapshot["kind"]]] = snapshot
+            elif snapshot and "note" not in line and snapshot["kind"] in _LISTS:
+                known = several[_LISTS[snapshot["kind"]]]
                 if line["type"] == "DELETED":
-                    known.pop(one["metadata"]["name"], None)
-                elif one["kind"] != "Event" or one["metadata"]["namespace"] == self.scenario:
-                    known[one["metadata"]["name"]] = one
+                    known.pop(snapshot["metadata"]["name"], None)
+                elif snapshot["kind"] != "Event" or snapshot["metadata"]["namespace"] == self.scenario:
+                    known[snapshot["metadata"]["name"]] = snapshot
             yield (
                 line["at_s"],
                 {
@@ -109,7 +110,7 @@ def _pushes(lines: list[dict[str, Any]]) -> Iterator[Push]:
     revisions = [Revision.parse(at(source, "status", "artifact", "revision") or "") for source in sources]
     notes = [(line["at_s"], match) for line in lines if (match := _PUSHED.match(line.get("note", "")))]
     image = _image(lines, 0.0) or ImageReference("registry.example/app", "1.0.0")
-    yield Push(next((one.sha for one in revisions if one), "0" * 40), 0.0, image)
+    yield Push(next((revision.sha for revision in revisions if revision), "0" * 40), 0.0, image)
     for number, (at_s, match) in enumerate(notes):
         until_s = notes[number + 1][0] if number + 1 < len(notes) else lines[-1]["at_s"]
         # Of another change than the tag the Deployment itself shows which image it brought.
@@ -119,8 +120,8 @@ def _pushes(lines: list[dict[str, Any]]) -> Iterator[Push]:
 
 def _image(lines: list[dict[str, Any]], until_s: float) -> ImageReference | None:
     """What the Deployment's template has by then; at the start what it has first."""
-    found = None
+    image = None
     for line in lines:
-        if at(line, "object", "kind") == "Deployment" and (found is None or line["at_s"] <= until_s):
-            found = line["object"]["spec"]["template"]["spec"]["containers"][0]["image"]
-    return ImageReference.split(found) if found else None
+        if at(line, "object", "kind") == "Deployment" and (image is None or line["at_s"] <= until_s):
+            image = line["object"]["spec"]["template"]["spec"]["containers"][0]["image"]
+    return ImageReference.split(image) if image else None

@@ -32,12 +32,12 @@ def look(name: str, number: int) -> tuple[Head, dict[str, Any]]:
 def facts(name: str, site: str, number: int) -> dict[str, RevisionFacts]:
     """What git had said by the end of that look."""
     _, entries = load(name)
-    found: dict[str, RevisionFacts] = {}
+    revisions: dict[str, RevisionFacts] = {}
     looks = -1
     for entry in entries:
         looks += "look" in entry
         if looks > number:
             break
         if entry.get("facts", {}).get("site") == site:
-            found = decode_facts(entry["facts"]["revisions"])
-    return found
+            revisions = decode_facts(entry["facts"]["revisions"])
+    return revisions

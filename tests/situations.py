@@ -61,13 +61,13 @@ def names() -> list[str]:
 @cache
 def raw(name: str) -> dict[str, Any]:
     """The file with what it takes from another one (`like`) filled in."""
-    found: dict[str, Any] = YAML(typ="safe").load((SITUATIONS / f"{name}.yaml").read_text())
-    if "like" not in found:
-        return found
-    base = copy.deepcopy(raw(found["like"]))
-    merged = {**base, **found}
-    merged["change"] = {**(base.get("change") or {}), **(found.get("change") or {})}
-    merged["desired"] = {**(base.get("desired") or {}), **(found.get("desired") or {})}
+    situation: dict[str, Any] = YAML(typ="safe").load((SITUATIONS / f"{name}.yaml").read_text())
+    if "like" not in situation:
+        return situation
+    base = copy.deepcopy(raw(situation["like"]))
+    merged = {**base, **situation}
+    merged["change"] = {**(base.get("change") or {}), **(situation.get("change") or {})}
+    merged["desired"] = {**(base.get("desired") or {}), **(situation.get("desired") or {})}
     return merged
 
 
@@ -96,34 +96,40 @@ def _kept(name: str) -> bytes:
 
 
 def _read(name: str) -> Situation:
-    found = raw(name)
-    where = found["recorded"]
+    written = raw(name)
+    where = written["recorded"]
     if "recording" in where:
         recording = recordings.load(where["recording"])
         look = {"dependencies": [], "unreadable": {}, **recording.state(where["at"])}
-        return _situation(name, found, recording.desired(where["push"]), look, recording.facts(where["push"]))
+        return _situation(
+            name, written, recording.desired(where["push"]), look, recording.facts(where["push"])
+        )
     if "replay" in where:
         head, seen = replays.look(where["replay"], where["look"])
         wanted = head.subjects[where.get("site", 0)].desired
         return _situation(
-            name, found, wanted, seen[wanted.site], replays.facts(where["replay"], wanted.site, where["look"])
+            name,
+            written,
+            wanted,
+            seen[wanted.site],
+            replays.facts(where["replay"], wanted.site, where["look"]),
         )
-    wanted = desired(**found["desired"])
+    wanted = desired(**written["desired"])
     look = {**recorded(where), "events": [], "dependencies": [], "logs": {}, "unreadable": {}}
-    return _situation(name, found, wanted, look, linear(wanted))
+    return _situation(name, written, wanted, look, linear(wanted))
 
 
 def _situation(
     name: str,
-    found: Mapping[str, Any],
+    written: Mapping[str, Any],
     wanted: Desired,
     look: dict[str, Any],
     known: Mapping[str, RevisionFacts],
 ) -> Situation:
-    for path, value in (found.get("change") or {}).items():
+    for path, value in (written.get("change") or {}).items():
         put(look, path, copy.deepcopy(value))
-    facts = {**known, **_facts(found.get("facts") or {})}
-    return Situation(name, found, wanted, observe(look, facts), found["expect"])
+    facts = {**known, **_facts(written.get("facts") or {})}
+    return Situation(name, written, wanted, observe(look, facts), written["expect"])
 
 
 def desired(
@@ -139,7 +145,7 @@ def desired(
     source: str = "fleet",
 ) -> Desired:
     """The demo application of the recordings; `revision` is the start of a commit."""
-    sha = next((one for one in PUSHED if revision and one.startswith(revision)), revision)
+    sha = next((pushed for pushed in PUSHED if revision and pushed.startswith(revision)), revision)
     return Desired(
         site="demo",
         image=ImageReference(repository, tag, digest),
@@ -168,7 +174,7 @@ def linear(wanted: Desired) -> dict[str, RevisionFacts]:
 
 def _facts(given: Mapping[str, Any]) -> dict[str, RevisionFacts]:
     return {
-        next((one for one in PUSHED if one.startswith(sha)), sha): RevisionFacts(
+        next((pushed for pushed in PUSHED if pushed.startswith(sha)), sha): RevisionFacts(
             includes_commit=facts.get("includes_commit"),
             image=ImageReference.parse(facts["image"]) if facts.get("image") else None,
             subject=facts.get("subject", ""),
@@ -212,14 +218,14 @@ def replay() -> Iterator[tuple[float, dict[str, Any]]]:
     single: dict[str, Any] = {}
     several: dict[str, dict[str, Any]] = {"ReplicaSet": {}, "Pod": {}}
     for event in _watch():
-        one = event["object"]
-        kind, name = one["kind"], one["metadata"]["name"]
+        snapshot = event["object"]
+        kind, name = snapshot["kind"], snapshot["metadata"]["name"]
         if kind in fields:
-            single[fields[kind]] = one
+            single[fields[kind]] = snapshot
         elif event["type"] == "DELETED":
             several[kind].pop(name, None)
         else:
-            several[kind][name] = one
+            several[kind][name] = snapshot
         yield (
             event["t"],
             {

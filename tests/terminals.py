@@ -63,8 +63,8 @@ class Terminal:
         deadline_s = time.monotonic() + 20.0
         while time.monotonic() < deadline_s:
             self._read()
-            found, status = os.waitpid(self._pid, os.WNOHANG)
-            if found:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
                 self.code = os.waitstatus_to_exitcode(status)
                 break
         self._read()

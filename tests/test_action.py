@@ -89,9 +89,9 @@ def test_a_failure_is_rolled_back_where_that_is_asked_for_and_told() -> None:
 
 
 def test_an_input_can_be_no_option() -> None:
-    found = command_line({"BUMP_INPUT_SITE": "--force", "BUMP_INPUT_REPO": "https://host.example/a/b"})
-    assert "--site=--force" in found
-    assert "--repo=https://host.example/a/b" in found
+    arguments = command_line({"BUMP_INPUT_SITE": "--force", "BUMP_INPUT_REPO": "https://host.example/a/b"})
+    assert "--site=--force" in arguments
+    assert "--repo=https://host.example/a/b" in arguments
 
 
 def test_the_platform_is_where_the_action_comes_from() -> None:
@@ -150,9 +150,9 @@ def test_an_error_has_outputs_too() -> None:
     ],
 )
 def test_what_is_not_where_it_should_be_is_annotated(outcome: Outcome, levels: list[str]) -> None:
-    found = annotations_of({"outcome": outcome.value, "exitCode": 0, "sites": [site(outcome)]})
-    assert [level for level, _, _ in found] == levels
-    assert all(text == "web message\nserving now: old\nhint" for _, _, text in found)
+    annotations = annotations_of({"outcome": outcome.value, "exitCode": 0, "sites": [site(outcome)]})
+    assert [level for level, _, _ in annotations] == levels
+    assert all(text == "web message\nserving now: old\nhint" for _, _, text in annotations)
 
 
 def test_a_wrong_input_ends_the_step_with_an_annotation_and_outputs(tmp_path: Path) -> None:
@@ -161,11 +161,11 @@ def test_a_wrong_input_ends_the_step_with_an_annotation_and_outputs(tmp_path: Pa
     environ = {"BUMP_INPUT_REPO": "octo/platform", "BUMP_INPUT_SITE": "web", "GITHUB_OUTPUT": str(outputs)}
     context = Context(environ=environ, cwd=tmp_path, stdout=log, stderr=io.StringIO())
     assert action.run(argparse.Namespace(), context) == EXIT_USAGE
-    first, *told, resumed, annotation = log.getvalue().splitlines()
+    first, *messages, resumed, annotation = log.getvalue().splitlines()
     assert first.startswith("::stop-commands::")
     assert resumed == f"::{first.removeprefix('::stop-commands::')}::"
     assert annotation.startswith("::error title=bump%3A usage::web: expected one of --sha and --tag")
-    assert told[0].startswith("error: web: expected one of")
+    assert messages[0].startswith("error: web: expected one of")
     assert "outcome<<" in outputs.read_text()
 
 
@@ -189,7 +189,7 @@ def test_every_input_reaches_the_program_by_the_environment() -> None:
         for name in (*action._TEXTS, *action._LISTS, *action._FLAGS, *action._CHANNELS)
     }
     read |= {f"BUMP_INPUT_{name}" for name in ("REPO", "WAIT", "AUTO_ROLLBACK", "DRY_RUN", "KUBECONFIG")}
-    (step,) = [one for one in ACTION["runs"]["steps"] if one.get("id") == "bump"]
+    (step,) = [step for step in ACTION["runs"]["steps"] if step.get("id") == "bump"]
     assert {name for name in step["env"] if name.startswith("BUMP_INPUT_")} == read
 
 

@@ -109,17 +109,17 @@ times = st.datetimes(min_value=datetime(1990, 1, 2), max_value=datetime(2100, 1,
 
 
 @given(times, times)
-def test_the_two_seen_from_the_other_side_are_the_opposite(one: datetime, other: datetime) -> None:
-    there = by_creation(one.isoformat(), other.isoformat()).order
-    back = by_creation(other.isoformat(), one.isoformat()).order
+def test_the_two_seen_from_the_other_side_are_the_opposite(time: datetime, other: datetime) -> None:
+    there = by_creation(time.isoformat(), other.isoformat()).order
+    back = by_creation(other.isoformat(), time.isoformat()).order
     assert back is OPPOSITE.get(there, there)
 
 
 @given(times, st.floats(-SIDE_BY_SIDE_S + 1, SIDE_BY_SIDE_S - 1))
-def test_builds_that_are_close_have_no_order(one: datetime, apart_s: float) -> None:
-    other = one + timedelta(seconds=apart_s)
+def test_builds_that_are_close_have_no_order(time: datetime, apart_s: float) -> None:
+    other = time + timedelta(seconds=apart_s)
     if other.year >= 1990:
-        assert by_creation(one.isoformat(), other.isoformat()).order is Order.UNKNOWN
+        assert by_creation(time.isoformat(), other.isoformat()).order is Order.UNKNOWN
 
 
 @given(st.text())

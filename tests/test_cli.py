@@ -41,7 +41,7 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "problem"),
     [
         (["--sha", "abc1234"], "no site given"),
         (["--site", "web"], "expected one of --sha and --tag"),
@@ -64,10 +64,12 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
         (["--site", "web", "--sha", "abc1234", "--dry-run"], "no git checkout"),
     ],
 )
-def test_a_wrong_command_line_exits_2_and_says_why(arguments: list[str], said: str, tmp_path: Path) -> None:
+def test_a_wrong_command_line_exits_2_and_says_why(
+    arguments: list[str], problem: str, tmp_path: Path
+) -> None:
     done = bump(*arguments, cwd=tmp_path)
     assert done.code == 2, done.stderr
-    assert said in done.stderr
+    assert problem in done.stderr
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -197,8 +199,8 @@ def test_a_kubeconfig_that_cannot_be_used_is_known_before_anything_is_written(tm
 
 @pytest.mark.parametrize("verb", [MAIN_COMMAND, *COMMANDS])
 def test_every_command_has_a_help(verb: str, tmp_path: Path) -> None:
-    words = [] if verb == MAIN_COMMAND else [verb]
-    done = bump(*words, "--help", cwd=tmp_path)
+    verbs = [] if verb == MAIN_COMMAND else [verb]
+    done = bump(*verbs, "--help", cwd=tmp_path)
     assert done.code == 0, done.stderr
     assert done.stdout.startswith("usage: bump")
 

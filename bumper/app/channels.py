@@ -1,6 +1,7 @@
 """Who hears of a run besides the terminal: opens what `--publish` asks for, in a workflow."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from bumper.systems.github import GitHub
     from bumper.systems.github.api import Token
 
-_OPENED: Mapping[str, Callable[["GitHub", Source], Channel]] = {
-    ChannelName.COMMENT: lambda hub, source: Comments(hub, source, hub.close),
-    ChannelName.DEPLOYMENT: lambda hub, source: Deployments(hub, source, hub.close),
-    ChannelName.STATUS: lambda hub, source: Statuses(hub, source, hub.close),
-}
 # What a token of an App is asked for. Commits are looked up for each of them.
 _PERMISSIONS = {
     ChannelName.COMMENT: ("pull_requests", "write"),
@@ -97,38 +93,54 @@ class Channels:
         return []
 
     def _open(self) -> list[Channel]:
-        asked = [name for name in _OPENED if name in self._settings.channels]
+        """Each channel that is asked for; why another one could not be opened is told at the end."""
+        channels = []
+        for name in self._asked:
+            try:
+                channels.append(_OPENERS[name](self))
+            except UsageError as error:
+                self._problems.append(f"{name}: {error.message}")
+        return channels
+
+    @cached_property
+    def _asked(self) -> list[ChannelName]:
+        asked = [name for name in _OPENERS if name in self._settings.channels]
         refusals = {name: why for name in asked if (why := self._settings.refuses(name))}
         self._problems += [f"{name}: {why}" for name, why in refusals.items()]
-        names = [name for name in asked if name not in refusals]
-        return self._opened(names) if names else []
+        return [name for name in asked if name not in refusals]
 
-    def _opened(self, names: Sequence[str]) -> list[Channel]:
-        """Each with a conversation of its own: they are told from threads of their own."""
+    def on_github(self, make: Callable[["GitHub", Source, Callable[[], None]], Channel]) -> Channel:
+        """A channel in the site's own repository, with a conversation of its own: it is told from a thread of its own."""
         from bumper.systems.github import GitHub
 
-        repository = self._surroundings.told_repository
-        try:
-            token = self._token(repository, names)
-            identity, now = self._identity, self._now
-            hubs = [
-                GitHub(repository, token=token, now=now, api_url=identity.api_url, environ=identity.environ)
-                for _ in names
-            ]
-        except UsageError as error:
-            self._problems += [f"{name}: {error.message}" for name in names]
-            return []
+        repository, identity = self._surroundings.told_repository, self._identity
+        hub = GitHub(
+            repository,
+            token=self._github_token,
+            now=self._now,
+            api_url=identity.api_url,
+            environ=identity.environ,
+        )
         head = self._surroundings.sha if repository == self._surroundings.repository else ""
-        return [
-            _OPENED[name](hub, Source(hub, head, repository)) for name, hub in zip(names, hubs, strict=True)
-        ]
+        return make(hub, Source(hub, head, repository), hub.close)
 
-    def _token(self, repository: str, names: Sequence[str]) -> "str | Token":
-        permissions = {"contents": "read", **dict(_PERMISSIONS[ChannelName(name)] for name in names)}
-        token = self._identity.source(repository, permissions)
+    @cached_property
+    def _github_token(self) -> "str | Token":
+        """One token for all channels on GitHub."""
+        repository = self._surroundings.told_repository
+        asked = [_PERMISSIONS[name] for name in self._asked if name in _PERMISSIONS]
+        token = self._identity.source(repository, {"contents": "read", **dict(asked)})
         if not token or not repository:
             raise UsageError(f"{'GITHUB_TOKEN' if repository else 'GITHUB_REPOSITORY'} is not set")
         return token
+
+
+# How each channel is opened, in the order in which they are told. The summary is no channel: it is written once, at the end.
+_OPENERS: Mapping[ChannelName, Callable[[Channels], Channel]] = {
+    ChannelName.COMMENT: lambda channels: channels.on_github(Comments),
+    ChannelName.DEPLOYMENT: lambda channels: channels.on_github(Deployments),
+    ChannelName.STATUS: lambda channels: channels.on_github(Statuses),
+}
 
 
 def pages(surroundings: Surroundings, platform_url: str) -> Pages:

@@ -23,8 +23,9 @@ from bumper.ports import Ancestry, Clock, Hosting, Tree, WallClock, Writer
 
 if TYPE_CHECKING:
     from bumper.deploy.commit.pull_request import Merging
+    from bumper.ports import History
     from bumper.recording import Recorder
-    from bumper.systems.git import History, Remote
+    from bumper.systems.git import Remote
     from bumper.systems.github.announced import AnnouncedBranch
     from bumper.systems.github.api import Token
     from bumper.systems.github.graphql import GraphQL
@@ -187,7 +188,7 @@ class Systems:
     def poke(self, tree: Tree, sources: Iterable[ObjectKey]) -> str:
         """Makes Flux fetch now by the Receivers that git names; why it could not, empty where it did or there is none."""
         from bumper.fluxtree.sites import receivers
-        from bumper.systems.webhook import Proof, Webhook
+        from bumper.systems.flux_receiver import Proof, Webhook
 
         surroundings = self.context.surroundings
         proof = Proof(surroundings.receiver_token, surroundings.job_token_url, surroundings.job_token_bearer)

@@ -36,12 +36,12 @@ class Finding:
     area: str
     subject: str
     mark: Mark
-    found: str
+    observed: str
     why: str = ""
     advice: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("subject", "found", "why", "advice"):
+        for name in ("subject", "observed", "why", "advice"):
             object.__setattr__(self, name, printable(getattr(self, name)))
 
 
@@ -77,7 +77,7 @@ def as_data(findings: Sequence[Finding]) -> dict[str, Any]:
                 "area": finding.area,
                 "subject": finding.subject,
                 "result": finding.mark.value,
-                "found": finding.found,
+                "found": finding.observed,
                 "why": finding.why or None,
                 "advice": finding.advice or None,
             }
@@ -88,7 +88,7 @@ def as_data(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def _finding(finding: Finding, width: int) -> list[Line]:
     sign, style = _SIGNS[finding.mark]
-    first, *rest = _broken(f"{finding.subject}: {finding.found}", width, _INDENT)
+    first, *rest = _broken(f"{finding.subject}: {finding.observed}", width, _INDENT)
     # A subject that is longer than the line is broken with it, and then not set apart.
     subject, observed = first[: len(finding.subject) + 1], first[len(finding.subject) + 1 :]
     head: list[Line] = [(Span("  "), Span(sign, style), Span(f" {subject}", "strong"), Span(observed))]

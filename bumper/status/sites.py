@@ -39,19 +39,19 @@ class Entry:
 
 
 def read(tree: Tree, tip: Revision, name: str = "", choice: Choice | None = None) -> list[Entry]:
-    """The site `name`, or every Kustomization of the tree. A site that is named and not there raises as `platform.find` does."""
+    """The site `name`, or every Kustomization of the tree. A site that is named and not there raises as `fluxtree.sites.find` does."""
     return [_named(name, choice or Choice(), tree)] if name else _all(tree, tip)
 
 
 def several(tree: Tree, tip: Revision, names: Sequence[str]) -> list[Entry]:
     """The sites named, every Kustomization of the tree for none. TreeMissing where there is none at all."""
-    found = [_named(name, Choice(), tree) for name in names] or _all(tree, tip)
-    if not found:
+    entries = [_named(name, Choice(), tree) for name in names] or _all(tree, tip)
+    if not entries:
         raise TreeMissing(
             f"{tip.short}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
             hint="name the platform repository with --repo",
         )
-    return found
+    return entries
 
 
 def _named(name: str, choice: Choice, tree: Tree) -> Entry:
@@ -59,12 +59,12 @@ def _named(name: str, choice: Choice, tree: Tree) -> Entry:
 
 
 def _all(tree: Tree, tip: Revision) -> list[Entry]:
-    found = []
+    entries = []
     for site in find.sites(tree):
         qualified = f"{site.kustomization.namespace}/{site.kustomization.name}"
         try:
             target = find_target(site.name, Choice(kustomization=qualified), tree)
-            found.append(_of_target(target, tree))
+            entries.append(_of_target(target, tree))
         except BumpError as error:
             desired = Desired(
                 site=site.name,
@@ -76,8 +76,8 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
                 workload=_NO_WORKLOAD,
                 container="",
             )
-            found.append(Entry(desired, None, site.place, site, "", error.message, site.is_ours))
-    return list({(one.desired.site, one.desired.kustomization): one for one in found}.values())
+            entries.append(Entry(desired, None, site.place, site, "", error.message, site.is_ours))
+    return list({(entry.desired.site, entry.desired.kustomization): entry for entry in entries}.values())
 
 
 def _of_target(target: find.Target, tree: Tree) -> Entry:

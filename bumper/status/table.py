@@ -78,28 +78,28 @@ class Overview:
 
 def lines(overview: Overview) -> list[Line]:
     """A table for each cluster, and below it what is not well."""
-    found: list[Line] = []
+    table: list[Line] = []
     for context in dict.fromkeys(row.context for row in overview.rows):
         rows = [row for row in overview.rows if row.context == context]
-        if found:
-            found.append((Span(""),))
-        found.append((Span(context, "strong"), Span(f"   {overview.tip.short} wanted", "quiet")))
-        found.append((Span(_cells([name for name, _ in _COLUMNS]), "quiet"),))
-        found += [_row(row, overview.now) for row in rows]
-        found += [line for row in rows for line in _about(row, overview.now)]
-    return found
+        if table:
+            table.append((Span(""),))
+        table.append((Span(context, "strong"), Span(f"   {overview.tip.short} wanted", "quiet")))
+        table.append((Span(_cells([name for name, _ in _COLUMNS]), "quiet"),))
+        table += [_row(row, overview.now) for row in rows]
+        table += [line for row in rows for line in _about(row, overview.now)]
+    return table
 
 
 def details(overview: Overview) -> list[Line]:
     """One site in full, for each cluster."""
-    found: list[Line] = []
+    paragraphs: list[Line] = []
     for row in overview.rows:
         verdict = row.verdict or row.pending
         title = Span(row.word.capitalize(), _style(row))
         message = row.verdict.message if row.verdict else row.detail
-        found.append((Span(f"{row.site} in {row.context}: ", "strong"), title, Span(f": {message}")))
+        paragraphs.append((Span(f"{row.site} in {row.context}: ", "strong"), title, Span(f": {message}")))
         wanted = f"{row.image}   {row.place}" if row.image else f"nothing to follow: {row.not_followed}"
-        parts = [
+        fields = [
             ("wanted", wanted),
             ("applied", _applied(row)),
             ("running", _running(row)),
@@ -113,12 +113,12 @@ def details(overview: Overview) -> list[Line]:
             ),
         ]
         if verdict:
-            parts += [("serving now", verdict.serving)]
-            parts += [("warning", text) for text in verdict.warnings if row.image]
-            parts += [("seen", text) for text in verdict.evidence]
-            parts += [("next", verdict.hint)]
-        found += [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in parts if text]
-    return found
+            fields += [("serving now", verdict.serving)]
+            fields += [("warning", text) for text in verdict.warnings if row.image]
+            fields += [("seen", text) for text in verdict.evidence]
+            fields += [("next", verdict.hint)]
+        paragraphs += [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in fields if text]
+    return paragraphs
 
 
 def notices(overview: Overview) -> list[Line]:
@@ -227,13 +227,13 @@ def _change(before: Row | None, row: Row, now: datetime, *, names_context: bool)
         f"runs {_running(row)}" if row.state.running else "",
     ]
     about = [f"{name}: {text}" for name, text in _troubles(row, now)]
-    told = "; ".join([", ".join(filter(None, facts)), *about])
+    summary = "; ".join([", ".join(filter(None, facts)), *about])
     return (
         Span(_clock(now), "quiet"),
         Span(f"{row.site}{where}: ", "strong"),
         Span(word, "quiet"),
         Span(row.word, _style(row)),
-        Span(f"   {told}" if told else ""),
+        Span(f"   {summary}" if summary else ""),
     )
 
 

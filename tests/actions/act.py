@@ -145,11 +145,11 @@ def pinned() -> dict[str, Path]:
     texts = [
         path.read_text() for path in (ROOT / "action.yml", *(ROOT / ".github" / "workflows").glob("*.yml"))
     ]
-    found = {match for text in texts for match in _PINNED.findall(text)}
-    return {f"{name}@{ref}": STANDINS / _STANDIN[name] for name, ref in sorted(found)}
+    pins = {match for text in texts for match in _PINNED.findall(text)}
+    return {f"{name}@{ref}": STANDINS / _STANDIN[name] for name, ref in sorted(pins)}
 
 
-def git(folder: Path, *words: str | Path) -> str:
+def git(folder: Path, *arguments: str | Path) -> str:
     """One git command in a folder, as nobody in particular."""
     identity = {"GIT_AUTHOR_NAME": "Octo", "GIT_AUTHOR_EMAIL": "octo@example.test"}
     committer = {"GIT_COMMITTER_NAME": "Octo", "GIT_COMMITTER_EMAIL": "octo@example.test"}
@@ -161,6 +161,6 @@ def git(folder: Path, *words: str | Path) -> str:
         "GIT_CONFIG_NOSYSTEM": "1",
     }
     done = subprocess.run(
-        ["git", *map(str, words)], cwd=folder, env=environ, check=True, capture_output=True, text=True
+        ["git", *map(str, arguments)], cwd=folder, env=environ, check=True, capture_output=True, text=True
     )
     return done.stdout.strip()

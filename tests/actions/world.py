@@ -106,7 +106,7 @@ class World:
         return self.home / "actions" / "tool_cache" / "gitops-bump-wheels"
 
     def comments(self) -> list[str]:
-        return [one.body for one in self.github.repositories[SITE_REPOSITORY].comments_of(7)]
+        return [comment.body for comment in self.github.repositories[SITE_REPOSITORY].comments_of(7)]
 
     def wanted(self, site: str) -> str:
         """The tag that stands in the platform repository now."""
@@ -119,9 +119,9 @@ class World:
     def is_clean(self, run: Run) -> None:
         """Whatever happened: nothing was asked that GitHub does not describe, and no secret was told."""
         assert [problem for exchange in self.github.exchanges for problem in problems(exchange)] == []
-        told = "".join([run.summary, *self.comments(), json.dumps(run.outputs("bump"))])
+        output = "".join([run.summary, *self.comments(), json.dumps(run.outputs("bump"))])
         secrets = (SOURCE_TOKEN, READ_ONLY_TOKEN, self.stack.token, self.stack.registry.identity_header)
-        assert [secret for secret in secrets if secret in told] == []
+        assert [secret for secret in secrets if secret in output] == []
         self.github.exchanges.clear()
 
 

@@ -92,8 +92,8 @@ class Platform:
         }
         context = Context(environ, self.folder, io.StringIO(), io.StringIO())
         cli.main([*line.split(), "--repo", self.url], context)
-        minted = [one for one in self.hub.exchanges if one.path.endswith("/access_tokens")]
-        return [one.body["permissions"] for one in minted if one.answer.status == 201]
+        minted = [exchange for exchange in self.hub.exchanges if exchange.path.endswith("/access_tokens")]
+        return [exchange.body["permissions"] for exchange in minted if exchange.answer.status == 201]
 
 
 @pytest.fixture

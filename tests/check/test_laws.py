@@ -32,11 +32,11 @@ JUNK = [
 
 def held(files: Mapping[str, bytes], ran: Checked) -> None:
     """Each finding stands at a line of a file that is there."""
-    for one in ran.findings:
-        assert one.path in files, one
-        lines = files[one.path].count(b"\n") + files[one.path].count(b"\r") + 1
-        assert 1 <= one.line <= lines, one
-        assert one.id in RULES
+    for finding in ran.findings:
+        assert finding.path in files, finding
+        lines = files[finding.path].count(b"\n") + files[finding.path].count(b"\r") + 1
+        assert 1 <= finding.line <= lines, finding
+        assert finding.id in RULES
     assert list(ran.findings) == sorted(set(ran.findings))
 
 
@@ -51,9 +51,9 @@ def test_a_line_that_is_lost_or_replaced_never_ends_a_run(data: st.DataObject) -
     files = {**platform(), path: "\n".join(changed).encode()}
     ran = checked(files)
     held(files, ran)
-    for identity in {one.id for one in ran.findings}:
+    for identity in {finding.id for finding in ran.findings}:
         left = checked(files, identity).findings
-        assert list(left) == [one for one in ran.findings if one.id != identity]
+        assert list(left) == [finding for finding in ran.findings if finding.id != identity]
 
 
 @settings(deadline=None, max_examples=examples(30))
@@ -65,7 +65,7 @@ def test_files_that_are_missing_never_end_a_run(lost: set[str]) -> None:
 
 def test_a_kustomization_that_contains_itself_ends() -> None:
     files = added({LIST: platform()[LIST].decode() + "  - ../flux-system\n"})
-    assert "missing-resource" in {one.id for one in checked(files).findings}
+    assert "missing-resource" in {finding.id for finding in checked(files).findings}
 
 
 @pytest.mark.skipif(not CORPUS, reason="BUMP_CORPUS names no corpus")

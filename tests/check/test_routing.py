@@ -29,7 +29,7 @@ X, Y = ("PathPrefix", "/x"), ("Path", "/y")
     ],
 )
 def test_a_rule_is_read_or_promises_nothing(rule: str, expected: list[set[tuple[str, str]]]) -> None:
-    assert [set(one) for one in alternatives(rule)] == expected
+    assert [set(alternative) for alternative in alternatives(rule)] == expected
 
 
 TAKEN = "Host(`kevinryan.io`) || Host(`specmcp.ai`)"
@@ -50,7 +50,7 @@ def test_routes_that_do_not_clash(old: str, new: str) -> None:
 
 def test_the_same_host_clashes_but_not_by_another_door_or_priority() -> None:
     clash = changed(ROUTE, OLD, TAKEN)
-    assert [one for one, _ in found(clash)] == ["host-twice"]
+    assert [rule for rule, _ in found(clash)] == ["host-twice"]
     text = clash[ROUTE].decode()
     for old, new in (
         ("    - websecure", "    - web"),
@@ -60,6 +60,6 @@ def test_the_same_host_clashes_but_not_by_another_door_or_priority() -> None:
 
 
 def test_a_root_prefix_is_the_whole_host() -> None:
-    assert [one for one, _ in found(changed(ROUTE, OLD, "Host(`specmcp.ai`) && PathPrefix(`/`)"))] == [
+    assert [rule for rule, _ in found(changed(ROUTE, OLD, "Host(`specmcp.ai`) && PathPrefix(`/`)"))] == [
         "host-twice"
     ]

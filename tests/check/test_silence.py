@@ -23,7 +23,7 @@ def latest(comment_above: str = "", comment_beside: str = "") -> dict[str, bytes
 def test_a_comment_silences_what_it_names(above: str, beside: str) -> None:
     ran = checked(latest(above, beside))
     assert ran.findings == ()
-    assert [one.id for one in ran.silenced] == ["image-tag"]
+    assert [finding.id for finding in ran.silenced] == ["image-tag"]
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def test_a_comment_silences_what_it_names(above: str, beside: str) -> None:
     ],
 )
 def test_another_comment_does_not(above: str, beside: str) -> None:
-    assert [one.id for one in checked(latest(above, beside)).findings] == ["image-tag"]
+    assert [finding.id for finding in checked(latest(above, beside)).findings] == ["image-tag"]
 
 
 def test_two_lines_above_is_too_far() -> None:
     files = latest("# bump-check: ignore=image-tag\n          # another")
-    assert [one.id for one in checked(files).findings] == ["image-tag"]
+    assert [finding.id for finding in checked(files).findings] == ["image-tag"]
 
 
 def test_the_notes_of_our_own_platform() -> None:

@@ -49,18 +49,18 @@ def platform(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def git(directory: Path, *words: str) -> None:
-    subprocess.run(["git", *words], cwd=directory, check=True, capture_output=True)
+def git(directory: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=directory, check=True, capture_output=True)
 
 
-def bump(cwd: Path, *words: str, **environ: str) -> Ran:
+def bump(cwd: Path, *arguments: str, **environ: str) -> Ran:
     inherited = {key: value for key, value in os.environ.items() if key != "GITHUB_ACTIONS"}
-    return commandline.bump("check", *words, environ={**inherited, **environ}, cwd=cwd)
+    return commandline.bump("check", *arguments, environ={**inherited, **environ}, cwd=cwd)
 
 
-def process(cwd: Path, *words: str, **environ: str) -> int:
+def process(cwd: Path, *arguments: str, **environ: str) -> int:
     """The exit code of the program in a process of its own."""
-    with commandline.process("check", *words, environ={**os.environ, **environ}, cwd=cwd) as running:
+    with commandline.process("check", *arguments, environ={**os.environ, **environ}, cwd=cwd) as running:
         running.communicate()
     return running.returncode
 
@@ -104,13 +104,13 @@ def test_json_is_one_object_and_nothing_else(platform: Path) -> None:
     replace(platform / "k8s/umami/deployment.yaml", ":latest", ":latest # bump-check: ignore=image-tag")
     code, stdout, stderr = bump(platform, "--output", "json")
     assert (code, stderr) == (11, "")
-    said: dict[str, Any] = json.loads(stdout)
-    assert said["exitCode"] == 11
-    assert said["files"] == 60
-    assert len(said["notes"]) == 2
-    assert said["silenced"] == [{"id": "image-tag", "file": "k8s/umami/deployment.yaml", "line": 18}]
+    answer: dict[str, Any] = json.loads(stdout)
+    assert answer["exitCode"] == 11
+    assert answer["files"] == 60
+    assert len(answer["notes"]) == 2
+    assert answer["silenced"] == [{"id": "image-tag", "file": "k8s/umami/deployment.yaml", "line": 18}]
     rule = check.RULES["service-port"]
-    assert said["findings"] == [
+    assert answer["findings"] == [
         {
             "id": "service-port",
             "severity": "error",
@@ -153,7 +153,7 @@ def test_what_was_deleted_or_is_a_link_is_not_there(platform: Path) -> None:
     sync = platform / "k8s/flux-system/umami-sync.yaml"
     moved = sync.rename(platform / "umami-sync.yaml")
     code, stdout, _ = bump(platform, "--output", "json")
-    assert (code, [one["id"] for one in json.loads(stdout)["findings"]]) == (11, ["missing-resource"])
+    assert (code, [finding["id"] for finding in json.loads(stdout)["findings"]]) == (11, ["missing-resource"])
     sync.symlink_to(moved)
     assert bump(platform, "--output", "json") == (code, stdout, "")
 
@@ -179,15 +179,17 @@ def test_it_answers_within_a_second_without_a_network(platform: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "error"),
+    ("arguments", "code", "error"),
     [
         (("--ignore", "typo"), 2, "error: --ignore: no rule is called 'typo'\nhelp:  bump check --list\n"),
         (("nowhere",), 2, "no such directory\nhelp:  name a directory of the platform repository\n"),
     ],
 )
-def test_what_cannot_be_done_is_said(platform: Path, words: tuple[str, ...], code: int, error: str) -> None:
-    found, stdout, stderr = bump(platform, *words)
-    assert (found, stdout) == (code, "")
+def test_what_cannot_be_done_is_said(
+    platform: Path, arguments: tuple[str, ...], code: int, error: str
+) -> None:
+    exit_code, stdout, stderr = bump(platform, *arguments)
+    assert (exit_code, stdout) == (code, "")
     assert stderr.endswith(error)
 
 
@@ -203,8 +205,8 @@ def test_every_rule_is_listed(platform: Path) -> None:
     code, stdout, _ = bump(platform, "--list", "--output", "json")
     assert code == 0
     rules = json.loads(stdout)["rules"]
-    assert [one["id"] for one in rules] == list(check.RULES)
-    assert {one["severity"] for one in rules} == {"error", "warning"}
+    assert [rule["id"] for rule in rules] == list(check.RULES)
+    assert {rule["severity"] for rule in rules} == {"error", "warning"}
     _, stdout, _ = bump(platform, "--list")
     assert all(identity in stdout for identity in check.RULES)
     assert max(map(len, stdout.splitlines())) <= 80

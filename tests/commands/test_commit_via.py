@@ -59,7 +59,7 @@ def platform(stack: Stack) -> Iterator[Platform]:
         (path.parent / f"{NAME}.git").symlink_to(path)
         hub.tokens[stack.token] = Token(User("deployer[bot]"), (NAME,))
         yield Platform(stack, hub, hub.host(NAME, path, os.environ), f"{stack.git.url}/{NAME}.git")
-        assert [problem for one in hub.exchanges for problem in problems(one)] == []
+        assert [problem for exchange in hub.exchanges for problem in problems(exchange)] == []
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +106,7 @@ def wait_for_pull(platform: Platform) -> Any:
     """The newest open pull request, once somebody looks at its state."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        waiting = [one for one in platform.hosted.pulls.values() if one.state == "OPEN"]
+        waiting = [pull for pull in platform.hosted.pulls.values() if pull.state == "OPEN"]
         if waiting and platform.hub.exchanges[-1].body["operationName"].startswith("PullRequest"):
             return waiting[-1]
         time.sleep(0.1)

@@ -85,7 +85,7 @@ def test_a_full_sha_finds_its_tag(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "problem"),
     [
         (["--site", "kevinryan-oi", "--sha", "abc0006"], "kevinryan-io"),
         (["--site", "kevinryan-io", "--sha", "fff0006", "--wait-for-image", "0"], "no such image"),
@@ -93,12 +93,12 @@ def test_a_full_sha_finds_its_tag(stack: Stack) -> None:
     ],
 )
 def test_what_is_not_there_is_refused_before_anything_is_written(
-    stack: Stack, arguments: list[str], said: str
+    stack: Stack, arguments: list[str], problem: str
 ) -> None:
     before = tip(stack)
     code, _, stderr = bump(stack, *arguments, "--repo", stack.url)
     assert code == 4, stderr
-    assert said in stderr
+    assert problem in stderr
     assert tip(stack) == before
 
 

@@ -69,8 +69,8 @@ def by_area(answer: dict[str, Any]) -> dict[tuple[str, str], list[dict[str, Any]
     return findings
 
 
-def texts(found: dict[tuple[str, str], list[dict[str, Any]]], area: str, result: str) -> list[str]:
-    return [f"{one['subject']}: {one['found']}" for one in found.get((area, result), [])]
+def texts(findings: dict[tuple[str, str], list[dict[str, Any]]], area: str, result: str) -> list[str]:
+    return [f"{finding['subject']}: {finding['found']}" for finding in findings.get((area, result), [])]
 
 
 def test_a_platform_that_is_ready(stack: Stack) -> None:
@@ -93,7 +93,9 @@ def test_a_platform_that_is_ready(stack: Stack) -> None:
     assert "  ✓ sandbox: API server: agrees with ours to a few seconds" in lines
     assert lines[-1].startswith("Ready to deploy: ")
     posted = [
-        one for one in stack.git.requests[before:] if one.method == "POST" and "receive-pack" in one.target
+        request
+        for request in stack.git.requests[before:]
+        if request.method == "POST" and "receive-pack" in request.target
     ]
     assert posted == [], "the right to push is asked without a push"
 
@@ -107,8 +109,8 @@ def test_what_is_not_in_the_registry_is_missing(stack: Stack) -> None:
         wanted = content.replace(b"sddbook-com:08a2c8e", b"sddbook-com:abc9999")
         assert wanted != content
         remote.push(remote.commit(tip, {path: wanted}, "Want what is not there"), "main")
-    found = doctor(stack, "sddbook-com")
-    (missing,) = texts(found, "registry", "missing")
+    findings = doctor(stack, "sddbook-com")
+    (missing,) = texts(findings, "registry", "missing")
     assert missing.startswith(f"{image}:abc9999: the registry has no such image")
 
 
@@ -123,9 +125,9 @@ def test_a_registry_that_cannot_be_reached_is_asked_once(stack: Stack) -> None:
     job = ("doctor", "umami", "--timeout", "2s", "--repo", stack.url, "--output", "json")
     with commandline.process(*job, environ=stack.child_environ() | proxy) as process:
         stdout, _ = process.communicate()
-    found = by_area(json.loads(stdout))
+    findings = by_area(json.loads(stdout))
     assert process.returncode == 6
-    (missing,) = texts(found, "registry", "missing")
+    (missing,) = texts(findings, "registry", "missing")
     assert missing.startswith("ghcr.io: ghcr.io cannot be reached: ")
 
 
@@ -134,20 +136,20 @@ def test_a_right_that_is_missing_names_the_line_of_the_manifest(stack: Stack) ->
     api.forbid("get", "deployments")
     api.forbid("watch", "pods")
     api.forbid("patch", "gitrepositories")
-    found = doctor(stack, SITE)
-    assert texts(found, "cluster", "missing") == [
+    findings = doctor(stack, SITE)
+    assert texts(findings, "cluster", "missing") == [
         f"sandbox: namespace {SITE}: no permission to get deployments"
     ]
-    assert texts(found, "cluster", "warning") == [
+    assert texts(findings, "cluster", "warning") == [
         "sandbox: namespace flux-system: no permission to patch gitrepositories",
         f"sandbox: namespace {SITE}: no permission to watch pods",
     ]
-    (needed,) = found["cluster", "missing"]
+    (needed,) = findings["cluster", "missing"]
     assert needed["advice"].endswith(
         f"Role bump in {SITE}: apiGroups ['apps'], resources [deployments], verbs [get]"
     )
-    told = [one["found"] for one in found["flux", "good"]]
-    assert any("a commit waits up to 1m0s" in text for text in told), "it can't be asked to fetch"
+    good = [finding["found"] for finding in findings["flux", "good"]]
+    assert any("a commit waits up to 1m0s" in text for text in good), "it can't be asked to fetch"
 
 
 @pytest.mark.parametrize("of_all", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -184,24 +186,24 @@ def test_a_cluster_that_is_not_there_hides_nothing_else(stack: Stack, tmp_path: 
     config["users"][0]["user"]["token"] = "another"
     other = tmp_path / "kubeconfig"
     other.write_text(json.dumps(config))
-    found = doctor(stack, SITE, environ={"KUBECONFIG": str(other)})
-    (missing,) = texts(found, "cluster", "missing")
+    findings = doctor(stack, SITE, environ={"KUBECONFIG": str(other)})
+    (missing,) = texts(findings, "cluster", "missing")
     assert "the API server does not accept our credentials" in missing
-    assert len(found["registry", "good"]) == 1
-    assert len(found["git", "good"]) == 2
+    assert len(findings["registry", "good"]) == 1
+    assert len(findings["git", "good"]) == 2
 
 
 def test_no_kubeconfig_is_a_finding_too(stack: Stack) -> None:
-    found = doctor(stack, SITE, environ={"KUBECONFIG": "/nowhere"})
-    (missing,) = texts(found, "cluster", "missing")
+    findings = doctor(stack, SITE, environ={"KUBECONFIG": "/nowhere"})
+    (missing,) = texts(findings, "cluster", "missing")
     assert missing.startswith("kubeconfig: ")
 
 
 def test_a_repository_that_lets_nobody_in(stack: Stack) -> None:
-    found = doctor(stack, environ={"BUMP_TOKEN": "wrong"})
-    (missing,) = texts(found, "git", "missing")
+    findings = doctor(stack, environ={"BUMP_TOKEN": "wrong"})
+    (missing,) = texts(findings, "git", "missing")
     assert missing.startswith(f"{stack.url}: no access: ")
-    assert any("Kubernetes v1.35.4 answers" in text for text in texts(found, "cluster", "good"))
+    assert any("Kubernetes v1.35.4 answers" in text for text in texts(findings, "cluster", "good"))
 
 
 def test_a_site_that_is_not_there_is_refused_with_those_that_are(stack: Stack) -> None:

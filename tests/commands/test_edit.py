@@ -25,11 +25,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def refusal(folder: Path, *words: str) -> BumpError:
+def refusal(folder: Path, *arguments: str) -> BumpError:
     """The error of a run that must leave every file as it was."""
     before = contents(folder)
     with pytest.raises(BumpError) as raised:
-        bump_edit(folder, *words)
+        bump_edit(folder, *arguments)
     assert contents(folder) == before
     return raised.value
 
@@ -189,22 +189,22 @@ MISSING = [
 ]
 
 
-@pytest.mark.parametrize(("words", "message", "hint"), MISSING)
+@pytest.mark.parametrize(("arguments", "message", "hint"), MISSING)
 def test_an_image_that_is_not_there_is_an_error_that_says_what_is(
-    folder: Path, words: list[str], message: str, hint: str
+    folder: Path, arguments: list[str], message: str, hint: str
 ) -> None:
     (folder / "hub.yaml").write_bytes(container("image: nginx:1"))
     (folder / "empty.yaml").write_bytes(b"")
     (folder / "many.yaml").write_text("containers:\n" + "".join(f"- image: i{n}\n" for n in range(12)))
 
-    error = refusal(folder, *words, "--tag", "2.0")
+    error = refusal(folder, *arguments, "--tag", "2.0")
 
     assert isinstance(error, FieldMissing)
     assert (error.exit_code, error.message, error.hint) == (4, message, hint)
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["web.yaml", "--image", "reg.io/web", "--tag", "a b"], "--tag 'a b' is no tag, expected"),
         (["web.yaml", "--image", "reg.io/web", "--tag", ""], "--tag '' is no tag, expected"),
@@ -217,8 +217,8 @@ def test_an_image_that_is_not_there_is_an_error_that_says_what_is(
         ([".", *CHANGE], ".: Is a directory, expected a file"),
     ],
 )
-def test_arguments_that_cannot_be_used(folder: Path, words: list[str], message: str) -> None:
-    error = refusal(folder, *words)
+def test_arguments_that_cannot_be_used(folder: Path, arguments: list[str], message: str) -> None:
+    error = refusal(folder, *arguments)
     assert isinstance(error, UsageError)
     assert error.exit_code == 2
     assert error.message.startswith(message)

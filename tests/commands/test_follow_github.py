@@ -52,7 +52,7 @@ class Platform:
         body = {"context": context, "state": state, "description": description}
         self.hosted.ledger.tell(self.hosted.tip("main"), body, User("flux[bot]"))
 
-    def when_pushed(self, *words: tuple[str, str, str]) -> threading.Thread:
+    def when_pushed(self, *statuses: tuple[str, str, str]) -> threading.Thread:
         """Speaks as soon as the branch has moved."""
         before = self.hosted.tip("main")
 
@@ -60,8 +60,8 @@ class Platform:
             deadline_s = time.monotonic() + 30
             while self.hosted.tip("main") == before and time.monotonic() < deadline_s:
                 time.sleep(0.05)
-            for one in words:
-                self.say(*one)
+            for status in statuses:
+                self.say(*status)
 
         thread = threading.Thread(target=speak)
         thread.start()
@@ -80,7 +80,7 @@ def servers() -> Iterator[tuple[GitServer, GitHubServer, RegistryServer]]:
                 registry.push(site, tag)
         hub.tokens[TOKEN] = Token(User("deployer[bot]"), (NAME,))
         yield git, hub, registry
-        assert [problem for one in hub.exchanges for problem in problems(one)] == []
+        assert [problem for exchange in hub.exchanges for problem in problems(exchange)] == []
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ def platform(servers: tuple[GitServer, GitHubServer, RegistryServer], tmp_path: 
     return Platform(git, hub, hub.host(NAME, path, os.environ), registry)
 
 
-def deploy(platform: Platform, site: str, *words: tuple[str, str, str]) -> Ran:
-    thread = platform.when_pushed(*words)
+def deploy(platform: Platform, site: str, *statuses: tuple[str, str, str]) -> Ran:
+    thread = platform.when_pushed(*statuses)
     try:
         return platform.bump("--site", site, "--tag", "2.0", "--timeout", "15s")
     finally:
@@ -141,7 +141,7 @@ def test_what_is_pushed_can_be_tracked(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [("--context", "east"), ("--record", "file")], ids=lambda words: str(words[0])
+    "more", [("--context", "east"), ("--record", "file")], ids=lambda arguments: str(arguments[0])
 )
 def test_what_only_a_cluster_could_do_is_refused(platform: Platform, more: tuple[str, str]) -> None:
     before = platform.hosted.tip("main")

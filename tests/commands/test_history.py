@@ -110,9 +110,9 @@ def test_a_host_that_refuses_notes_changes_no_exit_code(stack: Stack) -> None:
         hook.unlink()
     assert code == 0
     assert json.loads(stdout)["outcome"] == "ready"
-    (told,) = [line for line in stderr.splitlines() if "noted" in line]
-    assert told.startswith("  ! the outcome was not noted for bump history: ")
-    assert "no notes here" in told
+    (warning,) = [line for line in stderr.splitlines() if "noted" in line]
+    assert warning.startswith("  ! the outcome was not noted for bump history: ")
+    assert "no notes here" in warning
     assert stack.token not in stderr
 
 
@@ -120,16 +120,16 @@ def test_which_deploys_are_shown(stack: Stack) -> None:
     for number, site in enumerate(("aiimmigrants-com", "distributedequity-org")):
         assert deploy(stack, site, f"abc201{number}", "--no-wait")[0] == 0
     everything = history(stack, "--repo", stack.url, "--limit", "0")
-    assert [one["site"] for one in everything[:2]] == ["distributedequity-org", "aiimmigrants-com"]
+    assert [deploy["site"] for deploy in everything[:2]] == ["distributedequity-org", "aiimmigrants-com"]
     assert history(stack, "--repo", stack.url, "--limit", "1") == everything[:1]
     assert history(stack, "--repo", stack.url, "--since", "1h") == everything[:20]
     assert history(stack, "--repo", stack.url, "--since", "2100-01-01") == []
-    assert {one["outcome"] for one in history(stack, "--repo", stack.url, "--failed")} <= {"failed"}
+    assert {deploy["outcome"] for deploy in history(stack, "--repo", stack.url, "--failed")} <= {"failed"}
     code, stdout, _ = bump(stack, "history", "--repo", stack.url, "--limit", "0", "--output", "csv")
     rows = list(csv.DictReader(io.StringIO(stdout, newline="")))
     assert code == 0
     assert [(row["site"], row["tag"], row["commit"]) for row in rows] == [
-        (one["site"], one["tag"], one["commit"]) for one in everything
+        (deploy["site"], deploy["tag"], deploy["commit"]) for deploy in everything
     ]
     code, stdout, _ = bump(stack, "history", "no-such-site", "--repo", stack.url)
     assert (code, stdout) == (0, "no deploy of no-such-site is recorded on main\n")
@@ -145,8 +145,8 @@ def test_the_checkout_we_stand_in_is_read_with_and_without_the_network(stack: St
     assert here == history(stack, "--limit", "0", "--repo", stack.url)
     assert here[0]["outcome"] == "ready"
     offline = history(stack, "--limit", "0", "--offline", cwd=checkout / "k8s")
-    assert [one["commit"] for one in offline] == [one["commit"] for one in here]
-    assert {one["outcome"] for one in offline} == {None}
+    assert [deploy["commit"] for deploy in offline] == [deploy["commit"] for deploy in here]
+    assert {deploy["outcome"] for deploy in offline} == {None}
     _, stdout, _ = bump(stack, "history", "--offline", cwd=checkout)
     assert "git fetch origin refs/notes/bump:refs/notes/bump brings them" in stdout
     assert deploy(stack, "aiimmigrants-com", "abc2020", "--no-wait")[0] == 0
@@ -159,7 +159,7 @@ def _basic(token: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "problem"),
     [
         (["--limit", "-1"], "'-1' is no number"),
         (["--since", "yesterday"], "'yesterday' is no date"),
@@ -169,8 +169,8 @@ def _basic(token: str) -> str:
         (["--branch", "prod"], "no branch 'prod'"),
     ],
 )
-def test_what_cannot_be_done_is_told(stack: Stack, arguments: list[str], said: str) -> None:
+def test_what_cannot_be_done_is_told(stack: Stack, arguments: list[str], problem: str) -> None:
     repo = [] if "--repo" in arguments else ["--repo", stack.url]
     code, _, stderr = bump(stack, "history", *arguments, *repo)
     assert code == 2
-    assert said in stderr
+    assert problem in stderr

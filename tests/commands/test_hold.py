@@ -39,8 +39,8 @@ def bump_json(stack: Stack, *arguments: str, by: str = "ann") -> dict[str, Any]:
 
 def annotations(stack: Stack, site: str) -> dict[str, str]:
     """What the cluster holds."""
-    found = stack.cluster.find(ObjectKey("Kustomization", "flux-system", site))
-    return dict(at(found, "metadata", "annotations") or {})
+    kustomization = stack.cluster.find(ObjectKey("Kustomization", "flux-system", site))
+    return dict(at(kustomization, "metadata", "annotations") or {})
 
 
 def sync(site: str) -> str:
@@ -79,7 +79,7 @@ def test_a_held_site_is_refused_until_it_is_released_and_the_file_is_as_before(s
     assert tip(stack) == held
 
     released = bump_json(stack, "release", "--site", site, "--reason", "it is over", by="ben")
-    assert [(one["outcome"], one["hold"]) for one in released["sites"]] == [("pushed", None)]
+    assert [(site["outcome"], site["hold"]) for site in released["sites"]] == [("pushed", None)]
     assert released["sites"][0]["before"]["reason"] == "Black Friday: no changes"
     assert read(stack, sync(site)) == before
     assert message(stack) == (
@@ -116,9 +116,9 @@ def test_a_held_site_is_changed_by_force_for_a_reason_that_is_kept(stack: Stack)
 
     forced = bump_json(stack, *arguments, "--reason", "the shop is down")
     assert forced["outcome"] == "pushed"
-    said = message(stack, forced["sites"][0]["commit"])
-    assert "\nBump-Forced: held\n" in said
-    assert "\nReason: the shop is down\n" in said
+    commit_message = message(stack, forced["sites"][0]["commit"])
+    assert "\nBump-Forced: held\n" in commit_message
+    assert "\nReason: the shop is down\n" in commit_message
 
 
 def test_what_is_held_or_released_already_is_left(stack: Stack) -> None:
@@ -186,7 +186,7 @@ def test_a_site_that_is_held_while_a_deploy_waits_for_the_branch_is_left_alone(s
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "problem"),
     [
         (["hold", "--reason", "x"], 2, "no site given"),
         (["hold", "--site", "umami"], 2, "no reason given"),
@@ -202,12 +202,12 @@ def test_a_site_that_is_held_while_a_deploy_waits_for_the_branch_is_left_alone(s
     ],
 )
 def test_what_cannot_be_done_is_said_and_nothing_is_written(
-    stack: Stack, arguments: list[str], code: int, said: str
+    stack: Stack, arguments: list[str], code: int, problem: str
 ) -> None:
     before = tip(stack)
     ended, _, stderr = bump(stack, *arguments)
     assert ended == code, stderr
-    assert said in stderr
+    assert problem in stderr
     assert tip(stack) == before
 
 

@@ -33,21 +33,21 @@ def test_a_new_site_becomes_ready_and_is_a_site_like_any_other(stack: Stack) -> 
     answer = bump_json(stack, *arguments, "--sha", "abc2001", GITHUB_ACTOR="ada", GITHUB_REPOSITORY="")
     assert (answer["outcome"], answer["sites"][0]["url"]) == ("ready", "https://example.org"), answer
     assert answer["sites"][0]["tag"] == "abc2001"
-    found = stack.cluster.find(ObjectKey("Deployment", "example-org", "example-org"))
-    assert found is not None
-    image = found["spec"]["template"]["spec"]["containers"][0]["image"]
+    deployment = stack.cluster.find(ObjectKey("Deployment", "example-org", "example-org"))
+    assert deployment is not None
+    image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == f"{stack.registry.host}/example-org:abc2001"
     listed = read(stack, "k8s/flux-system/kustomization.yaml")
     assert includes(stack, before)
     was = read(stack, "k8s/flux-system/kustomization.yaml", before)
     assert listed == was + b"  - example-org-sync.yaml\n"
-    said = message(stack)
-    assert said.startswith(
+    commit_message = message(stack)
+    assert commit_message.startswith(
         "Add site example-org\n\nk8s/example-org: example.org, www.example.org, modelled on kevinryan-io.\n\n"
     )
-    assert "Bump-New-Site: example-org\n" in said
-    assert "Requested-By: ada\n" in said
-    recorded = history.recorded(said, "example-org")
+    assert "Bump-New-Site: example-org\n" in commit_message
+    assert "Requested-By: ada\n" in commit_message
+    recorded = history.recorded(commit_message, "example-org")
     assert recorded is not None
     assert recorded.tag == "abc2001"
     assert recorded.digest.startswith("sha256:")
@@ -107,7 +107,7 @@ def test_an_image_that_was_asked_for_must_be_there(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "problem"),
     [
         (["Example.org", "--host", "a.example"], 2, "for example example-org"),
         (["kube-web", "--host", "a.example"], 2, "belong to the cluster itself"),
@@ -130,11 +130,11 @@ def test_an_image_that_was_asked_for_must_be_there(stack: Stack) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(
-    stack: Stack, arguments: list[str], code: int, said: str
+    stack: Stack, arguments: list[str], code: int, problem: str
 ) -> None:
     before = tip(stack)
     ended, _, stderr = bump(stack, "new-site", *arguments)
-    assert (ended, said in stderr) == (code, True), stderr
+    assert (ended, problem in stderr) == (code, True), stderr
     assert tip(stack) == before
 
 

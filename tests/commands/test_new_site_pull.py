@@ -27,7 +27,7 @@ def hub(stack: Stack) -> Iterator[GitHubServer]:
         (path.parent / f"{NAME}.git").symlink_to(path)
         running.tokens[stack.token] = Token(User("deployer[bot]"), (NAME,))
         yield running
-        assert [problem for one in running.exchanges for problem in problems(one)] == []
+        assert [problem for exchange in running.exchanges for problem in problems(exchange)] == []
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,8 @@ class Platform:
 
     def read(self, *paths: str) -> dict[str, str]:
         with remote(self.url) as there:
-            found = there.tree(there.fetch("main")).read(paths)
-        return {path: content.decode() for path, content in found.items()}
+            files = there.tree(there.fetch("main")).read(paths)
+        return {path: content.decode() for path, content in files.items()}
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_both_files_land_in_one_commit(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "problem"),
     [
         (("--host", "https://flux.example.org"), "expected a host name alone"),
         (("--owner", "Acme"), "--host HOST"),
@@ -77,8 +77,8 @@ def test_both_files_land_in_one_commit(platform: Platform) -> None:
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(
-    platform: Platform, arguments: tuple[str, ...], words: str
+    platform: Platform, arguments: tuple[str, ...], problem: str
 ) -> None:
     code, _, stderr = platform.bump(*arguments)
     assert code == 2
-    assert words in stderr
+    assert problem in stderr

@@ -64,11 +64,13 @@ class World:
     def states(self, tag: str) -> list[list[str]]:
         sha = tag + "0" * 33
         return [
-            [status.state for status in one.statuses] for one in self.ledger.deployments if one.sha == sha
+            [status.state for status in deployment.statuses]
+            for deployment in self.ledger.deployments
+            if deployment.sha == sha
         ]
 
     def checks(self, tag: str) -> list[str]:
-        return [one.state for one in self.ledger.statuses if one.sha == tag + "0" * 33]
+        return [status.state for status in self.ledger.statuses if status.sha == tag + "0" * 33]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def world(stack: Stack) -> Iterator[World]:
             if tag != TAGS[9]:
                 stack.registry.push(SITE, tag)
         yield World(stack, hub, pem)
-        assert [problem for one in hub.exchanges for problem in problems(one)] == []
+        assert [problem for exchange in hub.exchanges for problem in problems(exchange)] == []
         assert hub.tokens.keys() <= {"job"}, "every token of the App was given back"
 
 
@@ -108,7 +110,7 @@ def test_an_app_deploys_and_tells_of_it(world: World) -> None:
     checks = world.checks(TAGS[1])
     assert (checks[0], checks[-1], checks.count("success")) == ("pending", "success", 1)
     assert len(world.hub.repositories[SOURCE].comments_of(7)) == 1
-    asked = [one.body for one in world.hub.exchanges if one.path.endswith("/access_tokens")]
+    asked = [exchange.body for exchange in world.hub.exchanges if exchange.path.endswith("/access_tokens")]
     assert {"repositories": ["platform"], "permissions": {"contents": "write"}} in asked
     assert {
         "repositories": ["web"],
@@ -148,10 +150,10 @@ def test_what_is_refused_is_no_deployment_and_its_status_says_so(world: World) -
     assert (code, world.states(TAGS[9]), world.checks(TAGS[9])[-1]) == (4, [], "error")
     before = len(world.ledger.deployments)
     code, _, _ = world.bump("--site", "no-such-site", "--sha", TAGS[9])
-    told = world.ledger.statuses[-1]
-    assert (code, told.context, told.state) == (4, "bump/no-such-site", "error")
-    assert told.description
-    assert told.description.startswith("refused: ")
+    status = world.ledger.statuses[-1]
+    assert (code, status.context, status.state) == (4, "bump/no-such-site", "error")
+    assert status.description
+    assert status.description.startswith("refused: ")
     assert len(world.ledger.deployments) == before
 
 

@@ -55,11 +55,11 @@ def test_a_removed_site_is_gone_from_git_and_from_the_cluster(stack: Stack) -> N
     assert site not in names(stack, "k8s")
     assert f"{site}-sync.yaml" not in names(stack, "k8s/flux-system")
     listed = read(stack, "k8s/flux-system/kustomization.yaml")
-    said = message(stack)
+    commit_message = message(stack)
     was = stack.files["k8s/flux-system/kustomization.yaml"]
     assert listed == was.replace(b"  - sddbook-com-sync.yaml\n", b"")
-    assert said.startswith("Remove site sddbook-com\n")
-    assert "Bump-Remove-Site: sddbook-com\n" in said
+    assert commit_message.startswith("Remove site sddbook-com\n")
+    assert "Bump-Remove-Site: sddbook-com\n" in commit_message
     still = stack.cluster.find(ObjectKey("Deployment", "kevinryan-io", "kevinryan-io"))
     assert still is not None, "another site's objects stay"
     again, _, stderr = bump(stack, "remove-site", site, "--yes")
@@ -100,12 +100,12 @@ def test_a_held_site_is_not_removed(stack: Stack) -> None:
 
 def test_only_yes_removes(stack: Stack) -> None:
     before = tip(stack)
-    code, said = asked(stack, b"y\n", "remove-site", "docs-kevinryan-io", "--no-wait")
-    assert code == 4, said
-    assert "Namespace docs-kevinryan-io, with everything that is in it" in said
+    code, output = asked(stack, b"y\n", "remove-site", "docs-kevinryan-io", "--no-wait")
+    assert code == 4, output
+    assert "Namespace docs-kevinryan-io, with everything that is in it" in output
     assert tip(stack) == before
-    code, said = asked(stack, b"yes\n", "remove-site", "docs-kevinryan-io", "--no-wait")
-    assert code == 0, said
+    code, output = asked(stack, b"yes\n", "remove-site", "docs-kevinryan-io", "--no-wait")
+    assert code == 0, output
     assert "docs-kevinryan-io" not in names(stack, "k8s")
 
 
@@ -135,7 +135,7 @@ def test_what_another_push_added_meanwhile_is_not_deleted_unsaid(stack: Stack) -
 
 
 @pytest.mark.parametrize(
-    ("site", "said"),
+    ("site", "problem"),
     [
         (
             "external-secrets",
@@ -144,8 +144,8 @@ def test_what_another_push_added_meanwhile_is_not_deleted_unsaid(stack: Stack) -
         ("flux-system", "it is no site"),
     ],
 )
-def test_what_others_need_stays(stack: Stack, site: str, said: str) -> None:
+def test_what_others_need_stays(stack: Stack, site: str, problem: str) -> None:
     before = tip(stack)
     code, _, stderr = bump(stack, "remove-site", site, "--yes")
-    assert (code, said in stderr) == (4, True), stderr
+    assert (code, problem in stderr) == (4, True), stderr
     assert tip(stack) == before

@@ -77,15 +77,15 @@ class Site:
 
 def site(stack: Stack, name: str, directory: Path, crashing: set[int]) -> Site:
     """The commits whose numbers are `crashing` (from 0) crash once they run."""
-    found = Site(stack, name, directory)
+    new_site = Site(stack, name, directory)
     git(directory, "init", "--quiet", "-b", "main")
     for number in range(4):
         git(directory, "commit", "--quiet", "--allow-empty", "-m", f"{name} {number}")
-        found.shas.append(git(directory, "rev-parse", "HEAD"))
-        stack.registry.push(name, found.tags[number])
+        new_site.shas.append(git(directory, "rev-parse", "HEAD"))
+        stack.registry.push(name, new_site.tags[number])
         if number in crashing:
-            stack.behaviours[found.tags[number]] = "crash"
-    return found
+            stack.behaviours[new_site.tags[number]] = "crash"
+    return new_site
 
 
 def test_a_deploy_that_crashed_is_taken_back_and_does_not_come_again(stack: Stack, tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_a_deploy_that_crashed_is_taken_back_and_does_not_come_again(stack: Stac
     # It stays rejected: a late run of its workflow is refused by both.
     assert web.outcome("--sha", bad) == "refused"
     outcomes = [
-        (one.record.tag, one.ending.outcome if one.ending else None, bool(one.record.rollback_of))
-        for one in web.deploys()
+        (deploy.record.tag, deploy.ending.outcome if deploy.ending else None, bool(deploy.record.rollback_of))
+        for deploy in web.deploys()
     ]
     assert outcomes == [
         (web.tags[3], "ready", False),
@@ -217,7 +217,7 @@ def test_a_failure_rolls_itself_back_once(stack: Stack, tmp_path: Path) -> None:
     code, stdout, _ = web.bump("--sha", web.shas[2], "--auto-rollback")
     assert code == 11
     assert stdout.index("\nFailed: container ") < stdout.index("\n  rolled back  to ")
-    assert [one.ending.outcome for one in web.deploys() if one.ending] == [
+    assert [deploy.ending.outcome for deploy in web.deploys() if deploy.ending] == [
         "ready",
         "failed",
         "ready",
@@ -268,14 +268,28 @@ def test_of_several_sites_only_those_that_failed_go_back(stack: Stack, tmp_path:
     bad = site(stack, "kevinryan-io", tmp_path / "bad", crashing={1})
     good = site(stack, "distributedequity-org", tmp_path / "good", crashing=set())
     assert bad.outcome("--sha", bad.shas[0], "--force", "--reason", "a test of its own") == "ready"
-    words = ["--set", f"{bad.name}={bad.shas[1]}", "--set", f"{good.name}={good.shas[1]}", "--auto-rollback"]
-    words += ["--force", "--reason", "both were held by other tests", "--repo", stack.url, "--output", "json"]
-    ran = commandline.bump(*words, environ=stack.child_environ())
+    arguments = [
+        "--set",
+        f"{bad.name}={bad.shas[1]}",
+        "--set",
+        f"{good.name}={good.shas[1]}",
+        "--auto-rollback",
+    ]
+    arguments += [
+        "--force",
+        "--reason",
+        "both were held by other tests",
+        "--repo",
+        stack.url,
+        "--output",
+        "json",
+    ]
+    ran = commandline.bump(*arguments, environ=stack.child_environ())
     answer = json.loads(ran.stdout)
     assert (ran.code, answer["outcome"]) == (11, "failed"), ran.stderr
-    ends = {one["site"]: (one["outcome"], one["rolledBack"][:10]) for one in answer["sites"]}
+    ends = {site["site"]: (site["outcome"], site["rolledBack"][:10]) for site in answer["sites"]}
     assert ends == {bad.name: ("failed", f"to {bad.tags[0]}"), good.name: ("ready", "")}
-    assert [one["site"] for one in answer["rollback"]["sites"]] == [bad.name]
+    assert [site["site"] for site in answer["rollback"]["sites"]] == [bad.name]
     assert (bad.tag(), good.tag()) == (bad.tags[0], good.tags[1])
 
 

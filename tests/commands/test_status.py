@@ -189,7 +189,9 @@ def test_a_hold_in_git_is_shown(stack: Stack) -> None:
     with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
         tip = remote.fetch("main")
         content = remote.tree(tip).read([path])[path]
-        (document,) = (one for one in documents(content, path) if one.key.kind == "Kustomization")
+        (document,) = (
+            document for document in documents(content, path) if document.key.kind == "Kustomization"
+        )
         held = annotations.apply(content, document, annotations.Hold("a frozen week", "ann"))
         remote.push(remote.commit(tip, {path: held}, "Hold docs-kevinryan-io"), "main")
     code, stdout, stderr = status(stack)

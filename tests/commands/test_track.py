@@ -69,7 +69,7 @@ def test_no_secret_is_in_a_recording(stack: Stack, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "problem"),
     [
         (["--replay", "missing.jsonl"], "missing.jsonl: No such file or directory"),
         (["--replay", __file__], "line 1 is no line of a recording"),
@@ -78,7 +78,7 @@ def test_no_secret_is_in_a_recording(stack: Stack, tmp_path: Path) -> None:
         ([], "no site given"),
     ],
 )
-def test_what_cannot_be_replayed_is_told(arguments: list[str], said: str) -> None:
+def test_what_cannot_be_replayed_is_told(arguments: list[str], problem: str) -> None:
     code, _, stderr = bump(nowhere(), "track", *arguments)
     assert code == 2
-    assert said in stderr
+    assert problem in stderr

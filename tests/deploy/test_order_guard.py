@@ -221,8 +221,8 @@ def test_two_that_diverged_are_told_and_pass(platform: Platform, source: Commits
     assert landed.plan.changes[0].order
     assert landed.plan.changes[0].order.order is Order.DIVERGED
     (notice,) = platform.notices
-    told = f"web: {source.second[:7]} and {source.side[:7]} diverged, neither is the older one"
-    assert notice == f"{told} (ancestry in the checkout {source.directory})"
+    diverged = f"web: {source.second[:7]} and {source.side[:7]} diverged, neither is the older one"
+    assert notice == f"{diverged} (ancestry in the checkout {source.directory})"
 
 
 def test_where_nobody_knows_it_goes_on_and_says_why(platform: Platform) -> None:
@@ -254,22 +254,22 @@ def shallow(source: Commits, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_shallow_checkout_knows_no_order_and_never_a_wrong_one(shallow: Path, source: Commits) -> None:
-    told = Checkout.at(shallow, os.environ).order(source.third, source.first)
-    assert told == Decision(Order.UNKNOWN, f"the checkout {shallow} does not hold {source.first}")
+    decision = Checkout.at(shallow, os.environ).order(source.third, source.first)
+    assert decision == Decision(Order.UNKNOWN, f"the checkout {shallow} does not hold {source.first}")
     # Both commits are there, and the way from one to the other is not: an honest git says no, and we must not.
     git(shallow, "fetch", "--quiet", "--depth=1", "origin", source.first)
-    told = Checkout.at(shallow, os.environ).order(source.third, source.first)
-    assert told.order is Order.UNKNOWN
-    assert told.evidence == f"the checkout {shallow} is shallow and shows no way from one to the other"
+    decision = Checkout.at(shallow, os.environ).order(source.third, source.first)
+    assert decision.order is Order.UNKNOWN
+    assert decision.evidence == f"the checkout {shallow} is shallow and shows no way from one to the other"
     git(shallow, "fetch", "--quiet", "--unshallow", "origin", "main")
     assert Checkout.at(shallow, os.environ).order(source.third, source.first).order is Order.OLDER
 
 
 def test_a_way_that_a_shallow_checkout_does_show_is_a_proof(source: Commits, tmp_path: Path) -> None:
     git(tmp_path, "clone", "--quiet", "--depth=2", "-b", "main", f"file://{source.directory}", "site")
-    found = Checkout.at(tmp_path / "site", os.environ)
-    assert found.order(source.second[:7], source.third[:7]).order is Order.NEWER
-    assert found.order(source.third, source.second[:9]).order is Order.OLDER
+    checkout = Checkout.at(tmp_path / "site", os.environ)
+    assert checkout.order(source.second[:7], source.third[:7]).order is Order.NEWER
+    assert checkout.order(source.third, source.second[:9]).order is Order.OLDER
 
 
 def test_a_partial_clone_fetches_nothing(source: Commits, tmp_path: Path) -> None:
@@ -288,19 +288,19 @@ def test_a_partial_clone_fetches_nothing(source: Commits, tmp_path: Path) -> Non
         f"file://{served}",
         "partial",
     )
-    found = Checkout.at(tmp_path / "partial", os.environ)
-    assert found.order(source.first, source.third).order is Order.NEWER
-    assert found.order(source.first, source.side).order is Order.UNKNOWN
+    checkout = Checkout.at(tmp_path / "partial", os.environ)
+    assert checkout.order(source.first, source.third).order is Order.NEWER
+    assert checkout.order(source.first, source.side).order is Order.UNKNOWN
     shutil.rmtree(served)
-    assert found.order(source.third, source.first).order is Order.OLDER
+    assert checkout.order(source.third, source.first).order is Order.OLDER
 
 
 def test_a_branch_that_is_called_like_a_commit_is_not_taken_for_it(source: Commits, tmp_path: Path) -> None:
     git(tmp_path, "clone", "--quiet", str(source.directory), "site")
     git(tmp_path / "site", "branch", source.first[:7], source.third)
-    found = Checkout.at(tmp_path / "site", os.environ)
-    assert found.order(source.second, source.first[:7]).order is Order.UNKNOWN
-    assert found.order(source.second, source.first).order is Order.OLDER
+    checkout = Checkout.at(tmp_path / "site", os.environ)
+    assert checkout.order(source.second, source.first[:7]).order is Order.UNKNOWN
+    assert checkout.order(source.second, source.first).order is Order.OLDER
 
 
 def test_the_checkout_around_us_counts_unless_it_is_the_platforms(source: Commits, tmp_path: Path) -> None:
@@ -315,8 +315,8 @@ def test_the_checkout_around_us_counts_unless_it_is_the_platforms(source: Commit
         ("git@github.com:acme/platform", False),
         (str(site), False),
     ]:
-        found = Checkout.around(site / "src", os.environ, other_than=platform)
-        assert (found is not None) is is_there, platform
+        checkout = Checkout.around(site / "src", os.environ, other_than=platform)
+        assert (checkout is not None) is is_there, platform
     assert Checkout.around(tmp_path / "outside", os.environ, other_than="") is None
 
 
@@ -336,9 +336,9 @@ def hub(source: Commits, repository: str = "acme/web") -> Iterator[tuple[GitHubS
             }
         )
         running.tokens["reader"] = Token(User("robin"), ("acme/web",), writes=False)
-        found = Comparison(repository, token="reader", now=time.monotonic, api_url=running.url)
-        yield running, found
-        found.close()
+        comparison = Comparison(repository, token="reader", now=time.monotonic, api_url=running.url)
+        yield running, comparison
+        comparison.close()
         assert running.exchanges
         assert [problem for exchange in running.exchanges for problem in problems(exchange)] == []
 
@@ -371,14 +371,14 @@ def test_what_github_does_not_tell_is_unknown(source: Commits) -> None:
         )
         assert comparison.order(source.first, "e" * 40).order is Order.UNKNOWN
         running.faults.append(Answer(502, {"message": "Server Error"}))
-        told = comparison.order(source.first, source.third)
-        assert told.order is Order.UNKNOWN
-        assert "502" in told.evidence
+        decision = comparison.order(source.first, source.third)
+        assert decision.order is Order.UNKNOWN
+        assert "502" in decision.evidence
         # A branch that is called like a SHA.
         running.faults.append(comparing(running, source.second, source.third))
-        told = comparison.order(source.first[:7], source.third)
-        assert told.order is Order.UNKNOWN
-        assert source.second in told.evidence
+        decision = comparison.order(source.first[:7], source.third)
+        assert decision.order is Order.UNKNOWN
+        assert source.second in decision.evidence
     with hub(source, "acme/other") as (_, comparison):
         assert comparison.order(source.first, source.third).order is Order.UNKNOWN
 

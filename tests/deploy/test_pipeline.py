@@ -248,7 +248,7 @@ def test_many_writers_of_one_branch_all_land(servers: tuple[GitServer, RegistryS
     with ThreadPoolExecutor(len(sites)) as pool:
         landed = list(pool.map(writer, sites))
     assert [shared.content(f"k8s/{site}/deployment.yaml").count(":2.0") for site in sites] == [1] * len(sites)
-    assert len({one.revision.sha for one in landed}) == len(sites)
+    assert len({landing.revision.sha for landing in landed}) == len(sites)
 
 
 def test_two_sites_that_share_a_field_are_not_both_written(platform: Platform) -> None:

@@ -28,7 +28,7 @@ def past(*rows: str) -> list[Recorded]:
 
     The commit of row N, counted from the oldest, which is 1, is N forty times.
     """
-    found = []
+    deploys = []
     for number, row in zip(range(len(rows), 0, -1), rows, strict=True):
         change, outcome, *more = row.split()
         previous, _, tag = change.partition(">")
@@ -49,8 +49,8 @@ def past(*rows: str) -> list[Recorded]:
             at=at,
         )
         ending = Ending("web", outcome, "", 1.0, at, tag)
-        found.append(Recorded(record, () if outcome == "?" else (ending,)))
-    return found
+        deploys.append(Recorded(record, () if outcome == "?" else (ending,)))
+    return deploys
 
 
 def way(left: str, *rows: str, to: str = "", only_ready: bool = False) -> Rollback:
@@ -89,18 +89,18 @@ def way(left: str, *rows: str, to: str = "", only_ready: bool = False) -> Rollba
 def test_it_goes_to_the_last_version_that_was_ready(
     left: str, rows: list[str], tag: str, taken_back: str
 ) -> None:
-    found = way(left, *rows)
-    assert (found.tag, found.notice) == (tag, "")
-    assert found.taken_back("f" * 40) == taken_back * 40
+    rollback = way(left, *rows)
+    assert (rollback.tag, rollback.notice) == (tag, "")
+    assert rollback.taken_back("f" * 40) == taken_back * 40
 
 
 def test_where_nobody_looked_it_goes_to_the_version_before_and_says_so() -> None:
-    found = way("b", "a>b failed")
-    assert found.tag == "a"
-    assert found.notice == "no deploy of a is recorded, so that it is not known whether it was Ready"
-    found = way("b", "a>b failed", "z>a ?")
-    assert found.tag == "a"
-    assert found.notice == "nobody followed the deploy of a, so that it is not known whether it was Ready"
+    rollback = way("b", "a>b failed")
+    assert rollback.tag == "a"
+    assert rollback.notice == "no deploy of a is recorded, so that it is not known whether it was Ready"
+    rollback = way("b", "a>b failed", "z>a ?")
+    assert rollback.tag == "a"
+    assert rollback.notice == "nobody followed the deploy of a, so that it is not known whether it was Ready"
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_where_nothing_good_is_known_it_is_refused_and_all_are_named(
 ) -> None:
     with pytest.raises(
         Refused, match=f"{PLACE}: no earlier deploy of web is known to have been Ready"
-    ) as found:
+    ) as caught:
         way(left, *rows)
-    assert listed in found.value.message
-    assert found.value.hint == f"name one: bump rollback --site web --to {first}"
+    assert listed in caught.value.message
+    assert caught.value.hint == f"name one: bump rollback --site web --to {first}"
 
 
 def test_by_itself_it_goes_nowhere_on_a_guess() -> None:
@@ -143,17 +143,17 @@ def test_any_tag_can_be_named_and_its_end_is_told() -> None:
 
 def test_what_is_rejected_is_the_commit_as_far_as_it_is_known() -> None:
     full = "abc1234" + "0" * 33
-    found = way("abc1234", "a>abc1234 failed", "z>a ready")
-    assert found.rejected == "abc1234"
-    assert found.deploy
-    record = replace(found.deploy.record, origin=Origin(source_commit=full))
-    assert replace(found, deploy=replace(found.deploy, record=record)).rejected == full
+    rollback = way("abc1234", "a>abc1234 failed", "z>a ready")
+    assert rollback.rejected == "abc1234"
+    assert rollback.deploy
+    record = replace(rollback.deploy.record, origin=Origin(source_commit=full))
+    assert replace(rollback, deploy=replace(rollback.deploy, record=record)).rejected == full
     # Another commit than the tag names is another run's.
-    record = replace(found.deploy.record, origin=Origin(source_commit="f" * 40))
-    assert replace(found, deploy=replace(found.deploy, record=record)).rejected == "abc1234"
-    found = way("v2", "v1>v2 failed", "v0>v1 ready")
-    assert found.rejected == "v2"
-    assert replace(found, label=full).rejected == full
+    record = replace(rollback.deploy.record, origin=Origin(source_commit="f" * 40))
+    assert replace(rollback, deploy=replace(rollback.deploy, record=record)).rejected == "abc1234"
+    rollback = way("v2", "v1>v2 failed", "v0>v1 ready")
+    assert rollback.rejected == "v2"
+    assert replace(rollback, label=full).rejected == full
 
 
 def test_without_a_record_the_tip_is_what_is_taken_back() -> None:

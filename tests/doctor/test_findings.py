@@ -48,7 +48,7 @@ class TestTelling:
         ]
 
     def test_a_narrow_terminal_breaks_between_words_and_keeps_the_indent(self) -> None:
-        one = Finding(
+        warning = Finding(
             "git",
             "https://git.example/a-long-name-of-an-owner/platform",
             Mark.MISSING,
@@ -56,7 +56,7 @@ class TestTelling:
             "no deploy gets out without the right to push, whoever wants it",
             "pass another one",
         )
-        assert [plain(line) for line in finding.lines([one], 60)][1:-1] == [
+        assert [plain(line) for line in finding.lines([warning], 60)][1:-1] == [
             "  ✗ https://git.example/a-long-name-of-an-owner/platform: no",
             "    access: the token is not valid there",
             "      why  no deploy gets out without the right to push,",
@@ -67,8 +67,8 @@ class TestTelling:
     @settings(deadline=None)
     @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=9))
     def test_a_break_loses_no_word(self, word: str) -> None:
-        one = Finding("git", "platform", Mark.WARNING, " ".join([word] * 20), " ".join([word] * 30), word)
-        wide, narrow = (" ".join(map(plain, finding.lines([one], width))) for width in (0, 50))
+        warning = Finding("git", "platform", Mark.WARNING, " ".join([word] * 20), " ".join([word] * 30), word)
+        wide, narrow = (" ".join(map(plain, finding.lines([warning], width))) for width in (0, 50))
         assert narrow.split() == wide.split()
 
     @pytest.mark.parametrize(("count", "code"), [(3, 0), (4, 6), (0, 0)])
@@ -91,12 +91,12 @@ class TestTelling:
         ]
 
     def test_what_another_system_says_cannot_move_the_cursor(self) -> None:
-        assert "\x1b" not in Finding("git", "GitHub", Mark.MISSING, "no \x1b[2J access").found
+        assert "\x1b" not in Finding("git", "GitHub", Mark.MISSING, "no \x1b[2J access").observed
 
 
 class TestClocks:
     @pytest.mark.parametrize(
-        ("off_s", "mark", "found"),
+        ("off_s", "mark", "observed"),
         [
             (0, Mark.GOOD, "agrees with ours to a few seconds"),
             (-30, Mark.GOOD, "agrees with ours to a few seconds"),
@@ -104,11 +104,11 @@ class TestClocks:
             (-3600, Mark.WARNING, "3600 s behind ours"),
         ],
     )
-    def test_a_difference_is_a_warning_at_most(self, off_s: int, mark: Mark, found: str) -> None:
+    def test_a_difference_is_a_warning_at_most(self, off_s: int, mark: Mark, observed: str) -> None:
         date = format_datetime(NOW + timedelta(seconds=off_s), usegmt=True)
-        one = clocks.finding("GitHub", clocks.epoch_s(date), NOW)
-        assert one
-        assert (one.mark, one.found) == (mark, found)
+        difference = clocks.finding("GitHub", clocks.epoch_s(date), NOW)
+        assert difference
+        assert (difference.mark, difference.observed) == (mark, observed)
 
     @pytest.mark.parametrize("date", ["", "soon", "2026-11-23"])
     def test_no_date_says_nothing(self, date: str) -> None:
@@ -134,9 +134,9 @@ class TestRights:
     ) -> None:
         rights = Rights()
         rights.restrict(access.manifests(granted, "flux-system"))
-        for one in granted:
-            assert rights.allows(_asked(one)), one
-        assert rights.allows(_asked(other)) == any(_includes(one, other) for one in granted)
+        for right in granted:
+            assert rights.allows(_asked(right)), right
+        assert rights.allows(_asked(other)) == any(_includes(right, other) for right in granted)
 
     @settings(deadline=None)
     @given(st.frozensets(RIGHTS, max_size=12), NAMES)
@@ -162,8 +162,8 @@ class TestRights:
             for verb in ("get", "list")
         ] + [Right("web", "", "events", "list", lost="less detail"), Right("", "", "nodes", "list")]
         good, needed, useful = access.findings("east", rights, rights[:3])
-        assert (good.subject, good.found) == ("east: cluster scope", "1 of 1 rights: nodes")
-        assert (needed.mark, needed.found, needed.why) == (
+        assert (good.subject, good.observed) == ("east: cluster scope", "1 of 1 rights: nodes")
+        assert (needed.mark, needed.observed, needed.why) == (
             Mark.MISSING,
             "no permission to get, list deployments",
             "a rollout can't be followed",
@@ -227,8 +227,8 @@ def site(name: str, source: dict[str, Any] | None = None, **spec: Any) -> tuple[
 def troubles(
     sites: Iterable[tuple[Desired, Observation]], seen: Installation, *, may_ask: bool = True
 ) -> list[tuple[Mark, str]]:
-    found = flux.findings("east", list(sites), seen, may_ask_to_fetch=may_ask)
-    return [(one.mark, one.found) for one in found if one.mark is not Mark.GOOD]
+    findings = flux.findings("east", list(sites), seen, may_ask_to_fetch=may_ask)
+    return [(trouble.mark, trouble.observed) for trouble in findings if trouble.mark is not Mark.GOOD]
 
 
 def receiver(**resource: Any) -> Object:
@@ -241,8 +241,8 @@ def receiver(**resource: Any) -> Object:
 
 class TestFlux:
     def test_a_usual_installation_is_good(self) -> None:
-        found = flux.findings("east", [site("web")], Installation(CONTROLLERS), may_ask_to_fetch=True)
-        assert [(one.mark, one.found) for one in found] == [
+        findings = flux.findings("east", [site("web")], Installation(CONTROLLERS), may_ask_to_fetch=True)
+        assert [(good.mark, good.observed) for good in findings] == [
             (Mark.GOOD, "Flux v2.9.3: source-controller v1.9.3, kustomize-controller v1.9.4"),
             (
                 Mark.GOOD,
@@ -267,7 +267,7 @@ class TestFlux:
         assert any("may hang" in text for _, text in troubles([site("web")], seen)) is is_told
 
     @pytest.mark.parametrize(
-        ("version", "told"),
+        ("version", "gap"),
         [
             ("v2.8.0", "no commit statuses at all"),
             ("v2.8.3", "of successes alone"),
@@ -276,10 +276,10 @@ class TestFlux:
             ("", ""),
         ],
     )
-    def test_versions_that_post_too_few_commit_statuses(self, version: str, told: str) -> None:
+    def test_versions_that_post_too_few_commit_statuses(self, version: str, gap: str) -> None:
         seen = Installation((*CONTROLLERS, controller("notification-controller", "v1.8.0", version)))
         texts = [text for _, text in troubles([site("web")], seen)]
-        assert (len(texts), all(told in text for text in texts)) == (1 if told else 0, True)
+        assert (len(texts), all(gap in text for text in texts)) == (1 if gap else 0, True)
         without = Installation(CONTROLLERS)
         assert troubles([site("web")], without) == []
 
@@ -315,16 +315,16 @@ class TestFlux:
         assert any(text.startswith("has 4 workers, and 5 Kustomizations") for text in texts) is is_told
 
     @pytest.mark.parametrize(
-        ("ref", "told"),
+        ("ref", "target"),
         [
             ({"tag": "v1"}, "the tag v1"),
             ({"branch": "main", "commit": "c" * 40}, f"the commit {'c' * 40}"),
             ({"branch": "release"}, "the branch release"),
         ],
     )
-    def test_a_source_that_never_comes_to_our_branch(self, ref: dict[str, str], told: str) -> None:
-        found = troubles([site("web", source={"ref": ref})], Installation(CONTROLLERS))
-        assert found == [(Mark.MISSING, f"follows {told}, not the branch that is pushed to")]
+    def test_a_source_that_never_comes_to_our_branch(self, ref: dict[str, str], target: str) -> None:
+        problems = troubles([site("web", source={"ref": ref})], Installation(CONTROLLERS))
+        assert problems == [(Mark.MISSING, f"follows {target}, not the branch that is pushed to")]
 
     def test_what_is_suspended_waits(self) -> None:
         sites = [site("web", source={"suspend": True}, suspend=True)]
@@ -341,7 +341,7 @@ class TestFlux:
         ]
 
     @pytest.mark.parametrize(
-        ("interval", "may_ask", "found"),
+        ("interval", "may_ask", "expected"),
         [
             ("1m0s", True, []),
             ("1h", True, []),
@@ -350,10 +350,10 @@ class TestFlux:
         ],
     )
     def test_how_long_a_commit_waits_for_the_poll(
-        self, interval: str, may_ask: bool, found: list[tuple[Mark, str]]
+        self, interval: str, may_ask: bool, expected: list[tuple[Mark, str]]
     ) -> None:
         sites = [site("web", source={"interval": interval})]
-        assert troubles(sites, Installation(CONTROLLERS), may_ask=may_ask) == found
+        assert troubles(sites, Installation(CONTROLLERS), may_ask=may_ask) == expected
 
     @pytest.mark.parametrize(
         ("resource", "is_told"),
@@ -369,9 +369,9 @@ class TestFlux:
         self, resource: dict[str, Any], is_told: bool
     ) -> None:
         seen = Installation(CONTROLLERS, (receiver(**resource),))
-        found = flux.findings("east", [site("web")], seen, may_ask_to_fetch=False)
-        told = "is told of commits by Receiver flux-system/github (github), and polled every 1m0s"
-        assert any(one.found == told for one in found) is is_told
+        findings = flux.findings("east", [site("web")], seen, may_ask_to_fetch=False)
+        by_webhook = "is told of commits by Receiver flux-system/github (github), and polled every 1m0s"
+        assert any(flux_finding.observed == by_webhook for flux_finding in findings) is is_told
 
     def test_a_webhook_that_is_not_ready_is_none(self) -> None:
         not_ready = {"type": "Ready", "status": "False", "reason": "x", "message": "secret is not there"}

@@ -43,28 +43,28 @@ def ask(server: GitHubServer, token: str = "writer", name: str = "main") -> Host
     return branch.hosting(REPOSITORY, name, token=token, now=time.monotonic, api_url=server.url)
 
 
-def findings(found: Hosting) -> list[Finding]:
-    return list(hosting.findings(found, "main"))
+def findings(repository: Hosting) -> list[Finding]:
+    return list(hosting.findings(repository, "main"))
 
 
 def test_a_repository_without_rules_is_good_and_says_what_is_not_known(server: GitHubServer) -> None:
-    found = ask(server)
-    assert (found.may_push, found.is_archived, found.rules) == (True, False, ())
-    assert found.dated_s == pytest.approx(time.time(), abs=5)
-    (one,) = findings(found)
-    assert one.mark is Mark.GOOD
-    assert "classic branch protection shows to administrators alone" in one.found
+    repository = ask(server)
+    assert (repository.may_push, repository.is_archived, repository.rules) == (True, False, ())
+    assert repository.dated_s == pytest.approx(time.time(), abs=5)
+    (finding,) = findings(repository)
+    assert finding.mark is Mark.GOOD
+    assert "classic branch protection shows to administrators alone" in finding.observed
 
 
 def test_a_token_that_may_only_read_is_told_so_while_git_decides(server: GitHubServer) -> None:
-    (one,) = findings(ask(server, "reader"))
-    assert (one.mark, "no right to push" in one.found) == (Mark.WARNING, True)
+    (finding,) = findings(ask(server, "reader"))
+    assert (finding.mark, "no right to push" in finding.observed) == (Mark.WARNING, True)
 
 
 def test_an_archived_repository_takes_nothing(server: GitHubServer) -> None:
     server.settings[REPOSITORY].is_archived = True
-    (one,) = findings(ask(server, "reader"))
-    assert (one.mark, one.found) == (Mark.MISSING, "is archived")
+    (finding,) = findings(ask(server, "reader"))
+    assert (finding.mark, finding.observed) == (Mark.MISSING, "is archived")
 
 
 @pytest.mark.parametrize(
@@ -80,33 +80,33 @@ def test_a_rule_counts_for_those_who_may_not_bypass_it(server: GitHubServer, byp
     server.settings[REPOSITORY].rulesets.append(
         Ruleset(42, {"pull_request": PULL_REQUEST, "deletion": None}, bypass=bypass)
     )
-    (one,) = findings(ask(server))
-    assert one.mark is mark
+    (finding,) = findings(ask(server))
+    assert finding.mark is mark
     if mark is Mark.MISSING:
         assert (
-            one.found
+            finding.observed
             == f"main takes changes from pull requests alone (pull_request, ruleset {REPOSITORY}#42)"
         )
-        assert one.advice == "use --commit-via pr"
+        assert finding.advice == "use --commit-via pr"
     else:
-        assert "bypassed by this identity: pull_request" in one.found
+        assert "bypassed by this identity: pull_request" in finding.observed
 
 
 def test_whether_a_rule_may_be_bypassed_is_not_always_told(server: GitHubServer) -> None:
     settings = server.settings[REPOSITORY]
     settings.rulesets.append(Ruleset(42, {"required_signatures": None}))
     settings.tells_bypass = False
-    (one,) = findings(ask(server))
-    assert one.mark is Mark.WARNING
-    assert "whether this identity may bypass it is not told" in one.found
-    assert "--commit-via api" in one.advice
+    (finding,) = findings(ask(server))
+    assert finding.mark is Mark.WARNING
+    assert "whether this identity may bypass it is not told" in finding.observed
+    assert "--commit-via api" in finding.advice
 
 
 def test_rules_of_another_branch_are_none_of_ours(server: GitHubServer) -> None:
     server.settings[REPOSITORY].rulesets.append(
         Ruleset(42, {"update": {"update_allows_fetch_and_merge": False}})
     )
-    assert [one.type for one in ask(server).rules] == ["update"]
+    assert [rule.type for rule in ask(server).rules] == ["update"]
     assert ask(server, name="release/1").rules == ()
 
 
@@ -114,7 +114,7 @@ def test_through_all_pages(server: GitHubServer) -> None:
     rules = [Ruleset(number, {"creation": None}) for number in range(1, 131)]
     server.settings[REPOSITORY].rulesets += rules
     assert len(ask(server).rules) == 130
-    assert [one.mark for one in findings(ask(server))] == [Mark.GOOD]
+    assert [finding.mark for finding in findings(ask(server))] == [Mark.GOOD]
 
 
 @pytest.mark.parametrize(("token", "error"), [("nobody", NoAccess), ("stranger", Missing)])
@@ -126,8 +126,8 @@ def test_who_may_not_ask(server: GitHubServer, token: str, error: type[BumpError
 
 @pytest.mark.parametrize("kind", sorted(hosting._FORBIDS))
 def test_every_rule_that_forbids_a_push_names_a_way(kind: str) -> None:
-    (one,) = findings(Hosting(REPOSITORY, True, False, (Rule(kind, "org#1", "never"),)))
-    assert (one.mark, bool(one.why), bool(one.advice)) == (Mark.MISSING, True, True)
+    (finding,) = findings(Hosting(REPOSITORY, True, False, (Rule(kind, "org#1", "never"),)))
+    assert (finding.mark, bool(finding.why), bool(finding.advice)) == (Mark.MISSING, True, True)
     for way in hosting._FORBIDS[kind][1]:
         (by_another,) = hosting.findings(
             Hosting(REPOSITORY, True, False, (Rule(kind, "org#1", "never"),)), "main", way
@@ -137,8 +137,8 @@ def test_every_rule_that_forbids_a_push_names_a_way(kind: str) -> None:
 
 def test_a_pattern_may_or_may_not_fit_a_commit_of_ours() -> None:
     rules = (Rule("commit_message_pattern", "org#1", "never"), Rule("non_fast_forward", "org#1", "never"))
-    (one,) = findings(Hosting(REPOSITORY, True, False, rules))
-    assert (one.mark, "the commit's message" in one.found) == (Mark.WARNING, True)
+    (finding,) = findings(Hosting(REPOSITORY, True, False, rules))
+    assert (finding.mark, "the commit's message" in finding.observed) == (Mark.WARNING, True)
 
 
 @pytest.mark.parametrize(

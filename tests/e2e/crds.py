@@ -62,8 +62,8 @@ def definitions() -> list[str]:
         partial.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(manifests))
         partial.replace(cached)
-    found: list[str] = json.loads(cached.read_text())
-    return found
+    documents: list[str] = json.loads(cached.read_text())
+    return documents
 
 
 def snapshot() -> Path:
@@ -114,10 +114,10 @@ def _read(source: Definitions) -> list[str]:
     )
     if answer.returncode != 0:
         raise BuildError(f"{named} could not be downloaded: {answer.stderr.strip() or answer.stdout.strip()}")
-    found = json.loads(answer.stdout)
-    if found["Sum"] != checksum:
-        raise BuildError(f"{named} has the checksum {found['Sum']}, expected {checksum}")
-    files = sorted(Path(found["Dir"]).glob(source.path))
+    download = json.loads(answer.stdout)
+    if download["Sum"] != checksum:
+        raise BuildError(f"{named} has the checksum {download['Sum']}, expected {checksum}")
+    files = sorted(Path(download["Dir"]).glob(source.path))
     if not files:
         raise BuildError(f"{named} has no {source.path}")
     documents = [document for file in files for document in file.read_text().split("\n---\n")]

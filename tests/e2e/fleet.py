@@ -34,17 +34,17 @@ def fleet(
 ) -> Repository:
     """The repository `name`, or `owner/name`, bootstrapped: its GitRepository is `name`, its root Kustomization `fleet-name`."""
     place = f"{owner}/{name}" if owner else name
-    found = list(sites)
+    fleet_sites = list(sites)
     flux = "k8s/flux-system"
     files = {
         f"{flux}/kustomization.yaml": _yaml(
-            {"resources": ["gotk-sync.yaml", *(f"{site.name}-sync.yaml" for site in found)]}
+            {"resources": ["gotk-sync.yaml", *(f"{site.name}-sync.yaml" for site in fleet_sites)]}
         ),
         f"{flux}/gotk-sync.yaml": _yaml(
             _source(stack, name, place, source or {}), _kustomization(f"fleet-{name}", name, flux, {})
         ),
     }
-    for site in found:
+    for site in fleet_sites:
         stack.images.push(site.name, site.tag)
         folder = f"k8s/{site.name}"
         files[f"{flux}/{site.name}-sync.yaml"] = _yaml(

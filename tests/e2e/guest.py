@@ -94,11 +94,11 @@ class Guest:
     def _clean_up(self) -> None:
         """Kustomizations first: they prune what they have applied, namespaces among it, before they go."""
         sources = [
-            found
-            for found in self.api.list("GitRepository", FLUX_NAMESPACE)
-            if found["spec"]["url"].startswith(f"{self.git.url}/")
+            source
+            for source in self.api.list("GitRepository", FLUX_NAMESPACE)
+            if source["spec"]["url"].startswith(f"{self.git.url}/")
         ]
-        names = {found["metadata"]["name"] for found in sources}
+        names = {source["metadata"]["name"] for source in sources}
         deadline = time.monotonic() + _GONE_S
         while ours := self._kustomizations(names):
             if time.monotonic() > deadline:
@@ -106,17 +106,17 @@ class Guest:
             for name in ours:
                 self.api.delete("Kustomization", FLUX_NAMESPACE, name)
             time.sleep(0.5)
-        for found in sources:
-            self.api.delete("GitRepository", FLUX_NAMESPACE, found["metadata"]["name"])
-            self.api.delete("Secret", FLUX_NAMESPACE, found["spec"]["secretRef"]["name"])
+        for source in sources:
+            self.api.delete("GitRepository", FLUX_NAMESPACE, source["metadata"]["name"])
+            self.api.delete("Secret", FLUX_NAMESPACE, source["spec"]["secretRef"]["name"])
         for account in self._accounts:
             delete_account(self.api, FLUX_NAMESPACE, account)
 
     def _kustomizations(self, sources: set[str]) -> list[str]:
         return [
-            found["metadata"]["name"]
-            for found in self.api.list("Kustomization", FLUX_NAMESPACE)
-            if found["spec"]["sourceRef"]["name"] in sources
+            kustomization["metadata"]["name"]
+            for kustomization in self.api.list("Kustomization", FLUX_NAMESPACE)
+            if kustomization["spec"]["sourceRef"]["name"] in sources
         ]
 
 

@@ -37,7 +37,7 @@ class ImagePusher:
         labels: Mapping[str, str] | None = None,
     ) -> str:
         """The digest of a new image under that tag. Two images with the same arguments still differ: the tag is part of them."""
-        told = {
+        image_labels = {
             "org.opencontainers.image.version": tag,
             **({"e2e.behaviour": behaviour} if behaviour else {}),
             **({"e2e.log": log} if log else {}),
@@ -48,7 +48,7 @@ class ImagePusher:
         config = {
             "architecture": architecture,
             "os": "linux",
-            "config": {"Labels": told},
+            "config": {"Labels": image_labels},
             "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
         }
         configuration = self._blob(repository, json.dumps(config).encode())

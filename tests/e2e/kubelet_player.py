@@ -230,10 +230,10 @@ class PodPlayer:
         asked = {
             key.removeprefix("e2e/"): value for key, value in annotations.items() if key.startswith("e2e/")
         }
-        told = {
+        labelled = {
             key.removeprefix("e2e."): value for key, value in image.labels.items() if key.startswith("e2e.")
         }
-        return {"behaviour": "", "ready-after": "8", **told, **asked}
+        return {"behaviour": "", "ready-after": "8", **labelled, **asked}
 
     def _delays_readiness(self, state: ContainerState, image: Image) -> bool:
         return "readinessProbe" in self._spec(state) or self._behaviour(state, image)["behaviour"] in (

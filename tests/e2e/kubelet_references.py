@@ -42,9 +42,9 @@ def _environment(container: Object) -> Iterator[tuple[str, Object]]:
 
 
 def _missing(kind: str, namespace: str, name: str, key: str | None, api: Api) -> str:
-    found = api.find(kind, namespace, name)
-    if found is None:
+    source = api.find(kind, namespace, name)
+    if source is None:
         return texts.object_not_found(kind, name)
-    if key is not None and key not in {**(found.get("data") or {}), **(found.get("binaryData") or {})}:
+    if key is not None and key not in {**(source.get("data") or {}), **(source.get("binaryData") or {})}:
         return texts.key_not_found(kind, namespace, name, key)
     return ""

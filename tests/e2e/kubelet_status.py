@@ -164,7 +164,7 @@ def _conditions(
         message = f"containers with incomplete status: [{' '.join(incomplete)}]"
         initialized = {"status": "False", "reason": "ContainersNotInitialized", "message": message}
     alive = sandbox and phase_now in ("Pending", "Running")
-    found: dict[str, Object] = {
+    own: dict[str, Object] = {
         "PodReadyToStartContainers": {"status": "True" if alive else "False"},
         "Initialized": initialized,
         "Ready": ready,
@@ -174,7 +174,7 @@ def _conditions(
         entry for entry in (pod.get("status") or {}).get("conditions") or [] if entry["type"] not in _OWN
     ]
     generation = pod["metadata"].get("generation")
-    return [{"type": kind, "observedGeneration": generation, **found[kind]} for kind in _OWN] + others
+    return [{"type": kind, "observedGeneration": generation, **own[kind]} for kind in _OWN] + others
 
 
 def _with_times(conditions: list[Object], old: list[Object]) -> list[Object]:

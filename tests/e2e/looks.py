@@ -14,17 +14,17 @@ def eventually(look: Callable[[], T | None], what: str, *, timeout_s: float = 12
     """What `look` gives once it gives something true; TimeoutError naming `what` and the last answer."""
     deadline = time.monotonic() + timeout_s
     while True:
-        found = look()
-        if found:
-            return found
+        sight = look()
+        if sight:
+            return sight
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not so after {timeout_s:.0f} s; last: {found!r}")
+            raise TimeoutError(f"{what}: not so after {timeout_s:.0f} s; last: {sight!r}")
         time.sleep(0.1)
 
 
-def condition(found: Object | None, kind: str) -> Object:
+def condition(subject: Object | None, kind: str) -> Object:
     """The condition of that type, empty where there is none."""
-    entries = ((found or {}).get("status") or {}).get("conditions") or []
+    entries = ((subject or {}).get("status") or {}).get("conditions") or []
     return next((entry for entry in entries if entry["type"] == kind), {})
 
 

@@ -49,23 +49,23 @@ class Issuer:
         }
 
     def answer(self, target: str, authorization: str) -> Mapping[str, Any] | None:
-        parts = urlsplit(target)
-        if parts.path == "/.well-known/openid-configuration":
+        url = urlsplit(target)
+        if url.path == "/.well-known/openid-configuration":
             algorithms = {"id_token_signing_alg_values_supported": ["RS256"]}
             return {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **algorithms}
-        if parts.path == "/keys":
+        if url.path == "/keys":
             numbers = self._key.public_key().public_numbers()
             key = {"n": _encoded(_bytes(numbers.n)), "e": _encoded(_bytes(numbers.e))}
             return {"keys": [{"kty": "RSA", "kid": "e2e", "alg": "RS256", "use": "sig", **key}]}
-        if parts.path == "/job" and authorization == f"Bearer {self.job_token}":
-            return {"value": self._token(parse_qs(parts.query)["audience"][0])}
+        if url.path == "/job" and authorization == f"Bearer {self.job_token}":
+            return {"value": self._token(parse_qs(url.query)["audience"][0])}
         return None
 
     def _token(self, audience: str) -> str:
         now = int(time.time())
         claims = {"iss": self.url, "aud": audience, "sub": "job", "iat": now, "exp": now + 300, **self.claims}
-        parts = [{"alg": "RS256", "typ": "JWT", "kid": "e2e"}, claims]
-        signed = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
+        segments = [{"alg": "RS256", "typ": "JWT", "kid": "e2e"}, claims]
+        signed = ".".join(_encoded(json.dumps(part).encode()) for part in segments)
         signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{signed}.{_encoded(signature)}"
 
@@ -86,9 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        found = self.server.owner.answer(self.path, self.headers.get("Authorization", ""))
-        content = json.dumps(found if found is not None else {"message": "no"}).encode()
-        self.send_response(200 if found is not None else 403)
+        answer = self.server.owner.answer(self.path, self.headers.get("Authorization", ""))
+        content = json.dumps(answer if answer is not None else {"message": "no"}).encode()
+        self.send_response(200 if answer is not None else 403)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

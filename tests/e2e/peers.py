@@ -113,11 +113,11 @@ SITUATIONS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """`said` is what the command printed; `ran` whether the new image ran when it ended."""
+    """`output` is what the command printed; `ran` whether the new image ran when it ended."""
 
     seconds: float
     code: int
-    said: str
+    output: str
     ran: bool
 
 
@@ -137,11 +137,11 @@ def ask_bump(deploy: Deploy) -> tuple[int, str]:
 def ask_flux(deploy: Deploy) -> tuple[int, str]:
     """`flux reconcile --with-source && kubectl rollout status`, as a shell would run it."""
     environ = _administrator(deploy)
-    code, said = _run(
+    code, output = _run(
         environ, build.binary("flux"), "reconcile", "kustomization", deploy.site, "--with-source"
     )
     if code:
-        return code, said
+        return code, output
     wanted = (f"deployment/{deploy.site}", "--namespace", deploy.site)
     return _run(environ, build.binary("kubectl"), "rollout", "status", *wanted, f"--timeout={_PATIENCE_S}s")
 
@@ -180,14 +180,14 @@ def measure(stack: Stack, kubeconfig: Path, name: str, way: str) -> Answer:
     eventually(partial(_is_settled, deploy), f"{site} is Ready at {_OLD}")
     deploy = Deploy(stack, repository, situation.push(stack, repository), kubeconfig)
     started = time.monotonic()
-    code, said = WAYS[way][1](deploy)
+    code, output = WAYS[way][1](deploy)
     seconds = time.monotonic() - started
-    return Answer(seconds, code, said, deploy.runs)
+    return Answer(seconds, code, output, deploy.runs)
 
 
 def _is_settled(deploy: Deploy) -> bool:
-    found = deploy.stack.api.find("Kustomization", FLUX_NAMESPACE, deploy.site) or {}
-    conditions = (found.get("status") or {}).get("conditions") or []
+    kustomization = deploy.stack.api.find("Kustomization", FLUX_NAMESPACE, deploy.site) or {}
+    conditions = (kustomization.get("status") or {}).get("conditions") or []
     is_ready = any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
     return is_ready and bool(running_images(deploy.stack, deploy.site))
 
@@ -201,12 +201,12 @@ def judge(situation: Situation, answer: Answer) -> str:
     return "**nothing until it times out**" if answer.seconds >= _PATIENCE_S - 1 else "right"
 
 
-def last_line(said: str) -> str:
+def last_line(output: str) -> str:
     """What a reader's eye falls on: the line that gives the verdict, else the last one."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     verdicts = [line for line in lines if line.startswith(_VERDICTS)]
-    found = (verdicts or lines or ["(nothing)"])[-1].replace("|", "\\|")
-    return found if len(found) <= 110 else f"{found[:107]}..."
+    verdict_line = (verdicts or lines or ["(nothing)"])[-1].replace("|", "\\|")
+    return verdict_line if len(verdict_line) <= 110 else f"{verdict_line[:107]}..."
 
 
 def table(names: Sequence[str]) -> None:
@@ -222,7 +222,7 @@ def table(names: Sequence[str]) -> None:
                 what = "" if number else SITUATIONS[name].what
                 verdict = judge(SITUATIONS[name], answer)
                 _print(
-                    f"| {what} | {title} | {answer.seconds:.1f} s | {answer.code} | {last_line(answer.said)} | {verdict} |"
+                    f"| {what} | {title} | {answer.seconds:.1f} s | {answer.code} | {last_line(answer.output)} | {verdict} |"
                 )
 
 

@@ -156,7 +156,9 @@ class _SandboxImages:
         return self._server.push(repository, tag)
 
     def push_index(self, repository: str, tag: str, architectures: tuple[str, ...]) -> str:
-        return self._server.push(repository, tag, platform=",".join(f"linux/{one}" for one in architectures))
+        return self._server.push(
+            repository, tag, platform=",".join(f"linux/{architecture}" for architecture in architectures)
+        )
 
     def take_away(self, repository: str, tag: str) -> None:
         self._server.content.delete_tag(repository, tag)
@@ -176,8 +178,8 @@ class _SandboxObjects:
         made = {**body, "apiVersion": self.kind(kind).api_version, "kind": kind}
         made["metadata"] = {**body["metadata"], **({"namespace": namespace} if namespace else {})}
         # A real API server stores what a Secret says in plain text in its encoded form.
-        if words := made.pop("stringData", None):
-            made["data"] = {key: base64.b64encode(word.encode()).decode() for key, word in words.items()}
+        if plain := made.pop("stringData", None):
+            made["data"] = {key: base64.b64encode(word.encode()).decode() for key, word in plain.items()}
         return self._cluster.add(made)
 
     def apply(self, kind: str, namespace: str, name: str, body: Mapping[str, Any]) -> Object:

@@ -132,13 +132,13 @@ class Recorder:
                     answer = self._api.request("GET", f"{path_of('Pod', namespace, name)}/log", params=query)
                     self._add({"log": f"{name}/{container['name']}", "text": answer.text})
 
-    def _see(self, event_type: str, found: Object) -> None:
+    def _see(self, event_type: str, snapshot: Object) -> None:
         if self._concerns(
-            found.get("involvedObject")
-            or {"namespace": found["metadata"].get("namespace"), **found["metadata"]}
+            snapshot.get("involvedObject")
+            or {"namespace": snapshot["metadata"].get("namespace"), **snapshot["metadata"]}
         ):
-            metadata = {key: value for key, value in found["metadata"].items() if key != "managedFields"}
-            self._add({"type": event_type, "object": {**found, "metadata": metadata}})
+            metadata = {key: value for key, value in snapshot["metadata"].items() if key != "managedFields"}
+            self._add({"type": event_type, "object": {**snapshot, "metadata": metadata}})
 
     def _concerns(self, reference: Object) -> bool:
         if reference.get("namespace") in self._namespaces:

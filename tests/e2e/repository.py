@@ -158,7 +158,7 @@ def sites(repository: Repository) -> dict[str, str]:
         capture_output=True,
         text=True,
     )
-    found = {}
+    tags = {}
     for path in listing.stdout.split():
         match = re.fullmatch(r"k8s/([^/]+)/deployment\.yaml", path)
         ours = (
@@ -170,8 +170,8 @@ def sites(repository: Repository) -> dict[str, str]:
             else None
         )
         if match and ours:
-            found[match[1]] = ours[1]
-    return found
+            tags[match[1]] = ours[1]
+    return tags
 
 
 def _object(version: str, kind: str, name: str, rest: Object) -> Object:

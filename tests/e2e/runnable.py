@@ -51,8 +51,8 @@ class RunnableImages(ImagePusher):
     ) -> str:
         """As ImagePusher's; the labels that a played node reads are there too. `oom` is a ValueError: no real container obeys."""
         manifest = self._manifest_of(self._tag, architecture, self._repository)
-        found = self._get("blobs", manifest["config"]["digest"], self._repository).json()
-        told = {
+        base = self._get("blobs", manifest["config"]["digest"], self._repository).json()
+        image_labels = {
             "org.opencontainers.image.version": tag,
             "e2e.behaviour": behaviour,
             "e2e.log": log,
@@ -60,8 +60,8 @@ class RunnableImages(ImagePusher):
             **(labels or {}),
         }
         command = _command(behaviour, log, ready_after_s or 0.0)
-        config = {**(found.get("config") or {}), "Labels": told, "Entrypoint": command, "Cmd": None}
-        content = json.dumps({**found, "config": config}).encode()
+        config = {**(base.get("config") or {}), "Labels": image_labels, "Entrypoint": command, "Cmd": None}
+        content = json.dumps({**base, "config": config}).encode()
         for layer in manifest["layers"]:
             self._copy(repository, layer["digest"])
         configuration = {**manifest["config"], **self._blob(repository, content)}
@@ -70,8 +70,10 @@ class RunnableImages(ImagePusher):
     def configuration(self, repository: str, tag: str) -> dict[str, Any]:
         """What an image in the registry says of how it is run: entry point, labels and so on."""
         manifest = self._manifest_of(tag, ARCHITECTURE, repository)
-        found: dict[str, Any] = self._get("blobs", manifest["config"]["digest"], repository).json()["config"]
-        return found
+        configuration: dict[str, Any] = self._get("blobs", manifest["config"]["digest"], repository).json()[
+            "config"
+        ]
+        return configuration
 
     def _manifest_of(self, reference: str, architecture: str, repository: str) -> dict[str, Any]:
         """The manifest itself, or that of an index for this architecture, with its media type in it."""

@@ -160,8 +160,8 @@ def quota(stage: Play) -> None:
     api.create("ResourceQuota", stage.name, {"metadata": {"name": "full"}, "spec": {"hard": {"pods": "1"}}})
 
     def look() -> bool:
-        found = api.find("ResourceQuota", stage.name, "full") or {}
-        return bool((found.get("status") or {}).get("used"))
+        resource_quota = api.find("ResourceQuota", stage.name, "full") or {}
+        return bool((resource_quota.get("status") or {}).get("used"))
 
     eventually(look, "the quota is in force")
     stage.push_tag("2.0.0")

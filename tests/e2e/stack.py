@@ -250,8 +250,8 @@ class Stack:
 
     def _node_is_ready(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            found = self.api.find("Node", "", self.node) or {}
-            conditions = (found.get("status") or {}).get("conditions") or []
+            node = self.api.find("Node", "", self.node) or {}
+            conditions = (node.get("status") or {}).get("conditions") or []
             return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
         return False
 

@@ -124,13 +124,13 @@ class Play:
 
     def rolled_out(self) -> bool:
         """All replicas are of the last generation and available, none is left of another."""
-        found = self.deployment()
-        if found is None:
+        deployment = self.deployment()
+        if deployment is None:
             return False
-        status = found.get("status") or {}
+        status = deployment.get("status") or {}
         counts = {status.get(key) or 0 for key in ("updatedReplicas", "replicas", "availableReplicas")}
-        return status.get("observedGeneration") == found["metadata"]["generation"] and counts == {
-            found["spec"]["replicas"]
+        return status.get("observedGeneration") == deployment["metadata"]["generation"] and counts == {
+            deployment["spec"]["replicas"]
         }
 
 

@@ -48,9 +48,9 @@ def printed(stack: Stack, repository: Repository) -> str:
 @pytest.fixture(scope="module")
 def kubeconfig(stack: Stack, printed: str) -> Path:
     """That of the service account which the manifest made, once it was applied."""
-    for found in YAML(typ="safe", pure=True).load_all(printed):
-        path = _PATHS[found["kind"]].format(namespace=found["metadata"].get("namespace"))
-        stack.api.request("POST", path, json=found).raise_for_status()
+    for manifest in YAML(typ="safe", pure=True).load_all(printed):
+        path = _PATHS[manifest["kind"]].format(namespace=manifest["metadata"].get("namespace"))
+        stack.api.request("POST", path, json=manifest).raise_for_status()
     path = f"/api/v1/namespaces/{FLUX_NAMESPACE}/serviceaccounts/bump/token"
     answer = stack.api.request("POST", path, json={"spec": {"expirationSeconds": 3600}}).raise_for_status()
     user = {"token": answer.json()["status"]["token"]}
@@ -87,11 +87,11 @@ def findings(ended: subprocess.CompletedProcess[str], area: str) -> dict[str, li
     """The findings of an area, by result."""
     answer: dict[str, Any] = json.loads(ended.stdout)
     assert answer["exitCode"] == ended.returncode
-    found: dict[str, list[Object]] = {}
-    for one in answer["findings"]:
-        if one["area"] == area:
-            found.setdefault(one["result"], []).append(one)
-    return found
+    by_result: dict[str, list[Object]] = {}
+    for finding in answer["findings"]:
+        if finding["area"] == area:
+            by_result.setdefault(finding["result"], []).append(finding)
+    return by_result
 
 
 def test_the_account_deploys_and_follows_without_missing_anything(
@@ -123,7 +123,9 @@ def test_the_reviews_agree_with_the_manifest(repository: Repository, kubeconfig:
     assert set(findings(ended, "cluster")) == {"good"}
     assert set(findings(ended, "git")) == {"good"}
     # Flux's own Deployments are none of what following needs: not to see them is a line, and no failure.
-    (controllers,) = [one for one in findings(ended, "flux")["warning"] if "controllers" in one["subject"]]
+    (controllers,) = [
+        finding for finding in findings(ended, "flux")["warning"] if "controllers" in finding["subject"]
+    ]
     assert "can't be read" in controllers["found"]
 
 
@@ -131,7 +133,7 @@ def test_another_site_is_not_covered_and_the_reviews_say_so(repository: Reposito
     ended = bump(repository, kubeconfig, "doctor", OURS, OTHER, "--output", "json")
     assert ended.returncode == 6, ended.stdout + ended.stderr
     missing = findings(ended, "cluster")["missing"]
-    assert [one["found"] for one in missing] == ["no permission to get, list, watch deployments"]
+    assert [finding["found"] for finding in missing] == ["no permission to get, list, watch deployments"]
     assert OTHER in missing[0]["subject"]
     assert "Role bump in doctor-other" in missing[0]["advice"]
 
@@ -153,6 +155,8 @@ def test_an_administrator_lacks_nothing(stack: Stack, repository: Repository) ->
     ended = bump(repository, stack.admin_kubeconfig, "doctor", "--output", "json")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert set(findings(ended, "cluster")) == {"good"}
-    versions = [one["found"] for one in findings(ended, "cluster")["good"] if "answers" in one["found"]]
+    versions = [
+        finding["found"] for finding in findings(ended, "cluster")["good"] if "answers" in finding["found"]
+    ]
     assert versions == ["Kubernetes v1.36.1 answers"]
     assert set(findings(ended, "clock")) == {"good"}

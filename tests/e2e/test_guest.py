@@ -25,11 +25,11 @@ def settings(stack: Stack) -> dict[str, str]:
 def names(stack: Stack) -> set[tuple[str, str]]:
     """What there is of the kinds that the tests make, less the namespaces that are going."""
     return {
-        (kind, found["metadata"]["name"])
+        (kind, manifest["metadata"]["name"])
         for kind in KINDS
-        for found in stack.api.list(kind)
-        if found.get("status", {}).get("phase") != "Terminating"
-        and found["metadata"].get("namespace") in (None, FLUX_NAMESPACE)
+        for manifest in stack.api.list(kind)
+        if manifest.get("status", {}).get("phase") != "Terminating"
+        and manifest["metadata"].get("namespace") in (None, FLUX_NAMESPACE)
     }
 
 

@@ -24,8 +24,8 @@ from bumper.fluxtree.sites.receivers import OIDC, Receiver
 from bumper.objects import ObjectKey
 from bumper.onboarding.notifications import NotificationsRequest, plan
 from bumper.request import Origin
+from bumper.systems.flux_receiver import Proof, Webhook
 from bumper.systems.git import Remote
-from bumper.systems.webhook import Proof, Webhook
 
 from .fleet import Site, fleet
 from .looks import condition, eventually
@@ -51,9 +51,9 @@ class Place:
     def states(self, commit: str, site: str) -> list[str]:
         """The states that Flux posted for a site's Kustomization on a commit."""
         return [
-            one.state
-            for one in self.hub.ledgers[NAME].statuses
-            if one.sha == commit and one.context.startswith(f"kustomization/{site}/")
+            status.state
+            for status in self.hub.ledgers[NAME].statuses
+            if status.sha == commit and status.context.startswith(f"kustomization/{site}/")
         ]
 
     def bump(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -90,13 +90,13 @@ def place(programs: None) -> Iterator[Place]:
         hub.host(NAME, stack.git.path(f"{NAME}.git"), os.environ)
         hub.tokens[FLUX_TOKEN] = Token(User("flux[bot]"), (NAME,))
         hub.tokens[stack.git_token] = Token(User("deployer[bot]"), (NAME,))
-        found = Place(stack, hub, repository)
-        _announce(found)
-        yield found
+        place = Place(stack, hub, repository)
+        _announce(place)
+        yield place
         problems = [
             problem
-            for one in hub.exchanges
-            for problem in (schema_problems if one.path == "/graphql" else openapi_problems)(one)
+            for exchange in hub.exchanges
+            for problem in (schema_problems if exchange.path == "/graphql" else openapi_problems)(exchange)
         ]
         assert problems == []
 
@@ -201,7 +201,8 @@ def test_a_job_pokes_without_any_secret(place: Place) -> None:
                 "spec": {
                     "type": OIDC,
                     "oidcProviders": [
-                        {"issuerURL": one.url, "validations": validations} for one in (issuer, stranger)
+                        {"issuerURL": provider.url, "validations": validations}
+                        for provider in (issuer, stranger)
                     ],
                     "resources": [
                         {

@@ -21,7 +21,7 @@ def test_a_judgement(situation: str, answer: Answer, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("output", "expected"),
     [
         ("fetching\nFailed: no image\n  next  kubectl logs\n", "Failed: no image"),
         ("error: not YAML\nhelp: correct it\n", "error: not YAML"),
@@ -31,5 +31,5 @@ def test_a_judgement(situation: str, answer: Answer, expected: str) -> None:
         ("x" * 200, "x" * 107 + "..."),
     ],
 )
-def test_the_line_that_is_shown(said: str, expected: str) -> None:
-    assert last_line(said) == expected
+def test_the_line_that_is_shown(output: str, expected: str) -> None:
+    assert last_line(output) == expected

@@ -151,8 +151,8 @@ class Versions:
     def begin(self) -> None:
         for kind in KINDS:
             namespace = self._name if kind == "Deployment" else "flux-system"
-            if found := self._sandbox.api.find(kind, namespace, self._name):
-                self._seen[kind].append(found)
+            if manifest := self._sandbox.api.find(kind, namespace, self._name):
+                self._seen[kind].append(manifest)
         self._is_on = True
 
     def note(self, text: str) -> None:
@@ -171,7 +171,11 @@ def recorded(scenario: str, kind: str) -> list[Manifest]:
     """Every version that the real API server sent."""
     lines = (RECORDED / f"{scenario}.jsonl").read_text(encoding="utf-8").splitlines()
     objects = (json.loads(line).get("object") or {} for line in lines)
-    return [one for one in objects if one.get("kind") == kind and one["metadata"]["name"] == scenario]
+    return [
+        manifest
+        for manifest in objects
+        if manifest.get("kind") == kind and manifest["metadata"]["name"] == scenario
+    ]
 
 
 def play(name: str, sandbox: Sandbox) -> Versions:
@@ -186,22 +190,22 @@ def play(name: str, sandbox: Sandbox) -> Versions:
 def states(kind: str, scenario: str, versions: list[Manifest]) -> list[str]:
     """The distinct states, without what cannot be equal."""
     replica_set = re.compile(rf'"{re.escape(scenario)}-[0-9a-z]+"')
-    found = []
+    texts = []
     for state in KINDS[kind](versions, Names()):
         text = replica_set.sub('"<replica set>"', state)
         for alike in ALIKE:
             text = alike.pattern.sub(alike.named, text)
-        found.append(text)
-    return found
+        texts.append(text)
+    return texts
 
 
-def common(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
+def common(sequence: list[str], other: list[str]) -> tuple[list[str], list[str]]:
     """Both without what stands before the first state, or after the last, that the other one begins or ends with.
 
     A recording begins a moment after the scenario or before it, and ends when nothing more was waited for.
     """
-    one, other = _between(one, other), _between(other, one)
-    return one, other
+    sequence, other = _between(sequence, other), _between(other, sequence)
+    return sequence, other
 
 
 def _between(states: list[str], other: list[str]) -> list[str]:
@@ -245,16 +249,20 @@ def test_the_sandbox_shows_what_was_recorded(scenario: str, plays: dict[str, Fut
             why = _difference(kind, scenario, state)
             assert why, f"{kind}: only in the {side}, and not in the list of differences:\n{state}"
             explained.add(why)
-    expected = {one for one in DIFFERENCES if scenario in one.scenarios and not one.chance}
+    expected = {
+        difference for difference in DIFFERENCES if scenario in difference.scenarios and not difference.chance
+    }
     assert expected <= explained, "a difference that is no longer there must leave the list"
 
 
 def _difference(kind: str, scenario: str, state: str) -> Difference | None:
     return next(
         (
-            one
-            for one in DIFFERENCES
-            if one.kind == kind and scenario in one.scenarios and re.search(one.pattern, state)
+            difference
+            for difference in DIFFERENCES
+            if difference.kind == kind
+            and scenario in difference.scenarios
+            and re.search(difference.pattern, state)
         ),
         None,
     )

@@ -23,7 +23,7 @@ from .stack import Stack
 
 _AT_ONCE = 12
 PLAYED = [("real", name) for name in DEPLOYS] + [
-    ("sandbox", one.name) for one in DEPLOYS.values() if one.both
+    ("sandbox", deploy.name) for deploy in DEPLOYS.values() if deploy.both
 ]
 
 
@@ -48,30 +48,30 @@ def plays(
         grounds = {"real": real, "sandbox": Ground(small, small.environ())}
         together = opened.enter_context(ThreadPoolExecutor(_AT_ONCE))
         chosen = [(where, DEPLOYS[name]) for where, name in PLAYED if (where, name) in wanted]
-        found = {
-            (where, one.name): together.submit(one.act, grounds[where])
-            for where, one in chosen
-            if not one.alone
+        futures = {
+            (where, deploy.name): together.submit(deploy.act, grounds[where])
+            for where, deploy in chosen
+            if not deploy.alone
         }
         alone = opened.enter_context(ThreadPoolExecutor(1))
-        before = list(found.values())
-        for where, one in chosen:
-            if one.alone:
-                found[where, one.name] = alone.submit(_after, before, one, grounds[where])
-        yield found
+        before = list(futures.values())
+        for where, deploy in chosen:
+            if deploy.alone:
+                futures[where, deploy.name] = alone.submit(_after, before, deploy, grounds[where])
+        yield futures
 
 
-def _after(before: list[Future[list[Ended]]], one: Deploy, ground: Ground) -> list[Ended]:
+def _after(before: list[Future[list[Ended]]], deploy: Deploy, ground: Ground) -> list[Ended]:
     for future in before:
         future.exception()
-    return one.act(ground)
+    return deploy.act(ground)
 
 
 @pytest.mark.parametrize(("ground", "name"), PLAYED)
 def test_the_verdict(ground: str, name: str, plays: dict[tuple[str, str], Future[list[Ended]]]) -> None:
     ended = plays[ground, name].result()
-    found = tuple((*one.verdict, one.exit_code) for one in ended)
-    assert found == DEPLOYS[name].verdicts, "\n".join(map(str, ended))
+    verdicts = tuple((*run.verdict, run.exit_code) for run in ended)
+    assert verdicts == DEPLOYS[name].verdicts, "\n".join(map(str, ended))
 
 
 def test_seven_sites_in_one_commit(stack: Stack, real: Ground, tree: Repository) -> None:
@@ -80,8 +80,8 @@ def test_seven_sites_in_one_commit(stack: Stack, real: Ground, tree: Repository)
     digests = {site: stack.images.push(site, TAG) for site in named}
     before = tree.tip
     ended = real.start(tree.url, *(word for site in named for word in ("--set", f"{site}={TAG}"))).result()
-    found = {site["site"]: (site["outcome"], site["commit"]) for site in ended.answer["sites"]}
-    assert found == dict.fromkeys(named, ("ready", tree.tip)), ended
+    landed = {site["site"]: (site["outcome"], site["commit"]) for site in ended.answer["sites"]}
+    assert landed == dict.fromkeys(named, ("ready", tree.tip)), ended
     assert ended.exit_code == 0
     assert _parents(tree, tree.tip) == [before]
     for site in named:

@@ -51,17 +51,19 @@ def test_flux_applies_our_tree(stack: Stack, tree: Repository) -> None:
 def test_what_cannot_become_ready_says_why(stack: Stack, tree: Repository) -> None:
     for name, why in NEVER_READY.items():
         eventually(partial(_says, stack, name, why), f"Kustomization {name}: {why}")
-    found = {entry["metadata"]["name"] for entry in stack.api.list("Kustomization", FLUX_NAMESPACE)}
+    present = {entry["metadata"]["name"] for entry in stack.api.list("Kustomization", FLUX_NAMESPACE)}
     ours = {path.stem.removesuffix("-sync") for path in (TREE / "flux-system").glob("*-sync.yaml")} - {"gotk"}
     assert ours - set(sites(tree)) == set(NEVER_READY)
-    assert ours <= found
+    assert ours <= present
     assert not [release for release in stack.api.list("HelmRelease") if condition(release, "Ready")]
 
 
 def _says(stack: Stack, name: str, why: str) -> bool:
-    found = stack.api.find("Kustomization", FLUX_NAMESPACE, name)
-    said = " ".join(condition(found, kind).get("message", "") for kind in ("Ready", "Reconciling"))
-    return re.search(why, said) is not None
+    kustomization = stack.api.find("Kustomization", FLUX_NAMESPACE, name)
+    messages = " ".join(
+        condition(kustomization, kind).get("message", "") for kind in ("Ready", "Reconciling")
+    )
+    return re.search(why, messages) is not None
 
 
 MANIFESTS = sorted(path for path in TREE.rglob("*.yaml") if path.name != "kustomization.yaml")
@@ -105,9 +107,9 @@ def test_a_missing_image_is_backed_off(stack: Stack, tree: Repository) -> None:
     before = running_images(stack, "sddbook-com")
     tree.set_tag("sddbook-com", "0000000")
     tree.request_fetch()
-    (found,) = eventually(lambda: waiting(stack, "sddbook-com", "ImagePullBackOff"), "ImagePullBackOff")
+    (container,) = eventually(lambda: waiting(stack, "sddbook-com", "ImagePullBackOff"), "ImagePullBackOff")
     image = f"{stack.registry}/sddbook-com:0000000"
-    assert found["state"]["waiting"]["message"] == (
+    assert container["state"]["waiting"]["message"] == (
         f'Back-off pulling image "{image}": ErrImagePull: rpc error: code = NotFound desc = '
         f'failed to pull and unpack image "{image}": failed to resolve image: {image}: not found'
     )
@@ -179,7 +181,7 @@ def test_a_part_restarted_in_the_middle(part: str, own: Stack) -> None:
     image = f"{own.registry}/{name}:2.0.0"
     # After an outage each watch of a controller comes back in its own time: client-go waits up to 30 s, twice that with its jitter.
     eventually(
-        lambda: [found for found, _ in running_images(own, name)] == [image],
+        lambda: [running for running, _ in running_images(own, name)] == [image],
         f"{image} alone runs",
         timeout_s=240,
     )

@@ -25,7 +25,7 @@ def logged(number: int, deploys: str = "", *endings: Ending, rollback_of: str = 
         Deploy(
             site, "k8s/x.yaml", ImageReference(f"reg.io/{site}", "0"), ImageReference(f"reg.io/{site}", tag)
         )
-        for site, _, tag in (one.partition(":") for one in deploys.split())
+        for site, _, tag in (deploy.partition(":") for deploy in deploys.split())
     ]
     message = compose(wanted, Origin(), rollback_of=rollback_of) if wanted else "Else\n"
     sha = sha_of(number)
@@ -41,7 +41,10 @@ def ended(outcome: str, tag: str = "2.0", site: str = "web", *, minute: int = 0,
 
 
 def shown(deploys: Iterable[Recorded]) -> list[tuple[str, str, list[str]]]:
-    return [(one.record.site, one.record.tag, [each.outcome for each in one.endings]) for one in deploys]
+    return [
+        (deploy.record.site, deploy.record.tag, [each.outcome for each in deploy.endings])
+        for deploy in deploys
+    ]
 
 
 def test_the_line_of_an_ending() -> None:
@@ -63,9 +66,9 @@ endings = some.builds(
 
 @given(some.lists(endings, max_size=5))
 def test_what_is_written_is_read_back_the_oldest_first(wanted: list[Ending]) -> None:
-    note = "".join(f"{ending.line(one)}\n" for one in wanted)
+    note = "".join(f"{ending.line(noted)}\n" for noted in wanted)
     assert note.count("\n") == len(wanted)
-    assert list(ending.parse(note)) == sorted(dict.fromkeys(wanted), key=lambda one: one.at)
+    assert list(ending.parse(note)) == sorted(dict.fromkeys(wanted), key=lambda noted: noted.at)
 
 
 @given(some.text() | some.recursive(some.none() | some.floats() | some.text(), some.lists).map(json.dumps))
@@ -94,14 +97,14 @@ def test_a_line_that_is_not_ours_is_passed_over(changed: dict[str, object]) -> N
 
 @given(some.binary() | some.just(b""), some.lists(some.sampled_from("abcde"), max_size=5))
 def test_a_note_keeps_every_byte_and_gets_what_it_has_not(note: bytes, lines: list[str]) -> None:
-    found = ending.appended(note, lines)
-    assert found.startswith(note)
-    assert {line.encode() for line in lines} <= set(found.split(b"\n"))
-    assert ending.appended(found, lines) == found
+    after = ending.appended(note, lines)
+    assert after.startswith(note)
+    assert {line.encode() for line in lines} <= set(after.split(b"\n"))
+    assert ending.appended(after, lines) == after
 
 
 def test_each_deploy_has_the_endings_noted_on_its_commit() -> None:
-    found = list(
+    deploys = list(
         past(
             [
                 logged(3, "web:3.0 api:1.0", ended("failed", "3.0"), ended("ready", "1.0", "api")),
@@ -110,16 +113,16 @@ def test_each_deploy_has_the_endings_noted_on_its_commit() -> None:
             ]
         )
     )
-    assert shown(found) == [
+    assert shown(deploys) == [
         ("web", "3.0", ["failed"]),
         ("api", "1.0", ["ready"]),
         ("web", "2.0", ["timed-out", "ready"]),
     ]
-    assert [one.record.tag for one in of_site(found, "web")] == ["3.0", "2.0"]
+    assert [deploy.record.tag for deploy in of_site(deploys, "web")] == ["3.0", "2.0"]
 
 
 def test_what_was_noted_on_a_later_commit_belongs_to_the_deploy_that_it_speaks_of() -> None:
-    found = past(
+    deploys = past(
         [
             logged(4, "", ended("ready", "3.0")),
             logged(3, "web:3.0"),
@@ -127,7 +130,7 @@ def test_what_was_noted_on_a_later_commit_belongs_to_the_deploy_that_it_speaks_o
             logged(1, "web:2.0"),
         ]
     )
-    assert shown(found) == [("web", "3.0", ["ready"]), ("api", "1.0", []), ("web", "2.0", ["ready"])]
+    assert shown(deploys) == [("web", "3.0", ["ready"]), ("api", "1.0", []), ("web", "2.0", ["ready"])]
 
 
 @pytest.mark.parametrize(
@@ -147,14 +150,14 @@ def test_what_was_noted_on_a_later_commit_belongs_to_the_deploy_that_it_speaks_o
 def test_the_last_ending_of_each_cluster_and_the_worst_of_them_counts(
     noted: list[Ending], counts: str | None
 ) -> None:
-    (found,) = past([logged(1, "web:2.0", *noted)])
-    assert (found.ending.outcome if found.ending else None) == counts
+    (deploy,) = past([logged(1, "web:2.0", *noted)])
+    assert (deploy.ending.outcome if deploy.ending else None) == counts
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_only_ready_is_ready(outcome: Outcome) -> None:
-    (found,) = past([logged(1, "web:2.0", ended(outcome.value))])
-    assert found.is_ready == (outcome in (Outcome.READY, Outcome.UNCHANGED))
+    (deploy,) = past([logged(1, "web:2.0", ended(outcome.value))])
+    assert deploy.is_ready == (outcome in (Outcome.READY, Outcome.UNCHANGED))
 
 
 def test_the_last_ready_deploy_before_the_present_one() -> None:
@@ -191,5 +194,5 @@ def test_what_was_taken_back_is_nothing_to_go_back_to() -> None:
     assert _tag(last_ready(deploys, "1")) is None
 
 
-def _tag(found: Recorded | None) -> str | None:
-    return found.record.tag if found else None
+def _tag(deploy: Recorded | None) -> str | None:
+    return deploy.record.tag if deploy else None

@@ -47,7 +47,7 @@ def read(message: str) -> tuple[Record, ...]:
 
 
 def tags(message: str) -> list[tuple[str, str, str]]:
-    return [(one.site, one.previous, one.tag) for one in read(message)]
+    return [(record.site, record.previous, record.tag) for record in read(message)]
 
 
 def test_the_whole_message_of_one_site() -> None:
@@ -72,8 +72,8 @@ def test_the_whole_message_of_one_site() -> None:
 
 
 def test_git_reads_every_trailer_back() -> None:
-    found = parsed_by_git(compose([WEB, API], Origin(requested_by="kevin"), reason="a fix"))
-    assert found == [
+    trailers = parsed_by_git(compose([WEB, API], Origin(requested_by="kevin"), reason="a fix"))
+    assert trailers == [
         "Bump-Site: web",
         "Bump-Image: reg.io/web",
         "Bump-From: 1.0",
@@ -89,8 +89,8 @@ def test_git_reads_every_trailer_back() -> None:
 
 
 def test_a_line_break_in_a_value_makes_no_second_trailer() -> None:
-    found = parsed_by_git(compose([API], Origin(requested_by="eve\nBump-Site: other")))
-    assert [line for line in found if line.startswith("Bump-Site")] == ["Bump-Site: api"]
+    trailers = parsed_by_git(compose([API], Origin(requested_by="eve\nBump-Site: other")))
+    assert [line for line in trailers if line.startswith("Bump-Site")] == ["Bump-Site: api"]
 
 
 def test_the_subject_counts_further_sites() -> None:
@@ -136,8 +136,8 @@ def test_a_rollback_says_so_in_its_subject() -> None:
 
 
 def test_who_asked_is_the_author_where_the_message_does_not_say() -> None:
-    assert [one.who for one in read(compose([WEB], Origin()))] == ["Somebody"]
-    assert [one.who for one in read(compose([WEB], Origin(requested_by="kevin")))] == ["kevin"]
+    assert [record.who for record in read(compose([WEB], Origin()))] == ["Somebody"]
+    assert [record.who for record in read(compose([WEB], Origin(requested_by="kevin")))] == ["kevin"]
 
 
 texts = some.text(max_size=30)
@@ -167,7 +167,7 @@ deploys = some.builds(
     some.builds(ImageReference, values, image_tags | some.just(""), digests),
     images,
 )
-several = some.lists(deploys, min_size=1, max_size=4, unique_by=lambda one: one_line(one.site))
+several = some.lists(deploys, min_size=1, max_size=4, unique_by=lambda deploy: one_line(deploy.site))
 origins = some.builds(Origin, values, values, values, values)
 
 
@@ -256,9 +256,9 @@ def test_a_value_that_was_wrapped_by_hand_takes_nothing_else_away() -> None:
 
 
 def test_a_squash_on_github_keeps_the_deploys_of_each_commit() -> None:
-    one, other = compose([WEB], Origin(requested_by="a")), compose([API], Origin(requested_by="b"))
-    message = f"Two deploys (#7)\n\n* {one}\n* {other}\n---------\n\nCo-authored-by: C <c@d.example>\n"
-    assert [(found.site, found.who) for found in read(message)] == [("web", "a"), ("api", "b")]
+    first, other = compose([WEB], Origin(requested_by="a")), compose([API], Origin(requested_by="b"))
+    message = f"Two deploys (#7)\n\n* {first}\n* {other}\n---------\n\nCo-authored-by: C <c@d.example>\n"
+    assert [(record.site, record.who) for record in read(message)] == [("web", "a"), ("api", "b")]
 
 
 def test_of_several_deploys_of_a_site_in_one_squash_the_last_one_counts_from_where_the_first_came() -> None:
@@ -272,10 +272,10 @@ def test_a_local_squash_cherry_pick_and_revert_by_real_git(tmp_path: Path) -> No
     git(tmp_path, "init", "--quiet", "-b", "main")
     git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "Start")
     git(tmp_path, "switch", "--quiet", "-c", "deploys")
-    for number, one in enumerate((WEB, later)):
+    for number, deploy in enumerate((WEB, later)):
         (tmp_path / "tag").write_text(str(number))
         git(tmp_path, "add", "tag")
-        git(tmp_path, "commit", "--quiet", "-F", "-", stdin=compose([one], Origin()).encode())
+        git(tmp_path, "commit", "--quiet", "-F", "-", stdin=compose([deploy], Origin()).encode())
     git(tmp_path, "switch", "--quiet", "main")
     git(tmp_path, "cherry-pick", "-x", "deploys~1")
     assert tags(git(tmp_path, "log", "-1", "--format=%B")) == [("web", "1.0", "2.0")]
@@ -307,11 +307,11 @@ def test_what_is_quoted_or_half_there_is_no_record(message: str) -> None:
 
 def test_a_digest_that_is_none_is_left_out() -> None:
     message = compose([API], Origin()).replace("Bump-To: 2.0", "Bump-To: 2.0\nBump-Digest: sha256:cafe")
-    assert [one.digest for one in read(message)] == [""]
+    assert [record.digest for record in read(message)] == [""]
 
 
 @given(some.text() | some.lists(values, max_size=12).map("\n".join))
 def test_no_message_breaks_the_reader(message: str) -> None:
-    for one in read(message):
-        assert one.site
-        assert "\n" not in "".join((one.site, one.image, one.reason, one.who))
+    for record in read(message):
+        assert record.site
+        assert "\n" not in "".join((record.site, record.image, record.reason, record.who))

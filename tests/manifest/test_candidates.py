@@ -32,17 +32,17 @@ def images(content: bytes) -> list[str]:
 
 
 def test_containers_stand_at_any_depth_of_any_kind() -> None:
-    found = manifest.fields(LIST, "f.yaml")
+    fields = manifest.fields(LIST, "f.yaml")
 
     nightly, workflow = ObjectKey("CronJob", "shop", "nightly"), ObjectKey("Workflow", "", "w")
-    assert [(str(field.image), field.container, field.workload, field.span.line) for field in found] == [
+    assert [(str(field.image), field.container, field.workload, field.span.line) for field in fields] == [
         ("busybox:1", "wait", nightly, 8),
         ("reg.io/job:2", "job", nightly, 9),
         ("reg.io/debug", "debug", nightly, 10),
         ("argosay:v2", "a", workflow, 16),
     ]
-    assert found[3].route == (2, "spec", "templates", 0, "containerSet", "containers", 0, "image")
-    assert LIST[found[0].span.start : found[0].span.end] == b"busybox:1"
+    assert fields[3].route == (2, "spec", "templates", 0, "containerSet", "containers", 0, "image")
+    assert LIST[fields[0].span.start : fields[0].span.end] == b"busybox:1"
 
 
 def test_an_entry_of_a_kustomization_is_known_by_its_name_and_reaches_the_cluster_by_its_new_one() -> None:
@@ -68,7 +68,7 @@ def test_flux_has_the_same_entries_in_its_kustomization_and_in_post_renderers() 
 
 
 @pytest.mark.parametrize(
-    ("values", "found"),
+    ("values", "expected"),
     [
         ("{image: {repository: reg.io/web, tag: v1}}", ["reg.io/web:v1"]),
         ("{a: {b: [{tag: v1, repository: reg.io/web}]}}", ["reg.io/web:v1"]),
@@ -85,9 +85,9 @@ def test_flux_has_the_same_entries_in_its_kustomization_and_in_post_renderers() 
         ("{env: {image: 'reg.io/web:v1'}}", []),
     ],
 )
-def test_helm_values(values: str, found: list[str]) -> None:
-    assert images(release(values)) == found
-    assert images(f"{values}\n".encode()) == found, "a file of values is no Kubernetes object"
+def test_helm_values(values: str, expected: list[str]) -> None:
+    assert images(release(values)) == expected
+    assert images(f"{values}\n".encode()) == expected, "a file of values is no Kubernetes object"
 
 
 def test_a_registry_beside_the_repository_is_part_of_what_reaches_the_cluster() -> None:
@@ -152,10 +152,10 @@ def test_aliases_do_not_multiply_the_work() -> None:
     levels = [f"l{at}: &l{at} {{{', '.join(f'k{n}: *l{at - 1}' for n in range(9))}}}" for at in range(1, 11)]
     content = "\n".join(["l0: &l0 {containers: [{name: a, image: 'reg.io/web:1'}]}", *levels]).encode()
 
-    found = manifest.fields(content, "f.yaml")
+    fields = manifest.fields(content, "f.yaml")
 
-    assert {field.span for field in found} == {found[0].span}
-    assert len(found) == 2
+    assert {field.span for field in fields} == {fields[0].span}
+    assert len(fields) == 2
 
 
 def test_an_alias_stands_for_the_last_anchor_of_that_name() -> None:

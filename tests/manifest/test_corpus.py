@@ -41,11 +41,11 @@ def _rows(folder: Path, expected_in: Path) -> list[Row]:
 
 
 def _all_rows() -> list[Row]:
-    found = _rows(HARD, HARD)
+    all_rows = _rows(HARD, HARD)
     if CORPUS:
         root = Path(CORPUS)
-        found += _rows(root / "hard", root / "hard") + _rows(root / "real", root)
-    return found
+        all_rows += _rows(root / "hard", root / "hard") + _rows(root / "real", root)
+    return all_rows
 
 
 def _editable() -> list[Row]:
@@ -68,12 +68,12 @@ def test_the_bytes_are_the_expected_ones(row: Row, tmp_path: Path) -> None:
     assert row.expected
     file = tmp_path / row.file.name
     file.write_bytes(row.file.read_bytes())
-    words = [file.name, "--image", row.image, "--tag", row.tag, "--digest", DIGEST]
+    arguments = [file.name, "--image", row.image, "--tag", row.tag, "--digest", DIGEST]
 
-    assert bump_edit(tmp_path, *words, "--check").code == 11
-    assert bump_edit(tmp_path, *words, "--stdout").out == row.expected.read_bytes()
+    assert bump_edit(tmp_path, *arguments, "--check").code == 11
+    assert bump_edit(tmp_path, *arguments, "--stdout").out == row.expected.read_bytes()
     assert file.read_bytes() == row.file.read_bytes()
-    assert bump_edit(tmp_path, *words).code == 0
+    assert bump_edit(tmp_path, *arguments).code == 0
     assert file.read_bytes() == row.expected.read_bytes()
 
 
@@ -82,10 +82,10 @@ def test_a_second_run_changes_nothing(row: Row, tmp_path: Path) -> None:
     assert row.expected
     file = tmp_path / row.file.name
     file.write_bytes(row.expected.read_bytes())
-    words = [file.name, "--image", row.image, "--tag", row.tag, "--digest", DIGEST]
+    arguments = [file.name, "--image", row.image, "--tag", row.tag, "--digest", DIGEST]
 
-    assert bump_edit(tmp_path, *words, "--check").code == 0
-    ran = bump_edit(tmp_path, *words)
+    assert bump_edit(tmp_path, *arguments, "--check").code == 0
+    ran = bump_edit(tmp_path, *arguments)
     assert ran.out.endswith(b"unchanged\n")
     assert file.read_bytes() == row.expected.read_bytes()
 

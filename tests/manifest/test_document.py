@@ -43,21 +43,21 @@ def test_scalars_keep_the_text_that_is_written() -> None:
 
 
 def test_the_items_of_a_list_are_objects_of_their_own() -> None:
-    found = documents(b"kind: List\nitems:\n- kind: A\n- kind: B\n- just text\n", "list.yaml")
-    assert [(one.key.kind, one.line()) for one in found] == [("A", 3), ("B", 4)]
+    members = documents(b"kind: List\nitems:\n- kind: A\n- kind: B\n- just text\n", "list.yaml")
+    assert [(member.key.kind, member.line()) for member in members] == [("A", 3), ("B", 4)]
 
 
 def test_merge_keys_aliases_and_repeated_keys() -> None:
     content = b"base: &b {a: 1, c: 1}\nmore: &m {a: 2, d: 2}\nx: {<<: [*b, *m], c: 3}\ny: *b\nz: 1\nz: 2\n"
-    (found,) = documents(content, "merge.yaml")
-    assert found.value["x"] == {"a": "1", "d": "2", "c": "3"}
-    assert found.value["y"] == {"a": "1", "c": "1"}
-    assert found.value["z"] == "2"
+    (document,) = documents(content, "merge.yaml")
+    assert document.value["x"] == {"a": "1", "d": "2", "c": "3"}
+    assert document.value["y"] == {"a": "1", "c": "1"}
+    assert document.value["z"] == "2"
 
 
 def test_an_alias_inside_its_own_anchor_ends() -> None:
-    (found,) = documents(b"a: &a\n  self: *a\n  b: 1\n", "loop.yaml")
-    assert found.value == {"a": {"self": "", "b": "1"}}
+    (document,) = documents(b"a: &a\n  self: *a\n  b: 1\n", "loop.yaml")
+    assert document.value == {"a": {"self": "", "b": "1"}}
 
 
 def test_what_is_no_yaml_is_refused_with_its_line() -> None:

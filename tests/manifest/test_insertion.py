@@ -224,7 +224,7 @@ def test_a_list_under_a_key_that_holds_nothing() -> None:
 
 def test_the_document_and_the_item_of_a_list_are_chosen_by_the_route() -> None:
     content = "a: b\n---\nkind: List\nitems:\n- kind: K\n  metadata:\n    name: x\n- kind: K\n  metadata: {name: y}\n"
-    routes = {one.key.name: one.route for one in documents(content.encode(), "f.yaml")}
+    routes = {document.key.name: document.route for document in documents(content.encode(), "f.yaml")}
     assert routes["y"] == (1, "items", 1)
     after = noted(content, route=(*routes["x"], "metadata", "annotations"))
     assert after == content.replace("name: x\n", "name: x\n    annotations:\n      bump/hold: why not\n")
@@ -468,15 +468,15 @@ def is_subsequence(old: bytes, new: bytes) -> bool:
 
 
 def files() -> list[Path]:
-    found = [path for path in HARD.glob("*") if path.is_file() and path.suffix != ".tsv"]
+    paths = [path for path in HARD.glob("*") if path.is_file() and path.suffix != ".tsv"]
     if CORPUS:
-        found += [
+        paths += [
             path
             for folder in ("hard", "real")
             for path in (Path(CORPUS) / folder).glob("*")
             if path.is_file() and path.suffix != ".tsv"
         ]
-    return sorted(found)
+    return sorted(paths)
 
 
 def collections(content: bytes, path: str) -> Iterator[tuple[Route, Collection]]:
@@ -502,13 +502,13 @@ def collections(content: bytes, path: str) -> Iterator[tuple[Route, Collection]]
 def test_every_list_and_mapping_of_a_real_file_is_restored_or_refused(file: Path) -> None:
     content = file.read_bytes()
     try:
-        found = list(collections(content, file.name))
+        nodes = list(collections(content, file.name))
     except NotYaml:
         with pytest.raises(NotYaml):
             insert_item(content, file.name, LIST, "n.yaml")
         return
     refused = []
-    for route, node in found:
+    for route, node in nodes:
         is_list = isinstance(node, yamltext.Sequence)
         try:
             if is_list:

@@ -116,17 +116,17 @@ def scalars(content: bytes) -> list[tuple[str, str, str]]:
     yaml: Any = pytest.importorskip(
         "yaml", reason="PyYAML, which comes with kubernetes-validate, is the second reader"
     )
-    found = []
+    events = []
     # PyYAML takes a byte order mark for a character of its own in the middle of a stream only.
     for event in yaml.parse(
         content.decode("utf-8-sig"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     ):
         if isinstance(event, yaml.ScalarEvent):
             implicit = yaml.SafeLoader("").resolve(yaml.ScalarNode, event.value, event.implicit)
-            found.append((event.tag or implicit, event.value, event.style or ""))
+            events.append((event.tag or implicit, event.value, event.style or ""))
         else:
-            found.append((type(event).__name__, getattr(event, "anchor", None) or "", ""))
-    return found
+            events.append((type(event).__name__, getattr(event, "anchor", None) or "", ""))
+    return events
 
 
 @settings(deadline=None, derandomize=True)
@@ -139,7 +139,7 @@ def test_laws(document: Document, tag: str) -> None:
 
     # The bytes outside of the spans are equal.
     rest, rest_after, shift = content, after, sum(len(edit.new) - len(edit.old) for edit in edits)
-    for edit in sorted(edits, key=lambda one: -one.start):
+    for edit in sorted(edits, key=lambda edit: -edit.start):
         shift -= len(edit.new) - len(edit.old)
         rest = rest[: edit.start] + rest[edit.end :]
         at = edit.start + shift
@@ -166,9 +166,10 @@ def test_laws(document: Document, tag: str) -> None:
 
     # The inverse edit restores the bytes, but for a plain scalar that some reader did not take for a text.
     inverse = [
-        Edit(one.path, one.line, one.start, one.start + len(one.new), one.new, one.old) for one in edits
+        Edit(edit.path, edit.line, edit.start, edit.start + len(edit.new), edit.new, edit.old)
+        for edit in edits
     ]
-    if not any(reads_otherwise(one.old.decode()) for one in edits):
+    if not any(reads_otherwise(edit.old.decode()) for edit in edits):
         assert manifest.apply(after, inverse) == content
 
 

@@ -125,14 +125,14 @@ LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"c\n", b"\n", b"  d: e\r\n"])
 def patched(content: bytes, patch: str) -> bytes:
     """The content after the hunks of a patch, read from its text alone."""
     old = content.decode().split("\n")
-    found: list[str] = []
+    after: list[str] = []
     at = 0
     lines = patch.split("\n")[2:-1] if patch else []
     for number, line in enumerate(lines):
         if line.startswith("@@"):
             start, _, count = line.split()[1][1:].partition(",")
             first = int(start) if count == "0" else int(start) - 1
-            found += old[at:first]
+            after += old[at:first]
             at = first
         elif line.startswith("\\"):
             continue
@@ -142,10 +142,10 @@ def patched(content: bytes, patch: str) -> bytes:
                 assert old[at] == line[1:]
                 at += 1 if not is_last else len(old)
             if line[0] in " +":
-                found.append(line[1:])
+                after.append(line[1:])
                 if is_last:
-                    return "\n".join(found).encode()
-    return "\n".join(found + (old[at:] or [""])).encode()
+                    return "\n".join(after).encode()
+    return "\n".join(after + (old[at:] or [""])).encode()
 
 
 @settings(deadline=None, derandomize=True, max_examples=examples(300))
@@ -160,7 +160,7 @@ def test_it_leads_from_the_old_bytes_to_the_new_ones(before: bytes, after: bytes
 def test_lines_that_stand_once_are_not_shown_twice(lines: list[int], data: st.DataObject) -> None:
     """Between distinct lines the diff is as small as can be: only what was taken away and what was added."""
     kept = [line for line in lines if data.draw(st.booleans())]
-    before, after = ("".join(f"{one}\n" for one in some).encode() for some in (lines, kept))
+    before, after = ("".join(f"{line}\n" for line in some).encode() for some in (lines, kept))
     shown = diff("f.yaml", before, after).split("\n")[2:]
     assert sum(line.startswith("-") for line in shown) == len(lines) - len(kept)
     assert not any(line.startswith("+") for line in shown)

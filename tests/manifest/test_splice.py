@@ -29,8 +29,8 @@ def test_no_edit_leaves_the_bytes() -> None:
 
 
 def test_the_same_edit_twice_is_one() -> None:
-    one = edit(CONTENT, "1.0", "2.0")
-    assert apply(CONTENT, [one, replace(one)]) == apply(CONTENT, [one])
+    tag_edit = edit(CONTENT, "1.0", "2.0")
+    assert apply(CONTENT, [tag_edit, replace(tag_edit)]) == apply(CONTENT, [tag_edit])
 
 
 def test_edits_of_several_values_pass_together() -> None:
@@ -72,18 +72,18 @@ UNPROVED = {
 
 @pytest.mark.parametrize(("content", "old", "new"), UNPROVED.values(), ids=UNPROVED.keys())
 def test_what_is_not_proved_is_refused(content: bytes, old: str, new: str) -> None:
-    one = replace(edit(content, old, ""), new=new.encode(errors="surrogateescape"))
-    with pytest.raises(FieldUnsafe, match=rf"^f\.yaml:{one.line}: "):
-        apply(content, [one])
+    planned = replace(edit(content, old, ""), new=new.encode(errors="surrogateescape"))
+    with pytest.raises(FieldUnsafe, match=rf"^f\.yaml:{planned.line}: "):
+        apply(content, [planned])
 
 
 @pytest.mark.parametrize(
     "change", [{"old": b"reg.io/web:0.9"}, {"start": 0}, {"end": 10**6}, {"start": 10**6, "end": 10**6 + 14}]
 )
 def test_an_edit_of_other_bytes_is_refused(change: dict[str, object]) -> None:
-    one = replace(edit(CONTENT, "reg.io/web:1.0", "reg.io/web:2.0"), **change)  # type: ignore[arg-type]
+    planned = replace(edit(CONTENT, "reg.io/web:1.0", "reg.io/web:2.0"), **change)  # type: ignore[arg-type]
     with pytest.raises(FieldUnsafe, match=r"^f\.yaml:9: .* does not stand there any more"):
-        apply(CONTENT, [one])
+        apply(CONTENT, [planned])
 
 
 def test_edits_that_overlap_are_refused() -> None:

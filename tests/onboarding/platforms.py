@@ -31,12 +31,12 @@ def after(
     files: Mapping[str, bytes], changes: Mapping[str, tuple[bytes | None, bytes | None]]
 ) -> dict[str, bytes]:
     """The files once the changes are written; each must say what stood there before."""
-    found = dict(files)
+    platform = dict(files)
     for path, (before, now) in changes.items():
-        assert found.pop(path, None) == before, path
+        assert platform.pop(path, None) == before, path
         if now is not None:
-            found[path] = now
-    return found
+            platform[path] = now
+    return platform
 
 
 def tree(files: Mapping[str, str | bytes]) -> MemoryTree:

@@ -27,9 +27,9 @@ def added(
 
 
 def text(addition: Addition, path: str) -> str:
-    found = addition.files[path][1]
-    assert found is not None
-    return found.decode()
+    content = addition.files[path][1]
+    assert content is not None
+    return content.decode()
 
 
 @pytest.mark.parametrize("like", SITES)
@@ -92,7 +92,7 @@ def test_whatever_the_name_and_hosts_the_copy_is_the_plain_form(
     name: str, hosts: list[str], like: str
 ) -> None:
     files = k8s()
-    if name in {one.name for one in find.sites(tree(files))} | {"gotk", "default"}:
+    if name in {site.name for site in find.sites(tree(files))} | {"gotk", "default"}:
         return
     image = f"kevinryanacr.azurecr.io/{name}"
     modelled = added(files, *hosts, name=name, like=like)
@@ -277,7 +277,7 @@ def test_hosts_elsewhere_follow_and_names_of_others_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "problem"),
     [
         ("tls: {}", "tls: {}\n  x: web_prod", "web_prod holds the name web"),
         ("tls: {}", "tls: {}\n  x: web.corp.internal", "web.corp.internal holds the name web"),
@@ -297,15 +297,15 @@ def test_hosts_elsewhere_follow_and_names_of_others_stay() -> None:
         ),
     ],
 )
-def test_what_cannot_be_carried_over_is_refused_with_its_place(old: str, new: str, said: str) -> None:
+def test_what_cannot_be_carried_over_is_refused_with_its_place(old: str, new: str, problem: str) -> None:
     files = platforms.platform({"web": platforms.traefik("web", "Host(`a.example`)")})
     files["sites/web/all.yaml"] = files["sites/web/all.yaml"].replace(old, new, 1)
     for like in ("web", ""):
-        if said == "routes no host" and not like:
+        if problem == "routes no host" and not like:
             continue
         with pytest.raises(Refused) as caught:
             added(files, "b.example", like=like)
-        assert said in caught.value.message
+        assert problem in caught.value.message
         assert ".yaml" in caught.value.message
         assert "--plain" in caught.value.hint
 
@@ -342,7 +342,7 @@ def test_what_is_wrong_in_the_model_too_is_a_notice_and_what_cannot_work_a_refus
     files = platforms.platform({"web": platforms.traefik("web", "Host(`a.example`)")})
     manifest = files["sites/web/all.yaml"]
     files["sites/web/all.yaml"] = manifest.replace(", limits: {cpu: 1m, memory: 1Mi}", "")
-    habits = {one.id for one in check.findings(tree(files))}
+    habits = {finding.id for finding in check.findings(tree(files))}
     assert habits
     notices = added(files).notices
     assert all("as in web" in notice for notice in notices)
@@ -400,7 +400,7 @@ def test_another_repository_is_written_and_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "hosts", "said"),
+    ("wanted", "hosts", "problem"),
     [
         (
             {"name": "umami"},
@@ -412,10 +412,10 @@ def test_another_repository_is_written_and_told() -> None:
         ({}, ("new.example", "monitoring.kevinryan.io"), "k8s/observability/"),
     ],
 )
-def test_what_is_taken_is_refused(wanted: dict[str, str], hosts: Sequence[str], said: str) -> None:
+def test_what_is_taken_is_refused(wanted: dict[str, str], hosts: Sequence[str], problem: str) -> None:
     with pytest.raises(Refused) as caught:
         added(k8s(), *hosts, **wanted)
-    assert said in caught.value.message
+    assert problem in caught.value.message
 
 
 def test_a_namespace_and_a_directory_that_are_there_are_refused() -> None:

@@ -36,8 +36,10 @@ spec:
     ],
 )
 def test_hosts_are_found_with_their_lines(text: str, expected: list[tuple[str, int]]) -> None:
-    found = [one for document in documents(text.encode(), "x.yaml") for one in routed(document)]
-    assert [(one.host, one.place) for one in found] == [(host, f"x.yaml:{line}") for host, line in expected]
+    routes = [route for document in documents(text.encode(), "x.yaml") for route in routed(document)]
+    assert [(route.host, route.place) for route in routes] == [
+        (host, f"x.yaml:{line}") for host, line in expected
+    ]
 
 
 @pytest.mark.parametrize("rule", ["HostRegexp(`.*`)", "HostSNI(`a`)", "Host(`a`) && HostRegexp(`b`)"])

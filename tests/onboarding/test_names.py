@@ -14,7 +14,7 @@ def test_a_label_is_a_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "problem"),
     [
         ("", "no name for a site"),
         ("Web", "no name for a site"),
@@ -31,8 +31,8 @@ def test_a_label_is_a_name(name: str) -> None:
         ("kube-web", "belong to the cluster itself"),
     ],
 )
-def test_what_the_api_server_refuses_is_no_name(name: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_what_the_api_server_refuses_is_no_name(name: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
         require_name(name)
 
 
@@ -50,7 +50,7 @@ def test_a_dns_name_is_a_host(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "said"),
+    ("host", "problem"),
     [
         ("", "no DNS label"),
         ("localhost", "with a domain"),
@@ -72,8 +72,8 @@ def test_a_dns_name_is_a_host(host: str) -> None:
         (".".join(["a" * 49] * 6), "299 characters"),
     ],
 )
-def test_what_dns_refuses_is_no_host(host: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said) as caught:
+def test_what_dns_refuses_is_no_host(host: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem) as caught:
         require_hosts([host])
     assert caught.value.message.startswith(f"--host {host}: ")
 
@@ -85,7 +85,7 @@ def test_a_host_is_given_once() -> None:
 
 @given(st.text(max_size=80))
 def test_nothing_but_a_refusal_comes_of_any_text(text: str) -> None:
-    for check in (require_name, lambda one: require_hosts([one])):
+    for check in (require_name, lambda host: require_hosts([host])):
         try:
             check(text)
         except UsageError:

@@ -191,9 +191,9 @@ def test_what_is_written_is_found_again(web: str, secret: str) -> None:
     after = MemoryTree(
         {**before.files, **{path: content or b"" for path, (_, content) in addition.files.items()}}
     )
-    (found,) = receivers.find(after, ObjectKey("GitRepository", "flux-system", "flux-system"))
-    assert found.base.partition("://")[2] == "flux.example.org"
-    assert found.kind == ("generic-hmac" if secret else "generic-oidc")
+    (receiver,) = receivers.find(after, ObjectKey("GitRepository", "flux-system", "flux-system"))
+    assert receiver.base.partition("://")[2] == "flux.example.org"
+    assert receiver.kind == ("generic-hmac" if secret else "generic-oidc")
     with pytest.raises(Refused, match="posts to GitHub already"):
         added(after, NotificationsRequest())
 
@@ -205,7 +205,10 @@ def test_our_own_tree_takes_it_in_the_style_of_its_list() -> None:
     addition = added(MemoryTree(files), NotificationsRequest(host="flux.example.org"))
     path = "k8s/flux-system/kustomization.yaml"
     assert addition.files[path] == (files[path], files[path] + b"  - notifications.yaml\n")
-    kinds = [one.key.kind for one in documents(addition.files["k8s/flux-system/notifications.yaml"][1], "x")]
+    kinds = [
+        document.key.kind
+        for document in documents(addition.files["k8s/flux-system/notifications.yaml"][1], "x")
+    ]
     assert kinds == ["Provider", "Alert", "Receiver", "IngressRoute"]
 
 
@@ -228,7 +231,7 @@ def test_a_secret_makes_it_a_webhook_with_signatures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "words"),
+    ("given", "error", "problem"),
     [
         (MemoryTree({}), TreeMissing, "no Flux tree"),
         (tree(url="ssh://git@host/one/two/three"), UsageError, f"{DIRECTORY}/gotk-sync.yaml:5"),
@@ -239,7 +242,7 @@ def test_a_secret_makes_it_a_webhook_with_signatures() -> None:
         ),
     ],
 )
-def test_what_cannot_be_added_is_refused(given: MemoryTree, error: type[BumpError], words: str) -> None:
+def test_what_cannot_be_added_is_refused(given: MemoryTree, error: type[BumpError], problem: str) -> None:
     with pytest.raises(error) as caught:
         added(given, NotificationsRequest())
-    assert words in caught.value.message
+    assert problem in caught.value.message

@@ -34,7 +34,7 @@ def test_what_goes_is_the_site_and_nothing_else(site: str) -> None:
     assert left["k8s/flux-system/kustomization.yaml"] == listed.replace(
         f"  - {site}-sync.yaml\n".encode(), b""
     )
-    assert site not in {one.name for one in find.sites(tree(left))}
+    assert site not in {kept.name for kept in find.sites(tree(left))}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_it_says_what_flux_deletes_the_namespace_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "reason"),
     [
         ("prune: true", "prune: false", "web.yaml:9 says prune: false, so its objects stay"),
         ("prune: true", "prune: true\n    deletionPolicy: Orphan", "web.yaml:10 says deletionPolicy: Orphan"),
@@ -96,12 +96,12 @@ def test_it_says_what_flux_deletes_the_namespace_first() -> None:
         ),
     ],
 )
-def test_what_is_not_pruned_stays_and_is_told(old: str, new: str, said: str) -> None:
+def test_what_is_not_pruned_stays_and_is_told(old: str, new: str, reason: str) -> None:
     files = web()
     files["clusters/flux-system/web.yaml"] = files["clusters/flux-system/web.yaml"].replace(old, new)
     removal = plan_removal(tree(files), "web")
     assert removal.deleted == ()
-    assert said in removal.why_kept
+    assert reason in removal.why_kept
     assert removal.described()[0].startswith("Flux deletes nothing in the cluster: ")
 
 

@@ -90,16 +90,16 @@ gantt
 
 def test_a_failure_that_was_rolled_back_says_to_what() -> None:
     failed = story(FAILED)
-    (one,) = failed.sites
-    back = replace(one.reports[0], rolled_back=f"to {OLD} as main@sha1:3f9d2ab: Ready in 3.4 s")
-    text = merged("", replace(failed, sites=(replace(one, reports=(back,)),)))
+    (site,) = failed.sites
+    back = replace(site.reports[0], rolled_back=f"to {OLD} as main@sha1:3f9d2ab: Ready in 3.4 s")
+    text = merged("", replace(failed, sites=(replace(site, reports=(back,)),)))
     assert f"**Rolled back:** to {OLD} as main@" in text
     assert "3f9d2ab: Ready in 3.4 s" in text
 
 
 def test_a_failure_tells_outcome_chart_cause_evidence_what_is_served_and_what_next_in_this_order() -> None:
     text = merged("", story(FAILED))
-    found = [
+    passages = [
         "### ❌ [web](https://web.example) failed: ",
         "rolled out 6.3 s :crit",
         "**ImagePullBackOff**: reg.io/web:abc1234 is not in the registry",
@@ -108,7 +108,7 @@ def test_a_failure_tells_outcome_chart_cause_evidence_what_is_served_and_what_ne
         "**Next:** push the image, or: bump rollback --site web",
         "<details>",
     ]
-    places = [text.index(one) for one in found]
+    places = [text.index(passage) for passage in passages]
     assert places == sorted(places)
 
 
@@ -121,7 +121,8 @@ def test_what_goes_on_is_told_with_its_stages_so_far() -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome", [one for one in Outcome if one not in (Outcome.REFUSED, Outcome.CONTENTION, Outcome.DENIED)]
+    "outcome",
+    [outcome for outcome in Outcome if outcome not in (Outcome.REFUSED, Outcome.CONTENTION, Outcome.DENIED)],
 )
 def test_every_verdict_has_a_headline(outcome: Outcome) -> None:
     page = Page(merged("", story(Verdict(outcome, "Reason", "message"))))
@@ -196,10 +197,10 @@ def test_two_platforms_that_run_the_same_site_have_a_section_each() -> None:
 
 def test_commits_are_compared_and_other_tags_are_not() -> None:
     def headline(previous: str, wanted: str) -> str:
-        one = replace(
+        site_report = replace(
             report(READY), previous=ImageReference("w", previous), image=ImageReference("w", wanted)
         )
-        run = replace(story(READY), sites=(SiteStory("web", previous, wanted, {}, (one,)),))
+        run = replace(story(READY), sites=(SiteStory("web", previous, wanted, {}, (site_report,)),))
         return summary(run).splitlines()[0]
 
     assert "compare/08a2c8e...abc1234" in headline("08a2c8e", "abc1234")
@@ -215,11 +216,11 @@ def test_commits_are_compared_and_other_tags_are_not() -> None:
 @example("~~~\n```\n|", "detail")
 def test_foreign_text_stays_in_its_place_and_does_nothing(nasty: str, where: str) -> None:
     calm, wild = (_with(text, where) for text in ("calm", f"x{nasty}x"))
-    for write in (summary, lambda told: merged("", told)):
-        expected, found = Page(write(calm)), Page(write(wild))
-        assert found.shape == expected.shape
-        assert sorted(set(found.links)) == sorted(set(expected.links))
-        assert found.does == expected.does == []
+    for write in (summary, lambda run: merged("", run)):
+        expected, page = Page(write(calm)), Page(write(wild))
+        assert page.shape == expected.shape
+        assert sorted(set(page.links)) == sorted(set(expected.links))
+        assert page.does == expected.does == []
     again = merged(merged("", wild), calm)
     assert again == merged("", calm) or where == "site"
 
@@ -233,21 +234,22 @@ def _with(text: str, where: str) -> Story:
         "evidence": replace(FAILED, evidence=(text, text)),
         "warning": replace(FAILED, warnings=(text,)),
     }.get(where, FAILED)
-    one = report(verdict)
+    site_report = report(verdict)
     if where in ("detail", "stage"):
         step = Step("web", "image", State.FAILED, "x", 1.0)
-        one = replace(
-            one, steps=(replace(step, stage=text) if where == "stage" else replace(step, detail=text),)
+        site_report = replace(
+            site_report,
+            steps=(replace(step, stage=text) if where == "stage" else replace(step, detail=text),),
         )
     if where == "rolled_back":
-        one = replace(one, rolled_back=text)
+        site_report = replace(site_report, rolled_back=text)
     if where == "place":
-        one = replace(one, place=text)
+        site_report = replace(site_report, place=text)
     if where == "tag":
-        one = replace(one, image=ImageReference("reg.io/web", text))
-    run = replace(story(FAILED), sites=(SiteStory("web", OLD, NEW, {}, (one,)),))
+        site_report = replace(site_report, image=ImageReference("reg.io/web", text))
+    run = replace(story(FAILED), sites=(SiteStory("web", OLD, NEW, {}, (site_report,)),))
     if where == "site":
-        return replace(run, sites=(SiteStory(text, OLD, NEW, {}, (replace(one, site=text),)),))
+        return replace(run, sites=(SiteStory(text, OLD, NEW, {}, (replace(site_report, site=text),)),))
     if where == "error":
         return replace(story(None), error=FieldMissing(text, hint=text))
     if where == "standing":
@@ -311,14 +313,14 @@ def test_a_body_is_never_longer_than_github_takes(sites: int) -> None:
 
 def test_the_longest_detail_that_fits_is_chosen() -> None:
     evidence = tuple(f"line {number} of the log" for number in range(400))
-    one, many = (story(replace(FAILED, evidence=evidence), sites=("web",) * count) for count in (1, 15))
+    single, many = (story(replace(FAILED, evidence=evidence), sites=("web",) * count) for count in (1, 15))
     many = replace(
         many, sites=tuple(replace(site, site=f"web-{number}") for number, site in enumerate(many.sites))
     )
-    assert "line 399" in merged("", one)
+    assert "line 399" in merged("", single)
     assert "line 9 " in merged("", many)
     assert "line 399" not in merged("", many)
-    assert sections(one, Detail.LINE) != sections(one, Detail.SHORT) != sections(one, Detail.FULL)
+    assert sections(single, Detail.LINE) != sections(single, Detail.SHORT) != sections(single, Detail.FULL)
 
 
 def test_secrets_do_not_get_out() -> None:

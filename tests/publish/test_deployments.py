@@ -35,8 +35,8 @@ def told(
     return replace(
         run,
         sites=tuple(
-            replace(one, stages={one.site: steps}, landing=Landing(tag, REVISION, URL), wanted=tag)
-            for one in run.sites
+            replace(site, stages={site.site: steps}, landing=Landing(tag, REVISION, URL), wanted=tag)
+            for site in run.sites
         ),
     )
 
@@ -46,7 +46,7 @@ def channel(hub: GitHub, head: str = HEAD) -> Deployments:
 
 
 def states(deployment: Deployment) -> list[str]:
-    return [one.state for one in deployment.statuses]
+    return [status.state for status in deployment.statuses]
 
 
 def described(server: GitHubServer) -> None:
@@ -65,10 +65,15 @@ def test_a_deployment_from_the_branch_to_ready(server: GitHubServer, hub: GitHub
     for seen in (2, 3, 3, 4, 5, 5):
         deployed.publish(told(None, seen=seen), is_last=False)
     deployed.publish(told(READY), is_last=True)
-    (one,) = ledger.deployments
-    assert (one.sha, one.environment, one.is_production, one.is_transient) == (HEAD, "web", True, False)
-    assert one.description == f"web {NEW} by main@sha1:3f9d2ab"
-    assert one.payload == {
+    (deployment,) = ledger.deployments
+    assert (deployment.sha, deployment.environment, deployment.is_production, deployment.is_transient) == (
+        HEAD,
+        "web",
+        True,
+        False,
+    )
+    assert deployment.description == f"web {NEW} by main@sha1:3f9d2ab"
+    assert deployment.payload == {
         "by": "gitops-bump",
         "site": "web",
         "tag": NEW,
@@ -76,9 +81,9 @@ def test_a_deployment_from_the_branch_to_ready(server: GitHubServer, hub: GitHub
         "branch": "main",
         "commit": REVISION.sha,
     }
-    assert states(one) == ["queued", "in_progress", "success"]
-    assert {(status.environment_url, status.log_url) for status in one.statuses} == {(URL, PAGES.run)}
-    assert one.statuses[-1].description == "Ready in 9.4 s"
+    assert states(deployment) == ["queued", "in_progress", "success"]
+    assert {(status.environment_url, status.log_url) for status in deployment.statuses} == {(URL, PAGES.run)}
+    assert deployment.statuses[-1].description == "Ready in 9.4 s"
     assert writes(server) == 4
     described(server)
 
@@ -90,7 +95,7 @@ def test_what_the_commit_lacks_keeps_nobody_from_deploying(
     ledger.tell(HEAD, {"context": "ci", "state": "pending"}, BOT)
     ledger.tip = BEFORE
     channel(hub).publish(told(READY), is_last=True)
-    assert [states(one) for one in ledger.deployments] == [["success"]]
+    assert [states(deployment) for deployment in ledger.deployments] == [["success"]]
 
 
 def test_the_one_before_ends_when_the_new_one_is_there_and_others_are_left_alone(
@@ -99,19 +104,24 @@ def test_the_one_before_ends_when_the_new_one_is_there_and_others_are_left_alone
     channel(hub).publish(told(READY, tag=OLD), is_last=True)
     elsewhere = ledger.deploy(_asked(BEFORE, {"by": "gitops-bump", "platform": "https://elsewhere"}), BOT)
     strange = ledger.deploy(_asked(BEFORE, {}), BOT)
-    for one in (elsewhere, strange):
-        assert isinstance(one, Deployment)
-        ledger.advance(one.number, {"state": "in_progress"}, BOT)
+    for deployment in (elsewhere, strange):
+        assert isinstance(deployment, Deployment)
+        ledger.advance(deployment.number, {"state": "in_progress"}, BOT)
     new = channel(hub)
     new.publish(told(None), is_last=False)
-    assert [one.state for one in ledger.deployments] == [
+    assert [deployment.state for deployment in ledger.deployments] == [
         "success",
         "in_progress",
         "in_progress",
         "in_progress",
     ]
     new.publish(told(READY), is_last=True)
-    assert [one.state for one in ledger.deployments] == ["inactive", "in_progress", "in_progress", "success"]
+    assert [deployment.state for deployment in ledger.deployments] == [
+        "inactive",
+        "in_progress",
+        "in_progress",
+        "success",
+    ]
     assert ledger.deployments[0].statuses[-1].description == f"{NEW} is there instead"
 
 
@@ -128,14 +138,18 @@ def _asked(sha: str, payload: Mapping[str, str]) -> dict[str, object]:
 def test_a_failure_leaves_the_one_that_still_serves(hub: GitHub, ledger: Ledger) -> None:
     channel(hub).publish(told(READY, tag=OLD), is_last=True)
     channel(hub).publish(told(FAILED), is_last=True)
-    assert [one.state for one in ledger.deployments] == ["success", "failure"]
+    assert [deployment.state for deployment in ledger.deployments] == ["success", "failure"]
 
 
 def test_what_killed_runs_left_behind_ends_with_the_next_success(hub: GitHub, ledger: Ledger) -> None:
     for tag in (OLD, OTHER[:7]):
         channel(hub).publish(told(None, tag=tag), is_last=False)
     channel(hub).publish(told(READY), is_last=True)
-    assert [states(one)[-1] for one in ledger.deployments] == ["inactive", "inactive", "success"]
+    assert [states(deployment)[-1] for deployment in ledger.deployments] == [
+        "inactive",
+        "inactive",
+        "success",
+    ]
 
 
 def test_a_long_history_costs_no_more_requests(server: GitHubServer, hub: GitHub, ledger: Ledger) -> None:
@@ -143,7 +157,7 @@ def test_a_long_history_costs_no_more_requests(server: GitHubServer, hub: GitHub
     server.repositories[REPOSITORY].commits |= set(commits)
     for sha in commits:
         channel(hub).publish(told(READY, tag=sha[:7]), is_last=True)
-    assert [one.state for one in ledger.deployments] == [*["inactive"] * 7, "success"]
+    assert [deployment.state for deployment in ledger.deployments] == [*["inactive"] * 7, "success"]
     before = len(server.exchanges)
     channel(hub).publish(told(READY), is_last=True)
     # Listed, made, a success, the one before looked at and ended, one more looked at.
@@ -155,7 +169,7 @@ def test_one_that_was_missed_is_ended_by_the_next_success(hub: GitHub, ledger: L
     channel(hub).publish(told(READY, tag=OTHER[:7]), is_last=True)
     ledger.advance(ledger.deployments[0].number, {"state": "success"}, BOT)
     channel(hub).publish(told(READY), is_last=True)
-    assert [one.state for one in ledger.deployments] == ["inactive", "inactive", "success"]
+    assert [deployment.state for deployment in ledger.deployments] == ["inactive", "inactive", "success"]
 
 
 def test_a_run_that_is_repeated_makes_no_second_one(
@@ -168,8 +182,8 @@ def test_a_run_that_is_repeated_makes_no_second_one(
     unchanged = channel(hub)
     unchanged.publish(told(None), is_last=False)
     unchanged.publish(told(Verdict(Outcome.UNCHANGED, "AlreadyThere", "it was there")), is_last=True)
-    (one,) = ledger.deployments
-    assert states(one) == ["in_progress", "success"]
+    (deployment,) = ledger.deployments
+    assert states(deployment) == ["in_progress", "success"]
     described(server)
 
 
@@ -179,7 +193,7 @@ def test_what_ended_otherwise_is_deployed_anew(hub: GitHub, ledger: Ledger) -> N
     channel(hub).publish(told(READY, tag=OLD), is_last=True)
     # Back again: the first success was made inactive in the meantime.
     channel(hub).publish(told(READY), is_last=True)
-    assert [states(one) for one in ledger.deployments] == [
+    assert [states(deployment) for deployment in ledger.deployments] == [
         ["failure"],
         ["success", "inactive"],
         ["success", "inactive"],
@@ -193,7 +207,7 @@ def test_a_payload_that_is_kept_as_text_is_known_again(hub: GitHub, ledger: Ledg
     channel(hub).publish(told(READY), is_last=True)
     assert len(ledger.deployments) == 1
     ledger.deployments[0].payload = "no JSON"
-    assert [one.payload for one in hub.deployments("web")] == [{}]
+    assert [deployment.payload for deployment in hub.deployments("web")] == [{}]
 
 
 def test_several_sites_and_clusters_have_environments_of_their_own(
@@ -210,7 +224,7 @@ def test_several_sites_and_clusters_have_environments_of_their_own(
         for site in run.sites
     )
     deployed.publish(replace(run, clusters=("east", "west"), sites=ended), is_last=True)
-    assert {one.environment: one.state for one in ledger.deployments} == {
+    assert {deployment.environment: deployment.state for deployment in ledger.deployments} == {
         "web (east)": "success",
         "web (west)": "failure",
         "api (east)": "success",
@@ -233,7 +247,7 @@ def test_an_answer_that_was_lost_is_no_second_deployment(
     with pytest.raises(Transient):
         deployed.publish(told(None), is_last=False)
     deployed.publish(told(READY), is_last=True)
-    assert [states(one) for one in ledger.deployments] == [["success"]]
+    assert [states(deployment) for deployment in ledger.deployments] == [["success"]]
 
 
 def test_the_ones_before_are_looked_for_again_after_an_outage(
@@ -245,9 +259,9 @@ def test_the_ones_before_are_looked_for_again_after_an_outage(
     server.faults += [None, Answer(503, {"message": "Service Unavailable"})]
     with pytest.raises(Transient):
         deployed.publish(told(READY), is_last=True)
-    assert [one.state for one in ledger.deployments] == ["success", "success"]
+    assert [deployment.state for deployment in ledger.deployments] == ["success", "success"]
     deployed.publish(told(READY), is_last=True)
-    assert [states(one) for one in ledger.deployments] == [
+    assert [states(deployment) for deployment in ledger.deployments] == [
         ["success", "inactive"],
         ["in_progress", "success"],
     ]
@@ -262,8 +276,8 @@ def test_a_version_that_no_commit_is_known_for_is_said_and_the_others_are_told(
         deployed.publish(lost, is_last=False)
         with pytest.raises(Unreachable, match="octo/web: found no commit for fffffff"):
             deployed.publish(lost, is_last=True)
-    assert [one.environment for one in ledger.deployments] == ["api"]
-    assert [one.context for one in ledger.statuses] == ["bump/api"]
+    assert [deployment.environment for deployment in ledger.deployments] == ["api"]
+    assert [status.context for status in ledger.statuses] == ["bump/api"]
 
 
 @pytest.mark.parametrize(("name", "permission"), [("deployment", "deployments"), ("status", "statuses")])
@@ -286,10 +300,10 @@ def test_a_status_for_each_site_and_one_success_at_the_end(
         statuses.publish(told(None, seen=seen), is_last=False)
     statuses.publish(told(READY), is_last=True)
     statuses.publish(told(READY), is_last=True)
-    assert [(one.sha, one.context, one.target_url) for one in ledger.statuses] == [
+    assert [(status.sha, status.context, status.target_url) for status in ledger.statuses] == [
         (HEAD, "bump/web", PAGES.run)
     ] * 5
-    assert [one.state for one in ledger.statuses] == [*["pending"] * 4, "success"]
+    assert [status.state for status in ledger.statuses] == [*["pending"] * 4, "success"]
     assert ledger.statuses[0].description == "looking at the platform"
     assert ledger.statuses[-1].description == "Ready in 9.4 s"
     described(server)
@@ -300,7 +314,7 @@ def test_what_was_refused_has_a_status_and_no_deployment(hub: GitHub, ledger: Le
     channel(hub).publish(refused, is_last=True)
     Statuses(hub, Source(hub, HEAD), hub.close).publish(refused, is_last=True)
     assert ledger.deployments == []
-    assert [(one.state, one.description) for one in ledger.statuses] == [
+    assert [(status.state, status.description) for status in ledger.statuses] == [
         ("error", "denied: main takes no pushes")
     ]
 
@@ -340,9 +354,9 @@ def test_the_sandbox_refuses_what_github_refuses(server: GitHubServer, ledger: L
             assert post(f"/deployments/{made[2]}/statuses", bad).status_code == 422
         post(f"/deployments/{made[2]}/statuses", {"state": "success"})
         # What people visit is never ended by GitHub itself.
-        assert [one.state for one in ledger.deployments] == ["inactive", "success", "success"]
+        assert [deployment.state for deployment in ledger.deployments] == ["inactive", "success", "success"]
         assert post("/deployments/999/statuses", {"state": "success"}).status_code == 404
         assert post(f"/statuses/{'e' * 40}", {"state": "success"}).status_code == 422
         assert post(f"/statuses/{HEAD}", {"state": "queued"}).status_code == 422
-        found = client.get(f"{here}/deployments", params={"environment": "staging", "sha": HEAD}).json()
-        assert [one["id"] for one in found] == [made[2], made[0]]
+        listed = client.get(f"{here}/deployments", params={"environment": "staging", "sha": HEAD}).json()
+        assert [deployment["id"] for deployment in listed] == [made[2], made[0]]

@@ -30,13 +30,13 @@ from publish.conftest import BOT, HEAD, REPOSITORY
 
 
 def bodies(server: GitHubServer, pull: int = 7) -> list[str]:
-    return [one.body for one in server.repositories[REPOSITORY].comments_of(pull)]
+    return [comment.body for comment in server.repositories[REPOSITORY].comments_of(pull)]
 
 
 def test_one_comment_is_edited_in_place(server: GitHubServer, hub: GitHub) -> None:
     sticky = Sticky(hub, 7)
-    for told in (story(None), story(READY)):
-        sticky.write(told)
+    for run in (story(None), story(READY)):
+        sticky.write(run)
     assert bodies(server) == [merged("", story(READY))]
     writes = [exchange.method for exchange in server.exchanges if exchange.method != "GET"]
     assert writes == ["POST", "PATCH"]
@@ -198,7 +198,7 @@ class Recorded:
     """A channel that keeps what it was told; `answers` are raised in turn."""
 
     answers: list[Exception | None] = field(default_factory=list)
-    told: list[tuple[Story, bool]] = field(default_factory=list)
+    stories: list[tuple[Story, bool]] = field(default_factory=list)
     name: str = "comment"
     closed: threading.Event = field(default_factory=threading.Event)
     heard: threading.Event = field(default_factory=threading.Event)
@@ -207,7 +207,7 @@ class Recorded:
     def publish(self, story: Story, *, is_last: bool) -> None:
         if self.gate:
             self.gate.wait()
-        self.told.append((story, is_last))
+        self.stories.append((story, is_last))
         self.heard.set()
         if self.answers and (answer := self.answers.pop(0)):
             raise answer
@@ -226,63 +226,63 @@ def outcome() -> Report:
 
 def test_the_last_word_is_told_at_once_however_often_it_was_told_before() -> None:
     channel = Recorded()
-    told = publisher(channel)
-    journal = Journal(time.monotonic, told)
+    publishing = publisher(channel)
+    journal = Journal(time.monotonic, publishing)
     journal.begin("web", OLD, NEW)
     channel.heard.wait()
     journal.moving("web", "image", "asking")
     journal.done("web", "image", "found")
-    assert told.finish(outcome()) == []
-    last, is_last = channel.told[-1]
+    assert publishing.finish(outcome()) == []
+    last, is_last = channel.stories[-1]
     assert is_last
-    assert [one.verdict for one in last.sites[0].reports] == [READY]
-    assert len(channel.told) <= 3
+    assert [report.verdict for report in last.sites[0].reports] == [READY]
+    assert len(channel.stories) <= 3
     assert channel.closed.wait(5)
 
 
 def test_what_a_stage_is_busy_with_is_no_news_and_its_end_is() -> None:
     channel = Recorded(gate=threading.Event())
-    told = publisher(channel)
-    told.begin("web", OLD, NEW)
-    told.show(Step("web", "image", State.MOVING, "asking", 0.1))
-    told.show(Step("web", "image", State.MOVING, "asking again", 0.2))
-    told.show(Step("web in green", "fetched", State.DONE, "main", 0.2))
-    (site,) = told.story.sites
+    publishing = publisher(channel)
+    publishing.begin("web", OLD, NEW)
+    publishing.show(Step("web", "image", State.MOVING, "asking", 0.1))
+    publishing.show(Step("web", "image", State.MOVING, "asking again", 0.2))
+    publishing.show(Step("web in green", "fetched", State.DONE, "main", 0.2))
+    (site,) = publishing.story.sites
     assert {name: [step.stage for step in steps] for name, steps in site.stages.items()} == {
         "web": ["image"],
         "green": ["fetched"],
     }
     assert channel.gate
     channel.gate.set()
-    assert told.interrupt(["stopped"]) == []
+    assert publishing.interrupt(["stopped"]) == []
 
 
 def test_a_transient_failure_is_tried_again_and_heals() -> None:
     channel = Recorded(answers=[Transient("GitHub: 502", retry_after_s=0.0)])
-    told = publisher(channel)
-    told.begin("web", OLD, NEW)
-    assert told.finish(outcome()) == []
-    assert channel.told[-1][1]
+    publishing = publisher(channel)
+    publishing.begin("web", OLD, NEW)
+    assert publishing.finish(outcome()) == []
+    assert channel.stories[-1][1]
 
 
 def test_a_wait_longer_than_the_grace_is_not_waited_for_and_is_said() -> None:
     channel = Recorded(answers=[Transient("GitHub: 403 secondary rate limit", retry_after_s=GRACE_S * 100)])
-    told = publisher(channel)
-    told.begin("web", OLD, NEW)
+    publishing = publisher(channel)
+    publishing.begin("web", OLD, NEW)
     channel.heard.wait()
-    assert told.finish(outcome()) == ["comment: GitHub: 403 secondary rate limit"]
+    assert publishing.finish(outcome()) == ["comment: GitHub: 403 secondary rate limit"]
     assert channel.closed.is_set(), "it gave up at once"
-    assert len(channel.told) == 1
+    assert len(channel.stories) == 1
 
 
 def test_no_permission_ends_the_channel_and_is_said_once_with_its_hint() -> None:
     channel = Recorded(answers=[NoAccess("GitHub: 403", hint="pull-requests: write")])
-    told = publisher(channel)
-    told.begin("web", OLD, NEW)
+    publishing = publisher(channel)
+    publishing.begin("web", OLD, NEW)
     channel.heard.wait()
-    told.begin("api", OLD, NEW)
-    assert told.fail(FieldMissing("x")) == ["comment: GitHub: 403: pull-requests: write"]
-    assert len(channel.told) == 1
+    publishing.begin("api", OLD, NEW)
+    assert publishing.fail(FieldMissing("x")) == ["comment: GitHub: 403: pull-requests: write"]
+    assert len(channel.stories) == 1
 
 
 ENVIRON = {
@@ -313,7 +313,7 @@ def test_an_audience_writes_comment_and_summary(server: GitHubServer, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "problem"),
     [
         ({"GITHUB_TOKEN": ""}, "comment: GITHUB_TOKEN is not set"),
         ({"GITHUB_REPOSITORY": ""}, "comment: GITHUB_REPOSITORY is not set"),
@@ -327,13 +327,13 @@ def test_an_audience_writes_comment_and_summary(server: GitHubServer, tmp_path: 
     ],
 )
 def test_what_could_not_be_told_is_said_and_nothing_is_raised(
-    server: GitHubServer, tmp_path: Path, changed: dict[str, str], said: str
+    server: GitHubServer, tmp_path: Path, changed: dict[str, str], problem: str
 ) -> None:
     environ = {**ENVIRON, "GITHUB_API_URL": server.url, "GITHUB_STEP_SUMMARY": f"{tmp_path}/s", **changed}
     audience = opened(["comment", "summary"], environ)
     audience.begin("web", OLD, NEW)
     (line,) = audience.finish(outcome())
-    assert said in line
+    assert problem in line
 
 
 def test_an_outage_is_said(server: GitHubServer) -> None:
@@ -348,8 +348,8 @@ def test_an_outage_is_said(server: GitHubServer) -> None:
 
 def test_pages_hold_no_credential() -> None:
     surroundings = Surroundings.of({**ENVIRON, "BUMP_SOURCE_REPOSITORY": "octo/source"})
-    found = pages(surroundings, "https://user:secret@host.example/a/b.git")
-    assert found.platform == "https://host.example/a/b"
-    assert found.source == "https://github.com/octo/source"
-    assert found.run == "https://github.com/octo/web/actions/runs/42"
+    addresses = pages(surroundings, "https://user:secret@host.example/a/b.git")
+    assert addresses.platform == "https://host.example/a/b"
+    assert addresses.source == "https://github.com/octo/source"
+    assert addresses.run == "https://github.com/octo/web/actions/runs/42"
     assert pages(Surroundings(), "/srv/platform").platform == ""

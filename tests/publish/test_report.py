@@ -69,7 +69,10 @@ def test_what_failed_comes_first_then_what_it_was_rolled_back_to_and_the_worst_s
     data = report.as_data(ended)
     assert (data["outcome"], data["exitCode"], data["seconds"]) == ("failed", 11, 3.5)
     assert (data["rollback"]["outcome"], data["rollback"]["notices"]) == ("ready", ["a notice"])
-    assert [one["rolledBack"] for one in data["sites"]] == ["to 1.0 as main@sha1:3f9d2ab: Ready in 1.5 s", ""]
+    assert [site["rolledBack"] for site in data["sites"]] == [
+        "to 1.0 as main@sha1:3f9d2ab: Ready in 1.5 s",
+        "",
+    ]
 
 
 def test_a_rollback_that_was_not_made_or_failed_says_why_and_what_helps() -> None:

@@ -16,8 +16,8 @@ from bumper.rollout import Verdict
 LANDING = Landing(NEW, REVISION, "https://web.example")
 
 
-def landed(told: Story) -> Story:
-    return replace(told, sites=tuple(replace(site, landing=LANDING) for site in told.sites))
+def landed(run: Story) -> Story:
+    return replace(run, sites=tuple(replace(site, landing=LANDING) for site in run.sites))
 
 
 @pytest.mark.parametrize(
@@ -41,16 +41,16 @@ def landed(told: Story) -> Story:
     ],
 )
 def test_every_outcome_has_a_state(outcome: Outcome, phase: Phase | None, check: Check) -> None:
-    told = landed(story(Verdict(outcome, "Reason", "a message")))
-    assert [one.phase for one in deployments(told)] == ([phase] if phase else [])
-    assert [one.state for one in checks(told)] == [check]
+    run = landed(story(Verdict(outcome, "Reason", "a message")))
+    assert [deployment.phase for deployment in deployments(run)] == ([phase] if phase else [])
+    assert [status.state for status in checks(run)] == [check]
     assert set(PHASES) == set(Outcome)
 
 
 def test_success_is_said_of_what_exits_0_and_of_nothing_else() -> None:
     for outcome in Outcome:
-        (said,) = checks(story(Verdict(outcome, "Reason", "message")))
-        assert (said.state is Check.SUCCESS) == (EXIT_CODES[outcome] == 0)
+        (status,) = checks(story(Verdict(outcome, "Reason", "message")))
+        assert (status.state is Check.SUCCESS) == (EXIT_CODES[outcome] == 0)
         assert PHASES[outcome] is not Phase.SUCCESS or EXIT_CODES[outcome] == 0
 
 
@@ -58,22 +58,22 @@ def test_nothing_is_deployed_before_it_is_on_the_branch() -> None:
     assert deployments(story(None)) == []
     refused = replace(story(None), error=Denied("the branch is protected"))
     assert deployments(refused) == []
-    (said,) = checks(refused)
-    assert (said.context, said.state) == ("bump/web", Check.ERROR)
-    assert said.description == "denied: the branch is protected"
+    (status,) = checks(refused)
+    assert (status.context, status.state) == ("bump/web", Check.ERROR)
+    assert status.description == "denied: the branch is protected"
 
 
 @pytest.mark.parametrize(
     ("seen", "phase"), [(2, Phase.QUEUED), (3, Phase.QUEUED), (4, Phase.IN_PROGRESS), (5, Phase.IN_PROGRESS)]
 )
 def test_it_is_queued_until_flux_has_it(seen: int, phase: Phase) -> None:
-    told = landed(story(None))
-    moving = replace(told.sites[0], stages={"web": stages(last=State.MOVING)[:seen]})
-    (one,) = deployments(replace(told, sites=(moving,)))
-    assert one.phase is phase
-    (said,) = checks(replace(told, sites=(moving,)))
-    assert said.state is Check.PENDING
-    assert said.description.startswith(stages()[seen - 1].stage)
+    run = landed(story(None))
+    moving = replace(run.sites[0], stages={"web": stages(last=State.MOVING)[:seen]})
+    (deployment,) = deployments(replace(run, sites=(moving,)))
+    assert deployment.phase is phase
+    (status,) = checks(replace(run, sites=(moving,)))
+    assert status.state is Check.PENDING
+    assert status.description.startswith(stages()[seen - 1].stage)
 
 
 def test_a_run_that_ended_leaves_nothing_unfinished() -> None:
@@ -84,53 +84,53 @@ def test_a_run_that_ended_leaves_nothing_unfinished() -> None:
         landed(story(READY)),
     ]
     for ended in ends:
-        assert all(one.phase.has_ended for one in deployments(ended))
-        assert all(one.state is not Check.PENDING for one in checks(ended))
+        assert all(deployment.phase.has_ended for deployment in deployments(ended))
+        assert all(status.state is not Check.PENDING for status in checks(ended))
     (interrupted,) = deployments(ends[0])
     assert interrupted.phase is Phase.ERROR
     assert interrupted.description == "not followed any more: interrupted, the cluster goes on"
 
 
 def test_each_cluster_is_an_environment_and_the_worst_one_speaks_for_the_site() -> None:
-    told = landed(story(None))
+    run = landed(story(None))
     site = replace(
-        told.sites[0],
+        run.sites[0],
         reports=(report(READY, site="web in east"), report(FAILED, site="web in west")),
         stages={"web in east": (), "web in west": ()},
     )
-    both = replace(told, sites=(site,), clusters=("east", "west"))
-    assert [(one.environment, one.phase) for one in deployments(both)] == [
+    both = replace(run, sites=(site,), clusters=("east", "west"))
+    assert [(deployment.environment, deployment.phase) for deployment in deployments(both)] == [
         ("web (east)", Phase.SUCCESS),
         ("web (west)", Phase.FAILURE),
     ]
-    (said,) = checks(both)
-    assert (said.context, said.state) == ("bump/web", Check.FAILURE)
-    assert said.description.startswith("web in west: Failed: ")
+    (status,) = checks(both)
+    assert (status.context, status.state) == ("bump/web", Check.FAILURE)
+    assert status.description.startswith("web in west: Failed: ")
 
 
 def test_in_several_clusters_each_moves_for_itself() -> None:
-    told = landed(story(None))
+    run = landed(story(None))
     east = (Step("web in east", "applied", State.MOVING, "applying", 1.0),)
     west = (Step("web in west", "fetched", State.MOVING, "waiting", 1.0),)
-    site = replace(told.sites[0], stages={"web": stages()[:2], "web in east": east, "web in west": west})
-    found = deployments(replace(told, sites=(site,), clusters=("east", "west")))
-    assert [one.phase for one in found] == [Phase.IN_PROGRESS, Phase.QUEUED]
+    site = replace(run.sites[0], stages={"web": stages()[:2], "web in east": east, "web in west": west})
+    by_cluster = deployments(replace(run, sites=(site,), clusters=("east", "west")))
+    assert [deployment.phase for deployment in by_cluster] == [Phase.IN_PROGRESS, Phase.QUEUED]
 
 
 def test_a_run_that_never_found_its_sites_speaks_of_those_asked_for() -> None:
-    told = Story(asked=(("web", NEW), ("api", "v2")), error=FieldMissing("no such site"))
-    assert [(one.context, one.version, one.state) for one in checks(told)] == [
+    run = Story(asked=(("web", NEW), ("api", "v2")), error=FieldMissing("no such site"))
+    assert [(status.context, status.version, status.state) for status in checks(run)] == [
         ("bump/web", NEW, Check.ERROR),
         ("bump/api", "v2", Check.ERROR),
     ]
-    assert checks(replace(told, error=None)) == []
+    assert checks(replace(run, error=None)) == []
 
 
 def test_what_is_ready_says_how_long_it_took() -> None:
-    (said,) = checks(story(READY))
-    assert said.description == "Ready in 9.4 s"
-    (one,) = deployments(landed(story(READY)))
-    assert (one.url, one.tag, one.revision, one.description) == (
+    (status,) = checks(story(READY))
+    assert status.description == "Ready in 9.4 s"
+    (deployment,) = deployments(landed(story(READY)))
+    assert (deployment.url, deployment.tag, deployment.revision, deployment.description) == (
         "https://web.example",
         NEW,
         REVISION,

@@ -39,7 +39,7 @@ def recorded(*clusters: Scripted, timeout_s: float = 60.0) -> tuple[list[Followe
     clock = clusters[0].clock
     recorder = Recorder(lines.append, clock)
     progress = Quiet()
-    recorder.begin([one.name for one in clusters], timeout_s, [subject()], started_s=0.0)
+    recorder.begin([cluster.name for cluster in clusters], timeout_s, [subject()], started_s=0.0)
     revisions = Revisions(History(), Choice(), recorder.clock)
     followed = follow([DESIRED], clusters, revisions, recorder.clock, timeout_s, progress, recorder)
     recorder.end()
@@ -51,7 +51,7 @@ def replayed(lines: list[str]) -> tuple[list[Followed], Quiet, Player]:
     player = Player(head, entries)
     progress = Quiet()
     player.begin()
-    desired = [one.desired for one in head.subjects]
+    desired = [subject.desired for subject in head.subjects]
     followed = follow(desired, player.clusters, NoFacts(), player.clock, head.timeout_s, progress, player)
     player.end()
     return followed, progress, player
@@ -87,7 +87,9 @@ def test_several_contexts_are_replayed_one_after_the_other() -> None:
     west = Ticking([NoAccess("west: 401 Unauthorized")], clocks[1], name="west")
     followed, _, lines = recorded(east, west)
     again, _, _ = replayed(lines)
-    assert [(one.label, one.verdict) for one in again] == [(one.label, one.verdict) for one in followed]
+    assert [(report.label, report.verdict) for report in again] == [
+        (report.label, report.verdict) for report in followed
+    ]
 
 
 class Polling(Ticking):
@@ -247,6 +249,6 @@ def test_a_file_that_was_sent_is_judged_as_it_was(name: str) -> None:
     head, entries = replays.load(name)
     player = Player(head, entries)
     player.begin()
-    desired = [one.desired for one in head.subjects]
-    (one,) = follow(desired, player.clusters, NoFacts(), player.clock, head.timeout_s, Quiet(), player)
-    assert (one.verdict.outcome.value, one.verdict.reason) == VERDICTS[name]
+    desired = [subject.desired for subject in head.subjects]
+    (report,) = follow(desired, player.clusters, NoFacts(), player.clock, head.timeout_s, Quiet(), player)
+    assert (report.verdict.outcome.value, report.verdict.reason) == VERDICTS[name]

@@ -46,18 +46,18 @@ VERDICTS = {
 
 def pushes() -> list[tuple[str, int]]:
     """Each push of each recording; where nothing is pushed, what the branch held."""
-    found = []
+    all_pushes = []
     for name in recordings.names():
         count = len(recordings.load(name).pushes)
-        found += [(name, push) for push in range(min(1, count - 1), count)]
-    return found
+        all_pushes += [(name, push) for push in range(min(1, count - 1), count)]
+    return all_pushes
 
 
 def sequence(scenario: str, push: int) -> list[tuple[str, str]]:
     recording = recordings.load(scenario)
     desired, facts = recording.desired(push), recording.facts(push)
     began_s = recording.pushes[push].at_s
-    found: list[tuple[str, str]] = []
+    verdicts: list[tuple[str, str]] = []
     sightings: dict[str, Sighting] = {}
     for at_s, look in recording.states():
         if at_s < began_s:
@@ -65,11 +65,11 @@ def sequence(scenario: str, push: int) -> list[tuple[str, str]]:
         judged = judge(desired, situations.observe(look, facts, at_s), sightings)
         sightings = dict(judged.sightings)
         verdict = judged.verdict
-        if verdict and (verdict.outcome.value, verdict.reason) not in found[-1:]:
-            found.append((verdict.outcome.value, verdict.reason))
+        if verdict and (verdict.outcome.value, verdict.reason) not in verdicts[-1:]:
+            verdicts.append((verdict.outcome.value, verdict.reason))
         if verdict and verdict.outcome is Outcome.SUPERSEDED:
             break
-    return found
+    return verdicts
 
 
 @pytest.mark.parametrize(("scenario", "push"), pushes())
@@ -82,7 +82,11 @@ def test_every_verdict_is_that_of_a_recording() -> None:
 
 
 def test_forty_situations_are_recorded_by_the_real_stack_and_name_its_versions() -> None:
-    found = [situations.raw(name) for name in situations.names()]
-    real = [one for one in found if "recording" in one["recorded"] and not one.get("change")]
+    raw = [situations.raw(name) for name in situations.names()]
+    real = [
+        situation for situation in raw if "recording" in situation["recorded"] and not situation.get("change")
+    ]
     assert len(real) >= 40
-    assert all("Kubernetes 1." in one["recorded"]["versions"] and one["scenario"] for one in real)
+    assert all(
+        "Kubernetes 1." in situation["recorded"]["versions"] and situation["scenario"] for situation in real
+    )

@@ -107,17 +107,17 @@ def sequence(revision: str) -> list[tuple[str, str]]:
     previous = PUSHED[shas[position - 1]] if position else ""
     desired = situations.desired(revision, PUSHED[revision], previous)
     facts = situations.linear(desired)
-    found: list[tuple[str, str]] = []
+    verdicts: list[tuple[str, str]] = []
     sightings: dict[str, Sighting] = {}
     for at_s, look in situations.replay():
         judged = judge(desired, situations.observe(look, facts, at_s), sightings)
         sightings = dict(judged.sightings)
         verdict = judged.verdict
-        if verdict and (verdict.outcome.value, verdict.reason) not in found[-1:]:
-            found.append((verdict.outcome.value, verdict.reason))
+        if verdict and (verdict.outcome.value, verdict.reason) not in verdicts[-1:]:
+            verdicts.append((verdict.outcome.value, verdict.reason))
         if verdict and verdict.outcome is Outcome.SUPERSEDED:
             break
-    return found
+    return verdicts
 
 
 def is_ready(desired: Desired, observation: Observation) -> bool:

@@ -196,9 +196,9 @@ def test_every_cluster_that_spoke_before_must_speak_now() -> None:
     before = [commit(BEFORE, success(), success(OTHER_CLUSTER), success(API), includes=False)]
     expected = expected_contexts(before, DESIRED.kustomization)
     assert expected == {WEB, OTHER_CLUSTER}
-    one = told(commit(OURS, success()), expected=tuple(expected))
-    assert one.verdict is None
-    assert one.detail == "no word yet from kustomization/web/99998888"
+    telling = told(commit(OURS, success()), expected=tuple(expected))
+    assert telling.verdict is None
+    assert telling.detail == "no word yet from kustomization/web/99998888"
     assert outcome(told(commit(OURS, success(), success(OTHER_CLUSTER)), expected=tuple(expected))) == (
         "ready",
         "Ready",
@@ -246,5 +246,5 @@ def test_the_deadline_says_what_was_missing_and_what_to_do() -> None:
 def test_a_hostile_description_is_printable() -> None:
     telling = told(commit(OURS, failure("build failed\x1b[2J")), commit(BEFORE))
     later = told(commit(OURS, failure("build failed\x1b[2J")), at_s=60.0, before=telling)
-    for one in (telling.verdict, later.verdict):
-        assert one is None or "\x1b" not in one.message + one.reason + "".join(one.evidence)
+    for verdict in (telling.verdict, later.verdict):
+        assert verdict is None or "\x1b" not in verdict.message + verdict.reason + "".join(verdict.evidence)

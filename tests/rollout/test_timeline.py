@@ -15,12 +15,12 @@ def timeline(scenario: str) -> tuple[Moment, ...]:
     """As it would have been seen by someone who looked at every event."""
     recording = recordings.load(scenario)
     desired, facts = recording.desired(), recording.facts()
-    found = Timeline(0.0)
+    timeline = Timeline(0.0)
     at_s = 0.0
     for at_s, look in recording.states():
         judged = judge(desired, situations.observe(look, facts, at_s), {})
-        found.see(judged.milestones, at_s)
-    return found.moments(at_s)
+        timeline.see(judged.milestones, at_s)
+    return timeline.moments(at_s)
 
 
 def test_a_deploy_has_its_moments_in_order_and_their_seconds_add_up() -> None:
@@ -73,12 +73,12 @@ def test_an_image_that_was_on_the_node_is_said_to_have_been() -> None:
 
 
 def test_a_later_detail_is_added_and_the_time_stays() -> None:
-    found = Timeline(10.0)
-    found.see(
+    timeline = Timeline(10.0)
+    timeline.see(
         {Milestone.FETCHED: "", Milestone.APPLIED: "", Milestone.FIRST_POD: "p", Milestone.PULLED: ""}, 12.0
     )
-    found.see({Milestone.PULLED: "1.0 MB in 2s"}, 15.0)
-    assert found.moments(16.0)[3:] == (
+    timeline.see({Milestone.PULLED: "1.0 MB in 2s"}, 15.0)
+    assert timeline.moments(16.0)[3:] == (
         Moment(Milestone.PULLED, 0.0, "1.0 MB in 2s"),
         Moment(Milestone.READY, 4.0, is_open=True),
     )

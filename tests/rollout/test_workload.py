@@ -83,15 +83,15 @@ def test_the_image_of_a_helm_release_is_found_in_its_values(
     values: dict[str, object], expected: str | None
 ) -> None:
     wanted = situations.desired(None, "1", repository="reg.example/web", container="", kind="HelmRelease")
-    found = template_image(wanted, {"kind": "HelmRelease", "spec": {"values": values}})
-    assert (found.tag if found else None) == expected
+    image = template_image(wanted, {"kind": "HelmRelease", "spec": {"values": values}})
+    assert (image.tag if image else None) == expected
 
 
 def test_of_several_values_ours_is_taken_where_it_is_there() -> None:
     wanted = situations.desired(None, "2", repository="reg.example/web", container="", kind="HelmRelease")
     values = {"image": "reg.example/web:1", "worker": {"image": "reg.example/web:2"}}
-    found = template_image(wanted, {"kind": "HelmRelease", "spec": {"values": values}})
-    assert found == ImageReference("reg.example/web", "2")
+    image = template_image(wanted, {"kind": "HelmRelease", "spec": {"values": values}})
+    assert image == ImageReference("reg.example/web", "2")
 
 
 def test_an_init_container_is_a_container_too() -> None:

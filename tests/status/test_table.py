@@ -93,13 +93,15 @@ HOLD = Hold(
 
 def test_a_hold_stands_in_the_table_and_below_it_until_it_ends() -> None:
     held = replace(ROWS[0], hold=HOLD)
-    told = "held by ann since 2026-11-22 12:00 UTC until 2026-11-23 13:00 UTC: a frozen week   k8s/flux-system/web.yaml:5"
+    hold_line = "held by ann since 2026-11-22 12:00 UTC until 2026-11-23 13:00 UTC: a frozen week   k8s/flux-system/web.yaml:5"
     table = [plain(line) for line in overview.lines(Overview(TIP, (held,), NOW))]
     assert table[2:] == [
         "web                    abc1234      3f9d2ab  abc1234      ready, held     3 d",
-        f"  web: hold: {told}",
+        f"  web: hold: {hold_line}",
     ]
-    assert f"  hold         {told}" in [plain(line) for line in overview.details(Overview(TIP, (held,), NOW))]
+    assert f"  hold         {hold_line}" in [
+        plain(line) for line in overview.details(Overview(TIP, (held,), NOW))
+    ]
     (site,) = overview.as_data(Overview(TIP, (held,), NOW))["sites"]
     assert site["hold"] == {
         "reason": "a frozen week",

@@ -1,4 +1,4 @@
-"""The commits of a branch with their commit statuses, as Flux's notification-controller posts them there (`listening.Branch`).
+"""The commits of a branch with their commit statuses, as Flux's notification-controller posts them there (`ports.StatusBranch`).
 
 One question for all sites and commits: the newest status of each context is what GraphQL gives for a commit, and it costs one point
 of the rate limit where REST would need a request for each commit.

@@ -57,12 +57,12 @@ class Place:
     reader: Remote
     graphql: GraphQL
     clock: Life = field(default_factory=Life)
-    said: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
     @property
     def states(self) -> list[str]:
         """What was said, without the address."""
-        return [words.partition("   ")[0] for words in self.said]
+        return [notice.partition("   ")[0] for notice in self.notices]
 
     @property
     def pull(self) -> OpenPull:
@@ -70,7 +70,7 @@ class Place:
 
     def writer(self, timeout_s: float = LIMIT_S) -> Merging:
         pulls = PullRequests(self.graphql, NAME, self.reader.tree)
-        return Merging(pulls, self.clock, timeout_s, self.said.append)
+        return Merging(pulls, self.clock, timeout_s, self.notices.append)
 
     def deploy(self, tag: str, writer: Merging | None = None, limit_s: float = LIMIT_S) -> Landed[Proposal]:
         """As the pipe does it: the tag is planned again on each new tip, and refused where somebody else changed it."""
@@ -103,7 +103,7 @@ class Place:
         return git(self.hosted.path, "log", "-1", "--format=%B", commit)
 
     def asked(self) -> list[str]:
-        return [one.body["operationName"] for one in self.hub.exchanges]
+        return [exchange.body["operationName"] for exchange in self.hub.exchanges]
 
 
 def tag_of(content: bytes) -> str:
@@ -126,7 +126,7 @@ def place() -> Iterator[Place]:
         with remote(server, f"{NAME}.git") as reader:
             yield Place(server, hub, hosted, reader, graphql)
         graphql.close()
-        assert [problem for one in hub.exchanges for problem in problems(one)] == []
+        assert [problem for exchange in hub.exchanges for problem in problems(exchange)] == []
 
 
 def test_where_nothing_is_to_be_waited_for_it_is_merged_at_once(place: Place) -> None:
@@ -142,7 +142,7 @@ def test_where_nothing_is_to_be_waited_for_it_is_merged_at_once(place: Place) ->
     assert place.hosted.tip("bump/web-abc1234") == ""
     page = "https://github.example/octo/platform/pull/1"
     assert place.clock.seconds < POLL_S
-    assert place.said == [f"pull request #1: open   {page}", f"pull request #1: merging   {page}"]
+    assert place.notices == [f"pull request #1: open   {page}", f"pull request #1: merging   {page}"]
 
 
 def test_auto_merge_waits_for_checks_and_a_review_and_says_each_state(place: Place) -> None:
@@ -311,7 +311,7 @@ def test_other_pull_requests_are_left_alone(place: Place) -> None:
         place.hosted.pulls[number] = OpenPull(number, branch, "main", "x", body, place.hosted.tip(branch))
     place.deploy("abc1234")
     assert place.pull.number == 4
-    assert [one.state for one in place.hosted.pulls.values()] == ["OPEN", "OPEN", "OPEN", "MERGED"]
+    assert [pull.state for pull in place.hosted.pulls.values()] == ["OPEN", "OPEN", "OPEN", "MERGED"]
 
 
 @pytest.mark.slow
@@ -480,7 +480,7 @@ def test_a_merge_queue_is_entered_once_every_rule_is_fulfilled(place: Place) -> 
 
 def test_who_may_not_write_is_denied_with_the_permission(place: Place) -> None:
     graphql = GraphQL(graphql_url(place.hub.url), token="reader", now=time.monotonic)
-    writer = Merging(PullRequests(graphql, NAME, place.reader.tree), place.clock, 60.0, place.said.append)
+    writer = Merging(PullRequests(graphql, NAME, place.reader.tree), place.clock, 60.0, place.notices.append)
     try:
         with pytest.raises(Denied, match="Resource not accessible by integration") as caught:
             place.deploy("abc1234", writer)
@@ -522,7 +522,7 @@ OPEN = Pull(1, "", "", "bump/web-1", "ours", "tip", "OPEN", merge_state="BLOCKED
 
 
 @pytest.mark.parametrize(
-    ("pull", "step", "words"),
+    ("pull", "step", "reason"),
     [
         (replace(OPEN, state="MERGED", head="other"), Step.FOLLOW, "merged"),
         (replace(OPEN, state="CLOSED"), Step.GIVE_UP, "closed by somebody without a merge"),
@@ -544,10 +544,10 @@ OPEN = Pull(1, "", "", "bump/web-1", "ours", "tip", "OPEN", merge_state="BLOCKED
         ),
     ],
 )
-def test_what_is_to_be_done_about_a_pull_request(pull: Pull, step: Step, words: str) -> None:
-    found, said = judge(pull, "ours", "tip")
-    assert found is step
-    assert words in said
+def test_what_is_to_be_done_about_a_pull_request(pull: Pull, step: Step, reason: str) -> None:
+    next_step, explanation = judge(pull, "ours", "tip")
+    assert next_step is step
+    assert reason in explanation
 
 
 def test_nothing_but_a_fulfilled_rule_leads_to_a_merge() -> None:
@@ -567,9 +567,9 @@ def test_nothing_but_a_fulfilled_rule_leads_to_a_merge() -> None:
     ],
 )
 def test_the_name_of_a_branch(place: Place, subject: str, branch: str) -> None:
-    found = branch_of(f"{subject}\n\nbody")
-    assert found == branch
-    git(place.hosted.path, "check-ref-format", f"refs/heads/{found}")
+    name = branch_of(f"{subject}\n\nbody")
+    assert name == branch
+    git(place.hosted.path, "check-ref-format", f"refs/heads/{name}")
 
 
 def test_the_sites_of_a_text() -> None:

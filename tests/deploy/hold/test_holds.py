@@ -54,7 +54,7 @@ LAYOUTS = {
 
 
 def web(content: bytes) -> Document:
-    return next(one for one in documents(content, "f.yaml") if one.key.name == "web")
+    return next(document for document in documents(content, "f.yaml") if document.key.name == "web")
 
 
 def annotated(*lines: str) -> Document:
@@ -70,9 +70,9 @@ def test_a_hold_is_read_as_it_was_applied_and_lifting_it_restores_the_bytes(layo
 
     after = annotations.apply(content, web(content), hold)
 
-    found = annotations.read(web(after))
-    assert found
-    assert replace(found, place="") == hold
+    read_back = annotations.read(web(after))
+    assert read_back
+    assert replace(read_back, place="") == hold
     assert annotations.apply(after, web(after), hold) == after
     assert annotations.lift(after, web(after)) == content
     assert annotations.lift(content, web(content)) == content
@@ -85,10 +85,10 @@ def test_what_is_written() -> None:
         '  annotations:\n    bump/hold: "Black Friday: no changes"\n    bump/hold-by: ann\n'
         '    bump/hold-since: "2026-11-23T11:00:00Z"\n    bump/hold-until: "2026-12-01T08:00:00Z"\nspec:',
     )
-    found = annotations.read(web(after.encode()))
-    assert found
-    assert found.place == "f.yaml:7"
-    assert str(found) == (
+    read_back = annotations.read(web(after.encode()))
+    assert read_back
+    assert read_back.place == "f.yaml:7"
+    assert str(read_back) == (
         "held by ann since 2026-11-23 11:00 UTC until 2026-12-01 08:00 UTC: Black Friday: no changes"
     )
 
@@ -103,7 +103,9 @@ def test_another_hold_takes_the_place_of_the_first() -> None:
 def test_only_the_document_that_is_meant_changes() -> None:
     content = LAYOUTS["the second document"].encode()
     after = annotations.apply(content, web(content), FREEZE)
-    assert [one.key.name for one in documents(after, "f.yaml") if annotations.read(one)] == ["web"]
+    assert [document.key.name for document in documents(after, "f.yaml") if annotations.read(document)] == [
+        "web"
+    ]
 
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=30).filter(
@@ -119,9 +121,9 @@ def test_the_law_of_a_hold(layout: str, reason: str, by: str, until: datetime | 
     hold = Hold(reason, by, NOW, until.replace(microsecond=0) if until else None)
     content = layout.encode()
     after = annotations.apply(content, web(content), hold)
-    found = annotations.read(web(after))
-    assert found is not None
-    assert replace(found, place="") == hold
+    read_back = annotations.read(web(after))
+    assert read_back is not None
+    assert replace(read_back, place="") == hold
     assert annotations.lift(after, web(after)) == content
 
 
@@ -148,9 +150,9 @@ def test_a_hold_ends_at_its_time(until: datetime | None, at: datetime, is_held: 
     ],
 )
 def test_a_time_that_was_written_by_hand(written: str, until: datetime) -> None:
-    found = annotations.read(annotated("bump/hold: why", f'bump/hold-until: "{written}"'))
-    assert found
-    assert (found.until, found.unread) == (until, "")
+    hold = annotations.read(annotated("bump/hold: why", f'bump/hold-until: "{written}"'))
+    assert hold
+    assert (hold.until, hold.unread) == (until, "")
 
 
 @pytest.mark.parametrize(
@@ -171,12 +173,12 @@ def test_a_time_that_was_written_by_hand(written: str, until: datetime) -> None:
     ],
 )
 def test_what_cannot_be_read_holds_and_is_told_with_its_line(lines: list[str], unread: str) -> None:
-    found = annotations.read(annotated(*lines))
-    assert found
-    assert found.holds_at(datetime.max.replace(tzinfo=UTC))
-    assert found.unread.startswith(unread)
-    assert bool(found.unread) is bool(unread)
-    assert found.unread in str(found)
+    hold = annotations.read(annotated(*lines))
+    assert hold
+    assert hold.holds_at(datetime.max.replace(tzinfo=UTC))
+    assert hold.unread.startswith(unread)
+    assert bool(hold.unread) is bool(unread)
+    assert hold.unread in str(hold)
 
 
 @pytest.mark.parametrize("line", ["bumper/hold: x", "hold: x", "bump/holder: x", "bump/other: x"])
@@ -220,8 +222,10 @@ def test_a_text_that_flux_would_take_for_a_variable_is_refused() -> None:
     ],
 )
 def test_the_message_of_the_commit(sites: list[str], hold: Hold | None, expected: str) -> None:
-    said = annotations.message(sites, ["k8s/web.yaml"] * len(sites), hold, "why", Origin(requested_by="ann"))
-    assert said == expected
+    message = annotations.message(
+        sites, ["k8s/web.yaml"] * len(sites), hold, "why", Origin(requested_by="ann")
+    )
+    assert message == expected
 
 
 # The guard.
@@ -251,13 +255,13 @@ def asked(
     tag: str, hold: Hold | None, *, force: bool = False, now: datetime = NOW
 ) -> tuple[Admission | None, Quiet]:
     """What the guard says of a change of web to that tag."""
-    found = files("reg.io", "web")
+    platform = files("reg.io", "web")
     place = "k8s/flux-system/web-sync.yaml"
     if hold:
-        site = find.find(MemoryTree(found), "web").site
-        found[place] = annotations.apply(found[place], site.document, hold)
+        site = find.find(MemoryTree(platform), "web").site
+        platform[place] = annotations.apply(platform[place], site.document, hold)
     # The hold is in the way of nothing else: the image of the site is found as before.
-    target = find.find(MemoryTree(found), "web")
+    target = find.find(MemoryTree(platform), "web")
     assert target.image == ImageReference("reg.io/web", "1.0")
     image = replace(target.image, tag=tag)
     change = Change("web", target, image, (), target.image)
@@ -293,7 +297,7 @@ def test_a_hold_that_has_ended_is_told_and_refuses_nothing() -> None:
     assert FREEZE.until
     admission, progress = asked("2.0", FREEZE, now=FREEZE.until)
     assert admission is None
-    assert [said for kind, said in progress.heard if kind == "notice"] == [
+    assert [notice for kind, notice in progress.heard if kind == "notice"] == [
         f"web: k8s/flux-system/web-sync.yaml:3: this hold has ended ({FREEZE}); bump release takes it away"
     ]
 
@@ -377,12 +381,12 @@ def test_two_sites_of_one_file_are_held_and_released_in_one_commit_each(url: str
     path = "k8s/flux-system/sites.yaml"
     assert list(held.files) == [path]
     assert held.diff().count('+    bump/hold: "Black Friday: no changes"\n') == 1
-    assert [one.after for one in held.sites] == [FREEZE, FREEZE]
+    assert [site.after for site in held.sites] == [FREEZE, FREEZE]
     push(url, held)
 
     again = proposed(url, "web", "api")
     assert again.files == {}
-    assert [one.is_written for one in again.sites] == [False, False]
+    assert [site.is_written for site in again.sites] == [False, False]
 
     with pytest.raises(Refused, match=rf"^{path}:7: web has a hold already: held by ann"):
         proposed(url, "web", hold=FOR_EVER)
@@ -409,7 +413,7 @@ def test_a_site_that_is_not_there_is_refused_and_nothing_is_held(url: str) -> No
 
 
 def test_a_site_may_be_named_by_another_kustomization(url: str) -> None:
-    assert [one.site for one in proposed(url, "shop", kustomization="web").sites] == ["shop"]
+    assert [site.site for site in proposed(url, "shop", kustomization="web").sites] == ["shop"]
 
 
 def test_times_are_told_in_utc() -> None:

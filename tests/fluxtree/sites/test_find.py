@@ -63,8 +63,8 @@ class TestOurOwnTree:
 
     def test_all_kustomizations_are_listed_with_their_dependencies(self) -> None:
         tree = MemoryTree(OURS)
-        found = {site.name: site for site in find.sites(tree)}
-        assert set(found) == {
+        sites = {site.name: site for site in find.sites(tree)}
+        assert set(sites) == {
             *SITES,
             "flux-system",
             "external-secrets",
@@ -72,10 +72,10 @@ class TestOurOwnTree:
             "umami",
             "observability",
         }
-        assert found["umami"].depends_on == (
+        assert sites["umami"].depends_on == (
             ObjectKey("Kustomization", "flux-system", "external-secrets-store"),
         )
-        assert found["external-secrets"].spec["wait"] == "true"
+        assert sites["external-secrets"].spec["wait"] == "true"
         assert len(tree.batches) == 2
 
     @pytest.mark.parametrize("listed", [True, False])

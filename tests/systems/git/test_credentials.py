@@ -130,7 +130,10 @@ class TestSecrecy:
             commit = ours.commit(tip, {WEB: b"new\n"}, "Deploy")
             ours.push(commit, "main")
             ours.contains(commit, tip)
-            folders = [ours._repository._directory, *(one._directory for one in ours._histories.values())]
+            folders = [
+                ours._repository._directory,
+                *(history._directory for history in ours._histories.values()),
+            ]
             files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
             assert len(folders) == 2
             assert any(path.name == "shallow" for path in files)

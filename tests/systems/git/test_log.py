@@ -50,7 +50,7 @@ def note(repository: Path, commit: str, *lines: str) -> None:
 
 
 def shown(deploys: Iterator[Recorded] | Sequence[Recorded]) -> list[tuple[str, str | None]]:
-    return [(one.record.tag, one.ending.outcome if one.ending else None) for one in deploys]
+    return [(deploy.record.tag, deploy.ending.outcome if deploy.ending else None) for deploy in deploys]
 
 
 def checkout(server: GitServer, folder: Path, *options: str) -> Path:
@@ -77,10 +77,10 @@ def test_the_deploys_of_a_branch_come_newest_first_with_their_outcomes(
     note(platform, second, "looked at by hand", ENDING % ("failed", 3, "2"))
     with remote(server) as ours:
         history = ours.history("main")
-        found = list(history.all())
-        assert shown(found) == [("2", "failed"), ("1", None), ("1", "ready")]
-        assert [one.record.site for one in found] == ["web", "api", "web"]
-        assert (found[0].record.commit, found[0].record.author) == (second, "Somebody")
+        deploys = list(history.all())
+        assert shown(deploys) == [("2", "failed"), ("1", None), ("1", "ready")]
+        assert [deploy.record.site for deploy in deploys] == ["web", "api", "web"]
+        assert (deploys[0].record.commit, deploys[0].record.author) == (second, "Somebody")
         assert shown(history.deploys("web")) == [("2", "failed"), ("1", "ready")]
         # Asked again it sees what came in the meantime.
         commit(platform, "main", text=message("3"))
@@ -154,7 +154,7 @@ def _own_objects(directory: Path, kind: str) -> set[str]:
     ]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     lines = (line.split() for line in listing.splitlines())
-    return {sha for found, sha in lines if found == kind}
+    return {sha for object_kind, sha in lines if object_kind == kind}
 
 
 @pytest.mark.parametrize("options", [["--depth=1"], ["--filter=tree:0"], ["--filter=blob:none"]])
@@ -234,8 +234,13 @@ def test_no_configuration_of_the_user_changes_what_is_read(
     for key, value in settings.items():
         git(clone, "config", key, value)
     environ = {**hermetic(tmp_path), "GIT_NOTES_DISPLAY_REF": "refs/notes/commits"}
-    (found,) = Clone(clone, "main", environ).all()
-    assert (found.record.tag, found.record.who, found.is_ready, len(found.endings)) == ("1", "kevin", True, 1)
+    (deploy,) = Clone(clone, "main", environ).all()
+    assert (deploy.record.tag, deploy.record.who, deploy.is_ready, len(deploy.endings)) == (
+        "1",
+        "kevin",
+        True,
+        1,
+    )
 
 
 def test_a_hostile_commit_hides_no_other(server: GitServer, platform: Path) -> None:

@@ -64,15 +64,15 @@ def history_of(server: GitServer) -> list[str]:
 def grown(server: GitServer, count: int) -> list[str]:
     """So many commits more on main, the newest last."""
     repository = server.path("platform.git")
-    parts = [b"feature done\n"]
+    commands = [b"feature done\n"]
     parent = b"refs/heads/main^0"
     for number in range(count):
-        parts.append(
+        commands.append(
             b"commit refs/heads/main\nmark :%d\ncommitter a <a@b.example> %d +0000\ndata 4\nElse\nfrom %s\n\n"
             % (number + 1, 1_800_000_000 + number, parent)
         )
         parent = b":%d" % (number + 1)
-    git(repository, "fast-import", "--quiet", stdin=b"".join([*parts, b"done\n"]))
+    git(repository, "fast-import", "--quiet", stdin=b"".join([*commands, b"done\n"]))
     return git(repository, "rev-list", "--reverse", f"-{count}", "main").split()
 
 
@@ -145,7 +145,7 @@ def test_many_notes_of_ours_are_spread_and_git_reads_each(server: GitServer) -> 
         for commit in commits[253:260]:
             ours.note(commit, ["ours"])
     assert git(repository, "ls-tree", "--name-only", REF).splitlines() == sorted(
-        {one[:2] for one in commits[:260]}
+        {commit[:2] for commit in commits[:260]}
     )
     listed = git(repository, "notes", f"--ref={REF}", "list").splitlines()
     assert {line.split()[1] for line in listed} == set(commits[:260])
@@ -186,20 +186,20 @@ def test_runs_that_write_at_once_lose_nothing(server: GitServer, runs: int) -> N
     barrier = threading.Barrier(runs)
 
     def run(number: int) -> None:
-        found = {
+        endings = {
             commit: [Ending(f"site-{number}", "ready", "Ready", 1.0, AT, "1.0")]
             for commit in (first, others[number % 3])
         }
         with remote(server) as ours:
             barrier.wait()
-            outcome_notes.write(ours, found, clock, timeout_s=120)
+            outcome_notes.write(ours, endings, clock, timeout_s=120)
 
     with ThreadPoolExecutor(runs) as pool:
         list(pool.map(run, range(runs)))
     everybody = {f"site-{number}" for number in range(runs)}
-    assert {one.site for one in ending.parse("\n".join(shown_by_git(server, first)))} == everybody
+    assert {noted.site for noted in ending.parse("\n".join(shown_by_git(server, first)))} == everybody
     rest = [ending.parse("\n".join(shown_by_git(server, commit))) for commit in others]
-    assert {one.site for found in rest for one in found} == everybody
+    assert {noted.site for endings in rest for noted in endings} == everybody
     assert len(history_of(server)) == 2 * runs
 
 
@@ -272,17 +272,17 @@ class Stubborn:
 
 
 def test_what_may_heal_is_tried_again_up_to_the_deadline() -> None:
-    one = Ending("web", "ready", "Ready", 1.0, AT, "1")
+    noted = Ending("web", "ready", "Ready", 1.0, AT, "1")
     healed = Stubborn([LostRace("lost"), Transient("cut off"), LostRace("lost")])
-    outcome_notes.write(healed, {"c": [one]}, healed)
-    assert healed.written == [("c", [ending.line(one)])]
+    outcome_notes.write(healed, {"c": [noted]}, healed)
+    assert healed.written == [("c", [ending.line(noted)])]
     never = Stubborn([LostRace("lost")] * 10_000)
     with pytest.raises(LostRace):
-        outcome_notes.write(never, {"c": [one]}, never, timeout_s=20)
+        outcome_notes.write(never, {"c": [noted]}, never, timeout_s=20)
     assert 10 < never.at_s < 20
     refused = Stubborn([Denied("no")])
     with pytest.raises(Denied):
-        outcome_notes.write(refused, {"c": [one]}, refused)
+        outcome_notes.write(refused, {"c": [noted]}, refused)
     assert refused.at_s == 0
 
 

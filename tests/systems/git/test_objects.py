@@ -29,7 +29,7 @@ def test_formatting_and_parsing_are_inverse(tree: dict[str, TreeEntry]) -> None:
 def test_one_entry_more_leaves_the_others(tree: dict[str, TreeEntry], name: str, entry: TreeEntry) -> None:
     after = parse_tree(format_tree({**tree, name: entry}.items()))
     assert after.pop(name) == entry
-    assert after == {kept: one for kept, one in tree.items() if kept != name}
+    assert after == {kept: kept_entry for kept, kept_entry in tree.items() if kept != name}
 
 
 def test_gits_order_and_ours_agree(tmp_path: Path) -> None:

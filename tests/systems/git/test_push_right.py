@@ -19,9 +19,9 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 
 def asked_of_receive_pack(server: GitServer) -> list[tuple[str, str, int]]:
     return [
-        (one.method, one.target.rpartition("/")[2], one.status)
-        for one in server.requests
-        if "git-receive-pack" in one.target
+        (request.method, request.target.rpartition("/")[2], request.status)
+        for request in server.requests
+        if "git-receive-pack" in request.target
     ]
 
 

@@ -85,12 +85,12 @@ def test_lost_races(summary: str) -> None:
     assert error.message.startswith(f"{PLACE}: another push to main came first (")
 
 
-@pytest.mark.parametrize(("reason", "stderr", "said"), DENIED)
-def test_rules_are_final_and_explained(reason: str, stderr: str, said: str) -> None:
+@pytest.mark.parametrize(("reason", "stderr", "explanation"), DENIED)
+def test_rules_are_final_and_explained(reason: str, stderr: str, explanation: str) -> None:
     stderr += f"error: failed to push some refs to '{PLACE}'\n"
     error = rejection(PLACE, "main", porcelain(f"[remote rejected] ({reason})"), stderr)
     assert type(error) is Denied
-    assert error.message == f"{PLACE}: main refuses the push: {reason}: {said}"
+    assert error.message == f"{PLACE}: main refuses the push: {reason}: {explanation}"
 
 
 @pytest.mark.parametrize(("summary", "stderr"), NO_REPORT)

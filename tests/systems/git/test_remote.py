@@ -117,8 +117,8 @@ class TestReading:
             read = ours.tree(ours.fetch("main"))
             assert read.list("") == (Entry("real.yaml", False),)
             assert read.read(["link.yaml", "vendor", "real.yaml"]) == {"real.yaml": b"a: 1\n"}
-            for path, found in {"link.yaml": "symbolic link", "vendor": "submodule"}.items():
-                with pytest.raises(Refused, match=f"{path}: found a {found}, expected a file"):
+            for path, kind in {"link.yaml": "symbolic link", "vendor": "submodule"}.items():
+                with pytest.raises(Refused, match=f"{path}: found a {kind}, expected a file"):
                     ours.commit(ours.fetch("main"), {path: b""}, "Deploy")
 
     def test_names_beyond_ascii(self, server: GitServer) -> None:

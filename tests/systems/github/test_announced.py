@@ -51,7 +51,7 @@ def place() -> Iterator[Place]:
         hub.tokens["reader"] = Token(User("reader[bot]"), (NAME,), writes=False)
         hub.tokens["stranger"] = Token(User("sam"), ())
         yield Place(hub, hub.host(NAME, server.path(f"{NAME}.git"), os.environ))
-        assert [problem for one in hub.exchanges for problem in problems(one)] == []
+        assert [problem for exchange in hub.exchanges for problem in problems(exchange)] == []
 
 
 def test_commits_come_newest_first_with_the_newest_status_of_each_context(place: Place) -> None:
@@ -72,14 +72,14 @@ def test_commits_come_newest_first_with_the_newest_status_of_each_context(place:
 
 def test_one_page_is_asked_where_our_commit_is_among_the_newest(place: Place) -> None:
     ours, *_ = place.commit(3)
-    assert ours in [one.sha for one in place.announced(ours)]
+    assert ours in [commit.sha for commit in place.announced(ours)]
     assert len(place.hub.exchanges) == 1
 
 
 def test_further_pages_are_asked_down_to_our_commit_and_some_older_ones(place: Place) -> None:
     older = place.commit(30)
     ours, *_ = place.commit(90)
-    shas = [one.sha for one in place.announced(ours)]
+    shas = [commit.sha for commit in place.announced(ours)]
     assert shas[89] == ours
     assert set(older[-20:]) <= set(shas)
     assert len(place.hub.exchanges) == 2
@@ -87,7 +87,7 @@ def test_further_pages_are_asked_down_to_our_commit_and_some_older_ones(place: P
 
 def test_a_commit_that_is_not_on_the_branch_is_not_looked_for_for_ever(place: Place) -> None:
     place.commit(3)
-    assert "f" * 40 not in [one.sha for one in place.announced("f" * 40)]
+    assert "f" * 40 not in [commit.sha for commit in place.announced("f" * 40)]
     assert len(place.hub.exchanges) == 1
 
 

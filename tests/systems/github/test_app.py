@@ -76,7 +76,7 @@ def opened(server: GitHubServer, clock: Time, issuer: str = "4711", key: str | N
 
 
 def asked(server: GitHubServer) -> list[str]:
-    return [f"{one.method} {one.path} {one.answer.status}" for one in server.exchanges]
+    return [f"{exchange.method} {exchange.path} {exchange.answer.status}" for exchange in server.exchanges]
 
 
 @pytest.mark.parametrize("issuer", ["4711", "Iv23liABC"])
@@ -101,8 +101,8 @@ def test_a_token_is_minted_when_it_is_needed_and_may_do_no_more_than_asked(
     stranger = GitHub(PLATFORM, token=token, now=clock.now, api_url=server.url)
     with pytest.raises(NoAccess):
         stranger.tell(HEAD, "bump/web", "pending", "begun", "")
-    for one in (hub, stranger, app):
-        one.close()
+    for client in (hub, stranger, app):
+        client.close()
 
 
 def test_each_repository_has_a_token_of_its_own_and_all_are_given_back(
@@ -113,7 +113,7 @@ def test_each_repository_has_a_token_of_its_own_and_all_are_given_back(
     tokens = {platform(), source(), platform()}
     assert len(tokens) == 2
     assert set(server.tokens) == tokens
-    assert {server.tokens[one].reads for one in tokens} == {(PLATFORM,), (SOURCE,)}
+    assert {server.tokens[minted].reads for minted in tokens} == {(PLATFORM,), (SOURCE,)}
     app.close()
     assert server.tokens == {}
     assert asked(server)[-2:] == ["DELETE /installation/token 204"] * 2
@@ -129,11 +129,15 @@ def test_a_long_watch_outlives_a_token(server: GitHubServer, clock: Time) -> Non
         clock.seconds = 1_800_000_000.0 + minutes * 60
         hub.tell(HEAD, "bump/web", "pending", f"{minutes} min", "")
         seen.append(token())
-    assert [seen.index(one) for one in seen] == [0, 0, 0, 3, 3, 5], "renewed five minutes before the end"
+    assert [seen.index(minted) for minted in seen] == [0, 0, 0, 3, 3, 5], (
+        "renewed five minutes before the end"
+    )
     assert len(server.ledgers[SOURCE].statuses) == 6
     clock.seconds += 3600
     app.close()
-    assert not [one for one in asked(server) if one.startswith("DELETE")], "what has ended needs no goodbye"
+    assert not [request for request in asked(server) if request.startswith("DELETE")], (
+        "what has ended needs no goodbye"
+    )
     hub.close()
 
 
@@ -360,7 +364,7 @@ def test_git_shows_the_token_of_the_moment(server: GitHubServer, clock: Time, tm
                 clock.seconds += 3590
             assert asked(server).count("POST /app/installations/99/access_tokens 201") == 3
             # What has ended opens nothing any more: it was really the new one each time.
-            assert len([one for one in server.tokens.values() if one.ends_s > clock.githubs()]) == 1
+            assert len([minted for minted in server.tokens.values() if minted.ends_s > clock.githubs()]) == 1
             server.apps.registered[0].installations.clear()
             clock.seconds += 3590
             with pytest.raises(NoAccess, match="is not installed on octo/platform"):

@@ -61,11 +61,11 @@ def place() -> Iterator[Place]:
         hub.tokens["stranger"] = Token(User("sam"), ())
         hosted = hub.host(NAME, server.path(f"{NAME}.git"), os.environ)
         with remote(server, f"{NAME}.git") as reader:
-            found = Place(server, hub, hosted, reader)
-            yield found
-            for one in found.opened:
-                one.close()
-        assert [problem for one in hub.exchanges for problem in problems(one)] == []
+            place = Place(server, hub, hosted, reader)
+            yield place
+            for client in place.opened:
+                client.close()
+        assert [problem for exchange in hub.exchanges for problem in problems(exchange)] == []
 
 
 def test_a_commit_holds_exactly_the_changes_and_the_whole_message(place: Place) -> None:
@@ -125,11 +125,11 @@ def test_eight_writers_at_once_all_land_and_none_is_lost(place: Place) -> None:
     assert problems_ == []
     history = place.hosted.history(place.hosted.tip("main"), 50)
     assert len(history) == 9
-    assert {sha for sha, _, _ in history} > {one.revision.sha for one in landed.values()}
-    assert len({one.revision.sha for one in landed.values()}) == 8
+    assert {sha for sha, _, _ in history} > {landing.revision.sha for landing in landed.values()}
+    assert len({landing.revision.sha for landing in landed.values()}) == 8
     for number in range(8):
         assert content(place.hosted.path, f"k8s/site{number}/deployment.yaml") == b"%d\n" % number
-    assert sum(one.attempts for one in landed.values()) > 8, "nobody ever lost a race: no contention"
+    assert sum(landing.attempts for landing in landed.values()) > 8, "nobody ever lost a race: no contention"
 
 
 class RealClock:
@@ -162,7 +162,7 @@ def test_a_lost_answer_is_looked_up_on_the_branch(place: Place) -> None:
     place.hub.graphql.unanswered = 1
     revision = place.commits().write(parent, {WEB: NEW}, MESSAGE, "main")
     assert revision.sha == place.hosted.tip("main") != parent
-    assert [one.answer.status for one in place.hub.exchanges] == [502, 200]
+    assert [exchange.answer.status for exchange in place.hub.exchanges] == [502, 200]
 
 
 def test_a_lost_answer_that_was_no_commit_is_transient(place: Place) -> None:
@@ -213,7 +213,7 @@ def test_where_only_signed_commits_may_go_git_is_rejected_and_the_api_is_not(pla
 
 
 @pytest.mark.parametrize(
-    ("token", "kind", "said"),
+    ("token", "kind", "problem"),
     [
         ("reader", Denied, "Resource not accessible by integration"),
         ("stranger", NoAccess, "Could not resolve to a Repository"),
@@ -221,10 +221,10 @@ def test_where_only_signed_commits_may_go_git_is_rejected_and_the_api_is_not(pla
     ],
 )
 def test_who_may_not_write_hears_which_permission_is_missing(
-    place: Place, token: str, kind: type[BumpError], said: str
+    place: Place, token: str, kind: type[BumpError], problem: str
 ) -> None:
     parent = place.reader.fetch("main")
-    with pytest.raises(kind, match=said) as caught:
+    with pytest.raises(kind, match=problem) as caught:
         place.commits(token).write(parent, {WEB: NEW}, MESSAGE, "main")
     assert "contents: write" in caught.value.hint
     assert TOKEN not in caught.value.message + caught.value.hint

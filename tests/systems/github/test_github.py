@@ -84,7 +84,7 @@ def _every_request(client: GitHub) -> Iterator[Callable[[], object]]:
     yield lambda: client.create_comment(7, "x" * (LONGEST_BODY + 1))
     yield lambda: client.create_comment(8, "no such pull request")
     yield lambda: list(client.comments(7))
-    yield lambda: [client.wrote(one) for one in created]
+    yield lambda: [client.wrote(comment) for comment in created]
     yield lambda: client.comment(created[0].number if created else 1)
     yield lambda: client.edit_comment(created[0].number if created else 1, "again")
     yield lambda: client.edit_comment(1, "nowhere")
@@ -138,11 +138,11 @@ def test_of_several_pull_requests_the_one_that_was_merged_as_this_commit_wins(
         Pull(23, (OTHER,), merge=shared),
     ):
         repository.pulls[pull.number] = pull
-    found = []
+    numbers = []
     while (number := hub.pull_of(shared)) is not None:
-        found.append(number)
+        numbers.append(number)
         del repository.pulls[number]
-    assert found == [23, 21, 22, 20]
+    assert numbers == [23, 21, 22, 20]
 
 
 def test_a_pull_request_of_another_repository_is_not_ours(server: GitHubServer, hub: GitHub) -> None:
@@ -155,7 +155,7 @@ def test_a_pull_request_of_another_repository_is_not_ours(server: GitHubServer, 
 def test_comments_are_read_through_all_pages(server: GitHubServer, hub: GitHub) -> None:
     repository = server.repositories[REPOSITORY]
     written = [server.write(repository, 7, User("robin"), f"remark {number}").number for number in range(250)]
-    assert [one.number for one in hub.comments(7)] == written
+    assert [comment.number for comment in hub.comments(7)] == written
     assert [exchange.query.get("page", "1") for exchange in server.exchanges] == ["1", "2", "3"]
     described(server.exchanges)
 
@@ -163,9 +163,9 @@ def test_comments_are_read_through_all_pages(server: GitHubServer, hub: GitHub) 
 def test_what_is_gone_is_told_apart_from_what_fails(hub: GitHub) -> None:
     created = hub.create_comment(7, "hello")
     assert hub.edit_comment(created.number, "again")
-    found = hub.comment(created.number)
-    assert found
-    assert (found.body, found.author, found.is_bot) == ("again", BOT.login, True)
+    comment = hub.comment(created.number)
+    assert comment
+    assert (comment.body, comment.author, comment.is_bot) == ("again", BOT.login, True)
     hub.delete_comment(created.number)
     hub.delete_comment(created.number)
     assert not hub.edit_comment(created.number, "more")
@@ -312,7 +312,7 @@ def test_an_output_cannot_end_early_and_a_line_cannot_be_a_command(tmp_path: Pat
 
 
 def _read_as_the_runner_does(text: str) -> dict[str, str]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     lines = iter(text.split("\n"))
     for line in lines:
         if line:
@@ -320,8 +320,8 @@ def _read_as_the_runner_does(text: str) -> dict[str, str]:
             block = []
             while (part := next(lines)) != end:
                 block.append(part)
-            found[name] = "\n".join(block)
-    return found
+            values[name] = "\n".join(block)
+    return values
 
 
 def test_commands_are_stopped_while_foreign_text_is_printed() -> None:

@@ -116,9 +116,9 @@ class World:
         self.store.update(self._kind(api_version, kind), *key, change, "status")
 
     def find(self, api_version: str, kind: str, namespace: str, name: str) -> Manifest:
-        found = self.store.find(self._kind(api_version, kind), namespace, name)
-        assert found
-        return found
+        manifest = self.store.find(self._kind(api_version, kind), namespace, name)
+        assert manifest
+        return manifest
 
     def asked(self) -> dict[tuple[str, str], int]:
         """How often each kind was read, without the watches and what they start from."""
@@ -199,5 +199,5 @@ def caller(server: Server, tmp_path: Path, clock: Clock) -> Iterator[Ask]:
         return opened[-1]
 
     yield make
-    for one in opened:
-        one.close()
+    for opened_caller in opened:
+        opened_caller.close()

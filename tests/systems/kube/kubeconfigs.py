@@ -49,5 +49,5 @@ def write_plugin(
 
 def runs(plugin: Path) -> list[dict[str, Any]]:
     """What the plugin was told, run by run."""
-    told = plugin.with_name(f"{plugin.name}.runs")
-    return [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+    log = plugin.with_name(f"{plugin.name}.runs")
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []

@@ -182,12 +182,12 @@ class _Connection(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        parts = urlsplit(self.path)
+        target = urlsplit(self.path)
         server: Any = self.server
         request = Request(
             self.command,
-            parts.path,
-            dict(parse_qsl(parts.query)),
+            target.path,
+            dict(parse_qsl(target.query)),
             {key.lower(): value for key, value in self.headers.items()},
             self.rfile.read(int(self.headers.get("Content-Length") or 0)),
             _subject(self.connection),
@@ -258,14 +258,14 @@ class Proxy:
         return Tunnel
 
 
-def _join(one: socket.socket, other: socket.socket) -> None:
+def _join(client: socket.socket, other: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while True:
-            for ready in select.select([one, other], [], [])[0]:
+            for ready in select.select([client, other], [], [])[0]:
                 content = ready.recv(65536)
                 if not content:
                     return
-                (other if ready is one else one).sendall(content)
+                (other if ready is client else client).sendall(content)
 
 
 def accepting(*tokens: str) -> Callable[[Request], Answer]:

@@ -19,9 +19,9 @@ def entry(kind: str, name: str, **value: Any) -> dict[str, Any]:
     return {"name": name, kind: value}
 
 
-def write(path: Path, **parts: Any) -> Path:
+def write(path: Path, **sections: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **parts}))
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **sections}))
     return path
 
 
@@ -263,9 +263,9 @@ def test_a_context_that_names_nothing_is_refused(tmp_path: Path, part: str) -> N
     parsed = json.loads((tmp_path / "config").read_text())
     parsed["contexts"][0]["context"][part] = "gone"
     (tmp_path / "config").write_text(json.dumps(parsed))
-    found = part[0]
+    known_name = part[0]
     assert refusal(None, environ, tmp_path) == (
-        f"{tmp_path}/config: context 'main' names the {part} 'gone' (found: {found})"
+        f"{tmp_path}/config: context 'main' names the {part} 'gone' (found: {known_name})"
     )
 
 

@@ -75,8 +75,8 @@ def test_a_plugin(caller: Ask, tmp_path: Path, api_version: str) -> None:
     asking = caller(exec_user("./bin/plugin", api_version))
     asking.ask()
     asking.ask()
-    told = {"apiVersion": api_version, "kind": "ExecCredential", "spec": {"interactive": False}}
-    assert runs(plugin) == [told]
+    exec_info = {"apiVersion": api_version, "kind": "ExecCredential", "spec": {"interactive": False}}
+    assert runs(plugin) == [exec_info]
 
 
 def test_a_plugin_that_is_found_in_the_path_and_reads_the_environment(

@@ -58,8 +58,8 @@ def test_one_site_is_watched_by_name() -> None:
 
 
 def test_dependencies_are_watched() -> None:
-    found = feeds_of(["web"], dependsOn=[{"name": "base"}, {"name": "far", "namespace": "other"}])
-    assert {feed for feed in found if feed.resource == KUSTOMIZATION} == {
+    feeds = feeds_of(["web"], dependsOn=[{"name": "base"}, {"name": "far", "namespace": "other"}])
+    assert {feed for feed in feeds if feed.resource == KUSTOMIZATION} == {
         Feed(KUSTOMIZATION, "flux-system", "web"),
         Feed(KUSTOMIZATION, "flux-system", "base"),
         Feed(KUSTOMIZATION, "other", "far"),

@@ -14,7 +14,7 @@ from systems.kube.conftest import World, desired
 
 
 def names(objects: tuple[Object, ...]) -> list[str]:
-    return [one["metadata"]["name"] for one in objects]
+    return [manifest["metadata"]["name"] for manifest in objects]
 
 
 def test_a_site_is_read_whole(world: World, cluster: Cluster, clock: Clock) -> None:
@@ -131,8 +131,8 @@ def test_a_collection_that_may_not_be_read_is_told_at_each_site(world: World, cl
         world.site(site)
     world.api.forbid("list", "deployments")
     seen = cluster.observe([desired(site) for site in sites])
-    assert [set(one.unreadable) for one in seen] == [{"Deployment"}] * 4
-    assert [one.workload for one in seen] == [None] * 4
+    assert [set(observation.unreadable) for observation in seen] == [{"Deployment"}] * 4
+    assert [observation.workload for observation in seen] == [None] * 4
 
 
 def test_a_kind_that_cannot_be_followed(world: World, cluster: Cluster) -> None:
@@ -153,8 +153,8 @@ def test_the_number_of_requests_does_not_grow_with_the_sites(world: World, clust
     for site in sites:
         world.event(world.site(site), "Pulled")
     seen = cluster.observe([desired(site) for site in sites])
-    assert [names(one.pods) for one in seen] == [[f"{site}-1-a"] for site in sites]
-    assert [names(one.events) for one in seen] == [[f"{site}-1-a.pulled"] for site in sites]
+    assert [names(observation.pods) for observation in seen] == [[f"{site}-1-a"] for site in sites]
+    assert [names(observation.events) for observation in seen] == [[f"{site}-1-a.pulled"] for site in sites]
     # The lists that watches start from come on top, one for each of the six kinds, and are counted with these.
     asked = world.asked()
     assert asked.pop(("get", "gitrepositories")) == 1
@@ -168,7 +168,7 @@ def test_sites_of_few_namespaces_are_listed_by_namespace(world: World, cluster: 
         world.site(site)
     world.site("stranger")
     seen = cluster.observe([desired(site) for site in sites])
-    assert [names(one.pods) for one in seen] == [["a-1-a"], ["b-1-a"], ["c-1-a"], ["d-1-a"]]
+    assert [names(observation.pods) for observation in seen] == [["a-1-a"], ["b-1-a"], ["c-1-a"], ["d-1-a"]]
 
 
 def test_selectors_as_a_url_writes_them() -> None:

@@ -20,7 +20,7 @@ from systems.kube.server import TOKEN, Answer, Request, Server, recorded
 
 
 def names(objects: tuple[Object, ...]) -> list[str]:
-    return [one["metadata"]["name"] for one in objects]
+    return [manifest["metadata"]["name"] for manifest in objects]
 
 
 def test_a_dependency_that_may_not_be_read_hides_nothing_else(tmp_path: Path) -> None:
@@ -38,10 +38,10 @@ def test_a_dependency_that_may_not_be_read_hides_nothing_else(tmp_path: Path) ->
 
 def listing(path: str) -> Answer:
     """A list with one object in each namespace, named after it; nothing where all namespaces are asked for."""
-    parts = path.split("/")
-    if "namespaces" not in parts:
+    segments = path.split("/")
+    if "namespaces" not in segments:
         return recorded("403-list")
-    namespace = parts[parts.index("namespaces") + 1]
+    namespace = segments[segments.index("namespaces") + 1]
     item = {"metadata": {"namespace": namespace, "name": namespace, "uid": namespace}}
     return Answer(body={"metadata": {"resourceVersion": "7"}, "items": [item]})
 
@@ -51,9 +51,11 @@ def test_without_a_list_of_all_namespaces_each_is_listed(tmp_path: Path) -> None
     with scripted(tmp_path, lambda request: listing(request.path)) as (server, cluster):
         for _ in range(2):
             seen = cluster.observe([desired(site) for site in sites])
-            assert [one.workload and one.workload["metadata"]["name"] for one in seen] == sites
+            assert [
+                observation.workload and observation.workload["metadata"]["name"] for observation in seen
+            ] == sites
         # Asked once for all namespaces, and after the refusal no more.
-        everywhere = [one.path for one in reads(server) if "/namespaces/" not in one.path]
+        everywhere = [request.path for request in reads(server) if "/namespaces/" not in request.path]
         assert sorted(everywhere) == [
             "/api/v1/events",
             "/api/v1/pods",
@@ -92,16 +94,20 @@ def scripted(tmp_path: Path, answer: Callable[[Request], Answer]) -> Iterator[tu
 
 
 def reads(server: Server) -> list[Request]:
-    return [one for one in server.requests if "watch" not in one.query and one.query.get("limit") != "1"]
+    return [
+        request
+        for request in server.requests
+        if "watch" not in request.query and request.query.get("limit") != "1"
+    ]
 
 
-def objects(**found: Any) -> Callable[[Request], Answer]:
+def objects(**bodies: Any) -> Callable[[Request], Answer]:
     """Answers by the path's last part, with lists empty unless given, and 404 for any other object."""
 
     def answer(request: Request) -> Answer:
         name = request.path.rpartition("/")[2]
-        if name in found:
-            return Answer(body=found[name])
+        if name in bodies:
+            return Answer(body=bodies[name])
         is_list = request.path.rpartition("/")[0].rpartition("/")[2] in ("v1", "web")
         return (
             Answer(body={"metadata": {"resourceVersion": "7"}, "items": []}) if is_list else recorded("404")
@@ -132,8 +138,8 @@ def test_causes_are_read_before_their_effects(tmp_path: Path) -> None:
     with scripted(tmp_path, answer) as (server, cluster):
         cluster.observe([desired()])
         asked = [
-            f"{one.path.partition('/namespaces/')[2]} {one.query.get('labelSelector', '')}"
-            for one in reads(server)
+            f"{request.path.partition('/namespaces/')[2]} {request.query.get('labelSelector', '')}"
+            for request in reads(server)
         ]
     assert asked[:2] == ["flux-system/gitrepositories/flux-system ", "flux-system/kustomizations/web "]
     assert sorted(asked[2:4]) == ["flux-system/kustomizations/base ", "web/deployments/web "]
@@ -153,10 +159,10 @@ def test_a_cluster_without_flux(tmp_path: Path) -> None:
 
 def test_another_version_of_a_custom_kind(tmp_path: Path) -> None:
     group = "/apis/source.toolkit.fluxcd.io"
-    found = {"kind": "OCIRepository", "metadata": {"name": "flux-system"}}
+    source = {"kind": "OCIRepository", "metadata": {"name": "flux-system"}}
     answers = {
         group: Answer(body={"kind": "APIGroup", "preferredVersion": {"version": "v1beta2"}}),
-        f"{group}/v1beta2/namespaces/flux-system/ocirepositories/flux-system": Answer(body=found),
+        f"{group}/v1beta2/namespaces/flux-system/ocirepositories/flux-system": Answer(body=source),
     }
     site = desired()
     site = replace(site, source=ObjectKey("OCIRepository", "flux-system", "flux-system"))
@@ -168,8 +174,8 @@ def test_another_version_of_a_custom_kind(tmp_path: Path) -> None:
     with scripted(tmp_path, answer) as (server, cluster):
         for _ in range(2):
             [seen] = cluster.observe([site])
-            assert seen.source == found
-        asked = [one.path for one in reads(server) if one.path.startswith(group)]
+            assert seen.source == source
+        asked = [request.path for request in reads(server) if request.path.startswith(group)]
     assert asked == [
         f"{group}/v1/namespaces/flux-system/ocirepositories/flux-system",
         group,

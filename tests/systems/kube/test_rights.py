@@ -29,13 +29,13 @@ SITE = Desired(
 def granted(subject: Subject) -> set[str]:
     """`namespace/resource: verbs`, with the name where there is one."""
     rights = needed([subject])
-    places = {(one.namespace, one.resource, one.name) for one in rights}
+    places = {(right.namespace, right.resource, right.name) for right in rights}
     return {
         f"{namespace}/{resource}{f'={name}' if name else ''}: "
         + " ".join(
-            one.verb
-            for one in rights
-            if (one.namespace, one.resource, one.name) == (namespace, resource, name)
+            right.verb
+            for right in rights
+            if (right.namespace, right.resource, right.name) == (namespace, resource, name)
         )
         for namespace, resource, name in places
     }
@@ -56,32 +56,34 @@ def test_a_deployment() -> None:
 
 
 def test_a_cron_job_has_jobs() -> None:
-    found = granted(Subject(replace(SITE, workload=ObjectKey("CronJob", "web", "web"))))
-    assert {"web/cronjobs: get list watch", "web/jobs: list watch"} <= found
+    rights = granted(Subject(replace(SITE, workload=ObjectKey("CronJob", "web", "web"))))
+    assert {"web/cronjobs: get list watch", "web/jobs: list watch"} <= rights
 
 
 def test_a_release_installs_into_another_namespace() -> None:
     release = replace(SITE, workload=ObjectKey("HelmRelease", "flux-system", "web"))
-    found = granted(Subject(release, pods_namespace="web"))
-    assert "flux-system/helmreleases: get list watch" in found
+    rights = granted(Subject(release, pods_namespace="web"))
+    assert "flux-system/helmreleases: get list watch" in rights
     assert {
         f"web/{kind}: list watch" for kind in ("deployments", "statefulsets", "daemonsets", "replicasets")
-    } <= found
-    assert not any(one.startswith("flux-system/pods") for one in found)
+    } <= rights
+    assert not any(right.startswith("flux-system/pods") for right in rights)
 
 
 def test_dependencies_in_other_namespaces_are_read_and_not_needed() -> None:
     rights = needed([Subject(SITE, [ObjectKey("Kustomization", "infra", "base"), SITE.kustomization])])
-    infra = [one for one in rights if one.namespace == "infra"]
-    assert {one.resource for one in infra} == {"kustomizations"}
-    assert not any(one.is_needed for one in infra)
-    own = [one for one in rights if one.resource == "kustomizations" and one.namespace == "flux-system"]
-    assert [one.is_needed for one in own if one.verb != "watch"] == [True, True]
+    infra = [right for right in rights if right.namespace == "infra"]
+    assert {right.resource for right in infra} == {"kustomizations"}
+    assert not any(right.is_needed for right in infra)
+    own = [
+        right for right in rights if right.resource == "kustomizations" and right.namespace == "flux-system"
+    ]
+    assert [right.is_needed for right in own if right.verb != "watch"] == [True, True]
 
 
 def test_a_site_without_a_workload_needs_its_kustomization() -> None:
     bare = replace(SITE, workload=ObjectKey("", "", ""))
-    assert {one.split(":")[0] for one in granted(Subject(bare))} == {
+    assert {right.split(":")[0] for right in granted(Subject(bare))} == {
         "/nodes",
         "flux-system/gitrepositories",
         "flux-system/gitrepositories=platform",
@@ -106,17 +108,17 @@ def reviews(fleet: Fleet) -> int:
 
 
 def test_what_is_allowed_everywhere_is_asked_once(fleet: Fleet, cluster: Cluster) -> None:
-    rights = needed(Subject(one) for one in fleet.desired())
+    rights = needed(Subject(site) for site in fleet.desired())
     assert cluster.denied(rights) == frozenset()
     assert (reviews(fleet), len(rights)) == (18, 128)
 
 
 def test_what_is_not_is_asked_for_each_namespace(fleet: Fleet, cluster: Cluster) -> None:
-    rights = needed(Subject(one) for one in fleet.desired())
+    rights = needed(Subject(site) for site in fleet.desired())
     fleet.api.forbid("list", "pods")
     denied = cluster.denied(rights)
-    assert {(one.verb, one.resource) for one in denied} == {("list", "pods")}
-    assert {one.namespace for one in denied} == set(fleet.names)
+    assert {(right.verb, right.resource) for right in denied} == {("list", "pods")}
+    assert {right.namespace for right in denied} == set(fleet.names)
     assert reviews(fleet) == 18 + 12
 
 

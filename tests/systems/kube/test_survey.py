@@ -37,14 +37,16 @@ def cluster(fleet: Fleet) -> Iterator[Cluster]:
         yield opened
 
 
-def names(found: tuple[object, ...]) -> list[str]:
-    return [one["metadata"]["name"] for one in found]  # type: ignore[index]
+def names(manifests: tuple[object, ...]) -> list[str]:
+    return [manifest["metadata"]["name"] for manifest in manifests]  # type: ignore[index]
 
 
 def test_only_what_is_labelled_and_named_as_flux_own_is_a_controller(cluster: Cluster) -> None:
-    found = cluster.flux({"flux-system", "site-000"})
-    assert names(found.controllers) == ["kustomize-controller"]
-    assert (found.receivers, found.unreadable) == ((), {}), "a cluster without that kind has none either"
+    installation = cluster.flux({"flux-system", "site-000"})
+    assert names(installation.controllers) == ["kustomize-controller"]
+    assert (installation.receivers, installation.unreadable) == ((), {}), (
+        "a cluster without that kind has none either"
+    )
 
 
 def test_receivers_are_read_where_the_kind_is_there(fleet: Fleet, cluster: Cluster) -> None:
@@ -53,15 +55,15 @@ def test_receivers_are_read_where_the_kind_is_there(fleet: Fleet, cluster: Clust
     fleet.store.create(kind, RECEIVER)
     assert names(cluster.flux({"flux-system"}).receivers) == ["github"]
     fleet.api.forbid("list", "receivers")
-    found = cluster.flux({"flux-system"})
-    assert found.receivers == ()
-    assert "receivers.notification.toolkit.fluxcd.io is forbidden" in found.unreadable["Receiver"]
+    installation = cluster.flux({"flux-system"})
+    assert installation.receivers == ()
+    assert "receivers.notification.toolkit.fluxcd.io is forbidden" in installation.unreadable["Receiver"]
 
 
 def test_deployments_that_may_not_be_listed_are_said_and_nothing_fails(
     fleet: Fleet, cluster: Cluster
 ) -> None:
     fleet.api.forbid("list", "deployments")
-    found = cluster.flux({"flux-system"})
-    assert found.controllers == ()
-    assert "deployments.apps is forbidden" in found.unreadable["Deployment"]
+    installation = cluster.flux({"flux-system"})
+    assert installation.controllers == ()
+    assert "deployments.apps is forbidden" in installation.unreadable["Deployment"]

@@ -67,7 +67,7 @@ def test_a_helper_that_keeps_nothing_leaves_what_stands_in_the_file(
 
 
 @pytest.mark.parametrize(
-    ("registry", "helper", "said"),
+    ("registry", "helper", "problem"),
     [
         ("locked.example", "test", "docker-credential-test ended with exit code 1"),
         ("odd.example", "test", "Expecting value"),
@@ -75,13 +75,13 @@ def test_a_helper_that_keeps_nothing_leaves_what_stands_in_the_file(
     ],
 )
 def test_a_helper_that_fails_is_named(
-    tmp_path: Path, environ: dict[str, str], registry: str, helper: str, said: str
+    tmp_path: Path, environ: dict[str, str], registry: str, helper: str, problem: str
 ) -> None:
     path = configure(tmp_path / ".docker", json.dumps({"credsStore": helper}))
     with pytest.raises(NoAccess) as caught:
         from_docker(registry, environ)
     assert caught.value.message.startswith(f"{path}: cannot be used for {registry}: ")
-    assert said in caught.value.message
+    assert problem in caught.value.message
     assert "s3cret" not in caught.value.message
 
 

@@ -59,7 +59,7 @@ def test_no_header_breaks_the_parser(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "content", "expected", "said"),
+    ("status", "content", "expected", "problem"),
     [
         (401, errors("UNAUTHORIZED"), NoAccess, "401 UNAUTHORIZED: said so"),
         (403, errors("DENIED"), NoAccess, "403 DENIED: said so"),
@@ -75,12 +75,12 @@ def test_no_header_breaks_the_parser(header: str) -> None:
     ],
 )
 def test_a_failure_is_told_by_status_and_code(
-    status: int, content: bytes, expected: type[BumpError], said: str
+    status: int, content: bytes, expected: type[BumpError], problem: str
 ) -> None:
     error = failure("r/web:1", Answer(status, {}, content), tried="nothing", hint="help")
     assert type(error) is expected
     assert error.message.startswith("r/web:1: ")
-    assert said in error.message
+    assert problem in error.message
 
 
 def test_an_answer_is_never_more_than_one_short_line() -> None:

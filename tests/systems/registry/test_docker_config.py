@@ -18,8 +18,8 @@ def encoded(text: str) -> str:
     "key", ["r.example", "https://r.example", "https://r.example/v2/", "http://r.example/"]
 )
 def test_an_entry_is_found_under_every_form_of_the_host(key: str) -> None:
-    found = config(auths={key: {"auth": encoded("me:pa:ss")}}).entry("r.example")
-    assert found == Credential("config.json", "me", "pa:ss")
+    credential = config(auths={key: {"auth": encoded("me:pa:ss")}}).entry("r.example")
+    assert credential == Credential("config.json", "me", "pa:ss")
 
 
 def test_docker_hub_has_a_key_of_its_own() -> None:

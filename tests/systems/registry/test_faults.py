@@ -67,10 +67,10 @@ class TestFaults:
         server.faults.append(Fault("/v2/web/.*", 403, {}, body, times=9))
         with pytest.raises(NoAccess) as caught:
             opened().resolve(reference(f"{server.host}/web:1"))
-        said = "the registry answered 403 DENIED: requested access to the resource is denied"
-        assert f"no access with no credential: {said}" in caught.value.message
+        refusal = "the registry answered 403 DENIED: requested access to the resource is denied"
+        assert f"no access with no credential: {refusal}" in caught.value.message
         if server.authentication == "acr":
-            assert f"DefaultAzureCredential: {said}" in caught.value.message
+            assert f"DefaultAzureCredential: {refusal}" in caught.value.message
             assert "role AcrPull" in caught.value.hint
         else:
             assert f"docker login {server.host}" in caught.value.hint

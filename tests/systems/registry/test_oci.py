@@ -171,7 +171,7 @@ class TestOtherHosts:
         assert [request.url.host for request in script.asked] == ["r.example", "auth.example"]
 
     @pytest.mark.parametrize(
-        ("realm", "said"),
+        ("realm", "problem"),
         [
             ("http://auth.example/token", "leads to http://auth.example, expected https"),
             ("http://127.0.0.1:1/token", "leads to http://127.0.0.1, expected https"),
@@ -181,11 +181,11 @@ class TestOtherHosts:
             ("", "asks for"),
         ],
     )
-    def test_a_realm_that_no_password_may_go_to(self, opened: Opener, realm: str, said: str) -> None:
+    def test_a_realm_that_no_password_may_go_to(self, opened: Opener, realm: str, problem: str) -> None:
         script = Script({"https://r.example/v2/web/manifests/1": ask_for(realm)})
         with pytest.raises(Unreachable) as caught:
             opened(httpx.MockTransport(script)).resolve(reference("r.example/web:1"))
-        assert said in caught.value.message
+        assert problem in caught.value.message
         assert not isinstance(caught.value, Transient)
         assert {request.url.host for request in script.asked} == {"r.example"}
 
@@ -218,7 +218,7 @@ class TestOtherHosts:
         assert [str(request.url) for request in script.asked] == ["https://r.example/v2/web/manifests/1"]
 
     @pytest.mark.parametrize(
-        ("answer", "said"),
+        ("answer", "problem"),
         [
             (httpx.Response(200, text="no json"), "answered 200 without a token"),
             (httpx.Response(200, json={"token": 7}), "answered 200 without a token"),
@@ -228,7 +228,7 @@ class TestOtherHosts:
         ],
     )
     def test_a_token_server_that_gives_no_token(
-        self, opened: Opener, answer: httpx.Response, said: str
+        self, opened: Opener, answer: httpx.Response, problem: str
     ) -> None:
         script = Script(
             {
@@ -238,7 +238,7 @@ class TestOtherHosts:
         )
         with pytest.raises(NoAccess) as caught:
             opened(httpx.MockTransport(script)).resolve(reference("r.example/web:1"))
-        assert said in caught.value.message
+        assert problem in caught.value.message
 
     def test_a_manifest_without_its_digest_in_a_header_is_hashed(self, opened: Opener) -> None:
         answer = artifact()

@@ -40,23 +40,23 @@ class TestWhatEveryRegistryAnswers:
             if request.param == "acr":
                 token = server.tokens.granted("repository:web:pull,push")
                 client.headers["Authorization"] = f"Bearer {token}"
-            one = push_over_http(client, "web", "one")
+            single = push_over_http(client, "web", "one")
             many = push_over_http(client, "web", "many", platform="linux/amd64,linux/arm64/v8")
-            yield host, one, many
+            yield host, single, many
 
     def test_a_tag(self, pushed: tuple[str, str, str], opened: Opener) -> None:
-        host, one, many = pushed
+        host, single, many = pushed
         registry = opened()
         image = registry.resolve(reference(f"{host}/web:one"))
-        assert (image.image.digest, image.platforms, image.revision) == (one, ("linux/amd64",), "a" * 40)
+        assert (image.image.digest, image.platforms, image.revision) == (single, ("linux/amd64",), "a" * 40)
         index = registry.resolve(reference(f"{host}/web:many"))
         assert index.image == ImageReference(f"{host}/web", "many", many)
         assert index.platforms == ("linux/amd64", "linux/arm64/v8")
 
     def test_a_digest_goes_before_a_tag(self, pushed: tuple[str, str, str], opened: Opener) -> None:
-        host, one, _ = pushed
-        found = opened().resolve(reference(f"{host}/web:moved@{one}"))
-        assert found.image == ImageReference(f"{host}/web", "moved", one)
+        host, single, _ = pushed
+        image = opened().resolve(reference(f"{host}/web:moved@{single}"))
+        assert image.image == ImageReference(f"{host}/web", "moved", single)
 
     def test_what_is_not_there(self, pushed: tuple[str, str, str], opened: Opener) -> None:
         host, _, _ = pushed
@@ -109,8 +109,8 @@ class TestTagFor:
         self, server: RegistryServer, opened: Opener, length: int
     ) -> None:
         digest = server.push("web", SHA[:length])
-        found = opened().tag_for(reference(f"{server.host}/web:old@sha256:{'0' * 64}"), SHA)
-        assert found.image == ImageReference(f"{server.host}/web", SHA[:length], digest)
+        image = opened().tag_for(reference(f"{server.host}/web:old@sha256:{'0' * 64}"), SHA)
+        assert image.image == ImageReference(f"{server.host}/web", SHA[:length], digest)
 
     def test_the_shortest_goes_first_and_is_the_only_one_asked_for_where_its_label_proves_it(
         self, server: RegistryServer, opened: Opener

@@ -73,7 +73,7 @@ class Webhook:
 
     def poke(self) -> str:
         """Empty where Flux took it, else why it waits for its interval."""
-        receiver = next((one for one in self._receivers if self._proof.is_for(one)), None)
+        receiver = next((receiver for receiver in self._receivers if self._proof.is_for(receiver)), None)
         if receiver is None:
             return _unpoked(self._receivers)
         try:
@@ -143,8 +143,8 @@ def _unpoked(receivers: Sequence[Receiver]) -> str:
         return ""
     missing = " or ".join(
         dict.fromkeys(
-            _TOKEN if one.kind == HMAC else "a job's OIDC token (permissions: id-token: write)"
-            for one in receivers
+            _TOKEN if receiver.kind == HMAC else "a job's OIDC token (permissions: id-token: write)"
+            for receiver in receivers
         )
     )
     return f"Flux was not poked by {receivers[0].key}, which wants {missing}: waiting for its interval"

@@ -14,7 +14,7 @@ from bumper.app.surroundings import Surroundings
 from bumper.fluxtree.sites import receivers
 from bumper.fluxtree.sites.receivers import HMAC, OIDC, Receiver
 from bumper.objects import ObjectKey
-from bumper.systems.webhook import Proof, Webhook
+from bumper.systems.flux_receiver import Proof, Webhook
 
 SOURCE = ObjectKey("GitRepository", "flux-system", "flux-system")
 BASE = "https://flux.example.org"
@@ -62,9 +62,9 @@ def tree(**files: str) -> MemoryTree:
 
 
 def test_a_receiver_is_found_with_the_route_that_leads_to_it() -> None:
-    (found,) = receivers.find(tree(receiver=RECEIVER, route=ROUTE), SOURCE)
-    assert found == Receiver(KEY, OIDC, BASE, "k8s/flux-system/receiver.yaml:2", "notification-controller")
-    assert found.url() == f"{BASE}/hook/{hashlib.sha256(b'bumpflux-system').hexdigest()}"
+    (receiver,) = receivers.find(tree(receiver=RECEIVER, route=ROUTE), SOURCE)
+    assert receiver == Receiver(KEY, OIDC, BASE, "k8s/flux-system/receiver.yaml:2", "notification-controller")
+    assert receiver.url() == f"{BASE}/hook/{hashlib.sha256(b'bumpflux-system').hexdigest()}"
 
 
 @pytest.mark.parametrize(
@@ -91,25 +91,27 @@ def test_without_a_route_there_is_no_address() -> None:
 
 
 def test_an_address_that_git_does_not_know_can_be_named() -> None:
-    (found,) = receivers.find(tree(receiver=RECEIVER), SOURCE, "https://elsewhere.example/")
-    assert found.base == "https://elsewhere.example"
+    (receiver,) = receivers.find(tree(receiver=RECEIVER), SOURCE, "https://elsewhere.example/")
+    assert receiver.base == "https://elsewhere.example"
 
 
 def with_audience(audience: str, host: str = "flux.example.org") -> Receiver:
     """What the tree says where the Receiver names this audience, and the route this host."""
     changed = RECEIVER.replace("validations:", f"audience: {json.dumps(audience)}\n          validations:")
-    (found,) = receivers.find(tree(receiver=changed, route=ROUTE.replace("flux.example.org", host)), SOURCE)
-    return found
+    (receiver,) = receivers.find(
+        tree(receiver=changed, route=ROUTE.replace("flux.example.org", host)), SOURCE
+    )
+    return receiver
 
 
 def test_an_audience_stands_with_its_line() -> None:
-    found = with_audience(BASE)
-    assert (found.audience, found.place) == (BASE, "k8s/flux-system/receiver.yaml:9")
+    receiver = with_audience(BASE)
+    assert (receiver.audience, receiver.place) == (BASE, "k8s/flux-system/receiver.yaml:9")
     other = RECEIVER.replace(
         "oidcProviders:", "oidcProviders:\n        - {issuerURL: 'https://other.example', audience: x}"
     )
-    (found,) = receivers.find(tree(receiver=other, route=ROUTE), SOURCE)
-    assert found.audience == "notification-controller"
+    (receiver,) = receivers.find(tree(receiver=other, route=ROUTE), SOURCE)
+    assert receiver.audience == "notification-controller"
 
 
 @pytest.mark.parametrize(
@@ -163,11 +165,11 @@ class Flux:
 
 
 def poke(
-    flux_side: Callable[[httpx.Request], httpx.Response], environ: Mapping[str, str], *found: Receiver
+    flux_side: Callable[[httpx.Request], httpx.Response], environ: Mapping[str, str], *poked: Receiver
 ) -> str:
     surroundings = Surroundings.of(environ)
     proof = Proof(surroundings.receiver_token, surroundings.job_token_url, surroundings.job_token_bearer)
-    return Webhook(found, proof, now=time.monotonic, transport=httpx.MockTransport(flux_side)).poke()
+    return Webhook(poked, proof, now=time.monotonic, transport=httpx.MockTransport(flux_side)).poke()
 
 
 def test_a_job_pokes_with_its_own_token() -> None:
@@ -182,35 +184,35 @@ def test_a_token_of_the_secret_signs() -> None:
 
 
 def test_a_wrong_token_is_told_without_showing_it() -> None:
-    said = poke(Flux(token="s3cret"), {"BUMP_RECEIVER_TOKEN": "guess"}, BY_TOKEN)
-    assert said == (
+    line = poke(Flux(token="s3cret"), {"BUMP_RECEIVER_TOKEN": "guess"}, BY_TOKEN)
+    assert line == (
         "Flux could not be poked by Receiver flux-system/bump (404: no Receiver of that name and token answers there): "
         "waiting for its interval"
     )
 
 
 @pytest.mark.parametrize(
-    ("side", "words"),
+    ("side", "problem"),
     [
         (Flux(status=503), "it answered 503"),
         (Flux(status=400), "400: the Receiver does not accept our signature or token"),
         (Flux(job=403), "GitHub gave no OIDC token for the job (403): it needs permissions: id-token: write"),
     ],
 )
-def test_what_keeps_a_poke_from_arriving_is_a_line(side: Flux, words: str) -> None:
-    said = poke(side, JOB, BY_OIDC)
-    assert words in said
-    assert "job-secret" not in said
-    assert "a.b.c" not in said
+def test_what_keeps_a_poke_from_arriving_is_a_line(side: Flux, problem: str) -> None:
+    line = poke(side, JOB, BY_OIDC)
+    assert problem in line
+    assert "job-secret" not in line
+    assert "a.b.c" not in line
 
 
 def test_a_host_that_is_away_is_a_line() -> None:
     def away(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
-    said = poke(away, {"BUMP_RECEIVER_TOKEN": "s3cret"}, BY_TOKEN)
-    assert "flux.example.org cannot be reached: refused" in said
-    assert "/hook/" not in said
+    line = poke(away, {"BUMP_RECEIVER_TOKEN": "s3cret"}, BY_TOKEN)
+    assert "flux.example.org cannot be reached: refused" in line
+    assert "/hook/" not in line
 
 
 def test_the_first_receiver_that_we_have_the_means_for_is_poked() -> None:
@@ -308,8 +310,8 @@ def test_a_route_that_claims_another_services_host_sends_the_token_there_alone(h
 
 def test_an_address_that_the_environment_names_counts_for_the_audience() -> None:
     changed = RECEIVER.replace("validations:", f"audience: {BASE}\n          validations:")
-    (found,) = receivers.find(tree(receiver=changed), SOURCE, "https://elsewhere.example/flux/")
-    assert "expected notification-controller or https://elsewhere.example" in poke(Flux(), JOB, found)
+    (receiver,) = receivers.find(tree(receiver=changed), SOURCE, "https://elsewhere.example/flux/")
+    assert "expected notification-controller or https://elsewhere.example" in poke(Flux(), JOB, receiver)
 
 
 def test_no_token_goes_without_tls() -> None:
