@@ -14,12 +14,13 @@ from bumper.objects import Object, at, condition
 from bumper.observation import Desired, Observation
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import new_replica_set, own_pods
+from bumper.rollout.refusals import blames_cluster
 from bumper.rollout.serving import last_time
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import completion
 
-_RETRY_S = 20.0
+_RETRY_S, _OUTAGE_S = 20.0, 60.0
 
 # Why the API server refuses to create pods, in its own words: apiserver plugin/resourcequota/controller.go,
 # plugin/webhook/errors/statuserror.go, pod-security-admission admission.go, plugin/pkg/admission/serviceaccount/admission.go.
@@ -127,14 +128,22 @@ def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding
     reason, hint = next(
         (reason_and_hint for pattern, *reason_and_hint in _REFUSALS if pattern.search(text)), unknown
     )
+    is_outage = blames_cluster(text)
     verdict = Verdict(
-        Outcome.FAILED,
+        Outcome.BLOCKED if is_outage else Outcome.FAILED,
         reason,
         f"{desired.workload} can't create its pods: {text}",
         hint=hint.format(namespace=desired.workload.namespace),
         stage=Stage.ROLLED_OUT,
     )
-    yield Finding(reason, verdict, _RETRY_S)
+    yield _weighed_by_blame(verdict, is_outage=is_outage)
+
+
+def _weighed_by_blame(verdict: Verdict, *, is_outage: bool) -> Finding:
+    # Two keys: the time of an outage does not count for what is refused afterwards.
+    if is_outage:
+        return Finding(f"{verdict.reason}, cluster", verdict, _OUTAGE_S)
+    return Finding(verdict.reason, verdict, _RETRY_S)
 
 
 def _failed_create(desired: Desired, observation: Observation) -> str:
@@ -192,13 +201,13 @@ def _helm_release(desired: Desired, workload: Object) -> Iterator[Finding]:
     if stalled and stalled.status == "True":
         text = f"{desired.workload} has given up: {stalled.message}"
         evidence = (ready.message,) if ready else ()
-        verdict = Verdict(
-            Outcome.FAILED, stalled.reason, text, hint, evidence=evidence, stage=Stage.ROLLED_OUT
-        )
+        outcome = Outcome.BLOCKED if ready and blames_cluster(ready.message) else Outcome.FAILED
+        verdict = Verdict(outcome, stalled.reason, text, hint, evidence=evidence, stage=Stage.ROLLED_OUT)
         yield Finding(stalled.reason, verdict, 0)
     elif ready and ready.status == "False":
-        is_ours = _RELEASE_FAILED.fullmatch(ready.reason) is not None
+        # Helm passes on what the API server answered.
+        is_ours = _RELEASE_FAILED.fullmatch(ready.reason) is not None and not blames_cluster(ready.message)
         outcome = Outcome.FAILED if is_ours else Outcome.BLOCKED
         text = f"{desired.workload}: {ready.message}"
         verdict = Verdict(outcome, ready.reason, text, hint, stage=Stage.ROLLED_OUT)
-        yield Finding(ready.reason, verdict, _RETRY_S if is_ours else 60.0)
+        yield _weighed_by_blame(verdict, is_outage=not is_ours)

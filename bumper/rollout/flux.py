@@ -23,8 +23,14 @@ _IN_FLIGHT = re.compile(
 _OBJECT = r"(?P<kind>[A-Z]\w*)/(?:(?P<namespace>[a-z0-9.-]+)/)?(?P<name>[a-z0-9.:-]+)"
 # "failed early due to stalled resources: […]" and "timeout waiting for: […]", each entry "<object> status: '<status>'".
 _UNHEALTHY = re.compile(_OBJECT + r" status: '(?P<status>\w+)'")
-# "<object> dry-run failed", "<object> not found", "<object> namespace not specified", each followed by the API's answer.
-_REFUSED = re.compile("^" + _OBJECT + r" (?:dry-run failed|not found|namespace not specified)")
+# "<object> dry-run failed", "<object> not found", "<object> namespace not specified", each followed by the API's answer; then
+# manager_apply.go, for an object that had passed its dry run.
+_REFUSED = re.compile(
+    "^"
+    + _OBJECT
+    + r" (?:dry-run failed|not found|namespace not specified|apply failed|immutable field detected"
+    + r"|failed to migrate API version|metadata\.managedFields cleanup failed)"
+)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -158,7 +164,7 @@ def unhealthy_objects(message: str) -> list[ObjectKey]:
 
 
 def refused_object(message: str) -> ObjectKey | None:
-    """The object that the API refused in a dry run."""
+    """The object that the API refused."""
     match = _REFUSED.match(message)
     return _key(match) if match else None
 
