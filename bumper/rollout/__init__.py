@@ -23,6 +23,7 @@ from bumper.rollout.patience import Finding, weigh
 from bumper.rollout.pods import image_digests, own_pods, restarts
 from bumper.rollout.preflight import notices
 from bumper.rollout.progress import details, next_command
+from bumper.rollout.quotes import quotes
 from bumper.rollout.serving import serving
 from bumper.rollout.timeline import Moment, Timeline, milestones
 from bumper.rollout.verdict import Judgement, Milestone, Sighting, Stage, Verdict
@@ -77,6 +78,8 @@ def timed_out(desired: Desired, observation: Observation, judgement: Judgement) 
     reason = "Not" + "".join(word.capitalize() for word in stage.split())
     message = f"not {stage} at the deadline: {judgement.detail.get(stage, '')}"
     evidence = findings[0].verdict.evidence if findings else ()
+    if stage is Stage.ROLLED_OUT:
+        evidence = (*evidence, *(line for line in quotes(desired, observation) if line not in evidence))
     return _finished(look, Verdict(Outcome.TIMED_OUT, reason, message, hint, evidence=evidence, stage=stage))
 
 

@@ -211,3 +211,22 @@ def test_a_deadline_names_the_stage_and_the_last_fact(
     assert (late.outcome, late.reason, late.hint) == (Outcome.TIMED_OUT, reason, hint)
     assert message in late.message
     assert "visitors see the" in late.serving
+
+
+def test_a_deadline_quotes_what_no_cause_names() -> None:
+    situation = situations.load("not-ready-no-event")
+    pod: Any = situation.observation.pods[-1]
+    pod["status"]["conditions"].append(
+        {"type": "example.com/warm", "status": "Unknown", "reason": "Cold", "message": "no cache yet"}
+    )
+    observation = replace(situation.observation, logs={"demo-5dc6d9dd67-mzw7n/demo": "loading\n"})
+    judged = judge(situation.desired, observation, {})
+    late = timed_out(situation.desired, observation, judged)
+    assert late.evidence == (
+        "pod demo-5dc6d9dd67-mzw7n: Running",
+        "pod demo-5dc6d9dd67-mzw7n: Ready is False: ContainersNotReady: containers with unready status",
+        "pod demo-5dc6d9dd67-mzw7n: ContainersReady is False: ContainersNotReady: containers with unready status",
+        "pod demo-5dc6d9dd67-mzw7n: example.com/warm is Unknown: Cold: no cache yet",
+        "container demo: running, not ready, not started",
+        "log: loading",
+    )
