@@ -16,7 +16,7 @@ from bumper.errors import Outcome
 from bumper.objects import at
 from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
-from bumper.rollout import causes, controllers, obstacles
+from bumper.rollout import causes, controllers, obstacles, old_side
 from bumper.rollout.flux import Carries, short
 from bumper.rollout.look import Look
 from bumper.rollout.patience import Finding, weigh
@@ -138,14 +138,22 @@ def _findings(look: Look) -> list[Finding]:
     desired, observation, flux = look.desired, look.observation, look.flux
     held = [obstacles.suspended(desired, observation, flux)]
     of_pods: list[Finding] = []
+    of_old_side: list[Finding] = []
     of_controllers: list[Finding] = []
     if not look.is_rolled_out:
         held.append(controllers.held_back(desired, observation))
         if look.is_in_cluster:
             of_pods = causes.findings(desired, observation)
-            of_controllers = controllers.findings(desired, observation, of_pods)
+            of_old_side = old_side.findings(desired, observation)
+            of_controllers = controllers.findings(desired, observation, [*of_pods, *of_old_side])
     of_flux = obstacles.findings(desired, observation, flux)
-    return [*(finding for finding in held if finding), *of_pods, *of_controllers, *of_flux]
+    return [
+        *(finding for finding in held if finding),
+        *of_pods,
+        *of_old_side,
+        *of_controllers,
+        *of_flux,
+    ]
 
 
 def _unknown(look: Look) -> str:

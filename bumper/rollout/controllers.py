@@ -23,8 +23,10 @@ from bumper.rollout.workload import completion
 _RETRY_S, _OUTAGE_S = 20.0, 60.0
 
 # Why the API server refuses to create pods, in its own words: apiserver plugin/resourcequota/controller.go,
-# plugin/webhook/errors/statuserror.go, pod-security-admission admission.go, plugin/pkg/admission/serviceaccount/admission.go.
+# plugin/webhook/errors/statuserror.go, plugin/namespace/lifecycle/admission.go, pod-security-admission admission.go,
+# plugin/pkg/admission/serviceaccount/admission.go.
 _REFUSALS = (
+    (re.compile(r"because it is being terminated"), "NamespaceTerminating", "kubectl get namespace {namespace} -o yaml"),
     (re.compile(r"exceeded quota: "), "QuotaExceeded", "raise it or lower the requests: kubectl describe quota -n {namespace}"),
     (re.compile(r"admission webhook \S+ denied the request"), "AdmissionDenied", "make the pod follow the webhook's rule"),
     (re.compile(r"violates PodSecurity"), "AdmissionDenied", "make the pod follow the namespace's security standard"),
@@ -74,7 +76,7 @@ def findings(desired: Desired, observation: Observation, causes: Sequence[Findin
     if workload is None or not _runs_ours(desired, workload):
         return []
     kind = desired.workload.kind
-    controller_findings = list(_not_created(desired, observation))
+    controller_findings = [*_being_deleted(desired, workload), *_not_created(desired, observation)]
     if kind == "Deployment":
         controller_findings += _deadline(desired, workload, causes)
     elif kind == "Job":
@@ -82,6 +84,21 @@ def findings(desired: Desired, observation: Observation, causes: Sequence[Findin
     elif kind == "HelmRelease":
         controller_findings += _helm_release(desired, workload)
     return controller_findings
+
+
+def _being_deleted(desired: Desired, workload: Object) -> Iterator[Finding]:
+    since = at(workload, "metadata", "deletionTimestamp")
+    if not since:
+        return
+    finalizers = ", ".join(at(workload, "metadata", "finalizers") or ())
+    text = f"{desired.workload} is being deleted since {since} (cluster time)" + (
+        f", held by its finalizers {finalizers}" if finalizers else ""
+    )
+    hint = (
+        f"kubectl get {desired.workload.kind} {desired.workload.name} -n {desired.workload.namespace} -o yaml"
+    )
+    verdict = Verdict(Outcome.BLOCKED, "BeingDeleted", text, hint, stage=Stage.ROLLED_OUT)
+    yield Finding("BeingDeleted", verdict, _OUTAGE_S)
 
 
 def _runs_ours(desired: Desired, workload: Object) -> bool:
