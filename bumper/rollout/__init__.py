@@ -18,7 +18,7 @@ from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
 from bumper.rollout import causes, controllers, obstacles, old_side
 from bumper.rollout.flux import Carries, short
-from bumper.rollout.look import Look
+from bumper.rollout.look import Look, is_elsewhere
 from bumper.rollout.patience import Finding, weigh
 from bumper.rollout.pods import image_digests, own_pods, restarts
 from bumper.rollout.preflight import notices
@@ -60,7 +60,7 @@ def judge(desired: Desired, observation: Observation, sightings: Mapping[str, Si
         detail={stage: printable(text) for stage, text in texts.items()},
         verdict=_finished(look, verdict) if verdict else None,
         sightings=weighed.sightings,
-        notices=tuple(printable(notice) for notice in notices(desired, observation)),
+        notices=tuple(printable(notice) for notice in notices(desired, look.observation)),
         due_s=weighed.due_s,
         milestones=milestones(look, reached),
     )
@@ -79,7 +79,7 @@ def timed_out(desired: Desired, observation: Observation, judgement: Judgement) 
     message = f"not {stage} at the deadline: {judgement.detail.get(stage, '')}"
     evidence = findings[0].verdict.evidence if findings else ()
     if stage is Stage.ROLLED_OUT:
-        evidence = (*evidence, *(line for line in quotes(desired, observation) if line not in evidence))
+        evidence = (*evidence, *(line for line in quotes(desired, look.observation) if line not in evidence))
     return _finished(look, Verdict(Outcome.TIMED_OUT, reason, message, hint, evidence=evidence, stage=stage))
 
 
@@ -174,7 +174,7 @@ def _unknown(look: Look) -> str:
 
 def _finished(look: Look, verdict: Verdict) -> Verdict:
     """The verdict with what visitors see now, where that may not be what was asked for."""
-    if verdict.outcome is not Outcome.READY:
+    if verdict.outcome is not Outcome.READY and not is_elsewhere(look.observation):
         verdict = replace(verdict, serving=serving(look.desired, look.observation))
     return verdict.printable()
 

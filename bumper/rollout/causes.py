@@ -61,6 +61,12 @@ CAUSES: tuple[Cause, ...] = (
         "NoSuchTag", 5, symptoms.no_tag,
         "{image} is not in the registry ({fact}, {tries})", f"push the image; {_AGAIN}",
     ),
+    # The node's disk, whatever the image: the kubelet clears it, or the scheduler takes another node.
+    Cause(
+        "NodeDisk", 120, symptoms.pull(symptoms.NODE_DISK),
+        "the node can't store {image}: {fact} ({tries})", f"kubectl describe nodes; {_DESCRIBE}",
+        outcome=Outcome.BLOCKED,
+    ),
     Cause(
         "RegistryUnreachable", 120, symptoms.pull(symptoms.UNREACHABLE),
         "the node can't reach the registry of {image}: {fact} ({tries})",

@@ -31,6 +31,7 @@ _REFUSED = re.compile(
     + r" (?:dry-run failed|not found|namespace not specified|apply failed|immutable field detected"
     + r"|failed to migrate API version|metadata\.managedFields cleanup failed)"
 )
+ORIGIN = "org.opencontainers.image.revision"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -93,6 +94,10 @@ def standing(desired: Desired, observation: Observation) -> Standing:
     attempted = at(kustomization, "status", "lastAttemptedRevision") or ""
     applied = at(kustomization, "status", "lastAppliedRevision") or ""
     in_flight = match["revision"] if match else ""
+    origins = _origins(observation)
+    fetched, attempted, applied, in_flight = (
+        origins.get(revision, revision) for revision in (fetched, attempted, applied, in_flight)
+    )
     return Standing(
         fetched=carries(desired, observation.revisions, fetched),
         attempted=carries(desired, observation.revisions, attempted),
@@ -104,6 +109,22 @@ def standing(desired: Desired, observation: Observation) -> Standing:
         doing=match["doing"] if match else "",
         is_settled=_is_settled(kustomization),
     )
+
+
+def _origins(observation: Observation) -> dict[str, str]:
+    """The commit that an artifact was made from, by the artifact's own revision, which names only a digest.
+
+    kustomize-controller 1.9.4 api/v1/kustomization_types.go, lastAppliedOriginRevision; fluxcd/pkg apis/meta, Artifact.metadata
+    with the annotation of the OCI image specification.
+    """
+    source, kustomization = observation.source, observation.kustomization
+    origins = {
+        at(source, "status", "artifact", "revision"): at(source, "status", "artifact", "metadata", ORIGIN),
+        at(kustomization, "status", "lastAppliedRevision"): at(
+            kustomization, "status", "lastAppliedOriginRevision"
+        ),
+    }
+    return {revision: origin for revision, origin in origins.items() if revision and origin}
 
 
 def carries(desired: Desired, revisions: Mapping[str, RevisionFacts], text: str) -> Carries:

@@ -1,7 +1,9 @@
 """One look at one site, with what every rule needs of it: how far our commit has come."""
 
+from dataclasses import replace
 from functools import cached_property
 
+from bumper.objects import at
 from bumper.observation import Desired, Observation
 from bumper.rollout.flux import Carries, Standing, standing
 from bumper.rollout.pods import lagging_pods
@@ -15,7 +17,9 @@ class Look:
 
     def __init__(self, desired: Desired, observation: Observation) -> None:
         self.desired = desired
-        self.observation = observation
+        self.observation = (
+            _without_namesakes(desired, observation) if is_elsewhere(observation) else observation
+        )
 
     @cached_property
     def flux(self) -> Standing:
@@ -57,3 +61,17 @@ class Look:
             (Stage.ROLLED_OUT, is_ready),
         )
         return tuple(stage for stage, holds in claims if holds)
+
+
+def is_elsewhere(observation: Observation) -> bool:
+    """Whether Flux applies to another cluster than the one that was looked at (`spec.kubeConfig` of the Kustomization, API 1.9.4)."""
+    return bool(at(observation.kustomization, "spec", "kubeConfig"))
+
+
+def _without_namesakes(desired: Desired, observation: Observation) -> Observation:
+    """What was seen, without the workload and pods of the same name: they are another site's, and prove nothing."""
+    flux_kinds = (desired.kustomization.kind, desired.source.kind)
+    unreadable = {kind: why for kind, why in observation.unreadable.items() if kind in flux_kinds}
+    return replace(
+        observation, workload=None, replica_sets=(), pods=(), events=(), logs={}, unreadable=unreadable
+    )

@@ -109,6 +109,9 @@ DENIED = (
     r"|unexpected status (?:code|from \w+ request to) \S+: 40[13].*|unable to retrieve auth token.*"
     r"|requested access to the resource is denied)"
 )
+# Go's texts of ENOSPC, EDQUOT, EROFS, EIO, EMFILE and ENFILE (syscall/zerrors_linux_amd64.go), which end what containerd and
+# containers/image say of a layer that they can't write.
+NODE_DISK = r"(?P<fact>no space left on device|disk quota exceeded|read-only file system|input/output error|too many open files)"
 NO_REPOSITORY = r"(?P<fact>name unknown)"
 
 
