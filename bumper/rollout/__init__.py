@@ -11,6 +11,7 @@ completion by kind of workload (`workload`), causes at the pod (`causes`); and w
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from bumper.errors import Outcome
 from bumper.objects import at
@@ -26,7 +27,7 @@ from bumper.rollout.progress import details, next_command
 from bumper.rollout.quotes import quotes
 from bumper.rollout.serving import serving
 from bumper.rollout.timeline import Moment, Timeline, milestones
-from bumper.rollout.verdict import Judgement, Milestone, Sighting, Stage, Verdict
+from bumper.rollout.verdict import Judgement, Milestone, Sighting, Sightings, Stage, Verdict
 from bumper.safe_text import printable
 
 __all__ = [
@@ -78,9 +79,29 @@ def timed_out(desired: Desired, observation: Observation, judgement: Judgement) 
     reason = "Not" + "".join(word.capitalize() for word in stage.split())
     message = f"not {stage} at the deadline: {judgement.detail.get(stage, '')}"
     evidence = findings[0].verdict.evidence if findings else ()
+    if not findings and (last := _last_cause(judgement, stage)):
+        message += f"; {_ago(observation.at_s - last.at_s)} the cause was {last.verdict.reason}: {last.verdict.message}"
+        hint, evidence = last.verdict.hint, last.verdict.evidence
     if stage is Stage.ROLLED_OUT:
         evidence = (*evidence, *(line for line in quotes(desired, look.observation) if line not in evidence))
     return _finished(look, Verdict(Outcome.TIMED_OUT, reason, message, hint, evidence=evidence, stage=stage))
+
+
+class _Last(NamedTuple):
+    verdict: Verdict
+    at_s: float
+
+
+def _last_cause(judgement: Judgement, stage: Stage) -> _Last | None:
+    """The last cause seen, if the deploy still hangs where it was seen: Flux shows some only between its tries."""
+    sightings = judgement.sightings
+    if not isinstance(sightings, Sightings) or sightings.last is None or sightings.last.stage is not stage:
+        return None
+    return _Last(sightings.last, sightings.last_s)
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds:.0f} s before"
 
 
 # --- the rules ---
