@@ -137,6 +137,7 @@ def desired(
     container: str = "demo",
     kustomization: str = "demo",
     source: str = "fleet",
+    replicas: int | None = None,
 ) -> Desired:
     """The demo application of the recordings; `revision` is the start of a commit."""
     sha = next((one for one in PUSHED if revision and one.startswith(revision)), revision)
@@ -149,6 +150,7 @@ def desired(
         source=ObjectKey("GitRepository", "flux-system", source),
         workload=ObjectKey(kind, "apps" if kind else "", "demo" if kind else ""),
         container=container,
+        replicas=replicas,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from bumper.errors import Outcome
 from bumper.objects import Object, at, condition
 from bumper.observation import Desired, Observation
+from bumper.rollout.look import is_held_at_zero
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import new_replica_set, own_pods
 from bumper.rollout.refusals import blames_cluster
@@ -20,7 +21,7 @@ from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import completion
 
-_RETRY_S, _OUTAGE_S = 20.0, 60.0
+_RETRY_S, _SCALING_S, _OUTAGE_S = 20.0, 30.0, 60.0
 
 # Why the API server refuses to create pods, in its own words: apiserver plugin/resourcequota/controller.go,
 # plugin/webhook/errors/statuserror.go, plugin/namespace/lifecycle/admission.go, pod-security-admission admission.go,
@@ -76,7 +77,11 @@ def findings(desired: Desired, observation: Observation, causes: Sequence[Findin
     if workload is None or not _runs_ours(desired, workload):
         return []
     kind = desired.workload.kind
-    controller_findings = [*_being_deleted(desired, workload), *_not_created(desired, observation)]
+    controller_findings = [
+        *_held_at_zero(desired, observation),
+        *_being_deleted(desired, workload),
+        *_not_created(desired, observation),
+    ]
     if kind == "Deployment":
         controller_findings += _deadline(desired, workload, causes)
     elif kind == "Job":
@@ -84,6 +89,19 @@ def findings(desired: Desired, observation: Observation, causes: Sequence[Findin
     elif kind == "HelmRelease":
         controller_findings += _helm_release(desired, workload)
     return controller_findings
+
+
+def _held_at_zero(desired: Desired, observation: Observation) -> Iterator[Finding]:
+    if not is_held_at_zero(desired, observation):
+        return
+    key = desired.workload
+    text = (
+        f"{key} has replicas 0 though git asks for {desired.replicas}: something else in the cluster holds it there (Flagger, KEDA, "
+        f"an autoscaler, a person), and no pod of it runs {desired.image.tag or desired.image.digest}"
+    )
+    hint = f"who wrote spec.replicas: kubectl get {key.kind} {key.name} -n {key.namespace} -o yaml --show-managed-fields"
+    verdict = Verdict(Outcome.UNKNOWN, "HeldAtZero", text, hint, stage=Stage.ROLLED_OUT)
+    yield Finding("HeldAtZero", verdict, _SCALING_S)
 
 
 def _being_deleted(desired: Desired, workload: Object) -> Iterator[Finding]:

@@ -51,7 +51,13 @@ class Look:
     def is_rolled_out(self) -> bool:
         """Whether the workload runs our image and nothing else."""
         is_complete = self.completion is not None and self.completion.is_complete
-        return self.runs_ours and is_complete and not lagging_pods(self.desired, self.observation)
+        is_held = is_held_at_zero(self.desired, self.observation)
+        return (
+            self.runs_ours
+            and is_complete
+            and not is_held
+            and not lagging_pods(self.desired, self.observation)
+        )
 
     def reached(self, *, is_ready: bool) -> tuple[Stage, ...]:
         """The stages behind us. The last one is over only with Ready: until Flux agrees, it goes on."""
@@ -61,6 +67,11 @@ class Look:
             (Stage.ROLLED_OUT, is_ready),
         )
         return tuple(stage for stage, holds in claims if holds)
+
+
+def is_held_at_zero(desired: Desired, observation: Observation) -> bool:
+    """Whether git asks for pods and the cluster keeps the workload without any: complete by its counts, and proof of nothing."""
+    return bool(desired.replicas) and at(observation.workload, "spec", "replicas") == 0
 
 
 def is_elsewhere(observation: Observation) -> bool:
