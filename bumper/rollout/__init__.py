@@ -167,13 +167,28 @@ def _findings(look: Look) -> list[Finding]:
             of_pods = causes.findings(desired, observation)
             of_old_side = old_side.findings(desired, observation)
             of_controllers = controllers.findings(desired, observation, [*of_pods, *of_old_side])
-    of_flux = obstacles.findings(desired, observation, flux)
+    of_flux = _excused(
+        obstacles.findings(desired, observation, flux), [*of_pods, *of_old_side, *of_controllers]
+    )
     return [
         *(finding for finding in held if finding),
         *of_pods,
         *of_old_side,
         *of_controllers,
         *of_flux,
+    ]
+
+
+def _excused(of_flux: list[Finding], of_workload: list[Finding]) -> list[Finding]:
+    """Flux's findings, where a health check that fails for what is nobody's fault here is no failure either."""
+    cause = of_workload[0].verdict if of_workload else None
+    if cause is None or cause.outcome is not Outcome.BLOCKED:
+        return of_flux
+    return [
+        replace(finding, verdict=replace(cause, message=f"{cause.message}; {finding.verdict.message}"))
+        if finding.verdict.outcome is Outcome.FAILED and finding.verdict.stage is Stage.ROLLED_OUT
+        else finding
+        for finding in of_flux
     ]
 
 

@@ -83,7 +83,8 @@ def findings(desired: Desired, observation: Observation, causes: Sequence[Findin
         *_not_created(desired, observation),
     ]
     if kind == "Deployment":
-        controller_findings += _deadline(desired, workload, causes)
+        # Pods that can't be created are why it gave up too, and may be nobody's fault here.
+        controller_findings += _deadline(desired, workload, [*causes, *controller_findings])
     elif kind == "Job":
         controller_findings += _job(desired, observation)
     elif kind == "HelmRelease":
