@@ -143,6 +143,7 @@ def desired(
     container: str = "demo",
     kustomization: str = "demo",
     source: str = "fleet",
+    replicas: int | None = None,
 ) -> Desired:
     """The demo application of the recordings; `revision` is the start of a commit."""
     sha = next((pushed for pushed in PUSHED if revision and pushed.startswith(revision)), revision)
@@ -155,6 +156,7 @@ def desired(
         source=ObjectKey("GitRepository", "flux-system", source),
         workload=ObjectKey(kind, "apps" if kind else "", "demo" if kind else ""),
         container=container,
+        replicas=replicas,
     )
 
 

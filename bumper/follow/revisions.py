@@ -14,6 +14,7 @@ from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.ports import Clock, Repository, Tree
 from bumper.request import Choice
 from bumper.revision import Revision
+from bumper.rollout.flux import ORIGIN
 
 ASK_AGAIN_S = 5.0
 
@@ -99,7 +100,11 @@ def revisions_of(observation: Observation) -> set[str]:
     """The commits that the Flux objects speak of."""
     artifact = _status(observation.source).get("artifact") or {}
     status = _status(observation.kustomization)
-    texts = [artifact.get("revision"), status.get("lastAppliedRevision"), status.get("lastAttemptedRevision")]
+    texts = [
+        artifact.get("revision"),
+        (artifact.get("metadata") or {}).get(ORIGIN),
+        *(status.get(f"last{field}Revision") for field in ("Applied", "AppliedOrigin", "Attempted")),
+    ]
     revisions = [Revision.parse(text) for text in texts if text]
     return {revision.sha for revision in revisions if revision}
 

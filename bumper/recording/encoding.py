@@ -177,6 +177,7 @@ def encode_desired(desired: Desired) -> Entry:
         "source": _encode_key(desired.source),
         "workload": _encode_key(desired.workload),
         "container": desired.container,
+        "replicas": desired.replicas,
     }
 
 
@@ -191,6 +192,7 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         source=ObjectKey(*entry["source"]),
         workload=ObjectKey(*entry["workload"]),
         container=entry["container"],
+        replicas=entry.get("replicas"),
     )
 
 

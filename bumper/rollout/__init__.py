@@ -11,21 +11,23 @@ completion by kind of workload (`workload`), causes at the pod (`causes`); and w
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from bumper.errors import Outcome
 from bumper.objects import at
 from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
-from bumper.rollout import causes, controllers, obstacles
+from bumper.rollout import causes, controllers, obstacles, old_side
 from bumper.rollout.flux import Carries, short
-from bumper.rollout.look import Look
+from bumper.rollout.look import Look, is_elsewhere
 from bumper.rollout.patience import Finding, weigh
 from bumper.rollout.pods import image_digests, own_pods, restarts
 from bumper.rollout.preflight import notices
 from bumper.rollout.progress import details, next_command
+from bumper.rollout.quotes import quotes
 from bumper.rollout.serving import serving
 from bumper.rollout.timeline import Moment, Timeline, milestones
-from bumper.rollout.verdict import Judgement, Milestone, Sighting, Stage, Verdict
+from bumper.rollout.verdict import Judgement, Milestone, Sighting, Sightings, Stage, Verdict
 from bumper.safe_text import printable
 
 __all__ = [
@@ -59,7 +61,7 @@ def judge(desired: Desired, observation: Observation, sightings: Mapping[str, Si
         detail={stage: printable(text) for stage, text in texts.items()},
         verdict=_finished(look, verdict) if verdict else None,
         sightings=weighed.sightings,
-        notices=tuple(printable(notice) for notice in notices(desired, observation)),
+        notices=tuple(printable(notice) for notice in notices(desired, look.observation)),
         due_s=weighed.due_s,
         milestones=milestones(look, reached),
     )
@@ -77,7 +79,29 @@ def timed_out(desired: Desired, observation: Observation, judgement: Judgement) 
     reason = "Not" + "".join(word.capitalize() for word in stage.split())
     message = f"not {stage} at the deadline: {judgement.detail.get(stage, '')}"
     evidence = findings[0].verdict.evidence if findings else ()
+    if not findings and (last := _last_cause(judgement, stage)):
+        message += f"; {_ago(observation.at_s - last.at_s)} the cause was {last.verdict.reason}: {last.verdict.message}"
+        hint, evidence = last.verdict.hint, last.verdict.evidence
+    if stage is Stage.ROLLED_OUT:
+        evidence = (*evidence, *(line for line in quotes(desired, look.observation) if line not in evidence))
     return _finished(look, Verdict(Outcome.TIMED_OUT, reason, message, hint, evidence=evidence, stage=stage))
+
+
+class _Last(NamedTuple):
+    verdict: Verdict
+    at_s: float
+
+
+def _last_cause(judgement: Judgement, stage: Stage) -> _Last | None:
+    """The last cause seen, if the deploy still hangs where it was seen: Flux shows some only between its tries."""
+    sightings = judgement.sightings
+    if not isinstance(sightings, Sightings) or sightings.last is None or sightings.last.stage is not stage:
+        return None
+    return _Last(sightings.last, sightings.last_s)
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds:.0f} s before"
 
 
 # --- the rules ---
@@ -135,14 +159,37 @@ def _findings(look: Look) -> list[Finding]:
     desired, observation, flux = look.desired, look.observation, look.flux
     held = [obstacles.suspended(desired, observation, flux)]
     of_pods: list[Finding] = []
+    of_old_side: list[Finding] = []
     of_controllers: list[Finding] = []
     if not look.is_rolled_out:
         held.append(controllers.held_back(desired, observation))
         if look.is_in_cluster:
             of_pods = causes.findings(desired, observation)
-            of_controllers = controllers.findings(desired, observation, of_pods)
-    of_flux = obstacles.findings(desired, observation, flux)
-    return [*(finding for finding in held if finding), *of_pods, *of_controllers, *of_flux]
+            of_old_side = old_side.findings(desired, observation)
+            of_controllers = controllers.findings(desired, observation, [*of_pods, *of_old_side])
+    of_flux = _excused(
+        obstacles.findings(desired, observation, flux), [*of_pods, *of_old_side, *of_controllers]
+    )
+    return [
+        *(finding for finding in held if finding),
+        *of_pods,
+        *of_old_side,
+        *of_controllers,
+        *of_flux,
+    ]
+
+
+def _excused(of_flux: list[Finding], of_workload: list[Finding]) -> list[Finding]:
+    """Flux's findings, where a health check that fails for what is nobody's fault here is no failure either."""
+    cause = of_workload[0].verdict if of_workload else None
+    if cause is None or cause.outcome is not Outcome.BLOCKED:
+        return of_flux
+    return [
+        replace(finding, verdict=replace(cause, message=f"{cause.message}; {finding.verdict.message}"))
+        if finding.verdict.outcome is Outcome.FAILED and finding.verdict.stage is Stage.ROLLED_OUT
+        else finding
+        for finding in of_flux
+    ]
 
 
 def _unknown(look: Look) -> str:
@@ -163,7 +210,7 @@ def _unknown(look: Look) -> str:
 
 def _finished(look: Look, verdict: Verdict) -> Verdict:
     """The verdict with what visitors see now, where that may not be what was asked for."""
-    if verdict.outcome is not Outcome.READY:
+    if verdict.outcome is not Outcome.READY and not is_elsewhere(look.observation):
         verdict = replace(verdict, serving=serving(look.desired, look.observation))
     return verdict.printable()
 

@@ -14,7 +14,7 @@ from bumper.objects import at
 from bumper.observation import Desired, Observation
 from bumper.rollout import symptoms
 from bumper.rollout.patience import Finding
-from bumper.rollout.pods import own_pods
+from bumper.rollout.pods import is_alive, is_ready, own_pods
 from bumper.rollout.serving import pod_events
 from bumper.rollout.symptoms import See, Seen, Sight
 from bumper.rollout.verdict import Stage, Verdict
@@ -60,6 +60,12 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "NoSuchTag", 5, symptoms.no_tag,
         "{image} is not in the registry ({fact}, {tries})", f"push the image; {_AGAIN}",
+    ),
+    # The node's disk, whatever the image: the kubelet clears it, or the scheduler takes another node.
+    Cause(
+        "NodeDisk", 120, symptoms.pull(symptoms.NODE_DISK),
+        "the node can't store {image}: {fact} ({tries})", f"kubectl describe nodes; {_DESCRIBE}",
+        outcome=Outcome.BLOCKED,
     ),
     Cause(
         "RegistryUnreachable", 120, symptoms.pull(symptoms.UNREACHABLE),
@@ -130,11 +136,38 @@ CAUSES: tuple[Cause, ...] = (
         "no node takes pod {pod}: {fact}", f"add capacity, or lower the pod's requests; {_DESCRIBE}",
     ),
     Cause(
+        "SchedulingGated", 60, symptoms.gated,
+        "pod {pod} is kept from the scheduler by its scheduling gates: {fact}",
+        f"the controller that set them must take them away; {_DESCRIBE}", outcome=Outcome.BLOCKED,
+    ),
+    # How long an init container or a slow start takes is the author's to say, so both get twice and a half the usual patience.
+    Cause(
+        "InitRunning", 300, symptoms.initializing,
+        "init container {container} is still running ({fact}): the containers of pod {pod} wait for it",
+        "kubectl logs {pod} -n {namespace} -c {container}", outcome=Outcome.BLOCKED,
+    ),
+    Cause(
+        "NotStarted", 300, symptoms.not_started,
+        "container {container} runs but has not started: {fact} ({tries})",
+        "kubectl logs {pod} -n {namespace} -c {container}",
+    ),
+    Cause(
         "NotReady", 120, symptoms.not_ready,
         "container {container} runs but is not ready: {fact} ({tries})",
         "kubectl logs {pod} -n {namespace} -c {container}",
     ),
+    Cause("ReadinessGate", 120, symptoms.gate_closed, "pod {pod}: readiness gate {fact}", _DESCRIBE),
+    Cause(
+        "ReadinessGateSilent", 120, symptoms.gate_unanswered,
+        "pod {pod}: nothing reports its readiness gate {fact}",
+        f"the controller that sets this condition must run; {_DESCRIBE}", outcome=Outcome.BLOCKED,
+    ),
     Cause("Evicted", 120, symptoms.evicted, "pod {pod} was evicted: {fact}", "kubectl describe nodes"),
+    # The node's doing, whatever the image: its controller makes another pod.
+    Cause(
+        "PodRejected", 120, symptoms.rejected, "the node put pod {pod} out: {fact}",
+        f"kubectl describe nodes; {_DESCRIBE}", outcome=Outcome.BLOCKED,
+    ),
 )  # fmt: skip
 
 
@@ -154,9 +187,17 @@ def findings(desired: Desired, observation: Observation) -> list[Finding]:
 
 
 def _sights(desired: Desired, observation: Observation) -> Iterator[Sight]:
-    for pod in own_pods(desired, observation):
+    pods = own_pods(desired, observation)
+    # One that was put out stays in the list for long; the pod that came instead tells how it goes on.
+    is_replaced = any(is_alive(pod) and not is_ready(pod) for pod in pods)
+    for pod in pods:
         name = at(pod, "metadata", "name") or ""
         events = pod_events(observation, name)
+        if symptoms.is_put_out(pod):
+            # What its containers say is the end of the pod, not its cause.
+            if not is_replaced:
+                yield Sight(desired, pod, {}, {}, events, "")
+            continue
         for specs, statuses in (
             ("initContainers", "initContainerStatuses"),
             ("containers", "containerStatuses"),

@@ -12,18 +12,22 @@ from dataclasses import replace
 from bumper.errors import Outcome
 from bumper.objects import Object, at, condition
 from bumper.observation import Desired, Observation
+from bumper.rollout.look import is_held_at_zero
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import new_replica_set, own_pods
+from bumper.rollout.refusals import blames_cluster
 from bumper.rollout.serving import last_time
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import completion
 
-_RETRY_S = 20.0
+_RETRY_S, _SCALING_S, _OUTAGE_S = 20.0, 30.0, 60.0
 
 # Why the API server refuses to create pods, in its own words: apiserver plugin/resourcequota/controller.go,
-# plugin/webhook/errors/statuserror.go, pod-security-admission admission.go, plugin/pkg/admission/serviceaccount/admission.go.
+# plugin/webhook/errors/statuserror.go, plugin/namespace/lifecycle/admission.go, pod-security-admission admission.go,
+# plugin/pkg/admission/serviceaccount/admission.go.
 _REFUSALS = (
+    (re.compile(r"because it is being terminated"), "NamespaceTerminating", "kubectl get namespace {namespace} -o yaml"),
     (re.compile(r"exceeded quota: "), "QuotaExceeded", "raise it or lower the requests: kubectl describe quota -n {namespace}"),
     (re.compile(r"admission webhook \S+ denied the request"), "AdmissionDenied", "make the pod follow the webhook's rule"),
     (re.compile(r"violates PodSecurity"), "AdmissionDenied", "make the pod follow the namespace's security standard"),
@@ -73,14 +77,47 @@ def findings(desired: Desired, observation: Observation, causes: Sequence[Findin
     if workload is None or not _runs_ours(desired, workload):
         return []
     kind = desired.workload.kind
-    controller_findings = list(_not_created(desired, observation))
+    controller_findings = [
+        *_held_at_zero(desired, observation),
+        *_being_deleted(desired, workload),
+        *_not_created(desired, observation),
+    ]
     if kind == "Deployment":
-        controller_findings += _deadline(desired, workload, causes)
+        # Pods that can't be created are why it gave up too, and may be nobody's fault here.
+        controller_findings += _deadline(desired, workload, [*causes, *controller_findings])
     elif kind == "Job":
         controller_findings += _job(desired, observation)
     elif kind == "HelmRelease":
         controller_findings += _helm_release(desired, workload)
     return controller_findings
+
+
+def _held_at_zero(desired: Desired, observation: Observation) -> Iterator[Finding]:
+    if not is_held_at_zero(desired, observation):
+        return
+    key = desired.workload
+    text = (
+        f"{key} has replicas 0 though git asks for {desired.replicas}: something else in the cluster holds it there (Flagger, KEDA, "
+        f"an autoscaler, a person), and no pod of it runs {desired.image.tag or desired.image.digest}"
+    )
+    hint = f"who wrote spec.replicas: kubectl get {key.kind} {key.name} -n {key.namespace} -o yaml --show-managed-fields"
+    verdict = Verdict(Outcome.UNKNOWN, "HeldAtZero", text, hint, stage=Stage.ROLLED_OUT)
+    yield Finding("HeldAtZero", verdict, _SCALING_S)
+
+
+def _being_deleted(desired: Desired, workload: Object) -> Iterator[Finding]:
+    since = at(workload, "metadata", "deletionTimestamp")
+    if not since:
+        return
+    finalizers = ", ".join(at(workload, "metadata", "finalizers") or ())
+    text = f"{desired.workload} is being deleted since {since} (cluster time)" + (
+        f", held by its finalizers {finalizers}" if finalizers else ""
+    )
+    hint = (
+        f"kubectl get {desired.workload.kind} {desired.workload.name} -n {desired.workload.namespace} -o yaml"
+    )
+    verdict = Verdict(Outcome.BLOCKED, "BeingDeleted", text, hint, stage=Stage.ROLLED_OUT)
+    yield Finding("BeingDeleted", verdict, _OUTAGE_S)
 
 
 def _runs_ours(desired: Desired, workload: Object) -> bool:
@@ -127,14 +164,22 @@ def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding
     reason, hint = next(
         (reason_and_hint for pattern, *reason_and_hint in _REFUSALS if pattern.search(text)), unknown
     )
+    is_outage = blames_cluster(text)
     verdict = Verdict(
-        Outcome.FAILED,
+        Outcome.BLOCKED if is_outage else Outcome.FAILED,
         reason,
         f"{desired.workload} can't create its pods: {text}",
         hint=hint.format(namespace=desired.workload.namespace),
         stage=Stage.ROLLED_OUT,
     )
-    yield Finding(reason, verdict, _RETRY_S)
+    yield _weighed_by_blame(verdict, is_outage=is_outage)
+
+
+def _weighed_by_blame(verdict: Verdict, *, is_outage: bool) -> Finding:
+    # Two keys: the time of an outage does not count for what is refused afterwards.
+    if is_outage:
+        return Finding(f"{verdict.reason}, cluster", verdict, _OUTAGE_S)
+    return Finding(verdict.reason, verdict, _RETRY_S)
 
 
 def _failed_create(desired: Desired, observation: Observation) -> str:
@@ -192,13 +237,13 @@ def _helm_release(desired: Desired, workload: Object) -> Iterator[Finding]:
     if stalled and stalled.status == "True":
         text = f"{desired.workload} has given up: {stalled.message}"
         evidence = (ready.message,) if ready else ()
-        verdict = Verdict(
-            Outcome.FAILED, stalled.reason, text, hint, evidence=evidence, stage=Stage.ROLLED_OUT
-        )
+        outcome = Outcome.BLOCKED if ready and blames_cluster(ready.message) else Outcome.FAILED
+        verdict = Verdict(outcome, stalled.reason, text, hint, evidence=evidence, stage=Stage.ROLLED_OUT)
         yield Finding(stalled.reason, verdict, 0)
     elif ready and ready.status == "False":
-        is_ours = _RELEASE_FAILED.fullmatch(ready.reason) is not None
+        # Helm passes on what the API server answered.
+        is_ours = _RELEASE_FAILED.fullmatch(ready.reason) is not None and not blames_cluster(ready.message)
         outcome = Outcome.FAILED if is_ours else Outcome.BLOCKED
         text = f"{desired.workload}: {ready.message}"
         verdict = Verdict(outcome, ready.reason, text, hint, stage=Stage.ROLLED_OUT)
-        yield Finding(ready.reason, verdict, _RETRY_S if is_ours else 60.0)
+        yield _weighed_by_blame(verdict, is_outage=not is_ours)

@@ -23,8 +23,15 @@ _IN_FLIGHT = re.compile(
 _OBJECT = r"(?P<kind>[A-Z]\w*)/(?:(?P<namespace>[a-z0-9.-]+)/)?(?P<name>[a-z0-9.:-]+)"
 # "failed early due to stalled resources: […]" and "timeout waiting for: […]", each entry "<object> status: '<status>'".
 _UNHEALTHY = re.compile(_OBJECT + r" status: '(?P<status>\w+)'")
-# "<object> dry-run failed", "<object> not found", "<object> namespace not specified", each followed by the API's answer.
-_REFUSED = re.compile("^" + _OBJECT + r" (?:dry-run failed|not found|namespace not specified)")
+# "<object> dry-run failed", "<object> not found", "<object> namespace not specified", each followed by the API's answer; then
+# manager_apply.go, for an object that had passed its dry run.
+_REFUSED = re.compile(
+    "^"
+    + _OBJECT
+    + r" (?:dry-run failed|not found|namespace not specified|apply failed|immutable field detected"
+    + r"|failed to migrate API version|metadata\.managedFields cleanup failed)"
+)
+ORIGIN = "org.opencontainers.image.revision"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -87,6 +94,10 @@ def standing(desired: Desired, observation: Observation) -> Standing:
     attempted = at(kustomization, "status", "lastAttemptedRevision") or ""
     applied = at(kustomization, "status", "lastAppliedRevision") or ""
     in_flight = match["revision"] if match else ""
+    origins = _origins(observation)
+    fetched, attempted, applied, in_flight = (
+        origins.get(revision, revision) for revision in (fetched, attempted, applied, in_flight)
+    )
     return Standing(
         fetched=carries(desired, observation.revisions, fetched),
         attempted=carries(desired, observation.revisions, attempted),
@@ -98,6 +109,22 @@ def standing(desired: Desired, observation: Observation) -> Standing:
         doing=match["doing"] if match else "",
         is_settled=_is_settled(kustomization),
     )
+
+
+def _origins(observation: Observation) -> dict[str, str]:
+    """The commit that an artifact was made from, by the artifact's own revision, which names only a digest.
+
+    kustomize-controller 1.9.4 api/v1/kustomization_types.go, lastAppliedOriginRevision; fluxcd/pkg apis/meta, Artifact.metadata
+    with the annotation of the OCI image specification.
+    """
+    source, kustomization = observation.source, observation.kustomization
+    origins = {
+        at(source, "status", "artifact", "revision"): at(source, "status", "artifact", "metadata", ORIGIN),
+        at(kustomization, "status", "lastAppliedRevision"): at(
+            kustomization, "status", "lastAppliedOriginRevision"
+        ),
+    }
+    return {revision: origin for revision, origin in origins.items() if revision and origin}
 
 
 def carries(desired: Desired, revisions: Mapping[str, RevisionFacts], text: str) -> Carries:
@@ -158,7 +185,7 @@ def unhealthy_objects(message: str) -> list[ObjectKey]:
 
 
 def refused_object(message: str) -> ObjectKey | None:
-    """The object that the API refused in a dry run."""
+    """The object that the API refused."""
     match = _REFUSED.match(message)
     return _key(match) if match else None
 

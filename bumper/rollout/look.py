@@ -1,7 +1,9 @@
 """One look at one site, with what every rule needs of it: how far our commit has come."""
 
+from dataclasses import replace
 from functools import cached_property
 
+from bumper.objects import at
 from bumper.observation import Desired, Observation
 from bumper.rollout.flux import Carries, Standing, standing
 from bumper.rollout.pods import lagging_pods
@@ -15,7 +17,9 @@ class Look:
 
     def __init__(self, desired: Desired, observation: Observation) -> None:
         self.desired = desired
-        self.observation = observation
+        self.observation = (
+            _without_namesakes(desired, observation) if is_elsewhere(observation) else observation
+        )
 
     @cached_property
     def flux(self) -> Standing:
@@ -47,7 +51,13 @@ class Look:
     def is_rolled_out(self) -> bool:
         """Whether the workload runs our image and nothing else."""
         is_complete = self.completion is not None and self.completion.is_complete
-        return self.runs_ours and is_complete and not lagging_pods(self.desired, self.observation)
+        is_held = is_held_at_zero(self.desired, self.observation)
+        return (
+            self.runs_ours
+            and is_complete
+            and not is_held
+            and not lagging_pods(self.desired, self.observation)
+        )
 
     def reached(self, *, is_ready: bool) -> tuple[Stage, ...]:
         """The stages behind us. The last one is over only with Ready: until Flux agrees, it goes on."""
@@ -57,3 +67,22 @@ class Look:
             (Stage.ROLLED_OUT, is_ready),
         )
         return tuple(stage for stage, holds in claims if holds)
+
+
+def is_held_at_zero(desired: Desired, observation: Observation) -> bool:
+    """Whether git asks for pods and the cluster keeps the workload without any: complete by its counts, and proof of nothing."""
+    return bool(desired.replicas) and at(observation.workload, "spec", "replicas") == 0
+
+
+def is_elsewhere(observation: Observation) -> bool:
+    """Whether Flux applies to another cluster than the one that was looked at (`spec.kubeConfig` of the Kustomization, API 1.9.4)."""
+    return bool(at(observation.kustomization, "spec", "kubeConfig"))
+
+
+def _without_namesakes(desired: Desired, observation: Observation) -> Observation:
+    """What was seen, without the workload and pods of the same name: they are another site's, and prove nothing."""
+    flux_kinds = (desired.kustomization.kind, desired.source.kind)
+    unreadable = {kind: why for kind, why in observation.unreadable.items() if kind in flux_kinds}
+    return replace(
+        observation, workload=None, replica_sets=(), pods=(), events=(), logs={}, unreadable=unreadable
+    )

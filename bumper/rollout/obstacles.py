@@ -10,7 +10,8 @@ from bumper.errors import Outcome
 from bumper.objects import Object, ObjectKey, at, condition
 from bumper.observation import Desired, Observation
 from bumper.rollout import reconciliation
-from bumper.rollout.flux import Carries, Standing, since
+from bumper.rollout.flux import Carries, Standing, short, since
+from bumper.rollout.look import is_elsewhere
 from bumper.rollout.patience import Finding
 from bumper.rollout.preflight import override
 from bumper.rollout.template import template_image
@@ -99,6 +100,8 @@ def _source(desired: Desired, observation: Observation, flux: Standing) -> Itera
 
 def follows_another(desired: Desired, source: Object) -> str:
     """What the source follows instead of our branch, in the precedence of GitRepository v1: commit, name, semver, tag, branch."""
+    if desired.source.kind != "GitRepository":
+        return ""
     ref = at(source, "spec", "ref") or {}
     pushed = desired.revision.name if desired.revision else ""
     for field in ("commit", "name", "semver", "tag"):
@@ -106,11 +109,7 @@ def follows_another(desired: Desired, source: Object) -> str:
             is_ours = field == "name" and (not pushed or ref[field] == f"refs/heads/{pushed}")
             return "" if is_ours else f"the {field} {ref[field]}"
     branch = ref.get("branch") or "master"
-    return (
-        ""
-        if not pushed or desired.source.kind != "GitRepository" or branch == pushed
-        else f"the branch {branch}"
-    )
+    return "" if not pushed or branch == pushed else f"the branch {branch}"
 
 
 def _kustomization(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
@@ -129,6 +128,15 @@ def _workload(desired: Desired, observation: Observation, flux: Standing) -> Ite
     if not key.kind or key.kind in observation.unreadable:
         return
     is_applied = flux.applied is Carries.OURS and flux.is_settled
+    if is_elsewhere(observation):
+        if is_applied:
+            message = (
+                f"{desired.kustomization} applied {short(flux.applied_revision)} to another cluster (its spec.kubeConfig): "
+                f"whether {key} runs there can't be seen from here"
+            )
+            hint = f"in that cluster: kubectl rollout status {key.kind.lower()}/{key.name} -n {key.namespace}"
+            yield _finding(Outcome.UNKNOWN, "AnotherCluster", message, hint, _CERTAIN_S, Stage.ROLLED_OUT)
+        return
     if workload is None and is_applied:
         same_kind = ", ".join(_inventory(observation.kustomization, key.kind)) or f"no {key.kind}"
         message = f"{key} is not in the cluster, though {desired.kustomization} applied the commit (it made {same_kind})"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bumper.rollout.verdict import Sighting, Verdict
+from bumper.rollout.verdict import Sighting, Sightings, Verdict
 
 # Longer than a Kustomization's shortest `retryInterval` in practice and than most containers take from start to crash.
 GAP_S = 30.0
@@ -34,13 +34,19 @@ class Weighed(NamedTuple):
     """The first finding that is believed, if any; what to remember; and when (our clock) the next grace ends."""
 
     believed: Finding | None
-    sightings: dict[str, Sighting]
+    sightings: Sightings
     due_s: float | None
 
 
 def weigh(findings: Sequence[Finding], sightings: Mapping[str, Sighting], at_s: float) -> Weighed:
     """Which of the findings is believed at `at_s`; of several the first in the order given."""
-    kept = {key: sighting for key, sighting in sightings.items() if at_s - sighting.last_s <= GAP_S}
+    kept = Sightings(
+        {key: sighting for key, sighting in sightings.items() if at_s - sighting.last_s <= GAP_S}
+    )
+    if findings:
+        kept.last, kept.last_s = findings[0].verdict, at_s
+    elif isinstance(sightings, Sightings):
+        kept.last, kept.last_s = sightings.last, sightings.last_s
     believed: Finding | None = None
     due_s: list[float] = []
     for finding in findings:

@@ -78,17 +78,11 @@ def own_pods(desired: Desired, observation: Observation) -> list[Object]:
 def lagging_pods(desired: Desired, observation: Observation) -> list[Object]:
     """The living pods of an older template: while there are any, the rollout is not over, whatever the counts say."""
     kind = desired.workload.kind
-    alive = [pod for pod in observation.pods if is_alive(pod)]
     if kind == "Deployment":
-        newest = new_replica_set(desired, observation)
-        older = [
-            replica_set
-            for replica_set in observation.replica_sets
-            if replica_set is not newest and _is_owned_by(replica_set, observation.workload)
-        ]
-        return [pod for pod in alive if any(_is_owned_by(pod, replica_set) for replica_set in older)]
+        return [pod for pod in _of_older_replica_sets(desired, observation) if is_alive(pod)]
     if kind not in ("StatefulSet", "DaemonSet", "HelmRelease"):
         return []
+    alive = [pod for pod in observation.pods if is_alive(pod)]
     if kind != "HelmRelease":
         alive = [pod for pod in alive if _is_owned_by(pod, observation.workload)]
     # A webhook may have pods pull from a mirror: only another tag of the same repository is an older template.
@@ -102,6 +96,30 @@ def lagging_pods(desired: Desired, observation: Observation) -> list[Object]:
     return [
         pod for pod, image in ours if not desired.is_met_by(image) or (must_be_ready and not is_ready(pod))
     ]
+
+
+def old_pods(desired: Desired, observation: Observation) -> list[Object]:
+    """The pods of older templates that have not ended, those on their way out too: a new one may have to wait for their end."""
+    pods = [pod for pod in observation.pods if at(pod, "status", "phase") not in ("Succeeded", "Failed")]
+    kind = desired.workload.kind
+    if kind == "Deployment" and "ReplicaSet" not in observation.unreadable:
+        of_older = _of_older_replica_sets(desired, observation)
+        return [pod for pod in pods if pod in of_older]
+    if kind in ("StatefulSet", "DaemonSet"):
+        pods = [pod for pod in pods if _is_owned_by(pod, observation.workload)]
+    if kind == "StatefulSet" and (revision := at(observation.workload, "status", "updateRevision")):
+        return [pod for pod in pods if at(pod, "metadata", "labels", "controller-revision-hash") != revision]
+    return [pod for pod in pods if not desired.is_met_by(pod_image(desired, pod))]
+
+
+def _of_older_replica_sets(desired: Desired, observation: Observation) -> list[Object]:
+    newest = new_replica_set(desired, observation)
+    older = [
+        replica_set
+        for replica_set in observation.replica_sets
+        if replica_set is not newest and _is_owned_by(replica_set, observation.workload)
+    ]
+    return [pod for pod in observation.pods if any(_is_owned_by(pod, replica_set) for replica_set in older)]
 
 
 def restarts(pods: list[Object]) -> int:

@@ -3,7 +3,7 @@
 from bumper.objects import condition
 from bumper.revision import Revision
 from bumper.rollout.flux import Carries, short, since
-from bumper.rollout.look import Look
+from bumper.rollout.look import Look, is_elsewhere
 from bumper.rollout.serving import activity
 from bumper.rollout.verdict import Stage, Verdict
 
@@ -26,11 +26,12 @@ def details(look: Look, pending: Verdict | None) -> dict[Stage, str]:
 def _fetched(look: Look) -> str:
     ours, fetched = look.desired.revision, look.flux.fetched_revision
     if look.flux.is_fetched:
-        revision = Revision.parse(fetched)
-        is_later = ours is not None and revision is not None and revision != ours
-        return short(fetched or str(ours or "")) + (
-            f", with {ours.sha[:7]} in it" if ours and is_later else ""
-        )
+        # The source may be read a moment before the Kustomization, or have gone back: only what carries our commit is named.
+        has_ours = look.flux.fetched in (Carries.OURS, Carries.OTHER)
+        revision = Revision.parse(fetched) if has_ours else None
+        if ours is None or revision is None or revision.sha == ours.sha:
+            return short(fetched if ours is None or revision else str(ours))
+        return f"{short(fetched)}, with {ours.sha[:7]} in it"
     has = f"Flux has {short(fetched)}" if fetched else "Flux has fetched nothing yet"
     if look.flux.fetched is Carries.UNKNOWN:
         return f"{has}: git can't tell whether the commit is in it"
@@ -52,6 +53,8 @@ def _applied(look: Look) -> str:
 
 def _rolled_out(look: Look) -> str:
     workload = look.desired.workload
+    if is_elsewhere(look.observation):
+        return f"{workload} runs in another cluster" if workload.kind else ""
     if look.completion is None:
         return f"waiting for {workload}" if workload.kind else ""
     if not look.runs_ours:

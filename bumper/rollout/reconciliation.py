@@ -14,6 +14,7 @@ from bumper.observation import Desired, Observation
 from bumper.revision import Revision
 from bumper.rollout.flux import Carries, Standing, refused_object, seconds, short, since, unhealthy_objects
 from bumper.rollout.patience import Finding
+from bumper.rollout.refusals import blames_cluster, blames_manifest, lacks_build_input
 from bumper.rollout.serving import ours_is_fine
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import completion
@@ -21,6 +22,7 @@ from bumper.rollout.workload import completion
 # Graces in seconds. Flux asks its dependencies again every 30 s; a chain of them may take minutes for each commit.
 _CERTAIN_S, _SLIP_S, _RETRY_S, _OUTAGE_S, _ARTIFACT_S, _CHAIN_S = 3.0, 10.0, 45.0, 60.0, 90.0, 300.0
 
+_AGAIN = "Flux tries again by itself"
 _DEPENDENCY = re.compile(r"dependency '(?:(?P<namespace>[^/']+)/)?(?P<name>[^']+)' ")
 # Both heal when source-controller stores the artifact.
 _NO_ARTIFACT = ("Source artifact not found", "Source is not ready, artifact not found")
@@ -110,6 +112,13 @@ def _build_failed(
         return
     key = desired.kustomization
     message = f"{key} can't be built at {_revision(desired, flux)}: {ready.message}"
+    if lacks_build_input(ready.message):
+        hint = f"give the cluster what the build asks for; {_AGAIN}: {_get(desired)}"
+        message += ours_is_fine(desired, observation)
+        yield _finding(
+            Outcome.BLOCKED, "BuildFailed", message, hint, _OUTAGE_S, Stage.APPLIED, key="BuildFailed, input"
+        )
+        return
     hint = f"correct the manifests under {at(observation.kustomization, 'spec', 'path') or './'} and push"
     if is_later:
         message += ours_is_fine(desired, observation)
@@ -124,13 +133,24 @@ def _reconciliation_failed(
         return
     refused = refused_object(ready.message)
     message = f"{desired.kustomization} can't be applied at {_revision(desired, flux)}: {ready.message}"
-    if refused == desired.workload:
+    is_manifest = blames_manifest(ready.message)
+    if refused == desired.workload and is_manifest:
         hint = "correct its manifest and push"
         yield _finding(Outcome.FAILED, "ReconciliationFailed", message, hint, _SLIP_S, Stage.APPLIED)
         return
-    hint = f"correct the manifest of {refused} and push" if refused else _get(desired)
     message += ours_is_fine(desired, observation)
-    yield _finding(Outcome.BLOCKED, "ReconciliationFailed", message, hint, _SLIP_S, Stage.APPLIED)
+    # What any version would have been refused for gets the patience that an outage gets, and its own key: its time does not count for
+    # a manifest that is refused afterwards.
+    if refused in (None, desired.workload) or blames_cluster(ready.message):
+        hint = f"the manifest is not what was refused; {_AGAIN}: {_get(desired)}"
+        key = "ReconciliationFailed, cluster"
+        yield _finding(
+            Outcome.BLOCKED, "ReconciliationFailed", message, hint, _OUTAGE_S, Stage.APPLIED, key=key
+        )
+        return
+    hint = f"correct the manifest of {refused} and push" if is_manifest else _get(desired)
+    key = f"ReconciliationFailed {refused}"
+    yield _finding(Outcome.BLOCKED, "ReconciliationFailed", message, hint, _SLIP_S, Stage.APPLIED, key=key)
 
 
 def _health_check_failed(

@@ -70,6 +70,11 @@ class Sight(NamedTuple):
         return self.desired.workload.kind not in ("Job", "CronJob")
 
     @property
+    def is_sidecar(self) -> bool:
+        """Whether it stands among the init containers and runs on all the same: its end is no success."""
+        return self.is_init and self.spec.get("restartPolicy") == "Always"
+
+    @property
     def is_ours(self) -> bool:
         """Whether this is the container that the deploy changes."""
         return not self.desired.container or self.spec.get("name") == self.desired.container
@@ -104,6 +109,9 @@ DENIED = (
     r"|unexpected status (?:code|from \w+ request to) \S+: 40[13].*|unable to retrieve auth token.*"
     r"|requested access to the resource is denied)"
 )
+# Go's texts of ENOSPC, EDQUOT, EROFS, EIO, EMFILE and ENFILE (syscall/zerrors_linux_amd64.go), which end what containerd and
+# containers/image say of a layer that they can't write.
+NODE_DISK = r"(?P<fact>no space left on device|disk quota exceeded|read-only file system|input/output error|too many open files)"
 NO_REPOSITORY = r"(?P<fact>name unknown)"
 
 
@@ -201,7 +209,7 @@ def crash(sight: Sight) -> Seen | None:
     if ended is None or not is_down or not sight.restarts_by_itself:
         return None
     code, why = ended.get("exitCode"), ended.get("message") or ""
-    if sight.is_init and code == 0:
+    if sight.is_init and not sight.is_sidecar and code == 0:
         return None
     return Seen(f"exit code {code}" + (f", {why}" if why else ""), sight.endings)
 
@@ -216,6 +224,21 @@ def not_ready(sight: Sight) -> Seen | None:
     """A container that runs while its readiness probe fails."""
     failure = _probe_failure(sight, ("Readiness",))
     return failure if failure and sight.is_running and not sight.is_ready else None
+
+
+def not_started(sight: Sight) -> Seen | None:
+    """A container that runs while its startup probe fails, and has not been restarted for it yet."""
+    failure = _probe_failure(sight, ("Startup",))
+    is_starting = sight.is_running and sight.status.get("started") is False
+    return failure if failure and is_starting else None
+
+
+def initializing(sight: Sight) -> Seen | None:
+    """An init container that goes on and on; a sidecar does so by right."""
+    if not sight.is_init or sight.is_sidecar or not sight.is_running:
+        return None
+    started = at(sight.status, "state", "running", "startedAt")
+    return Seen(f"since {started}, cluster time" if started else "no start time is known")
 
 
 def killed_by_probe(sight: Sight) -> Seen | None:
@@ -264,6 +287,41 @@ def unschedulable(sight: Sight) -> Seen | None:
     return Seen(scheduled.message)
 
 
+def gated(sight: Sight) -> Seen | None:
+    """Reason PodReasonSchedulingGated of core/v1: the scheduler leaves the pod alone until its gates are taken away."""
+    scheduled = condition(sight.pod, "PodScheduled")
+    if sight.status or scheduled is None or scheduled.reason != "SchedulingGated":
+        return None
+    gates = [gate.get("name") or "" for gate in at(sight.pod, "spec", "schedulingGates") or ()]
+    return Seen(", ".join(gates) or scheduled.message)
+
+
+def gate_closed(sight: Sight) -> Seen | None:
+    """A readiness gate that says no, where all containers are ready (kubelet status/generate.go, GeneratePodReadyCondition)."""
+    for gate in _open_questions(sight):
+        closed = condition(sight.pod, gate)
+        if closed is not None:
+            why = ": ".join(part for part in (closed.reason, closed.message) if part)
+            return Seen(f"{gate} is {closed.status}" + (f": {why}" if why else ""))
+    return None
+
+
+def gate_unanswered(sight: Sight) -> Seen | None:
+    """A readiness gate of which nobody says anything."""
+    silent = [gate for gate in _open_questions(sight) if condition(sight.pod, gate) is None]
+    return Seen(", ".join(silent)) if silent else None
+
+
+def _open_questions(sight: Sight) -> list[str]:
+    """The readiness gates that are not True, while nothing else keeps the pod from being ready."""
+    containers_ready = condition(sight.pod, "ContainersReady")
+    if sight.status or containers_ready is None or containers_ready.status != "True":
+        return []
+    gates = [gate.get("conditionType") or "" for gate in at(sight.pod, "spec", "readinessGates") or ()]
+    states = {gate: condition(sight.pod, gate) for gate in gates}
+    return [gate for gate, state in states.items() if state is None or state.status != "True"]
+
+
 _GOES_ON = ("Pulling", "Pulled", "Created", "Started")
 
 
@@ -289,5 +347,22 @@ def _stuck_in(sight: Sight, reasons: tuple[str, ...]) -> str:
 
 def evicted(sight: Sight) -> Seen | None:
     """kubelet eviction/helpers.go: reason Evicted, "The node was low on resource: …"."""
-    is_out = (at(sight.pod, "status", "phase"), at(sight.pod, "status", "reason")) == ("Failed", "Evicted")
+    is_out = is_put_out(sight.pod) and at(sight.pod, "status", "reason") == "Evicted"
     return Seen(at(sight.pod, "status", "message") or "") if is_out and not sight.status else None
+
+
+def is_put_out(pod: Object) -> bool:
+    """Whether the kubelet ended the pod or never let it in: only then a Failed pod itself has a reason.
+
+    kubelet kubelet.go, rejectPod; lifecycle/predicate.go (OutOf…, NodeAffinity, UnexpectedAdmissionError); preemption/preemption.go;
+    nodeshutdown/nodeshutdown_manager.go (NodeShutdown, Terminated); active_deadline.go (DeadlineExceeded).
+    """
+    return at(pod, "status", "phase") == "Failed" and bool(at(pod, "status", "reason"))
+
+
+def rejected(sight: Sight) -> Seen | None:
+    """The same for any reason. A Job counts its own retries and says when it gives up."""
+    if sight.status or not is_put_out(sight.pod) or not sight.restarts_by_itself:
+        return None
+    message = at(sight.pod, "status", "message") or ""
+    return Seen(f"{at(sight.pod, 'status', 'reason')}" + (f": {message}" if message else ""))

@@ -70,6 +70,13 @@ class Sighting:
     last_s: float = 0.0
 
 
+class Sightings(dict[str, Sighting]):
+    """The causes that are remembered, by key; and what the last one would have led to, kept when it is forgotten itself."""
+
+    last: Verdict | None = None
+    last_s: float = 0.0
+
+
 @dataclass(frozen=True)
 class Judgement:
     """One look: the stages reached, what each one is doing, and the verdict once there is one.

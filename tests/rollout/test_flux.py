@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import situations
 
@@ -14,6 +17,7 @@ from bumper.rollout.flux import (
     standing,
     unhealthy_objects,
 )
+from bumper.rollout.obstacles import follows_another
 
 OURS, LATER = "1" * 40, "2" * 40
 
@@ -126,3 +130,13 @@ def test_the_objects_of_a_failed_health_check_are_named() -> None:
 )
 def test_the_object_that_the_api_refused_is_named(message: str, expected: ObjectKey | None) -> None:
     assert refused_object(message) == expected
+
+
+def test_a_tag_of_an_oci_repository_is_no_pin_of_a_commit() -> None:
+    desired = situations.desired("a96f738", "1.1.1")
+    pinned: Any = {"spec": {"ref": {"tag": "latest"}}}
+    assert follows_another(desired, pinned) == "the tag latest"
+    assert (
+        follows_another(replace(desired, source=ObjectKey("OCIRepository", "flux-system", "fleet")), pinned)
+        == ""
+    )

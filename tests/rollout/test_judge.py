@@ -1,5 +1,6 @@
 """Situations are data files; here are the one test over all of them and the laws that hold for any."""
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -211,3 +212,72 @@ def test_a_deadline_names_the_stage_and_the_last_fact(
     assert (late.outcome, late.reason, late.hint) == (Outcome.TIMED_OUT, reason, hint)
     assert message in late.message
     assert "visitors see the" in late.serving
+
+
+def test_a_deadline_quotes_what_no_cause_names() -> None:
+    situation = situations.load("not-ready-no-event")
+    pod: Any = situation.observation.pods[-1]
+    pod["status"]["conditions"].append(
+        {"type": "example.com/warm", "status": "Unknown", "reason": "Cold", "message": "no cache yet"}
+    )
+    observation = replace(situation.observation, logs={"demo-5dc6d9dd67-mzw7n/demo": "loading\n"})
+    judged = judge(situation.desired, observation, {})
+    late = timed_out(situation.desired, observation, judged)
+    assert late.evidence == (
+        "pod demo-5dc6d9dd67-mzw7n: Running",
+        "pod demo-5dc6d9dd67-mzw7n: Ready is False: ContainersNotReady: containers with unready status",
+        "pod demo-5dc6d9dd67-mzw7n: ContainersReady is False: ContainersNotReady: containers with unready status",
+        "pod demo-5dc6d9dd67-mzw7n: example.com/warm is Unknown: Cold: no cache yet",
+        "container demo: running, not ready, not started",
+        "log: loading",
+    )
+
+
+def test_a_deadline_repeats_the_last_cause_and_when_it_was_seen() -> None:
+    refused = situations.load("api-webhook-down")
+    desired = refused.desired
+    first = judge(desired, replace(refused.observation, at_s=100.0), {})
+    during_a_try = replace(refused.observation, at_s=150.0, kustomization=_trying(refused.observation))
+    judged = judge(desired, during_a_try, first.sightings)
+    assert judged.verdict is None
+    assert not judged.sightings
+    late = timed_out(desired, replace(during_a_try, at_s=160.0), judged)
+    assert late.outcome is Outcome.TIMED_OUT
+    assert "; 60 s before the cause was ReconciliationFailed: " in late.message
+    assert "failed calling webhook" in late.message
+    assert late.hint == first_hint(refused)
+
+
+def test_a_deadline_forgets_a_cause_of_a_stage_that_is_over() -> None:
+    refused, rolling = situations.load("api-webhook-down"), situations.load("recorded-slow-rollout")
+    first = judge(refused.desired, replace(refused.observation, at_s=100.0), {})
+    later = replace(rolling.observation, at_s=150.0)
+    judged = judge(rolling.desired, later, first.sightings)
+    assert "the cause was" not in timed_out(rolling.desired, later, judged).message
+
+
+def _trying(refused: Observation) -> Any:
+    """The Kustomization of a refused revision, while Flux tries again."""
+    kustomization: Any = copy.deepcopy(refused.kustomization)
+    revision = kustomization["status"]["lastAttemptedRevision"]
+    kustomization["status"]["conditions"] = [
+        {
+            "type": "Reconciling",
+            "status": "True",
+            "reason": "Progressing",
+            "message": f"Detecting drift for revision {revision} with a timeout of 30s",
+        },
+        {
+            "type": "Ready",
+            "status": "Unknown",
+            "reason": "Progressing",
+            "message": "Reconciliation in progress",
+        },
+    ]
+    return kustomization
+
+
+def first_hint(situation: situations.Situation) -> str:
+    judged = at_second(situation, 60.0).verdict
+    assert judged is not None
+    return judged.hint

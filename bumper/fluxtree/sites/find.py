@@ -27,6 +27,8 @@ __all__ = ["Site", "Target", "find", "find_site", "sites"]
 
 _MOST_LISTED = 8
 # Those that roll out come before those that run once, where one field decides the image of both.
+# apps/v1: an absent spec.replicas means 1.
+_WITH_REPLICAS = ("Deployment", "StatefulSet")
 _ROLLS_OUT = ("Deployment", "StatefulSet", "DaemonSet", "HelmRelease")
 
 
@@ -44,6 +46,7 @@ class Target:
     workload: ObjectKey
     container: str
     url: str = ""
+    replicas: int | None = None
 
     @property
     def image(self) -> ImageReference:
@@ -67,6 +70,7 @@ class Target:
             source=self.site.source,
             workload=self.workload,
             container=self.container,
+            replicas=self.replicas,
         )
 
 
@@ -107,7 +111,18 @@ def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", con
         chosen.workload,
         chosen.container,
         _address(reading, built, chosen),
+        _replicas(built, chosen.workload),
     )
+
+
+def _replicas(built: Build, workload: ObjectKey) -> int | None:
+    """How many pods the build asks for; None where the kind has no such field, or a variable stands there."""
+    if workload.kind not in _WITH_REPLICAS:
+        return None
+    written = next((each.at("spec", "replicas") for each in built.resources if each.key == workload), "")
+    if written in (None, ""):
+        return 1
+    return int(written) if str(written).isascii() and str(written).isdigit() else None
 
 
 def _address(reading: Reading, built: Build, chosen: Image) -> str:

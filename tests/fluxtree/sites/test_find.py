@@ -812,6 +812,29 @@ def test_one_kustomization_for_two_clusters_is_one_place() -> None:
     assert find.find(MemoryTree(files), "web").field.path == "apps/a/web.yaml"
 
 
+@pytest.mark.parametrize(
+    ("kind", "spec", "entries", "asked"),
+    [
+        ("Deployment", "spec:\n", (), 1),
+        ("Deployment", "spec:\n  replicas: 3\n", (), 3),
+        ("Deployment", "spec:\n  replicas: 0\n", (), 0),
+        ("Deployment", "spec:\n  replicas: 0\n", ("replicas: [{name: web, count: 2}]",), 2),
+        ("Deployment", "spec:\n  replicas: ${COUNT}\n", (), None),
+        ("DaemonSet", "spec:\n", (), None),
+    ],
+)
+def test_how_many_pods_git_asks_for(
+    kind: str, spec: str, entries: tuple[str, ...], asked: int | None
+) -> None:
+    files = {
+        **PLATFORM,
+        "k8s/flux-system/web.yaml": flux("web", "./k8s/web"),
+        "k8s/web/kustomization.yaml": kustomization(*entries, resources=["web.yaml"]),
+        "k8s/web/web.yaml": deployment("web", "reg.example/web:1", kind=kind).replace("spec:\n", spec, 1),
+    }
+    assert find.find(MemoryTree(files), "web").desired(None).replicas == asked
+
+
 def test_a_repository_without_flux_has_no_sites() -> None:
     assert (
         find.sites(MemoryTree({"README.md": "", "k8s/web.yaml": deployment("web", "reg.example/web:1")}))
