@@ -58,6 +58,10 @@ def program(directory: Path, environ: Mapping[str, str]) -> "Git":
     except ModuleNotFoundError:
         raise
     except ImportError as error:  # GitPython runs git when it is imported
+        cause = error.__cause__
+        # A status is git's own; a git that is not there leaves an exception in its place.
+        if isinstance(getattr(cause, "status", None), int):
+            raise _unusable(str(getattr(cause, "stderr", ""))) from error
         raise _absent() from error
     git = Git(directory)
     git.update_environment(**environ)
@@ -66,12 +70,14 @@ def program(directory: Path, environ: Mapping[str, str]) -> "Git":
 
 def require_version(git: "Git") -> None:
     """`UsageError` where the git program is absent or too old."""
-    from git.exc import GitCommandNotFound
+    from git.exc import GitCommandError, GitCommandNotFound
 
     try:
         version = git.version_info
     except GitCommandNotFound as error:
         raise _absent() from error
+    except GitCommandError as error:
+        raise _unusable(str(error.stderr)) from error
     if version < _OLDEST:
         present, oldest = (".".join(str(number) for number in numbers) for numbers in (version, _OLDEST))
         raise UsageError(f"git: found version {present}, expected {oldest} or newer", hint=_install())
@@ -319,6 +325,15 @@ def _text(output: bytes) -> str:
 
 def _absent() -> UsageError:
     return UsageError("git: not found; bump needs the git program", hint=_install())
+
+
+def _unusable(complaint: str) -> UsageError:
+    """Git cannot even tell its version: nearly always a configuration that it cannot read."""
+    reason = complaint.strip().removeprefix("stderr:").strip(" '\n") or "ends before it says its version"
+    return UsageError(
+        f"git: {reason}, expected a git that runs",
+        hint="correct git's configuration (~/.gitconfig, /etc/gitconfig, GIT_CONFIG_* variables) until `git version` works",
+    )
 
 
 def _install() -> str:

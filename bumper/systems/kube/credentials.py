@@ -120,8 +120,9 @@ async def _run(
             stdout=PIPE,
             stderr=PIPE,
         )
-    except OSError as error:
-        raise NoAccess(f"{name} cannot be run: {error.strerror}", hint=plugin.install_hint) from None
+    except (OSError, ValueError) as error:  # the second for a NUL, or a variable without a name
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise NoAccess(f"{name} cannot be run: {reason}", hint=plugin.install_hint) from None
     try:
         async with asyncio.timeout(timeout_s):
             printed, complaint = await process.communicate()
