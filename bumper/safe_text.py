@@ -392,14 +392,22 @@ def printable(text: str) -> str:
     text = _readable(text)
     if text.isprintable() and "  " not in text and len(text) <= _LONGEST:
         return mask(text.strip())
+    # Line ends are kept up to here: a key in PEM form is known by its lines.
+    line = " ".join(mask(_shown(text, kept="\n")).split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """`text` as a terminal or a log may show it: nothing in it begins a line, moves the cursor or turns the reading order."""
+    return text if text.isprintable() else _shown(text)
+
+
+def _shown(text: str, kept: str = "") -> str:
     # Python calls controls, formats (such as the bidirectional overrides) and everything unassigned not printable.
-    shown = (
-        char if char.isprintable() or char == "\n" else " " if char.isspace() else ""
+    return "".join(
+        char if char.isprintable() or char == kept else " " if char.isspace() else ""
         for char in _ESCAPE.sub("", text)
     )
-    # Line ends are kept up to here: a key in PEM form is known by its lines.
-    line = " ".join(mask("".join(shown)).split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
 def _readable(text: str) -> str:
