@@ -53,6 +53,26 @@ def test_a_configuration_that_git_cannot_read(tmp_path: Path) -> None:
     assert "help:  correct git's configuration" in run.stderr
 
 
+def test_a_folder_for_temporary_files_that_takes_nothing(tmp_path: Path) -> None:
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); from bumper.cli import main; "
+        "sys.exit(main(['history', '--repo', 'https://127.0.0.1:1/x']))"
+    )
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parent.parent,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: TMPDIR: No usable temporary directory")
+    assert run.stderr.endswith("help:  set TMPDIR to a folder with some free megabytes\n")
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -10,7 +10,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from subprocess import PIPE, TimeoutExpired
@@ -167,7 +167,7 @@ class Repository:
         self._environ = environ
         self._timeout_s = timeout_s
         self._renewed = renewed
-        self._directory = Path(tempfile.mkdtemp(prefix="bump-"))
+        self._directory = _folder()
         try:
             base = {**environ, **_surroundings(self._directory)}
             both = [*_SETTINGS, (f"remote.{REMOTE}.url", address.url)]
@@ -176,7 +176,8 @@ class Repository:
             self._way = [*both, *settings]
             self._connected = program(self._directory, {**base, **self._credential()})
             require_version(self._git)
-            _lay_out(self._directory)
+            with _room():
+                _lay_out(self._directory)
             self._remark = self._require_encrypted()
         except BaseException:
             shutil.rmtree(self._directory)
@@ -188,7 +189,8 @@ class Repository:
         if "\n" in str(objects):  # gitrepository-layout(5) knows no way to write that
             return
         (self._directory / "objects" / "info").mkdir(exist_ok=True)
-        (self._directory / "objects" / "info" / "alternates").write_text(f"{objects}\n", encoding="utf-8")
+        with _room():
+            (self._directory / "objects" / "info" / "alternates").write_text(f"{objects}\n", encoding="utf-8")
 
     def close(self) -> None:
         """Ends git's processes and removes the folder."""
@@ -290,7 +292,8 @@ class Repository:
         """Writes an object, byte for byte; returns its sha."""
         from gitdb import IStream
 
-        stream = self._loose.store(IStream(kind.encode(), len(content), BytesIO(content)))
+        with _room():
+            stream = self._loose.store(IStream(kind.encode(), len(content), BytesIO(content)))
         sha: str = stream.hexsha.decode()
         return sha
 
@@ -317,6 +320,23 @@ def _surroundings(directory: Path) -> dict[str, str]:
         "GCM_INTERACTIVE": "never",
         "SSH_ASKPASS_REQUIRE": "never",
     }
+
+
+def _folder() -> Path:
+    with _room():
+        return Path(tempfile.mkdtemp(prefix="bump-"))
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """`UsageError` where the folder for temporary files takes no more."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or 'TMPDIR'}: {error.strerror}, expected a folder for temporary files that can be written to",
+            hint="set TMPDIR to a folder with some free megabytes",
+        ) from error
 
 
 def _text(output: bytes) -> str:
