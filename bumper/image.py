@@ -16,8 +16,9 @@ _DOMAIN = rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?
 _REPOSITORY = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
-# The parts of any text. A substitution (of Flux, a shell or a template) is never looked into; a digest that is cut short is still one.
-_SUBSTITUTION = r"(?>\$\{[^}]*\}|\$\([^)]*\)|\{\{.*?\}\}|\$[A-Za-z_]\w*)"
+# The parts of any text. A substitution (of Flux, a shell or a template) is never looked into; without an end it goes on to the
+# end of the text, so that no text is gone through twice. A digest that is cut short is still one.
+_SUBSTITUTION = r"(?>\$\{[^}]*+(?:\}|\Z)|\$\([^)]*+(?:\)|\Z)|\{\{(?>.*?(?:\}\}|\Z))|\$[A-Za-z_]\w*+)"
 _WRITTEN = re.compile(
     rf"(?P<repository>(?:{_SUBSTITUTION}|.)*?)"
     rf"(?::(?P<tag>(?:{_SUBSTITUTION}|[A-Za-z0-9_.-])++))?"
@@ -78,8 +79,8 @@ class ImageReference:
     def tag_is_variable(self) -> bool:
         """Whether a substitution decides the tag: one in the tag or digest, or at the end of what stands without a tag."""
         at_the_end = "" if self.tag else self.repository
-        substitution = re.search(_SUBSTITUTION, self.tag + self.digest) or re.search(
-            rf"{_SUBSTITUTION}\Z", at_the_end
+        substitution = re.search(_SUBSTITUTION, self.tag + self.digest, re.DOTALL) or re.search(
+            rf"{_SUBSTITUTION}\Z", at_the_end, re.DOTALL
         )
         return substitution is not None
 

@@ -1,79 +1,211 @@
 """Text that others wrote, made safe to print: on one line, without control sequences, and without secrets.
 
 Law: the name of a secret stays (it is what a person must look up), its value goes; a text without one comes back as it is. Masking
-twice changes nothing. It is a net under careful programs, not a proof: what looks like an ordinary word after `token:` is left, since
-the runtimes themselves write `failed to fetch anonymous token: unexpected status`.
+twice changes nothing, and the time grows with the length of the text, whatever stands in it. It is a net under careful programs, not a
+proof: what looks like an ordinary word after `token:` is left, since the runtimes themselves write `failed to fetch anonymous token:
+unexpected status`.
 """
 
 import re
+from collections.abc import Callable
 
 MASK = "***"
 # Control sequences of ECMA-48 (colours, cursor), operating system commands (titles, links), and other two-character escapes.
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -~])")
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)?|[ -~])")
 _LONGEST = 1000
+# What is read of a text for a line of `_LONGEST`: what is masked may be long.
+_LONGEST_READ = 100 * _LONGEST
 
-_WORDS = (
-    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|signature|sig"
-    r"|(?:api|access|account|private|secret|signing|encryption|shared|storage|master)[-_. ]?key)"
-)
-# Everything that may hold a secret contains one of these, so that the texts that do not are let through at once.
-_SUSPECT = re.compile(
-    rf"{_WORDS}|authorization|bearer|basic |-----BEGIN|://|ey[JI]|gh[pousr]_|github_pat_|AKIA|[A-Za-z0-9+/]{{60}}",
-    re.IGNORECASE,
-)
-_PEM = re.compile(r"-----BEGIN (?P<what>[A-Z0-9 ]+)-----.*?(?:-----END (?P=what)-----|\Z)", re.DOTALL)
-_PEM_TAIL = re.compile(
-    r"(?:^[ \t]*[A-Za-z0-9+/=]{40,}\r?\n)*^[ \t]*[A-Za-z0-9+/=]+\r?\n[ \t]*-----END (?P<what>[A-Z0-9 ]+)-----",
-    re.MULTILINE,
-)
-_HEADER = re.compile(
-    r"\b(?P<scheme>bearer|basic)(?P<gap>\s+)(?P<value>[A-Za-z0-9+/=._~-]{8,})", re.IGNORECASE
-)
-_URL = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/:@'\"]*):(?P<value>[^\s'\"]+)@(?=[A-Za-z0-9_.\[-])"
-)
-_URL_TOKEN = re.compile(r"(?P<scheme>https?://)(?P<value>[A-Za-z0-9_~.-]{20,})@")
-# JSON Web Tokens, and what GitHub and AWS hand out, are known by their form.
-_KNOWN = re.compile(
-    r"\bey[JI][A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
-    # A token of an App may hold a JSON Web Token (since 2026: ghs_APPID_JWT).
-    r"|\b(?:gh[pousr]_|github_pat_)[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]{8,})*|\bAKIA[A-Z0-9]{16}\b"
-)
-_NAMED = re.compile(
-    rf"(?P<name>[A-Za-z0-9_.-]*{_WORDS}[A-Za-z0-9_]*[\"']?)(?P<sign>\s*=\s*|\s*:\s*)"
-    r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s\"'&;,)\]}]+)",
-    re.IGNORECASE,
-)
-_AFTER_WORD = re.compile(
-    rf"(?P<name>\b{_WORDS}\b[\"']?\s+(?:is\s+)?[\"']?)(?P<value>[A-Za-z0-9+/_-]{{24,}}={{0,2}})",
-    re.IGNORECASE,
-)
+_PEM = re.compile(r"-----BEGIN (?P<what>[A-Z0-9 ]{1,64})-----.*?(?:-----END (?P=what)-----|\Z)", re.DOTALL)
+_PEM_END = re.compile(r"[ \t]*+-----END (?P<what>[A-Z0-9 ]{1,64})-----")
+_PEM_BODY = re.compile(r"[ \t]*+[A-Za-z0-9+/=]++\r?")
 # A whole line of base64, such as the middle of a PEM block whose beginning was cut off.
 _BASE64_LINE = re.compile(
-    r"^[ \t]*(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[A-Za-z0-9+/]{60,}={0,2}[ \t]*$", re.MULTILINE
+    r"^[ \t]*+(?=[^\s]*?[a-z])(?=[^\s]*?[A-Z])(?=[^\s]*?\d)[A-Za-z0-9+/]{60,}+={0,2}[ \t\r]*+$", re.MULTILINE
 )
-_ALWAYS = re.compile(r"pass|pwd", re.IGNORECASE)
-# Names of secrets, counts of them (in the message of a quota), and what registries answer to a wrong password.
-_NOT_A_VALUE = re.compile(r"(?:name|ref|s)[\"']?$", re.IGNORECASE)
+_URL = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]++://)(?P<rest>[^\s'\"<>`]++)")
+_PORT = re.compile(r"\d{1,5}(?:[/?#]|$)")
+_WEBHOOK = re.compile(
+    r"(?P<place>hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/webhookb2/"
+    r"|chat\.googleapis\.com/v1/spaces/|api\.telegram\.org/bot)(?P<value>(?!\*\*\*)[^\s'\"<>`]++)"
+)
+
+# What the services hand out, by the forms that they document: known wherever it stands.
+_TOKENS = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    + "|".join(
+        (
+            r"ey[JI][\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)+",  # JSON Web Token, signed or encrypted
+            # GitHub. A token of an App may hold a JSON Web Token (since 2026: ghs_APPID_JWT).
+            r"(?:gh[pousr]_|github_pat_)[\w-]{20,}+(?:\.[\w-]{8,}+)*+",
+            r"(?:gl(?:pat|ptt|dt|rt|rtr|cbt|ft|imt|agent|oas|soat|ffct|wt)-|GR1348941)[\w-]{20,}+(?:\.[\w-]++)*+",  # GitLab
+            r"AT(?:ATT3x|CTT3x|BB)[\w=+/-]{16,}+",  # Atlassian
+            r"xox[a-z](?:\.xox[a-z])?-[\w-]{10,}+|xapp-\d-[\w-]{10,}+",  # Slack
+            r"(?:sk|rk)_(?:live|test)_\w{10,}+|whsec_[A-Za-z0-9+/=]{16,}+",  # Stripe
+            r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",  # AWS: keys
+            r"(?:IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz|ABSK)[A-Za-z0-9+/=]{40,}+",  # AWS: sessions, Bedrock
+            r"AIza[\w-]{30,}+|ya29\.[\w.-]{16,}+|GOCSPX-[\w-]{16,}+|1//0[\w-]{20,}+",  # Google
+            r"[\w.~-]{3}\dQ~[\w.~-]{30,}+|[A-Za-z0-9+/]{42}\+(?:ACR|AMC|AIo|ASt|ARm|ACD)[A-Za-z0-9+/]{5,7}=?",  # Azure
+            r"[A-Za-z0-9+/]{86}==|[A-Za-z0-9]{52}JQQJ9[A-Za-z0-9]{20,}+",  # Azure: storage, and keys of 2024
+            r"npm_[A-Za-z0-9]{30,}+|pypi-A[\w-]{40,}+|rubygems_[0-9a-f]{40,}+|oy2[a-z0-9]{43}|cio[A-Za-z0-9]{32}",  # packages
+            r"dckr_[a-z]{2,4}_[\w-]{20,}+|SG\.[\w-]{16,}+\.[\w-]{16,}+|SK[0-9a-f]{32}(?![A-Za-z0-9])",  # Docker, SendGrid, Twilio
+            r"hv[sbr]\.[\w-]{20,}+|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}+",  # HashiCorp
+            r"AGE-(?:PLUGIN-[A-Z0-9]++-|SECRET-KEY-(?:PQ-)?1)[A-Z0-9]{40,}+",  # age
+            r"sk-(?:ant|proj|svcacct|admin|or|lf|None)-[\w-]{20,}+|sk-[A-Za-z0-9]{32,}+",  # OpenAI, Anthropic and others
+            r"hf_[A-Za-z0-9]{30,}+|gsk_[A-Za-z0-9]{40,}+|xai-[A-Za-z0-9]{40,}+|pplx-[A-Za-z0-9]{40,}+|r8_\w{30,}+",  # models
+            r"do[opr]_v1_[0-9a-f]{40,}+|dapi[0-9a-f]{32}(?:-\d)?|dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[\w-]++\.)?\w{30,}+",
+            r"(?:glc_|glsa_|lin_api_|ntn_|sntry[su]_|figd_|bkua_|sbp_|sbsecret_|nfp_|pscale_(?:tkn|pw|oauth)_)[\w=+/-]{20,}+",
+            r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|NRAK-[A-Z0-9]{20,}+|PMAK-[\w-]{40,}+|pul-[0-9a-f]{40}|tskey-[\w-]{16,}+",
+            r"HRKU-[\w-]{30,}+|CCI(?:PAT|PRJ)_\w{20,}+|EAACEdEose0cBA\w++|sq0(?:atp|csp)-[\w-]{22,}+|dt0[a-z]\d{2}\.\w{24}\.\w{40,}+",
+            r"key-[0-9a-f]{32}|[0-9a-f]{32}-us\d{1,2}(?![A-Za-z0-9])|ops_ey[\w-]{40,}+|LTAI[A-Za-z0-9]{16,}+",
+            r"\d{8,10}:AA[\w-]{32,}+|[MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,}+|K10[0-9a-f]{40,}+::[^\s'\"]++",  # Telegram, Discord, k3s
+        )
+    )
+    + ")",
+    re.ASCII,
+)
+
+# Every name of a secret contains one of these, so that texts without any are let through at once.
+_HINTS = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "cred",
+    "sig",
+    "key",
+    "auth",
+    "cookie",
+    "psk",
+    "code",
+    "sess",
+    "pat",
+)
+_WORDS = (
+    r"(?:passw(?:or)?d|passphrase|passcode|pwd|secret|token|credential|signature"
+    r"|(?:api|access|account|private|signing|encryption|shared|storage|master|function|host|session|auth|license"
+    r"|webhook|deploy|client|service|root|admin|bot)[-_. ]?key)"
+)
+_SECRET_NAME = re.compile(
+    rf"{_WORDS}|(?:^|[-_.])(?:sig|psk|otp|pw|pass[-_]?key)$|pass(?:[-_.]?\d+)?$", re.IGNORECASE
+)
+# English words that end as `dbpass` does.
+_ORDINARY_PASS = re.compile(r"(?:by|com|encom|tres|sur|over|under|im|im_)pass$", re.IGNORECASE)
+# Hold a secret now and then: a value goes only where it looks like one.
+_SOMETIMES = re.compile(r"(?:^|[-_.])(?:auth|pat|jwt|session(?:_?id)?|sid|key|code|creds?)$", re.IGNORECASE)
+# Says something about a secret: `secretName`, `token_type`, `--token-file`.
+_ABOUT = re.compile(
+    r"(?i:name|ref|names|refs)$|(?:(?:^|[-_.])(?=[a-zA-Z])|(?<=[a-z0-9])(?=[A-Z]))(?i:from|file|path|dir|type|count|length|len|size|limit|policy|ttl|url|uri|expiry|"
+    r"expires(?:_?(?:in|at|on))?|expiration|endpoint|issuer|audiences?|kind|namespace|version|class|provider|store|mount|stdin|"
+    r"enabled|required|valid|error|status|reason|format|field|label|annotation|prefix|duration|lifetime|age|seconds|rotation|"
+    r"reviews?|requests?|server|host|port|controller|operator|manager|agent|driver|generator|reflector|usage|budget)$"
+)
+_PLURAL = re.compile(r"[^s]s$", re.IGNORECASE)
+_ALWAYS = re.compile(r"pass|pwd|pw$|psk$|^x-|^-", re.IGNORECASE)
+_SIGN = r"(?:[ \t]*+(?:=>|:=|==?|:)[ \t]*+)"
+_NAME = re.compile(rf"(?<![\w.-])(?P<name>[\w.-]++)(?P<sign>\\{{0,3}}[\"'\]]?{_SIGN}\[?+)(?![\s=])", re.ASCII)
+# What stands in quotes (escaped ones, too), in quotes that a limit cut off, and up to a space or the end of a list entry. A character
+# that ends an entry belongs to the value where the text goes on behind it with something that is no next entry.
+_VALUE = re.compile(
+    r"(?P<open>\\{0,3}[\"'])(?![\s,;}\])]|$)(?P<quoted>(?:\\.|[^\\\n])*?)(?P=open)"
+    r"|(?P<cut>\\{0,3}[\"'])(?![\s,;}\])]|$)[^\n]++"
+    r"|(?P<plain>(?:[^\s\"'&;,)\]}\\]|\\(?![\"'n])|[\"'&,)\]}](?=[\w!#$%*+./<>?@^~-])(?![\w.\-]{1,64}+[\"']?[=:]))++)",
+    re.ASCII,
+)
+# `Password=a b;` in the middle of a connection string.
+_CONNECTION_VALUE = re.compile(r"(?P<open>(?!))?(?P<cut>(?!))?[^;\"'\n]{1,256}+(?=;)")
+_HEADER = re.compile(
+    r"(?P<quote>[\"']?)(?<![\w-])(?P<name>(?:proxy-)?authorization|(?:set-)?cookie2?)\b(?P<sign>[\"']?[ \t]*+[:=][ \t]*+\[?)(?=\S)",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(
+    r"(?:bearer|basic|digest|negotiate|ntlm|token|sharedkey(?:lite)?|aws4-hmac-sha256|hawk|apikey)\b", re.I
+)
+_SENTENCE = re.compile(r"(?:[A-Za-z][a-z']*+[ ,]+){2,}+[A-Za-z]++", re.ASCII)
+_BEARER = re.compile(
+    r"\b(?P<scheme>bearer|basic)(?P<gap>[ \t]+)(?P<value>[A-Za-z0-9+/._~-]{6,}+={0,2}(?![\w=]))",
+    re.IGNORECASE,
+)
+_ORDINARY_WORD = re.compile(r"(?:[A-Z]?[a-z]++|[A-Z]++)(?:[-/_][A-Za-z]?[a-z]++)*+[.:=-]*+")
+_FLAG = re.compile(
+    r"(?<![\w-])(?P<name>--?[A-Za-z][\w-]*+)(?P<gap>[\"']?,?[ \t]+)"
+    r"(?P<value>\"[^\"\n]++\"|'[^'\n]++'|[^\s\"'=:-](?:[^\s\"']|[\"'](?=\w))*+)",
+    re.ASCII,
+)
+# What goes on with a sentence about a flag.
+_PROSE = re.compile(
+    r"(?:flags?|options?|arguments?|parameters?|values?|is|are|was|were|be|has|have|had|must|may|can|cannot|could|should|will|would"
+    r"|not|and|or|to|for|with|without|in|on|of|from|as|if|via|by|but|the|an?|instead|requires?|needs?|set|given|missing|deprecated"
+    r"|specified|provided|insecure)[.,;:)]?",
+    re.IGNORECASE,
+)
+# Short flags mean a password with these programs alone.
+_SHORT_FLAG = re.compile(
+    r"(?P<name>\b(?:(?:docker|podman|nerdctl|buildah|skopeo|oras|crane|helm|az|cosign|oc)\b[^\n|;&]{0,200}?\blogin\b"
+    r"[^\n|;&]{0,200}?[ \t]-p"
+    r"|sshpass[ \t]+-p|redis-cli\b[^\n|;&]{0,200}?[ \t]-a)(?:[ \t=]+|(?=[\"']))"
+    r"|\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump)\b[^\n|;&]{0,200}?[ \t]-p"
+    r"|\bcurl\b[^\n|;&]{0,400}?[ \t](?:-u|--user)[ \t=]*[\"']?[^\s:\"']{1,128}:)(?P<value>\"[^\"\n]++\"|'[^'\n]++'|[^\s\"']++)"
+)
+_XML = re.compile(r"(?P<before><(?P<name>[\w.:-]{1,64}+)>)(?P<value>[^<\n]++)(?=</)", re.ASCII)
+_AFTER_WORD = re.compile(
+    rf"(?P<name>\b{_WORDS}\b[\"']?\s{{1,8}}(?:is\s{{1,8}})?[\"']?)(?P<value>[A-Za-z0-9+/_-]{{24,}}+={{0,2}})",
+    re.IGNORECASE,
+)
+# What registries answer to a wrong password, and how a test run counts.
 _ANSWER = re.compile(
-    r"unauthorized|denied|forbidden|invalid|incorrect|missing|required|wrong|expired|not", re.IGNORECASE
+    r"unauthorized|denied|forbidden|invalid|incorrect|missing|required|wrong|expired|not|test\w*|ok|\d{1,4}|fail\w*",
+    re.IGNORECASE,
 )
+# Stands for a value, or says that there is none.
+_NO_VALUE = re.compile(
+    r"true|false|null|nil|none|yes|no|empty|undefined|\*+|<[a-z_ -]+>|\[?(?:redacted|masked|hidden|filtered)\]?"
+    r"|\$\{.*|\$\(.*|\{\{.*|\$[A-Z_]+|%\w|\(sensitive.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_TIME_OR_ADDRESS = re.compile(
+    r"\d{4}-\d\d-\d\d[T ].*|[a-z][a-z0-9+.-]*://.*|sha(?:1|256|512):[0-9a-f]*", re.IGNORECASE
+)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# `flux-system/web-tls`: where a Secret stands, not what it holds.
+_OBJECT_NAME = re.compile(r"[a-z0-9]++(?:[-.][a-z0-9]++)*+(?:/[a-z0-9]++(?:[-.][a-z0-9]++)*+)?")
 _LONG_ENOUGH = 8
 _LONG_WORD = 24
+_LONGEST_JUDGED = 200
+_ROUNDS = 8
 
 
 def mask(text: str) -> str:
     """`text` with every value that looks like a secret replaced by `***`."""
-    if not _SUSPECT.search(text):
+    for _ in range(_ROUNDS):
+        masked = _masked(text)
+        if masked == text:
+            break
+        # What was masked may show the end of something else.
+        text = masked
+    return text
+
+
+def _masked(text: str) -> str:
+    if "-----" in text:
+        text = _without_pem_tails(_PEM.sub(_block, text))
+    if len(text) >= 60:
+        text = _BASE64_LINE.sub(MASK, text)
+    if "://" in text:
+        text = _URL.sub(_url, _WEBHOOK.sub(rf"\g<place>{MASK}", text))
+    folded = text.lower()
+    has_names = any(hint in folded for hint in _HINTS)
+    if has_names:
+        text = _without_values(text, _HEADER, _header_end)
+    text = _TOKENS.sub(MASK, text)
+    if "bearer" in folded or "basic" in folded:
+        text = _BEARER.sub(_bearer, text)
+    if " -" in text or text.startswith("-") or '"-' in text or "'-" in text:
+        text = _SHORT_FLAG.sub(_short_flag, text)
+    if not has_names:
         return text
-    text = _PEM.sub(_block, text)
-    text = _PEM_TAIL.sub(_block, text)
-    text = _BASE64_LINE.sub(MASK, text)
-    text = _HEADER.sub(rf"\g<scheme>\g<gap>{MASK}", text)
-    text = _URL.sub(rf"\g<scheme>\g<user>:{MASK}@", text)
-    text = _URL_TOKEN.sub(rf"\g<scheme>{MASK}@", text)
-    text = _KNOWN.sub(MASK, text)
-    text = _NAMED.sub(_named, text)
+    text = _without_values(text, _NAME, _named_end)
+    text = _FLAG.sub(_flag, _XML.sub(_element, text))
     return _AFTER_WORD.sub(_after_word, text)
 
 
@@ -82,41 +214,202 @@ def _block(match: re.Match[str]) -> str:
     return f"[{match['what']} {MASK}]"
 
 
-def _named(match: re.Match[str]) -> str:
+def _without_pem_tails(text: str) -> str:
+    """Without PEM blocks whose beginning was cut off: the lines of base64 before an end."""
+    if "-----END " not in text:
+        return text
+    lines: list[str] = []
+    for line in text.split("\n"):
+        end = _PEM_END.match(line)
+        if not end:
+            lines.append(line)
+            continue
+        while lines and _PEM_BODY.fullmatch(lines[-1]):
+            lines.pop()
+        lines.append(_block(end) + line[end.end() :])
+    return "\n".join(lines)
+
+
+def _url(match: re.Match[str]) -> str:
+    """The user of a URL stays, the password goes; so does a token in the user's place."""
+    login, at, host = match["rest"].rpartition("@")
+    user, colon, password = login.partition(":")
+    if not at or not host or "/" in user or _PORT.match(password):
+        return match[0]
+    if colon:
+        return f"{match['scheme']}{user}:{MASK}@{host}" if password else match[0]
+    return f"{match['scheme']}{MASK}@{host}" if len(login) >= 20 else match[0]
+
+
+def _without_values(
+    text: str, name: re.Pattern[str], end_of_value: Callable[[str, re.Match[str]], tuple[int, str] | None]
+) -> str:
+    """`end_of_value` says where the value after a name ends and what is put in its place; None where nothing is to be masked."""
+    pieces, copied, position = [], 0, 0
+    while match := name.search(text, position):
+        position = match.end()
+        if value := end_of_value(text, match):
+            end, replacement = value
+            pieces += [text[copied:position], replacement]
+            copied = position = end
+    return "".join([*pieces, text[copied:]])
+
+
+def _header_end(text: str, name: re.Match[str]) -> tuple[int, str] | None:
+    """A header's value is the rest of its line, or of the quotes that it stands in; the scheme stays."""
+    start = name.end()
+    value = _VALUE.match(text, start)
+    if value and value["open"]:
+        start, end = value.span("quoted")
+    elif name["quote"] and not name["sign"].startswith(name["quote"]):
+        closing, line_end = text.find(name["quote"], start), _line_end(text, start)
+        end = min(closing, line_end) if closing >= 0 else line_end
+    elif "[" in name["sign"]:
+        closing, line_end = text.find("]", start), _line_end(text, start)
+        end = min(closing, line_end) if closing >= 0 else line_end
+    else:
+        end = _line_end(text, start)
+    held = text[start:end]
+    scheme = _SCHEME.match(held)
+    kept = held[: scheme.end()] + " " if scheme else ""
+    if not scheme and (_SENTENCE.match(held) or _NO_VALUE.fullmatch(held.strip())):
+        return None
+    return end, f"{text[name.end() : start]}{kept}{MASK}"
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    end = len(text) if end < 0 else end
+    return end - 1 if text[start:end].endswith("\r") else end
+
+
+def _named_end(text: str, name: re.Match[str]) -> tuple[int, str] | None:
     """`password=x`, `"token": "…"`, `AccountKey=…`. After a colon an unquoted word is a sentence that goes on, but for passwords."""
+    if not _may_be_secret(name["name"]):
+        return None
+    # What is looked at is short: the whole of a long value is read only where it goes.
+    value = _value(text, name, name.end() + _LONGEST_JUDGED)
+    if not value:
+        return None
+    quote = value["open"] or value["cut"] or ""
+    bare = value[0].strip("\\\"'")
+    if not bare or _NO_VALUE.fullmatch(bare) or not _is_secret(name, bare, is_quoted=bool(quote)):
+        return None
+    value = _value(text, name, len(text)) or value
+    return value.end(), f"{value['open'] or value['cut'] or ''}{MASK}{value['open'] or ''}"
+
+
+def _value(text: str, name: re.Match[str], end: int) -> re.Match[str] | None:
+    if "=" in name["sign"] and _before(name) == ";":
+        return _CONNECTION_VALUE.match(text, name.end(), end) or _VALUE.match(text, name.end(), end)
+    return _VALUE.match(text, name.end(), end)
+
+
+def _before(name: re.Match[str]) -> str:
+    return name.string[name.start() - 1 : name.start()]
+
+
+def _may_be_secret(name: str) -> bool:
+    return bool(_SECRET_NAME.search(name) or _SOMETIMES.search(name)) and not (
+        _ORDINARY_PASS.search(name) or _ABOUT.search(name)
+    )
+
+
+def _is_secret(name: re.Match[str], value: str, *, is_quoted: bool) -> bool:
+    """Whether `value` after this name of a secret is one; where nothing but the name speaks for it, by its own look."""
+    is_spoken = ":" in name["sign"] and "=" not in name["sign"] and not is_quoted
+    if is_spoken and _before(name) == "/" and name["sign"] == ":":
+        return False  # an image: registry.example/team/vault-token:1.2
+    if not _SECRET_NAME.search(name["name"]) or _PLURAL.search(name["name"]):
+        return _before(name) in ("?", "&") or _looks_random(value)
+    if name["name"].lower().endswith("secret") and "/" in value and _OBJECT_NAME.fullmatch(value):
+        return False
+    if not is_spoken:
+        return True
+    if _ALWAYS.search(name["name"]):
+        return not _ANSWER.fullmatch(value)
+    return _looks_secret(value)
+
+
+def _flag(match: re.Match[str]) -> str:
+    """`--password X`. In a sentence (`the flag --token is required`) nothing is held."""
     value = match["value"]
-    is_quoted = value[0] in "\"'"
-    bare = value.strip("\"'")
-    if not bare or bare == MASK or _NOT_A_VALUE.search(match["name"]):
+    is_name = _SECRET_NAME.search(match["name"]) and not (
+        _ORDINARY_PASS.search(match["name"]) or _ABOUT.search(match["name"])
+    )
+    if not is_name or _PROSE.fullmatch(value) or _NO_VALUE.fullmatch(value.strip("\"'")):
         return match[0]
-    is_spoken = ":" in match["sign"] and not is_quoted and not _looks_secret(bare)
-    if is_spoken and (not _ALWAYS.search(match["name"]) or _ANSWER.fullmatch(bare)):
+    return f"{match['name']}{match['gap']}{_in_quotes(value)}"
+
+
+def _short_flag(match: re.Match[str]) -> str:
+    return f"{match['name']}{_in_quotes(match['value'])}"
+
+
+def _in_quotes(value: str) -> str:
+    quote = value[0] if value[0] in "\"'" else ""
+    return f"{quote}{MASK}{quote}"
+
+
+def _element(match: re.Match[str]) -> str:
+    is_held = _may_be_secret(match["name"]) and not _NO_VALUE.fullmatch(match["value"])
+    return f"{match['before']}{MASK}" if is_held else match[0]
+
+
+def _bearer(match: re.Match[str]) -> str:
+    if _ORDINARY_WORD.fullmatch(match["value"]):
         return match[0]
-    quote = value[0] if is_quoted else ""
-    return f"{match['name']}{match['sign']}{quote}{MASK}{quote}"
+    return f"{match['scheme']}{match['gap']}{MASK}"
 
 
 def _after_word(match: re.Match[str]) -> str:
-    return f"{match['name']}{MASK}" if _looks_secret(match["value"]) else match[0]
+    value = match["value"]
+    is_name = _OBJECT_NAME.fullmatch(value) and ("-" in value or "/" in value)
+    return match[0] if is_name or not _looks_secret(value) else f"{match['name']}{MASK}"
 
 
 def _looks_secret(text: str) -> bool:
     """Digits among letters, or longer than words are."""
-    if len(text) < _LONG_ENOUGH or text.startswith("http"):
+    if len(text) < _LONG_ENOUGH or text.endswith(":") or _TIME_OR_ADDRESS.match(text):
         return False
     has_digit = any(char.isdigit() for char in text)
     return (has_digit and any(char.isalpha() for char in text)) or len(text) >= _LONG_WORD
 
 
+def _looks_random(text: str) -> bool:
+    """Like `_looks_secret`, and neither a digest, a UUID nor the name of an object."""
+    if (
+        len(text) < 2 * _LONG_ENOUGH
+        or _UUID.fullmatch(text)
+        or ("-" in text and _OBJECT_NAME.fullmatch(text))
+    ):
+        return False
+    return _looks_secret(text) and any(char.isdigit() for char in text)
+
+
 def printable(text: str) -> str:
     """`text` on one line, without secrets, escape sequences, control characters and marks that turn the reading order."""
+    text = _readable(text)
     if text.isprintable() and "  " not in text and len(text) <= _LONGEST:
         return mask(text.strip())
+    # Line ends are kept up to here: a key in PEM form is known by its lines.
+    line = " ".join(mask(_shown(text, kept="\n")).split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """`text` as a terminal or a log may show it: nothing in it begins a line, moves the cursor or turns the reading order."""
+    return text if text.isprintable() else _shown(text)
+
+
+def _shown(text: str, kept: str = "") -> str:
     # Python calls controls, formats (such as the bidirectional overrides) and everything unassigned not printable.
-    shown = (
-        char if char.isprintable() or char == "\n" else " " if char.isspace() else ""
+    return "".join(
+        char if char.isprintable() or char == kept else " " if char.isspace() else ""
         for char in _ESCAPE.sub("", text)
     )
-    # Line ends are kept up to here: a key in PEM form is known by its lines.
-    line = " ".join(mask("".join(shown)).split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def _readable(text: str) -> str:
+    """The beginning of a text that is too long, without its last word, which may be half a secret."""
+    return text if len(text) <= _LONGEST_READ else text[:_LONGEST_READ].rpartition(" ")[0] + " …"

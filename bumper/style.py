@@ -1,9 +1,14 @@
-"""Lines of styled text: what a display colours and a log prints plainly."""
+"""Lines of styled text: what a display colours and a log prints plainly.
+
+Law: a line is one line. Whatever its texts hold (a name of the repository, an answer of a server), it begins no second line, where a
+runner would take `::error::` for a command, and nothing in it speaks to the terminal.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from bumper.errors import Outcome
+from bumper.safe_text import visible
 
 
 class Span(NamedTuple):
@@ -35,4 +40,4 @@ def duration(seconds: float) -> str:
 
 def plain(line: Sequence[Span]) -> str:
     """The line without its styles."""
-    return "".join(span.text for span in line)
+    return visible("".join(span.text for span in line))

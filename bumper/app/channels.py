@@ -154,7 +154,10 @@ def pages(surroundings: Surroundings, platform_url: str) -> Pages:
 
 
 def _page(url: str) -> str:
-    address = urlsplit(url)
+    try:
+        address = urlsplit(url)
+    except ValueError:  # whoever asks git for it says what is wrong
+        return ""
     if address.scheme not in ("http", "https") or not address.hostname:
         return ""
     host = address.netloc.rpartition("@")[2]

@@ -22,6 +22,7 @@ from bumper.publish.publisher import Several
 from bumper.publish.report import Report
 from bumper.publish.story import Landing
 from bumper.record import Ending
+from bumper.safe_text import visible
 from bumper.style import Line, Span
 from bumper.systems.terminal import open_terminal
 
@@ -142,14 +143,16 @@ class Output:
             with self._systems.new_repository(outcome_notes.TIMEOUT_S) as remote:
                 outcome_notes.write(remote, endings, self._systems.machine_clock)
         except BumpError as error:
-            self._context.stderr.write(f"  ! the outcome was not noted for bump history: {error.message}\n")
+            self._context.stderr.write(
+                f"  ! the outcome was not noted for bump history: {visible(error.message)}\n"
+            )
 
     def _end_publishing(self, end: Callable[[Channels], list[str]]) -> None:
         """Once everything has been printed: a GitHub that does not answer must not hold back what we know."""
         channels, self._channels = self._channels, None
         if channels:
             self._context.afterwards.callback(
-                lambda: self._context.stderr.writelines(f"  ! {line}\n" for line in end(channels))
+                lambda: self._context.stderr.writelines(f"  ! {visible(line)}\n" for line in end(channels))
             )
 
 

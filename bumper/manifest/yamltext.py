@@ -24,6 +24,10 @@ _LINE_BREAK = re.compile(rb"\r\n?|\n")
 PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|#[^\r\n]*)*)*")
 _STR_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
+# What the pure reader raises for an escape that is no character (two ways), for YAML 1.3 and for a file that is nested too deeply.
+UNREADABLE = (ValueError, OverflowError, AssertionError, RecursionError)
+# Deeper than what Kubernetes objects and Helm values are, and far from where readers that call themselves would end.
+MAX_DEPTH = 200
 _CHUNK = 4096  # characters between two known byte offsets
 
 Shape = tuple[str, str, str, str, str]
@@ -252,11 +256,7 @@ def compose(content: bytes, path: str) -> Source:
     except YAMLError as refusal:
         try:
             return _composed(reader(typ="safe", pure=True).parse(text), path, content, text)
-        except (
-            YAMLError,
-            ValueError,
-            AssertionError,
-        ):  # the last two for an impossible escape and for YAML 1.3
+        except (YAMLError, *UNREADABLE):
             raise _not_yaml(refusal, text, path) from None
 
 
@@ -336,6 +336,11 @@ def _composed(events: Iterable[Any], path: str, content: bytes, text: str) -> So
             shape.append((kind, event.anchor or "", str(event.tag or ""), str(bool(event.flow_style)), ""))
             parent.items.append(node)
             parents.append(node)
+            if len(parents) > MAX_DEPTH:
+                raise NotYaml(
+                    f"{path}:{_line_at(text, node.start)}: nested deeper than {MAX_DEPTH} levels, expected a manifest",
+                    hint="correct the file: no Kubernetes object is nested that deeply",
+                )
             if event.anchor:
                 anchors[event.anchor] = node
         elif kind == "AliasEvent":

@@ -72,7 +72,7 @@ def read(lines: Iterable[str]) -> tuple[Head, list[Entry]]:
                 objects.append(entry["object"])
             else:
                 entries.append({**entry, "look": _seen(entry["look"], objects)} if "look" in entry else entry)
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             if head and isinstance(error, ValueError) and not line.endswith("\n"):
                 break
             raise UsageError(
@@ -105,6 +105,8 @@ def decode_head(entry: Mapping[str, Any]) -> Head:
     """The inverse of `encode_head`. ValueError, KeyError or TypeError for what is no head of this version."""
     if entry.get("recording") != VERSION:
         raise ValueError(f"expected a recording of version {VERSION}")
+    if not entry["sites"] or not entry["contexts"]:
+        raise ValueError("expected a site and a context")
     subjects = tuple(_decode_subject(site_entry) for site_entry in entry["sites"])
     started_s, began_s, timeout_s = (float(entry[name]) for name in ("started_s", "began_s", "timeout_s"))
     return Head(tuple(entry["contexts"]), started_s, began_s, timeout_s, subjects, tuple(entry["notices"]))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from bumper.ports import Board, State, Step, Terminal
 from bumper.progress import header, step_line
+from bumper.safe_text import visible
 from bumper.style import Line, Span, duration, plain
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def _text(line: Line, stream: object) -> "Text":
 
     text = Text(no_wrap=False)
     for span in line:
-        text.append(_encodable(span.text, stream), style=STYLES.get(span.style, ""))
+        text.append(_encodable(visible(span.text), stream), style=STYLES.get(span.style, ""))
     return text
 
 

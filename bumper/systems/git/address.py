@@ -15,7 +15,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from bumper.address import is_loopback, may_carry_credentials
 from bumper.errors import UsageError
+from bumper.safe_text import printable
 
+_EXPECTED = "expected https://HOST/OWNER/NAME, ssh://HOST/PATH, HOST:PATH or a directory"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # git's short form for ssh; a colon behind a slash belongs to a path (`url_is_local_not_ssh` in git's connect.c).
 _SHORT_SSH = re.compile(r"[^/:]+:(?!//).*", re.DOTALL)
@@ -55,7 +57,7 @@ class Address:
         """
         if not _SCHEME.match(url):
             return cls(url, remark=remark)
-        split_url = urlsplit(url)
+        split_url = _split(url)
         user, password = unquote(split_url.username or ""), unquote(split_url.password or "")
         if split_url.scheme not in ("http", "https"):
             return cls(_with_userinfo(split_url, user), secrets=_all(password), remark=remark)
@@ -104,6 +106,21 @@ class Address:
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
+
+
+def _split(url: str) -> SplitResult:
+    """What the URL consists of; UsageError, without what it may hold of a password, where it is none."""
+    try:
+        split_url = urlsplit(url)
+        # Asked for, the port is checked: a number up to 65535.
+        has_host = split_url.port is not None or bool(split_url.hostname)
+    except ValueError as error:
+        scheme, _, rest = url.partition("://")
+        shown = printable(f"{scheme}://{rest.rpartition('@')[2]}")
+        raise UsageError(f"{shown}: is no address ({error})", hint=_EXPECTED) from None
+    if split_url.scheme in ("http", "https") and not has_host:
+        raise UsageError(f"{printable(url)}: names no host", hint=_EXPECTED)
+    return split_url
 
 
 def require_safe(url: str, what: str) -> None:

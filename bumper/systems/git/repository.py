@@ -10,7 +10,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from subprocess import PIPE, TimeoutExpired
@@ -58,6 +58,10 @@ def program(directory: Path, environ: Mapping[str, str]) -> "Git":
     except ModuleNotFoundError:
         raise
     except ImportError as error:  # GitPython runs git when it is imported
+        cause = error.__cause__
+        # A status is git's own; a git that is not there leaves an exception in its place.
+        if isinstance(getattr(cause, "status", None), int):
+            raise _unusable(str(getattr(cause, "stderr", ""))) from error
         raise _absent() from error
     git = Git(directory)
     git.update_environment(**environ)
@@ -66,12 +70,14 @@ def program(directory: Path, environ: Mapping[str, str]) -> "Git":
 
 def require_version(git: "Git") -> None:
     """`UsageError` where the git program is absent or too old."""
-    from git.exc import GitCommandNotFound
+    from git.exc import GitCommandError, GitCommandNotFound
 
     try:
         version = git.version_info
     except GitCommandNotFound as error:
         raise _absent() from error
+    except GitCommandError as error:
+        raise _unusable(str(error.stderr)) from error
     if version < _OLDEST:
         present, oldest = (".".join(str(number) for number in numbers) for numbers in (version, _OLDEST))
         raise UsageError(f"git: found version {present}, expected {oldest} or newer", hint=_install())
@@ -161,7 +167,7 @@ class Repository:
         self._environ = environ
         self._timeout_s = timeout_s
         self._renewed = renewed
-        self._directory = Path(tempfile.mkdtemp(prefix="bump-"))
+        self._directory = _folder()
         try:
             base = {**environ, **_surroundings(self._directory)}
             both = [*_SETTINGS, (f"remote.{REMOTE}.url", address.url)]
@@ -170,7 +176,8 @@ class Repository:
             self._way = [*both, *settings]
             self._connected = program(self._directory, {**base, **self._credential()})
             require_version(self._git)
-            _lay_out(self._directory)
+            with _room():
+                _lay_out(self._directory)
             self._remark = self._require_encrypted()
         except BaseException:
             shutil.rmtree(self._directory)
@@ -182,7 +189,8 @@ class Repository:
         if "\n" in str(objects):  # gitrepository-layout(5) knows no way to write that
             return
         (self._directory / "objects" / "info").mkdir(exist_ok=True)
-        (self._directory / "objects" / "info" / "alternates").write_text(f"{objects}\n", encoding="utf-8")
+        with _room():
+            (self._directory / "objects" / "info" / "alternates").write_text(f"{objects}\n", encoding="utf-8")
 
     def close(self) -> None:
         """Ends git's processes and removes the folder."""
@@ -284,7 +292,8 @@ class Repository:
         """Writes an object, byte for byte; returns its sha."""
         from gitdb import IStream
 
-        stream = self._loose.store(IStream(kind.encode(), len(content), BytesIO(content)))
+        with _room():
+            stream = self._loose.store(IStream(kind.encode(), len(content), BytesIO(content)))
         sha: str = stream.hexsha.decode()
         return sha
 
@@ -313,12 +322,38 @@ def _surroundings(directory: Path) -> dict[str, str]:
     }
 
 
+def _folder() -> Path:
+    with _room():
+        return Path(tempfile.mkdtemp(prefix="bump-"))
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """`UsageError` where the folder for temporary files takes no more."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or 'TMPDIR'}: {error.strerror}, expected a folder for temporary files that can be written to",
+            hint="set TMPDIR to a folder with some free megabytes",
+        ) from error
+
+
 def _text(output: bytes) -> str:
     return output.decode("utf-8", "replace")
 
 
 def _absent() -> UsageError:
     return UsageError("git: not found; bump needs the git program", hint=_install())
+
+
+def _unusable(complaint: str) -> UsageError:
+    """Git cannot even tell its version: nearly always a configuration that it cannot read."""
+    reason = complaint.strip().removeprefix("stderr:").strip(" '\n") or "ends before it says its version"
+    return UsageError(
+        f"git: {reason}, expected a git that runs",
+        hint="correct git's configuration (~/.gitconfig, /etc/gitconfig, GIT_CONFIG_* variables) until `git version` works",
+    )
 
 
 def _install() -> str:

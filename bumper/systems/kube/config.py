@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from bumper.errors import UsageError
+from bumper.manifest.yamltext import UNREADABLE
 from bumper.systems.kube.proxy import proxy_for
 
 IN_CLUSTER = "in-cluster"
@@ -91,6 +92,35 @@ class _Entry:
     def text(self, key: str) -> str:
         setting = self.value.get(key)
         return "" if setting is None else str(setting)
+
+    def mapping(self, key: str) -> Mapping[Any, Any]:
+        """What stands under the key, which must be a mapping; an empty one where nothing does."""
+        value = self.value.get(key) or {}
+        if not isinstance(value, Mapping):
+            raise self._misshapen(key, "a mapping")
+        return value
+
+    def entries(self, key: str) -> list[Mapping[str, Any]]:
+        """The mappings of the list under the key."""
+        value = self.value.get(key) or []
+        if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
+            raise self._misshapen(key, "a list of mappings")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The texts of the list under the key; numbers and the like as they are written."""
+        value = self.value.get(key) or []
+        if not isinstance(value, list) or any(isinstance(entry, Mapping | list) for entry in value):
+            raise self._misshapen(key, "a list of texts")
+        return tuple(map(str, value))
+
+    def _misshapen(self, key: str, expected: str) -> UsageError:
+        # What stands there instead may be a secret.
+        kind = type(self.value[key]).__name__
+        kind = {"str": "a text", "list": "a list", "CommentedSeq": "a list", "dict": "a mapping"}.get(
+            kind, f"a value of type {kind}"
+        )
+        return UsageError(f"{self.file}: {key} is {kind}, expected {expected}")
 
     def path(self, key: str) -> Path | None:
         return self.file.parent / self.text(key) if self.text(key) else None
@@ -206,7 +236,7 @@ def _parse(file: Path) -> Mapping[str, Any]:
         config = YAML(typ="safe").load(file.read_bytes())
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}, expected a kubeconfig") from None
-    except (YAMLError, ValueError):
+    except (YAMLError, *UNREADABLE, TypeError, AttributeError):
         # The parser's own message would quote the line, and with it perhaps a token.
         raise UsageError(f"{file}: not YAML, expected a kubeconfig") from None
     if config is not None and not isinstance(config, Mapping):
@@ -227,11 +257,10 @@ def _named(config: Mapping[str, Any], kind: str, file: Path) -> list[tuple[str, 
 
 def _endpoint(cluster: _Entry, environ: Mapping[str, str]) -> Endpoint:
     server = cluster.text("server").rstrip("/")
-    extensions = cluster.value.get("extensions") or []
     config = next(
         (
             extension.get("extension")
-            for extension in extensions
+            for extension in cluster.entries("extensions")
             if extension.get("name") == _PLUGIN_EXTENSION
         ),
         None,
@@ -269,7 +298,7 @@ def _user(user: _Entry) -> User:
 
 
 def _plugin(user: _Entry) -> Plugin:
-    settings = _Entry(user.value["exec"], user.file)
+    settings = _Entry(user.mapping("exec"), user.file)
     command = settings.text("command")
     if not command:
         raise UsageError(f"{user.file}: exec has no command")
@@ -277,9 +306,10 @@ def _plugin(user: _Entry) -> Plugin:
     path = user.file.parent / command if os.sep in command else Path(command)
     return Plugin(
         command=str(path),
-        arguments=tuple(map(str, settings.value.get("args") or ())),
+        arguments=settings.texts("args"),
         environ={
-            str(variable["name"]): str(variable["value"]) for variable in settings.value.get("env") or ()
+            str(variable.get("name") or ""): str(variable.get("value") or "")
+            for variable in settings.entries("env")
         },
         api_version=settings.text("apiVersion"),
         install_hint=settings.text("installHint"),
@@ -294,7 +324,7 @@ def _impersonation(user: _Entry) -> tuple[tuple[str, str], ...]:
     headers = [("Impersonate-User", user.text("as"))]
     if user.text("as-uid"):
         headers.append(("Impersonate-Uid", user.text("as-uid")))
-    headers += [("Impersonate-Group", str(group)) for group in user.value.get("as-groups") or ()]
-    for key, values in (user.value.get("as-user-extra") or {}).items():
-        headers += [(f"Impersonate-Extra-{key}", str(value)) for value in values]
+    headers += [("Impersonate-Group", group) for group in user.texts("as-groups")]
+    extra = _Entry(user.mapping("as-user-extra"), user.file)
+    headers += [(f"Impersonate-Extra-{key}", value) for key in extra.value for value in extra.texts(key)]
     return tuple(headers)

@@ -16,6 +16,7 @@ from typing import Any
 
 from bumper.errors import NoAccess, UsageError
 from bumper.ports import WallClock
+from bumper.safe_text import MASK, mask, printable
 from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
 
@@ -23,8 +24,9 @@ _API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.i
 # A clock that runs ahead of the issuer's would otherwise ask the plugin again for each request.
 _SHORTEST_LIFE_S = 10.0
 _SHOWN_CHARACTERS = 300
-# Tokens and keys in what a plugin complains: JSON web tokens, and anything long and opaque.
-_SECRETS = re.compile(r"eyJ[\w.-]+|[A-Za-z0-9_+/=-]{40,}")
+_READ_CHARACTERS = 100_000
+# A plugin has secrets at hand whose form we do not know: beside what is masked everywhere, anything long and opaque.
+_OPAQUE = re.compile(r"[A-Za-z0-9_+/=-]{40,}")
 
 
 class Credential:
@@ -118,8 +120,9 @@ async def _run(
             stdout=PIPE,
             stderr=PIPE,
         )
-    except OSError as error:
-        raise NoAccess(f"{name} cannot be run: {error.strerror}", hint=plugin.install_hint) from None
+    except (OSError, ValueError) as error:  # the second for a NUL, or a variable without a name
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise NoAccess(f"{name} cannot be run: {reason}", hint=plugin.install_hint) from None
     try:
         async with asyncio.timeout(timeout_s):
             printed, complaint = await process.communicate()
@@ -166,5 +169,7 @@ def _request(plugin: Plugin, endpoint: Endpoint) -> str:
 
 
 def _shown(complaint: bytes) -> str:
-    lines = [line.strip() for line in complaint.decode(errors="replace").splitlines() if line.strip()]
-    return _SECRETS.sub("…", " / ".join(lines[-3:]))[:_SHOWN_CHARACTERS] or "it said nothing"
+    # A traceback or a key in PEM form is masked as a whole, before its last lines are chosen.
+    text = mask(complaint[-_READ_CHARACTERS:].decode(errors="replace"))
+    lines = [printable(line) for line in text.splitlines() if line.strip()]
+    return _OPAQUE.sub(MASK, " / ".join(lines[-3:]))[:_SHOWN_CHARACTERS] or "it said nothing"

@@ -249,7 +249,9 @@ def test_a_plugin_that_hangs_is_ended(caller: Ask, tmp_path: Path) -> None:
     ("script", "message"),
     [
         ("echo >&2 first; echo >&2 'AADSTS700024: expired'; exit 3", "ended with 3: first / AADSTS700024: expired"),
-        ("echo >&2 token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.c2ln; exit 1", "ended with 1: token …"),
+        ("echo >&2 token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.c2ln; exit 1", "ended with 1: token ***"),
+        ("echo >&2 DB_PASS=hunter2 --password x1; exit 1", "ended with 1: DB_PASS=*** --password ***"),
+        ("echo >&2 'Cookie: sid=4711'; printf '\\033[31mred' >&2; exit 1", "ended with 1: Cookie: *** / red"),
         ("exit 1", "ended with 1: it said nothing"),
         ("echo secret", "printed no JSON, expected an ExecCredential"),
         ("echo '[]'", f"answered in apiVersion 'None', expected '{V1}'"),
