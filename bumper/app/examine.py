@@ -93,7 +93,7 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
     jobs: list[Callable[[], list[Finding]]] = [partial(of_push, repository, tip)] if tip else []
     jobs.append(lambda: _of_hosting(repository.url, settings, systems))
     jobs.append(
-        partial(of_registries, systems.open_registry(settings.timeout_s), entries, systems.machine_clock.wall)
+        partial(of_registries, systems.open_registry(settings.timeout_s), entries, systems.context.clock.wall)
     )
     try:
         jobs += _cluster_jobs(settings, systems, entries, tip)
@@ -120,7 +120,7 @@ def _cluster_jobs(
     rights = _rights(entries)
     clusters = systems.clusters(settings.contexts, timeouts)
     return [
-        partial(of_cluster, cluster, entries, rights, tip, systems.machine_clock.wall) for cluster in clusters
+        partial(of_cluster, cluster, entries, rights, tip, systems.context.clock.wall) for cluster in clusters
     ]
 
 
@@ -133,7 +133,7 @@ def _of_hosting(url: str, settings: DoctorSettings, systems: Systems) -> list[Fi
         return [of_error("git", "GitHub", error, why, Mark.WARNING)]
     if hosted is None:
         return []
-    clock = clocks.finding("GitHub", hosted.dated_s, systems.machine_clock.wall())
+    clock = clocks.finding("GitHub", hosted.dated_s, systems.context.clock.wall())
     rules = hosting.findings(hosted, settings.repository.branch, settings.commit_via)
     return [*rules, *([clock] if clock else [])]
 

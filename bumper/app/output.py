@@ -123,7 +123,7 @@ class Output:
         return Channels(
             self._settings.publish,
             self._context.surroundings,
-            self._systems.machine_clock.now,
+            self._systems.context.clock.now,
             self._systems.identity,
             platform_url=self._systems.settings.repo,
         )
@@ -141,7 +141,7 @@ class Output:
     def _write_notes(self, endings: Mapping[str, Sequence[Ending]]) -> None:
         try:
             with self._systems.new_repository(outcome_notes.TIMEOUT_S) as remote:
-                outcome_notes.write(remote, endings, self._systems.machine_clock)
+                outcome_notes.write(remote, endings, self._systems.context.clock)
         except BumpError as error:
             self._context.stderr.write(
                 f"  ! the outcome was not noted for bump history: {visible(error.message)}\n"

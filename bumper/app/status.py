@@ -60,7 +60,7 @@ def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Clust
     rows = look.look(clusters, entries, revisions, systems.clock)
     # That a watch is not allowed is no matter of a single look.
     notices = tuple(text for text in _polled(clusters) if "watch" not in text)
-    return Overview(tip, tuple(rows), systems.machine_clock.wall(), notices)
+    return Overview(tip, tuple(rows), systems.context.clock.wall(), notices)
 
 
 def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Watcher:

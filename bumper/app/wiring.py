@@ -19,7 +19,7 @@ from bumper.app.permissions import Permissions
 from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
 from bumper.errors import NoAccess, TreeMissing, UsageError
 from bumper.objects import ObjectKey
-from bumper.ports import Ancestry, Clock, Hosting, Tree, WallClock, Writer
+from bumper.ports import Ancestry, Clock, Hosting, Tree, Writer
 
 if TYPE_CHECKING:
     from bumper.deploy.commit.pull_request import Merging
@@ -47,8 +47,8 @@ class Systems:
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
-        self._system_clock = self.context.clock
-        self.clock: Clock = self._system_clock
+        # The run's own: while it is recorded, that of the recording.
+        self.clock: Clock = self.context.clock
         self.identity = Identity(
             self.context.environ, self.context.clock.now, lambda: self.context.clock.wall().timestamp()
         )
@@ -71,11 +71,6 @@ class Systems:
     def close_at_end(self, close: Callable[[], object]) -> None:
         """Calls it when the run is over, before whatever was opened earlier is closed."""
         self._stack.callback(close)
-
-    @property
-    def machine_clock(self) -> WallClock:
-        """The clock of this machine, also where the run goes by that of a recording."""
-        return self._system_clock
 
     @cached_property
     def repository(self) -> "Remote":
@@ -153,7 +148,7 @@ class Systems:
         if not token:
             raise NoAccess(f"{self.repository.url}: no token for GitHub's API", hint=self._token_hint())
         graphql = GraphQL(
-            home.graphql_url, token=token, now=self._system_clock.now, environ=self.context.environ
+            home.graphql_url, token=token, now=self.context.clock.now, environ=self.context.environ
         )
         self._stack.callback(graphql.close)
         return graphql, home.name
@@ -179,7 +174,7 @@ class Systems:
         from bumper.systems.kube import Cluster
 
         names: Sequence[str | None] = contexts or [None]
-        environ, clock = self.context.environ, self._system_clock
+        environ, clock = self.context.environ, self.context.clock
         clusters = [Cluster(context=name, environ=environ, clock=clock, timeouts=timeouts) for name in names]
         for cluster in clusters:
             self._stack.callback(cluster.close)
@@ -192,7 +187,7 @@ class Systems:
 
         surroundings = self.context.surroundings
         proof = Proof(surroundings.receiver_token, surroundings.job_token_url, surroundings.job_token_bearer)
-        base, now = surroundings.receiver_url, self._system_clock.now
+        base, now = surroundings.receiver_url, self.context.clock.now
         webhooks = [
             Webhook(receivers.find(tree, source, base), proof, now=now, environ=self.context.environ)
             for source in sources
@@ -221,7 +216,7 @@ class Systems:
             home.name,
             self.settings.branch,
             token=token,
-            now=self._system_clock.now,
+            now=self.context.clock.now,
             environ=self.context.environ,
             api_url=branch.rest_url(home),
             timeout_s=timeout_s,
@@ -236,7 +231,7 @@ class Systems:
             stream = self._stack.enter_context(Path(path).open("w", encoding="utf-8", buffering=1))  # noqa: SIM115 (closed with the run)
         except OSError as error:
             raise UsageError(f"--record {path}: {error.strerror}") from None
-        recorder = Recorder(stream.write, self._system_clock)
+        recorder = Recorder(stream.write, self.context.clock)
         self.clock = recorder.clock
         return recorder
 
@@ -266,7 +261,7 @@ class Systems:
         comparison = Comparison(
             name,
             token=token,
-            now=self._system_clock.now,
+            now=self.context.clock.now,
             api_url=surroundings.api_url,
             environ=self.context.environ,
         )

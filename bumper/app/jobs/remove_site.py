@@ -112,7 +112,7 @@ class _RemoveSite(Job[SiteRemoval]):
     def _propose(self) -> SiteRemoval:
         repository, branch = self._systems.repository, self._run.repository.branch
         return proposal.remove(
-            self._name, repository, branch, self._origin, self._systems.machine_clock.wall()
+            self._name, repository, branch, self._origin, self._systems.context.clock.wall()
         )
 
     def _propose_again(self, agreed: SiteRemoval) -> SiteRemoval:

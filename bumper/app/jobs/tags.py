@@ -90,14 +90,14 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     ancestries = systems.ancestries(source_checkout)
     history = systems.repository.history(request.branch)
     order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, history.deploys)
-    return [HoldGuard(order, journal, systems.machine_clock.wall, request.force), order]
+    return [HoldGuard(order, journal, systems.context.clock.wall, request.force), order]
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:
     repository = systems.repository
     history = repository.history(asked.branch)
     return Rollbacks(
-        repository, history, systems.registry, systems.clock, journal, systems.machine_clock.wall
+        repository, history, systems.registry, systems.clock, journal, systems.context.clock.wall
     )
 
 
