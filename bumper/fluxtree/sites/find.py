@@ -24,7 +24,7 @@ from bumper.observation import Desired
 from bumper.ports import Tree
 from bumper.revision import Revision
 
-__all__ = ["Site", "Target", "find", "find_site", "sites"]
+__all__ = ["Site", "Target", "find", "find_site", "named_sites", "sites"]
 
 _MOST_LISTED = 8
 # Those that roll out come before those that run once, where one field decides the image of both.
@@ -78,6 +78,15 @@ class Target:
 def sites(tree: Tree) -> tuple[Site, ...]:
     """Every Flux Kustomization of the tree, roots first; none where the tree holds no Flux."""
     return tuple(site for level in Walk(Reading(tree)).levels() for site in level)
+
+
+def named_sites(tree: Tree) -> tuple[Site, ...]:
+    """The same by every name that they are called by: a Kustomization stands here once for each site that its annotations name."""
+    return tuple(
+        replace(site, name=name)
+        for site in sites(tree)
+        for name in dict.fromkeys((site.name, *adoption.site_names(site.document)))
+    )
 
 
 @dataclass(frozen=True)
