@@ -16,6 +16,7 @@ from bumper.deploy.hold_guard import HELD
 from bumper.deploy.pipeline import Admission, Change, GuardedRequest, Plan
 from bumper.errors import BumpError, Outcome, Refused
 from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
 from bumper.history import last_ready
 from bumper.history.trailers import one_line
@@ -123,8 +124,9 @@ class Rollbacks:
 
         def look() -> tuple[str, Target, Sequence[Recorded]]:
             tip = self.repository.fetch(asked.branch)
-            target = find_target(wanted.site, asked.choice, self.repository.tree(tip))
-            return tip, target, self.history.deploys(wanted.site)
+            tree = self.repository.tree(tip)
+            target = find_target(wanted.site, asked.choice, tree)
+            return tip, target, of_target(self.history.all(), target, tree)
 
         tip, target, deploys = answered(look, self.clock, asked.deadlines.push_s)
         place = f"{target.field.path}:{target.field.span.line}"
@@ -134,19 +136,19 @@ class Rollbacks:
     def after_failure(self, asked: Request, failed: Sequence[tuple[Change, Verdict]]) -> GuardedRequest:
         """The rollback of everything that failed and has been Ready before, in one commit; Refused where nothing has."""
         tip = self.repository.fetch(asked.branch)
-        ways = self._ways_to_ready([change for change, _ in failed])
+        ways = self._ways_to_ready([change for change, _ in failed], self.repository.tree(tip))
         causes = [(change.site, verdict.message) for change, verdict in failed if change.site in ways]
         several = len(causes) > 1
         cause = "; ".join(f"{site}: {message}" if several else message for site, message in causes)
         labelled = {site: self._labelled(way) for site, way in ways.items()}
         return self._guarded(replace(asked, reason=_shortened(f"automatic: {cause}")), labelled, tip)
 
-    def _ways_to_ready(self, changes: Sequence[Change]) -> dict[str, Rollback]:
+    def _ways_to_ready(self, changes: Sequence[Change], tree: Tree) -> dict[str, Rollback]:
         ways: dict[str, Rollback] = {}
         refusals: list[Refused] = []
         for change in changes:
             try:
-                deploys = self.history.deploys(change.site)
+                deploys = of_target(self.history.all(), change.target, tree)
                 ways[change.site] = way_back(
                     change.site, change.place, change.image, deploys, only_ready=True
                 )
