@@ -1,6 +1,7 @@
 """What a run was asked for."""
 
 from dataclasses import dataclass, field
+from shlex import quote
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,17 @@ class Choice:
     image: str = ""
     kustomization: str = ""
     container: str = ""
+
+    @property
+    def kustomization_option(self) -> str:
+        """What a command must say as well that names the site again, with a space before it; empty for convention."""
+        return f" --kustomization {quote(self.kustomization)}" if self.kustomization else ""
+
+    @property
+    def all_options(self) -> str:
+        """The same for a command that looks for the image, too."""
+        rest = (("--image", self.image), ("--container", self.container))
+        return self.kustomization_option + "".join(f" {name} {quote(value)}" for name, value in rest if value)
 
 
 @dataclass(frozen=True)

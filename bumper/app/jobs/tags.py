@@ -98,7 +98,8 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
         return of_target(history.all(), target, repository.tree(tip))
 
     order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, deploys)
-    return [HoldGuard(order, journal, systems.context.clock.wall, request.force), order]
+    wall = systems.context.clock.wall
+    return [HoldGuard(order, journal, wall, request.force, request.choice), order]
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:

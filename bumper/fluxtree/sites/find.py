@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from posixpath import dirname
 
-from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
 from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site, Walk
 from bumper.fluxtree.images import Image, images
@@ -24,7 +24,7 @@ from bumper.observation import Desired
 from bumper.ports import Tree
 from bumper.revision import Revision
 
-__all__ = ["Site", "Target", "find", "find_site", "named_sites", "sites"]
+__all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
 
 _MOST_LISTED = 8
 # Those that roll out come before those that run once, where one field decides the image of both.
@@ -143,6 +143,18 @@ def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", con
         _address(reading, built, chosen),
         _replicas(built, chosen.workload),
     )
+
+
+def is_shared(tree: Tree, site: Site) -> bool:
+    """Whether other sites may be built by its Kustomization: its annotations name one, or it builds several images."""
+    if set(adoption.site_names(site.document)) - {site.name}:
+        return True
+    reading = Reading(tree)
+    try:
+        known = images(reading, _build(reading, site))
+    except BumpError:
+        return False
+    return len({image.repository for image in known if not image.is_init}) > 1
 
 
 def _wish(site: Site, image: str, container: str) -> _Wish:
