@@ -90,7 +90,7 @@ def _image(reading: Reading, resource: Resource, candidate: Candidate, known: li
         text(mapping(resource.document.value.get("metadata")).get("name")),
         resource.path,
         str(candidate.image),
-        (*candidate.place.route[1:], candidate.kind.value),
+        candidate.route[1:],
     )
 
 
@@ -136,8 +136,12 @@ def _fields(reading: Reading, content: Text) -> tuple[Field, ...]:
 def _all_fields(content: Text) -> tuple[Field, ...]:
     if content.block:
         return manifest.fields_inside(content.block, content.path)
-    fields = manifest.fields(content.content, content.path)
-    return tuple(_unsafe(field, content.fixed, content.line) for field in fields) if content.fixed else fields
+    fields = manifest.own_fields(content.content, content.path)
+    return (
+        tuple(manifest.fixed(field, content.fixed, content.line) for field in fields)
+        if content.fixed
+        else fields
+    )
 
 
 def _new(origin: Origin, kind: FieldKind, decided: Leaf, candidate: Candidate) -> Field:
@@ -149,13 +153,7 @@ def _new(origin: Origin, kind: FieldKind, decided: Leaf, candidate: Candidate) -
     field = manifest.field_of(
         content.content, content.path, origin.ordinal, kind, stands, candidate.container, content.block
     )
-    return _unsafe(field, content.fixed, content.line) if content.fixed else field
-
-
-def _unsafe(field: Field, reason: str, line: int) -> Field:
-    return replace(
-        field, written=replace(field.written, span=Span(0, 0, line)), unsafe=field.unsafe or reason
-    )
+    return manifest.fixed(field, content.fixed, content.line) if content.fixed else field
 
 
 def _doubtful(field: Field, doubt: Gap) -> Field:
@@ -206,7 +204,7 @@ def _written(reading: Reading, resource: Resource, candidate: Candidate) -> str:
     """The repository of the image before every overlay; empty where it was not there."""
     if resource.root:
         return ""
-    route = (*candidate.place.route[1:], candidate.kind.value)
+    route = candidate.route[1:]
     own = [
         field
         for field in _fields(reading, reading.file(resource.path))

@@ -20,6 +20,7 @@ from bumper.fluxtree.layers import Gap, Reading, within
 from bumper.fluxtree.leaves import Reader, Text, origin_of
 from bumper.fluxtree.resource import Path, Resource
 from bumper.fluxtree.selectors import Selector, Undecided, identity
+from bumper.manifest import NO_BLOCK
 from bumper.manifest.blocks import block
 from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import compose
@@ -208,7 +209,7 @@ def inside(written: Any, line: int) -> Text:
     if at is None:
         return Text(
             origin.text.path, content, line=source.line(scalar.start),
-            fixed="a patch here sets it in a text that is no literal block, expected one (patch: |)",
+            fixed=NO_BLOCK,
         )  # fmt: skip
     return Text(origin.text.path, at.content, at, at.line)
 
