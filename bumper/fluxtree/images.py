@@ -39,7 +39,8 @@ class Image:
 
     `value` is what stands there, `field` what decides its tag, `route` where it stands in the object. `repository` is what is pulled;
     `written` the repository in the manifest. `workload` has the namespace and name that it gets, empty for an image of a remote base;
-    `name` is its name in the manifest, and `path` the manifest.
+    `name` is its name in the manifest, and `path` the manifest. `replicas` is how many pods the build asks for,
+    None where the kind has no such number, or nobody has asked for it.
     """
 
     field: Field
@@ -51,6 +52,7 @@ class Image:
     path: str = ""
     value: str = ""
     route: tuple[str | int, ...] = ()
+    replicas: int | None = None
 
     @property
     def is_init(self) -> bool:

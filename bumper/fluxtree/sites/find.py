@@ -34,19 +34,35 @@ _ROLLS_OUT = ("Deployment", "StatefulSet", "DaemonSet", "HelmRelease")
 
 @dataclass(frozen=True)
 class Target:
-    """Where the image of a site stands, and what runs it.
+    """Where the image of a site stands, and what runs it: every use of it in the build that goes to a new tag together.
 
-    `workload` is empty for an image that only a remote base names. `url` is where visitors find the site, empty if no route beside the
-    workload tells.
+    The first of `images` leads: its field names the place, its workload the site. `url` is where visitors find the site, empty if no
+    route beside the workload tells.
     """
 
     site: Site
-    field: Field
-    repository: str
-    workload: ObjectKey
-    container: str
+    images: tuple[Image, ...]
     url: str = ""
-    replicas: int | None = None
+
+    @property
+    def field(self) -> Field:
+        """The field that decides the leading image."""
+        return self.images[0].field
+
+    @property
+    def repository(self) -> str:
+        """What is pulled, whatever the field calls it (`newName`)."""
+        return self.images[0].repository
+
+    @property
+    def workload(self) -> ObjectKey:
+        """What runs the leading image; empty for an image that only a remote base names."""
+        return self.images[0].workload
+
+    @property
+    def container(self) -> str:
+        """The container of the leading image."""
+        return self.images[0].container
 
     @property
     def image(self) -> ImageReference:
@@ -70,7 +86,7 @@ class Target:
             source=self.site.source,
             workload=self.workload,
             container=self.container,
-            replicas=self.replicas,
+            replicas=self.images[0].replicas,
         )
 
 
@@ -104,15 +120,8 @@ def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", con
     site = replace(_site(reading, kustomization or name), name=name)
     built = _build(reading, site)
     chosen = _choose(site, images(reading, built), _Wish(name, image, container))
-    return Target(
-        site,
-        chosen.field,
-        chosen.repository,
-        chosen.workload,
-        chosen.container,
-        _address(reading, built, chosen),
-        _replicas(built, chosen.workload),
-    )
+    scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in chosen)
+    return Target(site, scaled, _address(reading, built, chosen[0]))
 
 
 def _replicas(built: Build, workload: ObjectKey) -> int | None:
@@ -215,7 +224,8 @@ def _last(repository: str) -> str:
     return repository.rpartition("/")[2]
 
 
-def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> Image:
+def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> list[Image]:
+    """The uses of the image that one field decides, the leading one first."""
     where = f"{site.path or '.'} (Kustomization {site.kustomization.name})"
     named = [image for image in known if wish.names(image)]
     if not named:
@@ -234,7 +244,7 @@ def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> Image:
             f"{where}: {wish} stands in more than one place: {_places(matching)}",
             hint=_how_to_choose(matching),
         )
-    return min(matching, key=lambda image: _rank(image, wish.name))
+    return sorted(matching, key=lambda image: _rank(image, wish.name))
 
 
 def _rank(image: Image, name: str) -> tuple[bool, bool, bool]:
