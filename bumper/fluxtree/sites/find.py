@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 from posixpath import dirname
 
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site, Walk
 from bumper.fluxtree.images import Image, images
@@ -35,19 +36,35 @@ _ROLLS_OUT = ("Deployment", "StatefulSet", "DaemonSet", "HelmRelease")
 
 @dataclass(frozen=True)
 class Target:
-    """Where the image of a site stands, and what runs it.
+    """Where the image of a site stands, and what runs it: every use of it in the build that goes to a new tag together.
 
-    `workload` is empty for an image that only a remote base names. `url` is where visitors find the site, empty if no route beside the
-    workload tells.
+    The first of `images` leads: its field names the place, its workload the site. `url` is where visitors find the site, empty if no
+    route beside the workload tells.
     """
 
     site: Site
-    field: Field
-    repository: str
-    workload: ObjectKey
-    container: str
+    images: tuple[Image, ...]
     url: str = ""
-    replicas: int | None = None
+
+    @property
+    def field(self) -> Field:
+        """The field that decides the leading image."""
+        return self.images[0].field
+
+    @property
+    def repository(self) -> str:
+        """What is pulled, whatever the field calls it (`newName`)."""
+        return self.images[0].repository
+
+    @property
+    def workload(self) -> ObjectKey:
+        """What runs the leading image; empty for an image that only a remote base names."""
+        return self.images[0].workload
+
+    @property
+    def container(self) -> str:
+        """The container of the leading image."""
+        return self.images[0].container
 
     @property
     def image(self) -> ImageReference:
@@ -71,7 +88,7 @@ class Target:
             source=self.site.source,
             workload=self.workload,
             container=self.container,
-            replicas=self.replicas,
+            replicas=self.images[0].replicas,
             identity=self.site.identity,
         )
 
@@ -134,15 +151,8 @@ def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", con
     wish = _wish(site, image, container)
     built = _build(reading, site)
     chosen = _choose(site, images(reading, built), wish)
-    return Target(
-        site,
-        chosen.field,
-        chosen.repository,
-        chosen.workload,
-        chosen.container,
-        _address(reading, built, chosen),
-        _replicas(built, chosen.workload),
-    )
+    scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in chosen)
+    return Target(site, scaled, _address(reading, built, chosen[0]))
 
 
 def is_shared(tree: Tree, site: Site) -> bool:
@@ -258,10 +268,7 @@ def _build(reading: Reading, site: Site) -> Build:
     """What Flux builds for the site."""
     at = f"{site.document.path}:{site.document.line('spec', 'path')}: Kustomization {site.kustomization.name}"
     if not site.is_ours:
-        raise FieldMissing(
-            f"{at} is built from {site.source}, which is not this repository",
-            hint="run bump on the repository that it is built from: --repo URL",
-        )
+        raise _foreign(site, at)
     if site.leads_outside or not reading.is_directory(site.path):
         why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
         raise FieldMissing(f"{at} has path {site.path}, which {why}", hint="correct spec.path first")
@@ -269,12 +276,37 @@ def _build(reading: Reading, site: Site) -> Build:
     if owner is None:
         raise FieldMissing(f"{at} has no apiVersion", hint="correct the Kustomization first")
     built = build(reading, site, owner)
+    if built.unmapped:
+        raise FieldMissing(
+            "; ".join(
+                f"{gap.path}:{gap.line}: {gap.message} brings files from elsewhere" for gap in built.unmapped
+            )
+            + f": what {site.source} has in {site.path or '.'} can't be told",
+            hint="copy whole directories of the repository to the same places relative to each other",
+        )
     if problems := (*built.gaps, *(() if built.is_open else built.refusals)):
         raise FieldMissing("; ".join(map(str, problems)), hint="Flux cannot build this: correct it first")
     return built
 
 
-def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> Image:
+def _foreign(site: Site, at: str) -> FieldMissing:
+    """Why nothing is known of what a Kustomization is built from."""
+    if site.unmapped:
+        hint = "copy the directory of spec.path as it is: from @ALIAS/DIRECTORY/** to @artifact/DIRECTORY/"
+        return FieldMissing(f"{at} can't be followed into {site.source}: {site.unmapped}", hint=hint)
+    if site.source.kind == EXTERNAL:
+        return FieldMissing(
+            f"{at} is built from {site.source}, which no {KIND} of this repository makes",
+            hint=f"name the repository that holds its {KIND}: --repo URL",
+        )
+    return FieldMissing(
+        f"{at} is built from {site.source}, which is not this repository",
+        hint="run bump on the repository that it is built from: --repo URL",
+    )
+
+
+def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> list[Image]:
+    """The uses of the image that one field decides, the leading one first."""
     where = f"{site.path or '.'} (Kustomization {site.kustomization.name})"
     known = list(known)
     named = wish.named(known)
@@ -293,7 +325,7 @@ def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> Image:
             f"{where}: {wish} stands in more than one place: {_places(matching)}",
             hint=_how_to_choose(matching),
         )
-    return min(matching, key=lambda image: _rank(image, wish.name))
+    return sorted(matching, key=lambda image: _rank(image, wish.name))
 
 
 def _rank(image: Image, name: str) -> tuple[bool, bool, bool]:
