@@ -120,4 +120,6 @@ def _row(entry: Entry, context: str, shown: State, verdict: Verdict | None) -> R
         verdict=verdict,
         not_followed=entry.not_followed,
         hold=annotations.counting(entry.site),
+        identity=entry.desired.identity,
+        where=entry.where,
     )

@@ -182,4 +182,11 @@ class Watcher:
 
 def _place(entry: Entry) -> tuple[object, ...]:
     desired = entry.desired
-    return (desired.site, desired.kustomization, desired.source, desired.workload, desired.container)
+    return (
+        desired.site,
+        desired.kustomization,
+        desired.source,
+        desired.workload,
+        desired.container,
+        desired.identity,
+    )
