@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from posixpath import dirname
 
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.fluxtree import chosen_field
 from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site, Walk
 from bumper.fluxtree.images import Image, images
@@ -21,6 +22,7 @@ from bumper.manifest import Field
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
+from bumper.request import FieldPath
 from bumper.revision import Revision
 
 __all__ = ["Site", "Target", "find", "find_site", "sites"]
@@ -111,15 +113,32 @@ class _Wish:
         return self.repository in known if self.repository else self.name in map(_last, known)
 
 
-def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", container: str = "") -> Target:
+def find(
+    tree: Tree,
+    name: str,
+    *,
+    kustomization: str = "",
+    image: str = "",
+    container: str = "",
+    field: FieldPath | None = None,
+) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one place.
 
-    `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository.
+    `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository; `field` a field
+    that is an image, or the tag of `image`, though no table knows it.
     """
     reading = Reading(tree)
     site = replace(_site(reading, kustomization or name), name=name)
     built = _build(reading, site)
-    chosen = _choose(site, images(reading, built), _Wish(name, image, container))
+    known = images(reading, built)
+    if field:
+        named = chosen_field.image(reading, built, field, image)
+        known = (
+            named,
+            *(each for each in known if (each.workload, each.route) != (named.workload, named.route)),
+        )
+        image = named.repository
+    chosen = _choose(built, known, _Wish(name, image, container))
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in chosen)
     return Target(site, scaled, _address(reading, built, chosen[0]))
 
@@ -224,14 +243,17 @@ def _last(repository: str) -> str:
     return repository.rpartition("/")[2]
 
 
-def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> list[Image]:
+def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> list[Image]:
     """The uses of the image that one field decides, the leading one first."""
-    where = f"{site.path or '.'} (Kustomization {site.kustomization.name})"
+    where = f"{built.site.path or '.'} (Kustomization {built.site.kustomization.name})"
     named = [image for image in known if wish.names(image)]
     if not named:
+        near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
-            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'})",
-            hint="name the repository with --image, or where it is built with --kustomization",
+            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})",
+            hint=f"if that is it, pass {options}"
+            if near
+            else "name the repository with --image, or where it is built with --kustomization",
         )
     matching = [image for image in named if wish.container in ("", image.container)]
     if not matching:
