@@ -85,6 +85,7 @@ def test_commits_by_the_api_pass_where_a_push_is_rejected_and_become_ready(platf
     (platform.hosted.path / "hooks" / "pre-receive").unlink()
 
 
+@pytest.mark.slow
 def test_a_pull_request_is_followed_to_its_merge_and_on_to_ready(platform: Platform, rules: Rules) -> None:
     rules.takes_commits, rules.reviews, rules.checks = False, True, True
     platform.stack.registry.push("sddbook-com", "abc0002")

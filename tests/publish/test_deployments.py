@@ -152,6 +152,7 @@ def test_what_killed_runs_left_behind_ends_with_the_next_success(hub: GitHub, le
     ]
 
 
+@pytest.mark.slow
 def test_a_long_history_costs_no_more_requests(server: GitHubServer, hub: GitHub, ledger: Ledger) -> None:
     commits = [f"{number:x}" * 40 for number in range(1, 9)]
     server.repositories[REPOSITORY].commits |= set(commits)

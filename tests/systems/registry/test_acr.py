@@ -185,6 +185,7 @@ class TestAzure:
         ("acme.azurecr.us", "login.microsoftonline.us"),
     ],
 )
+@pytest.mark.slow
 def test_the_sign_in_goes_to_the_cloud_of_the_registry(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, registry: str, sign_in: str
 ) -> None:
