@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 from posixpath import dirname
 
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.fluxtree import chosen_field
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site, Walk
@@ -23,6 +24,7 @@ from bumper.manifest import Field
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
+from bumper.request import FieldPath
 from bumper.revision import Revision
 
 __all__ = ["Site", "Target", "find", "find_site", "named_sites", "sites"]
@@ -140,16 +142,30 @@ class _Wish:
         return "name the repository with --image, or where it is built with --kustomization; bump adopt writes it into git once"
 
 
-def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", container: str = "") -> Target:
+def find(
+    tree: Tree,
+    name: str,
+    *,
+    kustomization: str = "",
+    image: str = "",
+    container: str = "",
+    field: FieldPath | None = None,
+) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one place.
 
-    `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository.
+    `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository; `field` a field
+    that is an image, or the tag of `image`, though no table knows it.
     """
     reading = Reading(tree)
     site = _site(reading, name, kustomization)
     wish = _wish(site, image, container)
     built = _build(reading, site)
-    chosen = _choose(site, images(reading, built), wish)
+    known = images(reading, built)
+    if field:
+        named = chosen_field.image(reading, built, field, image or wish.repository)
+        beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
+        known, wish = (named, *beside), replace(wish, repository=named.repository)
+    chosen = _choose(built, known, wish)
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in chosen)
     return Target(site, scaled, _address(reading, built, chosen[0]))
 
@@ -292,14 +308,16 @@ def _foreign(site: Site, at: str) -> FieldMissing:
     )
 
 
-def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> list[Image]:
+def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> list[Image]:
     """The uses of the image that one field decides, the leading one first."""
-    where = f"{site.path or '.'} (Kustomization {site.kustomization.name})"
+    where = f"{built.site.path or '.'} (Kustomization {built.site.kustomization.name})"
     known = list(known)
     named = wish.named(known)
     if not named:
+        near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
-            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'})", hint=wish.hint
+            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})",
+            hint=f"if that is it, pass {options}" if near else wish.hint,
         )
     matching = [image for image in named if wish.container in ("", image.container)]
     if not matching:
