@@ -255,7 +255,13 @@ def _refuse_overlaps(changes: list[Change]) -> None:
 
 def _message(changes: Sequence[Change], request: Request, forced: str = "") -> str:
     deploys = [
-        history.Deploy(change.site, change.target.field.path, change.target.image, change.image)
+        history.Deploy(
+            change.site,
+            change.target.field.path,
+            change.target.image,
+            change.image,
+            change.target.site.identity,
+        )
         for change in changes
         if change.edits
     ]

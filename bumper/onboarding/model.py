@@ -7,9 +7,8 @@ sites share (`shape`).
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bumper.deploy.hold import annotations
 from bumper.errors import FieldAmbiguous, FieldMissing, Refused
-from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites import annotations, find
 from bumper.fluxtree.sites.find import Site, Target
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind, fields
@@ -153,13 +152,17 @@ def model(landscape: Landscape, site: Site) -> Model:
         hosts,
         root,
         {path: landscape.reading.content(path) for path in sorted(own)}
-        # A hold is meant for the model alone.
-        | {
-            site.document.path: annotations.lift(landscape.reading.content(site.document.path), site.document)
-        },
+        | {site.document.path: _without_words(landscape, site)},
         _listing(landscape, site),
         frozenset(others - names),
     )
+
+
+def _without_words(landscape: Landscape, site: Site) -> bytes:
+    """The file of the model's Kustomization without what is said there of the model alone: a hold, the choice of its image."""
+    document = site.document
+    ours = {key: "" for key in annotations.read(document) if key.startswith(annotations.PREFIX)}
+    return annotations.write(landscape.reading.content(document.path), document, ours)
 
 
 def _root(site: Site) -> str:

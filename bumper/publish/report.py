@@ -23,7 +23,8 @@ class SiteReport:
     """One site in one cluster. `place` is file and line of the field; `revision` the commit that holds the image, if any.
 
     `context` names the cluster where there are several, and `site` then names it too: `web in east`. `order` is how the image stands
-    to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase.
+    to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase. `kustomization` is the Flux
+    Kustomization that builds it (`record.KustomizationName`).
     """
 
     site: str
@@ -38,6 +39,7 @@ class SiteReport:
     context: str = ""
     order: Decision | None = None
     rolled_back: str = ""
+    kustomization: str = ""
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,7 @@ def encode_desired(desired: Desired) -> Entry:
         "workload": _encode_key(desired.workload),
         "container": desired.container,
         "replicas": desired.replicas,
+        "identity": desired.identity,
     }
 
 
@@ -194,7 +195,9 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         source=ObjectKey(*entry["source"]),
         workload=ObjectKey(*entry["workload"]),
         container=entry["container"],
+        # Older recordings do not know these.
         replicas=entry.get("replicas"),
+        identity=entry.get("identity", ""),
     )
 
 

@@ -119,5 +119,5 @@ def _row(entry: Entry, context: str, shown: State, verdict: Verdict | None) -> R
         state=shown,
         verdict=verdict,
         not_followed=entry.not_followed,
-        hold=annotations.read(entry.site.document),
+        hold=annotations.counting(entry.site),
     )

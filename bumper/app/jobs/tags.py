@@ -18,11 +18,14 @@ from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
 from bumper.deploy.rollback import Rollbacks
 from bumper.errors import Outcome
 from bumper.fluxtree.sites import overrides
+from bumper.fluxtree.sites.deploys import of_target
+from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import Followed
 from bumper.image import ImageManifest
 from bumper.observation import Desired
 from bumper.progress import Journal
 from bumper.publish.story import Landing
+from bumper.record import Recorded
 from bumper.recording import Subject
 from bumper.request import Request
 from bumper.revision import Revision
@@ -88,9 +91,15 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     """Whatever may refuse a deploy."""
     wanted = {site.site: site for site in request.wanted}
     ancestries = systems.ancestries(source_checkout)
-    history = systems.repository.history(request.branch)
-    order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, history.deploys)
-    return [HoldGuard(order, journal, systems.context.clock.wall, request.force), order]
+    repository = systems.repository
+    history = repository.history(request.branch)
+
+    def deploys(target: Target, tip: str) -> Sequence[Recorded]:
+        return of_target(history.all(), target, repository.tree(tip))
+
+    order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, deploys)
+    wall = systems.context.clock.wall
+    return [HoldGuard(order, journal, wall, request.force, request.choice), order]
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from posixpath import dirname
 
-from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
 from bumper.fluxtree import chosen_field
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build, resource_of
@@ -27,7 +27,7 @@ from bumper.ports import Tree
 from bumper.request import FieldPath
 from bumper.revision import Revision
 
-__all__ = ["Site", "Target", "find", "find_site", "named_sites", "sites"]
+__all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
 
 _MOST_LISTED = 8
 # Those that roll out come before those that run once, where one field decides the image of both.
@@ -91,6 +91,7 @@ class Target:
             workload=self.workload,
             container=self.container,
             replicas=self.images[0].replicas,
+            identity=self.site.identity,
         )
 
 
@@ -168,6 +169,18 @@ def find(
     chosen = _choose(built, known, wish)
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in chosen)
     return Target(site, scaled, _address(reading, built, chosen[0]))
+
+
+def is_shared(tree: Tree, site: Site) -> bool:
+    """Whether other sites may be built by its Kustomization: its annotations name one, or it builds several images."""
+    if set(adoption.site_names(site.document)) - {site.name}:
+        return True
+    reading = Reading(tree)
+    try:
+        known = images(reading, _build(reading, site))
+    except BumpError:
+        return False
+    return len({image.repository for image in known if not image.is_init}) > 1
 
 
 def _wish(site: Site, image: str, container: str) -> _Wish:
