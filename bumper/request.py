@@ -18,7 +18,7 @@ class Choice:
 
     image: str = ""
     kustomization: str = ""
-    container: str = ""
+    containers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,9 @@ def _site_report(subject: Subject, ended: Followed, journal: Journal) -> SiteRep
         timeline=report.whole_timeline(steps, ended.timeline, is_written=is_written),
         context=ended.context if ended.label != ended.site else "",
         order=subject.order,
+        places=subject.places,
+        stays=subject.stays,
+        workloads=ended.workloads,
     )
 
 

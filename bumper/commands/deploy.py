@@ -58,7 +58,7 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
     """What was asked for; UsageError for options that contradict each other."""
     wanted = _wanted(arguments)
     choice = options.choice(arguments)
-    if len(wanted) > 1 and (choice.image or choice.kustomization or choice.container):
+    if len(wanted) > 1 and (choice.image or choice.kustomization or choice.containers):
         raise UsageError(
             "--image, --kustomization and --container speak of one site", hint="deploy the sites one by one"
         )

@@ -115,7 +115,13 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         default="",
         help="Flux Kustomization of the site; default: the one named like the site",
     )
-    group.add_argument("--container", metavar="NAME", default="", help="container, if several run that image")
+    group.add_argument(
+        "--container",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="move the image in this container alone, repeatable; default: wherever it has the same tag",
+    )
 
 
 def add_image(parser: argparse.ArgumentParser) -> None:
@@ -317,7 +323,8 @@ def _in_one_form(by_option: Sequence[str], bare: Sequence[str]) -> tuple[str, ..
 
 def choice(arguments: argparse.Namespace) -> Choice:
     """The options of `add_choice`."""
-    return Choice(image=arguments.image, kustomization=arguments.kustomization, container=arguments.container)
+    containers = tuple(dict.fromkeys(arguments.container))
+    return Choice(image=arguments.image, kustomization=arguments.kustomization, containers=containers)
 
 
 def wanted_commit(site: str, sha: str) -> Wanted:
