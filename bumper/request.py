@@ -56,7 +56,7 @@ class Choice:
 
     image: str = ""
     kustomization: str = ""
-    container: str = ""
+    containers: tuple[str, ...] = ()
     field: FieldPath | None = None
 
     @property
@@ -67,7 +67,8 @@ class Choice:
     @property
     def all_options(self) -> str:
         """The same for a command that looks for the image, too."""
-        rest = (("--image", self.image), ("--container", self.container), ("--field", str(self.field or "")))
+        containers = (("--container", name) for name in self.containers)
+        rest = (("--image", self.image), *containers, ("--field", str(self.field or "")))
         return self.kustomization_option + "".join(f" {name} {quote(value)}" for name, value in rest if value)
 
 

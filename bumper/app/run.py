@@ -142,6 +142,9 @@ def _site_report(subject: Subject, ended: Followed, journal: Journal) -> SiteRep
         context=ended.context if ended.label != ended.site else "",
         order=subject.order,
         kustomization=subject.desired.identity,
+        places=subject.places,
+        stays=subject.stays,
+        workloads=ended.workloads,
     )
 
 
