@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trees import MemoryTree, deployment, flux, image_entry, kustomization, repository, sync
@@ -98,11 +99,11 @@ class Case:
     workload: str
     container: str = "web"
     kind: FieldKind = FieldKind.IMAGE
-    ask: dict[str, str] = field(default_factory=dict)
+    ask: dict[str, Any] = field(default_factory=dict)
     repository: str = "reg.example/web"
 
 
-APPS = {"kustomization": "apps"}
+APPS: dict[str, Any] = {"kustomization": "apps"}
 WEB_SYNC = {"k8s/flux-system/web.yaml": flux("web", "./k8s/web"), **PLATFORM}
 BASE = {
     "apps/base/web/deployment.yaml": deployment("web", "reg.example/web:old"),
@@ -588,7 +589,7 @@ def test_what_decides_but_cannot_be_spliced_says_so(files: dict[str, str], place
 
 
 WEB = {"k8s/web/deployment.yaml": deployment("web", "reg.example/web:old", namespace="web")}
-REFUSED: dict[str, tuple[dict[str, str], dict[str, str], type[BumpError], str, str]] = {
+REFUSED: dict[str, tuple[dict[str, str], dict[str, Any], type[BumpError], str, str]] = {
     "no Flux": (
         {"k8s/web/deployment.yaml": deployment("web", "reg.example/web:old")},
         {},
@@ -788,7 +789,7 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, str], type[BumpError], str, s
 
 @pytest.mark.parametrize(("files", "ask", "error", "message", "hint"), REFUSED.values(), ids=REFUSED)
 def test_anything_else_is_refused_with_what_is_there(
-    files: dict[str, str], ask: dict[str, str], error: type[BumpError], message: str, hint: str
+    files: dict[str, str], ask: dict[str, Any], error: type[BumpError], message: str, hint: str
 ) -> None:
     with pytest.raises(error) as caught:
         find.find(MemoryTree(files), "web", **ask)
