@@ -131,8 +131,7 @@ class Rollbacks:
             return tip, target, of_target(self.history.all(), target, tree)
 
         tip, target, deploys = answered(look, self.clock, asked.deadlines.push_s)
-        place = f"{target.field.path}:{target.field.span.line}"
-        way = way_back(wanted.site, place, target.image, deploys, to, choice=asked.choice)
+        way = way_back(wanted.site, target.place, target.image, deploys, to, choice=asked.choice)
         return self._guarded(asked, {wanted.site: self._labelled(way)}, tip)
 
     def after_failure(self, asked: Request, failed: Sequence[tuple[Change, Verdict]]) -> GuardedRequest:

@@ -66,7 +66,7 @@ def test_namesakes_of_several_clusters_have_a_row_each_and_what_tells_them_apart
 
 def test_the_rows_say_so() -> None:
     entries = [entry for entry in sites.read(clusters("prod", "staging"), TIP) if entry.where]
-    rows = look.rows("east", entries, [Observation(0.0)] * len(entries), NoFacts())
+    rows = look.rows("east", entries, [(Observation(0.0),)] * len(entries), NoFacts())
     assert [(row.label, row.identity) for row in rows if row.site == "web"] == [
         ("web (prod)", "clusters/prod/web.yaml#flux-system/web"),
         ("web (staging)", "clusters/staging/web.yaml#flux-system/web"),

@@ -49,9 +49,9 @@ def record(number: int, where: str, before: str, after: str, image: str = "reg.i
 
 
 def tags(
-    there: MemoryTree, known: list[Recorded], kustomization_file: str = PROD, **choice: str
+    there: MemoryTree, known: list[Recorded], kustomization_file: str = PROD, *, image: str = ""
 ) -> list[str]:
-    target = find.find(there, "web", kustomization=kustomization_file, **choice)
+    target = find.find(there, "web", kustomization=kustomization_file, image=image)
     return [deploy.record.tag for deploy in of_target(known, target, there)]
 
 
