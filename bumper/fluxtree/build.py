@@ -19,7 +19,7 @@ from typing import Any
 from bumper.errors import NotYaml
 from bumper.fluxtree import patches, replacements, transformers
 from bumper.fluxtree.discovery import Site
-from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_yaml, within
+from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_yaml, why_missing, within
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource
@@ -156,7 +156,8 @@ def _components(reading: Reading, site: Site, owner: Resource) -> tuple[list[str
             places.append(place)
         elif not is_true(owner.at("spec", "ignoreMissingComponents")) and owner.knows("spec", "components"):
             line = owner.line("spec", "components", at)
-            missing.append(Gap(owner.path, line, f"spec.components names {written}, which does not exist"))
+            why = why_missing(reading, place)
+            missing.append(Gap(owner.path, line, f"spec.components names {written}, {why}"))
     return places, missing
 
 
@@ -279,9 +280,8 @@ class _Making:
             place = Gap(file, 1, "")
         elif mapping(entry).get("path"):
             written = text(mapping(entry).get("path"))
-            self.refusals.append(
-                replace(place, message=f"replacements names {written}, which does not exist")
-            )
+            why = why_missing(self.reading, file)
+            self.refusals.append(replace(place, message=f"replacements names {written}, {why}"))
             return resources
         for each in entries:
             resources = self._tried(resources, partial(replacements.replaced, mapping(each), place))

@@ -275,7 +275,9 @@ def _build(reading: Reading, site: Site) -> Build:
             hint="run bump on the repository that it is built from: --repo URL",
         )
     if site.leads_outside or not reading.is_directory(site.path):
+        link = "" if site.leads_outside else reading.link_on(site.path)
         why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
+        why = f"leads over {link}, a symbolic link, which Flux leaves out" if link else why
         raise FieldMissing(f"{at} has path {site.path}, which {why}", hint="correct spec.path first")
     owner = resource_of(reading, site.document)
     if owner is None:
