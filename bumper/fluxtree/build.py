@@ -63,7 +63,7 @@ class Build:
     `layers` are the kustomizations that it is made of, inner ones too, `gaps` what they name and what is not there, `refusals` why
     kustomize builds nothing. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than
     `resources`: in `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and
-    so perhaps what a remote base brings.
+    so perhaps what a remote base brings. `unmapped` are the copies of an artifact's generator that bring files from elsewhere.
     """
 
     site: Site
@@ -76,6 +76,7 @@ class Build:
     open_namespace: str = ""
     refusals: tuple[Gap, ...] = ()
     remote: tuple[ImageEntry, ...] = ()
+    unmapped: tuple[Gap, ...] = ()
 
     @property
     def name(self) -> str:
@@ -101,6 +102,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     opened = Build(site, owner, is_open=True, open_namespace=target)
     if not site.is_ours or not owner.knows("spec", "path"):
         return opened
+    reading = site.artifact or reading
     if site.leads_outside or not reading.is_directory(site.path):
         return replace(opened, missing_path=True)
     components, missing = _components(reading, site, owner)
@@ -109,7 +111,8 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     top = replace(top, components=(*top.components, *(expanded[place] for place in components)))
     layers = tuple(layer for each in expanded.values() for layer in _walk(each))
     gaps = dict.fromkeys([*missing, *(gap for layer in layers for gap in layer.gaps)])
-    is_open = bool(gaps) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
+    unmapped = tuple(site.artifact.problems) if site.artifact else ()
+    is_open = bool(gaps or unmapped) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
     making = _Making(reading, is_open, any(layer.has_remote for layer in layers))
     resources = making.top(top, owner)
     return Build(
@@ -122,6 +125,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
         open_namespace=target,
         refusals=tuple(dict.fromkeys(making.refusals)),
         remote=tuple(making.remote),
+        unmapped=unmapped,
     )
 
 
@@ -140,9 +144,7 @@ def _walk(layer: Layer) -> Iterator[Layer]:
 def _opens(reading: Reading, layer: Layer) -> bool:
     """Whether a generator, or a file that is no YAML, hides what is in the layer."""
     document = kustomization(reading, layer)
-    hidden = isinstance(reading, Forgiving) and any(
-        map(reading.is_broken, filter(None, (layer.path, *layer.files)))
-    )
+    hidden = any(map(reading.is_broken, filter(None, (layer.path, *layer.files))))
     return hidden or (document is not None and any(document.value.get(key) for key in _OPENING))
 
 

@@ -114,6 +114,10 @@ class Reading:
     def documents(self, path: str) -> tuple[Document, ...]:
         return documents(self.content(path), path)
 
+    def is_broken(self, path: str) -> bool:
+        """Whether the file is no YAML, where that is no error."""
+        return False
+
 
 @dataclass(frozen=True)
 class Gap:

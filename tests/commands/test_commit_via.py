@@ -182,6 +182,7 @@ def test_the_step_of_a_workflow_takes_both_options() -> None:
     assert (arguments.commit_via, arguments.merge_timeout) == ("pr", 3600.0)
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_what_is_said(platform: Platform) -> None:
     platform.stack.registry.push("kevinryan-io", "abc0006")
     _, stdout, stderr = platform.bump(

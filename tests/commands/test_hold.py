@@ -104,6 +104,7 @@ def test_a_hold_reaches_the_cluster_and_starts_no_rollout(stack: Stack) -> None:
     assert bump(stack, "release", "--site", site)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_held_site_is_changed_by_force_for_a_reason_that_is_kept(stack: Stack) -> None:
     site = "sddbook-com"
     stack.registry.push(site, "abc0002")

@@ -147,6 +147,7 @@ def test_a_failure_and_then_a_success_that_ends_what_was_there_before(world: Wor
     assert world.states(TAGS[1])[0][-1] == "inactive"
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_no_deployment_and_its_status_says_so(world: World) -> None:
     code, _, _ = world.bump("--site", SITE, "--sha", TAGS[9], "--wait-for-image", "0s")
     assert (code, world.states(TAGS[9]), world.checks(TAGS[9])[-1]) == (4, [], "error")

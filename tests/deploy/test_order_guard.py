@@ -197,6 +197,7 @@ def test_a_newer_commit_passes_and_says_what_it_went_by(platform: Platform, sour
     assert manifests_asked(platform.registry) == asked + 1
 
 
+@pytest.mark.slow
 def test_force_goes_over_it_and_the_commit_says_so(platform: Platform, source: Commits) -> None:
     platform.set(source.second[:7])
     landed = platform.deploy(source.first[:7], checkout(source), force=True)
@@ -455,6 +456,7 @@ def test_a_winner_that_is_newer_stays_and_both_are_named(platform: Platform, sou
 
 
 @pytest.mark.parametrize("winner", ["side", "nothing"])
+@pytest.mark.slow
 def test_a_winner_that_is_not_known_to_be_older_stays(
     platform: Platform, source: Commits, winner: str
 ) -> None:

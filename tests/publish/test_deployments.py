@@ -188,6 +188,7 @@ def test_a_run_that_is_repeated_makes_no_second_one(
     described(server)
 
 
+@pytest.mark.slow
 def test_what_ended_otherwise_is_deployed_anew(hub: GitHub, ledger: Ledger) -> None:
     for end in (FAILED, READY):
         channel(hub).publish(told(end), is_last=True)
@@ -320,6 +321,7 @@ def test_what_was_refused_has_a_status_and_no_deployment(hub: GitHub, ledger: Le
     ]
 
 
+@pytest.mark.slow
 def test_the_sandbox_refuses_what_github_refuses(server: GitHubServer, ledger: Ledger) -> None:
     with httpx.Client(base_url=server.url, headers={"Authorization": "Bearer writer"}) as client:
         here = f"/repos/{REPOSITORY}"

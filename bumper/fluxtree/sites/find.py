@@ -13,6 +13,7 @@ from posixpath import dirname
 
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
 from bumper.fluxtree import chosen_field
+from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site, Walk
 from bumper.fluxtree.images import Image, images
@@ -270,10 +271,7 @@ def _build(reading: Reading, site: Site) -> Build:
     """What Flux builds for the site."""
     at = f"{site.document.path}:{site.document.line('spec', 'path')}: Kustomization {site.kustomization.name}"
     if not site.is_ours:
-        raise FieldMissing(
-            f"{at} is built from {site.source}, which is not this repository",
-            hint="run bump on the repository that it is built from: --repo URL",
-        )
+        raise _foreign(site, at)
     if site.leads_outside or not reading.is_directory(site.path):
         link = "" if site.leads_outside else reading.link_on(site.path)
         why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
@@ -283,9 +281,33 @@ def _build(reading: Reading, site: Site) -> Build:
     if owner is None:
         raise FieldMissing(f"{at} has no apiVersion", hint="correct the Kustomization first")
     built = build(reading, site, owner)
+    if built.unmapped:
+        raise FieldMissing(
+            "; ".join(
+                f"{gap.path}:{gap.line}: {gap.message} brings files from elsewhere" for gap in built.unmapped
+            )
+            + f": what {site.source} has in {site.path or '.'} can't be told",
+            hint="copy whole directories of the repository to the same places relative to each other",
+        )
     if problems := (*built.gaps, *(() if built.is_open else built.refusals)):
         raise FieldMissing("; ".join(map(str, problems)), hint="Flux cannot build this: correct it first")
     return built
+
+
+def _foreign(site: Site, at: str) -> FieldMissing:
+    """Why nothing is known of what a Kustomization is built from."""
+    if site.unmapped:
+        hint = "copy the directory of spec.path as it is: from @ALIAS/DIRECTORY/** to @artifact/DIRECTORY/"
+        return FieldMissing(f"{at} can't be followed into {site.source}: {site.unmapped}", hint=hint)
+    if site.source.kind == EXTERNAL:
+        return FieldMissing(
+            f"{at} is built from {site.source}, which no {KIND} of this repository makes",
+            hint=f"name the repository that holds its {KIND}: --repo URL",
+        )
+    return FieldMissing(
+        f"{at} is built from {site.source}, which is not this repository",
+        hint="run bump on the repository that it is built from: --repo URL",
+    )
 
 
 def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> list[Image]:

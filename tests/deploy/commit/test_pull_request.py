@@ -192,6 +192,7 @@ def test_the_trailers_are_in_the_history_by_whatever_method(place: Place, method
     assert tag_of(content(place.hosted.path, WEB)) == "abc1234"
 
 
+@pytest.mark.slow
 def test_a_method_that_a_rule_forbids_gives_way_to_the_next(place: Place) -> None:
     place.hosted.rules.methods = ("MERGE", "REBASE")
     place.deploy("abc1234")
@@ -338,6 +339,7 @@ def test_the_open_pull_request_of_our_branch_is_found_among_hundreds(place: Plac
         place.deploy("abc1234", place.writer(0.0))
 
 
+@pytest.mark.slow
 def test_auto_merge_is_enabled_even_if_the_first_try_meets_an_outage(place: Place) -> None:
     place.hosted.rules.reviews = True
     unavailable = Answer(503, {"message": "unavailable"})
@@ -397,6 +399,7 @@ def test_a_rule_that_wants_the_newest_commit_is_obeyed(place: Place) -> None:
     assert git(place.hosted.path, "log", "-1", "--format=%s", "main^") == "Somebody else"
 
 
+@pytest.mark.slow
 def test_another_tag_on_the_branch_closes_the_pull_request_as_superseded(place: Place) -> None:
     place.hosted.rules.reviews = True
     there = content(place.hosted.path, WEB)
@@ -411,6 +414,7 @@ def test_another_tag_on_the_branch_closes_the_pull_request_as_superseded(place: 
     assert tag_of(content(place.hosted.path, WEB)) == "fff9999"
 
 
+@pytest.mark.slow
 def test_our_own_tag_on_the_branch_leaves_nothing_to_merge(place: Place) -> None:
     place.hosted.rules.reviews = True
     there = content(place.hosted.path, WEB)
@@ -450,6 +454,7 @@ def test_whoever_interrupts_hears_that_it_stays_open(place: Place) -> None:
     assert place.writer().interrupted() == []
 
 
+@pytest.mark.slow
 def test_an_outage_while_waiting_is_waited_out(place: Place) -> None:
     place.hosted.rules.reviews = True
     unavailable = Answer(503, {"message": "unavailable"})
@@ -504,6 +509,7 @@ def test_who_may_not_write_is_denied_with_the_permission(place: Place) -> None:
     assert place.hosted.pulls == {}
 
 
+@pytest.mark.slow
 def test_a_branch_that_is_left_over_is_written_anew(place: Place) -> None:
     tip = place.hosted.tip("main")
     for branch in ("bump/web-abc1234", "bump/web-abc1234-next"):
@@ -512,6 +518,7 @@ def test_a_branch_that_is_left_over_is_written_anew(place: Place) -> None:
     assert git(place.hosted.path, "log", "--format=%s", "main") == "Deploy web abc1234\nSeed"
 
 
+@pytest.mark.slow
 def test_its_commits_pass_where_signatures_are_required(place: Place) -> None:
     place.hosted.sign_only()
     place.hosted.rules.reviews = True

@@ -285,6 +285,7 @@ def asked_by_a_program(server: RegistryServer, then: str) -> tuple[str, str]:
     return ran.stdout, ran.stderr
 
 
+@pytest.mark.slow
 def test_the_libraries_print_nothing(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve()
     monkeypatch.setenv("IDENTITY_HEADER", "wr0ng")
