@@ -40,7 +40,7 @@ _IGNORED = frozenset(
         ".flux.yaml",
     ]
 )
-_LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902", "replacements")
+_LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "configurations")
 _MANIFEST = re.compile(r".+\.ya?ml")
 _REMOTE = re.compile(
     r"[a-z+]+://|git::|git@|gh:|[\w-]+(?:\.[\w-]+)+[:/].*/|.*\?(?:ref|version)=", re.IGNORECASE
@@ -207,7 +207,7 @@ def is_yaml(path: str) -> bool:
 
 
 def _used(reading: Reading, document: Document) -> Iterator[str]:
-    """The files that a kustomization names for its patches, replacements and ConfigMaps, as far as they are there."""
+    """The files that a kustomization names for its patches, replacements, configurations and ConfigMaps, as far as they are there."""
     generated = map(mapping, items(document.value.get("configMapGenerator")))
     files = [text(each).rpartition("=")[2] for entry in generated for each in items(entry.get("files"))]
     files = [file for file in files if is_yaml(file)]
