@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Self
 
 _OWNER = re.compile(r"(?P<kind>[A-Za-z]\w*)/(?P<name>[\w.-]+):")
@@ -55,8 +56,20 @@ class Choice:
 
     image: str = ""
     kustomization: str = ""
-    container: str = ""
+    containers: tuple[str, ...] = ()
     field: FieldPath | None = None
+
+    @property
+    def kustomization_option(self) -> str:
+        """What a command must say as well that names the site again, with a space before it; empty for convention."""
+        return f" --kustomization {quote(self.kustomization)}" if self.kustomization else ""
+
+    @property
+    def all_options(self) -> str:
+        """The same for a command that looks for the image, too."""
+        containers = (("--container", name) for name in self.containers)
+        rest = (("--image", self.image), *containers, ("--field", str(self.field or "")))
+        return self.kustomization_option + "".join(f" {name} {quote(value)}" for name, value in rest if value)
 
 
 @dataclass(frozen=True)

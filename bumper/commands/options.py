@@ -117,7 +117,13 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         help="Flux Kustomization of the site, as name, namespace/name, FILE or FILE#namespace/name; default: the one named like the "
         "site, or that says so (bump adopt)",
     )
-    group.add_argument("--container", metavar="NAME", default="", help="container, if several run that image")
+    group.add_argument(
+        "--container",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="move the image in this container alone, repeatable; default: wherever it has the same tag",
+    )
     group.add_argument(
         "--field",
         metavar="PATH",
@@ -331,7 +337,8 @@ def choice(arguments: argparse.Namespace) -> Choice:
             f"--field {arguments.field!r} is no path, expected keys and indexes of a field, as spec.web[0].image",
             hint="write it from the root of the object; before it may stand which one: --field Kind/name:spec.image",
         )
-    return Choice(arguments.image, arguments.kustomization, arguments.container, field)
+    containers = tuple(dict.fromkeys(arguments.container))
+    return Choice(arguments.image, arguments.kustomization, containers, field)
 
 
 def wanted_commit(site: str, sha: str) -> Wanted:

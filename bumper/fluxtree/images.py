@@ -238,7 +238,7 @@ def _doubtful(field: Field, doubt: Gap) -> Field:
 def _nowhere(candidate: Candidate, near: Origin | None) -> Field:
     """A field that cannot be edited, at the scalar that the tag is taken out of."""
     reason = "the tag is a part of a longer text here, or put together of several, expected it in a text of its own"
-    line = _line(near) if near else 0
+    line = line_of(near) if near else 0
     place = candidate.place
     return Field(
         near.text.path if near else "",
@@ -254,7 +254,8 @@ def _nowhere(candidate: Candidate, near: Origin | None) -> Field:
     )
 
 
-def _line(origin: Origin) -> int:
+def line_of(origin: Origin) -> int:
+    """The line of a scalar in its file."""
     source = compose(origin.text.content, origin.text.path)
     scalar = next(scalar for scalar in source.scalars if scalar.ordinal == origin.ordinal)
     return source.line(scalar.start) + origin.text.line - 1

@@ -18,6 +18,6 @@ def find_target(site: str, choice: Choice, tree: Tree) -> Target:
         site,
         kustomization=choice.kustomization,
         image=choice.image,
-        container=choice.container,
+        containers=choice.containers,
         field=choice.field,
     )
