@@ -123,7 +123,7 @@ def follow(
             )
             for each in desired
         ]
-        wanted = {each.source for each in desired if each.revision}
+        wanted = {each.fetched for each in desired if each.revision}
         begin(played, sites, sorted(wanted), progress)
         rollouts = _Rollouts(played, known, clock, progress)
         return Loop(played, rollouts, sites, clock, progress, stop=stop).run(began_s, began_s + timeout_s)

@@ -113,6 +113,7 @@ class SiteRemoval(Proposal):
             source=site.source,
             workload=workload,
             container="",
+            makers=site.makers,
         )
 
     def require_no_more(self, later: "SiteRemoval") -> None:

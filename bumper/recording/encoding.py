@@ -16,7 +16,7 @@ from bumper.safe_text import mask
 
 VERSION = 1
 _SINGLE = ("source", "kustomization", "workload")
-_SEVERAL = ("replica_sets", "pods", "events", "dependencies")
+_SEVERAL = ("replica_sets", "pods", "events", "dependencies", "makers")
 _ERRORS: dict[str, type[BumpError]] = {
     "Transient": Transient,
     "NoAccess": NoAccess,
@@ -180,6 +180,7 @@ def encode_desired(desired: Desired) -> Entry:
         "workload": _encode_key(desired.workload),
         "container": desired.container,
         "replicas": desired.replicas,
+        "makers": [_encode_key(key) for key in desired.makers],
     }
 
 
@@ -195,6 +196,7 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         workload=ObjectKey(*entry["workload"]),
         container=entry["container"],
         replicas=entry.get("replicas"),
+        makers=tuple(ObjectKey(*key) for key in entry.get("makers") or ()),
     )
 
 
@@ -263,6 +265,7 @@ def decode_observation(entry: Mapping[str, Any], at_s: float) -> Observation:
         pods=tuple(entry.get("pods") or ()),
         events=tuple(entry.get("events") or ()),
         dependencies=tuple(entry.get("dependencies") or ()),
+        makers=tuple(entry.get("makers") or ()),
         logs=entry.get("logs") or {},
         unreadable=entry.get("unreadable") or {},
     )

@@ -75,6 +75,7 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
                 source=site.source,
                 workload=_NO_WORKLOAD,
                 container="",
+                makers=site.makers,
             )
             entries.append(Entry(desired, None, site.place, site, "", error.message, site.is_ours))
     return list({(entry.desired.site, entry.desired.kustomization): entry for entry in entries}.values())

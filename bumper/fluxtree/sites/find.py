@@ -72,6 +72,7 @@ class Target:
             workload=self.workload,
             container=self.container,
             replicas=self.replicas,
+            makers=self.site.makers,
         )
 
 
