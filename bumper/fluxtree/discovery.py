@@ -65,6 +65,12 @@ class Site:
     makers: tuple[ObjectKey, ...] = field(default=(), repr=False, compare=False)
 
     @property
+    def identity(self) -> str:
+        """What tells it from every other one of the tree: the file that defines it, its namespace and its name."""
+        namespace = f"{self.kustomization.namespace}/" if self.kustomization.namespace else ""
+        return f"{self.document.path}#{namespace}{self.kustomization.name}"
+
+    @property
     def leads_outside(self) -> bool:
         """Whether `path` leaves the repository."""
         return self.path.startswith("..")
