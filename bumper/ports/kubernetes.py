@@ -10,6 +10,7 @@ from bumper.observation import Desired, Observation, RevisionFacts
 # Deployments of Flux that are looked at.
 CONTROLLERS = (
     "source-controller",
+    "source-watcher",
     "kustomize-controller",
     "helm-controller",
     "notification-controller",

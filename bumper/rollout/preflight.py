@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bumper.objects import at
 from bumper.observation import Desired, Observation
-from bumper.rollout.flux import health_timeout_s
+from bumper.rollout.flux import health_timeout_s, names_no_commit
 
 # What is lost with a kind that can't be read; without the Kustomization or the workload nothing can be proved (see obstacles).
 LOST = {
@@ -49,6 +49,13 @@ def _of_workload(desired: Desired, observation: Observation) -> Iterator[str]:
 
 
 def _of_flux(desired: Desired, observation: Observation) -> Iterator[str]:
+    if desired.workload.kind and names_no_commit(observation):
+        name_it = (
+            f'give the artifact originRevision: "@ALIAS" in {desired.makers[0]}'
+            if desired.makers
+            else "push it with its commit: flux push artifact --revision=BRANCH@sha1:COMMIT"
+        )
+        yield f"{desired.source} names no commit: whether it has ours is judged by the image that the workload is given; {name_it}"
     timeout_s = health_timeout_s(observation.kustomization)
     deadline_s = at(observation.workload, "spec", "progressDeadlineSeconds")
     if timeout_s is not None and desired.workload.kind == "Deployment" and timeout_s < (deadline_s or 0):
