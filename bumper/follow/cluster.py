@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from bumper import rollout
 from bumper.errors import BumpError, Outcome
+from bumper.follow.baseline import Known, key_of
 from bumper.follow.loop import Case, Followed, Loop, label, refusal
 from bumper.follow.revisions import revisions_of
 from bumper.follow.threads import in_each
 from bumper.objects import ObjectKey
-from bumper.observation import Desired, Observation
+from bumper.observation import Baseline, Desired, Observation
 from bumper.ports import Clock, Cluster, Facts, Progress, Tape
 from bumper.rollout import Judgement, Sighting, Stage, Timeline, Verdict
 
@@ -24,6 +25,7 @@ class _Rollout(Case):
 
     desired: Desired
     timeline: Timeline
+    before: Baseline | None = None
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
     judgement: Judgement | None = None
     observation: Observation | None = None
@@ -38,7 +40,8 @@ class _Rollout(Case):
             self.observation is not None
             and self.judgement is not None
             and not self.judgement.sightings
-            and replace(looked, at_s=self.observation.at_s) == self.observation
+            and replace(looked, at_s=self.observation.at_s, cluster_time=self.observation.cluster_time)
+            == self.observation
         )
 
 
@@ -71,7 +74,8 @@ class _Rollouts:
         return self._ended(site, refusal(error))
 
     def _judged(self, site: _Rollout, seen: Observation) -> Judgement:
-        looked = replace(seen, revisions=self._facts.facts(site.desired, revisions_of(seen)))
+        facts = self._facts.facts(site.desired, revisions_of(seen))
+        looked = replace(seen, revisions=facts, before=site.before)
         if site.judgement is None or not site.is_settled_at(looked):
             site.observation = looked
             site.judgement = rollout.judge(site.desired, looked, site.sightings)
@@ -107,21 +111,26 @@ def follow(
     timeout_s: float,
     progress: Progress,
     tape: Tape | None = None,
+    baselines: Known | None = None,
 ) -> list[Followed]:
-    """The verdicts of all sites in all clusters."""
+    """The verdicts of all sites in all clusters. `baselines` say how they stood before the push, by context."""
     began_s = clock.now()
 
     def run(cluster: Cluster, stop: threading.Event | None) -> list[Followed]:
         played = tape.around(cluster) if tape else cluster
         known = tape.facts(cluster.name, facts) if tape else facts
+        seen_before = (baselines or {}).get(cluster.name) or {}
+        before: Sequence[Baseline | None] = [seen_before.get(key_of(each)) for each in desired]
+        before = tape.before(cluster.name, before) if tape else before
         sites = [
             _Rollout(
                 label=label(each.site, cluster.name, is_alone=len(clusters) == 1),
                 stage=Stage.FETCHED,
                 desired=each,
                 timeline=Timeline(began_s),
+                before=baseline,
             )
-            for each in desired
+            for each, baseline in zip(desired, before, strict=True)
         ]
         wanted = {each.source for each in desired if each.revision}
         begin(played, sites, sorted(wanted), progress)

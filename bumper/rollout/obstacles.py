@@ -16,6 +16,7 @@ from bumper.rollout.patience import Finding
 from bumper.rollout.preflight import override
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
+from bumper.rollout.workload import FOLLOWED_KINDS
 
 # Graces in seconds. What only a person can change is said at once; what heals by itself gets more than one of Flux's tries.
 _CERTAIN_S, _SLIP_S, _ACCESS_S, _MISSING_S, _OUTAGE_S = 3.0, 10.0, 15.0, 30.0, 60.0
@@ -64,7 +65,7 @@ def _unreadable(desired: Desired, observation: Observation) -> Iterator[Finding]
         (desired.workload, observation.workload, Stage.ROLLED_OUT),
     ):
         why = observation.unreadable.get(key.kind) if cluster_object is None and key.kind else None
-        if why:
+        if why and (stage is Stage.APPLIED or key.kind in FOLLOWED_KINDS):
             hint = f"allow get, list and watch of it: kubectl auth can-i list {key.kind} -n {key.namespace}"
             message = f"{key} can't be read ({why}): whether the deploy is Ready can't be told"
             yield _finding(Outcome.UNKNOWN, "NoAccess", message, hint, _ACCESS_S, stage)
@@ -125,6 +126,11 @@ def _kustomization(desired: Desired, observation: Observation, flux: Standing) -
 
 def _workload(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
     workload, key = observation.workload, desired.workload
+    if key.kind and key.kind not in FOLLOWED_KINDS:
+        message = f"{key} can't be followed: no rule says when a {key.kind} is done, so whether the deploy is Ready can't be told"
+        hint = f"kubectl get {key.kind.lower()} {key.name} -n {key.namespace} -o yaml; a deploy of it wants --no-wait"
+        yield _finding(Outcome.UNKNOWN, "KindNotFollowed", message, hint, _CERTAIN_S, Stage.ROLLED_OUT)
+        return
     if not key.kind or key.kind in observation.unreadable:
         return
     is_applied = flux.applied is Carries.OURS and flux.is_settled

@@ -1,5 +1,7 @@
 """What each stage is doing, in words: the texts of a line that moves while it waits. They decide nothing."""
 
+from collections.abc import Sequence
+
 from bumper.objects import condition
 from bumper.revision import Revision
 from bumper.rollout.flux import Carries, short, since
@@ -8,18 +10,25 @@ from bumper.rollout.serving import activity
 from bumper.rollout.verdict import Stage, Verdict
 
 
-def details(look: Look, pending: Verdict | None) -> dict[Stage, str]:
-    """One text for each stage, past ones included. `pending` is a cause that is still in its grace: it stands at its stage."""
+def details(look: Look, pending: Verdict | None, reached: Sequence[Stage]) -> dict[Stage, str]:
+    """One text for each stage, past ones included.
+
+    `pending` is a cause that is still in its grace: it stands at its stage, or at the next that is not yet reached.
+    """
     texts = {
         Stage.FETCHED: _fetched(look),
         Stage.APPLIED: _applied(look),
         Stage.ROLLED_OUT: _rolled_out(look),
     }
-    if pending and pending.stage is Stage.ROLLED_OUT and look.is_in_cluster:
-        counts = look.completion.text if look.completion else ""
-        texts[Stage.ROLLED_OUT] = "; ".join(part for part in (counts, pending.message) if part)
-    elif pending and pending.stage:
-        texts[pending.stage] = pending.message
+    if pending is None or pending.stage is None:
+        return texts
+    stages = list(Stage)
+    later = stages[stages.index(pending.stage) :]
+    stage = next((each for each in later if each not in reached), Stage.ROLLED_OUT)
+    counts = (
+        look.completion.text if stage is Stage.ROLLED_OUT and look.is_in_cluster and look.completion else ""
+    )
+    texts[stage] = "; ".join(text for text in (counts, pending.message) if text)
     return texts
 
 

@@ -17,7 +17,7 @@ from bumper.errors import Outcome
 from bumper.objects import at
 from bumper.observation import Desired, Observation
 from bumper.revision import Revision
-from bumper.rollout import causes, controllers, obstacles, old_side
+from bumper.rollout import baseline, causes, controllers, obstacles, old_side, steadiness
 from bumper.rollout.flux import Carries, short
 from bumper.rollout.look import Look, is_elsewhere
 from bumper.rollout.patience import Finding, weigh
@@ -34,13 +34,22 @@ from bumper.safe_text import printable
 def judge(desired: Desired, observation: Observation, sightings: Mapping[str, Sighting]) -> Judgement:
     """What this look shows. `sightings` are those of the judgement before, empty at the first."""
     look = Look(desired, observation)
-    verdict = _superseded(look) or _ready(look)
-    findings = [] if verdict else _findings(look)
+    verdict = _superseded(look)
+    ready = None if verdict else _ready(look)
+    unproved = steadiness.awaited(desired, look.observation, ready) if ready else None
+    verdict = verdict or ready
+    findings = [unproved] if unproved else [] if verdict else _findings(look)
     weighed = weigh(findings, sightings, observation.at_s)
-    if verdict is None and weighed.believed:
-        verdict = weighed.believed.verdict
-    texts = details(look, findings[0].verdict if findings else None)
+    if findings:
+        verdict = weighed.believed.verdict if weighed.believed else None
     reached = look.reached(is_ready=verdict is not None and verdict.outcome is Outcome.READY)
+    texts = details(look, findings[0].verdict if findings else None, reached)
+    if unproved and verdict is None:
+        texts[Stage.ROLLED_OUT] = "; ".join(
+            text
+            for text in (look.completion.text if look.completion else "", steadiness.text(desired))
+            if text
+        )
     return Judgement(
         reached=reached,
         detail={stage: printable(text) for stage, text in texts.items()},
@@ -153,7 +162,8 @@ def _findings(look: Look) -> list[Finding]:
             of_old_side = old_side.findings(desired, observation)
             of_controllers = controllers.findings(desired, observation, [*of_pods, *of_old_side])
     of_flux = _excused(
-        obstacles.findings(desired, observation, flux), [*of_pods, *of_old_side, *of_controllers]
+        baseline.not_ours(obstacles.findings(desired, observation, flux), desired, observation),
+        [*of_pods, *of_old_side, *of_controllers],
     )
     return [
         *(finding for finding in held if finding),
