@@ -13,7 +13,7 @@ from bumper.rollout import reconciliation
 from bumper.rollout.flux import Carries, Standing, short, since
 from bumper.rollout.look import is_elsewhere
 from bumper.rollout.patience import Finding
-from bumper.rollout.preflight import override
+from bumper.rollout.preflight import another_owner, override
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import FOLLOWED_KINDS
@@ -30,16 +30,18 @@ def suspended(desired: Desired, observation: Observation, flux: Standing) -> Fin
     """The suspended object on the way of our commit, None where there is none. Suspended objects keep an old Ready=True."""
     if at(observation.source, "spec", "suspend") and not flux.is_fetched:
         kind = _flux_kind(desired.source)
-        return _held(desired.source, f"flux resume source {kind}", flux.fetched, Stage.FETCHED)
+        return _held(desired.source, f"flux resume source {kind}", flux.fetched, Stage.FETCHED, 0.0)
     is_running = flux.in_flight is Carries.OURS or flux.applied is Carries.OURS
     if at(observation.kustomization, "spec", "suspend") and not is_running:
-        return _held(desired.kustomization, "flux resume kustomization", flux.applied, Stage.APPLIED)
+        # Git may resume it with what was just pushed: another Kustomization brings that in a moment later.
+        grace_s = _SLIP_S if observation.before else 0.0
+        return _held(desired.kustomization, "flux resume kustomization", flux.applied, Stage.APPLIED, grace_s)
     return None
 
 
-def _held(key: ObjectKey, command: str, carried: Carries, stage: Stage) -> Finding:
+def _held(key: ObjectKey, command: str, carried: Carries, stage: Stage, grace_s: float) -> Finding:
     # Whether our commit went in before can't be told while git does not answer: a little patience for that.
-    grace_s = _ACCESS_S if carried is Carries.UNKNOWN else 0.0
+    grace_s = _ACCESS_S if carried is Carries.UNKNOWN else grace_s
     hint = f"{command} {key.name} -n {key.namespace}"
     message = f"{key} is suspended: Flux does not take the commit"
     return Finding("Suspended", Verdict(Outcome.SUSPENDED, "Suspended", message, hint, stage=stage), grace_s)
@@ -153,15 +155,25 @@ def _workload(desired: Desired, observation: Observation, flux: Standing) -> Ite
     cause = override(desired, observation)
     if cause or is_applied:
         running_image = template_image(desired, workload)
-        why = (
-            cause.text
-            if cause
-            else "a substitution, a patch, a webhook or a person changes it after the file was read"
-        )
+        why = cause.text if cause else _why_not_ours(desired, observation)
         message = f"{key} runs {running_image or 'no such container'}, not {desired.image.tag or desired.image.digest}: {why}"
         hint = f"kubectl get {key.kind} {key.name} -n {key.namespace} -o yaml --show-managed-fields"
         grace_s = (_OUTAGE_S if cause.may_heal else 0.0) if cause else _SLIP_S
         yield _finding(Outcome.BLOCKED, "ImageOverridden", message, hint, grace_s, Stage.APPLIED)
+
+
+def _why_not_ours(desired: Desired, observation: Observation) -> str:
+    key, kustomization = desired.workload, observation.kustomization
+    if at(kustomization, "status", "inventory", "entries") and str(key) not in _inventory(
+        kustomization, key.kind
+    ):
+        return (
+            f"{desired.kustomization} does not apply it (it is not in its status.inventory): the source's spec.ignore or a "
+            ".sourceignore file hides its manifest, or it is built elsewhere"
+        )
+    if owner := another_owner(desired, observation):
+        return f"the {owner} applies it too, and puts its own image back"
+    return "a substitution, a patch, a webhook or a person changes it after the file was read"
 
 
 def _inventory(kustomization: Object | None, kind: str) -> Iterator[str]:

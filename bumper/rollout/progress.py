@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bumper.objects import condition
+from bumper.objects import Object, at, condition
 from bumper.revision import Revision
 from bumper.rollout.flux import Carries, short, since
 from bumper.rollout.look import Look, is_elsewhere
@@ -42,6 +42,8 @@ def _fetched(look: Look) -> str:
             return short(fetched if ours is None or revision else str(ours))
         return f"{short(fetched)}, with {ours.sha[:7]} in it"
     has = f"Flux has {short(fetched)}" if fetched else "Flux has fetched nothing yet"
+    if is_unanswered(look.observation.source):
+        has += " and has not answered the request to fetch yet"
     if look.flux.fetched is Carries.UNKNOWN:
         return f"{has}: git can't tell whether the commit is in it"
     return f"{has}, waiting for {ours.short if ours else 'a commit with the image'}"
@@ -74,6 +76,12 @@ def _rolled_out(look: Look) -> str:
     return ", ".join(part for part in (look.completion.text, doing) if part)
 
 
+def is_unanswered(source: Object | None) -> bool:
+    """Whether the last request to fetch was not answered: the controller notes at the end of each run which one it has seen."""
+    asked = at(source, "metadata", "annotations", "reconcile.fluxcd.io/requestedAt")
+    return bool(asked) and at(source, "status", "lastHandledReconcileAt") != asked
+
+
 def next_command(look: Look, stage: Stage) -> str:
     """Where a person looks next if it hangs in that stage."""
     source, kustomization, workload = (
@@ -81,8 +89,19 @@ def next_command(look: Look, stage: Stage) -> str:
         look.desired.kustomization,
         look.desired.workload,
     )
+    if stage is Stage.FETCHED and is_unanswered(look.observation.source):
+        return (
+            "source-controller did not answer the request to fetch: "
+            f"kubectl logs -n {source.namespace} deploy/source-controller"
+        )
     if stage is Stage.FETCHED:
         return f"kubectl describe {source.kind} {source.name} -n {source.namespace}"
+    if stage is Stage.APPLIED and look.flux.is_fetched and not look.flux.is_tried:
+        return (
+            f"kubectl describe {kustomization.kind} {kustomization.name} -n {kustomization.namespace}; "
+            "kustomize-controller has not begun with the commit: "
+            f"kubectl logs -n {kustomization.namespace} deploy/kustomize-controller"
+        )
     if stage is Stage.APPLIED or look.is_rolled_out or not workload.kind:
         return f"kubectl describe {kustomization.kind} {kustomization.name} -n {kustomization.namespace}"
     return f"kubectl describe {workload.kind} {workload.name} -n {workload.namespace}"

@@ -134,8 +134,10 @@ def _superseded_by(look: Look, revision: Revision, has: str) -> Verdict:
 def _ready(look: Look) -> Verdict | None:
     """Everything holds at once."""
     desired, observation = look.desired, look.observation
-    is_source_unreadable = observation.source is None and desired.source.kind in observation.unreadable
-    is_source_ours = look.flux.fetched is Carries.OURS or is_source_unreadable
+    # The Kustomization proves it alone where the source that git names can't be read, is gone since, or is another than its own.
+    is_source_ours = (
+        look.flux.fetched is Carries.OURS or observation.source is None or _has_another_source(look)
+    )
     if not (look.is_applied and is_source_ours):
         return None
     if not desired.workload.kind:
@@ -146,6 +148,14 @@ def _ready(look: Look) -> Verdict | None:
         return None
     message = f"{desired.workload} runs {desired.image.tag or desired.image.digest}: {look.completion.text}"
     return Verdict(Outcome.READY, "Ready", message, warnings=_warnings(look), stage=Stage.ROLLED_OUT)
+
+
+def _has_another_source(look: Look) -> bool:
+    """Whether the Kustomization in the cluster names another source than git does."""
+    reference = at(look.observation.kustomization, "spec", "sourceRef") or {}
+    own, named = look.desired.source, look.desired.kustomization.namespace
+    there = (reference.get("kind"), reference.get("namespace") or named, reference.get("name"))
+    return bool(reference) and there != (own.kind, own.namespace, own.name)
 
 
 def _findings(look: Look) -> list[Finding]:
@@ -217,6 +227,13 @@ def _warnings(look: Look) -> tuple[str, ...]:
         warnings.append("replicas is 0: no pod runs the image")
     if look.desired.workload.kind == "CronJob":
         warnings.append("nothing has run with the image yet: the next run takes it")
+    source = look.desired.source
+    if look.observation.source is None and source.kind not in look.observation.unreadable:
+        warnings.append(f"{source} is not in the cluster: later commits do not come")
+    elif _has_another_source(look):
+        warnings.append(
+            f"{look.desired.kustomization} takes another source in the cluster than {source}, which git names"
+        )
     if count := restarts(pods):
         warnings.append(f"its containers restarted {'once' if count == 1 else f'{count} times'} before that")
     if different := _digest_difference(look, image_digests(look.desired, pods)):

@@ -139,6 +139,10 @@ def is_ready(desired: Desired, observation: Observation) -> bool:
     return verdict is not None and verdict.outcome is Outcome.READY
 
 
+NOT_BEGUN = (
+    "kubectl describe Kustomization demo -n flux-system; kustomize-controller has not begun with the commit: "
+    "kubectl logs -n flux-system deploy/kustomize-controller"
+)
 DONE, LATER = ("ready", "Ready"), ("superseded", "Superseded")
 
 
@@ -194,7 +198,7 @@ def test_ready_is_said_at_the_very_write_that_completes_it() -> None:
             "recorded-fetched-only",
             "NotApplied",
             "waiting for Kustomization flux-system/demo",
-            "kubectl describe Kustomization demo -n flux-system",
+            NOT_BEGUN,
         ),
         (
             "recorded-slow-rollout",
