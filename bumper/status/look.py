@@ -166,7 +166,7 @@ def _row(
         verdict=verdict,
         not_followed=entry.not_followed,
         hold=annotations.counting(entry.site),
+        workloads=tuple(ends) if len(ends) > 1 else (),
         identity=entry.desired.identity,
         where=entry.where,
-        workloads=tuple(ends) if len(ends) > 1 else (),
     )

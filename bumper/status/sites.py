@@ -38,8 +38,8 @@ class Entry:
     pods_namespaces: tuple[str, ...] = ("",)
     not_followed: str = ""
     is_ours: bool = True
-    where: str = ""
     others: tuple[Desired, ...] = ()
+    where: str = ""
 
     @property
     def followed(self) -> tuple[Desired, ...]:
@@ -92,6 +92,7 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
                 workload=_NO_WORKLOAD,
                 container="",
                 identity=site.identity,
+                makers=site.makers,
             )
             entries.append(Entry(desired, None, site.place, site, ("",), error.message, site.is_ours))
     # The same Kustomization for two clusters is one place to edit, and stands here once.
