@@ -166,6 +166,7 @@ class _Wish:
     repository: str
     containers: Collection[str]
     adopted: str = ""
+    field: FieldPath | None = None
 
     def __str__(self) -> str:
         by_whom = f" that {self.adopted} names" if self.adopted else ""
@@ -209,11 +210,11 @@ def find(
     """
     reading = Reading(tree)
     site = _site(reading, name, kustomization)
-    wish = _wish(site, image, containers)
+    wish = _wish(site, image, containers, field)
     built = _build(reading, site)
     known = images(reading, built)
-    if field:
-        named = chosen_field.image(reading, built, field, image or wish.repository)
+    if wish.field:
+        named = chosen_field.image(reading, built, wish.field, wish.repository)
         beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
         known, wish = (named, *beside), replace(wish, repository=named.repository)
     moving, staying = _choose(built, known, wish)
@@ -234,12 +235,14 @@ def is_shared(tree: Tree, site: Site) -> bool:
     return len({image.repository for image in known if not image.is_init}) > 1
 
 
-def _wish(site: Site, image: str, containers: Collection[str]) -> _Wish:
+def _wish(site: Site, image: str, containers: Collection[str], field: FieldPath | None) -> _Wish:
     """What is looked for: an option counts for more than the annotation, which counts for more than convention."""
     adopted = None if image else adoption.of_site(site.document, site.name)
     if adopted is None:
-        return _Wish(site.name, image, containers)
-    return _Wish(site.name, adopted.repository, containers or adopted.containers, adopted.place)
+        return _Wish(site.name, image, containers, field=field)
+    return _Wish(
+        site.name, adopted.repository, containers or adopted.containers, adopted.place, field or adopted.field
+    )
 
 
 def _replicas(built: Build, workload: ObjectKey) -> int | None:
