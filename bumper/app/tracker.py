@@ -70,7 +70,7 @@ class Tracker:
 
     def look_ahead(self, targets: Iterable[Target]) -> None:
         """Begins to look how the sites stand before anything is pushed."""
-        desired = [target.desired(None) for target in targets]
+        desired = [desired for target in targets for desired in target.desired(None)]
         self._look = BaselineLook.begin(self.clusters, desired, self._systems.clock)
 
     def require_clusters(self, journal: Journal) -> None:
@@ -79,9 +79,13 @@ class Tracker:
             return
         self._baselines = self._look.known(self._systems.repository)
         for name, seen in self._baselines.items():
-            for desired in self._look.desired:
-                if text := baseline.notice(desired, seen[key_of(desired)]):
-                    journal.notice(f"{desired.site}: {text}" if len(self.clusters) < 2 else f"{name}: {text}")
+            notices = [
+                f"{desired.site}: {text}" if len(self.clusters) < 2 else f"{name}: {text}"
+                for desired in self._look.desired
+                if (text := baseline.notice(desired, seen[key_of(desired)]))
+            ]
+            for notice in dict.fromkeys(notices):
+                journal.notice(notice)
 
     def follow(
         self, subjects: Sequence[Subject], targets: Sequence[Target], journal: Journal, *, parent: str = ""
@@ -94,7 +98,7 @@ class Tracker:
             self._baselines = on_parent(self._baselines, parent, self._systems.repository)
         if self._branch:
             return self._listen(self._branch, subjects, targets, journal)
-        desired = [subject.desired for subject in subjects]
+        desired = [desired for subject in subjects for desired in subject.followed]
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return self._watch(desired, journal, None)

@@ -17,7 +17,7 @@ from bumper.deploy import image_gate
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
-from bumper.errors import FieldAmbiguous, Refused
+from bumper.errors import FieldAmbiguous, Refused, Unreachable
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
@@ -44,8 +44,8 @@ class Change:
 
     @property
     def place(self) -> str:
-        """`k8s/web/deployment.yaml:21`."""
-        return f"{self.target.field.path}:{self.target.field.span.line}"
+        """The field that leads, `k8s/web/deployment.yaml:21`; where people read, `target.places` says how many there are."""
+        return self.target.place
 
     @property
     def is_contested(self) -> bool:
@@ -59,6 +59,9 @@ class Plan(Proposal):
 
     changes: tuple[Change, ...] = ()
 
+
+# More files than these make no sentence.
+_MOST_NAMED = 3
 
 Landed: TypeAlias = push.Landed[Plan]
 # What else belongs into the same commit: a plan in, read on the tree that it was made on, and the plan with it out.
@@ -108,11 +111,13 @@ def prepare(
     guards: Sequence[Guard] = (),
     amend: Amend = lambda planned, tree: planned,
     tell_targets: Callable[[Iterable[Target]], None] = lambda targets: None,
+    sketched: Callable[[Plan], None] | None = None,
 ) -> tuple[Plan, dict[str, ImageManifest]]:
     """What would be committed on the branch as it stands, and the manifests that the registry holds. Writes nothing.
 
     `nodes` tells what the clusters run on, where no platform was asked for; it is called when the first image is there. `amend` is
-    asked after the guards, on each new tip. `tell_targets` hears what will be changed, before the registry is asked.
+    asked after the guards, on each new tip. `tell_targets` hears what will be changed, before the registry is asked; `sketched` what
+    would be planned where the registry does not answer: as far as git alone tells, without guards.
     """
 
     def look() -> tuple[str, Tree, dict[str, Target]]:
@@ -124,7 +129,12 @@ def prepare(
     tell_targets(targets.values())
     for wanted in request.wanted:
         progress.begin(wanted.site, targets[wanted.site].image.tag, wanted.version)
-    manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
+    try:
+        manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
+    except Unreachable:
+        if sketched:
+            sketched(plan(request, tip, tree, targets, image_gate.unasked(request, targets)))
+        raise
     image_gate.tell_moved_tags(tip, targets, manifests, repository, progress)
     planned = plan(request, tip, tree, targets, manifests)
     return amend(_admitted(planned, request, manifests, guards), tree), manifests
@@ -142,26 +152,25 @@ def plan(
 
     `began` is what the fields held when the run began, if that was on an earlier tip.
     """
-    contents = tree.read({target.field.path for target in targets.values()})
+    contents = tree.read({field.path for target in targets.values() for field in target.fields})
     changes = []
     edits: dict[str, list[manifest.Edit]] = {}
     for site, target in targets.items():
         image = manifests[site].image
-        path = target.field.path
-        change = Change(
-            site,
-            target,
-            image,
-            manifest.plan(contents[path], target.field, image.tag, image.digest, pin=request.pin),
-            began[site] if began else target.image,
+        # Aliases may give two fields one scalar: it is changed once.
+        planned = dict.fromkeys(
+            edit
+            for field in target.fields
+            for edit in manifest.plan(contents[field.path], field, image.tag, image.digest, pin=request.pin)
         )
+        change = Change(site, target, image, tuple(planned), began[site] if began else target.image)
         changes.append(change)
-        edits.setdefault(path, []).extend(change.edits)
+        for edit in change.edits:
+            edits.setdefault(edit.path, []).append(edit)
     _refuse_overlaps(changes)
     files = {
         path: (contents[path], manifest.apply(contents[path], file_edits))
         for path, file_edits in edits.items()
-        if file_edits
     }
     return Plan(tip, files, _message(changes, request) if files else "", tuple(changes))
 
@@ -257,7 +266,7 @@ def _refuse_overlaps(changes: list[Change]) -> None:
 
 def _message(changes: Sequence[Change], request: Request, forced: str = "") -> str:
     deploys = [
-        history.Deploy(change.site, change.target.field.path, change.target.image, change.image)
+        history.Deploy(change.site, _files(change), _left(change), change.image, change.target.site.identity)
         for change in changes
         if change.edits
     ]
@@ -266,9 +275,23 @@ def _message(changes: Sequence[Change], request: Request, forced: str = "") -> s
     )
 
 
+def _files(change: Change) -> str:
+    """The files that change, as far as a sentence takes them."""
+    paths = list(dict.fromkeys(edit.path for edit in change.edits))
+    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    return ", ".join(paths[:_MOST_NAMED]) + more
+
+
+def _left(change: Change) -> ImageReference:
+    """The image that is left: the leading one may be there already, where containers were chosen that lag behind it."""
+    images = [field.image for field in change.target.fields]
+    left = next((image for image in images if image.tag != change.image.tag), change.target.image)
+    return replace(left, repository=change.target.repository)
+
+
 def _landed(change: Change, landed: Landed) -> str:
     if not change.edits:
-        return f"nothing to write: {change.place} already holds {change.image.tag}"
+        return f"nothing to write: {change.target.places} already holds {change.image.tag}"
     tries = f"   {landed.attempts} tries" if landed.attempts > 1 else ""
     note = f"   {change.note}" if change.note else ""
-    return f"{landed.revision.short}   {change.place}{note}{tries}"
+    return f"{landed.revision.short}   {change.target.places}{note}{tries}"

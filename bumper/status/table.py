@@ -11,9 +11,9 @@ from typing import Any
 from bumper.deploy.hold.annotations import Hold, written
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.image import ImageReference
-from bumper.publish.report import verdict_as_data
+from bumper.publish.report import verdict_as_data, workload_as_data, workload_line
 from bumper.revision import Revision
-from bumper.rollout import Verdict
+from bumper.rollout import Verdict, WorkloadEnd
 from bumper.rollout.state import State
 from bumper.style import STYLES, Line, Span
 
@@ -28,6 +28,7 @@ class Row:
     """One site in one cluster. `image` is what git wants; None where no workload can be followed, for the reason `not_followed`.
 
     `verdict` is None while the site is moving; `pending` then is what it will be if nothing changes, `detail` what it is doing.
+    `workloads` is how each of them stands, where several make up the site.
     """
 
     site: str
@@ -41,6 +42,7 @@ class Row:
     detail: str = ""
     not_followed: str = ""
     hold: Hold | None = None
+    workloads: tuple[WorkloadEnd, ...] = ()
 
     @property
     def word(self) -> str:
@@ -60,12 +62,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Overview:
-    """All rows, in the order of the tree, cluster by cluster. `tip` is what git wants to be applied."""
+    """All rows, in the order of the tree, cluster by cluster. `tip` is what git wants to be applied.
+
+    Without `is_looked` no cluster was asked, and what git wants is all that is known.
+    """
 
     tip: Revision
     rows: tuple[Row, ...]
     now: datetime
     notices: tuple[str, ...] = ()
+    is_looked: bool = True
 
     @property
     def exit_code(self) -> int:
@@ -90,6 +96,24 @@ def lines(overview: Overview) -> list[Line]:
     return table
 
 
+def wanted(overview: Overview) -> list[Line]:
+    """What git wants of each site, and where that stands, where no cluster was asked. Nothing is cut: it is what was asked for."""
+    why = next((row.verdict.message for row in overview.rows if row.verdict), "no cluster was asked")
+    cells = [("SITE", "WANTED", "PLACE"), *((row.site, _wanted(row), row.place) for row in overview.rows)]
+    widths = [max(len(cell[at]) for cell in cells) for at in (0, 1)]
+    head, *rows = (f"{site:<{widths[0]}} {tag:<{widths[1]}} {place}" for site, tag, place in cells)
+    table: list[Line] = [(Span(f"{overview.tip.short} wanted", "strong"), Span(f"   {why}", "quiet"))]
+    table += [(Span(head, "quiet"),), *((Span(row),) for row in rows)]
+    for row in overview.rows:
+        reasons = [("nothing to deploy", row.not_followed)] if row.not_followed else []
+        reasons += [("hold", text) for text in _hold(row, overview.now)]
+        table += [
+            (Span(f"  {row.site}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
+            for name, text in reasons
+        ]
+    return table
+
+
 def details(overview: Overview) -> list[Line]:
     """One site in full, for each cluster."""
     paragraphs: list[Line] = []
@@ -97,12 +121,14 @@ def details(overview: Overview) -> list[Line]:
         verdict = row.verdict or row.pending
         title = Span(row.word.capitalize(), _style(row))
         message = row.verdict.message if row.verdict else row.detail
-        paragraphs.append((Span(f"{row.site} in {row.context}: ", "strong"), title, Span(f": {message}")))
+        where = f" in {row.context}" if row.context else ""
+        paragraphs.append((Span(f"{row.site}{where}: ", "strong"), title, Span(f": {message}")))
         wanted = f"{row.image}   {row.place}" if row.image else f"nothing to follow: {row.not_followed}"
         fields = [
             ("wanted", wanted),
             ("applied", _applied(row)),
             ("running", _running(row)),
+            *(("workload", workload_line(end)) for end in row.workloads),
             ("age", age(row.state.since, overview.now)),
             *(("drift", text) for text in row.state.drift),
             *(("hold", text) for text in _hold(row, overview.now)),
@@ -299,6 +325,7 @@ def _row_data(row: Row, now: datetime) -> dict[str, Any]:
         "since": row.state.since or None,
         "ageSeconds": _seconds(row.state.since, now),
         "drift": list(row.state.drift),
+        "workloads": [workload_as_data(end) for end in row.workloads],
         "hold": _hold_data(row.hold, now) if row.hold else None,
     }
 

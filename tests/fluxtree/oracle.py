@@ -4,7 +4,6 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -18,8 +17,8 @@ from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Walk
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Reading
-from bumper.fluxtree.leaves import leaf
 from bumper.fluxtree.resource import POD_TEMPLATES
+from bumper.fluxtree.transformers import with_value_at
 from bumper.image import ImageReference
 
 TAG = "edited"
@@ -120,8 +119,8 @@ def modelled(files: Files) -> tuple[Build, dict[str, Image]]:
     (site,) = next(iter(Walk(reading).levels()))
     owner = resource_of(reading, site.document)
     assert owner
-    # A Job is replaced: kustomize does not know that its image is immutable.
-    owner = replace(owner, value={**owner.value, "spec": {**owner.value["spec"], "force": leaf("true")}})
+    # What can be edited in a Job is not the question here.
+    owner = owner.with_value(with_value_at(owner.value, ("spec", "force"), "true"))
     built = build(reading, site, owner)
     known: dict[str, Image] = {}
     for image in images(reading, built):
