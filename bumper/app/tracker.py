@@ -87,6 +87,17 @@ class Tracker:
             for notice in dict.fromkeys(notices):
                 journal.notice(notice)
 
+    def found_running(self) -> dict[str, str]:
+        """By site the tag that ran in every cluster before the push; none of a site where that is not known."""
+        if self._look is None or not self._baselines:
+            return {}
+        tags = {desired.site: desired.image.tag for desired in self._look.desired if desired.image.tag}
+        for seen in self._baselines.values():
+            for desired in self._look.desired:
+                if not baseline.ran(desired, seen[key_of(desired)]):
+                    tags.pop(desired.site, None)
+        return tags
+
     def follow(
         self, subjects: Sequence[Subject], targets: Sequence[Target], journal: Journal, *, parent: str = ""
     ) -> list[Followed]:

@@ -57,7 +57,9 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         def roll_back(failed: Failed) -> TagChange:
             second = output.new_journal()
             return TagChange(
-                lambda: _rollbacks(asked, systems, second).after_failure(asked, failed),
+                lambda: _rollbacks(asked, systems, second).after_failure(
+                    asked, failed, tracker.found_running()
+                ),
                 systems,
                 run,
                 tracker,
