@@ -57,7 +57,9 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         def roll_back(failed: Failed) -> TagChange:
             second = output.new_journal()
             return TagChange(
-                lambda: _rollbacks(asked, systems, second).after_failure(asked, failed),
+                lambda: _rollbacks(asked, systems, second).after_failure(
+                    asked, failed, tracker.found_running()
+                ),
                 systems,
                 run,
                 tracker,
@@ -157,8 +159,8 @@ class TagChange(Job[Plan]):
             nodes,
             guarded.guards,
             guarded.amend,
-            self._keep if self._settings.dry_run else None,
             self._tracker.look_ahead,
+            self._keep if self._settings.dry_run else None,
         )
         _tell_overrides(plan, journal)
         _tell_stays(plan, journal)
