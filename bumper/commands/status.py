@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit with the code of the worst verdict (3 for a site that is moving) instead of 0",
     )
     parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="show what git wants alone, as the checkout we stand in or --repo DIR has it on its branch: no cluster and no network",
+    )
+    parser.add_argument(
         "--watch",
         action="store_true",
         help="keep the table up to date until Ctrl-C; without a terminal one line for each change",
@@ -45,19 +50,26 @@ def settings_of(arguments: argparse.Namespace) -> StatusSettings:
     choice, site = options.choice(arguments), options.site(arguments)
     if not site and choice != Choice():
         raise UsageError(
-            "--image, --kustomization and --container speak of one site", hint="name it: bump status SITE"
+            "--image, --kustomization, --container and --field speak of one site",
+            hint="name it: bump status SITE",
         )
     if arguments.watch and (options.is_json(arguments) or arguments.exit_code):
         other = "--exit-code" if arguments.exit_code else "--output json"
         raise UsageError(
             f"--watch cannot be combined with {other}: it has no end", hint=f"look once: bump status {other}"
         )
+    if arguments.offline and (arguments.watch or arguments.exit_code):
+        other = "--watch" if arguments.watch else "--exit-code"
+        raise UsageError(
+            f"--offline and {other} exclude each other: no cluster is asked", hint="leave one of them out"
+        )
     return StatusSettings(
-        repository=options.repository(arguments),
+        repository=options.repository(arguments, reads_directory=arguments.offline),
         choice=choice,
         site=site,
         contexts=tuple(arguments.context),
         exits_by_verdict=arguments.exit_code,
         watches=arguments.watch,
         is_json=options.is_json(arguments),
+        is_offline=arguments.offline,
     )

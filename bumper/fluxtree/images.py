@@ -18,13 +18,13 @@ from bumper.fluxtree.build import Build
 from bumper.fluxtree.layers import Gap, Reading
 from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, origin_of
 from bumper.fluxtree.patches import inside
-from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.transformers import ImageEntry, split
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
-from bumper.manifest.candidates import Candidate, candidates
+from bumper.manifest.candidates import Candidate, Place, candidates
 from bumper.manifest.document import items, mapping, plain, text
-from bumper.manifest.yamltext import Mapping, Node, Scalar, Sequence, Source, Span, compose
+from bumper.manifest.yamltext import Hit, Mapping, Node, Scalar, Sequence, Source, Span, compose, name_of
 from bumper.objects import Object, ObjectKey
 
 _NOTHING = ObjectKey("", "", "")
@@ -61,35 +61,65 @@ class Image:
 
 def images(reading: Reading, built: Build) -> tuple[Image, ...]:
     """The images of a build, those of a remote base last, as far as an `images:` entry names them."""
-    variables = mapping(built.owner.at("spec", "postBuild", "substitute"))
-    known = [image for each in built.resources for image in _images_of(reading, each, built, variables)]
+    known = [image for each in in_cluster(built) for image in _images_of(reading, each, built)]
     return (*known, *(_remote(reading, entry) for entry in built.remote))
 
 
-def _with_all_values(resource: Resource, built: Build) -> Resource:
-    is_release = resource.kind == "HelmRelease" and resource.group == chart_values.GROUP
-    return chart_values.with_all_values(resource, built.resources) if is_release else resource
+def in_cluster(built: Build) -> Iterator[Resource]:
+    """The objects whose images are those of the build, with all values of charts. A Flux Kustomization has those of its own build."""
+    for each in built.resources:
+        if each.kind not in ("Kustomization", "CustomResourceDefinition"):
+            is_release = each.kind == "HelmRelease" and each.group == chart_values.GROUP
+            yield chart_values.with_all_values(each, built.resources) if is_release else each
 
 
-def _images_of(reading: Reading, resource: Resource, built: Build, variables: Object) -> Iterator[Image]:
-    """The images of one object, with the variables that Flux fills in. A Flux Kustomization changes those of its own build."""
-    if resource.kind in ("Kustomization", "CustomResourceDefinition"):
-        return
+def image_at(reading: Reading, built: Build, resource: Resource, route: Route, repository: str) -> Image:
+    """The image in any field of an object; with `repository`, which is that of the image, the field holds the tag alone."""
+    known: list[Leaf] = []
+    node = _node(resource.value, known, _variables(resource, built))
+    place = Place(node, None, 0, resource.key)
+    for step in route:
+        node = place.node
+        pairs = node.pairs if isinstance(node, Mapping) else ()
+        listed = node.items if isinstance(node, Sequence) else ()
+        named = {name_of(key): inner for key, inner in pairs}
+        place = Place(listed[step] if isinstance(step, int) else named[step], place, step, resource.key)
+    scalar, above = place.node, place.parent
+    assert isinstance(scalar, Scalar), "a field is a text"
+    assert above is not None, "it has a key"
+    kind = FieldKind.HELM_TAG if repository else FieldKind.IMAGE
+    tag, _, digest = scalar.value.partition("@")
+    image = ImageReference(repository, tag, digest) if repository else ImageReference.split(scalar.value)
+    hit = Hit(scalar, scalar.start)
+    candidate = Candidate(above, kind, hit, image, image.repository, key=str(route[-1]))
+    return _kept(_image(reading, resource, candidate, known), immutable.why_kept(resource, built.owner))
+
+
+def _variables(resource: Resource, built: Build) -> Object:
+    """What Flux fills into the object."""
     metadata = mapping(resource.value.get("metadata"))
-    if any(mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")):
-        variables = {}
-    resource = _with_all_values(resource, built)
+    is_off = any(
+        mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")
+    )
+    return {} if is_off else mapping(built.owner.at("spec", "postBuild", "substitute"))
+
+
+def _images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Image]:
+    """The images of one object."""
     reason = immutable.why_kept(resource, built.owner)
+    variables = _variables(resource, built)
     for value in (resource.value, *_values_of_patches(reading, resource)):
         known: list[Leaf] = []
         root = _node(value, known, variables)
         for candidate in candidates(Source("", b"", "", (root,), (), ())):
-            image = _image(reading, resource, candidate, known)
-            yield replace(image, field=_kept(image.field, reason)) if reason else image
+            yield _kept(_image(reading, resource, candidate, known), reason)
 
 
-def _kept(field: Field, reason: str) -> Field:
-    return replace(field, unsafe=field.unsafe or reason)
+def _kept(image: Image, reason: str) -> Image:
+    """The image as one that stays as it is, where there is a reason."""
+    return (
+        replace(image, field=replace(image.field, unsafe=image.field.unsafe or reason)) if reason else image
+    )
 
 
 def _values_of_patches(reading: Reading, resource: Resource) -> Iterator[Any]:

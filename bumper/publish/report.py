@@ -23,8 +23,9 @@ class SiteReport:
     """One site in one cluster. `place` is file and line of the field; `revision` the commit that holds the image, if any.
 
     `context` names the cluster where there are several, and `site` then names it too: `web in east`. `order` is how the image stands
-    to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase. `places` are all fields where
-    several name the image, `stays` is what names it and did not move; `workloads` is how each ended, where several make up the site.
+    to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase. `kustomization` is the Flux
+    Kustomization that builds it (`record.KustomizationName`). `places` are all fields where several name the image, `stays` is what
+    names it and did not move; `workloads` is how each ended, where several make up the site.
     """
 
     site: str
@@ -39,6 +40,7 @@ class SiteReport:
     context: str = ""
     order: Decision | None = None
     rolled_back: str = ""
+    kustomization: str = ""
     places: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
     workloads: tuple[WorkloadEnd, ...] = ()

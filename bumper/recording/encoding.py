@@ -198,6 +198,7 @@ def encode_desired(desired: Desired) -> Entry:
         "workload": encode_key(desired.workload),
         "container": desired.container,
         "replicas": desired.replicas,
+        "identity": desired.identity,
         "beside": list(desired.beside),
     }
 
@@ -213,8 +214,9 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         source=ObjectKey(*entry["source"]),
         workload=ObjectKey(*entry["workload"]),
         container=entry["container"],
-        # Older recordings do not know these two.
+        # Older recordings do not know these.
         replicas=entry.get("replicas"),
+        identity=entry.get("identity", ""),
         beside=tuple(entry.get("beside") or ()),
     )
 

@@ -88,6 +88,7 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
                 source=site.source,
                 workload=_NO_WORKLOAD,
                 container="",
+                identity=site.identity,
             )
             entries.append(Entry(desired, None, site.place, site, ("",), error.message, site.is_ours))
     # The same Kustomization for two clusters is one place to edit, and stands here once.

@@ -18,6 +18,7 @@ from bumper.fluxtree.discovery import Walk
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.resource import POD_TEMPLATES
+from bumper.fluxtree.transformers import with_value_at
 from bumper.image import ImageReference
 
 TAG = "edited"
@@ -118,6 +119,8 @@ def modelled(files: Files) -> tuple[Build, dict[str, Image]]:
     (site,) = next(iter(Walk(reading).levels()))
     owner = resource_of(reading, site.document)
     assert owner
+    # What can be edited in a Job is not the question here.
+    owner = owner.with_value(with_value_at(owner.value, ("spec", "force"), "true"))
     built = build(reading, site, owner)
     known: dict[str, Image] = {}
     for image in images(reading, built):

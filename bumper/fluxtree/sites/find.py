@@ -3,7 +3,7 @@
 Law: the Flux Kustomization that is named after the site says what is built, or the one that the caller names, or whose annotation
 names the site (`adoption`); the image is the one that the caller names, or the annotation, or else whose repository ends with the
 site's name; the fields are those that decide its tag, after all overlays. Every use of the image that has the tag of the leading one
-moves with it; what stays is listed. A Kustomization or an image too many or too few is refused, with file and line of what is there:
+moves with it; what stays is listed. An image or a Kustomization too many or too few is refused, with file and line of what is there:
 nothing is guessed.
 """
 
@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from posixpath import dirname
 
-from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.fluxtree import chosen_field
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site, Walk
@@ -25,9 +26,10 @@ from bumper.manifest import Field, Span
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
+from bumper.request import FieldPath
 from bumper.revision import Revision
 
-__all__ = ["Site", "Target", "find", "find_site", "named_sites", "sites"]
+__all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
 
 _MOST_LISTED = 8
 # Those that roll out come before those that run once, where one field decides the image of both.
@@ -133,6 +135,7 @@ class Target:
             container=first,
             beside=tuple(beside),
             replicas=uses[0].replicas,
+            identity=self.site.identity,
         )
 
 
@@ -185,22 +188,45 @@ class _Wish:
 
 
 def find(
-    tree: Tree, name: str, *, kustomization: str = "", image: str = "", containers: Collection[str] = ()
+    tree: Tree,
+    name: str,
+    *,
+    kustomization: str = "",
+    image: str = "",
+    containers: Collection[str] = (),
+    field: FieldPath | None = None,
 ) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one image.
 
     `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository. With
-    `containers` only they move, whatever their tag; without, every use that has the tag of the leading one.
+    `containers` only they move, whatever their tag; without, every use that has the tag of the leading one. `field` is a field that is
+    an image, or the tag of `image`, though no table knows it.
     """
     reading = Reading(tree)
     site = _site(reading, name, kustomization)
     wish = _wish(site, image, containers)
     built = _build(reading, site)
     known = images(reading, built)
-    moving, staying = _choose(site, known, wish)
+    if field:
+        named = chosen_field.image(reading, built, field, image or wish.repository)
+        beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
+        known, wish = (named, *beside), replace(wish, repository=named.repository)
+    moving, staying = _choose(built, known, wish)
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
     stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
     return Target(site, scaled, _address(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
+
+
+def is_shared(tree: Tree, site: Site) -> bool:
+    """Whether other sites may be built by its Kustomization: its annotations name one, or it builds several images."""
+    if set(adoption.site_names(site.document)) - {site.name}:
+        return True
+    reading = Reading(tree)
+    try:
+        known = images(reading, _build(reading, site))
+    except BumpError:
+        return False
+    return len({image.repository for image in known if not image.is_init}) > 1
 
 
 def _wish(site: Site, image: str, containers: Collection[str]) -> _Wish:
@@ -341,14 +367,16 @@ def _foreign(site: Site, at: str) -> FieldMissing:
     )
 
 
-def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> tuple[list[Image], list[Image]]:
+def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Image], list[Image]]:
     """The uses of the image that move together, the leading one first, and those that stay."""
-    where = f"{site.path or '.'} (Kustomization {site.kustomization.name})"
+    where = f"{built.site.path or '.'} (Kustomization {built.site.kustomization.name})"
     known = list(known)
     named = wish.named(known)
     if not named:
+        near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
-            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'})", hint=wish.hint
+            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})",
+            hint=f"if that is it, pass {options}" if near else wish.hint,
         )
     matching = _in_containers(where, named, wish)
     if len({image.repository for image in matching}) > 1 and len(set(map(_span, matching))) > 1:

@@ -103,7 +103,7 @@ class Case:
     repository: str = "reg.example/web"
 
 
-APPS = {"kustomization": "apps"}
+APPS: dict[str, Any] = {"kustomization": "apps"}
 WEB_SYNC = {"k8s/flux-system/web.yaml": flux("web", "./k8s/web"), **PLATFORM}
 BASE = {
     "apps/base/web/deployment.yaml": deployment("web", "reg.example/web:old"),
