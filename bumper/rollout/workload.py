@@ -155,3 +155,5 @@ _CLAIMS: Mapping[str, Callable[[Object], tuple[list[_Claim], str]]] = {
     "CronJob": _cron_job,
     "Pod": _pod,
 }
+# The kinds whose rollout can be followed to its end.
+FOLLOWED_KINDS = frozenset((*_CLAIMS, "HelmRelease"))
