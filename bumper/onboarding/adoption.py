@@ -85,6 +85,7 @@ def as_data(plan: SiteAdoption, revision: Revision | None) -> dict[str, Any]:
         "exitCode": EXIT_CODES[ended],
         "site": plan.site,
         "image": plan.chosen.repository,
+        "container": next(iter(plan.chosen.containers), None),
         "containers": list(plan.chosen.containers),
         "kustomization": plan.target.site.identity,
         "place": plan.place,
@@ -119,7 +120,7 @@ def _prove(site: str, target: Target, before: Tree, after: Tree) -> bool:
         raise _taken(site, target, reached.site)
     if _place(reached) != _place(target):
         raise FieldUnsafe(
-            f"{target.site.place}: with the annotation {site} would be other fields: {reached.places}",
+            f"{target.site.place}: with the annotation {site} would be other fields: " + reached.places,
             hint="name the image in full, or its container with --container",
         )
     return is_ambiguous

@@ -79,8 +79,12 @@ class Target:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The fields that decide the images, each once: an `images:` entry may decide all of them."""
-        return tuple({_span(use): use.field for use in self.images}.values())
+        """The fields that decide the images, each once: an `images:` entry may decide all of them, and one may forbid its edit."""
+        fields: dict[tuple[str, Span], Field] = {}
+        for use in self.images:
+            if use.field.unsafe or _span(use) not in fields:
+                fields[_span(use)] = use.field
+        return tuple(fields.values())
 
     @property
     def place(self) -> str:
@@ -343,7 +347,9 @@ def _build(reading: Reading, site: Site) -> Build:
     if not site.is_ours:
         raise _foreign(site, at)
     if site.leads_outside or not reading.is_directory(site.path):
+        link = "" if site.leads_outside else reading.link_on(site.path)
         why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
+        why = f"leads over {link}, a symbolic link, which Flux leaves out" if link else why
         raise FieldMissing(f"{at} has path {site.path}, which {why}", hint="correct spec.path first")
     owner = resource_of(reading, site.document)
     if owner is None:
