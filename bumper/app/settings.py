@@ -175,6 +175,15 @@ class AdoptSettings:
 
 
 @dataclass(frozen=True)
+class IsolateSettings:
+    """Of `bump isolate`: the sites, none for all of them. `only_proposes`: a pull request is opened, and that is all."""
+
+    run: RunSettings
+    sites: tuple[str, ...] = ()
+    only_proposes: bool = False
+
+
+@dataclass(frozen=True)
 class NewSiteSettings:
     """Of `bump new-site`. `wanted` is None where the only tag of the registry will do; `platforms` must be in the image.
 

@@ -304,3 +304,18 @@ def _built(directory: str, plans: Mapping[str, _Plan], above: tuple[str, ...]) -
             else:
                 built.append(_built(below, plans, (*above, directory)))
     return replace(plan.layer, inner=tuple(inner), components=tuple(components), gaps=tuple(gaps))
+
+
+def mentioned(document: Document | None) -> set[str]:
+    """Every path that a kustomization names in any way: as a patch, the content of a generated ConfigMap, a component."""
+    if document is None:
+        return set()
+    mentions = (mention.rpartition("=")[2] for mention in _texts(document.value))
+    return {place for mention in mentions if (place := within(dirname(document.path), mention))}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and "\n" not in value:
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(inner)

@@ -103,5 +103,8 @@ class History(Protocol):
 class Notes(Protocol):
     """Where it is written down how a deploy ended; `git.Remote` is the real one."""
 
-    def note(self, commit: str, lines: Sequence[str]) -> None:
-        """Adds lines to the commit's note, unless they are there. `LostRace` where another run wrote first: to be done again."""
+    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
+        """Adds lines to the site's note on the commit, unless they are there.
+
+        `LostRace` where another run wrote first: to be done again.
+        """

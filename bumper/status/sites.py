@@ -92,6 +92,7 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
                 workload=_NO_WORKLOAD,
                 container="",
                 identity=site.identity,
+                makers=site.makers,
             )
             entries.append(Entry(desired, None, site.place, site, ("",), error.message, site.is_ours))
     # The same Kustomization for two clusters is one place to edit, and stands here once.

@@ -151,6 +151,7 @@ class Target:
             beside=tuple(beside),
             replicas=uses[0].replicas,
             identity=self.site.identity,
+            makers=self.site.makers,
         )
 
 
