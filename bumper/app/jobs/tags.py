@@ -164,6 +164,7 @@ class TagChange(Job[Plan]):
         )
         _tell_overrides(plan, journal)
         _tell_stays(plan, journal)
+        _tell_not_followed(plan, journal)
         return plan
 
     def planned(self, plan: Plan) -> Result:
@@ -297,6 +298,13 @@ def _tell_stays(plan: Plan, journal: Journal) -> None:
             journal.notice(f"{change.site}: names the image too and stays: {mention}")
         if more := len(stays) - len(stays[:_MOST_LISTED]):
             journal.notice(f"{change.site}: {more} more places name the image and stay")
+
+
+def _tell_not_followed(plan: Plan, journal: Journal) -> None:
+    for change in plan.changes:
+        for workload in change.target.not_followed:
+            why = f"no rule says when a {workload.kind} is done"
+            journal.notice(f"{change.site}: {workload} gets the image too and is not followed: {why}")
 
 
 def _planned(change: Change) -> Verdict:

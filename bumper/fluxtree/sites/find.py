@@ -28,6 +28,7 @@ from bumper.observation import Desired
 from bumper.ports import Tree
 from bumper.request import FieldPath
 from bumper.revision import Revision
+from bumper.rollout.workload import FOLLOWED_KINDS
 
 __all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
 
@@ -107,6 +108,16 @@ class Target:
         keys = tuple(dict.fromkeys(use.workload for use in self.images))
         return tuple(key for key in keys if key.name) or keys[:1]
 
+    @property
+    def followed(self) -> tuple[ObjectKey, ...]:
+        """The workloads that a verdict is made of: what can't be followed counts only where nothing else runs the image."""
+        return tuple(key for key in self.workloads if key.kind in FOLLOWED_KINDS) or self.workloads[:1]
+
+    @property
+    def not_followed(self) -> tuple[ObjectKey, ...]:
+        """The workloads whose image moves as well, and of which nothing is known afterwards."""
+        return tuple(key for key in self.workloads if key not in self.followed)
+
     def desired(
         self,
         revision: Revision | None,
@@ -116,7 +127,7 @@ class Target:
     ) -> tuple[Desired, ...]:
         """What must become true for each workload of this site; without `image` that it runs what git holds."""
         return tuple(
-            self._desired(workload, revision, image or self.image, previous) for workload in self.workloads
+            self._desired(workload, revision, image or self.image, previous) for workload in self.followed
         )
 
     def _desired(
