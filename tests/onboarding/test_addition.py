@@ -488,3 +488,19 @@ def test_a_site_of_several_clusters_is_refused_with_what_a_copy_takes(wanted: di
         "copy these by hand under the new name, and list them where they are listed: apps/base/web, apps/east/web, apps/west/web, "
         "clusters/east/web.yaml, clusters/west/web.yaml"
     )
+
+
+def test_every_use_of_the_models_image_is_the_new_sites() -> None:
+    files = k8s()
+    path = "k8s/specmcp-ai/deployment.yaml"
+    image = "kevinryanacr.azurecr.io/specmcp-ai:08a2c8e"
+    setup = f"      initContainers: [{{name: setup, image: {image}}}]\n      containers:\n"
+    files[path] = files[path].replace(b"      containers:\n", setup.encode(), 1)
+    files["k8s/specmcp-ai/worker.yaml"] = files[path].replace(
+        b"name: specmcp-ai\n", b"name: specmcp-ai-worker\n", 1
+    )
+    addition = added(files, "shop.example", like="specmcp-ai")
+    for file in ("deployment.yaml", "worker.yaml"):
+        copied = text(addition, f"k8s/shop/{file}")
+        assert copied.count("kevinryanacr.azurecr.io/shop:no-image-yet") == 2
+        assert "specmcp-ai" not in copied

@@ -198,6 +198,8 @@ class TagChange(Job[Plan]):
             guarded.guards,
             guarded.amend,
         )
+        # The tip that it landed on may hold another tag in a place that moved before.
+        _tell_stays(landed.plan, self._journal)
         self._tell_landed({change.site: _landing(change, landed) for change in landed.plan.changes})
         return landed
 
