@@ -138,10 +138,16 @@ def _mentioned(document: Document | None) -> set[str]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str) and "\n" not in value:
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _texts(inner)
+    """Every text in a value, each part of it looked at once: an alias may stand for the same one a million times."""
+    waiting, seen = [value], set[int]()
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, str):
+            if "\n" not in inner:
+                yield inner
+        elif id(inner) not in seen:
+            seen.add(id(inner))
+            waiting += inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
 
 
 def _holds_objects(cluster: Cluster, path: str) -> bool:
