@@ -314,15 +314,20 @@ def _site(reading: Reading, name: str, kustomization: str) -> Site:
             f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
             hint="name the platform repository with --repo",
         )
-    problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
-    raise (FieldMissing if problems else SiteMissing)(
-        f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))})"
-        + did_you_mean(wanted, _names(known))
-        + "".join(f"; {problem}" for problem in problems),
-        hint="name one of those found with --kustomization"
-        if not problems
-        else "correct the Flux tree first",
-    )
+    raise _missing(wanted, known, [*map(str, walk.gaps), *(error.message for error in walk.broken)])
+
+
+def _missing(wanted: str, known: Iterable[Site], problems: list[str]) -> FieldMissing:
+    """No Kustomization has the name. Of what is wrong in the tree only that is told which speaks of it."""
+    names = _names(known)
+    message = f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))}){did_you_mean(wanted, names)}"
+    if related := [problem for problem in problems if wanted in problem]:
+        return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
+    hint = "name one of those found with --kustomization"
+    if problems:
+        # Not read as a whole, so that nobody may take the site for gone.
+        return FieldMissing(message, hint=f"{hint}; bump check tells {len(problems)} faults of the tree")
+    return SiteMissing(message, hint=hint)
 
 
 def _qualified(site: Site) -> str:
