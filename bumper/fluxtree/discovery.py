@@ -17,6 +17,7 @@ from posixpath import dirname, join
 from bumper.errors import NotYaml
 from bumper.fluxtree.artifacts import EXTERNAL, KIND, Generators, Mapped, Slice
 from bumper.fluxtree.layers import GENERATED, Gap, Reading, expand, within
+from bumper.fluxtree.sites import annotations
 from bumper.manifest.document import Document, is_true, items, mapping, text
 from bumper.objects import Object, ObjectKey
 
@@ -124,7 +125,7 @@ class Walk:
             reached = dict.fromkeys(path for layer in layers for path in layer.all_files)
             files = [path for path in reached if path not in seen_files]
         if self._waiting:
-            yield tuple(replace(site, is_ours=False) for site in self._waiting)
+            yield tuple(map(_foreign, self._waiting))
 
     def _level(self, sites: Iterable[Site]) -> tuple[Site, ...]:
         """The sites whose source is known; those built from an artifact wait for the level that has its generator."""
@@ -147,7 +148,7 @@ class Walk:
             source = replace(answer.source, namespace=answer.source.namespace or generator.namespace)
             makers = (generator, source)
             return replace(site, path=answer.path, artifact=answer.slice, makers=makers, is_ours=True)
-        return replace(site, unmapped=answer, is_ours=False)
+        return _foreign(replace(site, unmapped=answer))
 
     def _flux_objects(self, path: str) -> tuple[Document, ...]:
         content = self._reading.content(path)
@@ -165,7 +166,7 @@ class Walk:
 
     def _site(self, document: Document) -> Site:
         site = _read(document)
-        return site if self._is_ours(site.source) else replace(site, is_ours=False)
+        return site if self._is_ours(site.source) else _foreign(site)
 
     def _is_ours(self, source: ObjectKey) -> bool:
         if source.kind == EXTERNAL:
@@ -174,6 +175,23 @@ class Walk:
             return True
         url = self._urls.get(source)
         return bool(url) and url in {self._urls.get(root) for root in self._root_sources}
+
+
+def pushed_path(document: Document) -> str | None:
+    """The directory of this repository that a Kustomization says it is built from, where its source is pushed from here."""
+    return annotations.read(document).get(annotations.key("path"))
+
+
+def pushed(site: Site, path: str) -> Site:
+    """A site whose source is pushed from this repository, built from its directory `path`."""
+    place = within("", path.lstrip("/"))
+    return replace(site, path=path if place is None else place, is_ours=True, unmapped=None)
+
+
+def _foreign(site: Site) -> Site:
+    """A site of which the tree does not tell what it is built from, unless its annotation does."""
+    path = pushed_path(site.document)
+    return replace(site, is_ours=False) if path is None else pushed(site, path)
 
 
 @lru_cache(maxsize=2048)  # as `documents`, whose objects these are read from

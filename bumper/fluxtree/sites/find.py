@@ -16,7 +16,7 @@ from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, SiteMissing, 
 from bumper.fluxtree import chosen_field
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build, resource_of
-from bumper.fluxtree.discovery import Site, Walk
+from bumper.fluxtree.discovery import Site, Walk, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites import adoption, mentions, routes
@@ -196,15 +196,18 @@ def find(
     image: str = "",
     containers: Collection[str] = (),
     field: FieldPath | None = None,
+    path: str = "",
 ) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one image.
 
     `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository. With
     `containers` only they move, whatever their tag; without, every use that has the tag of the leading one. `field` is a field that is
-    an image, or the tag of `image`, though no table knows it.
+    an image, or the tag of `image`, though no table knows it. `path` is the directory that is built, of a source pushed from here.
     """
     reading = Reading(tree)
     site = _site(reading, name, kustomization)
+    if path:
+        site = _at(site, path)
     wish = _wish(site, image, containers)
     built = _build(reading, site)
     known = images(reading, built)
@@ -216,6 +219,17 @@ def find(
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
     stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
     return Target(site, scaled, _address(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
+
+
+def _at(site: Site, path: str) -> Site:
+    """The site, built from this directory of the repository; FieldMissing where its own source says what it is built from."""
+    if site.is_ours and pushed_path(site.document) is None:
+        raise FieldMissing(
+            f"{site.place}: Kustomization {site.kustomization.name} is built from {site.source}, which is known here: --path is for a "
+            "source that is pushed from this repository",
+            hint="leave --path out",
+        )
+    return pushed(site, path)
 
 
 def is_shared(tree: Tree, site: Site) -> bool:
@@ -364,7 +378,7 @@ def _foreign(site: Site, at: str) -> FieldMissing:
         )
     return FieldMissing(
         f"{at} is built from {site.source}, which is not this repository",
-        hint="run bump on the repository that it is built from: --repo URL",
+        hint="run bump on the repository that it is built from: --repo URL; where it is pushed from this one: --path DIR",
     )
 
 
