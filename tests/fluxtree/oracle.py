@@ -13,11 +13,11 @@ from ruamel.yaml import YAML
 from trees import MemoryTree
 
 from bumper import manifest
-from bumper.fluxtree.build import Build, build, resource_of
-from bumper.fluxtree.discovery import Walk
+from bumper.fluxtree.build import Build, build
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.resource import POD_TEMPLATES
+from bumper.fluxtree.walk import Walk
 from bumper.image import ImageReference
 
 TAG = "edited"
@@ -116,9 +116,7 @@ def modelled(files: Files) -> tuple[Build, dict[str, Image]]:
     """Our build of the same, and its images by the same names."""
     reading = Reading(MemoryTree(files))
     (site,) = next(iter(Walk(reading).levels()))
-    owner = resource_of(reading, site.document)
-    assert owner
-    built = build(reading, site, owner)
+    built = build(reading, site, site.owner)
     known: dict[str, Image] = {}
     for image in images(reading, built):
         at = "/".join(map(str, image.route[-3:-1]))

@@ -7,15 +7,18 @@ One candidate too many or too few is refused, with file and line of what is ther
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 from posixpath import dirname
 
-from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
-from bumper.fluxtree.build import Build, build, resource_of
-from bumper.fluxtree.discovery import Site, Walk
+from bumper.errors import FieldAmbiguous, FieldMissing
+from bumper.fluxtree.build import Build, build
+from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites import routes
+from bumper.fluxtree.sites.selection import ambiguous, listed, select
+from bumper.fluxtree.sources import GIT
+from bumper.fluxtree.substitution import unfilled
+from bumper.fluxtree.walk import Walk
 from bumper.image import ImageReference
 from bumper.manifest import Field
 from bumper.objects import ObjectKey
@@ -25,7 +28,6 @@ from bumper.revision import Revision
 
 __all__ = ["Site", "Target", "find", "find_site", "sites"]
 
-_MOST_LISTED = 8
 # Those that roll out come before those that run once, where one field decides the image of both.
 # apps/v1: an absent spec.replicas means 1.
 _WITH_REPLICAS = ("Deployment", "StatefulSet")
@@ -76,7 +78,7 @@ class Target:
 
 def sites(tree: Tree) -> tuple[Site, ...]:
     """Every Flux Kustomization of the tree, roots first; none where the tree holds no Flux."""
-    return tuple(site for level in Walk(Reading(tree)).levels() for site in level)
+    return tuple(site for level in Walk(Reading(tree)).levels() for site in level if not site.is_assumed)
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,19 @@ class _Wish:
 def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", container: str = "") -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one place.
 
-    `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository.
+    `kustomization` names another Kustomization than the site does (`selection`); `image` a repository.
     """
     reading = Reading(tree)
-    site = replace(_site(reading, kustomization or name), name=name)
+    sites = select(Walk(reading), name, kustomization)
+    targets = [_target(reading, replace(site, name=name), _Wish(name, image, container)) for site in sites]
+    if len({(target.field.path, target.field.span) for target in targets}) > 1:
+        raise ambiguous(kustomization or name, sites)
+    return targets[0]
+
+
+def _target(reading: Reading, site: Site, wish: _Wish) -> Target:
     built = _build(reading, site)
-    chosen = _choose(site, images(reading, built), _Wish(name, image, container))
+    chosen = _choose(site, images(reading, built), wish)
     return Target(
         site,
         chosen.field,
@@ -140,75 +149,48 @@ def _address(reading: Reading, built: Build, chosen: Image) -> str:
 
 def find_site(tree: Tree, name: str, *, kustomization: str = "") -> Site:
     """The site `name`, whatever it builds; FieldMissing or FieldAmbiguous as `find`, which also looks for its image."""
-    return replace(_site(Reading(tree), kustomization or name), name=name)
-
-
-def _site(reading: Reading, wanted: str) -> Site:
-    walk = Walk(reading)
-    known: list[Site] = []
-    for level in walk.levels():
-        known += level
-        matching = [site for site in level if wanted in (site.name, site.document.path, _qualified(site))]
-        # The same Kustomization for two clusters is one place to edit.
-        distinct = {(site.kustomization, site.path): site for site in matching}
-        if len(distinct) > 1:
-            raise FieldAmbiguous(
-                f"{wanted}: {len(distinct)} Flux Kustomizations have this name: "
-                + ", ".join(f"{site.place} (path {site.path or '.'})" for site in distinct.values()),
-                hint="name the file of one of them: --kustomization FILE",
-            )
-        if matching:
-            return matching[0]
-    if not known and walk.broken:
-        raise walk.broken[0]
-    if not known:
-        raise TreeMissing(
-            f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
-            hint="name the platform repository with --repo",
-        )
-    problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
-    raise (FieldMissing if problems else SiteMissing)(
-        f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))})"
-        + did_you_mean(wanted, dict.fromkeys(site.name for site in known))
-        + "".join(f"; {problem}" for problem in problems),
-        hint="name one of those found with --kustomization"
-        if not problems
-        else "correct the Flux tree first",
-    )
-
-
-def _qualified(site: Site) -> str:
-    return f"{site.kustomization.namespace}/{site.kustomization.name}"
-
-
-def _nearest(wanted: str, known: Iterable[Site]) -> list[str]:
-    names = dict.fromkeys(site.name for site in known)
-    return sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST_LISTED
-    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return replace(select(Walk(Reading(tree)), name, kustomization)[0], name=name)
 
 
 def _build(reading: Reading, site: Site) -> Build:
     """What Flux builds for the site."""
     at = f"{site.document.path}:{site.document.line('spec', 'path')}: Kustomization {site.kustomization.name}"
     if not site.is_ours:
+        raise _foreign(site, at)
+    if why := unfilled(site.path, site.filled_with):
         raise FieldMissing(
-            f"{at} is built from {site.source}, which is not this repository",
-            hint="run bump on the repository that it is built from: --repo URL",
+            f"{at} has path {site.path}: {why}", hint="give it a value in spec.postBuild.substitute there"
         )
-    if site.leads_outside or not reading.is_directory(site.path):
-        why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
-        raise FieldMissing(f"{at} has path {site.path}, which {why}", hint="correct spec.path first")
-    owner = resource_of(reading, site.document)
-    if owner is None:
-        raise FieldMissing(f"{at} has no apiVersion", hint="correct the Kustomization first")
-    built = build(reading, site, owner)
+    artifact = reading.of(site.exclusions)
+    if not artifact.is_directory(site.path):
+        rule = artifact.left_out(site.path)
+        why = f"Flux leaves out: {rule}" if rule else "is no directory of this commit"
+        raise FieldMissing(
+            f"{at} has path {site.path}, which {why}",
+            hint="correct spec.path" if not rule else "correct that rule",
+        )
+    built = build(reading, site, site.owner)
     if problems := (*built.gaps, *(() if built.is_open else built.refusals)):
         raise FieldMissing("; ".join(map(str, problems)), hint="Flux cannot build this: correct it first")
     return built
+
+
+def _foreign(site: Site, at: str) -> FieldMissing:
+    """Why a Kustomization is none of this repository's."""
+    if site.origin:
+        return FieldMissing(
+            f"{at} is built from {site.source}, which is not this repository ({site.origin.place}: {site.origin.url})",
+            hint=f"run bump on the repository that it is built from: --repo {site.origin.url}",
+        )
+    if not site.is_source_known and site.source.kind == GIT:
+        return FieldMissing(
+            f"{at} is built from {site.source}, which this repository does not define: whether it is this one is not known",
+            hint="add the GitRepository to the tree, or run bump on the repository that it names: --repo URL",
+        )
+    return FieldMissing(
+        f"{at} is built from {site.source}, which is not this repository",
+        hint="run bump on the repository that it is built from: --repo URL",
+    )
 
 
 def _last(repository: str) -> str:
@@ -242,7 +224,7 @@ def _rank(image: Image, name: str) -> tuple[bool, bool, bool]:
 
 
 def _places(known: Iterable[Image]) -> str:
-    return _listed([_place(image) for image in known])
+    return listed([_place(image) for image in known])
 
 
 def _place(image: Image) -> str:
