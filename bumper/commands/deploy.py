@@ -7,7 +7,7 @@ from bumper.app.settings import DeploySettings
 from bumper.commands import options
 from bumper.commands.parser import COMMANDS, no_command
 from bumper.errors import UsageError
-from bumper.request import Deadlines, Request, Wanted
+from bumper.request import Choice, Deadlines, Request, Wanted
 
 SUMMARY = "Changes a site's image tag in its GitOps repository, commits it, and follows Flux and the rollout until it is Ready."
 _SEVERAL = "several sites go in one commit by --set SITE=SHA --set SITE=SHA"
@@ -58,9 +58,10 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
     """What was asked for; UsageError for options that contradict each other."""
     wanted = _wanted(arguments)
     choice = options.choice(arguments)
-    if len(wanted) > 1 and (choice.image or choice.kustomization or choice.container):
+    if len(wanted) > 1 and choice != Choice():
         raise UsageError(
-            "--image, --kustomization and --container speak of one site", hint="deploy the sites one by one"
+            "--image, --kustomization, --container and --field speak of one site",
+            hint="deploy the sites one by one",
         )
     if len({site.site for site in wanted}) < len(wanted):
         raise UsageError("--set names a site twice", hint="give each site one SHA")

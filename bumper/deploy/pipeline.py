@@ -44,8 +44,8 @@ class Change:
 
     @property
     def place(self) -> str:
-        """`k8s/web/deployment.yaml:21`."""
-        return f"{self.target.field.path}:{self.target.field.span.line}"
+        """The field that leads, `k8s/web/deployment.yaml:21`; where people read, `target.places` says how many there are."""
+        return self.target.place
 
     @property
     def is_contested(self) -> bool:
@@ -59,6 +59,9 @@ class Plan(Proposal):
 
     changes: tuple[Change, ...] = ()
 
+
+# More files than these make no sentence.
+_MOST_NAMED = 3
 
 Landed: TypeAlias = push.Landed[Plan]
 # What else belongs into the same commit: a plan in, read on the tree that it was made on, and the plan with it out.
@@ -140,26 +143,25 @@ def plan(
 
     `began` is what the fields held when the run began, if that was on an earlier tip.
     """
-    contents = tree.read({target.field.path for target in targets.values()})
+    contents = tree.read({field.path for target in targets.values() for field in target.fields})
     changes = []
     edits: dict[str, list[manifest.Edit]] = {}
     for site, target in targets.items():
         image = manifests[site].image
-        path = target.field.path
-        change = Change(
-            site,
-            target,
-            image,
-            manifest.plan(contents[path], target.field, image.tag, image.digest, pin=request.pin),
-            began[site] if began else target.image,
+        # Aliases may give two fields one scalar: it is changed once.
+        planned = dict.fromkeys(
+            edit
+            for field in target.fields
+            for edit in manifest.plan(contents[field.path], field, image.tag, image.digest, pin=request.pin)
         )
+        change = Change(site, target, image, tuple(planned), began[site] if began else target.image)
         changes.append(change)
-        edits.setdefault(path, []).extend(change.edits)
+        for edit in change.edits:
+            edits.setdefault(edit.path, []).append(edit)
     _refuse_overlaps(changes)
     files = {
         path: (contents[path], manifest.apply(contents[path], file_edits))
         for path, file_edits in edits.items()
-        if file_edits
     }
     return Plan(tip, files, _message(changes, request) if files else "", tuple(changes))
 
@@ -255,7 +257,7 @@ def _refuse_overlaps(changes: list[Change]) -> None:
 
 def _message(changes: Sequence[Change], request: Request, forced: str = "") -> str:
     deploys = [
-        history.Deploy(change.site, change.target.field.path, change.target.image, change.image)
+        history.Deploy(change.site, _files(change), _left(change), change.image, change.target.site.identity)
         for change in changes
         if change.edits
     ]
@@ -264,9 +266,23 @@ def _message(changes: Sequence[Change], request: Request, forced: str = "") -> s
     )
 
 
+def _files(change: Change) -> str:
+    """The files that change, as far as a sentence takes them."""
+    paths = list(dict.fromkeys(edit.path for edit in change.edits))
+    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    return ", ".join(paths[:_MOST_NAMED]) + more
+
+
+def _left(change: Change) -> ImageReference:
+    """The image that is left: the leading one may be there already, where containers were chosen that lag behind it."""
+    images = [field.image for field in change.target.fields]
+    left = next((image for image in images if image.tag != change.image.tag), change.target.image)
+    return replace(left, repository=change.target.repository)
+
+
 def _landed(change: Change, landed: Landed) -> str:
     if not change.edits:
-        return f"nothing to write: {change.place} already holds {change.image.tag}"
+        return f"nothing to write: {change.target.places} already holds {change.image.tag}"
     tries = f"   {landed.attempts} tries" if landed.attempts > 1 else ""
     note = f"   {change.note}" if change.note else ""
-    return f"{landed.revision.short}   {change.place}{note}{tries}"
+    return f"{landed.revision.short}   {change.target.places}{note}{tries}"

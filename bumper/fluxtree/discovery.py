@@ -9,6 +9,8 @@ Source: kustomize-controller, internal/controller/kustomization_controller.go (`
 from dataclasses import dataclass, field
 from posixpath import basename, dirname, normpath
 
+from bumper.fluxtree.artifacts import Slice
+from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.sourceignore import Exclusions
 from bumper.fluxtree.sources import Source
@@ -28,6 +30,9 @@ class Site:
     all scalars as text, `owner` the whole object, `built_by` its parent and `filled_with` what that fills in; `variables` is what it
     fills in itself, as far as that was asked for. `cluster` is the directory of the root that it comes from. `origin` is its source,
     where the tree defines it. `is_assumed` says that no file holds it: that it is what `flux bootstrap` or a FluxInstance makes.
+
+    `artifact` is what is built instead of the whole repository, for a Kustomization whose source is made of it; `unmapped` why it
+    can't be told what such a source has there.
     """
 
     name: str
@@ -49,6 +54,14 @@ class Site:
     filled_with: Variables = field(default=Variables(), repr=False, compare=False)
     variables: Variables = field(default=Variables(), repr=False, compare=False)
     built_by: "Site | None" = field(default=None, repr=False, compare=False)
+    artifact: Slice | None = field(default=None, repr=False, compare=False)
+    unmapped: Gap | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def identity(self) -> str:
+        """What tells it from every other one of the tree: the file that defines it, its namespace and its name."""
+        namespace = f"{self.kustomization.namespace}/" if self.kustomization.namespace else ""
+        return f"{self.document.path}#{namespace}{self.kustomization.name}"
 
     @property
     def root(self) -> "Site":

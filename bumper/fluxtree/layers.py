@@ -183,23 +183,31 @@ class Artifact(Reading):
     def _keeps(self, path: str, is_directory: bool) -> bool:
         """A file that no rule leaves out, a directory with such a file in it: there are no empty ones."""
         if path not in self._is_kept:
-            self._is_kept[path] = (
-                any(
-                    self._keeps(join(path, name), is_inner)
-                    for name, is_inner in self._whole.entries(path).items()
-                )
-                if is_directory
-                else not self._is_unchecked(path) and self._rule(path) is None
-            )
+            self._is_kept[path] = self._holds(path) if is_directory else not self._is_hidden(path)
         return self._is_kept[path]
+
+    def _holds(self, directory: str) -> bool:
+        # Where no rule can be meant, nothing is listed that nobody asks for.
+        is_bare = not (self._exclusions.sparse or self._written(directory))
+        if is_bare and not sourceignore.deciding(sourceignore.defaults(), directory, is_directory=True):
+            return True
+        below = self._whole.entries(directory).items()
+        return any(self._keeps(join(directory, name), is_inner) for name, is_inner in below)
+
+    def _is_hidden(self, path: str) -> bool:
+        return self._is_unchecked(path) or self._rule(path) is not None
+
+    def _written(self, path: str) -> list[Rule]:
+        """The rules that people wrote and that may be about the path."""
+        rules = [rule for directory in _above(path) for rule in self._rules_in(directory)]
+        return [*rules, *self._exclusions.given]
 
     def _is_unchecked(self, path: str) -> bool:
         sparse = self._exclusions.sparse
         return bool(sparse) and not path.startswith(sparse)
 
     def _rule(self, path: str) -> Rule | None:
-        rules = [rule for directory in _above(path) for rule in self._rules_in(directory)]
-        rules += self._exclusions.given
+        rules = self._written(path)
         if rule := sourceignore.deciding([*sourceignore.always(), *rules], path):
             return rule
         if rules:
@@ -251,7 +259,8 @@ class Layer:
     """One kustomization and what it is made of. `path` is its file, empty where Flux generates one.
 
     `files` are manifests, `inner` the directories among its resources, `components` change what the layer holds so far, `used` are the
-    files with patches and replacements, `left_out` the manifests beside them that the source leaves out.
+    files with patches and replacements, and the YAML that ConfigMaps are made of, `left_out` the manifests beside them that the source
+    leaves out.
     """
 
     directory: str
@@ -318,10 +327,18 @@ def expand(reading: Reading, directories: Iterable[str], *, with_manifests: bool
     return {directory: _built(directory, plans, ()) for directory in roots}
 
 
+def is_yaml(path: str) -> bool:
+    """Whether its name says that a file is YAML."""
+    return _MANIFEST.fullmatch(basename(path)) is not None
+
+
 def _used(reading: Reading, document: Document) -> Iterator[str]:
-    """The files that the lists of a kustomization name for their patches and replacements, as far as they are there."""
-    for key in _LISTS:
-        for entry in items(document.value.get(key)):
+    """The files that a kustomization names for its patches, replacements and ConfigMaps, as far as they are there."""
+    generated = map(mapping, items(document.value.get("configMapGenerator")))
+    files = [text(each).rpartition("=")[2] for entry in generated for each in items(entry.get("files"))]
+    files = [file for file in files if is_yaml(file)]
+    for listed in (*(items(document.value.get(key)) for key in _LISTS), files):
+        for entry in listed:
             written = text(mapping(entry).get("path")) or text(entry)
             place = within(dirname(document.path), written) if written and "\n" not in written else None
             if place and reading.is_file(place):

@@ -8,10 +8,11 @@ Source: fluxcd/pkg, sourceignore/sourceignore.go and gitignore/pattern.go (a cop
 artifact/storage, `SourceIgnoreFilter`; go-git v5, plumbing/format/index, `SkipUnless`.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+
+from bumper.fluxtree.globs import step_matches
 
 FILE = ".sourceignore"
 _VCS = (".git/", ".gitignore", ".gitmodules", ".gitattributes")
@@ -56,7 +57,7 @@ class Rule:
         return written if written.endswith("\\ ") else written.rstrip(" ")
 
     def _matches_name(self, path: list[str], is_directory: bool) -> bool:
-        at = next((at for at, name in enumerate(path) if _fits(self._steps[0], name)), None)
+        at = next((at for at, name in enumerate(path) if step_matches(self._steps[0], name)), None)
         return at is not None and self._is_kind(at == len(path) - 1, is_directory)
 
     def _matches_path(self, path: list[str], is_directory: bool) -> bool:
@@ -72,7 +73,7 @@ class Rule:
                 return False
             else:
                 until = len(path) if may_skip else 1
-                hit = next((deep for deep in range(until) if _fits(step, path[deep])), None)
+                hit = next((deep for deep in range(until) if step_matches(step, path[deep])), None)
                 if hit is None and not may_skip:
                     return False
                 matched, may_skip = hit is not None, False
@@ -118,45 +119,3 @@ def deciding(ordered: Iterable[Rule], path: str, *, is_directory: bool = False) 
     matching = (rule for rule in reversed(tuple(ordered)) if rule.matches(steps, is_directory=is_directory))
     rule = next(matching, None)
     return None if rule is None or rule.brings_back else rule
-
-
-def _fits(pattern: str, name: str) -> bool:
-    expression = _expression(pattern)
-    return expression is not None and expression.fullmatch(name) is not None
-
-
-@lru_cache(maxsize=4096)
-def _expression(pattern: str) -> re.Pattern[str] | None:
-    """Go's path.Match as a regular expression; None for a pattern that it refuses."""
-    made, rest = "", pattern
-    while rest:
-        match = _TOKEN.match(rest)
-        if match is None:
-            return None
-        made += _translated(match)
-        rest = rest[match.end() :]
-    try:
-        return re.compile(made, re.DOTALL)
-    except re.error:  # a range that ends before it begins
-        return None
-
-
-_TOKEN = re.compile(
-    r"(?P<star>\*+)|(?P<any>\?)|\[(?P<not>\^?)(?P<class>(?:\\.|[^\]\\])+)\]|\\(?P<escaped>.)|(?P<plain>[^*?\[\\])",
-    re.DOTALL,
-)
-_MEMBER = re.compile(r"\\(?P<escaped>.)|(?P<plain>.)", re.DOTALL)
-
-
-def _translated(match: re.Match[str]) -> str:
-    if match["star"]:
-        return "[^/]*"
-    if match["any"]:
-        return "[^/]"
-    if match["class"] is None:
-        return re.escape(match["escaped"] or match["plain"])
-    members = "".join(
-        "-" if member["plain"] == "-" else re.escape(member["escaped"] or member["plain"])
-        for member in _MEMBER.finditer(match["class"])
-    )
-    return f"[{match['not']}{members}]"

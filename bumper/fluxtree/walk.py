@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from bumper.address import repository_key
 from bumper.errors import NotYaml
+from bumper.fluxtree.artifacts import EXTERNAL, KIND, Generators, Mapped
 from bumper.fluxtree.build import build, kustomization, resource_of
 from bumper.fluxtree.discovery import GROUP, Site, artifact_path, site_of
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
 from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.roots import Root, is_kustomization, roots
+from bumper.fluxtree.sourceignore import Exclusions
 from bumper.fluxtree.sources import GIT, Ownership, source_of
 from bumper.fluxtree.substitution import REFERRED, Variables, filled, references, variables_of
 from bumper.manifest.document import Document, mapping, text
@@ -39,8 +41,8 @@ _DEEPEST = 32
 class _Cluster:
     """What is known of one cluster so far."""
 
-    directory: str
     ownership: Ownership
+    generators: Generators
     referred: dict[tuple[str, str, str], Object] = field(default_factory=dict)
     wanted: set[tuple[str, str]] = field(default_factory=set)
     built: list[Site] = field(default_factory=list)
@@ -72,6 +74,7 @@ class Walk:
         self._clusters: dict[str, _Cluster] = {}
         self._level: list[Site] = []
         self._left: set[str] = set()
+        self._waiting: list[Site] = []
 
     @property
     def broken(self) -> list[NotYaml]:
@@ -85,10 +88,12 @@ class Walk:
         level = [self._site_of_root(root) for root in begun]
         for _ in range(_DEEPEST):
             if not level:
-                return
+                break
             self._level = level
             yield tuple(level)
             level = self._below([site for site in level if site.cluster not in self._left])
+        if self._waiting:
+            yield tuple(map(self._judged, self._waiting))
 
     def leave(self, clusters: Iterable[str]) -> None:
         """Goes no further in these."""
@@ -111,13 +116,16 @@ class Walk:
         self.files += [path for path in dict.fromkeys(files) if path not in known]
 
     def _site_of_root(self, root: Root) -> Site:
-        cluster = self._clusters.setdefault(root.cluster, _Cluster(root.cluster, Ownership(self._own)))
+        cluster = self._clusters.setdefault(root.cluster, self._cluster())
         ownership = cluster.ownership
         ownership.sources |= {source.key: source for source in root.sources}
         ownership.is_certain = ownership.is_certain or root.is_certain
         site = replace(site_of(root.owner, root.cluster), is_assumed=root.is_assumed)
         ownership.roots.append(site.source)
         return self._built_by_itself(self._judged(site))
+
+    def _cluster(self) -> _Cluster:
+        return _Cluster(Ownership(self._own), Generators(self._reading.of(Exclusions())))
 
     def _built_by_itself(self, site: Site) -> Site:
         """The root as it is once it has built itself: bootstrap lets it, and a kustomization.yaml beside it may patch it.
@@ -127,7 +135,7 @@ class Walk:
         cluster = self._clusters[site.cluster]
         is_inside = f"/{site.document.path}".startswith(f"/{site.path}/".replace("//", "/"))
         if is_inside and self._is_built(site):
-            objects = self._objects(site, self._expanded([site])[site.exclusions, site.path])
+            objects = self._objects(site, self._expanded([site])[id(site.owner)])
             owner = next((each for each in objects if _is_same(each, site)), None)
             if owner:
                 site = site_of(owner, site.cluster)
@@ -138,6 +146,8 @@ class Walk:
 
     def _judged(self, site: Site) -> Site:
         """The site with what is known of its source."""
+        if site.source.kind == EXTERNAL:
+            return self._derived(site)
         ownership = self._clusters[site.cluster].ownership
         return replace(
             site,
@@ -145,6 +155,22 @@ class Walk:
             is_source_known=ownership.is_known(site.source),
             origin=ownership.sources.get(site.source),
         )
+
+    def _derived(self, site: Site) -> Site:
+        """A site that is built from an artifact: where it lies in the repository."""
+        cluster = self._clusters[site.cluster]
+        artifact = cluster.generators.named(site.source)
+        if artifact is None:
+            return replace(site, is_ours=False)
+        answer = cluster.generators.map(artifact, text(site.spec.get("path")), cluster.ownership.is_ours)
+        if isinstance(answer, Mapped):
+            return replace(site, path=answer.path, artifact=answer.slice)
+        return replace(site, unmapped=answer, is_ours=False)
+
+    def _is_waiting(self, site: Site) -> bool:
+        """Whether it is built from an artifact whose generator is still to come."""
+        generators = self._clusters[site.cluster].generators
+        return site.source.kind == EXTERNAL and generators.named(site.source) is None
 
     def _below(self, level: Iterable[Site]) -> list[Site]:
         """The Kustomizations that those of a level build."""
@@ -156,15 +182,16 @@ class Walk:
             ownership = self._clusters[child.cluster].ownership
             is_root = child.source.kind == GIT and child.source in ownership.roots
             ownership.is_certain = ownership.is_certain or is_root
-        return [
-            site for child in children if self._clusters[child.cluster].is_new(site := self._judged(child))
-        ]
+        children = [*self._waiting, *children]
+        self._waiting = [child for child in children if self._is_waiting(child)]
+        known = [self._judged(child) for child in children if not self._is_waiting(child)]
+        return [site for site in known if self._clusters[site.cluster].is_new(site)]
 
     def _build(self, level: Iterable[Site]) -> list[tuple[Site, list[Resource]]]:
         """What of Flux those of a level build; their clusters know of it afterwards."""
         building = [site for site in level if self._is_built(site)]
         layers = self._expanded(building)
-        objects = [(site, self._objects(site, layers[site.exclusions, site.path])) for site in building]
+        objects = [(site, self._objects(site, layers[id(site.owner)])) for site in building]
         for site, built in objects:
             self._clusters[site.cluster].built.append(site)
             self._learn(self._clusters[site.cluster], built)
@@ -175,33 +202,33 @@ class Walk:
         new = set(names) - cluster.wanted
         cluster.wanted |= new
         for site in cluster.built if new else ():
-            layer = self._expanded([site])[site.exclusions, site.path]
+            layer = self._expanded([site])[id(site.owner)]
             self._learn(cluster, self._objects(site, layer))
 
     def _is_built(self, site: Site) -> bool:
-        return (
-            site.is_ours
-            and not is_variable(site.path)
-            and self._reading.of(site.exclusions).is_directory(site.path)
-        )
+        return site.is_ours and not is_variable(site.path) and self._view(site).is_directory(site.path)
 
-    def _expanded(self, sites: Iterable[Site]) -> dict[tuple[object, str], Layer]:
-        """What is built of each directory, read in as few batches as there are views of the repository."""
-        by_view: dict[object, list[Site]] = {}
+    def _view(self, site: Site) -> Reading:
+        """What of the repository its source has."""
+        return site.artifact or self._reading.of(site.exclusions)
+
+    def _expanded(self, sites: Iterable[Site]) -> dict[int, Layer]:
+        """What each builds, read in as few batches as there are views of the repository."""
+        by_view: dict[int, list[Site]] = {}
         for site in sites:
-            by_view.setdefault(site.exclusions, []).append(site)
-        layers: dict[tuple[object, str], Layer] = {}
+            by_view.setdefault(id(self._view(site)), []).append(site)
+        layers: dict[int, Layer] = {}
         for several in by_view.values():
-            reading = self._reading.of(several[0].exclusions)
-            for path, layer in expand(reading, sorted({site.path for site in several})).items():
-                layers[several[0].exclusions, path] = layer
-                self._note(layer.all_files)
-                self.gaps += [gap for gap in layer.all_gaps if gap not in self.gaps]
+            known = expand(self._view(several[0]), sorted({site.path for site in several}))
+            layers |= {id(site.owner): known[site.path] for site in several}
+        for layer in layers.values():
+            self._note(layer.all_files)
+            self.gaps += [gap for gap in layer.all_gaps if gap not in self.gaps]
         return layers
 
     def _objects(self, site: Site, layer: Layer) -> list[Resource]:
         """What of Flux a Kustomization builds: Kustomizations, sources, and what variables come from."""
-        reading = self._reading.of(site.exclusions)
+        reading = self._view(site)
         telling = [path for path in layer.all_files if self._is_telling(site, path)]
         if self._is_plain(layer, site):
             documents = (document for path in telling for document in reading.documents(path))
@@ -210,7 +237,7 @@ class Walk:
             objects = list(build(self._reading, site, site.owner).resources)
         else:
             objects = []
-        return [each for each in objects if is_kustomization(each) or each.kind in (GIT, *REFERRED)]
+        return [each for each in objects if is_kustomization(each) or each.kind in (GIT, KIND, *REFERRED)]
 
     def _is_telling(self, site: Site, path: str) -> bool:
         content = self._reading.content(path)
@@ -218,6 +245,7 @@ class Walk:
         return (
             GROUP.encode() in content
             or GIT.encode() in content
+            or KIND.encode() in content
             or any(kind.encode() in content and name.encode() in content for kind, name in wanted)
         )
 
@@ -245,6 +273,8 @@ class Walk:
                 key = (each.kind, each.namespace, each.name)
                 data = {**mapping(each.value.get("data")), **mapping(each.value.get("stringData"))}
                 cluster.referred.setdefault(key, data)
+            elif each.kind == KIND:
+                cluster.generators.add(each.document)
             elif source := source_of(each):
                 cluster.ownership.sources.setdefault(source.key, source)
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bumper.errors import BumpError, TreeMissing
-from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.choose import find_target
 from bumper.image import ImageReference
 from bumper.manifest.document import documents, mapping, text
 from bumper.objects import ObjectKey
-from bumper.observation import Desired
-from bumper.ports import Tree
+from bumper.observation import Desired, Observation
+from bumper.ports import Cluster, Tree
 from bumper.request import Choice
 from bumper.revision import Revision
 
@@ -25,17 +25,29 @@ _NO_WORKLOAD = ObjectKey("", "", "")
 class Entry:
     """One site. `image` is what git wants, None for a site without a workload that can be followed (`not_followed` says why).
 
-    `pods_namespace` is where its pods are: a HelmRelease may install into another namespace than its own. `is_ours` is False for a
-    Kustomization that another repository feeds.
+    `desired` is the workload that leads, `others` are the rest. `pods_namespaces` are where the pods of each are, in the same order: a
+    HelmRelease may install into another namespace than its own. `is_ours` is False for a Kustomization that another repository feeds.
     """
 
     desired: Desired
     image: ImageReference | None
     place: str
     site: find.Site = field(repr=False, compare=False)
-    pods_namespace: str = ""
+    pods_namespaces: tuple[str, ...] = ("",)
     not_followed: str = ""
     is_ours: bool = True
+    others: tuple[Desired, ...] = ()
+
+    @property
+    def followed(self) -> tuple[Desired, ...]:
+        """What must become true for all of its workloads, the leading one first."""
+        return (self.desired, *self.others)
+
+
+def observe(cluster: Cluster, entries: Sequence[Entry]) -> list[tuple[Observation, ...]]:
+    """What the cluster shows of each entry: a look at each of its workloads."""
+    looks = iter(cluster.observe([desired for entry in entries for desired in entry.followed]))
+    return [tuple(next(looks) for _ in entry.followed) for entry in entries]
 
 
 def read(tree: Tree, tip: Revision, name: str = "", choice: Choice | None = None) -> list[Entry]:
@@ -60,12 +72,13 @@ def _named(name: str, choice: Choice, tree: Tree) -> Entry:
 
 def _all(tree: Tree, tip: Revision) -> list[Entry]:
     entries = []
-    for site in find.sites(tree):
-        qualified = f"{site.kustomization.namespace}/{site.kustomization.name}"
+    for site in find.named_sites(tree):
         try:
-            target = find_target(site.name, Choice(kustomization=qualified), tree)
+            target = find_target(site.name, Choice(kustomization=site.identity), tree)
             entries.append(_of_target(target, tree))
         except BumpError as error:
+            if _is_named_otherwise(site):
+                continue
             desired = Desired(
                 site=site.name,
                 image=_NO_IMAGE,
@@ -75,22 +88,31 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
                 source=site.source,
                 workload=_NO_WORKLOAD,
                 container="",
+                identity=site.identity,
             )
-            entries.append(Entry(desired, None, site.place, site, "", error.message, site.is_ours))
-    return list({(entry.desired.site, entry.desired.kustomization): entry for entry in entries}.values())
+            entries.append(Entry(desired, None, site.place, site, ("",), error.message, site.is_ours))
+    # The same Kustomization for two clusters is one place to edit, and stands here once.
+    distinct = {(entry.site.name, entry.site.kustomization, entry.site.path): entry for entry in entries}
+    return list(distinct.values())
+
+
+def _is_named_otherwise(site: find.Site) -> bool:
+    """Whether a Kustomization that has no image of its own name stands here by the sites that its annotations name."""
+    names = adoption.site_names(site.document)
+    return bool(names) and site.name == site.kustomization.name and site.name not in names
 
 
 def _of_target(target: find.Target, tree: Tree) -> Entry:
-    desired = target.desired(None)
-    place = f"{target.field.path}:{target.field.span.line}"
-    return Entry(desired, target.image, place, target.site, _pods_namespace(target, tree))
+    desired, *others = target.desired(None)
+    places = tuple(_pods_namespace(target, workload, tree) for workload in target.workloads)
+    return Entry(desired, target.image, target.place, target.site, places, others=tuple(others))
 
 
-def _pods_namespace(target: find.Target, tree: Tree) -> str:
-    if target.workload.kind == "HelmRelease":
-        content = tree.read([target.field.path])[target.field.path]
-        for document in documents(content, target.field.path):
+def _pods_namespace(target: find.Target, workload: ObjectKey, tree: Tree) -> str:
+    if workload.kind == "HelmRelease":
+        path = next(use.field.path for use in target.images if use.workload == workload)
+        for document in documents(tree.read([path])[path], path):
             elsewhere = text(mapping(document.value.get("spec")).get("targetNamespace"))
-            if document.key.name == target.workload.name and elsewhere:
+            if document.key.name == workload.name and elsewhere:
                 return elsewhere
-    return target.workload.namespace
+    return workload.namespace

@@ -17,6 +17,7 @@ from bumper.fluxtree.build import Build, build
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.resource import POD_TEMPLATES
+from bumper.fluxtree.transformers import with_value_at
 from bumper.fluxtree.walk import Walk
 from bumper.image import ImageReference
 
@@ -116,7 +117,9 @@ def modelled(files: Files) -> tuple[Build, dict[str, Image]]:
     """Our build of the same, and its images by the same names."""
     reading = Reading(MemoryTree(files))
     (site,) = next(iter(Walk(reading).levels()))
-    built = build(reading, site, site.owner)
+    # What can be edited in a Job is not the question here.
+    owner = site.owner.with_value(with_value_at(site.owner.value, ("spec", "force"), "true"))
+    built = build(reading, site, owner)
     known: dict[str, Image] = {}
     for image in images(reading, built):
         at = "/".join(map(str, image.route[-3:-1]))

@@ -1,8 +1,8 @@
 """Which Flux Kustomization a name means: of all clusters of the repository, and never the first of several.
 
 Law: a Kustomization is named by its own name, by NAMESPACE/NAME, by the file that defines it, or by FILE:LINE where a file defines
-several. Each cluster is searched until it has one of that name. The same Kustomization for two clusters is one, as long as both build
-the same directory; of several others each is listed, and nothing is chosen.
+several; a site also by its annotation (`adoption`). Each cluster is searched until it has one of that name. The same Kustomization for
+two clusters is one, as long as both build the same directory; of several others each is listed, and nothing is chosen.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from posixpath import normpath
 
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
 from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.sites import adoption
 from bumper.fluxtree.walk import Walk
 
 MOST_LISTED = 8
@@ -26,7 +27,14 @@ def select(walk: Walk, name: str, kustomization: str = "") -> tuple[Site, ...]:
     matching: list[Site] = []
     for level in walk.levels():
         known += level
-        there = [site for site in level if not site.is_assumed and _is_named(site, wanted)]
+        there = [
+            site
+            for site in level
+            if not site.is_assumed
+            and (
+                _is_named(site, wanted) or (not kustomization and name in adoption.site_names(site.document))
+            )
+        ]
         matching += map(walk.with_variables, there)
         walk.leave(site.cluster for site in matching)
     if not matching:
@@ -95,7 +103,9 @@ def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
             hint="name the platform repository with --repo",
         )
     problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
-    names = list(dict.fromkeys(site.name for site in known))
+    names = list(
+        dict.fromkeys(name for site in known for name in (site.name, *adoption.site_names(site.document)))
+    )
     nearest = sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
     missing = FieldMissing if problems else SiteMissing
     return missing(
