@@ -42,10 +42,14 @@ class ChannelName(StrEnum):
 
 @dataclass(frozen=True)
 class RepositorySettings:
-    """The platform repository: a URL or a directory, or where empty the checkout that we stand in."""
+    """The platform repository: a URL or a directory, or where empty the checkout that we stand in.
+
+    A directory stands for its origin; with `reads_directory` its own branch is read, and nothing is asked of the origin.
+    """
 
     repo: str = ""
     branch: str = "main"
+    reads_directory: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,7 +226,8 @@ class TrackSettings:
 
 @dataclass(frozen=True)
 class StatusSettings:
-    """Of `bump status`; `site` is empty for all. With `exits_by_verdict` the exit code is that of the worst verdict."""
+    """Of `bump status`; `site` is empty for all. With `exits_by_verdict` the exit code is that of the worst verdict.
+    `is_offline` asks no cluster and no origin: what git wants is all that is shown."""
 
     repository: RepositorySettings
     choice: Choice = field(default_factory=Choice)
@@ -231,6 +236,7 @@ class StatusSettings:
     exits_by_verdict: bool = False
     watches: bool = False
     is_json: bool = False
+    is_offline: bool = False
 
     @property
     def permissions(self) -> Permissions:

@@ -17,7 +17,7 @@ from bumper.deploy import image_gate
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
-from bumper.errors import FieldAmbiguous, Refused
+from bumper.errors import FieldAmbiguous, Refused, Unreachable
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
@@ -110,11 +110,13 @@ def prepare(
     nodes: Callable[[], Sequence[Nodes]] = tuple,
     guards: Sequence[Guard] = (),
     amend: Amend = lambda planned, tree: planned,
+    sketched: Callable[[Plan], None] | None = None,
 ) -> tuple[Plan, dict[str, ImageManifest]]:
     """What would be committed on the branch as it stands, and the manifests that the registry holds. Writes nothing.
 
     `nodes` tells what the clusters run on, where no platform was asked for; it is called when the first image is there. `amend` is
-    asked after the guards, on each new tip.
+    asked after the guards, on each new tip. `sketched` hears what would be planned where the registry does not answer: as far as
+    git alone tells, without guards.
     """
 
     def look() -> tuple[str, Tree, dict[str, Target]]:
@@ -125,7 +127,12 @@ def prepare(
     tip, tree, targets = answered(look, clock, request.deadlines.push_s)
     for wanted in request.wanted:
         progress.begin(wanted.site, targets[wanted.site].image.tag, wanted.version)
-    manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
+    try:
+        manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
+    except Unreachable:
+        if sketched:
+            sketched(plan(request, tip, tree, targets, image_gate.unasked(request, targets)))
+        raise
     image_gate.tell_moved_tags(tip, targets, manifests, repository, progress)
     planned = plan(request, tip, tree, targets, manifests)
     return amend(_admitted(planned, request, manifests, guards), tree), manifests

@@ -62,12 +62,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Overview:
-    """All rows, in the order of the tree, cluster by cluster. `tip` is what git wants to be applied."""
+    """All rows, in the order of the tree, cluster by cluster. `tip` is what git wants to be applied.
+
+    Without `is_looked` no cluster was asked, and what git wants is all that is known.
+    """
 
     tip: Revision
     rows: tuple[Row, ...]
     now: datetime
     notices: tuple[str, ...] = ()
+    is_looked: bool = True
 
     @property
     def exit_code(self) -> int:
@@ -92,6 +96,24 @@ def lines(overview: Overview) -> list[Line]:
     return table
 
 
+def wanted(overview: Overview) -> list[Line]:
+    """What git wants of each site, and where that stands, where no cluster was asked. Nothing is cut: it is what was asked for."""
+    why = next((row.verdict.message for row in overview.rows if row.verdict), "no cluster was asked")
+    cells = [("SITE", "WANTED", "PLACE"), *((row.site, _wanted(row), row.place) for row in overview.rows)]
+    widths = [max(len(cell[at]) for cell in cells) for at in (0, 1)]
+    head, *rows = (f"{site:<{widths[0]}} {tag:<{widths[1]}} {place}" for site, tag, place in cells)
+    table: list[Line] = [(Span(f"{overview.tip.short} wanted", "strong"), Span(f"   {why}", "quiet"))]
+    table += [(Span(head, "quiet"),), *((Span(row),) for row in rows)]
+    for row in overview.rows:
+        reasons = [("nothing to deploy", row.not_followed)] if row.not_followed else []
+        reasons += [("hold", text) for text in _hold(row, overview.now)]
+        table += [
+            (Span(f"  {row.site}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
+            for name, text in reasons
+        ]
+    return table
+
+
 def details(overview: Overview) -> list[Line]:
     """One site in full, for each cluster."""
     paragraphs: list[Line] = []
@@ -99,7 +121,8 @@ def details(overview: Overview) -> list[Line]:
         verdict = row.verdict or row.pending
         title = Span(row.word.capitalize(), _style(row))
         message = row.verdict.message if row.verdict else row.detail
-        paragraphs.append((Span(f"{row.site} in {row.context}: ", "strong"), title, Span(f": {message}")))
+        where = f" in {row.context}" if row.context else ""
+        paragraphs.append((Span(f"{row.site}{where}: ", "strong"), title, Span(f": {message}")))
         wanted = f"{row.image}   {row.place}" if row.image else f"nothing to follow: {row.not_followed}"
         fields = [
             ("wanted", wanted),

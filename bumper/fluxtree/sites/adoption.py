@@ -3,11 +3,11 @@
 Law: the choice is made once and stands in git, so that every verb makes it alike. An option on the command line counts for more, what
 convention finds for less. A value that can't be read is refused with its line, never passed over.
 
-    bump/image: REPOSITORY [container=NAME]         of the site that is named as the Kustomization
-    bump/image.SITE: REPOSITORY [container=NAME[,NAME]]    of a site of another name, which this Kustomization builds as well
+    bump/image: REPOSITORY [container=NAME]…         of the site that is named as the Kustomization
+    bump/image.SITE: REPOSITORY [container=NAME]…    of a site of another name, which this Kustomization builds as well
 
-A repository is written whole, registry included, without a tag, as it reaches the cluster. `container` is for an image that
-other containers run as well, which stay as they are.
+A repository is written whole, registry included, without a tag, as it reaches the cluster. `container` is for an image that others
+run as well, which shall not move with it.
 """
 
 from dataclasses import dataclass
@@ -31,11 +31,7 @@ class Adoption:
 
     def __str__(self) -> str:
         """The value of the annotation."""
-        return (
-            f"{self.repository} {_CONTAINER}{','.join(self.containers)}"
-            if self.containers
-            else self.repository
-        )
+        return " ".join([self.repository, *(f"{_CONTAINER}{name}" for name in self.containers)])
 
 
 def site_names(document: Document) -> tuple[str, ...]:
@@ -70,10 +66,10 @@ def is_repository(text: str) -> bool:
 
 def _read(value: object, place: str, key: str) -> Adoption:
     repository, *rest = value.split() if isinstance(value, str) and value.strip() else [""]
-    named = rest[0].removeprefix(_CONTAINER).split(",") if rest and rest[0].startswith(_CONTAINER) else [""]
-    if not is_repository(repository) or len(rest) > 1 or bool(rest) != all(named):
+    containers = tuple(word.removeprefix(_CONTAINER) for word in rest if word.startswith(_CONTAINER))
+    if not is_repository(repository) or len(rest) != len(containers) or not all(containers):
         raise FieldMissing(
-            f"{place}: {key} is {value!r}, expected REPOSITORY or REPOSITORY container=NAME,NAME",
+            f"{place}: {key} is {value!r}, expected REPOSITORY or REPOSITORY container=NAME, a container= for each",
             hint="correct it there, or write it anew: bump adopt SITE --image REPOSITORY",
         )
-    return Adoption(repository, tuple(filter(None, named)), place)
+    return Adoption(repository, containers, place)

@@ -41,13 +41,17 @@ class Remote:
         environ: Mapping[str, str],
         timeout_s: float = 60.0,
         remark: str = "",
+        reads_directory: bool = False,
     ) -> None:
         """Does not use the network. `timeout_s` bounds each call of git that does.
 
         A token that expires is a function: it is called before each of those calls. `remark` is what else to say where access is
-        refused. `UsageError` where a credential would go in clear text.
+        refused. With `reads_directory` a checkout stands for itself, too. `UsageError` where a credential would go in clear text.
         """
-        url, settings = (url_or_dir, []) if is_url(url_or_dir) else way_from(Path(url_or_dir), environ)
+        if is_url(url_or_dir):
+            url, settings = url_or_dir, list[tuple[str, str]]()
+        else:
+            url, settings = way_from(Path(url_or_dir), environ, to_origin=not reads_directory)
         self._address = Address.parse(url, token if isinstance(token, str) else "", remark)
         self._renewed = None if isinstance(token, str) else lambda: Address.parse(url, token(), remark)
         if self._renewed and self._address.is_in_clear_text:

@@ -63,7 +63,7 @@ def test_a_repository_is_found_by_its_end_too(wanted: str) -> None:
 
 def test_the_end_of_two_repositories_is_refused() -> None:
     other = {"k8s/apps/other.yaml": deployment("other", "reg.io/other/acme/blog:1")}
-    with pytest.raises(FieldAmbiguous, match="more than one place") as caught:
+    with pytest.raises(FieldAmbiguous, match="is not one image") as caught:
         find.find(platform(**other), "apps", image="acme/blog")
     assert "--image REPOSITORY" in caught.value.hint
     assert find.find(platform(**other), "apps", image="reg.io/acme/blog").workload.name == "blog"
