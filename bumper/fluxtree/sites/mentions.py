@@ -3,7 +3,6 @@
 Law: nothing here is edited, and nothing is left out: whoever moves a tag reads where the old one stays, with file and line.
 """
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from bumper.fluxtree.images import Image, line_of
 from bumper.fluxtree.leaves import Leaf, near_to, origin_of
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route, below
+from bumper.image import references_in
 from bumper.manifest.document import mapping, text
 
 # What these hold is no object of the build: a Kustomization's own build has it, and a schema only describes one.
@@ -47,14 +47,13 @@ def in_texts(built: Build, repository: str, known: Collection[Image]) -> Iterato
     """
     fields = {(use.workload, use.path, use.route) for use in known}
     places = {(use.field.path, use.field.span.line) for use in known}
-    pattern = re.compile(rf"(?<![\w./-]){re.escape(repository)}[:@][\w.:@-]*\w")
     for resource in built.resources:
         if resource.kind in _OF_OTHERS:
             continue
         for route, value in _texts(resource.value, ()):
-            if repository not in value or (resource.key, resource.path, route) in fields:
+            if (resource.key, resource.path, route) in fields:
                 continue
-            for match in pattern.finditer(value):
+            for match in references_in(value, repository):
                 path, line = _place(resource, value, match.start())
                 if "\n" not in value or (path, line) not in places:
                     yield Mention(path, line, match[0], f"{resource}, {_what(resource, route)}")
