@@ -107,7 +107,7 @@ def lines(overview: Overview) -> list[Line]:
 def wanted(overview: Overview) -> list[Line]:
     """What git wants of each site, and where that stands, where no cluster was asked. Nothing is cut: it is what was asked for."""
     why = next((row.verdict.message for row in overview.rows if row.verdict), "no cluster was asked")
-    cells = [("SITE", "WANTED", "PLACE"), *((row.site, _wanted(row), row.place) for row in overview.rows)]
+    cells = [("SITE", "WANTED", "PLACE"), *((row.label, _wanted(row), row.place) for row in overview.rows)]
     widths = [max(len(cell[at]) for cell in cells) for at in (0, 1)]
     head, *rows = (f"{site:<{widths[0]}} {tag:<{widths[1]}} {place}" for site, tag, place in cells)
     table: list[Line] = [(Span(f"{overview.tip.short} wanted", "strong"), Span(f"   {why}", "quiet"))]
@@ -116,7 +116,7 @@ def wanted(overview: Overview) -> list[Line]:
         reasons = [("nothing to deploy", row.not_followed)] if row.not_followed else []
         reasons += [("hold", text) for text in _hold(row, overview.now)]
         table += [
-            (Span(f"  {row.site}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
+            (Span(f"  {row.label}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
             for name, text in reasons
         ]
     return table
