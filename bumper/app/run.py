@@ -162,7 +162,7 @@ def _site_report(subject: Subject, ended: Followed, journal: Journal) -> SiteRep
 
 def _with_way_back(subject: Subject, verdict: Verdict) -> Verdict:
     """The same with the command that takes it back, where a rollout failed that something came before."""
-    if verdict.outcome is not Outcome.FAILED or not subject.previous.tag:
+    if verdict.outcome is not Outcome.FAILED or not subject.previous.tag or not verdict.helps_to_go_back:
         return verdict
     command = f"bump rollback --site {subject.desired.site}"
     return replace(verdict, hint="; or: ".join(filter(None, (verdict.hint, command))))
