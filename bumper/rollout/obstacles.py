@@ -75,6 +75,11 @@ def _unreadable(desired: Desired, observation: Observation) -> Iterator[Finding]
 
 def _source(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
     source, key = observation.source, desired.source
+    ours = observation.revisions.get(desired.revision.sha) if desired.revision else None
+    if ours and ours.is_off_branch:
+        message = f"{desired.revision} is not on the branch any more: somebody took it off (a force-push)"
+        hint = "look who rewrote the branch, and run the same bump again"
+        yield _finding(Outcome.BLOCKED, "NotOnBranch", message, hint, 0, Stage.FETCHED)
     hint = f"flux get source {_flux_kind(key)} {key.name} -n {key.namespace}"
     if source is None:
         if key.kind not in observation.unreadable:
