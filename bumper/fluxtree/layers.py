@@ -56,6 +56,7 @@ class Reading:
         self._made: dict[Hashable, Any] = {}
         self.broken: dict[str, NotYaml] = {}
         self.forgives = False
+        # Of trees that are put together nobody knows where they are from.
         self.url: str = getattr(tree, "url", "")
 
     def forgiving(self) -> "Reading":
