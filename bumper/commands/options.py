@@ -288,7 +288,7 @@ def add_notes(group: "argparse._ActionsContainer") -> None:
     group.add_argument(
         "--no-notes",
         action="store_true",
-        help="don't write the outcome to refs/notes/bump, where bump history finds it",
+        help="don't note the outcome in refs/notes/bump-sites, where bump history finds it",
     )
 
 

@@ -31,8 +31,8 @@ class Site:
     fills in itself, as far as that was asked for. `cluster` is the directory of the root that it comes from. `origin` is its source,
     where the tree defines it. `is_assumed` says that no file holds it: that it is what `flux bootstrap` or a FluxInstance makes.
 
-    `artifact` is what is built instead of the whole repository, for a Kustomization whose source is made of it; `unmapped` why it
-    can't be told what such a source has there.
+    `artifact` is what is built instead of the whole repository, for a Kustomization whose source is made of it by `makers`, its
+    ArtifactGenerator and that one's source; `unmapped` why it can't be told what such a source has there.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Site:
     built_by: "Site | None" = field(default=None, repr=False, compare=False)
     artifact: Slice | None = field(default=None, repr=False, compare=False)
     unmapped: Gap | None = field(default=None, repr=False, compare=False)
+    makers: tuple[ObjectKey, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def identity(self) -> str:

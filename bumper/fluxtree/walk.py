@@ -164,7 +164,10 @@ class Walk:
             return replace(site, is_ours=False)
         answer = cluster.generators.map(artifact, text(site.spec.get("path")), cluster.ownership.is_ours)
         if isinstance(answer, Mapped):
-            return replace(site, path=answer.path, artifact=answer.slice)
+            # A generator makes artifacts in its own namespace alone.
+            generator = replace(artifact.generator, namespace=site.source.namespace)
+            source = replace(answer.source, namespace=answer.source.namespace or generator.namespace)
+            return replace(site, path=answer.path, artifact=answer.slice, makers=(generator, source))
         return replace(site, unmapped=answer, is_ours=False)
 
     def _is_waiting(self, site: Site) -> bool:

@@ -80,8 +80,12 @@ class Target:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The fields that decide the images, each once: an `images:` entry may decide all of them."""
-        return tuple({_span(use): use.field for use in self.images}.values())
+        """The fields that decide the images, each once: an `images:` entry may decide all of them, and one may forbid its edit."""
+        fields: dict[tuple[str, Span], Field] = {}
+        for use in self.images:
+            if use.field.unsafe or _span(use) not in fields:
+                fields[_span(use)] = use.field
+        return tuple(fields.values())
 
     @property
     def place(self) -> str:
@@ -138,6 +142,7 @@ class Target:
             beside=tuple(beside),
             replicas=uses[0].replicas,
             identity=self.site.identity,
+            makers=self.site.makers,
         )
 
 
@@ -163,6 +168,7 @@ class _Wish:
     repository: str
     containers: Collection[str]
     adopted: str = ""
+    field: FieldPath | None = None
 
     def __str__(self) -> str:
         by_whom = f" that {self.adopted} names" if self.adopted else ""
@@ -218,11 +224,11 @@ def find(
 def _target(
     reading: Reading, site: Site, *, image: str, containers: Collection[str], field: FieldPath | None
 ) -> Target:
-    wish = _wish(site, image, containers)
+    wish = _wish(site, image, containers, field)
     built = _build(reading, site)
     known = images(reading, built)
-    if field:
-        named = chosen_field.image(reading, built, field, image or wish.repository)
+    if wish.field:
+        named = chosen_field.image(reading, built, wish.field, wish.repository)
         beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
         known, wish = (named, *beside), replace(wish, repository=named.repository)
     moving, staying = _choose(built, known, wish)
@@ -243,12 +249,14 @@ def is_shared(tree: Tree, site: Site) -> bool:
     return len({image.repository for image in known if not image.is_init}) > 1
 
 
-def _wish(site: Site, image: str, containers: Collection[str]) -> _Wish:
+def _wish(site: Site, image: str, containers: Collection[str], field: FieldPath | None) -> _Wish:
     """What is looked for: an option counts for more than the annotation, which counts for more than convention."""
     adopted = None if image else adoption.of_site(site.document, site.name)
     if adopted is None:
-        return _Wish(site.name, image, containers)
-    return _Wish(site.name, adopted.repository, containers or adopted.containers, adopted.place)
+        return _Wish(site.name, image, containers, field=field)
+    return _Wish(
+        site.name, adopted.repository, containers or adopted.containers, adopted.place, field or adopted.field
+    )
 
 
 def _replicas(built: Build, workload: ObjectKey) -> int | None:
@@ -290,7 +298,7 @@ def _build(reading: Reading, site: Site) -> Build:
         )
     view = site.artifact or reading.of(site.exclusions)
     if not view.is_directory(site.path):
-        raise _pathless(site, at, view.left_out(site.path))
+        raise _pathless(site, at, view)
     built = build(reading, site, site.owner)
     if broken := [path for path in built.files if view.is_broken(path)]:
         raise view.broken[broken[0]]
@@ -307,9 +315,15 @@ def _build(reading: Reading, site: Site) -> Build:
     return built
 
 
-def _pathless(site: Site, at: str, rule: str) -> FieldMissing:
-    """Why there is nothing to build at `spec.path`; `rule` leaves it out, if one does."""
-    why = f"Flux leaves out: {rule}" if rule else "is no directory of this commit"
+def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:
+    """Why there is nothing to build at `spec.path`."""
+    rule, link = view.left_out(site.path), view.link_on(site.path)
+    why = (
+        f"leads over {link}, a symbolic link, which Flux leaves out"
+        if link
+        else "is no directory of this commit"
+    )
+    why = f"Flux leaves out: {rule}" if rule else why
     hint = "bring it back there" if rule else "correct spec.path first"
     return FieldMissing(f"{at} has path {site.path or '.'}, which {why}", hint=hint)
 
