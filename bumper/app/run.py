@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from bumper.app.output import Output, Result
 from bumper.deploy.commit.push import Landed, Proposal
 from bumper.errors import BumpError, Outcome
+from bumper.fluxtree.proof import Proof
 from bumper.follow.loop import Followed
 from bumper.progress import Journal
 from bumper.publish import report
@@ -19,6 +20,7 @@ from bumper.publish.report import Report, RollbackReport, SiteReport
 from bumper.recording import Subject
 from bumper.rollout import Verdict
 
+NO_PLAN = Proof()
 P = TypeVar("P", bound=Proposal)
 
 
@@ -117,12 +119,16 @@ def _recover(recovery: Recovery, outcome: Report, output: Output) -> int:
 
 
 def report_of(
-    subjects: Sequence[Subject], followed: Sequence[Followed], journal: Journal, diff: str = ""
+    subjects: Sequence[Subject],
+    followed: Sequence[Followed],
+    journal: Journal,
+    diff: str = "",
+    plan: Proof = NO_PLAN,
 ) -> Report:
     """The report on all sites in all clusters, in the order in which they were followed. `diff` is that of a dry run."""
     by_site = {subject.desired.site: subject for subject in subjects}
     sites = [_site_report(by_site[ended.site], ended, journal) for ended in followed]
-    return Report(tuple(sites), journal.seconds, tuple(journal.notices), diff)
+    return Report(tuple(sites), journal.seconds, tuple(journal.notices), diff, plan=plan)
 
 
 def _site_report(subject: Subject, ended: Followed, journal: Journal) -> SiteReport:

@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="where the rollout fails, go back to the last version that was Ready, once",
     )
+    options.add_expectation(how)
     options.add_notes(how)
     options.add_publish(parser)
     options.add_output(parser)
@@ -58,9 +59,9 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
     """What was asked for; UsageError for options that contradict each other."""
     wanted = _wanted(arguments)
     choice = options.choice(arguments)
-    if len(wanted) > 1 and (choice.image or choice.kustomization or choice.container):
+    if len(wanted) > 1 and (choice.kustomization or choice.container):
         raise UsageError(
-            "--image, --kustomization and --container speak of one site", hint="deploy the sites one by one"
+            "--kustomization and --container speak of one site", hint="deploy the sites one by one"
         )
     if len({site.site for site in wanted}) < len(wanted):
         raise UsageError("--set names a site twice", hint="give each site one SHA")
@@ -80,6 +81,7 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
         platforms=tuple(arguments.platform),
         pin=arguments.pin,
         force=arguments.force,
+        expected_plan=options.expected_plan(arguments),
     )
     return DeploySettings(run_settings, request, arguments.source or "", arguments.auto_rollback)
 

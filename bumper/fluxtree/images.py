@@ -13,14 +13,14 @@ from typing import Any
 from bumper import manifest
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.layers import Gap, Reading
-from bumper.fluxtree.leaves import Leaf, Origin, Text, leaf, near_to, origin_of
+from bumper.fluxtree.leaves import Leaf, Origin, Text, leaf, near_to, origin_of, span_of
 from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.transformers import ImageEntry, split
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
 from bumper.manifest.candidates import Candidate, candidates
 from bumper.manifest.document import mapping, text
-from bumper.manifest.yamltext import Mapping, Node, Scalar, Sequence, Source, Span, compose
+from bumper.manifest.yamltext import Mapping, Node, Scalar, Sequence, Source, Span
 from bumper.objects import Object, ObjectKey
 
 _NOTHING = ObjectKey("", "", "")
@@ -64,13 +64,19 @@ def images_of(reading: Reading, resource: Resource, variables: Object) -> Iterat
     """The images of one object, with the variables that Flux fills in. A Flux Kustomization changes those of its own build."""
     if resource.kind in ("Kustomization", "CustomResourceDefinition"):
         return
-    metadata = mapping(resource.value.get("metadata"))
-    if any(mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")):
-        variables = {}
     known: list[Leaf] = []
-    root = _node(resource.value, known, variables)
+    root = _node(resource.value, known, filled_in(resource, variables))
     for candidate in candidates(Source("", b"", "", (root,), (), ())):
         yield _image(reading, resource, candidate, known)
+
+
+def filled_in(resource: Resource, variables: Object) -> Object:
+    """Those of the variables that Flux fills in into the object: none where it is told not to."""
+    metadata = mapping(resource.value.get("metadata"))
+    is_off = any(
+        mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")
+    )
+    return {} if is_off else variables
 
 
 def _image(reading: Reading, resource: Resource, candidate: Candidate, known: list[Leaf]) -> Image:
@@ -166,7 +172,7 @@ def _doubtful(field: Field, doubt: Gap) -> Field:
 def _nowhere(candidate: Candidate, near: Origin | None) -> Field:
     """A field that cannot be edited, at the scalar that the tag is taken out of."""
     reason = "the tag is a part of a longer text here, or put together of several, expected it in a text of its own"
-    line = _line(near) if near else 0
+    line = span_of(near).line if near else 0
     place = candidate.place
     return Field(
         near.text.path if near else "",
@@ -180,12 +186,6 @@ def _nowhere(candidate: Candidate, near: Origin | None) -> Field:
         None,
         reason,
     )
-
-
-def _line(origin: Origin) -> int:
-    source = compose(origin.text.content, origin.text.path)
-    scalar = next(scalar for scalar in source.scalars if scalar.ordinal == origin.ordinal)
-    return source.line(scalar.start) + origin.text.line - 1
 
 
 def _remote(reading: Reading, entry: ImageEntry) -> Image:

@@ -30,3 +30,17 @@ def test_the_model_says_what_kustomize_says(program: Path) -> None:
         except AssertionError as error:
             wrong.append(f"tree {number}: {error}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_proof_lists_what_differs_in_what_kustomize_builds(program: Path) -> None:
+    proofs = 0
+    for number in range(FIRST, LAST, 2):
+        files = generated_trees.tree(number).files
+        before = oracle.kustomized(program, files)
+        for after_files, proof in oracle.plans(files) if before else ():
+            after = oracle.kustomized(program, after_files)
+            assert before, "kustomize builds it"
+            assert after, f"tree {number}: kustomize refuses the edited tree"
+            assert oracle.listed(proof) == oracle.differing(before, after), f"tree {number}"
+            proofs += 1
+    assert proofs > 30

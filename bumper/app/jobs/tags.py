@@ -147,12 +147,15 @@ class TagChange(Job[Plan]):
             guarded.amend,
         )
         _tell_overrides(plan, journal)
+        _tell_plan(plan, journal)
+        for gap in () if self._settings.dry_run else plan.proof.unproved:
+            journal.notice(f"not proved: {gap}")
         return plan
 
     def planned(self, plan: Plan) -> Result:
         subjects = [_subject(change, None, self._journal) for change in plan.changes]
         ended = [Followed(change.site, "", change.site, _planned(change)) for change in plan.changes]
-        return Result.of(report_of(subjects, ended, self._journal, plan.diff()))
+        return Result.of(report_of(subjects, ended, self._journal, plan.diff(), plan.proof))
 
     def land(self, plan: Plan) -> Landed:
         guarded, systems = self._guarded, self._systems
@@ -179,7 +182,7 @@ class TagChange(Job[Plan]):
         else:
             ended = self._tracker.follow(subjects, [change.target for change in changes], self._journal)
         self._failed = _failed(changes, ended)
-        return Result.of(report_of(subjects, ended, self._journal))
+        return Result.of(report_of(subjects, ended, self._journal, plan=landed.plan.proof))
 
     def on_failure(self) -> Recovery | None:
         if not (self._recover and self._failed):
@@ -247,6 +250,17 @@ def _tell_overrides(plan: Plan, journal: Journal) -> None:
         before, _ = plan.files.get(change.target.field.path, (b"", b""))
         for notice in overrides.notices(change.target, before or b""):
             journal.notice(f"{change.site}: {notice}")
+
+
+def _tell_plan(plan: Plan, journal: Journal) -> None:
+    """What a plan does beside what it is for."""
+    for bystander in plan.bystanders:
+        journal.notice(f"{bystander.aim.name}: {bystander}")
+    for change in plan.proof.changes:
+        if change.is_another_image:
+            journal.notice(
+                f"{change.site.name}: the same field decides another image, which nobody asked for: {change}"
+            )
 
 
 def _planned(change: Change) -> Verdict:

@@ -1,0 +1,406 @@
+"""What an edit changes in what Flux builds: the Kustomizations that read the edited files, built before the edit and after it.
+
+Law: every difference is listed, whatever it comes from; nothing is judged here. What this model cannot see (remote bases, generators,
+charts that kustomize inflates, files that are no YAML, values that only the cluster has) is listed too: then nothing is proved. The
+hash of a plan is that of its edits and differences alone, so that a commit which touches none of them keeps it.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+from bumper.errors import NotYaml
+from bumper.fluxtree.build import Build, Forgiving, build, openings, resource_of, sources
+from bumper.fluxtree.difference import Difference, differences, pairs
+from bumper.fluxtree.discovery import GROUP, Site, Walk
+from bumper.fluxtree.images import Image, images, images_of
+from bumper.fluxtree.layers import Gap, Layer, expand
+from bumper.fluxtree.leaves import Origin, span_of
+from bumper.fluxtree.resource import Resource, Route, is_variable
+from bumper.manifest import Edit
+from bumper.manifest.document import is_true, mapping, text
+from bumper.objects import Object, ObjectKey
+from bumper.ports import Entry, Tree
+
+# A shorter beginning of a hash could be met by chance.
+SHORTEST_HASH = 12
+_FORCE = f"{GROUP}/force"
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A tree in which some files have another content. No file comes or goes."""
+
+    tree: Tree
+    files: Mapping[str, bytes]
+
+    def list(self, directory: str) -> Sequence[Entry]:
+        return self.tree.list(directory)
+
+    def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
+        wanted = set(paths)
+        changed = {path: self.files[path] for path in wanted & self.files.keys()}
+        return {**self.tree.read(wanted - changed.keys()), **changed}
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltChange:
+    """One difference in the build of `site`, a Kustomization. `image` is the image before, where it is one.
+
+    `is_wanted` says that an edited field decides it, and that it is an image of a wanted repository; `is_traced` that the value is
+    made from an edited scalar; `is_forced` that Flux makes the object anew where the API refuses.
+    """
+
+    site: Site
+    difference: Difference
+    image: Image | None = None
+    is_wanted: bool = False
+    is_traced: bool = False
+    is_forced: bool = False
+
+    @property
+    def resource(self) -> Resource:
+        return self.difference.resource
+
+    @property
+    def route(self) -> str:
+        """`spec.template.spec.containers[0].image`; empty where the whole object comes or goes."""
+        return written(self.difference.route)
+
+    @property
+    def is_of_flux(self) -> bool:
+        """Whether it is in a Flux Kustomization: an edited field that stands in one is built by its parent, too."""
+        return self.resource.group == GROUP
+
+    @property
+    def is_another_image(self) -> bool:
+        """Whether it is an image that nobody asked for: of a field that decides a wanted one, too."""
+        return self.image is not None and not self.is_wanted
+
+    @property
+    def values(self) -> str:
+        """`team/web:1.0 → team/web:2.0`."""
+        before, after = self.difference.before, self.difference.after
+        return " → ".join("nothing" if value is None else value for value in (before, after))
+
+    def __str__(self) -> str:
+        if not self.route:
+            return f"{self.resource} {'comes' if self.difference.new else 'goes'}"
+        return f"{self.resource} {self.route}: {self.values}"
+
+    def as_data(self) -> dict[str, Any]:
+        """The same for programs, and what the hash is made of."""
+        return {
+            "kustomization": str(self.site.kustomization),
+            "file": self.site.document.path,
+            "object": f"{self.resource.value.get('apiVersion')} {self.resource}",
+            "route": self.route,
+            "before": self.difference.before,
+            "after": self.difference.after,
+        }
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An image that an edited field decides in the build of `site`: as it was, and as it is then.
+
+    `before.route` is empty for an image that a remote base brings, of which nothing more is known. `resource` is its object.
+    """
+
+    site: Site
+    before: Image
+    after: Image | None = None
+    resource: Resource | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What edits change in what is built, of the Kustomizations that read the edited files.
+
+    `unproved` are the reasons why there may be more, with file and line. `reconciles` is how many Kustomizations Flux goes through for
+    the commit.
+    """
+
+    edits: tuple[Edit, ...] = ()
+    changes: tuple[BuiltChange, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
+    unproved: tuple[Gap, ...] = ()
+    reconciles: int = 0
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical form, in 64 hexadecimal digits; empty where nothing is edited."""
+        if not self.edits:
+            return ""
+        canonical = json.dumps(self._canonical(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return sha256(canonical.encode(errors="surrogateescape")).hexdigest()
+
+    def _canonical(self) -> dict[str, Any]:
+        # Without lines: a comment above the field makes no other plan.
+        return {
+            "edits": sorted([edit.path, *_texts(edit)] for edit in self.edits),
+            "changes": sorted((change.as_data() for change in self.changes), key=json.dumps),
+            "notProved": sorted([gap.path, gap.message] for gap in self.unproved),
+        }
+
+    def meets(self, expected: str) -> bool:
+        """Whether this is the plan with that hash, or with a hash that begins so."""
+        return len(expected) >= SHORTEST_HASH and self.hash.startswith(expected)
+
+    @property
+    def built(self) -> tuple[str, ...]:
+        """A line for each difference in what is built."""
+        return tuple(f"Kustomization {change.site.kustomization.name}: {change}" for change in self.changes)
+
+    @property
+    def summary(self) -> str:
+        """`1 field in each of 3 objects of 2 Kustomizations: image; nothing else; 12 Kustomizations reconcile`."""
+        wanted = [change for change in self.changes if change.is_wanted]
+        others = len(self.changes) - len(wanted)
+        changed = f"{_extent(wanted)}: image" if wanted else "no image of this repository"
+        more = (
+            f"{others} more that {'follow' if others > 1 else 'follows'} from it"
+            if others
+            else "nothing else"
+        )
+        reconciled = (
+            f"{_counted(self.reconciles, 'Kustomization')} reconcile{'s' if self.reconciles == 1 else ''}"
+        )
+        return f"{changed}; {more}; {reconciled}"
+
+    def as_data(self) -> dict[str, Any]:
+        """What every JSON answer says of a plan."""
+        return {
+            "hash": self.hash,
+            "summary": self.summary,
+            "proved": not self.unproved,
+            "notProved": [str(gap) for gap in self.unproved],
+            "reconciles": self.reconciles,
+            "edits": [
+                {
+                    "path": edit.path,
+                    "line": edit.line,
+                    **dict(zip(("before", "after"), _texts(edit), strict=True)),
+                }
+                for edit in self.edits
+            ],
+            "changes": [{**change.as_data(), "isWanted": change.is_wanted} for change in self.changes],
+        }
+
+
+def decided_by(image: Image, edits: Sequence[Edit]) -> bool:
+    """Whether one of the edits is in the field that decides the image."""
+    field = image.field
+    spans = [field.span, *([field.digest.span] if field.digest else [])]
+    return any((edit.path, edit.start) == (field.path, span.start) for edit in edits for span in spans)
+
+
+def written(route: Route) -> str:
+    """A route as people write it."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in route)
+    return "".join(steps).removeprefix(".")
+
+
+def _texts(edit: Edit) -> tuple[str, str]:
+    return edit.old.decode(errors="replace"), edit.new.decode(errors="replace")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _extent(changes: Sequence[BuiltChange]) -> str:
+    """`1 field in each of 3 objects of 2 Kustomizations`."""
+    fields: dict[tuple[str, Any, ObjectKey], int] = {}
+    for change in changes:
+        key = change.site.place, change.site.kustomization, change.resource.key
+        fields[key] = fields.get(key, 0) + 1
+    numbers = set(fields.values())
+    each = f"{_counted(numbers.pop(), 'field')} in each of" if len(numbers) == 1 and len(fields) > 1 else ""
+    whole = each or f"{_counted(len(changes), 'field')} in"
+    kustomizations = len({key[:2] for key in fields})
+    return f"{whole} {_counted(len(fields), 'object')} of {_counted(kustomizations, 'Kustomization')}"
+
+
+def prove(
+    tree: Tree, files: Mapping[str, bytes], edits: Sequence[Edit], repositories: Collection[str]
+) -> Proof:
+    """What `edits` change in what is built from `tree`; `files` are the edited files as they are afterwards.
+
+    `repositories` are those of the wanted images: what else an edited field decides follows from it.
+    """
+    if not edits:
+        return Proof()
+    old, new = _Forest(tree), _Forest(Overlay(tree, files))
+    sites = old.sites()
+    # Most files hold no Kustomization; then these are the same, and the way to them is not gone again.
+    is_flux = any(GROUP.encode() in content for content in files.values())
+    renewed = {_identity(site): site for site in (new.sites() if is_flux else sites)}
+    changes: list[BuiltChange] = []
+    arrivals: list[Arrival] = []
+    unproved = dict.fromkeys(old.hidden())
+    aim = _Aim(edits, frozenset(repositories))
+    for site in old.readers(sites, files):
+        before, after = old.built(site), new.built(renewed.get(_identity(site), site))
+        of_site = list(_changes(site, before, after, aim))
+        changes += of_site
+        arrivals += _arrivals(site, before, after, aim)
+        unproved |= dict.fromkeys([*before.openings, *_unfilled(of_site)])
+    reconciled = {site.kustomization for site in sites if site.is_ours and not site.suspended}
+    return Proof(tuple(edits), tuple(changes), tuple(arrivals), tuple(unproved), len(reconciled))
+
+
+def _identity(site: Site) -> tuple[str, Route]:
+    return site.document.path, site.document.route
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """The edits, and the repositories whose images they are for."""
+
+    edits: Sequence[Edit]
+    repositories: frozenset[str]
+
+    def decides(self, image: Image) -> bool:
+        """Whether it is a wanted image, and an edited field decides it."""
+        is_wanted = not self.repositories.isdisjoint((image.repository, image.written))
+        return is_wanted and decided_by(image, self.edits)
+
+    def edits_in(self, origin: Origin) -> bool:
+        """Whether an edit is inside of the scalar, which has its old place."""
+        starts = [edit.start for edit in self.edits if edit.path == origin.text.path]
+        span = span_of(origin) if starts else None
+        return span is not None and any(span.start <= start <= span.end for start in starts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Built:
+    """The build of a Kustomization in one of both trees."""
+
+    reading: Forgiving
+    build: Build
+
+    @cached_property
+    def variables(self) -> Object:
+        return mapping(self.build.owner.at("spec", "postBuild", "substitute"))
+
+    @cached_property
+    def images(self) -> Mapping[tuple[int, Route], Image]:
+        """By the object's id and the route in it."""
+        return {
+            (id(resource), image.route): image
+            for resource in self.build.resources
+            for image in images_of(self.reading, resource, self.variables)
+        }
+
+    @property
+    def remote(self) -> tuple[Image, ...]:
+        known = images(self.reading, self.build) if self.build.remote else ()
+        return tuple(image for image in known if not image.route)
+
+    @property
+    def openings(self) -> tuple[Gap, ...]:
+        return openings(self.reading, self.build)
+
+
+class _Forest:
+    """Every Kustomization of a tree, and its build where it is asked for."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._reading = Forgiving(tree)
+        self._walk = Walk(self._reading)
+
+    def sites(self) -> tuple[Site, ...]:
+        return tuple(site for level in self._walk.levels() for site in level)
+
+    def hidden(self) -> Iterator[Gap]:
+        """The files in which Kustomizations may stand that are not known."""
+        yield from (_gap(error) for error in self._walk.broken)
+
+    def readers(self, sites: Sequence[Site], changed: Mapping[str, bytes]) -> list[Site]:
+        """The sites whose build may read one of the files, or whose own object stands in one of them."""
+        roots = {site.place: self._roots(site) for site in sites}
+        layers = expand(self._reading, (root for several in roots.values() for root in several))
+        return [
+            site
+            for site in sites
+            if roots[site.place]
+            and (
+                site.document.path in changed
+                or any(_may_read(layers[root], changed) for root in roots[site.place])
+            )
+        ]
+
+    def _roots(self, site: Site) -> list[str]:
+        owner = resource_of(self._reading, site.document)
+        is_here = site.is_ours and not site.leads_outside and self._reading.is_directory(site.path)
+        return sources(self._reading, site, owner) if owner and is_here else []
+
+    def built(self, site: Site) -> _Built:
+        owner = resource_of(self._reading, site.document)
+        assert owner, "a reader has an object"
+        return _Built(self._reading, build(self._reading, site, owner))
+
+
+def _gap(error: NotYaml) -> Gap:
+    path, _, rest = error.message.partition(":")
+    line, _, message = rest.partition(":")
+    return Gap(path, int(line) if line.isdigit() else 1, message.strip() or "is no YAML")
+
+
+def _may_read(layer: Layer, changed: Mapping[str, bytes]) -> bool:
+    """Whether a file may be a part of the layer: all that lies below it, since what its generators read is not listed."""
+    own = {layer.path, *layer.files, *layer.used}
+    below = f"{layer.directory}/" if layer.directory else ""
+    return any(path in own or path.startswith(below) for path in changed) or any(
+        _may_read(inner, changed) for inner in (*layer.inner, *layer.components)
+    )
+
+
+def _changes(site: Site, before: _Built, after: _Built, aim: _Aim) -> Iterator[BuiltChange]:
+    for each in differences(before.build.resources, after.build.resources, before.variables, after.variables):
+        image = before.images.get((id(each.old), each.route))
+        yield BuiltChange(
+            site,
+            each,
+            image,
+            image is not None and aim.decides(image),
+            any(aim.edits_in(origin) for origin in each.origins),
+            _is_forced(before.build.owner, each.resource),
+        )
+
+
+def _arrivals(site: Site, before: _Built, after: _Built, aim: _Aim) -> Iterator[Arrival]:
+    pairs_by_id = {id(old): (old, new) for old, new in pairs(before.build.resources, after.build.resources)}
+    for (owner, route), image in before.images.items():
+        if aim.decides(image):
+            resource, later = pairs_by_id[owner]
+            yield Arrival(site, image, after.images.get((id(later), route)), resource)
+    yield from (Arrival(site, image) for image in before.remote if aim.decides(image))
+
+
+def _is_forced(owner: Resource, resource: Resource) -> bool:
+    """kustomize-controller v1.9.4 takes `force` of the whole Kustomization, or of one object, in its labels or annotations."""
+    return is_true(owner.at("spec", "force")) or text(setting(resource, "force")).lower() == "enabled"
+
+
+def setting(resource: Resource, name: str) -> Any:
+    """What an object says to kustomize-controller under `kustomize.toolkit.fluxcd.io/…`, in its annotations or labels."""
+    metadata = mapping(resource.value.get("metadata"))
+    values = (mapping(metadata.get(key)).get(f"{GROUP}/{name}") for key in ("annotations", "labels"))
+    return next((value for value in values if value), "")
+
+
+def _unfilled(changes: Iterable[BuiltChange]) -> Iterator[Gap]:
+    for change in changes:
+        resource = change.resource
+        if is_variable(change.difference.after) or is_variable(resource.name):
+            line = resource.line(*change.difference.route)
+            yield Gap(
+                resource.path,
+                line,
+                f"{change.difference.after}: only the cluster knows what this variable is",
+            )
