@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 
-.PHONY: demo test test-all lint types check actions bench e2e e2e-peers lock gotk-components clean setup
+.PHONY: demo test test-all lint types check actions bench trees e2e e2e-peers lock gotk-components clean setup
 
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
@@ -44,6 +44,11 @@ $(ACTIONLINT): | setup
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# The finder and `bump check` on other people's Flux repositories: a folder of them, each in a folder of its own.
+trees: setup
+	@test -n "$(TREES)" || { echo "which? make trees TREES=DIR, a folder with a folder for each repository" >&2; exit 2; }
+	@$(BIN)/python -m benchmarks.trees "$(TREES)" $(ARGS)
 
 # On a cluster that has Flux only where KUBECONFIG stands in the command line: what the shell exports may be anybody's cluster.
 ifeq ($(origin KUBECONFIG),command line)

@@ -1,5 +1,6 @@
 """What several test modules share."""
 
+import os
 import signal
 
 import examples
@@ -14,3 +15,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 examples.register()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More workers than cores, since a test of a rollout or of a pull request waits for most of its time."""
+    return 2 * (os.cpu_count() or 1)

@@ -59,6 +59,7 @@ def test_pip_knows_the_way_to_an_index_and_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", ["nothing", "file", "link", "another wheel"])
+@pytest.mark.slow
 def test_without_the_pinned_wheels_nothing_is_installed_and_that_is_said(kept: str, tmp_path: Path) -> None:
     """No index is within reach, so that what the machine kept is all there is."""
     place = _kept(tmp_path)

@@ -6,22 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import commandline
 import pytest
+from commandline import Ran
 
 
-def _bump(directory: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def _bump(directory: Path, *arguments: str, **environ: str) -> Ran:
     surroundings = {"PATH": os.environ["PATH"], "HOME": str(directory), **environ}
-    command = [sys.executable, "-m", "bumper", *arguments]
-    root = str(Path(__file__).parent.parent)
-    return subprocess.run(
-        command,
-        cwd=directory,
-        env={**surroundings, "PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return commandline.bump(*arguments, environ=surroundings, cwd=directory)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +31,7 @@ def _bump(directory: Path, *arguments: str, **environ: str) -> subprocess.Comple
 )
 def test_an_address_that_is_none(tmp_path: Path, verb: list[str], url: str, message: str) -> None:
     run = _bump(tmp_path, *verb, "--repo", url)
-    assert run.returncode == 2
+    assert run.code == 2
     assert f"error: {message}" in run.stderr
     assert "hunter2" not in run.stdout + run.stderr
     assert "Traceback" not in run.stderr
@@ -47,10 +39,13 @@ def test_an_address_that_is_none(tmp_path: Path, verb: list[str], url: str, mess
 
 def test_a_configuration_that_git_cannot_read(tmp_path: Path) -> None:
     (tmp_path / ".gitconfig").write_text("[user\nname = x")
-    run = _bump(tmp_path, "history", "--repo", str(tmp_path))
-    assert run.returncode == 2
-    assert f"bad config line 1 in file {tmp_path}/.gitconfig" in run.stderr
-    assert "help:  correct git's configuration" in run.stderr
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    # GitPython asks git when it is imported, which happens once in a process.
+    started = commandline.process("history", "--repo", str(tmp_path), environ=environ)
+    _, stderr = started.communicate(timeout=60)
+    assert started.returncode == 2
+    assert f"bad config line 1 in file {tmp_path}/.gitconfig" in stderr
+    assert "help:  correct git's configuration" in stderr
 
 
 def test_a_folder_for_temporary_files_that_takes_nothing(tmp_path: Path) -> None:
@@ -90,8 +85,8 @@ def test_a_folder_for_temporary_files_that_takes_nothing(tmp_path: Path) -> None
 )
 def test_a_recording_that_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "recording").write_text(content)
-    run = _bump(tmp_path, "track", "--replay", "recording")
-    assert run.returncode == 2
+    run = _bump(tmp_path, "track", "--replay", str(tmp_path / "recording"))
+    assert run.code == 2
     assert run.stderr.endswith("help:  expected what --record wrote\n")
     assert run.stderr.startswith("error: ")
 
@@ -123,7 +118,7 @@ def test_a_kubeconfig_of_another_shape(
     }
     (tmp_path / "config").write_text(json.dumps(config))
     run = _bump(tmp_path, "status", "--repo", str(tmp_path), KUBECONFIG=str(tmp_path / "config"))
-    assert run.returncode == 2
+    assert run.code == 2
     assert f"error: {tmp_path}/config: {message}" in run.stderr
     assert "hunter2" not in run.stdout + run.stderr
 
@@ -134,6 +129,6 @@ def test_a_kubeconfig_of_another_shape(
 def test_a_kubeconfig_that_no_reader_survives(tmp_path: Path, content: str) -> None:
     (tmp_path / "config").write_text(content)
     run = _bump(tmp_path, "status", "--repo", str(tmp_path), KUBECONFIG=str(tmp_path / "config"))
-    assert run.returncode == 2
+    assert run.code == 2
     assert run.stderr.startswith(f"error: {tmp_path}/config: ")
     assert "Traceback" not in run.stderr

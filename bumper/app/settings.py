@@ -161,6 +161,16 @@ class HoldSettings:
 
 
 @dataclass(frozen=True)
+class AdoptSettings:
+    """Of `bump adopt`: the site, and the choice that is written down. `only_proposes`: a pull request is opened, and that is all."""
+
+    run: RunSettings
+    site: str
+    choice: Choice
+    only_proposes: bool = False
+
+
+@dataclass(frozen=True)
 class NewSiteSettings:
     """Of `bump new-site`. `wanted` is None where the only tag of the registry will do; `platforms` must be in the image.
 

@@ -36,6 +36,12 @@ CONTROLLERS = {
 # What charts and operators do not make, though they make many other things.
 MADE_BY_HAND = frozenset([*CONTROLLERS, "Namespace", "SecretStore", "ClusterSecretStore"])
 
+# Namespaces that a chart or its operator makes besides its own, by the chart's name.
+CHART_NAMESPACES: dict[str, tuple[str, ...]] = {
+    "cilium": ("cilium-secrets",),
+    "tigera-operator": ("calico-system", "calico-apiserver"),
+}
+
 # API group → the charts that bring its CRDs, by the chart's name.
 CHARTS: dict[str, tuple[str, ...]] = {
     "acme.cert-manager.io": ("cert-manager",),

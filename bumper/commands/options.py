@@ -108,13 +108,15 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--image",
         metavar="REPOSITORY",
         default="",
-        help="image repository to look for; default: the one that ends with the site's name",
+        help="image repository to look for, or its end; default: what git says (bump adopt), else the one that ends with the "
+        "site's name",
     )
     group.add_argument(
         "--kustomization",
         metavar="NAME",
         default="",
-        help="Flux Kustomization of the site; default: the one named like the site",
+        help="Flux Kustomization of the site, as name, namespace/name, FILE or FILE#namespace/name; default: the one named like the "
+        "site, or that says so (bump adopt)",
     )
     group.add_argument("--container", metavar="NAME", default="", help="container, if several run that image")
 

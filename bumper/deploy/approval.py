@@ -5,14 +5,12 @@ by. A Kustomization that is changed without having been named is somebody else's
 but the plan that somebody has seen is pushed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bumper.errors import Refused
 from bumper.fluxtree.discovery import GROUP, Site
-from bumper.fluxtree.immutable import fixed_by
-from bumper.fluxtree.leaves import Leaf, span_of
-from bumper.fluxtree.proof import Arrival, BuiltChange, Proof, decided_by, setting
+from bumper.fluxtree.proof import Arrival, BuiltChange, Proof, decided_by
 from bumper.image import ImageReference
 from bumper.manifest import Edit
 from bumper.objects import ObjectKey
@@ -21,8 +19,6 @@ SHARED = "shared"
 IMMUTABLE = "immutable"
 _FORCED = "--force --reason TEXT"
 _MOST_LISTED = 8
-# kustomize-controller v1.9.4: values of `…/ssa` with which an object that is there is left as it is.
-_LEFT_ALONE = ("ifnotpresent", "ignore")
 
 
 @dataclass(frozen=True)
@@ -136,33 +132,10 @@ def _require_arrival(aim: Aim, arrivals: Sequence[Arrival]) -> None:
                 f"{aim.place} is edited, expected {aim.image.tag}",
                 hint="set the tag where it is decided, or take away what goes over it",
             )
-        _require_apply(arrival)
 
 
 def _tag(value: str) -> str:
     return ImageReference.split(value).tag
-
-
-def _require_apply(arrival: Arrival) -> None:
-    """Refused where kustomize-controller is told to leave the object as it is."""
-    resource = arrival.resource
-    if resource is None:
-        return
-    for name, values in (("reconcile", ("disabled",)), ("ssa", _LEFT_ALONE)):
-        value = setting(resource, name)
-        if str(value).lower() in values:
-            raise Refused(
-                f"{_written(value, resource.path, resource.line('metadata', 'annotations', f'{GROUP}/{name}'))}: {resource} has "
-                f"{GROUP}/{name}: {value}, so that Flux does not apply the image to it",
-                hint="take the annotation away, or change the object by hand",
-            )
-
-
-def _written(value: object, path: str, line: int) -> str:
-    """Where a value is written, which may be a patch; else the place of its object."""
-    if isinstance(value, Leaf) and value.origin:
-        return f"{value.origin.text.path}:{span_of(value.origin).line}"
-    return f"{path}:{line}"
 
 
 def _require_nothing_else(proof: Proof, edited: Sequence[Aim]) -> None:
@@ -191,24 +164,14 @@ def _shared(proof: Proof, aims: Sequence[Aim]) -> Refused | None:
 
 
 def _immutable(proof: Proof) -> Refused | None:
-    return next(
-        (_not_changed(change, fixed) for change, fixed in _fixed(proof)),
-        None,
-    )
+    return next((_not_changed(change) for change in proof.changes if change.is_refused_by_api), None)
 
 
-def _fixed(proof: Proof) -> Iterator[tuple[BuiltChange, str]]:
-    for change in proof.changes:
-        is_same = change.difference.old and change.difference.new and not change.difference.is_renamed
-        if is_same and not change.is_forced and (fixed := fixed_by(change.resource, change.difference.route)):
-            yield change, fixed
-
-
-def _not_changed(change: BuiltChange, fixed: str) -> Refused:
+def _not_changed(change: BuiltChange) -> Refused:
     resource = change.resource
     return Refused(
-        f"{resource.path}:{resource.line(*change.difference.route)}: {resource}: Kubernetes does not let anybody change {fixed} once "
-        f"the object is there ({change.values})",
+        f"{resource.path}:{resource.line(*change.difference.route)}: {resource}: Kubernetes lets nobody change {change.fixed} once the "
+        f"object is there ({change.values})",
         hint=f"let Flux make it anew: the annotation {GROUP}/force: enabled on it, or spec.force on Kustomization "
         f"{change.site.kustomization.name}; where the object is gone by then: {_FORCED}",
     )

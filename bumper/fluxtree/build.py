@@ -13,13 +13,13 @@ Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/target/kusttarget.go`, `kus
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from posixpath import dirname
+from posixpath import basename, dirname
 from typing import Any
 
 from bumper.errors import NotYaml
 from bumper.fluxtree import patches, replacements, transformers
 from bumper.fluxtree.discovery import Site
-from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_remote, within
+from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_remote, is_yaml, within
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource
@@ -64,7 +64,7 @@ class Build:
     `layers` are the kustomizations that it is made of, inner ones too, `gaps` what they name and what is not there, `refusals` why
     kustomize builds nothing. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than
     `resources`: in `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and
-    so perhaps what a remote base brings.
+    so perhaps what a remote base brings. `unmapped` are the copies of an artifact's generator that bring files from elsewhere.
     """
 
     site: Site
@@ -77,6 +77,7 @@ class Build:
     open_namespace: str = ""
     refusals: tuple[Gap, ...] = ()
     remote: tuple[ImageEntry, ...] = ()
+    unmapped: tuple[Gap, ...] = ()
 
     @property
     def name(self) -> str:
@@ -102,6 +103,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     opened = Build(site, owner, is_open=True, open_namespace=target)
     if not site.is_ours or not owner.knows("spec", "path"):
         return opened
+    reading = site.artifact or reading
     if site.leads_outside or not reading.is_directory(site.path):
         return replace(opened, missing_path=True)
     components, missing = _components(reading, site, owner)
@@ -110,7 +112,8 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     top = replace(top, components=(*top.components, *(expanded[place] for place in components)))
     layers = tuple(layer for each in expanded.values() for layer in _walk(each))
     gaps = dict.fromkeys([*missing, *(gap for layer in layers for gap in layer.gaps)])
-    is_open = bool(gaps) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
+    unmapped = tuple(site.artifact.problems) if site.artifact else ()
+    is_open = bool(gaps or unmapped) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
     making = _Making(reading, is_open, any(layer.has_remote for layer in layers))
     resources = making.top(top, owner)
     return Build(
@@ -123,6 +126,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
         open_namespace=target,
         refusals=tuple(dict.fromkeys(making.refusals)),
         remote=tuple(making.remote),
+        unmapped=unmapped,
     )
 
 
@@ -134,13 +138,12 @@ def sources(reading: Reading, site: Site, owner: Resource) -> list[str]:
 def openings(reading: Reading, built: Build) -> tuple[Gap, ...]:
     """Why there may be more than the build shows, or something else, each with its place; none where it shows everything."""
     hidden = (gap for layer in built.layers for gap in _hidden(reading, layer))
-    return tuple(dict.fromkeys([*built.gaps, *built.refusals, *hidden]))
+    return tuple(dict.fromkeys([*built.gaps, *built.unmapped, *built.refusals, *hidden]))
 
 
 def _hidden(reading: Reading, layer: Layer) -> Iterator[Gap]:
-    if isinstance(reading, Forgiving):
-        broken = filter(reading.is_broken, filter(None, (layer.path, *layer.files)))
-        yield from (Gap(path, 1, "is no YAML, so that what it holds is not known") for path in broken)
+    broken = filter(reading.is_broken, filter(None, (layer.path, *layer.files)))
+    yield from (Gap(path, 1, "is no YAML, so that what it holds is not known") for path in broken)
     document = kustomization(reading, layer)
     if document is None:
         return
@@ -168,9 +171,7 @@ def _walk(layer: Layer) -> Iterator[Layer]:
 def _opens(reading: Reading, layer: Layer) -> bool:
     """Whether a generator, or a file that is no YAML, hides what is in the layer."""
     document = kustomization(reading, layer)
-    hidden = isinstance(reading, Forgiving) and any(
-        map(reading.is_broken, filter(None, (layer.path, *layer.files)))
-    )
+    hidden = any(map(reading.is_broken, filter(None, (layer.path, *layer.files))))
     return hidden or (document is not None and any(document.value.get(key) for key in _OPENING))
 
 
@@ -225,7 +226,7 @@ class _Making:
         for inner in layer.inner:
             resources += self._layer(inner, [])
         if document:
-            resources += _generated(document, self.reading.traced(document))
+            resources = _with_generated(self.reading, resources, document)
         for component in layer.components:
             resources = self._layer(component, resources)
         return resources
@@ -340,19 +341,50 @@ def _with_flux(value: Mapping[str, Any], spec: Object) -> Object:
     return result
 
 
-def _generated(document: Document, value: Object) -> Iterator[Resource]:
-    """The ConfigMaps and Secrets that a kustomization generates. What their literals say is known, and not where to edit it."""
+def _with_generated(reading: Reading, resources: list[Resource], document: Document) -> list[Resource]:
+    """The objects with the ConfigMaps and Secrets that a kustomization generates, or merges into those that it has."""
+    value = reading.traced(document)
     for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
         for at, entry in enumerate(map(mapping, items(value.get(key)))):
-            if text(entry.get("behavior")) in ("", "create"):
-                name = text(entry.get("name"))
-                pairs = ((literal, text(literal).partition("=")) for literal in items(entry.get("literals")))
+            data = _generated_data(reading, document, entry) if kind == "ConfigMap" else {}
+            behavior, name = text(entry.get("behavior")), text(entry.get("name"))
+            if behavior in ("", "create"):
                 made = {
                     "apiVersion": "v1",
                     "kind": kind,
                     "metadata": {"name": name, "namespace": text(entry.get("namespace"))},
-                    "data": {pair[0]: leaf(pair[2], near=near_to(literal)) for literal, pair in pairs}
-                    if kind == "ConfigMap"
-                    else {},
+                    "data": data,
                 }
-                yield Resource(document, made, frozenset([name]), root=(key, at))
+                resources = [*resources, Resource(document, made, frozenset([name]), root=(key, at))]
+            else:
+                resources = [
+                    _regenerated(known, data, behavior)
+                    if known.kind == kind and name in known.names
+                    else known
+                    for known in resources
+                ]
+    return resources
+
+
+def _regenerated(known: Resource, data: Object, behavior: str) -> Resource:
+    """A ConfigMap after a generator that merges into it, or takes its place."""
+    before = mapping(known.value.get("data")) if behavior == "merge" else {}
+    return known.with_value({**known.value, "data": {**before, **data}})
+
+
+def _generated_data(reading: Reading, document: Document, entry: Object) -> Object:
+    """What a generator puts into a ConfigMap, of files those that are YAML: only they hold values of charts.
+
+    Where a literal is written is known, and not how to edit a part of it.
+    """
+    data: dict[str, Any] = {}
+    for written in map(text, items(entry.get("files"))):
+        key, _, named = written.rpartition("=")
+        path = within(dirname(document.path), named)
+        if path and is_yaml(path) and reading.is_file(path):
+            file = reading.file(path)
+            data[key or basename(named)] = leaf(file.content.decode(errors="replace"), file=file)
+    for literal in items(entry.get("literals")):
+        name, _, given = text(literal).partition("=")
+        data[name] = leaf(given, near=near_to(literal))
+    return data

@@ -13,11 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
+from bumper.fluxtree.build import Build
 from bumper.fluxtree.images import filled_in
-from bumper.fluxtree.leaves import Leaf, Origin
+from bumper.fluxtree.leaves import Leaf, span_of
 from bumper.fluxtree.resource import Resource, Route
+from bumper.manifest import Span
 from bumper.manifest.document import is_true, items, mapping, text
 from bumper.objects import Object
 
@@ -34,12 +36,19 @@ _HOLDS_NAME = {"ConfigMap": (), "Secret": ("secretName",)}
 _Key = tuple[str, Route, Route]
 
 
+class Place(NamedTuple):
+    """Bytes of a file: a scalar, or the whole of it."""
+
+    path: str
+    span: Span
+
+
 @dataclass(frozen=True, eq=False)
 class Difference:
     """One value of one object: `before` and `after` are texts, or None where nothing stands.
 
-    `old` or `new` is None where the whole object is not there; then the route is empty, and both values are None. `origins` are the
-    scalars that the value is made from. `is_renamed`: the object gets another name, so that for the cluster it is another object.
+    `old` or `new` is None where the whole object is not there; then the route is empty, and both values are None. `sources` are the
+    places that the value is made from. `is_renamed`: the object gets another name, so that for the cluster it is another object.
     """
 
     old: Resource | None
@@ -47,7 +56,7 @@ class Difference:
     route: Route = ()
     before: str | None = None
     after: str | None = None
-    origins: tuple[Origin, ...] = ()
+    sources: tuple[Place, ...] = ()
     is_renamed: bool = False
 
     @property
@@ -58,10 +67,9 @@ class Difference:
         return resource
 
 
-def differences(
-    before: Sequence[Resource], after: Sequence[Resource], old: Object, new: Object
-) -> tuple[Difference, ...]:
-    """All differences, in the order of the objects. `old` and `new` are the variables that Flux fills in."""
+def differences(old: Build, new: Build) -> tuple[Difference, ...]:
+    """All differences, in the order of the objects."""
+    before, after = old.resources, new.resources
     known = [
         difference
         for first, second in pairs(before, after)
@@ -91,12 +99,12 @@ def _by_document(resources: Sequence[Resource]) -> Mapping[_Key, list[Resource]]
 
 
 def _of_an_object(
-    first: Resource | None, second: Resource | None, old: Object, new: Object
+    first: Resource | None, second: Resource | None, before_build: Build, after_build: Build
 ) -> Iterator[Difference]:
     if first is None or second is None:
         yield Difference(first, second)
         return
-    old, new = filled_in(first, old), filled_in(second, new)
+    old, new = filled_in(first, before_build), filled_in(second, after_build)
     values = [
         (route, before, after)
         for route, before, after in _values(first.value, second.value, ())
@@ -104,8 +112,8 @@ def _of_an_object(
     ]
     is_renamed = _is_hashed(second) or any(route in _NAMES for route, _, _ in values)
     for route, before, after in values:
-        origins = (*_origins(before, old), *_origins(after, new))
-        yield Difference(first, second, route, _shown(before, old), _shown(after, new), origins, is_renamed)
+        places = (*_places(before, old), *_places(after, new))
+        yield Difference(first, second, route, _shown(before, old), _shown(after, new), places, is_renamed)
 
 
 def _values(before: Any, after: Any, route: Route) -> Iterator[tuple[Route, Any, Any]]:
@@ -139,12 +147,15 @@ def _shown(value: Any, variables: Object) -> str | None:
     return _VARIABLE.sub(lambda match: str(variables.get(match["name"], match[0])), str(value))
 
 
-def _origins(value: Any, variables: Object) -> Iterator[Origin]:
-    """The scalars that decide a value, those of its variables included."""
+def _places(value: Any, variables: Object) -> Iterator[Place]:
+    """What decides a value, its variables included."""
     waiting = [value, *(variables.get(match["name"]) for match in _VARIABLE.finditer(str(value or "")))]
     for each in waiting:
         while isinstance(each, Leaf):
-            yield from filter(None, (each.origin, each.near))
+            for origin in filter(None, (each.origin, each.near)):
+                yield Place(origin.text.path, span_of(origin))
+            if each.file:
+                yield Place(each.file.path, Span(0, len(each.file.content), 1))
             each = each.decider
 
 
@@ -162,13 +173,13 @@ def _references(
     content: Sequence[Difference], before: Sequence[Resource], after: Sequence[Resource]
 ) -> Iterator[Difference]:
     """The name of a generated object whose content differs, and what refers to it."""
-    made, origins = content[0].resource, tuple(origin for each in content for origin in each.origins)
+    made, places = content[0].resource, tuple(place for each in content for place in each.sources)
     for old, new in pairs(before, after):
         for route, name in _names(new.value, made, ()) if old and new and new is not made else ():
-            yield Difference(old, new, route, f"{name}{_HASH}", f"{name}{_NEW_HASH}", origins)
+            yield Difference(old, new, route, f"{name}{_HASH}", f"{name}{_NEW_HASH}", places)
         if new is made:
             name = f"{made.name}{_HASH}", f"{made.name}{_NEW_HASH}"
-            yield Difference(old, new, ("metadata", "name"), *name, origins, is_renamed=True)
+            yield Difference(old, new, ("metadata", "name"), *name, places, is_renamed=True)
 
 
 def _names(value: Any, made: Resource, route: Route) -> Iterator[tuple[Route, Any]]:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from posixpath import dirname, join
 
 from bumper.errors import NotYaml
+from bumper.fluxtree.artifacts import EXTERNAL, KIND, Generators, Mapped, Slice
 from bumper.fluxtree.layers import GENERATED, Gap, Reading, expand, within
 from bumper.manifest.document import Document, is_true, items, mapping, text
 from bumper.objects import Object, ObjectKey
@@ -44,7 +45,8 @@ class Site:
     """A Flux Kustomization. `path` is where its build begins, from the root of the repository; `place` is its file and line.
 
     `name` is what the user calls it: the Kustomization's own name unless another one was asked for. `spec` is as it stands in
-    the file, all scalars as text.
+    the file, all scalars as text. `artifact` is what is built instead of the whole repository, for a Kustomization whose source is
+    made of it; `unmapped` why it can't be told what such a source has there.
     """
 
     name: str
@@ -58,6 +60,14 @@ class Site:
     spec: Object = field(repr=False, compare=False)
     document: Document = field(repr=False, compare=False)
     is_ours: bool = True
+    artifact: Slice | None = field(default=None, repr=False, compare=False)
+    unmapped: Gap | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def identity(self) -> str:
+        """What tells it from every other one of the tree: the file that defines it, its namespace and its name."""
+        namespace = f"{self.kustomization.namespace}/" if self.kustomization.namespace else ""
+        return f"{self.document.path}#{namespace}{self.kustomization.name}"
 
     @property
     def leads_outside(self) -> bool:
@@ -77,6 +87,8 @@ class Walk:
         self._reading = reading
         self._root_sources: set[ObjectKey] = set()
         self._urls: dict[ObjectKey, str] = {}
+        self._generators = Generators(reading)
+        self._waiting: list[Site] = []
 
     def levels(self) -> Iterator[tuple[Site, ...]]:
         """The Kustomizations of each level: those of gotk-sync.yaml, those in the directories that they build, and so on."""
@@ -95,26 +107,52 @@ class Walk:
                 for each in objects
                 if each.key.kind == "GitRepository"
             }
-            level = tuple(self._site(each) for each in objects if each.group == GROUP)
+            for each in objects:
+                if each.key.kind == KIND:
+                    self._generators.add(each)
+            level = self._level(self._site(each) for each in objects if each.group == GROUP)
             yield level
-            below = {
-                site.path for site in level if site.is_ours and not site.leads_outside
-            } - seen_directories
+            built = [site for site in level if site.is_ours and not site.leads_outside]
+            below = {site.path for site in built if not site.artifact} - seen_directories
             seen_directories |= below
-            layers = expand(self._reading, filter(self._reading.is_directory, sorted(below)))
-            self.gaps += [gap for layer in layers.values() for gap in layer.all_gaps]
-            reached = dict.fromkeys(path for layer in layers.values() for path in layer.all_files)
+            layers = [
+                *expand(self._reading, filter(self._reading.is_directory, sorted(below))).values(),
+                *(expand(site.artifact, [site.path])[site.path] for site in built if site.artifact),
+            ]
+            self.gaps += [gap for layer in layers for gap in layer.all_gaps]
+            reached = dict.fromkeys(path for layer in layers for path in layer.all_files)
             files = [path for path in reached if path not in seen_files]
+        if self._waiting:
+            yield tuple(replace(site, is_ours=False) for site in self._waiting)
+
+    def _level(self, sites: Iterable[Site]) -> tuple[Site, ...]:
+        """The sites whose source is known; those built from an artifact wait for the level that has its generator."""
+        known: list[Site] = []
+        waiting: list[Site] = []
+        for site in (*self._waiting, *sites):
+            is_known = site.source.kind != EXTERNAL or self._generators.named(site.source)
+            (known if is_known else waiting).append(site)
+        self._waiting = waiting
+        return tuple(self._derived(site) if site.source.kind == EXTERNAL else site for site in known)
+
+    def _derived(self, site: Site) -> Site:
+        """A site that is built from an artifact: where it lies in the repository."""
+        artifact = self._generators.named(site.source)
+        assert artifact, "a site waits for its artifact"
+        answer = self._generators.map(artifact, text(site.spec.get("path")), self._is_ours)
+        if isinstance(answer, Mapped):
+            return replace(site, path=answer.path, artifact=answer.slice, is_ours=True)
+        return replace(site, unmapped=answer, is_ours=False)
 
     def _flux_objects(self, path: str) -> tuple[Document, ...]:
         content = self._reading.content(path)
-        if GROUP.encode() not in content and b"GitRepository" not in content:
+        if not any(word in content for word in (GROUP.encode(), b"GitRepository", KIND.encode())):
             return ()
         try:
             return tuple(
                 document
                 for document in self._reading.documents(path)
-                if document.key.kind in ("Kustomization", "GitRepository")
+                if document.key.kind in ("Kustomization", "GitRepository", KIND)
             )
         except NotYaml as error:
             self.broken.append(error)
@@ -125,6 +163,8 @@ class Walk:
         return site if self._is_ours(site.source) else replace(site, is_ours=False)
 
     def _is_ours(self, source: ObjectKey) -> bool:
+        if source.kind == EXTERNAL:
+            return False
         if not self._root_sources or source in self._root_sources:
             return True
         url = self._urls.get(source)

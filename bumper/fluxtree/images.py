@@ -8,19 +8,23 @@ that of an object that something may change which is not followed. What is ambig
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from bumper import manifest
+from bumper.errors import NotYaml
+from bumper.fluxtree import chart_values, immutable
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.layers import Gap, Reading
-from bumper.fluxtree.leaves import Leaf, Origin, Text, leaf, near_to, origin_of, span_of
+from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, origin_of, span_of
+from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.transformers import ImageEntry, split
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
 from bumper.manifest.candidates import Candidate, candidates
-from bumper.manifest.document import mapping, text
-from bumper.manifest.yamltext import Mapping, Node, Scalar, Sequence, Source, Span
+from bumper.manifest.document import items, mapping, plain, text
+from bumper.manifest.yamltext import Mapping, Node, Scalar, Sequence, Source, Span, compose
 from bumper.objects import Object, ObjectKey
 
 _NOTHING = ObjectKey("", "", "")
@@ -35,7 +39,8 @@ class Image:
 
     `value` is what stands there, `field` what decides its tag, `route` where it stands in the object. `repository` is what is pulled;
     `written` the repository in the manifest. `workload` has the namespace and name that it gets, empty for an image of a remote base;
-    `name` is its name in the manifest, and `path` the manifest.
+    `name` is its name in the manifest, and `path` the manifest. `replicas` is how many pods the build asks for,
+    None where the kind has no such number, or nobody has asked for it.
     """
 
     field: Field
@@ -47,6 +52,7 @@ class Image:
     path: str = ""
     value: str = ""
     route: tuple[str | int, ...] = ()
+    replicas: int | None = None
 
     @property
     def is_init(self) -> bool:
@@ -55,28 +61,60 @@ class Image:
 
 def images(reading: Reading, built: Build) -> tuple[Image, ...]:
     """The images of a build, those of a remote base last, as far as an `images:` entry names them."""
-    variables = mapping(built.owner.at("spec", "postBuild", "substitute"))
-    known = [image for each in built.resources for image in images_of(reading, each, variables)]
+    known = [image for each in built.resources for image in images_of(reading, each, built)]
     return (*known, *(_remote(reading, entry) for entry in built.remote))
 
 
-def images_of(reading: Reading, resource: Resource, variables: Object) -> Iterator[Image]:
+def _with_all_values(resource: Resource, built: Build) -> Resource:
+    is_release = resource.kind == "HelmRelease" and resource.group == chart_values.GROUP
+    return chart_values.with_all_values(resource, built.resources) if is_release else resource
+
+
+def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Image]:
     """The images of one object, with the variables that Flux fills in. A Flux Kustomization changes those of its own build."""
     if resource.kind in ("Kustomization", "CustomResourceDefinition"):
         return
-    known: list[Leaf] = []
-    root = _node(resource.value, known, filled_in(resource, variables))
-    for candidate in candidates(Source("", b"", "", (root,), (), ())):
-        yield _image(reading, resource, candidate, known)
+    variables = filled_in(resource, built)
+    resource = _with_all_values(resource, built)
+    reason = immutable.why_kept(resource, built.owner)
+    for value in (resource.value, *_values_of_patches(reading, resource)):
+        known: list[Leaf] = []
+        root = _node(value, known, variables)
+        for candidate in candidates(Source("", b"", "", (root,), (), ())):
+            image = _image(reading, resource, candidate, known)
+            yield replace(image, field=_kept(image.field, reason)) if reason else image
 
 
-def filled_in(resource: Resource, variables: Object) -> Object:
-    """Those of the variables that Flux fills in into the object: none where it is told not to."""
+def _kept(field: Field, reason: str) -> Field:
+    return replace(field, unsafe=field.unsafe or reason)
+
+
+def _values_of_patches(reading: Reading, resource: Resource) -> Iterator[Any]:
+    """What stands in the patches of a HelmRelease's post-renderers, which are texts of the object."""
+    for renderer in map(mapping, items(resource.at("spec", "postRenderers"))):
+        kustomize = mapping(renderer.get("kustomize"))
+        for entry in [*items(kustomize.get("patches")), *items(kustomize.get("patchesStrategicMerge"))]:
+            written = mapping(entry).get("patch") if isinstance(entry, dict) else entry
+            if isinstance(written, Leaf) and origin_of(written):
+                yield from reading.once(("texts", written.origin), partial(_values_inside, written))
+
+
+def _values_inside(written: Leaf) -> list[Any]:
+    content = inside(written, 1)
+    try:
+        source = compose(content.content, content.path)
+    except NotYaml:
+        return []
+    return [plain(root, Reader(content)) for root in source.documents]
+
+
+def filled_in(resource: Resource, built: Build) -> Object:
+    """The variables that Flux fills in into an object of the build: none where it is told not to."""
     metadata = mapping(resource.value.get("metadata"))
     is_off = any(
         mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")
     )
-    return {} if is_off else variables
+    return {} if is_off else mapping(built.owner.at("spec", "postBuild", "substitute"))
 
 
 def _image(reading: Reading, resource: Resource, candidate: Candidate, known: list[Leaf]) -> Image:
@@ -96,7 +134,7 @@ def _image(reading: Reading, resource: Resource, candidate: Candidate, known: li
         text(mapping(resource.document.value.get("metadata")).get("name")),
         resource.path,
         str(candidate.image),
-        (*candidate.place.route[1:], candidate.kind.value),
+        candidate.route[1:],
     )
 
 
@@ -142,8 +180,12 @@ def _fields(reading: Reading, content: Text) -> tuple[Field, ...]:
 def _all_fields(content: Text) -> tuple[Field, ...]:
     if content.block:
         return manifest.fields_inside(content.block, content.path)
-    fields = manifest.fields(content.content, content.path)
-    return tuple(_unsafe(field, content.fixed, content.line) for field in fields) if content.fixed else fields
+    fields = manifest.own_fields(content.content, content.path)
+    return (
+        tuple(manifest.fixed(field, content.fixed, content.line) for field in fields)
+        if content.fixed
+        else fields
+    )
 
 
 def _new(origin: Origin, kind: FieldKind, decided: Leaf, candidate: Candidate) -> Field:
@@ -155,13 +197,7 @@ def _new(origin: Origin, kind: FieldKind, decided: Leaf, candidate: Candidate) -
     field = manifest.field_of(
         content.content, content.path, origin.ordinal, kind, stands, candidate.container, content.block
     )
-    return _unsafe(field, content.fixed, content.line) if content.fixed else field
-
-
-def _unsafe(field: Field, reason: str, line: int) -> Field:
-    return replace(
-        field, written=replace(field.written, span=Span(0, 0, line)), unsafe=field.unsafe or reason
-    )
+    return manifest.fixed(field, content.fixed, content.line) if content.fixed else field
 
 
 def _doubtful(field: Field, doubt: Gap) -> Field:
@@ -206,7 +242,7 @@ def _written(reading: Reading, resource: Resource, candidate: Candidate) -> str:
     """The repository of the image before every overlay; empty where it was not there."""
     if resource.root:
         return ""
-    route = (*candidate.place.route[1:], candidate.kind.value)
+    route = candidate.route[1:]
     own = [
         field
         for field in _fields(reading, reading.file(resource.path))

@@ -101,6 +101,10 @@ class Reading:
     def documents(self, path: str) -> tuple[Document, ...]:
         return documents(self.content(path), path)
 
+    def is_broken(self, path: str) -> bool:
+        """Whether the file is no YAML, where that is no error."""
+        return False
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -119,7 +123,7 @@ class Layer:
     """One kustomization and what it is made of. `path` is its file, empty where Flux generates one.
 
     `files` are manifests, `inner` the directories among its resources, `components` change what the layer holds so far, `used` are the
-    files with patches and replacements.
+    files with patches and replacements, and the YAML that ConfigMaps are made of.
     """
 
     directory: str
@@ -184,10 +188,18 @@ def expand(reading: Reading, directories: Iterable[str]) -> dict[str, Layer]:
     return {directory: _built(directory, plans, ()) for directory in roots}
 
 
+def is_yaml(path: str) -> bool:
+    """Whether its name says that a file is YAML."""
+    return _MANIFEST.fullmatch(basename(path)) is not None
+
+
 def _used(reading: Reading, document: Document) -> Iterator[str]:
-    """The files that the lists of a kustomization name for their patches and replacements, as far as they are there."""
-    for key in _LISTS:
-        for entry in items(document.value.get(key)):
+    """The files that a kustomization names for its patches, replacements and ConfigMaps, as far as they are there."""
+    generated = map(mapping, items(document.value.get("configMapGenerator")))
+    files = [text(each).rpartition("=")[2] for entry in generated for each in items(entry.get("files"))]
+    files = [file for file in files if is_yaml(file)]
+    for listed in (*(items(document.value.get(key)) for key in _LISTS), files):
+        for entry in listed:
             written = text(mapping(entry).get("path")) or text(entry)
             place = within(dirname(document.path), written) if written and "\n" not in written else None
             if place and reading.is_file(place):

@@ -35,13 +35,14 @@ class Origin(NamedTuple):
 class Leaf(str):
     """A scalar of an object. `decider` is set where another scalar than its origin decides the tag of the image that it names: that of
     an `images:` entry, or the one that a replacement or a substitution took the tag from. `near` is a scalar that it was made from a
-    part of, where it has no origin.
+    part of, where it has no origin. `file` is the file that it is the whole of, as a generator of ConfigMaps brings it.
     """
 
-    __slots__ = ("decider", "is_null", "near", "origin")
+    __slots__ = ("decider", "file", "is_null", "near", "origin")
     origin: Origin | None
     decider: "Leaf | None"
     near: Origin | None
+    file: Text | None
     is_null: bool
 
 
@@ -51,11 +52,12 @@ def leaf(
     *,
     decider: Leaf | None = None,
     near: Origin | None = None,
+    file: Text | None = None,
     is_null: bool = False,
 ) -> Leaf:
     """A leaf with what is known of it."""
     made = Leaf(value)
-    made.origin, made.decider, made.near, made.is_null = origin, decider, near, is_null
+    made.origin, made.decider, made.near, made.file, made.is_null = origin, decider, near, file, is_null
     return made
 
 

@@ -20,6 +20,7 @@ from bumper.fluxtree.layers import Gap, Reading, within
 from bumper.fluxtree.leaves import Reader, Text, origin_of
 from bumper.fluxtree.resource import Path, Resource
 from bumper.fluxtree.selectors import Selector, Undecided, identity
+from bumper.manifest import NO_BLOCK
 from bumper.manifest.blocks import block
 from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import compose
@@ -195,20 +196,20 @@ def _inline(reading: Reading, place: Gap, written: str) -> Patch:
     return patch
 
 
-def inside(written: Any, line: int) -> Text:
-    """The text that stands in a scalar; what cannot be edited there says so."""
+def inside(written: Any, line: int, no_block: str = NO_BLOCK) -> Text:
+    """The text that stands in a scalar; what cannot be edited there says so, with `no_block` where it is no literal block."""
     origin = origin_of(written)
-    assert origin, "only texts of the repository hold patches"
+    assert origin, "only texts of the repository hold other texts"
     content = str(written).encode()
     if origin.text.block or origin.text.fixed:
-        return Text(origin.text.path, content, line=line, fixed="it stands in a patch inside of a patch")
+        return Text(origin.text.path, content, line=line, fixed="it stands in a text inside of a text")
     source = compose(origin.text.content, origin.text.path)
     scalar = next(scalar for scalar in source.scalars if scalar.ordinal == origin.ordinal)
     at = block(source, scalar)
     if at is None:
         return Text(
             origin.text.path, content, line=source.line(scalar.start),
-            fixed="a patch here sets it in a text that is no literal block, expected one (patch: |)",
+            fixed=no_block,
         )  # fmt: skip
     return Text(origin.text.path, at.content, at, at.line)
 

@@ -6,6 +6,7 @@ hash of a plan is that of its edits and differences alone, so that a commit whic
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,21 +14,18 @@ from hashlib import sha256
 from typing import Any
 
 from bumper.errors import NotYaml
+from bumper.fluxtree import immutable
 from bumper.fluxtree.build import Build, Forgiving, build, openings, resource_of, sources
-from bumper.fluxtree.difference import Difference, differences, pairs
+from bumper.fluxtree.difference import Difference, Place, differences, pairs
 from bumper.fluxtree.discovery import GROUP, Site, Walk
 from bumper.fluxtree.images import Image, images, images_of
 from bumper.fluxtree.layers import Gap, Layer, expand
-from bumper.fluxtree.leaves import Origin, span_of
 from bumper.fluxtree.resource import Resource, Route, is_variable
 from bumper.manifest import Edit
-from bumper.manifest.document import is_true, mapping, text
-from bumper.objects import Object, ObjectKey
 from bumper.ports import Entry, Tree
 
 # A shorter beginning of a hash could be met by chance.
 SHORTEST_HASH = 12
-_FORCE = f"{GROUP}/force"
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class BuiltChange:
     """One difference in the build of `site`, a Kustomization. `image` is the image before, where it is one.
 
     `is_wanted` says that an edited field decides it, and that it is an image of a wanted repository; `is_traced` that the value is
-    made from an edited scalar; `is_forced` that Flux makes the object anew where the API refuses.
+    made from an edited scalar; `fixed` the field that the API refuses to change.
     """
 
     site: Site
@@ -59,7 +57,7 @@ class BuiltChange:
     image: Image | None = None
     is_wanted: bool = False
     is_traced: bool = False
-    is_forced: bool = False
+    fixed: str = ""
 
     @property
     def resource(self) -> Resource:
@@ -79,6 +77,12 @@ class BuiltChange:
     def is_another_image(self) -> bool:
         """Whether it is an image that nobody asked for: of a field that decides a wanted one, too."""
         return self.image is not None and not self.is_wanted
+
+    @property
+    def is_refused_by_api(self) -> bool:
+        """Whether it is in a field that Kubernetes keeps as it is, of an object that is there before and after."""
+        difference = self.difference
+        return bool(self.fixed and difference.old and difference.new) and not difference.is_renamed
 
     @property
     def values(self) -> str:
@@ -107,13 +111,12 @@ class BuiltChange:
 class Arrival:
     """An image that an edited field decides in the build of `site`: as it was, and as it is then.
 
-    `before.route` is empty for an image that a remote base brings, of which nothing more is known. `resource` is its object.
+    `before.route` is empty for an image that a remote base brings, of which nothing more is known.
     """
 
     site: Site
     before: Image
     after: Image | None = None
-    resource: Resource | None = None
 
 
 @dataclass(frozen=True)
@@ -158,9 +161,9 @@ class Proof:
     @property
     def summary(self) -> str:
         """`1 field in each of 3 objects of 2 Kustomizations: image; nothing else; 12 Kustomizations reconcile`."""
-        wanted = [change for change in self.changes if change.is_wanted]
-        others = len(self.changes) - len(wanted)
-        changed = f"{_extent(wanted)}: image" if wanted else "no image of this repository"
+        seen = [each for each in self.arrivals if each.before.route]
+        others = sum(not change.is_wanted for change in self.changes)
+        changed = f"{_extent(seen)}: image" if seen else "no image that is seen here"
         more = (
             f"{others} more that {'follow' if others > 1 else 'follows'} from it"
             if others
@@ -212,15 +215,12 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _extent(changes: Sequence[BuiltChange]) -> str:
+def _extent(arrivals: Sequence[Arrival]) -> str:
     """`1 field in each of 3 objects of 2 Kustomizations`."""
-    fields: dict[tuple[str, Any, ObjectKey], int] = {}
-    for change in changes:
-        key = change.site.place, change.site.kustomization, change.resource.key
-        fields[key] = fields.get(key, 0) + 1
+    fields = Counter((each.site.place, each.site.kustomization, each.before.workload) for each in arrivals)
     numbers = set(fields.values())
     each = f"{_counted(numbers.pop(), 'field')} in each of" if len(numbers) == 1 and len(fields) > 1 else ""
-    whole = each or f"{_counted(len(changes), 'field')} in"
+    whole = each or f"{_counted(len(arrivals), 'field')} in"
     kustomizations = len({key[:2] for key in fields})
     return f"{whole} {_counted(len(fields), 'object')} of {_counted(kustomizations, 'Kustomization')}"
 
@@ -236,25 +236,24 @@ def prove(
         return Proof()
     old, new = _Forest(tree), _Forest(Overlay(tree, files))
     sites = old.sites()
+    readers = old.readers(sites, files)
     # Most files hold no Kustomization; then these are the same, and the way to them is not gone again.
-    is_flux = any(GROUP.encode() in content for content in files.values())
-    renewed = {_identity(site): site for site in (new.sites() if is_flux else sites)}
+    is_same = not any(site.artifact for site in readers) and not any(
+        GROUP.encode() in content for content in files.values()
+    )
+    renewed = {site.identity: site for site in (sites if is_same else new.sites())}
     changes: list[BuiltChange] = []
     arrivals: list[Arrival] = []
     unproved = dict.fromkeys(old.hidden())
     aim = _Aim(edits, frozenset(repositories))
-    for site in old.readers(sites, files):
-        before, after = old.built(site), new.built(renewed.get(_identity(site), site))
+    for site in readers:
+        before, after = old.built(site), new.built(renewed.get(site.identity, site))
         of_site = list(_changes(site, before, after, aim))
         changes += of_site
         arrivals += _arrivals(site, before, after, aim)
         unproved |= dict.fromkeys([*before.openings, *_unfilled(of_site)])
     reconciled = {site.kustomization for site in sites if site.is_ours and not site.suspended}
     return Proof(tuple(edits), tuple(changes), tuple(arrivals), tuple(unproved), len(reconciled))
-
-
-def _identity(site: Site) -> tuple[str, Route]:
-    return site.document.path, site.document.route
 
 
 @dataclass(frozen=True)
@@ -269,11 +268,10 @@ class _Aim:
         is_wanted = not self.repositories.isdisjoint((image.repository, image.written))
         return is_wanted and decided_by(image, self.edits)
 
-    def edits_in(self, origin: Origin) -> bool:
-        """Whether an edit is inside of the scalar, which has its old place."""
-        starts = [edit.start for edit in self.edits if edit.path == origin.text.path]
-        span = span_of(origin) if starts else None
-        return span is not None and any(span.start <= start <= span.end for start in starts)
+    def edits_in(self, place: Place) -> bool:
+        """Whether an edit is inside of the place, as it is before the edits."""
+        path, span = place
+        return any(edit.path == path and span.start <= edit.start <= span.end for edit in self.edits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,16 +282,11 @@ class _Built:
     build: Build
 
     @cached_property
-    def variables(self) -> Object:
-        return mapping(self.build.owner.at("spec", "postBuild", "substitute"))
-
-    @cached_property
-    def images(self) -> Mapping[tuple[int, Route], Image]:
-        """By the object's id and the route in it."""
+    def images(self) -> Mapping[int, Sequence[Image]]:
+        """By the id of their object."""
         return {
-            (id(resource), image.route): image
+            id(resource): list(images_of(self.reading, resource, self.build))
             for resource in self.build.resources
-            for image in images_of(self.reading, resource, self.variables)
         }
 
     @property
@@ -322,22 +315,25 @@ class _Forest:
 
     def readers(self, sites: Sequence[Site], changed: Mapping[str, bytes]) -> list[Site]:
         """The sites whose build may read one of the files, or whose own object stands in one of them."""
-        roots = {site.place: self._roots(site) for site in sites}
-        layers = expand(self._reading, (root for several in roots.values() for root in several))
+        layers = {site.identity: self._layers(site) for site in sites if self._is_built(site)}
         return [
             site
             for site in sites
-            if roots[site.place]
+            if site.identity in layers
             and (
                 site.document.path in changed
-                or any(_may_read(layers[root], changed) for root in roots[site.place])
+                or any(_may_read(layer, changed) for layer in layers[site.identity])
             )
         ]
 
-    def _roots(self, site: Site) -> list[str]:
+    def _is_built(self, site: Site) -> bool:
+        reading = site.artifact or self._reading
+        return site.is_ours and not site.leads_outside and reading.is_directory(site.path)
+
+    def _layers(self, site: Site) -> Iterable[Layer]:
+        reading = site.artifact or self._reading
         owner = resource_of(self._reading, site.document)
-        is_here = site.is_ours and not site.leads_outside and self._reading.is_directory(site.path)
-        return sources(self._reading, site, owner) if owner and is_here else []
+        return expand(reading, sources(reading, site, owner)).values() if owner else ()
 
     def built(self, site: Site) -> _Built:
         owner = resource_of(self._reading, site.document)
@@ -361,37 +357,28 @@ def _may_read(layer: Layer, changed: Mapping[str, bytes]) -> bool:
 
 
 def _changes(site: Site, before: _Built, after: _Built, aim: _Aim) -> Iterator[BuiltChange]:
-    for each in differences(before.build.resources, after.build.resources, before.variables, after.variables):
-        image = before.images.get((id(each.old), each.route))
+    for each in differences(before.build, after.build):
+        image = next(
+            (image for image in before.images.get(id(each.old), ()) if image.route == each.route), None
+        )
         yield BuiltChange(
             site,
             each,
             image,
             image is not None and aim.decides(image),
-            any(aim.edits_in(origin) for origin in each.origins),
-            _is_forced(before.build.owner, each.resource),
+            any(map(aim.edits_in, each.sources)),
+            immutable.fixed_field(each.resource, each.route, after.build.owner),
         )
 
 
 def _arrivals(site: Site, before: _Built, after: _Built, aim: _Aim) -> Iterator[Arrival]:
-    pairs_by_id = {id(old): (old, new) for old, new in pairs(before.build.resources, after.build.resources)}
-    for (owner, route), image in before.images.items():
-        if aim.decides(image):
-            resource, later = pairs_by_id[owner]
-            yield Arrival(site, image, after.images.get((id(later), route)), resource)
+    for old, new in pairs(before.build.resources, after.build.resources):
+        later = after.images.get(id(new), ())
+        for at, image in enumerate(before.images.get(id(old), ())):
+            if aim.decides(image):
+                same = later[at] if at < len(later) and later[at].route == image.route else None
+                yield Arrival(site, image, same)
     yield from (Arrival(site, image) for image in before.remote if aim.decides(image))
-
-
-def _is_forced(owner: Resource, resource: Resource) -> bool:
-    """kustomize-controller v1.9.4 takes `force` of the whole Kustomization, or of one object, in its labels or annotations."""
-    return is_true(owner.at("spec", "force")) or text(setting(resource, "force")).lower() == "enabled"
-
-
-def setting(resource: Resource, name: str) -> Any:
-    """What an object says to kustomize-controller under `kustomize.toolkit.fluxcd.io/…`, in its annotations or labels."""
-    metadata = mapping(resource.value.get("metadata"))
-    values = (mapping(metadata.get(key)).get(f"{GROUP}/{name}") for key in ("annotations", "labels"))
-    return next((value for value in values if value), "")
 
 
 def _unfilled(changes: Iterable[BuiltChange]) -> Iterator[Gap]:

@@ -18,10 +18,13 @@ from bumper.fluxtree.resource import Resource, Route, below
 from bumper.fluxtree.scopes import is_cluster_scoped_built_in
 from bumper.fluxtree.selectors import Undecided, whole
 from bumper.manifest.document import is_true, items, mapping, text
+from bumper.objects import Object
 
 _KEPT_NAMES = ("CustomResourceDefinition", "APIService", "Namespace")
 _SCALED = frozenset({"Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"})
 _IMAGE_LISTS = frozenset({"containers", "initContainers"})
+# The fields of image volumes that it knows (api v0.21.1, `internal/konfig/builtinpluginconsts/images.go`), in objects of any kind.
+_VOLUMES: tuple[Route, ...] = (("spec", "volumes"), ("spec", "template", "spec", "volumes"))
 _TAG = r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?"
 _TEMPLATES: Mapping[str, tuple[Route, ...]] = {
     **dict.fromkeys(
@@ -221,7 +224,7 @@ def retagged(resource: Resource, entry: ImageEntry) -> Resource:
     if resource.kind == "CustomResourceDefinition":
         return resource
     try:
-        value = _retagged(resource.value, entry)
+        value = _with_image_volumes(_retagged(resource.value, entry), entry)
     except Undecided as reason:
         return resource.doubted(replace(entry.place, message=str(reason)))
     if value is not resource.value and entry.tag_suffix:
@@ -242,11 +245,18 @@ def _retagged(value: Any, entry: ImageEntry, key: str = "") -> Any:
     return value
 
 
-def _with_image(container: Any, entry: ImageEntry) -> Any:
-    image = mapping(container).get("image")
+def _with_image_volumes(value: Object, entry: ImageEntry) -> Object:
+    """The same value where no image volume in it changes."""
+    for route in _VOLUMES:
+        for at, volume in enumerate(items(below(value, *route))):
+            image = mapping(mapping(volume).get("image"))
+            if (changed := _with_image(image, entry, "reference")) is not image:
+                value = with_value_at(value, (*route, at, "image"), changed)
+    return value
+
+
+def _with_image(container: Any, entry: ImageEntry, key: str = "image") -> Any:
+    image = mapping(container).get(key)
     if not isinstance(image, str) or not entry.changes(image):
         return container
-    return {
-        **container,
-        "image": entry.on(image if isinstance(image, Leaf) else leaf(image)),
-    }
+    return {**container, key: entry.on(image if isinstance(image, Leaf) else leaf(image))}

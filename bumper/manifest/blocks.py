@@ -8,6 +8,7 @@ or quoted text, CRLF), there is no block.
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from bumper.manifest.sops import why_sealed
 from bumper.manifest.yamltext import PROPERTIES, Scalar, Source, Span
 
 
@@ -15,12 +16,13 @@ from bumper.manifest.yamltext import PROPERTIES, Scalar, Source, Span
 class Block:
     """`content` is the text of the block. `starts` holds, of each of its lines, the first byte in `content` and in the file.
 
-    `line` is the line of the file that the first line stands in.
+    `line` is the line of the file that the first line stands in. `unsafe` says why nothing in the file can be edited.
     """
 
     content: bytes
     starts: tuple[tuple[int, int], ...]
     line: int
+    unsafe: str = ""
 
     def outward(self, span: Span) -> Span:
         """The place in the file of a span of `content` within one line."""
@@ -57,7 +59,7 @@ def block(source: Source, scalar: Scalar) -> Block | None:
         inner += len(value.encode()) + 1
     if header < 0 or len(starts) < len(lines):
         return None
-    return Block(scalar.value.encode(), tuple(starts), source.line(header + 1))
+    return Block(scalar.value.encode(), tuple(starts), source.line(header + 1), why_sealed(source))
 
 
 def _first(lines: list[str]) -> int:

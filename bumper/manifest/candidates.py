@@ -2,13 +2,17 @@
 
 Law: found by the positions of YAML nodes alone, in the order of the file, in linear time. An image stands
 - in `image` of an entry of `containers`, `initContainers` or `ephemeralContainers`, at any depth of any kind;
+- in `image.reference` of an entry of `volumes` (an image volume), at any depth of any kind;
+- in the fields of custom resources that `custom_resources` lists;
 - in `newTag` (and `digest`) of an entry of `images`, as kustomize, Flux's Kustomization and a HelmRelease's
   post-renderer have it;
+- in the `value` of an operation of a JSON patch (RFC 6902) whose path leads to one of these;
 - in Helm values (`values` of a HelmRelease, or a file that is no Kubernetes object) in an `image` that is text, and in
   `tag` (and `digest`) beside `repository` (or beside an `image` without a tag).
 Texts in ConfigMaps, annotations, labels, environment variables and schemas are none of these.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +20,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bumper.image import ImageReference
+from bumper.manifest import custom_resources
 from bumper.manifest.yamltext import (
     Alias,
     Hit,
@@ -33,6 +38,9 @@ from bumper.objects import ObjectKey
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 _VALUES = frozenset({"values", "valuesObject", "valuesInline"})  # of Flux and Fleet, of Argo CD, of kustomize
 _TAGS_APART = ("imageTag", "image_tag", "imageVersion")  # beside an `image` without a tag, in older charts
+# What decides the tag of an untagged image that a chart puts together, beside it or above it.
+_VERSION = re.compile(r"(?:image|app|default|chart|release)?[_-]?(?:tag|version)", re.IGNORECASE)
+_OPERATIONS = frozenset({"add", "replace"})
 _FREE_TEXT = ("annotations", "labels", "env")  # how keys of Helm values end under which any key may stand
 
 
@@ -46,17 +54,22 @@ class FieldKind(StrEnum):
 
 @dataclass(slots=True)
 class Place:
-    """A node on the way down. `list_key` is the key of the list that it is an entry of.
+    """A node on the way down. `key` is the key that it stands under, `list_key` that of the list that it is an entry of.
 
-    `through` (the alias that leads here) and `unsafe` (why nothing below can be edited) are inherited.
+    `paths` lead from here to the image fields of the custom resource that it is a part of. `version` is a key above it in Helm values
+    that a chart may take for the tag. `through` (the alias that leads here) and `unsafe` (why nothing below can be edited) are
+    inherited.
     """
 
     node: Node
     parent: "Place | None"
     step: str | int
     workload: ObjectKey
+    key: str = ""
     list_key: str = ""
     in_values: bool = False
+    paths: tuple[custom_resources.Path, ...] = ()
+    version: str = ""
     through: str = ""
     unsafe: str = ""
 
@@ -72,7 +85,7 @@ class Place:
 
 
 class Candidate(NamedTuple):
-    """One image in one mapping. `hit` is the scalar that names it, or its tag; `digest` the separate scalar that pins the tag."""
+    """One image in one mapping. `hit` is the scalar under `key` that names it, or its tag; `digest` the scalar that pins the tag."""
 
     place: Place
     kind: FieldKind
@@ -82,6 +95,12 @@ class Candidate(NamedTuple):
     container: str = ""
     digest: Hit | None = None
     unsafe: str = ""
+    key: str = ""
+
+    @property
+    def route(self) -> tuple[str | int, ...]:
+        """The keys and indexes from the root to the field."""
+        return (*self.place.route, self.key or self.kind.value)
 
     @property
     def hits(self) -> tuple[Hit, ...]:
@@ -93,13 +112,30 @@ def candidates(source: Source) -> Iterator[Candidate]:
     """Every image that the file names, in order."""
     for place, mapping in _mappings(source):
         if place.list_key in _CONTAINERS:
-            yield from _image_text(place, mapping, _text(mapping, "name"))
+            yield from _image_text(place, mapping, container=_text(mapping, "name"))
+        elif _is_image_volume(place):
+            yield from _image_text(place, mapping, "reference")
         elif place.list_key == "images" and any(
             lookup(mapping, key) for key in ("newTag", "newName", "digest")
         ):
             yield from _kustomize_entry(place, mapping)
+        elif keys := [path[0] for path in place.paths if len(path) == 1]:
+            for key in keys:
+                yield from _custom_field(place, mapping, key)
         elif place.in_values:
             yield from _helm_values(place, mapping)
+        elif place.key == "" and _step_of_operation(mapping) == "image":
+            yield from _image_text(place, mapping, "value")
+
+
+def patch_texts(source: Source) -> Iterator[Scalar]:
+    """Every text of the file that holds a patch, of a kustomization, a Flux Kustomization or a post-renderer of a HelmRelease."""
+    for place, mapping in _mappings(source):
+        if place.list_key in ("patches", "patchesJson6902"):
+            yield from (hit.scalar for hit in lookup(mapping, "patch"))
+        for key, node in mapping.pairs:
+            if name_of(key) == "patchesStrategicMerge" and isinstance(node, Sequence):
+                yield from (item for item in node.items if isinstance(item, Scalar) and "\n" in item.value)
 
 
 def _mappings(source: Source) -> Iterator[tuple[Place, Mapping]]:
@@ -135,6 +171,8 @@ def _enter(place: Place, mapping: Mapping, names: list[str]) -> None:
             _text(metadata, key) if isinstance(metadata, Mapping) else "" for key in ("name", "namespace")
         )
         place.workload = ObjectKey(_text(mapping, "kind"), namespace, name)
+        group, slash, _ = _text(mapping, "apiVersion").rpartition("/")
+        place.paths = custom_resources.image_paths(group if slash else "", place.workload.kind)
 
 
 def _below_mapping(place: Place, mapping: Mapping, names: list[str]) -> Iterator[Place]:
@@ -142,7 +180,7 @@ def _below_mapping(place: Place, mapping: Mapping, names: list[str]) -> Iterator
     for name, (_, node) in zip(names, mapping.pairs, strict=True):
         if isinstance(node, Scalar):
             continue
-        below = _below(place, name, node)
+        below = _below(place, name, node, key=name)
         if count.get(name, 0) > 1:
             below.unsafe = (
                 f"the key {name}, on the way to this image, stands twice in the same mapping, expected once"
@@ -151,24 +189,78 @@ def _below_mapping(place: Place, mapping: Mapping, names: list[str]) -> Iterator
             below.in_values = True
         elif below.in_values and name.lower().endswith(_FREE_TEXT):
             below.in_values = False
+        if below.in_values:
+            below.version = _version(mapping, names) or place.version
+        if name == "value" and (written := _text(mapping, "path")):
+            _as_target(below, written)
         yield below
+
+
+def _as_target(value: Place, path: str) -> None:
+    """Has the value of an operation of a JSON patch stand where its path leads."""
+    steps = path.split("/")
+    is_entry = steps[-1] == "-" or steps[-1].isdigit()
+    value.key, value.list_key = ("", steps[-2]) if is_entry and len(steps) > 1 else (steps[-1], "")
+    value.in_values = not _VALUES.isdisjoint(steps)
+    if value.key == "values":
+        value.in_values = True
+
+
+def _step_of_operation(mapping: Mapping) -> str:
+    """The last step of the path of an operation of a JSON patch that sets something; empty for any other mapping."""
+    return _text(mapping, "path").rpartition("/")[2] if _text(mapping, "op") in _OPERATIONS else ""
+
+
+def _version(mapping: Mapping, names: list[str]) -> str:
+    """The key of a mapping that a chart may take for the tag of an image below."""
+    return next((name for name in names if _VERSION.fullmatch(name) and _text(mapping, name)), "")
 
 
 def _below_sequence(place: Place, sequence: Sequence) -> Iterator[Place]:
     for at, item in enumerate(sequence.items):
         if not isinstance(item, Scalar):
-            yield _below(place, at, item, str(place.step))
+            yield _below(place, at, item, list_key=place.key)
 
 
-def _below(place: Place, step: str | int, node: Node, list_key: str = "") -> Place:
-    return Place(node, place, step, place.workload, list_key, place.in_values, place.through, place.unsafe)
+def _below(place: Place, step: str | int, node: Node, key: str = "", list_key: str = "") -> Place:
+    paths = custom_resources.below(place.paths, step) if place.paths else ()
+    return Place(
+        node,
+        place,
+        step,
+        place.workload,
+        key,
+        list_key,
+        place.in_values,
+        paths,
+        place.version,
+        place.through,
+        place.unsafe,
+    )
 
 
-def _image_text(place: Place, mapping: Mapping, container: str = "") -> Iterator[Candidate]:
-    for hit in lookup(mapping, "image"):
+def _is_image_volume(place: Place) -> bool:
+    """Whether it is the `image` of an entry of `volumes` (core/v1 ImageVolumeSource, Kubernetes 1.31)."""
+    return place.key == "image" and place.parent is not None and place.parent.list_key == "volumes"
+
+
+def _image_text(
+    place: Place, mapping: Mapping, key: str = "image", *, container: str = ""
+) -> Iterator[Candidate]:
+    for hit in lookup(mapping, key):
         if hit.scalar.text:
             image = ImageReference.split(hit.scalar.text)
-            yield Candidate(place, FieldKind.IMAGE, hit, image, image.repository, container)
+            yield Candidate(place, FieldKind.IMAGE, hit, image, image.repository, container, key=key)
+
+
+def _custom_field(place: Place, mapping: Mapping, key: str) -> Iterator[Candidate]:
+    """The image field of a custom resource: a tag beside its repository, or the whole reference."""
+    if key == FieldKind.HELM_TAG:
+        if repository := _text(mapping, "repository"):
+            yield from _tag_alone(place, mapping, FieldKind.HELM_TAG, repository, repository)
+    # A version alone is none, where a kind takes either.
+    elif key != "version" or "/" in _text(mapping, key):
+        yield from _image_text(place, mapping, key)
 
 
 def _kustomize_entry(place: Place, mapping: Mapping) -> Iterator[Candidate]:
@@ -187,14 +279,18 @@ def _helm_values(place: Place, mapping: Mapping) -> Iterator[Candidate]:
         yield from _tag_alone(place, mapping, FieldKind.HELM_TAG, repository or image, rendered)
     else:
         apart = next((key for key in _TAGS_APART if _text(mapping, key)), "")
+        names = [name_of(key) for key, _ in mapping.pairs]
+        apart = apart or _version(mapping, names) or place.version
         for candidate in _image_text(place, mapping):
-            # The chart joins the two: a tag appended to the image would make it name:new:old.
-            is_split = apart and not (candidate.image.tag or candidate.image.digest)
-            yield (
-                candidate._replace(unsafe=f"its tag stands in {apart}, expected it in the image")
-                if is_split
-                else candidate
-            )
+            # The chart may join the two: a tag appended to the image would make it name:new:old.
+            is_untagged = not (candidate.image.tag or candidate.image.digest)
+            yield candidate._replace(unsafe=_why_untagged(apart)) if is_untagged else candidate
+
+
+def _why_untagged(apart: str) -> str:
+    if apart:
+        return f"its tag stands in {apart}, expected it in the image"
+    return "it has no tag, and the chart may add one of its own, expected the tag in the image"
 
 
 def _tag_alone(

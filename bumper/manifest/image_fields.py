@@ -5,13 +5,14 @@ Law: only the bytes of the value change. `fields` locates, `plan` spells the new
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bumper.errors import FieldUnsafe
+from bumper.errors import FieldUnsafe, NotYaml
 from bumper.image import ImageReference
-from bumper.manifest.blocks import Block
-from bumper.manifest.candidates import Candidate, FieldKind, Place, candidates
+from bumper.manifest.blocks import Block, block
+from bumper.manifest.candidates import Candidate, FieldKind, Place, candidates, patch_texts
+from bumper.manifest.sops import is_encrypted, why_sealed
 from bumper.manifest.splice import Edit, equal_start
 from bumper.manifest.yamltext import Hit, Scalar, Source, Span, compose
 from bumper.objects import ObjectKey
@@ -19,6 +20,7 @@ from bumper.objects import ObjectKey
 # Of each scalar, by its ordinal: the repositories whose fields read it, and _HELD where one of them holds it itself.
 _Readers = Mapping[int, set[str]]
 _HELD = ""
+NO_BLOCK = "a patch here sets it in a text that is no literal block, expected one (patch: |)"
 # An escape of a double-quoted scalar without all of its digits.
 _CUT_ESCAPE = re.compile(r"\\(?:x.?|u.{0,3}|U.{0,7})?\Z")
 
@@ -58,7 +60,32 @@ class Field:
 
 
 def fields(content: bytes, path: str) -> tuple[Field, ...]:
-    """Every image field of the file, in order; NotYaml where it cannot be read."""
+    """Every image field of the file, in order, then those of the patches that stand in it as texts; NotYaml where it can't be read."""
+    return (*own_fields(content, path), *(_fields_of_patches(content, path) if b"patch" in content else ()))
+
+
+def _fields_of_patches(content: bytes, path: str) -> Iterator[Field]:
+    source = compose(content, path)
+    for scalar in patch_texts(source):
+        inside = block(source, scalar)
+        try:
+            if inside:
+                yield from fields_inside(inside, path)
+            else:
+                line = source.line(scalar.start)
+                yield from (fixed(field, NO_BLOCK, line) for field in own_fields(scalar.value.encode(), path))
+        except NotYaml:
+            continue
+
+
+def fixed(field: Field, reason: str, line: int) -> Field:
+    """The field as one that cannot be edited where it stands, at `line` of its file."""
+    written = replace(field.written, span=Span(0, 0, line))
+    return replace(field, written=written, digest=None, unsafe=field.unsafe or reason)
+
+
+def own_fields(content: bytes, path: str) -> tuple[Field, ...]:
+    """Every image field of the file but those inside of texts, in order; NotYaml where it cannot be read."""
     source = compose(content, path)
     ordered_candidates = list(candidates(source))
     readers: dict[int, set[str]] = {}
@@ -71,9 +98,9 @@ def fields(content: bytes, path: str) -> tuple[Field, ...]:
     return tuple(_field(source, candidate, readers) for candidate in ordered_candidates)
 
 
-def fields_inside(block: Block, path: str) -> tuple[Field, ...]:
+def fields_inside(inside: Block, path: str) -> tuple[Field, ...]:
     """Every image field of a YAML text that stands in a literal block of the file at `path`."""
-    return tuple(_outward(field, block) for field in fields(block.content, path))
+    return tuple(_outward(field, inside) for field in own_fields(inside.content, path))
 
 
 def field_of(
@@ -83,7 +110,7 @@ def field_of(
     kind: FieldKind,
     image: ImageReference,
     container: str = "",
-    block: Block | None = None,
+    inside: Block | None = None,
 ) -> Field:
     """The field that a scalar is which names an image, or its tag, outside of every place that `fields` knows.
 
@@ -103,13 +130,13 @@ def field_of(
         unsafe="it has an anchor, and an alias may read it too" if source.shape[ordinal][1] else "",
     )
     field = _field(source, candidate, {ordinal: {_HELD}})
-    return _outward(field, block) if block else field
+    return _outward(field, inside) if inside else field
 
 
-def _outward(field: Field, block: Block) -> Field:
-    written = replace(field.written, span=block.outward(field.span))
-    digest = replace(field.digest, span=block.outward(field.digest.span)) if field.digest else None
-    return replace(field, written=written, digest=digest)
+def _outward(field: Field, inside: Block) -> Field:
+    written = replace(field.written, span=inside.outward(field.span))
+    digest = replace(field.digest, span=inside.outward(field.digest.span)) if field.digest else None
+    return replace(field, written=written, digest=digest, unsafe=inside.unsafe or field.unsafe)
 
 
 def select(file_fields: Sequence[Field], repository: str) -> tuple[Field, ...]:
@@ -176,17 +203,17 @@ def _edit(content: bytes, path: str, written: Written, value: str) -> Edit:
 
 
 def _field(source: Source, candidate: Candidate, readers: _Readers) -> Field:
-    unsafe = _why_unsafe(candidate, readers)
+    unsafe = why_sealed(source) or _why_unsafe(candidate, readers)
     written = [_written(source, hit) for hit in candidate.hits]
     if not unsafe and None in written:
-        unsafe = f"{candidate.kind} is not written on one line, expected the value alone"
+        unsafe = f"{candidate.key or candidate.kind} is not written on one line, expected the value alone"
     at = candidate.hit.at
     here = Written(source.span(at, at), candidate.hit.scalar)
     value, digest = (here, None) if unsafe else (written[0] or here, written[1] if candidate.digest else None)
     return Field(
         source.path,
         candidate.kind,
-        (*candidate.place.route, candidate.kind.value),
+        candidate.route,
         candidate.image,
         candidate.rendered,
         candidate.container,
@@ -207,11 +234,13 @@ def _why_unsafe(candidate: Candidate, readers: _Readers) -> str:
     reasons = (_why_unsafe_scalar(candidate, hit, readers) for hit in candidate.hits)
     if candidate.image.tag_is_variable:
         return f"in {candidate.image} a variable decides the tag, expected the tag itself"
+    if candidate.kind is FieldKind.IMAGE and candidate.image.is_malformed:
+        return f"{candidate.image} is no image, expected REPOSITORY:TAG or REPOSITORY:TAG@sha256:DIGEST"
     return candidate.place.unsafe or candidate.unsafe or next(filter(None, reasons), "")
 
 
 def _why_unsafe_scalar(candidate: Candidate, hit: Hit, readers: _Readers) -> str:
-    key = "digest" if hit is candidate.digest else candidate.kind
+    key = "digest" if hit is candidate.digest else candidate.key or candidate.kind
     through = hit.through or candidate.place.through
     others = readers[hit.scalar.ordinal] - {_HELD, candidate.image.repository}
     if hit.repeated:
@@ -220,6 +249,8 @@ def _why_unsafe_scalar(candidate: Candidate, hit: Hit, readers: _Readers) -> str
         return f"{key} comes by {through} from outside of any image field, expected the value itself"
     if others:
         return f"{key} is shared by an alias with {', '.join(sorted(others))}, expected a value of its own"
+    if is_encrypted(hit.scalar.value):
+        return f"{key} is encrypted by SOPS, expected a plain value; change it with `sops set`"
     if not hit.scalar.takes_text:
         return f"{key} has the type {hit.scalar.tag}, expected text"
     if not hit.scalar.value and not hit.scalar.style:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bumper.errors import BumpError, TreeMissing
-from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.choose import find_target
 from bumper.image import ImageReference
 from bumper.manifest.document import documents, mapping, text
@@ -60,12 +60,13 @@ def _named(name: str, choice: Choice, tree: Tree) -> Entry:
 
 def _all(tree: Tree, tip: Revision) -> list[Entry]:
     entries = []
-    for site in find.sites(tree):
-        qualified = f"{site.kustomization.namespace}/{site.kustomization.name}"
+    for site in find.named_sites(tree):
         try:
-            target = find_target(site.name, Choice(kustomization=qualified), tree)
+            target = find_target(site.name, Choice(kustomization=site.identity), tree)
             entries.append(_of_target(target, tree))
         except BumpError as error:
+            if _is_named_otherwise(site):
+                continue
             desired = Desired(
                 site=site.name,
                 image=_NO_IMAGE,
@@ -77,7 +78,15 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
                 container="",
             )
             entries.append(Entry(desired, None, site.place, site, "", error.message, site.is_ours))
-    return list({(entry.desired.site, entry.desired.kustomization): entry for entry in entries}.values())
+    # The same Kustomization for two clusters is one place to edit, and stands here once.
+    distinct = {(entry.site.name, entry.site.kustomization, entry.site.path): entry for entry in entries}
+    return list(distinct.values())
+
+
+def _is_named_otherwise(site: find.Site) -> bool:
+    """Whether a Kustomization that has no image of its own name stands here by the sites that its annotations name."""
+    names = adoption.site_names(site.document)
+    return bool(names) and site.name == site.kustomization.name and site.name not in names
 
 
 def _of_target(target: find.Target, tree: Tree) -> Entry:

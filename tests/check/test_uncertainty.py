@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from checks import DEPLOYMENT, FLUX, ROUTE, SERVICE, SITE, SYNC, added, changed, found, platform
+from checks import DEPLOYMENT, FLUX, ROUTE, SERVICE, SITE, SYNC, added, changed, checked, found, platform
 
 NO_SERVICE = changed(ROUTE, "        - name: kevinryan-io", "        - name: other")
 NO_SECRET = changed(
@@ -149,3 +149,124 @@ def test_two_clusters_are_two() -> None:
         ),
     }
     assert found(broken) == [("missing-path", "west/flux-system/kevinryan-io-sync.yaml:8")]
+
+
+CRD_BASE = {"k8s/crds/kustomization.yaml": "resources: [https://example.org/crds.yaml]\n"}
+CRDS_SYNC = (
+    platform()[SYNC]
+    .decode()
+    .replace("name: kevinryan-io", "name: crds")
+    .replace("k8s/kevinryan-io", "k8s/crds")
+)
+WITH_STORE = added(
+    {
+        "k8s/external-secrets/store.yaml": "apiVersion: external-secrets.io/v1\nkind: ClusterSecretStore\nmetadata: {name: other}\n"
+    }
+)
+
+
+def test_definitions_may_come_from_a_remote_base_that_is_applied_first() -> None:
+    assert [identity for identity, _ in found(WITH_STORE)] == ["crd-deadlock"]
+    sync = platform()[f"{FLUX}/external-secrets-sync.yaml"].decode()
+    first = {
+        **CRD_BASE,
+        f"{FLUX}/crds-sync.yaml": CRDS_SYNC,
+        f"{FLUX}/kustomization.yaml": platform()[f"{FLUX}/kustomization.yaml"].decode()
+        + "  - crds-sync.yaml\n",
+    }
+    assert "crd-deadlock" in dict(found(added(first, WITH_STORE)))
+    after = sync.replace("spec:\n", "spec:\n  dependsOn: [{name: crds}]\n")
+    assert "crd-deadlock" not in dict(
+        found(added({**first, f"{FLUX}/external-secrets-sync.yaml": after}, WITH_STORE))
+    )
+
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: tools}\n"
+TOOLS = "apiVersion: v1\nkind: Namespace\nmetadata: {name: tools}\n"
+IN_TOOLS = added({f"{SITE}/config.yaml": CONFIG})
+
+
+@pytest.mark.parametrize(
+    ("hiding", "files"),
+    [
+        ("a manifest that Flux does not build", {"bootstrap/namespaces.yaml": TOOLS}),
+        (
+            "a chart that makes namespaces",
+            {"k8s/observability/cilium.yaml": RELEASE.replace("chart: any", "chart: cilium").replace("kevinryan-io", "observability")},
+        ),
+    ],
+)  # fmt: skip
+def test_a_namespace_may_be_made_outside_of_every_build(hiding: str, files: Mapping[str, str]) -> None:
+    missing = (
+        IN_TOOLS
+        if "Flux" in hiding
+        else added({f"{SITE}/config.yaml": CONFIG.replace("tools", "cilium-secrets")})
+    )
+    assert "namespace-missing" in dict(found(missing))
+    assert "namespace-missing" not in dict(found(added(files, missing)))
+
+
+def test_a_namespace_beside_the_list_is_not_made() -> None:
+    kept = {f"{SITE}/kustomization.yaml": kustomized("- config.yaml"), f"{SITE}/tools.yaml": TOOLS}
+    assert {"namespace-missing", "unlisted-file"} <= dict(found(added(kept, IN_TOOLS))).keys()
+
+
+def test_without_a_bootstrap_the_namespace_of_the_roots_and_their_source_are_there() -> None:
+    """Azure applies the roots, and makes their namespace and their source."""
+    root = platform()[SYNC].decode().replace("namespace: flux-system", "namespace: cluster-config")
+    root = root.replace("name: flux-system", "name: infra")
+    release = RELEASE.replace("namespace: kevinryan-io", "namespace: cluster-config")
+    files = {
+        "clusters/sync.yaml": root,
+        f"{SITE}/release.yaml": release.replace("namespace: observability", "namespace: flux-system"),
+    }
+    source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {name: grafana, namespace: flux-system}\n"
+    assert found({**files, f"{SITE}/source.yaml": source}) == []
+    assert [identity for identity, _ in found(files)] == ["source-unknown"]
+
+
+def test_files_kept_beside_an_overlay_are_a_note() -> None:
+    overlay = {f"{SITE}/kustomization.yaml": "resources: [base]\n"}
+    base = {
+        f"{SITE}/base/{name}.yaml": platform()[f"{SITE}/{name}.yaml"].decode()
+        for name in ("deployment", "ingress", "namespace", "service")
+    }
+    listed = {f"{SITE}/base/kustomization.yaml": kustomized()}
+    moved = {path: text for path, text in platform().items() if not path.startswith(f"{SITE}/")}
+    files = added(
+        {**overlay, **base, **listed, f"{SITE}/old.yaml": CONFIG.replace("tools", "default")}, moved
+    )
+    assert found(files) == []
+    assert (
+        f"{SITE}/kustomization.yaml: Flux does not apply what stands beside it: old.yaml"
+        in checked(files).notes
+    )
+
+
+def test_a_file_that_an_unbuilt_kustomization_lists_is_not_forgotten() -> None:
+    kept = {
+        f"{SITE}/kustomization.yaml": kustomized(),
+        f"{SITE}/old.yaml": CONFIG.replace("tools", "default"),
+    }
+    assert [identity for identity, _ in found(added(kept))] == ["unlisted-file"]
+    other = {"old/kustomization.yaml": f"resources: [../{SITE}/old.yaml]\n"}
+    assert found(added({**kept, **other})) == []
+
+
+def test_an_object_of_one_shared_file_is_one_finding() -> None:
+    shared = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared, namespace: default}\n"
+    names = ("kevinryan-io", "specmcp-ai", "umami")
+    component = {
+        "k8s/shared/kustomization.yaml": "kind: Component\nresources: [shared.yaml]\n",
+        "k8s/shared/shared.yaml": shared,
+    }
+    syncs = {
+        f"{FLUX}/{name}-sync.yaml": platform()[f"{FLUX}/{name}-sync.yaml"].decode()
+        + "  components: [../shared]\n"
+        for name in names
+    }
+    findings = checked(added({**component, **syncs})).findings
+    assert [(finding.id, finding.place) for finding in findings] == [
+        ("two-owners", "k8s/shared/shared.yaml:3")
+    ]
+    assert all(name in findings[0].message for name in names)

@@ -164,6 +164,7 @@ def test_outside_of_a_checkout_every_file_counts(tmp_path: Path, platform: Path)
     assert bump(platform, GIT_CEILING_DIRECTORIES=str(tmp_path.parent)) == (0, CLEAN, "")
 
 
+@pytest.mark.slow
 def test_it_answers_within_a_second_without_a_network(platform: Path) -> None:
     taken = []
     for _ in range(3):

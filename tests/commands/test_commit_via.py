@@ -85,6 +85,7 @@ def test_commits_by_the_api_pass_where_a_push_is_rejected_and_become_ready(platf
     (platform.hosted.path / "hooks" / "pre-receive").unlink()
 
 
+@pytest.mark.slow
 def test_a_pull_request_is_followed_to_its_merge_and_on_to_ready(platform: Platform, rules: Rules) -> None:
     rules.takes_commits, rules.reviews, rules.checks = False, True, True
     platform.stack.registry.push("sddbook-com", "abc0002")
@@ -181,6 +182,7 @@ def test_the_step_of_a_workflow_takes_both_options() -> None:
     assert (arguments.commit_via, arguments.merge_timeout) == ("pr", 3600.0)
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_what_is_said(platform: Platform) -> None:
     platform.stack.registry.push("kevinryan-io", "abc0006")
     _, stdout, stderr = platform.bump(

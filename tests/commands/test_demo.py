@@ -91,6 +91,7 @@ def test_a_failure_is_told_with_its_cause_and_what_is_still_served(
     assert list(tmp_path.iterdir()) == [], "nothing is left in the user's home"
 
 
+@pytest.mark.slow
 def test_this_projects_own_tree_is_played_too(tmp_path: Path) -> None:
     done = demo("--tree", str(ROOT / "k8s"), "--fail", "suspended", cwd=tmp_path)
     assert done.returncode == 6, done.stdout + done.stderr

@@ -48,6 +48,7 @@ def test_the_second_run_finds_nothing_to_write_and_follows_all_the_same(stack: S
     assert second["sites"][0]["commit"] == first["sites"][0]["commit"]
 
 
+@pytest.mark.slow
 def test_several_sites_are_one_commit_and_each_has_its_verdict(stack: Stack) -> None:
     for site in ("aiimmigrants-com", "docs-kevinryan-io"):
         stack.registry.push(site, "abc0003")
@@ -64,6 +65,7 @@ def test_several_sites_are_one_commit_and_each_has_its_verdict(stack: Stack) -> 
     assert len({site["commit"] for site in answer["sites"]}) == 1
 
 
+@pytest.mark.slow
 def test_a_pushed_commit_can_be_followed_later(stack: Stack) -> None:
     stack.registry.push("brand-kevinryan-io", "abc0004")
     pushed = bump_json(

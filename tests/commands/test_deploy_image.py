@@ -45,6 +45,7 @@ def test_a_platform_that_was_asked_for_must_be_there(stack: Stack) -> None:
     assert "'arm64' is no platform; expected for example linux/amd64" in stderr
 
 
+@pytest.mark.slow
 def test_nodes_that_may_not_be_read_are_told_and_nothing_more(stack: Stack) -> None:
     stack.registry.push(SITE, "abc0003")
     stack.cluster.api.forbid("list", "nodes")
@@ -55,6 +56,7 @@ def test_nodes_that_may_not_be_read_are_told_and_nothing_more(stack: Stack) -> N
     assert [notice for notice in answer["notices"] if "the nodes can't be read" in notice]
 
 
+@pytest.mark.slow
 def test_pinned_by_its_digest_it_becomes_ready_all_the_same(stack: Stack) -> None:
     digest = stack.registry.push(SITE, "abc0004")
     code, stdout, stderr = bump(stack, "--sha", "abc0004", "--pin", "--output", "json")

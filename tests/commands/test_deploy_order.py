@@ -47,6 +47,7 @@ def bump_json(stack: Stack, cwd: Path, *arguments: str, **environ: str) -> dict[
     return answer
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_late_does_not_go_over_the_newer_one(
     stack: Stack, source: Path, tmp_path: Path
 ) -> None:

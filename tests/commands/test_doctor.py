@@ -73,6 +73,7 @@ def texts(findings: dict[tuple[str, str], list[dict[str, Any]]], area: str, resu
     return [f"{finding['subject']}: {finding['found']}" for finding in findings.get((area, result), [])]
 
 
+@pytest.mark.slow
 def test_a_platform_that_is_ready(stack: Stack) -> None:
     before = len(stack.git.requests)
     commit = branch.tip(stack)

@@ -104,6 +104,7 @@ def deploy(platform: Platform, site: str, *statuses: tuple[str, str, str]) -> Ra
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_success_of_a_kustomization_that_waits_is_ready(platform: Platform) -> None:
     code, stdout, stderr = deploy(platform, "web", (API, "success", WELL), (WEB, "success", WELL))
     assert code == 0, stdout + stderr
@@ -112,6 +113,7 @@ def test_a_success_of_a_kustomization_that_waits_is_ready(platform: Platform) ->
     assert "known by commit statuses alone: pods, digests and causes were not looked at" in stdout
 
 
+@pytest.mark.slow
 def test_a_success_of_one_that_does_not_wait_is_applied_and_no_more(platform: Platform) -> None:
     code, stdout, stderr = deploy(platform, "api", (API, "success", WELL))
     assert code == 0, stdout + stderr
@@ -126,6 +128,7 @@ def test_a_failure_fails(platform: Platform) -> None:
     assert "Failed: Kustomization flux-system/web: health check failed" in stdout
 
 
+@pytest.mark.slow
 def test_silence_is_timed_out(platform: Platform) -> None:
     code, stdout, _ = platform.bump("--site", "web", "--tag", "2.0", "--timeout", "2s", "--output", "json")
     answer = json.loads(stdout)

@@ -69,6 +69,7 @@ def test_every_deploy_is_read_back_with_its_outcome_and_duration(stack: Stack) -
     assert max(map(len, stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_what_is_followed_later_tells_how_it_ended(stack: Stack) -> None:
     assert deploy(stack, "sddbook-com", "abc2003", "--no-wait")[0] == 0
     (pushed,) = history(stack, "sddbook-com", "--repo", stack.url)
@@ -99,6 +100,7 @@ def test_a_dry_run_and_a_replay_leave_nothing(stack: Stack, tmp_path: Path) -> N
     assert git(stack, "rev-parse", NOTES) == before
 
 
+@pytest.mark.slow
 def test_a_host_that_refuses_notes_changes_no_exit_code(stack: Stack) -> None:
     hook = stack.git.path("platform.git") / "hooks" / "update"
     hook.parent.mkdir(exist_ok=True)
@@ -135,6 +137,7 @@ def test_which_deploys_are_shown(stack: Stack) -> None:
     assert (code, stdout) == (0, "no deploy of no-such-site is recorded on main\n")
 
 
+@pytest.mark.slow
 def test_the_checkout_we_stand_in_is_read_with_and_without_the_network(stack: Stack, tmp_path: Path) -> None:
     assert deploy(stack, "distributedequity-org", "abc2019")[0] == 0
     header = f"http.{stack.git.url}/.extraHeader=Authorization: Basic {_basic(stack.token)}"

@@ -89,6 +89,7 @@ def test_a_held_site_is_refused_until_it_is_released_and_the_file_is_as_before(s
     assert bump_json(stack, "--site", site, "--sha", "abc0001")["outcome"] == "ready"
 
 
+@pytest.mark.slow
 def test_a_hold_reaches_the_cluster_and_starts_no_rollout(stack: Stack) -> None:
     site = "docs-kevinryan-io"
     key = ObjectKey("Kustomization", "flux-system", site)
@@ -103,6 +104,7 @@ def test_a_hold_reaches_the_cluster_and_starts_no_rollout(stack: Stack) -> None:
     assert bump(stack, "release", "--site", site)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_held_site_is_changed_by_force_for_a_reason_that_is_kept(stack: Stack) -> None:
     site = "sddbook-com"
     stack.registry.push(site, "abc0002")
@@ -121,6 +123,7 @@ def test_a_held_site_is_changed_by_force_for_a_reason_that_is_kept(stack: Stack)
     assert "\nReason: the shop is down\n" in commit_message
 
 
+@pytest.mark.slow
 def test_what_is_held_or_released_already_is_left(stack: Stack) -> None:
     site = "brand-kevinryan-io"
     nothing = bump_json(stack, "release", "--site", site)
@@ -153,6 +156,7 @@ def test_a_dry_run_shows_the_diff_and_writes_nothing(stack: Stack) -> None:
     assert tip(stack) == before
 
 
+@pytest.mark.slow
 def test_holds_and_deploys_race_for_the_branch_and_all_of_them_land(stack: Stack) -> None:
     held = ["umami", "external-secrets", "external-secrets-store"]
     deployed = ["aiimmigrants-com", "distributedequity-org"]
@@ -170,6 +174,7 @@ def test_holds_and_deploys_race_for_the_branch_and_all_of_them_land(stack: Stack
     assert includes(stack, before)
 
 
+@pytest.mark.slow
 def test_a_site_that_is_held_while_a_deploy_waits_for_the_branch_is_left_alone(stack: Stack) -> None:
     """The guard is asked again on each new tip: whoever holds first wins."""
     site = "kevinryan-io"

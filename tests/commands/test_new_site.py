@@ -75,6 +75,7 @@ def test_a_dry_run_shows_every_file_and_writes_nothing(stack: Stack) -> None:
     assert tip(stack) == before
 
 
+@pytest.mark.slow
 def test_without_an_image_the_site_waits_for_its_first_deploy(stack: Stack) -> None:
     answer = bump_json(stack, "new-site", "early-org", "--host", "early.example")
     assert (answer["outcome"], answer["sites"][0]["reason"]) == ("pushed", "NoImageYet")
@@ -138,6 +139,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert tip(stack) == before
 
 
+@pytest.mark.slow
 def test_sites_that_are_added_at_the_same_time_all_land(stack: Stack) -> None:
     names = ("race-one", "race-two", "race-three")
     running = []
@@ -153,6 +155,7 @@ def test_sites_that_are_added_at_the_same_time_all_land(stack: Stack) -> None:
     assert len(lines) == len(set(lines))
 
 
+@pytest.mark.slow
 def test_a_pull_request_needs_github(stack: Stack) -> None:
     stack.registry.push("pull-org", "abc2008")
     before = tip(stack)

@@ -43,6 +43,7 @@ def bump(stack: Stack, hub: GitHubServer, *arguments: str) -> tuple[int, dict[st
     return ran.code, json.loads(ran.stdout), ran.stderr
 
 
+@pytest.mark.slow
 def test_a_pull_request_brings_the_site_once_it_is_merged(
     stack: Stack, hub: GitHubServer, hosted: Hosted
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_dry_run_shows_the_diff_and_what_is_left_to_do(platform: Platform) -> 
     assert platform.read(FILE) == {}
 
 
+@pytest.mark.slow
 def test_both_files_land_in_one_commit(platform: Platform) -> None:
     before = platform.read(LISTING)[LISTING]
     code, stdout, stderr = platform.bump("--host", "flux.example.org", "--owner", "Acme", "--output", "json")

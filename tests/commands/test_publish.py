@@ -96,6 +96,7 @@ def world(stack: Stack) -> Iterator[World]:
         assert hub.tokens.keys() <= {"job"}, "every token of the App was given back"
 
 
+@pytest.mark.slow
 def test_an_app_deploys_and_tells_of_it(world: World) -> None:
     code, stdout, stderr = world.bump("--site", SITE, "--sha", TAGS[1], "--publish", "comment")
     assert (code, [line for line in stderr.splitlines() if "!" in line]) == (0, []), stdout + stderr
@@ -123,6 +124,7 @@ def test_an_app_deploys_and_tells_of_it(world: World) -> None:
     } in asked
 
 
+@pytest.mark.slow
 def test_the_same_again_is_no_second_deployment(world: World) -> None:
     assert world.bump("--site", SITE, "--sha", TAGS[1])[0] == 0
     (states,) = world.states(TAGS[1])
@@ -145,6 +147,7 @@ def test_a_failure_and_then_a_success_that_ends_what_was_there_before(world: Wor
     assert world.states(TAGS[1])[0][-1] == "inactive"
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_no_deployment_and_its_status_says_so(world: World) -> None:
     code, _, _ = world.bump("--site", SITE, "--sha", TAGS[9], "--wait-for-image", "0s")
     assert (code, world.states(TAGS[9]), world.checks(TAGS[9])[-1]) == (4, [], "error")
@@ -160,6 +163,7 @@ def test_what_is_refused_is_no_deployment_and_its_status_says_so(world: World) -
 @pytest.mark.parametrize(
     "sent", [signal.SIGTERM, signal.SIGHUP, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_nothing_unfinished(world: World, sent: signal.Signals) -> None:
     tag = {signal.SIGINT: TAGS[4], signal.SIGTERM: TAGS[5], signal.SIGHUP: TAGS[8]}[sent]
     world.stack.behaviours[tag] = "unready"
@@ -178,6 +182,7 @@ def test_an_interrupted_run_leaves_nothing_unfinished(world: World, sent: signal
     assert f"{tag} is on the branch" in str(world.ledger.statuses[-1].description)
 
 
+@pytest.mark.slow
 def test_what_is_not_followed_or_not_written_is_no_deployment(world: World) -> None:
     code, _, stderr = world.bump("--site", SITE, "--sha", TAGS[6], "--dry-run")
     assert code == 0

@@ -88,6 +88,7 @@ def site(stack: Stack, name: str, directory: Path, crashing: set[int]) -> Site:
     return new_site
 
 
+@pytest.mark.slow
 def test_a_deploy_that_crashed_is_taken_back_and_does_not_come_again(stack: Stack, tmp_path: Path) -> None:
     web = site(stack, "kevinryan-io", tmp_path, crashing={2})
     oldest, good, bad, newest = web.shas
@@ -164,6 +165,7 @@ def test_twice_goes_further_back_and_keeps_the_first_one_rejected(stack: Stack, 
     )
 
 
+@pytest.mark.slow
 def test_any_earlier_tag_can_be_named_if_its_image_is_still_there(stack: Stack, tmp_path: Path) -> None:
     web = site(stack, "specmcp-ai", tmp_path, crashing=set())
     assert web.outcome("--sha", web.shas[1]) == "ready"
@@ -180,6 +182,7 @@ def test_any_earlier_tag_can_be_named_if_its_image_is_still_there(stack: Stack, 
     ]
 
 
+@pytest.mark.slow
 def test_a_site_that_a_person_holds_is_left_alone_unless_by_force(stack: Stack, tmp_path: Path) -> None:
     web = site(stack, "brand-kevinryan-io", tmp_path, crashing=set())
     assert web.outcome("--sha", web.shas[0]) == "ready"
@@ -198,6 +201,7 @@ def test_a_site_that_a_person_holds_is_left_alone_unless_by_force(stack: Stack, 
     assert web.read(web.sync) == held
 
 
+@pytest.mark.slow
 def test_a_failure_rolls_itself_back_once(stack: Stack, tmp_path: Path) -> None:
     web = site(stack, "aiimmigrants-com", tmp_path, crashing={1, 2})
     assert web.outcome("--sha", web.shas[0]) == "ready"

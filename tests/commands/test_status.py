@@ -49,6 +49,7 @@ def status_json(stack: Stack, *arguments: str) -> dict[str, dict[str, Any]]:
     return {site["site"]: site for site in json.loads(stdout)["sites"]}
 
 
+@pytest.mark.slow
 def test_every_kustomization_of_the_tree_is_there_followed_or_not(stack: Stack) -> None:
     sites = status_json(stack)
     assert {"flux-system", "external-secrets", "umami", "observability", "kevinryan-io"} <= sites.keys()
@@ -69,6 +70,7 @@ def test_every_kustomization_of_the_tree_is_there_followed_or_not(stack: Stack) 
     assert sites["external-secrets"]["outcome"] != "ready"
 
 
+@pytest.mark.slow
 def test_the_table_fits_and_exits_0_unless_asked(stack: Stack) -> None:
     code, stdout, stderr = status(stack)
     assert code == 0, stderr
@@ -138,6 +140,7 @@ def fits(text: str, lines: int, columns: int) -> bool:
     return len(drawn) <= lines and max(map(len, drawn)) <= columns
 
 
+@pytest.mark.slow
 def test_a_watch_on_a_terminal_is_drawn_in_place_and_fits_every_window(stack: Stack) -> None:
     with Terminal(commandline.program(*watching(stack)), stack.child_environ(), (50, 100)) as terminal:
         terminal.until(lambda text: row_of("kevinryan-io", text)[4:5] == ["ready"])
@@ -158,6 +161,7 @@ def test_a_watch_on_a_terminal_is_drawn_in_place_and_fits_every_window(stack: St
     assert row_of("specmcp-ai", shown(left.partition(LEAVE)[2]))[3:4] == ["by-hand"], "the last picture stays"
 
 
+@pytest.mark.slow
 def test_a_watch_without_a_terminal_says_each_change_on_a_line(stack: Stack) -> None:
     site = "aiimmigrants-com"
     until_ready(stack, site)

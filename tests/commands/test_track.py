@@ -48,6 +48,7 @@ def test_a_followed_commit_is_recorded_too_and_shown_as_it_was(stack: Stack, tmp
     assert "Ready" in second
 
 
+@pytest.mark.slow
 def test_the_timeline_tells_each_moment_with_the_size_and_time_of_the_pull(stack: Stack) -> None:
     stack.registry.push("specmcp-ai", "abc1003")
     arguments = ("--site", "specmcp-ai", "--sha", "abc1003", "--repo", stack.url)

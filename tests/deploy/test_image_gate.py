@@ -210,6 +210,7 @@ class TestMovedTags:
             "nodes that have the old image keep it, unless --pin is used"
         )
 
+    @pytest.mark.slow
     def test_another_tag_or_another_site_is_no_move(self, gate: Gate) -> None:
         gate.registry.push("web", "2.0")
         message = history.compose(

@@ -160,6 +160,7 @@ def manifests_asked(registry: RegistryServer) -> int:
     return sum("/manifests/" in asked.path for asked in registry.asked)
 
 
+@pytest.mark.slow
 def test_an_older_commit_is_refused_with_file_evidence_and_who_deployed_the_newer(
     platform: Platform, source: Commits
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_newer_commit_passes_and_says_what_it_went_by(platform: Platform, sour
     assert manifests_asked(platform.registry) == asked + 1
 
 
+@pytest.mark.slow
 def test_force_goes_over_it_and_the_commit_says_so(platform: Platform, source: Commits) -> None:
     platform.set(source.second[:7])
     landed = platform.deploy(source.first[:7], checkout(source), force=True)
@@ -399,6 +401,7 @@ def test_github_is_asked_where_the_checkout_does_not_know(
 # What the images say
 
 
+@pytest.mark.slow
 def test_tags_that_are_no_commits_go_by_the_labels_of_the_images(platform: Platform, source: Commits) -> None:
     platform.set("v2")
     with pytest.raises(Refused, match=r"v1 is older than v2, which is deployed: ancestry in the checkout"):
@@ -408,6 +411,7 @@ def test_tags_that_are_no_commits_go_by_the_labels_of_the_images(platform: Platf
     assert platform.tag() == "v2"
 
 
+@pytest.mark.slow
 def test_without_any_history_the_times_of_creation_decide(platform: Platform) -> None:
     platform.set("v2")
     with pytest.raises(Refused) as refused:
@@ -433,6 +437,7 @@ def test_a_label_that_both_images_inherited_is_no_sign_that_they_are_the_same(
 # The race
 
 
+@pytest.mark.slow
 def test_a_winner_that_is_older_is_written_over(platform: Platform, source: Commits) -> None:
     platform.set(source.first[:7])
     landed = platform.deploy(source.third[:7], checkout(source), meanwhile=source.second[:7])
@@ -440,6 +445,7 @@ def test_a_winner_that_is_older_is_written_over(platform: Platform, source: Comm
     assert f"Bump-From: {source.second[:7]}\n" in platform.message()
 
 
+@pytest.mark.slow
 def test_a_winner_that_is_newer_stays_and_both_are_named(platform: Platform, source: Commits) -> None:
     platform.set(source.first[:7])
     with pytest.raises(
@@ -450,6 +456,7 @@ def test_a_winner_that_is_newer_stays_and_both_are_named(platform: Platform, sou
 
 
 @pytest.mark.parametrize("winner", ["side", "nothing"])
+@pytest.mark.slow
 def test_a_winner_that_is_not_known_to_be_older_stays(
     platform: Platform, source: Commits, winner: str
 ) -> None:

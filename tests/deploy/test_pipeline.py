@@ -207,6 +207,7 @@ def test_a_winner_that_wrote_our_tag_leaves_nothing_to_write(platform: Platform)
     assert landed.plan.changes[0].edits == ()
 
 
+@pytest.mark.slow
 def test_races_lost_to_the_deadline_are_contention(platform: Platform) -> None:
     clock, registry = HandClock(), Registry(environ={}, clock=SystemClock())
     asked = request_for(Wanted("web", "2.0"), push_s=2.0)

@@ -110,6 +110,7 @@ def test_rules_of_another_branch_are_none_of_ours(server: GitHubServer) -> None:
     assert ask(server, name="release/1").rules == ()
 
 
+@pytest.mark.slow
 def test_through_all_pages(server: GitHubServer) -> None:
     rules = [Ruleset(number, {"creation": None}) for number in range(1, 131)]
     server.settings[REPOSITORY].rulesets += rules

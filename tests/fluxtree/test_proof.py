@@ -175,7 +175,7 @@ def test_what_is_not_seen_is_not_proved() -> None:
         "web/kustomization.yaml:10: helmCharts make objects that are not seen here",
         "web/kustomization.yaml:4: https://git.example/base//web?ref=v1 is not in this repository",
     ]
-    assert proof.summary.startswith("no image of this repository; nothing else; ")
+    assert proof.summary.startswith("no image that is seen here; nothing else; ")
     assert [arrival.before.route for arrival in proof.arrivals] == [()]
     assert not proof.as_data()["proved"]
 

@@ -174,6 +174,11 @@ def test_a_mapping_that_holds_itself_ends() -> None:
     [
         ("imageTag: old\n    image: reg.io/web", "its tag stands in imageTag"),
         ("image: {repository: reg.io/web, tag: old, sha: abcdef}", "pinned by sha"),
+        ("{image: tigera/operator, version: v1.40.5}", "its tag stands in version"),
+        ("{appVersion: '1', web: {image: reg.io/web}}", "its tag stands in appVersion"),
+        ("{defaultVersion: '1', a: {b: [{image: reg.io/web}]}}", "its tag stands in defaultVersion"),
+        ("image: reg.io/web", "the chart may add one of its own"),
+        ("image: 'reg.io/web:1.0@sha256aaaa'", "is no image"),
     ],
 )
 def test_a_tag_that_something_beside_it_decides_is_not_changed_alone(values: str, reason: str) -> None:

@@ -64,7 +64,15 @@ def documents(draw: st.DrawFn) -> Document:
     tail = draw(COMMENTS)
     if draw(st.booleans()):
         value = draw(st.sampled_from([f"{repository}:{old}{pin}", repository + pin]))
-        head = f"kind: Pod\nspec:\n  containers:\n  {indent}- name: a\n  {indent}  image"
+        head = draw(
+            st.sampled_from(
+                [
+                    f"kind: Pod\nspec:\n  containers:\n  {indent}- name: a\n  {indent}  image",
+                    f"apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nspec:\n  {indent}  imageName",
+                    f"kind: Pod\nvolumes:\n{indent}- image:\n  {indent}  a: b\n  {indent}  reference",
+                ]
+            )
+        )
     else:
         value = old + pin
         key, names = draw(

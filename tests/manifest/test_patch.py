@@ -166,6 +166,7 @@ def test_lines_that_stand_once_are_not_shown_twice(lines: list[int], data: st.Da
     assert not any(line.startswith("+") for line in shown)
 
 
+@pytest.mark.slow
 def test_a_large_file_takes_time_in_proportion() -> None:
     """Edits far apart in equal lines, and in distinct ones, of a file of several megabytes."""
     equal = b"- name: x\n" * 200_000

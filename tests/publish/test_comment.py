@@ -291,6 +291,7 @@ def test_a_chart_holds_a_closed_set_of_characters(nasty: str) -> None:
 
 
 @pytest.mark.parametrize("sites", [1, 6])
+@pytest.mark.slow
 def test_a_body_is_never_longer_than_github_takes(sites: int) -> None:
     long = "<é&*`🙂" * 180
     verdict = replace(

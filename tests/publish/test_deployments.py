@@ -152,6 +152,7 @@ def test_what_killed_runs_left_behind_ends_with_the_next_success(hub: GitHub, le
     ]
 
 
+@pytest.mark.slow
 def test_a_long_history_costs_no_more_requests(server: GitHubServer, hub: GitHub, ledger: Ledger) -> None:
     commits = [f"{number:x}" * 40 for number in range(1, 9)]
     server.repositories[REPOSITORY].commits |= set(commits)
@@ -187,6 +188,7 @@ def test_a_run_that_is_repeated_makes_no_second_one(
     described(server)
 
 
+@pytest.mark.slow
 def test_what_ended_otherwise_is_deployed_anew(hub: GitHub, ledger: Ledger) -> None:
     for end in (FAILED, READY):
         channel(hub).publish(told(end), is_last=True)
@@ -319,6 +321,7 @@ def test_what_was_refused_has_a_status_and_no_deployment(hub: GitHub, ledger: Le
     ]
 
 
+@pytest.mark.slow
 def test_the_sandbox_refuses_what_github_refuses(server: GitHubServer, ledger: Ledger) -> None:
     with httpx.Client(base_url=server.url, headers={"Authorization": "Bearer writer"}) as client:
         here = f"/repos/{REPOSITORY}"

@@ -206,6 +206,7 @@ def test_a_secret_object_is_never_recorded() -> None:
         strip({"kind": "Secret", "data": {"password": "aHVudGVyMg=="}})
 
 
+@pytest.mark.slow
 def test_what_is_left_is_judged_as_the_whole() -> None:
     assert situations.breaking(situations.names(), judged_as_the_whole) == []
 

@@ -120,6 +120,7 @@ def _descend(tree: Any, path: list[Any]) -> Any:
     return tree
 
 
+@pytest.mark.slow
 def test_the_clock_of_the_cluster_changes_no_verdict() -> None:
     def law(situation: Situation) -> None:
         after_s = float(situation.expect.get("after_s", 0))

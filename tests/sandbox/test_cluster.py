@@ -72,6 +72,7 @@ def available(cluster: Cluster, tag: str) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_the_tree_fans_out_from_git_and_a_plain_push_rolls_a_site(server: GitServer, tmp_path: Path) -> None:
     with cluster() as running:
         running.bootstrap(f"{server.url}/platform", server.token)

@@ -85,6 +85,7 @@ def test_a_commit_of_somebody_else_is_seen_and_followed(
     assert ready.problems == ()
 
 
+@pytest.mark.slow
 def test_git_that_is_away_is_said_and_the_cluster_is_shown_all_the_same(
     stack: Stack, watcher: Watcher
 ) -> None:
@@ -101,6 +102,7 @@ def test_git_that_is_away_is_said_and_the_cluster_is_shown_all_the_same(
     until(pictures, lambda picture: not picture.problems)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_away_is_unknown_until_it_is_back(stack: Stack, watcher: Watcher) -> None:
     pictures = watcher.pictures(tick_s=0.05)
     until(pictures, lambda picture: row(picture).word == "ready")
@@ -113,6 +115,7 @@ def test_a_cluster_that_is_away_is_unknown_until_it_is_back(stack: Stack, watche
     until(pictures, lambda picture: row(picture).word == "ready")
 
 
+@pytest.mark.slow
 def test_a_tick_without_news_is_none(watcher: Watcher) -> None:
     pictures = watcher.pictures(tick_s=0.05)
     until(pictures, lambda picture: row(picture).word == "ready")

@@ -77,6 +77,7 @@ def deadlock(cluster: Cluster) -> Iterator[Fault]:
         if (
             installers
             and cluster.has_order(built)
+            and not _may_be_defined(cluster, built)
             and all(_waits(cluster, other, built) for other in installers)
         ):
             names = sorted({other.name for other in installers})
@@ -101,7 +102,8 @@ def unordered(cluster: Cluster) -> Iterator[Fault]:
     for built, resource, installers in _custom(cluster):
         before = cluster.before(built)
         after = [other for other in installers if not _waits(cluster, other, built)]
-        if after and cluster.has_order(built) and not any(id(other) in before for other in installers):
+        is_ordered = any(id(other) in before for other in installers) or _may_be_defined(cluster, built)
+        if after and cluster.has_order(built) and not is_ordered:
             by_group[resource.group].append((built, resource, after))
     for several in by_group.values():
         for built, resource, after in several:
@@ -131,6 +133,12 @@ def crd_missing(cluster: Cluster) -> Iterator[Fault]:
                 f"{resource.kind} ({resource.group}) is defined by nothing in this tree, expected the chart {' or '.join(charts)}",
                 "kind",
             )
+
+
+def _may_be_defined(cluster: Cluster, built: Build) -> bool:
+    """Whether a remote base or another repository, applied no later than the build, may bring definitions."""
+    before = cluster.before(built)
+    return any(other.is_open and (other is built or id(other) in before) for other in cluster.builds)
 
 
 def unexplained(cluster: Cluster) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from posixpath import basename, dirname, join
 from typing import Any
 
-from bumper.check import silence
+from bumper.check import silence, unbuilt
 from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, RULES, WARNING, rule
 from bumper.fluxtree.build import kustomization, resource_of
@@ -71,26 +71,39 @@ def missing_resource(cluster: Cluster) -> Iterator[Fault]:
 
 @rule(
     "unlisted-file",
-    ERROR,
-    why="Where a directory has a kustomization.yaml, Flux applies what that lists and nothing else.",
+    WARNING,
+    why="The kustomization.yaml lists others of the same directory: Flux applies what it lists and nothing else.",
     fix="Add the file to resources, or move it away; name it in a comment of the kustomization.yaml if it is left out on purpose.",
 )
 def unlisted(cluster: Cluster) -> Iterator[Fault]:
+    for layer, path in left_out(cluster):
+        if lists_siblings(layer):
+            yield Fault(path, 1, f"{layer.path} does not list {basename(path)}")
+
+
+def left_out(cluster: Cluster) -> Iterator[tuple[Layer, str]]:
+    """The manifests beside a kustomization that no kustomization of the repository names, each with that layer."""
     layers = {layer.path: layer for built in cluster.builds for layer in built.layers if layer.path}
-    listed = {path for built in cluster.builds for path in built.files}
+    listed = {path for built in cluster.builds for path in (*built.files, built.owner.path)}
     for layer in layers.values():
-        listed |= _mentioned(cluster, layer)
-    for built in cluster.builds:
-        listed.add(built.owner.path)
+        listed |= _mentioned(kustomization(cluster.reading, layer))
     for layer in layers.values():
-        document = kustomization(cluster.reading, layer)
-        if document is None:
+        if kustomization(cluster.reading, layer) is None:
             continue
         written = cluster.reading.content(layer.path).decode(errors="replace")
         for path in _manifests(cluster, layer):
             named = re.compile(rf"(?<![\w.-]){re.escape(basename(path))}(?![\w.-])")
-            if path not in listed and not named.search(written) and _holds_objects(cluster, path):
-                yield Fault(path, 1, f"{layer.path} does not list {basename(path)}")
+            if path in listed or named.search(written) or not _holds_objects(cluster, path):
+                continue
+            if not any(
+                path in _mentioned(other) for other in unbuilt.kustomizations(cluster.reading, basename(path))
+            ):
+                yield layer, path
+
+
+def lists_siblings(layer: Layer) -> bool:
+    """Whether a kustomization lists files of its own directory. One that lists none is an overlay with something kept beside it."""
+    return any(dirname(path) == layer.directory for path in layer.files)
 
 
 @rule(
@@ -116,11 +129,12 @@ def _manifests(cluster: Cluster, layer: Layer) -> Iterator[str]:
             yield path
 
 
-def _mentioned(cluster: Cluster, layer: Layer) -> set[str]:
-    """Every path that the kustomization names in any way: as a patch, the content of a generated ConfigMap, a component."""
-    document = kustomization(cluster.reading, layer)
-    texts = _texts(document.value) if document else ()
-    return {place for mention in texts if (place := within(dirname(layer.path), mention.rpartition("=")[2]))}
+def _mentioned(document: Document | None) -> set[str]:
+    """Every path that a kustomization names in any way: as a patch, the content of a generated ConfigMap, a component."""
+    if document is None:
+        return set()
+    mentions = (mention.rpartition("=")[2] for mention in _texts(document.value))
+    return {place for mention in mentions if (place := within(dirname(document.path), mention))}
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -8,6 +8,7 @@ from bumper.check.kinds import FLUX, is_flux
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.resource import Fault, Resource, is_variable
 from bumper.manifest.document import is_true, mapping, text
+from bumper.objects import ObjectKey
 
 _SOURCED = {
     "Kustomization": (("spec", "sourceRef"),),
@@ -103,12 +104,19 @@ def _without_source(cluster: Cluster, resource: Resource, route: tuple[str, ...]
         return
     if kind == "ExternalArtifact" or cluster.has(kind, space, name) or not resource.is_named:
         return
+    if not cluster.is_bootstrapped and ObjectKey(kind, space, name) in _sources_of_roots(cluster):
+        return
     sources = sorted({f"{other.namespace}/{other.name}" for other in cluster.of_kind(kind)})
     yield resource.fault(
         f"{resource} is fetched from {kind} {space}/{name}, which this tree does not have (found: {', '.join(sources) or 'none'})",
         *route,
         "name",
     )
+
+
+def _sources_of_roots(cluster: Cluster) -> set[ObjectKey]:
+    """What the roots are fetched from: where no `flux bootstrap` began the cluster, whoever applied the roots made that, too."""
+    return {built.site.source for built in cluster.builds if id(built) not in cluster.parents}
 
 
 @rule(

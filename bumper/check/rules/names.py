@@ -91,22 +91,26 @@ def two_owners(cluster: Cluster) -> Iterator[Fault]:
     owners: dict[Key, list[tuple[Build, Resource]]] = defaultdict(list)
     for built in cluster.builds:
         for resource in {_key(resource): resource for resource in built.resources}.values():
-            owners[_key(resource)].append((built, resource))
+            if resource.is_named and resource.name and not _is_shared(resource):
+                owners[_key(resource)].append((built, resource))
     for several in owners.values():
-        first, resource = several[0]
-        for built, other in several[1:]:
-            if (
-                resource.is_named
-                and other.is_named
-                and other.name
-                and not _is_shared(resource)
-                and not _is_shared(other)
-            ):
-                yield other.fault(
-                    f"{other} is applied by Kustomization {built.name} and by {first.name} ({resource.path}:{resource.line()})",
-                    "metadata",
-                    "name",
-                )
+        yield from _shared_by(several)
+
+
+def _shared_by(owners: list[tuple[Build, Resource]]) -> Iterator[Fault]:
+    """One fault for each place where an object is written that another Kustomization applies first, whoever builds that place."""
+    (first, resource), *others = owners
+    places: dict[tuple[str, int], list[tuple[Build, Resource]]] = defaultdict(list)
+    for built, other in others:
+        places[other.path, other.line()].append((built, other))
+    for several in places.values():
+        names = ", ".join(dict.fromkeys(built.name for built, _ in several))
+        other = several[0][1]
+        yield other.fault(
+            f"{other} is applied by Kustomization {names} and by {first.name} ({resource.path}:{resource.line()})",
+            "metadata",
+            "name",
+        )
 
 
 def _key(resource: Resource) -> Key:

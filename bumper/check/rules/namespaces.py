@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from bumper.check import unbuilt
 from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, rule
-from bumper.check.kinds import NAMESPACES, is_flux
+from bumper.check.kinds import CHART_NAMESPACES, NAMESPACES, chart_of, is_flux
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.resource import Fault, Resource
 from bumper.fluxtree.scopes import BUILT_IN_GROUPS, is_cluster_scoped
@@ -91,12 +92,22 @@ def _used(cluster: Cluster) -> Iterator[tuple[Build, Resource, list[Build]]]:
 
 
 def _may_exist(cluster: Cluster, namespace: str) -> bool:
-    releases = (
-        release
-        for release in cluster.of_kind("HelmRelease")
-        if is_true(release.at("spec", "install", "createNamespace"))
-    )
-    return cluster.may_hold("Namespace", "") or any(
-        (text(release.at("spec", "targetNamespace")) or release.namespace) == namespace
+    """Whether something makes the namespace that no build shows: a chart, or whoever applies what Flux does not build.
+
+    Where no `flux bootstrap` began the cluster, the namespaces of its roots, at least, were made by whoever did.
+    """
+    if not cluster.is_bootstrapped or cluster.may_hold("Namespace", ""):
+        return True
+    releases = cluster.of_kind("HelmRelease")
+    made = {name for release in releases for name in CHART_NAMESPACES.get(chart_of(release), ())}
+    created = {
+        text(release.at("spec", "targetNamespace")) or release.namespace
         for release in releases
-    )
+        if is_true(release.at("spec", "install", "createNamespace"))
+    }
+    return namespace in made | created or namespace in _applied_by_hand(cluster)
+
+
+def _applied_by_hand(cluster: Cluster) -> frozenset[str]:
+    directories = {layer.directory for built in cluster.builds for layer in built.layers}
+    return unbuilt.namespaces(cluster.reading, directories)

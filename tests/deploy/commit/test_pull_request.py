@@ -129,6 +129,7 @@ def place() -> Iterator[Place]:
         assert [problem for exchange in hub.exchanges for problem in problems(exchange)] == []
 
 
+@pytest.mark.slow
 def test_where_nothing_is_to_be_waited_for_it_is_merged_at_once(place: Place) -> None:
     base = place.hosted.tip("main")
     landed = place.deploy("abc1234")
@@ -165,6 +166,7 @@ def test_auto_merge_waits_for_checks_and_a_review_and_says_each_state(place: Pla
     assert place.clock.seconds == 4 * POLL_S
 
 
+@pytest.mark.slow
 def test_a_token_that_may_not_see_checks_is_enough(place: Place) -> None:
     place.hosted.rules.checks, place.hosted.rules.shows_checks = True, False
     place.clock.events = [
@@ -178,6 +180,7 @@ def test_a_token_that_may_not_see_checks_is_enough(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("method", "parents"), [("MERGE", 2), ("SQUASH", 1), ("REBASE", 1)])
+@pytest.mark.slow
 def test_the_trailers_are_in_the_history_by_whatever_method(place: Place, method: str, parents: int) -> None:
     place.hosted.rules.methods = (method,)
     place.hosted.rules.checks = True
@@ -189,12 +192,14 @@ def test_the_trailers_are_in_the_history_by_whatever_method(place: Place, method
     assert tag_of(content(place.hosted.path, WEB)) == "abc1234"
 
 
+@pytest.mark.slow
 def test_a_method_that_a_rule_forbids_gives_way_to_the_next(place: Place) -> None:
     place.hosted.rules.methods = ("MERGE", "REBASE")
     place.deploy("abc1234")
     assert place.log("main").startswith("Merge pull request #1")
 
 
+@pytest.mark.slow
 def test_where_auto_merge_is_off_it_says_so_waits_and_never_merges_past_a_review(place: Place) -> None:
     place.hosted.rules.auto_merge, place.hosted.rules.reviews = False, True
     place.clock.events = [lambda: None, lambda: setattr(place.pull, "review", "APPROVED")]
@@ -222,6 +227,7 @@ def test_at_the_deadline_it_stays_open(place: Place, review: str) -> None:
     assert place.hosted.tip("bump/web-abc1234")
 
 
+@pytest.mark.slow
 def test_a_failed_check_that_no_rule_asks_for_is_left_to_a_person(place: Place) -> None:
     place.hosted.rules.auto_merge = False
     place.hosted.rules.checks = True
@@ -245,6 +251,7 @@ def test_the_same_command_again_goes_on_with_the_same_pull_request(place: Place)
     assert (place.pull.head, place.asked().count("CreateCommit")) == (head, 1)
 
 
+@pytest.mark.slow
 def test_what_somebody_added_to_our_branch_is_not_merged_with_it(place: Place) -> None:
     place.hosted.rules.reviews = True
     with pytest.raises(Unmerged):
@@ -257,6 +264,7 @@ def test_what_somebody_added_to_our_branch_is_not_merged_with_it(place: Place) -
     assert tag_of(content(place.hosted.path, WEB)) == "abc1234"
 
 
+@pytest.mark.slow
 def test_another_tag_of_the_same_site_takes_the_open_pull_request_over(place: Place) -> None:
     place.hosted.rules.reviews = True
     with pytest.raises(Unmerged):
@@ -269,6 +277,7 @@ def test_another_tag_of_the_same_site_takes_the_open_pull_request_over(place: Pl
     assert git(place.hosted.path, "branch", "--list", "bump/*") == ""
 
 
+@pytest.mark.slow
 def test_what_is_taken_over_is_not_merged_under_the_old_message(place: Place) -> None:
     place.hosted.rules.reviews = True
     with pytest.raises(Unmerged):
@@ -280,6 +289,7 @@ def test_what_is_taken_over_is_not_merged_under_the_old_message(place: Place) ->
     assert place.log("main") == message("abc5678").strip()
 
 
+@pytest.mark.slow
 def test_whoever_waits_for_a_pull_request_that_is_taken_over_stops(place: Place) -> None:
     place.hosted.rules.reviews = True
     other = Place(place.git, place.hub, place.hosted, place.reader, place.graphql)
@@ -297,6 +307,7 @@ def test_whoever_waits_for_a_pull_request_that_is_taken_over_stops(place: Place)
     assert (place.pull.state, place.pull.title) == ("OPEN", "Deploy web abc5678")
 
 
+@pytest.mark.slow
 def test_other_pull_requests_are_left_alone(place: Place) -> None:
     tip = place.hosted.tip("main")
     for number, (branch, body) in enumerate(
@@ -328,6 +339,7 @@ def test_the_open_pull_request_of_our_branch_is_found_among_hundreds(place: Plac
         place.deploy("abc1234", place.writer(0.0))
 
 
+@pytest.mark.slow
 def test_auto_merge_is_enabled_even_if_the_first_try_meets_an_outage(place: Place) -> None:
     place.hosted.rules.reviews = True
     unavailable = Answer(503, {"message": "unavailable"})
@@ -339,6 +351,7 @@ def test_auto_merge_is_enabled_even_if_the_first_try_meets_an_outage(place: Plac
     assert place.pull.automatic
 
 
+@pytest.mark.slow
 def test_when_the_branch_moves_elsewhere_the_change_is_planned_again_and_its_branch_stays(
     place: Place,
 ) -> None:
@@ -355,6 +368,7 @@ def test_when_the_branch_moves_elsewhere_the_change_is_planned_again_and_its_bra
     assert tag_of(content(place.hosted.path, WEB)) == "abc1234"
 
 
+@pytest.mark.slow
 def test_a_conflict_is_planned_again_on_the_new_tip_and_the_branch_is_renewed(place: Place) -> None:
     place.hosted.rules.reviews = True
     there = content(place.hosted.path, WEB)
@@ -372,6 +386,7 @@ def test_a_conflict_is_planned_again_on_the_new_tip_and_the_branch_is_renewed(pl
     assert git(place.hosted.path, "branch", "--list", "bump/*") == ""
 
 
+@pytest.mark.slow
 def test_a_rule_that_wants_the_newest_commit_is_obeyed(place: Place) -> None:
     place.hosted.rules.newest = place.hosted.rules.reviews = True
     place.clock.events = [
@@ -384,6 +399,7 @@ def test_a_rule_that_wants_the_newest_commit_is_obeyed(place: Place) -> None:
     assert git(place.hosted.path, "log", "-1", "--format=%s", "main^") == "Somebody else"
 
 
+@pytest.mark.slow
 def test_another_tag_on_the_branch_closes_the_pull_request_as_superseded(place: Place) -> None:
     place.hosted.rules.reviews = True
     there = content(place.hosted.path, WEB)
@@ -398,6 +414,7 @@ def test_another_tag_on_the_branch_closes_the_pull_request_as_superseded(place: 
     assert tag_of(content(place.hosted.path, WEB)) == "fff9999"
 
 
+@pytest.mark.slow
 def test_our_own_tag_on_the_branch_leaves_nothing_to_merge(place: Place) -> None:
     place.hosted.rules.reviews = True
     there = content(place.hosted.path, WEB)
@@ -437,6 +454,7 @@ def test_whoever_interrupts_hears_that_it_stays_open(place: Place) -> None:
     assert place.writer().interrupted() == []
 
 
+@pytest.mark.slow
 def test_an_outage_while_waiting_is_waited_out(place: Place) -> None:
     place.hosted.rules.reviews = True
     unavailable = Answer(503, {"message": "unavailable"})
@@ -450,6 +468,7 @@ def test_an_outage_while_waiting_is_waited_out(place: Place) -> None:
     assert place.pull.state == "MERGED"
 
 
+@pytest.mark.slow
 def test_an_outage_that_does_not_end_is_said(place: Place) -> None:
     place.hosted.rules.reviews = True
     unavailable = Answer(503, {"message": "unavailable"})
@@ -490,6 +509,7 @@ def test_who_may_not_write_is_denied_with_the_permission(place: Place) -> None:
     assert place.hosted.pulls == {}
 
 
+@pytest.mark.slow
 def test_a_branch_that_is_left_over_is_written_anew(place: Place) -> None:
     tip = place.hosted.tip("main")
     for branch in ("bump/web-abc1234", "bump/web-abc1234-next"):
@@ -498,6 +518,7 @@ def test_a_branch_that_is_left_over_is_written_anew(place: Place) -> None:
     assert git(place.hosted.path, "log", "--format=%s", "main") == "Deploy web abc1234\nSeed"
 
 
+@pytest.mark.slow
 def test_its_commits_pass_where_signatures_are_required(place: Place) -> None:
     place.hosted.sign_only()
     place.hosted.rules.reviews = True

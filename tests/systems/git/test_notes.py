@@ -134,6 +134,7 @@ def test_notes_that_git_spread_over_directories_are_added_to_where_git_finds_the
     assert len(git(repository, "notes", f"--ref={REF}", "list").splitlines()) == count
 
 
+@pytest.mark.slow
 def test_many_notes_of_ours_are_spread_and_git_reads_each(server: GitServer) -> None:
     commits, repository = grown(server, 300), server.path("platform.git")
     notes = b"".join(b"N inline %s\ndata 2\nx\n\n" % commit.encode() for commit in commits[:255])

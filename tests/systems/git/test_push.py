@@ -221,6 +221,7 @@ class TestLostAnswers:
             assert ours.push(commit, "main").sha == commit
         assert subjects(platform) == ["Last", "Later", "Deploy", "Seed"]
 
+    @pytest.mark.slow
     def test_a_server_that_hangs(self, server: GitServer) -> None:
         with remote(server, timeout_s=1.0) as ours:
             commit = deploy(ours)

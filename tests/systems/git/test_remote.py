@@ -272,6 +272,7 @@ class TestCommitting:
                 assert ours.commit(tip, {"a.yaml": b"1\n", WEB: b"new\n"}, "Deploy") == made[-1]
         assert made[0] == made[1]
 
+    @pytest.mark.slow
     def test_who_commits(self, server: GitServer, platform: Path, tmp_path: Path) -> None:
         def who(more: dict[str, str]) -> str:
             with remote(server, environ={**server.environ, **more}) as ours:

@@ -76,6 +76,7 @@ def test_one_page_is_asked_where_our_commit_is_among_the_newest(place: Place) ->
     assert len(place.hub.exchanges) == 1
 
 
+@pytest.mark.slow
 def test_further_pages_are_asked_down_to_our_commit_and_some_older_ones(place: Place) -> None:
     older = place.commit(30)
     ours, *_ = place.commit(90)

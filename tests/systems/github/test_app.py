@@ -345,6 +345,7 @@ def test_a_key_may_lie_in_a_file(server: GitHubServer, clock: Time, tmp_path: Pa
 # Git
 
 
+@pytest.mark.slow
 def test_git_shows_the_token_of_the_moment(server: GitHubServer, clock: Time, tmp_path: Path) -> None:
     environ = hermetic(tmp_path)
     with GitServer(token=TOKEN, environ=environ) as git:

@@ -99,6 +99,7 @@ def test_a_branch_that_moves_while_the_commit_is_made_is_a_lost_race(place: Plac
         place.commits().write(parent, {WEB: NEW}, MESSAGE, "main")
 
 
+@pytest.mark.slow
 def test_eight_writers_at_once_all_land_and_none_is_lost(place: Place) -> None:
     landed: dict[int, Landed[Proposal]] = {}
     problems_: list[BaseException] = []

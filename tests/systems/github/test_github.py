@@ -57,6 +57,7 @@ def described(exchanges: list[Exchange]) -> None:
     assert [problem for exchange in exchanges for problem in problems(exchange)] == []
 
 
+@pytest.mark.slow
 def test_everything_that_is_asked_and_answered_is_as_github_describes_it(server: GitHubServer) -> None:
     for token in ("writer", "reader", "person", "stranger", "nobody"):
         for client in opened(server, token):

@@ -230,6 +230,7 @@ def test_no_access_is_not_retried(clock: Clock, behind: Callable[..., Cluster]) 
         cluster.close()
 
 
+@pytest.mark.slow
 def test_nothing_is_left_after_the_end(world: World, open_cluster: Callable[[], Cluster]) -> None:
     def ours() -> list[str]:
         return [thread.name for thread in threading.enumerate() if thread.name.startswith("kube ")]

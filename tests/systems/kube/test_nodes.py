@@ -46,6 +46,7 @@ def test_a_busy_cluster_may_heal(world: World, cluster: Cluster) -> None:
         cluster.platforms().result()
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_an_answer_that_is_not_needed_any_more(tmp_path: Path, clock: Clock) -> None:
     asked, goes_on = threading.Event(), threading.Event()
 

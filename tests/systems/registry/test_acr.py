@@ -185,6 +185,7 @@ class TestAzure:
         ("acme.azurecr.us", "login.microsoftonline.us"),
     ],
 )
+@pytest.mark.slow
 def test_the_sign_in_goes_to_the_cloud_of_the_registry(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, registry: str, sign_in: str
 ) -> None:
@@ -284,6 +285,7 @@ def asked_by_a_program(server: RegistryServer, then: str) -> tuple[str, str]:
     return ran.stdout, ran.stderr
 
 
+@pytest.mark.slow
 def test_the_libraries_print_nothing(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve()
     monkeypatch.setenv("IDENTITY_HEADER", "wr0ng")

@@ -1,0 +1,61 @@
+"""What a repository holds beside what Flux builds from it: asked only before something is called missing or forgotten.
+
+Law: somebody may apply what Flux does not build, so it is evidence for "there", never for "not there". Every file is read once, and
+parsed only where its bytes say that it can matter.
+"""
+
+from collections.abc import Iterable, Iterator
+from posixpath import basename, dirname, join
+
+from bumper.fluxtree.layers import FILE_NAMES, GENERATED, Reading
+from bumper.manifest.document import Document
+
+_NAMESPACE = b"Namespace"
+
+
+def kustomizations(reading: Reading, name: str) -> Iterator[Document]:
+    """The kustomizations of the whole repository in whose text a name stands."""
+    for path in _fetched(
+        reading, "kustomizations", (path for path in _files(reading) if basename(path) in FILE_NAMES)
+    ):
+        if name.encode() in reading.content(path):
+            yield from reading.documents(path)[:1]
+
+
+def namespaces(reading: Reading, built: Iterable[str]) -> frozenset[str]:
+    """The Namespaces in manifests outside of the directories `built`. A file beside a kustomization that does not list it is none."""
+    directories = set(built)
+    manifests = (
+        path for path in _files(reading) if path.endswith((".yaml", ".yml")) and basename(path) != GENERATED
+    )
+    return frozenset(
+        document.key.name
+        for path in _fetched(reading, "manifests", manifests)
+        if dirname(path) not in directories and _NAMESPACE in reading.content(path)
+        for document in reading.documents(path)
+        if document.key.kind == "Namespace"
+    )
+
+
+def _fetched(reading: Reading, what: str, paths: Iterable[str]) -> tuple[str, ...]:
+    """The paths, once for each reading, with their contents read in one batch."""
+
+    def fetch() -> tuple[str, ...]:
+        wanted = tuple(paths)
+        reading.fetch(wanted)
+        return wanted
+
+    fetched: tuple[str, ...] = reading.once(("unbuilt", what), fetch)
+    return fetched
+
+
+def _files(reading: Reading) -> Iterator[str]:
+    waiting = [""]
+    while waiting:
+        directory = waiting.pop()
+        for name, is_directory in reading.entries(directory).items():
+            path = join(directory, name)
+            if is_directory:
+                waiting.append(path)
+            else:
+                yield path

@@ -1,0 +1,43 @@
+"""Writes into git, once, which image a site is, where its name does not tell."""
+
+import argparse
+from dataclasses import replace
+
+from bumper.app.context import Context
+from bumper.app.settings import AdoptSettings, CommitVia
+from bumper.commands import options
+
+SUMMARY = "Writes into git which image a site is, as an annotation on its Flux Kustomization: every command knows it from then on."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The fixed command line of `bump adopt`."""
+    options.add_site(
+        parser.add_argument_group("which site"),
+        site="what the site shall be called; its Kustomization may have another name",
+    )
+    options.add_repository(parser)
+    options.add_choice(parser)
+    options.add_commit(parser)
+    how = parser.add_argument_group("how far to go")
+    how.add_argument("--pull-request", action="store_true", help="open a pull request and leave it at that")
+    how.add_argument("--dry-run", action="store_true", help="print the diff, write nothing")
+    options.add_output(parser)
+
+
+def run(arguments: argparse.Namespace, context: Context) -> int:
+    """Writes the choice in one commit, and says where it stands."""
+    settings = settings_of(arguments)
+    from bumper.app.jobs.adopt import adopt
+
+    return adopt(settings, context)
+
+
+def settings_of(arguments: argparse.Namespace) -> AdoptSettings:
+    """What was asked for; UsageError without a site."""
+    run_settings = options.plain_commit(arguments)
+    if arguments.pull_request:
+        commit = replace(run_settings.commit, via=CommitVia.PULL_REQUEST)
+        run_settings = replace(run_settings, commit=commit)
+    site, choice = options.require_site(arguments), options.choice(arguments)
+    return AdoptSettings(run_settings, site, choice, only_proposes=arguments.pull_request)

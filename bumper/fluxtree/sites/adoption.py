@@ -1,0 +1,75 @@
+"""Which image a site is, where its name alone does not tell: an annotation of its Flux Kustomization.
+
+Law: the choice is made once and stands in git, so that every verb makes it alike. An option on the command line counts for more, what
+convention finds for less. A value that can't be read is refused with its line, never passed over.
+
+    bump/image: REPOSITORY [container=NAME]         of the site that is named as the Kustomization
+    bump/image.SITE: REPOSITORY [container=NAME]    of a site of another name, which this Kustomization builds as well
+
+A repository is written whole, registry included, without a tag, as it reaches the cluster. `container` is for an image that several
+containers of one pod run.
+"""
+
+from dataclasses import dataclass
+
+from bumper.errors import FieldMissing
+from bumper.fluxtree.sites import annotations
+from bumper.image import ImageReference
+from bumper.manifest.document import Document
+
+_WORD = "image"
+_CONTAINER = "container="
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """One site's choice. `place` is the file and line where it stands; empty for one that is being made."""
+
+    repository: str
+    container: str = ""
+    place: str = ""
+
+    def __str__(self) -> str:
+        """The value of the annotation."""
+        return f"{self.repository} {_CONTAINER}{self.container}" if self.container else self.repository
+
+
+def site_names(document: Document) -> tuple[str, ...]:
+    """The sites that a Kustomization's annotations name, in their order: its own name first where it has a choice itself."""
+    known = annotations.read(document)
+    own = [document.key.name] if annotations.key(_WORD) in known else []
+    return (*own, *filter(None, (annotations.site_of(key, _WORD) for key in known)))
+
+
+def of_site(document: Document, site: str) -> Adoption | None:
+    """The choice for one site; None where convention is left to find it, FieldMissing for a value that is none."""
+    key = key_of(document, site)
+    value = annotations.read(document).get(key)
+    return None if value is None else _read(value, annotations.place(document, key), key)
+
+
+def key_of(document: Document, site: str) -> str:
+    """The annotation that speaks of the site."""
+    return annotations.key(_WORD, "" if site == document.key.name else site)
+
+
+def apply(content: bytes, document: Document, site: str, adoption: Adoption) -> bytes:
+    """The bytes of the document's file with this choice, in place of the one that may be there; as `annotations.write`."""
+    return annotations.write(content, document, {key_of(document, site): str(adoption)})
+
+
+def is_repository(text: str) -> bool:
+    """Whether a text can be the repository of a choice: without a tag, a digest, a space, or what Flux takes for a variable."""
+    split = ImageReference.split(text)
+    return bool(text) and not (split.tag or split.digest or "${" in text or text.split() != [text])
+
+
+def _read(value: object, place: str, key: str) -> Adoption:
+    repository, *rest = value.split() if isinstance(value, str) and value.strip() else [""]
+    container = rest[0].removeprefix(_CONTAINER) if rest and rest[0].startswith(_CONTAINER) else ""
+    if not is_repository(repository) or len(rest) > 1 or bool(rest) != bool(container):
+        raise FieldMissing(
+            f"{place}: {key} is {value!r}, expected REPOSITORY or REPOSITORY container=NAME",
+            hint="correct it there, or write it anew: bump adopt SITE --image REPOSITORY",
+        )
+    return Adoption(repository, container, place)

@@ -1,0 +1,162 @@
+"""Writing the choice of a site's image into git: what is committed for it on a tip, and how that is told.
+
+Law: proved before it is written: on the tree as it would be, the site is found by its name alone, and it is the same place.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from bumper.deploy.commit.push import Proposal
+from bumper.errors import EXIT_CODES, FieldAmbiguous, FieldUnsafe, Outcome, Refused
+from bumper.fluxtree.sites import adoption
+from bumper.fluxtree.sites.adoption import Adoption
+from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites.find import Site, Target, find_site
+from bumper.history import worded
+from bumper.onboarding.changed import Changed
+from bumper.ports import Pull, Tree
+from bumper.request import Choice, Origin
+from bumper.revision import Revision
+from bumper.style import STYLES, Line, Span
+
+
+@dataclass(frozen=True)
+class SiteAdoption(Proposal):
+    """The choice of one site on one tip. `is_ambiguous`: other Kustomizations have its name, too, so that it must still be named."""
+
+    site: str
+    target: Target
+    chosen: Adoption
+    is_ambiguous: bool = False
+    pull: Pull | None = field(default=None, compare=False)
+
+    @property
+    def place(self) -> str:
+        """The file and line of its Kustomization."""
+        return self.target.site.place
+
+
+def propose(site: str, choice: Choice, origin: Origin, tip: str, tree: Tree) -> SiteAdoption:
+    """What would be committed on the tip. Without files where git says it already, or where nothing needs to be said."""
+    target = find_target(site, choice, tree)
+    document = target.site.document
+    chosen = Adoption(target.repository, choice.container or _standing_container(target, choice))
+    if not adoption.is_repository(chosen.repository):
+        raise FieldUnsafe(
+            f"{target.field.path}:{target.field.span.line}: {chosen.repository} can't be written down as a repository: a variable is "
+            "in it, expected its name in full",
+            hint="name it with --image each time",
+        )
+    if choice == Choice():
+        return SiteAdoption(tip, {}, "", site, target, chosen)
+    before = tree.read([document.path])[document.path]
+    after = adoption.apply(before, document, site, chosen)
+    is_ambiguous = _prove(site, target, tree, Changed(tree, {document.path: after}))
+    files = {document.path: (before, after)} if after != before else {}
+    message = _message(site, target, chosen, origin) if files else ""
+    return SiteAdoption(tip, files, message, site, target, chosen, is_ambiguous)
+
+
+def lines(plan: SiteAdoption, revision: Revision | None) -> list[Line]:
+    """The choice as it is at `revision`; with none the diff, and as it would be."""
+    ended = outcome(plan, revision)
+    shown: list[Line] = [] if revision or plan.pull else [(Span(line),) for line in plan.diff().splitlines()]
+    titles = {Outcome.UNCHANGED: "unchanged", Outcome.PLANNED: "would be adopted"}
+    title = "proposed" if plan.pull else titles.get(ended, "adopted")
+    field_place = f"{plan.target.field.path}:{plan.target.field.span.line}"
+    rows = [
+        ("image", str(plan.chosen)),
+        ("field", f"{field_place}   {plan.target.image.tag or plan.target.image.digest}"),
+        ("place", plan.place),
+        ("commit", revision.short if revision and plan.files else ""),
+        ("pull", plan.pull.url if plan.pull else ""),
+        ("note", _note(plan)),
+    ]
+    shown.append((Span(plan.site, "strong"), Span("   "), Span(title, STYLES[ended])))
+    return [*shown, *((Span(f"  {label:<8}", "quiet"), Span(text)) for label, text in rows if text)]
+
+
+def as_data(plan: SiteAdoption, revision: Revision | None) -> dict[str, Any]:
+    """The same as one object."""
+    ended = outcome(plan, revision)
+    diff = "" if revision or plan.pull else plan.diff()
+    return {
+        "outcome": ended.value,
+        "exitCode": EXIT_CODES[ended],
+        "site": plan.site,
+        "image": plan.chosen.repository,
+        "container": plan.chosen.container or None,
+        "kustomization": plan.target.site.identity,
+        "place": plan.place,
+        "commit": revision.sha if revision and plan.files else None,
+        "pullRequest": plan.pull.url if plan.pull else None,
+    } | ({"diff": diff} if diff else {})
+
+
+def outcome(plan: SiteAdoption, revision: Revision | None) -> Outcome:
+    """Whether it was written, would be, or need not be."""
+    if not plan.files:
+        return Outcome.UNCHANGED
+    return Outcome.PUSHED if revision or plan.pull else Outcome.PLANNED
+
+
+def _standing_container(target: Target, choice: Choice) -> str:
+    """The container that git names already, where it is the same image that is chosen again."""
+    standing = adoption.of_site(target.site.document, target.site.name) if not choice.image else None
+    return standing.container if standing else ""
+
+
+def _prove(site: str, target: Target, before: Tree, after: Tree) -> bool:
+    """Whether other Kustomizations have the name as well; Refused where the name would lead to another place, or to two."""
+    is_ambiguous = False
+    try:
+        reached = find_target(site, Choice(), after)
+    except FieldAmbiguous:
+        _require_no_owner(site, target, before)
+        # Namesakes in other clusters: the site is named with its Kustomization as before, and its image is known.
+        reached, is_ambiguous = find_target(site, Choice(kustomization=target.site.identity), after), True
+    if reached.site.identity != target.site.identity:
+        raise _taken(site, target, reached.site)
+    if _place(reached) != _place(target):
+        raise FieldUnsafe(
+            f"{target.site.place}: with the annotation {site} would be another field: "
+            f"{reached.field.path}:{reached.field.span.line}",
+            hint="name the image in full, or its container with --container",
+        )
+    return is_ambiguous
+
+
+def _require_no_owner(site: str, target: Target, before: Tree) -> None:
+    """Raises Refused where the name led to one other Kustomization, and would lead to two from now on."""
+    with suppress(FieldAmbiguous):
+        owner = find_site(before, site)
+        if owner.identity != target.site.identity:
+            raise _taken(site, target, owner)
+
+
+def _taken(site: str, target: Target, owner: Site) -> Refused:
+    image = target.repository
+    return Refused(
+        f"{owner.place}: this Kustomization is called {site} already, so that the name would not lead to {target.site.place}",
+        hint=f"give it another name: bump adopt NAME --kustomization {target.site.identity} --image {image}",
+    )
+
+
+def _place(target: Target) -> tuple[object, ...]:
+    return target.repository, target.field.path, target.field.route
+
+
+def _note(plan: SiteAdoption) -> str:
+    if not (plan.files or adoption.of_site(plan.target.site.document, plan.site)):
+        return "its name tells its image already: nothing needs to be written"
+    if plan.is_ambiguous:
+        return f"other Kustomizations have this name: --kustomization {plan.target.site.identity} chooses this one"
+    return ""
+
+
+def _message(site: str, target: Target, chosen: Adoption, origin: Origin) -> str:
+    sentence = (
+        f"{target.site.document.path}: {site} is {chosen} of Kustomization {target.site.kustomization.name}."
+    )
+    return worded(f"Adopt {site}", [sentence], [("Bump-Adopt", site), *origin.trailers()])
