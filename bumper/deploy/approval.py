@@ -170,8 +170,8 @@ def _immutable(proof: Proof) -> Refused | None:
 def _not_changed(change: BuiltChange) -> Refused:
     resource = change.resource
     return Refused(
-        f"{resource.path}:{resource.line(*change.difference.route)}: {resource}: Kubernetes lets nobody change {change.fixed} once the "
-        f"object is there ({change.values})",
+        f"{resource.path}:{resource.line(*change.difference.route)}: {resource}: Kubernetes lets nobody change {change.fixed} once "
+        f"the object is there ({change.values})",
         hint=f"let Flux make it anew: the annotation {GROUP}/force: enabled on it, or spec.force on Kustomization "
         f"{change.site.kustomization.name}; where the object is gone by then: {_FORCED}",
     )

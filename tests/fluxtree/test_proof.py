@@ -226,3 +226,23 @@ def test_a_proof_lists_exactly_what_differs_on_generated_trees() -> None:
             assert all(change.is_wanted or change.is_traced for change in proof.changes), f"tree {number}"
             proofs += 1
     assert proofs > 20
+
+
+def test_a_replacement_decides_a_tag_that_was_the_same_before() -> None:
+    files = tree(
+        {
+            "web/web.yaml": deployment("web", f"{WEB}:1"),
+            "web/source.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s}\ndata: {tag: '1'}\n",
+            "web/kustomization.yaml": kustomization(
+                "replacements:",
+                "- source: {kind: ConfigMap, name: s, fieldPath: data.tag}",
+                "  targets:",
+                "  - select: {kind: Deployment}",
+                "    fieldPaths: [spec.template.spec.containers.0.image]",
+                "    options: {delimiter: ':', index: 1}",
+                resources=["web.yaml", "source.yaml"],
+            ),
+        },
+        "web",
+    )
+    assert [edit.path for edit in edited(files, "web").edits] == ["web/source.yaml"]
