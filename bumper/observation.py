@@ -14,12 +14,13 @@ from bumper.revision import Revision
 
 @dataclass(frozen=True)
 class Desired:
-    """What must become true for one site in one cluster.
+    """What must become true for one workload of a site in one cluster.
 
     `image` carries the digest that the registry gave (empty if it was not asked). `revision` is our commit, or None when the branch
     already held the tag: then any applied revision whose file holds the image counts. `workload` is empty for a Kustomization
-    that has no workload we can follow. `previous` is what the file held before. `replicas` is how many pods git asks for, None where
-    that is not known.
+    that has no workload we can follow; `container` and those `beside` it in the same pods must run the image. `previous` is what the
+    file held before. `replicas` is how many pods git asks for, None where that is not known. `identity` names the Kustomization and
+    the file that defines it (`record.KustomizationName`).
     """
 
     site: str
@@ -31,6 +32,8 @@ class Desired:
     workload: ObjectKey
     container: str
     replicas: int | None = None
+    beside: tuple[str, ...] = ()
+    identity: str = ""
 
     def is_met_by(self, image: ImageReference | None) -> bool:
         """Whether `image`, from a file or from an object, is the image wanted: a pinned digest counts for more than its tag."""

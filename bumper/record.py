@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple, Self
 
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.request import Origin
@@ -12,12 +13,41 @@ _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _GOOD = (Outcome.READY, Outcome.UNCHANGED)
 
 
+class KustomizationName(NamedTuple):
+    """A Flux Kustomization of the platform repository as it is written down: `FILE#namespace/name`, without a namespace `FILE#name`.
+
+    The file tells those of two clusters apart, which have the same namespace and name. `file` is empty where nothing is known.
+    """
+
+    file: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The parts of a text; whatever is no such name has no file and is equal to none."""
+        file, _, qualified = text.rpartition("#")
+        namespace, _, name = qualified.rpartition("/")
+        return cls(file, namespace, name)
+
+    def has_name_of(self, other: "KustomizationName") -> bool:
+        """Whether namespace and name are the same. A namespace that one of the files leaves out may be given by what lists it."""
+        either_is_open = not (self.namespace and other.namespace)
+        return self.name == other.name and (either_is_open or self.namespace == other.namespace)
+
+    def is_same(self, other: "KustomizationName") -> bool:
+        """Whether both are one."""
+        return bool(self.file) and self.file == other.file and self.has_name_of(other)
+
+
 @dataclass(frozen=True)
 class Record:
     """One site's deploy in one commit.
 
-    `image` is the repository; `previous` the tag before (or the digest, where no tag stood), empty where neither was known.
-    `rollback_of` is the commit that was taken back, `forced` what was overridden (`older`, `held`). `at` is the commit's time, in UTC.
+    `kustomization` is the Flux Kustomization that builds it (`KustomizationName`), and `path` the file that was changed; either is
+    empty where the commit does not say. `image` is the repository; `previous` the tag before (or the digest, where no tag stood),
+    empty where neither was known. `rollback_of` is the commit that was taken back, `forced` what was overridden (`older`, `held`).
+    `at` is the commit's time, in UTC.
     """
 
     site: str
@@ -32,6 +62,8 @@ class Record:
     commit: str
     author: str
     at: datetime
+    kustomization: str = ""
+    path: str = ""
 
     @property
     def who(self) -> str:
@@ -43,7 +75,8 @@ class Record:
 class Ending:
     """One site's verdict in one cluster, of one run. `seconds` is how long that run followed it, the commit and push included.
 
-    `outcome` is one of `errors.Outcome`, or of a later version. `context` is the kubeconfig's name where one was given; `run` a URL.
+    `kustomization` is that of the site; empty in the notes of earlier versions. `outcome` is one of `errors.Outcome`, or of a later
+    version. `context` is the kubeconfig's name where one was given; `run` a URL.
     """
 
     site: str
@@ -54,6 +87,15 @@ class Ending:
     tag: str
     context: str = ""
     run: str = ""
+    kustomization: str = ""
+
+    def is_of(self, record: Record) -> bool:
+        """Whether it may be the ending of this deploy: of the same site and tag, and of no other Kustomization."""
+        names = KustomizationName.parse(self.kustomization), KustomizationName.parse(record.kustomization)
+        is_known = bool(self.kustomization and record.kustomization)
+        return (self.site, self.tag) == (record.site, record.tag) and (
+            not is_known or names[0].is_same(names[1])
+        )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,12 @@
 """What a run was asked for."""
 
+import re
 from dataclasses import dataclass, field
+from shlex import quote
+from typing import Self
+
+_OWNER = re.compile(r"(?P<kind>[A-Za-z]\w*)/(?P<name>[\w.-]+):")
+_STEP = re.compile(r"""\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+)\]|\["(?P<quoted>[^"]+)"\]""")
 
 
 @dataclass(frozen=True)
@@ -13,12 +19,57 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class FieldPath:
+    """One field of an object as it is built: `Kind/name:spec.web[0].image`. Without kind and name it is that of whichever has it."""
+
+    steps: tuple[str | int, ...]
+    kind: str = ""
+    name: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The path that a text is, or None. A key with dots stands in brackets and quotes: `spec["a.b"].image`."""
+        owner = _OWNER.match(text)
+        path = text[owner.end() :] if owner else text
+        steps, at = [], 0
+        while step := _STEP.match(path, at):
+            steps.append(int(step["index"]) if step["index"] else step["key"] or step["quoted"])
+            at = step.end()
+        if not steps or at < len(path) or path.startswith("."):
+            return None
+        return cls(tuple(steps), owner["kind"] if owner else "", owner["name"] if owner else "")
+
+    def __str__(self) -> str:
+        path = "".join(map(_written, self.steps)).removeprefix(".")
+        return f"{self.kind}/{self.name}:{path}" if self.kind else path
+
+
+def _written(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f'["{step}"]' if re.search(r"[.\[\]]", step) else f".{step}"
+
+
+@dataclass(frozen=True)
 class Choice:
     """The user's own words where convention leaves a choice; empty means convention."""
 
     image: str = ""
     kustomization: str = ""
-    container: str = ""
+    containers: tuple[str, ...] = ()
+    field: FieldPath | None = None
+
+    @property
+    def kustomization_option(self) -> str:
+        """What a command must say as well that names the site again, with a space before it; empty for convention."""
+        return f" --kustomization {quote(self.kustomization)}" if self.kustomization else ""
+
+    @property
+    def all_options(self) -> str:
+        """The same for a command that looks for the image, too."""
+        containers = (("--container", name) for name in self.containers)
+        rest = (("--image", self.image), *containers, ("--field", str(self.field or "")))
+        return self.kustomization_option + "".join(f" {name} {quote(value)}" for name, value in rest if value)
 
 
 @dataclass(frozen=True)

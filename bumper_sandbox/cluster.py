@@ -37,7 +37,7 @@ _NODE = {
 }
 
 
-def _always_ready(_: ImageReference) -> Behaviour:
+def _always_ready(_: ImageReference, __: str) -> Behaviour:
     return "ready"
 
 
@@ -48,7 +48,7 @@ def _now() -> str:
 class Cluster:
     """Runs between `start` and `stop`, or as a context manager. `name` is the kubeconfig's context.
 
-    `pull` asks the registry as a node would. `behaves` says what an image does once it runs. `environ` supplies PATH for git.
+    `pull` asks the registry as a node would. `behaves` says what it does in a container. `environ` supplies PATH for git.
     Cluster time passes `speed` times as fast as the clock on the wall: all intervals, time-outs and back-offs of Flux and Kubernetes,
     and `timing`, are in cluster seconds. `source_interval_s` replaces the intervals of GitRepositories.
     """

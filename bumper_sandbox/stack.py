@@ -34,7 +34,8 @@ _OURS = re.compile(r"(?:BUMP|GITHUB|AZURE|KUBERNETES|IDENTITY|MSI|DOCKER)_|KUBEC
 class Stack:
     """Runs as a context manager. `tree` is the directory that holds `flux-system/`.
 
-    `behaviours` says how tags behave once they run; tags that are `not_replicated` are in the registry, but not for the node.
+    `behaviours` says how tags behave once they run, `web:TAG` of the container `web` alone; tags that are `not_replicated` are in the
+    registry, but not for the node.
     """
 
     tree: Path
@@ -55,7 +56,7 @@ class Stack:
                 Cluster(
                     self._pull,
                     self.environ,
-                    behaves=lambda image: self.behaviours.get(image.tag, "ready"),
+                    behaves=self._behaves,
                     speed=self.speed,
                 )
             )
@@ -70,6 +71,10 @@ class Stack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.close()
+
+    def _behaves(self, image: ImageReference, container: str) -> Behaviour:
+        anywhere = self.behaviours.get(image.tag, "ready")
+        return self.behaviours.get(f"{container}:{image.tag}", anywhere)
 
     @property
     def root(self) -> str:

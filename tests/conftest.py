@@ -4,6 +4,7 @@ import os
 import signal
 
 import examples
+import pytest
 
 # The end-to-end tests need a stack that `make e2e` builds, those of the action a runner (`make actions`); `make test` must run on a
 # machine without Go.
@@ -17,6 +18,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 examples.register()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """More workers than cores, since a test of a rollout or of a pull request waits for most of its time."""
     return 2 * (os.cpu_count() or 1)

@@ -74,7 +74,11 @@ def _read(repository: Repository, settings: DoctorSettings) -> tuple[Revision, l
 def _rights(entries: Sequence[Entry]) -> tuple[Right, ...]:
     from bumper.systems.kube.rights import Subject, needed
 
-    return needed(Subject(entry.desired, entry.site.depends_on, entry.pods_namespace) for entry in entries)
+    return needed(
+        Subject(desired, entry.site.depends_on, place)
+        for entry in entries
+        for desired, place in zip(entry.followed, entry.pods_namespaces, strict=True)
+    )
 
 
 def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:

@@ -35,6 +35,7 @@ def endings(report: Report, at: datetime, run: str = "") -> dict[str, list[Endin
             tag=site.image.tag,
             context=site.context,
             run=run,
+            kustomization=site.kustomization,
         )
         by_commit.setdefault(site.revision.sha, []).append(ended)
     return by_commit

@@ -147,6 +147,10 @@ def _site_report(subject: Subject, ended: Followed, journal: Journal) -> SiteRep
         timeline=report.whole_timeline(steps, ended.timeline, is_written=is_written),
         context=ended.context if ended.label != ended.site else "",
         order=subject.order,
+        kustomization=subject.desired.identity,
+        places=subject.places,
+        stays=subject.stays,
+        workloads=ended.workloads,
     )
 
 

@@ -60,7 +60,7 @@ def replay(settings: TrackSettings, context: Context) -> int:
         for notice in head.notices:
             journal.notice(notice)
         player.begin()
-        desired = [subject.desired for subject in head.subjects]
+        desired = [desired for subject in head.subjects for desired in subject.followed]
         followed = follow(desired, player.clusters, NoFacts(), player.clock, head.timeout_s, journal, player)
         player.end()
         return output.finish(Result.of(report_of(head.subjects, followed, journal)))
@@ -80,10 +80,14 @@ class _Commit:
 
     def subject(self, settings: TrackSettings, journal: Journal) -> Subject:
         target = self.target
+        desired, *others = target.desired(self.revision if settings.commit else None)
         return Subject(
-            desired=target.desired(self.revision if settings.commit else None),
+            desired=desired,
+            others=tuple(others),
+            places=target.all_places,
+            stays=tuple(map(str, target.stays)),
             previous=target.image,
-            place=f"{target.field.path}:{target.field.span.line}",
+            place=target.place,
             revision=self.revision,
             url=target.url,
             header=(self.revision.short, target.image.tag),
@@ -101,8 +105,8 @@ def _commit(settings: TrackSettings, systems: Systems) -> _Commit:
 
 def _tell(site: str, subject: Subject, commit: _Commit, journal: Journal) -> None:
     journal.begin(site, *subject.header)
-    path = commit.target.field.path
-    for notice in overrides.notices(commit.target, commit.tree.read([path])[path]):
+    contents = commit.tree.read({field.path for field in commit.target.fields})
+    for notice in overrides.notices(commit.target, contents):
         journal.notice(f"{site}: {notice}")
 
 

@@ -70,7 +70,7 @@ class Tracker:
         """The verdicts of all subjects, which stand on one revision; `targets` are where git holds them, in the same order."""
         if self._branch:
             return self._listen(self._branch, subjects, targets, journal)
-        desired = [subject.desired for subject in subjects]
+        desired = [desired for subject in subjects for desired in subject.followed]
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return self._watch(desired, journal, None)

@@ -1,13 +1,14 @@
 """The main job: one tag, one commit, followed until Ready or a verdict."""
 
 import argparse
+from dataclasses import replace
 
 from bumper.app.context import Context
 from bumper.app.settings import DeploySettings
 from bumper.commands import options
 from bumper.commands.parser import COMMANDS, no_command
 from bumper.errors import UsageError
-from bumper.request import Deadlines, Request, Wanted
+from bumper.request import Choice, Deadlines, Request, Wanted
 
 SUMMARY = "Changes a site's image tag in its GitOps repository, commits it, and follows Flux and the rollout until it is Ready."
 _SEVERAL = "several sites go in one commit by --set SITE=SHA --set SITE=SHA"
@@ -59,9 +60,10 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
     """What was asked for; UsageError for options that contradict each other."""
     wanted = _wanted(arguments)
     choice = options.choice(arguments)
-    if len(wanted) > 1 and (choice.kustomization or choice.container):
+    if len(wanted) > 1 and replace(choice, image="") != Choice():
         raise UsageError(
-            "--kustomization and --container speak of one site", hint="deploy the sites one by one"
+            "--kustomization, --container and --field speak of one site",
+            hint="deploy the sites one by one",
         )
     if len({site.site for site in wanted}) < len(wanted):
         raise UsageError("--set names a site twice", hint="give each site one SHA")

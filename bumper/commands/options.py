@@ -20,7 +20,7 @@ from bumper.app.settings import (
 from bumper.deploy.image_policy import is_platform
 from bumper.errors import UsageError
 from bumper.image import is_tag
-from bumper.request import Choice, Deadlines, Wanted
+from bumper.request import Choice, Deadlines, FieldPath, Wanted
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 # What stands in an argument for bytes that are none of the locale's letters (PEP 383).
@@ -118,7 +118,19 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         help="Flux Kustomization of the site, as name, namespace/name, FILE or FILE#namespace/name; default: the one named like the "
         "site, or that says so (bump adopt)",
     )
-    group.add_argument("--container", metavar="NAME", default="", help="container, if several run that image")
+    group.add_argument(
+        "--container",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="move the image in this container alone, repeatable; default: wherever it has the same tag",
+    )
+    group.add_argument(
+        "--field",
+        metavar="PATH",
+        default="",
+        help="the field of an object that holds the image, or its tag, where no table knows it: Kind/name:spec.web[0].image",
+    )
 
 
 def add_image(parser: argparse.ArgumentParser) -> None:
@@ -329,7 +341,14 @@ def _in_one_form(by_option: Sequence[str], bare: Sequence[str]) -> tuple[str, ..
 
 def choice(arguments: argparse.Namespace) -> Choice:
     """The options of `add_choice`."""
-    return Choice(image=arguments.image, kustomization=arguments.kustomization, container=arguments.container)
+    field = FieldPath.parse(arguments.field) if arguments.field else None
+    if arguments.field and field is None:
+        raise UsageError(
+            f"--field {arguments.field!r} is no path, expected keys and indexes of a field, as spec.web[0].image",
+            hint="write it from the root of the object; before it may stand which one: --field Kind/name:spec.image",
+        )
+    containers = tuple(dict.fromkeys(arguments.container))
+    return Choice(arguments.image, arguments.kustomization, containers, field)
 
 
 def wanted_commit(site: str, sha: str) -> Wanted:

@@ -45,7 +45,8 @@ def settings_of(arguments: argparse.Namespace) -> StatusSettings:
     choice, site = options.choice(arguments), options.site(arguments)
     if not site and choice != Choice():
         raise UsageError(
-            "--image, --kustomization and --container speak of one site", hint="name it: bump status SITE"
+            "--image, --kustomization, --container and --field speak of one site",
+            hint="name it: bump status SITE",
         )
     if arguments.watch and (options.is_json(arguments) or arguments.exit_code):
         other = "--exit-code" if arguments.exit_code else "--output json"

@@ -5,7 +5,7 @@ refuses the rejected version and its ancestors, and versions that cannot be comp
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bumper.build_order import Decision, Order, commit_in, is_same_commit, unknown
@@ -15,24 +15,29 @@ from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import Refused
 from bumper.image import ImageManifest
 from bumper.ports import Comparison, Progress
+from bumper.request import Choice
 
 HELD = "held"
 
 
 @dataclass
 class HoldGuard:
-    """A `pipeline.Guard`. With `force` a hold is told and passed. `now` is the time of day, in UTC."""
+    """A `pipeline.Guard`. With `force` a hold is told and passed. `now` is in UTC; `choice` is how the sites were named."""
 
     comparison: Comparison
     progress: Progress
     now: Callable[[], datetime]
     force: bool = False
+    choice: Choice = field(default_factory=Choice)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         """None where nothing holds the site; Refused where a hold does, unless `force`."""
-        hold = annotations.read(change.target.site.document)
-        if hold is None:
-            return None
+        holds = annotations.of_site(change.target.site)
+        admissions = [admission for hold in holds if (admission := self._admit(hold, change, held))]
+        forced = [admission for admission in admissions if admission.forced]
+        return next(iter([*forced, *admissions]), None)
+
+    def _admit(self, hold: Hold, change: Change, held: ImageManifest) -> Admission | None:
         if not hold.holds_at(self.now()):
             self.progress.notice(
                 f"{change.site}: {hold.place}: this hold has ended ({hold}); bump release takes it away"
@@ -47,7 +52,8 @@ class HoldGuard:
             why = f"; {change.image.tag}: {decision.evidence}" if decision else ""
             raise Refused(
                 f"{hold.place}: {change.site} is not to be changed: {hold}{why}",
-                hint=f"bump release --site {change.site}; or to deploy it all the same: --force --reason TEXT",
+                hint=f"bump release --site {change.site}{self.choice.kustomization_option}; or to deploy it all the same: "
+                "--force --reason TEXT",
             )
         return Admission(HELD, "held, forced")
 

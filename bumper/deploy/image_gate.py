@@ -84,7 +84,7 @@ def tell_moved_tags(
         now, field = manifests[site].image, target.field
         deployed, where = target.image, f"{field.path}:{field.span.line}"
         if deployed.tag == now.tag and not deployed.digest:
-            recorded = history.recorded(repository.message(tip), site)
+            recorded = history.recorded(repository.message(tip), site, targets[site].site.identity)
             deployed, where = recorded or deployed, f"commit {tip[:7]}"
         if deployed.tag == now.tag and deployed.digest and deployed.digest != now.digest:
             progress.notice(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from bumper.build_order import Decision, Order, by_creation, commit_in, commit_in_label, commit_of, unknown
 from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import BumpError, Refused
+from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports import Ancestry, Progress, Registry
 from bumper.record import Recorded
@@ -23,7 +24,7 @@ FORCE = "--force --reason TEXT"
 
 @dataclass
 class OrderGuard:
-    """`ancestries` are asked in their order; `deploys` gives the deploys of a site, newest first, to say who deployed the newer build.
+    """`ancestries` are asked in their order; `deploys` gives those of a site on a tip, newest first: who deployed the newer build.
 
     A `pipeline.Guard`. With `force` an older build is noted and let through.
     """
@@ -33,7 +34,7 @@ class OrderGuard:
     registry: Registry
     progress: Progress
     force: bool = False
-    deploys: Callable[[str], Sequence[Recorded]] = lambda site: ()
+    deploys: Callable[[Target, str], Sequence[Recorded]] = lambda target, tip: ()
     _known: dict[tuple[str, str, str], Decision] = field(default_factory=dict)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission:
@@ -42,7 +43,7 @@ class OrderGuard:
         there, ours = _shown(change.target.image), _shown(change.image)
         if decision.order is Order.OLDER and not self.force:
             raise Refused(
-                f"{change.place}: {ours} is older than {there}, which is deployed: {decision.evidence}{self._by_whom(change)}",
+                f"{change.place}: {ours} is older than {there}, which is deployed: {decision.evidence}{self._by_whom(change, tip)}",
                 hint=f"to deploy it all the same: {FORCE}; to go back to an earlier one: bump rollback --site {change.site}",
             )
         if decision.order is Order.OLDER:
@@ -118,9 +119,9 @@ class OrderGuard:
                 "neither a checkout of the source repository (--source) nor GitHub (GITHUB_TOKEN, BUMP_SOURCE_REPOSITORY) is at hand",
             )
 
-    def _by_whom(self, change: Change) -> str:
+    def _by_whom(self, change: Change, tip: str) -> str:
         try:
-            deploys = self.deploys(change.site)
+            deploys = self.deploys(change.target, tip)
         except BumpError:  # the refusal stands, even where the history cannot be read
             return ""
         tag = change.target.image.tag

@@ -46,8 +46,8 @@ class Change:
 
     @property
     def place(self) -> str:
-        """`k8s/web/deployment.yaml:21`."""
-        return f"{self.target.field.path}:{self.target.field.span.line}"
+        """The field that leads, `k8s/web/deployment.yaml:21`; where people read, `target.places` says how many there are."""
+        return self.target.place
 
     @property
     def is_contested(self) -> bool:
@@ -63,6 +63,9 @@ class Plan(Proposal):
     proof: Proof = field(default_factory=Proof)
     bystanders: tuple[Bystander, ...] = ()
 
+
+# More files than these make no sentence.
+_MOST_NAMED = 3
 
 Landed: TypeAlias = push.Landed[Plan]
 # What else belongs into the same commit: a plan in, read on the tree that it was made on, and the plan with it out.
@@ -144,26 +147,25 @@ def plan(
 
     `began` is what the fields held when the run began, if that was on an earlier tip.
     """
-    contents = tree.read({target.field.path for target in targets.values()})
+    contents = tree.read({field.path for target in targets.values() for field in target.fields})
     changes = []
     edits: dict[str, list[manifest.Edit]] = {}
     for site, target in targets.items():
         image = manifests[site].image
-        path = target.field.path
-        change = Change(
-            site,
-            target,
-            image,
-            manifest.plan(contents[path], target.field, image.tag, image.digest, pin=request.pin),
-            began[site] if began else target.image,
+        # Aliases may give two fields one scalar: it is changed once.
+        planned = dict.fromkeys(
+            edit
+            for field in target.fields
+            for edit in manifest.plan(contents[field.path], field, image.tag, image.digest, pin=request.pin)
         )
+        change = Change(site, target, image, tuple(planned), began[site] if began else target.image)
         changes.append(change)
-        edits.setdefault(path, []).extend(change.edits)
+        for edit in change.edits:
+            edits.setdefault(edit.path, []).append(edit)
     _refuse_overlaps(changes)
     files = {
         path: (contents[path], manifest.apply(contents[path], file_edits))
         for path, file_edits in edits.items()
-        if file_edits
     }
     return Plan(tip, files, _message(changes, request) if files else "", tuple(changes))
 
@@ -214,8 +216,8 @@ def _proved(planned: Plan, tree: Tree) -> Plan:
     """The plan with what it changes in what Flux builds."""
     edits = [edit for change in planned.changes for edit in change.edits]
     after = {path: content for path, (_, content) in planned.files.items() if content is not None}
-    repositories = {change.image.repository for change in planned.changes}
-    proof = prove(tree, after, list(dict.fromkeys(edits)), repositories)
+    uses = [use for change in planned.changes for use in change.target.images]
+    proof = prove(tree, after, list(dict.fromkeys(edits)), uses)
     return replace(
         planned, proof=proof, bystanders=approval.bystanders(proof, _aims(planned)) if proof.edits else ()
     )
@@ -305,7 +307,7 @@ def _refuse_overlaps(changes: list[Change]) -> None:
 
 def _message(changes: Sequence[Change], request: Request, forced: str = "", plan_hash: str = "") -> str:
     deploys = [
-        history.Deploy(change.site, change.target.field.path, change.target.image, change.image)
+        history.Deploy(change.site, _files(change), _left(change), change.image, change.target.site.identity)
         for change in changes
         if change.edits
     ]
@@ -319,9 +321,23 @@ def _message(changes: Sequence[Change], request: Request, forced: str = "", plan
     )
 
 
+def _files(change: Change) -> str:
+    """The files that change, as far as a sentence takes them."""
+    paths = list(dict.fromkeys(edit.path for edit in change.edits))
+    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    return ", ".join(paths[:_MOST_NAMED]) + more
+
+
+def _left(change: Change) -> ImageReference:
+    """The image that is left: the leading one may be there already, where containers were chosen that lag behind it."""
+    images = [field.image for field in change.target.fields]
+    left = next((image for image in images if image.tag != change.image.tag), change.target.image)
+    return replace(left, repository=change.target.repository)
+
+
 def _landed(change: Change, landed: Landed) -> str:
     if not change.edits:
-        return f"nothing to write: {change.place} already holds {change.image.tag}"
+        return f"nothing to write: {change.target.places} already holds {change.image.tag}"
     tries = f"   {landed.attempts} tries" if landed.attempts > 1 else ""
     note = f"   {change.note}" if change.note else ""
-    return f"{landed.revision.short}   {change.place}{note}{tries}"
+    return f"{landed.revision.short}   {change.target.places}{note}{tries}"

@@ -6,23 +6,25 @@ stays rejected: taking back a rollback leaves its hold as it is.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bumper.build_order import commit_in, commit_of
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
+from bumper.deploy.hold.change import whose
 from bumper.deploy.hold_guard import HELD
 from bumper.deploy.pipeline import Admission, Change, GuardedRequest, Plan
 from bumper.errors import BumpError, Outcome, Refused
 from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
 from bumper.history import last_ready
 from bumper.history.trailers import one_line
 from bumper.image import ImageManifest, ImageReference, is_tag
 from bumper.ports import Clock, History, Progress, Registry, Repository, Tree
 from bumper.record import Recorded
-from bumper.request import Request, Wanted
+from bumper.request import Choice, Request, Wanted
 from bumper.retry import answered
 from bumper.rollout import Verdict
 
@@ -78,6 +80,7 @@ def way_back(
     to: str = "",
     *,
     only_ready: bool = False,
+    choice: Choice | None = None,
 ) -> Rollback:
     """Where the site goes back to: `to`, or its last deploy that was Ready, or the version before where nobody looked how that ended.
 
@@ -102,7 +105,7 @@ def way_back(
     raise Refused(
         f"{place}: no earlier deploy of {site} is known to have been Ready"
         + (f"; before {left.tag} there were {listed}" if listed else "; no earlier deploy is recorded"),
-        hint=f"name one: bump rollback --site {site} --to {best}",
+        hint=f"name one: bump rollback --site {site}{choice.all_options if choice else ''} --to {best}",
     )
 
 
@@ -123,18 +126,18 @@ class Rollbacks:
 
         def look() -> tuple[str, Target, Sequence[Recorded]]:
             tip = self.repository.fetch(asked.branch)
-            target = find_target(wanted.site, asked.choice, self.repository.tree(tip))
-            return tip, target, self.history.deploys(wanted.site)
+            tree = self.repository.tree(tip)
+            target = find_target(wanted.site, asked.choice, tree)
+            return tip, target, of_target(self.history.all(), target, tree)
 
         tip, target, deploys = answered(look, self.clock, asked.deadlines.push_s)
-        place = f"{target.field.path}:{target.field.span.line}"
-        way = way_back(wanted.site, place, target.image, deploys, to)
+        way = way_back(wanted.site, target.place, target.image, deploys, to, choice=asked.choice)
         return self._guarded(asked, {wanted.site: self._labelled(way)}, tip)
 
     def after_failure(self, asked: Request, failed: Sequence[tuple[Change, Verdict]]) -> GuardedRequest:
         """The rollback of everything that failed and has been Ready before, in one commit; Refused where nothing has."""
         tip = self.repository.fetch(asked.branch)
-        ways = self._ways_to_ready([change for change, _ in failed])
+        ways = self._ways_to_ready([change for change, _ in failed], self.repository.tree(tip))
         causes = [(change.site, verdict.message) for change, verdict in failed if change.site in ways]
         several = len(causes) > 1
         cause = "; ".join(f"{site}: {message}" if several else message for site, message in causes)
@@ -143,12 +146,12 @@ class Rollbacks:
         automatic = replace(asked, reason=_shortened(f"automatic: {cause}"), expected_plan="")
         return self._guarded(automatic, labelled, tip)
 
-    def _ways_to_ready(self, changes: Sequence[Change]) -> dict[str, Rollback]:
+    def _ways_to_ready(self, changes: Sequence[Change], tree: Tree) -> dict[str, Rollback]:
         ways: dict[str, Rollback] = {}
         refusals: list[Refused] = []
         for change in changes:
             try:
-                deploys = self.history.deploys(change.site)
+                deploys = of_target(self.history.all(), change.target, tree)
                 ways[change.site] = way_back(
                     change.site, change.place, change.image, deploys, only_ready=True
                 )
@@ -172,7 +175,7 @@ class Rollbacks:
             platforms=(),
             pin=False,
         )
-        guard = RollbackGuard(ways, self.progress, self.now, asked.force)
+        guard = RollbackGuard(ways, self.progress, self.now, asked.force, asked.choice)
         return GuardedRequest(
             request, [guard], Rejection(ways, asked.origin.requested_by, asked.reason, self.now)
         )
@@ -200,18 +203,19 @@ class Rejection:
         """The plan with the hold of each site that it changes, on the tree it was made on."""
         files = dict(planned.files)
         for change in planned.changes:
-            document = change.target.site.document
+            site = change.target.site
+            path = site.document.path
             hold = self._hold(change) if change.edits else None
             if hold is None:
                 continue
-            before = files.get(document.path) or (tree.read([document.path])[document.path],) * 2
-            after = annotations.apply(before[1] or b"", document, hold)
-            files[document.path] = before[0], after
+            before = files.get(path) or (tree.read([path])[path],) * 2
+            after = annotations.apply(before[1] or b"", site.document, hold, whose(tree, site))
+            files[path] = before[0], after
         return replace(planned, files=files)
 
     def _hold(self, change: Change) -> Hold | None:
         """None where the hold that stands there must stay."""
-        way, standing = self.ways[change.site], annotations.read(change.target.site.document)
+        way, standing = self.ways[change.site], annotations.counting(change.target.site, self.now())
         if _is_kept(standing, way, self.now()):
             return None
         change_made = f"{way.left.tag} was rolled back to {way.tag}"
@@ -234,6 +238,7 @@ class RollbackGuard:
     progress: Progress
     now: Callable[[], datetime]
     force: bool = False
+    choice: Choice = field(default_factory=Choice)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         way = self.ways.get(change.site)
@@ -241,11 +246,11 @@ class RollbackGuard:
 
     def _admit_bystander(self, change: Change) -> Admission | None:
         """Of a site that nobody named, and that the rollback changes all the same: whoever holds it is asked."""
-        hold = annotations.read(change.target.site.document)
+        hold = annotations.counting(change.target.site, self.now())
         if hold is None or not hold.holds_at(self.now()):
             return None
         if not self.force:
-            raise _held(change.site, hold)
+            raise _held(change.site, hold, Choice())
         return Admission(HELD, "held, forced")
 
     def _admit(self, change: Change, way: Rollback, held: ImageManifest) -> Admission | None:
@@ -256,13 +261,13 @@ class RollbackGuard:
                 hint="look whether it is better; if not, run the command again",
             )
         self._tell_moved(change, held)
-        hold = annotations.read(change.target.site.document)
+        hold = annotations.counting(change.target.site, self.now())
         if hold is None or not _is_kept(hold, way, self.now()):
             return Admission(note=f"{left} is rejected")
         if hold.rejected:
             return Admission(note=f"{_short(hold.rejected)} stays rejected")
         if not self.force:
-            raise _held(change.site, hold)
+            raise _held(change.site, hold, self.choice)
         self.progress.notice(f"{change.site}: {hold.place}: this hold stays: {hold}")
         return Admission(HELD, "held, forced")
 
@@ -276,10 +281,10 @@ class RollbackGuard:
             )
 
 
-def _held(site: str, hold: Hold) -> Refused:
+def _held(site: str, hold: Hold, choice: Choice) -> Refused:
     return Refused(
         f"{hold.place}: {site} is not to be changed: {hold}",
-        hint=f"bump release --site {site}; or to roll back all the same: --force --reason TEXT",
+        hint=f"bump release --site {site}{choice.kustomization_option}; or to roll back all the same: --force --reason TEXT",
     )
 
 

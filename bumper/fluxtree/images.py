@@ -18,13 +18,13 @@ from bumper.fluxtree.build import Build
 from bumper.fluxtree.layers import Gap, Reading
 from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, origin_of, span_of
 from bumper.fluxtree.patches import inside
-from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.transformers import ImageEntry, split
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
-from bumper.manifest.candidates import Candidate, candidates
+from bumper.manifest.candidates import Candidate, Place, candidates
 from bumper.manifest.document import items, mapping, plain, text
-from bumper.manifest.yamltext import Mapping, Node, Scalar, Sequence, Source, Span, compose
+from bumper.manifest.yamltext import Hit, Mapping, Node, Scalar, Sequence, Source, Span, compose, name_of
 from bumper.objects import Object, ObjectKey
 
 _NOTHING = ObjectKey("", "", "")
@@ -61,32 +61,70 @@ class Image:
 
 def images(reading: Reading, built: Build) -> tuple[Image, ...]:
     """The images of a build, those of a remote base last, as far as an `images:` entry names them."""
-    known = [image for each in built.resources for image in images_of(reading, each, built)]
+    known = [image for each in in_cluster(built) for image in images_of(reading, each, built)]
     return (*known, *(_remote(reading, entry) for entry in built.remote))
 
 
-def _with_all_values(resource: Resource, built: Build) -> Resource:
-    is_release = resource.kind == "HelmRelease" and resource.group == chart_values.GROUP
-    return chart_values.with_all_values(resource, built.resources) if is_release else resource
+def in_cluster(built: Build) -> Iterator[Resource]:
+    """The objects whose images are those of the build, with all values of charts. A Flux Kustomization has those of its own build."""
+    yield from (seen for _, seen in with_values(built))
+
+
+def with_values(built: Build) -> Iterator[tuple[Resource, Resource]]:
+    """The same objects, each as it is built and with all values of charts."""
+    for each in built.resources:
+        if each.kind not in ("Kustomization", "CustomResourceDefinition"):
+            is_release = each.kind == "HelmRelease" and each.group == chart_values.GROUP
+            yield each, chart_values.with_all_values(each, built.resources) if is_release else each
+
+
+def image_at(reading: Reading, built: Build, resource: Resource, route: Route, repository: str) -> Image:
+    """The image in any field of an object; with `repository`, which is that of the image, the field holds the tag alone."""
+    known: list[Leaf] = []
+    node = _node(resource.value, known, filled_in(resource, built))
+    place = Place(node, None, 0, resource.key)
+    for step in route:
+        node = place.node
+        pairs = node.pairs if isinstance(node, Mapping) else ()
+        listed = node.items if isinstance(node, Sequence) else ()
+        named = {name_of(key): inner for key, inner in pairs}
+        place = Place(listed[step] if isinstance(step, int) else named[step], place, step, resource.key)
+    scalar, above = place.node, place.parent
+    assert isinstance(scalar, Scalar), "a field is a text"
+    assert above is not None, "it has a key"
+    kind = FieldKind.HELM_TAG if repository else FieldKind.IMAGE
+    tag, _, digest = scalar.value.partition("@")
+    image = ImageReference(repository, tag, digest) if repository else ImageReference.split(scalar.value)
+    hit = Hit(scalar, scalar.start)
+    candidate = Candidate(above, kind, hit, image, image.repository, key=str(route[-1]))
+    return _kept(_image(reading, resource, candidate, known), immutable.why_kept(resource, built.owner))
+
+
+def filled_in(resource: Resource, built: Build) -> Object:
+    """The variables that Flux fills into an object: none where it is told not to."""
+    metadata = mapping(resource.value.get("metadata"))
+    is_off = any(
+        mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")
+    )
+    return {} if is_off else mapping(built.owner.at("spec", "postBuild", "substitute"))
 
 
 def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Image]:
-    """The images of one object, with the variables that Flux fills in. A Flux Kustomization changes those of its own build."""
-    if resource.kind in ("Kustomization", "CustomResourceDefinition"):
-        return
-    variables = filled_in(resource, built)
-    resource = _with_all_values(resource, built)
+    """The images of one object."""
     reason = immutable.why_kept(resource, built.owner)
+    variables = filled_in(resource, built)
     for value in (resource.value, *_values_of_patches(reading, resource)):
         known: list[Leaf] = []
         root = _node(value, known, variables)
         for candidate in candidates(Source("", b"", "", (root,), (), ())):
-            image = _image(reading, resource, candidate, known)
-            yield replace(image, field=_kept(image.field, reason)) if reason else image
+            yield _kept(_image(reading, resource, candidate, known), reason)
 
 
-def _kept(field: Field, reason: str) -> Field:
-    return replace(field, unsafe=field.unsafe or reason)
+def _kept(image: Image, reason: str) -> Image:
+    """The image as one that stays as it is, where there is a reason."""
+    return (
+        replace(image, field=replace(image.field, unsafe=image.field.unsafe or reason)) if reason else image
+    )
 
 
 def _values_of_patches(reading: Reading, resource: Resource) -> Iterator[Any]:
@@ -106,15 +144,6 @@ def _values_inside(written: Leaf) -> list[Any]:
     except NotYaml:
         return []
     return [plain(root, Reader(content)) for root in source.documents]
-
-
-def filled_in(resource: Resource, built: Build) -> Object:
-    """The variables that Flux fills in into an object of the build: none where it is told not to."""
-    metadata = mapping(resource.value.get("metadata"))
-    is_off = any(
-        mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")
-    )
-    return {} if is_off else mapping(built.owner.at("spec", "postBuild", "substitute"))
 
 
 def _image(reading: Reading, resource: Resource, candidate: Candidate, known: list[Leaf]) -> Image:

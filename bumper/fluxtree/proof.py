@@ -18,10 +18,11 @@ from bumper.fluxtree import immutable
 from bumper.fluxtree.build import Build, Forgiving, build, openings, resource_of, sources
 from bumper.fluxtree.difference import Difference, Place, differences, pairs
 from bumper.fluxtree.discovery import GROUP, Site, Walk
-from bumper.fluxtree.images import Image, images, images_of
+from bumper.fluxtree.images import Image, image_at, images, images_of, with_values
 from bumper.fluxtree.layers import Gap, Layer, expand
 from bumper.fluxtree.resource import Resource, Route, is_variable
-from bumper.manifest import Edit
+from bumper.manifest import Edit, FieldKind
+from bumper.manifest.document import text
 from bumper.ports import Entry, Tree
 
 # A shorter beginning of a hash could be met by chance.
@@ -225,12 +226,10 @@ def _extent(arrivals: Sequence[Arrival]) -> str:
     return f"{whole} {_counted(len(fields), 'object')} of {_counted(kustomizations, 'Kustomization')}"
 
 
-def prove(
-    tree: Tree, files: Mapping[str, bytes], edits: Sequence[Edit], repositories: Collection[str]
-) -> Proof:
+def prove(tree: Tree, files: Mapping[str, bytes], edits: Sequence[Edit], uses: Sequence[Image]) -> Proof:
     """What `edits` change in what is built from `tree`; `files` are the edited files as they are afterwards.
 
-    `repositories` are those of the wanted images: what else an edited field decides follows from it.
+    `uses` are the wanted images, as they were found before: an image of another repository follows from the edit.
     """
     if not edits:
         return Proof()
@@ -245,9 +244,9 @@ def prove(
     changes: list[BuiltChange] = []
     arrivals: list[Arrival] = []
     unproved = dict.fromkeys(old.hidden())
-    aim = _Aim(edits, frozenset(repositories))
+    aim = _Aim(edits, uses)
     for site in readers:
-        before, after = old.built(site), new.built(renewed.get(site.identity, site))
+        before, after = old.built(site, uses), new.built(renewed.get(site.identity, site), uses)
         of_site = list(_changes(site, before, after, aim))
         changes += of_site
         arrivals += _arrivals(site, before, after, aim)
@@ -258,10 +257,14 @@ def prove(
 
 @dataclass(frozen=True)
 class _Aim:
-    """The edits, and the repositories whose images they are for."""
+    """The edits, and the images that they are for."""
 
     edits: Sequence[Edit]
-    repositories: frozenset[str]
+    uses: Sequence[Image]
+
+    @cached_property
+    def repositories(self) -> frozenset[str]:
+        return frozenset(use.repository for use in self.uses)
 
     def decides(self, image: Image) -> bool:
         """Whether it is a wanted image, and an edited field decides it."""
@@ -280,14 +283,26 @@ class _Built:
 
     reading: Forgiving
     build: Build
+    uses: Sequence[Image]
 
     @cached_property
     def images(self) -> Mapping[int, Sequence[Image]]:
         """By the id of their object."""
-        return {
-            id(resource): list(images_of(self.reading, resource, self.build))
-            for resource in self.build.resources
-        }
+        return {id(resource): self._images(seen) for resource, seen in with_values(self.build)}
+
+    def _images(self, seen: Resource) -> Sequence[Image]:
+        """What an object runs, a field that nobody but the caller takes for an image included."""
+        known = list(images_of(self.reading, seen, self.build))
+        routes = {image.route for image in known}
+        return [*known, *(self._named(seen, use) for use in self.uses if self._is_named(seen, use, routes))]
+
+    def _is_named(self, seen: Resource, use: Image, routes: Collection[Route]) -> bool:
+        is_there = use.workload == seen.key and bool(text(seen.at(*use.route)))
+        return bool(use.route) and use.route not in routes and is_there
+
+    def _named(self, seen: Resource, use: Image) -> Image:
+        repository = "" if use.field.kind is FieldKind.IMAGE else use.repository
+        return image_at(self.reading, self.build, seen, use.route, repository)
 
     @property
     def remote(self) -> tuple[Image, ...]:
@@ -335,10 +350,10 @@ class _Forest:
         owner = resource_of(self._reading, site.document)
         return expand(reading, sources(reading, site, owner)).values() if owner else ()
 
-    def built(self, site: Site) -> _Built:
+    def built(self, site: Site, uses: Sequence[Image]) -> _Built:
         owner = resource_of(self._reading, site.document)
         assert owner, "a reader has an object"
-        return _Built(self._reading, build(self._reading, site, owner))
+        return _Built(self._reading, build(self._reading, site, owner), uses)
 
 
 def _gap(error: NotYaml) -> Gap:

@@ -1,6 +1,7 @@
 """The pipe after the push: revision → observation → verdict, for several sites in several clusters.
 
 Law: a look is judged as a whole and by itself; what goes from look to look is only when a cause was first seen, and the timeline.
+Each workload is judged by itself, and the verdict on a site is that of all of them (`rollout.site`).
 """
 
 import threading
@@ -15,19 +16,19 @@ from bumper.follow.threads import in_each
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
 from bumper.ports import Clock, Cluster, Facts, Progress, Tape
-from bumper.rollout import Judgement, Sighting, Stage, Timeline, Verdict
+from bumper.rollout import Judgement, Sighting, Stage, Timeline, Verdict, WorkloadEnd
+from bumper.rollout import site as combined
 
 
 @dataclass(kw_only=True)
-class _Rollout(Case):
-    """What is remembered of one site from look to look."""
+class _Workload:
+    """What is remembered of one workload from look to look."""
 
     desired: Desired
     timeline: Timeline
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
     judgement: Judgement | None = None
     observation: Observation | None = None
-    reached: tuple[Stage, ...] = ()
 
     def is_settled_at(self, looked: Observation) -> bool:
         """Whether judging this look would say what was said before: nothing has changed, and no grace is running.
@@ -41,6 +42,28 @@ class _Rollout(Case):
             and replace(looked, at_s=self.observation.at_s) == self.observation
         )
 
+    @property
+    def key(self) -> ObjectKey:
+        return self.desired.workload
+
+    def timed_out(self) -> Verdict:
+        """Its verdict at the deadline, judged by the last look."""
+        assert self.observation, "what was not seen is unreachable"
+        assert self.judgement, "what was seen was judged"
+        return self.judgement.verdict or rollout.timed_out(self.desired, self.observation, self.judgement)
+
+
+@dataclass(kw_only=True)
+class _Rollout(Case):
+    """One site: its workloads, the leading one first, and the stages that all of them have behind them."""
+
+    workloads: Sequence[_Workload]
+    reached: tuple[Stage, ...] = ()
+
+    @property
+    def site(self) -> str:
+        return self.workloads[0].desired.site
+
 
 class _Rollouts:
     """Judges the rollouts of some sites in one cluster (`loop.Follower`)."""
@@ -52,51 +75,85 @@ class _Rollouts:
         self._progress = progress
 
     def look(self, sites: Sequence[_Rollout]) -> Iterator[Followed | None]:
-        observations = self._cluster.observe([site.desired for site in sites])
-        for site, seen in zip(sites, observations, strict=True):
-            judgement = self._judged(site, seen)
-            self._tell(site, judgement)
-            yield self._ended(site, judgement.verdict) if judgement.verdict else None
+        workloads = [workload for site in sites for workload in site.workloads]
+        seen = iter(self._cluster.observe([workload.desired for workload in workloads]))
+        for site in sites:
+            judgements = [self._judged(workload, next(seen)) for workload in site.workloads]
+            site.due_s = min((each.due_s for each in judgements if each.due_s is not None), default=None)
+            ends = self._ends(site, [judgement.verdict for judgement in judgements])
+            verdict = combined.verdict(ends) if combined.has_ended(ends) else None
+            self._tell(site, judgements, verdict)
+            yield self._ended(site, ends) if verdict else None
 
     def timed_out(self, site: _Rollout) -> Followed:
-        assert site.observation, "what was not seen is unreachable"
-        assert site.judgement, "what was seen was judged"
-        return self._ended(site, rollout.timed_out(site.desired, site.observation, site.judgement))
+        return self._ended(site, self._ends(site, [workload.timed_out() for workload in site.workloads]))
 
     def unreachable(self, site: _Rollout, error: BumpError) -> Followed:
-        hint = f"the commit is on the branch; to go on: bump track --site {site.desired.site}"
-        return self._ended(site, unreachable(error, hint))
+        verdict = unreachable(error, f"the commit is on the branch; to go on: bump track --site {site.site}")
+        return self._ended(site, self._ends(site, [verdict] * len(site.workloads)))
 
     def refused(self, site: _Rollout, error: BumpError) -> Followed:
-        return self._ended(site, refusal(error))
+        return self._ended(site, self._ends(site, [refusal(error)] * len(site.workloads)))
 
-    def _judged(self, site: _Rollout, seen: Observation) -> Judgement:
-        looked = replace(seen, revisions=self._facts.facts(site.desired, revisions_of(seen)))
-        if site.judgement is None or not site.is_settled_at(looked):
-            site.observation = looked
-            site.judgement = rollout.judge(site.desired, looked, site.sightings)
-            site.sightings, site.due_s = site.judgement.sightings, site.judgement.due_s
-            site.timeline.see(site.judgement.milestones, self._clock.now())
-        return site.judgement
+    def _judged(self, workload: _Workload, seen: Observation) -> Judgement:
+        looked = replace(seen, revisions=self._facts.facts(workload.desired, revisions_of(seen)))
+        if workload.judgement is None or not workload.is_settled_at(looked):
+            workload.observation = looked
+            workload.judgement = rollout.judge(workload.desired, looked, workload.sightings)
+            workload.sightings = workload.judgement.sightings
+            workload.timeline.see(workload.judgement.milestones, self._clock.now())
+        return workload.judgement
 
-    def _tell(self, site: _Rollout, judgement: Judgement) -> None:
-        for notice in judgement.notices:
+    def _tell(self, site: _Rollout, judgements: Sequence[Judgement], verdict: Verdict | None) -> None:
+        for notice in dict.fromkeys(notice for judgement in judgements for notice in judgement.notices):
             self._progress.notice(f"{site.label}: {notice}")
-        for stage in judgement.reached:
+        reached = tuple(stage for stage in Stage if all(stage in each.reached for each in judgements))
+        for stage in reached:
             if stage not in site.reached:
-                self._progress.done(site.label, stage, judgement.detail.get(stage, ""))
-        site.reached = judgement.reached
-        verdict = judgement.verdict
-        following = next((stage for stage in Stage if stage not in judgement.reached), None)
+                self._progress.done(site.label, stage, _detail(site, judgements, stage))
+        site.reached = reached
+        following = next((stage for stage in Stage if stage not in reached), None)
         site.stage = following or site.stage
         if verdict and following and verdict.outcome not in (Outcome.READY, Outcome.SUPERSEDED):
             self._progress.failed(site.label, verdict.stage or following, verdict.reason)
         elif following and not verdict:
-            self._progress.moving(site.label, following, judgement.detail.get(following, ""))
+            self._progress.moving(site.label, following, _detail(site, judgements, following))
 
-    def _ended(self, site: _Rollout, verdict: Verdict) -> Followed:
-        moments = site.timeline.moments(self._clock.now())
-        return Followed(site.desired.site, self._cluster.name, site.label, verdict, moments)
+    def _ends(self, site: _Rollout, verdicts: Sequence[Verdict | None]) -> list[WorkloadEnd]:
+        now_s = self._clock.now()
+        return [
+            WorkloadEnd(
+                workload.key,
+                verdict,
+                workload.judgement.doing if workload.judgement else "",
+                workload.judgement is not None and workload.judgement.is_rolled_out,
+                workload.timeline.moments(now_s),
+            )
+            for workload, verdict in zip(site.workloads, verdicts, strict=True)
+        ]
+
+    def _ended(self, site: _Rollout, ends: Sequence[WorkloadEnd]) -> Followed:
+        return Followed(
+            site.site,
+            self._cluster.name,
+            site.label,
+            combined.verdict(ends),
+            ends[combined.decisive(ends)].timeline,
+            tuple(ends) if len(ends) > 1 else (),
+        )
+
+
+def _detail(site: _Rollout, judgements: Sequence[Judgement], stage: Stage) -> str:
+    """What is said of a stage: by the workloads that have not reached it, or else by all; what all say alike is said once."""
+    texts = {
+        _name(workload, site): (judgement.detail.get(stage, ""), stage in judgement.reached)
+        for workload, judgement in zip(site.workloads, judgements, strict=True)
+    }
+    is_over = all(reached for _, reached in texts.values())
+    shown = {name: text for name, (text, reached) in texts.items() if text and reached == is_over}
+    if len(set(shown.values())) == 1 and len(shown) == len(texts):
+        return next(iter(shown.values()))
+    return "; ".join(f"{name}: {text}" if len(texts) > 1 else text for name, text in shown.items())
 
 
 def follow(
@@ -108,7 +165,7 @@ def follow(
     progress: Progress,
     tape: Tape | None = None,
 ) -> list[Followed]:
-    """The verdicts of all sites in all clusters."""
+    """The verdicts of all sites in all clusters; `desired` has one for each workload, of each site the leading one first."""
     began_s = clock.now()
 
     def run(cluster: Cluster, stop: threading.Event | None) -> list[Followed]:
@@ -116,12 +173,11 @@ def follow(
         known = tape.facts(cluster.name, facts) if tape else facts
         sites = [
             _Rollout(
-                label=label(each.site, cluster.name, is_alone=len(clusters) == 1),
+                label=label(workloads[0].site, cluster.name, is_alone=len(clusters) == 1),
                 stage=Stage.FETCHED,
-                desired=each,
-                timeline=Timeline(began_s),
+                workloads=[_Workload(desired=each, timeline=Timeline(began_s)) for each in workloads],
             )
-            for each in desired
+            for workloads in _by_site(desired)
         ]
         wanted = {each.source for each in desired if each.revision}
         begin(played, sites, sorted(wanted), progress)
@@ -129,6 +185,21 @@ def follow(
         return Loop(played, rollouts, sites, clock, progress, stop=stop).run(began_s, began_s + timeout_s)
 
     return in_each(clusters, run, one_by_one=bool(tape and tape.one_by_one))
+
+
+def _name(workload: _Workload, site: _Rollout) -> str:
+    """What tells a workload from the others of its site."""
+    key = workload.key
+    is_alone = sum(each.key.name == key.name for each in site.workloads) == 1
+    return key.name if is_alone else f"{key.kind} {key.name}"
+
+
+def _by_site(desired: Sequence[Desired]) -> list[list[Desired]]:
+    """What makes up each site, in the order in which the sites are first named."""
+    sites: dict[tuple[str, ObjectKey], list[Desired]] = {}
+    for each in desired:
+        sites.setdefault((each.site, each.kustomization), []).append(each)
+    return list(sites.values())
 
 
 def begin(cluster: Cluster, cases: Sequence[Case], sources: Sequence[ObjectKey], progress: Progress) -> None:

@@ -34,7 +34,8 @@ class Awaited:
         """What git says of the site's Kustomization."""
         site = target.site
         at = f"{site.document.path}:{site.document.line('spec', 'suspend')}" if site.suspended else ""
-        return cls(desired, Proof.of(site.spec, desired.workload), at)
+        proofs = [Proof.of(site.spec, workload) for workload in target.workloads]
+        return cls(desired, next((proof for proof in proofs if proof.why), proofs[0]), at)
 
 
 @dataclass(kw_only=True)

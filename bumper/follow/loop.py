@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
 from bumper.ports import Clock, Progress
-from bumper.rollout import Moment, Verdict
+from bumper.rollout import Moment, Verdict, WorkloadEnd
 
 # Without any news we look this often: the fallback where watching is forbidden, and how often a CI log hears from us.
 PERIOD_S = 5.0
@@ -23,13 +23,17 @@ _STEP_S = 1.0
 
 @dataclass(frozen=True)
 class Followed:
-    """One site in one cluster with its verdict; `label` is how progress names the pair. The timeline begins after the push."""
+    """One site in one cluster with its verdict; `label` is how progress names the pair. The timeline begins after the push.
+
+    `workloads` is how each of them ended, where several make up the site; the timeline is that of the one that decided.
+    """
 
     site: str
     context: str
     label: str
     verdict: Verdict
     timeline: tuple[Moment, ...] = ()
+    workloads: tuple[WorkloadEnd, ...] = ()
 
 
 @dataclass(kw_only=True)

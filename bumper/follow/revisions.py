@@ -5,10 +5,12 @@ Law: what git has answered is asked once; what it could not tell stays unknown a
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from bumper.errors import BumpError, SiteMissing
+from bumper.errors import BumpError, FieldAmbiguous, SiteMissing
 from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites.find import Target
 from bumper.objects import Object
 from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.ports import Clock, Repository, Tree
@@ -29,9 +31,9 @@ class Revisions:
         self._repository = repository
         self._choice = choice
         self._clock = clock
-        self._known: dict[tuple[str, str], RevisionFacts] = {}
+        self._known: dict[tuple[str, str, str], RevisionFacts] = {}
         self._ancestry: dict[tuple[str, str], bool] = {}
-        self._asked_s: dict[tuple[str, str], float] = {}
+        self._asked_s: dict[tuple[str, str, str], float] = {}
         self._unanswered_s: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
 
@@ -43,7 +45,7 @@ class Revisions:
     def _facts(self, desired: Desired, sha: str) -> RevisionFacts:
         if desired.revision and sha == desired.revision.sha:
             return RevisionFacts(includes_commit=True, image=desired.image)
-        key = (desired.site, sha)
+        key = (desired.site, desired.identity, sha)
         known = self._known.get(key)
         if known and (_is_complete(known, desired) or self._clock.now() - self._asked_s[key] < ASK_AGAIN_S):
             return known
@@ -59,7 +61,7 @@ class Revisions:
         if tree is None:
             return RevisionFacts(includes_commit=includes, image=None)
         try:
-            target = find_target(desired.site, self._choice, tree)
+            target = self._target(desired, tree)
         except SiteMissing:
             subject, author = self._repository.subject(sha), self._repository.author(sha)
             return RevisionFacts(includes, None, subject, author, is_removed=True)
@@ -69,6 +71,19 @@ class Revisions:
         return RevisionFacts(
             includes, target.image, self._repository.subject(sha), self._repository.author(sha)
         )
+
+    def _target(self, desired: Desired, tree: Tree) -> Target:
+        """Where the site's image stands in that commit: by its name, or where several Kustomizations have it by our own."""
+        try:
+            return find_target(desired.site, self._choice, tree)
+        except FieldAmbiguous as ambiguous:
+            if not desired.identity or self._choice.kustomization:
+                raise
+            try:
+                return find_target(desired.site, replace(self._choice, kustomization=desired.identity), tree)
+            except SiteMissing:
+                # Its file was moved: the name is there, so that it is not removed.
+                raise ambiguous from None
 
     def _contains(self, descendant: str, ancestor: str) -> bool | None:
         pair = (descendant, ancestor)

@@ -24,6 +24,7 @@ def line(ending: Ending) -> str:
         "tag": ending.tag,
         "context": ending.context,
         "run": ending.run,
+        "kustomization": ending.kustomization,
     }
     required = {"site", "outcome", "reason", "seconds", "at", "tag"}
     return json.dumps(
@@ -61,14 +62,14 @@ def _ending(text: str) -> Ending | None:
             data["tag"],
             data.get("context", ""),
             data.get("run", ""),
+            data.get("kustomization", ""),
         )
         "".join(texts)  # TypeError unless all of them are texts
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    site, outcome, reason, tag, context, run = texts
+    site, outcome, reason, tag, context, run, kustomization = texts
     # A time without an offset would be read as that of this machine.
     if not (site and outcome and at.tzinfo and 0 <= seconds < float("inf")):
         return None
-    return Ending(
-        site, outcome, reason, seconds, at if at.tzinfo is UTC else at.astimezone(UTC), tag, context, run
-    )
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return Ending(site, outcome, reason, seconds, utc, tag, context, run, kustomization)

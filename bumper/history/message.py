@@ -19,12 +19,13 @@ NO_TAG = "no tag"  # no image can have a tag with a space
 
 @dataclass(frozen=True)
 class Deploy:
-    """One site going from one image to another, in the file that was changed."""
+    """One site going from one image to another, in the file that was changed; `kustomization` (`KustomizationName`) builds it."""
 
     site: str
     path: str
     previous: ImageReference
     image: ImageReference
+    kustomization: str = ""
 
 
 def compose(
@@ -75,6 +76,7 @@ def _subject(deploys: Sequence[Deploy], *, is_rollback: bool) -> str:
 def _trailers(deploy: Deploy) -> list[tuple[str, str]]:
     return [
         ("Bump-Site", deploy.site),
+        ("Bump-Kustomization", deploy.kustomization),
         ("Bump-Image", deploy.image.repository),
         ("Bump-From", _tag(deploy.previous)),
         ("Bump-To", deploy.image.tag),

@@ -4,6 +4,7 @@ Law: in the order in which the branch got them, newest first. Nothing is guessed
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from bumper.errors import Outcome
@@ -22,17 +23,27 @@ def past(commits: Iterable[Logged]) -> Iterator[Recorded]:
     """The deploys of a branch's commits, given newest first: as they come, so that a caller that wants a few reads no more.
 
     A note on a commit that does not deploy the site (it was followed when the branch had moved on) belongs to the deploy before it, if
-    the note names the tag of that deploy.
+    the note names the tag of that deploy. A note of another Kustomization than the deploy's, whose site has the same name, waits on.
     """
     awaiting: dict[str, list[Ending]] = {}
     for commit in commits:
         for ending in commit.endings:
             awaiting.setdefault(ending.site, []).append(ending)
         for record in commit.records:
-            endings = [ending for ending in awaiting.pop(record.site, ()) if ending.tag == record.tag]
+            waiting = awaiting.pop(record.site, [])
+            endings = [ending for ending in waiting if ending.is_of(record)]
+            if others := [ending for ending in waiting if _is_of_another(ending, record)]:
+                awaiting[record.site] = others
             if len(endings) > 1:
                 endings.sort(key=lambda ending: ending.at)
             yield Recorded(record, tuple(endings))
+
+
+def _is_of_another(ending: Ending, record: Record) -> bool:
+    """Whether both name a Kustomization, and not the same one."""
+    return bool(ending.kustomization and record.kustomization) and not ending.is_of(
+        replace(record, tag=ending.tag)
+    )
 
 
 def of_site(deploys: Iterable[Recorded], site: str) -> Iterator[Recorded]:

@@ -1,10 +1,12 @@
 """What the commits on a branch say of the deploys they made.
 
 Law: a record is read only where site, image and a valid tag stand in one paragraph, so that no sentence passes for a record; a
-message that was quoted, wrapped or added to loses at most the lines touched. A site has one record in a commit: of several (a
-squash) it is the last, with the previous tag of the first. Texts are as they were written: the code that prints them makes them safe.
+message that was quoted, wrapped or added to loses at most the lines touched. A site of one Kustomization has one record in a commit:
+of several (a squash) it is the last, with the previous tag of the first. Texts are as they were written: the code that prints them
+makes them safe.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,30 +14,49 @@ from datetime import datetime
 from bumper.history.message import NO_TAG
 from bumper.history.trailers import paragraphs, trailers
 from bumper.image import ImageReference, is_digest, is_tag
-from bumper.record import Record
+from bumper.record import KustomizationName, Record
 from bumper.request import Origin
 
 _SITE = "bump-site"
-_OF_A_SITE = {_SITE, "bump-image", "bump-from", "bump-to", "bump-digest"}
+_OF_A_SITE = {_SITE, "bump-kustomization", "bump-image", "bump-from", "bump-to", "bump-digest"}
+# The sentence on a change, as `message` writes it: by its file the deploys of earlier versions are told apart.
+_SENTENCE = re.compile(
+    r"^[ \t]*(?P<path>\S.*): (?P<image>\S+) goes from (?:\S+|no tag) to (?P<tag>\S+)\.[ \t\r]*$", re.MULTILINE
+)
 
 
 def records(commit: str, author: str, at: datetime, message: str) -> tuple[Record, ...]:
     """The deploys that the commit's message records, one for each site; empty for a commit that is none."""
     if _SITE not in message.lower():
         return ()
-    by_site: dict[str, Record] = {}
+    by_site: dict[tuple[str, str], Record] = {}
+    paths = {(match["image"], match["tag"]): match["path"] for match in _SENTENCE.finditer(message)}
     for paragraph in paragraphs(message):
         if _SITE not in paragraph.lower():
             continue
         for record in _recorded(trailers(paragraph), commit, author, at):
-            first = by_site.get(record.site)
-            by_site[record.site] = replace(record, previous=first.previous) if first else record
+            record = replace(record, path=paths.get((record.image, record.tag), ""))
+            key = (record.site, record.kustomization)
+            first = by_site.get(key)
+            by_site[key] = replace(record, previous=first.previous) if first else record
     return tuple(by_site.values())
 
 
-def recorded(message: str, site: str) -> ImageReference | None:
-    """The image that a commit put on the site, with its digest where one was recorded; None where the message says nothing of it."""
-    site_records = (record for record in records("", "", datetime.min, message) if record.site == site)
+def recorded(message: str, site: str, kustomization: str = "") -> ImageReference | None:
+    """The image that a commit put on the site, with its digest where one was recorded; None where the message says nothing of it.
+
+    Where the message names another Kustomization than this one it speaks of another site of the same name.
+    """
+    ours = KustomizationName.parse(kustomization)
+    site_records = (
+        record
+        for record in records("", "", datetime.min, message)
+        if record.site == site
+        and (
+            not (kustomization and record.kustomization)
+            or KustomizationName.parse(record.kustomization).is_same(ours)
+        )
+    )
     return next((ImageReference(record.image, record.tag, record.digest) for record in site_records), None)
 
 
@@ -68,6 +89,7 @@ def _recorded(
                 commit=commit,
                 author=author,
                 at=at,
+                kustomization=fields.get("bump-kustomization", ""),
             )
 
 

@@ -53,7 +53,7 @@ class Addition:
     @property
     def place(self) -> str:
         """`k8s/web/deployment.yaml:18`."""
-        return f"{self.target.field.path}:{self.target.field.span.line}"
+        return self.target.place
 
 
 def plan(tree: Tree, wanted: SiteRequest, tag: str = NO_IMAGE_YET, digest: str = "") -> Addition:
@@ -184,7 +184,7 @@ def _prove(
     landscape = Landscape(after)
     site = landscape.named(wanted.name)
     routed = {routed_host.host for routed_host in landscape.hosts_of(site)}
-    if routed != set(wanted.hosts) or target.field.path not in files:
+    if routed != set(wanted.hosts) or any(field.path not in files for field in target.fields):
         raise FieldUnsafe(
             f"{site.place}: the new site would not route {', '.join(wanted.hosts)}",
             hint="name another site with --like",

@@ -41,7 +41,7 @@ def propose(site: str, choice: Choice, origin: Origin, tip: str, tree: Tree) -> 
     """What would be committed on the tip. Without files where git says it already, or where nothing needs to be said."""
     target = find_target(site, choice, tree)
     document = target.site.document
-    chosen = Adoption(target.repository, choice.container or _standing_container(target, choice))
+    chosen = Adoption(target.repository, choice.containers or _standing_containers(target, choice))
     if not adoption.is_repository(chosen.repository):
         raise FieldUnsafe(
             f"{target.field.path}:{target.field.span.line}: {chosen.repository} can't be written down as a repository: a variable is "
@@ -86,7 +86,7 @@ def as_data(plan: SiteAdoption, revision: Revision | None) -> dict[str, Any]:
         "exitCode": EXIT_CODES[ended],
         "site": plan.site,
         "image": plan.chosen.repository,
-        "container": plan.chosen.container or None,
+        "containers": list(plan.chosen.containers),
         "kustomization": plan.target.site.identity,
         "place": plan.place,
         "commit": revision.sha if revision and plan.files else None,
@@ -101,10 +101,10 @@ def outcome(plan: SiteAdoption, revision: Revision | None) -> Outcome:
     return Outcome.PUSHED if revision or plan.pull else Outcome.PLANNED
 
 
-def _standing_container(target: Target, choice: Choice) -> str:
-    """The container that git names already, where it is the same image that is chosen again."""
+def _standing_containers(target: Target, choice: Choice) -> tuple[str, ...]:
+    """The containers that git names already, where it is the same image that is chosen again."""
     standing = adoption.of_site(target.site.document, target.site.name) if not choice.image else None
-    return standing.container if standing else ""
+    return standing.containers if standing else ()
 
 
 def _prove(site: str, target: Target, before: Tree, after: Tree) -> bool:

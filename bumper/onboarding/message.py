@@ -16,7 +16,8 @@ def of_addition(addition: Addition, image: ImageReference, origin: Origin) -> st
     """`Add site web`. A site without an image yet records no deploy."""
     wanted = addition.wanted
     model = f"modelled on {addition.like}" if addition.like else "in the plain form"
-    deploy = [("Bump-Site", wanted.name), ("Bump-Image", image.repository), ("Bump-From", "no tag")]
+    deploy = [("Bump-Site", wanted.name), ("Bump-Kustomization", addition.target.site.identity)]
+    deploy += [("Bump-Image", image.repository), ("Bump-From", "no tag")]
     deploy += [("Bump-To", image.tag), ("Bump-Digest", image.digest)]
     trailers = [(NEW_SITE, wanted.name), ("Bump-Hosts", " ".join(wanted.hosts)), ("Bump-Like", addition.like)]
     return worded(

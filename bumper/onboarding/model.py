@@ -7,9 +7,8 @@ sites share (`shape`).
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bumper.deploy.hold import annotations
 from bumper.errors import FieldAmbiguous, FieldMissing, Refused
-from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites import annotations, find
 from bumper.fluxtree.sites.find import Site, Target
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind, fields
@@ -39,6 +38,11 @@ class Model:
     @property
     def name(self) -> str:
         return self.site.name
+
+    @property
+    def _is_written_whole(self) -> bool:
+        """Whether tag and repository stand together wherever the image is decided."""
+        return all(field.kind is FieldKind.IMAGE for field in self.target.fields)
 
     def renaming(self, name: str, hosts: tuple[str, ...]) -> Renaming:
         """From this site to another."""
@@ -73,7 +77,8 @@ class Model:
     def _written(self, field: Field, image: ImageReference, name: str) -> str:
         if field.kind is not FieldKind.IMAGE:
             return image.tag
-        if self.target.field.kind is FieldKind.IMAGE:
+        deciding = [(each.path, each.span) for each in self.target.fields]
+        if (field.path, field.span) in deciding or self._is_written_whole:
             return str(image)
         # An entry elsewhere decides: what stands here is the name by which it is found.
         return str(replace(field.image, repository=beside(field.image.repository, name)))
@@ -134,15 +139,16 @@ def model(landscape: Landscape, site: Site) -> Model:
     root = _root(site)
     require_fit(landscape, site, built, root)
     own = {path for path in landscape.read_by(site) if path.startswith(f"{root}/")} | {site.document.path}
-    if target.field.path not in own:
-        raise Uncarried(
-            f"{target.field.path}: decides the image of {site.name}, and does not lie in {root}", hint=_OTHER
-        )
-    if target.field.digest:
-        raise Uncarried(
-            f"{target.field.path}:{target.field.span.line}: the image is pinned by a digest beside its tag",
-            hint=_OTHER,
-        )
+    for field in target.fields:
+        if field.path not in own:
+            raise Uncarried(
+                f"{field.path}: decides the image of {site.name}, and does not lie in {root}", hint=_OTHER
+            )
+        if field.digest:
+            raise Uncarried(
+                f"{field.path}:{field.span.line}: the image is pinned by a digest beside its tag",
+                hint=_OTHER,
+            )
     names = {built_object.key.name for built_object in built} | {site.name}
     others = {built_object.key.name for other, built_object in landscape.objects if other != site} | {
         known_site.name for known_site in landscape.sites
@@ -153,13 +159,17 @@ def model(landscape: Landscape, site: Site) -> Model:
         hosts,
         root,
         {path: landscape.reading.content(path) for path in sorted(own)}
-        # A hold is meant for the model alone.
-        | {
-            site.document.path: annotations.lift(landscape.reading.content(site.document.path), site.document)
-        },
+        | {site.document.path: _without_words(landscape, site)},
         _listing(landscape, site),
         frozenset(others - names),
     )
+
+
+def _without_words(landscape: Landscape, site: Site) -> bytes:
+    """The file of the model's Kustomization without what is said there of the model alone: a hold, the choice of its image."""
+    document = site.document
+    ours = {key: "" for key in annotations.read(document) if key.startswith(annotations.PREFIX)}
+    return annotations.write(landscape.reading.content(document.path), document, ours)
 
 
 def _root(site: Site) -> str:
@@ -197,8 +207,9 @@ def beside(repository: str, name: str) -> str:
 
 def repository_for(model: Model, name: str, asked: str) -> str:
     """The image repository of a new site: the one asked for, or the model's registry and path with the new name."""
-    if asked and model.target.field.kind is not FieldKind.IMAGE:
-        field = model.target.field
+    apart = [field for field in model.target.fields if field.kind is not FieldKind.IMAGE]
+    if asked and apart:
+        field = apart[0]
         raise Uncarried(
             f"{field.path}:{field.span.line}: {model.name} names its image apart from its tag, so --image can't be carried over",
             hint="leave out --image, or take the plain form: --plain",

@@ -113,6 +113,7 @@ class SiteRemoval(Proposal):
             source=site.source,
             workload=workload,
             container="",
+            identity=site.identity,
         )
 
     def require_no_more(self, later: "SiteRemoval") -> None:
@@ -129,7 +130,7 @@ def remove(name: str, repository: Repository, branch: str, origin: Origin, now: 
     """The removal of the site on the tip of the branch; Refused where it is held, or something else needs it."""
     tip = repository.fetch(branch)
     made = removal.plan(repository.tree(tip), name)
-    hold = annotations.read(made.site.document)
+    hold = annotations.counting(made.site, now)
     if hold and hold.holds_at(now):
         raise Refused(
             f"{hold.place}: {name} is not to be changed: {hold}", hint=f"bump release --site {name}"

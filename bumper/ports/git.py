@@ -90,10 +90,6 @@ class Comparison(Protocol):
 class History(Protocol):
     """The deploys that the branch's commits record, with their outcomes; `git.Branch` and `git.Clone` are the real ones."""
 
-    def deploys(self, site: str) -> Sequence[Recorded]:
-        """Those of one site, newest first."""
-        ...
-
     def all(self) -> Iterator[Recorded]:
         """Those of every site, newest first, as they are read."""
         ...

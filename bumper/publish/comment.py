@@ -18,6 +18,7 @@ from bumper.publish.chart import gantt
 from bumper.publish.markdown import code, inline, link
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story
+from bumper.rollout import WorkloadEnd
 from bumper.style import STYLES, duration
 
 # GitHub refuses a longer comment with 422; the marks and a closing line need some room too.
@@ -100,6 +101,7 @@ def _section(story: Story, site: SiteStory, detail: Detail) -> str:
         if detail > Detail.LINE:
             paragraphs.append(gantt([("stages", site_report.steps)]))
         paragraphs += _cause(site_report, detail)
+        paragraphs.append(_workloads(site_report) if detail > Detail.LINE else "")
         if detail > Detail.LINE:
             paragraphs.append(_folded(site_report, story))
     is_first = site is story.sites[0]
@@ -198,6 +200,23 @@ def _cause(site_report: SiteReport, detail: Detail) -> list[str]:
     return paragraphs
 
 
+def _workloads(site_report: SiteReport) -> str:
+    """Each of several workloads that make up the site."""
+    if not site_report.workloads:
+        return ""
+    rows = [
+        f"| {inline(str(end.workload), 300)} | {_state(end)} | {inline(report.workload_detail(end), 600)} |"
+        for end in site_report.workloads
+    ]
+    return "\n".join(["| workload | | |", "|---|---|---|", *rows])
+
+
+def _state(end: WorkloadEnd) -> str:
+    mark = _mark(end.verdict.outcome) if end.verdict else _MARKS["warn"]
+    is_fine = end.is_rolled_out and end.verdict and end.verdict.outcome is not Outcome.READY
+    return f"{_MARKS['good'] if is_fine else mark} {inline(report.workload_state(end), 60)}"
+
+
 def _folded(site_report: SiteReport, story: Story) -> str:
     """What is looked up only now and then."""
     written = str(site_report.image)
@@ -208,10 +227,15 @@ def _folded(site_report: SiteReport, story: Story) -> str:
         ),
         ("timeline", inline(report.timeline(site_report.timeline))),
         ("reference", code(written)),
-        ("line", " in ".join(filter(None, (code(site_report.place), _commit(site_report, story))))),
+        ("line", " in ".join(filter(None, (_lines(site_report), _commit(site_report, story))))),
+        *(("stays", code(text)) for text in site_report.stays[:10]),
     ]
     lines = "\n".join(f"- **{inline(name, 60)}** {text}" for name, text in rows if text)
     return f"<details><summary>Details</summary>\n\n{lines}\n\n</details>"
+
+
+def _lines(site_report: SiteReport) -> str:
+    return ", ".join(code(place) for place in (site_report.places or (site_report.place,))[:10])
 
 
 def _commit(site_report: SiteReport, story: Story) -> str:

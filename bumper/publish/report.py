@@ -15,7 +15,7 @@ from bumper.image import ImageReference
 from bumper.ports import Step
 from bumper.publish import problem
 from bumper.revision import Revision
-from bumper.rollout import Milestone, Moment, Verdict
+from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
 from bumper.style import STYLES, Line, Span, duration
 
 
@@ -24,7 +24,9 @@ class SiteReport:
     """One site in one cluster. `place` is file and line of the field; `revision` the commit that holds the image, if any.
 
     `context` names the cluster where there are several, and `site` then names it too: `web in east`. `order` is how the image stands
-    to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase.
+    to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase. `kustomization` is the Flux
+    Kustomization that builds it (`record.KustomizationName`). `places` are all fields where several name the image, `stays` is what
+    names it and did not move; `workloads` is how each ended, where several make up the site.
     """
 
     site: str
@@ -39,6 +41,10 @@ class SiteReport:
     context: str = ""
     order: Decision | None = None
     rolled_back: str = ""
+    kustomization: str = ""
+    places: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
+    workloads: tuple[WorkloadEnd, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -194,6 +200,7 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     else:
         lines = [(*name, Span(_title(verdict.outcome), style), Span(f": {verdict.message}"))]
     rows = [("serving now", verdict.serving if verdict.outcome is not Outcome.READY else "")]
+    rows += [("workload", workload_line(end)) for end in site.workloads]
     rows += [("warning", warning) for warning in verdict.warnings]
     rows += [("seen", evidence) for evidence in verdict.evidence]
     rows.append(("timeline", timeline(site.timeline)))
@@ -233,6 +240,56 @@ def verdict_as_data(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def workload_line(end: WorkloadEnd) -> str:
+    """`Deployment shop/worker: ready in 4.2 s, 1/1 updated, 1/1 available`."""
+    taken = sum(moment.seconds for moment in end.timeline)
+    is_ready = end.verdict is not None and end.verdict.outcome is Outcome.READY
+    after = f" in {duration(taken)}" if is_ready and taken else ""
+    return f"{end.workload}: " + ", ".join(
+        filter(None, (f"{workload_state(end)}{after}", workload_detail(end)))
+    )
+
+
+def workload_state(end: WorkloadEnd) -> str:
+    """How it stands, in a word or two."""
+    if end.verdict is None:
+        return "moving"
+    # What Flux waits for is another workload: this one runs the image.
+    is_ready = end.verdict.outcome is Outcome.READY
+    return "rolled out" if end.is_rolled_out and not is_ready else end.verdict.outcome.value
+
+
+def workload_detail(end: WorkloadEnd) -> str:
+    """Its counts where it runs the image, else the reason why it does not."""
+    shows_detail = end.verdict is None or end.is_rolled_out or end.verdict.outcome is Outcome.READY
+    return end.detail if shows_detail else end.verdict.reason if end.verdict else ""
+
+
+def workload_as_data(end: WorkloadEnd) -> dict[str, Any]:
+    """What every JSON answer says of one of several workloads."""
+    return {
+        "kind": end.workload.kind,
+        "namespace": end.workload.namespace,
+        "name": end.workload.name,
+        "isRolledOut": end.is_rolled_out,
+        "detail": end.detail,
+        "verdict": verdict_as_data(end.verdict) if end.verdict else None,
+        "timeline": _timeline_data(end.timeline),
+    }
+
+
+def _timeline_data(moments: Sequence[Moment]) -> list[dict[str, Any]]:
+    return [
+        {
+            "moment": moment.name,
+            "state": "awaited" if moment.is_open else "reached",
+            "detail": moment.detail,
+            "seconds": round(moment.seconds, 3),
+        }
+        for moment in moments
+    ]
+
+
 def _site_data(site: SiteReport) -> dict[str, Any]:
     verdict = site.verdict
     return {
@@ -249,15 +306,10 @@ def _site_data(site: SiteReport) -> dict[str, Any]:
         "url": site.url,
         "rolledBack": site.rolled_back,
         "order": _order_data(site.order) if site.order else None,
-        "timeline": [
-            {
-                "moment": moment.name,
-                "state": "awaited" if moment.is_open else "reached",
-                "detail": moment.detail,
-                "seconds": round(moment.seconds, 3),
-            }
-            for moment in site.timeline
-        ],
+        "places": list(site.places) or [site.place],
+        "stays": list(site.stays),
+        "workloads": [workload_as_data(end) for end in site.workloads],
+        "timeline": _timeline_data(site.timeline),
         "stages": [
             {
                 "stage": step.stage,

@@ -29,7 +29,11 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Subject:
-    """One site of a recording: what a report says of it beside the verdict. `steps` were over at `since_s`, before following began."""
+    """One site of a recording: what a report says of it beside the verdict. `steps` were over at `since_s`, before following began.
+
+    `desired` is the workload that leads, `others` are the rest of those that must run the image. `places` are all fields that name it,
+    `stays` what names it and does not move.
+    """
 
     desired: Desired
     previous: ImageReference
@@ -41,6 +45,14 @@ class Subject:
     steps: tuple[Step, ...] = ()
     since_s: float = 0.0
     order: Decision | None = None
+    others: tuple[Desired, ...] = ()
+    places: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
+
+    @property
+    def followed(self) -> tuple[Desired, ...]:
+        """What must become true for all of its workloads, the leading one first."""
+        return (self.desired, *self.others)
 
 
 @dataclass(frozen=True)
@@ -132,6 +144,9 @@ def _encode_subject(subject: Subject) -> Entry:
         ],
         "since_s": subject.since_s,
         "order": _encode_order(subject.order) if subject.order else None,
+        "others": [encode_desired(desired) for desired in subject.others],
+        "places": list(subject.places),
+        "stays": [mask(text) for text in subject.stays],
     }
 
 
@@ -151,8 +166,11 @@ def _decode_subject(entry: Mapping[str, Any]) -> Subject:
             for step in entry["steps"]
         ),
         float(entry["since_s"]),
-        # Older recordings do not know it.
+        # Older recordings do not know these.
         _decode_order(entry["order"]) if entry.get("order") else None,
+        tuple(map(decode_desired, entry.get("others") or ())),
+        tuple(entry.get("places") or ()),
+        tuple(entry.get("stays") or ()),
     )
 
 
@@ -175,11 +193,13 @@ def encode_desired(desired: Desired) -> Entry:
         "image": str(desired.image),
         "previous": str(desired.previous) if desired.previous else None,
         "revision": str(desired.revision) if desired.revision else None,
-        "kustomization": _encode_key(desired.kustomization),
-        "source": _encode_key(desired.source),
-        "workload": _encode_key(desired.workload),
+        "kustomization": encode_key(desired.kustomization),
+        "source": encode_key(desired.source),
+        "workload": encode_key(desired.workload),
         "container": desired.container,
         "replicas": desired.replicas,
+        "identity": desired.identity,
+        "beside": list(desired.beside),
     }
 
 
@@ -194,11 +214,15 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         source=ObjectKey(*entry["source"]),
         workload=ObjectKey(*entry["workload"]),
         container=entry["container"],
+        # Older recordings do not know these.
         replicas=entry.get("replicas"),
+        identity=entry.get("identity", ""),
+        beside=tuple(entry.get("beside") or ()),
     )
 
 
-def _encode_key(key: ObjectKey) -> list[str]:
+def encode_key(key: ObjectKey) -> list[str]:
+    """`[kind, namespace, name]`."""
     return [key.kind, key.namespace, key.name]
 
 

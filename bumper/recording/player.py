@@ -82,12 +82,15 @@ class PlayedCluster:
             raise RecordingEnded(f"{self.name}: the recording ends here, before a verdict", hint=hint)
         self._set(entry)
         seen = {
-            site_entry["site"]: encoding.decode_observation(site_entry, entry["at_s"])
+            (site_entry["site"], _followed(site_entry)): encoding.decode_observation(
+                site_entry, entry["at_s"]
+            )
             for site_entry in entry["look"]
         }
-        if missing := [site.site for site in desired if site.site not in seen]:
+        looks = [seen.get((site.site, site.workload)) or seen.get((site.site, None)) for site in desired]
+        if missing := dict.fromkeys(site.site for site, look in zip(desired, looks, strict=True) if not look):
             raise RecordingEnded(f"{self.name}: nothing more was recorded of {', '.join(missing)}")
-        return [seen[site.site] for site in desired]
+        return [look for look in looks if look]
 
     def wait(self, timeout_s: float) -> bool:
         # A recording of another version may have looked sooner or later than this one would; a wait in steps was one wait.
@@ -128,3 +131,8 @@ class PlayedCluster:
 
     def _next_if(self, key: str) -> Entry | None:
         return self._left.pop() if self._left and key in self._left[-1] else None
+
+
+def _followed(site_entry: Entry) -> ObjectKey | None:
+    """The workload that was looked at; older recordings have one for each site, and do not say which."""
+    return ObjectKey(*site_entry["follows"]) if "follows" in site_entry else None

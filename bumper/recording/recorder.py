@@ -109,7 +109,7 @@ class Recorder:
             self._write(encoding.line(entry))
 
     def _numbered(self, site: Desired, seen: Observation) -> Entry:
-        entry: Entry = {"site": site.site}
+        entry: Entry = {"site": site.site, "follows": encoding.encode_key(site.workload)}
         for name, value in encoding.objects_of(seen).items():
             entry[name] = (
                 [self._number(cluster_object) for cluster_object in value]

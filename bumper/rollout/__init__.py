@@ -1,6 +1,7 @@
 """From what the cluster shows to a verdict: `judge` looks once, `timed_out` says where a deploy hung; `rules` has both."""
 
 from bumper.rollout.rules import judge, timed_out
+from bumper.rollout.site import WorkloadEnd
 from bumper.rollout.timeline import Moment, Timeline
 from bumper.rollout.verdict import Judgement, Milestone, Sighting, Stage, Verdict
 
@@ -12,6 +13,7 @@ __all__ = [
     "Stage",
     "Timeline",
     "Verdict",
+    "WorkloadEnd",
     "judge",
     "timed_out",
 ]

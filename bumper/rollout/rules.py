@@ -49,6 +49,7 @@ def judge(desired: Desired, observation: Observation, sightings: Mapping[str, Si
         notices=tuple(printable(notice) for notice in notices(desired, look.observation)),
         due_s=weighed.due_s,
         milestones=milestones(look, reached),
+        is_rolled_out=look.is_rolled_out,
     )
 
 

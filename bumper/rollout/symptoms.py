@@ -76,8 +76,9 @@ class Sight(NamedTuple):
 
     @property
     def is_ours(self) -> bool:
-        """Whether this is the container that the deploy changes."""
-        return not self.desired.container or self.spec.get("name") == self.desired.container
+        """Whether this is a container that the deploy changes."""
+        ours = (self.desired.container, *self.desired.beside)
+        return not self.desired.container or self.spec.get("name") in ours
 
 
 class Seen(NamedTuple):

@@ -30,17 +30,20 @@ def pod_image(desired: Desired, pod: Object) -> ImageReference | None:
 
 
 def _image_in(desired: Desired, pod_spec: Any) -> ImageReference | None:
-    for container in containers(desired, pod_spec):
-        # Taken apart, not checked: what no runtime can pull stands in a template all the same, and is ours.
-        return ImageReference.split(container["image"]) if container.get("image") else None
-    return None
+    # Taken apart, not checked: what no runtime can pull stands in a template all the same, and is ours.
+    images = [
+        ImageReference.split(container["image"]) if container.get("image") else None
+        for container in containers(desired, pod_spec)
+    ]
+    # Of several that must run the image the one that does not is what counts.
+    return next((image for image in images if not desired.is_met_by(image)), images[0] if images else None)
 
 
 def containers(desired: Desired, pod_spec: Any) -> Iterator[Object]:
-    """The container wanted by name, or the containers of our repository where no name is given."""
+    """The containers wanted by name, or the containers of our repository where no name is given."""
     for container in (*(at(pod_spec, "initContainers") or ()), *(at(pod_spec, "containers") or ())):
         image = ImageReference.split(container.get("image") or "")
-        named = container.get("name") == desired.container
+        named = container.get("name") in (desired.container, *desired.beside)
         if named or (not desired.container and image.repository == desired.image.repository):
             yield container
 

@@ -70,7 +70,9 @@ class Timeline:
         self._moments: dict[str, Moment] = {}
 
     def see(self, shown: Mapping[Milestone, str], at_s: float) -> None:
-        """Adds the milestones that are new."""
+        """Adds the milestones that are new. Ready is the one that can be lost again, while other workloads are waited for."""
+        if Milestone.READY in self._moments and Milestone.READY not in shown:
+            self._last_s -= self._moments.pop(Milestone.READY).seconds
         for milestone, detail in shown.items():
             if milestone not in self._moments:
                 self._moments[milestone] = Moment(milestone, at_s - self._last_s, detail)

@@ -83,7 +83,8 @@ class Judgement:
 
     `sightings` must be handed to the next call of `judge`: graces count from when we first saw a cause. `due_s` is when (our clock)
     the nearest grace ends, at which a look is worth its while even if no event arrives; None where no grace is running. `milestones`
-    are those that this look shows, each with a detail or an empty text.
+    are those that this look shows, each with a detail or an empty text. `is_rolled_out`: the workload runs the image and nothing else,
+    whatever Flux says of it.
     """
 
     reached: tuple[Stage, ...]
@@ -93,3 +94,10 @@ class Judgement:
     notices: tuple[str, ...] = ()
     due_s: float | None = None
     milestones: Mapping[Milestone, str] = field(default_factory=dict)
+    is_rolled_out: bool = False
+
+    @property
+    def doing(self) -> str:
+        """What is said of the stage that it is in."""
+        stage = next((stage for stage in Stage if stage not in self.reached), Stage.ROLLED_OUT)
+        return self.detail.get(stage, "")

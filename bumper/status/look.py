@@ -17,13 +17,15 @@ from bumper.follow.threads import in_each
 from bumper.objects import condition
 from bumper.observation import Desired, Observation
 from bumper.ports import Clock, Cluster, Facts
-from bumper.rollout import Verdict
+from bumper.rollout import Judgement, Verdict, WorkloadEnd
+from bumper.rollout import site as combined
 from bumper.rollout.state import State, state
+from bumper.status import sites
 from bumper.status.sites import Entry
 from bumper.status.table import Row
 
-# What a cluster showed of each entry, or why it could not be read.
-Answer: TypeAlias = Sequence[Observation] | BumpError
+# What a cluster showed of the workloads of each entry, or why it could not be read.
+Answer: TypeAlias = Sequence[tuple[Observation, ...]] | BumpError
 
 # What a cause shows now is judged again as if it had stood so long: longer than every grace.
 _STOOD_S = 3600.0
@@ -36,10 +38,10 @@ class _Reading:
 
     def __init__(self, cluster: Cluster, entries: Sequence[Entry]) -> None:
         self._cluster = cluster
-        self._desired = [entry.desired for entry in entries]
+        self._entries = entries
 
     def look(self, cases: Sequence[Case]) -> Iterator[Answer | None]:
-        seen = self._cluster.observe(self._desired)
+        seen = sites.observe(self._cluster, self._entries)
         yield from (seen for _ in cases)
 
     def timed_out(self, case: Case) -> Answer:
@@ -81,19 +83,55 @@ def _unseen(context: str, entries: Sequence[Entry], error: BumpError) -> list[Ro
     return [_row(entry, context, State("", (), "", ()), verdict) for entry in entries]
 
 
-def _judged(entry: Entry, context: str, seen: Observation, facts: Facts) -> Row:
+def _judged(entry: Entry, context: str, seen: tuple[Observation, ...], facts: Facts) -> Row:
     desired = entry.desired
     if not entry.is_ours:
-        return _row(entry, context, state(desired, seen), _as_flux_says(desired, seen))
-    looked = replace(seen, revisions=facts.facts(desired, revisions_of(seen)))
-    judgement = rollout.judge(desired, looked, {})
-    pending = None
-    if judgement.verdict is None:
-        later = rollout.judge(desired, replace(looked, at_s=looked.at_s + _STOOD_S), judgement.sightings)
-        pending = later.verdict
-    stage = next((each for each in rollout.Stage if each not in judgement.reached), rollout.Stage.ROLLED_OUT)
-    row = _row(entry, context, state(desired, looked), judgement.verdict)
-    return replace(row, pending=pending, detail=judgement.detail.get(stage, ""))
+        return _row(entry, context, state(desired, seen[0]), _as_flux_says(desired, seen[0]))
+    looked = [
+        replace(look, revisions=facts.facts(each, revisions_of(look)))
+        for each, look in zip(entry.followed, seen, strict=True)
+    ]
+    judgements = [rollout.judge(each, look, {}) for each, look in zip(entry.followed, looked, strict=True)]
+    ends = _ends(entry, judgements, [judgement.verdict for judgement in judgements])
+    shown = _together([state(each, look) for each, look in zip(entry.followed, looked, strict=True)])
+    if combined.has_ended(ends):
+        return _row(entry, context, shown, combined.verdict(ends), ends)
+    later = [
+        judgement.verdict
+        or rollout.judge(each, replace(look, at_s=look.at_s + _STOOD_S), judgement.sightings).verdict
+        for each, look, judgement in zip(entry.followed, looked, judgements, strict=True)
+    ]
+    row = _row(entry, context, shown, None, ends)
+    return replace(row, pending=_pending(_ends(entry, judgements, later)), detail=_doing(ends))
+
+
+def _ends(
+    entry: Entry, judgements: Sequence[Judgement], verdicts: Sequence[Verdict | None]
+) -> list[WorkloadEnd]:
+    return [
+        WorkloadEnd(each.workload, verdict, judgement.doing, judgement.is_rolled_out)
+        for each, judgement, verdict in zip(entry.followed, judgements, verdicts, strict=True)
+    ]
+
+
+def _pending(ends: Sequence[WorkloadEnd]) -> Verdict | None:
+    """What the site will be if nothing changes; None where nothing keeps what still moves from being Ready."""
+    if all(end.verdict is None or end.verdict.outcome is Outcome.READY for end in ends):
+        return None
+    return combined.verdict(ends)
+
+
+def _doing(ends: Sequence[WorkloadEnd]) -> str:
+    """What the first workload that has not ended is doing."""
+    moving = next(end for end in ends if end.verdict is None)
+    return f"{moving.workload}: {moving.detail}" if len(ends) > 1 else moving.detail
+
+
+def _together(states: Sequence[State]) -> State:
+    """The state of a site: what runs and drifts anywhere in it; its age is that of the workload that leads."""
+    running = sorted({tag for each in states for tag in each.running})
+    drift = dict.fromkeys(text for each in states for text in each.drift)
+    return replace(states[0], running=tuple(running), drift=tuple(drift))
 
 
 def _as_flux_says(desired: Desired, seen: Observation) -> Verdict:
@@ -109,7 +147,9 @@ def _as_flux_says(desired: Desired, seen: Observation) -> Verdict:
     return Verdict(outcome, ready.reason, ready.message).printable()
 
 
-def _row(entry: Entry, context: str, shown: State, verdict: Verdict | None) -> Row:
+def _row(
+    entry: Entry, context: str, shown: State, verdict: Verdict | None, ends: Sequence[WorkloadEnd] = ()
+) -> Row:
     return Row(
         site=entry.desired.site,
         context=context,
@@ -119,5 +159,6 @@ def _row(entry: Entry, context: str, shown: State, verdict: Verdict | None) -> R
         state=shown,
         verdict=verdict,
         not_followed=entry.not_followed,
-        hold=annotations.read(entry.site.document),
+        hold=annotations.counting(entry.site),
+        workloads=tuple(ends) if len(ends) > 1 else (),
     )

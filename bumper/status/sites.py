@@ -12,8 +12,8 @@ from bumper.fluxtree.sites.choose import find_target
 from bumper.image import ImageReference
 from bumper.manifest.document import documents, mapping, text
 from bumper.objects import ObjectKey
-from bumper.observation import Desired
-from bumper.ports import Tree
+from bumper.observation import Desired, Observation
+from bumper.ports import Cluster, Tree
 from bumper.request import Choice
 from bumper.revision import Revision
 
@@ -25,17 +25,29 @@ _NO_WORKLOAD = ObjectKey("", "", "")
 class Entry:
     """One site. `image` is what git wants, None for a site without a workload that can be followed (`not_followed` says why).
 
-    `pods_namespace` is where its pods are: a HelmRelease may install into another namespace than its own. `is_ours` is False for a
-    Kustomization that another repository feeds.
+    `desired` is the workload that leads, `others` are the rest. `pods_namespaces` are where the pods of each are, in the same order: a
+    HelmRelease may install into another namespace than its own. `is_ours` is False for a Kustomization that another repository feeds.
     """
 
     desired: Desired
     image: ImageReference | None
     place: str
     site: find.Site = field(repr=False, compare=False)
-    pods_namespace: str = ""
+    pods_namespaces: tuple[str, ...] = ("",)
     not_followed: str = ""
     is_ours: bool = True
+    others: tuple[Desired, ...] = ()
+
+    @property
+    def followed(self) -> tuple[Desired, ...]:
+        """What must become true for all of its workloads, the leading one first."""
+        return (self.desired, *self.others)
+
+
+def observe(cluster: Cluster, entries: Sequence[Entry]) -> list[tuple[Observation, ...]]:
+    """What the cluster shows of each entry: a look at each of its workloads."""
+    looks = iter(cluster.observe([desired for entry in entries for desired in entry.followed]))
+    return [tuple(next(looks) for _ in entry.followed) for entry in entries]
 
 
 def read(tree: Tree, tip: Revision, name: str = "", choice: Choice | None = None) -> list[Entry]:
@@ -76,8 +88,9 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
                 source=site.source,
                 workload=_NO_WORKLOAD,
                 container="",
+                identity=site.identity,
             )
-            entries.append(Entry(desired, None, site.place, site, "", error.message, site.is_ours))
+            entries.append(Entry(desired, None, site.place, site, ("",), error.message, site.is_ours))
     # The same Kustomization for two clusters is one place to edit, and stands here once.
     distinct = {(entry.site.name, entry.site.kustomization, entry.site.path): entry for entry in entries}
     return list(distinct.values())
@@ -90,16 +103,16 @@ def _is_named_otherwise(site: find.Site) -> bool:
 
 
 def _of_target(target: find.Target, tree: Tree) -> Entry:
-    desired = target.desired(None)
-    place = f"{target.field.path}:{target.field.span.line}"
-    return Entry(desired, target.image, place, target.site, _pods_namespace(target, tree))
+    desired, *others = target.desired(None)
+    places = tuple(_pods_namespace(target, workload, tree) for workload in target.workloads)
+    return Entry(desired, target.image, target.place, target.site, places, others=tuple(others))
 
 
-def _pods_namespace(target: find.Target, tree: Tree) -> str:
-    if target.workload.kind == "HelmRelease":
-        content = tree.read([target.field.path])[target.field.path]
-        for document in documents(content, target.field.path):
+def _pods_namespace(target: find.Target, workload: ObjectKey, tree: Tree) -> str:
+    if workload.kind == "HelmRelease":
+        path = next(use.field.path for use in target.images if use.workload == workload)
+        for document in documents(tree.read([path])[path], path):
             elsewhere = text(mapping(document.value.get("spec")).get("targetNamespace"))
-            if document.key.name == target.workload.name and elsewhere:
+            if document.key.name == workload.name and elsewhere:
                 return elsewhere
-    return target.workload.namespace
+    return workload.namespace

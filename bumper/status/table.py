@@ -11,9 +11,9 @@ from typing import Any
 from bumper.deploy.hold.annotations import Hold, written
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.image import ImageReference
-from bumper.publish.report import verdict_as_data
+from bumper.publish.report import verdict_as_data, workload_as_data, workload_line
 from bumper.revision import Revision
-from bumper.rollout import Verdict
+from bumper.rollout import Verdict, WorkloadEnd
 from bumper.rollout.state import State
 from bumper.style import STYLES, Line, Span
 
@@ -28,6 +28,7 @@ class Row:
     """One site in one cluster. `image` is what git wants; None where no workload can be followed, for the reason `not_followed`.
 
     `verdict` is None while the site is moving; `pending` then is what it will be if nothing changes, `detail` what it is doing.
+    `workloads` is how each of them stands, where several make up the site.
     """
 
     site: str
@@ -41,6 +42,7 @@ class Row:
     detail: str = ""
     not_followed: str = ""
     hold: Hold | None = None
+    workloads: tuple[WorkloadEnd, ...] = ()
 
     @property
     def word(self) -> str:
@@ -103,6 +105,7 @@ def details(overview: Overview) -> list[Line]:
             ("wanted", wanted),
             ("applied", _applied(row)),
             ("running", _running(row)),
+            *(("workload", workload_line(end)) for end in row.workloads),
             ("age", age(row.state.since, overview.now)),
             *(("drift", text) for text in row.state.drift),
             *(("hold", text) for text in _hold(row, overview.now)),
@@ -299,6 +302,7 @@ def _row_data(row: Row, now: datetime) -> dict[str, Any]:
         "since": row.state.since or None,
         "ageSeconds": _seconds(row.state.since, now),
         "drift": list(row.state.drift),
+        "workloads": [workload_as_data(end) for end in row.workloads],
         "hold": _hold_data(row.hold, now) if row.hold else None,
     }
 

@@ -62,7 +62,7 @@ class _Watch:
     def look(self, cases: Sequence[Case]) -> Iterator[None]:
         entries = self._wanted()
         try:
-            answer = self._cluster.observe([entry.desired for entry in entries])
+            answer = sites.observe(self._cluster, entries)
         except BumpError as error:
             self._looks.put(_Look(self._number, entries, error))
             raise
@@ -182,4 +182,5 @@ class Watcher:
 
 def _place(entry: Entry) -> tuple[object, ...]:
     desired = entry.desired
-    return (desired.site, desired.kustomization, desired.source, desired.workload, desired.container)
+    workloads = tuple((each.workload, each.container, each.beside) for each in entry.followed)
+    return (desired.site, desired.kustomization, desired.source, workloads)

@@ -20,8 +20,8 @@ from bumper_sandbox.kubernetes.recorder import Recorder
 from bumper_sandbox.kubernetes.store import Change, Key, Manifest, Store, key_of
 
 Behaviour = Literal["ready", "crash", "unready", "slow"]
-# How containers of an image behave once they run.
-Behaves = Callable[[ImageReference], Behaviour]
+# How an image behaves once it runs in a container of that name.
+Behaves = Callable[[ImageReference, str], Behaviour]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Kubelet:
             why = _WAITING.get(waiting["reason"], waiting["reason"])
             raise failures.bad_request(f'container "{name}" in pod "{label}" is waiting to start: {why}')
         image = ImageReference.parse(status["image"])
-        crashes = image is not None and self._behaves(image) == "crash"
+        crashes = image is not None and self._behaves(image, name) == "crash"
         return self._crash_log if crashes else ""
 
     def _notice(self, change: Change) -> None:
@@ -138,7 +138,7 @@ class Kubelet:
                 self._refuse_name(key, name, container["image"])
                 return
             got = yield from self._ensure_image(key, container, image)
-            behaviour = self._behaves(image)
+            behaviour = self._behaves(image, name)
             yield from self._start(key, container, image, got)
             if behaviour == "crash":
                 yield from self._crash(key, container, image)

@@ -11,6 +11,7 @@ import pytest
 from commandline import Ran
 from git_remotes import git
 
+from bumper.history import of_site
 from bumper.record import Recorded
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack
@@ -65,7 +66,7 @@ class Site:
 
     def deploys(self) -> list[Recorded]:
         with self._remote() as remote:
-            return list(remote.history("main").deploys(self.name))
+            return list(of_site(remote.history("main").all(), self.name))
 
     def tag(self) -> str:
         text = self.read(f"k8s/{self.name}/deployment.yaml")

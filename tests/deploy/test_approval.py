@@ -10,6 +10,7 @@ from bumper import manifest
 from bumper.deploy import approval
 from bumper.deploy.approval import Aim
 from bumper.errors import Refused
+from bumper.fluxtree.images import Image
 from bumper.fluxtree.proof import Proof, prove
 from bumper.fluxtree.sites.find import find
 
@@ -40,16 +41,18 @@ def planned(files: Files, *sites: str, tag: str = "new") -> Planned:
     """What one run over these sites would change."""
     repository = MemoryTree(files)
     aims: list[Aim] = []
+    uses: list[Image] = []
     after: dict[str, bytes] = {}
     for site in sites:
         target = find(repository, site, image=WEB)
+        uses += target.images
         content = repository.files[target.field.path]
         edits = manifest.plan(content, target.field, tag)
         after[target.field.path] = manifest.apply(content, edits)
         place = f"{target.field.path}:{target.field.span.line}"
         aims.append(Aim(site, target.site, place, target.image.with_tag(tag), edits))
     edits = tuple(dict.fromkeys(edit for aim in aims for edit in aim.edits))
-    return Planned(prove(repository, after, edits, {WEB}), aims)
+    return Planned(prove(repository, after, edits, uses), aims)
 
 
 SHARED = tree(

@@ -23,6 +23,7 @@ from bumper.deploy import pipeline
 from bumper.deploy.order_guard import OrderGuard
 from bumper.deploy.pipeline import Landed
 from bumper.errors import Refused
+from bumper.fluxtree.sites.deploys import of_target
 from bumper.history import records
 from bumper.ports import Ancestry
 from bumper.request import Deadlines, Origin, Request, Wanted
@@ -111,7 +112,8 @@ class Platform:
         )
         try:
             with remote(self.url) as there:
-                guard.deploys = there.history("main").deploys
+                history = there.history("main")
+                guard.deploys = lambda target, tip: of_target(history.all(), target, there.tree(tip))
                 plan, held = pipeline.prepare(
                     request, there, registry, SystemClock(), self.progress, guards=[guard]
                 )

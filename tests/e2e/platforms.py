@@ -132,7 +132,7 @@ class Sandbox:
         known = self.server.content.manifest(image.path, image.digest or image.tag)
         return self._puller(image) if known else image_pull.not_found(image)
 
-    def _behaves(self, image: ImageReference) -> Behaviour:
+    def _behaves(self, image: ImageReference, container: str) -> Behaviour:
         return self._behaviours.get((image.path, image.tag), "ready")
 
 

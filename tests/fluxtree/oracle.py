@@ -21,6 +21,7 @@ from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.proof import Proof
 from bumper.fluxtree.proof import prove as prove_edits
 from bumper.fluxtree.resource import POD_TEMPLATES
+from bumper.fluxtree.transformers import with_value_at
 from bumper.image import ImageReference
 
 TAG = "edited"
@@ -121,6 +122,8 @@ def modelled(files: Files) -> tuple[Build, dict[str, Image]]:
     (site,) = next(iter(Walk(reading).levels()))
     owner = resource_of(reading, site.document)
     assert owner
+    # What can be edited in a Job is not the question here.
+    owner = owner.with_value(with_value_at(owner.value, ("spec", "force"), "true"))
     built = build(reading, site, owner)
     known: dict[str, Image] = {}
     for image in images(reading, built):
@@ -165,7 +168,7 @@ def plans(files: Files) -> Iterator[tuple[dict[str, str], Proof]]:
         edits = manifest.plan(content, image.field, TAG, DIGEST)
         after = manifest.apply(content, edits)
         if edits:
-            proof = prove_edits(MemoryTree(files), {image.field.path: after}, edits, {image.repository})
+            proof = prove_edits(MemoryTree(files), {image.field.path: after}, edits, [image])
             yield {**files, image.field.path: after.decode()}, proof
 
 

@@ -34,7 +34,7 @@ def proved(repository: MemoryTree, target: Target, tag: str) -> Proof:
     content = repository.files[target.field.path]
     edits = manifest.plan(content, target.field, tag)
     after = {target.field.path: manifest.apply(content, edits)}
-    return prove(repository, after, edits, {target.repository})
+    return prove(repository, after, edits, target.images)
 
 
 def built(proof: Proof) -> list[str]:

@@ -196,3 +196,38 @@ def test_what_was_taken_back_is_nothing_to_go_back_to() -> None:
 
 def _tag(deploy: Recorded | None) -> str | None:
     return deploy.record.tag if deploy else None
+
+
+def of_two(number: int, cluster: str, tag: str, *endings: Ending) -> Logged:
+    """A commit that deploys `web` of one of two clusters; its endings may be of both."""
+    image = ImageReference("reg.io/web", "0")
+    message = compose([Deploy("web", "k8s/x.yaml", image, image.with_tag(tag), at(cluster))], Origin())
+    return Logged(sha_of(number), records(sha_of(number), "a", START, message), endings)
+
+
+def at(cluster: str) -> str:
+    return f"clusters/{cluster}/web.yaml#flux-system/web"
+
+
+def test_a_note_belongs_to_the_deploy_of_its_own_cluster() -> None:
+    staging = replace(READY, kustomization=at("staging"))
+    commits = [of_two(3, "prod", "2.0", staging), of_two(2, "staging", "2.0"), of_two(1, "staging", "1.0")]
+    assert shown(past(commits)) == [("web", "2.0", []), ("web", "2.0", ["ready"]), ("web", "1.0", [])]
+    ours = replace(READY, kustomization=at("prod"), outcome="failed")
+    assert shown(past([of_two(3, "prod", "2.0", staging, ours), of_two(2, "staging", "2.0")])) == [
+        ("web", "2.0", ["failed"]),
+        ("web", "2.0", ["ready"]),
+    ]
+
+
+def test_a_note_of_an_earlier_version_belongs_to_the_deploy_before_it() -> None:
+    assert shown(past([of_two(2, "prod", "2.0", READY), of_two(1, "staging", "2.0")])) == [
+        ("web", "2.0", ["ready"]),
+        ("web", "2.0", []),
+    ]
+
+
+def test_a_note_keeps_its_kustomization() -> None:
+    written = replace(READY, kustomization=at("prod"))
+    assert ending.parse(ending.line(written)) == (written,)
+    assert "kustomization" not in ending.line(READY)

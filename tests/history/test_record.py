@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from bumper.history import Deploy, compose, recorded, records
 from bumper.history.trailers import one_line, paragraphs, trailers
 from bumper.image import ImageReference
-from bumper.record import Record
+from bumper.record import KustomizationName, Record
 from bumper.request import Origin
 
 WEB = Deploy(
@@ -21,6 +21,7 @@ WEB = Deploy(
     "k8s/web/deployment.yaml",
     ImageReference("reg.io/web", "1.0"),
     ImageReference("reg.io/web", "2.0", "sha256:" + "a" * 64),
+    "clusters/prod/web.yaml#flux-system/web",
 )
 API = Deploy(
     "api", "k8s/api/deployment.yaml", ImageReference("reg.io/api"), ImageReference("reg.io/api", "2.0")
@@ -60,6 +61,7 @@ def test_the_whole_message_of_one_site() -> None:
         "k8s/web/deployment.yaml: reg.io/web goes from 1.0 to 2.0.\n"
         "\n"
         "Bump-Site: web\n"
+        "Bump-Kustomization: clusters/prod/web.yaml#flux-system/web\n"
         "Bump-Image: reg.io/web\n"
         "Bump-From: 1.0\n"
         "Bump-To: 2.0\n"
@@ -75,6 +77,7 @@ def test_git_reads_every_trailer_back() -> None:
     trailers = parsed_by_git(compose([WEB, API], Origin(requested_by="kevin"), reason="a fix"))
     assert trailers == [
         "Bump-Site: web",
+        "Bump-Kustomization: clusters/prod/web.yaml#flux-system/web",
         "Bump-Image: reg.io/web",
         "Bump-From: 1.0",
         "Bump-To: 2.0",
@@ -128,7 +131,11 @@ def test_everything_of_a_deploy_is_read_back() -> None:
         author="Somebody",
         at=AT,
     )
-    assert read(message) == (web, replace(web, site="api", image="reg.io/api", previous="", digest=""))
+    web = replace(web, path=WEB.path, kustomization=WEB.kustomization)
+    api = replace(
+        web, site="api", image="reg.io/api", previous="", digest="", path=API.path, kustomization=""
+    )
+    assert read(message) == (web, api)
 
 
 def test_a_rollback_says_so_in_its_subject() -> None:
@@ -166,6 +173,7 @@ deploys = some.builds(
     values,
     some.builds(ImageReference, values, image_tags | some.just(""), digests),
     images,
+    values,
 )
 several = some.lists(deploys, min_size=1, max_size=4, unique_by=lambda deploy: one_line(deploy.site))
 origins = some.builds(Origin, values, values, values, values)
@@ -181,7 +189,8 @@ def test_whatever_stands_in_a_message_its_records_are_those_it_was_composed_of(
     message = compose(wanted, origin, reason, rollback_of=rollback_of, forced=", ".join(forced))
     message.encode()  # git takes UTF-8
     read_origin = Origin(*(one_line(value) for _, value in origin.trailers()))
-    assert read(message) == tuple(
+    # The sentence on a change is for people: what is read of it is held by tests of its own.
+    assert tuple(replace(record, path="") for record in read(message)) == tuple(
         Record(
             site=one_line(deploy.site),
             image=deploy.image.repository,
@@ -195,6 +204,7 @@ def test_whatever_stands_in_a_message_its_records_are_those_it_was_composed_of(
             commit=SHA,
             author="Somebody",
             at=AT,
+            kustomization=one_line(deploy.kustomization),
         )
         for deploy in wanted
     )
@@ -315,3 +325,42 @@ def test_no_message_breaks_the_reader(message: str) -> None:
     for record in read(message):
         assert record.site
         assert "\n" not in "".join((record.site, record.image, record.reason, record.who))
+
+
+def test_the_same_name_of_two_kustomizations_has_two_records_in_a_commit() -> None:
+    prod = replace(WEB, kustomization="clusters/prod/web.yaml#flux-system/web")
+    staging = replace(WEB, kustomization="clusters/staging/web.yaml#flux-system/web")
+    both = read(compose([prod, staging], Origin()))
+    assert [record.kustomization for record in both] == [prod.kustomization, staging.kustomization]
+    message = compose([staging], Origin())
+    assert recorded(message, "web", staging.kustomization) == WEB.image
+    assert recorded(message, "web", prod.kustomization) is None
+    assert (
+        recorded(compose([replace(WEB, kustomization="")], Origin()), "web", prod.kustomization) == WEB.image
+    )
+
+
+def test_the_file_of_a_change_is_read_from_its_sentence() -> None:
+    odd = replace(WEB, path="k8s/a: b/goes from.yaml", kustomization="")
+    squashed = f"Many\n\nSquashed commit of the following:\n\ncommit {SHA}\n\n" + "".join(
+        f"    {line}\n" for line in compose([odd], Origin()).splitlines()
+    )
+    assert [record.path for record in (*read(compose([odd], Origin())), *read(squashed))] == [odd.path] * 2
+    assert [record.path for record in read("X\n\nBump-Site: a\nBump-Image: b\nBump-To: 1\n")] == [""]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same", "has_name_of"),
+    [
+        ("a.yaml#flux-system/web", "a.yaml#flux-system/web", True, True),
+        ("a.yaml#flux-system/web", "a.yaml#web", True, True),
+        ("a.yaml#flux-system/web", "b.yaml#flux-system/web", False, True),
+        ("a.yaml#flux-system/web", "a.yaml#apps/web", False, False),
+        ("a.yaml#flux-system/web", "a.yaml#flux-system/api", False, False),
+        ("web", "web", False, True),
+        ("a#b.yaml#x/web", "a#b.yaml#x/web", True, True),
+    ],
+)
+def test_kustomizations_are_told_apart(first: str, second: str, *, is_same: bool, has_name_of: bool) -> None:
+    pair = KustomizationName.parse(first), KustomizationName.parse(second)
+    assert (pair[0].is_same(pair[1]), pair[0].has_name_of(pair[1])) == (is_same, has_name_of)

@@ -140,6 +140,9 @@ def test_json_holds_what_a_script_needs() -> None:
             "url": "https://web.example",
             "rolledBack": "",
             "order": None,
+            "places": ["k8s/web/deployment.yaml:21"],
+            "stays": [],
+            "workloads": [],
             "timeline": [],
             "stages": [
                 {"stage": "image", "state": "done", "detail": "reg.io/web:2.0", "seconds": 0.3},

@@ -38,7 +38,7 @@ def pull_by_tag(image: ImageReference) -> Pulled | PullError:
     return not_found(image) if "missing" in image.tag else Pulled("sha256:" + "ab" * 32, 12_345_678)
 
 
-def behave_by_tag(image: ImageReference) -> Behaviour:
+def behave_by_tag(image: ImageReference, container: str = "") -> Behaviour:
     """`1.0-crash` crashes, `1.0-unready` never gets ready, `1.0-slow` takes long."""
     for behaviour in ("crash", "unready", "slow"):
         if behaviour in image.tag:

@@ -196,8 +196,12 @@ class _NewSite(Job[SiteAddition]):
 
 def _subject(plan: SiteAddition, revision: Revision, journal: Journal) -> Subject:
     target = plan.addition.target
+    desired, *others = target.desired(revision)
     return Subject(
-        desired=target.desired(revision),
+        desired=desired,
+        others=tuple(others),
+        places=target.all_places,
+        stays=tuple(map(str, target.stays)),
         previous=target.image.with_tag(""),
         place=plan.addition.place,
         revision=revision,

@@ -18,16 +18,21 @@ from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
 from bumper.deploy.rollback import Rollbacks
 from bumper.errors import Outcome
 from bumper.fluxtree.sites import overrides
+from bumper.fluxtree.sites.deploys import of_target
+from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import Followed
 from bumper.image import ImageManifest
 from bumper.observation import Desired
 from bumper.progress import Journal
 from bumper.publish.story import Landing
+from bumper.record import Recorded
 from bumper.recording import Subject
 from bumper.request import Request
 from bumper.revision import Revision
 from bumper.rollout import Verdict
 
+# So many are read; all of them are in the report.
+_MOST_LISTED = 8
 Failed: TypeAlias = Sequence[tuple[Change, Verdict]]
 # What the job asks for, found out when the run begins: it may depend on what git and the registry say.
 Ask: TypeAlias = Callable[[], GuardedRequest]
@@ -88,9 +93,15 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     """Whatever may refuse a deploy."""
     wanted = {site.site: site for site in request.wanted}
     ancestries = systems.ancestries(source_checkout)
-    history = systems.repository.history(request.branch)
-    order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, history.deploys)
-    return [HoldGuard(order, journal, systems.context.clock.wall, request.force), order]
+    repository = systems.repository
+    history = repository.history(request.branch)
+
+    def deploys(target: Target, tip: str) -> Sequence[Recorded]:
+        return of_target(history.all(), target, repository.tree(tip))
+
+    order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, deploys)
+    wall = systems.context.clock.wall
+    return [HoldGuard(order, journal, wall, request.force, request.choice), order]
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:
@@ -150,6 +161,7 @@ class TagChange(Job[Plan]):
         _tell_plan(plan, journal)
         for gap in () if self._settings.dry_run else plan.proof.unproved:
             journal.notice(f"not proved: {gap}")
+        _tell_stays(plan, journal)
         return plan
 
     def planned(self, plan: Plan) -> Result:
@@ -220,7 +232,7 @@ def _failed(changes: Sequence[Change], ended: Sequence[Followed]) -> Failed:
     return [(by_site[site], verdict) for site, verdict in verdicts.items() if by_site[site].edits]
 
 
-def _desired(change: Change, revision: Revision | None) -> Desired:
+def _desired(change: Change, revision: Revision | None) -> tuple[Desired, ...]:
     target, written = change.target, revision if change.edits else None
     return target.desired(written, image=change.image, previous=target.image)
 
@@ -231,8 +243,12 @@ def _landing(change: Change, landed: Landed) -> Landing:
 
 def _subject(change: Change, revision: Revision | None, journal: Journal) -> Subject:
     """One change as it stands on the branch, or with no revision as it would."""
+    desired, *others = _desired(change, revision)
     return Subject(
-        desired=_desired(change, revision),
+        desired=desired,
+        others=tuple(others),
+        places=change.target.all_places,
+        stays=tuple(map(str, change.target.stays)),
         previous=change.target.image,
         place=change.place,
         revision=revision,
@@ -247,8 +263,8 @@ def _subject(change: Change, revision: Revision | None, journal: Journal) -> Sub
 
 def _tell_overrides(plan: Plan, journal: Journal) -> None:
     for change in plan.changes:
-        before, _ = plan.files.get(change.target.field.path, (b"", b""))
-        for notice in overrides.notices(change.target, before or b""):
+        before = {path: content or b"" for path, (content, _) in plan.files.items()}
+        for notice in overrides.notices(change.target, before):
             journal.notice(f"{change.site}: {notice}")
 
 
@@ -263,12 +279,25 @@ def _tell_plan(plan: Plan, journal: Journal) -> None:
             )
 
 
+def _tell_stays(plan: Plan, journal: Journal) -> None:
+    for change in plan.changes:
+        stays = change.target.stays
+        for mention in stays[:_MOST_LISTED]:
+            journal.notice(f"{change.site}: names the image too and stays: {mention}")
+        if more := len(stays) - len(stays[:_MOST_LISTED]):
+            journal.notice(f"{change.site}: {more} more places name the image and stay")
+
+
 def _planned(change: Change) -> Verdict:
     if not change.edits:
-        return Verdict(Outcome.UNCHANGED, "AlreadyThere", f"{change.place} already holds {change.image.tag}")
+        return Verdict(
+            Outcome.UNCHANGED, "AlreadyThere", f"{change.target.places} already holds {change.image.tag}"
+        )
     note = f", {change.note}" if change.note else ""
     return Verdict(
-        Outcome.PLANNED, "DryRun", f"{change.place} would go to {change.image.tag}{note}; nothing was written"
+        Outcome.PLANNED,
+        "DryRun",
+        f"{change.target.places} would go to {change.image.tag}{note}; nothing was written",
     )
 
 

@@ -4,6 +4,9 @@ Law: what cannot be read counts as a hold, and is told with its line: unknown is
 lifted; a hold with `rejected` keeps only that version and its ancestors off the site, anything newer passes.
 `lift(apply(x)) == x` to the byte, for a Kustomization that was not held.
 
+`bump/hold` holds every site of the Kustomization, `bump/hold.SITE` that one alone. The first is written where the Kustomization is one
+site and has its name, the second everywhere else.
+
 In git a hold is reviewed and audited like any other change, and Flux brings it into the cluster, where `kubectl` shows it. It starts
 nothing there: kustomize-controller looks again only when an object's generation changes, which an annotation leaves as it is, or
 `reconcile.fluxcd.io/requestedAt` does (kustomize-controller 1.7, `internal/controller/kustomization_manager.go`).
@@ -15,18 +18,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bumper.errors import FieldUnsafe
+from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.sites import annotations
 from bumper.history import worded
-from bumper.manifest.document import Document, documents, mapping, text
-from bumper.manifest.insertion import Route, remove, set_entry
+from bumper.manifest.document import Document, text
 from bumper.request import Origin
 
-REASON = "bump/hold"
-BY = "bump/hold-by"
-SINCE = "bump/hold-since"
-UNTIL = "bump/hold-until"
-REJECTED = "bump/hold-rejected"
-_KEYS = (REASON, BY, SINCE, UNTIL, REJECTED)
-_ANNOTATIONS = ("metadata", "annotations")
+REASON = "hold"
+BY = "hold-by"
+SINCE = "hold-since"
+UNTIL = "hold-until"
+REJECTED = "hold-rejected"
+_WORDS = (REASON, BY, SINCE, UNTIL, REJECTED)
 
 
 @dataclass(frozen=True)
@@ -65,61 +68,92 @@ class Hold:
         return ("since", self.since), ("until", self.until)
 
 
-def read(document: Document) -> Hold | None:
-    """The hold that stands on a Flux Kustomization, an ended hold included; None where there is none."""
-    annotations = mapping(mapping(document.value.get("metadata")).get("annotations"))
-    if not any(key in annotations for key in _KEYS):
+def of_site(site: Site) -> tuple[Hold, ...]:
+    """The holds that keep off this site, ended ones included: its own first, then that of every site of its Kustomization."""
+    holds = (read(site.document, site.name), read(site.document))
+    return tuple(hold for hold in holds if hold)
+
+
+def counting(site: Site, now: datetime | None = None) -> Hold | None:
+    """The hold that counts for most: one that has not ended by `now`, of the whole site, for longest; None where there is none."""
+    return min(of_site(site), key=lambda hold: _rank(hold, now), default=None)
+
+
+def read(document: Document, site: str = "") -> Hold | None:
+    """The hold of one site that stands on a Flux Kustomization, or with no site that of all; None where there is none."""
+    known = annotations.read(document)
+    keys = _keys(site)
+    if not any(key in known for key in keys.values()):
         return None
-    since, until = (_time(annotations, key) for key in (SINCE, UNTIL))
+    texts = {word: known[key] for word, key in keys.items() if key in known}
+    since, until = (_time(texts, word) for word in (SINCE, UNTIL))
     unread = [
-        f"{document.path}:{document.line(*_ANNOTATIONS, key)}: {key} is {annotations[key]!r}, expected {expected}"
-        for key, is_read, expected in (
-            (REASON, isinstance(annotations.get(REASON, ""), str), "a text"),
-            (SINCE, since is not None or SINCE not in annotations, "a time like 2026-12-01T08:00:00Z"),
-            (UNTIL, until is not None or UNTIL not in annotations, "a time like 2026-12-01T08:00:00Z"),
+        f"{annotations.place(document, keys[word])}: {keys[word]} is {texts[word]!r}, expected {expected}"
+        for word, is_read, expected in (
+            (REASON, isinstance(texts.get(REASON, ""), str), "a text"),
+            (SINCE, since is not None or SINCE not in texts, "a time like 2026-12-01T08:00:00Z"),
+            (UNTIL, until is not None or UNTIL not in texts, "a time like 2026-12-01T08:00:00Z"),
         )
         if not is_read
     ]
-    first = next(key for key in _KEYS if key in annotations)
     return Hold(
-        reason=text(annotations.get(REASON)),
-        by=text(annotations.get(BY)),
+        reason=text(texts.get(REASON)),
+        by=text(texts.get(BY)),
         since=since,
         until=until,
-        rejected=text(annotations.get(REJECTED)),
-        place=f"{document.path}:{document.line(*_ANNOTATIONS, first)}",
+        rejected=text(texts.get(REJECTED)),
+        place=annotations.place(document, keys[next(iter(texts))]),
         unread="; ".join(unread),
     )
 
 
-def apply(content: bytes, document: Document, hold: Hold) -> bytes:
-    """The bytes of the document's file with this hold, in place of the hold that may be there; no other byte changes.
+def apply(content: bytes, document: Document, hold: Hold, site: str = "") -> bytes:
+    """The bytes of the document's file with this hold, in place of the one that may be there; no other byte changes.
 
-    `content` may have changed since the document was read, as long as no document came or went. FieldUnsafe as `manifest.insertion`,
-    and for a text with `${`: where postBuild names variables, Flux puts them in here too, and stops at a variable that it cannot read.
+    With a `site` it is held alone (`whose`). As `annotations.write`, and FieldUnsafe for a text with `${`: where postBuild names
+    variables, Flux puts them in here too, and stops at a variable that it cannot read.
     """
     if any("${" in hold_text for hold_text in (hold.reason, hold.by, hold.rejected)):
         raise FieldUnsafe(
             f"{document.path}:{document.line('metadata')}: found '${{' in a hold, which Flux takes for a variable",
             hint="say it without",
         )
-    wanted = {
+    texts = {
         REASON: hold.reason,
         BY: hold.by,
         SINCE: written(hold.since),
         UNTIL: written(hold.until),
         REJECTED: hold.rejected,
     }
-    route = (*document.route, *_ANNOTATIONS)
-    for key, value in wanted.items():
-        if value:
-            content = set_entry(content, document.path, route, key, value)
-    return _without(content, document, [key for key, value in wanted.items() if not value])
+    keys = _keys(site)
+    return annotations.write(content, document, {keys[word]: value for word, value in texts.items()})
 
 
-def lift(content: bytes, document: Document) -> bytes:
-    """The bytes of the document's file without its hold; the same bytes where there is none."""
-    return _without(content, document, _KEYS)
+def lift(content: bytes, document: Document, site: str = "") -> bytes:
+    """The bytes of the document's file without whatever holds the site, a hold of all included; the same bytes where nothing does."""
+    keys = (*_keys(site).values(), *_keys("").values())
+    return annotations.write(content, document, dict.fromkeys(keys, ""))
+
+
+def whose(site: Site, *, is_shared: bool) -> str:
+    """The site that a new hold names, empty for one that needs no name. `is_shared`: its Kustomization builds other sites as well.
+
+    A name that can't be a key is left out: to hold more than was asked for is better than to hold nothing.
+    """
+    if not annotations.is_key(annotations.key(REJECTED, site.name)):
+        return ""
+    if site.name != site.kustomization.name or read(site.document, site.name):
+        return site.name
+    return site.name if is_shared and not read(site.document) else ""
+
+
+def _keys(site: str) -> dict[str, str]:
+    return {word: annotations.key(word, site) for word in _WORDS}
+
+
+def _rank(hold: Hold, now: datetime | None) -> tuple[bool, bool, float]:
+    has_ended = now is not None and not hold.holds_at(now)
+    return has_ended, bool(hold.rejected), -hold.until.timestamp() if hold.until else float("-inf")
 
 
 def written(time: datetime | None) -> str:
@@ -147,21 +181,9 @@ def message(
     return worded(subject, [sentence], trailers)
 
 
-def _without(content: bytes, document: Document, keys: Iterable[str]) -> bytes:
-    for key in keys:
-        if key in _annotations(content, document.path, document.route):
-            content = remove(content, document.path, (*document.route, *_ANNOTATIONS, key))
-    return content
-
-
-def _annotations(content: bytes, path: str, route: Route) -> dict[str, Any]:
-    kustomization = next((document for document in documents(content, path) if document.route == route), None)
-    return mapping(mapping(kustomization.value.get("metadata")).get("annotations")) if kustomization else {}
-
-
-def _time(annotations: Mapping[str, Any], key: str) -> datetime | None:
+def _time(texts: Mapping[str, Any], word: str) -> datetime | None:
     try:
-        time = datetime.fromisoformat(text(annotations.get(key)).strip())
+        time = datetime.fromisoformat(text(texts.get(word)).strip())
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):  # the second for a time zone that leads out of the calendar
         return None

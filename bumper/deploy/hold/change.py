@@ -13,6 +13,7 @@ from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.errors import Refused
 from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites.find import Site
 from bumper.ports import Tree
 from bumper.request import Origin
 
@@ -58,17 +59,22 @@ def propose(wanted: HoldChange, tip: str, tree: Tree) -> Holding:
     after = dict(before)
     changed = []
     for site in sites:
-        path, standing = site.document.path, annotations.read(site.document)
+        path, standing = site.document.path, annotations.counting(site, wanted.now)
         hold = _hold_after(wanted, site.name, standing)
         if hold is not standing:
             after[path] = (
-                annotations.apply(after[path], site.document, hold)
+                annotations.apply(after[path], site.document, hold, whose(tree, site))
                 if hold
-                else annotations.lift(after[path], site.document)
+                else annotations.lift(after[path], site.document, site.name)
             )
         changed.append(Held(site.name, site.place, standing, hold, is_written=hold is not standing))
     files = {path: (before[path], content) for path, content in after.items() if content != before[path]}
     return Holding(tip, files, _message(wanted, changed) if files else "", tuple(changed))
+
+
+def whose(tree: Tree, site: Site) -> str:
+    """The site that a new hold on it names; empty where its Kustomization is this one site, and has its name."""
+    return annotations.whose(site, is_shared=find.is_shared(tree, site))
 
 
 def _hold_after(wanted: HoldChange, site: str, standing: Hold | None) -> Hold | None:

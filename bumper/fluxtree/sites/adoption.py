@@ -4,10 +4,10 @@ Law: the choice is made once and stands in git, so that every verb makes it alik
 convention finds for less. A value that can't be read is refused with its line, never passed over.
 
     bump/image: REPOSITORY [container=NAME]         of the site that is named as the Kustomization
-    bump/image.SITE: REPOSITORY [container=NAME]    of a site of another name, which this Kustomization builds as well
+    bump/image.SITE: REPOSITORY [container=NAME[,NAME]]    of a site of another name, which this Kustomization builds as well
 
-A repository is written whole, registry included, without a tag, as it reaches the cluster. `container` is for an image that several
-containers of one pod run.
+A repository is written whole, registry included, without a tag, as it reaches the cluster. `container` is for an image that
+other containers run as well, which stay as they are.
 """
 
 from dataclasses import dataclass
@@ -26,12 +26,16 @@ class Adoption:
     """One site's choice. `place` is the file and line where it stands; empty for one that is being made."""
 
     repository: str
-    container: str = ""
+    containers: tuple[str, ...] = ()
     place: str = ""
 
     def __str__(self) -> str:
         """The value of the annotation."""
-        return f"{self.repository} {_CONTAINER}{self.container}" if self.container else self.repository
+        return (
+            f"{self.repository} {_CONTAINER}{','.join(self.containers)}"
+            if self.containers
+            else self.repository
+        )
 
 
 def site_names(document: Document) -> tuple[str, ...]:
@@ -66,10 +70,10 @@ def is_repository(text: str) -> bool:
 
 def _read(value: object, place: str, key: str) -> Adoption:
     repository, *rest = value.split() if isinstance(value, str) and value.strip() else [""]
-    container = rest[0].removeprefix(_CONTAINER) if rest and rest[0].startswith(_CONTAINER) else ""
-    if not is_repository(repository) or len(rest) > 1 or bool(rest) != bool(container):
+    named = rest[0].removeprefix(_CONTAINER).split(",") if rest and rest[0].startswith(_CONTAINER) else [""]
+    if not is_repository(repository) or len(rest) > 1 or bool(rest) != all(named):
         raise FieldMissing(
-            f"{place}: {key} is {value!r}, expected REPOSITORY or REPOSITORY container=NAME",
+            f"{place}: {key} is {value!r}, expected REPOSITORY or REPOSITORY container=NAME,NAME",
             hint="correct it there, or write it anew: bump adopt SITE --image REPOSITORY",
         )
-    return Adoption(repository, container, place)
+    return Adoption(repository, tuple(filter(None, named)), place)

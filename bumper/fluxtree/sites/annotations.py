@@ -63,9 +63,14 @@ def _standing(content: bytes, path: str, route: Route) -> dict[str, Any]:
     return read(kustomization) if kustomization else {}
 
 
+def is_key(annotation: str) -> bool:
+    """Whether Kubernetes takes this key."""
+    behind = annotation.removeprefix(PREFIX)
+    return len(behind) <= _LONGEST and bool(_NAME.fullmatch(behind))
+
+
 def _require_key(document: Document, name: str) -> None:
-    behind = name.removeprefix(PREFIX)
-    if len(behind) > _LONGEST or not _NAME.fullmatch(behind):
+    if not is_key(name):
         raise FieldUnsafe(
             f"{document.path}:{document.line('metadata')}: {name} can't be an annotation, expected at most {_LONGEST} letters, "
             "digits, '.', '-' and '_' behind the slash",

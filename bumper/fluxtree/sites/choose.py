@@ -14,5 +14,10 @@ def find_targets(request: Request, tree: Tree) -> dict[str, Target]:
 def find_target(site: str, choice: Choice, tree: Tree) -> Target:
     """Where one site's image stands in `tree`."""
     return find.find(
-        tree, site, kustomization=choice.kustomization, image=choice.image, container=choice.container
+        tree,
+        site,
+        kustomization=choice.kustomization,
+        image=choice.image,
+        containers=choice.containers,
+        field=choice.field,
     )

@@ -2,30 +2,34 @@
 
 Law: the Flux Kustomization that is named after the site says what is built, or the one that the caller names, or whose annotation
 names the site (`adoption`); the image is the one that the caller names, or the annotation, or else whose repository ends with the
-site's name; the field is the one that decides its tag, after all overlays. One candidate too many or too few is refused, with file and
-line of what is there: nothing is guessed.
+site's name; the fields are those that decide its tag, after all overlays. Every use of the image that has the tag of the leading one
+moves with it; what stays is listed. An image or a Kustomization too many or too few is refused, with file and line of what is there:
+nothing is guessed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from posixpath import dirname
 
-from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.fluxtree import chosen_field
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site, Walk
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Reading
-from bumper.fluxtree.sites import adoption, routes
+from bumper.fluxtree.sites import adoption, mentions, routes
+from bumper.fluxtree.sites.mentions import Mention
 from bumper.image import ImageReference
-from bumper.manifest import Field
+from bumper.manifest import Field, Span
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
+from bumper.request import FieldPath
 from bumper.revision import Revision
 
-__all__ = ["Site", "Target", "find", "find_site", "named_sites", "sites"]
+__all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
 
 _MOST_LISTED = 8
 # Those that roll out come before those that run once, where one field decides the image of both.
@@ -39,12 +43,13 @@ class Target:
     """Where the image of a site stands, and what runs it: every use of it in the build that goes to a new tag together.
 
     The first of `images` leads: its field names the place, its workload the site. `url` is where visitors find the site, empty if no
-    route beside the workload tells.
+    route beside the workload tells. `stays` is what names the image and does not move.
     """
 
     site: Site
     images: tuple[Image, ...]
     url: str = ""
+    stays: tuple[Mention, ...] = ()
 
     @property
     def field(self) -> Field:
@@ -71,24 +76,66 @@ class Target:
         """The image that reaches the cluster: its repository may be another one than that in the field (`newName`)."""
         return replace(self.field.image, repository=self.repository)
 
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields that decide the images, each once: an `images:` entry may decide all of them."""
+        return tuple({_span(use): use.field for use in self.images}.values())
+
+    @property
+    def place(self) -> str:
+        """The leading field: `k8s/web/deployment.yaml:21`."""
+        return self.all_places[0]
+
+    @property
+    def all_places(self) -> tuple[str, ...]:
+        """File and line of each field."""
+        return tuple(f"{field.path}:{field.span.line}" for field in self.fields)
+
+    @property
+    def places(self) -> str:
+        """The same for people, who read how many fields there are: `k8s/web/deployment.yaml:21 and 2 more`."""
+        more = len(self.fields) - 1
+        return f"{self.place} and {more} more" if more else self.place
+
+    @property
+    def workloads(self) -> tuple[ObjectKey, ...]:
+        """What runs the image, the leading one first; one that is empty where only a remote base names it."""
+        keys = tuple(dict.fromkeys(use.workload for use in self.images))
+        return tuple(key for key in keys if key.name) or keys[:1]
+
     def desired(
         self,
         revision: Revision | None,
         *,
         image: ImageReference | None = None,
         previous: ImageReference | None = None,
+    ) -> tuple[Desired, ...]:
+        """What must become true for each workload of this site; without `image` that it runs what git holds."""
+        return tuple(
+            self._desired(workload, revision, image or self.image, previous) for workload in self.workloads
+        )
+
+    def _desired(
+        self,
+        workload: ObjectKey,
+        revision: Revision | None,
+        image: ImageReference,
+        previous: ImageReference | None,
     ) -> Desired:
-        """What must become true for this site; without `image` that it runs what git holds."""
+        uses = [use for use in self.images if use.workload == workload]
+        first, *beside = dict.fromkeys(use.container for use in uses)
         return Desired(
             site=self.site.name,
-            image=image or self.image,
+            image=image,
             previous=previous,
             revision=revision,
             kustomization=self.site.kustomization,
             source=self.site.source,
-            workload=self.workload,
-            container=self.container,
-            replicas=self.images[0].replicas,
+            workload=workload,
+            container=first,
+            beside=tuple(beside),
+            replicas=uses[0].replicas,
+            identity=self.site.identity,
         )
 
 
@@ -112,7 +159,7 @@ class _Wish:
 
     name: str
     repository: str
-    container: str
+    containers: Collection[str]
     adopted: str = ""
 
     def __str__(self) -> str:
@@ -140,26 +187,54 @@ class _Wish:
         return "name the repository with --image, or where it is built with --kustomization; bump adopt writes it into git once"
 
 
-def find(tree: Tree, name: str, *, kustomization: str = "", image: str = "", container: str = "") -> Target:
-    """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one place.
+def find(
+    tree: Tree,
+    name: str,
+    *,
+    kustomization: str = "",
+    image: str = "",
+    containers: Collection[str] = (),
+    field: FieldPath | None = None,
+) -> Target:
+    """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one image.
 
-    `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository.
+    `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository. With
+    `containers` only they move, whatever their tag; without, every use that has the tag of the leading one. `field` is a field that is
+    an image, or the tag of `image`, though no table knows it.
     """
     reading = Reading(tree)
     site = _site(reading, name, kustomization)
-    wish = _wish(site, image, container)
+    wish = _wish(site, image, containers)
     built = _build(reading, site)
-    chosen = _choose(site, images(reading, built), wish)
-    scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in chosen)
-    return Target(site, scaled, _address(reading, built, chosen[0]))
+    known = images(reading, built)
+    if field:
+        named = chosen_field.image(reading, built, field, image or wish.repository)
+        beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
+        known, wish = (named, *beside), replace(wish, repository=named.repository)
+    moving, staying = _choose(built, known, wish)
+    scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
+    stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
+    return Target(site, scaled, _address(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
 
 
-def _wish(site: Site, image: str, container: str) -> _Wish:
+def is_shared(tree: Tree, site: Site) -> bool:
+    """Whether other sites may be built by its Kustomization: its annotations name one, or it builds several images."""
+    if set(adoption.site_names(site.document)) - {site.name}:
+        return True
+    reading = Reading(tree)
+    try:
+        known = images(reading, _build(reading, site))
+    except BumpError:
+        return False
+    return len({image.repository for image in known if not image.is_init}) > 1
+
+
+def _wish(site: Site, image: str, containers: Collection[str]) -> _Wish:
     """What is looked for: an option counts for more than the annotation, which counts for more than convention."""
     adopted = None if image else adoption.of_site(site.document, site.name)
     if adopted is None:
-        return _Wish(site.name, image, container)
-    return _Wish(site.name, adopted.repository, container or adopted.container, adopted.place)
+        return _Wish(site.name, image, containers)
+    return _Wish(site.name, adopted.repository, containers or adopted.containers, adopted.place)
 
 
 def _replicas(built: Build, workload: ObjectKey) -> int | None:
@@ -292,27 +367,56 @@ def _foreign(site: Site, at: str) -> FieldMissing:
     )
 
 
-def _choose(site: Site, known: Iterable[Image], wish: _Wish) -> list[Image]:
-    """The uses of the image that one field decides, the leading one first."""
-    where = f"{site.path or '.'} (Kustomization {site.kustomization.name})"
+def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Image], list[Image]]:
+    """The uses of the image that move together, the leading one first, and those that stay."""
+    where = f"{built.site.path or '.'} (Kustomization {built.site.kustomization.name})"
     known = list(known)
     named = wish.named(known)
     if not named:
+        near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
-            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'})", hint=wish.hint
+            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})",
+            hint=f"if that is it, pass {options}" if near else wish.hint,
         )
-    matching = [image for image in named if wish.container in ("", image.container)]
-    if not matching:
+    matching = _in_containers(where, named, wish)
+    if len({image.repository for image in matching}) > 1 and len(set(map(_span, matching))) > 1:
+        raise FieldAmbiguous(
+            f"{where}: {wish} is not one image: {_places(matching)}",
+            hint="choose one with --image REPOSITORY",
+        )
+    leading = min(matching, key=lambda image: _rank(image, wish.name))
+    return _moving(leading, matching, named, wish)
+
+
+def _in_containers(where: str, named: list[Image], wish: _Wish) -> list[Image]:
+    """The images in the containers that were asked for, or all of them."""
+    there = {image.container for image in named}
+    if missing := [container for container in wish.containers if container not in there]:
         raise FieldMissing(
-            f"{where}: no container {wish.container} has {wish} (found: {_places(named)})",
+            f"{where}: no container {missing[0]} has {wish} (found: {_places(named)})",
             hint="pass --container with one of the names found",
         )
-    if len({(image.field.path, image.field.span) for image in matching}) > 1:
-        raise FieldAmbiguous(
-            f"{where}: {wish} stands in more than one place: {_places(matching)}",
-            hint=_how_to_choose(matching),
-        )
-    return sorted(matching, key=lambda image: _rank(image, wish.name))
+    return [image for image in named if not wish.containers or image.container in wish.containers]
+
+
+def _moving(
+    leading: Image, matching: list[Image], named: list[Image], wish: _Wish
+) -> tuple[list[Image], list[Image]]:
+    """The images that move with the leading one, and those of its repository that don't."""
+    tag = leading.field.image.tag
+    asked = [image for image in matching if wish.containers or image.field.image.tag == tag]
+    # Whoever else reads a field that is changed moves as well, asked for or not.
+    fields = set(map(_span, asked))
+    same = [image for image in named if image.repository == leading.repository or image in asked]
+    moving = [image for image in same if _span(image) in fields]
+    return (
+        sorted(moving, key=lambda image: (image is not leading, *_rank(image, wish.name))),
+        [image for image in same if image not in moving],
+    )
+
+
+def _span(image: Image) -> tuple[str, Span]:
+    return image.field.path, image.field.span
 
 
 def _rank(image: Image, name: str) -> tuple[bool, bool, bool]:
@@ -320,20 +424,4 @@ def _rank(image: Image, name: str) -> tuple[bool, bool, bool]:
 
 
 def _places(known: Iterable[Image]) -> str:
-    return _listed([_place(image) for image in known])
-
-
-def _place(image: Image) -> str:
-    container = f", container {image.container}" if image.container else ""
-    workload = f" ({image.workload}{container})" if image.workload.name else ""
-    return f"{image.field.path}:{image.field.span.line} {image.field.image}{workload}"
-
-
-def _how_to_choose(matching: list[Image]) -> str:
-    if len({image.repository for image in matching}) > 1:
-        return "choose one with --image REPOSITORY"
-    if len({image.container for image in matching}) == len(matching):
-        return "choose one with --container NAME, or give the image one images: entry in a kustomization.yaml"
-    return (
-        "give the image one images: entry with newTag in a kustomization.yaml, which decides for all of them"
-    )
+    return _listed([str(mentions.of_use(image)) for image in known])

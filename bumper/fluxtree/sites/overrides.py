@@ -6,9 +6,10 @@ there.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bumper.fluxtree.sites.find import Target
+from bumper.manifest import Field
 
 # image-automation-controller 1.2, pkg/update: a comment at the end of the line, `namespace:name`, and which part of the image it sets.
 _MARKER = re.compile(
@@ -16,18 +17,19 @@ _MARKER = re.compile(
 )
 
 
-def notices(target: Target, content: bytes) -> tuple[str, ...]:
-    """One sentence each. `content` is the file of the target's field."""
-    return (*_marker(target, content), *_suspended(target))
+def notices(target: Target, contents: Mapping[str, bytes]) -> tuple[str, ...]:
+    """One sentence each. `contents` are the files of the target's fields that are changed."""
+    markers = (text for field in target.fields for text in _marker(field, contents.get(field.path, b"")))
+    return (*markers, *_suspended(target))
 
 
-def _marker(target: Target, content: bytes) -> Iterator[str]:
-    span = target.field.span
+def _marker(field: Field, content: bytes) -> Iterator[str]:
+    span = field.span
     line = content[content.rfind(b"\n", 0, span.start) + 1 :].partition(b"\n")[0]
     match = _MARKER.search(line.decode(errors="replace"))
     if match and match["part"] != "name":
         yield (
-            f"{target.field.path}:{span.line}: marked for image automation (ImagePolicy {match['namespace']}/{match['name']}): "
+            f"{field.path}:{span.line}: marked for image automation (ImagePolicy {match['namespace']}/{match['name']}): "
             "where that runs, it sets its own choice over this tag; flux suspend image update, or take the marker off"
         )
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bumper.errors import UsageError
-from bumper.history import Logged, ending, of_site, past, records
+from bumper.history import Logged, ending, past, records
 from bumper.record import Recorded
 from bumper.systems.git.address import is_url
 from bumper.systems.git.rejections import MissingRef
@@ -36,10 +36,6 @@ class Branch:
         self._repository = repository
         self._branch = branch
         self._hint = hint
-
-    def deploys(self, site: str) -> list[Recorded]:
-        """The deploys of one site, newest first."""
-        return list(of_site(self.all(), site))
 
     def all(self) -> Iterator[Recorded]:
         """The deploys of all sites, newest first."""
@@ -79,10 +75,6 @@ class Clone:
         bare, shallow = seen.stdout.split()
         self._ref = f"refs/heads/{branch}" if bare == "true" else f"refs/remotes/origin/{branch}"
         self._is_shallow = shallow == "true"
-
-    def deploys(self, site: str) -> list[Recorded]:
-        """The deploys of one site, newest first."""
-        return list(of_site(self.all(), site))
 
     def all(self) -> Iterator[Recorded]:
         """The deploys of all sites, newest first."""

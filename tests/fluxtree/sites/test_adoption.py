@@ -101,12 +101,15 @@ def test_the_kustomizations_own_name_comes_first() -> None:
 
 def test_what_is_written_is_read_back_and_nothing_else_changes() -> None:
     before = platform().files[SYNC]
-    for site, chosen in {"apps": Adoption("reg.io/web"), "my.shop": Adoption("reg.io/shop", "main")}.items():
+    for site, chosen in {
+        "apps": Adoption("reg.io/web"),
+        "my.shop": Adoption("reg.io/shop", ("main", "side")),
+    }.items():
         after = adoption.apply(before, documents(before, SYNC)[0], site, chosen)
         written = documents(after, SYNC)[0]
         read = adoption.of_site(written, site)
         assert read
-        assert (read.repository, read.container) == (chosen.repository, chosen.container)
+        assert (read.repository, read.containers) == (chosen.repository, chosen.containers)
         kept = [line for line in after.splitlines() if b"annotations:" not in line and b"bump/" not in line]
         assert kept == before.splitlines()
 

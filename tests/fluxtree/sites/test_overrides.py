@@ -14,7 +14,7 @@ def noticed(image: str, *spec: str) -> tuple[str, ...]:
         path: deployment("web", image),
     }
     tree = MemoryTree(files)
-    return overrides.notices(find.find(tree, "web"), tree.files[path])
+    return overrides.notices(find.find(tree, "web"), tree.files)
 
 
 MARKED = (

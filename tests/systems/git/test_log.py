@@ -9,7 +9,7 @@ import pytest
 from git_remotes import FILES, TOKEN, git, hermetic, remote
 
 from bumper.errors import UsageError
-from bumper.history import Deploy, compose
+from bumper.history import Deploy, compose, of_site
 from bumper.image import ImageReference
 from bumper.record import Recorded
 from bumper.request import Origin
@@ -81,11 +81,11 @@ def test_the_deploys_of_a_branch_come_newest_first_with_their_outcomes(
         assert shown(deploys) == [("2", "failed"), ("1", None), ("1", "ready")]
         assert [deploy.record.site for deploy in deploys] == ["web", "api", "web"]
         assert (deploys[0].record.commit, deploys[0].record.author) == (second, "Somebody")
-        assert shown(history.deploys("web")) == [("2", "failed"), ("1", "ready")]
+        assert shown(list(of_site(history.all(), "web"))) == [("2", "failed"), ("1", "ready")]
         # Asked again it sees what came in the meantime.
         commit(platform, "main", text=message("3"))
         note(platform, second, ENDING % ("ready", 4, "2"))
-        assert shown(history.deploys("web")) == [("3", None), ("2", "ready"), ("1", "ready")]
+        assert shown(list(of_site(history.all(), "web"))) == [("3", None), ("2", "ready"), ("1", "ready")]
 
 
 def test_a_branch_without_notes_and_one_that_is_missing(server: GitServer, platform: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_clone_is_read_offline_as_it_was_last_fetched(
     ]
     git(clone, "fetch", "--quiet", "origin", f"{NOTES}:{NOTES}", "main")
     asked = len(server.requests)
-    assert shown(offline.deploys("web")) == [("2", None), ("1", "ready")]
+    assert shown(list(of_site(offline.all(), "web"))) == [("2", None), ("1", "ready")]
     assert offline.notices() == []
     assert len(server.requests) == asked
 

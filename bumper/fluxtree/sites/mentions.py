@@ -1,0 +1,83 @@
+"""What names a site's image and does not move with it: another tag, a container that was not chosen, an argument, a variable.
+
+Law: nothing here is edited, and nothing is left out: whoever moves a tag reads where the old one stays, with file and line.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.images import Image
+from bumper.fluxtree.leaves import near_to, span_of
+from bumper.fluxtree.resource import Resource, Route, below
+from bumper.manifest.document import mapping, text
+
+# What these hold is no object of the build: a Kustomization's own build has it, and a schema only describes one.
+_OF_OTHERS = ("Kustomization", "CustomResourceDefinition")
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A place that names the image; `image` is what stands there, `owner` the object and what of it."""
+
+    path: str
+    line: int
+    image: str
+    owner: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} {self.image}" + (f" ({self.owner})" if self.owner else "")
+
+
+def of_use(use: Image) -> Mention:
+    """A use of an image as a place."""
+    container = f", container {use.container}" if use.container else ""
+    owner = f"{use.workload}{container}" if use.workload.name else ""
+    return Mention(use.field.path, use.field.span.line, str(use.field.image), owner)
+
+
+def in_texts(built: Build, repository: str, known: Collection[Image]) -> Iterator[Mention]:
+    """Where a text that is no image field names the repository with a tag or a digest; `known` are the images of the build."""
+    fields = {(use.workload, use.path, use.route) for use in known}
+    pattern = re.compile(rf"(?<![\w./-]){re.escape(repository)}[:@][\w.:@-]*\w")
+    for resource in built.resources:
+        if resource.kind in _OF_OTHERS:
+            continue
+        for route, value in _texts(resource.value, ()):
+            match = pattern.search(value) if repository in value else None
+            if match and (resource.key, resource.path, route) not in fields:
+                yield _mention(resource, route, value, match[0])
+
+
+def _mention(resource: Resource, route: Route, value: str, image: str) -> Mention:
+    near = near_to(value)
+    path, line = (near.text.path, span_of(near).line) if near else (resource.path, resource.document.line())
+    return Mention(path, line, image, f"{resource}, {_what(resource, route)}")
+
+
+def _what(resource: Resource, route: Route) -> str:
+    """`container web, env IMAGE`, `container web, args`, or the key."""
+    keys = [step for step in route if isinstance(step, str)]
+    here = keys[-1] if keys else ""
+    if "env" in route and here == "value":
+        here = f"env {_name(resource, route[:-1])}"
+    at = next((at for at, step in enumerate(route) if step in _CONTAINERS), None)
+    return here if at is None else f"container {_name(resource, route[: at + 2])}, {here}"
+
+
+def _name(resource: Resource, route: Route) -> str:
+    return text(mapping(below(resource.value, *route)).get("name"))
+
+
+def _texts(value: Any, route: Route) -> Iterator[tuple[Route, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, (*route, str(key)))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _texts(inner, (*route, number))
+    elif isinstance(value, str):
+        yield route, value
