@@ -286,7 +286,6 @@ def add_expectation(group: "argparse._ActionsContainer") -> None:
     """What somebody agreed to."""
     group.add_argument(
         "--expect-plan",
-        default="",
         metavar="HASH",
         help="push only the plan with this hash, which --dry-run prints; else refuse, with the difference",
     )
@@ -362,9 +361,14 @@ def wanted_commit(site: str, sha: str) -> Wanted:
 
 
 def expected_plan(arguments: argparse.Namespace) -> str:
-    """The hash of `--expect-plan`, or the first digits of one, empty if none was given; `UsageError` for anything else."""
+    """The hash of `--expect-plan`, or the first digits of one, empty if none was given.
+
+    `UsageError` for anything else: for a text that is empty, too, as that of a variable which is not set.
+    """
+    if arguments.expect_plan is None:
+        return ""
     digits: str = arguments.expect_plan.strip().lower().removeprefix("sha256:")
-    if digits and not _PLAN_HASH.fullmatch(digits):
+    if not _PLAN_HASH.fullmatch(digits):
         raise UsageError(
             f"--expect-plan: {arguments.expect_plan!r} is no hash of a plan; expected 12 to 64 digits 0-9a-f",
             hint="--dry-run prints it, and --output json has it in plan.hash",
