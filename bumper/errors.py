@@ -126,6 +126,10 @@ class UsageError(BumpError):
     exit_code = EXIT_USAGE
 
 
+class ClusterMissing(UsageError):
+    """Nothing names a cluster: there is no kubeconfig, and this is no pod."""
+
+
 class Refused(BumpError):
     """Said no before anything was written."""
 

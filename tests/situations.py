@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
-from bumper.observation import Desired, Observation, RevisionFacts
+from bumper.observation import Baseline, Desired, Observation, RevisionFacts
 from bumper.revision import Revision
 from bumper.rollout import Judgement, judge
 
@@ -24,6 +24,8 @@ DATA = Path(__file__).parent / "data"
 SITUATIONS = DATA / "situations"
 OBSERVED = DATA / "observed"
 REPOSITORY = "127.0.0.1:25000/team/app"
+# No probe asks the pods of the recorded watch: on a clock that shows this they have all run for long enough.
+LONG_AFTER = "2026-12-31T00:00:00Z"
 
 # What was pushed while watch.jsonl.gz was recorded, in order: commit and the tag in its manifest. Two of the manifests were broken on
 # purpose; which tag they held was not recorded, and does not matter, since they never got into the cluster.
@@ -100,7 +102,7 @@ def _read(name: str) -> Situation:
     where = written["recorded"]
     if "recording" in where:
         recording = recordings.load(where["recording"])
-        look = {"dependencies": [], "unreadable": {}, **recording.state(where["at"])}
+        look = {"dependencies": [], "makers": [], "unreadable": {}, **recording.state(where["at"])}
         return _situation(
             name, written, recording.desired(where["push"]), look, recording.facts(where["push"])
         )
@@ -115,7 +117,7 @@ def _read(name: str) -> Situation:
             replays.facts(where["replay"], wanted.site, where["look"]),
         )
     wanted = desired(**written["desired"])
-    look = {**recorded(where), "events": [], "dependencies": [], "logs": {}, "unreadable": {}}
+    look = {**recorded(where), "events": [], "dependencies": [], "makers": [], "logs": {}, "unreadable": {}}
     return _situation(name, written, wanted, look, linear(wanted))
 
 
@@ -144,16 +146,19 @@ def desired(
     kustomization: str = "demo",
     source: str = "fleet",
     replicas: int | None = None,
+    artifact: str = "",
 ) -> Desired:
-    """The demo application of the recordings; `revision` is the start of a commit."""
+    """The demo application of the recordings; `revision` is the start of a commit, `artifact` what is made of the source for it."""
     sha = next((pushed for pushed in PUSHED if revision and pushed.startswith(revision)), revision)
+    fetched = ObjectKey("GitRepository", "flux-system", source)
     return Desired(
         site="demo",
         image=ImageReference(repository, tag, digest),
         previous=ImageReference(repository, previous) if previous else None,
         revision=Revision(branch, sha) if sha else None,
         kustomization=ObjectKey("Kustomization", "flux-system", kustomization),
-        source=ObjectKey("GitRepository", "flux-system", source),
+        source=ObjectKey("ExternalArtifact", "flux-system", artifact) if artifact else fetched,
+        makers=(ObjectKey("ArtifactGenerator", "flux-system", "fleet"), fetched) if artifact else (),
         workload=ObjectKey(kind, "apps" if kind else "", "demo" if kind else ""),
         container=container,
         replicas=replicas,
@@ -196,9 +201,12 @@ def observe(look: Mapping[str, Any], facts: Mapping[str, RevisionFacts], at_s: f
         pods=tuple(look.get("pods") or ()),
         events=tuple(look.get("events") or ()),
         dependencies=tuple(look.get("dependencies") or ()),
+        makers=tuple(look.get("makers") or ()),
         logs=look.get("logs") or {},
         revisions=facts,
         unreadable=look.get("unreadable") or {},
+        cluster_time=look.get("cluster_time") or "",
+        before=Baseline(**look["before"]) if look.get("before") else None,
     )
 
 

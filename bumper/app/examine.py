@@ -21,11 +21,14 @@ from bumper.errors import BumpError, Refused, Transient, UsageError
 from bumper.image import ImageReference
 from bumper.ports import ClusterAccess, PushAccess, RegistryAccess, Repository, Right
 from bumper.revision import Revision
+from bumper.safe_text import visible
 from bumper.status import sites
 from bumper.status.sites import Entry
 from bumper.systems.terminal import width_of
 
 _DIGEST_DIGITS = 7
+_MOST_REASONS = 3
+_RESOLVE = "name the image and where it is built: bump --site SITE --image REPOSITORY --kustomization NAME"
 _Wall = Callable[[], datetime]
 _NOTE = """\
 What bump needs to follow {sites}, and no more: for kubectl apply -f -
@@ -55,14 +58,25 @@ def print_rbac(settings: DoctorSettings, context: Context) -> int:
         _, entries = _read(repository, settings)
         namespace = entries[0].desired.source.namespace
         objects = access.manifests(_rights(entries), namespace)
+        left_out = [f"{entry.desired.site}: {entry.not_followed}" for entry in entries if entry.image is None]
         if settings.is_json:
             listed = {"apiVersion": "v1", "kind": "List", "items": objects}
             context.stdout.write(json.dumps(listed, indent=2) + "\n")
+            context.stderr.writelines(f"{visible(line)}\n" for line in _left_out(left_out))
         else:
             names = ", ".join(settings.sites) or f"every site of {repository.url}"
             note = _NOTE.format(sites=names, account=access.ACCOUNT, namespace=namespace)
+            note = "\n".join([note, *map(visible, _left_out(left_out))])
             context.stdout.write(access.as_yaml(objects, note))
     return 0
+
+
+def _left_out(sites_left_out: Sequence[str]) -> list[str]:
+    """The sites whose workloads the manifest does not cover, a line each; nothing where it covers all."""
+    head = [
+        "Left out: the workloads of these Flux Kustomizations, of which no image is found (their own state is covered):"
+    ]
+    return [*head, *(f"  {site}" for site in sites_left_out)] if sites_left_out else []
 
 
 def _read(repository: Repository, settings: DoctorSettings) -> tuple[Revision, list[Entry]]:
@@ -112,7 +126,18 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
 def _of_tree(url: str, tip: Revision, entries: Sequence[Entry]) -> Finding:
     followed = sum(entry.image is not None for entry in entries)
     read = f"{tip.short} read: {len(entries)} Flux Kustomizations, {followed} with an image to deploy"
-    return Finding("git", url, Mark.GOOD, read)
+    if followed:
+        return Finding("git", url, Mark.GOOD, read)
+    why = "; ".join(entry.not_followed for entry in entries[:_MOST_REASONS])
+    more = f"; and {len(entries) - _MOST_REASONS} more" if len(entries) > _MOST_REASONS else ""
+    return Finding(
+        "git",
+        url,
+        Mark.MISSING,
+        read,
+        f"no site can be resolved, so nothing can be deployed: {why}{more}",
+        _RESOLVE,
+    )
 
 
 def _cluster_jobs(
@@ -226,7 +251,9 @@ def _of_flux(
 ) -> list[Finding]:
     desired = [replace(entry.desired, revision=tip) for entry in entries]
     looks = cluster.observe(desired)
-    namespaces = {key.namespace for site in desired for key in (site.source, site.kustomization)}
+    namespaces = {
+        key.namespace for site in desired for key in (*site.makers, site.source, site.kustomization)
+    }
     # Of another repository's Kustomizations nothing is asked but whether they are there.
     ours = [(site, look) for entry, site, look in zip(entries, desired, looks, strict=True) if entry.is_ours]
     may_ask = not any(right.verb == "patch" for right in denied)

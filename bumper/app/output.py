@@ -65,7 +65,12 @@ class Output:
         """Opens the terminal, with the site's name in each line where there are several. The journal counts from now on."""
         self._terminal = self._open_terminal(name_sites=name_sites)
         display = Several(self.terminal, self._channels) if self._channels else self.terminal
-        return Journal(self._systems.clock.now, display)
+        journal = Journal(self._systems.clock.now, display)
+        if directory := self._systems.directory:
+            journal.notice(
+                f"{directory}: its own branch {self._systems.settings.branch} is read, not that of its origin"
+            )
+        return journal
 
     def new_journal(self) -> Journal:
         """One that counts from now on, and that only the terminal shows: the channels hear of the first job alone."""

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from bumper.app.output import Output, Result
 from bumper.deploy.commit.push import Landed, Proposal
-from bumper.errors import BumpError, Outcome
+from bumper.errors import BumpError, Outcome, Unreachable
 from bumper.fluxtree.proof import Proof
 from bumper.follow.loop import Followed
 from bumper.progress import Journal
@@ -37,6 +37,10 @@ class Job(ABC, Generic[P]):
     @abstractmethod
     def planned(self, plan: P) -> Result:
         """How a dry run ends."""
+
+    def unanswered(self, error: Unreachable) -> Result | None:
+        """How a dry run ends that could not ask all it needs; None where the error is all there is to say."""
+        return None
 
     def confirm(self, plan: P) -> Result | None:
         """How the run ends before the commit, if it does; None where it goes on. Refused where somebody must agree and does not."""
@@ -77,13 +81,21 @@ class Run(Generic[P]):
     def carry_out(self, *, dry_run: bool = False) -> Result:
         """The result, at whichever step the job ends."""
         self.job.open()
-        plan = self.job.plan()
         if dry_run:
-            return self.job.planned(plan)
+            return self._planned()
+        plan = self.job.plan()
         if ended := self.job.confirm(plan):
             return ended
         self.landed = self.job.land(plan)
         return self.job.follow(self.landed)
+
+    def _planned(self) -> Result:
+        try:
+            return self.job.planned(self.job.plan())
+        except Unreachable as error:
+            if result := self.job.unanswered(error):
+                return result
+            raise
 
     @property
     def standing(self) -> list[str]:

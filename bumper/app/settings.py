@@ -42,10 +42,14 @@ class ChannelName(StrEnum):
 
 @dataclass(frozen=True)
 class RepositorySettings:
-    """The platform repository: a URL or a directory, or where empty the checkout that we stand in."""
+    """The platform repository: a URL or a directory, or where empty the checkout that we stand in.
+
+    A directory stands for its origin; with `reads_directory` its own branch is read, and nothing is asked of the origin.
+    """
 
     repo: str = ""
     branch: str = "main"
+    reads_directory: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,15 @@ class AdoptSettings:
 
 
 @dataclass(frozen=True)
+class IsolateSettings:
+    """Of `bump isolate`: the sites, none for all of them. `only_proposes`: a pull request is opened, and that is all."""
+
+    run: RunSettings
+    sites: tuple[str, ...] = ()
+    only_proposes: bool = False
+
+
+@dataclass(frozen=True)
 class NewSiteSettings:
     """Of `bump new-site`. `wanted` is None where the only tag of the registry will do; `platforms` must be in the image.
 
@@ -222,7 +235,8 @@ class TrackSettings:
 
 @dataclass(frozen=True)
 class StatusSettings:
-    """Of `bump status`; `site` is empty for all. With `exits_by_verdict` the exit code is that of the worst verdict."""
+    """Of `bump status`; `site` is empty for all. With `exits_by_verdict` the exit code is that of the worst verdict.
+    `is_offline` asks no cluster and no origin: what git wants is all that is shown."""
 
     repository: RepositorySettings
     choice: Choice = field(default_factory=Choice)
@@ -231,6 +245,7 @@ class StatusSettings:
     exits_by_verdict: bool = False
     watches: bool = False
     is_json: bool = False
+    is_offline: bool = False
 
     @property
     def permissions(self) -> Permissions:
@@ -240,8 +255,10 @@ class StatusSettings:
 
 @dataclass(frozen=True)
 class HistorySettings:
-    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched.
-    `format` is text, json or csv."""
+    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched. `format` is text, json or csv.
+
+    `kustomization` is one as a commit names it, in full or in part; empty for all.
+    """
 
     repository: RepositorySettings
     site: str = ""
@@ -250,6 +267,7 @@ class HistorySettings:
     only_failed: bool = False
     format: str = "text"
     is_offline: bool = False
+    kustomization: str = ""
 
     @property
     def permissions(self) -> Permissions:

@@ -8,13 +8,15 @@ from bumper.app.context import Context
 from bumper.app.output import Output
 from bumper.app.settings import OutputSettings, StatusSettings
 from bumper.app.wiring import Systems
-from bumper.errors import EXIT_INTERRUPTED
+from bumper.errors import EXIT_INTERRUPTED, ClusterMissing, UsageError
 from bumper.follow.revisions import Revisions
 from bumper.ports import Board, Cluster
 from bumper.revision import Revision
 from bumper.status import look, sites, table
+from bumper.status.sites import Entry
 from bumper.status.table import Overview
 from bumper.status.watch import Picture, Watcher
+from bumper.style import Line
 from bumper.systems.terminal import open_board
 
 
@@ -24,14 +26,13 @@ def show(settings: StatusSettings, context: Context) -> int:
         Systems(context, settings.repository, settings.permissions) as systems,
         Output(systems, OutputSettings(settings.is_json)) as output,
     ):
-        clusters = systems.clusters(settings.contexts)
         output.begin(name_sites=False)
-        overview = _looked(settings, systems, clusters)
+        overview = _overview_of(settings, systems)
         output.terminal.close()
         if settings.is_json:
             context.stdout.write(json.dumps(table.as_data(overview), indent=2) + "\n")
         else:
-            output.terminal.write(table.details(overview) if settings.site else table.lines(overview))
+            output.terminal.write(_lines(settings, overview))
         return overview.exit_code if settings.exits_by_verdict else 0
 
 
@@ -52,11 +53,49 @@ def watch(settings: StatusSettings, context: Context) -> int:
     raise AssertionError("a watch has no end of its own")
 
 
-def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Overview:
+def _lines(settings: StatusSettings, overview: Overview) -> list[Line]:
+    if settings.site:
+        return table.details(overview)
+    return table.lines(overview) if overview.is_looked else table.wanted(overview)
+
+
+def _overview_of(settings: StatusSettings, systems: Systems) -> Overview:
+    """What git wants and the clusters have; where nothing names a cluster, what git wants alone."""
+    if settings.is_offline:
+        _require_directory(settings.repository.repo)
+        return _wanted(settings, systems, "--offline")
+    try:
+        clusters = systems.clusters(settings.contexts)
+    except ClusterMissing as error:
+        if settings.exits_by_verdict:
+            raise
+        return _wanted(settings, systems, error.message)
+    return _looked(settings, systems, clusters)
+
+
+def _require_directory(repo: str) -> None:
+    from bumper.systems.git import is_url
+
+    if is_url(repo):
+        raise UsageError(
+            f"{repo}: --offline reads a checkout on this machine", hint="leave it out, or name a directory"
+        )
+
+
+def _wanted(settings: StatusSettings, systems: Systems, why: str) -> Overview:
+    tip, entries = _read(settings, systems)
+    return Overview(tip, tuple(look.unasked(entries, why)), systems.context.clock.wall(), is_looked=False)
+
+
+def _read(settings: StatusSettings, systems: Systems) -> tuple[Revision, list[Entry]]:
     repository, branch = systems.repository, settings.repository.branch
     tip = Revision(branch, repository.fetch(branch))
-    entries = sites.read(repository.tree(tip.sha), tip, settings.site, settings.choice)
-    revisions = Revisions(repository, settings.choice, systems.clock)
+    return tip, sites.read(repository.tree(tip.sha), tip, settings.site, settings.choice)
+
+
+def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Overview:
+    tip, entries = _read(settings, systems)
+    revisions = Revisions(systems.repository, settings.choice, systems.clock)
     rows = look.look(clusters, entries, revisions, systems.clock)
     # That a watch is not allowed is no matter of a single look.
     notices = tuple(text for text in _polled(clusters) if "watch" not in text)

@@ -91,7 +91,17 @@ class Systems:
             environ=self.context.environ,
             timeout_s=timeout_s,
             remark=self.identity.withheld(self._platform_url),
+            reads_directory=self.settings.reads_directory,
         )
+
+    @property
+    def directory(self) -> str:
+        """The directory that is read in place of its origin; empty where none is."""
+        from bumper.systems.git import is_url
+
+        settings = self.settings
+        is_directory = settings.reads_directory and not is_url(settings.repo)
+        return self._location() if is_directory else ""
 
     def clone(self) -> "History":
         """The deploys that the clone we stand in holds as it is, without the network."""

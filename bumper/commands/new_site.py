@@ -86,7 +86,7 @@ def _run_settings(arguments: argparse.Namespace) -> RunSettings:
     commit = options.commit(arguments)
     stops_early = arguments.no_wait or arguments.dry_run or arguments.pull_request
     return RunSettings(
-        repository=options.repository(arguments),
+        repository=options.repository(arguments, reads_directory=options.is_read(arguments)),
         commit=replace(commit, via=CommitVia.PULL_REQUEST) if arguments.pull_request else commit,
         follow=options.follow(arguments, is_wanted=not stops_early),
         output=OutputSettings(

@@ -96,7 +96,8 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--repo",
         metavar="URL|DIR",
-        help="the GitOps repository, with a token by https; default: $BUMP_REPO, else the origin of the checkout we stand in",
+        help="the GitOps repository, with a token by https; default: $BUMP_REPO, else the origin of the checkout we stand in."
+        " A checkout stands for its origin; with --dry-run its own branch is read",
     )
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
 
@@ -296,7 +297,7 @@ def add_notes(group: "argparse._ActionsContainer") -> None:
     group.add_argument(
         "--no-notes",
         action="store_true",
-        help="don't write the outcome to refs/notes/bump, where bump history finds it",
+        help="don't note the outcome in refs/notes/bump-sites, where bump history finds it",
     )
 
 
@@ -385,9 +386,14 @@ def wanted_tag(site: str, tag: str, option: str = "--tag") -> Wanted:
     return Wanted(site, tag)
 
 
-def repository(arguments: argparse.Namespace) -> RepositorySettings:
-    """The options of `add_repository`."""
-    return RepositorySettings(arguments.repo or "", arguments.branch)
+def repository(arguments: argparse.Namespace, *, reads_directory: bool = False) -> RepositorySettings:
+    """The options of `add_repository`. With `reads_directory` a directory is read itself, not its origin."""
+    return RepositorySettings(arguments.repo or "", arguments.branch, reads_directory)
+
+
+def is_read(arguments: argparse.Namespace) -> bool:
+    """Whether a dry run was given a directory: what stands there is what is asked about."""
+    return bool(arguments.dry_run and arguments.repo)
 
 
 def commit(arguments: argparse.Namespace) -> CommitSettings:
@@ -432,7 +438,8 @@ def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> 
     stops_early = arguments.no_wait or arguments.dry_run
     hears = publish(arguments, wanted, writes=not arguments.dry_run, follows=not arguments.no_wait)
     return RunSettings(
-        repository=repository(arguments),
+        # A rollback needs the outcomes of deploys, which a checkout seldom has.
+        repository=repository(arguments, reads_directory=is_read(arguments) and bool(wanted)),
         commit=commit(arguments),
         follow=follow(arguments, is_wanted=not stops_early),
         output=OutputSettings(is_json(arguments), hears, keeps_notes=not (arguments.no_notes or stops_early)),
@@ -443,7 +450,7 @@ def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> 
 def plain_commit(arguments: argparse.Namespace) -> RunSettings:
     """What commands share that only commit: nothing is followed, and nobody is told but the terminal."""
     return RunSettings(
-        repository=repository(arguments),
+        repository=repository(arguments, reads_directory=is_read(arguments)),
         commit=commit(arguments),
         follow=FollowSettings(is_wanted=False),
         output=OutputSettings(is_json(arguments)),

@@ -50,7 +50,7 @@ def settings_of(arguments: argparse.Namespace) -> RemoveSiteSettings:
     """What was asked for; UsageError without a site."""
     is_followed = not (arguments.no_wait or arguments.dry_run)
     run_settings = RunSettings(
-        repository=options.repository(arguments),
+        repository=options.repository(arguments, reads_directory=options.is_read(arguments)),
         commit=options.commit(arguments),
         follow=FollowSettings(is_followed, contexts=tuple(arguments.context), timeout_s=arguments.timeout),
         output=OutputSettings(options.is_json(arguments)),

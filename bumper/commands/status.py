@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit with the code of the worst verdict (3 for a site that is moving) instead of 0",
     )
     parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="show what git wants alone, as the checkout we stand in or --repo DIR has it on its branch: no cluster and no network",
+    )
+    parser.add_argument(
         "--watch",
         action="store_true",
         help="keep the table up to date until Ctrl-C; without a terminal one line for each change",
@@ -53,12 +58,18 @@ def settings_of(arguments: argparse.Namespace) -> StatusSettings:
         raise UsageError(
             f"--watch cannot be combined with {other}: it has no end", hint=f"look once: bump status {other}"
         )
+    if arguments.offline and (arguments.watch or arguments.exit_code):
+        other = "--watch" if arguments.watch else "--exit-code"
+        raise UsageError(
+            f"--offline and {other} exclude each other: no cluster is asked", hint="leave one of them out"
+        )
     return StatusSettings(
-        repository=options.repository(arguments),
+        repository=options.repository(arguments, reads_directory=arguments.offline),
         choice=choice,
         site=site,
         contexts=tuple(arguments.context),
         exits_by_verdict=arguments.exit_code,
         watches=arguments.watch,
         is_json=options.is_json(arguments),
+        is_offline=arguments.offline,
     )

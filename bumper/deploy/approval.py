@@ -78,11 +78,14 @@ def require_expected(proof: Proof, expected: str, place: str, seen: Proof | None
     if not expected or not proof.edits or proof.meets(expected):
         return
     now, before = lines(proof), lines(seen) if seen and seen.meets(expected) else []
-    gone = [f"- {line}" for line in before if line not in now]
-    new = [f"+ {line}" for line in now if line not in before]
+    new = [line for line in now if line not in before]
+    gone = [line for line in before if line not in now]
+    difference = [
+        f"{label}: {'; '.join(_listed(some))}" for label, some in (("no longer", gone), ("now", new)) if some
+    ]
     raise Refused(
-        f"{place}: this is not the plan that was agreed to: found plan {proof.hash}, expected {expected}\n"
-        + "\n".join(f"  {line}" for line in [*gone, *new]),
+        f"{place}: this is not the plan that was agreed to: found plan {proof.hash}, expected {expected}; "
+        + "; ".join(difference),
         hint="look at the plan as it is now with --dry-run, and agree to its hash",
     )
 

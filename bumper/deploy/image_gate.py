@@ -17,6 +17,8 @@ from bumper.ports import Clock, Progress, Registry, Repository
 from bumper.request import Request, Wanted
 from bumper.retry import attempts
 
+_FULL_SHA, _SHORT_SHA = 40, 7
+
 
 def resolve(
     request: Request,
@@ -44,6 +46,19 @@ def resolve(
         _admit(request, wanted, manifests[wanted.site], nodes, progress)
         progress.done(wanted.site, "image", _found(manifests[wanted.site]))
     return manifests
+
+
+def unasked(request: Request, targets: Mapping[str, Target]) -> dict[str, ImageManifest]:
+    """What the manifests would be as far as it is known without the registry: of a full SHA the tag has its first digits."""
+    return {
+        wanted.site: ImageManifest(targets[wanted.site].image.with_tag(_likely_tag(wanted)), media_type="")
+        for wanted in request.wanted
+    }
+
+
+def _likely_tag(wanted: Wanted) -> str:
+    is_full = wanted.is_commit and len(wanted.version) == _FULL_SHA
+    return wanted.version[:_SHORT_SHA] if is_full else wanted.version
 
 
 def _ask(wanted: Wanted, repository: ImageReference, registry: Registry) -> ImageManifest:

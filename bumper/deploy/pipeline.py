@@ -7,7 +7,7 @@ A race for the branch is `landing`'s: the edit is planned again on the new tip. 
 left to write; if it wrote another image into our field, we stop and name both, unless a guard knows that ours is newer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
@@ -18,7 +18,7 @@ from bumper.deploy.approval import Aim, Bystander
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
-from bumper.errors import FieldAmbiguous, Refused
+from bumper.errors import FieldAmbiguous, Refused, Unreachable
 from bumper.fluxtree.proof import Proof, prove
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Target
@@ -114,11 +114,14 @@ def prepare(
     nodes: Callable[[], Sequence[Nodes]] = tuple,
     guards: Sequence[Guard] = (),
     amend: Amend = lambda planned, tree: planned,
+    sketched: Callable[[Plan], None] | None = None,
+    tell_targets: Callable[[Iterable[Target]], None] = lambda targets: None,
 ) -> tuple[Plan, dict[str, ImageManifest]]:
     """What would be committed on the branch as it stands, and the manifests that the registry holds. Writes nothing.
 
     `nodes` tells what the clusters run on, where no platform was asked for; it is called when the first image is there. `amend` is
-    asked after the guards, on each new tip.
+    asked after the guards, on each new tip. `sketched` hears what would be planned where the registry does not answer: as far as
+    git alone tells, without guards. `tell_targets` hears what will be changed, before the registry is asked.
     """
 
     def look() -> tuple[str, Tree, dict[str, Target]]:
@@ -127,9 +130,16 @@ def prepare(
         return tip, tree, find_targets(request, tree)
 
     tip, tree, targets = answered(look, clock, request.deadlines.push_s)
+    tell_targets(targets.values())
     for wanted in request.wanted:
         progress.begin(wanted.site, targets[wanted.site].image.tag, wanted.version)
-    manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
+    try:
+        manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
+    except Unreachable:
+        if sketched:
+            sketch = plan(request, tip, tree, targets, image_gate.unasked(request, targets))
+            sketched(_proved(sketch, tree))
+        raise
     image_gate.tell_moved_tags(tip, targets, manifests, repository, progress)
     planned = _proved(plan(request, tip, tree, targets, manifests), tree)
     return amend(_admitted(planned, request, manifests, guards), tree), manifests

@@ -41,10 +41,10 @@ def propose(site: str, choice: Choice, origin: Origin, tip: str, tree: Tree) -> 
     """What would be committed on the tip. Without files where git says it already, or where nothing needs to be said."""
     target = find_target(site, choice, tree)
     document = target.site.document
-    chosen = Adoption(target.repository, choice.containers or _standing_containers(target, choice))
+    chosen = _chosen(target, choice)
     if not adoption.is_repository(chosen.repository):
         raise FieldUnsafe(
-            f"{target.field.path}:{target.field.span.line}: {chosen.repository} can't be written down as a repository: a variable is "
+            f"{target.place}: {chosen.repository} can't be written down as a repository: a variable is "
             "in it, expected its name in full",
             hint="name it with --image each time",
         )
@@ -64,10 +64,9 @@ def lines(plan: SiteAdoption, revision: Revision | None) -> list[Line]:
     shown: list[Line] = [] if revision or plan.pull else [(Span(line),) for line in plan.diff().splitlines()]
     titles = {Outcome.UNCHANGED: "unchanged", Outcome.PLANNED: "would be adopted"}
     title = "proposed" if plan.pull else titles.get(ended, "adopted")
-    field_place = f"{plan.target.field.path}:{plan.target.field.span.line}"
     rows = [
         ("image", str(plan.chosen)),
-        ("field", f"{field_place}   {plan.target.image.tag or plan.target.image.digest}"),
+        ("field", f"{plan.target.places}   {plan.target.image.tag or plan.target.image.digest}"),
         ("place", plan.place),
         ("commit", revision.short if revision and plan.files else ""),
         ("pull", plan.pull.url if plan.pull else ""),
@@ -86,7 +85,9 @@ def as_data(plan: SiteAdoption, revision: Revision | None) -> dict[str, Any]:
         "exitCode": EXIT_CODES[ended],
         "site": plan.site,
         "image": plan.chosen.repository,
+        "container": next(iter(plan.chosen.containers), None),
         "containers": list(plan.chosen.containers),
+        "field": str(plan.chosen.field) if plan.chosen.field else None,
         "kustomization": plan.target.site.identity,
         "place": plan.place,
         "commit": revision.sha if revision and plan.files else None,
@@ -101,10 +102,11 @@ def outcome(plan: SiteAdoption, revision: Revision | None) -> Outcome:
     return Outcome.PUSHED if revision or plan.pull else Outcome.PLANNED
 
 
-def _standing_containers(target: Target, choice: Choice) -> tuple[str, ...]:
-    """The containers that git names already, where it is the same image that is chosen again."""
-    standing = adoption.of_site(target.site.document, target.site.name) if not choice.image else None
-    return standing.containers if standing else ()
+def _chosen(target: Target, choice: Choice) -> Adoption:
+    """What is written down: the caller's words, and what git says already where the same image is chosen again."""
+    standing = None if choice.image else adoption.of_site(target.site.document, target.site.name)
+    containers = choice.containers or (standing.containers if standing else ())
+    return Adoption(target.repository, containers, choice.field or (standing.field if standing else None))
 
 
 def _prove(site: str, target: Target, before: Tree, after: Tree) -> bool:
@@ -120,8 +122,7 @@ def _prove(site: str, target: Target, before: Tree, after: Tree) -> bool:
         raise _taken(site, target, reached.site)
     if _place(reached) != _place(target):
         raise FieldUnsafe(
-            f"{target.site.place}: with the annotation {site} would be another field: "
-            f"{reached.field.path}:{reached.field.span.line}",
+            f"{target.site.place}: with the annotation {site} would be other fields: " + reached.places,
             hint="name the image in full, or its container with --container",
         )
     return is_ambiguous
@@ -144,7 +145,7 @@ def _taken(site: str, target: Target, owner: Site) -> Refused:
 
 
 def _place(target: Target) -> tuple[object, ...]:
-    return target.repository, target.field.path, target.field.route
+    return target.repository, {(field.path, field.route) for field in target.fields}
 
 
 def _note(plan: SiteAdoption) -> str:

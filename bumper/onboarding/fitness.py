@@ -4,7 +4,7 @@ Law: whatever a site does not own alone, or owns for good, rules it out: secrets
 rules that find hosts by a pattern. A copy would share it, or lack it, and neither would be seen before it does harm.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from bumper.fluxtree.sites.find import Site
@@ -53,14 +53,14 @@ _CARRIED = frozenset(
 )
 
 
-def require_fit(landscape: Landscape, site: Site, built: tuple[Built, ...], root: str) -> None:
-    """Raises Uncarried, with file and line, for what a copy of the site below `root` would share or not have."""
+def require_fit(landscape: Landscape, site: Site, built: tuple[Built, ...], own: Collection[str]) -> None:
+    """Raises Uncarried, with file and line, for what a copy of the site, of its `own` files, would share or not have."""
     if site.suspended:
         raise Uncarried(
             f"{site.place}: Kustomization {site.name} is suspended, and so would be its copy", hint=OTHER
         )
     for built_object in built:
-        if built_object.document.path.startswith(f"{root}/"):
+        if built_object.document.path in own:
             _refuse_object(site, built_object)
     for path in sorted(landscape.read_by(site)):
         if path.rpartition("/")[2].partition(".")[0].lower() == "kustomization":

@@ -25,12 +25,11 @@ _ANY_NAME, _ANY_HOST = "any-site-0", "any-site.invalid"
 
 @dataclass(frozen=True)
 class Model:
-    """A site that can be copied: `files` are its own, the sync file and its kustomization included; `root` its directory."""
+    """A site that can be copied: `files` are its own, the sync file, its kustomization and the base that has its name included."""
 
     site: Site
     target: Target
     hosts: tuple[str, ...]
-    root: str
     files: Mapping[str, bytes]
     listing: Listing
     foreign: frozenset[str]
@@ -95,10 +94,11 @@ def chosen(landscape: Landscape, like: str) -> Model | None:
     `Refused` where there are sites, but none that can be copied.
     """
     if like:
-        candidate = model(landscape, landscape.named(like))
+        namesakes = [site for site in landscape.sites if site.name == like]
+        candidate = model(landscape, namesakes[0] if namesakes else landscape.named(like))
         candidate.require_copy()
         return candidate
-    problems = []
+    problems: dict[str, str] = {}
     for sites in shapes(landscape):
         # What keeps one site of a shape from being copied keeps the others, too; a second is tried for reasons beside its shape.
         for site in sites[:2]:
@@ -108,13 +108,13 @@ def chosen(landscape: Landscape, like: str) -> Model | None:
             except _NoSite:
                 continue
             except Refused as error:
-                problems.append(f"{site.name}: {error.message}")
+                problems[f"{site.name}: {error.message.removeprefix(f'{site.name}: ')}"] = error.hint
             else:
                 return candidate
     if problems:
         raise Uncarried(
             f"no site here can be the model of a new one: {'; '.join(problems)}",
-            hint="take the plain form: --plain",
+            hint=next(iter(problems.values())) if len(problems) == 1 else "take the plain form: --plain",
         )
     return None
 
@@ -125,6 +125,7 @@ class _NoSite(Refused):
 
 def model(landscape: Landscape, site: Site) -> Model:
     """The site as a model; Uncarried, with file and line, where it cannot be one."""
+    _refuse_several_clusters(landscape, site)
     built = landscape.built(site)
     hosts = tuple(dict.fromkeys(routed_host.host for routed_host in landscape.hosts_of(site)))
     try:
@@ -136,13 +137,14 @@ def model(landscape: Landscape, site: Site) -> Model:
         raise kind(f"{site.place}: {error.message}", hint=_OTHER) from None
     if not hosts:
         raise _NoSite(f"{site.place}: Kustomization {site.name} routes no host", hint=_OTHER)
-    root = _root(site)
-    require_fit(landscape, site, built, root)
-    own = {path for path in landscape.read_by(site) if path.startswith(f"{root}/")} | {site.document.path}
+    own = _own_files(landscape, site)
+    require_fit(landscape, site, built, own)
+    own |= {site.document.path}
     for field in target.fields:
         if field.path not in own:
             raise Uncarried(
-                f"{field.path}: decides the image of {site.name}, and does not lie in {root}", hint=_OTHER
+                f"{field.path}: decides the image of {site.name}, and lies in no directory of that name",
+                hint=_OTHER,
             )
         if field.digest:
             raise Uncarried(
@@ -157,7 +159,6 @@ def model(landscape: Landscape, site: Site) -> Model:
         site,
         target,
         hosts,
-        root,
         {path: landscape.reading.content(path) for path in sorted(own)}
         | {site.document.path: _without_words(landscape, site)},
         _listing(landscape, site),
@@ -172,13 +173,41 @@ def _without_words(landscape: Landscape, site: Site) -> bytes:
     return annotations.write(landscape.reading.content(document.path), document, ours)
 
 
-def _root(site: Site) -> str:
-    """The directory that is the site's own: its path up to the last part that has its name."""
-    segments = site.path.split("/")
-    named = [at for at, part in enumerate(segments) if site.name in part.split(".")]
-    if not named:
+def _refuse_several_clusters(landscape: Landscape, site: Site) -> None:
+    """A site of several clusters has an overlay for each, with hosts of its own: which of the new ones goes where is not known."""
+    namesakes = [other for other in landscape.sites if other.name == site.name]
+    if len(namesakes) > 1:
+        directories = {directory for other in namesakes for directory in _own_directories(landscape, other)}
+        by_hand = ", ".join([*sorted(directories), *sorted({other.document.path for other in namesakes})])
+        raise Uncarried(
+            f"{site.name}: a site of {len(namesakes)} clusters ({', '.join(other.place for other in namesakes)}); a new site is"
+            " written for one cluster, and the others would lack it",
+            hint=f"copy these by hand under the new name, and list them where they are listed: {by_hand}",
+        )
+
+
+def _own_files(landscape: Landscape, site: Site) -> set[str]:
+    """What a site's build reads of the directories that have its name: of its path, and of the bases that it is made of."""
+    if not any(_is_named(part, site) for part in site.path.split("/")):
         raise Uncarried(f"{site.place}: its path {site.path or '.'} does not hold its name", hint=_OTHER)
-    return "/".join(segments[: named[-1] + 1])
+    directories = _own_directories(landscape, site)
+    return {
+        path for path in landscape.read_by(site) if any(path.startswith(f"{own}/") for own in directories)
+    }
+
+
+def _own_directories(landscape: Landscape, site: Site) -> set[str]:
+    own = set()
+    for path in landscape.read_by(site):
+        segments = path.split("/")[:-1]
+        named = [at for at, part in enumerate(segments) if _is_named(part, site)]
+        if named:
+            own.add("/".join(segments[: named[-1] + 1]))
+    return own
+
+
+def _is_named(part: str, site: Site) -> bool:
+    return site.name in part.split(".")
 
 
 def _listing(landscape: Landscape, site: Site) -> Listing:

@@ -77,6 +77,12 @@ def rows(context: str, entries: Sequence[Entry], answer: Answer, facts: Facts) -
     return [_judged(entry, context, seen, facts) for entry, seen in zip(entries, answer, strict=True)]
 
 
+def unasked(entries: Sequence[Entry], why: str) -> list[Row]:
+    """A row for each entry where no cluster is asked."""
+    verdict = Verdict(Outcome.UNKNOWN, "NotAsked", f"no cluster was asked ({why})")
+    return [_row(entry, "", State("", (), "", ()), verdict) for entry in entries]
+
+
 def _unseen(context: str, entries: Sequence[Entry], error: BumpError) -> list[Row]:
     reason = "NoAccess" if isinstance(error, NoAccess) else "ClusterUnreachable"
     verdict = Verdict(Outcome.UNKNOWN, reason, error.message, hint=error.hint)
@@ -161,4 +167,6 @@ def _row(
         not_followed=entry.not_followed,
         hold=annotations.counting(entry.site),
         workloads=tuple(ends) if len(ends) > 1 else (),
+        identity=entry.desired.identity,
+        where=entry.where,
     )

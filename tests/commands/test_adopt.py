@@ -83,7 +83,7 @@ def test_each_site_of_a_kustomization_has_its_own_and_each_is_replaced_alone(pla
         adopted = bump_json(platform, "adopt", site, "--kustomization", "apps", "--image", image)
         assert (adopted["outcome"], adopted["kustomization"]) == ("pushed", f"{SYNC}#flux-system/apps")
     changed = bump_json(platform, "adopt", "shop", "--image", "acme/blog", "--container", "blog")
-    assert (changed["outcome"], changed["containers"]) == ("pushed", ["blog"])
+    assert (changed["outcome"], changed["container"]) == ("pushed", "blog")
     assert "bump/image.shop: reg.io/acme/blog container=blog" in sync(platform)
     assert "bump/image: reg.io/acme/blog" in sync(platform)
     assert "bump/image.news: reg.io/acme/blog" in sync(platform)

@@ -101,7 +101,7 @@ def test_what_is_agreed_to_is_what_is_pushed(shared: Stack, tmp_path: Path) -> N
         "  plan         1 field in 1 object of 1 Kustomization: image; nothing else; 4 Kustomizations reconcile",
         f"  built        Kustomization api: Deployment api/api {AT}: {host}/api:0000001 → {host}/api:abc0002",
         f"  hash         {plan['hash']}",
-        f"Planned: {plan['edits'][0]['path']}:{plan['edits'][0]['line']} would go to abc0002; nothing was written",
+        f"Planned: {plan['edits'][0]['path']}:{plan['edits'][0]['line']} would go to abc0002, newer (build time); nothing was written",
     ]
     assert plan["changes"] == [
         {
@@ -119,7 +119,7 @@ def test_what_is_agreed_to_is_what_is_pushed(shared: Stack, tmp_path: Path) -> N
     assert "this is not the plan that was agreed to: found plan " in other.stderr
     assert f"expected {plan['hash']}" in other.stderr
     assert (
-        f"\n  + Kustomization api: Deployment api/api {AT}: {host}/api:0000001 → {host}/api:abc0003\n"
+        f"; Kustomization api: Deployment api/api {AT}: {host}/api:0000001 → {host}/api:abc0003\n"
         in other.stderr
     )
     # Whoever deploys something else in between changes nothing of it.

@@ -174,16 +174,15 @@ def test_an_expected_plan_is_met_by_its_hash_alone() -> None:
     other = planned(SHARED, "staging", tag="newer").proof
     with pytest.raises(Refused) as refused:
         approval.require_expected(other, proof.hash, "base/web.yaml:11")
-    assert refused.value.message.splitlines() == [
-        f"base/web.yaml:11: this is not the plan that was agreed to: found plan {other.hash}, expected {proof.hash}",
-        *(f"  + {line}" for line in approval.lines(other)),
-    ]
+    assert refused.value.message == (
+        f"base/web.yaml:11: this is not the plan that was agreed to: found plan {other.hash}, expected {proof.hash}; "
+        f"now: {'; '.join(approval.lines(other))}"
+    )
     with pytest.raises(Refused) as refused:
         approval.require_expected(other, proof.hash, "base/web.yaml:11", seen=proof)
-    assert refused.value.message.splitlines()[1:3] == [
-        "  - base/web.yaml: reg.example/web:1 → reg.example/web:new",
-        f"  - Kustomization prod: Deployment pr/web {AT}: {WEB}:1 → {WEB}:new",
-    ]
+    assert refused.value.message.endswith(
+        f"; no longer: {'; '.join(approval.lines(proof))}; now: {'; '.join(approval.lines(other))}"
+    )
 
 
 def test_nothing_to_write_needs_no_agreement() -> None:

@@ -12,7 +12,7 @@ from platforms import HandClock, Quiet, files, remote, server
 from bumper.app.clock import SystemClock
 from bumper.deploy import image_gate, pipeline
 from bumper.deploy.pipeline import Landed
-from bumper.errors import Contention, Denied, ImageMissing, Refused
+from bumper.errors import Contention, Denied, FieldUnsafe, ImageMissing, Refused
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.ports import Tree
 from bumper.request import Deadlines, Request, Wanted
@@ -135,6 +135,51 @@ def test_two_sites_are_one_commit(platform: Platform) -> None:
     with remote(platform.url) as there:
         assert there.subject(there.fetch("main")) == "Deploy web 2.0 and 1 more"
         assert there.contains(landed.revision.sha, before) is True
+
+
+def add(platform: Platform, path: str, name: str, image: str) -> None:
+    """One more Deployment, by somebody else."""
+    with remote(platform.url) as there:
+        tip = there.fetch("main")
+        content = there.tree(tip).read([WEB])[WEB].decode()
+        written = content.replace("name: web", f"name: {name}").replace(
+            f"{platform.registry.host}/web:1.0", image
+        )
+        there.push(there.commit(tip, {path: written.encode()}, "Add a workload\n"), "main")
+
+
+def test_every_use_of_the_image_moves_in_the_same_commit_each_as_it_is_pinned(platform: Platform) -> None:
+    worker, image = "k8s/web/worker.yaml", f"{platform.registry.host}/web"
+    add(platform, worker, "worker", f"{image}:1.0@sha256:{'0' * 64}")
+    landed = deploy(platform, request_for(Wanted("web", "2.0")))
+    (change,) = landed.plan.changes
+    assert [edit.path for edit in change.edits] == [WEB, worker]
+    assert f"{image}:2.0 #" in platform.content(WEB)
+    assert f"{image}:2.0@{change.image.digest}" in platform.content(worker)
+    with remote(platform.url) as there:
+        message = there.message(landed.revision.sha)
+    assert f"{WEB}, {worker}: {image} goes from 1.0 to 2.0." in message
+    assert message.count("Bump-Site: ") == 1
+
+
+def test_one_use_that_cannot_be_edited_refuses_all(platform: Platform) -> None:
+    worker, image = "k8s/web/worker.yaml", f"{platform.registry.host}/web"
+    add(platform, worker, "worker", f'"{image}:1\\x2e0"')
+    tip = platform.tip()
+    with pytest.raises(FieldUnsafe, match=r"k8s/web/worker\.yaml:\d+: "):
+        deploy(platform, request_for(Wanted("web", "2.0")))
+    assert platform.tip() == tip
+
+
+def test_a_race_that_pins_one_use_elsewhere_leaves_it_there(platform: Platform) -> None:
+    worker, image = "k8s/web/worker.yaml", f"{platform.registry.host}/web"
+    add(platform, worker, "worker", f"{image}:1.0")
+    with remote(platform.url) as there:
+        happening = [lambda: platform.set(worker, ":1.0", ":3.0")]
+        landed = deploy(platform, request_for(Wanted("web", "2.0")), Disturbed(there, happening))
+    assert ":2.0" in platform.content(WEB)
+    assert ":3.0" in platform.content(worker)
+    assert [stays.path for stays in landed.plan.changes[0].target.stays] == [worker]
 
 
 def test_a_tag_that_is_there_is_not_written_again(platform: Platform) -> None:

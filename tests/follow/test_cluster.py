@@ -391,3 +391,73 @@ def test_the_timeline_goes_with_the_verdict_and_says_what_hung() -> None:
     assert [(moment.name, moment.seconds, moment.is_open) for moment in late.timeline] == [
         ("fetched", 12.0, True)
     ]
+
+
+# --- several workloads of one site ---
+
+WORKER = replace(DESIRED, workload=ObjectKey("Deployment", "web", "worker"), container="worker")
+
+
+@dataclass
+class Pair(Scripted):
+    """A cluster with the workloads web and worker; `looks` holds what is shown of the two in turn, the last two for ever."""
+
+    def observe(self, desired: Sequence[Desired]) -> list[Observation]:
+        assert [each.workload.name for each in desired] == ["web", "worker"]
+        shown = self.looks[:2]
+        self.looks = self.looks[2:] or shown
+        return [replace(each, at_s=self.clock.now()) for each in shown if isinstance(each, Observation)]
+
+
+def of_worker(image: ImageReference, **status: Any) -> Observation:
+    """The Deployment `worker` at OURS, with this status where it differs from a rollout that is over."""
+    shown = look(OURS, image)
+    assert shown.workload
+    template = {"spec": {"containers": [{"name": "worker", "image": str(image)}]}}
+    return replace(
+        shown,
+        workload={
+            **shown.workload,
+            "metadata": {**shown.workload["metadata"], "name": "worker"},
+            "spec": {**shown.workload["spec"], "template": template},
+            "status": {**shown.workload["status"], **status},
+        },
+    )
+
+
+def run_pair(*looks: Observation, timeout_s: float = 60.0) -> tuple[Followed, Quiet]:
+    clock, progress = HandClock(), Quiet()
+    revisions = Revisions(History(), Choice(), clock)
+    (followed,) = follow([DESIRED, WORKER], [Pair(list(looks), clock)], revisions, clock, timeout_s, progress)
+    return followed, progress
+
+
+def test_a_site_is_ready_once_all_of_its_workloads_are() -> None:
+    followed, progress = run_pair(
+        look(OURS, NEW), of_worker(NEW, availableReplicas=0, readyReplicas=0), look(OURS, NEW), of_worker(NEW)
+    )
+    assert followed.verdict.outcome is Outcome.READY
+    assert [end.workload.name for end in followed.workloads] == ["web", "worker"]
+    assert stages(progress) == ["fetched", "applied", "rolled out"]
+    moving = [heard[3] for heard in progress.heard if heard[0] == "moving" and heard[2] == "rolled out"]
+    assert moving == ["worker: 1/1 updated, 0/1 available, waiting for them to be available"]
+    assert ("done", "web", "rolled out", "1/1 updated, 1/1 available") in progress.heard
+
+
+def test_a_workload_that_is_left_behind_keeps_the_site_from_being_ready() -> None:
+    followed, _ = run_pair(look(OURS, NEW), of_worker(OLD), timeout_s=20.0)
+    assert followed.verdict.outcome is not Outcome.READY
+    assert followed.verdict.message.startswith("Deployment web/worker runs reg.io/web:1.0, not 2.0")
+    assert [end.is_rolled_out for end in followed.workloads] == [True, False]
+
+
+def test_a_workload_that_was_ready_and_is_not_any_more_has_no_such_moment() -> None:
+    broken = of_worker(NEW, availableReplicas=0, readyReplicas=0)
+    waiting = replace(look(OURS, NEW), workload=None)
+    followed, _ = run_pair(waiting, of_worker(NEW), waiting, broken, timeout_s=20.0)
+    assert [moment.is_open for moment in followed.workloads[1].timeline][-1]
+
+
+def test_a_site_of_one_workload_lists_none() -> None:
+    followed, _ = run(Scripted([look(OURS, NEW)], HandClock()))
+    assert followed.workloads == ()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+import trees
 from platforms import HandClock, Quiet
 from rollout.test_statuses import (
     BEFORE,
@@ -18,6 +19,7 @@ from rollout.test_statuses import (
 )
 
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
+from bumper.fluxtree.sites import find
 from bumper.follow.commit_statuses import Awaited, listen
 from bumper.follow.loop import Followed
 from bumper.observation import Desired, RevisionFacts
@@ -184,3 +186,22 @@ def test_several_sites_have_a_verdict_each() -> None:
         ("web", Outcome.READY),
         ("api", Outcome.FAILED),
     ]
+
+
+def test_a_success_proves_what_flux_waited_for_of_all_workloads() -> None:
+    files = {
+        "k8s/flux-system/gotk-sync.yaml": trees.sync("./k8s/flux-system"),
+        "k8s/web/web.yaml": trees.deployment("web", "reg.io/web:1", namespace="web"),
+        "k8s/web/worker.yaml": trees.deployment("worker", "reg.io/web:1", namespace="web"),
+    }
+    check = "{kind: Deployment, name: NAME, namespace: web}"
+
+    def why(*spec: str) -> str:
+        site = {"k8s/flux-system/web.yaml": trees.flux("web", "./k8s/web", *spec)}
+        target = find.find(trees.MemoryTree({**files, **site}), "web")
+        return Awaited.of(DESIRED, target).proof.why
+
+    assert why("wait: true") == ""
+    both = [check.replace("NAME", name) for name in ("web", "worker")]
+    assert why(f"healthChecks: [{', '.join(both)}]") == ""
+    assert "Deployment web/worker" in why(f"healthChecks: [{both[0]}]")

@@ -6,6 +6,7 @@ import pytest
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trees import sync
 
 from bumper import check
 from bumper.errors import Refused, UsageError
@@ -433,3 +434,73 @@ def test_a_namespace_and_a_directory_that_are_there_are_refused() -> None:
 
 def test_the_tree_stands_where_it_is_expected() -> None:
     assert K8S.is_dir()
+
+
+def route(name: str, host: str) -> str:
+    return (
+        f"apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: {name}, namespace: {name}}}\nspec:\n"
+        f"  routes:\n    - match: Host(`{host}`)\n      kind: Rule\n      services: [{{name: {name}, port: 80}}]\n"
+    )
+
+
+def overlaid(*clusters: str) -> dict[str, str]:
+    """A base, and for each cluster an overlay that decides tag and host."""
+    files = {
+        "apps/base/web/kustomization.yaml": "resources:\n  - workload.yaml\n",
+        "apps/base/web/workload.yaml": platforms.workload("web", image="reg.example/web:0.0"),
+    }
+    for cluster in clusters:
+        files |= {
+            f"clusters/{cluster}/flux-system/gotk-sync.yaml": sync(f"./clusters/{cluster}"),
+            f"clusters/{cluster}/kustomization.yaml": "resources:\n  - flux-system/gotk-sync.yaml\n  - web.yaml\n",
+            f"clusters/{cluster}/web.yaml": platforms.flux_site("web", f"./apps/{cluster}/web"),
+            f"apps/{cluster}/web/route.yaml": route("web", f"{cluster}.example"),
+            f"apps/{cluster}/web/kustomization.yaml": "resources:\n  - ../../base/web\n  - route.yaml\n"
+            f'images:\n  - name: reg.example/web\n    newTag: "1.0-{cluster}"\n',
+        }
+    return files
+
+
+def test_a_base_is_copied_with_its_overlay() -> None:
+    files = {path: content.encode() for path, content in overlaid("east").items()}
+    addition = added(files)
+    assert sorted(addition.files) == [
+        "apps/base/shop/kustomization.yaml",
+        "apps/base/shop/workload.yaml",
+        "apps/east/shop/kustomization.yaml",
+        "apps/east/shop/route.yaml",
+        "clusters/east/kustomization.yaml",
+        "clusters/east/shop.yaml",
+    ]
+    assert "  - ../../base/shop\n" in text(addition, "apps/east/shop/kustomization.yaml")
+    target = find.find(tree(after(files, addition.files)), "shop")
+    assert target.field.path == "apps/east/shop/kustomization.yaml"
+    assert str(target.image) == "reg.example/shop:no-image-yet"
+
+
+@pytest.mark.parametrize("wanted", [{}, {"like": "web"}])
+def test_a_site_of_several_clusters_is_refused_with_what_a_copy_takes(wanted: dict[str, str]) -> None:
+    with pytest.raises(Uncarried) as refused:
+        added(overlaid("east", "west"), **wanted)
+    message = "a site of 2 clusters (clusters/east/web.yaml:1, clusters/west/web.yaml:1); a new site is written for one cluster"
+    assert message in refused.value.message
+    assert refused.value.hint == (
+        "copy these by hand under the new name, and list them where they are listed: apps/base/web, apps/east/web, apps/west/web, "
+        "clusters/east/web.yaml, clusters/west/web.yaml"
+    )
+
+
+def test_every_use_of_the_models_image_is_the_new_sites() -> None:
+    files = k8s()
+    path = "k8s/specmcp-ai/deployment.yaml"
+    image = "kevinryanacr.azurecr.io/specmcp-ai:08a2c8e"
+    setup = f"      initContainers: [{{name: setup, image: {image}}}]\n      containers:\n"
+    files[path] = files[path].replace(b"      containers:\n", setup.encode(), 1)
+    files["k8s/specmcp-ai/worker.yaml"] = files[path].replace(
+        b"name: specmcp-ai\n", b"name: specmcp-ai-worker\n", 1
+    )
+    addition = added(files, "shop.example", like="specmcp-ai")
+    for file in ("deployment.yaml", "worker.yaml"):
+        copied = text(addition, f"k8s/shop/{file}")
+        assert copied.count("kevinryanacr.azurecr.io/shop:no-image-yet") == 2
+        assert "specmcp-ai" not in copied

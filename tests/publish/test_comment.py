@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from bumper.errors import FieldMissing, Outcome
 from bumper.image import ImageReference
+from bumper.objects import ObjectKey
 from bumper.ports import State, Step
 from bumper.publish import markdown
 from bumper.publish.chart import gantt
 from bumper.publish.comment import LIMIT, MARKER, Detail, holds, merged, sections, summary
 from bumper.publish.story import SiteStory, Story
-from bumper.rollout import Verdict
+from bumper.rollout import Verdict, WorkloadEnd
 from bumper.safe_text import printable
 
 SIGNS = "@#:<>&`*_~[]()!|\\$/.-+=\"'{}\n\r\t \u2028\x1b\x00aZ09é🙂"
@@ -339,3 +340,29 @@ def test_secrets_do_not_get_out() -> None:
 def test_only_plain_web_addresses_are_linked(address: str) -> None:
     assert markdown.link("x", address) == "x"
     assert stages()
+
+
+def test_each_of_several_workloads_has_a_line() -> None:
+    ends = (
+        WorkloadEnd(ObjectKey("Deployment", "web", "web"), READY, "1/1 available", is_rolled_out=True),
+        WorkloadEnd(ObjectKey("Deployment", "web", "a|b"), FAILED),
+        WorkloadEnd(ObjectKey("StatefulSet", "web", "db"), FAILED, "2/2 available", is_rolled_out=True),
+        WorkloadEnd(ObjectKey("CronJob", "web", "tidy"), None, "waiting"),
+    )
+    failed = story(FAILED)
+    (site,) = failed.sites
+    reports = (
+        replace(site.reports[0], workloads=ends, places=("a.yaml:1", "b.yaml:2"), stays=("c.yaml:3 web:1",)),
+    )
+    text = merged("", replace(failed, sites=(replace(site, reports=reports),)))
+    assert (
+        "| workload | | |\n|---|---|---|\n"
+        "| Deployment web/web | ✅ ready | 1/1 available |\n"
+        "| Deployment web/a&#124;b | ❌ failed | ImagePullBackOff |\n"
+        "| StatefulSet web/db | ✅ rolled out | 2/2 available |\n"
+        "| CronJob web/tidy | ⚠️ moving | waiting |\n"
+    ) in text
+    assert "- **line** <code>a.yaml:1</code>, <code>b.yaml:2</code> in " in text
+    assert "- **stays** <code>c.yaml:3 web:1</code>" in text
+    page = Page(text)
+    assert page.shape.count("tr") >= 5

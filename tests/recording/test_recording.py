@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 import replays
 import situations
-from follow.test_cluster import BEFORE, DESIRED, NEW, OLD, OURS, History, Scripted, look
+from follow.test_cluster import (
+    BEFORE,
+    DESIRED,
+    NEW,
+    OLD,
+    OURS,
+    WORKER,
+    History,
+    Pair,
+    Scripted,
+    look,
+    of_worker,
+)
 from platforms import HandClock, Quiet
 
 from bumper.errors import NoAccess, Outcome, Transient, UsageError
@@ -51,7 +63,7 @@ def replayed(lines: list[str]) -> tuple[list[Followed], Quiet, Player]:
     player = Player(head, entries)
     progress = Quiet()
     player.begin()
-    desired = [subject.desired for subject in head.subjects]
+    desired = [desired for subject in head.subjects for desired in subject.followed]
     followed = follow(desired, player.clusters, NoFacts(), player.clock, head.timeout_s, progress, player)
     player.end()
     return followed, progress, player
@@ -79,6 +91,35 @@ def test_replaying_gives_the_same_verdict_timeline_and_progress(looks: list[Any]
     assert again == followed
     assert heard.heard == progress.heard
     assert player.clock.now() == json.loads(lines[-1])["end_s"]
+
+
+def test_each_of_several_workloads_is_replayed() -> None:
+    lines: list[str] = []
+    clock = HandClock()
+    recorder = Recorder(lines.append, clock)
+    both = replace(subject(), others=(WORKER,), places=("a:1", "b:2"), stays=("c:3 web:1",))
+    recorder.begin(["east"], 60.0, [both], started_s=0.0)
+    cluster = Pair([look(OURS, NEW), of_worker(OLD), look(OURS, NEW), of_worker(NEW)], clock)
+    revisions = Revisions(History(), Choice(), recorder.clock)
+    followed = follow(both.followed, [cluster], revisions, recorder.clock, 60.0, Quiet(), recorder)
+    recorder.end()
+    again, _, player = replayed(lines)
+    assert again == followed
+    assert [end.workload.name for end in again[0].workloads] == ["web", "worker"]
+    assert player.head.subjects == (both,)
+
+
+def test_a_recording_from_before_there_were_several_is_read() -> None:
+    _, _, lines = recorded(Ticking([look(OURS, NEW)], HandClock()))
+    old = [json.loads(line) for line in lines]
+    for key in ("others", "places", "stays"):
+        del old[0]["sites"][0][key]
+    del old[0]["sites"][0]["desired"]["beside"]
+    for entry in old:
+        for site in entry.get("look", ()):
+            del site["follows"]
+    again, _, _ = replayed([json.dumps(entry) + "\n" for entry in old])
+    assert again[0].verdict.outcome is Outcome.READY
 
 
 def test_several_contexts_are_replayed_one_after_the_other() -> None:

@@ -21,7 +21,9 @@ from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
 from bumper.rollout import judge, timed_out
 from bumper.rollout.causes import CAUSES
+from bumper.rollout.flux import names_no_commit
 from bumper.rollout.reconciliation import RULES
+from bumper.rollout.steadiness import STEADY_S
 
 CLUSTER_TIME = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"')
 
@@ -41,7 +43,8 @@ def observing_generation() -> list[str]:
 
 
 def is_ready(desired: Desired, observation: Observation) -> bool:
-    verdict = judge(desired, observation, {}).verdict
+    first = judge(desired, replace(observation, at_s=0.0), {})
+    verdict = judge(desired, replace(observation, at_s=STEADY_S), first.sightings).verdict
     return verdict is not None and verdict.outcome is Outcome.READY
 
 
@@ -67,6 +70,8 @@ def test_a_kustomization_changed_since_is_not_ready() -> None:
 def test_git_that_says_no_or_nothing_about_the_applied_revision_is_never_ready() -> None:
     def law(situation: Situation) -> None:
         seen, wanted = situation.observation, situation.desired
+        if names_no_commit(seen):
+            return  # git is not asked about what is judged by its content
         elsewhere = replace(wanted, revision=Revision("main", "9" * 40) if wanted.revision else None)
         for includes in (False, None):
             facts = {sha: RevisionFacts(includes, None) for sha in (*PUSHED, *seen.revisions)}
@@ -149,6 +154,7 @@ def _shifted(observation: Observation, hours: int) -> Observation:
         replica_sets=tuple(moved(list(observation.replica_sets))),
         pods=tuple(moved(list(observation.pods))),
         events=tuple(moved(list(observation.events))),
+        cluster_time=moved(observation.cluster_time),
     )
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,6 +100,22 @@ def test_an_init_container_is_a_container_too() -> None:
     workload = {"kind": "Deployment", "spec": {"template": {"spec": pod_spec}}}
     wanted = situations.desired(None, "1", repository="reg.example/web")
     assert wanted.is_met_by(template_image(wanted, workload))
+
+
+@pytest.mark.parametrize(("setup", "web", "met"), [("1", "1", True), ("0", "1", False), ("1", "0", False)])
+def test_all_containers_that_must_run_the_image_must_have_it(setup: str, web: str, met: bool) -> None:
+    pod_spec = {
+        "initContainers": [{"name": "setup", "image": f"reg.example/web:{setup}"}],
+        "containers": [
+            {"name": "web", "image": f"reg.example/web:{web}"},
+            {"name": "side", "image": "reg.example/web:0"},
+        ],
+    }
+    workload = {"kind": "Deployment", "spec": {"template": {"spec": pod_spec}}}
+    alone = situations.desired(None, "1", repository="reg.example/web", container="web")
+    wanted = replace(alone, beside=("setup",))
+    assert wanted.is_met_by(template_image(wanted, workload)) is met
+    assert alone.is_met_by(template_image(alone, workload)) is (web == "1")
 
 
 def test_own_and_lagging_pods_are_told_apart_by_their_replica_set() -> None:

@@ -16,7 +16,7 @@ from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.order_guard import OrderGuard
 from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
 from bumper.deploy.rollback import Rollbacks
-from bumper.errors import Outcome
+from bumper.errors import Outcome, Unreachable
 from bumper.fluxtree.sites import overrides
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
@@ -139,6 +139,7 @@ class TagChange(Job[Plan]):
         self._guarded: GuardedRequest | None = None
         self._manifests: Mapping[str, ImageManifest] = {}
         self._failed: Failed = ()
+        self._sketch: Plan | None = None
 
     def open(self) -> None:
         self._tracker.open()
@@ -156,6 +157,8 @@ class TagChange(Job[Plan]):
             nodes,
             guarded.guards,
             guarded.amend,
+            self._keep if self._settings.dry_run else None,
+            self._tracker.look_ahead,
         )
         _tell_overrides(plan, journal)
         _tell_plan(plan, journal)
@@ -165,13 +168,30 @@ class TagChange(Job[Plan]):
         return plan
 
     def planned(self, plan: Plan) -> Result:
+        return self._told(plan, _planned)
+
+    def unanswered(self, error: Unreachable) -> Result | None:
+        sketch = self._sketch
+        return self._told(sketch, partial(_sketched, error=error)) if sketch else None
+
+    def _keep(self, sketch: Plan) -> None:
+        self._sketch = sketch
+        by_site = {change.site: change.image.tag for change in sketch.changes}
+        for wanted in self._guarded.request.wanted if self._guarded else ():
+            if wanted.version != by_site[wanted.site]:
+                self._journal.notice(
+                    f"{wanted.site}: {by_site[wanted.site]} stands here for the tag of {wanted.version}, which the registry tells"
+                )
+
+    def _told(self, plan: Plan, verdict: Callable[[Change], Verdict]) -> Result:
         subjects = [_subject(change, None, self._journal) for change in plan.changes]
-        ended = [Followed(change.site, "", change.site, _planned(change)) for change in plan.changes]
+        ended = [Followed(change.site, "", change.site, verdict(change)) for change in plan.changes]
         return Result.of(report_of(subjects, ended, self._journal, plan.diff(), plan.proof))
 
     def land(self, plan: Plan) -> Landed:
         guarded, systems = self._guarded, self._systems
         assert guarded, "planned before it lands"
+        self._tracker.require_clusters(self._journal)
         landed = pipeline.land(
             guarded.request,
             plan,
@@ -183,6 +203,8 @@ class TagChange(Job[Plan]):
             guarded.guards,
             guarded.amend,
         )
+        # The tip that it landed on may hold another tag in a place that moved before.
+        _tell_stays(landed.plan, self._journal)
         self._tell_landed({change.site: _landing(change, landed) for change in landed.plan.changes})
         return landed
 
@@ -192,7 +214,8 @@ class TagChange(Job[Plan]):
         if not self._settings.follow.is_wanted:
             ended = [_pushed(change, landed) for change in changes]
         else:
-            ended = self._tracker.follow(subjects, [change.target for change in changes], self._journal)
+            targets = [change.target for change in changes]
+            ended = self._tracker.follow(subjects, targets, self._journal, parent=landed.plan.tip)
         self._failed = _failed(changes, ended)
         return Result.of(report_of(subjects, ended, self._journal, plan=landed.plan.proof))
 
@@ -298,6 +321,17 @@ def _planned(change: Change) -> Verdict:
         Outcome.PLANNED,
         "DryRun",
         f"{change.target.places} would go to {change.image.tag}{note}; nothing was written",
+    )
+
+
+def _sketched(change: Change, error: Unreachable) -> Verdict:
+    """Of a change whose image could not be looked up."""
+    would = f"would go to {change.image.tag}" if change.edits else f"already holds {change.image.tag}"
+    return Verdict(
+        Outcome.UNKNOWN,
+        "ImageNotLookedUp",
+        f"{change.place} {would}; nothing was written, and neither image, holds nor order were looked at: {error.message}",
+        hint=error.hint,
     )
 
 

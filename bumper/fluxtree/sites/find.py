@@ -78,8 +78,12 @@ class Target:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The fields that decide the images, each once: an `images:` entry may decide all of them."""
-        return tuple({_span(use): use.field for use in self.images}.values())
+        """The fields that decide the images, each once: an `images:` entry may decide all of them, and one may forbid its edit."""
+        fields: dict[tuple[str, Span], Field] = {}
+        for use in self.images:
+            if use.field.unsafe or _span(use) not in fields:
+                fields[_span(use)] = use.field
+        return tuple(fields.values())
 
     @property
     def place(self) -> str:
@@ -136,6 +140,7 @@ class Target:
             beside=tuple(beside),
             replicas=uses[0].replicas,
             identity=self.site.identity,
+            makers=self.site.makers,
         )
 
 
@@ -161,6 +166,7 @@ class _Wish:
     repository: str
     containers: Collection[str]
     adopted: str = ""
+    field: FieldPath | None = None
 
     def __str__(self) -> str:
         by_whom = f" that {self.adopted} names" if self.adopted else ""
@@ -204,11 +210,11 @@ def find(
     """
     reading = Reading(tree)
     site = _site(reading, name, kustomization)
-    wish = _wish(site, image, containers)
+    wish = _wish(site, image, containers, field)
     built = _build(reading, site)
     known = images(reading, built)
-    if field:
-        named = chosen_field.image(reading, built, field, image or wish.repository)
+    if wish.field:
+        named = chosen_field.image(reading, built, wish.field, wish.repository)
         beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
         known, wish = (named, *beside), replace(wish, repository=named.repository)
     moving, staying = _choose(built, known, wish)
@@ -229,12 +235,14 @@ def is_shared(tree: Tree, site: Site) -> bool:
     return len({image.repository for image in known if not image.is_init}) > 1
 
 
-def _wish(site: Site, image: str, containers: Collection[str]) -> _Wish:
+def _wish(site: Site, image: str, containers: Collection[str], field: FieldPath | None) -> _Wish:
     """What is looked for: an option counts for more than the annotation, which counts for more than convention."""
     adopted = None if image else adoption.of_site(site.document, site.name)
     if adopted is None:
-        return _Wish(site.name, image, containers)
-    return _Wish(site.name, adopted.repository, containers or adopted.containers, adopted.place)
+        return _Wish(site.name, image, containers, field=field)
+    return _Wish(
+        site.name, adopted.repository, containers or adopted.containers, adopted.place, field or adopted.field
+    )
 
 
 def _replicas(built: Build, workload: ObjectKey) -> int | None:
@@ -332,7 +340,9 @@ def _build(reading: Reading, site: Site) -> Build:
     if not site.is_ours:
         raise _foreign(site, at)
     if site.leads_outside or not reading.is_directory(site.path):
+        link = "" if site.leads_outside else reading.link_on(site.path)
         why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
+        why = f"leads over {link}, a symbolic link, which Flux leaves out" if link else why
         raise FieldMissing(f"{at} has path {site.path}, which {why}", hint="correct spec.path first")
     owner = resource_of(reading, site.document)
     if owner is None:

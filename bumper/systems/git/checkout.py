@@ -24,8 +24,10 @@ def origin_of(directory: Path, environ: Mapping[str, str] | None = None) -> str 
     return url if is_url(url) else str((checkout_root(directory, environ) or directory) / url)
 
 
-def way_from(directory: Path, environ: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]]:
-    """The URL that a directory stands for, and the settings of its own configuration for the way there.
+def way_from(
+    directory: Path, environ: Mapping[str, str], *, to_origin: bool = True
+) -> tuple[str, list[tuple[str, str]]]:
+    """The URL that a directory stands for, and the settings of its own configuration for the way there: its origin, or itself.
 
     They may hold a credential, as actions/checkout leaves it, and go where the token goes: into the environment of git's processes.
     """
@@ -36,6 +38,8 @@ def way_from(directory: Path, environ: Mapping[str, str]) -> tuple[str, list[tup
         raise UsageError(f"{directory}: not a git repository", hint="check --repo")
     if bare.stdout.strip() == "true":
         return str(directory.resolve()), []
+    if not to_origin:
+        return str(checkout_root(directory, environ) or directory.resolve()), []
     origin = origin_of(directory, environ)
     if origin is None:
         raise UsageError(

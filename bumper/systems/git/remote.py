@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from bumper.errors import BumpError, Denied, LostRace, Unreachable, UsageError
+from bumper.history import ending
 from bumper.ports import History
 from bumper.revision import Revision
 from bumper.systems.git import notes
@@ -41,13 +42,17 @@ class Remote:
         environ: Mapping[str, str],
         timeout_s: float = 60.0,
         remark: str = "",
+        reads_directory: bool = False,
     ) -> None:
         """Does not use the network. `timeout_s` bounds each call of git that does.
 
         A token that expires is a function: it is called before each of those calls. `remark` is what else to say where access is
-        refused. `UsageError` where a credential would go in clear text.
+        refused. With `reads_directory` a checkout stands for itself, too. `UsageError` where a credential would go in clear text.
         """
-        url, settings = (url_or_dir, []) if is_url(url_or_dir) else way_from(Path(url_or_dir), environ)
+        if is_url(url_or_dir):
+            url, settings = url_or_dir, list[tuple[str, str]]()
+        else:
+            url, settings = way_from(Path(url_or_dir), environ, to_origin=not reads_directory)
         self._address = Address.parse(url, token if isinstance(token, str) else "", remark)
         self._renewed = None if isinstance(token, str) else lambda: Address.parse(url, token(), remark)
         if self._renewed and self._address.is_in_clear_text:
@@ -151,9 +156,9 @@ class Remote:
                 lend(self._checkout, self._environ, self._histories[key])
         return Branch(self._histories[key], branch, self._branches)
 
-    def note(self, commit: str, lines: Sequence[str]) -> None:
-        """Adds the lines that are not there yet to the commit's note, and pushes it: one try of `notes.append`."""
-        notes.append(self._repository, self._objects, self._environ, commit, lines)
+    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
+        """Adds the lines that are not there yet to the site's note on the commit, and pushes it: one try of `notes.append`."""
+        notes.append(self._repository, self._objects, self._environ, ending.ref(site), commit, lines)
 
     def ask_to_push(self, commit: str, branch: str) -> None:
         """Raises what a push would be refused with at the door, or passes; nothing is sent (`--dry-run`) and nothing moves.

@@ -17,7 +17,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from bumper.errors import UsageError
+from bumper.errors import ClusterMissing, UsageError
 from bumper.manifest.yamltext import UNREADABLE
 from bumper.systems.kube.proxy import proxy_for
 
@@ -149,7 +149,7 @@ def load(context: str | None, environ: Mapping[str, str], service_account: Path 
     present = [path for path in files if path.exists()]
     if not present and environ.get("KUBECONFIG"):
         named = ", ".join(map(str, files))
-        raise UsageError(f"KUBECONFIG: there is no file {named}", hint=_HINT)
+        raise ClusterMissing(f"KUBECONFIG: there is no file {named}", hint=_HINT)
     if not present:
         return _without_kubeconfig(context, environ, service_account)
     merged = _Merged(present)
@@ -180,7 +180,9 @@ def _without_kubeconfig(context: str | None, environ: Mapping[str, str], service
     host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")
     token_file = service_account / "token"
     if not (host and port and token_file.exists()):
-        raise UsageError("no Kubernetes cluster: there is no kubeconfig, and this is not a pod", hint=_HINT)
+        raise ClusterMissing(
+            "no Kubernetes cluster: there is no kubeconfig, and this is not a pod", hint=_HINT
+        )
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     authority = service_account / "ca.crt"
     endpoint = Endpoint(

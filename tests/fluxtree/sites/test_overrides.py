@@ -38,6 +38,15 @@ def test_a_marker_on_the_edited_line_is_told(image: str, notices: tuple[str, ...
     assert noticed(image) == notices
 
 
+def test_a_marker_at_any_of_several_places_is_told() -> None:
+    marked = 'reg.io/web:1.0 # {"$imagepolicy": "flux-system:web"}'
+    notices = noticed(f"{marked}\n        - name: side\n          image: {marked}")
+    assert [notice.partition(": ")[0] for notice in notices] == [
+        "k8s/web/deployment.yaml:10",
+        "k8s/web/deployment.yaml:12",
+    ]
+
+
 def test_a_marker_on_another_line_is_no_matter_of_this_tag() -> None:
     assert (
         noticed(

@@ -1,0 +1,71 @@
+"""A site of several workloads in one row."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from follow.test_cluster import NEW, OLD, OURS, WORKER, look, of_worker
+from trees import MemoryTree, deployment, flux, sync
+
+from bumper.observation import Desired, Observation, RevisionFacts
+from bumper.revision import Revision
+from bumper.status import sites
+from bumper.status.look import rows
+from bumper.status.table import Overview, Row, as_data, details
+from bumper.style import plain
+
+TREE = MemoryTree(
+    {
+        "k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system"),
+        "k8s/flux-system/web.yaml": flux("web", "./k8s/web"),
+        "k8s/web/web.yaml": deployment("web", str(NEW), namespace="web"),
+        "k8s/web/worker.yaml": deployment("worker", str(NEW), namespace="web"),
+    }
+)
+TIP = Revision("main", OURS)
+
+
+class Known:
+    """What git knows (`ports.Facts`): the applied revision holds the new image."""
+
+    def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
+        return {sha: RevisionFacts(None, NEW) for sha in shas}
+
+
+def row(web: Observation, worker: Observation) -> Row:
+    entries = sites.read(TREE, TIP, "web")
+    assert [desired.workload for desired in entries[0].followed][1] == WORKER.workload
+    (shown,) = rows("east", entries, [(web, worker)], Known())
+    return shown
+
+
+def test_it_is_ready_if_all_are() -> None:
+    shown = row(look(OURS, NEW), of_worker(NEW))
+    assert (shown.word, len(shown.workloads)) == ("ready", 2)
+
+
+def test_a_workload_that_lags_behind_is_what_the_row_tells() -> None:
+    shown = row(look(OURS, NEW), of_worker(NEW, availableReplicas=0, readyReplicas=0))
+    assert shown.word == "moving"
+    assert shown.detail.startswith("Deployment web/worker: 1/1 updated, 0/1 available")
+
+
+def test_what_drifts_anywhere_is_told_and_what_was_cut_off_is_pending() -> None:
+    shown = row(look(OURS, NEW), of_worker(OLD))
+    assert any(
+        "Deployment web/worker has reg.io/web:1.0, git wants 2.0" in text for text in shown.state.drift
+    )
+    assert shown.pending is not None
+    assert "Deployment web/worker" in shown.pending.message
+
+
+def test_the_site_in_full_has_a_line_for_each() -> None:
+    shown = row(look(OURS, NEW), of_worker(NEW, availableReplicas=0, readyReplicas=0))
+    overview = Overview(TIP, (shown,), datetime(2026, 11, 28, tzinfo=UTC))
+    lines = [plain(line) for line in details(overview)]
+    assert "  workload     Deployment web/web: ready, 1/1 updated, 1/1 available" in lines
+    assert any(line.startswith("  workload     Deployment web/worker: moving, ") for line in lines)
+    (data,) = as_data(overview)["sites"]
+    assert [(end["kind"], end["name"]) for end in data["workloads"]] == [
+        ("Deployment", "web"),
+        ("Deployment", "worker"),
+    ]
