@@ -19,7 +19,9 @@ from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import FieldAmbiguous, Refused, Unreachable
+from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.proof import Proof, prove
+from bumper.fluxtree.sites import adoption
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
@@ -241,19 +243,17 @@ def _aims(planned: Plan) -> list[Aim]:
 
 
 def _bystanding(planned: Plan) -> list[tuple[Change, str]]:
-    """A change for each Kustomization that nobody named, so that its guards are asked too, with the site that it comes from."""
+    """A change for each site that nobody named, so that its guards are asked too, with the site that it comes from."""
     by_site = {change.site: change for change in planned.changes}
     return [
-        (
-            replace(
-                by_site[each.aim.name],
-                site=each.site.name,
-                target=replace(by_site[each.aim.name].target, site=each.site),
-            ),
-            each.aim.name,
-        )
+        (_of_bystander(by_site[each.aim.name], replace(each.site, name=name)), each.aim.name)
         for each in planned.bystanders
+        for name in dict.fromkeys((each.site.name, *adoption.site_names(each.site.document)))
     ]
+
+
+def _of_bystander(cause: Change, site: Site) -> Change:
+    return replace(cause, site=site.name, target=replace(cause.target, site=site))
 
 
 def _admitted(

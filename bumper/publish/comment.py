@@ -252,6 +252,8 @@ def _of_the_run(story: Story) -> list[str]:
         proved = "" if not story.plan.unproved else " (not proved)"
         paragraphs.append(f"**Plan{proved}:** {inline(story.plan.summary)}<br>{code(story.plan.hash)}")
     if story.diff:
+        shown = [*story.plan.built, *(f"not proved: {gap}" for gap in story.plan.unproved)]
+        paragraphs += [markdown.preformatted(shown, 4_000)] if shown else []
         paragraphs.append(markdown.preformatted(story.diff.splitlines(), 8_000))
     return paragraphs
 
