@@ -28,6 +28,7 @@ from bumper.observation import Desired
 from bumper.ports import Tree
 from bumper.request import FieldPath
 from bumper.revision import Revision
+from bumper.rollout.workload import FOLLOWED_KINDS
 
 __all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
 
@@ -107,6 +108,16 @@ class Target:
         keys = tuple(dict.fromkeys(use.workload for use in self.images))
         return tuple(key for key in keys if key.name) or keys[:1]
 
+    @property
+    def followed(self) -> tuple[ObjectKey, ...]:
+        """The workloads that a verdict is made of: what can't be followed counts only where nothing else runs the image."""
+        return tuple(key for key in self.workloads if key.kind in FOLLOWED_KINDS) or self.workloads[:1]
+
+    @property
+    def not_followed(self) -> tuple[ObjectKey, ...]:
+        """The workloads whose image moves as well, and of which nothing is known afterwards."""
+        return tuple(key for key in self.workloads if key not in self.followed)
+
     def desired(
         self,
         revision: Revision | None,
@@ -116,7 +127,7 @@ class Target:
     ) -> tuple[Desired, ...]:
         """What must become true for each workload of this site; without `image` that it runs what git holds."""
         return tuple(
-            self._desired(workload, revision, image or self.image, previous) for workload in self.workloads
+            self._desired(workload, revision, image or self.image, previous) for workload in self.followed
         )
 
     def _desired(
@@ -303,15 +314,20 @@ def _site(reading: Reading, name: str, kustomization: str) -> Site:
             f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
             hint="name the platform repository with --repo",
         )
-    problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
-    raise (FieldMissing if problems else SiteMissing)(
-        f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))})"
-        + did_you_mean(wanted, _names(known))
-        + "".join(f"; {problem}" for problem in problems),
-        hint="name one of those found with --kustomization"
-        if not problems
-        else "correct the Flux tree first",
-    )
+    raise _missing(wanted, known, [*map(str, walk.gaps), *(error.message for error in walk.broken)])
+
+
+def _missing(wanted: str, known: Iterable[Site], problems: list[str]) -> FieldMissing:
+    """No Kustomization has the name. Of what is wrong in the tree only that is told which speaks of it."""
+    names = _names(known)
+    message = f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))}){did_you_mean(wanted, names)}"
+    if related := [problem for problem in problems if wanted in problem]:
+        return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
+    hint = "name one of those found with --kustomization"
+    if problems:
+        # Not read as a whole, so that nobody may take the site for gone.
+        return FieldMissing(message, hint=f"{hint}; bump check tells {len(problems)} faults of the tree")
+    return SiteMissing(message, hint=hint)
 
 
 def _qualified(site: Site) -> str:
