@@ -5,8 +5,10 @@ rollout.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bumper.app.namesakes import live_builds
 from bumper.app.settings import FollowSettings, FollowVia
 from bumper.app.wiring import Systems
 from bumper.deploy.image_policy import Nodes
@@ -45,6 +47,11 @@ class Tracker:
         self._look: BaselineLook | None = None
         self._baselines: Known = {}
 
+    @property
+    def choice(self) -> Choice:
+        """What the user chose; where that leaves namesakes, the clusters tell which of them they have."""
+        return replace(self._choice, live=live_builds(self.clusters)) if self.clusters else self._choice
+
     def open(self) -> None:
         """Opens what can only be found by the repository. UsageError where that is not at home on GitHub."""
         if self._listens and not self._branch:
@@ -79,9 +86,24 @@ class Tracker:
             return
         self._baselines = self._look.known(self._systems.repository)
         for name, seen in self._baselines.items():
+            notices = [
+                f"{desired.site}: {text}" if len(self.clusters) < 2 else f"{name}: {text}"
+                for desired in self._look.desired
+                if (text := baseline.notice(desired, seen[key_of(desired)]))
+            ]
+            for notice in dict.fromkeys(notices):
+                journal.notice(notice)
+
+    def found_running(self) -> dict[str, str]:
+        """By site the tag that ran in every cluster before the push; none of a site where that is not known."""
+        if self._look is None or not self._baselines:
+            return {}
+        tags = {desired.site: desired.image.tag for desired in self._look.desired if desired.image.tag}
+        for seen in self._baselines.values():
             for desired in self._look.desired:
-                if text := baseline.notice(desired, seen[key_of(desired)]):
-                    journal.notice(f"{desired.site}: {text}" if len(self.clusters) < 2 else f"{name}: {text}")
+                if not baseline.ran(desired, seen[key_of(desired)]):
+                    tags.pop(desired.site, None)
+        return tags
 
     def follow(
         self, subjects: Sequence[Subject], targets: Sequence[Target], journal: Journal, *, parent: str = ""

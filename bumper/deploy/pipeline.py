@@ -110,14 +110,14 @@ def prepare(
     nodes: Callable[[], Sequence[Nodes]] = tuple,
     guards: Sequence[Guard] = (),
     amend: Amend = lambda planned, tree: planned,
-    sketched: Callable[[Plan], None] | None = None,
     tell_targets: Callable[[Iterable[Target]], None] = lambda targets: None,
+    sketched: Callable[[Plan], None] | None = None,
 ) -> tuple[Plan, dict[str, ImageManifest]]:
     """What would be committed on the branch as it stands, and the manifests that the registry holds. Writes nothing.
 
     `nodes` tells what the clusters run on, where no platform was asked for; it is called when the first image is there. `amend` is
-    asked after the guards, on each new tip. `sketched` hears what would be planned where the registry does not answer: as far as
-    git alone tells, without guards. `tell_targets` hears what will be changed, before the registry is asked.
+    asked after the guards, on each new tip. `tell_targets` hears what will be changed, before the registry is asked; `sketched` what
+    would be planned where the registry does not answer: as far as git alone tells, without guards.
     """
 
     def look() -> tuple[str, Tree, dict[str, Target]]:

@@ -24,7 +24,7 @@ from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.transformers import ImageEntry, ImageSpec
 from bumper.manifest.document import Document, is_true, items, mapping, plain, text
-from bumper.manifest.yamltext import compose
+from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
@@ -289,6 +289,7 @@ class _Making:
         place = Gap(path, 1, "")
         if file and self.reading.is_file(file):
             source = compose(self.reading.content(file), file)
+            require_few_values(source)
             roots = [plain(root, Reader(self.reading.file(file))) for root in source.documents]
             entries = [each for root in roots for each in (root if isinstance(root, list) else [root])]
             place = Gap(file, 1, "")

@@ -180,15 +180,15 @@ def follow(
         played = tape.around(cluster) if tape else cluster
         known = tape.facts(cluster.name, facts) if tape else facts
         seen_before = (baselines or {}).get(cluster.name) or {}
-        ahead: Sequence[Baseline | None] = [seen_before.get(key_of(each)) for each in desired]
-        ahead = tape.before(cluster.name, ahead) if tape else ahead
-        before = dict(zip(map(key_of, desired), ahead, strict=True))
+        before: Sequence[Baseline | None] = [seen_before.get(key_of(each)) for each in desired]
+        before = tape.before(cluster.name, before) if tape else before
+        stood = {key_of(each): baseline for each, baseline in zip(desired, before, strict=True)}
         sites = [
             _Rollout(
                 label=label(workloads[0].site, cluster.name, is_alone=len(clusters) == 1),
                 stage=Stage.FETCHED,
                 workloads=[
-                    _Workload(desired=each, timeline=Timeline(began_s), before=before[key_of(each)])
+                    _Workload(desired=each, timeline=Timeline(began_s), before=stood[key_of(each)])
                     for each in workloads
                 ],
             )

@@ -120,7 +120,7 @@ def _is_named_otherwise(site: find.Site) -> bool:
 
 def _of_target(target: find.Target, tree: Tree) -> Entry:
     desired, *others = target.desired(None)
-    places = tuple(_pods_namespace(target, workload, tree) for workload in target.workloads)
+    places = tuple(_pods_namespace(target, workload, tree) for workload in target.followed)
     return Entry(desired, target.image, target.place, target.site, places, others=tuple(others))
 
 

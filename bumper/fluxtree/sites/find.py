@@ -29,8 +29,9 @@ from bumper.manifest import Field, Span
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
-from bumper.request import FieldPath
+from bumper.request import FieldPath, Live
 from bumper.revision import Revision
+from bumper.rollout.workload import FOLLOWED_KINDS
 
 __all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
 
@@ -109,6 +110,16 @@ class Target:
         keys = tuple(dict.fromkeys(use.workload for use in self.images))
         return tuple(key for key in keys if key.name) or keys[:1]
 
+    @property
+    def followed(self) -> tuple[ObjectKey, ...]:
+        """The workloads that a verdict is made of: what can't be followed counts only where nothing else runs the image."""
+        return tuple(key for key in self.workloads if key.kind in FOLLOWED_KINDS) or self.workloads[:1]
+
+    @property
+    def not_followed(self) -> tuple[ObjectKey, ...]:
+        """The workloads whose image moves as well, and of which nothing is known afterwards."""
+        return tuple(key for key in self.workloads if key not in self.followed)
+
     def desired(
         self,
         revision: Revision | None,
@@ -118,7 +129,7 @@ class Target:
     ) -> tuple[Desired, ...]:
         """What must become true for each workload of this site; without `image` that it runs what git holds."""
         return tuple(
-            self._desired(workload, revision, image or self.image, previous) for workload in self.workloads
+            self._desired(workload, revision, image or self.image, previous) for workload in self.followed
         )
 
     def _desired(
@@ -203,15 +214,16 @@ def find(
     image: str = "",
     containers: Collection[str] = (),
     field: FieldPath | None = None,
+    live: Live | None = None,
 ) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one image.
 
     `kustomization` names another Kustomization than the site does (`selection`); `image` is a repository. With
     `containers` only they move, whatever their tag; without, every use that has the tag of the leading one. `field` is a field that is
-    an image, or the tag of `image`, though no table knows it.
+    an image, or the tag of `image`, though no table knows it. `live` tells which of several namesakes the clusters have.
     """
     reading = Reading(tree)
-    chosen = select(Walk(reading), name, kustomization)
+    chosen = select(Walk(reading), name, kustomization, live)
     targets = [
         _target(reading, replace(site, name=name), image=image, containers=containers, field=field)
         for site in chosen
