@@ -6,12 +6,13 @@ joined as Flux does: below the root of the artifact, and never out of it.
 Source: kustomize-controller, internal/controller/kustomization_controller.go (`securejoin.SecureJoin(tmpDir, obj.Spec.Path)`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, normpath
 
 from bumper.fluxtree.artifacts import Slice
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.sites import annotations
 from bumper.fluxtree.sourceignore import Exclusions
 from bumper.fluxtree.sources import Source
 from bumper.fluxtree.substitution import Variables
@@ -101,6 +102,16 @@ def site_of(owner: Resource, cluster: str) -> Site:
         owner=owner,
         cluster=cluster,
     )
+
+
+def pushed_path(document: Document) -> str | None:
+    """The directory of this repository that a Kustomization says it is built from, where its source is pushed from here."""
+    return annotations.read(document).get(annotations.key("path"))
+
+
+def pushed(site: Site, path: str) -> Site:
+    """A site whose source is pushed from this repository, built from its directory `path`."""
+    return replace(site, path=artifact_path(path), is_ours=True, unmapped=None)
 
 
 def source_key(owner: Resource) -> ObjectKey:

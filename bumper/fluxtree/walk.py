@@ -12,7 +12,7 @@ from bumper.address import repository_key
 from bumper.errors import NotYaml
 from bumper.fluxtree.artifacts import EXTERNAL, KIND, Generators, Mapped
 from bumper.fluxtree.build import build, kustomization, resource_of
-from bumper.fluxtree.discovery import GROUP, Site, artifact_path, site_of
+from bumper.fluxtree.discovery import GROUP, Site, artifact_path, pushed, pushed_path, site_of
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
 from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.roots import Root, is_kustomization, roots
@@ -147,14 +147,17 @@ class Walk:
     def _judged(self, site: Site) -> Site:
         """The site with what is known of its source."""
         if site.source.kind == EXTERNAL:
-            return self._derived(site)
-        ownership = self._clusters[site.cluster].ownership
-        return replace(
-            site,
-            is_ours=ownership.is_ours(site.source),
-            is_source_known=ownership.is_known(site.source),
-            origin=ownership.sources.get(site.source),
-        )
+            site = self._derived(site)
+        else:
+            ownership = self._clusters[site.cluster].ownership
+            site = replace(
+                site,
+                is_ours=ownership.is_ours(site.source),
+                is_source_known=ownership.is_known(site.source),
+                origin=ownership.sources.get(site.source),
+            )
+        path = None if site.is_ours else pushed_path(site.document)
+        return site if path is None else pushed(site, path)
 
     def _derived(self, site: Site) -> Site:
         """A site that is built from an artifact: where it lies in the repository."""

@@ -58,7 +58,9 @@ def propose(names: Sequence[str], origin: Origin, tip: str, tree: Tree) -> Isola
         )
     reading = Reading(tree)
     builds = {site.place: built for site in known if (built := _built(reading, site))}
-    wanted = [find.find_site(tree, name) for name in names] or list(known)
+    # One document may be built for several clusters.
+    distinct = {(site.document.path, site.document.route, site.kustomization): site for site in known}
+    wanted = [find.find_site(tree, name) for name in names] or list(distinct.values())
     left: dict[str, str] = {}
     plans: list[_Plan] = []
     for site in wanted:
@@ -87,7 +89,7 @@ class _Plan:
 
 
 def _built(reading: Reading, site: Site) -> Build | None:
-    return build(reading, site, site.owner) if site.is_ours else None
+    return build(reading, site, site.owner) if site.is_ours and not site.is_assumed else None
 
 
 def _planned(reading: Reading, site: Site, builds: Mapping[str, Build]) -> _Plan:

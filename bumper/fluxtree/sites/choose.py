@@ -21,4 +21,5 @@ def find_target(site: str, choice: Choice, tree: Tree) -> Target:
         containers=choice.containers,
         field=choice.field,
         live=choice.live,
+        path=choice.path,
     )

@@ -15,9 +15,9 @@ from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build
-from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.discovery import Site, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
-from bumper.fluxtree.layers import Gap, Reading
+from bumper.fluxtree.layers import Gap, Reading, why_missing
 from bumper.fluxtree.sites import adoption, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
 from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, listed, select
@@ -215,17 +215,19 @@ def find(
     containers: Collection[str] = (),
     field: FieldPath | None = None,
     live: Live | None = None,
+    path: str = "",
 ) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one image.
 
     `kustomization` names another Kustomization than the site does (`selection`); `image` is a repository. With
     `containers` only they move, whatever their tag; without, every use that has the tag of the leading one. `field` is a field that is
-    an image, or the tag of `image`, though no table knows it. `live` tells which of several namesakes the clusters have.
+    an image, or the tag of `image`, though no table knows it. `path` is the directory that is built, of a source pushed from here.
+    `live` tells which of several namesakes the clusters have.
     """
     reading = Reading(tree)
     chosen = select(Walk(reading), name, kustomization, live)
     targets = [
-        _target(reading, replace(site, name=name), image=image, containers=containers, field=field)
+        _target(reading, replace(_at(site, path), name=name), image=image, containers=containers, field=field)
         for site in chosen
     ]
     if len({target.all_places for target in targets}) > 1:
@@ -247,6 +249,19 @@ def _target(
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
     stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
     return Target(site, scaled, _address(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
+
+
+def _at(site: Site, path: str) -> Site:
+    """The site, built from this directory of the repository; FieldMissing where its own source says what it is built from."""
+    if not path:
+        return site
+    if site.is_ours and pushed_path(site.document) is None:
+        raise FieldMissing(
+            f"{site.place}: Kustomization {site.kustomization.name} is built from {site.source}, which is known here: --path is for a "
+            "source that is pushed from this repository",
+            hint="leave --path out",
+        )
+    return pushed(site, path)
 
 
 def is_shared(tree: Tree, site: Site) -> bool:
@@ -328,16 +343,14 @@ def _build(reading: Reading, site: Site) -> Build:
 
 
 def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:
-    """Why there is nothing to build at `spec.path`."""
-    rule, link = view.left_out(site.path), view.link_on(site.path)
-    why = (
-        f"leads over {link}, a symbolic link, which Flux leaves out"
-        if link
-        else "is no directory of this commit"
-    )
-    why = f"Flux leaves out: {rule}" if rule else why
-    hint = "bring it back there" if rule else "correct spec.path first"
-    return FieldMissing(f"{at} has path {site.path or '.'}, which {why}", hint=hint)
+    """Why there is nothing to build at `spec.path` of what its source gives."""
+    message = f"{at} has path {site.path or '.'}, "
+    if view.left_out(site.path):
+        return FieldMissing(message + why_missing(view, site.path), hint="bring it back there")
+    if link := view.link_on(site.path):
+        why = f"which leads over {link}, a symbolic link, which Flux leaves out"
+        return FieldMissing(message + why, hint="correct spec.path first")
+    return FieldMissing(message + "which is no directory of this commit", hint="correct spec.path first")
 
 
 def _foreign(site: Site, at: str) -> FieldMissing:
@@ -362,7 +375,7 @@ def _foreign(site: Site, at: str) -> FieldMissing:
         )
     return FieldMissing(
         f"{at} is built from {site.source}, which is not this repository",
-        hint="run bump on the repository that it is built from: --repo URL",
+        hint="run bump on the repository that it is built from: --repo URL; where it is pushed from this one: --path DIR",
     )
 
 

@@ -113,16 +113,13 @@ def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
             f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
             hint="name the platform repository with --repo",
         )
-    return _unnamed(wanted, known, [*map(str, walk.gaps), *(error.message for error in walk.broken)])
-
-
-def _unnamed(wanted: str, known: list[Site], problems: list[str]) -> FieldMissing:
-    """No Kustomization has the name. Of what is wrong in the tree only that is told which speaks of it."""
     names = list(
         dict.fromkeys(name for site in known for name in (site.name, *adoption.site_names(site.document)))
     )
     nearest = sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
     message = f"{wanted}: no Flux Kustomization has this name (found: {listed(nearest)}){did_you_mean(wanted, names)}"
+    problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
+    # Of what is wrong in the tree only that is named which speaks of it.
     if related := [problem for problem in problems if wanted in problem]:
         return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
     hint = "name one of those found with --kustomization"
