@@ -46,6 +46,7 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         Output(systems, run.output) as output,
     ):
         tracker = Tracker(systems, run.follow, asked.choice)
+        asked = replace(asked, choice=tracker.choice)
         several = len(asked.wanted) * max(1, len(run.follow.contexts)) > 1
         journal = output.begin(name_sites=several)
 
@@ -79,6 +80,7 @@ def roll_back(settings: RollbackSettings, context: Context) -> int:
         Output(systems, run.output) as output,
     ):
         tracker = Tracker(systems, run.follow, asked.choice)
+        asked = replace(asked, choice=tracker.choice)
         journal = output.begin(name_sites=len(run.follow.contexts) > 1)
         job = TagChange(
             lambda: _rollbacks(asked, systems, journal).named(asked, settings.to),

@@ -29,7 +29,7 @@ from bumper.manifest import Field, Span
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
-from bumper.request import FieldPath
+from bumper.request import FieldPath, Live
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
 
@@ -214,6 +214,7 @@ def find(
     image: str = "",
     containers: Collection[str] = (),
     field: FieldPath | None = None,
+    live: Live | None = None,
     path: str = "",
 ) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one image.
@@ -221,9 +222,10 @@ def find(
     `kustomization` names another Kustomization than the site does (`selection`); `image` is a repository. With
     `containers` only they move, whatever their tag; without, every use that has the tag of the leading one. `field` is a field that is
     an image, or the tag of `image`, though no table knows it. `path` is the directory that is built, of a source pushed from here.
+    `live` tells which of several namesakes the clusters have.
     """
     reading = Reading(tree)
-    chosen = select(Walk(reading), name, kustomization)
+    chosen = select(Walk(reading), name, kustomization, live)
     targets = [
         _target(reading, replace(_at(site, path), name=name), image=image, containers=containers, field=field)
         for site in chosen
