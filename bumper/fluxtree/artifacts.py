@@ -259,6 +259,7 @@ class Slice(Reading):
     """What an artifact has of a repository, under the repository's own paths. `problems` are copies that a build met and can't map."""
 
     def __init__(self, whole: Reading, ways: Iterable[Way], move: Move, ours: frozenset[ObjectKey]) -> None:
+        vars(self).update(vars(whole))
         self._whole = whole
         self._move = move
         ways = tuple(ways)
