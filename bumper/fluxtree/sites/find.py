@@ -389,7 +389,9 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         raise FieldMissing(
             f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
             + "".join(f"; {gap}" for gap in _left_out(built)),
-            hint=f"if that is it, pass {options}" if near else wish.hint,
+            hint=f"if that is it, pass {options}; bump adopt with the same writes it into git once"
+            if near
+            else wish.hint,
         )
     matching = _in_containers(where, named, wish)
     if len({image.repository for image in matching}) > 1 and len(set(map(_span, matching))) > 1:
