@@ -131,6 +131,13 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         default="",
         help="the field of an object that holds the image, or its tag, where no table knows it: Kind/name:spec.web[0].image",
     )
+    group.add_argument(
+        "--path",
+        metavar="DIR",
+        default="",
+        help="the directory of this repository that the Kustomization builds, where its source is pushed from here (an OCI artifact); "
+        "default: what its annotation bump/path says",
+    )
 
 
 def add_image(parser: argparse.ArgumentParser) -> None:
@@ -339,7 +346,7 @@ def choice(arguments: argparse.Namespace) -> Choice:
             hint="write it from the root of the object; before it may stand which one: --field Kind/name:spec.image",
         )
     containers = tuple(dict.fromkeys(arguments.container))
-    return Choice(arguments.image, arguments.kustomization, containers, field)
+    return Choice(arguments.image, arguments.kustomization, containers, field, arguments.path)
 
 
 def wanted_commit(site: str, sha: str) -> Wanted:
