@@ -173,7 +173,7 @@ def _site_report(subject: Subject, ended: Followed, journal: Journal, choice: Ch
 
 def _with_way_back(subject: Subject, verdict: Verdict, choice: Choice) -> Verdict:
     """The same with the command that takes it back, where a rollout failed that something came before."""
-    if verdict.outcome is not Outcome.FAILED or not subject.previous.tag:
+    if verdict.outcome is not Outcome.FAILED or not subject.previous.tag or not verdict.helps_to_go_back:
         return verdict
     command = f"bump rollback --site {subject.desired.site}{choice.all_options}"
     return replace(verdict, hint="; or: ".join(filter(None, (verdict.hint, command))))

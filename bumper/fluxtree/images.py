@@ -101,7 +101,8 @@ def _variables(resource: Resource, built: Build) -> Object:
     is_off = any(
         mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")
     )
-    return {} if is_off else mapping(built.owner.at("spec", "postBuild", "substitute"))
+    known = built.site.variables.values or mapping(built.owner.at("spec", "postBuild", "substitute"))
+    return {} if is_off else dict(known)
 
 
 def _images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Image]:

@@ -57,6 +57,7 @@ class Reading:
         self._made: dict[Hashable, Any] = {}
         self.broken: dict[str, NotYaml] = {}
         self.forgives = False
+        # Of trees that are put together nobody knows where they are from.
         self.url: str = getattr(tree, "url", "")
 
     def forgiving(self) -> "Reading":
@@ -424,6 +425,8 @@ def why_missing(reading: Reading, place: str | None) -> str:
     if place and (rule := reading.left_out(place)):
         return f"which Flux leaves out: {rule}"
     link = reading.link_on(place) if place else ""
+    if rule := reading.left_out(place) if place else "":
+        return f"which Flux leaves out: {rule}"
     return f"but {link} is a symbolic link, which Flux leaves out" if link else "which does not exist"
 
 

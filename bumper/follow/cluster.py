@@ -99,7 +99,10 @@ class _Rollouts:
         return self._ended(site, self._ends(site, [refusal(error)] * len(site.workloads)))
 
     def _judged(self, workload: _Workload, seen: Observation) -> Judgement:
-        facts = self._facts.facts(workload.desired, revisions_of(seen))
+        ours = workload.desired.revision
+        waits = workload.judgement is not None and Stage.FETCHED not in workload.judgement.reached
+        asked = revisions_of(seen) | ({ours.sha} if ours and waits else set())
+        facts = self._facts.facts(workload.desired, asked)
         looked = replace(seen, revisions=facts, before=workload.before)
         if workload.judgement is None or not workload.is_settled_at(looked):
             workload.observation = looked

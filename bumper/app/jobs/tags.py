@@ -16,7 +16,7 @@ from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.order_guard import OrderGuard
 from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
 from bumper.deploy.rollback import Rollbacks
-from bumper.errors import Outcome, Unreachable
+from bumper.errors import BumpError, Outcome, Unreachable
 from bumper.fluxtree.sites import overrides
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
@@ -162,7 +162,7 @@ class TagChange(Job[Plan]):
             self._tracker.look_ahead,
             self._keep if self._settings.dry_run else None,
         )
-        _tell_overrides(plan, journal)
+        _tell_overrides(plan, self._settings.repository.branch, journal)
         _tell_stays(plan, journal)
         _tell_not_followed(plan, journal)
         return plan
@@ -205,8 +205,23 @@ class TagChange(Job[Plan]):
         )
         # The tip that it landed on may hold another tag in a place that moved before.
         _tell_stays(landed.plan, self._journal)
+        self._tell_already_there(landed)
         self._tell_landed({change.site: _landing(change, landed) for change in landed.plan.changes})
         return landed
+
+    def _tell_already_there(self, landed: Landed) -> None:
+        """Says of each site that needed no change who made it, when, and how that ended: a job that runs again does nothing."""
+        unchanged = [change for change in landed.plan.changes if not change.edits]
+        if not unchanged:
+            return
+        repository, branch = self._systems.repository, landed.revision.name
+        try:
+            tree, logged = repository.tree(landed.revision.sha), list(repository.history(branch).all())
+            for change in unchanged:
+                deploys = of_target(logged, change.target, tree)
+                self._journal.notice(f"{change.site}: {_already_there(change, deploys)}")
+        except BumpError as error:
+            self._journal.notice(f"who set the tag that is there already could not be read: {error.message}")
 
     def follow(self, landed: Landed) -> Result:
         changes = landed.plan.changes
@@ -254,6 +269,16 @@ class TagChange(Job[Plan]):
             self._journal.moving(wanted.site, "commit", text)
 
 
+def _already_there(change: Change, deploys: Sequence[Recorded]) -> str:
+    written = f"{change.place} holds {change.image.tag} already, so nothing is written"
+    deploy = next((deploy for deploy in deploys if deploy.record.tag == change.image.tag), None)
+    if deploy is None:
+        return f"{written}; no deploy of it is recorded"
+    record, ending = deploy.record, deploy.ending
+    ended = f"that ended {ending.outcome} ({ending.reason})" if ending else "nobody noted how that ended"
+    return f"{written}: commit {record.commit[:7]} set it at {record.at:%Y-%m-%d %H:%M} UTC for {record.who}, and {ended}"
+
+
 def _failed(changes: Sequence[Change], ended: Sequence[Followed]) -> Failed:
     """The changes that were written and whose rollout failed, in whichever cluster."""
     by_site = {change.site: change for change in changes}
@@ -290,10 +315,10 @@ def _subject(change: Change, revision: Revision | None, journal: Journal) -> Sub
     )
 
 
-def _tell_overrides(plan: Plan, journal: Journal) -> None:
+def _tell_overrides(plan: Plan, branch: str, journal: Journal) -> None:
     for change in plan.changes:
         before = {path: content or b"" for path, (content, _) in plan.files.items()}
-        for notice in overrides.notices(change.target, before):
+        for notice in overrides.notices(change.target, before, branch):
             journal.notice(f"{change.site}: {notice}")
 
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from posixpath import dirname
 
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
-from bumper.fluxtree import chosen_field
+from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build
 from bumper.fluxtree.discovery import Site, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
-from bumper.fluxtree.layers import Reading, why_missing
+from bumper.fluxtree.layers import Gap, Reading, why_missing
 from bumper.fluxtree.sites import adoption, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
-from bumper.fluxtree.sites.selection import ambiguous, listed, select
+from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, listed, select
 from bumper.fluxtree.sources import GIT
 from bumper.fluxtree.substitution import unfilled
 from bumper.fluxtree.walk import Walk
@@ -389,7 +389,8 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
     if not named:
         near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
-            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})",
+            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
+            + "".join(f"; {gap}" for gap in _left_out(built)),
             hint=f"if that is it, pass {options}" if near else wish.hint,
         )
     matching = _in_containers(where, named, wish)
@@ -400,6 +401,12 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         )
     leading = min(matching, key=lambda image: _rank(image, wish.name))
     return _moving(leading, matching, named, wish)
+
+
+def _left_out(built: Build) -> list[Gap]:
+    """What lies in the directories that are built, and is not built by a rule of this repository."""
+    gaps = [gap for layer in built.layers for gap in layer.left_out if sourceignore.FLUX not in gap.message]
+    return gaps[:MOST_LISTED]
 
 
 def _in_containers(where: str, named: list[Image], wish: _Wish) -> list[Image]:
