@@ -227,7 +227,9 @@ class Rejection:
             if hold is None:
                 continue
             before = files.get(path) or (tree.read([path])[path],) * 2
-            after = annotations.apply(before[1] or b"", site.document, hold, whose(tree, site))
+            after = annotations.apply(
+                before[1] or b"", site.document, hold, whose(tree, site, change.target.repository)
+            )
             files[path] = before[0], after
         return replace(planned, files=files)
 
