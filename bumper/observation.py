@@ -20,7 +20,8 @@ class Desired:
     already held the tag: then any applied revision whose file holds the image counts. `workload` is empty for a Kustomization
     that has no workload we can follow; `container` and those `beside` it in the same pods must run the image. `previous` is what the
     file held before. `replicas` is how many pods git asks for, None where that is not known. `identity` names the Kustomization and
-    the file that defines it (`record.KustomizationName`).
+    the file that defines it (`record.KustomizationName`). `makers` make `source` where it is
+    not fetched itself: the ArtifactGenerator, and last the source that it reads.
     """
 
     site: str
@@ -34,6 +35,12 @@ class Desired:
     replicas: int | None = None
     beside: tuple[str, ...] = ()
     identity: str = ""
+    makers: tuple[ObjectKey, ...] = ()
+
+    @property
+    def fetched(self) -> ObjectKey:
+        """The source that Flux fetches from the repository."""
+        return self.makers[-1] if self.makers else self.source
 
     def is_met_by(self, image: ImageReference | None) -> bool:
         """Whether `image`, from a file or from an object, is the image wanted: a pinned digest counts for more than its tag."""
@@ -82,9 +89,9 @@ class Observation:
 
     None or empty: not there. What could not be read stands in `unreadable` (kind → why) and must not be taken for absent.
     `revisions` is keyed by commit (40 hex digits). `logs` holds the last lines of containers that crashed, keyed `pod/container`.
-    `dependencies` are the Flux Kustomizations named in `spec.dependsOn`. `at_s` is our own clock, `cluster_time` what the API server's
-    showed (RFC 3339, empty where it did not say): it is compared with the cluster's own times alone. `before` is None where nobody
-    looked before the push, or nothing was pushed.
+    `dependencies` are the Flux Kustomizations named in `spec.dependsOn`, `makers` those of `Desired`. `at_s` is our own clock,
+    `cluster_time` what the API server's showed (RFC 3339, empty where it did not say): it is compared with the cluster's own times
+    alone. `before` is None where nobody looked before the push, or nothing was pushed.
     """
 
     at_s: float
@@ -95,8 +102,14 @@ class Observation:
     pods: tuple[Object, ...] = ()
     events: tuple[Object, ...] = ()
     dependencies: tuple[Object, ...] = ()
+    makers: tuple[Object, ...] = ()
     logs: Mapping[str, str] = field(default_factory=dict)
     revisions: Mapping[str, RevisionFacts] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
     before: Baseline | None = None
     cluster_time: str = ""
+
+    def sources(self, desired: Desired) -> list[tuple[ObjectKey, Object | None]]:
+        """The way from the repository to the Kustomization: what Flux fetches first, the Kustomization's own source last."""
+        made = {ObjectKey.of(maker): maker for maker in self.makers}
+        return [*((key, made.get(key)) for key in reversed(desired.makers)), (desired.source, self.source)]

@@ -102,7 +102,7 @@ def _read(name: str) -> Situation:
     where = written["recorded"]
     if "recording" in where:
         recording = recordings.load(where["recording"])
-        look = {"dependencies": [], "unreadable": {}, **recording.state(where["at"])}
+        look = {"dependencies": [], "makers": [], "unreadable": {}, **recording.state(where["at"])}
         return _situation(
             name, written, recording.desired(where["push"]), look, recording.facts(where["push"])
         )
@@ -117,7 +117,7 @@ def _read(name: str) -> Situation:
             replays.facts(where["replay"], wanted.site, where["look"]),
         )
     wanted = desired(**written["desired"])
-    look = {**recorded(where), "events": [], "dependencies": [], "logs": {}, "unreadable": {}}
+    look = {**recorded(where), "events": [], "dependencies": [], "makers": [], "logs": {}, "unreadable": {}}
     return _situation(name, written, wanted, look, linear(wanted))
 
 
@@ -146,16 +146,19 @@ def desired(
     kustomization: str = "demo",
     source: str = "fleet",
     replicas: int | None = None,
+    artifact: str = "",
 ) -> Desired:
-    """The demo application of the recordings; `revision` is the start of a commit."""
+    """The demo application of the recordings; `revision` is the start of a commit, `artifact` what is made of the source for it."""
     sha = next((pushed for pushed in PUSHED if revision and pushed.startswith(revision)), revision)
+    fetched = ObjectKey("GitRepository", "flux-system", source)
     return Desired(
         site="demo",
         image=ImageReference(repository, tag, digest),
         previous=ImageReference(repository, previous) if previous else None,
         revision=Revision(branch, sha) if sha else None,
         kustomization=ObjectKey("Kustomization", "flux-system", kustomization),
-        source=ObjectKey("GitRepository", "flux-system", source),
+        source=ObjectKey("ExternalArtifact", "flux-system", artifact) if artifact else fetched,
+        makers=(ObjectKey("ArtifactGenerator", "flux-system", "fleet"), fetched) if artifact else (),
         workload=ObjectKey(kind, "apps" if kind else "", "demo" if kind else ""),
         container=container,
         replicas=replicas,
@@ -199,6 +202,7 @@ def observe(look: Mapping[str, Any], facts: Mapping[str, RevisionFacts], at_s: f
         pods=tuple(look.get("pods") or ()),
         events=tuple(look.get("events") or ()),
         dependencies=tuple(look.get("dependencies") or ()),
+        makers=tuple(look.get("makers") or ()),
         logs=look.get("logs") or {},
         revisions=facts,
         unreadable=look.get("unreadable") or {},

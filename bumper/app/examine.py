@@ -251,7 +251,9 @@ def _of_flux(
 ) -> list[Finding]:
     desired = [replace(entry.desired, revision=tip) for entry in entries]
     looks = cluster.observe(desired)
-    namespaces = {key.namespace for site in desired for key in (site.source, site.kustomization)}
+    namespaces = {
+        key.namespace for site in desired for key in (*site.makers, site.source, site.kustomization)
+    }
     # Of another repository's Kustomizations nothing is asked but whether they are there.
     ours = [(site, look) for entry, site, look in zip(entries, desired, looks, strict=True) if entry.is_ours]
     may_ask = not any(right.verb == "patch" for right in denied)

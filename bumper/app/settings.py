@@ -175,6 +175,15 @@ class AdoptSettings:
 
 
 @dataclass(frozen=True)
+class IsolateSettings:
+    """Of `bump isolate`: the sites, none for all of them. `only_proposes`: a pull request is opened, and that is all."""
+
+    run: RunSettings
+    sites: tuple[str, ...] = ()
+    only_proposes: bool = False
+
+
+@dataclass(frozen=True)
 class NewSiteSettings:
     """Of `bump new-site`. `wanted` is None where the only tag of the registry will do; `platforms` must be in the image.
 
@@ -246,8 +255,10 @@ class StatusSettings:
 
 @dataclass(frozen=True)
 class HistorySettings:
-    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched.
-    `format` is text, json or csv."""
+    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched. `format` is text, json or csv.
+
+    `kustomization` is one as a commit names it, in full or in part; empty for all.
+    """
 
     repository: RepositorySettings
     site: str = ""
@@ -256,6 +267,7 @@ class HistorySettings:
     only_failed: bool = False
     format: str = "text"
     is_offline: bool = False
+    kustomization: str = ""
 
     @property
     def permissions(self) -> Permissions:

@@ -148,5 +148,5 @@ class Tracker:
 
     def _poke(self, subjects: Sequence[Subject]) -> str:
         shas = [subject.revision.sha for subject in subjects if subject.revision]
-        sources = dict.fromkeys(subject.desired.source for subject in subjects)
+        sources = dict.fromkeys(subject.desired.fetched for subject in subjects)
         return self._systems.poke(self._systems.repository.tree(shas[0]), sources) if shas else ""

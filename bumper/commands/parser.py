@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "adopt": "write into git which image a site is, where its name does not tell",
     "new-site": "add a site, written as those that are there",
     "remove-site": "take a site away, and say what that deletes",
+    "isolate": "give a site a source of its own: a commit reconciles only what it changes",
     "check": "what is wrong in the Flux tree: no cluster, no network",
     "doctor": "access and settings, before the day you need them",
     "notifications": "let Flux tell GitHub how a deploy goes, for --follow github",

@@ -19,6 +19,7 @@ from bumper.rollout.obstacles import follows_another
 from bumper.rollout.preflight import override, settings
 
 _NEEDED = ("source-controller", "kustomize-controller")
+_ARTIFACT_GATE = "ExternalArtifact"
 _GATE = "CancelHealthCheckOnNewRevision"
 _WORKERS = 4  # --concurrent of kustomize-controller where it is not set
 _LONG_POLL_S = 300.0
@@ -62,6 +63,7 @@ def findings(
     return [
         *_installed(context, controllers, seen),
         *_known_problems(context, controllers),
+        *_artifacts(context, controllers, sites),
         *_health_checks(context, controllers, sites),
         *_sources(context, sites, seen, may_ask_to_fetch=may_ask_to_fetch),
         *(finding for desired, look in sites for finding in _site(context, desired, look)),
@@ -156,6 +158,33 @@ def _known_problems(context: str, controllers: Mapping[str, _Controller]) -> Ite
         )
 
 
+def _artifacts(
+    context: str, controllers: Mapping[str, _Controller], sites: Sequence[tuple[Desired, Observation]]
+) -> Iterator[Finding]:
+    """What it takes to build from an ExternalArtifact (kustomize-controller 1.9.4, `getSource`)."""
+    users = sum(desired.source.kind == "ExternalArtifact" for desired, _ in sites)
+    kustomize = controllers.get("kustomize-controller")
+    if users and kustomize and not kustomize.has_gate(_ARTIFACT_GATE):
+        yield Finding(
+            "flux",
+            f"{context}: kustomize-controller",
+            Mark.MISSING,
+            f"runs without the feature gate {_ARTIFACT_GATE}",
+            f"it refuses the source of {users} Kustomizations here (AccessDenied), and applies nothing of them",
+            f"start it with --feature-gates={_ARTIFACT_GATE}=true",
+        )
+    makers = {desired.makers[0] for desired, _ in sites if desired.makers}
+    if makers and controllers and "source-watcher" not in controllers:
+        yield Finding(
+            "flux",
+            f"{context}: source-watcher",
+            Mark.MISSING,
+            "none found beside the sources",
+            f"nothing makes the artifacts of {', '.join(sorted(map(str, makers)))}",
+            "flux install --components-extra=source-watcher",
+        )
+
+
 def _health_checks(
     context: str, controllers: Mapping[str, _Controller], sites: Sequence[tuple[Desired, Observation]]
 ) -> Iterator[Finding]:
@@ -204,8 +233,10 @@ def _sources(
     *,
     may_ask_to_fetch: bool,
 ) -> Iterator[Finding]:
-    sources = {desired.source: (desired, look.source) for desired, look in sites if look.source is not None}
-    users = Counter(desired.source for desired, _ in sites)
+    # What is fetched from the repository: of a source that is made of another one, that one.
+    fetched = ((desired, look.sources(desired)[0]) for desired, look in sites)
+    sources = {key: (desired, source) for desired, (key, source) in fetched if source is not None}
+    users = Counter(desired.fetched for desired, _ in sites)
     for key, (desired, source) in sources.items():
         subject = f"{context}: {key}"
         if follows := follows_another(desired, source or {}):

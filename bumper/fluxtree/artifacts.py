@@ -49,7 +49,7 @@ class Copy:
 class Artifact:
     """One ExternalArtifact that is made. `place` is the file and line of its entry.
 
-    `names_commit` says that its status names the commit that it was made from: by `originRevision`, or by `revision`.
+    `named_by` is the source whose revision its status names: by `originRevision`, or by `revision`.
     """
 
     key: ObjectKey
@@ -325,10 +325,11 @@ def _is_within(path: str, directory: str) -> bool:
 
 @dataclass(frozen=True)
 class Mapped:
-    """The directory of the repository that a path in an artifact is, and the slice that is built there."""
+    """The directory of the repository that a path in an artifact is, and the slice that is built there. `source` is what is copied."""
 
     path: str
     slice: Slice
+    source: ObjectKey
 
 
 def mapped(artifact: Artifact, written: str, ours: frozenset[ObjectKey], reading: Reading) -> Mapped | Gap:
@@ -347,7 +348,7 @@ def mapped(artifact: Artifact, written: str, ours: frozenset[ObjectKey], reading
         move = _move(way)
         path = move.back(inside)
         if path is not None and reading.is_directory(path):
-            return Mapped(path, Slice(reading, ways, move, ours))
+            return Mapped(path, Slice(reading, ways, move, ours), way.copy.source)
     if not artifact.sources & ours:
         why = f"is made from other sources than this repository: {', '.join(sorted(map(str, artifact.sources)))}"
     else:

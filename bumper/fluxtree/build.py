@@ -19,13 +19,13 @@ from typing import Any
 from bumper.errors import NotYaml
 from bumper.fluxtree import patches, replacements, transformers
 from bumper.fluxtree.discovery import Site
-from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_yaml, within
+from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_yaml, why_missing, within
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource
-from bumper.fluxtree.transformers import ImageEntry
+from bumper.fluxtree.transformers import ImageEntry, ImageSpec
 from bumper.manifest.document import Document, is_true, items, mapping, plain, text
-from bumper.manifest.yamltext import compose
+from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 from bumper.ports import Tree
 
@@ -64,6 +64,7 @@ class Build:
     kustomize builds nothing. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than
     `resources`: in `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and
     so perhaps what a remote base brings. `unmapped` are the copies of an artifact's generator that bring files from elsewhere.
+    `image_specs` are the image fields that its kustomizations state themselves.
     """
 
     site: Site
@@ -77,6 +78,7 @@ class Build:
     refusals: tuple[Gap, ...] = ()
     remote: tuple[ImageEntry, ...] = ()
     unmapped: tuple[Gap, ...] = ()
+    image_specs: tuple[ImageSpec, ...] = ()
 
     @property
     def name(self) -> str:
@@ -126,6 +128,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
         refusals=tuple(dict.fromkeys(making.refusals)),
         remote=tuple(making.remote),
         unmapped=unmapped,
+        image_specs=_image_specs(reading, top),
     )
 
 
@@ -133,6 +136,24 @@ def kustomization(reading: Reading, layer: Layer) -> Document | None:
     """The kustomization of a layer; None where Flux generates one, or where it cannot be read."""
     documents = reading.documents(layer.path) if layer.path else ()
     return documents[0] if documents else None
+
+
+def _image_specs(reading: Reading, layer: Layer) -> tuple[ImageSpec, ...]:
+    """The image fields that the configurations of a layer state, and those of the layers that it is made of (`MergeAccumulator`)."""
+    files = (
+        place
+        for each in _walk(layer)
+        if (document := kustomization(reading, each))
+        for written in items(document.value.get("configurations"))
+        if (place := within(each.directory, text(written))) and reading.is_file(place)
+    )
+    listed = (
+        entry
+        for file in dict.fromkeys(files)
+        for document in reading.documents(file)
+        for entry in items(document.value.get("images"))
+    )
+    return tuple(dict.fromkeys(map(ImageSpec.read, listed)))
 
 
 def _walk(layer: Layer) -> Iterator[Layer]:
@@ -158,7 +179,8 @@ def _components(reading: Reading, site: Site, owner: Resource) -> tuple[list[str
             places.append(place)
         elif not is_true(owner.at("spec", "ignoreMissingComponents")) and owner.knows("spec", "components"):
             line = owner.line("spec", "components", at)
-            missing.append(Gap(owner.path, line, f"spec.components names {written}, which does not exist"))
+            why = why_missing(reading, place)
+            missing.append(Gap(owner.path, line, f"spec.components names {written}, {why}"))
     return places, missing
 
 
@@ -178,7 +200,9 @@ class _Making:
         spec = mapping(owner.at("spec"))
         own = self.reading.traced(document) if document else {}
         resources = self._brought(layer, document, [])
-        resources = self._transformed(resources, _with_flux(own, spec), layer.path or owner.path, owner, spec)
+        specs = _image_specs(self.reading, layer)
+        path = layer.path or owner.path
+        resources = self._transformed(resources, _with_flux(own, spec), path, specs, owner, spec)
         # What changes the Kustomization in a way that is not followed may change all that it builds.
         for doubt in owner.doubts:
             resources = [known.doubted(doubt) for known in resources]
@@ -189,7 +213,8 @@ class _Making:
         resources = self._brought(layer, document, before)
         if not document:
             return resources
-        return self._transformed(resources, self.reading.traced(document), layer.path, None, {})
+        specs = _image_specs(self.reading, layer)
+        return self._transformed(resources, self.reading.traced(document), layer.path, specs, None, {})
 
     def _brought(self, layer: Layer, document: Document | None, before: list[Resource]) -> list[Resource]:
         resources = [*before]
@@ -205,7 +230,13 @@ class _Making:
         return resources
 
     def _transformed(
-        self, resources: list[Resource], value: Object, path: str, owner: Resource | None, spec: Object
+        self,
+        resources: list[Resource],
+        value: Object,
+        path: str,
+        specs: tuple[ImageSpec, ...],
+        owner: Resource | None,
+        spec: Object,
     ) -> list[Resource]:
         """The objects after the transformers of a kustomization at `path`."""
         here = Gap(path, 1, "")
@@ -222,7 +253,7 @@ class _Making:
         resources = self._patched(resources, value, "patchesJson6902", path, is_remembered=False)
         for entry in map(mapping, items(value.get("replicas"))):
             resources = [transformers.scaled(known, entry) for known in resources]
-        resources = self._retagged(resources, value, spec, here, owner)
+        resources = self._retagged(resources, value, specs, spec, here, owner)
         for entry in items(value.get("replacements")):
             resources = self._replaced(resources, entry, path)
         if value.get("transformers"):
@@ -253,7 +284,13 @@ class _Making:
             return [known.doubted(refusal.gap) for known in resources] if self.is_open else resources
 
     def _retagged(
-        self, resources: list[Resource], value: Object, spec: Object, here: Gap, owner: Resource | None
+        self,
+        resources: list[Resource],
+        value: Object,
+        specs: tuple[ImageSpec, ...],
+        spec: Object,
+        here: Gap,
+        owner: Resource | None,
     ) -> list[Resource]:
         own = [
             transformers.image_entry(each, here)
@@ -263,7 +300,7 @@ class _Making:
         there = Gap(owner.path, owner.line("spec", "images"), "") if owner else here
         added = [transformers.image_entry(each, there) for each in items(spec.get("images"))]
         for entry in transformers.join(own, added):
-            changed = [transformers.retagged(known, entry) for known in resources]
+            changed = [transformers.retagged(known, entry, specs) for known in resources]
             seen = any(new is not old for new, old in zip(changed, resources, strict=True))
             resources = changed
             if not seen and self.has_remote and entry.decider is not None:
@@ -276,14 +313,14 @@ class _Making:
         place = Gap(path, 1, "")
         if file and self.reading.is_file(file):
             source = compose(self.reading.content(file), file)
+            require_few_values(source)
             roots = [plain(root, Reader(self.reading.file(file))) for root in source.documents]
             entries = [each for root in roots for each in (root if isinstance(root, list) else [root])]
             place = Gap(file, 1, "")
         elif mapping(entry).get("path"):
             written = text(mapping(entry).get("path"))
-            self.refusals.append(
-                replace(place, message=f"replacements names {written}, which does not exist")
-            )
+            why = why_missing(self.reading, file)
+            self.refusals.append(replace(place, message=f"replacements names {written}, {why}"))
             return resources
         for each in entries:
             resources = self._tried(resources, partial(replacements.replaced, mapping(each), place))

@@ -46,7 +46,7 @@ class Site:
 
     `name` is what the user calls it: the Kustomization's own name unless another one was asked for. `spec` is as it stands in
     the file, all scalars as text. `artifact` is what is built instead of the whole repository, for a Kustomization whose source is
-    made of it; `unmapped` why it can't be told what such a source has there.
+    made of it by `makers`, its ArtifactGenerator and that one's source; `unmapped` why it can't be told what such a source has there.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Site:
     is_ours: bool = True
     artifact: Slice | None = field(default=None, repr=False, compare=False)
     unmapped: Gap | None = field(default=None, repr=False, compare=False)
+    makers: tuple[ObjectKey, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def identity(self) -> str:
@@ -141,7 +142,11 @@ class Walk:
         assert artifact, "a site waits for its artifact"
         answer = self._generators.map(artifact, text(site.spec.get("path")), self._is_ours)
         if isinstance(answer, Mapped):
-            return replace(site, path=answer.path, artifact=answer.slice, is_ours=True)
+            # A generator makes artifacts in its own namespace alone.
+            generator = replace(artifact.generator, namespace=site.source.namespace)
+            source = replace(answer.source, namespace=answer.source.namespace or generator.namespace)
+            makers = (generator, source)
+            return replace(site, path=answer.path, artifact=answer.slice, makers=makers, is_ours=True)
         return replace(site, unmapped=answer, is_ours=False)
 
     def _flux_objects(self, path: str) -> tuple[Document, ...]:

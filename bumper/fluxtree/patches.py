@@ -16,14 +16,14 @@ from typing import Any
 
 from bumper.errors import NotYaml
 from bumper.fluxtree import json_patch, strategic
-from bumper.fluxtree.layers import Gap, Reading, within
+from bumper.fluxtree.layers import Gap, Reading, why_missing, within
 from bumper.fluxtree.leaves import Reader, Text, origin_of
 from bumper.fluxtree.resource import Path, Resource
 from bumper.fluxtree.selectors import Selector, Undecided, identity
 from bumper.manifest import NO_BLOCK
 from bumper.manifest.blocks import block
 from bumper.manifest.document import items, mapping, plain, text
-from bumper.manifest.yamltext import compose
+from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _IDENTITY = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
@@ -184,7 +184,8 @@ def _read(reading: Reading, place: Gap, fields: Mapping[str, Any], entry: Any) -
     elif inline and (fields.get("patch") or "\n" in text(inline) or ":" in text(inline)):
         yield _inline(reading, place, inline)
     else:
-        raise Refusal(replace(place, message=f"{place.message} names {text(written)}, which does not exist"))
+        why = why_missing(reading, within(dirname(place.path), text(written)))
+        raise Refusal(replace(place, message=f"{place.message} names {text(written)}, {why}"))
 
 
 def _inline(reading: Reading, place: Gap, written: str) -> Patch:
@@ -218,6 +219,7 @@ def _parsed(content: Text, place: Gap) -> Patch:
     """The patch of a text, still without its target."""
     try:
         source = compose(content.content, content.path)
+        require_few_values(source)
     except NotYaml as error:
         return Patch(place, None, unread=f"a patch that cannot be read may change it ({error.message})")
     roots = [plain(root, Reader(content)) for root in source.documents]

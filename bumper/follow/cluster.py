@@ -197,7 +197,7 @@ def follow(
             )
             for workloads in _by_site(desired)
         ]
-        wanted = {each.source for each in desired if each.revision}
+        wanted = {each.fetched for each in desired if each.revision}
         begin(played, sites, sorted(wanted), progress)
         rollouts = _Rollouts(played, known, clock, progress)
         return Loop(played, rollouts, sites, clock, progress, stop=stop).run(began_s, began_s + timeout_s)

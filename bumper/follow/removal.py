@@ -83,7 +83,7 @@ def follow_removal(
             stage=REMOVED,
             desired=desired,
         )
-        begin(cluster, [removal], [desired.source], progress)
+        begin(cluster, [removal], [desired.fetched], progress)
         removals = _Removals(cluster, progress)
         return Loop(cluster, removals, [removal], clock, progress, stop=stop).run(
             began_s, began_s + timeout_s

@@ -114,6 +114,7 @@ class SiteRemoval(Proposal):
             workload=workload,
             container="",
             identity=site.identity,
+            makers=site.makers,
         )
 
     def require_no_more(self, later: "SiteRemoval") -> None:

@@ -16,17 +16,18 @@ from bumper.revision import Revision
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or directory inside a directory."""
+    """A file or directory inside a directory, or a symbolic link, which is neither: Flux leaves links out of what it builds from."""
 
     name: str
     is_directory: bool
+    is_link: bool = False
 
 
 class Tree(Protocol):
     """All files of one commit."""
 
     def list(self, directory: str) -> Sequence[Entry]:
-        """The immediate children; empty where there is no such directory."""
+        """The immediate children, symbolic links among them; empty where there is no such directory."""
         ...
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:

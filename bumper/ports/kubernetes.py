@@ -11,6 +11,7 @@ from bumper.observation import Baseline, Desired, Observation, RevisionFacts
 # Deployments of Flux that are looked at.
 CONTROLLERS = (
     "source-controller",
+    "source-watcher",
     "kustomize-controller",
     "helm-controller",
     "notification-controller",

@@ -16,7 +16,7 @@ from bumper.safe_text import mask
 
 VERSION = 1
 _SINGLE = ("source", "kustomization", "workload")
-_SEVERAL = ("replica_sets", "pods", "events", "dependencies")
+_SEVERAL = ("replica_sets", "pods", "events", "dependencies", "makers")
 _ERRORS: dict[str, type[BumpError]] = {
     "Transient": Transient,
     "NoAccess": NoAccess,
@@ -200,6 +200,7 @@ def encode_desired(desired: Desired) -> Entry:
         "replicas": desired.replicas,
         "identity": desired.identity,
         "beside": list(desired.beside),
+        "makers": [encode_key(key) for key in desired.makers],
     }
 
 
@@ -218,6 +219,7 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         replicas=entry.get("replicas"),
         identity=entry.get("identity", ""),
         beside=tuple(entry.get("beside") or ()),
+        makers=tuple(ObjectKey(*key) for key in entry.get("makers") or ()),
     )
 
 
@@ -289,6 +291,7 @@ def decode_observation(entry: Mapping[str, Any], at_s: float) -> Observation:
         pods=tuple(entry.get("pods") or ()),
         events=tuple(entry.get("events") or ()),
         dependencies=tuple(entry.get("dependencies") or ()),
+        makers=tuple(entry.get("makers") or ()),
         logs=entry.get("logs") or {},
         unreadable=entry.get("unreadable") or {},
         # Older recordings do not know it.

@@ -14,6 +14,7 @@ from enum import StrEnum
 from bumper.objects import Condition, Object, ObjectKey, at, condition
 from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
+from bumper.rollout.template import template_image
 
 # "Fetching|Building manifests for", "Detecting drift for", "Running health checks for", then "revision <it> with a timeout of …".
 _IN_FLIGHT = re.compile(
@@ -50,7 +51,8 @@ class Carries(StrEnum):
 class Standing:
     """How far our commit has come: each field judges one revision that the objects name, next to its text.
 
-    `is_settled` says that the Kustomization is Ready in its current generation, for whatever it applied last.
+    `is_settled` says that the Kustomization is Ready in its current generation, for whatever it applied last. `by_content` says that
+    its source names no commit: then what the workload was given tells whether ours is in it.
     """
 
     fetched: Carries
@@ -62,6 +64,7 @@ class Standing:
     in_flight_revision: str
     doing: str
     is_settled: bool
+    by_content: bool = False
 
     @property
     def is_fetched(self) -> bool:
@@ -98,17 +101,40 @@ def standing(desired: Desired, observation: Observation) -> Standing:
     fetched, attempted, applied, in_flight = (
         origins.get(revision, revision) for revision in (fetched, attempted, applied, in_flight)
     )
+    by_content = bool(desired.workload.kind) and names_no_commit(observation)
+
+    def meaning(revision: str) -> Carries:
+        if by_content:
+            return _of_content(desired, observation, revision, fetched or applied)
+        return carries(desired, observation.revisions, revision)
+
     return Standing(
-        fetched=carries(desired, observation.revisions, fetched),
-        attempted=carries(desired, observation.revisions, attempted),
-        applied=carries(desired, observation.revisions, applied),
-        in_flight=carries(desired, observation.revisions, in_flight),
+        fetched=meaning(fetched),
+        attempted=meaning(attempted),
+        applied=meaning(applied),
+        in_flight=meaning(in_flight),
         fetched_revision=fetched,
         applied_revision=applied,
         in_flight_revision=in_flight,
         doing=match["doing"] if match else "",
         is_settled=_is_settled(kustomization),
+        by_content=by_content,
     )
+
+
+def names_no_commit(observation: Observation) -> bool:
+    """Whether the source is there and says nothing of the commit that it was made from: it is known by its content alone."""
+    artifact = at(observation.source, "status", "artifact", "revision")
+    revision = artifact or at(observation.kustomization, "status", "lastAppliedRevision") or ""
+    return bool(revision) and Revision.parse(_origins(observation).get(revision, revision)) is None
+
+
+def _of_content(desired: Desired, observation: Observation, revision: str, newest: str) -> Carries:
+    """What a revision that names no commit means: the newest one put our image into the workload, or it is not ours."""
+    if not revision:
+        return Carries.NOTHING
+    runs_ours = desired.is_met_by(template_image(desired, observation.workload))
+    return Carries.OURS if runs_ours and revision == newest else Carries.NOT_OURS
 
 
 def _origins(observation: Observation) -> dict[str, str]:
@@ -118,13 +144,15 @@ def _origins(observation: Observation) -> dict[str, str]:
     with the annotation of the OCI image specification.
     """
     source, kustomization = observation.source, observation.kustomization
-    origins = {
-        at(source, "status", "artifact", "revision"): at(source, "status", "artifact", "metadata", ORIGIN),
-        at(kustomization, "status", "lastAppliedRevision"): at(
-            kustomization, "status", "lastAppliedOriginRevision"
+    # The same content may be made again from a later commit, which only the source is told of: its word comes last and counts.
+    named = (
+        (
+            at(kustomization, "status", "lastAppliedRevision"),
+            at(kustomization, "status", "lastAppliedOriginRevision"),
         ),
-    }
-    return {revision: origin for revision, origin in origins.items() if revision and origin}
+        (at(source, "status", "artifact", "revision"), at(source, "status", "artifact", "metadata", ORIGIN)),
+    )
+    return {revision: origin for revision, origin in named if revision and origin}
 
 
 def carries(desired: Desired, revisions: Mapping[str, RevisionFacts], text: str) -> Carries:

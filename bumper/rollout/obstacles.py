@@ -23,26 +23,38 @@ _CERTAIN_S, _SLIP_S, _ACCESS_S, _MISSING_S, _OUTAGE_S = 3.0, 10.0, 15.0, 30.0, 6
 
 # While the API server restarts, source-controller 1.9.3 can't read its secret and calls that AuthenticationFailed too. The words
 # are Go's (net/net.go, syscall.ECONNREFUSED).
+# source-watcher 2.2: suspends a generator, which has no spec.suspend.
+_RECONCILE = "source.extensions.fluxcd.io/reconcile"
 _API_IS_AWAY = "connect: connection refused"
 
 
 def suspended(desired: Desired, observation: Observation, flux: Standing) -> Finding | None:
     """The suspended object on the way of our commit, None where there is none. Suspended objects keep an old Ready=True."""
-    if at(observation.source, "spec", "suspend") and not flux.is_fetched:
-        kind = _flux_kind(desired.source)
-        return _held(desired.source, f"flux resume source {kind}", flux.fetched, Stage.FETCHED, 0.0)
+    for key, source in observation.sources(desired):
+        if not flux.is_fetched and (resume := _resume(key, source)):
+            return _held(key, resume, flux.fetched, Stage.FETCHED, 0.0)
     is_running = flux.in_flight is Carries.OURS or flux.applied is Carries.OURS
     if at(observation.kustomization, "spec", "suspend") and not is_running:
+        key = desired.kustomization
+        resume = f"flux resume kustomization {key.name} -n {key.namespace}"
         # Git may resume it with what was just pushed: another Kustomization brings that in a moment later.
         grace_s = _SLIP_S if observation.before else 0.0
-        return _held(desired.kustomization, "flux resume kustomization", flux.applied, Stage.APPLIED, grace_s)
+        return _held(key, resume, flux.applied, Stage.APPLIED, grace_s)
     return None
 
 
-def _held(key: ObjectKey, command: str, carried: Carries, stage: Stage, grace_s: float) -> Finding:
+def _resume(key: ObjectKey, source: Object | None) -> str:
+    """The command that resumes a source or a generator; empty where it is not suspended."""
+    if at(source, "spec", "suspend"):
+        return f"flux resume {_flux_kind(key)} {key.name} -n {key.namespace}"
+    if str(at(source, "metadata", "annotations", _RECONCILE) or "").lower() == "disabled":
+        return f"kubectl annotate {key.kind} {key.name} -n {key.namespace} {_RECONCILE}-"
+    return ""
+
+
+def _held(key: ObjectKey, hint: str, carried: Carries, stage: Stage, grace_s: float) -> Finding:
     # Whether our commit went in before can't be told while git does not answer: a little patience for that.
     grace_s = _ACCESS_S if carried is Carries.UNKNOWN else grace_s
-    hint = f"{command} {key.name} -n {key.namespace}"
     message = f"{key} is suspended: Flux does not take the commit"
     return Finding("Suspended", Verdict(Outcome.SUSPENDED, "Suspended", message, hint, stage=stage), grace_s)
 
@@ -51,7 +63,7 @@ def findings(desired: Desired, observation: Observation, flux: Standing) -> list
     """What stands in the way now, what is nearest to the source first."""
     return [
         *_unreadable(desired, observation),
-        *(() if flux.is_fetched else _source(desired, observation, flux)),
+        *(() if flux.is_fetched else _sources(desired, observation, flux)),
         *_kustomization(desired, observation, flux),
         *_workload(desired, observation, flux),
     ]
@@ -73,20 +85,28 @@ def _unreadable(desired: Desired, observation: Observation) -> Iterator[Finding]
             yield _finding(Outcome.UNKNOWN, "NoAccess", message, hint, _ACCESS_S, stage)
 
 
-def _source(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
-    source, key = observation.source, desired.source
+def _sources(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
+    """What holds our commit from the branch on: that it is not there any more, or a source on the way to the Kustomization."""
     ours = observation.revisions.get(desired.revision.sha) if desired.revision else None
     if ours and ours.is_off_branch:
         message = f"{desired.revision} is not on the branch any more: somebody took it off (a force-push)"
         hint = "look who rewrote the branch, and run the same bump again"
         yield _finding(Outcome.BLOCKED, "NotOnBranch", message, hint, 0, Stage.FETCHED)
-    hint = f"flux get source {_flux_kind(key)} {key.name} -n {key.namespace}"
+    for key, source in observation.sources(desired):
+        yield from _source(desired, key, source, observation, flux)
+
+
+def _source(
+    desired: Desired, key: ObjectKey, source: Object | None, observation: Observation, flux: Standing
+) -> Iterator[Finding]:
+    hint = f"flux get {_flux_kind(key)} {key.name} -n {key.namespace}"
     if source is None:
         if key.kind not in observation.unreadable:
             message = f"{key} is not in the cluster"
             yield _finding(Outcome.BLOCKED, "SourceMissing", message, hint, _OUTAGE_S, Stage.FETCHED)
         return
-    if (follows := follows_another(desired, source)) and flux.fetched is Carries.NOT_OURS:
+    follows = follows_another(desired, source) if key == desired.fetched else ""
+    if follows and flux.fetched is Carries.NOT_OURS:
         message = f"{key} follows {follows}, not the branch that was pushed to: it never reaches the commit"
         yield _finding(
             Outcome.BLOCKED, "SourcePinned", message, f"change spec.ref of {key}", 0, Stage.FETCHED
@@ -100,7 +120,8 @@ def _source(desired: Desired, observation: Observation, flux: Standing) -> Itera
         message = f"{key} has given up{since(stalled)}: {stalled.message}"
         yield _finding(Outcome.BLOCKED, stalled.reason, message, hint, _CERTAIN_S, Stage.FETCHED)
     elif ready and ready.status == "False":
-        message = f"{key} can't be fetched{since(ready)}: {ready.message}"
+        fails = "fails" if key.kind == "ArtifactGenerator" else "can't be fetched"
+        message = f"{key} {fails}{since(ready)}: {ready.message}"
         is_refused = ready.reason == "AuthenticationFailed" and _API_IS_AWAY not in ready.message
         grace_s = _ACCESS_S if is_refused else _OUTAGE_S
         yield _finding(Outcome.BLOCKED, ready.reason, message, hint, grace_s, Stage.FETCHED)
@@ -108,7 +129,7 @@ def _source(desired: Desired, observation: Observation, flux: Standing) -> Itera
 
 def follows_another(desired: Desired, source: Object) -> str:
     """What the source follows instead of our branch, in the precedence of GitRepository v1: commit, name, semver, tag, branch."""
-    if desired.source.kind != "GitRepository":
+    if desired.fetched.kind != "GitRepository":
         return ""
     ref = at(source, "spec", "ref") or {}
     pushed = desired.revision.name if desired.revision else ""
@@ -190,7 +211,11 @@ def _inventory(kustomization: Object | None, kind: str) -> Iterator[str]:
 
 
 def _flux_kind(key: ObjectKey) -> str:
-    """What the flux command calls a kind of source."""
-    return {"GitRepository": "git", "OCIRepository": "oci", "Bucket": "bucket"}.get(
-        key.kind, key.kind.lower()
-    )
+    """What the flux command of Flux 2.9 calls a kind of source, and a generator of sources."""
+    names = {
+        "GitRepository": "source git",
+        "OCIRepository": "source oci",
+        "ExternalArtifact": "source external",
+        "ArtifactGenerator": "artifacts generators",
+    }
+    return names.get(key.kind, f"source {key.kind.lower()}")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bumper.objects import at
 from bumper.observation import Desired, Observation
-from bumper.rollout.flux import health_timeout_s
+from bumper.rollout.flux import health_timeout_s, names_no_commit
 
 # What is lost with a kind that can't be read; without the Kustomization or the workload nothing can be proved (see obstacles).
 LOST = {
@@ -49,6 +49,13 @@ def _of_workload(desired: Desired, observation: Observation) -> Iterator[str]:
 
 
 def _of_flux(desired: Desired, observation: Observation) -> Iterator[str]:
+    if desired.workload.kind and names_no_commit(observation):
+        name_it = (
+            f'give the artifact originRevision: "@ALIAS" in {desired.makers[0]}'
+            if desired.makers
+            else "push it with its commit: flux push artifact --revision=BRANCH@sha1:COMMIT"
+        )
+        yield f"{desired.source} names no commit: whether it has ours is judged by the image that the workload is given; {name_it}"
     if owner := another_owner(desired, observation):
         yield f"{desired.workload} is applied by the {owner} as well (its labels say so), which may put its own image back"
     timeout_s = health_timeout_s(observation.kustomization) if _checks_ours(desired, observation) else None

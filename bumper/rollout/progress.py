@@ -34,6 +34,8 @@ def details(look: Look, pending: Verdict | None, reached: Sequence[Stage]) -> di
 
 def _fetched(look: Look) -> str:
     ours, fetched = look.desired.revision, look.flux.fetched_revision
+    if look.flux.is_fetched and look.flux.by_content:
+        return f"{fetched or look.flux.applied_revision}, which names no commit and brought the image"
     if look.flux.is_fetched:
         # The source may be read a moment before the Kustomization, or have gone back: only what carries our commit is named.
         has_ours = look.flux.fetched in (Carries.OURS, Carries.OTHER)

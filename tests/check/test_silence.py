@@ -48,6 +48,10 @@ def test_the_notes_of_our_own_platform() -> None:
     assert checked(platform()).notes == (
         "k8s: gotk-components.yaml is not committed here; bootstrap commits it, with these controllers: source, kustomize, helm",
         "k8s: the cluster must bring what nothing here installs: traefik.io",
+        (
+            "k8s: each commit reconciles 12 Kustomizations, all of GitRepository flux-system/flux-system; "
+            "bump isolate ends that for a site"
+        ),
     )
     committed = added(
         {f"{FLUX}/gotk-components.yaml": "kind: Namespace\napiVersion: v1\nmetadata: {name: flux-system}\n"}

@@ -1,6 +1,7 @@
 """Findings: how they are told, what each setting of Flux means, and the RBAC manifest that grants exactly the rights."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -325,6 +326,42 @@ class TestFlux:
     def test_a_source_that_never_comes_to_our_branch(self, ref: dict[str, str], target: str) -> None:
         problems = troubles([site("web", source={"ref": ref})], Installation(CONTROLLERS))
         assert problems == [(Mark.MISSING, f"follows {target}, not the branch that is pushed to")]
+
+    def test_what_it_takes_to_build_from_an_artifact(self) -> None:
+        desired, look = site("web")
+        generator = ObjectKey("ArtifactGenerator", "flux-system", "fleet")
+        made = ObjectKey("ExternalArtifact", "flux-system", "web")
+        git = {**(look.source or {}), "spec": {"interval": "1m0s", "suspend": True}}
+        seen = replace(look, source={"kind": made.kind, "status": {}}, makers=(git,))
+        sites = [(replace(desired, source=made, makers=(generator, SOURCE)), seen)]
+        assert troubles(sites, Installation(CONTROLLERS)) == [
+            (Mark.MISSING, "runs without the feature gate ExternalArtifact"),
+            (Mark.MISSING, "none found beside the sources"),
+            (Mark.MISSING, "follows the branch master, not the branch that is pushed to"),
+            (Mark.WARNING, "GitRepository flux-system/platform is suspended"),
+        ]
+        gate = "--feature-gates=ExternalArtifact=true"
+        ready = (
+            CONTROLLERS[0],
+            controller("kustomize-controller", "v1.9.4", "v2.9.3", gate),
+            controller("source-watcher", "v2.2.2"),
+        )
+        assert len(troubles(sites, Installation(ready))) == 2
+
+    def test_a_source_that_names_no_commit_is_judged_by_content(self) -> None:
+        desired, look = site("web")
+        digest = f"latest@sha256:{'a' * 64}"
+        oci = {
+            "kind": "OCIRepository",
+            "spec": {"interval": "1m0s"},
+            "status": {"artifact": {"revision": digest}},
+        }
+        source = ObjectKey("OCIRepository", "flux-system", "platform")
+        [(mark, observed)] = troubles(
+            [(replace(desired, source=source), replace(look, source=oci))], Installation(CONTROLLERS)
+        )
+        assert mark is Mark.WARNING
+        assert "names no commit: whether it has ours is judged by the image" in observed
 
     def test_what_is_suspended_waits(self) -> None:
         sites = [site("web", source={"suspend": True}, suspend=True)]

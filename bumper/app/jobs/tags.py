@@ -27,7 +27,7 @@ from bumper.progress import Journal
 from bumper.publish.story import Landing
 from bumper.record import Recorded
 from bumper.recording import Subject
-from bumper.request import Request
+from bumper.request import Choice, Request
 from bumper.revision import Revision
 from bumper.rollout import Verdict
 
@@ -101,7 +101,7 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     def deploys(target: Target, tip: str) -> Sequence[Recorded]:
         return of_target(history.all(), target, repository.tree(tip))
 
-    order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, deploys)
+    order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, deploys, request.choice)
     wall = systems.context.clock.wall
     return [HoldGuard(order, journal, wall, request.force, request.choice), order]
 
@@ -164,6 +164,7 @@ class TagChange(Job[Plan]):
         )
         _tell_overrides(plan, journal)
         _tell_stays(plan, journal)
+        _tell_not_followed(plan, journal)
         return plan
 
     def planned(self, plan: Plan) -> Result:
@@ -185,7 +186,7 @@ class TagChange(Job[Plan]):
     def _told(self, plan: Plan, verdict: Callable[[Change], Verdict]) -> Result:
         subjects = [_subject(change, None, self._journal) for change in plan.changes]
         ended = [Followed(change.site, "", change.site, verdict(change)) for change in plan.changes]
-        return Result.of(report_of(subjects, ended, self._journal, plan.diff()))
+        return Result.of(report_of(subjects, ended, self._journal, plan.diff(), choice=self._choice))
 
     def land(self, plan: Plan) -> Landed:
         guarded, systems = self._guarded, self._systems
@@ -231,7 +232,12 @@ class TagChange(Job[Plan]):
             targets = [change.target for change in changes]
             ended = self._tracker.follow(subjects, targets, self._journal, parent=landed.plan.tip)
         self._failed = _failed(changes, ended)
-        return Result.of(report_of(subjects, ended, self._journal))
+        return Result.of(report_of(subjects, ended, self._journal, choice=self._choice))
+
+    @property
+    def _choice(self) -> Choice:
+        """How the sites were named."""
+        return self._guarded.request.choice if self._guarded else Choice()
 
     def on_failure(self) -> Recovery | None:
         if not (self._recover and self._failed):
@@ -251,9 +257,10 @@ class TagChange(Job[Plan]):
     def _standing_of(self, change: Change, landed: Landed) -> list[str]:
         last = self._journal.steps(change.site)[-1:]
         at = f", {last[0].stage}: {last[0].detail}" if last else ""
+        command = f"bump track --site {change.site}{self._choice.all_options} --commit {landed.revision.sha}"
         return [
             f"{change.site}: {change.image.tag} is on the branch as {landed.revision.short}{at}",
-            f"the cluster goes on by itself; to follow again: bump track --site {change.site} --commit {landed.revision.sha}",
+            f"the cluster goes on by itself; to follow again: {command}",
         ]
 
     def _tell(self, request: Request, text: str) -> None:
@@ -322,6 +329,13 @@ def _tell_stays(plan: Plan, journal: Journal) -> None:
             journal.notice(f"{change.site}: names the image too and stays: {mention}")
         if more := len(stays) - len(stays[:_MOST_LISTED]):
             journal.notice(f"{change.site}: {more} more places name the image and stay")
+
+
+def _tell_not_followed(plan: Plan, journal: Journal) -> None:
+    for change in plan.changes:
+        for workload in change.target.not_followed:
+            why = f"no rule says when a {workload.kind} is done"
+            journal.notice(f"{change.site}: {workload} gets the image too and is not followed: {why}")
 
 
 def _planned(change: Change) -> Verdict:

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterator
 from posixpath import basename, dirname, join
-from typing import Any
 
 from bumper.check import silence, unbuilt
 from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, RULES, WARNING, rule
 from bumper.fluxtree.build import kustomization, resource_of
-from bumper.fluxtree.layers import GENERATED, Layer, within
+from bumper.fluxtree.layers import GENERATED, Layer, mentioned
 from bumper.fluxtree.resource import Fault
 from bumper.manifest.document import Document
 
@@ -86,7 +85,7 @@ def left_out(cluster: Cluster) -> Iterator[tuple[Layer, str]]:
     layers = {layer.path: layer for built in cluster.builds for layer in built.layers if layer.path}
     listed = {path for built in cluster.builds for path in (*built.files, built.owner.path)}
     for layer in layers.values():
-        listed |= _mentioned(kustomization(cluster.reading, layer))
+        listed |= mentioned(kustomization(cluster.reading, layer))
     for layer in layers.values():
         if kustomization(cluster.reading, layer) is None:
             continue
@@ -96,7 +95,7 @@ def left_out(cluster: Cluster) -> Iterator[tuple[Layer, str]]:
             if path in listed or named.search(written) or not _holds_objects(cluster, path):
                 continue
             if not any(
-                path in _mentioned(other) for other in unbuilt.kustomizations(cluster.reading, basename(path))
+                path in mentioned(other) for other in unbuilt.kustomizations(cluster.reading, basename(path))
             ):
                 yield layer, path
 
@@ -127,21 +126,6 @@ def _manifests(cluster: Cluster, layer: Layer) -> Iterator[str]:
         path = join(layer.directory, name)
         if not is_directory and name.endswith((".yaml", ".yml")) and path != layer.path and name != GENERATED:
             yield path
-
-
-def _mentioned(document: Document | None) -> set[str]:
-    """Every path that a kustomization names in any way: as a patch, the content of a generated ConfigMap, a component."""
-    if document is None:
-        return set()
-    mentions = (mention.rpartition("=")[2] for mention in _texts(document.value))
-    return {place for mention in mentions if (place := within(dirname(document.path), mention))}
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str) and "\n" not in value:
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _texts(inner)
 
 
 def _holds_objects(cluster: Cluster, path: str) -> bool:

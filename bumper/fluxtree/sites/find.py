@@ -28,6 +28,7 @@ from bumper.observation import Desired
 from bumper.ports import Tree
 from bumper.request import FieldPath
 from bumper.revision import Revision
+from bumper.rollout.workload import FOLLOWED_KINDS
 
 __all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
 
@@ -78,8 +79,12 @@ class Target:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The fields that decide the images, each once: an `images:` entry may decide all of them."""
-        return tuple({_span(use): use.field for use in self.images}.values())
+        """The fields that decide the images, each once: an `images:` entry may decide all of them, and one may forbid its edit."""
+        fields: dict[tuple[str, Span], Field] = {}
+        for use in self.images:
+            if use.field.unsafe or _span(use) not in fields:
+                fields[_span(use)] = use.field
+        return tuple(fields.values())
 
     @property
     def place(self) -> str:
@@ -103,6 +108,16 @@ class Target:
         keys = tuple(dict.fromkeys(use.workload for use in self.images))
         return tuple(key for key in keys if key.name) or keys[:1]
 
+    @property
+    def followed(self) -> tuple[ObjectKey, ...]:
+        """The workloads that a verdict is made of: what can't be followed counts only where nothing else runs the image."""
+        return tuple(key for key in self.workloads if key.kind in FOLLOWED_KINDS) or self.workloads[:1]
+
+    @property
+    def not_followed(self) -> tuple[ObjectKey, ...]:
+        """The workloads whose image moves as well, and of which nothing is known afterwards."""
+        return tuple(key for key in self.workloads if key not in self.followed)
+
     def desired(
         self,
         revision: Revision | None,
@@ -112,7 +127,7 @@ class Target:
     ) -> tuple[Desired, ...]:
         """What must become true for each workload of this site; without `image` that it runs what git holds."""
         return tuple(
-            self._desired(workload, revision, image or self.image, previous) for workload in self.workloads
+            self._desired(workload, revision, image or self.image, previous) for workload in self.followed
         )
 
     def _desired(
@@ -136,6 +151,7 @@ class Target:
             beside=tuple(beside),
             replicas=uses[0].replicas,
             identity=self.site.identity,
+            makers=self.site.makers,
         )
 
 
@@ -161,6 +177,7 @@ class _Wish:
     repository: str
     containers: Collection[str]
     adopted: str = ""
+    field: FieldPath | None = None
 
     def __str__(self) -> str:
         by_whom = f" that {self.adopted} names" if self.adopted else ""
@@ -204,11 +221,11 @@ def find(
     """
     reading = Reading(tree)
     site = _site(reading, name, kustomization)
-    wish = _wish(site, image, containers)
+    wish = _wish(site, image, containers, field)
     built = _build(reading, site)
     known = images(reading, built)
-    if field:
-        named = chosen_field.image(reading, built, field, image or wish.repository)
+    if wish.field:
+        named = chosen_field.image(reading, built, wish.field, wish.repository)
         beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
         known, wish = (named, *beside), replace(wish, repository=named.repository)
     moving, staying = _choose(built, known, wish)
@@ -229,12 +246,14 @@ def is_shared(tree: Tree, site: Site) -> bool:
     return len({image.repository for image in known if not image.is_init}) > 1
 
 
-def _wish(site: Site, image: str, containers: Collection[str]) -> _Wish:
+def _wish(site: Site, image: str, containers: Collection[str], field: FieldPath | None) -> _Wish:
     """What is looked for: an option counts for more than the annotation, which counts for more than convention."""
     adopted = None if image else adoption.of_site(site.document, site.name)
     if adopted is None:
-        return _Wish(site.name, image, containers)
-    return _Wish(site.name, adopted.repository, containers or adopted.containers, adopted.place)
+        return _Wish(site.name, image, containers, field=field)
+    return _Wish(
+        site.name, adopted.repository, containers or adopted.containers, adopted.place, field or adopted.field
+    )
 
 
 def _replicas(built: Build, workload: ObjectKey) -> int | None:
@@ -295,15 +314,20 @@ def _site(reading: Reading, name: str, kustomization: str) -> Site:
             f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
             hint="name the platform repository with --repo",
         )
-    problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
-    raise (FieldMissing if problems else SiteMissing)(
-        f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))})"
-        + did_you_mean(wanted, _names(known))
-        + "".join(f"; {problem}" for problem in problems),
-        hint="name one of those found with --kustomization"
-        if not problems
-        else "correct the Flux tree first",
-    )
+    raise _missing(wanted, known, [*map(str, walk.gaps), *(error.message for error in walk.broken)])
+
+
+def _missing(wanted: str, known: Iterable[Site], problems: list[str]) -> FieldMissing:
+    """No Kustomization has the name. Of what is wrong in the tree only that is told which speaks of it."""
+    names = _names(known)
+    message = f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))}){did_you_mean(wanted, names)}"
+    if related := [problem for problem in problems if wanted in problem]:
+        return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
+    hint = "name one of those found with --kustomization"
+    if problems:
+        # Not read as a whole, so that nobody may take the site for gone.
+        return FieldMissing(message, hint=f"{hint}; bump check tells {len(problems)} faults of the tree")
+    return SiteMissing(message, hint=hint)
 
 
 def _qualified(site: Site) -> str:
@@ -332,7 +356,9 @@ def _build(reading: Reading, site: Site) -> Build:
     if not site.is_ours:
         raise _foreign(site, at)
     if site.leads_outside or not reading.is_directory(site.path):
+        link = "" if site.leads_outside else reading.link_on(site.path)
         why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
+        why = f"leads over {link}, a symbolic link, which Flux leaves out" if link else why
         raise FieldMissing(f"{at} has path {site.path}, which {why}", hint="correct spec.path first")
     owner = resource_of(reading, site.document)
     if owner is None:

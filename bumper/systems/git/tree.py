@@ -1,7 +1,8 @@
 """The files of a commit, read and replaced object by object.
 
-Symbolic links and submodules are neither listed nor read: Flux's source-controller leaves them out of the artifact that it builds from
-(`Storage.Archive`: "Ignore anything that is not a file or directories e.g. symlinks"), so nothing in a cluster comes from them.
+Symbolic links are listed as what they are and never followed, submodules are not listed: Flux's source-controller leaves both out of
+the artifact that it builds from (`Storage.Archive`: "Ignore anything that is not a file or directories e.g. symlinks"), so nothing in
+a cluster comes from them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -59,7 +60,9 @@ class Tree:
             return ()
         named = self._objects.tree(entry.sha).items()
         return tuple(
-            Entry(name, child.is_directory) for name, child in named if child.is_directory or child.is_file
+            Entry(name, child.is_directory, child.mode == SYMBOLIC_LINK)
+            for name, child in named
+            if child.is_directory or child.is_file or child.mode == SYMBOLIC_LINK
         )
 
     def read(self, paths: Iterable[str]) -> dict[str, bytes]:

@@ -33,7 +33,12 @@ OWNED = {
 
 def of(desired: Sequence[Desired], observations: Sequence[Observation]) -> tuple[set[Feed], Interest]:
     """The streams to keep open, and whose changes matter in them."""
-    keys = {key for site in desired for key in (site.source, site.kustomization, site.workload) if key.name}
+    keys = {
+        key
+        for site in desired
+        for key in (*site.makers, site.source, site.kustomization, site.workload)
+        if key.name
+    }
     keys |= {
         ObjectKey(KUSTOMIZATION.kind, entry.get("namespace") or site.kustomization.namespace, entry["name"])
         for site, seen in zip(desired, observations, strict=True)

@@ -45,10 +45,14 @@ SOURCES = (
     Resource("Bucket", "source.toolkit.fluxcd.io", "v1", "buckets"),
     Resource("ExternalArtifact", "source.toolkit.fluxcd.io", "v1", "externalartifacts"),
 )
+ARTIFACT_GENERATOR = Resource(
+    "ArtifactGenerator", "source.extensions.fluxcd.io", "v1beta1", "artifactgenerators"
+)
 RECEIVER = Resource("Receiver", "notification.toolkit.fluxcd.io", "v1", "receivers")
 ACCESS_REVIEW = Resource("SelfSubjectAccessReview", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 WORKLOADS = (*PODS_OWNERS, JOB, Resource("CronJob", "batch", "v1", "cronjobs"), HELM_RELEASE)
 
 KINDS = {
-    resource.kind: resource for resource in (*SOURCES, KUSTOMIZATION, *WORKLOADS, REPLICA_SET, POD, EVENT)
+    resource.kind: resource
+    for resource in (*SOURCES, ARTIFACT_GENERATOR, KUSTOMIZATION, *WORKLOADS, REPLICA_SET, POD, EVENT)
 }

@@ -48,7 +48,7 @@ class Reader:
     async def look(self, desired: Sequence[Desired]) -> list[Observation]:
         """One observation for each site, in order, without `revisions`."""
         read = _Read()
-        await self._read_objects(read, {site.source for site in desired})
+        await self._read_objects(read, {key for site in desired for key in (*site.makers, site.source)})
         await self._read_objects(read, {site.kustomization for site in desired})
         dependencies = {site.site: _dependencies(site, read) for site in desired}
         workloads = {site.workload for site in desired if site.workload.name}
@@ -181,7 +181,7 @@ def _observation(site: Desired, dependencies: list[ObjectKey], read: _Read) -> O
     subjects = {_uid(subject) for subject in (*tops, *jobs, *replica_sets, *pods)}
     unreadable = {kind: why for (kind, where), why in read.unreadable_members.items() if where == place}
     # A dependency that may not be read is left out: its kind is that of the site's own Kustomization, which may well be read.
-    for key in (site.source, site.kustomization, site.workload):
+    for key in (*site.makers, site.source, site.kustomization, site.workload):
         if key in read.unreadable_objects:
             unreadable[key.kind] = read.unreadable_objects[key]
     return Observation(
@@ -189,6 +189,7 @@ def _observation(site: Desired, dependencies: list[ObjectKey], read: _Read) -> O
         source=read.objects.get(site.source),
         kustomization=read.objects.get(site.kustomization),
         dependencies=tuple(read.objects[key] for key in dependencies if key in read.objects),
+        makers=tuple(read.objects[key] for key in site.makers if key in read.objects),
         workload=workload,
         replica_sets=tuple(replica_sets),
         pods=tuple(pods),

@@ -42,15 +42,17 @@ _NODES = Right(
 
 def _of(subject: Subject) -> Iterator[Right]:
     desired = subject.desired
-    source, kustomization, workload = desired.source, desired.kustomization, desired.workload
-    if source.kind in KINDS:
-        yield from _read(KINDS[source.kind], source.namespace, LOST["GitRepository"])
+    kustomization, workload, fetched = desired.kustomization, desired.workload, desired.fetched
+    for source in (desired.source, *desired.makers):
+        if source.kind in KINDS:
+            yield from _read(KINDS[source.kind], source.namespace, LOST["GitRepository"])
+    if fetched.kind in KINDS:
         yield Right(
-            source.namespace,
-            KINDS[source.kind].group,
-            KINDS[source.kind].plural,
+            fetched.namespace,
+            KINDS[fetched.kind].group,
+            KINDS[fetched.kind].plural,
             "patch",
-            source.name,
+            fetched.name,
             "Flux can't be asked to fetch at once: a commit waits for the source's interval or webhook",
         )
     why = "without the Kustomization nothing can be said of a deploy"

@@ -7,8 +7,10 @@ import pytest
 from bumper.errors import Transient
 from bumper.objects import Object, ObjectKey
 from bumper.observation import Observation
-from bumper.systems.kube import Cluster
+from bumper.systems.kube import Cluster, feeds
+from bumper.systems.kube.kinds import KINDS
 from bumper.systems.kube.reading import selector_text
+from bumper.systems.kube.rights import Subject, needed
 from systems.kube.clock import Clock
 from systems.kube.conftest import World, desired
 
@@ -99,6 +101,31 @@ def test_dependencies_are_read(world: World, cluster: Cluster) -> None:
     world.add(flux, "Kustomization", "other", "far", spec={})
     [seen] = cluster.observe([desired()])
     assert names(seen.dependencies) == ["base", "far"]
+
+
+def test_what_makes_a_source_is_read_and_watched_and_its_rights_are_named(
+    world: World, cluster: Cluster
+) -> None:
+    made = ObjectKey("ExternalArtifact", "flux-system", "web")
+    makers = (
+        ObjectKey("ArtifactGenerator", "flux-system", "fleet"),
+        ObjectKey("GitRepository", "flux-system", "flux-system"),
+    )
+    for key in (made, *makers):
+        version = f"{KINDS[key.kind].group}/{KINDS[key.kind].version}"
+        world.kinds.admit(version, key.kind, namespaced=True)
+        world.add(version, key.kind, key.namespace, key.name, spec={})
+    site = replace(desired(), source=made, makers=makers)
+    [seen] = cluster.observe([site])
+    assert [key.kind for key, read in seen.sources(site) if read] == [
+        "GitRepository",
+        "ArtifactGenerator",
+        "ExternalArtifact",
+    ]
+    watched, _ = feeds.of([site], [seen])
+    assert {made.name, *(key.name for key in makers)} <= {feed.name for feed in watched}
+    patched = [right for right in needed([Subject(site)]) if right.verb == "patch"]
+    assert [(right.resource, right.name) for right in patched] == [("gitrepositories", "flux-system")]
 
 
 def test_what_may_not_be_read_is_told_in_the_words_of_the_api(world: World, cluster: Cluster) -> None:
