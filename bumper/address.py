@@ -15,6 +15,10 @@ from urllib.parse import urlsplit
 _REPOSITORY_URL = re.compile(
     r"(?:(?:git\+)?[a-z+]+://)?(?:[^@/]+@)?(?P<host>[^/:@]+\.[^/:@]+|localhost)(?::[0-9]+(?=/))?[/:](?P<path>[^?#]+)"
 )
+# The same for a host whose name may be one word, as of a service in the cluster.
+_NAMED_URL = re.compile(
+    r"(?:[a-z+]+://(?:[^@/]*@)?(?P<host>[^/:@]+|\[[0-9a-f:.]+\])(?::[0-9]+)?/|[^@/:]+@(?P<scp>[^/:@]+):)(?P<path>.+)"
+)
 _URL = re.compile(
     r"(?P<scheme>https?)://"
     r"(?:[^\s@/?#\\]*@)?"
@@ -23,6 +27,12 @@ _URL = re.compile(
     r"(?:/[^\x00-\x1f\x7f]*)?",
     re.IGNORECASE,
 )
+# Where a service takes SSH under another name than HTTPS.
+_SSH_HOSTS = {
+    "ssh.github.com": "github.com",
+    "altssh.gitlab.com": "gitlab.com",
+    "altssh.bitbucket.org": "bitbucket.org",
+}
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
 
 
@@ -71,6 +81,19 @@ def repository_name(url: str) -> str:
         return ""
     path = match["path"].strip("/").removesuffix(".git")
     return f"{match['host']}/{path}" if path else ""
+
+
+def repository_key(url: str) -> str:
+    """What is equal for all forms of one repository's URL: any scheme, user, port and case, with or without `.git`."""
+    name = repository_name(url)
+    if not name:
+        written = url.strip().rstrip("/").removesuffix(".git").lower()
+        match = _NAMED_URL.fullmatch(written)
+        return f"{match['host'] or match['scp']}/{match['path'].strip('/')}" if match else written
+    host, _, path = name.partition("/")
+    if host.endswith("dev.azure.com"):
+        return f"dev.azure.com/{path.removeprefix('v3/').replace('/_git/', '/')}"
+    return f"{_SSH_HOSTS.get(host, host)}/{path}"
 
 
 def _is_loopback(host: str) -> bool:

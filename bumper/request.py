@@ -58,6 +58,7 @@ class Choice:
     kustomization: str = ""
     containers: tuple[str, ...] = ()
     field: FieldPath | None = None
+    path: str = ""
 
     @property
     def kustomization_option(self) -> str:
@@ -68,7 +69,12 @@ class Choice:
     def all_options(self) -> str:
         """The same for a command that looks for the image, too."""
         containers = (("--container", name) for name in self.containers)
-        rest = (("--image", self.image), *containers, ("--field", str(self.field or "")))
+        rest = (
+            ("--image", self.image),
+            *containers,
+            ("--field", str(self.field or "")),
+            ("--path", self.path),
+        )
         return self.kustomization_option + "".join(f" {name} {quote(value)}" for name, value in rest if value)
 
 

@@ -15,7 +15,7 @@ from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, Finding, Rule, Severity
 from bumper.check.growth import clusters
 from bumper.check.rules import RULES
-from bumper.fluxtree.build import Forgiving
+from bumper.fluxtree.layers import Reading
 from bumper.ports import Tree
 
 __all__ = ["ERROR", "RULES", "WARNING", "Checked", "Finding", "Rule", "Severity", "check", "findings"]
@@ -39,7 +39,7 @@ def findings(tree: Tree, ignored: Collection[str] = ()) -> tuple[Finding, ...]:
 
 def check(tree: Tree, ignored: Collection[str] = ()) -> Checked:
     """The findings with all that is worth saying beside them."""
-    reading = Forgiving(tree)
+    reading = Reading(tree).forgiving()
     known = clusters(reading)
     all_findings = {
         Finding(fault.path, fault.line, rule.id, fault.message, rule.severity, rule.why, rule.fix)

@@ -12,8 +12,8 @@ from functools import cached_property
 from posixpath import dirname, join
 
 from bumper.check import kinds
-from bumper.fluxtree.build import Build, Forgiving
-from bumper.fluxtree.layers import GENERATED
+from bumper.fluxtree.build import Build
+from bumper.fluxtree.layers import GENERATED, Reading
 from bumper.fluxtree.resource import Resource, is_variable
 from bumper.manifest.document import items, mapping, text
 from bumper.objects import ObjectKey
@@ -29,7 +29,7 @@ class Cluster:
 
     directory: str
     is_bootstrapped: bool
-    reading: Forgiving
+    reading: Reading
     builds: list[Build] = field(default_factory=list)
     loose: list[Resource] = field(default_factory=list)
     parents: dict[int, Build] = field(default_factory=dict)

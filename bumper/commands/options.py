@@ -115,8 +115,8 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--kustomization",
         metavar="NAME",
         default="",
-        help="Flux Kustomization of the site, as name, namespace/name, FILE or FILE#namespace/name; default: the one named like the "
-        "site, or that says so (bump adopt)",
+        help="Flux Kustomization of the site, as name, namespace/name, FILE, FILE:LINE or FILE#namespace/name; default: the one "
+        "named like the site, or that says so (bump adopt)",
     )
     group.add_argument(
         "--container",
@@ -130,6 +130,13 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         default="",
         help="the field of an object that holds the image, or its tag, where no table knows it: Kind/name:spec.web[0].image",
+    )
+    group.add_argument(
+        "--path",
+        metavar="DIR",
+        default="",
+        help="the directory of this repository that the Kustomization builds, where its source is pushed from here (an OCI artifact); "
+        "default: what its annotation bump/path says",
     )
 
 
@@ -339,7 +346,7 @@ def choice(arguments: argparse.Namespace) -> Choice:
             hint="write it from the root of the object; before it may stand which one: --field Kind/name:spec.image",
         )
     containers = tuple(dict.fromkeys(arguments.container))
-    return Choice(arguments.image, arguments.kustomization, containers, field)
+    return Choice(arguments.image, arguments.kustomization, containers, field, arguments.path)
 
 
 def wanted_commit(site: str, sha: str) -> Wanted:

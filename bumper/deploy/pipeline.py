@@ -17,7 +17,7 @@ from bumper.deploy import image_gate
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
-from bumper.errors import FieldAmbiguous, Refused, Unreachable
+from bumper.errors import FieldAmbiguous, FieldUnsafe, Refused, Unreachable
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
@@ -161,7 +161,7 @@ def plan(
         planned = dict.fromkeys(
             edit
             for field in target.fields
-            for edit in manifest.plan(contents[field.path], field, image.tag, image.digest, pin=request.pin)
+            for edit in _edits(contents[field.path], field, image, target, pin=request.pin)
         )
         change = Change(site, target, image, tuple(planned), began[site] if began else target.image)
         changes.append(change)
@@ -173,6 +173,20 @@ def plan(
         for path, file_edits in edits.items()
     }
     return Plan(tip, files, _message(changes, request) if files else "", tuple(changes))
+
+
+def _edits(
+    content: bytes, field: manifest.Field, image: ImageReference, target: Target, *, pin: bool
+) -> tuple[manifest.Edit, ...]:
+    """The edits of one field; FieldUnsafe names the way to move the others without it, where there are others."""
+    try:
+        return manifest.plan(content, field, image.tag, image.digest, pin=pin)
+    except FieldUnsafe as error:
+        safe = [use.container for use in target.images if not use.field.unsafe and use.field != field]
+        if not safe or not all(safe):
+            raise
+        named = " ".join(f"--container {container}" for container in dict.fromkeys(safe))
+        raise FieldUnsafe(error.message, hint=f"{error.hint}; or leave it as it is: {named}") from None
 
 
 def land(

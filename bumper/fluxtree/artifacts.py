@@ -259,6 +259,7 @@ class Slice(Reading):
     """What an artifact has of a repository, under the repository's own paths. `problems` are copies that a build met and can't map."""
 
     def __init__(self, whole: Reading, ways: Iterable[Way], move: Move, ours: frozenset[ObjectKey]) -> None:
+        vars(self).update(vars(whole))
         self._whole = whole
         self._move = move
         ways = tuple(ways)
@@ -275,6 +276,9 @@ class Slice(Reading):
         if directory not in self._shown:
             self._shown[directory] = self._visible(directory)
         return self._shown[directory]
+
+    def link_on(self, path: str) -> str:
+        return self._whole.link_on(path)
 
     def fetch(self, paths: Iterable[str]) -> None:
         self._whole.fetch(paths)

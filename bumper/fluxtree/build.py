@@ -16,44 +16,20 @@ from functools import cached_property, partial
 from posixpath import basename, dirname
 from typing import Any
 
-from bumper.errors import NotYaml
 from bumper.fluxtree import patches, replacements, transformers
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_yaml, why_missing, within
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
-from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.transformers import ImageEntry, ImageSpec
 from bumper.manifest.document import Document, is_true, items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
-from bumper.ports import Tree
 
 _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
 _KUSTOMIZE = "kustomize.config.k8s.io"
 _NOWHERE = Gap("", 0, "")
-
-
-class Forgiving(Reading):
-    """A reading that remembers which files are no YAML, and goes on as if they were empty."""
-
-    def __init__(self, tree: Tree) -> None:
-        super().__init__(tree)
-        self.broken: dict[str, NotYaml] = {}
-
-    def documents(self, path: str) -> tuple[Document, ...]:
-        if path in self.broken:
-            return ()
-        try:
-            return super().documents(path)
-        except NotYaml as error:
-            self.broken[path] = error
-            return ()
-
-    def is_broken(self, path: str) -> bool:
-        """Whether the file is no YAML."""
-        self.documents(path)
-        return path in self.broken
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +78,10 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     """The build of a Kustomization, whose object `owner` has what its parents' patches made of it."""
     target = text(owner.at("spec", "targetNamespace"))
     opened = Build(site, owner, is_open=True, open_namespace=target)
-    if not site.is_ours or not owner.knows("spec", "path"):
+    if not site.is_ours or is_variable(site.path):
         return opened
-    reading = site.artifact or reading
-    if site.leads_outside or not reading.is_directory(site.path):
+    reading = site.artifact or reading.of(site.exclusions)
+    if not reading.is_directory(site.path):
         return replace(opened, missing_path=True)
     components, missing = _components(reading, site, owner)
     expanded = expand(reading, [site.path, *components])

@@ -6,16 +6,20 @@ Remote resources are not read.
 
 Sources: fluxcd/pkg/kustomize v1.35.6 (`kustomize_generator.go`: a directory without a kustomization is walked for *.yaml and
 *.yml, and a directory below it that has one becomes a resource), sigs.k8s.io/kustomize/api v0.21.1 (`konfig/general.go`,
-`internal/target/kusttarget.go`). A .sourceignore file is not read: what it hides from Flux is still found here.
+`internal/target/kusttarget.go`). What Flux leaves out of an artifact is not there either (`Reading.of`).
 """
 
+import copy
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, join, normpath
 from typing import Any
 
+from bumper.errors import NotYaml
+from bumper.fluxtree import sourceignore
 from bumper.fluxtree.leaves import Reader, Text
+from bumper.fluxtree.sourceignore import Exclusions, Rule
 from bumper.manifest.document import Document, documents, items, mapping, text
 from bumper.objects import Object
 from bumper.ports import Tree
@@ -23,23 +27,6 @@ from bumper.ports import Tree
 # What `flux bootstrap` commits itself: controllers and their CRDs, hundreds of kilobytes, never a workload or a Flux object of ours.
 GENERATED = "gotk-components.yaml"
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-# What source-controller leaves out of an artifact anyhow, at any depth (fluxcd/pkg/sourceignore v0.18.0).
-_IGNORED = frozenset(
-    [
-        ".github",
-        ".circleci",
-        ".travis.yml",
-        ".gitlab-ci.yml",
-        "appveyor.yml",
-        ".drone.yml",
-        "cloudbuild.yaml",
-        "codeship-services.yml",
-        "codeship-steps.yml",
-        ".goreleaser.yml",
-        ".sops.yaml",
-        ".flux.yaml",
-    ]
-)
 _LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "configurations")
 _MANIFEST = re.compile(r".+\.ya?ml")
 _REMOTE = re.compile(
@@ -47,8 +34,20 @@ _REMOTE = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class Gap:
+    """Something that a kustomization names and that is not there."""
+
+    path: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
 class Reading:
-    """A tree of which nothing is asked twice."""
+    """A tree of which nothing is asked twice. `broken` are the files that are no YAML, where they are forgiven."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -56,6 +55,26 @@ class Reading:
         self._links: set[str] = set()
         self._contents: dict[str, bytes] = {}
         self._made: dict[Hashable, Any] = {}
+        self.broken: dict[str, NotYaml] = {}
+        self.forgives = False
+        # Of trees that are put together nobody knows where they are from.
+        self.url: str = getattr(tree, "url", "")
+
+    def forgiving(self) -> "Reading":
+        """The same tree, where a file that is no YAML is kept in `broken`, and is empty."""
+        forgiving: Reading = self.once("forgiving", lambda: copy.copy(self)._forgiven())
+        return forgiving
+
+    def _forgiven(self) -> "Reading":
+        self.forgives, self.broken = True, {}
+        return self
+
+    def of(self, exclusions: Exclusions) -> "Artifact":
+        """The same tree without what a source leaves out."""
+        artifact: Artifact = self.once(
+            ("artifact", exclusions, self.forgives), lambda: Artifact(self, exclusions)
+        )
+        return artifact
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` gives, made once for each key: a patch that twenty builds share is read once."""
@@ -100,6 +119,14 @@ class Reading:
     def is_directory(self, path: str) -> bool:
         return path == "" or self.entries(dirname(path)).get(basename(path)) is True
 
+    def left_out(self, path: str) -> str:
+        """The rule by which the source leaves out a file or a directory that is there; empty where it does not."""
+        return ""
+
+    def left_out_of(self, directory: str) -> Iterator[Gap]:
+        """What the source leaves out of a directory, with the rule."""
+        return iter(())
+
     def fetch(self, paths: Iterable[str]) -> None:
         """Reads what is not known yet, in one batch."""
         if wanted := sorted(set(paths) - self._contents.keys()):
@@ -112,23 +139,133 @@ class Reading:
         return self._contents[path]
 
     def documents(self, path: str) -> tuple[Document, ...]:
-        return documents(self.content(path), path)
+        """The objects of a file; NotYaml, unless that is forgiven."""
+        if path in self.broken:
+            return ()
+        try:
+            return documents(self.content(path), path)
+        except NotYaml as error:
+            if not self.forgives:
+                raise
+            self.broken[path] = error
+            return ()
 
     def is_broken(self, path: str) -> bool:
-        """Whether the file is no YAML, where that is no error."""
+        """Whether the file is no YAML, which is forgiven."""
+        return self.forgives and not self.documents(path) and path in self.broken
+
+
+class Artifact(Reading):
+    """What a source makes of a tree: all of it but what it leaves out."""
+
+    def __init__(self, whole: Reading, exclusions: Exclusions) -> None:
+        vars(self).update(vars(whole))
+        self._whole = whole
+        self._exclusions = exclusions
+        self._entries = {}
+        self._is_kept: dict[str, bool] = {}
+
+    def of(self, exclusions: Exclusions) -> "Artifact":
+        return self._whole.of(exclusions)
+
+    def entries(self, directory: str) -> Mapping[str, bool]:
+        if directory not in self._entries:
+            self._entries[directory] = {
+                name: is_directory
+                for name, is_directory in self._whole.entries(directory).items()
+                if self._keeps(join(directory, name), is_directory)
+            }
+        return self._entries[directory]
+
+    def left_out(self, path: str) -> str:
+        is_directory = self._whole.is_directory(path)
+        if not (is_directory or self._whole.is_file(path)) or self._keeps(path, is_directory):
+            return ""
+        if self._is_unchecked(path):
+            return f"{self._exclusions.sparse_place} sparseCheckout {', '.join(self._exclusions.sparse)}"
+        files = [path] if not is_directory else self._files(path)
+        rules = (self._rule(file) for file in files)
+        return next((str(rule) for rule in rules if rule), "")
+
+    def left_out_of(self, directory: str) -> Iterator[Gap]:
+        kept = self.entries(directory)
+        for name, is_directory in self._whole.entries(directory).items():
+            path = join(directory, name)
+            if name not in kept and (is_directory or _MANIFEST.fullmatch(name)):
+                yield Gap(path, 1, f"Flux leaves it out: {self.left_out(path)}")
+
+    def _keeps(self, path: str, is_directory: bool) -> bool:
+        """A file that no rule leaves out, a directory with such a file in it: there are no empty ones."""
+        if path not in self._is_kept:
+            self._is_kept[path] = self._holds(path) if is_directory else not self._is_hidden(path)
+        return self._is_kept[path]
+
+    def _holds(self, directory: str) -> bool:
+        # Where no rule can be meant, nothing is listed that nobody asks for.
+        is_bare = not (self._exclusions.sparse or self._written(directory))
+        if is_bare and not sourceignore.deciding(sourceignore.defaults(), directory, is_directory=True):
+            return True
+        below = self._whole.entries(directory).items()
+        return any(self._keeps(join(directory, name), is_inner) for name, is_inner in below)
+
+    def _is_hidden(self, path: str) -> bool:
+        return self._is_unchecked(path) or self._rule(path) is not None
+
+    def _written(self, path: str) -> list[Rule]:
+        """The rules that people wrote and that may be about the path."""
+        rules = [rule for directory in _above(path) for rule in self._rules_in(directory)]
+        return [*rules, *self._exclusions.given]
+
+    def _is_unchecked(self, path: str) -> bool:
+        sparse = self._exclusions.sparse
+        return bool(sparse) and not path.startswith(sparse)
+
+    def _rule(self, path: str) -> Rule | None:
+        rules = self._written(path)
+        if rule := sourceignore.deciding([*sourceignore.always(), *rules], path):
+            return rule
+        if rules:
+            return None
+        default = sourceignore.deciding(sourceignore.defaults(), path)
+        return None if default is None or self._has_rules else default
+
+    def _rules_in(self, directory: str) -> tuple[Rule, ...]:
+        path = join(directory, sourceignore.FILE)
+        if not self._whole.is_file(path) or self._is_unchecked(path):
+            return ()
+        steps = tuple(directory.split("/")) if directory else ()
+        rules: tuple[Rule, ...] = self.once(
+            ("sourceignore", path), lambda: sourceignore.rules(self.content(path), path, domain=steps)
+        )
+        return rules
+
+    @property
+    def _has_rules(self) -> bool:
+        """Whether anybody wrote a rule, anywhere: it takes the place of Flux's own list, also where it is not for."""
+        return bool(self._whole.once("sourceignores", self._any_rules))
+
+    def _any_rules(self) -> bool:
+        waiting = [""]
+        while waiting:
+            directory = waiting.pop()
+            if self._rules_in(directory):
+                return True
+            waiting += [
+                join(directory, name) for name, is_inner in self._whole.entries(directory).items() if is_inner
+            ]
         return False
 
+    def _files(self, directory: str) -> Iterator[str]:
+        for name, is_inner in self._whole.entries(directory).items():
+            path = join(directory, name)
+            yield from self._files(path) if is_inner else [path]
 
-@dataclass(frozen=True)
-class Gap:
-    """Something that a kustomization names and that is not there."""
 
-    path: str
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.message}"
+def _above(path: str) -> Iterator[str]:
+    """The directories that a file is in, from the root on."""
+    yield ""
+    steps = path.split("/")[:-1]
+    yield from ("/".join(steps[: deep + 1]) for deep in range(len(steps)))
 
 
 @dataclass(frozen=True)
@@ -136,7 +273,8 @@ class Layer:
     """One kustomization and what it is made of. `path` is its file, empty where Flux generates one.
 
     `files` are manifests, `inner` the directories among its resources, `components` change what the layer holds so far, `used` are the
-    files with patches and replacements, and the YAML that ConfigMaps are made of.
+    files with patches and replacements, and the YAML that ConfigMaps are made of, `left_out` the manifests beside them that the source
+    leaves out.
     """
 
     directory: str
@@ -147,6 +285,7 @@ class Layer:
     used: tuple[str, ...] = ()
     has_remote: bool = False
     gaps: tuple[Gap, ...] = ()
+    left_out: tuple[Gap, ...] = ()
 
     @property
     def all_files(self) -> tuple[str, ...]:
@@ -176,8 +315,8 @@ def within(directory: str, path: str) -> str | None:
     return "" if joined == "." else joined
 
 
-def expand(reading: Reading, directories: Iterable[str]) -> dict[str, Layer]:
-    """The layer that Flux builds from each directory, every manifest of it read."""
+def expand(reading: Reading, directories: Iterable[str], *, with_manifests: bool = True) -> dict[str, Layer]:
+    """The layer that Flux builds from each directory, every manifest of it read, unless only the kustomizations are asked for."""
     roots = list(dict.fromkeys(directories))
     plans: dict[str, _Plan] = {}
     frontier, wanted = roots, set[str]()
@@ -189,6 +328,7 @@ def expand(reading: Reading, directories: Iterable[str]) -> dict[str, Layer]:
         for directory, plan in generated.items():
             plans[directory] = plan
             wanted.update(plan.layer.files)
+        wanted = wanted if with_manifests else set()
         reading.fetch(wanted.union(filter(None, own.values())))
         for directory, path in own.items():
             if path:
@@ -197,7 +337,7 @@ def expand(reading: Reading, directories: Iterable[str]) -> dict[str, Layer]:
         wanted = {path for plan in level for path in _files(plan.layer)}
         below = [directory for plan in level for directory, _ in (*plan.inner, *plan.components)]
         frontier = [directory for directory in dict.fromkeys(below) if directory not in plans]
-    reading.fetch(wanted)
+    reading.fetch(wanted if with_manifests else ())
     return {directory: _built(directory, plans, ()) for directory in roots}
 
 
@@ -228,13 +368,13 @@ def _generated(reading: Reading, directory: str) -> _Plan:
     """What Flux puts into the kustomization that it generates for a directory without one."""
     files: list[str] = []
     inner: list[tuple[str, int]] = []
+    left_out: list[Gap] = []
     waiting = [directory]
     while waiting:
         current = waiting.pop(0)
+        left_out += reading.left_out_of(current)
         for name, is_directory in sorted(reading.entries(current).items()):
             path = join(current, name)
-            if name in _IGNORED:
-                continue
             if not is_directory:
                 if _MANIFEST.fullmatch(name) and name != GENERATED:
                     files.append(path)
@@ -242,7 +382,7 @@ def _generated(reading: Reading, directory: str) -> _Plan:
                 inner.append((path, 0))
             else:
                 waiting.append(path)
-    return _Plan(Layer(directory, files=tuple(files)), inner)
+    return _Plan(Layer(directory, files=tuple(files), left_out=tuple(left_out)), inner)
 
 
 def _planned(reading: Reading, directory: str, path: str) -> _Plan:
@@ -282,7 +422,11 @@ def _with(reading: Reading, layer: Layer, below: list[tuple[str, int]], written:
 
 def why_missing(reading: Reading, place: str | None) -> str:
     """What is wrong with a path that leads nowhere, as the end of a sentence."""
+    if place and (rule := reading.left_out(place)):
+        return f"which Flux leaves out: {rule}"
     link = reading.link_on(place) if place else ""
+    if rule := reading.left_out(place) if place else "":
+        return f"which Flux leaves out: {rule}"
     return f"but {link} is a symbolic link, which Flux leaves out" if link else "which does not exist"
 
 

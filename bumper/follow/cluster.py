@@ -151,7 +151,7 @@ class _Rollouts:
 
 
 def _detail(site: _Rollout, judgements: Sequence[Judgement], stage: Stage) -> str:
-    """What is said of a stage: by the workloads that have not reached it, or else by all; what all say alike is said once."""
+    """What is said of a stage: by each workload that has not reached it; of a stage that is over who has, or what all say alike."""
     texts = {
         _name(workload, site): (judgement.detail.get(stage, ""), stage in judgement.reached)
         for workload, judgement in zip(site.workloads, judgements, strict=True)
@@ -160,6 +160,9 @@ def _detail(site: _Rollout, judgements: Sequence[Judgement], stage: Stage) -> st
     shown = {name: text for name, (text, reached) in texts.items() if text and reached == is_over}
     if len(set(shown.values())) == 1 and len(shown) == len(texts):
         return next(iter(shown.values()))
+    if is_over and len(texts) > 1:
+        # The report has a line for each.
+        return ", ".join(texts)
     return "; ".join(f"{name}: {text}" if len(texts) > 1 else text for name, text in shown.items())
 
 

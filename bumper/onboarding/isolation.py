@@ -14,7 +14,7 @@ from bumper.deploy.commit.push import Proposal
 from bumper.errors import EXIT_CODES, FieldUnsafe, Outcome, Refused, TreeMissing
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.artifacts import GROUP as ARTIFACTS
-from bumper.fluxtree.build import Build, build, kustomization, resource_of
+from bumper.fluxtree.build import Build, build, kustomization
 from bumper.fluxtree.discovery import GROUP, Site
 from bumper.fluxtree.layers import Layer, Reading, mentioned
 from bumper.fluxtree.resource import Resource
@@ -58,7 +58,9 @@ def propose(names: Sequence[str], origin: Origin, tip: str, tree: Tree) -> Isola
         )
     reading = Reading(tree)
     builds = {site.place: built for site in known if (built := _built(reading, site))}
-    wanted = [find.find_site(tree, name) for name in names] or list(known)
+    # One document may be built for several clusters.
+    distinct = {(site.document.path, site.document.route, site.kustomization): site for site in known}
+    wanted = [find.find_site(tree, name) for name in names] or list(distinct.values())
     left: dict[str, str] = {}
     plans: list[_Plan] = []
     for site in wanted:
@@ -87,8 +89,7 @@ class _Plan:
 
 
 def _built(reading: Reading, site: Site) -> Build | None:
-    owner = resource_of(reading, site.document)
-    return build(reading, site, owner) if owner and site.is_ours else None
+    return build(reading, site, site.owner) if site.is_ours and not site.is_assumed else None
 
 
 def _planned(reading: Reading, site: Site, builds: Mapping[str, Build]) -> _Plan:

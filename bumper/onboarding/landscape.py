@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from bumper.errors import FieldMissing, TreeMissing, did_you_mean
-from bumper.fluxtree.build import build, resource_of
-from bumper.fluxtree.discovery import Site, Walk
+from bumper.fluxtree.build import build
+from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.layers import Layer, Reading, expand, within
+from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import Document, is_true, items, text
 from bumper.objects import ObjectKey
 from bumper.onboarding.hosts import Routed, routed
@@ -87,8 +88,7 @@ class Landscape:
     def built(self, site: Site) -> tuple[Built, ...]:
         """The objects that Flux makes of a site's directory, less what a kustomization generates."""
         if site.place not in self._builds:
-            owner = resource_of(self.reading, site.document)
-            resources = build(self.reading, site, owner).resources if owner else ()
+            resources = build(self.reading, site, site.owner).resources
             self._builds[site.place] = tuple(
                 Built(each.key, each.document) for each in resources if not each.root
             )
@@ -121,7 +121,7 @@ class Landscape:
         )
 
     def _directories(self, site: Site) -> list[str]:
-        if not site.is_ours or site.leads_outside or not self.reading.is_directory(site.path):
+        if not site.is_ours or not self.reading.is_directory(site.path):
             return []
         written = [within(site.path, text(place)) for place in items(site.spec.get("components"))]
         return [

@@ -15,11 +15,12 @@ from typing import Any
 from bumper.address import repository_name
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import EXIT_CODES, FieldMissing, Outcome, Refused, TreeMissing, UsageError
-from bumper.fluxtree.discovery import GROUP, Site, Walk
+from bumper.fluxtree.discovery import GROUP, Site
 from bumper.fluxtree.layers import FILE_NAMES, Reading
 from bumper.fluxtree.sites import routes
 from bumper.fluxtree.sites.receivers import GROUP as NOTIFICATION
 from bumper.fluxtree.sites.receivers import HMAC, OIDC, SERVICE
+from bumper.fluxtree.walk import Walk
 from bumper.history import worded
 from bumper.manifest import insertion, spelling
 from bumper.manifest.document import Document, mapping, text

@@ -152,12 +152,7 @@ def _listing(landscape: Landscape, site: Site) -> Listing:
 
 def _own_files(landscape: Landscape, site: Site) -> Iterator[str]:
     """The files of the site's directory that nothing else reads."""
-    if (
-        not site.is_ours
-        or site.leads_outside
-        or not site.path
-        or not landscape.reading.is_directory(site.path)
-    ):
+    if not site.is_ours or not site.path or not landscape.reading.is_directory(site.path):
         return
     others = [other for other in landscape.sites if other != site]
     read = {path for other in others for path in (*landscape.read_by(other), other.document.path)}

@@ -13,12 +13,12 @@ from ruamel.yaml import YAML
 from trees import MemoryTree
 
 from bumper import manifest
-from bumper.fluxtree.build import Build, build, resource_of
-from bumper.fluxtree.discovery import Walk
+from bumper.fluxtree.build import Build, build
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.resource import POD_TEMPLATES
 from bumper.fluxtree.transformers import with_value_at
+from bumper.fluxtree.walk import Walk
 from bumper.image import ImageReference
 
 TAG = "edited"
@@ -117,10 +117,8 @@ def modelled(files: Files) -> tuple[Build, dict[str, Image]]:
     """Our build of the same, and its images by the same names."""
     reading = Reading(MemoryTree(files))
     (site,) = next(iter(Walk(reading).levels()))
-    owner = resource_of(reading, site.document)
-    assert owner
     # What can be edited in a Job is not the question here.
-    owner = owner.with_value(with_value_at(owner.value, ("spec", "force"), "true"))
+    owner = site.owner.with_value(with_value_at(site.owner.value, ("spec", "force"), "true"))
     built = build(reading, site, owner)
     known: dict[str, Image] = {}
     for image in images(reading, built):

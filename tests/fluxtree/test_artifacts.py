@@ -211,3 +211,33 @@ def test_a_pattern_of_doublestar(pattern: str, path: str, matches: bool) -> None
 def test_braces_mean_nothing_to_path_match() -> None:
     assert step_matches("{a,b}", "{a,b}")
     assert not step_matches("{a,b}", "a")
+
+
+OCI = flux("web", "./prod").replace("GitRepository\n    name: flux-system", "OCIRepository\n    name: fleet")
+
+
+class TestPushed:
+    """A source that is pushed from the repository: nothing in git tells, but for the option or the annotation."""
+
+    def test_the_option_says_which_directory_is_built(self) -> None:
+        tree = platform("", "", {"clusters/a/web.yaml": OCI})
+        with pytest.raises(FieldMissing, match="not this repository") as refused:
+            find.find(tree, "web")
+        assert refused.value.hint.endswith("where it is pushed from this one: --path DIR")
+        target = find.find(tree, "web", path="./apps/prod")
+        assert (target.field.path, target.site.source.kind) == ("apps/base/web.yaml", "OCIRepository")
+        with pytest.raises(FieldMissing, match="has path apps/gone, which is no directory"):
+            find.find(tree, "web", path="apps/gone")
+
+    def test_the_annotation_says_it_to_every_command(self) -> None:
+        annotated = OCI.replace("metadata:\n", "metadata:\n  annotations: {bump/path: apps/prod}\n")
+        tree = platform("", "", {"clusters/a/web.yaml": annotated})
+        assert find.find(tree, "web").field.path == "apps/base/web.yaml"
+        assert [site.path for site in find.sites(tree) if site.name == "web"] == ["apps/prod"]
+        with pytest.raises(FieldMissing, match="apps/gone"):
+            find.find(tree, "web", path="apps/gone")
+
+    def test_it_is_no_way_to_another_directory_of_a_source_that_is_known(self) -> None:
+        tree = platform(copies('{from: "@repo/apps/**", to: "@artifact/apps/"}'), "./apps/prod")
+        with pytest.raises(FieldMissing, match="--path is for a source that is pushed"):
+            find.find(tree, "web", path="apps/base")

@@ -464,6 +464,17 @@ def test_a_site_is_ready_once_all_of_its_workloads_are() -> None:
     assert ("done", "web", "rolled out", "1/1 updated, 1/1 available") in progress.heard
 
 
+def test_a_stage_that_is_over_names_the_workloads_that_say_different_things() -> None:
+    both = of_worker(NEW)
+    assert both.workload
+    spec = {**both.workload["spec"], "replicas": 2}
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 2)
+    status = {**both.workload["status"], **counts}
+    larger = replace(both, workload={**both.workload, "spec": spec, "status": status})
+    _, progress = run_pair(look(OURS, NEW), larger)
+    assert ("done", "web", "rolled out", "web, worker") in progress.heard
+
+
 def test_a_workload_that_is_left_behind_keeps_the_site_from_being_ready() -> None:
     followed, _ = run_pair(look(OURS, NEW), of_worker(OLD), timeout_s=20.0)
     assert followed.verdict.outcome is not Outcome.READY

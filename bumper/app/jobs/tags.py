@@ -162,7 +162,7 @@ class TagChange(Job[Plan]):
             self._tracker.look_ahead,
             self._keep if self._settings.dry_run else None,
         )
-        _tell_overrides(plan, journal)
+        _tell_overrides(plan, self._settings.repository.branch, journal)
         _tell_stays(plan, journal)
         _tell_not_followed(plan, journal)
         return plan
@@ -315,10 +315,10 @@ def _subject(change: Change, revision: Revision | None, journal: Journal) -> Sub
     )
 
 
-def _tell_overrides(plan: Plan, journal: Journal) -> None:
+def _tell_overrides(plan: Plan, branch: str, journal: Journal) -> None:
     for change in plan.changes:
         before = {path: content or b"" for path, (content, _) in plan.files.items()}
-        for notice in overrides.notices(change.target, before):
+        for notice in overrides.notices(change.target, before, branch):
             journal.notice(f"{change.site}: {notice}")
 
 

@@ -50,7 +50,8 @@ def repeated(cluster: Cluster) -> Iterator[Fault]:
 def missing_path(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
         if built.missing_path:
-            what = "leads out of the repository" if built.site.leads_outside else "is no directory here"
+            rule = cluster.reading.of(built.site.exclusions).left_out(built.site.path)
+            what = f"Flux leaves out: {rule}" if rule else "is no directory here"
             yield built.owner.fault(
                 f"Kustomization {built.name} builds {built.site.path}, which {what}", "spec", "path"
             )

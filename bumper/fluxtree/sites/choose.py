@@ -20,4 +20,5 @@ def find_target(site: str, choice: Choice, tree: Tree) -> Target:
         image=choice.image,
         containers=choice.containers,
         field=choice.field,
+        path=choice.path,
     )

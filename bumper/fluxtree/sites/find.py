@@ -9,18 +9,21 @@ nothing is guessed.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 from posixpath import dirname
 
-from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
-from bumper.fluxtree import chosen_field
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
+from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
-from bumper.fluxtree.build import Build, build, resource_of
-from bumper.fluxtree.discovery import Site, Walk
+from bumper.fluxtree.build import Build, build
+from bumper.fluxtree.discovery import Site, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
-from bumper.fluxtree.layers import Reading
+from bumper.fluxtree.layers import Gap, Reading, why_missing
 from bumper.fluxtree.sites import adoption, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
+from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, listed, select
+from bumper.fluxtree.sources import GIT
+from bumper.fluxtree.substitution import unfilled
+from bumper.fluxtree.walk import Walk
 from bumper.image import ImageReference
 from bumper.manifest import Field, Span
 from bumper.objects import ObjectKey
@@ -32,7 +35,6 @@ from bumper.rollout.workload import FOLLOWED_KINDS
 
 __all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
 
-_MOST_LISTED = 8
 # Those that roll out come before those that run once, where one field decides the image of both.
 # apps/v1: an absent spec.replicas means 1.
 _WITH_REPLICAS = ("Deployment", "StatefulSet")
@@ -157,7 +159,7 @@ class Target:
 
 def sites(tree: Tree) -> tuple[Site, ...]:
     """Every Flux Kustomization of the tree, roots first; none where the tree holds no Flux."""
-    return tuple(site for level in Walk(Reading(tree)).levels() for site in level)
+    return tuple(site for level in Walk(Reading(tree)).levels() for site in level if not site.is_assumed)
 
 
 def named_sites(tree: Tree) -> tuple[Site, ...]:
@@ -212,15 +214,28 @@ def find(
     image: str = "",
     containers: Collection[str] = (),
     field: FieldPath | None = None,
+    path: str = "",
 ) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one image.
 
-    `kustomization` is another Kustomization's name than the site's, or the file that defines it; `image` a repository. With
+    `kustomization` names another Kustomization than the site does (`selection`); `image` is a repository. With
     `containers` only they move, whatever their tag; without, every use that has the tag of the leading one. `field` is a field that is
-    an image, or the tag of `image`, though no table knows it.
+    an image, or the tag of `image`, though no table knows it. `path` is the directory that is built, of a source pushed from here.
     """
     reading = Reading(tree)
-    site = _site(reading, name, kustomization)
+    chosen = select(Walk(reading), name, kustomization)
+    targets = [
+        _target(reading, replace(_at(site, path), name=name), image=image, containers=containers, field=field)
+        for site in chosen
+    ]
+    if len({target.all_places for target in targets}) > 1:
+        raise ambiguous(kustomization or name, chosen)
+    return targets[0]
+
+
+def _target(
+    reading: Reading, site: Site, *, image: str, containers: Collection[str], field: FieldPath | None
+) -> Target:
     wish = _wish(site, image, containers, field)
     built = _build(reading, site)
     known = images(reading, built)
@@ -232,6 +247,19 @@ def find(
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
     stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
     return Target(site, scaled, _address(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
+
+
+def _at(site: Site, path: str) -> Site:
+    """The site, built from this directory of the repository; FieldMissing where its own source says what it is built from."""
+    if not path:
+        return site
+    if site.is_ours and pushed_path(site.document) is None:
+        raise FieldMissing(
+            f"{site.place}: Kustomization {site.kustomization.name} is built from {site.source}, which is known here: --path is for a "
+            "source that is pushed from this repository",
+            hint="leave --path out",
+        )
+    return pushed(site, path)
 
 
 def is_shared(tree: Tree, site: Site) -> bool:
@@ -281,73 +309,7 @@ def _address(reading: Reading, built: Build, chosen: Image) -> str:
 
 def find_site(tree: Tree, name: str, *, kustomization: str = "") -> Site:
     """The site `name`, whatever it builds; FieldMissing or FieldAmbiguous as `find`, which also looks for its image."""
-    return _site(Reading(tree), name, kustomization)
-
-
-def _site(reading: Reading, name: str, kustomization: str) -> Site:
-    """The site of this name: of the Kustomization that is named, else of the one with its name or an annotation that names it."""
-    wanted = kustomization or name
-    walk = Walk(reading)
-    known: list[Site] = []
-    for level in walk.levels():
-        known += level
-        matching = [
-            site
-            for site in level
-            if wanted in (site.name, site.document.path, _qualified(site), site.identity)
-            or (not kustomization and name in adoption.site_names(site.document))
-        ]
-        # The same Kustomization for two clusters is one place to edit.
-        distinct = {(site.kustomization, site.path): site for site in matching}
-        if len(distinct) > 1:
-            raise FieldAmbiguous(
-                f"{wanted}: {len(distinct)} Flux Kustomizations have this name: "
-                + ", ".join(f"{site.place} (path {site.path or '.'})" for site in distinct.values()),
-                hint="name the file of one of them: --kustomization FILE",
-            )
-        if matching:
-            return replace(matching[0], name=name)
-    if not known and walk.broken:
-        raise walk.broken[0]
-    if not known:
-        raise TreeMissing(
-            f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
-            hint="name the platform repository with --repo",
-        )
-    raise _missing(wanted, known, [*map(str, walk.gaps), *(error.message for error in walk.broken)])
-
-
-def _missing(wanted: str, known: Iterable[Site], problems: list[str]) -> FieldMissing:
-    """No Kustomization has the name. Of what is wrong in the tree only that is told which speaks of it."""
-    names = _names(known)
-    message = f"{wanted}: no Flux Kustomization has this name (found: {_listed(_nearest(wanted, known))}){did_you_mean(wanted, names)}"
-    if related := [problem for problem in problems if wanted in problem]:
-        return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
-    hint = "name one of those found with --kustomization"
-    if problems:
-        # Not read as a whole, so that nobody may take the site for gone.
-        return FieldMissing(message, hint=f"{hint}; bump check tells {len(problems)} faults of the tree")
-    return SiteMissing(message, hint=hint)
-
-
-def _qualified(site: Site) -> str:
-    return f"{site.kustomization.namespace}/{site.kustomization.name}"
-
-
-def _nearest(wanted: str, known: Iterable[Site]) -> list[str]:
-    return sorted(_names(known), key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
-
-
-def _names(known: Iterable[Site]) -> list[str]:
-    """Every name that a site may be called by, each once."""
-    return list(
-        dict.fromkeys(name for site in known for name in (site.name, *adoption.site_names(site.document)))
-    )
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST_LISTED
-    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return replace(select(Walk(Reading(tree)), name, kustomization)[0], name=name)
 
 
 def _build(reading: Reading, site: Site) -> Build:
@@ -355,15 +317,16 @@ def _build(reading: Reading, site: Site) -> Build:
     at = f"{site.document.path}:{site.document.line('spec', 'path')}: Kustomization {site.kustomization.name}"
     if not site.is_ours:
         raise _foreign(site, at)
-    if site.leads_outside or not reading.is_directory(site.path):
-        link = "" if site.leads_outside else reading.link_on(site.path)
-        why = "leads out of the repository" if site.leads_outside else "is no directory of this commit"
-        why = f"leads over {link}, a symbolic link, which Flux leaves out" if link else why
-        raise FieldMissing(f"{at} has path {site.path}, which {why}", hint="correct spec.path first")
-    owner = resource_of(reading, site.document)
-    if owner is None:
-        raise FieldMissing(f"{at} has no apiVersion", hint="correct the Kustomization first")
-    built = build(reading, site, owner)
+    if why := unfilled(site.path, site.filled_with):
+        raise FieldMissing(
+            f"{at} has path {site.path}: {why}", hint="give it a value in spec.postBuild.substitute there"
+        )
+    view = site.artifact or reading.of(site.exclusions)
+    if not view.is_directory(site.path):
+        raise _pathless(site, at, view)
+    built = build(reading, site, site.owner)
+    if broken := [path for path in built.files if view.is_broken(path)]:
+        raise view.broken[broken[0]]
     if built.unmapped:
         raise FieldMissing(
             "; ".join(
@@ -377,6 +340,17 @@ def _build(reading: Reading, site: Site) -> Build:
     return built
 
 
+def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:
+    """Why there is nothing to build at `spec.path` of what its source gives."""
+    message = f"{at} has path {site.path or '.'}, "
+    if view.left_out(site.path):
+        return FieldMissing(message + why_missing(view, site.path), hint="bring it back there")
+    if link := view.link_on(site.path):
+        why = f"which leads over {link}, a symbolic link, which Flux leaves out"
+        return FieldMissing(message + why, hint="correct spec.path first")
+    return FieldMissing(message + "which is no directory of this commit", hint="correct spec.path first")
+
+
 def _foreign(site: Site, at: str) -> FieldMissing:
     """Why nothing is known of what a Kustomization is built from."""
     if site.unmapped:
@@ -387,9 +361,19 @@ def _foreign(site: Site, at: str) -> FieldMissing:
             f"{at} is built from {site.source}, which no {KIND} of this repository makes",
             hint=f"name the repository that holds its {KIND}: --repo URL",
         )
+    if site.origin:
+        return FieldMissing(
+            f"{at} is built from {site.source}, which is not this repository ({site.origin.place}: {site.origin.url})",
+            hint=f"run bump on the repository that it is built from: --repo {site.origin.url}",
+        )
+    if not site.is_source_known and site.source.kind == GIT:
+        return FieldMissing(
+            f"{at} is built from {site.source}, which this repository does not define: whether it is this one is not known",
+            hint="add the GitRepository to the tree, or run bump on the repository that it names: --repo URL",
+        )
     return FieldMissing(
         f"{at} is built from {site.source}, which is not this repository",
-        hint="run bump on the repository that it is built from: --repo URL",
+        hint="run bump on the repository that it is built from: --repo URL; where it is pushed from this one: --path DIR",
     )
 
 
@@ -401,7 +385,8 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
     if not named:
         near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
-            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})",
+            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
+            + "".join(f"; {gap}" for gap in _left_out(built)),
             hint=f"if that is it, pass {options}" if near else wish.hint,
         )
     matching = _in_containers(where, named, wish)
@@ -412,6 +397,12 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         )
     leading = min(matching, key=lambda image: _rank(image, wish.name))
     return _moving(leading, matching, named, wish)
+
+
+def _left_out(built: Build) -> list[Gap]:
+    """What lies in the directories that are built, and is not built by a rule of this repository."""
+    gaps = [gap for layer in built.layers for gap in layer.left_out if sourceignore.FLUX not in gap.message]
+    return gaps[:MOST_LISTED]
 
 
 def _in_containers(where: str, named: list[Image], wish: _Wish) -> list[Image]:
@@ -450,4 +441,4 @@ def _rank(image: Image, name: str) -> tuple[bool, bool, bool]:
 
 
 def _places(known: Iterable[Image]) -> str:
-    return _listed([str(mentions.of_use(image)) for image in known])
+    return listed([str(mentions.of_use(image)) for image in known])

@@ -15,9 +15,9 @@ from itertools import islice
 
 from bumper.address import origin
 from bumper.errors import NotYaml
-from bumper.fluxtree.discovery import Walk
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites import routes
+from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import Document, is_true, items, mapping, text
 from bumper.objects import ObjectKey
 from bumper.ports import Tree

@@ -7,7 +7,7 @@ an order in any clone; that there is none proves something only in a clone that 
 from collections.abc import Mapping
 from pathlib import Path
 
-from bumper.address import repository_name
+from bumper.address import repository_key
 from bumper.build_order import Decision, Order, Witness, by_common_ancestor
 from bumper.errors import BumpError, UsageError
 from bumper.systems.git.checkout import ask, checkout_root, origin_of
@@ -92,9 +92,4 @@ class Checkout:
 
 
 def _is_same_place(url: str, *others: str) -> bool:
-    return _place(url) in [_place(other) for other in others if other]
-
-
-def _place(url: str) -> str:
-    """What two spellings of one address have in common."""
-    return repository_name(url) or url.rstrip("/").removesuffix(".git")
+    return repository_key(url) in [repository_key(other) for other in others if other]

@@ -669,11 +669,11 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, Any], type[BumpError], str, s
         "k8s/flux-system/web.yaml:7: Kustomization web has path k8s/web, which is no directory of this commit",
         "spec.path",
     ),
-    "the path leads out": (
-        {**PLATFORM, "k8s/flux-system/web.yaml": flux("web", "../web")},
+    "the path leads out, and begins at the root for Flux": (
+        {**PLATFORM, "k8s/flux-system/web.yaml": flux("web", "../../web")},
         {},
         FieldMissing,
-        "k8s/flux-system/web.yaml:7: Kustomization web has path ../web, which leads out of the repository",
+        "k8s/flux-system/web.yaml:7: Kustomization web has path web, which is no directory of this commit",
         "spec.path",
     ),
     "built from another repository": (

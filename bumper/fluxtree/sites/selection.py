@@ -1,0 +1,109 @@
+"""Which Flux Kustomization a name means: of all clusters of the repository, and never the first of several.
+
+Law: a Kustomization is named by its own name, by NAMESPACE/NAME, by the file that defines it, or by FILE:LINE where a file defines
+several; a site also by its annotation (`adoption`). Each cluster is searched until it has one of that name. The same Kustomization for
+two clusters is one, as long as both build the same directory; of several others each is listed, and nothing is chosen.
+"""
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from posixpath import normpath
+
+from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.sites import adoption
+from bumper.fluxtree.walk import Walk
+
+MOST_LISTED = 8
+
+
+def select(walk: Walk, name: str, kustomization: str = "") -> tuple[Site, ...]:
+    """The Kustomizations of one name and path, one for each cluster, for the site `name` or the Kustomization that is asked for.
+
+    FieldAmbiguous where several are meant, SiteMissing or FieldMissing where there is none, TreeMissing without a tree.
+    """
+    wanted = kustomization or name
+    known: list[Site] = []
+    matching: list[Site] = []
+    for level in walk.levels():
+        known += level
+        there = [
+            site
+            for site in level
+            if not site.is_assumed
+            and (
+                _is_named(site, wanted) or (not kustomization and name in adoption.site_names(site.document))
+            )
+        ]
+        matching += map(walk.with_variables, there)
+        walk.leave(site.cluster for site in matching)
+    if not matching:
+        raise _missing(walk, wanted, [site for site in known if not site.is_assumed])
+    return _same(_preferred(matching, name, wanted), wanted)
+
+
+def listed(names: list[str]) -> str:
+    """The first few of many."""
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def ambiguous(wanted: str, sites: Sequence[Site]) -> FieldAmbiguous:
+    """Several Kustomizations are meant, which are not the same."""
+    places = [f"{site.place} (path {site.path or '.'})" for site in sites]
+    is_file = any(normpath(wanted) == site.document.path for site in sites)
+    what = "are defined there" if is_file else "have this name"
+    files = {site.document.path for site in sites}
+    how = "FILE:LINE" if len(files) < len(places) else "FILE"
+    return FieldAmbiguous(
+        f"{wanted}: {len(places)} Flux Kustomizations {what}: {listed(places)}",
+        hint=f"name one of them: --kustomization {how}",
+    )
+
+
+def _is_named(site: Site, wanted: str) -> bool:
+    file = site.document.path
+    places = (file, site.place, f"{file}:{site.document.line('metadata', 'name')}", site.identity)
+    return wanted in (site.name, _qualified(site), site.identity) or normpath(wanted) in places
+
+
+def _qualified(site: Site) -> str:
+    return f"{site.kustomization.namespace}/{site.kustomization.name}"
+
+
+def _preferred(matching: list[Site], name: str, wanted: str) -> list[Site]:
+    """Those of a file that are named after the site, if any are; otherwise all."""
+    is_file = all(site.document.path == normpath(wanted) for site in matching)
+    named = [site for site in matching if site.name == name]
+    return named if is_file and named else matching
+
+
+def _same(sites: list[Site], wanted: str) -> tuple[Site, ...]:
+    distinct = {(site.kustomization, site.path): site for site in reversed(sites)}
+    if len(distinct) > 1:
+        raise ambiguous(wanted, list(reversed(distinct.values())))
+    return tuple({(site.place, site.cluster): site for site in sites}.values())
+
+
+def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
+    if not known and walk.broken:
+        return walk.broken[0]
+    if not known:
+        return TreeMissing(
+            f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
+            hint="name the platform repository with --repo",
+        )
+    names = list(
+        dict.fromkeys(name for site in known for name in (site.name, *adoption.site_names(site.document)))
+    )
+    nearest = sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
+    message = f"{wanted}: no Flux Kustomization has this name (found: {listed(nearest)}){did_you_mean(wanted, names)}"
+    problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
+    # Of what is wrong in the tree only that is named which speaks of it.
+    if related := [problem for problem in problems if wanted in problem]:
+        return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
+    hint = "name one of those found with --kustomization"
+    if problems:
+        # Not read as a whole, so that nobody may take the site for gone.
+        return FieldMissing(message, hint=f"{hint}; bump check tells {len(problems)} faults of the tree")
+    return SiteMissing(message, hint=hint)

@@ -1,0 +1,107 @@
+"""The sources that a Flux tree defines, and which of them are the repository that holds the tree.
+
+Law: a source is ours where it is that of the cluster's root, or has the repository's own address, however that is written. A source
+with another address is not, whatever lies at the same path here. Of one that the tree does not define nothing is known, unless there
+is no root that says which source is ours.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bumper.address import repository_key
+from bumper.fluxtree import sourceignore
+from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.sourceignore import Exclusions
+from bumper.manifest.document import items, mapping, text
+from bumper.objects import Object, ObjectKey
+
+GROUP = "source.toolkit.fluxcd.io"
+GIT = "GitRepository"
+# GitRepository v1, `spec.ref`: the first of these that is set decides.
+_REFS = ("commit", "name", "semver", "tag", "branch")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One GitRepository. `place` is its file and line; `ref` what it follows there: `branch main`."""
+
+    key: ObjectKey
+    url: str
+    place: str
+    ref: str = ""
+    exclusions: Exclusions = field(default=Exclusions(), repr=False, compare=False)
+
+    @property
+    def repository(self) -> str:
+        return repository_key(self.url)
+
+    def follows(self, branch: str) -> bool:
+        """Whether a push to the branch is what it fetches; True where nothing is said of it."""
+        return self.ref in ("", f"branch {branch}", f"name refs/heads/{branch}") or "${" in self.ref
+
+
+def source_of(resource: Resource) -> Source | None:
+    """The source that an object is; None for any other kind."""
+    if resource.kind != GIT or resource.group != GROUP:
+        return None
+    spec = mapping(resource.at("spec"))
+    reference = mapping(spec.get("ref"))
+    ref = next((f"{key} {text(reference[key])}" for key in _REFS if text(reference.get(key))), "")
+    place = f"{resource.path}:{resource.line()}"
+    return Source(resource.key, text(spec.get("url")), place, ref, _exclusions(resource, spec))
+
+
+def _exclusions(resource: Resource, spec: Object) -> Exclusions:
+    ignore = text(spec.get("ignore"))
+    line = resource.line("spec", "ignore") + ("\n" in ignore)
+    sparse = tuple(text(each).removeprefix("./") for each in items(spec.get("sparseCheckout")))
+    place = f"{resource.path}:{resource.line('spec', 'sparseCheckout')}" if sparse else ""
+    return Exclusions(sourceignore.rules(ignore, resource.path, line), sparse, place)
+
+
+@dataclass
+class Ownership:
+    """What a cluster knows of its sources. `roots` are those that its roots are built from, as often as there are roots.
+
+    `own` is the repository's address, as a key. `is_certain` is False where nobody wrote down what the root is built from.
+    """
+
+    own: str
+    roots: list[ObjectKey] = field(default_factory=list)
+    sources: dict[ObjectKey, Source] = field(default_factory=dict)
+    is_certain: bool = False
+
+    def is_ours(self, key: ObjectKey) -> bool:
+        """Whether what is built from the source is this repository."""
+        address = self._address(key)
+        if address and self._known_roots and (key not in self.roots or len(self._known_roots) > 1):
+            return address in self._addresses
+        if key in self.roots:
+            return True
+        if self.own and address:
+            return address == self.own
+        return not self.is_certain and key.kind == GIT
+
+    def is_known(self, key: ObjectKey) -> bool:
+        """Whether the tree defines the source."""
+        return key in self.sources or key in self.roots
+
+    @property
+    def _addresses(self) -> set[str]:
+        if len(self._known_roots) == 1:
+            return {*self._known_roots, self.own}
+        return {self.own if self.own in self._known_roots else _likeliest(map(self._address, self.roots))}
+
+    @property
+    def _known_roots(self) -> set[str]:
+        return {*map(self._address, self.roots)} - {""}
+
+    def _address(self, key: ObjectKey) -> str:
+        source = self.sources.get(key)
+        return source.repository if source and "${" not in source.url else ""
+
+
+def _likeliest(addresses: Iterable[str]) -> str:
+    """The address of most roots; that of the first of them where several have as many."""
+    return Counter(filter(None, addresses)).most_common(1)[0][0]

@@ -1,0 +1,129 @@
+"""What Flux fills into the objects of a build: `${NAME}`, from `spec.postBuild` of their Kustomization.
+
+Law: a value that git holds is filled in; of a name that git does not define, the default counts only where nothing that git lacks may
+define it. Everything else stays as it is written, and is told with what would have to be known.
+
+Source: fluxcd/pkg, kustomize/kustomize_varsub.go (`substitute` wins over `substituteFrom`, a later reference over an earlier one, line
+breaks are dropped, without any variable nothing is filled in unless the strategy is Always) and envsubst/parse. Of the operators those
+that give a default are read; any other is left as it is.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bumper.fluxtree.leaves import Leaf, leaf, near_to
+from bumper.fluxtree.resource import Resource
+from bumper.manifest.document import is_true, items, mapping, text
+from bumper.objects import Object
+
+DISABLED = "kustomize.toolkit.fluxcd.io/substitute"
+_VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_]\w*)(?:(?P<operator>:?[-=])(?P<default>[^{}]*))?\})")
+
+# The data of the ConfigMap or Secret that Flux reads under a kind, a namespace and a name; None where git has none.
+Data = Callable[[str, str, str], Object | None]
+REFERRED = ("ConfigMap", "Secret")
+
+
+@dataclass(frozen=True)
+class Variables:
+    """What a Kustomization fills in. `secret` are the names whose values stand in a Secret, with its name, `lacking` the references
+    that git does not hold, `optional` those of the same that may be absent in the cluster as well.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    secret: Mapping[str, str] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    is_always: bool = False
+    owner: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.values or self.secret or self.lacking or self.optional or self.is_always)
+
+    def why(self, name: str) -> str:
+        """Why the value of a name is not known."""
+        if name in self.secret:
+            return f"the value of ${{{name}}} stands in Secret {self.secret[name]}, from which {self.owner} fills it in"
+        lacking = (*self.lacking, *self.optional)
+        if not lacking:
+            return f"no variable of {self.owner} fills in ${{{name}}}"
+        return f"${{{name}}} is filled in from {' or '.join(lacking)} by {self.owner}, which this repository does not hold"
+
+
+def variables_of(owner: Resource, data: Data) -> Variables:
+    """What a Kustomization fills into the objects that it builds."""
+    post_build = mapping(owner.at("spec", "postBuild"))
+    values: dict[str, Any] = {}
+    secret: dict[str, str] = {}
+    lacking: list[str] = []
+    optional: list[str] = []
+    for reference in map(mapping, items(post_build.get("substituteFrom"))):
+        kind, name = text(reference.get("kind")), text(reference.get("name"))
+        known = data(kind, owner.namespace, name)
+        if known is None:
+            (optional if is_true(reference.get("optional")) else lacking).append(f"{kind} {name}")
+        elif kind == "Secret":
+            secret |= dict.fromkeys(known, name)
+        else:
+            values |= known
+            secret = {key: place for key, place in secret.items() if key not in known}
+    own = mapping(post_build.get("substitute"))
+    values = {key: value for key, value in values.items() if key not in secret} | own
+    secret = {key: place for key, place in secret.items() if key not in own}
+    is_always = text(post_build.get("substituteStrategy")) == "Always"
+    place = f"{owner} ({owner.path}:{owner.line('spec', 'postBuild')})"
+    return Variables(values, secret, tuple(lacking), tuple(optional), is_always, place)
+
+
+def references(owner: Resource) -> list[tuple[str, str]]:
+    """The kinds and names that a Kustomization fills in from."""
+    listed = map(mapping, items(owner.at("spec", "postBuild", "substituteFrom")))
+    return [(text(entry.get("kind")), text(entry.get("name"))) for entry in listed]
+
+
+def filled(resource: Resource, variables: Variables) -> Resource:
+    """The object with the variables of the Kustomization that builds it."""
+    metadata = mapping(resource.value.get("metadata"))
+    is_off = any(mapping(metadata.get(key)).get(DISABLED) == "disabled" for key in ("labels", "annotations"))
+    return resource if is_off or not variables else resource.with_value(_filled(resource.value, variables))
+
+
+def unfilled(written: str, variables: Variables) -> str:
+    """Why a text that is filled in already still has a variable in it; empty where it has none."""
+    match = next((match for match in _VARIABLE.finditer(written) if match["name"]), None)
+    return variables.why(match["name"]) if match else ""
+
+
+def _filled(value: Any, variables: Variables) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(inner, variables) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, variables) for inner in value]
+    return _text(value, variables) if isinstance(value, str) and "$" in value else value
+
+
+def _text(value: str, variables: Variables) -> str:
+    """A text with what is known of it; a text that is one variable alone is the scalar that brings the value."""
+    whole = _VARIABLE.fullmatch(value)
+    given = variables.values.get(whole["name"]) if whole and whole["name"] else None
+    made = _VARIABLE.sub(lambda match: _value(match, variables), value)
+    if made == value:
+        return value
+    if isinstance(given, Leaf) and made == given:
+        return given
+    return leaf(made, near=near_to(value))
+
+
+def _value(match: re.Match[str], variables: Variables) -> str:
+    name, default = match["name"], match["default"]
+    if name is None:
+        return "$"
+    given = variables.values.get(name)
+    is_set = given is not None and (str(given) != "" or not (match["operator"] or "").startswith(":"))
+    if is_set:
+        return str(given).replace("\n", "")
+    if match["operator"] and name not in variables.secret and (given is not None or not variables.lacking):
+        return default or ""
+    return match[0]
