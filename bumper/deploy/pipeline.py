@@ -212,9 +212,9 @@ def land(
     def again() -> Plan:
         return _replan(request, first, manifests, repository, guards, amend)
 
-    def tell(current: Plan, tries: int) -> None:
+    def tell(current: Plan, text: str) -> None:
         for change in current.changes:
-            progress.moving(change.site, "commit", push.trying(request.branch, tries))
+            progress.moving(change.site, "commit", text)
 
     landed = push.land(first, again, writer, request.branch, clock, request.deadlines.push_s, tell)
     for change in landed.plan.changes:
