@@ -65,8 +65,12 @@ def forced_by(proof: Proof, aims: Sequence[Aim], *, force: bool) -> tuple[str, .
 def bystanders(proof: Proof, aims: Sequence[Aim]) -> tuple[Bystander, ...]:
     """The Kustomizations that change without having been named."""
     by_site: dict[tuple[str, ObjectKey], list[BuiltChange]] = {}
+    own = {_object(each) for each in proof.changes if _is_of(each.site, aims)}
     for change in proof.changes:
-        if not _is_of(change.site, aims) and not _is_own_object(change, aims):
+        # A parent that builds the same objects is no other site: it is in the same cluster.
+        is_parent = any((change.site.identity, aim.site.identity) in proof.parents for aim in aims)
+        is_same = is_parent and _object(change) in own
+        if not (_is_of(change.site, aims) or is_same or _is_own_object(change, aims)):
             by_site.setdefault((change.site.place, change.site.kustomization), []).append(change)
     return tuple(
         Bystander(changes[0].site, _cause(changes[0], aims), tuple(changes)) for changes in by_site.values()
@@ -97,6 +101,10 @@ def lines(proof: Proof) -> list[str]:
         for edit in proof.edits
     ]
     return [*edits, *proof.built, *(f"not proved: {gap}" for gap in proof.unproved)]
+
+
+def _object(change: BuiltChange) -> tuple[ObjectKey, str]:
+    return change.resource.key, change.route
 
 
 def _is_of(site: Site, aims: Sequence[Aim]) -> bool:

@@ -101,6 +101,17 @@ def test_the_field_in_a_kustomization_of_flux_is_no_change_of_its_parent() -> No
     assert alone.forced_by() == ()
 
 
+def test_a_parent_that_builds_the_same_object_is_no_other_site() -> None:
+    files = {
+        "flux/gotk-sync.yaml": sync("./"),
+        "flux/web.yaml": flux("web", "./web"),
+        "web/web.yaml": deployment("web", f"{WEB}:1"),
+    }
+    alone = planned(files, "web")
+    assert {change.site.name for change in alone.proof.changes} == {"flux-system", "web"}
+    assert alone.forced_by() == ()
+
+
 def with_job(*spec: str) -> dict[str, str]:
     """A variable that is the tag of a Deployment and a setting of a Job."""
     return tree(
