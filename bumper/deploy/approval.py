@@ -5,7 +5,7 @@ by. A Kustomization that is changed without having been named is somebody else's
 but the plan that somebody has seen is pushed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bumper.errors import Refused
@@ -46,6 +46,19 @@ class Bystander:
             f"{self.site.place}: Kustomization {self.site.kustomization.name} is built from {self.aim.place}, too: "
             f"{self.changes[0]}{more}"
         )
+
+
+def require_references(places: Mapping[str, ImageReference]) -> None:
+    """Refused where what is built is no reference to an image, whatever its tag: nothing could pull it. A variable is no such text."""
+    for place, image in places.items():
+        if (
+            "$" not in image.repository
+            and ImageReference.parse(str(image.with_tag(image.tag or "latest"))) is None
+        ):
+            raise Refused(
+                f"{place}: what is built here is the image {image}, and {image.repository} is no repository",
+                hint="look at what goes over this field: a replacement that takes a registry's port for the tag, say",
+            )
 
 
 def forced_by(proof: Proof, aims: Sequence[Aim], *, force: bool) -> tuple[str, ...]:
