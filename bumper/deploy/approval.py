@@ -5,7 +5,7 @@ by. A Kustomization that is changed without having been named is somebody else's
 but the plan that somebody has seen is pushed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bumper.errors import Refused
@@ -48,6 +48,19 @@ class Bystander:
         )
 
 
+def require_references(places: Mapping[str, ImageReference]) -> None:
+    """Refused where what is built is no reference to an image, whatever its tag: nothing could pull it. A variable is no such text."""
+    for place, image in places.items():
+        if (
+            "$" not in image.repository
+            and ImageReference.parse(str(image.with_tag(image.tag or "latest"))) is None
+        ):
+            raise Refused(
+                f"{place}: what is built here is the image {image}, and {image.repository} is no repository",
+                hint="look at what goes over this field: a replacement that takes a registry's port for the tag, say",
+            )
+
+
 def forced_by(proof: Proof, aims: Sequence[Aim], *, force: bool) -> tuple[str, ...]:
     """The rules that the plan goes over by `force`; Refused where it breaks one that nobody may go over, or there is no force."""
     edited = [aim for aim in aims if aim.edits]
@@ -65,8 +78,12 @@ def forced_by(proof: Proof, aims: Sequence[Aim], *, force: bool) -> tuple[str, .
 def bystanders(proof: Proof, aims: Sequence[Aim]) -> tuple[Bystander, ...]:
     """The Kustomizations that change without having been named."""
     by_site: dict[tuple[str, ObjectKey], list[BuiltChange]] = {}
+    own = {_object(each) for each in proof.changes if _is_of(each.site, aims)}
     for change in proof.changes:
-        if not _is_of(change.site, aims) and not _is_own_object(change, aims):
+        # A parent that builds the same objects is no other site: it is in the same cluster.
+        is_parent = any((change.site.identity, aim.site.identity) in proof.parents for aim in aims)
+        is_same = is_parent and _object(change) in own
+        if not (_is_of(change.site, aims) or is_same or _is_own_object(change, aims)):
             by_site.setdefault((change.site.place, change.site.kustomization), []).append(change)
     return tuple(
         Bystander(changes[0].site, _cause(changes[0], aims), tuple(changes)) for changes in by_site.values()
@@ -97,6 +114,10 @@ def lines(proof: Proof) -> list[str]:
         for edit in proof.edits
     ]
     return [*edits, *proof.built, *(f"not proved: {gap}" for gap in proof.unproved)]
+
+
+def _object(change: BuiltChange) -> tuple[ObjectKey, str]:
+    return change.resource.key, change.route
 
 
 def _is_of(site: Site, aims: Sequence[Aim]) -> bool:

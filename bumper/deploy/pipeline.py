@@ -132,6 +132,7 @@ def prepare(
         return tip, tree, find_targets(request, tree)
 
     tip, tree, targets = answered(look, clock, request.deadlines.push_s)
+    approval.require_references({target.place: target.image for target in targets.values()})
     tell_targets(targets.values())
     for wanted in request.wanted:
         progress.begin(wanted.site, targets[wanted.site].image.tag, wanted.version)

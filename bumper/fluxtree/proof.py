@@ -126,7 +126,7 @@ class Proof:
     """What edits change in what is built, of the Kustomizations that read the edited files.
 
     `unproved` are the reasons why there may be more, with file and line. `reconciles` is how many Kustomizations Flux goes through for
-    the commit.
+    the commit. `parents` holds the identities of a Kustomization and of one that it builds.
     """
 
     edits: tuple[Edit, ...] = ()
@@ -134,6 +134,7 @@ class Proof:
     arrivals: tuple[Arrival, ...] = ()
     unproved: tuple[Gap, ...] = ()
     reconciles: int = 0
+    parents: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
     def hash(self) -> str:
@@ -245,15 +246,24 @@ def prove(tree: Tree, files: Mapping[str, bytes], edits: Sequence[Edit], uses: S
     changes: list[BuiltChange] = []
     arrivals: list[Arrival] = []
     unproved = dict.fromkeys(old.hidden())
+    identities = {(site.document.path, site.document.route): site.identity for site in sites}
+    parents: set[tuple[str, str]] = set()
     aim = _Aim(edits, uses)
     for site in readers:
         before, after = old.built(site, uses), new.built(renewed.get(site.identity, site), uses)
         of_site = list(_changes(site, before, after, aim))
         changes += of_site
+        parents |= {
+            (site.identity, identities[place])
+            for each in before.build.resources
+            if (place := (each.path, each.document.route)) in identities
+        }
         arrivals += _arrivals(site, before, after, aim)
         unproved |= dict.fromkeys([*before.openings, *_unfilled(of_site)])
     reconciled = {site.kustomization for site in sites if site.is_ours and not site.suspended}
-    return Proof(tuple(edits), tuple(changes), tuple(arrivals), tuple(unproved), len(reconciled))
+    return Proof(
+        tuple(edits), tuple(changes), tuple(arrivals), tuple(unproved), len(reconciled), frozenset(parents)
+    )
 
 
 @dataclass(frozen=True)

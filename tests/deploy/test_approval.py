@@ -13,6 +13,7 @@ from bumper.errors import Refused
 from bumper.fluxtree.images import Image
 from bumper.fluxtree.proof import Proof, prove
 from bumper.fluxtree.sites.find import find
+from bumper.image import ImageReference
 
 Files = Mapping[str, str]
 WEB = "reg.example/web"
@@ -101,6 +102,17 @@ def test_the_field_in_a_kustomization_of_flux_is_no_change_of_its_parent() -> No
     assert alone.forced_by() == ()
 
 
+def test_a_parent_that_builds_the_same_object_is_no_other_site() -> None:
+    files = {
+        "flux/gotk-sync.yaml": sync("./"),
+        "flux/web.yaml": flux("web", "./web"),
+        "web/web.yaml": deployment("web", f"{WEB}:1"),
+    }
+    alone = planned(files, "web")
+    assert {change.site.name for change in alone.proof.changes} == {"flux-system", "web"}
+    assert alone.forced_by() == ()
+
+
 def with_job(*spec: str) -> dict[str, str]:
     """A variable that is the tag of a Deployment and a setting of a Job."""
     return tree(
@@ -165,6 +177,14 @@ def test_what_comes_from_no_edited_value_is_refused() -> None:
     assert refused.message.startswith(
         "web/web.yaml:7: web/source.yaml:4 would change something else in what "
     )
+
+
+def test_a_text_that_no_image_can_be_pulled_by_is_refused() -> None:
+    for written in ("reg.example:5000/team/web", "nginx", "${REGISTRY}/Web", "localhost/web"):
+        approval.require_references({"web.yaml:9": ImageReference(written, "1")})
+    # As a replacement makes it that counts the colons of a registry with a port.
+    with pytest.raises(Refused, match="what is built here is the image reg:0001:latest, and reg:0001 is no "):
+        approval.require_references({"web.yaml:9": ImageReference("reg:0001", "latest")})
 
 
 def test_an_expected_plan_is_met_by_its_hash_alone() -> None:
