@@ -19,6 +19,7 @@ from bumper.fluxtree.layers import Gap, Reading
 from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, origin_of
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route
+from bumper.fluxtree.resource_sets import is_resource_set
 from bumper.fluxtree.transformers import ImageEntry, split
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
@@ -68,7 +69,7 @@ def images(reading: Reading, built: Build) -> tuple[Image, ...]:
 def in_cluster(built: Build) -> Iterator[Resource]:
     """The objects whose images are those of the build, with all values of charts. A Flux Kustomization has those of its own build."""
     for each in built.resources:
-        if each.kind not in ("Kustomization", "CustomResourceDefinition"):
+        if each.kind not in ("Kustomization", "CustomResourceDefinition") and not is_resource_set(each):
             is_release = each.kind == "HelmRelease" and each.group == chart_values.GROUP
             yield chart_values.with_all_values(each, built.resources) if is_release else each
 

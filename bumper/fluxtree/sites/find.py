@@ -361,9 +361,11 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
     known = list(known)
     named = wish.named(known)
     if not named:
+        unread = "".join(f"; {gap}" for gap in built.unexpanded)
         near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
-            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})",
+            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
+            + unread,
             hint=f"if that is it, pass {options}" if near else wish.hint,
         )
     matching = _in_containers(where, named, wish)

@@ -15,7 +15,7 @@ from bumper.fluxtree.resource import Resource, Route, below
 from bumper.manifest.document import mapping, text
 
 # What these hold is no object of the build: a Kustomization's own build has it, and a schema only describes one.
-_OF_OTHERS = ("Kustomization", "CustomResourceDefinition")
+_OF_OTHERS = ("Kustomization", "CustomResourceDefinition", "ResourceSet")
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
