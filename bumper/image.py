@@ -7,6 +7,7 @@ grammar (`ko://…`, upper-case placeholders, `${REGISTRY}/web:1.0`): `split` ta
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -106,6 +107,12 @@ class ImageReference:
             bare = self.repository.removeprefix("docker.io/")
             return bare if "/" in bare else f"library/{bare}"
         return self.repository.partition("/")[2]
+
+
+def references_in(text: str, repository: str) -> Iterator[re.Match[str]]:
+    """Where a text, of whatever kind, names the repository with a tag or a digest: `--image=reg.io/web:1.0`."""
+    if repository and repository in text:
+        yield from re.finditer(rf"(?<![\w./-]){re.escape(repository)}[:@][\w.:@-]*\w", text)
 
 
 @dataclass(frozen=True)

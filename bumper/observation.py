@@ -67,12 +67,29 @@ class RevisionFacts:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """How a site's objects stood before our push.
+
+    `tried` is the commit that its Kustomization had tried last and failed for, as git names it; `untried` the one that ours was put
+    on, where Flux had not tried that yet. Both are empty where it is not so.
+    """
+
+    source: Object | None = None
+    kustomization: Object | None = None
+    workload: Object | None = None
+    tried: str = ""
+    untried: str = ""
+
+
+@dataclass(frozen=True)
 class Observation:
     """The objects of one site, each as the API gave it, read together, the Kustomization before the workload and the pods last.
 
     None or empty: not there. What could not be read stands in `unreadable` (kind → why) and must not be taken for absent.
     `revisions` is keyed by commit (40 hex digits). `logs` holds the last lines of containers that crashed, keyed `pod/container`.
-    `dependencies` are the Flux Kustomizations named in `spec.dependsOn`, `makers` those of `Desired`. `at_s` is our own clock.
+    `dependencies` are the Flux Kustomizations named in `spec.dependsOn`, `makers` those of `Desired`. `at_s` is our own clock,
+    `cluster_time` what the API server's showed (RFC 3339, empty where it did not say): it is compared with the cluster's own times
+    alone. `before` is None where nobody looked before the push, or nothing was pushed.
     """
 
     at_s: float
@@ -87,6 +104,8 @@ class Observation:
     logs: Mapping[str, str] = field(default_factory=dict)
     revisions: Mapping[str, RevisionFacts] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    before: Baseline | None = None
+    cluster_time: str = ""
 
     def sources(self, desired: Desired) -> list[tuple[ObjectKey, Object | None]]:
         """The way from the repository to the Kustomization: what Flux fetches first, the Kustomization's own source last."""

@@ -1,6 +1,7 @@
 """One deploy as git keeps it: what its commit says, and how it ended."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -35,9 +36,32 @@ class KustomizationName(NamedTuple):
         either_is_open = not (self.namespace and other.namespace)
         return self.name == other.name and (either_is_open or self.namespace == other.namespace)
 
+    def is_called(self, text: str) -> bool:
+        """Whether a text means this one: its name alone, `namespace/name`, its file, or all of it."""
+        qualified = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return text in (self.name, qualified, self.file, f"{self.file}#{qualified}")
+
     def is_same(self, other: "KustomizationName") -> bool:
         """Whether both are one."""
         return bool(self.file) and self.file == other.file and self.has_name_of(other)
+
+
+def told_apart(kustomizations: Collection[str]) -> dict[str, str]:
+    """By each name (`KustomizationName`) the steps in which it differs from the others, `prod` of `clusters/prod/web.yaml#x/web`."""
+    steps = {text: re.split("[/#]", text) for text in kustomizations}
+    start = _shared([*steps.values()])
+    end = _shared([[*reversed(each[start:])] for each in steps.values()])
+    short = {text: "/".join(each[start : len(each) - end]) for text, each in steps.items()}
+    is_clear = all(short.values()) and len(set(short.values())) == len(short)
+    return short if is_clear else {text: text for text in steps}
+
+
+def _shared(many: Sequence[Sequence[str]]) -> int:
+    """How many steps all of them begin with together."""
+    return next(
+        (at for at, step in enumerate(zip(*many, strict=False)) if len(set(step)) > 1),
+        min(map(len, many), default=0),
+    )
 
 
 @dataclass(frozen=True)

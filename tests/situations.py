@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
-from bumper.observation import Desired, Observation, RevisionFacts
+from bumper.observation import Baseline, Desired, Observation, RevisionFacts
 from bumper.revision import Revision
 from bumper.rollout import Judgement, judge
 
@@ -24,6 +24,8 @@ DATA = Path(__file__).parent / "data"
 SITUATIONS = DATA / "situations"
 OBSERVED = DATA / "observed"
 REPOSITORY = "127.0.0.1:25000/team/app"
+# No probe asks the pods of the recorded watch: on a clock that shows this they have all run for long enough.
+LONG_AFTER = "2026-12-31T00:00:00Z"
 
 # What was pushed while watch.jsonl.gz was recorded, in order: commit and the tag in its manifest. Two of the manifests were broken on
 # purpose; which tag they held was not recorded, and does not matter, since they never got into the cluster.
@@ -203,6 +205,8 @@ def observe(look: Mapping[str, Any], facts: Mapping[str, RevisionFacts], at_s: f
         logs=look.get("logs") or {},
         revisions=facts,
         unreadable=look.get("unreadable") or {},
+        cluster_time=look.get("cluster_time") or "",
+        before=Baseline(**look["before"]) if look.get("before") else None,
     )
 
 

@@ -7,9 +7,13 @@ from bumper.ports import Entry
 
 
 class MemoryTree:
-    """A tree held in memory, which keeps what it is asked: the directories `listed`, and `batches`, the paths of each read."""
+    """A tree held in memory, which keeps what it is asked: the directories `listed`, and `batches`, the paths of each read.
 
-    def __init__(self, files: Mapping[str, str | bytes]) -> None:
+    `links` are symbolic links in the root.
+    """
+
+    def __init__(self, files: Mapping[str, str | bytes], *, links: Sequence[str] = ()) -> None:
+        self.links = links
         self.files = {
             path: text if isinstance(text, bytes) else dedent(text).encode() for path, text in files.items()
         }
@@ -25,7 +29,9 @@ class MemoryTree:
 
     def list(self, directory: str) -> Sequence[Entry]:
         self.listed.append(directory)
-        return [Entry(name, is_directory) for name, is_directory in self._children.get(directory, {}).items()]
+        links = [] if directory else [Entry(name, is_directory=False, is_link=True) for name in self.links]
+        children = self._children.get(directory, {}).items()
+        return [*links, *(Entry(name, is_directory) for name, is_directory in children)]
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
         batch = tuple(paths)

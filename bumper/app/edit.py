@@ -13,7 +13,7 @@ from bumper.app.context import Context
 from bumper.app.settings import EditOutput, EditSettings
 from bumper.errors import EXIT_CODES, FieldMissing, Outcome, UsageError
 from bumper.image import ImageReference
-from bumper.manifest import Edit, Field
+from bumper.manifest import Edit, Field, Mention
 
 _LISTED = 8  # images named in an error before the rest is counted
 
@@ -22,6 +22,7 @@ _LISTED = 8  # images named in an error before the rest is counted
 class Planned:
     """One file: all its image fields, those of the repository asked for with their edits, its bytes before and after.
 
+    `stays` is what names the repository there and is no field.
     `name` is the file as the caller wrote it, `path` where it is after all links.
     """
 
@@ -31,6 +32,7 @@ class Planned:
     present: tuple[Field, ...]
     fields: tuple[tuple[Field, tuple[Edit, ...]], ...]
     edited: bytes
+    stays: tuple[Mention, ...] = ()
 
 
 def edit(settings: EditSettings, context: Context) -> int:
@@ -52,8 +54,15 @@ def edit(settings: EditSettings, context: Context) -> int:
         case EditOutput.FILES:
             _replace([file for file in files if file.edited != file.content])
             context.stdout.write(_summary(files, "changed"))
+    _tell_what_stays(files, context)
     is_finding = settings.output is EditOutput.CHECK and differs
     return EXIT_CODES[Outcome.FAILED if is_finding else Outcome.UNCHANGED]
+
+
+def _tell_what_stays(files: Sequence[Planned], context: Context) -> None:
+    """On stderr, since no field is among it: an argument, a variable, a field of a kind that is not known."""
+    for mention in (mention for file in files for mention in file.stays):
+        context.stderr.write(f"{mention}  stays: no image field that is known\n")
 
 
 def _paths(settings: EditSettings, context: Context) -> dict[Path, str]:
@@ -87,7 +96,8 @@ def _planned(name: str, path: Path, settings: EditSettings) -> Planned:
         for field in manifest.select(present, settings.image)
     )
     edited = manifest.apply(content, [edit for _, edits in fields for edit in edits])
-    return Planned(name, path, content, present, fields, edited)
+    stays = manifest.mentions(content, name, settings.image, present)
+    return Planned(name, path, content, present, fields, edited, stays)
 
 
 def _missing(image: str, files: Sequence[Planned]) -> FieldMissing | UsageError:
@@ -101,8 +111,9 @@ def _missing(image: str, files: Sequence[Planned]) -> FieldMissing | UsageError:
     if len(present) > _LISTED:
         listed.append(f"{len(present) - _LISTED} more")
     names = ", ".join(file.name for file in files)
+    stays = [f"{each.path}:{each.line} names {each.image}" for file in files for each in file.stays][:_LISTED]
     return FieldMissing(
-        f"{names}: no image field of {image}, found {', '.join(listed) or 'no image field at all'}",
+        f"{names}: no image field of {image}, found {', '.join([*listed, *stays]) or 'no image field at all'}",
         hint=_hint(image, present),
     )
 
@@ -117,7 +128,10 @@ def _hint(image: str, present: Sequence[Field]) -> str:
             return f"the same image is written {field.image.repository} there: pass --image {field.image.repository}"
     if present:
         return "pass --image with one of the repositories found, as it is written there"
-    return "edited are containers of any kind, images of a kustomization, and image or repository with tag in Helm values"
+    return (
+        "edited are containers and image volumes of any kind, custom resources that are known, images of a kustomization, "
+        "and image or repository with tag in Helm values"
+    )
 
 
 def _summary(files: Iterable[Planned], done: str) -> str:

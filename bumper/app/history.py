@@ -14,7 +14,7 @@ from bumper.errors import EXIT_CODES, Outcome
 from bumper.history import of_site
 from bumper.history.table import Page, as_csv, as_json, lines
 from bumper.ports import History
-from bumper.record import Recorded
+from bumper.record import KustomizationName, Recorded
 
 _GOOD = {outcome.value for outcome in Outcome if EXIT_CODES[outcome] == 0}
 
@@ -58,6 +58,12 @@ def _print(page: Page, systems: Systems, context: Context) -> None:
 
 def _wanted(deploys: Iterator[Recorded], settings: HistorySettings) -> Iterator[Recorded]:
     wanted = of_site(deploys, settings.site) if settings.site else deploys
+    if settings.kustomization:
+        wanted = (
+            deploy
+            for deploy in wanted
+            if KustomizationName.parse(deploy.record.kustomization).is_called(settings.kustomization)
+        )
     if since := settings.since:
         # Not cut off at the first that is older: commits may claim any time.
         wanted = (deploy for deploy in wanted if deploy.record.at >= since)

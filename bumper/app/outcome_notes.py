@@ -1,7 +1,7 @@
 """Writing down how a deploy ended: a line for each site and cluster, in a git note on its commit.
 
 Law: a note never changes a verdict. It is written once everything has been printed, up to a deadline of its own; what was lost to
-another run that wrote at the same time is read again and added to, so that both are there.
+another run of the same site that wrote at the same time is read again and added to, so that both are there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,8 @@ def write(
     """Adds the endings to the notes of their commits, again after each lost race until `timeout_s`."""
     deadline_s = clock.now() + timeout_s
     for commit, ended in by_commit.items():
-        lines = [ending.line(end) for end in ended]
-        for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=2.0):
-            with attempt:
-                notes.note(commit, lines)
+        for site in dict.fromkeys(end.site for end in ended):
+            lines = [ending.line(end) for end in ended if end.site == site]
+            for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=2.0):
+                with attempt:
+                    notes.note(site, commit, lines)

@@ -255,8 +255,10 @@ class StatusSettings:
 
 @dataclass(frozen=True)
 class HistorySettings:
-    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched.
-    `format` is text, json or csv."""
+    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched. `format` is text, json or csv.
+
+    `kustomization` is one as a commit names it, in full or in part; empty for all.
+    """
 
     repository: RepositorySettings
     site: str = ""
@@ -265,6 +267,7 @@ class HistorySettings:
     only_failed: bool = False
     format: str = "text"
     is_offline: bool = False
+    kustomization: str = ""
 
     @property
     def permissions(self) -> Permissions:

@@ -106,7 +106,7 @@ def _commit(settings: TrackSettings, systems: Systems) -> _Commit:
 def _tell(site: str, subject: Subject, commit: _Commit, journal: Journal) -> None:
     journal.begin(site, *subject.header)
     contents = commit.tree.read({field.path for field in commit.target.fields})
-    for notice in overrides.notices(commit.target, contents):
+    for notice in overrides.notices(commit.target, contents, commit.revision.name):
         journal.notice(f"{site}: {notice}")
 
 

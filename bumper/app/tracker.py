@@ -4,7 +4,7 @@ Law: whoever is asked after the push is opened before it, so that nothing is wri
 rollout.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from bumper.app.settings import FollowSettings, FollowVia
@@ -12,6 +12,7 @@ from bumper.app.wiring import Systems
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import BumpError
 from bumper.fluxtree.sites.find import Target
+from bumper.follow.baseline import BaselineLook, Known, key_of, on_parent
 from bumper.follow.cluster import follow
 from bumper.follow.commit_statuses import Awaited, listen
 from bumper.follow.loop import Followed
@@ -20,6 +21,7 @@ from bumper.observation import Desired
 from bumper.progress import Journal
 from bumper.recording import Recorder, Subject
 from bumper.request import Choice
+from bumper.rollout import baseline
 
 if TYPE_CHECKING:
     from bumper.systems.github.announced import AnnouncedBranch
@@ -40,6 +42,8 @@ class Tracker:
         self.clusters = systems.clusters(settings.contexts) if asks_clusters else []
         self._recorder = systems.recorder(settings.record) if asks_clusters and settings.record else None
         self._branch: AnnouncedBranch | None = None
+        self._look: BaselineLook | None = None
+        self._baselines: Known = {}
 
     def open(self) -> None:
         """Opens what can only be found by the repository. UsageError where that is not at home on GitHub."""
@@ -64,10 +68,30 @@ class Tracker:
 
         return known
 
+    def look_ahead(self, targets: Iterable[Target]) -> None:
+        """Begins to look how the sites stand before anything is pushed."""
+        desired = [desired for target in targets for desired in target.desired(None)]
+        self._look = BaselineLook.begin(self.clusters, desired, self._systems.clock)
+
+    def require_clusters(self, journal: Journal) -> None:
+        """Waits for that look, and tells what is broken already. UsageError or Unreachable where nobody could follow the deploy."""
+        if self._look is None:
+            return
+        self._baselines = self._look.known(self._systems.repository)
+        for name, seen in self._baselines.items():
+            for desired in self._look.desired:
+                if text := baseline.notice(desired, seen[key_of(desired)]):
+                    journal.notice(f"{desired.site}: {text}" if len(self.clusters) < 2 else f"{name}: {text}")
+
     def follow(
-        self, subjects: Sequence[Subject], targets: Sequence[Target], journal: Journal
+        self, subjects: Sequence[Subject], targets: Sequence[Target], journal: Journal, *, parent: str = ""
     ) -> list[Followed]:
-        """The verdicts of all subjects, which stand on one revision; `targets` are where git holds them, in the same order."""
+        """The verdicts of all subjects, which stand on one revision; `targets` are where git holds them, in the same order.
+
+        `parent` is the commit that ours was put on, empty where nothing was written.
+        """
+        if parent:
+            self._baselines = on_parent(self._baselines, parent, self._systems.repository)
         if self._branch:
             return self._listen(self._branch, subjects, targets, journal)
         desired = [desired for subject in subjects for desired in subject.followed]
@@ -86,7 +110,8 @@ class Tracker:
         self, desired: Sequence[Desired], journal: Journal, recorder: Recorder | None
     ) -> list[Followed]:
         clock, timeout_s = self._systems.clock, self._settings.timeout_s
-        return follow(desired, self.clusters, self._revisions(), clock, timeout_s, journal, recorder)
+        revisions, baselines = self._revisions(), self._baselines
+        return follow(desired, self.clusters, revisions, clock, timeout_s, journal, recorder, baselines)
 
     def _listen(
         self,

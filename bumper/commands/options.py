@@ -115,8 +115,8 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--kustomization",
         metavar="NAME",
         default="",
-        help="Flux Kustomization of the site, as name, namespace/name, FILE or FILE#namespace/name; default: the one named like the "
-        "site, or that says so (bump adopt)",
+        help="Flux Kustomization of the site, as name, namespace/name, FILE, FILE:LINE or FILE#namespace/name; default: the one "
+        "named like the site, or that says so (bump adopt)",
     )
     group.add_argument(
         "--container",
@@ -295,7 +295,7 @@ def add_notes(group: "argparse._ActionsContainer") -> None:
     group.add_argument(
         "--no-notes",
         action="store_true",
-        help="don't write the outcome to refs/notes/bump, where bump history finds it",
+        help="don't note the outcome in refs/notes/bump-sites, where bump history finds it",
     )
 
 

@@ -7,7 +7,7 @@ A race for the branch is `landing`'s: the edit is planned again on the new tip. 
 left to write; if it wrote another image into our field, we stop and name both, unless a guard knows that ours is newer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
@@ -111,12 +111,13 @@ def prepare(
     guards: Sequence[Guard] = (),
     amend: Amend = lambda planned, tree: planned,
     sketched: Callable[[Plan], None] | None = None,
+    tell_targets: Callable[[Iterable[Target]], None] = lambda targets: None,
 ) -> tuple[Plan, dict[str, ImageManifest]]:
     """What would be committed on the branch as it stands, and the manifests that the registry holds. Writes nothing.
 
     `nodes` tells what the clusters run on, where no platform was asked for; it is called when the first image is there. `amend` is
     asked after the guards, on each new tip. `sketched` hears what would be planned where the registry does not answer: as far as
-    git alone tells, without guards.
+    git alone tells, without guards. `tell_targets` hears what will be changed, before the registry is asked.
     """
 
     def look() -> tuple[str, Tree, dict[str, Target]]:
@@ -125,6 +126,7 @@ def prepare(
         return tip, tree, find_targets(request, tree)
 
     tip, tree, targets = answered(look, clock, request.deadlines.push_s)
+    tell_targets(targets.values())
     for wanted in request.wanted:
         progress.begin(wanted.site, targets[wanted.site].image.tag, wanted.version)
     try:

@@ -18,13 +18,13 @@ from typing import Any
 
 from bumper.fluxtree import patches, replacements, transformers
 from bumper.fluxtree.discovery import Site
-from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_yaml, within
+from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_yaml, why_missing, within
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.resource_sets import expanded as expanded_set
 from bumper.fluxtree.resource_sets import is_resource_set
-from bumper.fluxtree.transformers import ImageEntry
+from bumper.fluxtree.transformers import ImageEntry, ImageSpec
 from bumper.manifest.document import Document, is_true, items, mapping, plain, text
 from bumper.manifest.yamltext import compose
 from bumper.objects import Object
@@ -41,9 +41,8 @@ class Build:
     `layers` are the kustomizations that it is made of, inner ones too, `gaps` what they name and what is not there, `refusals` why
     kustomize builds nothing. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than
     `resources`: in `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and
-    so perhaps what a remote base brings.
-    `unmapped` are the copies of an artifact's generator that bring files from elsewhere, `unexpanded` what of a ResourceSet is not
-    followed.
+    so perhaps what a remote base brings. `unmapped` are the copies of an artifact's generator that bring files from elsewhere.
+    `image_specs` are the image fields that its kustomizations state themselves. `unexpanded` is what of a ResourceSet is not followed.
     """
 
     site: Site
@@ -58,6 +57,7 @@ class Build:
     remote: tuple[ImageEntry, ...] = ()
     unmapped: tuple[Gap, ...] = ()
     unexpanded: tuple[Gap, ...] = ()
+    image_specs: tuple[ImageSpec, ...] = ()
 
     @property
     def name(self) -> str:
@@ -112,6 +112,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
         remote=tuple(making.remote),
         unmapped=unmapped,
         unexpanded=unexpanded,
+        image_specs=_image_specs(reading, top),
     )
 
 
@@ -119,6 +120,24 @@ def kustomization(reading: Reading, layer: Layer) -> Document | None:
     """The kustomization of a layer; None where Flux generates one, or where it cannot be read."""
     documents = reading.documents(layer.path) if layer.path else ()
     return documents[0] if documents else None
+
+
+def _image_specs(reading: Reading, layer: Layer) -> tuple[ImageSpec, ...]:
+    """The image fields that the configurations of a layer state, and those of the layers that it is made of (`MergeAccumulator`)."""
+    files = (
+        place
+        for each in _walk(layer)
+        if (document := kustomization(reading, each))
+        for written in items(document.value.get("configurations"))
+        if (place := within(each.directory, text(written))) and reading.is_file(place)
+    )
+    listed = (
+        entry
+        for file in dict.fromkeys(files)
+        for document in reading.documents(file)
+        for entry in items(document.value.get("images"))
+    )
+    return tuple(dict.fromkeys(map(ImageSpec.read, listed)))
 
 
 def _walk(layer: Layer) -> Iterator[Layer]:
@@ -144,7 +163,8 @@ def _components(reading: Reading, site: Site, owner: Resource) -> tuple[list[str
             places.append(place)
         elif not is_true(owner.at("spec", "ignoreMissingComponents")) and owner.knows("spec", "components"):
             line = owner.line("spec", "components", at)
-            missing.append(Gap(owner.path, line, f"spec.components names {written}, which does not exist"))
+            why = why_missing(reading, place)
+            missing.append(Gap(owner.path, line, f"spec.components names {written}, {why}"))
     return places, missing
 
 
@@ -164,7 +184,9 @@ class _Making:
         spec = mapping(owner.at("spec"))
         own = self.reading.traced(document) if document else {}
         resources = self._brought(layer, document, [])
-        resources = self._transformed(resources, _with_flux(own, spec), layer.path or owner.path, owner, spec)
+        specs = _image_specs(self.reading, layer)
+        path = layer.path or owner.path
+        resources = self._transformed(resources, _with_flux(own, spec), path, specs, owner, spec)
         # What changes the Kustomization in a way that is not followed may change all that it builds.
         for doubt in owner.doubts:
             resources = [known.doubted(doubt) for known in resources]
@@ -175,7 +197,8 @@ class _Making:
         resources = self._brought(layer, document, before)
         if not document:
             return resources
-        return self._transformed(resources, self.reading.traced(document), layer.path, None, {})
+        specs = _image_specs(self.reading, layer)
+        return self._transformed(resources, self.reading.traced(document), layer.path, specs, None, {})
 
     def _brought(self, layer: Layer, document: Document | None, before: list[Resource]) -> list[Resource]:
         resources = [*before]
@@ -191,7 +214,13 @@ class _Making:
         return resources
 
     def _transformed(
-        self, resources: list[Resource], value: Object, path: str, owner: Resource | None, spec: Object
+        self,
+        resources: list[Resource],
+        value: Object,
+        path: str,
+        specs: tuple[ImageSpec, ...],
+        owner: Resource | None,
+        spec: Object,
     ) -> list[Resource]:
         """The objects after the transformers of a kustomization at `path`."""
         here = Gap(path, 1, "")
@@ -208,7 +237,7 @@ class _Making:
         resources = self._patched(resources, value, "patchesJson6902", path, is_remembered=False)
         for entry in map(mapping, items(value.get("replicas"))):
             resources = [transformers.scaled(known, entry) for known in resources]
-        resources = self._retagged(resources, value, spec, here, owner)
+        resources = self._retagged(resources, value, specs, spec, here, owner)
         for entry in items(value.get("replacements")):
             resources = self._replaced(resources, entry, path)
         if value.get("transformers"):
@@ -239,7 +268,13 @@ class _Making:
             return [known.doubted(refusal.gap) for known in resources] if self.is_open else resources
 
     def _retagged(
-        self, resources: list[Resource], value: Object, spec: Object, here: Gap, owner: Resource | None
+        self,
+        resources: list[Resource],
+        value: Object,
+        specs: tuple[ImageSpec, ...],
+        spec: Object,
+        here: Gap,
+        owner: Resource | None,
     ) -> list[Resource]:
         own = [
             transformers.image_entry(each, here)
@@ -249,7 +284,7 @@ class _Making:
         there = Gap(owner.path, owner.line("spec", "images"), "") if owner else here
         added = [transformers.image_entry(each, there) for each in items(spec.get("images"))]
         for entry in transformers.join(own, added):
-            changed = [transformers.retagged(known, entry) for known in resources]
+            changed = [transformers.retagged(known, entry, specs) for known in resources]
             seen = any(new is not old for new, old in zip(changed, resources, strict=True))
             resources = changed
             if not seen and self.has_remote and entry.decider is not None:
@@ -267,9 +302,8 @@ class _Making:
             place = Gap(file, 1, "")
         elif mapping(entry).get("path"):
             written = text(mapping(entry).get("path"))
-            self.refusals.append(
-                replace(place, message=f"replacements names {written}, which does not exist")
-            )
+            why = why_missing(self.reading, file)
+            self.refusals.append(replace(place, message=f"replacements names {written}, {why}"))
             return resources
         for each in entries:
             resources = self._tried(resources, partial(replacements.replaced, mapping(each), place))

@@ -102,18 +102,25 @@ def _variables(resource: Resource, built: Build) -> Object:
     is_off = any(
         mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")
     )
-    return {} if is_off else mapping(built.owner.at("spec", "postBuild", "substitute"))
+    known = built.site.variables.values or mapping(built.owner.at("spec", "postBuild", "substitute"))
+    return {} if is_off else dict(known)
 
 
 def _images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Image]:
     """The images of one object."""
     reason = immutable.why_kept(resource, built.owner)
     variables = _variables(resource, built)
+    seen: set[Route] = set()
     for value in (resource.value, *_values_of_patches(reading, resource)):
         known: list[Leaf] = []
         root = _node(value, known, variables)
         for candidate in candidates(Source("", b"", "", (root,), (), ())):
+            seen.add(candidate.route[1:])
             yield _kept(_image(reading, resource, candidate, known), reason)
+    for spec in built.image_specs:
+        for route in dict.fromkeys(spec.routes(resource)):
+            if route not in seen:
+                yield image_at(reading, built, resource, route, "")
 
 
 def _kept(image: Image, reason: str) -> Image:

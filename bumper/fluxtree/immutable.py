@@ -34,7 +34,7 @@ def why_kept(resource: Resource, owner: Resource) -> str:
         return ""
     return (
         f"{why}, so that the API refuses another image in {place} once it is there: expected the annotation "
-        f"{GROUP}/force: enabled, by which Flux replaces it"
+        f"{GROUP}/force: enabled, by which Flux replaces it, or --container with those that move without it"
     )
 
 

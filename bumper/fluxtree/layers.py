@@ -27,7 +27,7 @@ from bumper.ports import Tree
 # What `flux bootstrap` commits itself: controllers and their CRDs, hundreds of kilobytes, never a workload or a Flux object of ours.
 GENERATED = "gotk-components.yaml"
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902", "replacements")
+_LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "configurations")
 _MANIFEST = re.compile(r".+\.ya?ml")
 _REMOTE = re.compile(
     r"[a-z+]+://|git::|git@|gh:|[\w-]+(?:\.[\w-]+)+[:/].*/|.*\?(?:ref|version)=", re.IGNORECASE
@@ -52,10 +52,12 @@ class Reading:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._entries: dict[str, dict[str, bool]] = {}
+        self._links: set[str] = set()
         self._contents: dict[str, bytes] = {}
         self._made: dict[Hashable, Any] = {}
         self.broken: dict[str, NotYaml] = {}
         self.forgives = False
+        # Of trees that are put together nobody knows where they are from.
         self.url: str = getattr(tree, "url", "")
 
     def forgiving(self) -> "Reading":
@@ -94,10 +96,22 @@ class Reading:
     def entries(self, directory: str) -> Mapping[str, bool]:
         """The names in a directory, and whether each is a directory itself."""
         if directory not in self._entries:
+            listed = self._tree.list(directory)
             self._entries[directory] = {
-                entry.name: entry.is_directory for entry in self._tree.list(directory)
+                entry.name: entry.is_directory for entry in listed if not entry.is_link
             }
+            self._links.update(join(directory, entry.name) for entry in listed if entry.is_link)
         return self._entries[directory]
+
+    def link_on(self, path: str) -> str:
+        """The first symbolic link on the way to a path, which Flux leaves out of what it builds from; empty where there is none."""
+        above = path.split("/")
+        for end in range(1, len(above) + 1):
+            place = "/".join(above[:end])
+            self.entries(dirname(place))
+            if place in self._links:
+                return place
+        return ""
 
     def is_file(self, path: str) -> bool:
         return self.entries(dirname(path)).get(basename(path)) is False
@@ -333,7 +347,7 @@ def is_yaml(path: str) -> bool:
 
 
 def _used(reading: Reading, document: Document) -> Iterator[str]:
-    """The files that a kustomization names for its patches, replacements and ConfigMaps, as far as they are there."""
+    """The files that a kustomization names for its patches, replacements, configurations and ConfigMaps, as far as they are there."""
     generated = map(mapping, items(document.value.get("configMapGenerator")))
     files = [text(each).rpartition("=")[2] for entry in generated for each in items(entry.get("files"))]
     files = [file for file in files if is_yaml(file)]
@@ -401,11 +415,17 @@ def _with(reading: Reading, layer: Layer, below: list[tuple[str, int]], written:
     elif _REMOTE.match(written):
         return replace(layer, has_remote=True)
     else:
-        rule = reading.left_out(place) if place else ""
-        why = f"which Flux leaves out: {rule}" if rule else "which does not exist"
-        missing = replace(gap, message=f"{gap.message} names {written}, {why}")
+        missing = replace(gap, message=f"{gap.message} names {written}, {why_missing(reading, place)}")
         return replace(layer, gaps=(*layer.gaps, missing))
     return layer
+
+
+def why_missing(reading: Reading, place: str | None) -> str:
+    """What is wrong with a path that leads nowhere, as the end of a sentence."""
+    link = reading.link_on(place) if place else ""
+    if rule := reading.left_out(place) if place else "":
+        return f"which Flux leaves out: {rule}"
+    return f"but {link} is a symbolic link, which Flux leaves out" if link else "which does not exist"
 
 
 def _files(layer: Layer) -> set[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from bumper.errors import NotYaml
 from bumper.fluxtree import json_patch, strategic
-from bumper.fluxtree.layers import Gap, Reading, within
+from bumper.fluxtree.layers import Gap, Reading, why_missing, within
 from bumper.fluxtree.leaves import Reader, Text, origin_of
 from bumper.fluxtree.resource import Path, Resource
 from bumper.fluxtree.selectors import Selector, Undecided, identity
@@ -184,7 +184,8 @@ def _read(reading: Reading, place: Gap, fields: Mapping[str, Any], entry: Any) -
     elif inline and (fields.get("patch") or "\n" in text(inline) or ":" in text(inline)):
         yield _inline(reading, place, inline)
     else:
-        raise Refusal(replace(place, message=f"{place.message} names {text(written)}, which does not exist"))
+        why = why_missing(reading, within(dirname(place.path), text(written)))
+        raise Refusal(replace(place, message=f"{place.message} names {text(written)}, {why}"))
 
 
 def _inline(reading: Reading, place: Gap, written: str) -> Patch:

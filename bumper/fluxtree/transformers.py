@@ -8,7 +8,7 @@ Source: sigs.k8s.io/kustomize/api v0.21.1, `filters/namespace`, `filters/imageta
 how Flux joins images: fluxcd/pkg/kustomize v1.35.4, `kustomize_generator.go`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,13 +18,10 @@ from bumper.fluxtree.resource import Resource, Route, below
 from bumper.fluxtree.scopes import is_cluster_scoped_built_in
 from bumper.fluxtree.selectors import Undecided, whole
 from bumper.manifest.document import is_true, items, mapping, text
-from bumper.objects import Object
 
 _KEPT_NAMES = ("CustomResourceDefinition", "APIService", "Namespace")
 _SCALED = frozenset({"Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"})
 _IMAGE_LISTS = frozenset({"containers", "initContainers"})
-# The fields of image volumes that it knows (api v0.21.1, `internal/konfig/builtinpluginconsts/images.go`), in objects of any kind.
-_VOLUMES: tuple[Route, ...] = (("spec", "volumes"), ("spec", "template", "spec", "volumes"))
 _TAG = r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?"
 _TEMPLATES: Mapping[str, tuple[Route, ...]] = {
     **dict.fromkeys(
@@ -148,6 +145,53 @@ def scaled(resource: Resource, entry: Mapping[str, Any]) -> Resource:
 
 
 @dataclass(frozen=True)
+class ImageSpec:
+    """A field of some kinds that holds an image, as the `configurations` of a kustomization state it; what is empty is any.
+
+    Source: kyaml v0.21.1, `resid/gvk.go` (IsSelected), `filters/fieldspec`: lists on the way are entered.
+    """
+
+    path: tuple[str, ...]
+    kind: str = ""
+    group: str = ""
+    version: str = ""
+
+    @classmethod
+    def read(cls, entry: Any) -> "ImageSpec":
+        fields = mapping(entry)
+        path = text(fields.get("path")).replace("[]", "").strip("/")
+        kind, group, version = (text(fields.get(key)) for key in ("kind", "group", "version"))
+        return cls(tuple(path.split("/")), kind, group, version)
+
+    def selects(self, resource: Resource) -> bool:
+        """Whether it speaks of this object."""
+        now = resource.now
+        pairs = ((self.kind, resource.kind), (self.group, now.group), (self.version, now.version))
+        return all(wanted in ("", given) for wanted, given in pairs)
+
+    def routes(self, resource: Resource) -> tuple[Route, ...]:
+        """Where such a field stands in the object; nowhere in an object of another kind."""
+        return tuple(_routes(resource.value, self.path, ())) if self.selects(resource) else ()
+
+
+# The fields of image volumes that it knows itself (api v0.21.1, `internal/konfig/builtinpluginconsts/images.go`).
+_VOLUMES = tuple(
+    ImageSpec((*above, "volumes", "image", "reference"))
+    for above in (("spec",), ("spec", "template", "spec"))
+)
+
+
+def _routes(value: Any, path: tuple[str, ...], above: Route) -> Iterator[Route]:
+    if isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _routes(inner, path, (*above, at))
+    elif path and isinstance(value, dict):
+        yield from _routes(value.get(path[0]), path[1:], (*above, path[0]))
+    elif not path and isinstance(value, str):
+        yield above
+
+
+@dataclass(frozen=True)
 class ImageEntry:
     """An entry of `images:`, whose texts are leaves. `place` is where it stands."""
 
@@ -179,8 +223,9 @@ class ImageEntry:
             return bool(whole(_TAG).fullmatch(image[len(self.name) :]))
         return bool(whole(self.name + _TAG).fullmatch(image))
 
-    def on(self, image: Leaf) -> Leaf:
+    def on(self, written: str) -> Leaf:
         """The image after the entry."""
+        image = written if isinstance(written, Leaf) else leaf(written)
         name, tag, digest = split(image)
         if self.new_tag or self.digest:
             tag, digest = self.new_tag, self.digest
@@ -219,12 +264,15 @@ def split(image: str) -> tuple[str, str, str]:
     return image[:colon], image[colon + 1 : end], image[end + 1 :]
 
 
-def retagged(resource: Resource, entry: ImageEntry) -> Resource:
-    """The object after an `images:` entry; the very same where the entry is for none of its images."""
+def retagged(resource: Resource, entry: ImageEntry, specs: Iterable[ImageSpec] = ()) -> Resource:
+    """The object after an `images:` entry; the very same where the entry is for none of its images, those of `specs` among them."""
     if resource.kind == "CustomResourceDefinition":
         return resource
     try:
-        value = _with_image_volumes(_retagged(resource.value, entry), entry)
+        value = _retagged(resource.value, entry)
+        for route in (route for spec in (*_VOLUMES, *specs) for route in spec.routes(resource)):
+            if entry.changes(image := below(value, *route)):
+                value = with_value_at(value, route, entry.on(image))
     except Undecided as reason:
         return resource.doubted(replace(entry.place, message=str(reason)))
     if value is not resource.value and entry.tag_suffix:
@@ -245,18 +293,8 @@ def _retagged(value: Any, entry: ImageEntry, key: str = "") -> Any:
     return value
 
 
-def _with_image_volumes(value: Object, entry: ImageEntry) -> Object:
-    """The same value where no image volume in it changes."""
-    for route in _VOLUMES:
-        for at, volume in enumerate(items(below(value, *route))):
-            image = mapping(mapping(volume).get("image"))
-            if (changed := _with_image(image, entry, "reference")) is not image:
-                value = with_value_at(value, (*route, at, "image"), changed)
-    return value
-
-
-def _with_image(container: Any, entry: ImageEntry, key: str = "image") -> Any:
-    image = mapping(container).get(key)
+def _with_image(container: Any, entry: ImageEntry) -> Any:
+    image = mapping(container).get("image")
     if not isinstance(image, str) or not entry.changes(image):
         return container
-    return {**container, key: entry.on(image if isinstance(image, Leaf) else leaf(image))}
+    return {**container, "image": entry.on(image)}

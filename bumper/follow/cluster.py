@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 
 from bumper import rollout
 from bumper.errors import BumpError, Outcome
+from bumper.follow.baseline import Known, key_of
 from bumper.follow.loop import Case, Followed, Loop, label, refusal
 from bumper.follow.revisions import revisions_of
 from bumper.follow.threads import in_each
 from bumper.objects import ObjectKey
-from bumper.observation import Desired, Observation
+from bumper.observation import Baseline, Desired, Observation
 from bumper.ports import Clock, Cluster, Facts, Progress, Tape
 from bumper.rollout import Judgement, Sighting, Stage, Timeline, Verdict, WorkloadEnd
 from bumper.rollout import site as combined
@@ -26,6 +27,7 @@ class _Workload:
 
     desired: Desired
     timeline: Timeline
+    before: Baseline | None = None
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
     judgement: Judgement | None = None
     observation: Observation | None = None
@@ -39,7 +41,8 @@ class _Workload:
             self.observation is not None
             and self.judgement is not None
             and not self.judgement.sightings
-            and replace(looked, at_s=self.observation.at_s) == self.observation
+            and replace(looked, at_s=self.observation.at_s, cluster_time=self.observation.cluster_time)
+            == self.observation
         )
 
     @property
@@ -96,7 +99,8 @@ class _Rollouts:
         return self._ended(site, self._ends(site, [refusal(error)] * len(site.workloads)))
 
     def _judged(self, workload: _Workload, seen: Observation) -> Judgement:
-        looked = replace(seen, revisions=self._facts.facts(workload.desired, revisions_of(seen)))
+        facts = self._facts.facts(workload.desired, revisions_of(seen))
+        looked = replace(seen, revisions=facts, before=workload.before)
         if workload.judgement is None or not workload.is_settled_at(looked):
             workload.observation = looked
             workload.judgement = rollout.judge(workload.desired, looked, workload.sightings)
@@ -164,18 +168,29 @@ def follow(
     timeout_s: float,
     progress: Progress,
     tape: Tape | None = None,
+    baselines: Known | None = None,
 ) -> list[Followed]:
-    """The verdicts of all sites in all clusters; `desired` has one for each workload, of each site the leading one first."""
+    """The verdicts of all sites in all clusters; `desired` has one for each workload, of each site the leading one first.
+
+    `baselines` say how they stood before the push, by context.
+    """
     began_s = clock.now()
 
     def run(cluster: Cluster, stop: threading.Event | None) -> list[Followed]:
         played = tape.around(cluster) if tape else cluster
         known = tape.facts(cluster.name, facts) if tape else facts
+        seen_before = (baselines or {}).get(cluster.name) or {}
+        ahead: Sequence[Baseline | None] = [seen_before.get(key_of(each)) for each in desired]
+        ahead = tape.before(cluster.name, ahead) if tape else ahead
+        before = dict(zip(map(key_of, desired), ahead, strict=True))
         sites = [
             _Rollout(
                 label=label(workloads[0].site, cluster.name, is_alone=len(clusters) == 1),
                 stage=Stage.FETCHED,
-                workloads=[_Workload(desired=each, timeline=Timeline(began_s)) for each in workloads],
+                workloads=[
+                    _Workload(desired=each, timeline=Timeline(began_s), before=before[key_of(each)])
+                    for each in workloads
+                ],
             )
             for workloads in _by_site(desired)
         ]

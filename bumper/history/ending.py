@@ -7,10 +7,21 @@ nothing, and lines may come twice or in any order. Lines that are not ours are p
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from bumper.record import Ending
 
+# Where the notes of all sites stood together, which is still read. Git allows no ref beneath another one.
 REF = "refs/notes/bump"
+# A ref for each site: of two refs that are written at once neither push loses to the other.
+SITES = "refs/notes/bump-sites"
+# Both at once, as `git fetch` takes it.
+REFSPEC = "+refs/notes/bump*:refs/notes/bump*"
+
+
+def ref(site: str) -> str:
+    """Where the endings of a site are noted. What no ref may hold (git-check-ref-format) is written as in a URL."""
+    return f"{SITES}/{quote(site, safe='').replace('.', '%2E')}"
 
 
 def line(ending: Ending) -> str:

@@ -4,7 +4,7 @@ Law: `records(compose(x)) == x`, whatever stands in it: no value breaks out of i
 """
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bumper.history.trailers import one_line
@@ -14,6 +14,7 @@ from bumper.request import Origin
 PREFIX = "bump/"
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+|\.{2,}")
 _LONGEST_NAME = 100
+_SITE = re.compile(r"^Bump-Site: (\S+)[ \t\r]*$(?:\nBump-Kustomization: (\S.*?)[ \t\r]*$)?", re.MULTILINE)
 NO_TAG = "no tag"  # no image can have a tag with a space
 
 
@@ -87,7 +88,16 @@ def branch_of(message: str) -> str:
     return PREFIX + (name or "change")
 
 
-def sites_of(text: str) -> Set[str]:
-    """The sites that a message, or the body of a pull request made from it, says it deploys."""
-    sites = re.findall(r"^Bump-Site: (\S+)\s*$", text, re.MULTILINE)
-    return frozenset(sites)
+def sites_of(text: str) -> frozenset[tuple[str, str]]:
+    """The sites that a message, or a pull request made from it, says it deploys, with their Kustomizations where it names them."""
+    return frozenset(_SITE.findall(text))
+
+
+def has_other_sites(message: str, body: str) -> bool:
+    """Whether both say which sites they deploy, and not the same ones. Where one names no Kustomization the names alone count."""
+    ours, theirs = sites_of(message), sites_of(body)
+    if not ours or not theirs:
+        return False
+    if all(kustomization for _, kustomization in (*ours, *theirs)):
+        return ours != theirs
+    return {site for site, _ in ours} != {site for site, _ in theirs}

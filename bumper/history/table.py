@@ -9,14 +9,14 @@ CSV is RFC 4180's, but for cells that a spreadsheet would take for a formula: th
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 
 from bumper.image import is_tag
-from bumper.record import Ending, Recorded
+from bumper.record import Ending, Record, Recorded, told_apart
 from bumper.safe_text import printable
 from bumper.style import STYLES, Line, Span
 
@@ -123,6 +123,7 @@ _CSV = (
         "reason",
         "rollbackOf",
         "forced",
+        "kustomization",
     ),
 )
 
@@ -132,6 +133,7 @@ def _data(deploy: Recorded) -> dict[str, Any]:
     return {
         "at": _iso(record.at),
         "site": record.site,
+        "kustomization": record.kustomization,
         "image": record.image,
         "previousTag": record.previous,
         "tag": record.tag,
@@ -166,10 +168,15 @@ def _ending_data(ending: Ending) -> dict[str, Any]:
 
 def _columns(page: Page, now: datetime, zone: tzinfo | None) -> list[_Column]:
     today = now.astimezone(zone)
+    where = _where(page.deploys)
     records, endings = [deploy.record for deploy in page.deploys], [deploy.ending for deploy in page.deploys]
     return [
         _Column("WHEN", [_short(record.at.astimezone(zone), today) for record in records]),
-        *([] if page.site else [_Column("SITE", [_safe(record.site) for record in records], 13)]),
+        *(
+            []
+            if page.site and not where
+            else [_Column("SITE", [_site(record, where) for record in records], 13)]
+        ),
         _Column("FROM", [_tag(record.previous) or "-" for record in records], 7),
         _Column("TO", [record.tag for record in records], 7),
         _Column("WHO", [_safe(record.who) or "-" for record in records], 6),
@@ -178,6 +185,25 @@ def _columns(page: Page, now: datetime, zone: tzinfo | None) -> list[_Column]:
         _Column("COMMIT", [record.commit[:SHORT_SHA] for record in records]),
         _Column("SOURCE", [_tag(record.origin.source_commit)[:SHORT_SHA] or "-" for record in records]),
     ]
+
+
+def _where(deploys: Sequence[Recorded]) -> dict[tuple[str, str], str]:
+    """By site and Kustomization what tells those of the same name apart; empty where each name has one."""
+    names: dict[str, set[str]] = {}
+    for deploy in deploys:
+        if deploy.record.kustomization:
+            names.setdefault(deploy.record.site, set()).add(deploy.record.kustomization)
+    return {
+        (site, kustomization): text
+        for site, kustomizations in names.items()
+        if len(kustomizations) > 1
+        for kustomization, text in told_apart(kustomizations).items()
+    }
+
+
+def _site(record: Record, where: Mapping[tuple[str, str], str]) -> str:
+    text = where.get((record.site, record.kustomization), "")
+    return _safe(f"{record.site} ({text})" if text else record.site)
 
 
 def _fitted(columns: list[_Column], width: int | None) -> list[_Column]:

@@ -13,6 +13,7 @@ from bumper.manifest.image_fields import (
     plan,
     select,
 )
+from bumper.manifest.mentions import Mention, mentions
 from bumper.manifest.patch import diff
 from bumper.manifest.splice import Edit, apply
 from bumper.manifest.yamltext import Span
@@ -22,6 +23,7 @@ __all__ = [
     "Edit",
     "Field",
     "FieldKind",
+    "Mention",
     "Span",
     "Written",
     "apply",
@@ -30,6 +32,7 @@ __all__ = [
     "fields",
     "fields_inside",
     "fixed",
+    "mentions",
     "own_fields",
     "plan",
     "select",

@@ -41,7 +41,7 @@ def propose(site: str, choice: Choice, origin: Origin, tip: str, tree: Tree) -> 
     """What would be committed on the tip. Without files where git says it already, or where nothing needs to be said."""
     target = find_target(site, choice, tree)
     document = target.site.document
-    chosen = Adoption(target.repository, choice.containers or _standing_containers(target, choice))
+    chosen = _chosen(target, choice)
     if not adoption.is_repository(chosen.repository):
         raise FieldUnsafe(
             f"{target.place}: {chosen.repository} can't be written down as a repository: a variable is "
@@ -87,6 +87,7 @@ def as_data(plan: SiteAdoption, revision: Revision | None) -> dict[str, Any]:
         "image": plan.chosen.repository,
         "container": next(iter(plan.chosen.containers), None),
         "containers": list(plan.chosen.containers),
+        "field": str(plan.chosen.field) if plan.chosen.field else None,
         "kustomization": plan.target.site.identity,
         "place": plan.place,
         "commit": revision.sha if revision and plan.files else None,
@@ -101,10 +102,11 @@ def outcome(plan: SiteAdoption, revision: Revision | None) -> Outcome:
     return Outcome.PUSHED if revision or plan.pull else Outcome.PLANNED
 
 
-def _standing_containers(target: Target, choice: Choice) -> tuple[str, ...]:
-    """The containers that git names already, where it is the same image that is chosen again."""
-    standing = adoption.of_site(target.site.document, target.site.name) if not choice.image else None
-    return standing.containers if standing else ()
+def _chosen(target: Target, choice: Choice) -> Adoption:
+    """What is written down: the caller's words, and what git says already where the same image is chosen again."""
+    standing = None if choice.image else adoption.of_site(target.site.document, target.site.name)
+    containers = choice.containers or (standing.containers if standing else ())
+    return Adoption(target.repository, containers, choice.field or (standing.field if standing else None))
 
 
 def _prove(site: str, target: Target, before: Tree, after: Tree) -> bool:

@@ -100,8 +100,8 @@ class SiteRemoval(Proposal):
         message = f"{self.name} is off the branch as of {revision.short}; nothing in the cluster goes"
         return Verdict(Outcome.PUSHED, "NotPruned", message, hint=self.removal.why_kept)
 
-    def desired(self, revision: Revision) -> Desired:
-        """The objects whose absence is waited for."""
+    def desired(self, revision: Revision | None) -> Desired:
+        """The objects whose absence is waited for; without a revision as they stand before."""
         site, deleted = self.removal.site, self.removal.deleted
         workload = next((built.key for built in deleted if built.key.kind == "Deployment"), _NOTHING)
         return Desired(

@@ -30,7 +30,16 @@ from bumper.ports.github import (
     StatusBranch,
     StatusHub,
 )
-from bumper.ports.kubernetes import CONTROLLERS, Cluster, ClusterAccess, Facts, Installation, Right, Tape
+from bumper.ports.kubernetes import (
+    CONTROLLERS,
+    Cluster,
+    ClusterAccess,
+    ClusterAhead,
+    Facts,
+    Installation,
+    Right,
+    Tape,
+)
 from bumper.ports.registry import Registry, RegistryAccess
 from bumper.ports.run import Board, Clock, Display, Progress, State, Step, Terminal, WallClock
 
@@ -42,6 +51,7 @@ __all__ = [
     "Clock",
     "Cluster",
     "ClusterAccess",
+    "ClusterAhead",
     "CommentHub",
     "CommitStatus",
     "Commits",

@@ -16,17 +16,18 @@ from bumper.revision import Revision
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or directory inside a directory."""
+    """A file or directory inside a directory, or a symbolic link, which is neither: Flux leaves links out of what it builds from."""
 
     name: str
     is_directory: bool
+    is_link: bool = False
 
 
 class Tree(Protocol):
     """All files of one commit."""
 
     def list(self, directory: str) -> Sequence[Entry]:
-        """The immediate children; empty where there is no such directory."""
+        """The immediate children, symbolic links among them; empty where there is no such directory."""
         ...
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
@@ -102,5 +103,8 @@ class History(Protocol):
 class Notes(Protocol):
     """Where it is written down how a deploy ended; `git.Remote` is the real one."""
 
-    def note(self, commit: str, lines: Sequence[str]) -> None:
-        """Adds lines to the commit's note, unless they are there. `LostRace` where another run wrote first: to be done again."""
+    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
+        """Adds lines to the site's note on the commit, unless they are there.
+
+        `LostRace` where another run wrote first: to be done again.
+        """

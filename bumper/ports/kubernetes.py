@@ -1,11 +1,12 @@
 """What is asked of a cluster, and of git about what the cluster says."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bumper.objects import Object, ObjectKey
-from bumper.observation import Desired, Observation, RevisionFacts
+from bumper.observation import Baseline, Desired, Observation, RevisionFacts
 
 # Deployments of Flux that are looked at.
 CONTROLLERS = (
@@ -28,6 +29,15 @@ class Cluster(Protocol):
     def notices(self) -> tuple[str, ...]: ...
 
 
+class ClusterAhead(Protocol):
+    """A cluster that is looked at while something else goes on; `kube.Cluster` is the real one."""
+
+    @property
+    def name(self) -> str: ...
+    def observe(self, desired: Sequence[Desired]) -> list[Observation]: ...
+    def begin_to_observe(self, desired: Sequence[Desired]) -> Future[list[Observation]]: ...
+
+
 class Facts(Protocol):
     """What git knows of the revisions that a cluster speaks of; `Revisions` is the real one."""
 
@@ -41,6 +51,7 @@ class Tape(Protocol):
     def one_by_one(self) -> bool: ...
     def around(self, cluster: Any) -> Cluster: ...
     def facts(self, context: str, source: Facts) -> Facts: ...
+    def before(self, context: str, known: Sequence[Baseline | None]) -> Sequence[Baseline | None]: ...
 
 
 @dataclass(frozen=True, order=True)

@@ -11,6 +11,7 @@ happened before. Each further line is one of
 - `{"context": …, "at_s": …, "look": [{"site": …, "follows": […], "kustomization": 1, "pods": [4, 5], …}, …]}`: one look at all
   workloads that are awaited; `follows` is the workload's kind, namespace and name;
 - `{"context": …, "at_s": …, "error": {…}}`: a look that failed, or a failure told while waiting;
+- `{"context": …, "before": [{"tried": …, "untried": …, "kustomization": 1, …}, …]}`: how each site stood before the push;
 - `{"context": …, "facts": {"site": …, "revisions": {…}}}`: what git said, where it was new;
 - `{"context": …, "asked": …, "answer": …}`: the request to fetch;
 - `{"context": …, "notices": […]}`: the permissions that are missing, where that was new;

@@ -9,7 +9,7 @@ from bumper.build_order import Decision, Order, Witness
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
-from bumper.observation import Desired, Observation, RevisionFacts
+from bumper.observation import Baseline, Desired, Observation, RevisionFacts
 from bumper.ports import State, Step
 from bumper.revision import Revision
 from bumper.safe_text import mask
@@ -83,7 +83,7 @@ def read(lines: Iterable[str]) -> tuple[Head, list[Entry]]:
             elif "object" in entry:
                 objects.append(entry["object"])
             else:
-                entries.append({**entry, "look": _seen(entry["look"], objects)} if "look" in entry else entry)
+                entries.append(_filled(entry, objects))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             if head and isinstance(error, ValueError) and not line.endswith("\n"):
                 break
@@ -292,7 +292,20 @@ def decode_observation(entry: Mapping[str, Any], at_s: float) -> Observation:
         makers=tuple(entry.get("makers") or ()),
         logs=entry.get("logs") or {},
         unreadable=entry.get("unreadable") or {},
+        # Older recordings do not know it.
+        cluster_time=entry.get("cluster_time") or "",
     )
+
+
+def decode_baseline(entry: Mapping[str, Any]) -> Baseline:
+    """How one site stood before the push, its objects in place."""
+    source, kustomization, workload = (entry.get(name) for name in _SINGLE)
+    return Baseline(source, kustomization, workload, entry["tried"], entry["untried"])
+
+
+def baseline_objects(baseline: Baseline) -> dict[str, Object]:
+    """The objects of a baseline by the names of its fields; what is absent is left out."""
+    return {name: value for name in _SINGLE if (value := getattr(baseline, name))}
 
 
 def objects_of(observation: Observation) -> dict[str, Any]:
@@ -302,11 +315,24 @@ def objects_of(observation: Observation) -> dict[str, Any]:
     return {name: value for name, value in (single | several).items() if value}
 
 
+def _filled(entry: Entry, objects: list[Object]) -> Entry:
+    """The entry with its objects in the place of their numbers."""
+    if "look" in entry:
+        return {**entry, "look": _seen(entry["look"], objects)}
+    if "before" in entry:
+        sites = [_with_objects(site, objects) if site else None for site in entry["before"]]
+        return {**entry, "before": sites}
+    return entry
+
+
+def _with_objects(site: Mapping[str, Any], objects: list[Object]) -> Entry:
+    return {**site, **{name: objects[site[name]] for name in _SINGLE if name in site}}
+
+
 def _seen(look: Iterable[Mapping[str, Any]], objects: list[Object]) -> list[Entry]:
     """The look with its objects in the place of their numbers."""
     sites = []
     for site in look:
-        single = {name: objects[site[name]] for name in _SINGLE if name in site}
         several = {name: [objects[number] for number in site[name]] for name in _SEVERAL if name in site}
-        sites.append({**site, **single, **several})
+        sites.append({**_with_objects(site, objects), **several})
     return sites

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bumper.errors import Unreachable
 from bumper.objects import ObjectKey
-from bumper.observation import Desired, Observation, RevisionFacts
+from bumper.observation import Baseline, Desired, Observation, RevisionFacts
 from bumper.recording import encoding
 from bumper.recording.encoding import Entry, Head
 
@@ -47,6 +47,11 @@ class Player:
     def facts(self, context: str, source: object) -> "PlayedCluster":
         """What git said belongs to the context in which it was asked."""
         return next(cluster for cluster in self.clusters if cluster.name == context)
+
+    def before(self, context: str, known: Sequence[Baseline | None]) -> Sequence[Baseline | None]:
+        """How the sites stood before the push, as it was recorded."""
+        cluster = next(cluster for cluster in self.clusters if cluster.name == context)
+        return cluster.before() or known
 
     def begin(self) -> None:
         """Following begins."""
@@ -106,6 +111,11 @@ class PlayedCluster:
         if entry := self._next_if("notices"):
             self._notices = tuple(entry["notices"])
         return self._notices
+
+    def before(self) -> list[Baseline | None]:
+        """Of each site in the order of the head; empty where nobody had looked before the push, or the recording is older."""
+        entry = self._next_if("before")
+        return [encoding.decode_baseline(site) if site else None for site in entry["before"]] if entry else []
 
     def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
         while entry := self._next_if("facts"):

@@ -12,7 +12,7 @@ from typing import Any
 
 from bumper.errors import BumpError
 from bumper.objects import Object, ObjectKey
-from bumper.observation import Desired, Observation, RevisionFacts
+from bumper.observation import Baseline, Desired, Observation, RevisionFacts
 from bumper.ports import Clock, Cluster, Facts
 from bumper.recording import encoding
 from bumper.recording.encoding import Entry, Head, Subject
@@ -85,6 +85,14 @@ class Recorder:
         """What git says, with everything that is new in it written down."""
         return _RecordedFacts(self, context, source)
 
+    def before(self, context: str, known: Sequence[Baseline | None]) -> Sequence[Baseline | None]:
+        """How the sites stood before the push, written down unless nobody had looked."""
+        if any(known):
+            with self._lock:
+                entries = [self._numbered_baseline(baseline) if baseline else None for baseline in known]
+                self._write(encoding.line({"context": context, "before": entries}))
+        return known
+
     def add(self, context: str, **entry: Any) -> None:
         """One entry of one context."""
         self._add({"context": context, **entry})
@@ -109,7 +117,11 @@ class Recorder:
             self._write(encoding.line(entry))
 
     def _numbered(self, site: Desired, seen: Observation) -> Entry:
-        entry: Entry = {"site": site.site, "follows": encoding.encode_key(site.workload)}
+        entry: Entry = {
+            "site": site.site,
+            "follows": encoding.encode_key(site.workload),
+            "cluster_time": seen.cluster_time,
+        }
         for name, value in encoding.objects_of(seen).items():
             entry[name] = (
                 [self._number(cluster_object) for cluster_object in value]
@@ -121,6 +133,11 @@ class Recorder:
         if seen.unreadable:
             entry["unreadable"] = {kind: mask(why) for kind, why in seen.unreadable.items()}
         return entry
+
+    def _numbered_baseline(self, baseline: Baseline) -> Entry:
+        objects = encoding.baseline_objects(baseline)
+        numbers = {name: self._number(cluster_object) for name, cluster_object in objects.items()}
+        return {"tried": mask(baseline.tried), "untried": mask(baseline.untried), **numbers}
 
     def _number(self, cluster_object: Object) -> int:
         stripped = strip(cluster_object)

@@ -37,6 +37,13 @@ _REFUSALS = (
 
 def held_back(desired: Desired, observation: Observation) -> Finding | None:
     """The setting that keeps the workload from rolling, None where there is none: only a person can change it."""
+    held = _held_by_setting(desired, observation)
+    # Until our commit is in the object, git may be about to change it with what was just pushed.
+    is_ours = observation.workload is not None and _runs_ours(desired, observation.workload)
+    return replace(held, grace_s=_OUTAGE_S) if held and observation.before and not is_ours else held
+
+
+def _held_by_setting(desired: Desired, observation: Observation) -> Finding | None:
     workload = observation.workload
     kind, name = at(workload, "kind"), desired.workload.name
     namespace = desired.workload.namespace

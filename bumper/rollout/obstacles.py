@@ -13,9 +13,10 @@ from bumper.rollout import reconciliation
 from bumper.rollout.flux import Carries, Standing, short, since
 from bumper.rollout.look import is_elsewhere
 from bumper.rollout.patience import Finding
-from bumper.rollout.preflight import override
+from bumper.rollout.preflight import another_owner, override
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
+from bumper.rollout.workload import FOLLOWED_KINDS
 
 # Graces in seconds. What only a person can change is said at once; what heals by itself gets more than one of Flux's tries.
 _CERTAIN_S, _SLIP_S, _ACCESS_S, _MISSING_S, _OUTAGE_S = 3.0, 10.0, 15.0, 30.0, 60.0
@@ -33,12 +34,14 @@ def suspended(desired: Desired, observation: Observation, flux: Standing) -> Fin
     """The suspended object on the way of our commit, None where there is none. Suspended objects keep an old Ready=True."""
     for key, source in observation.sources(desired):
         if not flux.is_fetched and (resume := _resume(key, source)):
-            return _held(key, resume, flux.fetched, Stage.FETCHED)
+            return _held(key, resume, flux.fetched, Stage.FETCHED, 0.0)
     is_running = flux.in_flight is Carries.OURS or flux.applied is Carries.OURS
     if at(observation.kustomization, "spec", "suspend") and not is_running:
         key = desired.kustomization
         resume = f"flux resume kustomization {key.name} -n {key.namespace}"
-        return _held(key, resume, flux.applied, Stage.APPLIED)
+        # Git may resume it with what was just pushed: another Kustomization brings that in a moment later.
+        grace_s = _SLIP_S if observation.before else 0.0
+        return _held(key, resume, flux.applied, Stage.APPLIED, grace_s)
     return None
 
 
@@ -51,9 +54,9 @@ def _resume(key: ObjectKey, source: Object | None) -> str:
     return ""
 
 
-def _held(key: ObjectKey, hint: str, carried: Carries, stage: Stage) -> Finding:
+def _held(key: ObjectKey, hint: str, carried: Carries, stage: Stage, grace_s: float) -> Finding:
     # Whether our commit went in before can't be told while git does not answer: a little patience for that.
-    grace_s = _ACCESS_S if carried is Carries.UNKNOWN else 0.0
+    grace_s = _ACCESS_S if carried is Carries.UNKNOWN else grace_s
     message = f"{key} is suspended: Flux does not take the commit"
     return Finding("Suspended", Verdict(Outcome.SUSPENDED, "Suspended", message, hint, stage=stage), grace_s)
 
@@ -78,7 +81,7 @@ def _unreadable(desired: Desired, observation: Observation) -> Iterator[Finding]
         (desired.workload, observation.workload, Stage.ROLLED_OUT),
     ):
         why = observation.unreadable.get(key.kind) if cluster_object is None and key.kind else None
-        if why:
+        if why and (stage is Stage.APPLIED or key.kind in FOLLOWED_KINDS):
             hint = f"allow get, list and watch of it: kubectl auth can-i list {key.kind} -n {key.namespace}"
             message = f"{key} can't be read ({why}): whether the deploy is Ready can't be told"
             yield _finding(Outcome.UNKNOWN, "NoAccess", message, hint, _ACCESS_S, stage)
@@ -148,6 +151,11 @@ def _kustomization(desired: Desired, observation: Observation, flux: Standing) -
 
 def _workload(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
     workload, key = observation.workload, desired.workload
+    if key.kind and key.kind not in FOLLOWED_KINDS:
+        message = f"{key} can't be followed: no rule says when a {key.kind} is done, so whether the deploy is Ready can't be told"
+        hint = f"kubectl get {key.kind.lower()} {key.name} -n {key.namespace} -o yaml; a deploy of it wants --no-wait"
+        yield _finding(Outcome.UNKNOWN, "KindNotFollowed", message, hint, _CERTAIN_S, Stage.ROLLED_OUT)
+        return
     if not key.kind or key.kind in observation.unreadable:
         return
     is_applied = flux.applied is Carries.OURS and flux.is_settled
@@ -172,9 +180,7 @@ def _workload(desired: Desired, observation: Observation, flux: Standing) -> Ite
         running_image = template_image(desired, workload)
         made_by = at(workload, "metadata", "labels", _RESOURCE_SET)
         otherwise = (
-            f"ResourceSet {made_by} has not made it anew"
-            if made_by
-            else "a substitution, a patch, a webhook or a person changes it after the file was read"
+            f"ResourceSet {made_by} has not made it anew" if made_by else _why_not_ours(desired, observation)
         )
         why = cause.text if cause else otherwise
         message = f"{key} runs {running_image or 'no such container'}, not {desired.image.tag or desired.image.digest}: {why}"
@@ -182,6 +188,20 @@ def _workload(desired: Desired, observation: Observation, flux: Standing) -> Ite
         slip_s = _OUTAGE_S if made_by else _SLIP_S
         grace_s = (_OUTAGE_S if cause.may_heal else 0.0) if cause else slip_s
         yield _finding(Outcome.BLOCKED, "ImageOverridden", message, hint, grace_s, Stage.APPLIED)
+
+
+def _why_not_ours(desired: Desired, observation: Observation) -> str:
+    key, kustomization = desired.workload, observation.kustomization
+    if at(kustomization, "status", "inventory", "entries") and str(key) not in _inventory(
+        kustomization, key.kind
+    ):
+        return (
+            f"{desired.kustomization} does not apply it (it is not in its status.inventory): the source's spec.ignore or a "
+            ".sourceignore file hides its manifest, or it is built elsewhere"
+        )
+    if owner := another_owner(desired, observation):
+        return f"the {owner} applies it too, and puts its own image back"
+    return "a substitution, a patch, a webhook or a person changes it after the file was read"
 
 
 def _inventory(kustomization: Object | None, kind: str) -> Iterator[str]:

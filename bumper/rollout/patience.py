@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bumper.errors import Outcome
 from bumper.rollout.verdict import Sighting, Sightings, Verdict
 
 # Longer than a Kustomization's shortest `retryInterval` in practice and than most containers take from start to crash.
@@ -43,7 +44,7 @@ def weigh(findings: Sequence[Finding], sightings: Mapping[str, Sighting], at_s: 
     kept = Sightings(
         {key: sighting for key, sighting in sightings.items() if at_s - sighting.last_s <= GAP_S}
     )
-    if findings:
+    if findings and findings[0].verdict.outcome is not Outcome.READY:
         kept.last, kept.last_s = findings[0].verdict, at_s
     elif isinstance(sightings, Sightings):
         kept.last, kept.last_s = sightings.last, sightings.last_s

@@ -56,7 +56,9 @@ def _of_flux(desired: Desired, observation: Observation) -> Iterator[str]:
             else "push it with its commit: flux push artifact --revision=BRANCH@sha1:COMMIT"
         )
         yield f"{desired.source} names no commit: whether it has ours is judged by the image that the workload is given; {name_it}"
-    timeout_s = health_timeout_s(observation.kustomization)
+    if owner := another_owner(desired, observation):
+        yield f"{desired.workload} is applied by the {owner} as well (its labels say so), which may put its own image back"
+    timeout_s = health_timeout_s(observation.kustomization) if _checks_ours(desired, observation) else None
     deadline_s = at(observation.workload, "spec", "progressDeadlineSeconds")
     if timeout_s is not None and desired.workload.kind == "Deployment" and timeout_s < (deadline_s or 0):
         yield (
@@ -66,6 +68,30 @@ def _of_flux(desired: Desired, observation: Observation) -> Iterator[str]:
     for patch in at(observation.kustomization, "spec", "patches") or ():
         if desired.image.repository in (patch.get("patch") or ""):
             yield f"{desired.kustomization} has a patch in spec.patches that names {desired.image.repository}: it may override the tag"
+
+
+def another_owner(desired: Desired, observation: Observation) -> str:
+    """The Kustomization that applied the workload last, where that is not the site's own; empty where it is, or nobody says.
+
+    fluxcd/pkg ssa 0.76.1 manager.go, SetOwnerLabels.
+    """
+    labels = at(observation.workload, "metadata", "labels") or {}
+    name, namespace = (labels.get(f"{_METADATA}/{field}") or "" for field in ("name", "namespace"))
+    own = desired.kustomization
+    return (
+        f"Kustomization {namespace}/{name}" if name and (name, namespace) != (own.name, own.namespace) else ""
+    )
+
+
+def _checks_ours(desired: Desired, observation: Observation) -> bool:
+    """Whether the Kustomization's health check is about our workload: with `wait` about everything, else about what it lists."""
+    spec = at(observation.kustomization, "spec") or {}
+    key = desired.workload
+    return bool(spec.get("wait")) or any(
+        (check.get("kind"), check.get("name"), check.get("namespace") or key.namespace)
+        == (key.kind, key.name, key.namespace)
+        for check in spec.get("healthChecks") or ()
+    )
 
 
 class Override(NamedTuple):

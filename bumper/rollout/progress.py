@@ -1,6 +1,8 @@
 """What each stage is doing, in words: the texts of a line that moves while it waits. They decide nothing."""
 
-from bumper.objects import condition
+from collections.abc import Sequence
+
+from bumper.objects import Object, at, condition
 from bumper.revision import Revision
 from bumper.rollout.flux import Carries, short, since
 from bumper.rollout.look import Look, is_elsewhere
@@ -8,18 +10,25 @@ from bumper.rollout.serving import activity
 from bumper.rollout.verdict import Stage, Verdict
 
 
-def details(look: Look, pending: Verdict | None) -> dict[Stage, str]:
-    """One text for each stage, past ones included. `pending` is a cause that is still in its grace: it stands at its stage."""
+def details(look: Look, pending: Verdict | None, reached: Sequence[Stage]) -> dict[Stage, str]:
+    """One text for each stage, past ones included.
+
+    `pending` is a cause that is still in its grace: it stands at its stage, or at the next that is not yet reached.
+    """
     texts = {
         Stage.FETCHED: _fetched(look),
         Stage.APPLIED: _applied(look),
         Stage.ROLLED_OUT: _rolled_out(look),
     }
-    if pending and pending.stage is Stage.ROLLED_OUT and look.is_in_cluster:
-        counts = look.completion.text if look.completion else ""
-        texts[Stage.ROLLED_OUT] = "; ".join(part for part in (counts, pending.message) if part)
-    elif pending and pending.stage:
-        texts[pending.stage] = pending.message
+    if pending is None or pending.stage is None:
+        return texts
+    stages = list(Stage)
+    later = stages[stages.index(pending.stage) :]
+    stage = next((each for each in later if each not in reached), Stage.ROLLED_OUT)
+    counts = (
+        look.completion.text if stage is Stage.ROLLED_OUT and look.is_in_cluster and look.completion else ""
+    )
+    texts[stage] = "; ".join(text for text in (counts, pending.message) if text)
     return texts
 
 
@@ -35,6 +44,8 @@ def _fetched(look: Look) -> str:
             return short(fetched if ours is None or revision else str(ours))
         return f"{short(fetched)}, with {ours.sha[:7]} in it"
     has = f"Flux has {short(fetched)}" if fetched else "Flux has fetched nothing yet"
+    if is_unanswered(look.observation.source):
+        has += " and has not answered the request to fetch yet"
     if look.flux.fetched is Carries.UNKNOWN:
         return f"{has}: git can't tell whether the commit is in it"
     return f"{has}, waiting for {ours.short if ours else 'a commit with the image'}"
@@ -67,6 +78,12 @@ def _rolled_out(look: Look) -> str:
     return ", ".join(part for part in (look.completion.text, doing) if part)
 
 
+def is_unanswered(source: Object | None) -> bool:
+    """Whether the last request to fetch was not answered: the controller notes at the end of each run which one it has seen."""
+    asked = at(source, "metadata", "annotations", "reconcile.fluxcd.io/requestedAt")
+    return bool(asked) and at(source, "status", "lastHandledReconcileAt") != asked
+
+
 def next_command(look: Look, stage: Stage) -> str:
     """Where a person looks next if it hangs in that stage."""
     source, kustomization, workload = (
@@ -74,8 +91,19 @@ def next_command(look: Look, stage: Stage) -> str:
         look.desired.kustomization,
         look.desired.workload,
     )
+    if stage is Stage.FETCHED and is_unanswered(look.observation.source):
+        return (
+            "source-controller did not answer the request to fetch: "
+            f"kubectl logs -n {source.namespace} deploy/source-controller"
+        )
     if stage is Stage.FETCHED:
         return f"kubectl describe {source.kind} {source.name} -n {source.namespace}"
+    if stage is Stage.APPLIED and look.flux.is_fetched and not look.flux.is_tried:
+        return (
+            f"kubectl describe {kustomization.kind} {kustomization.name} -n {kustomization.namespace}; "
+            "kustomize-controller has not begun with the commit: "
+            f"kubectl logs -n {kustomization.namespace} deploy/kustomize-controller"
+        )
     if stage is Stage.APPLIED or look.is_rolled_out or not workload.kind:
         return f"kubectl describe {kustomization.kind} {kustomization.name} -n {kustomization.namespace}"
     return f"kubectl describe {workload.kind} {workload.name} -n {workload.namespace}"

@@ -70,7 +70,9 @@ def _dependency_not_ready(
     )
     hint = f"flux get kustomization {name} -n {namespace}"
     grace_s = _RETRY_S if is_stuck else _CHAIN_S
-    yield _finding(Outcome.BLOCKED, "DependencyNotReady", message, hint, grace_s, Stage.APPLIED)
+    # By what it is doing: the time in which it only waited its turn does not count for a failure afterwards.
+    key = f"DependencyNotReady {name}, {'stuck' if is_stuck else 'on its way'}"
+    yield _finding(Outcome.BLOCKED, "DependencyNotReady", message, hint, grace_s, Stage.APPLIED, key=key)
 
 
 def _state_of(dependency: Object | None, ready: Condition) -> tuple[str, bool]:

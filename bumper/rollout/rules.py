@@ -17,7 +17,7 @@ from bumper.errors import Outcome
 from bumper.objects import at
 from bumper.observation import Desired, Observation
 from bumper.revision import Revision
-from bumper.rollout import causes, controllers, obstacles, old_side
+from bumper.rollout import baseline, causes, controllers, obstacles, old_side, steadiness
 from bumper.rollout.flux import Carries, short
 from bumper.rollout.look import Look, is_elsewhere
 from bumper.rollout.patience import Finding, weigh
@@ -34,13 +34,22 @@ from bumper.safe_text import printable
 def judge(desired: Desired, observation: Observation, sightings: Mapping[str, Sighting]) -> Judgement:
     """What this look shows. `sightings` are those of the judgement before, empty at the first."""
     look = Look(desired, observation)
-    verdict = _superseded(look) or _ready(look)
-    findings = [] if verdict else _findings(look)
+    verdict = _superseded(look)
+    ready = None if verdict else _ready(look)
+    unproved = steadiness.awaited(desired, look.observation, ready) if ready else None
+    verdict = verdict or ready
+    findings = [unproved] if unproved else [] if verdict else _findings(look)
     weighed = weigh(findings, sightings, observation.at_s)
-    if verdict is None and weighed.believed:
-        verdict = weighed.believed.verdict
-    texts = details(look, findings[0].verdict if findings else None)
+    if findings:
+        verdict = weighed.believed.verdict if weighed.believed else None
     reached = look.reached(is_ready=verdict is not None and verdict.outcome is Outcome.READY)
+    texts = details(look, findings[0].verdict if findings else None, reached)
+    if unproved and verdict is None:
+        texts[Stage.ROLLED_OUT] = "; ".join(
+            text
+            for text in (look.completion.text if look.completion else "", steadiness.text(desired))
+            if text
+        )
     return Judgement(
         reached=reached,
         detail={stage: printable(text) for stage, text in texts.items()},
@@ -126,8 +135,10 @@ def _superseded_by(look: Look, revision: Revision, has: str) -> Verdict:
 def _ready(look: Look) -> Verdict | None:
     """Everything holds at once."""
     desired, observation = look.desired, look.observation
-    is_source_unreadable = observation.source is None and desired.source.kind in observation.unreadable
-    is_source_ours = look.flux.fetched is Carries.OURS or is_source_unreadable
+    # The Kustomization proves it alone where the source that git names can't be read, is gone since, or is another than its own.
+    is_source_ours = (
+        look.flux.fetched is Carries.OURS or observation.source is None or _has_another_source(look)
+    )
     if not (look.is_applied and is_source_ours):
         return None
     if not desired.workload.kind:
@@ -138,6 +149,14 @@ def _ready(look: Look) -> Verdict | None:
         return None
     message = f"{desired.workload} runs {desired.image.tag or desired.image.digest}: {look.completion.text}"
     return Verdict(Outcome.READY, "Ready", message, warnings=_warnings(look), stage=Stage.ROLLED_OUT)
+
+
+def _has_another_source(look: Look) -> bool:
+    """Whether the Kustomization in the cluster names another source than git does."""
+    reference = at(look.observation.kustomization, "spec", "sourceRef") or {}
+    own, named = look.desired.source, look.desired.kustomization.namespace
+    there = (reference.get("kind"), reference.get("namespace") or named, reference.get("name"))
+    return bool(reference) and there != (own.kind, own.namespace, own.name)
 
 
 def _findings(look: Look) -> list[Finding]:
@@ -154,7 +173,8 @@ def _findings(look: Look) -> list[Finding]:
             of_old_side = old_side.findings(desired, observation)
             of_controllers = controllers.findings(desired, observation, [*of_pods, *of_old_side])
     of_flux = _excused(
-        obstacles.findings(desired, observation, flux), [*of_pods, *of_old_side, *of_controllers]
+        baseline.not_ours(obstacles.findings(desired, observation, flux), desired, observation),
+        [*of_pods, *of_old_side, *of_controllers],
     )
     return [
         *(finding for finding in held if finding),
@@ -208,6 +228,13 @@ def _warnings(look: Look) -> tuple[str, ...]:
         warnings.append("replicas is 0: no pod runs the image")
     if look.desired.workload.kind == "CronJob":
         warnings.append("nothing has run with the image yet: the next run takes it")
+    source = look.desired.source
+    if look.observation.source is None and source.kind not in look.observation.unreadable:
+        warnings.append(f"{source} is not in the cluster: later commits do not come")
+    elif _has_another_source(look):
+        warnings.append(
+            f"{look.desired.kustomization} takes another source in the cluster than {source}, which git names"
+        )
     if count := restarts(pods):
         warnings.append(f"its containers restarted {'once' if count == 1 else f'{count} times'} before that")
     if different := _digest_difference(look, image_digests(look.desired, pods)):

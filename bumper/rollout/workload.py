@@ -30,7 +30,7 @@ class _Claim(NamedTuple):
 def completion(workload: Object) -> Completion:
     """How far the rollout of the workload's present template has come."""
     kind = at(workload, "kind") or ""
-    claims, counts = _CLAIMS.get(kind, _by_ready_condition)(workload)
+    claims, counts = _CLAIMS.get(kind, _unknown_kind)(workload)
     for claim in _generic(workload, kind):
         if not claim.holds:
             # The counts are those of the old template.
@@ -139,12 +139,17 @@ def _pod(workload: Object) -> tuple[list[_Claim], str]:
 
 
 def _by_ready_condition(workload: Object) -> tuple[list[_Claim], str]:
-    """HelmRelease, and every other kind that follows the convention of a `Ready` condition."""
+    """HelmRelease, whose controller waits for what it installs."""
     ready = condition(workload, "Ready")
     is_ready = ready is not None and ready.status == "True"
     if ready is None:
         return [_Claim(False, f"a {at(workload, 'kind')} without a Ready condition yet")], ""
     return [_Claim(is_ready, ready.message)], ready.reason
+
+
+def _unknown_kind(workload: Object) -> tuple[list[_Claim], str]:
+    # A `Ready` condition says what its own controller means by it: of a canary that is half way, too.
+    return [_Claim(False, f"{at(workload, 'kind')} is no kind whose end is known here")], ""
 
 
 _CLAIMS: Mapping[str, Callable[[Object], tuple[list[_Claim], str]]] = {
@@ -154,4 +159,7 @@ _CLAIMS: Mapping[str, Callable[[Object], tuple[list[_Claim], str]]] = {
     "Job": _job,
     "CronJob": _cron_job,
     "Pod": _pod,
+    "HelmRelease": _by_ready_condition,
 }
+# The kinds whose rollout can be followed to its end.
+FOLLOWED_KINDS = frozenset(_CLAIMS)

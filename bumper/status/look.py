@@ -167,4 +167,6 @@ def _row(
         not_followed=entry.not_followed,
         hold=annotations.counting(entry.site),
         workloads=tuple(ends) if len(ends) > 1 else (),
+        identity=entry.desired.identity,
+        where=entry.where,
     )

@@ -4,7 +4,7 @@ Law: no Flux Kustomization of the tree is left out. One without a workload that 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bumper.errors import BumpError, TreeMissing
 from bumper.fluxtree.sites import adoption, find
@@ -14,6 +14,7 @@ from bumper.manifest.document import documents, mapping, text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
 from bumper.ports import Cluster, Tree
+from bumper.record import told_apart
 from bumper.request import Choice
 from bumper.revision import Revision
 
@@ -27,6 +28,7 @@ class Entry:
 
     `desired` is the workload that leads, `others` are the rest. `pods_namespaces` are where the pods of each are, in the same order: a
     HelmRelease may install into another namespace than its own. `is_ours` is False for a Kustomization that another repository feeds.
+    `where` tells it from another site of the same name, empty for the only one.
     """
 
     desired: Desired
@@ -37,6 +39,7 @@ class Entry:
     not_followed: str = ""
     is_ours: bool = True
     others: tuple[Desired, ...] = ()
+    where: str = ""
 
     @property
     def followed(self) -> tuple[Desired, ...]:
@@ -94,7 +97,19 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
             entries.append(Entry(desired, None, site.place, site, ("",), error.message, site.is_ours))
     # The same Kustomization for two clusters is one place to edit, and stands here once.
     distinct = {(entry.site.name, entry.site.kustomization, entry.site.path): entry for entry in entries}
-    return list(distinct.values())
+    return _told_apart(list(distinct.values()))
+
+
+def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries, those of one name with what tells them apart."""
+    identities: dict[str, list[str]] = {}
+    for entry in entries:
+        identities.setdefault(entry.desired.site, []).append(entry.desired.identity)
+    where = {name: told_apart(named) for name, named in identities.items() if len(named) > 1}
+    return [
+        replace(entry, where=where.get(entry.desired.site, {}).get(entry.desired.identity, ""))
+        for entry in entries
+    ]
 
 
 def _is_named_otherwise(site: find.Site) -> bool:

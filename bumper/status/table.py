@@ -29,6 +29,7 @@ class Row:
 
     `verdict` is None while the site is moving; `pending` then is what it will be if nothing changes, `detail` what it is doing.
     `workloads` is how each of them stands, where several make up the site.
+    `identity` names the Kustomization and its file; `where` what tells it from another site of the same name, empty for the only one.
     """
 
     site: str
@@ -43,6 +44,13 @@ class Row:
     not_followed: str = ""
     hold: Hold | None = None
     workloads: tuple[WorkloadEnd, ...] = ()
+    identity: str = ""
+    where: str = ""
+
+    @property
+    def label(self) -> str:
+        """The site, with what tells it from another one of its name."""
+        return f"{self.site} ({self.where})" if self.where else self.site
 
     @property
     def word(self) -> str:
@@ -99,7 +107,7 @@ def lines(overview: Overview) -> list[Line]:
 def wanted(overview: Overview) -> list[Line]:
     """What git wants of each site, and where that stands, where no cluster was asked. Nothing is cut: it is what was asked for."""
     why = next((row.verdict.message for row in overview.rows if row.verdict), "no cluster was asked")
-    cells = [("SITE", "WANTED", "PLACE"), *((row.site, _wanted(row), row.place) for row in overview.rows)]
+    cells = [("SITE", "WANTED", "PLACE"), *((row.label, _wanted(row), row.place) for row in overview.rows)]
     widths = [max(len(cell[at]) for cell in cells) for at in (0, 1)]
     head, *rows = (f"{site:<{widths[0]}} {tag:<{widths[1]}} {place}" for site, tag, place in cells)
     table: list[Line] = [(Span(f"{overview.tip.short} wanted", "strong"), Span(f"   {why}", "quiet"))]
@@ -108,7 +116,7 @@ def wanted(overview: Overview) -> list[Line]:
         reasons = [("nothing to deploy", row.not_followed)] if row.not_followed else []
         reasons += [("hold", text) for text in _hold(row, overview.now)]
         table += [
-            (Span(f"  {row.site}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
+            (Span(f"  {row.label}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
             for name, text in reasons
         ]
     return table
@@ -122,7 +130,7 @@ def details(overview: Overview) -> list[Line]:
         title = Span(row.word.capitalize(), _style(row))
         message = row.verdict.message if row.verdict else row.detail
         where = f" in {row.context}" if row.context else ""
-        paragraphs.append((Span(f"{row.site}{where}: ", "strong"), title, Span(f": {message}")))
+        paragraphs.append((Span(f"{row.label}{where}: ", "strong"), title, Span(f": {message}")))
         wanted = f"{row.image}   {row.place}" if row.image else f"nothing to follow: {row.not_followed}"
         fields = [
             ("wanted", wanted),
@@ -167,7 +175,7 @@ def changes(before: Overview | None, after: Overview) -> list[Line]:
         if key not in old or before is None or _standing(old[key], before.now) != _standing(row, after.now)
     ]
     lines += [
-        (Span(clock, "quiet"), Span(f"{row.site}: ", "strong"), Span("gone from the branch"))
+        (Span(clock, "quiet"), Span(f"{row.label}: ", "strong"), Span("gone from the branch"))
         for key, row in old.items()
         if key not in new
     ]
@@ -202,7 +210,7 @@ def _seconds(since: str, now: datetime) -> int | None:
 
 def _row(row: Row, now: datetime) -> Line:
     cells = [
-        row.site,
+        row.label,
         _wanted(row),
         _applied(row) or NOTHING,
         _running(row) or NOTHING,
@@ -227,8 +235,8 @@ def _clock(now: datetime) -> str:
     return f"{now:%H:%M:%S}Z  "
 
 
-def _identity(row: Row) -> tuple[str, str, str]:
-    return (row.context, row.site, row.kustomization)
+def _identity(row: Row) -> tuple[str, str, str, str]:
+    return (row.context, row.site, row.kustomization, row.identity)
 
 
 def _standing(row: Row, now: datetime) -> tuple[object, ...]:
@@ -256,7 +264,7 @@ def _change(before: Row | None, row: Row, now: datetime, *, names_context: bool)
     summary = "; ".join([", ".join(filter(None, facts)), *about])
     return (
         Span(_clock(now), "quiet"),
-        Span(f"{row.site}{where}: ", "strong"),
+        Span(f"{row.label}{where}: ", "strong"),
         Span(word, "quiet"),
         Span(row.word, _style(row)),
         Span(f"   {summary}" if summary else ""),
@@ -283,7 +291,7 @@ def _style(row: Row) -> str:
 def _about(row: Row, now: datetime) -> list[Line]:
     """What is not well about a row; nothing for one that is."""
     return [
-        (Span(f"  {row.site}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
+        (Span(f"  {row.label}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
         for name, text in _troubles(row, now)
     ]
 
@@ -313,6 +321,7 @@ def _row_data(row: Row, now: datetime) -> dict[str, Any]:
         "site": row.site,
         "context": row.context,
         "kustomization": row.kustomization,
+        "identity": row.identity or None,
         "wanted": {"image": str(row.image), "tag": row.image.tag, "place": row.place} if row.image else None,
         "notFollowed": row.not_followed or None,
         "applied": {"revision": row.state.applied, "commit": revision.sha if revision else None},

@@ -183,4 +183,4 @@ class Watcher:
 def _place(entry: Entry) -> tuple[object, ...]:
     desired = entry.desired
     workloads = tuple((each.workload, each.container, each.beside) for each in entry.followed)
-    return (desired.site, desired.kustomization, desired.source, workloads)
+    return (desired.site, desired.kustomization, desired.source, desired.identity, workloads)

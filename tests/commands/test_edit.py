@@ -48,6 +48,32 @@ def test_every_field_in_every_file_is_changed(folder: Path) -> None:
     }
 
 
+def test_what_names_the_image_and_is_no_field_is_told(tmp_path: Path) -> None:
+    text = (
+        "apiVersion: example.io/v1\nkind: Widget\nmetadata: {name: web, annotations: {by: 'reg.io/web:1.0, built'}}\nspec:\n"
+        "  containers: [{image: 'reg.io/web:1.0', args: [--image=reg.io/web:1.0]}]\n  image: reg.io/web:1.0\n"
+        "  script: |\n    run reg.io/webhook:1.0\n    run reg.io/web:0.9\n"
+    )
+    (tmp_path / "f.yaml").write_text(text, encoding="utf-8")
+
+    ran = bump_edit(tmp_path, "f.yaml", *CHANGE)
+
+    assert ran.out.decode() == "f.yaml:5  reg.io/web:1.0 → reg.io/web:2.0\n1 value changed in 1 file\n"
+    assert ran.err.splitlines() == [
+        "f.yaml:3  reg.io/web:1.0  stays: no image field that is known",
+        "f.yaml:5  reg.io/web:1.0  stays: no image field that is known",
+        "f.yaml:6  reg.io/web:1.0  stays: no image field that is known",
+        "f.yaml:9  reg.io/web:0.9  stays: no image field that is known",
+    ]
+
+
+def test_where_no_field_is_known_what_names_the_image_is_named(tmp_path: Path) -> None:
+    text = "apiVersion: example.io/v1\nkind: Widget\nspec: {image: 'reg.io/web:1.0'}\n"
+    (tmp_path / "f.yaml").write_text(text, encoding="utf-8")
+    error = refusal(tmp_path, "f.yaml", *CHANGE)
+    assert error.message == "f.yaml: no image field of reg.io/web, found f.yaml:3 names reg.io/web:1.0"
+
+
 def test_noop_leaves_even_the_time_of_the_file(folder: Path) -> None:
     bump_edit(folder, "web.yaml", *CHANGE)
     os.utime(folder / "web.yaml", (1, 1))
@@ -177,7 +203,10 @@ MISSING = [
     (
         ["empty.yaml", "--image", "web"],
         "empty.yaml: no image field of web, found no image field at all",
-        "edited are containers of any kind, images of a kustomization, and image or repository with tag in Helm values",
+        (
+            "edited are containers and image volumes of any kind, custom resources that are known, images of a kustomization, "
+            "and image or repository with tag in Helm values"
+        ),
     ),
     (
         ["many.yaml", "--image", "web"],

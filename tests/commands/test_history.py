@@ -15,7 +15,7 @@ from commandline import Ran
 from bumper_sandbox.stack import Stack
 
 SITE = "kevinryan-io"
-NOTES = "refs/notes/bump"
+NOTES = f"refs/notes/bump-sites/{SITE}"
 
 
 def bump(stack: Stack, *arguments: str, cwd: Path | None = None, **more: str) -> Ran:
@@ -151,7 +151,7 @@ def test_the_checkout_we_stand_in_is_read_with_and_without_the_network(stack: St
     assert [deploy["commit"] for deploy in offline] == [deploy["commit"] for deploy in here]
     assert {deploy["outcome"] for deploy in offline} == {None}
     _, stdout, _ = bump(stack, "history", "--offline", cwd=checkout)
-    assert "git fetch origin refs/notes/bump:refs/notes/bump brings them" in stdout
+    assert "git fetch origin '+refs/notes/bump*:refs/notes/bump*' brings them" in stdout
     assert deploy(stack, "aiimmigrants-com", "abc2020", "--no-wait")[0] == 0
     assert history(stack, "--limit", "1", cwd=checkout)[0]["tag"] == "abc2020"
     assert history(stack, "--limit", "0", "--offline", cwd=checkout) == offline

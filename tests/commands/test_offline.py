@@ -173,5 +173,5 @@ def test_rbac_names_what_it_leaves_out(checkout: Path, tmp_path: Path) -> None:
     _, as_json, stderr = bump(tmp_path, "doctor", "--rbac", "--repo", str(bare), "--output", "json")
     assert json.loads(as_json)["kind"] == "List"
     assert "  observability: " in stderr
-    _, one, _ = bump(tmp_path, "doctor", SITE, "--rbac", "--repo", str(bare))
-    assert "Left out" not in one
+    _, manifest, _ = bump(tmp_path, "doctor", SITE, "--rbac", "--repo", str(bare))
+    assert "Left out" not in manifest

@@ -250,12 +250,13 @@ def test_a_failure_without_anything_good_before_it_is_left_and_said(stack: Stack
 
 @pytest.mark.slow
 def test_a_rollback_that_fails_is_not_rolled_back(stack: Stack, tmp_path: Path) -> None:
-    web = site(stack, "docs-kevinryan-io", tmp_path, crashing=set())
+    web = site(stack, "docs-kevinryan-io", tmp_path, crashing={2})
+    manifest = f"k8s/{web.name}/deployment.yaml"
+    recreated = web.read(manifest).replace("\nspec:\n", "\nspec:\n  strategy: {type: Recreate}\n")
+    web.push(manifest, recreated.encode())
     for sha in web.shas[:2]:
         assert web.outcome("--sha", sha) == "ready"
-    web.push(
-        f"k8s/{web.name}/broken.yaml", b"apiVersion: v1\nkind: ConfigMap\nmetadata: {labels: {of: nobody}}\n"
-    )
+    stack.behaviours[web.tags[1]] = "crash"
     deploys = len(web.deploys())
     answer = web.json("--sha", web.shas[2], "--auto-rollback")
     assert (answer["outcome"], answer["exitCode"]) == ("failed", 11)
@@ -264,6 +265,26 @@ def test_a_rollback_that_fails_is_not_rolled_back(stack: Stack, tmp_path: Path) 
         f"to {web.tags[1]} as main@sha1:{web.tip()[:7]}: Failed: "
     )
     assert (web.tag(), len(web.deploys())) == (web.tags[1], deploys + 2)
+
+
+@pytest.mark.slow
+def test_what_another_commit_broke_is_not_rolled_back(stack: Stack, tmp_path: Path) -> None:
+    web = site(stack, "sddbook-com", tmp_path, crashing=set())
+    name = f"k8s/{web.name}/broken.yaml"
+    assert web.outcome("--sha", web.shas[0], "--force", "--reason", "a test of its own") == "ready"
+    web.push(name, b"apiVersion: v1\nkind: ConfigMap\nmetadata: {labels: {of: nobody}}\n")
+    deploys = len(web.deploys())
+    try:
+        answer = web.json("--sha", web.shas[1], "--auto-rollback")
+    finally:
+        web.push(name, b"# nothing\n")
+    (report,) = answer["sites"]
+    assert (answer["outcome"], answer["exitCode"], report["reason"]) == ("blocked", 6, "BuildFailed")
+    assert f"(Add {name}, " in report["message"]
+    assert report["message"].startswith("broken ")
+    assert "rollback" not in answer
+    assert "bump/hold" not in web.read(web.sync)
+    assert (web.tag(), len(web.deploys())) == (web.tags[1], deploys + 1)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fluxtree import generated_trees, oracle
+from fluxtree.image_trees import IMAGE_TREES, ImageTree
 
 from .build import binary
 
@@ -30,3 +31,13 @@ def test_the_model_says_what_kustomize_says(program: Path) -> None:
         except AssertionError as error:
             wrong.append(f"tree {number}: {error}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("tree", IMAGE_TREES.values(), ids=IMAGE_TREES)
+def test_an_image_outside_of_a_container_is_what_kustomize_makes_of_it(
+    program: Path, tree: ImageTree
+) -> None:
+    objects = oracle.kustomized(program, tree.all_files)
+    built, _ = oracle.modelled(tree.all_files)
+    assert objects is not None
+    assert oracle.digest([each.value for each in built.resources]) == oracle.digest(objects)

@@ -167,3 +167,20 @@ def test_a_config_map_of_another_namespace_is_not_the_one_that_is_named() -> Non
     )
     with pytest.raises(FieldMissing, match="no image at all"):
         find.find(MemoryTree(files), "web")
+
+
+def test_what_moves_in_values_or_patches_is_not_said_to_stay() -> None:
+    values = "image: reg.io/web:r1\nargs: [--image=reg.io/web:r1]\n"
+    files = tree(
+        {
+            "release.yaml": HEAD
+            + FROM
+            + "  postRenderers:\n  - kustomize:\n      patches:\n      - target: {kind: Deployment}\n        patch: |\n"
+            "          - op: replace\n            path: /spec/template/spec/containers/0/image\n            value: reg.io/web:r1\n",
+            "kustomization.yaml": generated("values.yaml"),
+            "values.yaml": values,
+        }
+    )
+    target = find.find(MemoryTree(files), "web")
+    assert target.all_places == ("k8s/web/values.yaml:1", "k8s/web/release.yaml:13")
+    assert [(each.path, each.line) for each in target.stays] == [("k8s/web/values.yaml", 2)]

@@ -1,7 +1,7 @@
 """Objects that Flux does not change, or can't."""
 
 import pytest
-from trees import MemoryTree, flux, sync
+from trees import MemoryTree, deployment, flux, image_entry, kustomization, sync
 
 from bumper.fluxtree.sites import find
 
@@ -66,3 +66,18 @@ def test_an_object_that_flux_leaves_alone_is_not_edited(written: str, key: str) 
 
 def test_other_annotations_of_flux_change_nothing() -> None:
     assert unsafe(with_annotation(CRON, "ssa: Merge")) == ""
+
+
+def test_an_entry_that_decides_for_a_job_as_well_is_not_edited() -> None:
+    files = {
+        "k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system"),
+        "k8s/flux-system/web.yaml": flux("web", "./k8s/web"),
+        "k8s/web/job.yaml": JOB.replace("name: web\n", "name: migrate\n", 1),
+        "k8s/web/web.yaml": deployment("web", "reg.io/web:v0"),
+        "k8s/web/kustomization.yaml": kustomization(
+            *image_entry("reg.io/web", newTag="v1"), resources=["web.yaml", "job.yaml"]
+        ),
+    }
+    (field,) = find.find(MemoryTree(files), "web").fields
+    assert field.path == "k8s/web/kustomization.yaml"
+    assert "Job shop/migrate (k8s/web/job.yaml:1)" in field.unsafe

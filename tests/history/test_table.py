@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from bumper.history.table import Page, as_csv, as_json, lines
-from bumper.record import Ending, Record, Recorded
+from bumper.record import Ending, Record, Recorded, told_apart
 from bumper.request import Origin
 from bumper.style import plain
 
@@ -135,6 +135,7 @@ def test_the_whole_json() -> None:
             {
                 "at": "2026-03-04T05:06:07Z",
                 "site": "web",
+                "kustomization": "",
                 "image": "reg.io/web",
                 "previousTag": "2.0",
                 "tag": "1.0",
@@ -188,10 +189,10 @@ def test_the_whole_json() -> None:
 def test_the_whole_csv() -> None:
     assert as_csv(Page("main", "", (replace(PLAIN, record=ROLLBACK.record), UNKNOWN))) == (
         "at,site,image,previousTag,tag,digest,requestedBy,author,outcome,outcomeReason,seconds,outcomeAt,commit,sourceRepository,"
-        "sourceCommit,workflowRun,reason,rollbackOf,forced\r\n"
+        "sourceCommit,workflowRun,reason,rollbackOf,forced,kustomization\r\n"
         f"2026-03-04T05:06:07Z,web,reg.io/web,2.0,1.0,{DIGEST},kevin,ci,ready,Ready,12.34,2026-03-04T05:06:07Z,{'c' * 40},"
-        f'https://github.com/acme/web,{"f" * 40},https://github.com/acme/web/actions/runs/7,it was slow,{"d" * 40},"older, held"\r\n'
-        f"2025-03-04T05:06:07Z,a-site-with-a-long-name.example,reg.io/web,,2.0,{DIGEST},,ci,,,,,{'c' * 40},,,,,,\r\n"
+        f'https://github.com/acme/web,{"f" * 40},https://github.com/acme/web/actions/runs/7,it was slow,{"d" * 40},"older, held",\r\n'
+        f"2025-03-04T05:06:07Z,a-site-with-a-long-name.example,reg.io/web,,2.0,{DIGEST},,ci,,,,,{'c' * 40},,,,,,,\r\n"
     )
 
 
@@ -210,3 +211,39 @@ def test_machines_get_utc_whatever_the_offset(offset: float) -> None:
     there = AT.astimezone(timezone(timedelta(hours=offset)))
     deploy = Recorded(replace(PLAIN.record, at=there))
     assert json.loads(as_json(Page("main", "", (deploy,))))["deploys"][0]["at"] == "2026-03-04T05:06:07Z"
+
+
+def of_cluster(cluster: str, deploy: Recorded = PLAIN) -> Recorded:
+    named = f"clusters/{cluster}/web.yaml#flux-system/web" if cluster else ""
+    return replace(deploy, record=replace(deploy.record, kustomization=named))
+
+
+def test_sites_of_one_name_are_told_apart_and_one_alone_is_not() -> None:
+    both = (of_cluster("prod"), of_cluster("staging"), of_cluster(""))
+    for asked in ("", "web"):
+        shown = [plain(line) for line in lines(Page("main", asked, both), AT, zone=UTC)]
+        start = shown[0].index("SITE")
+        sites = [line[start:].split("  ")[0] for line in shown]
+        assert sites == ["SITE", "web (prod)", "web (staging)", "web"]
+    alone = Page("main", "web", (of_cluster("prod"), of_cluster("")))
+    assert "SITE" not in plain(lines(alone, AT, zone=UTC)[0])
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a/prod/web.yaml#f/web", "a/staging/web.yaml#f/web"], ["prod", "staging"]),
+        (["apps.yaml#a/web", "apps.yaml#b/web"], ["a", "b"]),
+        (["prod/eu/web.yaml#f/web", "staging/us/web.yaml#f/web"], ["prod/eu", "staging/us"]),
+        (["prod/web.yaml#web", "prod/apps/web.yaml#web"], ["prod/web.yaml#web", "prod/apps/web.yaml#web"]),
+        (["x.yaml#web"], ["x.yaml#web"]),
+        ([], []),
+    ],
+)
+def test_what_tells_kustomizations_apart(names: list[str], expected: list[str]) -> None:
+    assert told_apart(names) == dict(zip(names, expected, strict=True))
+
+
+@given(some.lists(some.text("ab/#", min_size=1), unique=True))
+def test_no_two_are_called_alike(names: list[str]) -> None:
+    assert len(set(told_apart(names).values())) == len(names)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import situations
-from situations import PUSHED, at_second
+from situations import LONG_AFTER, PUSHED, at_second
 
 from bumper.errors import Outcome
 from bumper.observation import Desired, Observation
@@ -98,6 +98,18 @@ def test_a_cause_between_two_crashes_is_not_forgotten() -> None:
     assert again.verdict.reason == "CrashLoop"
 
 
+def test_a_container_that_ends_before_it_has_run_long_enough_was_never_ready() -> None:
+    running, crashed = situations.load("running-three-seconds"), situations.load("running-a-second-time")
+    first = judge(running.desired, replace(running.observation, at_s=0.0), {})
+    assert first.verdict is None
+    assert first.detail[Stage.ROLLED_OUT].endswith(
+        "no readinessProbe asks demo: waiting until it has run for 10 s"
+    )
+    again = judge(crashed.desired, replace(crashed.observation, at_s=7.0), first.sightings)
+    assert again.verdict is None
+    assert again.due_s == 16.0
+
+
 # --- the recorded watch, event by event ---
 
 
@@ -111,7 +123,8 @@ def sequence(revision: str) -> list[tuple[str, str]]:
     verdicts: list[tuple[str, str]] = []
     sightings: dict[str, Sighting] = {}
     for at_s, look in situations.replay():
-        judged = judge(desired, situations.observe(look, facts, at_s), sightings)
+        looked = replace(situations.observe(look, facts, at_s), cluster_time=LONG_AFTER)
+        judged = judge(desired, looked, sightings)
         sightings = dict(judged.sightings)
         verdict = judged.verdict
         if verdict and (verdict.outcome.value, verdict.reason) not in verdicts[-1:]:
@@ -122,10 +135,14 @@ def sequence(revision: str) -> list[tuple[str, str]]:
 
 
 def is_ready(desired: Desired, observation: Observation) -> bool:
-    verdict = judge(desired, observation, {}).verdict
+    verdict = judge(desired, replace(observation, cluster_time=LONG_AFTER), {}).verdict
     return verdict is not None and verdict.outcome is Outcome.READY
 
 
+NOT_BEGUN = (
+    "kubectl describe Kustomization demo -n flux-system; kustomize-controller has not begun with the commit: "
+    "kubectl logs -n flux-system deploy/kustomize-controller"
+)
 DONE, LATER = ("ready", "Ready"), ("superseded", "Superseded")
 
 
@@ -181,7 +198,7 @@ def test_ready_is_said_at_the_very_write_that_completes_it() -> None:
             "recorded-fetched-only",
             "NotApplied",
             "waiting for Kustomization flux-system/demo",
-            "kubectl describe Kustomization demo -n flux-system",
+            NOT_BEGUN,
         ),
         (
             "recorded-slow-rollout",

@@ -23,6 +23,7 @@ from bumper.rollout import judge, timed_out
 from bumper.rollout.causes import CAUSES
 from bumper.rollout.flux import names_no_commit
 from bumper.rollout.reconciliation import RULES
+from bumper.rollout.steadiness import STEADY_S
 
 CLUSTER_TIME = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"')
 
@@ -42,7 +43,8 @@ def observing_generation() -> list[str]:
 
 
 def is_ready(desired: Desired, observation: Observation) -> bool:
-    verdict = judge(desired, observation, {}).verdict
+    first = judge(desired, replace(observation, at_s=0.0), {})
+    verdict = judge(desired, replace(observation, at_s=STEADY_S), first.sightings).verdict
     return verdict is not None and verdict.outcome is Outcome.READY
 
 
@@ -152,6 +154,7 @@ def _shifted(observation: Observation, hours: int) -> Observation:
         replica_sets=tuple(moved(list(observation.replica_sets))),
         pods=tuple(moved(list(observation.pods))),
         events=tuple(moved(list(observation.events))),
+        cluster_time=moved(observation.cluster_time),
     )
 
 

@@ -61,6 +61,7 @@ class _NewSite(Job[SiteAddition]):
         first = answered(self._propose, self._systems.clock, self._run.commit.push_timeout_s)
         # Chosen once: what is planned again on another tip shall be the same site.
         like = first.addition.like
+        self._tracker.look_ahead([first.addition.target])
         self._wanted = replace(self._wanted, like=like, is_plain=not like)
         self._image = self._first_image(first.addition.target)
         plan = self._propose()
@@ -81,6 +82,7 @@ class _NewSite(Job[SiteAddition]):
 
     def land(self, plan: SiteAddition) -> Landed[SiteAddition]:
         branch, commit = self._run.repository.branch, self._run.commit
+        self._tracker.require_clusters(self._journal)
         landed = push.land(
             plan,
             self._propose,

@@ -1,7 +1,7 @@
 """Taking a site away until it is gone from the cluster: the job of `bump remove-site`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bumper.app.context import Context
 from bumper.app.output import Output, Result
@@ -11,16 +11,19 @@ from bumper.app.wiring import Systems
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Landed
 from bumper.errors import Refused, worst_exit_code
+from bumper.follow.baseline import BaselineLook
 from bumper.follow.loop import Followed
 from bumper.follow.removal import follow_removal
 from bumper.onboarding import proposal
 from bumper.onboarding.proposal import SiteRemoval
-from bumper.ports import Cluster
 from bumper.publish import report
 from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.rollout import Verdict
 from bumper.style import STYLES, Line, Span
+
+if TYPE_CHECKING:
+    from bumper.systems.kube import Cluster
 
 
 def remove_site(settings: RemoveSiteSettings, context: Context) -> int:
@@ -40,7 +43,7 @@ class _RemoveSite(Job[SiteRemoval]):
         self,
         settings: RemoveSiteSettings,
         systems: Systems,
-        clusters: Sequence[Cluster],
+        clusters: "Sequence[Cluster]",
         output: Output,
     ) -> None:
         self._settings = settings
@@ -68,6 +71,9 @@ class _RemoveSite(Job[SiteRemoval]):
         return None
 
     def land(self, plan: SiteRemoval) -> Landed[SiteRemoval]:
+        BaselineLook.begin(self._clusters, [plan.desired(None)], self._systems.clock).known(
+            self._systems.repository
+        )
         # How long somebody thought it over is no part of the removal.
         self._journal = self._output.new_journal()
         self._journal.begin(self._name, "present", "removed")

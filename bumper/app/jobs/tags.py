@@ -158,8 +158,9 @@ class TagChange(Job[Plan]):
             guarded.guards,
             guarded.amend,
             self._keep if self._settings.dry_run else None,
+            self._tracker.look_ahead,
         )
-        _tell_overrides(plan, journal)
+        _tell_overrides(plan, self._settings.repository.branch, journal)
         _tell_stays(plan, journal)
         return plan
 
@@ -187,6 +188,7 @@ class TagChange(Job[Plan]):
     def land(self, plan: Plan) -> Landed:
         guarded, systems = self._guarded, self._systems
         assert guarded, "planned before it lands"
+        self._tracker.require_clusters(self._journal)
         landed = pipeline.land(
             guarded.request,
             plan,
@@ -209,7 +211,8 @@ class TagChange(Job[Plan]):
         if not self._settings.follow.is_wanted:
             ended = [_pushed(change, landed) for change in changes]
         else:
-            ended = self._tracker.follow(subjects, [change.target for change in changes], self._journal)
+            targets = [change.target for change in changes]
+            ended = self._tracker.follow(subjects, targets, self._journal, parent=landed.plan.tip)
         self._failed = _failed(changes, ended)
         return Result.of(report_of(subjects, ended, self._journal))
 
@@ -278,10 +281,10 @@ def _subject(change: Change, revision: Revision | None, journal: Journal) -> Sub
     )
 
 
-def _tell_overrides(plan: Plan, journal: Journal) -> None:
+def _tell_overrides(plan: Plan, branch: str, journal: Journal) -> None:
     for change in plan.changes:
         before = {path: content or b"" for path, (content, _) in plan.files.items()}
-        for notice in overrides.notices(change.target, before):
+        for notice in overrides.notices(change.target, before, branch):
             journal.notice(f"{change.site}: {notice}")
 
 

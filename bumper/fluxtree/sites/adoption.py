@@ -3,11 +3,11 @@
 Law: the choice is made once and stands in git, so that every verb makes it alike. An option on the command line counts for more, what
 convention finds for less. A value that can't be read is refused with its line, never passed over.
 
-    bump/image: REPOSITORY [container=NAME]…         of the site that is named as the Kustomization
-    bump/image.SITE: REPOSITORY [container=NAME]…    of a site of another name, which this Kustomization builds as well
+    bump/image: REPOSITORY [container=NAME]… [field=PATH]         of the site that is named as the Kustomization
+    bump/image.SITE: REPOSITORY [container=NAME]… [field=PATH]    of a site of another name, which this Kustomization builds as well
 
 A repository is written whole, registry included, without a tag, as it reaches the cluster. `container` is for an image that others
-run as well, which shall not move with it.
+run as well, which shall not move with it; `field`, which comes last, for a field that no table knows.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,11 @@ from bumper.errors import FieldMissing
 from bumper.fluxtree.sites import annotations
 from bumper.image import ImageReference
 from bumper.manifest.document import Document
+from bumper.request import FieldPath
 
 _WORD = "image"
 _CONTAINER = "container="
+_FIELD = " field="
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,13 @@ class Adoption:
 
     repository: str
     containers: tuple[str, ...] = ()
+    field: FieldPath | None = None
     place: str = ""
 
     def __str__(self) -> str:
         """The value of the annotation."""
-        return " ".join([self.repository, *(f"{_CONTAINER}{name}" for name in self.containers)])
+        containers = "".join(f" {_CONTAINER}{name}" for name in self.containers)
+        return f"{self.repository}{containers}{f'{_FIELD}{self.field}' if self.field else ''}"
 
 
 def site_names(document: Document) -> tuple[str, ...]:
@@ -65,11 +69,14 @@ def is_repository(text: str) -> bool:
 
 
 def _read(value: object, place: str, key: str) -> Adoption:
-    repository, *rest = value.split() if isinstance(value, str) and value.strip() else [""]
-    containers = tuple(word.removeprefix(_CONTAINER) for word in rest if word.startswith(_CONTAINER))
-    if not is_repository(repository) or len(rest) != len(containers) or not all(containers):
+    choice, has_field, path = value.partition(_FIELD) if isinstance(value, str) else ("", "", "")
+    field = FieldPath.parse(path.strip())
+    repository, *rest = choice.split() or [""]
+    containers = tuple(each.removeprefix(_CONTAINER) for each in rest if each.startswith(_CONTAINER))
+    is_read = is_repository(repository) and len(rest) == len(containers) and all(containers)
+    if not is_read or bool(has_field) != bool(field):
         raise FieldMissing(
-            f"{place}: {key} is {value!r}, expected REPOSITORY or REPOSITORY container=NAME, a container= for each",
+            f"{place}: {key} is {value!r}, expected REPOSITORY, behind it container=NAME for each that moves, or field=PATH",
             hint="correct it there, or write it anew: bump adopt SITE --image REPOSITORY",
         )
-    return Adoption(repository, containers, place)
+    return Adoption(repository, containers, field, place)

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from posixpath import dirname
 
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
-from bumper.fluxtree import chosen_field
+from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build
 from bumper.fluxtree.discovery import Site, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
-from bumper.fluxtree.layers import Reading
+from bumper.fluxtree.layers import Gap, Reading
 from bumper.fluxtree.sites import adoption, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
-from bumper.fluxtree.sites.selection import ambiguous, listed, select
+from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, listed, select
 from bumper.fluxtree.sources import GIT
 from bumper.fluxtree.substitution import unfilled
 from bumper.fluxtree.walk import Walk
@@ -80,8 +80,12 @@ class Target:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The fields that decide the images, each once: an `images:` entry may decide all of them."""
-        return tuple({_span(use): use.field for use in self.images}.values())
+        """The fields that decide the images, each once: an `images:` entry may decide all of them, and one may forbid its edit."""
+        fields: dict[tuple[str, Span], Field] = {}
+        for use in self.images:
+            if use.field.unsafe or _span(use) not in fields:
+                fields[_span(use)] = use.field
+        return tuple(fields.values())
 
     @property
     def place(self) -> str:
@@ -164,6 +168,7 @@ class _Wish:
     repository: str
     containers: Collection[str]
     adopted: str = ""
+    field: FieldPath | None = None
 
     def __str__(self) -> str:
         by_whom = f" that {self.adopted} names" if self.adopted else ""
@@ -220,11 +225,11 @@ def find(
 def _target(
     reading: Reading, site: Site, *, image: str, containers: Collection[str], field: FieldPath | None
 ) -> Target:
-    wish = _wish(site, image, containers)
+    wish = _wish(site, image, containers, field)
     built = _build(reading, site)
     known = images(reading, built)
-    if field:
-        named = chosen_field.image(reading, built, field, image or wish.repository)
+    if wish.field:
+        named = chosen_field.image(reading, built, wish.field, wish.repository)
         beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
         known, wish = (named, *beside), replace(wish, repository=named.repository)
     moving, staying = _choose(built, known, wish)
@@ -258,12 +263,14 @@ def is_shared(tree: Tree, site: Site) -> bool:
     return len({image.repository for image in known if not image.is_init}) > 1
 
 
-def _wish(site: Site, image: str, containers: Collection[str]) -> _Wish:
+def _wish(site: Site, image: str, containers: Collection[str], field: FieldPath | None) -> _Wish:
     """What is looked for: an option counts for more than the annotation, which counts for more than convention."""
     adopted = None if image else adoption.of_site(site.document, site.name)
     if adopted is None:
-        return _Wish(site.name, image, containers)
-    return _Wish(site.name, adopted.repository, containers or adopted.containers, adopted.place)
+        return _Wish(site.name, image, containers, field=field)
+    return _Wish(
+        site.name, adopted.repository, containers or adopted.containers, adopted.place, field or adopted.field
+    )
 
 
 def _replicas(built: Build, workload: ObjectKey) -> int | None:
@@ -305,7 +312,7 @@ def _build(reading: Reading, site: Site) -> Build:
         )
     view = site.artifact or reading.of(site.exclusions)
     if not view.is_directory(site.path):
-        raise _pathless(site, at, view.left_out(site.path))
+        raise _pathless(site, at, view)
     built = build(reading, site, site.owner)
     if broken := [path for path in built.files if view.is_broken(path)]:
         raise view.broken[broken[0]]
@@ -322,9 +329,15 @@ def _build(reading: Reading, site: Site) -> Build:
     return built
 
 
-def _pathless(site: Site, at: str, rule: str) -> FieldMissing:
-    """Why there is nothing to build at `spec.path`; `rule` leaves it out, if one does."""
-    why = f"Flux leaves out: {rule}" if rule else "is no directory of this commit"
+def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:
+    """Why there is nothing to build at `spec.path`."""
+    rule, link = view.left_out(site.path), view.link_on(site.path)
+    why = (
+        f"leads over {link}, a symbolic link, which Flux leaves out"
+        if link
+        else "is no directory of this commit"
+    )
+    why = f"Flux leaves out: {rule}" if rule else why
     hint = "bring it back there" if rule else "correct spec.path first"
     return FieldMissing(f"{at} has path {site.path or '.'}, which {why}", hint=hint)
 
@@ -361,11 +374,10 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
     known = list(known)
     named = wish.named(known)
     if not named:
-        unread = "".join(f"; {gap}" for gap in built.unexpanded)
         near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
             f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
-            + unread,
+            + "".join(f"; {gap}" for gap in (*_left_out(built), *built.unexpanded)),
             hint=f"if that is it, pass {options}" if near else wish.hint,
         )
     matching = _in_containers(where, named, wish)
@@ -376,6 +388,12 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         )
     leading = min(matching, key=lambda image: _rank(image, wish.name))
     return _moving(leading, matching, named, wish)
+
+
+def _left_out(built: Build) -> list[Gap]:
+    """What lies in the directories that are built, and is not built by a rule of this repository."""
+    gaps = [gap for layer in built.layers for gap in layer.left_out if sourceignore.FLUX not in gap.message]
+    return gaps[:MOST_LISTED]
 
 
 def _in_containers(where: str, named: list[Image], wish: _Wish) -> list[Image]:

@@ -3,15 +3,16 @@
 Law: nothing here is edited, and nothing is left out: whoever moves a tag reads where the old one stays, with file and line.
 """
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.images import Image, line_of
-from bumper.fluxtree.leaves import near_to
+from bumper.fluxtree.leaves import Leaf, near_to, origin_of
+from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route, below
+from bumper.image import references_in
 from bumper.manifest.document import mapping, text
 
 # What these hold is no object of the build: a Kustomization's own build has it, and a schema only describes one.
@@ -40,22 +41,34 @@ def of_use(use: Image) -> Mention:
 
 
 def in_texts(built: Build, repository: str, known: Collection[Image]) -> Iterator[Mention]:
-    """Where a text that is no image field names the repository with a tag or a digest; `known` are the images of the build."""
+    """Where a text that is no image field names the repository with a tag or a digest; `known` are the images of the build.
+
+    A text of several lines, as values of a chart or a patch, may hold image fields of its own: those are known by their lines.
+    """
     fields = {(use.workload, use.path, use.route) for use in known}
-    pattern = re.compile(rf"(?<![\w./-]){re.escape(repository)}[:@][\w.:@-]*\w")
+    places = {(use.field.path, use.field.span.line) for use in known}
     for resource in built.resources:
         if resource.kind in _OF_OTHERS:
             continue
         for route, value in _texts(resource.value, ()):
-            match = pattern.search(value) if repository in value else None
-            if match and (resource.key, resource.path, route) not in fields:
-                yield _mention(resource, route, value, match[0])
+            if (resource.key, resource.path, route) in fields:
+                continue
+            for match in references_in(value, repository):
+                path, line = _place(resource, value, match.start())
+                if "\n" not in value or (path, line) not in places:
+                    yield Mention(path, line, match[0], f"{resource}, {_what(resource, route)}")
 
 
-def _mention(resource: Resource, route: Route, value: str, image: str) -> Mention:
-    near = near_to(value)
-    path, line = (near.text.path, line_of(near)) if near else (resource.path, resource.document.line())
-    return Mention(path, line, image, f"{resource}, {_what(resource, route)}")
+def _place(resource: Resource, value: str, at: int) -> tuple[str, int]:
+    """File and line of a character of a text."""
+    near, before = near_to(value), value.count("\n", 0, at)
+    if isinstance(value, Leaf) and value.file is not None:
+        return value.file.path, value.file.line + before
+    if near is None:
+        return resource.path, resource.document.line()
+    if "\n" in value and origin_of(value) is not None and (content := inside(value, 1)).block:
+        return content.path, content.line + before
+    return near.text.path, line_of(near)
 
 
 def _what(resource: Resource, route: Route) -> str:

@@ -5,7 +5,7 @@ several; a site also by its annotation (`adoption`). Each cluster is searched un
 two clusters is one, as long as both build the same directory; of several others each is listed, and nothing is chosen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from posixpath import normpath
 
@@ -48,10 +48,10 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def ambiguous(wanted: str, sites: Iterable[Site]) -> FieldAmbiguous:
+def ambiguous(wanted: str, sites: Sequence[Site]) -> FieldAmbiguous:
     """Several Kustomizations are meant, which are not the same."""
     places = [f"{site.place} (path {site.path or '.'})" for site in sites]
-    is_file = any(wanted == site.document.path for site in sites)
+    is_file = any(normpath(wanted) == site.document.path for site in sites)
     what = "are defined there" if is_file else "have this name"
     files = {site.document.path for site in sites}
     how = "FILE:LINE" if len(files) < len(places) else "FILE"
@@ -62,18 +62,9 @@ def ambiguous(wanted: str, sites: Iterable[Site]) -> FieldAmbiguous:
 
 
 def _is_named(site: Site, wanted: str) -> bool:
-    names = (
-        site.name,
-        site.document.path,
-        _qualified(site),
-        site.place,
-        f"{site.document.path}:{_name_line(site)}",
-    )
-    return wanted in names or normpath(wanted) in names[1:]
-
-
-def _name_line(site: Site) -> int:
-    return site.document.line("metadata", "name")
+    file = site.document.path
+    places = (file, site.place, f"{file}:{site.document.line('metadata', 'name')}", site.identity)
+    return wanted in (site.name, _qualified(site), site.identity) or normpath(wanted) in places
 
 
 def _qualified(site: Site) -> str:
@@ -90,7 +81,7 @@ def _preferred(matching: list[Site], name: str, wanted: str) -> list[Site]:
 def _same(sites: list[Site], wanted: str) -> tuple[Site, ...]:
     distinct = {(site.kustomization, site.path): site for site in reversed(sites)}
     if len(distinct) > 1:
-        raise ambiguous(wanted, reversed(distinct.values()))
+        raise ambiguous(wanted, list(reversed(distinct.values())))
     return tuple({(site.place, site.cluster): site for site in sites}.values())
 
 

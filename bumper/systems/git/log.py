@@ -23,7 +23,7 @@ _FIELDS = ("%H %P", "%an", "%ct", "%B", "%N")
 # What the user's configuration could add to or take from the format is turned off; notes are those of our ref alone.
 _LOG = (
     *("log", "--topo-order", "-z", "--no-color", "--no-show-signature", "--no-mailmap", "--encoding=UTF-8"),
-    *(f"--notes={ending.REF}", f"--format={'%x00'.join(_FIELDS)}"),
+    *(f"--notes={ending.REF}", f"--notes={ending.SITES}/*", f"--format={'%x00'.join(_FIELDS)}"),
 )
 # `fetch` always names a filter: this one keeps every note.
 _NOTES = "blob:limit=1g"
@@ -44,7 +44,7 @@ class Branch:
         except MissingRef:
             raise UsageError(f"{self._repository}: no branch {self._branch!r}", hint=self._hint()) from None
         with suppress(MissingRef):  # nobody has noted anything yet
-            self._repository.fetch(f"+{ending.REF}:{ending.REF}", depth=1, keep=_NOTES)
+            self._repository.fetch(ending.REFSPEC, depth=1, keep=_NOTES)
         return past(_logged(iter(self._repository.run(*_LOG, _TIP, "--").stdout.split("\0"))))
 
     def notices(self) -> list[str]:
@@ -98,9 +98,9 @@ class Clone:
             notices.append(
                 "this clone is shallow: older deploys are not in it; git fetch --unshallow brings them"
             )
-        if self._ask("rev-parse", "--verify", "--quiet", ending.REF).status:
-            fetch = f"git fetch origin {ending.REF}:{ending.REF}"
-            notices.append(f"this clone has no {ending.REF}: outcomes are not shown; {fetch} brings them")
+        if not self._ask("for-each-ref", "--count=1", ending.REF, ending.SITES).stdout:
+            fetch = f"git fetch origin '{ending.REFSPEC}'"
+            notices.append(f"this clone has no {ending.REF}*: outcomes are not shown; {fetch} brings them")
         return notices
 
     def _ask(self, *arguments: str) -> Output:

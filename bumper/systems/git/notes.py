@@ -8,7 +8,7 @@ number of pairs of its digits (`fanout`, notes.c); ours is written so that git f
 from collections.abc import Mapping, Sequence
 
 from bumper.errors import Unreachable
-from bumper.history.ending import REF, appended
+from bumper.history.ending import appended
 from bumper.systems.git.commits import commit_tree
 from bumper.systems.git.objects import DIRECTORY, FILE, TreeEntry, format_tree, parse_commit
 from bumper.systems.git.rejections import MissingRef
@@ -22,14 +22,19 @@ _MESSAGE = "Notes added by 'bump'\n"
 
 
 def append(
-    repository: Repository, objects: Objects, environ: Mapping[str, str], commit: str, lines: Sequence[str]
+    repository: Repository,
+    objects: Objects,
+    environ: Mapping[str, str],
+    ref: str,
+    commit: str,
+    lines: Sequence[str],
 ) -> None:
-    """Adds the lines that are not there yet to the commit's note, and pushes: one try.
+    """Adds the lines that are not there yet to the commit's note in `ref`, and pushes: one try.
 
     `LostRace` where another push came first, `Denied` where the host refuses the ref, `Transient` where it cannot be told whether the
     push landed; to do it again is harmless in each case.
     """
-    parent, root = _tip(repository)
+    parent, root = _tip(repository, ref)
     places = _places(objects, root, commit) if root else []
     blobs = objects.blobs([sha for _, sha in places])
     # Git puts a note that stands in two places together, too.
@@ -39,21 +44,21 @@ def append(
         return
     tree = _put(objects, root, commit, objects.store("blob", after))
     made = commit_tree(repository, environ, tree, [parent] if parent else [], _MESSAGE)
-    lease = f"--force-with-lease={REF}:{parent}"
-    output = repository.call("push", "--porcelain", "--no-verify", lease, REMOTE, f"{made}:{REF}")
+    lease = f"--force-with-lease={ref}:{parent}"
+    output = repository.call("push", "--porcelain", "--no-verify", lease, REMOTE, f"{made}:{ref}")
     if output.status:
-        raise repository.rejection(REF, output)
+        raise repository.rejection(ref, output)
 
 
-def _tip(repository: Repository) -> tuple[str, str | None]:
+def _tip(repository: Repository, ref: str) -> tuple[str, str | None]:
     """The ref's commit and its tree; an empty text and None where the ref is not there yet."""
     try:
-        repository.fetch(f"+{REF}:{_TIP}", depth=1)
+        repository.fetch(f"+{ref}:{_TIP}", depth=1)
     except MissingRef:
         return "", None
     tip = repository.read(_TIP)
     if tip is None:
-        raise Unreachable(f"{repository}: the server did not send {REF}")
+        raise Unreachable(f"{repository}: the server did not send {ref}")
     return tip[0], parse_commit(tip[1]).tree
 
 

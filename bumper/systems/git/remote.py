@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from bumper.errors import BumpError, Denied, LostRace, Unreachable, UsageError
+from bumper.history import ending
 from bumper.ports import History
 from bumper.revision import Revision
 from bumper.systems.git import notes
@@ -97,7 +98,7 @@ class Remote:
 
     def tree(self, commit: str) -> Tree:
         """The files of any commit that the server has."""
-        return Tree(self._objects, self._commit(commit).tree)
+        return Tree(self._objects, self._commit(commit).tree, self.url)
 
     def subject(self, commit: str) -> str:
         """The first paragraph of the commit's message, on one line."""
@@ -155,9 +156,9 @@ class Remote:
                 lend(self._checkout, self._environ, self._histories[key])
         return Branch(self._histories[key], branch, self._branches)
 
-    def note(self, commit: str, lines: Sequence[str]) -> None:
-        """Adds the lines that are not there yet to the commit's note, and pushes it: one try of `notes.append`."""
-        notes.append(self._repository, self._objects, self._environ, commit, lines)
+    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
+        """Adds the lines that are not there yet to the site's note on the commit, and pushes it: one try of `notes.append`."""
+        notes.append(self._repository, self._objects, self._environ, ending.ref(site), commit, lines)
 
     def ask_to_push(self, commit: str, branch: str) -> None:
         """Raises what a push would be refused with at the door, or passes; nothing is sent (`--dry-run`) and nothing moves.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bumper.errors import BumpError, NoAccess, Transient, UsageError
 from bumper.systems.git.address import Address, environment
-from bumper.systems.git.rejections import failure, rejection
+from bumper.systems.git.rejections import MissingRef, failure, rejection
 from bumper.systems.git.transport import Transport
 
 if TYPE_CHECKING:
@@ -220,6 +220,9 @@ class Repository:
         first = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", f"--filter={keep}")
         output = self.call(*first, "fetch", *options, *arguments, stdin=stdin)
+        if output.status and not output.stderr.strip():
+            # All that git says where a pattern fits no ref (2.39, builtin/fetch.c).
+            raise MissingRef(f"{self}: no such ref")
         if output.status:
             raise self._explained(failure(str(self), output.stderr))
 

@@ -1,7 +1,8 @@
 """The files of a commit, read and replaced object by object.
 
-Symbolic links and submodules are neither listed nor read: Flux's source-controller leaves them out of the artifact that it builds from
-(`Storage.Archive`: "Ignore anything that is not a file or directories e.g. symlinks"), so nothing in a cluster comes from them.
+Symbolic links are listed as what they are and never followed, submodules are not listed: Flux's source-controller leaves both out of
+the artifact that it builds from (`Storage.Archive`: "Ignore anything that is not a file or directories e.g. symlinks"), so nothing in
+a cluster comes from them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -46,11 +47,15 @@ class Objects:
 
 
 class Tree:
-    """All files of one commit; `ports.Tree` is what the pipe asks of it. Paths are relative to the root, with slashes."""
+    """All files of one commit; `ports.Tree` is what the pipe asks of it. Paths are relative to the root, with slashes.
 
-    def __init__(self, objects: Objects, root: str) -> None:
+    `url` is the repository's address, without any secret.
+    """
+
+    def __init__(self, objects: Objects, root: str, url: str = "") -> None:
         self._objects = objects
         self._root = root
+        self.url = url
 
     def list(self, directory: str) -> tuple[Entry, ...]:
         """What is right inside, in git's order; empty where there is no such directory. `""` and `.` are the root."""
@@ -59,7 +64,9 @@ class Tree:
             return ()
         named = self._objects.tree(entry.sha).items()
         return tuple(
-            Entry(name, child.is_directory) for name, child in named if child.is_directory or child.is_file
+            Entry(name, child.is_directory, child.mode == SYMBOLIC_LINK)
+            for name, child in named
+            if child.is_directory or child.is_file or child.mode == SYMBOLIC_LINK
         )
 
     def read(self, paths: Iterable[str]) -> dict[str, bytes]:

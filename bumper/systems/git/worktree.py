@@ -1,16 +1,17 @@
 """The files of a working tree as git would commit them now: what it tracks, and what is new and not ignored.
 
-Law: what an ignore rule hides is not there, nor are links (Flux leaves them out of its artifact) and submodules. Outside of any
-checkout every file counts but those below `.git`.
+Law: what an ignore rule hides is not there, nor are submodules; links are listed and never followed (Flux leaves them out of its
+artifact). Outside of any checkout every file counts but those below `.git`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from os import walk
 from pathlib import Path
 
 from bumper.errors import UsageError
 from bumper.ports import Entry
-from bumper.systems.git.checkout import ask, checkout_root
+from bumper.systems.git.checkout import ask, checkout_root, origin_of
 
 
 class WorkTree:
@@ -24,18 +25,24 @@ class WorkTree:
             raise UsageError(
                 f"{directory}: no such directory", hint="name a directory of the platform repository"
             )
+        self._environ = environ
         top = checkout_root(directory, environ)
         self.root = top or directory.resolve()
         names = _tracked(self.root, environ) if top else _below(self.root)
-        self._children: dict[str, dict[str, bool]] = {}
+        self._children: dict[str, dict[str, Entry]] = {}
         for path in names:
-            if (self.root / path).is_file() and not (self.root / path).is_symlink():
+            if (self.root / path).is_file() or (self.root / path).is_symlink():
                 self._add(path)
+
+    @cached_property
+    def url(self) -> str:
+        """The address of its origin, empty where it has none; may hold a credential, so nobody prints it."""
+        return origin_of(self.root, self._environ) or ""
 
     def list(self, directory: str) -> Sequence[Entry]:
         """What is right inside, in the order of names; empty where there is no such directory."""
         children = sorted(self._children.get(directory, {}).items())
-        return [Entry(name, is_directory) for name, is_directory in children]
+        return [entry for _, entry in children]
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
         """The contents as they are on the disk; a path that is no file of the tree is left out."""
@@ -43,14 +50,16 @@ class WorkTree:
 
     def _holds(self, path: str) -> bool:
         directory, _, name = path.rpartition("/")
-        return self._children.get(directory, {}).get(name) is False
+        entry = self._children.get(directory, {}).get(name)
+        return entry is not None and not (entry.is_directory or entry.is_link)
 
     def _add(self, path: str) -> None:
         directory, _, name = path.rpartition("/")
-        self._children.setdefault(directory, {})[name] = False
+        is_link = (self.root / path).is_symlink()
+        self._children.setdefault(directory, {})[name] = Entry(name, is_directory=False, is_link=is_link)
         while directory:
             directory, _, name = directory.rpartition("/")
-            self._children.setdefault(directory, {})[name] = True
+            self._children.setdefault(directory, {})[name] = Entry(name, is_directory=True)
 
 
 def _tracked(root: Path, environ: Mapping[str, str]) -> list[str]:
@@ -64,5 +73,6 @@ def _below(root: Path) -> list[str]:
     paths: list[str] = []
     for place, directories, names in walk(root):
         directories[:] = [name for name in directories if name != ".git"]
-        paths += [(Path(place) / name).relative_to(root).as_posix() for name in names]
+        links = [name for name in directories if (Path(place) / name).is_symlink()]
+        paths += [(Path(place) / name).relative_to(root).as_posix() for name in (*names, *links)]
     return paths

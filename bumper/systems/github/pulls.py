@@ -9,9 +9,10 @@ Source: GitHub's GraphQL schema.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 from bumper.errors import BumpError, Denied, LostRace, NoAccess
-from bumper.history.message import PREFIX, branch_of, sites_of
+from bumper.history.message import PREFIX, branch_of, has_other_sites, sites_of
 from bumper.ports import Pull, TreeOfModes
 from bumper.systems.github.commits import Commits
 from bumper.systems.github.graphql import Declined, GraphQL
@@ -59,6 +60,10 @@ class PullRequests:
         """
         branch = branch_of(message)
         repository = self._repository(base, branch)
+        if any(_is_of_others(entry, message) for entry in repository["ofThisBranch"]["nodes"]):
+            # The same version for the same name in another cluster: its pull request goes on beside ours.
+            branch = _beside(branch, message)
+            repository = self._repository(base, branch)
         self._methods = [method for method, allowed in _METHODS.items() if repository[allowed]]
         tip = _oid(repository["ref"])
         for entry in (*repository["ofThisBranch"]["nodes"], *repository["pullRequests"]["nodes"]):
@@ -211,8 +216,19 @@ def _is_ours(entry: Mapping[str, Any], branch: str, message: str) -> bool:
     name = str(entry["headRefName"])
     if entry["isCrossRepository"] or not name.startswith(PREFIX):
         return False
-    sites = sites_of(message)
-    return name == branch or (bool(sites) and sites_of(str(entry["body"])) == sites)
+    body = str(entry["body"])
+    says_both = bool(sites_of(message) and sites_of(body))
+    return (name == branch or says_both) and not has_other_sites(message, body)
+
+
+def _beside(branch: str, message: str) -> str:
+    """Another name for a branch that is taken: the same one each time for the same sites."""
+    return f"{branch}-{crc32(repr(sorted(sites_of(message))).encode()):08x}"
+
+
+def _is_of_others(entry: Mapping[str, Any], message: str) -> bool:
+    """Whether a pull request on our branch's name deploys other sites."""
+    return not entry["isCrossRepository"] and has_other_sites(message, str(entry["body"]))
 
 
 def _pull(entry: Mapping[str, Any], tip: str) -> Pull:

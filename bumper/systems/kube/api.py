@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bumper.errors import Unreachable
@@ -95,6 +96,13 @@ class Api:
     async def create(self, resource: Resource, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """The server's answer to a new object of the cluster's scope: for reviews, which are asked so and kept nowhere."""
         return await self._read("POST", resource.path(), change=content)
+
+    def time(self) -> str:
+        """What the server's clock showed in its last answer, RFC 3339; empty where it does not say."""
+        try:
+            return parsedate_to_datetime(self._connection.date).isoformat()
+        except ValueError:
+            return ""
 
     async def server(self) -> tuple[str, str]:
         """The server's version (`v1.36.1`), and what its clock showed (HTTP's `Date`, empty where it does not say)."""

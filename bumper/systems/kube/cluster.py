@@ -53,7 +53,7 @@ class Cluster:
         self._look_s = 0.0
         self._loop: _Loop | None = None
         self._opened: _Opened | None = None
-        self._asked: Future[frozenset[str]] | None = None
+        self._begun: list[Future[Any]] = []
 
     @property
     def name(self) -> str:
@@ -74,6 +74,10 @@ class Cluster:
         Raises `Transient` for what may heal, `NoAccess` where we are not let in, `UsageError` for a kubeconfig that broke meanwhile.
         """
         return self._run(lambda opened: self._observe(opened, desired))
+
+    def begin_to_observe(self, desired: Sequence[Desired]) -> Future[list[Observation]]:
+        """Begins the same; the future raises what `observe` would. `close` cancels it."""
+        return self._begin(self._observe(self._open_once(), desired))
 
     def wait(self, timeout_s: float) -> bool:
         """Returns True once something changed, False after `timeout_s`; earlier where a watch is not allowed."""
@@ -109,8 +113,7 @@ class Cluster:
 
         The future raises `NoAccess` where nodes may not be listed, `Transient` where they are not there in time.
         """
-        self._asked = self._loop_opened().start(self._platforms(self._open_once()))
-        return self._asked
+        return self._begin(self._platforms(self._open_once()))
 
     def server(self) -> tuple[str, str]:
         """The API server's version (`v1.36.1`), and what its clock showed when it answered (HTTP's `Date`)."""
@@ -134,8 +137,8 @@ class Cluster:
 
     def close(self) -> None:
         """Ends all watches and connections. May be called twice."""
-        if self._asked:
-            self._asked.cancel()
+        for future in self._begun:
+            future.cancel()
         if self._loop:
             if self._opened:
                 self._loop.run(self._opened.aclose())
@@ -161,6 +164,11 @@ class Cluster:
         reported = [at(node, "status", "nodeInfo") or {} for node in nodes]
         pairs = [(node_info.get("operatingSystem"), node_info.get("architecture")) for node_info in reported]
         return frozenset(f"{system}/{machine}".lower() for system, machine in pairs if system and machine)
+
+    def _begin(self, request: Coroutine[Any, Any, _Result]) -> Future[_Result]:
+        future = self._loop_opened().start(request)
+        self._begun.append(future)
+        return future
 
     def _run(self, request: Callable[["_Opened"], Coroutine[Any, Any, _Result]]) -> _Result:
         opened = self._open_once()

@@ -68,6 +68,8 @@ class Connection:
         timeouts: Timeouts,
     ) -> None:
         self.name = access.name
+        # What the server's clock showed in its last answer, as HTTP's `Date` writes it.
+        self.date = ""
         self._access = access
         self._reload = reload
         self._environ = environ
@@ -103,6 +105,7 @@ class Connection:
         """The whole answer to an accepted request, of at most `limit` bytes and within `answer_s`; else as `exchange`."""
         async with self.exchange(method, path, query, change=change) as response:
             content = await self._content(response, limit)
+            self.date = response.headers.get("date") or self.date
             return Answer(response.status_code, response.headers, content)
 
     @asynccontextmanager

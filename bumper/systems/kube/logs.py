@@ -1,6 +1,7 @@
-"""The last lines of containers that crashed.
+"""The last lines of containers that crashed, and of init containers that run: what the others of their pod wait for.
 
-Law: a crash is read once, and never holds up a look: what cannot be read is left out and tried again at the next look.
+Law: a crash is read once, what runs at each look, and neither holds up a look: what cannot be read is left out and tried again at the
+next.
 """
 
 import asyncio
@@ -19,7 +20,10 @@ _READ_AT_ONCE = 8
 
 @dataclass(frozen=True, order=True)
 class _Crash:
-    """One end of a container. `is_back` when the next instance runs already: then the lines are of the instance before."""
+    """One end of a container. `is_back` when the next instance runs already: then the lines are of the instance before.
+
+    `is_running` for an init container that has not ended yet.
+    """
 
     namespace: str
     pod: str
@@ -27,6 +31,7 @@ class _Crash:
     container: str
     restarts: int
     is_back: bool
+    is_running: bool = False
 
 
 class Logs:
@@ -41,7 +46,8 @@ class Logs:
         """Reads what new crashes left behind."""
         crashes = {crash for pod in pods for crash in _crashes(pod)}
         self._kept = {crash: lines for crash, lines in self._kept.items() if crash in crashes}
-        unread = sorted(crashes - self._kept.keys())[:_READ_AT_ONCE]
+        settled = {crash for crash in self._kept if not crash.is_running}
+        unread = sorted(crashes - settled)[:_READ_AT_ONCE]
         for crash, lines in zip(unread, await asyncio.gather(*map(self._lines, unread)), strict=True):
             if lines:
                 self._kept[crash] = lines
@@ -82,12 +88,15 @@ def _crashes(pod: Object) -> Iterator[_Crash]:
         for status in at(pod, "status", kind) or ():
             ended = at(status, "state", "terminated") or at(status, "lastState", "terminated")
             is_looping = at(status, "state", "waiting", "reason") == "CrashLoopBackOff"
-            if is_looping or (ended and ended.get("exitCode") != 0):
+            is_init = kind == "initContainerStatuses" and status.get("ready") is not True
+            is_running = is_init and at(status, "state", "running") is not None and not ended
+            if is_running or is_looping or (ended and ended.get("exitCode") != 0):
                 yield _Crash(
                     namespace=at(pod, "metadata", "namespace") or "",
                     pod=at(pod, "metadata", "name") or "",
                     uid=at(pod, "metadata", "uid") or "",
                     container=status.get("name") or "",
                     restarts=status.get("restartCount") or 0,
-                    is_back=at(status, "state", "running") is not None,
+                    is_back=at(status, "state", "running") is not None and not is_running,
+                    is_running=is_running,
                 )

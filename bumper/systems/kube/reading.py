@@ -57,9 +57,15 @@ class Reader:
         present = [read.objects[key] for key in sorted(workloads) if key in read.objects]
         await self._read_owned(read, present)
         observations = [_observation(site, dependencies[site.site], read) for site in desired]
+        cluster_time = self._api.time()
         await self.logs.read(pod for observation in observations for pod in observation.pods)
         return [
-            replace(observation, logs=self.logs.of(observation.pods), at_s=self._now())
+            replace(
+                observation,
+                logs=self.logs.of(observation.pods),
+                at_s=self._now(),
+                cluster_time=cluster_time,
+            )
             for observation in observations
         ]
 

@@ -16,7 +16,7 @@ from bumper.deploy.commit.pull_request import POLL_S, Merging
 from bumper.deploy.commit.pull_state import Step, judge
 from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import BumpError, Contention, Denied, Refused, Transient, Unmerged
-from bumper.history.message import branch_of, sites_of
+from bumper.history.message import branch_of, has_other_sites, sites_of
 from bumper.ports import Pull
 from bumper.systems.git import Remote
 from bumper.systems.github.commits import Commits
@@ -326,6 +326,40 @@ def test_other_pull_requests_are_left_alone(place: Place) -> None:
 
 
 @pytest.mark.slow
+def test_the_same_version_of_the_same_name_in_another_cluster_has_a_pull_request_of_its_own(
+    place: Place,
+) -> None:
+    pulls = PullRequests(place.graphql, NAME, place.reader.tree)
+    tip = place.reader.fetch("main")
+
+    def propose(cluster: str, path: str) -> Pull:
+        named = f"Bump-Site: web\nBump-Kustomization: clusters/{cluster}/web.yaml#flux-system/web\n"
+        text = message("abc1234").replace("Bump-Site: web\n", named)
+        return pulls.propose(tip, {path: b"x"}, text, "main")
+
+    prod, staging = propose("prod", "prod.yaml"), propose("staging", "staging.yaml")
+    assert (prod.branch, staging.branch[: len(prod.branch) + 1]) == ("bump/web-abc1234", "bump/web-abc1234-")
+    assert (prod.number, staging.number) == (1, 2)
+    # Each run goes on with its own.
+    assert [propose("prod", "prod.yaml").number, propose("staging", "staging.yaml").number] == [1, 2]
+    assert content(place.hosted.path, "prod.yaml", prod.branch) == b"x"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "are_others"),
+    [
+        ("Bump-Site: web", "Bump-Site: web", False),
+        ("Bump-Site: web", "Bump-Site: web\nBump-Site: blog", True),
+        ("Bump-Site: web\nBump-Kustomization: a#web", "Bump-Site: web", False),
+        ("Bump-Site: web\nBump-Kustomization: a#web", "Bump-Site: web\nBump-Kustomization: b#web", True),
+        ("Bump-Hold: web", "Bump-Site: web", False),
+    ],
+)
+def test_whether_two_texts_deploy_other_sites(first: str, second: str, *, are_others: bool) -> None:
+    assert has_other_sites(first, second) == has_other_sites(second, first) == are_others
+
+
+@pytest.mark.slow
 def test_the_open_pull_request_of_our_branch_is_found_among_hundreds(place: Place) -> None:
     place.hosted.rules.reviews = True
     with pytest.raises(Unmerged):
@@ -594,5 +628,6 @@ def test_the_name_of_a_branch(place: Place, subject: str, branch: str) -> None:
 
 
 def test_the_sites_of_a_text() -> None:
-    assert sites_of("Deploy a 1\n\nBump-Site: a\nBump-To: 1\nBump-Site: b\r\n") == {"a", "b"}
+    text = "Deploy a 1\n\nBump-Site: a\nBump-To: 1\nBump-Site: b\r\nBump-Kustomization: k/b c.yaml#x/b\r\nBump-To: 2"
+    assert sites_of(text) == {("a", ""), ("b", "k/b c.yaml#x/b")}
     assert sites_of("see Bump-Site: a") == frozenset()

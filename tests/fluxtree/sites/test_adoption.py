@@ -1,6 +1,7 @@
 """The choice of an image that stands in git: what it says, who it speaks of, and what counts for more."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from platforms import deployment, files, kustomization
@@ -10,6 +11,7 @@ from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, FieldUnsafe
 from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.manifest.document import Document, documents
+from bumper.request import FieldPath
 
 SYNC = "k8s/flux-system/apps-sync.yaml"
 TWO = deployment("front", "reg.io/acme/storefront:1.0") + "---\n" + deployment("blog", "reg.io/acme/blog:2.0")
@@ -83,11 +85,42 @@ def test_an_annotation_whose_image_is_gone_is_named_with_its_line() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ['""', "reg.io/web:1.0", "reg.io/web other", "reg.io/web container=", "a b c", "[]", '"${R}/web"', "{}"],
+    [
+        '""',
+        "reg.io/web:1.0",
+        "reg.io/web other",
+        "reg.io/web container=",
+        "a b c",
+        "reg.io/web field=",
+        "reg.io/web field=.a",
+        "[]",
+        '"${R}/web"',
+        "{}",
+    ],
 )
 def test_a_value_that_is_none_is_refused_with_its_line(value: str) -> None:
     with pytest.raises(FieldMissing, match=rf"^{SYNC}:7: bump/image is .*, expected REPOSITORY"):
         find.find(platform(f"bump/image: {value}"), "apps")
+
+
+WIDGET = (
+    "apiVersion: example.io/v1\nkind: Widget\nmetadata: {name: front, namespace: apps}\n"
+    "spec:\n  agents:\n  - {runtime: 'reg.io/agent:7'}\n"
+)
+
+
+def test_a_field_that_no_table_knows_is_chosen_too() -> None:
+    widget = {"k8s/apps/widget.yaml": WIDGET}
+    with pytest.raises(FieldMissing):
+        find.find(platform("bump/image.agent: reg.io/agent", **widget), "agent")
+    there = platform("bump/image.agent: reg.io/agent field=Widget/front:spec.agents[0].runtime", **widget)
+    target = find.find(there, "agent")
+    assert (target.field.path, target.image.tag) == ("k8s/apps/widget.yaml", "7")
+    assert find.find(there, "agent", image="reg.io/acme/blog").workload.name == "blog"
+    written = Adoption("reg.io/agent", ("a", "b"), FieldPath.parse('Widget/front:spec["a b"].image'))
+    sync = there.files[SYNC]
+    after = adoption.apply(sync, documents(sync, SYNC)[0], "agent", written)
+    assert adoption.of_site(documents(after, SYNC)[0], "agent") == replace(written, place=f"{SYNC}:7")
 
 
 def test_other_annotations_name_no_site() -> None:

@@ -9,7 +9,7 @@ import pytest
 from git_remotes import FILES, TOKEN, git, hermetic, remote
 
 from bumper.errors import UsageError
-from bumper.history import Deploy, compose, of_site
+from bumper.history import Deploy, compose, ending, of_site
 from bumper.image import ImageReference
 from bumper.record import Recorded
 from bumper.request import Origin
@@ -45,8 +45,8 @@ def commit(repository: Path, *parents: str, text: str, branch: str = "main") -> 
     return made
 
 
-def note(repository: Path, commit: str, *lines: str) -> None:
-    git(repository, "notes", f"--ref={NOTES}", "append", "-m", "\n".join(lines), commit)
+def note(repository: Path, commit: str, *lines: str, ref: str = NOTES) -> None:
+    git(repository, "notes", f"--ref={ref}", "append", "-m", "\n".join(lines), commit)
 
 
 def shown(deploys: Iterator[Recorded] | Sequence[Recorded]) -> list[tuple[str, str | None]]:
@@ -183,13 +183,25 @@ def test_a_clone_is_read_offline_as_it_was_last_fetched(
     offline = Clone(clone, "main", hermetic(tmp_path))
     assert shown(offline.all()) == [("1", None)]
     assert offline.notices() == [
-        "this clone has no refs/notes/bump: outcomes are not shown; git fetch origin refs/notes/bump:refs/notes/bump brings them"
+        "this clone has no refs/notes/bump*: outcomes are not shown; git fetch origin '+refs/notes/bump*:refs/notes/bump*' brings them"
     ]
     git(clone, "fetch", "--quiet", "origin", f"{NOTES}:{NOTES}", "main")
     asked = len(server.requests)
     assert shown(list(of_site(offline.all(), "web"))) == [("2", None), ("1", "ready")]
     assert offline.notices() == []
     assert len(server.requests) == asked
+
+
+def test_notes_of_an_earlier_version_are_read_beside_those_of_each_site(
+    server: GitServer, platform: Path, tmp_path: Path
+) -> None:
+    made = commit(platform, "main", text=message("1"))
+    note(platform, made, ENDING % ("failed", 1, "1"))
+    note(platform, made, ENDING % ("ready", 2, "1"), ref=ending.ref("web"))
+    note(platform, made, ENDING.replace("web", "blog") % ("failed", 3, "1"), ref=ending.ref("blog"))
+    with Remote(server.url + "/platform.git", token=TOKEN, environ=hermetic(tmp_path)) as ours:
+        (deploy,) = ours.history("main").all()
+    assert [noted.outcome for noted in deploy.endings] == ["failed", "ready"]
 
 
 def test_a_shallow_clone_says_that_it_ends(server: GitServer, platform: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from bumper.revision import Revision
 from bumper.rollout import Verdict
 from bumper_sandbox.git.server import GitServer
 
-REF = "refs/notes/bump"
+REF = "refs/notes/bump-sites/web"
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
@@ -79,8 +79,8 @@ def grown(server: GitServer, count: int) -> list[str]:
 def test_git_shows_the_lines_that_were_written(server: GitServer) -> None:
     commit = tip(server)
     with remote(server) as ours:
-        ours.note(commit, ["one", "two"])
-        ours.note(commit, ["two", "three"])
+        ours.note("web", commit, ["one", "two"])
+        ours.note("web", commit, ["two", "three"])
     assert shown_by_git(server, commit) == ["one", "two", "three"]
     assert len(history_of(server)) == 2
 
@@ -88,10 +88,10 @@ def test_git_shows_the_lines_that_were_written(server: GitServer) -> None:
 def test_what_is_there_is_not_written_again(server: GitServer) -> None:
     commit = tip(server)
     with remote(server) as ours:
-        ours.note(commit, ["one"])
-        ours.note(commit, ["one"])
+        ours.note("web", commit, ["one"])
+        ours.note("web", commit, ["one"])
     with remote(server) as another:
-        another.note(commit, ["one"])
+        another.note("web", commit, ["one"])
     assert len(history_of(server)) == 1
 
 
@@ -101,7 +101,7 @@ def test_a_note_made_by_hand_keeps_every_byte(server: GitServer) -> None:
     blob = git(repository, "hash-object", "-w", "--stdin", stdin=by_hand)
     git(repository, "notes", f"--ref={REF}", "add", "-C", blob, commit)
     with remote(server) as ours:
-        ours.note(commit, ["one"])
+        ours.note("web", commit, ["one"])
     import subprocess
 
     command = ["git", "-C", str(repository), "notes", f"--ref={REF}", "show", commit]
@@ -114,7 +114,7 @@ def test_notes_that_git_spread_over_directories_are_added_to_where_git_finds_the
 ) -> None:
     commits, repository = grown(server, count), server.path("platform.git")
     notes = b"".join(b"N inline %s\ndata 8\nby hand\n\n" % commit.encode() for commit in commits[:-1])
-    head = b"commit refs/notes/bump\ncommitter a <a@b.example> 1800000000 +0000\ndata 5\nNotes\n"
+    head = b"commit refs/notes/bump-sites/web\ncommitter a <a@b.example> 1800000000 +0000\ndata 5\nNotes\n"
     git(repository, "fast-import", "--quiet", stdin=head + notes)
     # A note that real git adds makes it choose the directories anew.
     git(repository, "notes", f"--ref={REF}", "append", "-m", "by git", commits[0])
@@ -122,7 +122,7 @@ def test_notes_that_git_spread_over_directories_are_added_to_where_git_finds_the
     assert any("/" in name for name in names) == (count > 256)
     with remote(server) as ours:
         for commit in (commits[0], commits[1], commits[-1]):
-            ours.note(commit, ["ours"])
+            ours.note("web", commit, ["ours"])
     assert shown_by_git(server, commits[0])[-1] == "ours"
     assert "by git" in shown_by_git(server, commits[0])
     assert shown_by_git(server, commits[1]) == ["by hand", "ours"]
@@ -138,13 +138,13 @@ def test_notes_that_git_spread_over_directories_are_added_to_where_git_finds_the
 def test_many_notes_of_ours_are_spread_and_git_reads_each(server: GitServer) -> None:
     commits, repository = grown(server, 300), server.path("platform.git")
     notes = b"".join(b"N inline %s\ndata 2\nx\n\n" % commit.encode() for commit in commits[:255])
-    head = b"commit refs/notes/bump\ncommitter a <a@b.example> 1800000000 +0000\ndata 5\nNotes\n"
+    head = b"commit refs/notes/bump-sites/web\ncommitter a <a@b.example> 1800000000 +0000\ndata 5\nNotes\n"
     git(repository, "fast-import", "--quiet", stdin=head + notes)
     _flatten(repository)
     assert "/" not in git(repository, "ls-tree", "-r", "--name-only", REF)
     with remote(server) as ours:
         for commit in commits[253:260]:
-            ours.note(commit, ["ours"])
+            ours.note("web", commit, ["ours"])
     assert git(repository, "ls-tree", "--name-only", REF).splitlines() == sorted(
         {commit[:2] for commit in commits[:260]}
     )
@@ -174,7 +174,7 @@ def test_a_note_that_stands_in_two_places_is_put_together_as_git_reads_it(server
     tree = git(repository, "mktree", stdin=lines.encode())
     git(repository, "update-ref", REF, git(repository, "commit-tree", tree, "-m", "Both"))
     with remote(server) as ours:
-        ours.note(commit, ["ours"])
+        ours.note("web", commit, ["ours"])
     assert sorted(shown_by_git(server, commit)) == ["below", "flat", "ours"]
     names = git(repository, "ls-tree", "-r", "--name-only", REF).splitlines()
     assert sorted(names) == sorted(["README", f"{commit[:2]}/{commit[2:]}"])
@@ -188,7 +188,7 @@ def test_runs_that_write_at_once_lose_nothing(server: GitServer, runs: int) -> N
 
     def run(number: int) -> None:
         endings = {
-            commit: [Ending(f"site-{number}", "ready", "Ready", 1.0, AT, "1.0")]
+            commit: [Ending("web", "ready", "Ready", 1.0, AT, "1.0", run=f"run-{number}")]
             for commit in (first, others[number % 3])
         }
         with remote(server) as ours:
@@ -197,11 +197,36 @@ def test_runs_that_write_at_once_lose_nothing(server: GitServer, runs: int) -> N
 
     with ThreadPoolExecutor(runs) as pool:
         list(pool.map(run, range(runs)))
-    everybody = {f"site-{number}" for number in range(runs)}
-    assert {noted.site for noted in ending.parse("\n".join(shown_by_git(server, first)))} == everybody
+    everybody = {f"run-{number}" for number in range(runs)}
+    assert {noted.run for noted in ending.parse("\n".join(shown_by_git(server, first)))} == everybody
     rest = [ending.parse("\n".join(shown_by_git(server, commit))) for commit in others]
-    assert {noted.site for endings in rest for noted in endings} == everybody
+    assert {noted.run for endings in rest for noted in endings} == everybody
     assert len(history_of(server)) == 2 * runs
+
+
+@pytest.mark.parametrize("count", [4, pytest.param(64, marks=pytest.mark.slow)])
+def test_sites_that_are_noted_at_once_race_for_nothing(server: GitServer, count: int) -> None:
+    commit, clock = tip(server), SystemClock()
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        with remote(server) as ours:
+            barrier.wait()
+            noted = Ending(f"site-{number}", "ready", "Ready", 1.0, AT, "1.0")
+            outcome_notes.write(ours, {commit: [noted]}, clock)
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(run, range(count)))
+    listed = git(server.path("platform.git"), "for-each-ref", "--format=%(refname)", ending.SITES)
+    assert set(listed.split()) == {ending.ref(f"site-{number}") for number in range(count)}
+
+
+@pytest.mark.parametrize(
+    "site_name", ["web", "east/web", "a..b", ".lock", "web.lock", "wéb web", "a@{b", "-"]
+)
+def test_any_name_of_a_site_makes_a_ref(server: GitServer, site_name: str) -> None:
+    git(server.path("platform.git"), "check-ref-format", ending.ref(site_name))
+    assert ending.ref(site_name).count("/") == 3
 
 
 def test_a_lost_race_is_told_as_one_and_nothing_is_overwritten(server: GitServer) -> None:
@@ -217,8 +242,8 @@ def test_a_lost_race_is_told_as_one_and_nothing_is_overwritten(server: GitServer
     )
     with remote(server) as ours:
         with pytest.raises(LostRace):
-            ours.note(commit, ["ours"])
-        ours.note(commit, ["ours"])
+            ours.note("web", commit, ["ours"])
+        ours.note("web", commit, ["ours"])
     assert [line for line in shown_by_git(server, commit) if line] == ["by hand", "theirs", "ours"]
 
 
@@ -230,7 +255,7 @@ def test_a_host_that_refuses_the_ref_is_told_at_once(server: GitServer) -> None:
     )
     with (
         remote(server) as ours,
-        pytest.raises(Denied, match=r"refs/notes/bump refuses the push.*no notes here"),
+        pytest.raises(Denied, match=r"refs/notes/bump-sites/web refuses the push.*no notes here"),
     ):
         outcome_notes.write(
             ours, {tip(server): [Ending("web", "ready", "Ready", 1.0, AT, "1")]}, SystemClock()
@@ -241,9 +266,9 @@ def test_only_what_is_needed_is_fetched(server: GitServer) -> None:
     commits = grown(server, 5)
     with remote(server) as ours:
         for commit in commits:
-            ours.note(commit, [f"note of {commit}"])
+            ours.note("web", commit, [f"note of {commit}"])
     with remote(server) as fresh:
-        fresh.note(commits[0], ["ours"])
+        fresh.note("web", commits[0], ["ours"])
         listing = fresh._repository.run(
             "cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)"
         ).stdout.split("\n")
@@ -257,13 +282,13 @@ class Stubborn:
     """Notes that answer as they were told to; in time that only sleeping moves."""
 
     answers: list[BumpError]
-    written: list[tuple[str, Sequence[str]]] = field(default_factory=list)
+    written: list[tuple[str, str, Sequence[str]]] = field(default_factory=list)
     at_s: float = 0.0
 
-    def note(self, commit: str, lines: Sequence[str]) -> None:
+    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
         if self.answers:
             raise self.answers.pop(0)
-        self.written.append((commit, lines))
+        self.written.append((site, commit, lines))
 
     def now(self) -> float:
         return self.at_s
@@ -276,7 +301,7 @@ def test_what_may_heal_is_tried_again_up_to_the_deadline() -> None:
     noted = Ending("web", "ready", "Ready", 1.0, AT, "1")
     healed = Stubborn([LostRace("lost"), Transient("cut off"), LostRace("lost")])
     outcome_notes.write(healed, {"c": [noted]}, healed)
-    assert healed.written == [("c", [ending.line(noted)])]
+    assert healed.written == [("web", "c", [ending.line(noted)])]
     never = Stubborn([LostRace("lost")] * 10_000)
     with pytest.raises(LostRace):
         outcome_notes.write(never, {"c": [noted]}, never, timeout_s=20)

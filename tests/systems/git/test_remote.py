@@ -96,7 +96,7 @@ class TestReading:
             assert ours.contains(commit, tip) is True
         assert content(server.path("platform.git"), WEB) == b"new\n"
 
-    def test_links_and_submodules_are_not_there(self, server: GitServer) -> None:
+    def test_links_are_listed_and_not_read_and_submodules_are_not_there(self, server: GitServer) -> None:
         files = {"link.yaml": b"real.yaml", "real.yaml": b"a: 1\n"}
         server.create("odd.git", files, modes={"link.yaml": "120000"})
         repository = server.path("odd.git")
@@ -115,7 +115,7 @@ class TestReading:
         )
         with remote(server, "odd.git") as ours:
             read = ours.tree(ours.fetch("main"))
-            assert read.list("") == (Entry("real.yaml", False),)
+            assert read.list("") == (Entry("link.yaml", False, is_link=True), Entry("real.yaml", False))
             assert read.read(["link.yaml", "vendor", "real.yaml"]) == {"real.yaml": b"a: 1\n"}
             for path, kind in {"link.yaml": "symbolic link", "vendor": "submodule"}.items():
                 with pytest.raises(Refused, match=f"{path}: found a {kind}, expected a file"):

@@ -56,3 +56,22 @@ def test_logs_that_may_not_be_read_are_a_notice(world: World, cluster: Cluster) 
     [seen] = cluster.observe([desired()])
     assert (dict(seen.logs), dict(seen.unreadable)) == ({}, {})
     assert "no permission to read the logs of pods in namespace web" in cluster.notices()
+
+
+def test_an_init_container_that_runs_is_read_at_each_look(world: World, cluster: Cluster) -> None:
+    world.site()
+    init = {"name": "init", "restartCount": 0, "ready": False, "state": {"running": {}}}
+    world.write_status("v1", "Pod", ("web", "web-1-a"), initContainerStatuses=[init])
+    for lines in ("waiting for the database\n", "still waiting\n"):
+        world.logs["web-1-a", "init", False] = lines
+        [seen] = cluster.observe([desired()])
+        assert dict(seen.logs) == {"web-1-a/init": lines}
+
+
+def test_a_sidecar_that_is_ready_has_no_log(world: World, cluster: Cluster) -> None:
+    world.site()
+    init = {"name": "proxy", "restartCount": 0, "ready": True, "started": True, "state": {"running": {}}}
+    world.write_status("v1", "Pod", ("web", "web-1-a"), initContainerStatuses=[init])
+    world.logs["web-1-a", "proxy", False] = "proxying\n"
+    [seen] = cluster.observe([desired()])
+    assert dict(seen.logs) == {}

@@ -1,0 +1,45 @@
+"""What names an image in a file and is none of its image fields: an argument, a variable, a field that no table knows.
+
+Law: nothing here is edited. It is told, with its line, to whoever moves the tag beside it.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from bumper.image import references_in
+from bumper.manifest.image_fields import Field
+from bumper.manifest.yamltext import Scalar, Source, compose
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A place that names an image."""
+
+    path: str
+    line: int
+    image: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}  {self.image}"
+
+
+def mentions(content: bytes, path: str, repository: str, fields: Collection[Field]) -> tuple[Mention, ...]:
+    """Every place of the file, outside of these fields, that names the repository with a tag or a digest."""
+    return tuple(dict.fromkeys(_mentions(compose(content, path), repository, fields)))
+
+
+def _mentions(source: Source, repository: str, fields: Collection[Field]) -> Iterator[Mention]:
+    lines = {field.span.line for field in fields}
+    for scalar in source.scalars:
+        is_block = scalar.style in ("|", ">")
+        if not is_block and _is_field(source, scalar, fields):
+            continue
+        for match in references_in(scalar.value, repository):
+            line = source.line(scalar.start) + is_block + scalar.value.count("\n", 0, match.start())
+            if not (is_block and line in lines):
+                yield Mention(source.path, line, match[0])
+
+
+def _is_field(source: Source, scalar: Scalar, fields: Collection[Field]) -> bool:
+    start, end = source.byte(scalar.start), source.byte(scalar.end)
+    return any(start <= field.span.start <= end for field in fields)
