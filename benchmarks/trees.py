@@ -165,8 +165,7 @@ def _answer(tree: Tree, site: Site) -> Place | str | None:
 
 
 def _found(tree: Tree, site: Site, repository: str = "") -> Target:
-    qualified = f"{site.kustomization.namespace}/{site.kustomization.name}"
-    return find(tree, site.name, kustomization=qualified, image=repository)
+    return find(tree, site.name, kustomization=site.identity, image=repository)
 
 
 def _repositories(tree: Tree, site: Site) -> list[str]:

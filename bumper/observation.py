@@ -56,7 +56,8 @@ class RevisionFacts:
     """What git knows of one revision: `includes_commit` by ancestry, `image` as it stands in the site's field there.
 
     None means that git could not tell (the commit is gone, the server could not be reached): unknown is never "no". `is_removed` says
-    that the site's Kustomization is not in that commit any more.
+    that the site's Kustomization is not in that commit any more,
+    `is_off_branch` (asked of our own commit alone, as long as Flux does not have it) that the branch does not hold it any more.
     """
 
     includes_commit: bool | None
@@ -64,6 +65,7 @@ class RevisionFacts:
     subject: str = ""
     author: str = ""
     is_removed: bool = False
+    is_off_branch: bool = False
 
 
 @dataclass(frozen=True)

@@ -186,6 +186,7 @@ def _facts(given: Mapping[str, Any]) -> dict[str, RevisionFacts]:
             image=ImageReference.parse(facts["image"]) if facts.get("image") else None,
             subject=facts.get("subject", ""),
             author=facts.get("author", ""),
+            is_off_branch=bool(facts.get("is_off_branch")),
         )
         for sha, facts in given.items()
     }

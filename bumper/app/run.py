@@ -17,6 +17,7 @@ from bumper.progress import Journal
 from bumper.publish import report
 from bumper.publish.report import Report, RollbackReport, SiteReport
 from bumper.recording import Subject
+from bumper.request import Choice
 from bumper.rollout import Verdict
 
 P = TypeVar("P", bound=Proposal)
@@ -129,18 +130,28 @@ def _recover(recovery: Recovery, outcome: Report, output: Output) -> int:
 
 
 def report_of(
-    subjects: Sequence[Subject], followed: Sequence[Followed], journal: Journal, diff: str = ""
+    subjects: Sequence[Subject],
+    followed: Sequence[Followed],
+    journal: Journal,
+    diff: str = "",
+    *,
+    choice: Choice | None = None,
 ) -> Report:
-    """The report on all sites in all clusters, in the order in which they were followed. `diff` is that of a dry run."""
+    """The report on all sites in all clusters, in the order in which they were followed. `diff` is that of a dry run.
+
+    `choice` is how the sites were named: a command that names one again says the same.
+    """
     by_site = {subject.desired.site: subject for subject in subjects}
-    sites = [_site_report(by_site[ended.site], ended, journal) for ended in followed]
+    sites = [_site_report(by_site[ended.site], ended, journal, choice or Choice()) for ended in followed]
     return Report(tuple(sites), journal.seconds, tuple(journal.notices), diff)
 
 
-def _site_report(subject: Subject, ended: Followed, journal: Journal) -> SiteReport:
+def _site_report(subject: Subject, ended: Followed, journal: Journal, choice: Choice) -> SiteReport:
     steps = journal.steps(ended.site) + (journal.steps(ended.label) if ended.label != ended.site else ())
     image, is_written = subject.desired.image, subject.is_written
-    verdict = report.unless_unchanged(_with_way_back(subject, ended.verdict), image, is_written=is_written)
+    verdict = report.unless_unchanged(
+        _with_way_back(subject, ended.verdict, choice), image, is_written=is_written
+    )
     return SiteReport(
         site=ended.label,
         previous=subject.previous,
@@ -160,9 +171,9 @@ def _site_report(subject: Subject, ended: Followed, journal: Journal) -> SiteRep
     )
 
 
-def _with_way_back(subject: Subject, verdict: Verdict) -> Verdict:
+def _with_way_back(subject: Subject, verdict: Verdict, choice: Choice) -> Verdict:
     """The same with the command that takes it back, where a rollout failed that something came before."""
-    if verdict.outcome is not Outcome.FAILED or not subject.previous.tag:
+    if verdict.outcome is not Outcome.FAILED or not subject.previous.tag or not verdict.helps_to_go_back:
         return verdict
-    command = f"bump rollback --site {subject.desired.site}"
+    command = f"bump rollback --site {subject.desired.site}{choice.all_options}"
     return replace(verdict, hint="; or: ".join(filter(None, (verdict.hint, command))))

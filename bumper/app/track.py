@@ -41,7 +41,7 @@ def track(settings: TrackSettings, context: Context) -> int:
             followed = tracker.follow([subject], [commit.target], journal)
         except KeyboardInterrupt:
             return output.interrupt(["following stopped; nothing was changed by it"])
-        return output.finish(Result.of(report_of([subject], followed, journal)))
+        return output.finish(Result.of(report_of([subject], followed, journal, choice=settings.choice)))
 
 
 def replay(settings: TrackSettings, context: Context) -> int:

@@ -79,9 +79,24 @@ class Tracker:
             return
         self._baselines = self._look.known(self._systems.repository)
         for name, seen in self._baselines.items():
+            notices = [
+                f"{desired.site}: {text}" if len(self.clusters) < 2 else f"{name}: {text}"
+                for desired in self._look.desired
+                if (text := baseline.notice(desired, seen[key_of(desired)]))
+            ]
+            for notice in dict.fromkeys(notices):
+                journal.notice(notice)
+
+    def found_running(self) -> dict[str, str]:
+        """By site the tag that ran in every cluster before the push; none of a site where that is not known."""
+        if self._look is None or not self._baselines:
+            return {}
+        tags = {desired.site: desired.image.tag for desired in self._look.desired if desired.image.tag}
+        for seen in self._baselines.values():
             for desired in self._look.desired:
-                if text := baseline.notice(desired, seen[key_of(desired)]):
-                    journal.notice(f"{desired.site}: {text}" if len(self.clusters) < 2 else f"{name}: {text}")
+                if not baseline.ran(desired, seen[key_of(desired)]):
+                    tags.pop(desired.site, None)
+        return tags
 
     def follow(
         self, subjects: Sequence[Subject], targets: Sequence[Target], journal: Journal, *, parent: str = ""

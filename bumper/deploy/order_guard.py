@@ -15,7 +15,7 @@ from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports import Ancestry, Progress, Registry
 from bumper.record import Recorded
-from bumper.request import Wanted
+from bumper.request import Choice, Wanted
 from bumper.safe_text import printable
 
 OLDER = "older"
@@ -26,7 +26,7 @@ FORCE = "--force --reason TEXT"
 class OrderGuard:
     """`ancestries` are asked in their order; `deploys` gives those of a site on a tip, newest first: who deployed the newer build.
 
-    A `pipeline.Guard`. With `force` an older build is noted and let through.
+    A `pipeline.Guard`. With `force` an older build is noted and let through. `choice` is how the sites were named.
     """
 
     wanted: Mapping[str, Wanted]
@@ -35,6 +35,7 @@ class OrderGuard:
     progress: Progress
     force: bool = False
     deploys: Callable[[Target, str], Sequence[Recorded]] = lambda target, tip: ()
+    choice: Choice = field(default_factory=Choice)
     _known: dict[tuple[str, str, str], Decision] = field(default_factory=dict)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission:
@@ -44,7 +45,8 @@ class OrderGuard:
         if decision.order is Order.OLDER and not self.force:
             raise Refused(
                 f"{change.place}: {ours} is older than {there}, which is deployed: {decision.evidence}{self._by_whom(change, tip)}",
-                hint=f"to deploy it all the same: {FORCE}; to go back to an earlier one: bump rollback --site {change.site}",
+                hint=f"to deploy it all the same: {FORCE}; to go back to an earlier one: bump rollback --site {change.site}"
+                f"{self.choice.all_options}",
             )
         if decision.order is Order.OLDER:
             return Admission(OLDER, f"older ({decision.witness}), forced", decision, settles_race=True)

@@ -17,7 +17,7 @@ from bumper.deploy import image_gate
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
-from bumper.errors import FieldAmbiguous, Refused, Unreachable
+from bumper.errors import FieldAmbiguous, FieldUnsafe, Refused, Unreachable
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
@@ -110,14 +110,14 @@ def prepare(
     nodes: Callable[[], Sequence[Nodes]] = tuple,
     guards: Sequence[Guard] = (),
     amend: Amend = lambda planned, tree: planned,
-    sketched: Callable[[Plan], None] | None = None,
     tell_targets: Callable[[Iterable[Target]], None] = lambda targets: None,
+    sketched: Callable[[Plan], None] | None = None,
 ) -> tuple[Plan, dict[str, ImageManifest]]:
     """What would be committed on the branch as it stands, and the manifests that the registry holds. Writes nothing.
 
     `nodes` tells what the clusters run on, where no platform was asked for; it is called when the first image is there. `amend` is
-    asked after the guards, on each new tip. `sketched` hears what would be planned where the registry does not answer: as far as
-    git alone tells, without guards. `tell_targets` hears what will be changed, before the registry is asked.
+    asked after the guards, on each new tip. `tell_targets` hears what will be changed, before the registry is asked; `sketched` what
+    would be planned where the registry does not answer: as far as git alone tells, without guards.
     """
 
     def look() -> tuple[str, Tree, dict[str, Target]]:
@@ -161,7 +161,7 @@ def plan(
         planned = dict.fromkeys(
             edit
             for field in target.fields
-            for edit in manifest.plan(contents[field.path], field, image.tag, image.digest, pin=request.pin)
+            for edit in _edits(contents[field.path], field, image, target, pin=request.pin)
         )
         change = Change(site, target, image, tuple(planned), began[site] if began else target.image)
         changes.append(change)
@@ -173,6 +173,20 @@ def plan(
         for path, file_edits in edits.items()
     }
     return Plan(tip, files, _message(changes, request) if files else "", tuple(changes))
+
+
+def _edits(
+    content: bytes, field: manifest.Field, image: ImageReference, target: Target, *, pin: bool
+) -> tuple[manifest.Edit, ...]:
+    """The edits of one field; FieldUnsafe names the way to move the others without it, where there are others."""
+    try:
+        return manifest.plan(content, field, image.tag, image.digest, pin=pin)
+    except FieldUnsafe as error:
+        safe = [use.container for use in target.images if not use.field.unsafe and use.field != field]
+        if not safe or not all(safe):
+            raise
+        named = " ".join(f"--container {container}" for container in dict.fromkeys(safe))
+        raise FieldUnsafe(error.message, hint=f"{error.hint}; or leave it as it is: {named}") from None
 
 
 def land(

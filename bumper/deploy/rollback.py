@@ -80,11 +80,13 @@ def way_back(
     to: str = "",
     *,
     only_ready: bool = False,
+    ran: str = "",
     choice: Choice | None = None,
 ) -> Rollback:
     """Where the site goes back to: `to`, or its last deploy that was Ready, or the version before where nobody looked how that ended.
 
-    `deploys` are the site's own, newest first. With `only_ready` it must have been Ready. Refused names what there is.
+    `deploys` are the site's own, newest first. With `only_ready` it must have been Ready, or be `ran`, the tag that was found
+    running before the deploy. Refused names what there is.
     """
     deploy = _deploy_of(left.tag, deploys)
     if to:
@@ -95,10 +97,13 @@ def way_back(
     ready = last_ready(deploys, left.tag)
     if ready:
         return Rollback(site, left, ready.record.tag, deploy, ready)
-    before = deploy.record.previous if deploy and not only_ready and is_tag(deploy.record.previous) else ""
+    before = deploy.record.previous if deploy and is_tag(deploy.record.previous) else ""
+    if only_ready and before != ran:
+        before = ""
     earlier = _deploy_of(before, deploys)
     if before and _ended(before, deploys) not in _BAD:
-        return Rollback(site, left, before, deploy, earlier, _how_it_ended(before, earlier))
+        notice = "" if before == ran else _how_it_ended(before, earlier)
+        return Rollback(site, left, before, deploy, earlier, notice)
     ends = {tag: _ended(tag, deploys) for tag in _tags(deploys, left.tag)}
     listed = ", ".join(f"{tag} ({end})" for tag, end in list(ends.items())[:_LISTED])
     best = next((tag for tag, end in ends.items() if end not in _BAD), "TAG")
@@ -134,24 +139,37 @@ class Rollbacks:
         way = way_back(wanted.site, target.place, target.image, deploys, to, choice=asked.choice)
         return self._guarded(asked, {wanted.site: self._labelled(way)}, tip)
 
-    def after_failure(self, asked: Request, failed: Sequence[tuple[Change, Verdict]]) -> GuardedRequest:
-        """The rollback of everything that failed and has been Ready before, in one commit; Refused where nothing has."""
+    def after_failure(
+        self, asked: Request, failed: Sequence[tuple[Change, Verdict]], running: Mapping[str, str]
+    ) -> GuardedRequest:
+        """The rollback of everything that failed and has been Ready before, in one commit; Refused where nothing has.
+
+        `running` are the tags that were found running before the push, by site: of a first deploy nothing else is recorded.
+        """
         tip = self.repository.fetch(asked.branch)
-        ways = self._ways_to_ready([change for change, _ in failed], self.repository.tree(tip))
+        tree = self.repository.tree(tip)
+        ways = self._ways_to_ready([change for change, _ in failed], tree, running)
         causes = [(change.site, verdict.message) for change, verdict in failed if change.site in ways]
         several = len(causes) > 1
         cause = "; ".join(f"{site}: {message}" if several else message for site, message in causes)
         labelled = {site: self._labelled(way) for site, way in ways.items()}
         return self._guarded(replace(asked, reason=_shortened(f"automatic: {cause}")), labelled, tip)
 
-    def _ways_to_ready(self, changes: Sequence[Change], tree: Tree) -> dict[str, Rollback]:
+    def _ways_to_ready(
+        self, changes: Sequence[Change], tree: Tree, running: Mapping[str, str]
+    ) -> dict[str, Rollback]:
         ways: dict[str, Rollback] = {}
         refusals: list[Refused] = []
         for change in changes:
             try:
                 deploys = of_target(self.history.all(), change.target, tree)
                 ways[change.site] = way_back(
-                    change.site, change.place, change.image, deploys, only_ready=True
+                    change.site,
+                    change.place,
+                    change.image,
+                    deploys,
+                    only_ready=True,
+                    ran=running.get(change.site, ""),
                 )
             except Refused as refusal:
                 refusals.append(refusal)

@@ -277,6 +277,9 @@ class Slice(Reading):
             self._shown[directory] = self._visible(directory)
         return self._shown[directory]
 
+    def link_on(self, path: str) -> str:
+        return self._whole.link_on(path)
+
     def fetch(self, paths: Iterable[str]) -> None:
         self._whole.fetch(paths)
 

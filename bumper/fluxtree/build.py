@@ -26,7 +26,7 @@ from bumper.fluxtree.resource_sets import expanded as expanded_set
 from bumper.fluxtree.resource_sets import is_resource_set
 from bumper.fluxtree.transformers import ImageEntry, ImageSpec
 from bumper.manifest.document import Document, is_true, items, mapping, plain, text
-from bumper.manifest.yamltext import compose
+from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
@@ -297,6 +297,7 @@ class _Making:
         place = Gap(path, 1, "")
         if file and self.reading.is_file(file):
             source = compose(self.reading.content(file), file)
+            require_few_values(source)
             roots = [plain(root, Reader(self.reading.file(file))) for root in source.documents]
             entries = [each for root in roots for each in (root if isinstance(root, list) else [root])]
             place = Gap(file, 1, "")

@@ -19,7 +19,7 @@ from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.transformers import with_value_at
 from bumper.manifest.document import items, mapping, plain, text
-from bumper.manifest.yamltext import compose
+from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 GROUP = "helm.toolkit.fluxcd.io"
@@ -60,7 +60,9 @@ def _with(values: Object, data: Any, target: str) -> Object:
         route = _route(target)
         return values if route is None else mapping(_set(values, route, data))
     content = _content(data)
-    roots = [plain(root, Reader(content)) for root in compose(content.content, content.path).documents]
+    source = compose(content.content, content.path)
+    require_few_values(source)
+    roots = [plain(root, Reader(content)) for root in source.documents]
     return _merged(values, mapping(roots[0])) if roots else values
 
 

@@ -125,9 +125,9 @@ def _images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[I
 
 def _kept(image: Image, reason: str) -> Image:
     """The image as one that stays as it is, where there is a reason."""
-    return (
-        replace(image, field=replace(image.field, unsafe=image.field.unsafe or reason)) if reason else image
-    )
+    if not reason or image.field.unsafe:
+        return image
+    return replace(image, field=replace(image.field, unsafe=reason, remedy=immutable.REMEDY))
 
 
 def _values_of_patches(reading: Reading, resource: Resource) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from bumper.fluxtree.discovery import GROUP
 from bumper.fluxtree.resource import Resource
 from bumper.manifest.document import is_true, mapping, text
 
+REMEDY = "correct the object first, or leave it out: --container with the names of those that move"
 _RUNS_ONCE: Mapping[tuple[str, str], str] = {
     ("batch", "Job"): "its template is immutable",
     ("tekton.dev", "TaskRun"): "its spec is immutable",
@@ -27,14 +28,14 @@ def why_kept(resource: Resource, owner: Resource) -> str:
     place = f"{resource} ({resource.path}:{resource.line()})"
     if settings.get("reconcile") == "disabled" or settings.get("ssa") in ("ifnotpresent", "ignore"):
         key = "reconcile" if settings.get("reconcile") == "disabled" else "ssa"
-        return f"the annotation {GROUP}/{key} of {place} has Flux leave the object as it is, expected none"
+        return f"the annotation {GROUP}/{key} of {place} has Flux leave the object as it is, expected no such annotation"
     why = _RUNS_ONCE.get((resource.group, resource.kind))
     is_replaced = settings.get("force") == "enabled" or is_true(owner.at("spec", "force"))
     if not why or is_replaced or resource.at("spec", "ttlSecondsAfterFinished") is not None:
         return ""
     return (
         f"{why}, so that the API refuses another image in {place} once it is there: expected the annotation "
-        f"{GROUP}/force: enabled, by which Flux replaces it, or --container with those that move without it"
+        f"{GROUP}/force: enabled, by which Flux replaces it"
     )
 
 

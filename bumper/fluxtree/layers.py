@@ -422,6 +422,8 @@ def _with(reading: Reading, layer: Layer, below: list[tuple[str, int]], written:
 
 def why_missing(reading: Reading, place: str | None) -> str:
     """What is wrong with a path that leads nowhere, as the end of a sentence."""
+    if place and (rule := reading.left_out(place)):
+        return f"which Flux leaves out: {rule}"
     link = reading.link_on(place) if place else ""
     if rule := reading.left_out(place) if place else "":
         return f"which Flux leaves out: {rule}"

@@ -23,7 +23,7 @@ from bumper.fluxtree.selectors import Selector, Undecided, identity
 from bumper.manifest import NO_BLOCK
 from bumper.manifest.blocks import block
 from bumper.manifest.document import items, mapping, plain, text
-from bumper.manifest.yamltext import compose
+from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _IDENTITY = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
@@ -219,6 +219,7 @@ def _parsed(content: Text, place: Gap) -> Patch:
     """The patch of a text, still without its target."""
     try:
         source = compose(content.content, content.path)
+        require_few_values(source)
     except NotYaml as error:
         return Patch(place, None, unread=f"a patch that cannot be read may change it ({error.message})")
     roots = [plain(root, Reader(content)) for root in source.documents]

@@ -46,12 +46,17 @@ class Fault(NamedTuple):
 
 
 def is_variable(value: Any) -> bool:
-    """Whether Flux fills in something here (`spec.postBuild`), or below."""
-    if isinstance(value, str):
-        return bool(_VARIABLE.search(value))
-    if isinstance(value, dict):
-        return any(map(is_variable, value.values()))
-    return isinstance(value, list) and any(map(is_variable, value))
+    """Whether Flux fills in something here (`spec.postBuild`), or below; each part is looked at once, whatever aliases lead there."""
+    waiting, seen = [value], set[int]()
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, str):
+            if _VARIABLE.search(inner):
+                return True
+        elif isinstance(inner, dict | list) and id(inner) not in seen:
+            seen.add(id(inner))
+            waiting += inner.values() if isinstance(inner, dict) else inner
+    return False
 
 
 def below(value: Any, *route: str | int) -> Any:

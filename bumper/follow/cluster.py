@@ -99,7 +99,10 @@ class _Rollouts:
         return self._ended(site, self._ends(site, [refusal(error)] * len(site.workloads)))
 
     def _judged(self, workload: _Workload, seen: Observation) -> Judgement:
-        facts = self._facts.facts(workload.desired, revisions_of(seen))
+        ours = workload.desired.revision
+        waits = workload.judgement is not None and Stage.FETCHED not in workload.judgement.reached
+        asked = revisions_of(seen) | ({ours.sha} if ours and waits else set())
+        facts = self._facts.facts(workload.desired, asked)
         looked = replace(seen, revisions=facts, before=workload.before)
         if workload.judgement is None or not workload.is_settled_at(looked):
             workload.observation = looked
@@ -148,7 +151,7 @@ class _Rollouts:
 
 
 def _detail(site: _Rollout, judgements: Sequence[Judgement], stage: Stage) -> str:
-    """What is said of a stage: by the workloads that have not reached it, or else by all; what all say alike is said once."""
+    """What is said of a stage: by each workload that has not reached it; of a stage that is over who has, or what all say alike."""
     texts = {
         _name(workload, site): (judgement.detail.get(stage, ""), stage in judgement.reached)
         for workload, judgement in zip(site.workloads, judgements, strict=True)
@@ -157,6 +160,9 @@ def _detail(site: _Rollout, judgements: Sequence[Judgement], stage: Stage) -> st
     shown = {name: text for name, (text, reached) in texts.items() if text and reached == is_over}
     if len(set(shown.values())) == 1 and len(shown) == len(texts):
         return next(iter(shown.values()))
+    if is_over and len(texts) > 1:
+        # The report has a line for each.
+        return ", ".join(texts)
     return "; ".join(f"{name}: {text}" if len(texts) > 1 else text for name, text in shown.items())
 
 
@@ -180,15 +186,15 @@ def follow(
         played = tape.around(cluster) if tape else cluster
         known = tape.facts(cluster.name, facts) if tape else facts
         seen_before = (baselines or {}).get(cluster.name) or {}
-        ahead: Sequence[Baseline | None] = [seen_before.get(key_of(each)) for each in desired]
-        ahead = tape.before(cluster.name, ahead) if tape else ahead
-        before = dict(zip(map(key_of, desired), ahead, strict=True))
+        before: Sequence[Baseline | None] = [seen_before.get(key_of(each)) for each in desired]
+        before = tape.before(cluster.name, before) if tape else before
+        stood = {key_of(each): baseline for each, baseline in zip(desired, before, strict=True)}
         sites = [
             _Rollout(
                 label=label(workloads[0].site, cluster.name, is_alone=len(clusters) == 1),
                 stage=Stage.FETCHED,
                 workloads=[
-                    _Workload(desired=each, timeline=Timeline(began_s), before=before[key_of(each)])
+                    _Workload(desired=each, timeline=Timeline(began_s), before=stood[key_of(each)])
                     for each in workloads
                 ],
             )

@@ -34,7 +34,7 @@ class Awaited:
         """What git says of the site's Kustomization."""
         site = target.site
         at = f"{site.document.path}:{site.document.line('spec', 'suspend')}" if site.suspended else ""
-        proofs = [Proof.of(site.spec, workload) for workload in target.workloads]
+        proofs = [Proof.of(site.spec, workload) for workload in target.followed]
         return cls(desired, next((proof for proof in proofs if proof.why), proofs[0]), at)
 
 

@@ -19,6 +19,8 @@ from bumper.revision import Revision
 from bumper.rollout.flux import ORIGIN
 
 ASK_AGAIN_S = 5.0
+# A branch is fetched anew only where Flux has had time to come by itself, and not often then.
+PATIENCE_S, FETCH_AGAIN_S = 15.0, 30.0
 
 
 class Revisions:
@@ -35,6 +37,10 @@ class Revisions:
         self._ancestry: dict[tuple[str, str], bool] = {}
         self._asked_s: dict[tuple[str, str, str], float] = {}
         self._unanswered_s: dict[tuple[str, ...], float] = {}
+        # When each of our commits was first asked about, when the branch was last fetched for it, and whether it was gone from it.
+        self._first_s: dict[str, float] = {}
+        self._fetched_s: dict[str, float] = {}
+        self._off_branch: set[str] = set()
         self._lock = threading.Lock()
 
     def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
@@ -44,7 +50,8 @@ class Revisions:
 
     def _facts(self, desired: Desired, sha: str) -> RevisionFacts:
         if desired.revision and sha == desired.revision.sha:
-            return RevisionFacts(includes_commit=True, image=desired.image)
+            gone = self._is_off_branch(desired.revision)
+            return RevisionFacts(includes_commit=True, image=desired.image, is_off_branch=gone)
         key = (desired.site, desired.identity, sha)
         known = self._known.get(key)
         if known and (_is_complete(known, desired) or self._clock.now() - self._asked_s[key] < ASK_AGAIN_S):
@@ -84,6 +91,22 @@ class Revisions:
             except SiteMissing:
                 # Its file was moved: the name is there, so that it is not removed.
                 raise ambiguous from None
+
+    def _is_off_branch(self, revision: Revision) -> bool:
+        """Whether somebody took our commit off the branch (a force-push); not where git does not answer: unknown is never "no"."""
+        now_s = self._clock.now()
+        began_s = self._first_s.setdefault(revision.sha, now_s)
+        last_s = self._fetched_s.get(revision.sha, began_s + PATIENCE_S - FETCH_AGAIN_S)
+        if revision.sha in self._off_branch or now_s - last_s < FETCH_AGAIN_S:
+            return revision.sha in self._off_branch
+        self._fetched_s[revision.sha] = now_s
+        try:
+            tip = self._repository.fetch(revision.name)
+        except BumpError:
+            return False
+        if tip != revision.sha and self._contains(tip, revision.sha) is False:
+            self._off_branch.add(revision.sha)
+        return revision.sha in self._off_branch
 
     def _contains(self, descendant: str, ancestor: str) -> bool | None:
         pair = (descendant, ancestor)

@@ -56,8 +56,8 @@ class FieldKind(StrEnum):
 class Place:
     """A node on the way down. `key` is the key that it stands under, `list_key` that of the list that it is an entry of.
 
-    `paths` lead from here to the image fields of the custom resource that it is a part of. `version` is a key above it in Helm values
-    that a chart may take for the tag. `through` (the alias that leads here) and `unsafe` (why nothing below can be edited) are
+    `paths` lead from here to the image fields of the custom resource that it is a part of. `version` is a key above it that a chart or
+    an operator may take for the tag. `through` (the alias that leads here) and `unsafe` (why nothing below can be edited) are
     inherited.
     """
 
@@ -189,7 +189,7 @@ def _below_mapping(place: Place, mapping: Mapping, names: list[str]) -> Iterator
             below.in_values = True
         elif below.in_values and name.lower().endswith(_FREE_TEXT):
             below.in_values = False
-        if below.in_values:
+        if below.in_values or below.paths:
             below.version = _version(mapping, names) or place.version
         if name == "value" and (written := _text(mapping, "path")):
             _as_target(below, written)
@@ -260,7 +260,10 @@ def _custom_field(place: Place, mapping: Mapping, key: str) -> Iterator[Candidat
             yield from _tag_alone(place, mapping, FieldKind.HELM_TAG, repository, repository)
     # A version alone is none, where a kind takes either.
     elif key != "version" or "/" in _text(mapping, key):
-        yield from _image_text(place, mapping, key)
+        apart = _version(mapping, [name_of(name) for name, _ in mapping.pairs]) or place.version
+        for candidate in _image_text(place, mapping, key):
+            is_joined = apart and not (candidate.image.tag or candidate.image.digest)
+            yield candidate._replace(unsafe=_why_untagged(apart)) if is_joined else candidate
 
 
 def _kustomize_entry(place: Place, mapping: Mapping) -> Iterator[Candidate]:

@@ -263,7 +263,7 @@ ENTRIES = (
     ),
     Entry(
         "toolhive.stacklok.dev",
-        ("MCPServer",),
+        ("MCPServer", "EmbeddingServer"),
         ("spec.image",),
         "stacklok/toolhive mcpserver_types.go: MCPServerSpec.Image",
     ),
@@ -420,6 +420,52 @@ ENTRIES = (
         "jaeger-operator apis/v1/jaeger_types.go",
     ),
     # Others
+    Entry(
+        "apps.emqx.io",
+        ("EMQX",),
+        ("spec.image",),
+        "emqx/emqx-operator apis/apps/v2beta1/emqx_types.go: EMQXSpec.Image",
+    ),
+    Entry(
+        "inference.llmkube.dev",
+        ("InferenceService",),
+        ("spec.image",),
+        "its manifests in public GitOps trees: spec.image, beside a modelRef",
+    ),
+    Entry(
+        "foreman.llmkube.dev", ("Agent",), ("spec.execution.image",), "its manifests in public GitOps trees"
+    ),
+    Entry(
+        "litellm.home-operations.com",
+        ("LiteLLMProxy",),
+        ("spec.image",),
+        "its manifests in public GitOps trees",
+    ),
+    Entry(
+        "litellm.home-operations.com",
+        ("LiteLLMMCPServer",),
+        ("spec.workload.image",),
+        "its manifests in public GitOps trees",
+    ),
+    Entry(
+        "renovate-operator.mogenius.com",
+        ("RenovateJob",),
+        ("spec.image",),
+        "mogenius/renovate-operator: RenovateJobSpec.Image",
+    ),
+    Entry("kaniop.rs", ("Kanidm",), ("spec.image",), "pando85/kaniop: KanidmSpec.image"),
+    Entry(
+        "kpack.io",
+        ("ClusterStack",),
+        ("spec.buildImage.image", "spec.runImage.image"),
+        "kpack cluster_stack_types.go",
+    ),
+    Entry(
+        "upgrade.cattle.io",
+        ("Plan",),
+        ("spec.upgrade.image", "spec.prepare.image"),
+        "rancher/system-upgrade-controller docs: an untagged image gets the tag of spec.version or of the channel",
+    ),
     Entry("k8s.keycloak.org", ("Keycloak",), ("spec.image",), "keycloak operator: KeycloakSpec.image"),
     Entry(
         "pkg.crossplane.io",

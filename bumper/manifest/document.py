@@ -18,6 +18,7 @@ from bumper.manifest.yamltext import (
     Source,
     compose,
     name_of,
+    require_few_values,
     resolved,
 )
 from bumper.objects import Object, ObjectKey
@@ -85,6 +86,7 @@ class Document:
 def documents(content: bytes, path: str) -> tuple[Document, ...]:
     """Every mapping of the file, the items of a `List` one by one; NotYaml where it cannot be read."""
     source = compose(content, path)
+    require_few_values(source)
     return tuple(
         Document(source.path, (at, *route), plain(node), source, node)
         for at, root in enumerate(source.documents)

@@ -12,7 +12,7 @@ from bumper.errors import FieldUnsafe, NotYaml
 from bumper.image import ImageReference
 from bumper.manifest.blocks import Block, block
 from bumper.manifest.candidates import Candidate, FieldKind, Place, candidates, patch_texts
-from bumper.manifest.sops import is_encrypted, why_sealed
+from bumper.manifest.sops import REMEDY, is_encrypted, why_sealed
 from bumper.manifest.splice import Edit, equal_start
 from bumper.manifest.yamltext import Hit, Scalar, Source, Span, compose
 from bumper.objects import ObjectKey
@@ -39,7 +39,8 @@ class Field:
 
     `image` is what stands there; its repository is the entry's `name` for NEW_TAG. `rendered` is the repository that reaches the
     cluster: `newName`, or `registry` and `repository`. `route` begins with the index of the document. `digest` is the separate digest
-    that pins a tag, if any. `unsafe` says why the field cannot be edited; empty where it can.
+    that pins a tag, if any. `unsafe` says why the field cannot be edited, `remedy` what to do where that is not to edit it by hand;
+    both are empty where it can.
     """
 
     path: str
@@ -52,6 +53,7 @@ class Field:
     written: Written
     digest: Written | None = None
     unsafe: str = ""
+    remedy: str = ""
 
     @property
     def span(self) -> Span:
@@ -136,7 +138,8 @@ def field_of(
 def _outward(field: Field, inside: Block) -> Field:
     written = replace(field.written, span=inside.outward(field.span))
     digest = replace(field.digest, span=inside.outward(field.digest.span)) if field.digest else None
-    return replace(field, written=written, digest=digest, unsafe=inside.unsafe or field.unsafe)
+    remedy = REMEDY if inside.unsafe else field.remedy
+    return replace(field, written=written, digest=digest, unsafe=inside.unsafe or field.unsafe, remedy=remedy)
 
 
 def select(file_fields: Sequence[Field], repository: str) -> tuple[Field, ...]:
@@ -158,7 +161,7 @@ def plan(content: bytes, field: Field, tag: str, digest: str = "", *, pin: bool 
     """
     at = f"{field.path}:{field.span.line}"
     if field.unsafe:
-        raise FieldUnsafe(f"{at}: {field.unsafe}", hint="change this field by hand")
+        raise FieldUnsafe(f"{at}: {field.unsafe}", hint=field.remedy or "change this field by hand")
     pinned = field.image.digest
     if pinned and not digest and field.image.tag != tag:
         raise FieldUnsafe(
@@ -203,7 +206,8 @@ def _edit(content: bytes, path: str, written: Written, value: str) -> Edit:
 
 
 def _field(source: Source, candidate: Candidate, readers: _Readers) -> Field:
-    unsafe = why_sealed(source) or _why_unsafe(candidate, readers)
+    sealed = why_sealed(source)
+    unsafe = sealed or _why_unsafe(candidate, readers)
     written = [_written(source, hit) for hit in candidate.hits]
     if not unsafe and None in written:
         unsafe = f"{candidate.key or candidate.kind} is not written on one line, expected the value alone"
@@ -221,6 +225,7 @@ def _field(source: Source, candidate: Candidate, readers: _Readers) -> Field:
         value,
         digest,
         unsafe,
+        REMEDY if sealed else "",
     )
 
 
@@ -250,7 +255,7 @@ def _why_unsafe_scalar(candidate: Candidate, hit: Hit, readers: _Readers) -> str
     if others:
         return f"{key} is shared by an alias with {', '.join(sorted(others))}, expected a value of its own"
     if is_encrypted(hit.scalar.value):
-        return f"{key} is encrypted by SOPS, expected a plain value; change it with `sops set`"
+        return f"{key} is encrypted by SOPS, expected a plain value"
     if not hit.scalar.takes_text:
         return f"{key} has the type {hit.scalar.tag}, expected text"
     if not hit.scalar.value and not hit.scalar.style:

@@ -9,6 +9,7 @@ Source: https://getsops.io/docs (mac_only_encrypted, since SOPS 3.9); sops/v3 `s
 
 from bumper.manifest.yamltext import Mapping, Node, Source, lookup, name_of, resolved
 
+REMEDY = "change it with `sops set`, or encrypt the file anew with --mac-only-encrypted"
 _TRUE = ("true", "yes", "on")
 
 
@@ -27,8 +28,7 @@ def why_sealed(source: Source) -> str:
         if mac and not is_partial:
             return (
                 f"the file is encrypted by SOPS, whose sops.mac ({source.path}:{source.line(mac.start)}) covers this value too: "
-                "sops would not decrypt the file any more, expected mac_only_encrypted: true; "
-                "change it with `sops set`, or encrypt the file anew with --mac-only-encrypted"
+                "sops would not decrypt the file any more, expected mac_only_encrypted: true"
             )
     return ""
 

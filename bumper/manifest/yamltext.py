@@ -28,6 +28,8 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 UNREADABLE = (ValueError, OverflowError, AssertionError, RecursionError)
 # Deeper than what Kubernetes objects and Helm values are, and far from where readers that call themselves would end.
 MAX_DEPTH = 200
+# go-yaml, with which kustomize and Flux read, refuses "excessive aliasing" from 400,000 values on; no manifest comes near to either.
+_MOST_VALUES = 50_000
 _CHUNK = 4096  # characters between two known byte offsets
 
 Shape = tuple[str, str, str, str, str]
@@ -140,6 +142,29 @@ class Hit(NamedTuple):
     repeated: bool = False
 
 
+def _size(node: "Node", sizes: dict[int, int]) -> int:
+    """How many values are in a node, itself included; `sizes` holds those that are known, and 0 for one that holds itself."""
+    node = resolved(node)
+    if isinstance(node, Scalar):
+        return 1
+    if id(node) not in sizes:
+        sizes[id(node)] = 0
+        sizes[id(node)] = 1 + sum(_size(inner, sizes) for inner in node.items)
+    return sizes[id(node)]
+
+
+def require_few_values(source: "Source") -> None:
+    """Raises NotYaml where aliases make so much of a file that what it holds could not be looked at."""
+    if b"*" in source.content and source.values > _MOST_VALUES:
+        first = next(at for at, (kind, *_) in enumerate(source.shape) if kind == "AliasEvent")
+        before = [scalar for scalar in source.scalars if scalar.ordinal < first]
+        line = source.line(before[-1].start) if before else 1
+        raise NotYaml(
+            f"{source.path}:{line}: its aliases make more than {_MOST_VALUES:,} values of it, expected a manifest",
+            hint="write out what the aliases stand for: kustomize and Flux refuse excessive aliasing, too",
+        )
+
+
 def name_of(key: Node) -> str:
     """The text of a key; empty for a key that is no scalar."""
     target = resolved(key)
@@ -203,6 +228,12 @@ class Source:
     documents: tuple[Node, ...]
     scalars: tuple[Scalar, ...]
     shape: tuple[Shape, ...]
+
+    @cached_property
+    def values(self) -> int:
+        """How many values the documents hold once each alias is what it stands for; nothing is followed twice to find out."""
+        sizes: dict[int, int] = {}
+        return sum(_size(root, sizes) for root in self.documents)
 
     def line(self, character: int) -> int:
         """The 1-based line of a character."""

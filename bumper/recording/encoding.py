@@ -237,6 +237,7 @@ def encode_facts(facts: Mapping[str, RevisionFacts]) -> Entry:
             "subject": mask(revision_facts.subject),
             "author": revision_facts.author,
             "is_removed": revision_facts.is_removed,
+            "is_off_branch": revision_facts.is_off_branch,
         }
         for sha, revision_facts in facts.items()
     }
@@ -252,6 +253,7 @@ def decode_facts(entry: Mapping[str, Any]) -> dict[str, RevisionFacts]:
             facts_entry["author"],
             # Older recordings do not know it.
             bool(facts_entry.get("is_removed")),
+            bool(facts_entry.get("is_off_branch")),
         )
         for sha, facts_entry in entry.items()
     }

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bumper.errors import Outcome
-from bumper.objects import Condition, Object, ObjectKey, condition
+from bumper.objects import Condition, Object, ObjectKey, at, condition
 from bumper.observation import Baseline, Desired, Observation
 from bumper.rollout.flux import refused_object, unhealthy_objects
 from bumper.rollout.patience import Finding
+from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage
+from bumper.rollout.workload import completion
 
 # A change of one tag, proved to be no more, neither breaks a build nor moves a path.
 _NEVER_OURS = ("BuildFailed", "ArtifactFailed")
@@ -42,6 +44,17 @@ def notice(desired: Desired, before: Baseline) -> str:
             tried = f" at commit {before.tried}" if before.tried and key == desired.kustomization else ""
             return f"{key} is broken before this deploy{tried}: {ready.reason}: {ready.message}"
     return ""
+
+
+def ran(desired: Desired, before: Baseline) -> bool:
+    """Whether the image of `desired`, which git held before the push, was rolled out completely then, and in pods."""
+    workload = before.workload
+    return (
+        workload is not None
+        and desired.is_met_by(template_image(desired, workload))
+        and completion(workload).is_complete
+        and at(workload, "spec", "replicas") != 0
+    )
 
 
 def not_ours(of_flux: Sequence[Finding], desired: Desired, observation: Observation) -> list[Finding]:

@@ -239,6 +239,7 @@ def _finding(cause: Cause, sight: Sight, seen: Seen) -> Finding:
             hint=cause.hint.format_map(fields),
             evidence=_evidence(sight),
             stage=Stage.ROLLED_OUT,
+            helps_to_go_back=sight.is_ours or not container,
         ),
     )
 

@@ -34,6 +34,9 @@ _REFUSALS = (
     (re.compile(r"error looking up service account"), "ServiceAccountMissing", "create the service account in namespace {namespace}"),
 )  # fmt: skip
 
+# What any version would be refused for.
+_OF_ANY_VERSION = ("QuotaExceeded", "ServiceAccountMissing", "NamespaceTerminating")
+
 
 def held_back(desired: Desired, observation: Observation) -> Finding | None:
     """The setting that keeps the workload from rolling, None where there is none: only a person can change it."""
@@ -178,6 +181,7 @@ def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding
         f"{desired.workload} can't create its pods: {text}",
         hint=hint.format(namespace=desired.workload.namespace),
         stage=Stage.ROLLED_OUT,
+        helps_to_go_back=reason not in _OF_ANY_VERSION,
     )
     yield _weighed_by_blame(verdict, is_outage=is_outage)
 

@@ -89,6 +89,11 @@ def _unreadable(desired: Desired, observation: Observation) -> Iterator[Finding]
 
 def _sources(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
     """What holds each source on the way, from the repository to the Kustomization."""
+    ours = observation.revisions.get(desired.revision.sha) if desired.revision else None
+    if ours and ours.is_off_branch:
+        message = f"{desired.revision} is not on the branch any more: somebody took it off (a force-push)"
+        hint = "look who rewrote the branch, and run the same bump again"
+        yield _finding(Outcome.BLOCKED, "NotOnBranch", message, hint, 0, Stage.FETCHED)
     for key, source in observation.sources(desired):
         yield from _source(desired, key, source, observation, flux)
 

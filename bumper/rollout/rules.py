@@ -43,7 +43,8 @@ def judge(desired: Desired, observation: Observation, sightings: Mapping[str, Si
     if findings:
         verdict = weighed.believed.verdict if weighed.believed else None
     reached = look.reached(is_ready=verdict is not None and verdict.outcome is Outcome.READY)
-    texts = details(look, findings[0].verdict if findings else None, reached)
+    # What is not proved yet is Ready itself: no cause that would be told beside the counts.
+    texts = details(look, findings[0].verdict if findings and not unproved else None, reached)
     if unproved and verdict is None:
         texts[Stage.ROLLED_OUT] = "; ".join(
             text

@@ -36,7 +36,7 @@ class Verdict:
     """How a deploy ended. `reason` is CamelCase, `message` a sentence with numbers, `hint` the next command or setting.
 
     `serving` says what visitors see now, `evidence` holds the lines that a person would look up next (events, log lines).
-    `stage` is where it ended.
+    `stage` is where it ended. `helps_to_go_back` is False where the version before would fail just so.
     """
 
     outcome: Outcome
@@ -47,6 +47,7 @@ class Verdict:
     evidence: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     stage: Stage | None = None
+    helps_to_go_back: bool = True
 
     def printable(self) -> Self:
         """The same verdict with every text made safe to print, long ones shortened."""

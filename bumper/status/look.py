@@ -167,6 +167,7 @@ def _row(
         not_followed=entry.not_followed,
         hold=annotations.counting(entry.site),
         workloads=tuple(ends) if len(ends) > 1 else (),
+        stays=entry.stays,
         identity=entry.desired.identity,
         where=entry.where,
     )

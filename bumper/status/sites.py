@@ -28,7 +28,7 @@ class Entry:
 
     `desired` is the workload that leads, `others` are the rest. `pods_namespaces` are where the pods of each are, in the same order: a
     HelmRelease may install into another namespace than its own. `is_ours` is False for a Kustomization that another repository feeds.
-    `where` tells it from another site of the same name, empty for the only one.
+    `where` tells it from another site of the same name, empty for the only one; `stays` is what names the image and does not move.
     """
 
     desired: Desired
@@ -40,6 +40,7 @@ class Entry:
     is_ours: bool = True
     others: tuple[Desired, ...] = ()
     where: str = ""
+    stays: tuple[str, ...] = ()
 
     @property
     def followed(self) -> tuple[Desired, ...]:
@@ -120,8 +121,9 @@ def _is_named_otherwise(site: find.Site) -> bool:
 
 def _of_target(target: find.Target, tree: Tree) -> Entry:
     desired, *others = target.desired(None)
-    places = tuple(_pods_namespace(target, workload, tree) for workload in target.workloads)
-    return Entry(desired, target.image, target.place, target.site, places, others=tuple(others))
+    places = tuple(_pods_namespace(target, workload, tree) for workload in target.followed)
+    stays = tuple(map(str, target.stays))
+    return Entry(desired, target.image, target.place, target.site, places, others=tuple(others), stays=stays)
 
 
 def _pods_namespace(target: find.Target, workload: ObjectKey, tree: Tree) -> str:

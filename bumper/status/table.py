@@ -28,7 +28,7 @@ class Row:
     """One site in one cluster. `image` is what git wants; None where no workload can be followed, for the reason `not_followed`.
 
     `verdict` is None while the site is moving; `pending` then is what it will be if nothing changes, `detail` what it is doing.
-    `workloads` is how each of them stands, where several make up the site.
+    `workloads` is how each of them stands, where several make up the site; `stays` what names the image and does not move with it.
     `identity` names the Kustomization and its file; `where` what tells it from another site of the same name, empty for the only one.
     """
 
@@ -44,6 +44,7 @@ class Row:
     not_followed: str = ""
     hold: Hold | None = None
     workloads: tuple[WorkloadEnd, ...] = ()
+    stays: tuple[str, ...] = ()
     identity: str = ""
     where: str = ""
 
@@ -137,6 +138,7 @@ def details(overview: Overview) -> list[Line]:
             ("applied", _applied(row)),
             ("running", _running(row)),
             *(("workload", workload_line(end)) for end in row.workloads),
+            *(("stays", text) for text in row.stays),
             ("age", age(row.state.since, overview.now)),
             *(("drift", text) for text in row.state.drift),
             *(("hold", text) for text in _hold(row, overview.now)),
@@ -335,6 +337,7 @@ def _row_data(row: Row, now: datetime) -> dict[str, Any]:
         "ageSeconds": _seconds(row.state.since, now),
         "drift": list(row.state.drift),
         "workloads": [workload_as_data(end) for end in row.workloads],
+        "stays": list(row.stays),
         "hold": _hold_data(row.hold, now) if row.hold else None,
     }
 

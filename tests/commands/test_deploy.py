@@ -14,6 +14,12 @@ from bumper_sandbox.stack import Stack
 
 from .branch import includes, tip
 
+MISSING_PLUGIN = {
+    "apiVersion": "client.authentication.k8s.io/v1",
+    "command": "a-plugin-that-is-not-there",
+    "interactiveMode": "Never",
+}
+
 
 def bump(stack: Stack, *arguments: str, cwd: Path | None = None) -> Ran:
     return commandline.bump(*arguments, environ=stack.child_environ(), cwd=cwd)
@@ -45,6 +51,12 @@ def test_the_second_run_finds_nothing_to_write_and_follows_all_the_same(stack: S
     assert first["sites"][0]["commit"] == tip(stack)
     second = bump_json(stack, *arguments)
     assert second["outcome"] == "unchanged"
+    (notice,) = second["notices"]
+    assert (
+        f"holds abc0002 already, so nothing is written: commit {first['sites'][0]['commit'][:7]} set it"
+        in notice
+    )
+    assert notice.endswith("and that ended ready (Ready)")
     assert second["sites"][0]["commit"] == first["sites"][0]["commit"]
 
 
@@ -153,6 +165,40 @@ def test_ctrl_c_says_where_things_stand(stack: Stack) -> None:
     assert process.returncode == 130, stderr
     assert "Interrupted: distributedequity-org: abc0007 is on the branch as main@sha1:" in rest
     assert f"bump track --site distributedequity-org --commit {tip(stack)}" in rest
+
+
+@pytest.mark.parametrize("user", [{"token": "expired"}, {"exec": MISSING_PLUGIN}])
+def test_a_login_that_is_refused_ends_it_before_anything_is_written(
+    stack: Stack, tmp_path: Path, user: dict[str, Any]
+) -> None:
+    config = json.loads(stack.cluster.kubeconfig.read_text())
+    config["users"][0]["user"] = user
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(config))
+    stack.registry.push("kevinryan-io", "abc0009")
+    before, environ = tip(stack), {**stack.child_environ(), "KUBECONFIG": str(kubeconfig)}
+    arguments = ("--site", "kevinryan-io", "--sha", "abc0009", "--repo", stack.url)
+    code, _, stderr = commandline.bump(*arguments, environ=environ)
+    assert code == 2
+    assert "nothing was written, since the deploy could not be followed" in stderr
+    assert "--no-wait" in stderr
+    assert tip(stack) == before
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_answer_ends_it_before_anything_is_written(
+    stack: Stack, tmp_path: Path
+) -> None:
+    config = json.loads(stack.cluster.kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(config))
+    stack.registry.push("kevinryan-io", "abc0010")
+    before, environ = tip(stack), {**stack.child_environ(), "KUBECONFIG": str(kubeconfig)}
+    arguments = ("--site", "kevinryan-io", "--sha", "abc0010", "--repo", stack.url)
+    code, _, stderr = commandline.bump(*arguments, environ=environ)
+    assert (code, tip(stack)) == (6, before), stderr
+    assert commandline.bump(*arguments, "--no-wait", environ=environ).code == 0
 
 
 def test_no_secret_is_in_what_is_said(stack: Stack) -> None:

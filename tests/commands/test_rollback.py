@@ -231,17 +231,27 @@ def test_a_failure_rolls_itself_back_once(stack: Stack, tmp_path: Path) -> None:
     ]
 
 
-def test_a_failure_without_anything_good_before_it_is_left_and_said(stack: Stack, tmp_path: Path) -> None:
-    web = site(stack, "distributedequity-org", tmp_path, crashing={0})
+def test_a_first_deploy_that_fails_goes_back_to_what_was_found_running(stack: Stack, tmp_path: Path) -> None:
+    web = site(stack, "aiimmigrants-com", tmp_path, crashing={0})
+    before = web.tag()
     answer = web.json("--sha", web.shas[0], "--auto-rollback")
+    assert (answer["outcome"], answer["exitCode"]) == ("failed", 11)
+    assert answer["rollback"]["outcome"] == "ready"
+    assert web.tag() == before
+
+
+def test_a_failure_without_anything_good_before_it_is_left_and_said(stack: Stack, tmp_path: Path) -> None:
+    web = site(stack, "distributedequity-org", tmp_path, crashing={0, 1})
+    assert web.outcome("--sha", web.shas[0]) == "failed"
+    answer = web.json("--sha", web.shas[1], "--auto-rollback")
     assert (answer["outcome"], answer["exitCode"]) == ("failed", 11)
     assert answer["sites"][0]["rolledBack"].startswith(
         "no: k8s/distributedequity-org/deployment.yaml:18: no earlier"
     )
     assert answer["rollback"]["outcome"] == "refused"
     assert web.tip() == answer["sites"][0]["commit"]
-    # By hand the version before is taken, and it is said what is not known of it.
-    back = web.json("rollback")
+    # By hand it goes where it is told to, and it is said what is not known of that.
+    back = web.json("rollback", "--to", "08a2c8e")
     assert (back["outcome"], web.tag()) == ("ready", "08a2c8e")
     assert back["notices"] == [
         f"{web.name}: no deploy of 08a2c8e is recorded, so that it is not known whether it was Ready"

@@ -166,8 +166,9 @@ def test_one_use_that_cannot_be_edited_refuses_all(platform: Platform) -> None:
     worker, image = "k8s/web/worker.yaml", f"{platform.registry.host}/web"
     add(platform, worker, "worker", f'"{image}:1\\x2e0"')
     tip = platform.tip()
-    with pytest.raises(FieldUnsafe, match=r"k8s/web/worker\.yaml:\d+: "):
+    with pytest.raises(FieldUnsafe, match=r"k8s/web/worker\.yaml:\d+: ") as caught:
         deploy(platform, request_for(Wanted("web", "2.0")))
+    assert caught.value.hint == "change this field by hand; or leave it as it is: --container web"
     assert platform.tip() == tip
 
 

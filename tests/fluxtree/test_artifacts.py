@@ -230,8 +230,8 @@ class TestPushed:
             find.find(tree, "web", path="apps/gone")
 
     def test_the_annotation_says_it_to_every_command(self) -> None:
-        said = OCI.replace("metadata:\n", "metadata:\n  annotations: {bump/path: apps/prod}\n")
-        tree = platform("", "", {"clusters/a/web.yaml": said})
+        annotated = OCI.replace("metadata:\n", "metadata:\n  annotations: {bump/path: apps/prod}\n")
+        tree = platform("", "", {"clusters/a/web.yaml": annotated})
         assert find.find(tree, "web").field.path == "apps/base/web.yaml"
         assert [site.path for site in find.sites(tree) if site.name == "web"] == ["apps/prod"]
         with pytest.raises(FieldMissing, match="apps/gone"):

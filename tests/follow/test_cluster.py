@@ -109,9 +109,12 @@ class History:
     known: Mapping[str, bool | None] = field(default_factory=lambda: {BEFORE: False, LATER: True})
     questions: list[str] = field(default_factory=list)
     trees: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tip: str = OURS
+    fetches: int = 0
 
     def fetch(self, branch: str) -> str:
-        raise AssertionError("following fetches no branch")
+        self.fetches += 1
+        return self.tip
 
     def tree(self, commit: str) -> Tree:
         return MemoryTree(self.trees[commit])
@@ -149,6 +152,23 @@ def test_it_goes_on_until_the_site_is_ready_and_names_each_stage_once() -> None:
     assert followed.verdict.outcome is Outcome.READY
     assert stages(progress) == ["fetched", "applied", "rolled out"]
     assert clock.time == 10.0, "without news it looks every five seconds"
+
+
+def test_a_commit_that_was_taken_off_the_branch_is_not_waited_for() -> None:
+    clock, repository = HandClock(), History(tip=BEFORE)
+    followed, _ = run(Scripted([look(BEFORE, OLD)], clock), repository=repository, timeout_s=600.0)
+    assert (followed.verdict.outcome, followed.verdict.reason) == (Outcome.BLOCKED, "NotOnBranch")
+    assert clock.time <= 25.0
+
+
+def test_the_branch_is_fetched_seldom_and_never_once_flux_has_the_commit() -> None:
+    clock, repository = HandClock(), History()
+    followed, _ = run(Scripted([look(BEFORE, OLD)], clock), repository=repository, timeout_s=100.0)
+    assert followed.verdict.outcome is Outcome.TIMED_OUT
+    assert repository.fetches == 3
+    late = History()
+    run(Scripted([look(OURS, OLD)], HandClock()), repository=late, timeout_s=100.0)
+    assert late.fetches == 0
 
 
 def test_the_source_is_asked_to_fetch_once_and_nothing_else() -> None:
@@ -442,6 +462,17 @@ def test_a_site_is_ready_once_all_of_its_workloads_are() -> None:
     moving = [heard[3] for heard in progress.heard if heard[0] == "moving" and heard[2] == "rolled out"]
     assert moving == ["worker: 1/1 updated, 0/1 available, waiting for them to be available"]
     assert ("done", "web", "rolled out", "1/1 updated, 1/1 available") in progress.heard
+
+
+def test_a_stage_that_is_over_names_the_workloads_that_say_different_things() -> None:
+    both = of_worker(NEW)
+    assert both.workload
+    spec = {**both.workload["spec"], "replicas": 2}
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 2)
+    status = {**both.workload["status"], **counts}
+    larger = replace(both, workload={**both.workload, "spec": spec, "status": status})
+    _, progress = run_pair(look(OURS, NEW), larger)
+    assert ("done", "web", "rolled out", "web, worker") in progress.heard
 
 
 def test_a_workload_that_is_left_behind_keeps_the_site_from_being_ready() -> None:

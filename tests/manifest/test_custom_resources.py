@@ -79,6 +79,27 @@ def test_a_tag_beside_its_repository_is_the_field_where_an_operator_wants_it_so(
     assert manifest.apply(content, manifest.plan(content, field, "v2")) == content.replace(b"v1}", b"v2}")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: upgrade.cattle.io/v1\nkind: Plan\nmetadata: {name: p}\nspec: {version: v1, upgrade: {image: reg.io/k}}\n",
+        "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: p}\nspec: {version: v1, image: reg.io/k}\n",
+    ],
+)
+def test_an_operator_that_has_a_version_may_join_it_to_an_image_without_a_tag(text: str) -> None:
+    (field,) = manifest.fields(text.encode(), "f.yaml")
+    with pytest.raises(FieldUnsafe, match="its tag stands in version"):
+        manifest.plan(text.encode(), field, "2.0")
+
+
+def test_an_image_without_a_tag_and_without_a_version_gets_its_first_one() -> None:
+    content = OBJECTS["Dragonfly"].replace("IMAGE", "reg.io/web").encode()
+    (field,) = manifest.fields(content, "f.yaml")
+    assert manifest.apply(content, manifest.plan(content, field, "2.0")) == content.replace(
+        b"web", b"web:2.0"
+    )
+
+
 def test_a_strategic_patch_for_a_custom_resource_has_the_same_fields() -> None:
     content = (
         b"resources: [db.yaml]\npatches:\n- patch: |\n    apiVersion: postgresql.cnpg.io/v1\n    kind: Cluster\n"

@@ -21,8 +21,11 @@ MAC = "sops:\n  age: []\n  mac: ENC[AES256_GCM,data:bWFj]\n  version: 3.9.0\n"
 def test_a_mac_over_every_value_forbids_each_edit(text: str) -> None:
     (field,) = fields_of(text.encode(), "reg.io/web")
     mac = text[: text.index("mac:")].count("\n") + 1
-    with pytest.raises(FieldUnsafe, match=rf"f.yaml:4: .*sops.mac \(f.yaml:{mac}\).*mac_only_encrypted"):
+    with pytest.raises(
+        FieldUnsafe, match=rf"f.yaml:4: .*sops.mac \(f.yaml:{mac}\).*mac_only_encrypted"
+    ) as raised:
         manifest.plan(text.encode(), field, "2")
+    assert raised.value.hint.startswith("change it with `sops set`")
 
 
 @pytest.mark.parametrize(

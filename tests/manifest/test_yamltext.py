@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bumper.errors import NotYaml
+from bumper.manifest.document import documents
 from bumper.manifest.yamltext import Mapping, compose, lookup, reads_otherwise, resolved
 
 DATA = Path(__file__).parents[1] / "data"
@@ -125,3 +126,16 @@ def test_a_key_is_looked_up_in_linear_time_however_the_merge_keys_fan_out() -> N
     assert isinstance(last, Mapping)
     assert lookup(last, "missing") == []
     assert [hit.scalar.value for hit in lookup(last, "a")] == ["b"]
+
+
+@pytest.mark.parametrize("inner", ["{{p: *x{0}, q: *x{0}}}", "[*x{0}, *x{0}]", "{{<<: [*x{0}, *x{0}]}}"])
+def test_aliases_that_make_a_million_values_of_a_file_are_refused_at_once(inner: str) -> None:
+    lines = ["x0: &x0 {a: b}", *(f"x{at}: &x{at} {inner.format(at - 1)}" for at in range(1, 40))]
+    content = "\n".join(lines).encode()
+    with pytest.raises(NotYaml, match=r"^a\.yaml:\d+: its aliases make more than 50,000 values of it"):
+        documents(content, "a.yaml")
+    assert documents("\n".join(lines[:10]).encode(), "a.yaml")
+
+
+def test_an_anchor_that_holds_itself_is_counted_once() -> None:
+    assert compose(b"x: &x {a: *x}\n", "a.yaml").values == 4

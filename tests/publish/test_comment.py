@@ -349,12 +349,12 @@ def test_each_of_several_workloads_has_a_line() -> None:
         WorkloadEnd(ObjectKey("StatefulSet", "web", "db"), FAILED, "2/2 available", is_rolled_out=True),
         WorkloadEnd(ObjectKey("CronJob", "web", "tidy"), None, "waiting"),
     )
-    failed = story(FAILED)
-    (site,) = failed.sites
+    shown = story(FAILED)
+    (site,) = shown.sites
     reports = (
         replace(site.reports[0], workloads=ends, places=("a.yaml:1", "b.yaml:2"), stays=("c.yaml:3 web:1",)),
     )
-    text = merged("", replace(failed, sites=(replace(site, reports=reports),)))
+    text = merged("", replace(shown, sites=(replace(site, reports=reports),)))
     assert (
         "| workload | | |\n|---|---|---|\n"
         "| Deployment web/web | ✅ ready | 1/1 available |\n"

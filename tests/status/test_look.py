@@ -19,6 +19,7 @@ TREE = MemoryTree(
         "k8s/flux-system/web.yaml": flux("web", "./k8s/web"),
         "k8s/web/web.yaml": deployment("web", str(NEW), namespace="web"),
         "k8s/web/worker.yaml": deployment("worker", str(NEW), namespace="web"),
+        "k8s/web/old.yaml": deployment("old", "reg.io/web:0.9", namespace="web"),
     }
 )
 TIP = Revision("main", OURS)
@@ -64,6 +65,7 @@ def test_the_site_in_full_has_a_line_for_each() -> None:
     lines = [plain(line) for line in details(overview)]
     assert "  workload     Deployment web/web: ready, 1/1 updated, 1/1 available" in lines
     assert any(line.startswith("  workload     Deployment web/worker: moving, ") for line in lines)
+    assert "  stays        k8s/web/old.yaml:11 reg.io/web:0.9 (Deployment web/old, container old)" in lines
     (data,) = as_data(overview)["sites"]
     assert [(end["kind"], end["name"]) for end in data["workloads"]] == [
         ("Deployment", "web"),

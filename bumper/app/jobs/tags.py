@@ -16,7 +16,7 @@ from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.order_guard import OrderGuard
 from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
 from bumper.deploy.rollback import Rollbacks
-from bumper.errors import Outcome, Unreachable
+from bumper.errors import BumpError, Outcome, Unreachable
 from bumper.fluxtree.sites import overrides
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
@@ -27,7 +27,7 @@ from bumper.progress import Journal
 from bumper.publish.story import Landing
 from bumper.record import Recorded
 from bumper.recording import Subject
-from bumper.request import Request
+from bumper.request import Choice, Request
 from bumper.revision import Revision
 from bumper.rollout import Verdict
 
@@ -57,7 +57,9 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         def roll_back(failed: Failed) -> TagChange:
             second = output.new_journal()
             return TagChange(
-                lambda: _rollbacks(asked, systems, second).after_failure(asked, failed),
+                lambda: _rollbacks(asked, systems, second).after_failure(
+                    asked, failed, tracker.found_running()
+                ),
                 systems,
                 run,
                 tracker,
@@ -99,7 +101,7 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     def deploys(target: Target, tip: str) -> Sequence[Recorded]:
         return of_target(history.all(), target, repository.tree(tip))
 
-    order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, deploys)
+    order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, deploys, request.choice)
     wall = systems.context.clock.wall
     return [HoldGuard(order, journal, wall, request.force, request.choice), order]
 
@@ -157,11 +159,12 @@ class TagChange(Job[Plan]):
             nodes,
             guarded.guards,
             guarded.amend,
-            self._keep if self._settings.dry_run else None,
             self._tracker.look_ahead,
+            self._keep if self._settings.dry_run else None,
         )
         _tell_overrides(plan, self._settings.repository.branch, journal)
         _tell_stays(plan, journal)
+        _tell_not_followed(plan, journal)
         return plan
 
     def planned(self, plan: Plan) -> Result:
@@ -183,7 +186,7 @@ class TagChange(Job[Plan]):
     def _told(self, plan: Plan, verdict: Callable[[Change], Verdict]) -> Result:
         subjects = [_subject(change, None, self._journal) for change in plan.changes]
         ended = [Followed(change.site, "", change.site, verdict(change)) for change in plan.changes]
-        return Result.of(report_of(subjects, ended, self._journal, plan.diff()))
+        return Result.of(report_of(subjects, ended, self._journal, plan.diff(), choice=self._choice))
 
     def land(self, plan: Plan) -> Landed:
         guarded, systems = self._guarded, self._systems
@@ -202,8 +205,23 @@ class TagChange(Job[Plan]):
         )
         # The tip that it landed on may hold another tag in a place that moved before.
         _tell_stays(landed.plan, self._journal)
+        self._tell_already_there(landed)
         self._tell_landed({change.site: _landing(change, landed) for change in landed.plan.changes})
         return landed
+
+    def _tell_already_there(self, landed: Landed) -> None:
+        """Says of each site that needed no change who made it, when, and how that ended: a job that runs again does nothing."""
+        unchanged = [change for change in landed.plan.changes if not change.edits]
+        if not unchanged:
+            return
+        repository, branch = self._systems.repository, landed.revision.name
+        try:
+            tree, logged = repository.tree(landed.revision.sha), list(repository.history(branch).all())
+            for change in unchanged:
+                deploys = of_target(logged, change.target, tree)
+                self._journal.notice(f"{change.site}: {_already_there(change, deploys)}")
+        except BumpError as error:
+            self._journal.notice(f"who set the tag that is there already could not be read: {error.message}")
 
     def follow(self, landed: Landed) -> Result:
         changes = landed.plan.changes
@@ -214,7 +232,12 @@ class TagChange(Job[Plan]):
             targets = [change.target for change in changes]
             ended = self._tracker.follow(subjects, targets, self._journal, parent=landed.plan.tip)
         self._failed = _failed(changes, ended)
-        return Result.of(report_of(subjects, ended, self._journal))
+        return Result.of(report_of(subjects, ended, self._journal, choice=self._choice))
+
+    @property
+    def _choice(self) -> Choice:
+        """How the sites were named."""
+        return self._guarded.request.choice if self._guarded else Choice()
 
     def on_failure(self) -> Recovery | None:
         if not (self._recover and self._failed):
@@ -234,15 +257,26 @@ class TagChange(Job[Plan]):
     def _standing_of(self, change: Change, landed: Landed) -> list[str]:
         last = self._journal.steps(change.site)[-1:]
         at = f", {last[0].stage}: {last[0].detail}" if last else ""
+        command = f"bump track --site {change.site}{self._choice.all_options} --commit {landed.revision.sha}"
         return [
             f"{change.site}: {change.image.tag} is on the branch as {landed.revision.short}{at}",
-            f"the cluster goes on by itself; to follow again: bump track --site {change.site} --commit {landed.revision.sha}",
+            f"the cluster goes on by itself; to follow again: {command}",
         ]
 
     def _tell(self, request: Request, text: str) -> None:
         """Shows at every site what becomes of the commit that they share."""
         for wanted in request.wanted:
             self._journal.moving(wanted.site, "commit", text)
+
+
+def _already_there(change: Change, deploys: Sequence[Recorded]) -> str:
+    written = f"{change.place} holds {change.image.tag} already, so nothing is written"
+    deploy = next((deploy for deploy in deploys if deploy.record.tag == change.image.tag), None)
+    if deploy is None:
+        return f"{written}; no deploy of it is recorded"
+    record, ending = deploy.record, deploy.ending
+    ended = f"that ended {ending.outcome} ({ending.reason})" if ending else "nobody noted how that ended"
+    return f"{written}: commit {record.commit[:7]} set it at {record.at:%Y-%m-%d %H:%M} UTC for {record.who}, and {ended}"
 
 
 def _failed(changes: Sequence[Change], ended: Sequence[Followed]) -> Failed:
@@ -295,6 +329,13 @@ def _tell_stays(plan: Plan, journal: Journal) -> None:
             journal.notice(f"{change.site}: names the image too and stays: {mention}")
         if more := len(stays) - len(stays[:_MOST_LISTED]):
             journal.notice(f"{change.site}: {more} more places name the image and stay")
+
+
+def _tell_not_followed(plan: Plan, journal: Journal) -> None:
+    for change in plan.changes:
+        for workload in change.target.not_followed:
+            why = f"no rule says when a {workload.kind} is done"
+            journal.notice(f"{change.site}: {workload} gets the image too and is not followed: {why}")
 
 
 def _planned(change: Change) -> Verdict:

@@ -17,7 +17,7 @@ from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build
 from bumper.fluxtree.discovery import Site, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
-from bumper.fluxtree.layers import Gap, Reading
+from bumper.fluxtree.layers import Gap, Reading, why_missing
 from bumper.fluxtree.sites import adoption, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
 from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, listed, select
@@ -31,6 +31,7 @@ from bumper.observation import Desired
 from bumper.ports import Tree
 from bumper.request import FieldPath
 from bumper.revision import Revision
+from bumper.rollout.workload import FOLLOWED_KINDS
 
 __all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
 
@@ -109,6 +110,16 @@ class Target:
         keys = tuple(dict.fromkeys(use.workload for use in self.images))
         return tuple(key for key in keys if key.name) or keys[:1]
 
+    @property
+    def followed(self) -> tuple[ObjectKey, ...]:
+        """The workloads that a verdict is made of: what can't be followed counts only where nothing else runs the image."""
+        return tuple(key for key in self.workloads if key.kind in FOLLOWED_KINDS) or self.workloads[:1]
+
+    @property
+    def not_followed(self) -> tuple[ObjectKey, ...]:
+        """The workloads whose image moves as well, and of which nothing is known afterwards."""
+        return tuple(key for key in self.workloads if key not in self.followed)
+
     def desired(
         self,
         revision: Revision | None,
@@ -118,7 +129,7 @@ class Target:
     ) -> tuple[Desired, ...]:
         """What must become true for each workload of this site; without `image` that it runs what git holds."""
         return tuple(
-            self._desired(workload, revision, image or self.image, previous) for workload in self.workloads
+            self._desired(workload, revision, image or self.image, previous) for workload in self.followed
         )
 
     def _desired(
@@ -330,16 +341,14 @@ def _build(reading: Reading, site: Site) -> Build:
 
 
 def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:
-    """Why there is nothing to build at `spec.path`."""
-    rule, link = view.left_out(site.path), view.link_on(site.path)
-    why = (
-        f"leads over {link}, a symbolic link, which Flux leaves out"
-        if link
-        else "is no directory of this commit"
-    )
-    why = f"Flux leaves out: {rule}" if rule else why
-    hint = "bring it back there" if rule else "correct spec.path first"
-    return FieldMissing(f"{at} has path {site.path or '.'}, which {why}", hint=hint)
+    """Why there is nothing to build at `spec.path` of what its source gives."""
+    message = f"{at} has path {site.path or '.'}, "
+    if view.left_out(site.path):
+        return FieldMissing(message + why_missing(view, site.path), hint="bring it back there")
+    if link := view.link_on(site.path):
+        why = f"which leads over {link}, a symbolic link, which Flux leaves out"
+        return FieldMissing(message + why, hint="correct spec.path first")
+    return FieldMissing(message + "which is no directory of this commit", hint="correct spec.path first")
 
 
 def _foreign(site: Site, at: str) -> FieldMissing:

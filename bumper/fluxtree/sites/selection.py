@@ -62,9 +62,19 @@ def ambiguous(wanted: str, sites: Sequence[Site]) -> FieldAmbiguous:
 
 
 def _is_named(site: Site, wanted: str) -> bool:
-    file = site.document.path
-    places = (file, site.place, f"{file}:{site.document.line('metadata', 'name')}", site.identity)
-    return wanted in (site.name, _qualified(site), site.identity) or normpath(wanted) in places
+    names = (
+        site.name,
+        site.document.path,
+        _qualified(site),
+        site.place,
+        site.identity,
+        f"{site.document.path}:{_name_line(site)}",
+    )
+    return wanted in names or normpath(wanted) in names[1:]
+
+
+def _name_line(site: Site) -> int:
+    return site.document.line("metadata", "name")
 
 
 def _qualified(site: Site) -> str:
@@ -93,17 +103,17 @@ def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
             f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
             hint="name the platform repository with --repo",
         )
-    problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
     names = list(
         dict.fromkeys(name for site in known for name in (site.name, *adoption.site_names(site.document)))
     )
     nearest = sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
-    missing = FieldMissing if problems else SiteMissing
-    return missing(
-        f"{wanted}: no Flux Kustomization has this name (found: {listed(nearest)})"
-        + did_you_mean(wanted, names)
-        + "".join(f"; {problem}" for problem in problems),
-        hint="name one of those found with --kustomization"
-        if not problems
-        else "correct the Flux tree first",
-    )
+    message = f"{wanted}: no Flux Kustomization has this name (found: {listed(nearest)}){did_you_mean(wanted, names)}"
+    problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
+    # Of what is wrong in the tree only that is named which speaks of it.
+    if related := [problem for problem in problems if wanted in problem]:
+        return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
+    hint = "name one of those found with --kustomization"
+    if problems:
+        # Not read as a whole, so that nobody may take the site for gone.
+        return FieldMissing(message, hint=f"{hint}; bump check tells {len(problems)} faults of the tree")
+    return SiteMissing(message, hint=hint)

@@ -106,6 +106,18 @@ def test_a_hold_of_an_earlier_version_holds_every_site_and_the_advised_command_l
     assert platform.deploy("blog", "abc0002").code == 0
 
 
+def test_a_command_that_is_advised_names_the_site_as_it_was_named(platform: Platform) -> None:
+    assert platform.deploy("shop", "abc0002").code == 0
+    named = ("--kustomization", "apps", "--image", "shop")
+    older = platform.deploy("boutique", "abc0001", *named)
+    assert (
+        older.code,
+        "bump rollback --site boutique --kustomization apps --image shop\n" in older.stderr,
+    ) == (4, True)
+    nowhere = platform.bump("rollback", "blog", *named[:2], "--image", "blog", "--no-wait")
+    assert "bump rollback --site blog --kustomization apps --image blog --to TAG" in nowhere.stderr
+
+
 def shared(*names: str) -> MemoryTree:
     both = "---\n".join(deployment(name, f"reg.io/{name}:1") for name in names)
     return MemoryTree(files("reg.io", "web") | {"k8s/web/deployment.yaml": both.encode()})

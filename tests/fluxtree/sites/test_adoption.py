@@ -49,7 +49,10 @@ def test_a_site_of_another_name_is_found_without_its_kustomization() -> None:
         "reg.io/acme/storefront",
     )
     assert (blog.site.name, blog.workload.name) == ("blog", "blog")
-    assert find.find_site(tree, "shop").identity == f"{SYNC}#flux-system/apps"
+    identity = find.find_site(tree, "shop").identity
+    assert identity == f"{SYNC}#flux-system/apps"
+    # What a commit and the status call it is what an option may call it.
+    assert find.find_site(tree, "any", kustomization=identity).kustomization.name == "apps"
 
 
 def test_an_option_counts_for_more_than_the_annotation() -> None:

@@ -623,6 +623,19 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, Any], type[BumpError], str, s
         ),
         "correct the Flux tree",
     ),
+    "another one's sync file is not there": (
+        {
+            **PLATFORM,
+            "k8s/flux-system/kustomization.yaml": kustomization(
+                resources=["gotk-components.yaml", "gotk-sync.yaml", "shop-sync.yaml"]
+            ),
+            "k8s/flux-system/a.yaml": flux("api", "./k8s/api"),
+        },
+        {},
+        FieldMissing,
+        "web: no Flux Kustomization has this name (found: flux-system)",
+        "bump check tells 1 faults of the tree",
+    ),
     "its sync file is no YAML": (
         {**PLATFORM, "k8s/flux-system/web.yaml": "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: [\n"},
         {},

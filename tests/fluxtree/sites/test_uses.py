@@ -179,6 +179,17 @@ def test_each_workload_is_followed_with_all_containers_that_run_the_image() -> N
     ]
 
 
+def test_what_cannot_be_followed_moves_and_counts_only_where_it_is_all_there_is() -> None:
+    rollout = deployment("rollout", OLD, kind="Rollout")
+    target = found(Case({**WEB, "rollout.yaml": rollout}, [], []))
+    assert len(target.fields) == 2
+    assert list(map(str, target.followed)) == ["Deployment web"]
+    assert list(map(str, target.not_followed)) == ["Rollout rollout"]
+    alone = found(Case({"rollout.yaml": rollout}, [], []))
+    assert list(map(str, alone.followed)) == ["Rollout rollout"]
+    assert alone.not_followed == ()
+
+
 def test_a_container_that_has_another_image_is_refused() -> None:
     with pytest.raises(FieldMissing, match="no container api has an image named web"):
         found(Case(ALL, [], [], ask={"containers": ("web", "api")}))
