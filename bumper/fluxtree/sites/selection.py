@@ -62,19 +62,9 @@ def ambiguous(wanted: str, sites: Sequence[Site]) -> FieldAmbiguous:
 
 
 def _is_named(site: Site, wanted: str) -> bool:
-    names = (
-        site.name,
-        site.document.path,
-        _qualified(site),
-        site.place,
-        site.identity,
-        f"{site.document.path}:{_name_line(site)}",
-    )
-    return wanted in names or normpath(wanted) in names[1:]
-
-
-def _name_line(site: Site) -> int:
-    return site.document.line("metadata", "name")
+    file = site.document.path
+    places = (file, site.place, f"{file}:{site.document.line('metadata', 'name')}", site.identity)
+    return wanted in (site.name, _qualified(site), site.identity) or normpath(wanted) in places
 
 
 def _qualified(site: Site) -> str:
