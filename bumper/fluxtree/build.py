@@ -22,6 +22,8 @@ from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_remote, is_ya
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource, is_variable
+from bumper.fluxtree.resource_sets import expanded as expanded_set
+from bumper.fluxtree.resource_sets import is_resource_set
 from bumper.fluxtree.transformers import ImageEntry, ImageSpec
 from bumper.manifest.document import Document, is_true, items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
@@ -41,7 +43,7 @@ class Build:
     kustomize builds nothing. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than
     `resources`: in `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and
     so perhaps what a remote base brings. `unmapped` are the copies of an artifact's generator that bring files from elsewhere.
-    `image_specs` are the image fields that its kustomizations state themselves.
+    `image_specs` are the image fields that its kustomizations state themselves. `unexpanded` is what of a ResourceSet is not followed.
     """
 
     site: Site
@@ -55,6 +57,7 @@ class Build:
     refusals: tuple[Gap, ...] = ()
     remote: tuple[ImageEntry, ...] = ()
     unmapped: tuple[Gap, ...] = ()
+    unexpanded: tuple[Gap, ...] = ()
     image_specs: tuple[ImageSpec, ...] = ()
 
     @property
@@ -94,6 +97,10 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     is_open = bool(gaps or unmapped) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
     making = _Making(reading, is_open, any(layer.has_remote for layer in layers))
     resources = making.top(top, owner)
+    expansions = [expanded_set(each) for each in resources if is_resource_set(each)]
+    unexpanded = tuple(gap for expansion in expansions for gap in expansion.gaps)
+    is_open = is_open or bool(unexpanded)
+    resources += [made for expansion in expansions for made in expansion.resources]
     return Build(
         site,
         owner,
@@ -105,6 +112,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
         refusals=tuple(dict.fromkeys(making.refusals)),
         remote=tuple(making.remote),
         unmapped=unmapped,
+        unexpanded=unexpanded,
         image_specs=_image_specs(reading, top),
     )
 

@@ -19,6 +19,7 @@ from bumper.fluxtree.layers import Gap, Reading
 from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, origin_of, span_of
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route
+from bumper.fluxtree.resource_sets import is_resource_set
 from bumper.fluxtree.transformers import ImageEntry, split
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
@@ -73,7 +74,7 @@ def in_cluster(built: Build) -> Iterator[Resource]:
 def with_values(built: Build) -> Iterator[tuple[Resource, Resource]]:
     """The same objects, each as it is built and with all values of charts."""
     for each in built.resources:
-        if each.kind not in ("Kustomization", "CustomResourceDefinition"):
+        if each.kind not in ("Kustomization", "CustomResourceDefinition") and not is_resource_set(each):
             is_release = each.kind == "HelmRelease" and each.group == chart_values.GROUP
             yield each, chart_values.with_all_values(each, built.resources) if is_release else each
 

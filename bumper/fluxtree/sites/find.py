@@ -392,7 +392,7 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
             f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
-            + "".join(f"; {gap}" for gap in _left_out(built)),
+            + "".join(f"; {gap}" for gap in (*_left_out(built), *built.unexpanded)),
             hint=f"if that is it, pass {options}; bump adopt with the same writes it into git once"
             if near
             else wish.hint,

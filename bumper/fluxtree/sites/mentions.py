@@ -16,7 +16,7 @@ from bumper.image import references_in
 from bumper.manifest.document import mapping, text
 
 # What these hold is no object of the build: a Kustomization's own build has it, and a schema only describes one.
-_OF_OTHERS = ("Kustomization", "CustomResourceDefinition")
+_OF_OTHERS = ("Kustomization", "CustomResourceDefinition", "ResourceSet")
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
