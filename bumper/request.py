@@ -130,7 +130,7 @@ class Request:
 
     `platforms` must be in every image; `source` is the URL of the repository that it must be built from, empty where that is not
     known. `pin` writes the digest beside the tag. `force` goes over what a guard refuses, for the `reason`. `rollback_of` is the
-    commit that is taken back, empty for a deploy.
+    commit that is taken back, empty for a deploy. `expected_plan` is the hash of the only plan that may be pushed, empty for any.
     """
 
     wanted: tuple[Wanted, ...]
@@ -144,3 +144,4 @@ class Request:
     pin: bool = False
     force: bool = False
     rollback_of: str = ""
+    expected_plan: str = ""

@@ -209,7 +209,15 @@ class Way:
         )
 
 
-def _way(copy: Copy, reading: Reading) -> Way:
+def _ways(copies: Iterable[Copy], reading: Reading) -> list[Way]:
+    ways: list[Way] = []
+    for copy in copies:
+        ways.append(_way(copy, reading, ways))
+    return ways
+
+
+def _way(copy: Copy, reading: Reading, before: Iterable[Way]) -> Way:
+    """The way of a copy operation; `before` are those that have made directories already."""
     clean = "" if (cleaned := normpath(copy.pattern or ".")) == "." else cleaned
     steps = tuple(clean.split("/")) if clean else ()
     to = "" if (cleaned_to := normpath(copy.to or ".")) == "." else cleaned_to
@@ -218,7 +226,8 @@ def _way(copy: Copy, reading: Reading) -> Way:
         strips = steps[-1] == "**" and literal == len(steps) - 1
         return Way(copy, steps, literal if strips else 0, to, literal)
     if steps and reading.is_file(clean):
-        is_into = copy.to.endswith("/") or not to
+        is_directory = any(_is_within(way.region, to) for way in before)
+        is_into = copy.to.endswith("/") or not to or is_directory
         return Way(copy, steps, 0, to, 0, renamed=join(to, steps[-1]) if is_into else to)
     return Way(copy, steps, max(len(steps) - 1, 0), to, len(steps))
 
@@ -293,14 +302,23 @@ class Slice(Reading):
         return self._whole.is_broken(path)
 
     def _visible(self, directory: str) -> dict[str, bool]:
-        inside = self._move.into(directory)
-        if inside is not None:
-            self._meet(inside)
-        return {
+        shown = {
             name: is_directory
             for name, is_directory in self._whole.entries(directory).items()
             if self._shows(join(directory, name), is_directory)
         }
+        inside = self._move.into(directory)
+        if inside is None:
+            return shown
+        self._meet(inside)
+        # What leads to files from elsewhere is there as well: whoever goes in meets them.
+        return dict.fromkeys(self._leading(inside), True) | shown
+
+    def _leading(self, inside: str) -> Iterator[str]:
+        depth = len(inside.split("/")) if inside else 0
+        for way in self._others:
+            if way.region != inside and _is_within(way.region, inside):
+                yield way.region.split("/")[depth]
 
     def _meet(self, inside: str) -> None:
         for way in self._others:
@@ -344,7 +362,7 @@ def mapped(artifact: Artifact, written: str, ours: frozenset[ObjectKey], reading
     inside = within("", written.lstrip("/"))
     if inside is None:
         return replace(artifact.place, message=f"{artifact.key} has no {written}: the path leads out of it")
-    ways = [_way(copy, reading) for copy in artifact.copies]
+    ways = _ways(artifact.copies, reading)
     for way in sorted(ways, key=lambda way: -len(way.region)):
         touches = _is_within(inside, way.region) or _is_within(way.region, inside)
         if way.copy.source not in ours or not way.copy.is_plain or not touches:

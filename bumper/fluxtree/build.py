@@ -18,16 +18,19 @@ from typing import Any
 
 from bumper.fluxtree import patches, replacements, transformers
 from bumper.fluxtree.discovery import Site
-from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_yaml, why_missing, within
+from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_remote, is_yaml, why_missing, within
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource, is_variable
+from bumper.fluxtree.resource_sets import expanded as expanded_set
+from bumper.fluxtree.resource_sets import is_resource_set
 from bumper.fluxtree.transformers import ImageEntry, ImageSpec
 from bumper.manifest.document import Document, is_true, items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
+_HOLDS_LAYERS = ("resources", "bases", "components")
 _KUSTOMIZE = "kustomize.config.k8s.io"
 _NOWHERE = Gap("", 0, "")
 
@@ -40,7 +43,7 @@ class Build:
     kustomize builds nothing. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than
     `resources`: in `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and
     so perhaps what a remote base brings. `unmapped` are the copies of an artifact's generator that bring files from elsewhere.
-    `image_specs` are the image fields that its kustomizations state themselves.
+    `image_specs` are the image fields that its kustomizations state themselves. `unexpanded` is what of a ResourceSet is not followed.
     """
 
     site: Site
@@ -54,6 +57,7 @@ class Build:
     refusals: tuple[Gap, ...] = ()
     remote: tuple[ImageEntry, ...] = ()
     unmapped: tuple[Gap, ...] = ()
+    unexpanded: tuple[Gap, ...] = ()
     image_specs: tuple[ImageSpec, ...] = ()
 
     @property
@@ -93,6 +97,10 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     is_open = bool(gaps or unmapped) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
     making = _Making(reading, is_open, any(layer.has_remote for layer in layers))
     resources = making.top(top, owner)
+    expansions = [expanded_set(each) for each in resources if is_resource_set(each)]
+    unexpanded = tuple(gap for expansion in expansions for gap in expansion.gaps)
+    is_open = is_open or bool(unexpanded)
+    resources += [made for expansion in expansions for made in expansion.resources]
     return Build(
         site,
         owner,
@@ -104,8 +112,35 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
         refusals=tuple(dict.fromkeys(making.refusals)),
         remote=tuple(making.remote),
         unmapped=unmapped,
+        unexpanded=unexpanded,
         image_specs=_image_specs(reading, top),
     )
+
+
+def sources(reading: Reading, site: Site, owner: Resource) -> list[str]:
+    """The directories that Flux builds for a Kustomization: that of `spec.path`, and those of `spec.components`."""
+    return [site.path, *_components(reading, site, owner)[0]]
+
+
+def openings(reading: Reading, built: Build) -> tuple[Gap, ...]:
+    """Why there may be more than the build shows, or something else, each with its place; none where it shows everything."""
+    hidden = (gap for layer in built.layers for gap in _hidden(reading, layer))
+    return tuple(dict.fromkeys([*built.gaps, *built.unmapped, *built.refusals, *hidden]))
+
+
+def _hidden(reading: Reading, layer: Layer) -> Iterator[Gap]:
+    broken = filter(reading.is_broken, filter(None, (layer.path, *layer.files)))
+    yield from (Gap(path, 1, "is no YAML, so that what it holds is not known") for path in broken)
+    document = kustomization(reading, layer)
+    if document is None:
+        return
+    for key in _OPENING:
+        if document.value.get(key):
+            yield Gap(layer.path, document.line(key), f"{key} make objects that are not seen here")
+    for key in _HOLDS_LAYERS if layer.has_remote else ():
+        for at, written in enumerate(map(text, items(document.value.get(key)))):
+            if is_remote(reading, layer.directory, written):
+                yield Gap(layer.path, document.line(key, at), f"{written} is not in this repository")
 
 
 def kustomization(reading: Reading, layer: Layer) -> Document | None:

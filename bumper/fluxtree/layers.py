@@ -412,12 +412,19 @@ def _with(reading: Reading, layer: Layer, below: list[tuple[str, int]], written:
         below.append((place, gap.line))
     elif place is not None and reading.is_file(place):
         return replace(layer, files=(*layer.files, place))
-    elif _REMOTE.match(written):
+    elif is_remote(reading, layer.directory, written):
         return replace(layer, has_remote=True)
     else:
         missing = replace(gap, message=f"{gap.message} names {written}, {why_missing(reading, place)}")
         return replace(layer, gaps=(*layer.gaps, missing))
     return layer
+
+
+def is_remote(reading: Reading, directory: str, written: str) -> bool:
+    """Whether a resource of a kustomization in `directory` is fetched from elsewhere: nothing here has its name."""
+    place = within(directory, written)
+    is_here = place is not None and (reading.is_directory(place) or reading.is_file(place))
+    return not is_here and _REMOTE.match(written) is not None
 
 
 def why_missing(reading: Reading, place: str | None) -> str:

@@ -15,6 +15,7 @@ from bumper.fluxtree.build import build, kustomization, resource_of
 from bumper.fluxtree.discovery import GROUP, Site, artifact_path, pushed, pushed_path, site_of
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
 from bumper.fluxtree.resource import Resource, is_variable
+from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.roots import Root, is_kustomization, roots
 from bumper.fluxtree.sourceignore import Exclusions
 from bumper.fluxtree.sources import GIT, Ownership, source_of
@@ -236,7 +237,9 @@ class Walk:
         """What of Flux a Kustomization builds: Kustomizations, sources, and what variables come from."""
         reading = self._view(site)
         telling = [path for path in layer.all_files if self._is_telling(site, path)]
-        if self._is_plain(layer, site):
+        if self._is_plain(layer, site) and not any(
+            RESOURCE_SET.encode() in self._reading.content(path) for path in telling
+        ):
             documents = (document for path in telling for document in reading.documents(path))
             objects = [each for document in documents if (each := resource_of(reading, document))]
         elif telling or self._generates(layer, site):

@@ -102,6 +102,8 @@ def _planned(reading: Reading, site: Site, builds: Mapping[str, Build]) -> _Plan
             else f"{site.source}, not this repository"
         )
         raise _refused(site, f"is built from {what}", "isolate it where its source is")
+    if site.owner.root:
+        raise _refused(site, "is made by a ResourceSet", "change the sourceRef of its template by hand")
     if site.path == "":
         raise _refused(site, "builds the whole repository", "give it a directory of its own first")
     if problems := (*built.gaps, *built.refusals):

@@ -24,6 +24,8 @@ _CERTAIN_S, _SLIP_S, _ACCESS_S, _MISSING_S, _OUTAGE_S = 3.0, 10.0, 15.0, 30.0, 6
 # While the API server restarts, source-controller 1.9.3 can't read its secret and calls that AuthenticationFailed too. The words
 # are Go's (net/net.go, syscall.ECONNREFUSED).
 # source-watcher 2.2: suspends a generator, which has no spec.suspend.
+# flux-operator, internal/controller/resourceset_controller.go: who owns what a ResourceSet makes, after Flux has applied the set.
+_RESOURCE_SET = "resourceset.fluxcd.controlplane.io/name"
 _RECONCILE = "source.extensions.fluxcd.io/reconcile"
 _API_IS_AWAY = "connect: connection refused"
 
@@ -86,7 +88,7 @@ def _unreadable(desired: Desired, observation: Observation) -> Iterator[Finding]
 
 
 def _sources(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
-    """What holds each source on the way, from the repository to the Kustomization."""
+    """What holds our commit from the branch on: that it is not there any more, or a source on the way to the Kustomization."""
     ours = observation.revisions.get(desired.revision.sha) if desired.revision else None
     if ours and ours.is_off_branch:
         message = f"{desired.revision} is not on the branch any more: somebody took it off (a force-push)"
@@ -181,10 +183,15 @@ def _workload(desired: Desired, observation: Observation, flux: Standing) -> Ite
     cause = override(desired, observation)
     if cause or is_applied:
         running_image = template_image(desired, workload)
-        why = cause.text if cause else _why_not_ours(desired, observation)
+        made_by = at(workload, "metadata", "labels", _RESOURCE_SET)
+        otherwise = (
+            f"ResourceSet {made_by} has not made it anew" if made_by else _why_not_ours(desired, observation)
+        )
+        why = cause.text if cause else otherwise
         message = f"{key} runs {running_image or 'no such container'}, not {desired.image.tag or desired.image.digest}: {why}"
         hint = f"kubectl get {key.kind} {key.name} -n {key.namespace} -o yaml --show-managed-fields"
-        grace_s = (_OUTAGE_S if cause.may_heal else 0.0) if cause else _SLIP_S
+        slip_s = _OUTAGE_S if made_by else _SLIP_S
+        grace_s = (_OUTAGE_S if cause.may_heal else 0.0) if cause else slip_s
         yield _finding(Outcome.BLOCKED, "ImageOverridden", message, hint, grace_s, Stage.APPLIED)
 
 

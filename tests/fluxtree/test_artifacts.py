@@ -241,3 +241,23 @@ class TestPushed:
         tree = platform(copies('{from: "@repo/apps/**", to: "@artifact/apps/"}'), "./apps/prod")
         with pytest.raises(FieldMissing, match="--path is for a source that is pushed"):
             find.find(tree, "web", path="apps/base")
+
+
+def test_files_from_elsewhere_below_a_directory_that_is_walked_are_met() -> None:
+    operations = [
+        '{from: "@repo/apps/**", to: "@artifact/apps/"}',
+        '{from: "@repo/apps/base/**", to: "@artifact/apps/flat/deep/er/"}',
+    ]
+    tree = platform(
+        copies(*operations), "./apps/flat", {"apps/flat/web.yaml": deployment("web", "reg.example/web:1.0")}
+    )
+    with pytest.raises(FieldMissing, match="@artifact/apps/flat/deep/er/ brings files from elsewhere"):
+        find.find(tree, "web")
+
+
+def test_a_single_file_goes_into_a_directory_that_is_there_already() -> None:
+    operations = [
+        '{from: "@repo/apps/base/web.yaml", to: "@artifact/apps/base/"}',
+        '{from: "@repo/apps/base/kustomization.yaml", to: "@artifact/apps/base"}',
+    ]
+    assert find.find(platform(copies(*operations), "./apps/base"), "web").field.path == "apps/base/web.yaml"

@@ -165,6 +165,9 @@ class TagChange(Job[Plan]):
             self._keep if self._settings.dry_run else None,
         )
         _tell_overrides(plan, self._settings.repository.branch, journal)
+        _tell_plan(plan, journal)
+        for gap in () if self._settings.dry_run else plan.proof.unproved:
+            journal.notice(f"not proved: {gap}")
         _tell_stays(plan, journal)
         _tell_not_followed(plan, journal)
         return plan
@@ -188,7 +191,8 @@ class TagChange(Job[Plan]):
     def _told(self, plan: Plan, verdict: Callable[[Change], Verdict]) -> Result:
         subjects = [_subject(change, None, self._journal) for change in plan.changes]
         ended = [Followed(change.site, "", change.site, verdict(change)) for change in plan.changes]
-        return Result.of(report_of(subjects, ended, self._journal, plan.diff(), choice=self._choice))
+        report = report_of(subjects, ended, self._journal, plan.diff(), choice=self._choice, plan=plan.proof)
+        return Result.of(report)
 
     def land(self, plan: Plan) -> Landed:
         guarded, systems = self._guarded, self._systems
@@ -234,7 +238,9 @@ class TagChange(Job[Plan]):
             targets = [change.target for change in changes]
             ended = self._tracker.follow(subjects, targets, self._journal, parent=landed.plan.tip)
         self._failed = _failed(changes, ended)
-        return Result.of(report_of(subjects, ended, self._journal, choice=self._choice))
+        return Result.of(
+            report_of(subjects, ended, self._journal, choice=self._choice, plan=landed.plan.proof)
+        )
 
     @property
     def _choice(self) -> Choice:
@@ -322,6 +328,17 @@ def _tell_overrides(plan: Plan, branch: str, journal: Journal) -> None:
         before = {path: content or b"" for path, (content, _) in plan.files.items()}
         for notice in overrides.notices(change.target, before, branch):
             journal.notice(f"{change.site}: {notice}")
+
+
+def _tell_plan(plan: Plan, journal: Journal) -> None:
+    """What a plan does beside what it is for."""
+    for bystander in plan.bystanders:
+        journal.notice(f"{bystander.aim.name}: {bystander}")
+    for change in plan.proof.changes:
+        if change.is_another_image:
+            journal.notice(
+                f"{change.site.name}: the same field decides another image, which nobody asked for: {change}"
+            )
 
 
 def _tell_stays(plan: Plan, journal: Journal) -> None:

@@ -33,7 +33,7 @@ from bumper.request import FieldPath, Live
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
 
-__all__ = ["Site", "Target", "find", "find_site", "is_shared", "named_sites", "sites"]
+__all__ = ["Site", "Target", "find", "find_site", "is_one_of_several", "named_sites", "sites"]
 
 # Those that roll out come before those that run once, where one field decides the image of both.
 # apps/v1: an absent spec.replicas means 1.
@@ -264,16 +264,20 @@ def _at(site: Site, path: str) -> Site:
     return pushed(site, path)
 
 
-def is_shared(tree: Tree, site: Site) -> bool:
-    """Whether other sites may be built by its Kustomization: its annotations name one, or it builds several images."""
-    if set(adoption.site_names(site.document)) - {site.name}:
-        return True
+def is_one_of_several(tree: Tree, site: Site, repository: str = "") -> bool:
+    """Whether the site, known by its image, is one of several that its Kustomization builds or that its annotations name.
+
+    `repository` is its image where that is known. A name of which no image is found stands for all that the Kustomization builds.
+    """
     reading = Reading(tree)
     try:
         known = images(reading, _build(reading, site))
+        own = [image.repository for image in _wish(site, repository, (), None).named(known)]
     except BumpError:
         return False
-    return len({image.repository for image in known if not image.is_init}) > 1
+    is_named_beside = set(adoption.site_names(site.document)) - {site.name}
+    repositories = {image.repository for image in known if not image.is_init}
+    return bool(own) and (bool(is_named_beside) or len(repositories) > 1)
 
 
 def _wish(site: Site, image: str, containers: Collection[str], field: FieldPath | None) -> _Wish:
@@ -388,8 +392,10 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
             f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
-            + "".join(f"; {gap}" for gap in _left_out(built)),
-            hint=f"if that is it, pass {options}" if near else wish.hint,
+            + "".join(f"; {gap}" for gap in (*_left_out(built), *built.unexpanded)),
+            hint=f"if that is it, pass {options}; bump adopt with the same writes it into git once"
+            if near
+            else wish.hint,
         )
     matching = _in_containers(where, named, wish)
     if len({image.repository for image in matching}) > 1 and len(set(map(_span, matching))) > 1:

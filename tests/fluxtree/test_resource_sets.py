@@ -1,0 +1,143 @@
+"""What the Flux Operator makes of a ResourceSet, and where its tags are edited."""
+
+from collections.abc import Mapping
+from textwrap import indent
+
+import pytest
+from trees import MemoryTree, deployment, flux, sync
+
+from bumper import manifest
+from bumper.errors import FieldMissing
+from bumper.fluxtree.sites import find
+
+SET = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSet
+metadata: {name: apps, namespace: flux-system}
+spec:
+  inputs:
+    - tenant: web
+      app: {tag: "1.0"}
+    - tenant: blog
+      app: {tag: "2.0"}
+"""
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: << inputs.tenant >>, namespace: << inputs.provider.namespace >>}
+spec:
+  template:
+    spec:
+      containers:
+        - name: main
+          image: reg.example/<< inputs.tenant >>:<< inputs.app.tag >>
+"""
+SITE = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: << inputs.tenant >>, namespace: flux-system}
+spec:
+  path: ./apps/<< inputs.tenant >>
+  sourceRef: {kind: GitRepository, name: flux-system}
+  images:
+    - name: reg.example/<< inputs.tenant >>
+      newTag: << inputs.app.tag | quote >>
+"""
+
+
+def resources(*templates: str) -> str:
+    listed = "".join("- " + indent(template, "  ")[2:] for template in templates)
+    return SET + "  resources:\n" + indent(listed, "    ")
+
+
+def platform(resource_set: str, more: Mapping[str, str] | None = None) -> MemoryTree:
+    return MemoryTree(
+        {
+            "clusters/a/flux-system/gotk-sync.yaml": sync("./clusters/a"),
+            "clusters/a/all.yaml": flux("all", "./sets"),
+            "sets/apps.yaml": resource_set,
+            **(more or {}),
+        }
+    )
+
+
+def edited(tree: MemoryTree, target: find.Target, tag: str) -> str:
+    content = tree.files[target.field.path]
+    return manifest.apply(content, manifest.plan(content, target.field, tag)).decode()
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_the_tag_of_a_workload_is_edited_in_the_inputs(as_text: bool) -> None:
+    written = (
+        SET + "  resourcesTemplate: |\n" + indent(DEPLOYMENT, "    ") if as_text else resources(DEPLOYMENT)
+    )
+    tree = platform(written)
+    target = find.find(tree, "blog", kustomization="all")
+    assert (str(target.image), str(target.workload)) == (
+        "reg.example/blog:2.0",
+        "Deployment flux-system/blog",
+    )
+    assert edited(tree, target, "3.0") == written.replace('tag: "2.0"', 'tag: "3.0"')
+
+
+def test_steps_are_followed_too() -> None:
+    written = (
+        SET
+        + "  steps:\n    - name: first\n      resources:\n"
+        + indent("- " + indent(DEPLOYMENT, "  ")[2:], "        ")
+    )
+    assert find.find(platform(written), "web", kustomization="all").image.tag == "1.0"
+
+
+def test_a_kustomization_that_is_made_is_a_site() -> None:
+    written = resources(SITE)
+    more = {
+        f"apps/{name}/{name}.yaml": deployment(name, f"reg.example/{name}:0.1") for name in ("web", "blog")
+    }
+    tree = platform(written, more)
+    assert [site.name for site in find.sites(tree)] == ["flux-system", "all", "web", "blog"]
+    target = find.find(tree, "blog")
+    assert (target.site.path, str(target.image)) == ("apps/blog", "reg.example/blog:2.0")
+    assert edited(tree, target, "3.0") == written.replace('tag: "2.0"', 'tag: "3.0"')
+
+
+def test_what_stands_in_the_template_itself_is_edited_there() -> None:
+    written = resources(
+        DEPLOYMENT.replace("<< inputs.app.tag >>", "1.5").replace("<< inputs.tenant >>:", "shop:")
+    )
+    tree = platform(written)
+    assert edited(tree, find.find(tree, "shop", kustomization="all"), "3.0") == written.replace(
+        "shop:1.5", "shop:3.0"
+    )
+
+
+def test_an_object_is_made_once_and_not_at_all_where_it_is_disabled() -> None:
+    shared = DEPLOYMENT.replace("name: << inputs.tenant >>, ", "name: shared, ").replace(
+        "<< inputs.tenant >>:", "shared:"
+    )
+    target = find.find(platform(resources(shared)), "shared", kustomization="all")
+    assert [use.value for use in target.images] == ["reg.example/shared:1.0"]
+    off = shared.replace(
+        "{name: shared,", "{annotations: {fluxcd.controlplane.io/reconcile: disabled}, name: shared,"
+    )
+    with pytest.raises(FieldMissing, match="no image at all"):
+        find.find(platform(resources(off)), "shared", kustomization="all")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("<< inputs.app.tag >>", "<< inputs.app.tag | trunc 3 >>", "sets/apps.yaml:11: ResourceSet flux-system/apps has <<"),
+        ("<< inputs.app.tag >>", "<< if inputs.app >>1<< end >>", "which is not followed: only << inputs.NAME >> is"),
+        ("<< inputs.app.tag >>", "<< inputs.app.gone >>", "which its inputs do not hold as a text"),
+        ("<< inputs.app.tag >>", "<< inputs.app.tag | quote >>", "whose function quote is not followed here"),
+        ("<< inputs.app.tag >>", "<<- inputs.app.tag >>", "which is not followed"),
+        ('tag: "2.0"', 'tag: "2.0 # x"', "may read otherwise in YAML"),
+        ("  inputs:\n", "  inputsFrom: [{name: x}]\n  inputs:\n", "takes inputs from a ResourceSetInputProvider"),
+        ("  inputs:\n", "  inputStrategy: {name: Permute}\n  inputs:\n", "permutes its inputs"),
+    ],
+)  # fmt: skip
+def test_what_is_not_followed_is_said_with_its_line(before: str, after: str, reason: str) -> None:
+    with pytest.raises(FieldMissing) as refused:
+        find.find(platform(resources(DEPLOYMENT).replace(before, after)), "shop", kustomization="all")
+    assert reason in refused.value.message
