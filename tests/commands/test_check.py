@@ -157,7 +157,13 @@ def test_what_was_deleted_or_is_a_link_is_not_there(platform: Path) -> None:
     code, stdout, _ = bump(platform, "--output", "json")
     assert (code, [finding["id"] for finding in json.loads(stdout)["findings"]]) == (11, ["missing-resource"])
     sync.symlink_to(moved)
-    assert bump(platform, "--output", "json") == (code, stdout, "")
+    code, linked, _ = bump(platform, "--output", "json")
+    findings = [(finding["id"], finding["line"]) for finding in json.loads(linked)["findings"]]
+    assert (code, findings) == (
+        11,
+        [(finding["id"], finding["line"]) for finding in json.loads(stdout)["findings"]],
+    )
+    assert "k8s/flux-system/umami-sync.yaml is a symbolic link, which Flux leaves out" in linked
 
 
 def test_outside_of_a_checkout_every_file_counts(tmp_path: Path, platform: Path) -> None:

@@ -60,7 +60,7 @@ def ambiguous(wanted: str, sites: Sequence[Site]) -> FieldAmbiguous:
     how = "FILE:LINE" if len(files) < len(places) else "FILE"
     return FieldAmbiguous(
         f"{wanted}: {len(places)} Flux Kustomizations {what}: {listed(places)}",
-        hint=f"name one of them: --kustomization {how}; --context NAME does where a cluster has one of them",
+        hint=f"name one of them: --kustomization {how}; what is followed in a cluster (--context) is the one that it has",
     )
 
 
