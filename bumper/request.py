@@ -1,7 +1,9 @@
 """What a run was asked for."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from shlex import quote
 from typing import Self
 
@@ -51,14 +53,30 @@ def _written(step: str | int) -> str:
 
 
 @dataclass(frozen=True)
+class LiveBuild:
+    """What a Kustomization of a cluster builds: `spec.path` as it stands there, and its source, as an `ObjectKey` reads."""
+
+    path: str
+    source: str
+
+
+# What the clusters that are followed build under the namespace and name of a Kustomization.
+Live = Callable[[str, str], frozenset[LiveBuild]]
+
+
+@dataclass(frozen=True)
 class Choice:
-    """The user's own words where convention leaves a choice; empty means convention."""
+    """The user's own words where convention leaves a choice; empty means convention.
+
+    `live` tells what the clusters that are followed build under the name of a Kustomization, where several in the repository have it.
+    """
 
     image: str = ""
     kustomization: str = ""
     containers: tuple[str, ...] = ()
     field: FieldPath | None = None
     path: str = ""
+    live: Live | None = dataclass_field(default=None, compare=False, repr=False)
 
     @property
     def kustomization_option(self) -> str:
@@ -112,17 +130,18 @@ class Request:
 
     `platforms` must be in every image; `source` is the URL of the repository that it must be built from, empty where that is not
     known. `pin` writes the digest beside the tag. `force` goes over what a guard refuses, for the `reason`. `rollback_of` is the
-    commit that is taken back, empty for a deploy.
+    commit that is taken back, empty for a deploy. `expected_plan` is the hash of the only plan that may be pushed, empty for any.
     """
 
     wanted: tuple[Wanted, ...]
     branch: str
-    choice: Choice = field(default_factory=Choice)
-    deadlines: Deadlines = field(default_factory=Deadlines)
-    origin: Origin = field(default_factory=Origin)
+    choice: Choice = dataclass_field(default_factory=Choice)
+    deadlines: Deadlines = dataclass_field(default_factory=Deadlines)
+    origin: Origin = dataclass_field(default_factory=Origin)
     reason: str = ""
     platforms: tuple[str, ...] = ()
     source: str = ""
     pin: bool = False
     force: bool = False
     rollback_of: str = ""
+    expected_plan: str = ""

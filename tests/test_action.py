@@ -88,6 +88,12 @@ def test_a_failure_is_rolled_back_where_that_is_asked_for_and_told() -> None:
     ]
 
 
+def test_a_plan_is_expected_where_a_hash_is_given() -> None:
+    platform = {"BUMP_INPUT_REPO": "a/b", "BUMP_INPUT_EXPECT_PLAN": ""}
+    assert not any("plan" in option for option in command_line(platform))
+    assert "--expect-plan=0123" in command_line({**platform, "BUMP_INPUT_EXPECT_PLAN": "0123"})
+
+
 def test_an_input_can_be_no_option() -> None:
     arguments = command_line({"BUMP_INPUT_SITE": "--force", "BUMP_INPUT_REPO": "https://host.example/a/b"})
     assert "--site=--force" in arguments
@@ -122,11 +128,12 @@ def site(outcome: Outcome, name: str = "web") -> dict[str, Any]:
 
 def test_outputs_speak_of_the_worst_site_and_hold_all() -> None:
     sites = [site(Outcome.READY), {**site(Outcome.FAILED, "api"), "tag": "9"}]
-    result = {"outcome": "failed", "exitCode": 11, "sites": sites}
+    result = {"outcome": "failed", "exitCode": 11, "sites": sites, "plan": {"hash": "ab" * 32}}
     outputs = outputs_of(result)
     assert set(outputs) == set(ACTION["outputs"])
     assert (outputs["outcome"], outputs["tag"], outputs["previous-tag"]) == ("failed", "9", "1")
     assert json.loads(outputs["durations"]) == {"web": {"image": 0.5}, "api": {"image": 0.5}}
+    assert outputs["plan"] == "ab" * 32
     assert json.loads(outputs["verdict"]) == result
 
 

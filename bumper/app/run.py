@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from bumper.app.output import Output, Result
 from bumper.deploy.commit.push import Landed, Proposal
 from bumper.errors import BumpError, Outcome, Unreachable
+from bumper.fluxtree.proof import Proof
 from bumper.follow.loop import Followed
 from bumper.progress import Journal
 from bumper.publish import report
@@ -20,6 +21,7 @@ from bumper.recording import Subject
 from bumper.request import Choice
 from bumper.rollout import Verdict
 
+NO_PLAN = Proof()
 P = TypeVar("P", bound=Proposal)
 
 
@@ -136,6 +138,7 @@ def report_of(
     diff: str = "",
     *,
     choice: Choice | None = None,
+    plan: Proof = NO_PLAN,
 ) -> Report:
     """The report on all sites in all clusters, in the order in which they were followed. `diff` is that of a dry run.
 
@@ -143,7 +146,7 @@ def report_of(
     """
     by_site = {subject.desired.site: subject for subject in subjects}
     sites = [_site_report(by_site[ended.site], ended, journal, choice or Choice()) for ended in followed]
-    return Report(tuple(sites), journal.seconds, tuple(journal.notices), diff)
+    return Report(tuple(sites), journal.seconds, tuple(journal.notices), diff, plan=plan)
 
 
 def _site_report(subject: Subject, ended: Followed, journal: Journal, choice: Choice) -> SiteReport:

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bumper.app.context import Context
+from bumper.app.namesakes import live_builds
 from bumper.app.output import Output
 from bumper.app.settings import OutputSettings, StatusSettings
 from bumper.app.wiring import Systems
 from bumper.errors import EXIT_INTERRUPTED, ClusterMissing, UsageError
 from bumper.follow.revisions import Revisions
 from bumper.ports import Board, Cluster
+from bumper.request import Choice
 from bumper.revision import Revision
 from bumper.status import look, sites, table
 from bumper.status.sites import Entry
@@ -87,14 +90,21 @@ def _wanted(settings: StatusSettings, systems: Systems, why: str) -> Overview:
     return Overview(tip, tuple(look.unasked(entries, why)), systems.context.clock.wall(), is_looked=False)
 
 
-def _read(settings: StatusSettings, systems: Systems) -> tuple[Revision, list[Entry]]:
+def _read(
+    settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster] = ()
+) -> tuple[Revision, list[Entry]]:
     repository, branch = systems.repository, settings.repository.branch
     tip = Revision(branch, repository.fetch(branch))
-    return tip, sites.read(repository.tree(tip.sha), tip, settings.site, settings.choice)
+    return tip, sites.read(repository.tree(tip.sha), tip, settings.site, _chosen(settings, clusters))
+
+
+def _chosen(settings: StatusSettings, clusters: Sequence[Cluster]) -> Choice:
+    """What the user chose; where that leaves namesakes, the clusters tell which of them they have."""
+    return replace(settings.choice, live=live_builds(clusters)) if clusters else settings.choice
 
 
 def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Overview:
-    tip, entries = _read(settings, systems)
+    tip, entries = _read(settings, systems, clusters)
     revisions = Revisions(systems.repository, settings.choice, systems.clock)
     rows = look.look(clusters, entries, revisions, systems.clock)
     # That a watch is not allowed is no matter of a single look.
@@ -109,7 +119,7 @@ def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Clus
         systems.clock,
         settings.repository.branch,
         site=settings.site,
-        choice=settings.choice,
+        choice=_chosen(settings, clusters),
     )
 
 

@@ -1,6 +1,6 @@
 """Following what is on the branch already, or a recording of how it was followed: `bump track`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bumper import recording
@@ -34,7 +34,11 @@ def track(settings: TrackSettings, context: Context) -> int:
         journal = output.begin(name_sites=len(tracker.clusters) > 1)
         try:
             tracker.open()
-            commit = answered(lambda: _commit(settings, systems), systems.clock, Deadlines.push_s)
+            commit = answered(
+                lambda: _commit(replace(settings, choice=tracker.choice), systems),
+                systems.clock,
+                Deadlines.push_s,
+            )
             subject = commit.subject(settings, journal)
             _tell(settings.site, subject, commit, journal)
             output.landed({settings.site: commit.landing})
@@ -106,7 +110,7 @@ def _commit(settings: TrackSettings, systems: Systems) -> _Commit:
 def _tell(site: str, subject: Subject, commit: _Commit, journal: Journal) -> None:
     journal.begin(site, *subject.header)
     contents = commit.tree.read({field.path for field in commit.target.fields})
-    for notice in overrides.notices(commit.target, contents):
+    for notice in overrides.notices(commit.target, contents, commit.revision.name):
         journal.notice(f"{site}: {notice}")
 
 

@@ -5,8 +5,10 @@ rollout.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bumper.app.namesakes import live_builds
 from bumper.app.settings import FollowSettings, FollowVia
 from bumper.app.wiring import Systems
 from bumper.deploy.image_policy import Nodes
@@ -44,6 +46,11 @@ class Tracker:
         self._branch: AnnouncedBranch | None = None
         self._look: BaselineLook | None = None
         self._baselines: Known = {}
+
+    @property
+    def choice(self) -> Choice:
+        """What the user chose; where that leaves namesakes, the clusters tell which of them they have."""
+        return replace(self._choice, live=live_builds(self.clusters)) if self.clusters else self._choice
 
     def open(self) -> None:
         """Opens what can only be found by the repository. UsageError where that is not at home on GitHub."""

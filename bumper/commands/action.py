@@ -25,6 +25,7 @@ _TEXTS = {
     "follow": "--follow",
     "timeout": "--timeout",
     "reason": "--reason",
+    "expect-plan": "--expect-plan",
 }
 _FLAGS = {"dry-run": "--dry-run", "auto-rollback": "--auto-rollback", "force": "--force"}
 _LISTS = {"set": "--set", "context": "--context"}

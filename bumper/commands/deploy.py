@@ -1,6 +1,7 @@
 """The main job: one tag, one commit, followed until Ready or a verdict."""
 
 import argparse
+from dataclasses import replace
 
 from bumper.app.context import Context
 from bumper.app.settings import DeploySettings
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="where the rollout fails, go back to the last version that was Ready, once",
     )
+    options.add_expectation(how)
     options.add_notes(how)
     options.add_publish(parser)
     options.add_output(parser)
@@ -58,9 +60,9 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
     """What was asked for; UsageError for options that contradict each other."""
     wanted = _wanted(arguments)
     choice = options.choice(arguments)
-    if len(wanted) > 1 and choice != Choice():
+    if len(wanted) > 1 and replace(choice, image="") != Choice():
         raise UsageError(
-            "--image, --kustomization, --container and --field speak of one site",
+            "--kustomization, --container and --field speak of one site",
             hint="deploy the sites one by one",
         )
     if len({site.site for site in wanted}) < len(wanted):
@@ -81,6 +83,7 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
         platforms=tuple(arguments.platform),
         pin=arguments.pin,
         force=arguments.force,
+        expected_plan=options.expected_plan(arguments),
     )
     return DeploySettings(run_settings, request, arguments.source or "", arguments.auto_rollback)
 

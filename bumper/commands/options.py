@@ -25,6 +25,7 @@ from bumper.request import Choice, Deadlines, FieldPath, Wanted
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 # What stands in an argument for bytes that are none of the locale's letters (PEP 383).
 _UNDECODED = re.compile("[\udc80-\udcff]")
+_PLAN_HASH = re.compile("[0-9a-f]{12,64}")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
 CHANNELS = tuple(channel.value for channel in ChannelName)
 
@@ -115,8 +116,8 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--kustomization",
         metavar="NAME",
         default="",
-        help="Flux Kustomization of the site, as name, namespace/name, FILE or FILE#namespace/name; default: the one named like the "
-        "site, or that says so (bump adopt)",
+        help="Flux Kustomization of the site, as name, namespace/name, FILE, FILE:LINE or FILE#namespace/name; default: the one "
+        "named like the site, or that says so (bump adopt)",
     )
     group.add_argument(
         "--container",
@@ -233,7 +234,8 @@ def add_override(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--force",
         action="store_true",
-        help="deploy what is older than what runs, or a site that is held; needs --reason",
+        help="deploy what is older than what runs, to a site that is held, or where a site that was not named, or a template that "
+        "Kubernetes keeps as it is, changes too; needs --reason",
     )
     add_reason(group, "why, for those who read the commit and the history")
 
@@ -283,11 +285,18 @@ def add_publish(parser: argparse.ArgumentParser) -> None:
 def add_extent(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     """How far to go: `--dry-run`, `--no-wait`."""
     group = parser.add_argument_group("how far to go")
-    group.add_argument(
-        "--dry-run", action="store_true", help="print the diff and what would happen, write nothing"
-    )
+    group.add_argument("--dry-run", action="store_true", help="print the diff and the plan, write nothing")
     group.add_argument("--no-wait", action="store_true", help="stop after the push")
     return group
+
+
+def add_expectation(group: "argparse._ActionsContainer") -> None:
+    """What somebody agreed to."""
+    group.add_argument(
+        "--expect-plan",
+        metavar="HASH",
+        help="push only the plan with this hash, which --dry-run prints; else refuse, with the difference",
+    )
 
 
 def add_notes(group: "argparse._ActionsContainer") -> None:
@@ -357,6 +366,22 @@ def wanted_commit(site: str, sha: str) -> Wanted:
             hint="for a tag that is no commit use --tag",
         )
     return Wanted(site, sha, is_commit=True)
+
+
+def expected_plan(arguments: argparse.Namespace) -> str:
+    """The hash of `--expect-plan`, or the first digits of one, empty if none was given.
+
+    `UsageError` for anything else: for a text that is empty, too, as that of a variable which is not set.
+    """
+    if arguments.expect_plan is None:
+        return ""
+    digits: str = arguments.expect_plan.strip().lower().removeprefix("sha256:")
+    if not _PLAN_HASH.fullmatch(digits):
+        raise UsageError(
+            f"--expect-plan: {arguments.expect_plan!r} is no hash of a plan; expected 12 to 64 digits 0-9a-f",
+            hint="--dry-run prints it, and --output json has it in plan.hash",
+        )
+    return digits
 
 
 def wanted_tag(site: str, tag: str, option: str = "--tag") -> Wanted:

@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_choice(parser)
     options.add_commit(parser)
     options.add_follow(parser)
-    options.add_notes(options.add_extent(parser))
+    how = options.add_extent(parser)
+    options.add_expectation(how)
+    options.add_notes(how)
     options.add_publish(parser)
     options.add_output(parser)
 
@@ -59,5 +61,6 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> RollbackSett
         origin=context.surroundings.origin(wanted),
         reason=reason,
         force=arguments.force,
+        expected_plan=options.expected_plan(arguments),
     )
     return RollbackSettings(run_settings, request, to)

@@ -8,16 +8,20 @@ left to write; if it wrote another image into our field, we stop and name both, 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 from bumper import history, manifest
 from bumper.build_order import Decision
-from bumper.deploy import image_gate
+from bumper.deploy import approval, image_gate
+from bumper.deploy.approval import Aim, Bystander
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import FieldAmbiguous, FieldUnsafe, Refused, Unreachable
+from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.proof import Proof, prove
+from bumper.fluxtree.sites import adoption
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
@@ -55,9 +59,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan(Proposal):
-    """All edits on one tip."""
+    """All edits on one tip, and what they change in what Flux builds; `bystanders` are the Kustomizations that nobody named."""
 
     changes: tuple[Change, ...] = ()
+    proof: Proof = field(default_factory=Proof)
+    bystanders: tuple[Bystander, ...] = ()
 
 
 # More files than these make no sentence.
@@ -126,6 +132,7 @@ def prepare(
         return tip, tree, find_targets(request, tree)
 
     tip, tree, targets = answered(look, clock, request.deadlines.push_s)
+    approval.require_references({target.place: target.image for target in targets.values()})
     tell_targets(targets.values())
     for wanted in request.wanted:
         progress.begin(wanted.site, targets[wanted.site].image.tag, wanted.version)
@@ -133,10 +140,11 @@ def prepare(
         manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
     except Unreachable:
         if sketched:
-            sketched(plan(request, tip, tree, targets, image_gate.unasked(request, targets)))
+            sketch = plan(request, tip, tree, targets, image_gate.unasked(request, targets))
+            sketched(_proved(sketch, tree))
         raise
     image_gate.tell_moved_tags(tip, targets, manifests, repository, progress)
-    planned = plan(request, tip, tree, targets, manifests)
+    planned = _proved(plan(request, tip, tree, targets, manifests), tree)
     return amend(_admitted(planned, request, manifests, guards), tree), manifests
 
 
@@ -205,9 +213,9 @@ def land(
     def again() -> Plan:
         return _replan(request, first, manifests, repository, guards, amend)
 
-    def tell(current: Plan, tries: int) -> None:
+    def tell(current: Plan, text: str) -> None:
         for change in current.changes:
-            progress.moving(change.site, "commit", push.trying(request.branch, tries))
+            progress.moving(change.site, "commit", text)
 
     landed = push.land(first, again, writer, request.branch, clock, request.deadlines.push_s, tell)
     for change in landed.plan.changes:
@@ -227,15 +235,55 @@ def _replan(
     tree = repository.tree(tip)
     targets = find_targets(request, tree)
     began = {change.site: change.began for change in first.changes}
-    planned = plan(request, tip, tree, targets, manifests, began)
-    return amend(_admitted(planned, request, manifests, guards), tree)
+    planned = _proved(plan(request, tip, tree, targets, manifests, began), tree)
+    return amend(_admitted(planned, request, manifests, guards, first.proof), tree)
+
+
+def _proved(planned: Plan, tree: Tree) -> Plan:
+    """The plan with what it changes in what Flux builds."""
+    edits = [edit for change in planned.changes for edit in change.edits]
+    after = {path: content for path, (_, content) in planned.files.items() if content is not None}
+    uses = [use for change in planned.changes for use in change.target.images]
+    proof = prove(tree, after, list(dict.fromkeys(edits)), uses)
+    return replace(
+        planned, proof=proof, bystanders=approval.bystanders(proof, _aims(planned)) if proof.edits else ()
+    )
+
+
+def _aims(planned: Plan) -> list[Aim]:
+    return [
+        Aim(change.site, change.target.site, change.place, change.image, change.edits)
+        for change in planned.changes
+    ]
+
+
+def _bystanding(planned: Plan) -> list[tuple[Change, str]]:
+    """A change for each site that nobody named, so that its guards are asked too, with the site that it comes from."""
+    by_site = {change.site: change for change in planned.changes}
+    return [
+        (_of_bystander(by_site[each.aim.name], replace(each.site, name=name)), each.aim.name)
+        for each in planned.bystanders
+        for name in dict.fromkeys((each.site.name, *adoption.site_names(each.site.document)))
+    ]
+
+
+def _of_bystander(cause: Change, site: Site) -> Change:
+    return replace(cause, site=site.name, target=replace(cause.target, site=site))
 
 
 def _admitted(
-    planned: Plan, request: Request, manifests: Mapping[str, ImageManifest], guards: Sequence[Guard]
+    planned: Plan,
+    request: Request,
+    manifests: Mapping[str, ImageManifest],
+    guards: Sequence[Guard],
+    seen: Proof | None = None,
 ) -> Plan:
-    """The plan with what the guards say of it; raises what they refuse."""
-    changes, forced = [], []
+    """The plan with what the guards say of it; raises what they refuse. `seen` is what the plan was proved to be at first."""
+    changes: list[Change] = []
+    forced = [*approval.forced_by(planned.proof, _aims(planned), force=request.force)]
+    for bystander, cause in _bystanding(planned):
+        asked = [guard.admit(bystander, manifests[cause], planned.tip) for guard in guards]
+        forced += [admission.forced for admission in asked if admission and admission.forced]
     for change in planned.changes:
         asked = [guard.admit(change, manifests[change.site], planned.tip) for guard in guards if change.edits]
         admissions = [admission for admission in asked if admission]
@@ -254,7 +302,9 @@ def _admitted(
                 note="   ".join(admission.note for admission in admissions if admission.note),
             )
         )
-    message = _message(changes, request, ", ".join(dict.fromkeys(forced))) if planned.files else ""
+    approval.require_expected(planned.proof, request.expected_plan, changes[0].place, seen)
+    overridden = ", ".join(dict.fromkeys(forced))
+    message = _message(changes, request, overridden, planned.proof.hash) if planned.files else ""
     return replace(planned, changes=tuple(changes), message=message)
 
 
@@ -267,25 +317,32 @@ def _lost_field(change: Change) -> Refused:
 
 
 def _refuse_overlaps(changes: list[Change]) -> None:
-    seen: dict[tuple[str, int], Change] = {}
+    """Several sites may share a field, as those of a base do, where all of them want the same there."""
+    seen: dict[tuple[str, int], tuple[Change, manifest.Edit]] = {}
     for change in changes:
         for edit in change.edits:
-            other = seen.setdefault((edit.path, edit.start), change)
-            if other.site != change.site:
+            other, wanted = seen.setdefault((edit.path, edit.start), (change, edit))
+            if wanted != edit:
                 raise FieldAmbiguous(
-                    f"{change.place}: {other.site} and {change.site} would both change this field",
-                    hint="name one of the two, or set --container",
+                    f"{change.place}: {other.site} and {change.site} share this field, and are to get {other.image.tag} and "
+                    f"{change.image.tag}",
+                    hint="give both the same tag, or each its own by an images: entry in its own kustomization.yaml",
                 )
 
 
-def _message(changes: Sequence[Change], request: Request, forced: str = "") -> str:
+def _message(changes: Sequence[Change], request: Request, forced: str = "", plan_hash: str = "") -> str:
     deploys = [
         history.Deploy(change.site, _files(change), _left(change), change.image, change.target.site.identity)
         for change in changes
         if change.edits
     ]
     return history.compose(
-        deploys, request.origin, request.reason, rollback_of=request.rollback_of, forced=forced
+        deploys,
+        request.origin,
+        request.reason,
+        rollback_of=request.rollback_of,
+        forced=forced,
+        plan=plan_hash,
     )
 
 

@@ -153,7 +153,9 @@ class Rollbacks:
         several = len(causes) > 1
         cause = "; ".join(f"{site}: {message}" if several else message for site, message in causes)
         labelled = {site: self._labelled(way) for site, way in ways.items()}
-        return self._guarded(replace(asked, reason=_shortened(f"automatic: {cause}")), labelled, tip)
+        # What was agreed to was the deploy.
+        automatic = replace(asked, reason=_shortened(f"automatic: {cause}"), expected_plan="")
+        return self._guarded(automatic, labelled, tip)
 
     def _ways_to_ready(
         self, changes: Sequence[Change], tree: Tree, running: Mapping[str, str]
@@ -225,7 +227,9 @@ class Rejection:
             if hold is None:
                 continue
             before = files.get(path) or (tree.read([path])[path],) * 2
-            after = annotations.apply(before[1] or b"", site.document, hold, whose(tree, site))
+            after = annotations.apply(
+                before[1] or b"", site.document, hold, whose(tree, site, change.target.repository)
+            )
             files[path] = before[0], after
         return replace(planned, files=files)
 
@@ -257,7 +261,19 @@ class RollbackGuard:
     choice: Choice = field(default_factory=Choice)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
-        way = self.ways[change.site]
+        way = self.ways.get(change.site)
+        return self._admit(change, way, held) if way else self._admit_bystander(change)
+
+    def _admit_bystander(self, change: Change) -> Admission | None:
+        """Of a site that nobody named, and that the rollback changes all the same: whoever holds it is asked."""
+        hold = annotations.counting(change.target.site, self.now())
+        if hold is None or not hold.holds_at(self.now()):
+            return None
+        if not self.force:
+            raise _held(change.site, hold, Choice())
+        return Admission(HELD, "held, forced")
+
+    def _admit(self, change: Change, way: Rollback, held: ImageManifest) -> Admission | None:
         left = way.left.tag
         if change.target.image.tag != left:
             raise Refused(
@@ -271,11 +287,7 @@ class RollbackGuard:
         if hold.rejected:
             return Admission(note=f"{_short(hold.rejected)} stays rejected")
         if not self.force:
-            raise Refused(
-                f"{hold.place}: {change.site} is not to be changed: {hold}",
-                hint=f"bump release --site {change.site}{self.choice.kustomization_option}; or to roll back all the same: "
-                "--force --reason TEXT",
-            )
+            raise _held(change.site, hold, self.choice)
         self.progress.notice(f"{change.site}: {hold.place}: this hold stays: {hold}")
         return Admission(HELD, "held, forced")
 
@@ -287,6 +299,13 @@ class RollbackGuard:
                 f"{change.site}: the tag {change.image.tag} was moved since it was deployed: it was {digest}, the registry has "
                 f"{held.image.digest}"
             )
+
+
+def _held(site: str, hold: Hold, choice: Choice) -> Refused:
+    return Refused(
+        f"{hold.place}: {site} is not to be changed: {hold}",
+        hint=f"bump release --site {site}{choice.kustomization_option}; or to roll back all the same: --force --reason TEXT",
+    )
 
 
 def _source_commit(ways: Mapping[str, Rollback]) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from bumper.fluxtree import patches, replacements, transformers
 from bumper.fluxtree.discovery import Site
-from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_yaml, why_missing, within
+from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_remote, is_yaml, why_missing, within
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource, is_variable
@@ -28,6 +28,7 @@ from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
+_HOLDS_LAYERS = ("resources", "bases", "components")
 _KUSTOMIZE = "kustomize.config.k8s.io"
 _NOWHERE = Gap("", 0, "")
 
@@ -106,6 +107,32 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
         unmapped=unmapped,
         image_specs=_image_specs(reading, top),
     )
+
+
+def sources(reading: Reading, site: Site, owner: Resource) -> list[str]:
+    """The directories that Flux builds for a Kustomization: that of `spec.path`, and those of `spec.components`."""
+    return [site.path, *_components(reading, site, owner)[0]]
+
+
+def openings(reading: Reading, built: Build) -> tuple[Gap, ...]:
+    """Why there may be more than the build shows, or something else, each with its place; none where it shows everything."""
+    hidden = (gap for layer in built.layers for gap in _hidden(reading, layer))
+    return tuple(dict.fromkeys([*built.gaps, *built.unmapped, *built.refusals, *hidden]))
+
+
+def _hidden(reading: Reading, layer: Layer) -> Iterator[Gap]:
+    broken = filter(reading.is_broken, filter(None, (layer.path, *layer.files)))
+    yield from (Gap(path, 1, "is no YAML, so that what it holds is not known") for path in broken)
+    document = kustomization(reading, layer)
+    if document is None:
+        return
+    for key in _OPENING:
+        if document.value.get(key):
+            yield Gap(layer.path, document.line(key), f"{key} make objects that are not seen here")
+    for key in _HOLDS_LAYERS if layer.has_remote else ():
+        for at, written in enumerate(map(text, items(document.value.get(key)))):
+            if is_remote(reading, layer.directory, written):
+                yield Gap(layer.path, document.line(key, at), f"{written} is not in this repository")
 
 
 def kustomization(reading: Reading, layer: Layer) -> Document | None:

@@ -16,7 +16,7 @@ from bumper.errors import NotYaml
 from bumper.fluxtree import chart_values, immutable
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.layers import Gap, Reading
-from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, origin_of
+from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, origin_of, span_of
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.transformers import ImageEntry, split
@@ -61,22 +61,27 @@ class Image:
 
 def images(reading: Reading, built: Build) -> tuple[Image, ...]:
     """The images of a build, those of a remote base last, as far as an `images:` entry names them."""
-    known = [image for each in in_cluster(built) for image in _images_of(reading, each, built)]
+    known = [image for each in in_cluster(built) for image in images_of(reading, each, built)]
     return (*known, *(_remote(reading, entry) for entry in built.remote))
 
 
 def in_cluster(built: Build) -> Iterator[Resource]:
     """The objects whose images are those of the build, with all values of charts. A Flux Kustomization has those of its own build."""
+    yield from (seen for _, seen in with_values(built))
+
+
+def with_values(built: Build) -> Iterator[tuple[Resource, Resource]]:
+    """The same objects, each as it is built and with all values of charts."""
     for each in built.resources:
         if each.kind not in ("Kustomization", "CustomResourceDefinition"):
             is_release = each.kind == "HelmRelease" and each.group == chart_values.GROUP
-            yield chart_values.with_all_values(each, built.resources) if is_release else each
+            yield each, chart_values.with_all_values(each, built.resources) if is_release else each
 
 
 def image_at(reading: Reading, built: Build, resource: Resource, route: Route, repository: str) -> Image:
     """The image in any field of an object; with `repository`, which is that of the image, the field holds the tag alone."""
     known: list[Leaf] = []
-    node = _node(resource.value, known, _variables(resource, built))
+    node = _node(resource.value, known, filled_in(resource, built))
     place = Place(node, None, 0, resource.key)
     for step in route:
         node = place.node
@@ -95,19 +100,20 @@ def image_at(reading: Reading, built: Build, resource: Resource, route: Route, r
     return _kept(_image(reading, resource, candidate, known), immutable.why_kept(resource, built.owner))
 
 
-def _variables(resource: Resource, built: Build) -> Object:
-    """What Flux fills into the object."""
+def filled_in(resource: Resource, built: Build) -> Object:
+    """The variables that Flux fills into an object: none where it is told not to."""
     metadata = mapping(resource.value.get("metadata"))
     is_off = any(
         mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")
     )
-    return {} if is_off else mapping(built.owner.at("spec", "postBuild", "substitute"))
+    known = built.site.variables.values or mapping(built.owner.at("spec", "postBuild", "substitute"))
+    return {} if is_off else dict(known)
 
 
-def _images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Image]:
+def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Image]:
     """The images of one object."""
     reason = immutable.why_kept(resource, built.owner)
-    variables = _variables(resource, built)
+    variables = filled_in(resource, built)
     seen: set[Route] = set()
     for value in (resource.value, *_values_of_patches(reading, resource)):
         known: list[Leaf] = []
@@ -238,7 +244,7 @@ def _doubtful(field: Field, doubt: Gap) -> Field:
 def _nowhere(candidate: Candidate, near: Origin | None) -> Field:
     """A field that cannot be edited, at the scalar that the tag is taken out of."""
     reason = "the tag is a part of a longer text here, or put together of several, expected it in a text of its own"
-    line = line_of(near) if near else 0
+    line = span_of(near).line if near else 0
     place = candidate.place
     return Field(
         near.text.path if near else "",
@@ -252,13 +258,6 @@ def _nowhere(candidate: Candidate, near: Origin | None) -> Field:
         None,
         reason,
     )
-
-
-def line_of(origin: Origin) -> int:
-    """The line of a scalar in its file."""
-    source = compose(origin.text.content, origin.text.path)
-    scalar = next(scalar for scalar in source.scalars if scalar.ordinal == origin.ordinal)
-    return source.line(scalar.start) + origin.text.line - 1
 
 
 def _remote(reading: Reading, entry: ImageEntry) -> Image:

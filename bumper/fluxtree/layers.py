@@ -57,6 +57,7 @@ class Reading:
         self._made: dict[Hashable, Any] = {}
         self.broken: dict[str, NotYaml] = {}
         self.forgives = False
+        # Of trees that are put together nobody knows where they are from.
         self.url: str = getattr(tree, "url", "")
 
     def forgiving(self) -> "Reading":
@@ -411,7 +412,7 @@ def _with(reading: Reading, layer: Layer, below: list[tuple[str, int]], written:
         below.append((place, gap.line))
     elif place is not None and reading.is_file(place):
         return replace(layer, files=(*layer.files, place))
-    elif _REMOTE.match(written):
+    elif is_remote(reading, layer.directory, written):
         return replace(layer, has_remote=True)
     else:
         missing = replace(gap, message=f"{gap.message} names {written}, {why_missing(reading, place)}")
@@ -419,11 +420,20 @@ def _with(reading: Reading, layer: Layer, below: list[tuple[str, int]], written:
     return layer
 
 
+def is_remote(reading: Reading, directory: str, written: str) -> bool:
+    """Whether a resource of a kustomization in `directory` is fetched from elsewhere: nothing here has its name."""
+    place = within(directory, written)
+    is_here = place is not None and (reading.is_directory(place) or reading.is_file(place))
+    return not is_here and _REMOTE.match(written) is not None
+
+
 def why_missing(reading: Reading, place: str | None) -> str:
     """What is wrong with a path that leads nowhere, as the end of a sentence."""
     if place and (rule := reading.left_out(place)):
         return f"which Flux leaves out: {rule}"
     link = reading.link_on(place) if place else ""
+    if rule := reading.left_out(place) if place else "":
+        return f"which Flux leaves out: {rule}"
     return f"but {link} is a symbolic link, which Flux leaves out" if link else "which does not exist"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bumper.manifest.blocks import Block
-from bumper.manifest.yamltext import Scalar
+from bumper.manifest.yamltext import Scalar, Span, compose
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,3 +81,14 @@ def origin_of(value: Any) -> Origin | None:
 def near_to(value: Any) -> Origin | None:
     """A scalar that a value comes from, wholly or in part."""
     return (value.origin or value.near) if isinstance(value, Leaf) else None
+
+
+def span_of(origin: Origin) -> Span:
+    """Where a scalar stands in its file, with its quotes."""
+    text = origin.text
+    source = compose(text.content, text.path)
+    scalar = next(scalar for scalar in source.scalars if scalar.ordinal == origin.ordinal)
+    span = source.span(scalar.start, scalar.end)
+    if text.block:
+        return text.block.outward(span)
+    return Span(span.start, span.end, span.line + text.line - 1)

@@ -22,6 +22,7 @@ from bumper.fluxtree.transformers import split, with_value_at
 from bumper.manifest.document import is_true, items, mapping, text
 
 _DEFAULT = "metadata.name"
+_ANOTHER = "0"
 _ENTRY = re.compile(r"\[([^=\]]+)=(.*)\]")
 
 
@@ -146,21 +147,29 @@ def _new(old: Any, value: Any, options: Mapping[str, Any]) -> Any:
     if not isinstance(old, str) or not isinstance(value, str):
         raise Undecided("a replacement with a delimiter is for a field that is no text")
     pieces, at = str(old).split(delimiter), _index(options)
+    new, other = (
+        delimiter.join(_with_piece(pieces, at, piece)) for piece in (str(value), f"{value}{_ANOTHER}")
+    )
+    return _composed(old, value, new, other)
+
+
+def _with_piece(pieces: list[str], at: int, piece: str) -> list[str]:
     if at < 0:
-        pieces = [str(value), *pieces]
-    elif at >= len(pieces):
-        pieces.append(str(value))
-    else:
-        pieces[at] = str(value)
-    return _composed(old, value, delimiter.join(pieces))
+        return [piece, *pieces]
+    if at >= len(pieces):
+        return [*pieces, piece]
+    return [*pieces[:at], piece, *pieces[at + 1 :]]
 
 
-def _composed(old: str, value: str, new: str) -> Leaf:
-    """A text of which a part is new: as an image, its tag is decided by what brought it."""
-    before, after = split(old), split(new)
+def _composed(old: str, value: str, new: str, other: str) -> Leaf:
+    """A text of which a part is new: as an image, its tag is decided by what brought it, even where it was the same.
+
+    `other` is the text with another value, which tells whether the value is in the tag.
+    """
+    after = split(new)
     decider = old.decider if isinstance(old, Leaf) else None
     origin = origin_of(old)
-    if after[1:] != before[1:]:
+    if after[1:] != split(other)[1:]:
         if after[1] != value:
             return leaf(new, near=near_to(value) or near_to(old))
         given = value if isinstance(value, Leaf) else leaf(value)

@@ -61,7 +61,7 @@ class Root:
 def roots(reading: Reading) -> tuple[tuple[Root, ...], tuple[str, ...]]:
     """The roots of every cluster, and the files that were read for them."""
     entries = reading.entries("").items()
-    top = sorted(name for name, is_directory in entries if is_directory and not name.startswith("."))
+    top = sorted(name for name, is_directory in entries if is_directory and _is_searched(name))
     likely = [name for name in _LIKELY if name in top]
     others = [name for name in top if name not in likely and name not in _UNLIKELY]
     unlikely = [name for name in top if name in _UNLIKELY]
@@ -96,7 +96,7 @@ def _levels(
             for directory in level
             if directory not in closed
             for name, is_directory in reading.entries(directory).items()
-            if is_directory and not name.startswith(".") and "{{" not in name
+            if is_directory and _is_searched(name)
         ]
 
 
@@ -127,6 +127,10 @@ def _begun_in(reading: Reading, places: list[str], closed: Container[str]) -> It
     reading.fetch([*beside, *named[:_MOST_FILES]])
     yield from _synced(reading, holding)
     yield from _instances(reading, dict.fromkeys([*beside, *named[:_MOST_FILES]]))
+
+
+def _is_searched(directory: str) -> bool:
+    return not directory.startswith(".") and "{{" not in directory
 
 
 def _is_bootstrapped(reading: Reading, directory: str) -> bool:

@@ -15,6 +15,7 @@ from functools import cached_property
 from bumper.fluxtree.globs import step_matches
 
 FILE = ".sourceignore"
+FLUX = "Flux's own list"
 _VCS = (".git/", ".gitignore", ".gitmodules", ".gitattributes")
 _DEFAULTS = (
     *("*.jpg", "*.jpeg", "*.gif", "*.png", "*.wmv", "*.flv", "*.tar.gz", "*.zip"),
@@ -33,7 +34,7 @@ class Rule:
     domain: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.place} {self.written}" if self.place else f"Flux's own list ({self.written})"
+        return f"{self.place} {self.written}" if self.place else f"{FLUX} ({self.written})"
 
     @cached_property
     def brings_back(self) -> bool:

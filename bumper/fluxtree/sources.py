@@ -91,7 +91,7 @@ class Ownership:
     def _addresses(self) -> set[str]:
         if len(self._known_roots) == 1:
             return {*self._known_roots, self.own}
-        return {self.own or _likeliest(map(self._address, self.roots))}
+        return {self.own if self.own in self._known_roots else _likeliest(map(self._address, self.roots))}
 
     @property
     def _known_roots(self) -> set[str]:

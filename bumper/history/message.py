@@ -30,11 +30,18 @@ class Deploy:
 
 
 def compose(
-    deploys: Sequence[Deploy], origin: Origin, reason: str = "", *, rollback_of: str = "", forced: str = ""
+    deploys: Sequence[Deploy],
+    origin: Origin,
+    reason: str = "",
+    *,
+    rollback_of: str = "",
+    forced: str = "",
+    plan: str = "",
 ) -> str:
     """The commit message: subject, a sentence on each change, and the trailers.
 
     `rollback_of` is the full SHA of the deploy that is taken back, `forced` names the guards that were overridden: `older, held`.
+    `plan` is the hash of what the commit changes in what Flux builds.
     """
     sentences = [
         f"{deploy.path}: {deploy.previous.repository} goes from {_tag(deploy.previous)} to {_tag(deploy.image)}."
@@ -45,6 +52,7 @@ def compose(
         ("Reason", reason),
         ("Rollback-Of", rollback_of),
         ("Bump-Forced", forced),
+        ("Bump-Plan", plan),
         *origin.trailers(),
     ]
     return worded(_subject(deploys, is_rollback=bool(rollback_of)), sentences, trailers)

@@ -52,7 +52,7 @@ def propose(site: str, choice: Choice, origin: Origin, tip: str, tree: Tree) -> 
         return SiteAdoption(tip, {}, "", site, target, chosen)
     before = tree.read([document.path])[document.path]
     after = adoption.apply(before, document, site, chosen)
-    is_ambiguous = _prove(site, target, tree, Changed(tree, {document.path: after}))
+    is_ambiguous = _prove(site, target, choice.path, tree, Changed(tree, {document.path: after}))
     files = {document.path: (before, after)} if after != before else {}
     message = _message(site, target, chosen, origin) if files else ""
     return SiteAdoption(tip, files, message, site, target, chosen, is_ambiguous)
@@ -109,15 +109,18 @@ def _chosen(target: Target, choice: Choice) -> Adoption:
     return Adoption(target.repository, containers, choice.field or (standing.field if standing else None))
 
 
-def _prove(site: str, target: Target, before: Tree, after: Tree) -> bool:
+def _prove(site: str, target: Target, path: str, before: Tree, after: Tree) -> bool:
     """Whether other Kustomizations have the name as well; Refused where the name would lead to another place, or to two."""
     is_ambiguous = False
     try:
-        reached = find_target(site, Choice(), after)
+        reached = find_target(site, Choice(path=path), after)
     except FieldAmbiguous:
         _require_no_owner(site, target, before)
         # Namesakes in other clusters: the site is named with its Kustomization as before, and its image is known.
-        reached, is_ambiguous = find_target(site, Choice(kustomization=target.site.identity), after), True
+        reached, is_ambiguous = (
+            find_target(site, Choice(kustomization=target.site.identity, path=path), after),
+            True,
+        )
     if reached.site.identity != target.site.identity:
         raise _taken(site, target, reached.site)
     if _place(reached) != _place(target):

@@ -21,6 +21,11 @@ class Changed:
                 directory, _, name = directory.rpartition("/")
                 self._children.setdefault(directory, set()).add(name)
 
+    @property
+    def url(self) -> str:
+        """The address of the repository, as far as the tree knows it."""
+        return str(getattr(self.tree, "url", ""))
+
     def list(self, directory: str) -> Sequence[Entry]:
         """The immediate children; a directory whose last file went has gone too."""
         touched = self._children.get(directory, set())

@@ -131,9 +131,11 @@ def remove(name: str, repository: Repository, branch: str, origin: Origin, now: 
     """The removal of the site on the tip of the branch; Refused where it is held, or something else needs it."""
     tip = repository.fetch(branch)
     made = removal.plan(repository.tree(tip), name)
-    hold = annotations.counting(made.site, now)
-    if hold and hold.holds_at(now):
-        raise Refused(
-            f"{hold.place}: {name} is not to be changed: {hold}", hint=f"bump release --site {name}"
-        )
+    for held, hold in annotations.of_kustomization(made.site).items():
+        if hold.holds_at(now):
+            option = "" if held == name else f" --kustomization {name}"
+            raise Refused(
+                f"{hold.place}: {held} is not to be changed: {hold}",
+                hint=f"bump release --site {held}{option}",
+            )
     return SiteRemoval(tip, made.files, of_removal(made, origin), made)

@@ -248,7 +248,12 @@ def _commit(site_report: SiteReport, story: Story) -> str:
 def _of_the_run(story: Story) -> list[str]:
     """What belongs to no site, said once."""
     paragraphs = [f"> ⚠️ {inline(notice)}" for notice in story.notices[:10]]
+    if story.plan.edits:
+        proved = "" if not story.plan.unproved else " (not proved)"
+        paragraphs.append(f"**Plan{proved}:** {inline(story.plan.summary)}<br>{code(story.plan.hash)}")
     if story.diff:
+        shown = [*story.plan.built, *(f"not proved: {gap}" for gap in story.plan.unproved)]
+        paragraphs += [markdown.preformatted(shown, 4_000)] if shown else []
         paragraphs.append(markdown.preformatted(story.diff.splitlines(), 8_000))
     return paragraphs
 

@@ -63,7 +63,9 @@ class Publisher:
             )
             for site in self.story.sites
         )
-        return self._end(replace(self.story, sites=sites, seconds=outcome.seconds, diff=outcome.diff))
+        return self._end(
+            replace(self.story, sites=sites, seconds=outcome.seconds, diff=outcome.diff, plan=outcome.plan)
+        )
 
     def fail(self, error: BumpError) -> list[str]:
         """The same for a run that ended in an error."""

@@ -5,11 +5,12 @@ line is fitted to a screen is the display's business.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bumper.build_order import Decision
 from bumper.errors import BumpError, Outcome, worst_exit_code
+from bumper.fluxtree.proof import Proof
 from bumper.image import ImageReference
 from bumper.ports import Step
 from bumper.publish import problem
@@ -56,13 +57,17 @@ class RollbackReport:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole run. `diff` is there for a dry run only, `rollback` where one was asked for and something failed."""
+    """A whole run. `diff` is there for a dry run only, `rollback` where one was asked for and something failed.
+
+    `plan` is what the edits change in what Flux builds.
+    """
 
     sites: tuple[SiteReport, ...]
     seconds: float
     notices: tuple[str, ...] = ()
     diff: str = ""
     rollback: RollbackReport | None = None
+    plan: Proof = field(default_factory=Proof)
 
     @property
     def exit_code(self) -> int:
@@ -137,7 +142,7 @@ def _rolled_back(site: SiteReport, rollback: RollbackReport, ended: SiteReport |
 
 def verdicts(report: Report) -> list[Line]:
     """What is printed at the end: a block for each site."""
-    lines = diff_lines(report.diff)
+    lines = [*diff_lines(report.diff), *plan_lines(report)]
     for site in report.sites:
         lines += _verdict(site, report, several=len(report.sites) > 1)
     return lines
@@ -146,6 +151,18 @@ def verdicts(report: Report) -> list[Line]:
 def diff_lines(diff: str) -> list[Line]:
     """A unified diff, each line in the style of what it says."""
     return [_diff_line(text) for text in diff.splitlines()]
+
+
+def plan_lines(report: Report) -> list[Line]:
+    """What is planned, in full for a dry run; whoever agrees to it names its hash."""
+    if not (report.plan.edits and report.diff):
+        return []
+    return [
+        (Span("  plan         ", "quiet"), Span(report.plan.summary)),
+        *((Span("  built        ", "quiet"), Span(text)) for text in report.plan.built),
+        *((Span("  not proved   ", "quiet"), Span(str(gap), "warn")) for gap in report.plan.unproved),
+        (Span("  hash         ", "quiet"), Span(report.plan.hash)),
+    ]
 
 
 def as_data(report: Report) -> dict[str, Any]:
@@ -157,6 +174,7 @@ def as_data(report: Report) -> dict[str, Any]:
         "sites": [_site_data(site) for site in report.sites],
         "notices": list(report.notices),
         **({"diff": report.diff} if report.diff else {}),
+        **({"plan": report.plan.as_data()} if report.plan.edits else {}),
         **({"rollback": _rollback_data(report.rollback)} if report.rollback else {}),
     }
 

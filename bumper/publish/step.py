@@ -20,6 +20,7 @@ def outputs_of(result: Mapping[str, Any]) -> dict[str, str]:
         "previous-tag": site.get("previousTag") or "",
         "tag": site.get("tag") or "",
         "digest": site.get("digest") or "",
+        "plan": (result.get("plan") or {}).get("hash", ""),
         "durations": json.dumps(
             {
                 ended["site"]: {stage["stage"]: stage["seconds"] for stage in ended["stages"]}

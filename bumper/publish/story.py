@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bumper.errors import BumpError
+from bumper.fluxtree.proof import Proof
 from bumper.ports import Step
 from bumper.publish.report import SiteReport
 from bumper.revision import Revision
@@ -60,6 +61,7 @@ class Story:
     asked: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
     diff: str = ""
+    plan: Proof = field(default_factory=Proof)
     error: BumpError | None = None
     standing: tuple[str, ...] = ()
 

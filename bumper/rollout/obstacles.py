@@ -86,7 +86,7 @@ def _unreadable(desired: Desired, observation: Observation) -> Iterator[Finding]
 
 
 def _sources(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
-    """What holds each source on the way, from the repository to the Kustomization."""
+    """What holds our commit from the branch on: that it is not there any more, or a source on the way to the Kustomization."""
     ours = observation.revisions.get(desired.revision.sha) if desired.revision else None
     if ours and ours.is_off_branch:
         message = f"{desired.revision} is not on the branch any more: somebody took it off (a force-push)"

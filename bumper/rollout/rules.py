@@ -136,10 +136,10 @@ def _superseded_by(look: Look, revision: Revision, has: str) -> Verdict:
 def _ready(look: Look) -> Verdict | None:
     """Everything holds at once."""
     desired, observation = look.desired, look.observation
-    # The Kustomization proves it alone where the source that git names can't be read, is gone since, or is another than its own.
-    is_source_ours = (
-        look.flux.fetched is Carries.OURS or observation.source is None or _has_another_source(look)
-    )
+    is_source_unreadable = observation.source is None and desired.source.kind in observation.unreadable
+    # The Kustomization proves it alone where the source that git names is gone since, or is another than its own.
+    is_proved_alone = (observation.source is None or _has_another_source(look)) and not look.flux.by_content
+    is_source_ours = look.flux.fetched is Carries.OURS or is_source_unreadable or is_proved_alone
     if not (look.is_applied and is_source_ours):
         return None
     if not desired.workload.kind:

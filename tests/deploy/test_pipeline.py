@@ -308,5 +308,5 @@ def test_two_sites_that_share_a_field_are_not_both_written(platform: Platform) -
         manifests = image_gate.resolve(asked, targets, registry, SystemClock(), Quiet())
         manifests["api"] = replace(manifests["api"], image=manifests["web"].image.with_tag("3.0"))
         registry.close()
-        with pytest.raises(Refused, match="web and api would both change this field"):
+        with pytest.raises(Refused, match="web and api share this field, and are to get"):
             pipeline.plan(asked, tip, tree, targets, manifests)

@@ -33,6 +33,20 @@ def test_the_model_says_what_kustomize_says(program: Path) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_a_proof_lists_what_differs_in_what_kustomize_builds(program: Path) -> None:
+    proofs = 0
+    for number in range(FIRST, LAST, 2):
+        files = generated_trees.tree(number).files
+        before = oracle.kustomized(program, files)
+        for after_files, proof in oracle.plans(files) if before else ():
+            after = oracle.kustomized(program, after_files)
+            assert before, "kustomize builds it"
+            assert after, f"tree {number}: kustomize refuses the edited tree"
+            assert oracle.listed(proof) == oracle.differing(before, after), f"tree {number}"
+            proofs += 1
+    assert proofs > 30
+
+
 @pytest.mark.parametrize("tree", IMAGE_TREES.values(), ids=IMAGE_TREES)
 def test_an_image_outside_of_a_container_is_what_kustomize_makes_of_it(
     program: Path, tree: ImageTree

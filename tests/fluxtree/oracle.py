@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
 from io import StringIO
@@ -16,6 +17,8 @@ from bumper import manifest
 from bumper.fluxtree.build import Build, build
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Reading
+from bumper.fluxtree.proof import Proof
+from bumper.fluxtree.proof import prove as prove_edits
 from bumper.fluxtree.resource import POD_TEMPLATES
 from bumper.fluxtree.transformers import with_value_at
 from bumper.fluxtree.walk import Walk
@@ -152,6 +155,38 @@ def edited(files: Files, known: Mapping[str, Image]) -> dict[str, str]:
     for path, several in edits.items():
         after[path] = manifest.apply(files[path].encode(), several).decode()
     return after
+
+
+def plans(files: Files) -> Iterator[tuple[dict[str, str], Proof]]:
+    """The files after each deciding field, edited alone, and what is proved of that edit."""
+    _, known = modelled(files)
+    for names in fields_of(known).values():
+        image = known[names[0]]
+        content = files[image.field.path].encode()
+        edits = manifest.plan(content, image.field, TAG, DIGEST)
+        after = manifest.apply(content, edits)
+        if edits:
+            proof = prove_edits(MemoryTree(files), {image.field.path: after}, edits, [image])
+            yield {**files, image.field.path: after.decode()}, proof
+
+
+def differing(before: list[Any], after: list[Any]) -> Counter[tuple[str, str]]:
+    """Object and route of every value that differs."""
+    return Counter((_name(before[at]), ".".join(map(str, route))) for at, *route in changes(before, after))
+
+
+def listed(proof: Proof) -> Counter[tuple[str, str]]:
+    """The same as a proof lists it, of the Kustomization that is built."""
+    return Counter(
+        (_name(change.resource.value), ".".join(map(str, change.difference.route)))
+        for change in proof.changes
+        if change.site.name == "top"
+    )
+
+
+def _name(value: Any) -> str:
+    metadata = value["metadata"]
+    return f"{value['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
 
 
 def line(number: int, program: Path, files: Files) -> str:

@@ -152,4 +152,7 @@ def test_what_looks_like_the_image_is_named_with_the_options_that_choose_it() ->
     ):
         with pytest.raises(FieldMissing, match=near) as caught:
             target(files)
-        assert caught.value.hint == f"if that is it, pass {options}"
+        assert (
+            caught.value.hint
+            == f"if that is it, pass {options}; bump adopt with the same writes it into git once"
+        )

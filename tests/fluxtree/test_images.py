@@ -37,6 +37,8 @@ class Case:
     image: str
 
 
+SETTINGS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: flux-system}\ndata: {TAG: v1, HOST: reg.example}\n"
+FROM_SETTINGS = "  substituteFrom: [{kind: ConfigMap, name: settings}]"
 BY_TAG = "{delimiter: ':', index: 1}"
 CASES = {
     "a whole image": Case(replacing("data.image"), "k8s/web/version.yaml:4", "reg.example/web:r2"),
@@ -53,6 +55,39 @@ CASES = {
             "k8s/web/deployment.yaml": deployment("web", "reg.example/web:${TAG:=none}"),
         },
         "k8s/flux-system/web.yaml:12",
+        "reg.example/web:v1",
+    ),
+    "a variable of a ConfigMap that git holds": Case(
+        {
+            **BASE,
+            "k8s/flux-system/settings.yaml": SETTINGS,
+            "k8s/flux-system/web.yaml": flux("web", "./k8s/web", "postBuild:", FROM_SETTINGS),
+            "k8s/web/deployment.yaml": deployment("web", "reg.example/web:${TAG}"),
+        },
+        "k8s/flux-system/settings.yaml:4",
+        "reg.example/web:v1",
+    ),
+    "a variable of the Kustomization over one of a ConfigMap": Case(
+        {
+            **BASE,
+            "k8s/flux-system/settings.yaml": SETTINGS,
+            "k8s/flux-system/web.yaml": flux(
+                "web", "./k8s/web", "postBuild:", "  substitute: {TAG: v2}", FROM_SETTINGS
+            ),
+            "k8s/web/deployment.yaml": deployment("web", "reg.example/web:${TAG}"),
+        },
+        "k8s/flux-system/web.yaml:12",
+        "reg.example/web:v2",
+    ),
+    "a variable in the values of a chart": Case(
+        {
+            **BASE,
+            "k8s/flux-system/settings.yaml": SETTINGS,
+            "k8s/flux-system/web.yaml": flux("web", "./k8s/web", "postBuild:", FROM_SETTINGS),
+            "k8s/web/deployment.yaml": "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web}\n"
+            "spec: {values: {image: {repository: reg.example/web, tag: '${TAG}'}}}\n",
+        },
+        "k8s/flux-system/settings.yaml:4",
         "reg.example/web:v1",
     ),
     "a variable that is not the tag": Case(

@@ -187,3 +187,20 @@ def test_every_field_is_refused_or_edited_to_the_tag(document: Document, tag: st
     after = manifest.apply(document.content, planned(document.content, document.repository, tag))
     images = {str(field.image) for field in fields_of(after, document.repository)}
     assert images == {f"{document.repository}:{tag}" + (f"@{DIGEST}" if document.is_pinned else "")}
+
+
+def in_a_block(content: bytes) -> bytes:
+    """A kustomization with the text as a patch in a literal block."""
+    lines = content.decode().split("\n")
+    body = "\n".join(f"    {line}" if line else "" for line in lines)
+    return f"patches:\n- target: {{kind: Pod}}\n  patch: |+\n{body}".encode()
+
+
+@settings(deadline=None, derandomize=True)
+@given(documents(), TAGS)
+def test_a_patch_in_a_block_is_edited_as_the_file_that_it_is(document: Document, tag: str) -> None:
+    content = document.content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removeprefix("\ufeff".encode())
+    host = in_a_block(content)
+    after = manifest.apply(content, planned(content, document.repository, tag))
+    assert fields_of(host, document.repository)
+    assert manifest.apply(host, planned(host, document.repository, tag)) == in_a_block(after)

@@ -9,7 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bumper.errors import FieldMissing, Outcome
+from bumper.fluxtree.layers import Gap
+from bumper.fluxtree.proof import Proof
 from bumper.image import ImageReference
+from bumper.manifest import Edit
 from bumper.objects import ObjectKey
 from bumper.ports import State, Step
 from bumper.publish import markdown
@@ -174,6 +177,20 @@ def test_notices_and_the_diff_of_a_dry_run_are_said_once() -> None:
     text = summary(run)
     assert text.count("> ⚠️ no permission to watch pods") == 1
     assert text.count("<pre>--- a/x\n+++ b/x\n@@ -1 +1 @@\n-  &lt;a&gt;\n+  b</pre>") == 1
+
+
+def test_what_changes_in_what_is_built_is_said_with_its_hash() -> None:
+    edit = Edit("k8s/web/web.yaml", 9, 1, 2, b"1", b"2")
+    gap = Gap("k8s/web/kustomization.yaml", 3, "a|b is not in this repository")
+    plan = Proof((edit,), unproved=(gap,), reconciles=12)
+    run = replace(story(READY), plan=plan)
+    page = summary(run)
+    assert (
+        "**Plan (not proved):** no image that is seen here; nothing else; 12 Kustomizations reconcile<br><code>"
+        f"{plan.hash}</code>" in page
+    )
+    assert str(gap) not in page
+    assert f"<pre>not proved: {gap}</pre>" in summary(replace(run, diff="+ 2"))
 
 
 def test_a_run_replaces_its_own_sections_and_keeps_those_of_others() -> None:

@@ -90,7 +90,7 @@ class _NewSite(Job[SiteAddition]):
             branch,
             self._systems.clock,
             commit.push_s,
-            lambda _, tries: self._tell(push.trying(branch, tries)),
+            lambda _, text: self._tell(text),
         )
         place = landed.plan.addition.place
         self._journal.done(plan.name, "commit", f"{landed.revision.short}   {place}")

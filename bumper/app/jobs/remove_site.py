@@ -85,7 +85,7 @@ class _RemoveSite(Job[SiteRemoval]):
             branch,
             self._systems.clock,
             commit.push_s,
-            lambda _, tries: self._tell(push.trying(branch, tries)),
+            lambda _, text: self._tell(text),
         )
         place = landed.plan.removal.site.path
         self._journal.done(self._name, "commit", f"{landed.revision.short}   {place}")

@@ -46,6 +46,7 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         Output(systems, run.output) as output,
     ):
         tracker = Tracker(systems, run.follow, asked.choice)
+        asked = replace(asked, choice=tracker.choice)
         several = len(asked.wanted) * max(1, len(run.follow.contexts)) > 1
         journal = output.begin(name_sites=several)
 
@@ -79,6 +80,7 @@ def roll_back(settings: RollbackSettings, context: Context) -> int:
         Output(systems, run.output) as output,
     ):
         tracker = Tracker(systems, run.follow, asked.choice)
+        asked = replace(asked, choice=tracker.choice)
         journal = output.begin(name_sites=len(run.follow.contexts) > 1)
         job = TagChange(
             lambda: _rollbacks(asked, systems, journal).named(asked, settings.to),
@@ -162,7 +164,10 @@ class TagChange(Job[Plan]):
             self._tracker.look_ahead,
             self._keep if self._settings.dry_run else None,
         )
-        _tell_overrides(plan, journal)
+        _tell_overrides(plan, self._settings.repository.branch, journal)
+        _tell_plan(plan, journal)
+        for gap in () if self._settings.dry_run else plan.proof.unproved:
+            journal.notice(f"not proved: {gap}")
         _tell_stays(plan, journal)
         _tell_not_followed(plan, journal)
         return plan
@@ -186,7 +191,8 @@ class TagChange(Job[Plan]):
     def _told(self, plan: Plan, verdict: Callable[[Change], Verdict]) -> Result:
         subjects = [_subject(change, None, self._journal) for change in plan.changes]
         ended = [Followed(change.site, "", change.site, verdict(change)) for change in plan.changes]
-        return Result.of(report_of(subjects, ended, self._journal, plan.diff(), choice=self._choice))
+        report = report_of(subjects, ended, self._journal, plan.diff(), choice=self._choice, plan=plan.proof)
+        return Result.of(report)
 
     def land(self, plan: Plan) -> Landed:
         guarded, systems = self._guarded, self._systems
@@ -232,7 +238,9 @@ class TagChange(Job[Plan]):
             targets = [change.target for change in changes]
             ended = self._tracker.follow(subjects, targets, self._journal, parent=landed.plan.tip)
         self._failed = _failed(changes, ended)
-        return Result.of(report_of(subjects, ended, self._journal, choice=self._choice))
+        return Result.of(
+            report_of(subjects, ended, self._journal, choice=self._choice, plan=landed.plan.proof)
+        )
 
     @property
     def _choice(self) -> Choice:
@@ -315,11 +323,22 @@ def _subject(change: Change, revision: Revision | None, journal: Journal) -> Sub
     )
 
 
-def _tell_overrides(plan: Plan, journal: Journal) -> None:
+def _tell_overrides(plan: Plan, branch: str, journal: Journal) -> None:
     for change in plan.changes:
         before = {path: content or b"" for path, (content, _) in plan.files.items()}
-        for notice in overrides.notices(change.target, before):
+        for notice in overrides.notices(change.target, before, branch):
             journal.notice(f"{change.site}: {notice}")
+
+
+def _tell_plan(plan: Plan, journal: Journal) -> None:
+    """What a plan does beside what it is for."""
+    for bystander in plan.bystanders:
+        journal.notice(f"{bystander.aim.name}: {bystander}")
+    for change in plan.proof.changes:
+        if change.is_another_image:
+            journal.notice(
+                f"{change.site.name}: the same field decides another image, which nobody asked for: {change}"
+            )
 
 
 def _tell_stays(plan: Plan, journal: Journal) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from bumper import manifest
-from bumper.errors import Contention, LostRace, Transient
+from bumper.errors import BumpError, Contention, LostRace, Transient
 from bumper.ports import Clock, Writer
 from bumper.retry import attempts
 from bumper.revision import Revision
@@ -50,22 +50,27 @@ def land(
     branch: str,
     clock: Clock,
     timeout_s: float,
-    tell: Callable[[P, int], None] = lambda proposal, tries: None,
+    tell: Callable[[P, str], None] = lambda proposal, text: None,
 ) -> Landed[P]:
     """Puts the first proposal on the branch, or after each lost race what `again` proposes then; Contention after `timeout_s`.
 
-    `tell` hears the proposal and the number of each try. What `again` raises ends it: so it refuses what must not be written now.
+    `tell` hears the proposal and what is tried, each time. What `again` raises ends it: so it refuses what must not be written now.
     """
     deadline_s = clock.now() + timeout_s
     current, tries = first, 0
+    failure: BumpError | None = None
     try:
         for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=3.0):
             with attempt:
                 tries += 1
                 if tries > 1:
                     current = again()
-                tell(current, tries)
-                landed = Landed(current, _write(current, writer, branch), tries)
+                tell(current, _trying(branch, tries, failure))
+                try:
+                    landed = Landed(current, _write(current, writer, branch), tries)
+                except (LostRace, Transient) as error:
+                    failure = error
+                    raise
     except LostRace as error:
         raise Contention(
             f"{branch}: lost {tries} races in {timeout_s:.0f} s against other pushes; nothing was written",
@@ -74,9 +79,12 @@ def land(
     return landed
 
 
-def trying(branch: str, tries: int) -> str:
-    """What is told of a try to push."""
-    return f"pushing to {branch}" + (f", try {tries}: other pushes came first" if tries > 1 else "")
+def _trying(branch: str, tries: int, failure: BumpError | None) -> str:
+    """What is told of a try to push, and of why the one before it failed."""
+    if tries == 1:
+        return f"pushing to {branch}"
+    why = failure.message if isinstance(failure, Transient) else "other pushes came first"
+    return f"pushing to {branch}, try {tries}: {why}"
 
 
 def _write(proposal: Proposal, writer: Writer, branch: str) -> Revision:

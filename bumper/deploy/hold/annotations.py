@@ -74,6 +74,14 @@ def of_site(site: Site) -> tuple[Hold, ...]:
     return tuple(hold for hold in holds if hold)
 
 
+def of_kustomization(site: Site) -> dict[str, Hold]:
+    """Every hold on the site's Kustomization, by the site that it holds: for what takes the Kustomization away."""
+    document = site.document
+    named = {annotations.site_of(key, word): None for key in annotations.read(document) for word in _WORDS}
+    holds = {name: read(document, name) for name in ("", *filter(None, named))}
+    return {name or site.name: hold for name, hold in holds.items() if hold}
+
+
 def counting(site: Site, now: datetime | None = None) -> Hold | None:
     """The hold that counts for most: one that has not ended by `now`, of the whole site, for longest; None where there is none."""
     return min(of_site(site), key=lambda hold: _rank(hold, now), default=None)

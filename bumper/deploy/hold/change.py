@@ -72,9 +72,9 @@ def propose(wanted: HoldChange, tip: str, tree: Tree) -> Holding:
     return Holding(tip, files, _message(wanted, changed) if files else "", tuple(changed))
 
 
-def whose(tree: Tree, site: Site) -> str:
-    """The site that a new hold on it names; empty where its Kustomization is this one site, and has its name."""
-    return annotations.whose(site, is_shared=find.is_shared(tree, site))
+def whose(tree: Tree, site: Site, repository: str = "") -> str:
+    """The site that a new hold on it names, empty where its Kustomization is meant as a whole. `repository` is its image, if known."""
+    return annotations.whose(site, is_shared=find.is_one_of_several(tree, site, repository))
 
 
 def _hold_after(wanted: HoldChange, site: str, standing: Hold | None) -> Hold | None:

@@ -20,5 +20,6 @@ def find_target(site: str, choice: Choice, tree: Tree) -> Target:
         image=choice.image,
         containers=choice.containers,
         field=choice.field,
+        live=choice.live,
         path=choice.path,
     )

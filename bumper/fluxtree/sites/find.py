@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from posixpath import dirname
 
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
-from bumper.fluxtree import chosen_field
+from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build
 from bumper.fluxtree.discovery import Site, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
-from bumper.fluxtree.layers import Reading, why_missing
+from bumper.fluxtree.layers import Gap, Reading, why_missing
 from bumper.fluxtree.sites import adoption, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
-from bumper.fluxtree.sites.selection import ambiguous, listed, select
+from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, listed, select
 from bumper.fluxtree.sources import GIT
 from bumper.fluxtree.substitution import unfilled
 from bumper.fluxtree.walk import Walk
@@ -29,11 +29,11 @@ from bumper.manifest import Field, Span
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
-from bumper.request import FieldPath
+from bumper.request import FieldPath, Live
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
 
-__all__ = ["Site", "Target", "find", "find_in", "find_site", "is_shared", "named_sites", "sites"]
+__all__ = ["Site", "Target", "find", "find_in", "find_site", "is_one_of_several", "named_sites", "sites"]
 
 # Those that roll out come before those that run once, where one field decides the image of both.
 # apps/v1: an absent spec.replicas means 1.
@@ -214,6 +214,7 @@ def find(
     image: str = "",
     containers: Collection[str] = (),
     field: FieldPath | None = None,
+    live: Live | None = None,
     path: str = "",
 ) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one image.
@@ -221,9 +222,10 @@ def find(
     `kustomization` names another Kustomization than the site does (`selection`); `image` is a repository. With
     `containers` only they move, whatever their tag; without, every use that has the tag of the leading one. `field` is a field that is
     an image, or the tag of `image`, though no table knows it. `path` is the directory that is built, of a source pushed from here.
+    `live` tells which of several namesakes the clusters have.
     """
     reading = Reading(tree)
-    chosen = select(Walk(reading), name, kustomization)
+    chosen = select(Walk(reading), name, kustomization, live)
     targets = [
         _target(reading, replace(_at(site, path), name=name), image=image, containers=containers, field=field)
         for site in chosen
@@ -267,16 +269,20 @@ def _at(site: Site, path: str) -> Site:
     return pushed(site, path)
 
 
-def is_shared(tree: Tree, site: Site) -> bool:
-    """Whether other sites may be built by its Kustomization: its annotations name one, or it builds several images."""
-    if set(adoption.site_names(site.document)) - {site.name}:
-        return True
+def is_one_of_several(tree: Tree, site: Site, repository: str = "") -> bool:
+    """Whether the site, known by its image, is one of several that its Kustomization builds or that its annotations name.
+
+    `repository` is its image where that is known. A name of which no image is found stands for all that the Kustomization builds.
+    """
     reading = Reading(tree)
     try:
         known = images(reading, _build(reading, site))
+        own = [image.repository for image in _wish(site, repository, (), None).named(known)]
     except BumpError:
         return False
-    return len({image.repository for image in known if not image.is_init}) > 1
+    is_named_beside = set(adoption.site_names(site.document)) - {site.name}
+    repositories = {image.repository for image in known if not image.is_init}
+    return bool(own) and (bool(is_named_beside) or len(repositories) > 1)
 
 
 def _wish(site: Site, image: str, containers: Collection[str], field: FieldPath | None) -> _Wish:
@@ -390,8 +396,11 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
     if not named:
         near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
-            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})",
-            hint=f"if that is it, pass {options}" if near else wish.hint,
+            f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
+            + "".join(f"; {gap}" for gap in _left_out(built)),
+            hint=f"if that is it, pass {options}; bump adopt with the same writes it into git once"
+            if near
+            else wish.hint,
         )
     matching = _in_containers(where, named, wish)
     if len({image.repository for image in matching}) > 1 and len(set(map(_span, matching))) > 1:
@@ -401,6 +410,12 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         )
     leading = min(matching, key=lambda image: _rank(image, wish.name))
     return _moving(leading, matching, named, wish)
+
+
+def _left_out(built: Build) -> list[Gap]:
+    """What lies in the directories that are built, and is not built by a rule of this repository."""
+    gaps = [gap for layer in built.layers for gap in layer.left_out if sourceignore.FLUX not in gap.message]
+    return gaps[:MOST_LISTED]
 
 
 def _in_containers(where: str, named: list[Image], wish: _Wish) -> list[Image]:

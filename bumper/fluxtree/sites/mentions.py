@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bumper.fluxtree.build import Build
-from bumper.fluxtree.images import Image, line_of
-from bumper.fluxtree.leaves import Leaf, near_to, origin_of
+from bumper.fluxtree.images import Image
+from bumper.fluxtree.leaves import Leaf, near_to, origin_of, span_of
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route, below
 from bumper.image import references_in
@@ -68,7 +68,7 @@ def _place(resource: Resource, value: str, at: int) -> tuple[str, int]:
         return resource.path, resource.document.line()
     if "\n" in value and origin_of(value) is not None and (content := inside(value, 1)).block:
         return content.path, content.line + before
-    return near.text.path, line_of(near)
+    return near.text.path, span_of(near).line
 
 
 def _what(resource: Resource, route: Route) -> str:

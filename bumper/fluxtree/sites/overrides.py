@@ -17,10 +17,10 @@ _MARKER = re.compile(
 )
 
 
-def notices(target: Target, contents: Mapping[str, bytes]) -> tuple[str, ...]:
-    """One sentence each. `contents` are the files of the target's fields that are changed."""
+def notices(target: Target, contents: Mapping[str, bytes], branch: str = "") -> tuple[str, ...]:
+    """One sentence each. `contents` are the files of the target's fields that are changed, `branch` is where they are changed."""
     markers = (text for field in target.fields for text in _marker(field, contents.get(field.path, b"")))
-    return (*markers, *_suspended(target))
+    return (*markers, *_suspended(target), *_elsewhere(target, branch))
 
 
 def _marker(field: Field, content: bytes) -> Iterator[str]:
@@ -40,4 +40,13 @@ def _suspended(target: Target) -> Iterator[str]:
         yield (
             f"{site.place}: Kustomization {site.kustomization.name} is suspended in git: Flux does not apply the commit; "
             "set spec.suspend to false"
+        )
+
+
+def _elsewhere(target: Target, branch: str) -> Iterator[str]:
+    origin = target.site.origin
+    if branch and origin and not origin.follows(branch):
+        yield (
+            f"{origin.place}: Kustomization {target.site.kustomization.name} is built from {origin.ref} of {origin.url}, not from "
+            f"branch {branch}: Flux applies the commit once it is there"
         )

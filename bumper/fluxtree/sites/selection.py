@@ -2,22 +2,25 @@
 
 Law: a Kustomization is named by its own name, by NAMESPACE/NAME, by the file that defines it, or by FILE:LINE where a file defines
 several; a site also by its annotation (`adoption`). Each cluster is searched until it has one of that name. The same Kustomization for
-two clusters is one, as long as both build the same directory; of several others each is listed, and nothing is chosen.
+two clusters is one, as long as both build the same directory; of several others the one that the
+followed clusters have is meant, by its live spec.path and source; else each is listed, and nothing is chosen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from posixpath import normpath
 
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
-from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.discovery import Site, artifact_path
 from bumper.fluxtree.sites import adoption
 from bumper.fluxtree.walk import Walk
+from bumper.manifest.document import text
+from bumper.request import Live, LiveBuild
 
 MOST_LISTED = 8
 
 
-def select(walk: Walk, name: str, kustomization: str = "") -> tuple[Site, ...]:
+def select(walk: Walk, name: str, kustomization: str = "", live: Live | None = None) -> tuple[Site, ...]:
     """The Kustomizations of one name and path, one for each cluster, for the site `name` or the Kustomization that is asked for.
 
     FieldAmbiguous where several are meant, SiteMissing or FieldMissing where there is none, TreeMissing without a tree.
@@ -39,7 +42,7 @@ def select(walk: Walk, name: str, kustomization: str = "") -> tuple[Site, ...]:
         walk.leave(site.cluster for site in matching)
     if not matching:
         raise _missing(walk, wanted, [site for site in known if not site.is_assumed])
-    return _same(_preferred(matching, name, wanted), wanted)
+    return _same(_running(_preferred(matching, name, wanted), live), wanted)
 
 
 def listed(names: list[str]) -> str:
@@ -48,33 +51,23 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def ambiguous(wanted: str, sites: Iterable[Site]) -> FieldAmbiguous:
+def ambiguous(wanted: str, sites: Sequence[Site]) -> FieldAmbiguous:
     """Several Kustomizations are meant, which are not the same."""
     places = [f"{site.place} (path {site.path or '.'})" for site in sites]
-    is_file = any(wanted == site.document.path for site in sites)
+    is_file = any(normpath(wanted) == site.document.path for site in sites)
     what = "are defined there" if is_file else "have this name"
     files = {site.document.path for site in sites}
     how = "FILE:LINE" if len(files) < len(places) else "FILE"
     return FieldAmbiguous(
         f"{wanted}: {len(places)} Flux Kustomizations {what}: {listed(places)}",
-        hint=f"name one of them: --kustomization {how}",
+        hint=f"name one of them: --kustomization {how}; --context NAME does where a cluster has one of them",
     )
 
 
 def _is_named(site: Site, wanted: str) -> bool:
-    names = (
-        site.name,
-        site.document.path,
-        _qualified(site),
-        site.place,
-        site.identity,
-        f"{site.document.path}:{_name_line(site)}",
-    )
-    return wanted in names or normpath(wanted) in names[1:]
-
-
-def _name_line(site: Site) -> int:
-    return site.document.line("metadata", "name")
+    file = site.document.path
+    places = (file, site.place, f"{file}:{site.document.line('metadata', 'name')}", site.identity)
+    return wanted in (site.name, _qualified(site), site.identity) or normpath(wanted) in places
 
 
 def _qualified(site: Site) -> str:
@@ -88,10 +81,27 @@ def _preferred(matching: list[Site], name: str, wanted: str) -> list[Site]:
     return named if is_file and named else matching
 
 
+def _running(sites: list[Site], live: Live | None) -> list[Site]:
+    """Those that the followed clusters have, where namesakes of several clusters are left; all where that does not tell."""
+    names = {site.kustomization for site in sites}
+    paths = {site.path for site in sites}
+    if live is None or len(names) > 1 or len(paths) == 1:
+        return sites
+    builds = {
+        build for site in sites for build in live(site.kustomization.namespace, site.kustomization.name)
+    }
+    return [site for site in sites if any(_is_that(site, build) for build in builds)] or sites
+
+
+def _is_that(site: Site, build: LiveBuild) -> bool:
+    written = artifact_path(text(site.spec.get("path")))
+    return (artifact_path(build.path), build.source) == (written, str(site.source))
+
+
 def _same(sites: list[Site], wanted: str) -> tuple[Site, ...]:
     distinct = {(site.kustomization, site.path): site for site in reversed(sites)}
     if len(distinct) > 1:
-        raise ambiguous(wanted, reversed(distinct.values()))
+        raise ambiguous(wanted, list(reversed(distinct.values())))
     return tuple({(site.place, site.cluster): site for site in sites}.values())
 
 

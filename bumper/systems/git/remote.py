@@ -98,7 +98,7 @@ class Remote:
 
     def tree(self, commit: str) -> Tree:
         """The files of any commit that the server has."""
-        return Tree(self._objects, self._commit(commit).tree)
+        return Tree(self._objects, self._commit(commit).tree, self.url)
 
     def subject(self, commit: str) -> str:
         """The first paragraph of the commit's message, on one line."""

@@ -231,10 +231,14 @@ class Repository:
         return self._explained(rejection(str(self), branch, output.stdout, output.stderr))
 
     def _explained(self, error: BumpError) -> BumpError:
-        """The same, told why no credential went along where that may be the cause."""
-        if not isinstance(error, NoAccess) or not self._remark:
+        """The same, told why no credential went along where that may be the cause, and whether one did."""
+        if not isinstance(error, NoAccess):
             return error
-        return NoAccess(error.message, hint=f"{self._remark}; {error.hint}")
+        if self._address.authorization:
+            return NoAccess(
+                f"{error.message} (a token was sent, and the server did not accept it)", hint=error.hint
+            )
+        return NoAccess(error.message, hint=f"{self._remark}; {error.hint}") if self._remark else error
 
     def _require_encrypted(self) -> str:
         way = Transport(

@@ -47,11 +47,15 @@ class Objects:
 
 
 class Tree:
-    """All files of one commit; `ports.Tree` is what the pipe asks of it. Paths are relative to the root, with slashes."""
+    """All files of one commit; `ports.Tree` is what the pipe asks of it. Paths are relative to the root, with slashes.
 
-    def __init__(self, objects: Objects, root: str) -> None:
+    `url` is the repository's address, without any secret.
+    """
+
+    def __init__(self, objects: Objects, root: str, url: str = "") -> None:
         self._objects = objects
         self._root = root
+        self.url = url
 
     def list(self, directory: str) -> tuple[Entry, ...]:
         """What is right inside, in git's order; empty where there is no such directory. `""` and `.` are the root."""

@@ -5,12 +5,13 @@ artifact). Outside of any checkout every file counts but those below `.git`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from os import walk
 from pathlib import Path
 
 from bumper.errors import UsageError
 from bumper.ports import Entry
-from bumper.systems.git.checkout import ask, checkout_root
+from bumper.systems.git.checkout import ask, checkout_root, origin_of
 
 
 class WorkTree:
@@ -24,6 +25,7 @@ class WorkTree:
             raise UsageError(
                 f"{directory}: no such directory", hint="name a directory of the platform repository"
             )
+        self._environ = environ
         top = checkout_root(directory, environ)
         self.root = top or directory.resolve()
         names = _tracked(self.root, environ) if top else _below(self.root)
@@ -31,6 +33,11 @@ class WorkTree:
         for path in names:
             if (self.root / path).is_file() or (self.root / path).is_symlink():
                 self._add(path)
+
+    @cached_property
+    def url(self) -> str:
+        """The address of its origin, empty where it has none; may hold a credential, so nobody prints it."""
+        return origin_of(self.root, self._environ) or ""
 
     def list(self, directory: str) -> Sequence[Entry]:
         """What is right inside, in the order of names; empty where there is no such directory."""

@@ -139,6 +139,22 @@ def test_a_hold_names_its_site_where_the_kustomization_is_not_that_one_alone(
     assert whose(tree, find.find_site(tree, site, kustomization="web")) == named
 
 
+def test_a_hold_on_a_name_without_an_image_holds_all_that_is_built(platform: Platform) -> None:
+    before = platform.sync()
+    assert platform.bump("hold", "apps", "--reason", "freeze").code == 0
+    assert 'bump/hold: "freeze"' in platform.sync()
+    for site in ("shop", "blog"):
+        assert platform.deploy(site, "abc0002").code == 4
+    assert platform.bump("release", "apps").code == 0
+    assert platform.sync() == before
+
+
+def test_the_image_of_a_rollback_makes_its_name_a_site() -> None:
+    tree = shared("front", "blog")
+    site = find.find_site(tree, "web")
+    assert (whose(tree, site), whose(tree, site, "reg.io/front")) == ("", "web")
+
+
 def test_where_a_site_has_two_holds_the_one_that_keeps_more_off_counts() -> None:
     tree = shared("web", "api")
     site = find.find_site(tree, "web")
@@ -151,6 +167,17 @@ def test_where_a_site_has_two_holds_the_one_that_keeps_more_off_counts() -> None
     assert counting
     assert counting.reason == "freeze"
     assert annotations.lift(both, held.document, "web") == tree.files[path]
+
+
+def test_what_takes_the_kustomization_away_sees_the_holds_of_all_its_sites(platform: Platform) -> None:
+    assert platform.bump("hold", "shop", "--reason", "freeze").code == 0
+    refused = platform.bump("remove-site", "apps", "--yes", "--no-wait", "--dry-run")
+    assert (refused.code, "shop is not to be changed: held by ann" in refused.stderr) == (4, True), (
+        refused.stderr
+    )
+    assert "bump release --site shop --kustomization apps" in refused.stderr
+    assert platform.bump("release", "--site", "shop", "--kustomization", "apps").code == 0
+    assert "is not to be changed" not in platform.bump("remove-site", "apps", "--no-wait", "--dry-run").stderr
 
 
 def test_the_hold_of_another_site_is_none_of_this_one() -> None:

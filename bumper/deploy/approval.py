@@ -1,0 +1,206 @@
+"""Which plan may be pushed: one whose edits change the wanted images in what Flux builds, and nothing else but what follows from them.
+
+Law: it is asked of each plan anew, on the tip that the push compares with. A wanted image that does not arrive is overridden, whatever
+by. A Kustomization that is changed without having been named is somebody else's site: it takes `force`. With an expected hash nothing
+but the plan that somebody has seen is pushed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bumper.errors import Refused
+from bumper.fluxtree.discovery import GROUP, Site
+from bumper.fluxtree.proof import Arrival, BuiltChange, Proof, decided_by
+from bumper.image import ImageReference
+from bumper.manifest import Edit
+from bumper.objects import ObjectKey
+
+SHARED = "shared"
+IMMUTABLE = "immutable"
+_FORCED = "--force --reason TEXT"
+_MOST_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What one site of a plan is about: its Kustomization, the image that it shall get, and the edits for it at `place`."""
+
+    name: str
+    site: Site
+    place: str
+    image: ImageReference
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True)
+class Bystander:
+    """A Kustomization that was not named and changes all the same, by the edits of `aim`."""
+
+    site: Site
+    aim: Aim
+    changes: tuple[BuiltChange, ...]
+
+    def __str__(self) -> str:
+        more = f" and {len(self.changes) - 1} more" if len(self.changes) > 1 else ""
+        return (
+            f"{self.site.place}: Kustomization {self.site.kustomization.name} is built from {self.aim.place}, too: "
+            f"{self.changes[0]}{more}"
+        )
+
+
+def require_references(places: Mapping[str, ImageReference]) -> None:
+    """Refused where what is built is no reference to an image, whatever its tag: nothing could pull it. A variable is no such text."""
+    for place, image in places.items():
+        if (
+            "$" not in image.repository
+            and ImageReference.parse(str(image.with_tag(image.tag or "latest"))) is None
+        ):
+            raise Refused(
+                f"{place}: what is built here is the image {image}, and {image.repository} is no repository",
+                hint="look at what goes over this field: a replacement that takes a registry's port for the tag, say",
+            )
+
+
+def forced_by(proof: Proof, aims: Sequence[Aim], *, force: bool) -> tuple[str, ...]:
+    """The rules that the plan goes over by `force`; Refused where it breaks one that nobody may go over, or there is no force."""
+    edited = [aim for aim in aims if aim.edits]
+    for aim in edited:
+        own = [each for each in proof.arrivals if _is_of(each.site, [aim])]
+        _require_arrival(aim, [each for each in own if decided_by(each.before, aim.edits)])
+    _require_nothing_else(proof, edited)
+    rules = ((SHARED, _shared(proof, aims)), (IMMUTABLE, _immutable(proof)))
+    broken = {rule: refusal for rule, refusal in rules if refusal}
+    if broken and not force:
+        raise next(iter(broken.values()))
+    return tuple(broken)
+
+
+def bystanders(proof: Proof, aims: Sequence[Aim]) -> tuple[Bystander, ...]:
+    """The Kustomizations that change without having been named."""
+    by_site: dict[tuple[str, ObjectKey], list[BuiltChange]] = {}
+    own = {_object(each) for each in proof.changes if _is_of(each.site, aims)}
+    for change in proof.changes:
+        # A parent that builds the same objects is no other site: it is in the same cluster.
+        is_parent = any((change.site.identity, aim.site.identity) in proof.parents for aim in aims)
+        is_same = is_parent and _object(change) in own
+        if not (_is_of(change.site, aims) or is_same or _is_own_object(change, aims)):
+            by_site.setdefault((change.site.place, change.site.kustomization), []).append(change)
+    return tuple(
+        Bystander(changes[0].site, _cause(changes[0], aims), tuple(changes)) for changes in by_site.values()
+    )
+
+
+def require_expected(proof: Proof, expected: str, place: str, seen: Proof | None = None) -> None:
+    """Refused where this is not the plan with the hash that somebody agreed to. `seen` is the plan before the branch moved."""
+    if not expected or not proof.edits or proof.meets(expected):
+        return
+    now, before = lines(proof), lines(seen) if seen and seen.meets(expected) else []
+    new = [line for line in now if line not in before]
+    gone = [line for line in before if line not in now]
+    difference = [
+        f"{label}: {'; '.join(_listed(some))}" for label, some in (("no longer", gone), ("now", new)) if some
+    ]
+    raise Refused(
+        f"{place}: this is not the plan that was agreed to: found plan {proof.hash}, expected {expected}; "
+        + "; ".join(difference),
+        hint="look at the plan as it is now with --dry-run, and agree to its hash",
+    )
+
+
+def lines(proof: Proof) -> list[str]:
+    """A plan in full: each edit, each value that differs in what is built, and what is not proved."""
+    edits = [
+        f"{edit.path}: {edit.old.decode(errors='replace')} → {edit.new.decode(errors='replace')}"
+        for edit in proof.edits
+    ]
+    return [*edits, *proof.built, *(f"not proved: {gap}" for gap in proof.unproved)]
+
+
+def _object(change: BuiltChange) -> tuple[ObjectKey, str]:
+    return change.resource.key, change.route
+
+
+def _is_of(site: Site, aims: Sequence[Aim]) -> bool:
+    """Whether it is the Kustomization of an aim; the same one for a second cluster has its name and its path."""
+    return any((site.kustomization, site.path) == (aim.site.kustomization, aim.site.path) for aim in aims)
+
+
+def _is_own_object(change: BuiltChange, aims: Sequence[Aim]) -> bool:
+    """Whether it is the Kustomization of an aim itself, which its parent builds: the edited field stands in it."""
+    document = change.resource.document
+    return change.is_of_flux and any(
+        (document.path, document.route) == (aim.site.document.path, aim.site.document.route) for aim in aims
+    )
+
+
+def _cause(change: BuiltChange, aims: Sequence[Aim]) -> Aim:
+    """The aim whose edit it comes from."""
+    edited = [aim for aim in aims if aim.edits]
+    matching = [aim for aim in edited if change.image and decided_by(change.image, aim.edits)]
+    return next(iter([*matching, *edited]))
+
+
+def _require_arrival(aim: Aim, arrivals: Sequence[Arrival]) -> None:
+    name = aim.site.kustomization.name
+    if not arrivals:
+        raise Refused(
+            f"{aim.place}: {aim.image.tag} changes no image in what Kustomization {name} builds",
+            hint="find the field that decides with --image, or build it yourself: kustomize build",
+        )
+    for arrival in arrivals:
+        if arrival.before.route and (arrival.after is None or _tag(arrival.after.value) != aim.image.tag):
+            there = arrival.after.value if arrival.after else "no such image"
+            field = (arrival.after or arrival.before).field
+            raise Refused(
+                f"{field.path}:{field.span.line}: {arrival.before.workload} of Kustomization {name} would have {there} after "
+                f"{aim.place} is edited, expected {aim.image.tag}",
+                hint="set the tag where it is decided, or take away what goes over it",
+            )
+
+
+def _tag(value: str) -> str:
+    return ImageReference.split(value).tag
+
+
+def _require_nothing_else(proof: Proof, edited: Sequence[Aim]) -> None:
+    for change in proof.changes:
+        if not (change.is_wanted or change.is_traced):
+            resource = change.resource
+            raise Refused(
+                f"{resource.path}:{resource.line(*change.difference.route)}: {_cause(change, edited).place} would change something "
+                f"else in what Kustomization {change.site.kustomization.name} builds: {change}",
+                hint="change this field by hand, and look at what kustomize build makes of it",
+            )
+
+
+def _shared(proof: Proof, aims: Sequence[Aim]) -> Refused | None:
+    others = bystanders(proof, aims)
+    if not others:
+        return None
+    names = " ".join(
+        f"--set {name}=SHA" for name in [*(aim.name for aim in aims), *(each.site.name for each in others)]
+    )
+    return Refused(
+        "; ".join(_listed(list(map(str, others)))),
+        hint=f"name all of them in one run: {names}; or to change them unnamed: {_FORCED}; "
+        "or give each its own tag by an images: entry in its own kustomization.yaml",
+    )
+
+
+def _immutable(proof: Proof) -> Refused | None:
+    return next((_not_changed(change) for change in proof.changes if change.is_refused_by_api), None)
+
+
+def _not_changed(change: BuiltChange) -> Refused:
+    resource = change.resource
+    return Refused(
+        f"{resource.path}:{resource.line(*change.difference.route)}: {resource}: Kubernetes lets nobody change {change.fixed} once "
+        f"the object is there ({change.values})",
+        hint=f"let Flux make it anew: the annotation {GROUP}/force: enabled on it, or spec.force on Kustomization "
+        f"{change.site.kustomization.name}; where the object is gone by then: {_FORCED}",
+    )
+
+
+def _listed(texts: list[str]) -> list[str]:
+    more = len(texts) - _MOST_LISTED
+    return [*texts[:_MOST_LISTED], *([f"and {more} more"] if more > 0 else [])]
