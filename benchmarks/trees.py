@@ -22,8 +22,8 @@ from bumper.errors import BumpError
 from bumper.fluxtree.build import build, resource_of
 from bumper.fluxtree.images import images
 from bumper.fluxtree.layers import Reading
-from bumper.fluxtree.sites.find import Site, Target, find, sites
-from bumper.ports import Tree
+from bumper.fluxtree.sites.find import Site, Target, find_in
+from bumper.fluxtree.walk import Walk
 from bumper.systems.git.worktree import WorkTree
 
 READ = Path(__file__).with_name("trees_read.txt")
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
     with ProcessPoolExecutor(settings.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
         for measured in pool.map(measure, folders):
             all_measured.append(measured)
-            print(f"{measured.name} …", file=sys.stderr)
+            print(" ".join(_row(measured, eye)), file=sys.stderr, flush=True)
     print("\n".join(table(all_measured, eye)))
     print("\n".join(["", *reasons(all_measured), "", *rules(all_measured, eye)]))
     if settings.fields:
@@ -136,8 +136,9 @@ def measure(folder: Path) -> Measured:
     begun_s = time.process_time()
     checked = check.check(tree)
     check_s = time.process_time() - begun_s
-    known = sites(tree)
-    answers = [(site, _answer(tree, site)) for site in known]
+    reading = Reading(tree)
+    known = [site for level in Walk(reading).levels() for site in level]
+    answers = [(site, _answer(reading, site)) for site in known]
     return Measured(
         folder.name,
         len(known),
@@ -149,28 +150,23 @@ def measure(folder: Path) -> Measured:
     )
 
 
-def _answer(tree: Tree, site: Site) -> Place | str | None:
+def _answer(reading: Reading, site: Site) -> Place | str | None:
     """Where the image is, or why it is refused; None for a site whose build holds no image."""
     try:
-        return _place(tree, site, _found(tree, site), is_by_convention=True)
+        return _place(reading, site, find_in(reading, site), is_by_convention=True)
     except BumpError as error:
         refusal = error
-    repositories = _repositories(tree, site)
+    repositories = _repositories(reading, site)
     for repository in repositories:
         try:
-            return _place(tree, site, _found(tree, site, repository), is_by_convention=False)
+            return _place(reading, site, find_in(reading, site, image=repository), is_by_convention=False)
         except BumpError as error:
             refusal = error
     return f"{refusal.hint or refusal.message}" if repositories else None
 
 
-def _found(tree: Tree, site: Site, repository: str = "") -> Target:
-    return find(tree, site.name, kustomization=site.identity, image=repository)
-
-
-def _repositories(tree: Tree, site: Site) -> list[str]:
+def _repositories(reading: Reading, site: Site) -> list[str]:
     """What an annotation could name: every repository of the build, as far as it can be built at all."""
-    reading = Reading(tree)
     try:
         owner = resource_of(reading, site.document)
         built = build(reading, site, owner) if owner else None
@@ -179,9 +175,9 @@ def _repositories(tree: Tree, site: Site) -> list[str]:
         return []
 
 
-def _place(tree: Tree, site: Site, target: Target, *, is_by_convention: bool) -> Place:
+def _place(reading: Reading, site: Site, target: Target, *, is_by_convention: bool) -> Place:
     path, number = target.field.path, target.field.span.line
-    lines = tree.read([path])[path].decode(errors="replace").splitlines()
+    lines = reading.content(path).decode(errors="replace").splitlines()
     line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
     return Place(site.name, path, number, str(target.image), line, is_by_convention)
 

@@ -33,7 +33,7 @@ from bumper.request import FieldPath, Live
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
 
-__all__ = ["Site", "Target", "find", "find_site", "is_one_of_several", "named_sites", "sites"]
+__all__ = ["Site", "Target", "find", "find_in", "find_site", "is_one_of_several", "named_sites", "sites"]
 
 # Those that roll out come before those that run once, where one field decides the image of both.
 # apps/v1: an absent spec.replicas means 1.
@@ -233,6 +233,11 @@ def find(
     if len({target.all_places for target in targets}) > 1:
         raise ambiguous(kustomization or name, chosen)
     return targets[0]
+
+
+def find_in(reading: Reading, site: Site, *, image: str = "") -> Target:
+    """As `find`, for a site whose tree has been read already: of many sites each file is read, and each level built, once."""
+    return _target(reading, site, image=image, containers=(), field=None)
 
 
 def _target(
