@@ -21,6 +21,7 @@ from bumper.fluxtree.discovery import GROUP, Site
 from bumper.fluxtree.images import Image, image_at, images, images_of, with_values
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
 from bumper.fluxtree.resource import Resource, Route, is_variable
+from bumper.fluxtree.substitution import references
 from bumper.fluxtree.walk import Walk
 from bumper.manifest import Edit, FieldKind
 from bumper.manifest.document import text
@@ -238,11 +239,14 @@ def prove(tree: Tree, files: Mapping[str, bytes], edits: Sequence[Edit], uses: S
     old, new = _Forest(tree), _Forest(Overlay(tree, files))
     sites = old.sites()
     readers = old.readers(sites, files)
-    # Most files hold no Kustomization; then these are the same, and the way to them is not gone again.
-    is_same = not any(site.artifact for site in readers) and not any(
-        GROUP.encode() in content for content in files.values()
+    # Most files hold no Kustomization, nor what fills one in; then these are the same, and the way to them is not gone again.
+    is_same = not (
+        any(site.artifact for site in readers)
+        or any(references(site.owner) for site in sites)
+        or any(GROUP.encode() in content for content in files.values())
     )
     renewed = {site.identity: site for site in (sites if is_same else new.sites())}
+    readers = [site for site in sites if site in readers or old.is_filled_anew(site, renewed)]
     changes: list[BuiltChange] = []
     arrivals: list[Arrival] = []
     unproved = dict.fromkeys(old.hidden())
@@ -351,6 +355,14 @@ class _Forest:
                 or any(_may_read(layer, changed) for layer in layers[site.identity])
             )
         ]
+
+    def is_filled_anew(self, site: Site, renewed: Mapping[str, Site]) -> bool:
+        """Whether other values are filled into the site or what it builds: those of a ConfigMap that another one builds, say."""
+        later = renewed.get(site.identity, site)
+        return self._is_built(site) and (site.variables, site.owner.value) != (
+            later.variables,
+            later.owner.value,
+        )
 
     def _is_built(self, site: Site) -> bool:
         return site.is_ours and not is_variable(site.path) and self._view(site).is_directory(site.path)
