@@ -558,17 +558,17 @@ def test_a_patch_that_stands_inside_a_file_is_edited_where_it_stands(files: dict
 
 
 UNSAFE: dict[str, tuple[dict[str, str], str]] = {
-    "an inline patch in quotes": (
+    "an inline patch in quotes, its image with an escape": (
         {
             **BASE,
             "apps/prod/kustomization.yaml": kustomization(
                 "patches:",
                 "  - target: {kind: Deployment}",
-                "    patch: '[{op: replace, path: /spec/template/spec/containers/0/image, value: \"reg.example/web:json\"}]'",
+                '    patch: "[{op: replace, path: /spec/template/spec/containers/0/image, value: reg.example\\x2fweb:json}]"',
                 resources=["../base/web"],
             ),
         },
-        "apps/prod/kustomization.yaml:7: a patch here sets it in a text that is no literal block",
+        "apps/prod/kustomization.yaml:7: a text here writes it with escapes",
     ),
     "an entry that pins a digest alone": (
         {
