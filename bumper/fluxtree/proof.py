@@ -239,9 +239,10 @@ def prove(tree: Tree, files: Mapping[str, bytes], edits: Sequence[Edit], uses: S
     old, new = _Forest(tree), _Forest(Overlay(tree, files))
     sites = old.sites()
     readers = old.readers(sites, files)
-    # Most files hold no Kustomization, nor what fills one in; then these are the same, and the way to them is not gone again.
+    # Most edits change no Kustomization, nor what fills one in; then these are the same, and the way to them is not gone again.
+    building = {site.built_by.identity for site in sites if site.built_by}
     is_same = not (
-        any(site.artifact for site in readers)
+        any(site.artifact or site.identity in building for site in readers)
         or any(references(site.owner) for site in sites)
         or any(GROUP.encode() in content for content in files.values())
     )

@@ -152,6 +152,51 @@ def test_what_a_parent_fills_into_its_children_is_in_the_plan() -> None:
     } <= set(built(proof))
 
 
+RESOURCE_SET = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSet
+metadata: {name: apps, namespace: flux-system}
+spec:
+  inputs: [{tenant: web, tag: one}, {tenant: api, tag: one}]
+  resources:
+"""
+MADE_WORKLOAD = """\
+    - apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: << inputs.tenant >>, namespace: apps}
+      spec: {template: {spec: {containers: [{name: app, image: "reg.example/<< inputs.tenant >>:<< inputs.tag >>"}]}}}
+"""
+MADE_KUSTOMIZATION = """\
+    - apiVersion: kustomize.toolkit.fluxcd.io/v1
+      kind: Kustomization
+      metadata: {name: << inputs.tenant >>, namespace: flux-system}
+      spec:
+        path: ./<< inputs.tenant >>
+        sourceRef: {kind: GitRepository, name: flux-system}
+        images: [{name: app, newName: "reg.example/<< inputs.tenant >>", newTag: "<< inputs.tag >>"}]
+"""
+
+
+def test_an_input_of_a_resource_set_changes_what_is_made_for_it() -> None:
+    proof = edited(tree({"apps/set.yaml": RESOURCE_SET + MADE_WORKLOAD}, "apps"), "apps")
+    at = "spec.template.spec.containers[0].image"
+    assert f"apps: Deployment apps/web {at}: {WEB}:one → {WEB}:new" in built(proof)
+    assert not [line for line in built(proof) if "api" in line]
+
+
+def test_an_input_of_a_resource_set_changes_the_kustomization_that_is_made_for_it() -> None:
+    files = {
+        "flux/gotk-sync.yaml": sync("./flux"),
+        "flux/set.yaml": RESOURCE_SET + MADE_KUSTOMIZATION,
+        "web/web.yaml": deployment("web", "app"),
+        "api/api.yaml": deployment("api", "app"),
+    }
+    proof = edited(files, "web")
+    at = "spec.template.spec.containers[0].image"
+    assert f"web: Deployment web {at}: {WEB}:one → {WEB}:new" in built(proof)
+    assert not [line for line in built(proof) if line.startswith("api:")]
+
+
 def test_the_name_of_a_generated_object_and_what_refers_to_it_follow() -> None:
     files = tree(
         {
