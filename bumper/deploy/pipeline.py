@@ -244,7 +244,8 @@ def _proved(planned: Plan, tree: Tree) -> Plan:
     edits = [edit for change in planned.changes for edit in change.edits]
     after = {path: content for path, (_, content) in planned.files.items() if content is not None}
     uses = [use for change in planned.changes for use in change.target.images]
-    proof = prove(tree, after, list(dict.fromkeys(edits)), uses)
+    sites = [change.target.site for change in planned.changes]
+    proof = prove(tree, after, list(dict.fromkeys(edits)), uses, sites)
     return replace(
         planned, proof=proof, bystanders=approval.bystanders(proof, _aims(planned)) if proof.edits else ()
     )

@@ -15,10 +15,10 @@ from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build
-from bumper.fluxtree.discovery import Site, pushed, pushed_path
+from bumper.fluxtree.discovery import Site, artifact_path, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Gap, Reading, why_missing
-from bumper.fluxtree.sites import adoption, mentions, routes
+from bumper.fluxtree.sites import adoption, annotations, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
 from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, listed, select
 from bumper.fluxtree.sources import GIT
@@ -26,6 +26,7 @@ from bumper.fluxtree.substitution import unfilled
 from bumper.fluxtree.walk import Walk
 from bumper.image import ImageReference
 from bumper.manifest import Field, Span
+from bumper.manifest.document import text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
@@ -352,7 +353,19 @@ def _build(reading: Reading, site: Site) -> Build:
 
 
 def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:
-    """Why there is nothing to build at `spec.path` of what its source gives."""
+    """Why there is nothing to build at `spec.path` of what its source gives, or where somebody says that it is pushed from."""
+    annotated = pushed_path(site.document)
+    if annotated is not None and artifact_path(annotated) == site.path:
+        place = annotations.place(site.document, annotations.key("path"))
+        message = (
+            f"{place}: {annotations.key('path')} names {annotated}, which is no directory of this commit"
+        )
+        return FieldMissing(message, hint="correct the annotation, or pass --path DIR")
+    if not site.artifact and artifact_path(text(site.spec.get("path"))) != site.path:
+        message = f"--path {site.path}: is no directory of this commit that Kustomization {site.kustomization.name} could be"
+        return FieldMissing(
+            f"{site.place}: {message}", hint="name a directory from the root of the repository: --path DIR"
+        )
     message = f"{at} has path {site.path or '.'}, "
     if view.left_out(site.path):
         return FieldMissing(message + why_missing(view, site.path), hint="bring it back there")
