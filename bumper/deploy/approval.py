@@ -54,10 +54,7 @@ class Bystander:
 def require_references(places: Mapping[str, ImageReference]) -> None:
     """Refused where what is built is no reference to an image, whatever its tag: nothing could pull it. A variable is no such text."""
     for place, image in places.items():
-        if (
-            "$" not in image.repository
-            and ImageReference.parse(str(image.with_tag(image.tag or "latest"))) is None
-        ):
+        if "$" not in image.repository and ImageReference.parse(str(image.with_tag("latest"))) is None:
             raise Refused(
                 f"{place}: what is built here is the image {image}, and {image.repository} is no repository",
                 hint="look at what goes over this field: a replacement that takes a registry's port for the tag, say",

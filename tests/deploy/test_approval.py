@@ -268,6 +268,8 @@ def test_who_fills_in_the_same_value_is_another_site() -> None:
 def test_a_text_that_no_image_can_be_pulled_by_is_refused() -> None:
     for written in ("reg.example:5000/team/web", "nginx", "${REGISTRY}/Web", "localhost/web"):
         approval.require_references({"web.yaml:9": ImageReference(written, "1")})
+    # What is wrong with a tag that only a variable gives is told where it is edited.
+    approval.require_references({"web.yaml:9": ImageReference("reg.example/web", "${TAG:=1}")})
     # As a replacement makes it that counts the colons of a registry with a port.
     with pytest.raises(Refused, match="what is built here is the image reg:0001:latest, and reg:0001 is no "):
         approval.require_references({"web.yaml:9": ImageReference("reg:0001", "latest")})
