@@ -139,7 +139,9 @@ def prepare(
     try:
         manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
     except Unreachable:
-        if sketched:
+        # A digest that a field is pinned by is the registry's to tell: there is nothing to show without it.
+        pinned = [field for target in targets.values() for field in target.fields if field.image.digest]
+        if sketched and not pinned:
             sketch = plan(request, tip, tree, targets, image_gate.unasked(request, targets))
             sketched(_proved(sketch, tree))
         raise

@@ -14,7 +14,7 @@ from posixpath import dirname
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
-from bumper.fluxtree.build import Build, build
+from bumper.fluxtree.build import Build, build, openings
 from bumper.fluxtree.discovery import Site, artifact_path, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Gap, Reading, why_missing
@@ -251,7 +251,7 @@ def _target(
         named = chosen_field.image(reading, built, wish.field, wish.repository)
         beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
         known, wish = (named, *beside), replace(wish, repository=named.repository)
-    moving, staying = _choose(built, known, wish)
+    moving, staying = _choose(reading, built, known, wish)
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
     stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
     return Target(site, scaled, _address(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
@@ -401,7 +401,9 @@ def _foreign(site: Site, at: str) -> FieldMissing:
     )
 
 
-def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Image], list[Image]]:
+def _choose(
+    reading: Reading, built: Build, known: Iterable[Image], wish: _Wish
+) -> tuple[list[Image], list[Image]]:
     """The uses of the image that move together, the leading one first, and those that stay."""
     where = f"{built.site.path or '.'} (Kustomization {built.site.kustomization.name})"
     known = list(known)
@@ -410,7 +412,7 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
             f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
-            + "".join(f"; {gap}" for gap in (*_left_out(built), *built.unexpanded)),
+            + "".join(f"; {gap}" for gap in _unseen(reading, built)),
             hint=f"if that is it, pass {options}; bump adopt with the same writes it into git once"
             if near
             else wish.hint,
@@ -423,6 +425,12 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         )
     leading = min(matching, key=lambda image: _rank(image, wish.name))
     return _moving(leading, matching, named, wish)
+
+
+def _unseen(reading: Reading, built: Build) -> tuple[Gap, ...]:
+    """Where else an image may stand: in what a rule of this repository leaves out, and in what the build does not show."""
+    gaps = (*_left_out(built), *built.unexpanded, *openings(reading, built))
+    return tuple(dict.fromkeys(gaps))
 
 
 def _left_out(built: Build) -> list[Gap]:

@@ -879,3 +879,12 @@ class TestEconomy:
             ("apps/base/web/kustomization.yaml",),
             ("apps/base/web/deployment.yaml",),
         ]
+
+
+def test_an_image_that_only_a_remote_base_may_have_is_refused_with_the_base() -> None:
+    listed = kustomization(resources=["https://github.com/team/web//base?ref=v1"])
+    with pytest.raises(FieldMissing) as refused:
+        find.find(MemoryTree({**WEB_SYNC, "k8s/web/kustomization.yaml": listed}), "web")
+    assert refused.value.message.endswith(
+        "; k8s/web/kustomization.yaml:4: https://github.com/team/web//base?ref=v1 is not in this repository"
+    )
