@@ -10,6 +10,7 @@ from typing import Any
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import EXIT_CODES, FieldAmbiguous, FieldUnsafe, Outcome, Refused
 from bumper.fluxtree.discovery import artifact_path
+from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.sites import adoption
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_target
@@ -51,6 +52,12 @@ def propose(site: str, choice: Choice, origin: Origin, tip: str, tree: Tree) -> 
         )
     if choice == Choice():
         return SiteAdoption(tip, {}, "", site, target, chosen)
+    if document.key.kind == RESOURCE_SET:
+        raise FieldUnsafe(
+            f"{target.site.place}: Kustomization {target.site.kustomization.name} is made by a ResourceSet, whose annotations would "
+            "speak of every site that it makes",
+            hint="name the image with --image each time, or give the site a Kustomization of its own",
+        )
     before = tree.read([document.path])[document.path]
     after = adoption.apply(
         before, document, site, chosen, choice.path and (artifact_path(choice.path) or ".")

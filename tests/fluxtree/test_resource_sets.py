@@ -7,8 +7,10 @@ import pytest
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper import manifest
-from bumper.errors import FieldMissing
+from bumper.errors import FieldMissing, FieldUnsafe
 from bumper.fluxtree.sites import find
+from bumper.onboarding import adoption
+from bumper.request import Choice, Origin
 
 SET = """\
 apiVersion: fluxcd.controlplane.io/v1
@@ -141,3 +143,14 @@ def test_what_is_not_followed_is_said_with_its_line(before: str, after: str, rea
     with pytest.raises(FieldMissing) as refused:
         find.find(platform(resources(DEPLOYMENT).replace(before, after)), "shop", kustomization="all")
     assert reason in refused.value.message
+
+
+def test_a_site_of_a_set_is_held_by_its_own_name_and_cannot_be_adopted() -> None:
+    more = {f"apps/{name}/web.yaml": deployment(name, f"reg.example/{name}:0") for name in ("web", "blog")}
+    tree = platform(resources(SITE), more)
+    site = find.find_site(tree, "blog")
+    assert find.is_one_of_several(tree, site)
+    with pytest.raises(
+        FieldUnsafe, match="Kustomization blog is made by a ResourceSet, whose annotations would"
+    ):
+        adoption.propose("blog", Choice(image="reg.example/blog"), Origin(), "tip", tree)

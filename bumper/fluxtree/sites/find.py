@@ -18,6 +18,7 @@ from bumper.fluxtree.build import Build, build, openings
 from bumper.fluxtree.discovery import Site, artifact_path, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Gap, Reading, why_missing
+from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.sites import adoption, annotations, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
 from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, listed, select
@@ -273,8 +274,11 @@ def _at(site: Site, path: str) -> Site:
 def is_one_of_several(tree: Tree, site: Site, repository: str = "") -> bool:
     """Whether the site, known by its image, is one of several that its Kustomization builds or that its annotations name.
 
-    `repository` is its image where that is known. A name of which no image is found stands for all that the Kustomization builds.
+    Those that a ResourceSet makes share its annotations. `repository` is its image where that is known. A name of which no image is
+    found stands for all that the Kustomization builds.
     """
+    if site.document.key.kind == RESOURCE_SET:
+        return True
     reading = Reading(tree)
     try:
         known = images(reading, _build(reading, site))
