@@ -105,7 +105,9 @@ def _may_exist(cluster: Cluster, namespace: str) -> bool:
         for release in releases
         if is_true(release.at("spec", "install", "createNamespace"))
     }
-    return namespace in made | created or namespace in _applied_by_hand(cluster)
+    # `flux bootstrap --namespace` makes that of Flux.
+    begun = {built.owner.namespace for built in cluster.builds if id(built) not in cluster.parents}
+    return namespace in made | created | begun or namespace in _applied_by_hand(cluster)
 
 
 def _applied_by_hand(cluster: Cluster) -> frozenset[str]:
