@@ -254,6 +254,12 @@ def test_a_file_that_an_unbuilt_kustomization_lists_is_not_forgotten() -> None:
     assert found(added({**kept, **other})) == []
 
 
+def test_what_another_program_reads_in_git_is_not_forgotten() -> None:
+    catalog = "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: web}\n"
+    kept = {f"{SITE}/kustomization.yaml": kustomized(), f"{SITE}/catalog-info.yaml": catalog}
+    assert found(added(kept)) == []
+
+
 def test_an_object_of_one_shared_file_is_one_finding() -> None:
     shared = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared, namespace: default}\n"
     names = ("kevinryan-io", "specmcp-ai", "umami")

@@ -14,6 +14,8 @@ from bumper.fluxtree.resource import Fault
 from bumper.fluxtree.sources import GIT
 from bumper.manifest.document import Document
 
+# Objects by their form, which no cluster gets: other programs read them in git.
+_APPLIED_NOWHERE = frozenset(["backstage.io"])
 _PLACE = re.compile(r"(?P<path>.*?):(?P<line>\d+): ")
 
 
@@ -134,4 +136,5 @@ def _manifests(cluster: Cluster, layer: Layer) -> Iterator[str]:
 
 def _holds_objects(cluster: Cluster, path: str) -> bool:
     documents: tuple[Document, ...] = cluster.reading.documents(path)
-    return any(resource_of(cluster.reading, document) for document in documents)
+    resources = filter(None, (resource_of(cluster.reading, document) for document in documents))
+    return any(resource.group not in _APPLIED_NOWHERE for resource in resources)
