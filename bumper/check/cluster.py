@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from posixpath import dirname, join
+from posixpath import basename, dirname, join
 
 from bumper.check import kinds
 from bumper.fluxtree.build import Build
@@ -70,6 +70,13 @@ class Cluster:
             for resource in self.of_kind(kind)
             if resource.namespace == namespace and name in resource.names
         ]
+
+    def charts_of(self, release: Resource) -> set[str]:
+        """What the chart of a HelmRelease may be called: its name, and the end of the address that its OCIRepository has."""
+        kind, name = (text(release.at("spec", "chartRef", key)) for key in ("kind", "name"))
+        space = text(release.at("spec", "chartRef", "namespace")) or release.namespace
+        urls = (text(source.at("spec", "url")) for source in self.named(kind, space, name))
+        return {kinds.chart_of(release), *(basename(url.rstrip("/")) for url in urls)}
 
     def has(self, kind: str, namespace: str, name: str) -> bool:
         """Whether the object is made, or may be by something that is not seen."""

@@ -13,6 +13,7 @@ NO_SECRET = changed(
 NO_PODS = changed(SERVICE, "app: kevinryan-io", "app: other")
 BREAKS = {"route-service": NO_SERVICE, "secret-by-hand": NO_SECRET, "service-selects-nothing": NO_PODS}
 
+UMAMI = "k8s/umami"
 RELEASE = """\
 apiVersion: helm.toolkit.fluxcd.io/v2
 kind: HelmRelease
@@ -363,6 +364,24 @@ def test_definitions_may_be_brought_before_flux_is_there() -> None:
     assert found(added(helmfile, WITH_STORE)) == []
     other = {"bootstrap/helmfile.yaml": "releases: [{name: external-secrets-other}]\n"}
     assert [identity for identity, _ in found(added(other, WITH_STORE))] == ["crd-deadlock"]
+
+
+def test_a_chart_is_known_by_the_address_of_its_artifact() -> None:
+    alert = (
+        "apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata: {name: it, namespace: kevinryan-io}\n"
+    )
+    release = (
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: db, namespace: default}\n"
+        "spec: {chartRef: {kind: OCIRepository, name: db}}\n"
+    )
+    source = (
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {name: db, namespace: default}\n"
+        "spec: {url: oci://reg.io/charts/cloudnative-pg}\n"
+    )
+    files = {f"{SITE}/database.yaml": alert, f"{UMAMI}/release.yaml": release, f"{UMAMI}/source.yaml": source}
+    assert [identity for identity, _ in found(added(files))] == ["crd-unordered"]
+    files[f"{UMAMI}/source.yaml"] = source.replace("cloudnative-pg", "other")
+    assert [identity for identity, _ in found(added(files))] == ["crd-missing"]
 
 
 def test_flux_itself_has_a_namespace() -> None:

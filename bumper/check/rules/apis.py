@@ -202,7 +202,8 @@ def _defining(cluster: Cluster) -> dict[tuple[str, str], list[Build]]:
 def _by_chart(cluster: Cluster) -> dict[str, list[Build]]:
     builds_by_group: dict[str, list[Build]] = defaultdict(list)
     for built in cluster.builds:
-        charts = {kinds.chart_of(resource) for resource in built.resources if resource.kind == "HelmRelease"}
+        releases = (resource for resource in built.resources if resource.kind == "HelmRelease")
+        charts = {chart for release in releases for chart in cluster.charts_of(release)}
         for group, names in kinds.CHARTS.items():
             if charts.intersection(names):
                 builds_by_group[group].append(built)
