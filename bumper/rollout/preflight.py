@@ -15,6 +15,7 @@ LOST = {
     "GitRepository": "what Flux has fetched is taken from the Kustomization",
     "ReplicaSet": "pods are matched by their image",
     "Pod": "causes can't be named, and the running digest can't be compared",
+    "Canary": "whether Flagger promotes the workload is not known",
     "Event": "causes are named with less detail",
 }
 _METADATA = "kustomize.toolkit.fluxcd.io"
@@ -38,7 +39,10 @@ def settings(desired: Desired, observation: Observation) -> tuple[str, ...]:
 
 def _of_workload(desired: Desired, observation: Observation) -> Iterator[str]:
     workload, kind = observation.workload, desired.workload.kind
-    if at(workload, "spec", "replicas") == 0:
+    if observation.canary is not None:
+        name = at(observation.canary, "metadata", "name")
+        yield f"Canary {desired.workload.namespace}/{name} promotes {desired.workload}: Ready is when its primary runs the image"
+    elif at(workload, "spec", "replicas") == 0:
         yield f"{desired.workload} has replicas 0: no pod will run"
     if at(workload, "spec", "updateStrategy", "type") == "OnDelete":
         yield f"{desired.workload} has the update strategy OnDelete: someone must delete its pods"

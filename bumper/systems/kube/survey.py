@@ -12,7 +12,7 @@ from bumper.errors import Unreachable
 from bumper.objects import Object, at
 from bumper.ports import CONTROLLERS, Installation, Right
 from bumper.systems.kube.api import Api
-from bumper.systems.kube.kinds import ACCESS_REVIEW, KINDS, RECEIVER, Resource
+from bumper.systems.kube.kinds import ACCESS_REVIEW, CANARY, KINDS, RECEIVER, Resource
 from bumper.systems.kube.refusals import Forbidden, Missing
 
 _REQUESTS_AT_ONCE = 8
@@ -22,6 +22,9 @@ _PART_OF_FLUX = "app.kubernetes.io/part-of=flux"
 
 async def denied(api: Api, rights: Sequence[Right]) -> frozenset[Right]:
     """The rights that we do not have. What is allowed everywhere is asked once, whatever the number of namespaces."""
+    if any(right.group == CANARY.group for right in rights) and not await api.serves(CANARY.group):
+        # A cluster without Flagger has nothing there to read.
+        rights = [right for right in rights if right.group != CANARY.group]
     slots = asyncio.Semaphore(_REQUESTS_AT_ONCE)
 
     async def ask(right: Right) -> tuple[Right, bool]:
