@@ -22,7 +22,7 @@ from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import completion, is_seen
 
-_RETRY_S, _SCALING_S, _OUTAGE_S = 20.0, 30.0, 60.0
+_CERTAIN_S, _RETRY_S, _SCALING_S, _OUTAGE_S = 5.0, 20.0, 30.0, 60.0
 
 # Why the API server refuses to create pods, in its own words: apiserver plugin/resourcequota/controller.go,
 # plugin/webhook/errors/statuserror.go, plugin/namespace/lifecycle/admission.go, pod-security-admission admission.go,
@@ -183,7 +183,13 @@ def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding
         stage=Stage.ROLLED_OUT,
         helps_to_go_back=reason not in _OF_ANY_VERSION,
     )
-    yield _weighed_by_blame(verdict, is_outage=is_outage)
+    finding = _weighed_by_blame(verdict, is_outage=is_outage)
+    # A policy does not change its mind, and only pods on their way out free a quota.
+    is_certain = reason == "AdmissionDenied" or (
+        reason == "QuotaExceeded"
+        and not any(at(pod, "metadata", "deletionTimestamp") for pod in observation.pods)
+    )
+    yield replace(finding, grace_s=_CERTAIN_S) if is_certain and not is_outage else finding
 
 
 def _weighed_by_blame(verdict: Verdict, *, is_outage: bool) -> Finding:

@@ -112,9 +112,16 @@ def override(desired: Desired, observation: Observation) -> Override | None:
             continue
         tag, digest = image.get("newTag") or desired.image.tag, image.get("digest") or ""
         if tag != desired.image.tag or (digest and digest != desired.image.digest):
-            # Where spec.images is the field that was edited, another Kustomization brings the new tag in a moment later.
+            # Where spec.images is the field that was edited, another Kustomization brings the new tag in a moment later: the one that
+            # its label names. Without one a person wrote it.
             before = desired.previous
-            may_heal = before is not None and tag == before.tag and digest in ("", before.digest)
+            is_applied = at(observation.kustomization, "metadata", "labels", f"{_METADATA}/name")
+            may_heal = (
+                bool(is_applied)
+                and before is not None
+                and tag == before.tag
+                and digest in ("", before.digest)
+            )
             return Override(f"spec.images of {desired.kustomization} sets {digest or tag}", may_heal)
     # fluxcd/pkg ssa 0.76.1 manager_apply.go, shouldSkipApply, and utils/meta.go, which ignores case. `ssa: IfNotPresent` counts in the
     # manifest, which the object in the cluster copies.
