@@ -250,6 +250,7 @@ def of_cluster(
     """The API server, our rights, and Flux as it stands there."""
     try:
         version, date = cluster.server()
+        rights = cluster.served(rights)
         denied = cluster.denied(rights)
     except BumpError as error:
         why = "a deploy would be pushed and not followed"

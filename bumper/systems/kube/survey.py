@@ -22,9 +22,6 @@ _PART_OF_FLUX = "app.kubernetes.io/part-of=flux"
 
 async def denied(api: Api, rights: Sequence[Right]) -> frozenset[Right]:
     """The rights that we do not have. What is allowed everywhere is asked once, whatever the number of namespaces."""
-    if any(right.group == CANARY.group for right in rights) and not await api.serves(CANARY.group):
-        # A cluster without Flagger has nothing there to read.
-        rights = [right for right in rights if right.group != CANARY.group]
     slots = asyncio.Semaphore(_REQUESTS_AT_ONCE)
 
     async def ask(right: Right) -> tuple[Right, bool]:
@@ -37,6 +34,12 @@ async def denied(api: Api, rights: Sequence[Right]) -> frozenset[Right]:
     answers = await _answers(map(ask, asked))
     refused = {right for right, is_allowed in answers if not is_allowed}
     return frozenset(refused | {right for right in rights if not right.namespace and right not in allowed})
+
+
+async def served(api: Api, rights: Sequence[Right]) -> tuple[Right, ...]:
+    """The rights that mean something in this cluster: one without Flagger has no Canaries to read."""
+    has_canaries = all(right.group != CANARY.group for right in rights) or await api.serves(CANARY.group)
+    return tuple(right for right in rights if has_canaries or right.group != CANARY.group)
 
 
 async def installation(api: Api, namespaces: Collection[str]) -> Installation:
