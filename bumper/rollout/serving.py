@@ -35,7 +35,8 @@ def serving(desired: Desired, observation: Observation) -> str:
         return "not known: the pods could not be read"
     if not available:
         return "nothing: no pod is available"
-    wanted = at(observation.primary or observation.workload, "spec", "replicas")
+    # During an analysis the pods of two workloads are counted, each with a number of its own.
+    wanted = at(observation.workload, "spec", "replicas") if observation.canary is None else None
     if len(available) > 1:
         tags = " and ".join(f"{tag} ({count} available)" for tag, count in sorted(available.items()))
         return f"{tags}: visitors see both versions"
