@@ -59,6 +59,7 @@ def test_offline_shows_what_git_wants_of_every_site(checkout: Path) -> None:
     assert any(line.startswith("  observability: nothing to deploy: ") for line in lines)
 
 
+@pytest.mark.slow
 def test_without_a_kubeconfig_the_same_is_shown_with_the_reason(checkout: Path, tmp_path: Path) -> None:
     bare = tmp_path / "platform.git"
     git(checkout, "clone", "-q", "--bare", ".", str(bare))
@@ -161,6 +162,7 @@ def test_doctor_fails_where_no_site_can_be_resolved(tmp_path: Path) -> None:
     assert "bump" in first["advice"]
 
 
+@pytest.mark.slow
 def test_rbac_names_what_it_leaves_out(checkout: Path, tmp_path: Path) -> None:
     bare = tmp_path / "platform.git"
     git(checkout, "clone", "-q", "--bare", ".", str(bare))

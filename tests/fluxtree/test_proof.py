@@ -211,6 +211,7 @@ def test_a_beginning_of_the_hash_is_enough_if_it_is_long_enough(digits: int) -> 
     assert not proof.meets("0" * 12 + proof.hash)
 
 
+@pytest.mark.slow
 def test_a_proof_lists_exactly_what_differs_on_generated_trees() -> None:
     """`tests/e2e/test_kustomize.py` asks kustomize itself."""
     proofs = 0
