@@ -16,6 +16,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 VARYING = (
     (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
     (re.compile(r"(sha256:|main@sha1:)[0-9a-f]{7}"), r"\1<hash>"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "<plan>"),
     (re.compile(r"\d+\.\d+ ?s\b"), "<time>"),
     (re.compile(r"-[0-9a-z]{6,10}-[0-9a-z]{5}(?=[_\W])"), "-<pod>"),
     (re.compile(r"\([0-9a-f-]{36}\)"), "(<uid>)"),

@@ -96,7 +96,6 @@ def world(stack: Stack) -> Iterator[World]:
         assert hub.tokens.keys() <= {"job"}, "every token of the App was given back"
 
 
-@pytest.mark.slow
 def test_an_app_deploys_and_tells_of_it(world: World) -> None:
     code, stdout, stderr = world.bump("--site", SITE, "--sha", TAGS[1], "--publish", "comment")
     assert (code, [line for line in stderr.splitlines() if "!" in line]) == (0, []), stdout + stderr

@@ -86,6 +86,8 @@ def site(stack: Stack, name: str, directory: Path, crashing: set[int]) -> Site:
         stack.registry.push(name, new_site.tags[number])
         if number in crashing:
             stack.behaviours[new_site.tags[number]] = "crash"
+    # There are more tests than sites, and a rollback leaves a hold.
+    new_site.bump("release")
     return new_site
 
 
@@ -279,7 +281,7 @@ def test_a_rollback_that_fails_is_not_rolled_back(stack: Stack, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_what_another_commit_broke_is_not_rolled_back(stack: Stack, tmp_path: Path) -> None:
-    web = site(stack, "sddbook-com", tmp_path, crashing=set())
+    web = site(stack, "brand-kevinryan-io", tmp_path, crashing=set())
     name = f"k8s/{web.name}/broken.yaml"
     assert web.outcome("--sha", web.shas[0], "--force", "--reason", "a test of its own") == "ready"
     web.push(name, b"apiVersion: v1\nkind: ConfigMap\nmetadata: {labels: {of: nobody}}\n")

@@ -234,11 +234,12 @@ class Repository:
         """The same, told why no credential went along where that may be the cause, and whether one did."""
         if not isinstance(error, NoAccess):
             return error
-        if self._address.authorization:
-            return NoAccess(
-                f"{error.message} (a token was sent, and the server did not accept it)", hint=error.hint
-            )
-        return NoAccess(error.message, hint=f"{self._remark}; {error.hint}") if self._remark else error
+        if self._remark:
+            return NoAccess(error.message, hint=f"{self._remark}; {error.hint}")
+        if not self._address.authorization:
+            return error
+        message = f"{error.message} (a token was sent, and the server did not accept it)"
+        return NoAccess(message, hint=error.hint)
 
     def _require_encrypted(self) -> str:
         way = Transport(
