@@ -94,6 +94,16 @@ def test_a_plan_is_expected_where_a_hash_is_given() -> None:
     assert "--expect-plan=0123" in command_line({**platform, "BUMP_INPUT_EXPECT_PLAN": "0123"})
 
 
+def test_a_site_is_asked_as_the_input_says() -> None:
+    inputs = {
+        "BUMP_INPUT_SERVES": "/build.json json=sha",
+        "BUMP_INPUT_RESOLVE": "a.example:80:::1\nb.example:80:::1\n",
+    }
+    arguments = command_line({"BUMP_INPUT_REPO": "a/b", **inputs})
+    assert "--serves=/build.json json=sha" in arguments
+    assert arguments.count("--resolve=a.example:80:::1") == arguments.count("--resolve=b.example:80:::1") == 1
+
+
 def test_an_input_can_be_no_option() -> None:
     arguments = command_line({"BUMP_INPUT_SITE": "--force", "BUMP_INPUT_REPO": "https://host.example/a/b"})
     assert "--site=--force" in arguments

@@ -290,7 +290,8 @@ def _serving(asked: Asked, rounds: Sequence[Round]) -> Verdict:
     addresses = len(rounds[-1].readings)
     times = asked.expectation.times
     where = f"each of {addresses} addresses" if addresses > 1 else rounds[-1].readings[0].address
-    message = f"{asked.url} answers with {asked.tag}: {times} right answers in a row from {where}"
+    count = f"{times} right answers in a row" if times > 1 else "a right answer"
+    message = f"{asked.url} answers with {asked.tag}: {count} from {where}"
     return Verdict(Outcome.SERVING, "Serving", message)
 
 

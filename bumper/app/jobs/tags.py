@@ -164,7 +164,7 @@ class TagChange(Job[Plan]):
             self._tracker.look_ahead,
             self._keep if self._settings.dry_run else None,
         )
-        for change in plan.changes:
+        for change in plan.changes if self._settings.follow.is_wanted or self._settings.dry_run else ():
             self._tracker.expect(change.target, change.site, change.image.tag, change.target.image.tag)
         _tell_overrides(plan, self._settings.repository.branch, journal)
         _tell_plan(plan, journal)
