@@ -11,6 +11,7 @@ https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 LIMITS = Limits(content_bytes=1 << 20, answer_s=10.0, wait_s=5.0)
 _DNS_S = 5.0
+_LEAST_S = 0.05
 _MOST_ADDRESSES = 8
 _MOST_REDIRECTS = 5
 _PORTS = {"http": 80, "https": 443}
@@ -87,9 +89,11 @@ class Site:
             return _obstacle(address, _obstacle_of(error), error.message)
 
     def _walk(self, url: str, address: str, limits: Limits) -> SiteAnswer:
-        """The answer after all redirects on the same host."""
+        """The answer after all redirects on the same host, which together take no longer than one answer may."""
+        ends_s = self._now() + limits.answer_s
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = self._ask(url, address, limits)
+            left_s = max(_LEAST_S, ends_s - self._now())
+            answer = self._ask(url, address, replace(limits, answer_s=left_s))
             location = answer.headers.get("location", "")
             if not (300 <= answer.status < 400 and location):
                 return SiteAnswer(address, answer.status, answer.headers, answer.content)

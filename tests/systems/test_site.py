@@ -13,7 +13,7 @@ from bumper.systems.http.client import Limits
 from bumper.systems.site import Site, not_public
 
 from .kube.certificates import authority
-from .peers import Dripping, Peer, bomb
+from .peers import Dripping, Peer, answer, bomb
 
 HOST = "web.example"
 QUICK = Limits(content_bytes=10_000, answer_s=0.5, wait_s=0.4)
@@ -45,15 +45,15 @@ def site(
 
 
 def ask(access: Site, url: str, timeout_s: float = 5.0) -> SiteAnswer:
-    (answer,) = access.answers(url, timeout_s)
-    return answer
+    (given,) = access.answers(url, timeout_s)
+    return given
 
 
 def test_an_answer_comes_from_the_named_address_with_the_host_of_the_url() -> None:
     with serving({"/build": (200, {"X-Build": "abc1234"}, b"hello")}) as pages:
-        answer = ask(site(pages.port), f"http://{HOST}:{pages.port}/build")
-    assert (answer.address, answer.status, answer.content) == ("127.0.0.1", 200, b"hello")
-    assert answer.headers["x-build"] == "abc1234"
+        given = ask(site(pages.port), f"http://{HOST}:{pages.port}/build")
+    assert (given.address, given.status, given.content) == ("127.0.0.1", 200, b"hello")
+    assert given.headers["x-build"] == "abc1234"
     assert pages.asked[0][1]["host"] == f"{HOST}:{pages.port}"
 
 
@@ -63,7 +63,7 @@ def test_each_address_answers_for_itself() -> None:
         serving({"/": (200, {}, b"old")}, "127.0.0.2", first.port),
     ):
         answers = site(first.port, "127.0.0.1", "127.0.0.2").answers(f"http://{HOST}:{first.port}/", 5.0)
-    assert [(answer.address, answer.content) for answer in answers] == [
+    assert [(given.address, given.content) for given in answers] == [
         ("127.0.0.1", b"new"),
         ("127.0.0.2", b"old"),
     ]
@@ -131,26 +131,38 @@ def test_neither_credentials_nor_cookies_nor_proxies(tmp_path: Path) -> None:
 )
 def test_a_redirect_that_leaves_the_host_is_told_and_not_followed(location: str) -> None:
     with serving({"/": (302, {"Location": location}, b"")}) as pages:
-        answer = ask(site(pages.port), f"http://{HOST}:{pages.port}/")
-    assert answer.obstacle is Obstacle.REDIRECT
+        given = ask(site(pages.port), f"http://{HOST}:{pages.port}/")
+    assert given.obstacle is Obstacle.REDIRECT
     assert len(pages.asked) == 1
-    assert answer.detail.startswith("302, redirects to ")
-    assert "secret" not in answer.detail
+    assert given.detail.startswith("302, redirects to ")
+    assert "secret" not in given.detail
 
 
 def test_a_redirect_on_the_same_host_is_followed_so_many_times() -> None:
     with serving({"/": (302, {"Location": "/"}, b"")}) as pages:
-        answer = ask(site(pages.port), f"http://{HOST}:{pages.port}/")
-    assert (answer.obstacle, answer.detail) == (Obstacle.REDIRECT, "more than 5 redirects")
+        given = ask(site(pages.port), f"http://{HOST}:{pages.port}/")
+    assert (given.obstacle, given.detail) == (Obstacle.REDIRECT, "more than 5 redirects")
     assert len(pages.asked) == 6
+
+
+def test_redirects_share_the_time_of_one_answer() -> None:
+    def around(line: str) -> Iterator[bytes]:
+        time.sleep(0.2)
+        yield from answer(b"", 302, location="/")
+
+    with Peer(around) as peer:
+        port = int(peer.host.partition(":")[2])
+        given = ask(site(port), f"http://{HOST}:{port}/")
+    assert given.obstacle is Obstacle.TIMEOUT
+    assert len(peer.requests) < 6
 
 
 def test_an_answer_in_drops_is_late() -> None:
     with Dripping(b"HTTP/1.1 200 OK\r\nX-Padding: ", b"x" * 1_000) as peer:
         started_s = time.monotonic()
         port = int(peer.host.partition(":")[2])
-        answer = ask(site(port), f"http://{HOST}:{port}/")
-    assert answer.obstacle is Obstacle.TIMEOUT
+        given = ask(site(port), f"http://{HOST}:{port}/")
+    assert given.obstacle is Obstacle.TIMEOUT
     assert time.monotonic() - started_s < 4.0
 
 
@@ -165,10 +177,10 @@ def test_silence_is_late_too_and_no_later_than_the_caller_waits() -> None:
         port = int(peer.host.partition(":")[2])
         limits = Limits(content_bytes=100, answer_s=30.0, wait_s=30.0)
         started_s = time.monotonic()
-        answer = ask(site(port, limits=limits), f"http://{HOST}:{port}/", timeout_s=0.3)
+        given = ask(site(port, limits=limits), f"http://{HOST}:{port}/", timeout_s=0.3)
         taken_s = time.monotonic() - started_s
         over.set()
-    assert answer.obstacle is Obstacle.TIMEOUT
+    assert given.obstacle is Obstacle.TIMEOUT
     assert taken_s < 4.0
 
 
@@ -178,10 +190,10 @@ def test_silence_is_late_too_and_no_later_than_the_caller_waits() -> None:
 )
 def test_too_much_is_not_read_and_not_quoted(headers: dict[str, str], content: bytes) -> None:
     with serving({"/": (200, headers, content)}) as pages:
-        answer = ask(site(pages.port), f"http://{HOST}:{pages.port}/")
-    assert answer.obstacle is Obstacle.CONTENT
-    assert "xx" not in answer.detail
-    assert answer.content == b""
+        given = ask(site(pages.port), f"http://{HOST}:{pages.port}/")
+    assert given.obstacle is Obstacle.CONTENT
+    assert "xx" not in given.detail
+    assert given.content == b""
 
 
 def test_an_address_that_is_not_public_is_asked_only_where_it_was_named() -> None:
@@ -191,7 +203,7 @@ def test_an_address_that_is_not_public_is_asked_only_where_it_was_named() -> Non
         by_number = unnamed.answers(f"http://127.0.0.1:{pages.port}/", 5.0)
         asked_before = list(pages.asked)
         named = ask(site(pages.port, host="localhost"), f"http://localhost:{pages.port}/")
-    assert {answer.obstacle for answer in (*by_name, *by_number)} == {Obstacle.ADDRESS}
+    assert {given.obstacle for given in (*by_name, *by_number)} == {Obstacle.ADDRESS}
     assert asked_before == []
     assert named.content == b"new"
 
@@ -230,5 +242,5 @@ def test_what_kind_of_address_is_not_public(address: str, what: str) -> None:
 def test_a_name_that_dns_does_not_know_is_told_as_such() -> None:
     access = Site([], now=time.monotonic, environ={}, limits=QUICK)
     for url in ("https://no-such-name.invalid/", f"https://{'x' * 64}.example/"):
-        (answer,) = access.answers(url, 5.0)
-        assert answer.obstacle is Obstacle.DNS
+        (given,) = access.answers(url, 5.0)
+        assert given.obstacle is Obstacle.DNS
