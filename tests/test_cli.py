@@ -58,6 +58,10 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
         (["edit", "a.yaml", "--image", "a", "--image", "b", "--tag", "1"], "--image is given twice"),
         (["--set", "web=abc1234", "--site", "web"], "--set cannot be combined"),
         (["--set", "a=abc1234", "--set", "b=abc1234", "--container", "x"], "speak of one site"),
+        (
+            ["web", "--tag", "1", "--kustomization", "a", "--kustomization", "b"],
+            "for several in one commit give each a name",
+        ),
         (["--site", "web", "--sha", "abc1234", "--timeout", "soon"], "'soon' is no duration"),
         (["--site", "web", "--sha", "abc1234", "--nonsense"], "--nonsense"),
         (["track", "--site", "web", "--commit", "abc"], "40 digits"),
@@ -282,7 +286,13 @@ def test_an_option_is_taken_once_or_says_that_it_is_repeatable(verb: str) -> Non
 def _value_of(action: argparse.Action) -> str:
     if action.choices:
         return str(next(iter(action.choices)))
-    return {"platform": "linux/amd64", "publish": "summary"}.get(action.dest, "1")
+    values = {
+        "platform": "linux/amd64",
+        "publish": "summary",
+        "serves": "sha",
+        "resolve": "web.example:443:::1",
+    }
+    return values.get(action.dest, "1")
 
 
 def _refusal(parser: Parser, arguments: list[str]) -> str:
