@@ -131,6 +131,12 @@ CAUSES: tuple[Cause, ...] = (
         "SandboxFailed", 90, symptoms.event("FailedCreatePodSandBox"), "pod {pod}: {fact}", _DESCRIBE,
         outcome=Outcome.BLOCKED,
     ),
+    # The scheduler says the same of a volume that is being made and of a storage class that is absent.
+    Cause(
+        "VolumeNotBound", 120, symptoms.unbound,
+        "no node takes pod {pod}, since its claims have no volume: {fact}",
+        "is the storage class of the claim there? kubectl get storageclass; kubectl describe pvc -n {namespace}",
+    ),
     Cause(
         "Unschedulable", 120, symptoms.unschedulable,
         "no node takes pod {pod}: {fact}", f"add capacity, or lower the pod's requests; {_DESCRIBE}",

@@ -288,6 +288,12 @@ def unschedulable(sight: Sight) -> Seen | None:
     return Seen(scheduled.message)
 
 
+def unbound(sight: Sight) -> Seen | None:
+    """Claims without a volume (kubernetes 1.36 pkg/scheduler/framework/plugins/volumebinding/volume_binding.go)."""
+    seen = unschedulable(sight)
+    return seen if seen and "pod has unbound immediate PersistentVolumeClaims" in seen.fact else None
+
+
 def gated(sight: Sight) -> Seen | None:
     """Reason PodReasonSchedulingGated of core/v1: the scheduler leaves the pod alone until its gates are taken away."""
     scheduled = condition(sight.pod, "PodScheduled")

@@ -194,6 +194,31 @@ def test_doctor_fails_where_no_site_can_be_resolved(tmp_path: Path) -> None:
     assert "bump" in first["advice"]
 
 
+@pytest.mark.parametrize(("kind", "results"), [("CloneSet", ["missing"]), ("Rollout", [])])
+def test_doctor_names_a_kind_that_can_not_be_followed(tmp_path: Path, kind: str, results: list[str]) -> None:
+    root = tmp_path / "platform"
+    (root / "k8s").mkdir(parents=True)
+    (root / "k8s" / "web.yaml").write_text(
+        f"apiVersion: apps.example/v1\nkind: {kind}\nmetadata: {{name: web, namespace: web}}\n"
+        "spec: {template: {spec: {containers: [{name: web, image: 127.0.0.1:9/web:1.0.0}]}}}\n"
+    )
+    (root / "sync.yaml").write_text(
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: web, namespace: flux-system}\n"
+        "spec: {path: ./k8s, sourceRef: {kind: GitRepository, name: flux-system}}\n"
+    )
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "One site")
+    bare = tmp_path / "platform.git"
+    git(root, "clone", "-q", "--bare", ".", str(bare))
+    _, stdout, _ = bump(tmp_path, "doctor", "web", "--repo", str(bare), "--output", "json")
+    unfollowed = [
+        finding for finding in json.loads(stdout)["findings"] if "can't be followed" in finding["found"]
+    ]
+    assert [finding["result"] for finding in unfollowed] == results
+    assert all(f"web: {kind} web/web" in finding["found"] for finding in unfollowed)
+
+
 @pytest.mark.slow
 def test_rbac_names_what_it_leaves_out(checkout: Path, tmp_path: Path) -> None:
     bare = tmp_path / "platform.git"
