@@ -164,7 +164,18 @@ def _synced(reading: Reading, directories: Iterable[str]) -> Iterator[Root]:
             yield Root(owner, cluster_of(path), sources)
         if not owners:
             place = path if reading.is_file(path) else _listing(reading, directory)
-            yield Root(_bootstrapped(cluster_of(path), place), cluster_of(path), sources, True, False)
+            cluster = _cluster_above(reading, directory)
+            yield Root(_bootstrapped(cluster, place), cluster, sources, True, False)
+
+
+def _cluster_above(reading: Reading, directory: str) -> str:
+    """The directory that bootstrap will name in an empty gotk-sync.yaml: the one above, where nothing but Flux itself is here.
+
+    `flux bootstrap --namespace gitops` calls its own directory so.
+    """
+    own = {*FILE_NAMES, SYNC, GENERATED}
+    is_of_flux = bool(directory) and set(reading.entries(directory)) <= own
+    return dirname(directory) if is_of_flux else cluster_of(join(directory, SYNC))
 
 
 def _instances(reading: Reading, paths: Iterable[str]) -> Iterator[Root]:

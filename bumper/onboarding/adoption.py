@@ -9,6 +9,7 @@ from typing import Any
 
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import EXIT_CODES, FieldAmbiguous, FieldUnsafe, Outcome, Refused
+from bumper.fluxtree.discovery import artifact_path
 from bumper.fluxtree.sites import adoption
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_target
@@ -51,8 +52,10 @@ def propose(site: str, choice: Choice, origin: Origin, tip: str, tree: Tree) -> 
     if choice == Choice():
         return SiteAdoption(tip, {}, "", site, target, chosen)
     before = tree.read([document.path])[document.path]
-    after = adoption.apply(before, document, site, chosen)
-    is_ambiguous = _prove(site, target, choice.path, tree, Changed(tree, {document.path: after}))
+    after = adoption.apply(
+        before, document, site, chosen, choice.path and (artifact_path(choice.path) or ".")
+    )
+    is_ambiguous = _prove(site, target, tree, Changed(tree, {document.path: after}))
     files = {document.path: (before, after)} if after != before else {}
     message = _message(site, target, chosen, origin) if files else ""
     return SiteAdoption(tip, files, message, site, target, chosen, is_ambiguous)
@@ -109,16 +112,16 @@ def _chosen(target: Target, choice: Choice) -> Adoption:
     return Adoption(target.repository, containers, choice.field or (standing.field if standing else None))
 
 
-def _prove(site: str, target: Target, path: str, before: Tree, after: Tree) -> bool:
+def _prove(site: str, target: Target, before: Tree, after: Tree) -> bool:
     """Whether other Kustomizations have the name as well; Refused where the name would lead to another place, or to two."""
     is_ambiguous = False
     try:
-        reached = find_target(site, Choice(path=path), after)
+        reached = find_target(site, Choice(), after)
     except FieldAmbiguous:
         _require_no_owner(site, target, before)
         # Namesakes in other clusters: the site is named with its Kustomization as before, and its image is known.
         reached, is_ambiguous = (
-            find_target(site, Choice(kustomization=target.site.identity, path=path), after),
+            find_target(site, Choice(kustomization=target.site.identity), after),
             True,
         )
     if reached.site.identity != target.site.identity:

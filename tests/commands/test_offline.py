@@ -117,6 +117,38 @@ def test_a_dry_run_shows_file_and_diff_though_the_registry_does_not_answer(
     assert f"{checkout}: its own branch main is read, not that of its origin" in stdout
 
 
+def test_what_git_alone_tells_stands_above_the_diff_though_the_registry_does_not_answer(
+    checkout: Path,
+) -> None:
+    sync = checkout / "k8s/flux-system" / f"{SITE}-sync.yaml"
+    sync.write_text(sync.read_text().replace("spec:\n", "spec:\n  suspend: true\n", 1))
+    deployment = checkout / f"k8s/{SITE}/deployment.yaml"
+    added = f"          args: [--image=127.0.0.1:9/{SITE}:08a2c8e]\n"
+    deployment.write_text(deployment.read_text().replace(f"{SITE}:08a2c8e\n", f"{SITE}:08a2c8e\n{added}", 1))
+    git(checkout, "commit", "-qam", "Suspend it")
+    done = bump(
+        checkout, SITE, "--tag", "new", "--dry-run", "--wait-for-image", "0s", "--repo", str(checkout)
+    )
+    assert f"Kustomization {SITE} is suspended in git" in done.stdout
+    assert (
+        f"names the image too and stays: k8s/{SITE}/deployment.yaml:19 127.0.0.1:9/{SITE}:08a2c8e"
+        in done.stdout
+    )
+
+
+def test_where_the_registry_alone_knows_the_digest_it_is_what_is_missing(checkout: Path) -> None:
+    deployment = checkout / f"k8s/{SITE}/deployment.yaml"
+    pinned = f"{SITE}:08a2c8e@sha256:{'a' * 64}"
+    deployment.write_text(deployment.read_text().replace(f"{SITE}:08a2c8e\n", f"{pinned}\n", 1))
+    git(checkout, "commit", "-qam", "Pin it")
+    done = bump(
+        checkout, SITE, "--tag", "new", "--dry-run", "--wait-for-image", "0s", "--repo", str(checkout)
+    )
+    assert done.code == 6
+    assert "127.0.0.1:9 cannot be reached" in done.stderr
+    assert "--digest" not in done.stderr
+
+
 def test_of_a_full_sha_the_likely_tag_is_shown_and_called_so(checkout: Path, tmp_path: Path) -> None:
     sha = "def5678" + "0" * 33
     code, stdout, _ = dry(tmp_path, checkout, "--site", SITE, "--sha", sha)

@@ -589,3 +589,19 @@ def test_of_namesakes_the_one_is_meant_that_the_followed_cluster_has() -> None:
     for unknown in (live("./apps/north"), live("./apps/west", "other")):
         with pytest.raises(FieldAmbiguous):
             find.find(tree, "web", live=unknown)
+
+
+def test_a_placeholder_in_a_directory_of_another_name_stands_for_the_one_above() -> None:
+    files = {
+        "clusters/prod/gitops/gotk-sync.yaml": PLACEHOLDER,
+        "clusters/prod/web.yaml": flux("web", "./apps/web"),
+        **web(),
+    }
+    assert names(files) == ["flux-system/web apps/web"]
+    # What lies beside more than Flux's own files begins where it lies.
+    beside = {
+        "clusters/prod/gotk-sync.yaml": PLACEHOLDER,
+        "clusters/prod/web.yaml": flux("web", "./apps/web"),
+        **web(),
+    }
+    assert names(beside) == ["flux-system/web apps/web"]

@@ -14,11 +14,11 @@ from posixpath import dirname
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
-from bumper.fluxtree.build import Build, build
-from bumper.fluxtree.discovery import Site, pushed, pushed_path
+from bumper.fluxtree.build import Build, build, openings
+from bumper.fluxtree.discovery import Site, artifact_path, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Gap, Reading, why_missing
-from bumper.fluxtree.sites import adoption, mentions, routes
+from bumper.fluxtree.sites import adoption, annotations, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
 from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, every, listed, same, select
 from bumper.fluxtree.sources import GIT
@@ -26,6 +26,7 @@ from bumper.fluxtree.substitution import unfilled
 from bumper.fluxtree.walk import Walk
 from bumper.image import ImageReference
 from bumper.manifest import Field, Span
+from bumper.manifest.document import text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
@@ -269,7 +270,7 @@ def _target(
         named = chosen_field.image(reading, built, wish.field, wish.repository)
         beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
         known, wish = (named, *beside), replace(wish, repository=named.repository)
-    moving, staying = _choose(built, known, wish)
+    moving, staying = _choose(reading, built, known, wish)
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
     stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
     return Target(site, scaled, _address(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
@@ -371,7 +372,19 @@ def _build(reading: Reading, site: Site) -> Build:
 
 
 def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:
-    """Why there is nothing to build at `spec.path` of what its source gives."""
+    """Why there is nothing to build at `spec.path` of what its source gives, or where somebody says that it is pushed from."""
+    annotated = pushed_path(site.document)
+    if annotated is not None and artifact_path(annotated) == site.path:
+        place = annotations.place(site.document, annotations.key("path"))
+        message = (
+            f"{place}: {annotations.key('path')} names {annotated}, which is no directory of this commit"
+        )
+        return FieldMissing(message, hint="correct the annotation, or pass --path DIR")
+    if not site.artifact and artifact_path(text(site.spec.get("path"))) != site.path:
+        message = f"--path {site.path}: is no directory of this commit that Kustomization {site.kustomization.name} could be"
+        return FieldMissing(
+            f"{site.place}: {message}", hint="name a directory from the root of the repository: --path DIR"
+        )
     message = f"{at} has path {site.path or '.'}, "
     if view.left_out(site.path):
         return FieldMissing(message + why_missing(view, site.path), hint="bring it back there")
@@ -407,7 +420,9 @@ def _foreign(site: Site, at: str) -> FieldMissing:
     )
 
 
-def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Image], list[Image]]:
+def _choose(
+    reading: Reading, built: Build, known: Iterable[Image], wish: _Wish
+) -> tuple[list[Image], list[Image]]:
     """The uses of the image that move together, the leading one first, and those that stay."""
     where = f"{built.site.path or '.'} (Kustomization {built.site.kustomization.name})"
     known = list(known)
@@ -416,7 +431,7 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
             f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
-            + "".join(f"; {gap}" for gap in (*_left_out(built), *built.unexpanded)),
+            + "".join(f"; {gap}" for gap in _unseen(reading, built)),
             hint=f"if that is it, pass {options}; bump adopt with the same writes it into git once"
             if near
             else wish.hint,
@@ -429,6 +444,12 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         )
     leading = min(matching, key=lambda image: _rank(image, wish.name))
     return _moving(leading, matching, named, wish)
+
+
+def _unseen(reading: Reading, built: Build) -> tuple[Gap, ...]:
+    """Where else an image may stand: in what a rule of this repository leaves out, and in what the build does not show."""
+    gaps = (*_left_out(built), *built.unexpanded, *openings(reading, built))
+    return tuple(dict.fromkeys(gaps))
 
 
 def _left_out(built: Build) -> list[Gap]:
