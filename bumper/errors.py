@@ -38,6 +38,7 @@ class Outcome(StrEnum):
     """How a run ended, as users and scripts see it."""
 
     READY = "ready"
+    SERVING = "serving"
     APPLIED = "applied"
     UNCHANGED = "unchanged"
     PUSHED = "pushed"
@@ -56,6 +57,7 @@ class Outcome(StrEnum):
 
 EXIT_CODES: dict[Outcome, int] = {
     Outcome.READY: 0,
+    Outcome.SERVING: 0,
     Outcome.APPLIED: 0,
     Outcome.UNCHANGED: 0,
     Outcome.PUSHED: 0,

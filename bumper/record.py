@@ -11,7 +11,7 @@ from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.request import Origin
 
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
-_GOOD = (Outcome.READY, Outcome.UNCHANGED)
+_GOOD = (Outcome.READY, Outcome.SERVING, Outcome.UNCHANGED)
 
 
 class KustomizationName(NamedTuple):

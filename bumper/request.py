@@ -8,6 +8,7 @@ from shlex import quote
 from typing import Self
 
 _OWNER = re.compile(r"(?P<kind>[A-Za-z]\w*)/(?P<name>[\w.-]+):")
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _STEP = re.compile(r"""\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+)\]|\["(?P<quoted>[^"]+)"\]""")
 
 
@@ -145,3 +146,12 @@ class Request:
     force: bool = False
     rollback_of: str = ""
     expected_plan: str = ""
+
+
+def seconds_of(text: str) -> float | None:
+    """Seconds in `90`, `90s`, `10m`, `1h30m`; None for anything else."""
+    match = _DURATION.fullmatch(text)
+    if not text or not match:
+        return None
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds

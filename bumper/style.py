@@ -22,6 +22,7 @@ Line = tuple[Span, ...]
 
 STYLES = {Outcome.READY: "good", Outcome.UNCHANGED: "good", Outcome.PUSHED: "good", Outcome.PLANNED: "good"}
 STYLES |= {
+    Outcome.SERVING: "good",
     Outcome.REMOVED: "good",
     Outcome.APPLIED: "warn",
     Outcome.SUPERSEDED: "warn",

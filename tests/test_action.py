@@ -3,8 +3,10 @@
 import argparse
 import io
 import json
+import os
 import re
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,16 @@ def test_a_plan_is_expected_where_a_hash_is_given() -> None:
     platform = {"BUMP_INPUT_REPO": "a/b", "BUMP_INPUT_EXPECT_PLAN": ""}
     assert not any("plan" in option for option in command_line(platform))
     assert "--expect-plan=0123" in command_line({**platform, "BUMP_INPUT_EXPECT_PLAN": "0123"})
+
+
+def test_a_site_is_asked_as_the_input_says() -> None:
+    inputs = {
+        "BUMP_INPUT_SERVES": "/build.json json=sha",
+        "BUMP_INPUT_RESOLVE": "a.example:80:::1\nb.example:80:::1\n",
+    }
+    arguments = command_line({"BUMP_INPUT_REPO": "a/b", **inputs})
+    assert "--serves=/build.json json=sha" in arguments
+    assert arguments.count("--resolve=a.example:80:::1") == arguments.count("--resolve=b.example:80:::1") == 1
 
 
 def test_an_input_can_be_no_option() -> None:
@@ -234,3 +246,28 @@ def test_workflows_begin_without_permissions_and_jobs_have_the_least(path: Path)
     group = loaded["concurrency"]
     if "bump-" in group["group"]:
         assert group == {"group": "bump-${{ inputs.site }}", "cancel-in-progress": False, "queue": "max"}
+
+
+def test_the_commit_is_written_down_for_visitors_inside_of_the_site_alone(tmp_path: Path) -> None:
+    workflow = YAML(typ="safe").load((ROOT / ".github/workflows/deploy-site.yml").read_text())
+    (step,) = [step for step in workflow["jobs"]["deploy"]["steps"] if "BUILD_JSON" in step.get("env", {})]
+    site, outside = tmp_path / "site", tmp_path / "bump"
+    for folder in (site / "web", site / ".git", outside):
+        folder.mkdir(parents=True)
+    (site / "web" / "away").symlink_to(outside)
+
+    def write(build_json: str) -> int:
+        environ = {
+            "PATH": os.environ["PATH"],
+            "FOLDER": "web",
+            "BUILD_JSON": build_json,
+            "SHA": "abc1234" * 5,
+        }
+        script = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
+        return subprocess.run(script, cwd=tmp_path, env=environ, check=False, capture_output=True).returncode
+
+    assert write("public/.well-known/build.json") == 0
+    assert json.loads((site / "web/public/.well-known/build.json").read_text()) == {"sha": "abc1234" * 5}
+    for outward in ("away/build.json", "../../bump/build.json", "../.git/config"):
+        assert write(outward) == 1
+    assert list(outside.iterdir()) == list((site / ".git").iterdir()) == []

@@ -286,7 +286,13 @@ def test_an_option_is_taken_once_or_says_that_it_is_repeatable(verb: str) -> Non
 def _value_of(action: argparse.Action) -> str:
     if action.choices:
         return str(next(iter(action.choices)))
-    return {"platform": "linux/amd64", "publish": "summary"}.get(action.dest, "1")
+    values = {
+        "platform": "linux/amd64",
+        "publish": "summary",
+        "serves": "sha",
+        "resolve": "web.example:443:::1",
+    }
+    return values.get(action.dest, "1")
 
 
 def _refusal(parser: Parser, arguments: list[str]) -> str:

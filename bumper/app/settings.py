@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bumper.app.permissions import READ, READ_ONLY, WRITE, Permissions
+from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, Request, Wanted
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class CommitSettings:
 class FollowSettings:
     """Who is asked how it goes after the push, and for how long; `is_wanted` unless the run ends before that.
 
-    `record` is the file that everything seen is written to, empty for none.
+    `record` is the file that everything seen is written to, empty for none. `serves` is what each site must answer after that, None
+    for what git says of it; `resolve` where its host is asked instead of where DNS says.
     """
 
     is_wanted: bool = True
@@ -79,6 +81,8 @@ class FollowSettings:
     contexts: tuple[str, ...] = ()
     timeout_s: float = Deadlines.rollout_s
     record: str = ""
+    serves: Expectation | None = None
+    resolve: tuple[Resolution, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,11 +170,12 @@ class HoldSettings:
 
 @dataclass(frozen=True)
 class AdoptSettings:
-    """Of `bump adopt`: the site, and the choice that is written down. `only_proposes`: a pull request is opened, and that is all."""
+    """Of `bump adopt`: the site, and what is written down of it. `only_proposes`: a pull request is opened, and that is all."""
 
     run: RunSettings
     site: str
     choice: Choice
+    serves: Expectation | None = None
     only_proposes: bool = False
 
 

@@ -42,6 +42,8 @@ def track(settings: TrackSettings, context: Context) -> int:
             subject = commit.subject(settings, journal)
             _tell(settings.site, subject, commit, journal)
             output.landed({settings.site: commit.landing})
+            target = commit.target
+            tracker.expect(target, settings.site, target.image.tag, "")
             followed = tracker.follow([subject], [commit.target], journal)
         except KeyboardInterrupt:
             return output.interrupt(["following stopped; nothing was changed by it"])

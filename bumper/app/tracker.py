@@ -19,11 +19,13 @@ from bumper.follow.cluster import follow
 from bumper.follow.commit_statuses import Awaited, listen
 from bumper.follow.loop import Followed
 from bumper.follow.revisions import Revisions
+from bumper.follow.serving import ask, asked_of
 from bumper.observation import Desired
 from bumper.progress import Journal
 from bumper.recording import Recorder, Subject
 from bumper.request import Choice
 from bumper.rollout import baseline
+from bumper.rollout.answers import Asked
 
 if TYPE_CHECKING:
     from bumper.systems.github.announced import AnnouncedBranch
@@ -46,6 +48,7 @@ class Tracker:
         self._branch: AnnouncedBranch | None = None
         self._look: BaselineLook | None = None
         self._baselines: Known = {}
+        self._asked: dict[str, Asked] = {}
 
     @property
     def choice(self) -> Choice:
@@ -80,6 +83,12 @@ class Tracker:
         desired = [desired for target in targets for desired in target.desired(None)]
         self._look = BaselineLook.begin(self.clusters, desired, self._systems.clock)
 
+    def expect(self, target: Target, site: str, tag: str, previous: str) -> None:
+        """Has the site asked for this tag once it is Ready, where the caller or git wants that; Refused where it can't be asked."""
+        self._asked.pop(site, None)
+        if asked := asked_of(target, site, tag, previous, self._settings.serves):
+            self._asked[site] = asked
+
     def require_clusters(self, journal: Journal) -> None:
         """Waits for that look, and tells what is broken already. UsageError or Unreachable where nobody could follow the deploy."""
         if self._look is None:
@@ -110,8 +119,19 @@ class Tracker:
     ) -> list[Followed]:
         """The verdicts of all subjects, which stand on one revision; `targets` are where git holds them, in the same order.
 
-        `parent` is the commit that ours was put on, empty where nothing was written.
+        `parent` is the commit that ours was put on, empty where nothing was written. The sites themselves are asked last.
         """
+        clock = self._systems.context.clock
+        deadline_s = clock.now() + self._settings.timeout_s
+        ended = self._followed(subjects, targets, journal, parent)
+        if not self._asked:
+            return ended
+        access = self._systems.site(self._settings.resolve)
+        return ask(self._asked, ended, access, clock, deadline_s, journal)
+
+    def _followed(
+        self, subjects: Sequence[Subject], targets: Sequence[Target], journal: Journal, parent: str
+    ) -> list[Followed]:
         if parent:
             self._baselines = on_parent(self._baselines, parent, self._systems.repository)
         if self._branch:

@@ -20,6 +20,7 @@ from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
 from bumper.errors import NoAccess, TreeMissing, UsageError
 from bumper.objects import ObjectKey
 from bumper.ports import Ancestry, Clock, Hosting, Tree, Writer
+from bumper.ports.site import Resolution, SiteAccess
 
 if TYPE_CHECKING:
     from bumper.deploy.commit.pull_request import Merging
@@ -189,6 +190,12 @@ class Systems:
         for cluster in clusters:
             self._stack.callback(cluster.close)
         return clusters
+
+    def site(self, resolutions: Sequence[Resolution]) -> SiteAccess:
+        """Asks sites as visitors do: without any credential."""
+        from bumper.systems.site import Site
+
+        return Site(resolutions, now=self.context.clock.now, environ=self.context.environ)
 
     def poke(self, tree: Tree, sources: Iterable[ObjectKey]) -> str:
         """Makes Flux fetch now by the Receivers that git names; why it could not, empty where it did or there is none."""

@@ -26,9 +26,10 @@ _TEXTS = {
     "timeout": "--timeout",
     "reason": "--reason",
     "expect-plan": "--expect-plan",
+    "serves": "--serves",
 }
 _FLAGS = {"dry-run": "--dry-run", "auto-rollback": "--auto-rollback", "force": "--force"}
-_LISTS = {"set": "--set", "context": "--context"}
+_LISTS = {"set": "--set", "context": "--context", "resolve": "--resolve"}
 # Those that need no permission which the job has not had before are on.
 _CHANNELS = {"comment": True, "summary": True, "deployment": False, "status": False}
 

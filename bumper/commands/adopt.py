@@ -18,6 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_repository(parser)
     options.add_choice(parser)
+    options.add_serves(
+        parser.add_argument_group("what the site answers"),
+        "write down what the site answers once visitors get a build: every deploy asks it from then on",
+    )
     options.add_commit(parser)
     how = parser.add_argument_group("how far to go")
     how.add_argument("--pull-request", action="store_true", help="open a pull request and leave it at that")
@@ -40,4 +44,4 @@ def settings_of(arguments: argparse.Namespace) -> AdoptSettings:
         commit = replace(run_settings.commit, via=CommitVia.PULL_REQUEST)
         run_settings = replace(run_settings, commit=commit)
     site, choice = options.require_site(arguments), options.choice(arguments)
-    return AdoptSettings(run_settings, site, choice, only_proposes=arguments.pull_request)
+    return AdoptSettings(run_settings, site, choice, arguments.serves, only_proposes=arguments.pull_request)

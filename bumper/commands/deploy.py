@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_override(parser)
     options.add_commit(parser)
     options.add_follow(parser)
+    options.add_serving(parser)
     how = options.add_extent(parser)
     how.add_argument(
         "--auto-rollback",

@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bumper.app.settings import (
@@ -20,9 +21,9 @@ from bumper.app.settings import (
 from bumper.deploy.image_policy import is_platform
 from bumper.errors import UsageError
 from bumper.image import is_tag
-from bumper.request import Choice, Deadlines, FieldPath, Wanted
+from bumper.ports.site import Expectation, Resolution
+from bumper.request import Choice, Deadlines, FieldPath, Wanted, seconds_of
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 # What stands in an argument for bytes that are none of the locale's letters (PEP 383).
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _PLAN_HASH = re.compile("[0-9a-f]{12,64}")
@@ -36,11 +37,10 @@ CHANNELS = tuple(channel.value for channel in ChannelName)
 
 def duration(text: str) -> float:
     """Seconds in `90`, `90s`, `10m`, `1h30m`."""
-    match = _DURATION.fullmatch(text)
-    if not text or not match:
+    seconds = seconds_of(text)
+    if seconds is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; expected for example 90s, 10m or 1h30m")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds
+    return seconds
 
 
 def sentence(text: str) -> str:
@@ -206,6 +206,49 @@ def add_follow(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write everything that is seen while following, without secrets, for bump track --replay FILE",
     )
+
+
+def add_serving(parser: argparse.ArgumentParser) -> None:
+    """What the site is asked once it is Ready."""
+    group = parser.add_argument_group("asking the site itself")
+    add_serves(
+        group,
+        "after Ready ask the site itself until it answers with this build; default: what git says (bump adopt --serves)",
+    )
+    group.add_argument(
+        "--resolve",
+        type=resolution,
+        action="append",
+        default=[],
+        metavar="HOST:PORT:ADDRESS",
+        help="ask HOST at this address, not where DNS says, as curl does; repeatable. The only way to a private address",
+    )
+
+
+def add_serves(group: "argparse._ActionsContainer", why: str) -> None:
+    """How an answer proves its build."""
+    group.add_argument(
+        "--serves",
+        type=expectation,
+        metavar="SPEC",
+        help=f"{why}. SPEC: [URL|/PATH] header=NAME, json=PATH, text=TEXT or sha, then is=TEXT, times=N, grace=TIME",
+    )
+
+
+def expectation(text: str) -> Expectation:
+    """What `--serves` says."""
+    try:
+        return Expectation.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def resolution(text: str) -> Resolution:
+    """What `--resolve` says."""
+    try:
+        return Resolution.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
 def add_commit(parser: argparse.ArgumentParser) -> None:
@@ -426,6 +469,16 @@ def follow(arguments: argparse.Namespace, *, is_wanted: bool = True) -> FollowSe
     return FollowSettings(is_wanted, via, contexts, arguments.timeout, arguments.record or "")
 
 
+def serving(arguments: argparse.Namespace, follow: FollowSettings) -> FollowSettings:
+    """The same with the options of `add_serving`; UsageError where nobody waits for what they ask."""
+    if arguments.serves and getattr(arguments, "no_wait", False):
+        raise UsageError(
+            "--serves asks the site after the rollout, and --no-wait does not wait for that",
+            hint="leave one out",
+        )
+    return replace(follow, serves=arguments.serves, resolve=tuple(arguments.resolve))
+
+
 def is_json(arguments: argparse.Namespace) -> bool:
     """The option of `add_output`."""
     return bool(arguments.output == "json")
@@ -453,7 +506,7 @@ def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> 
         # A rollback needs the outcomes of deploys, which a checkout seldom has.
         repository=repository(arguments, reads_directory=is_read(arguments) and bool(wanted)),
         commit=commit(arguments),
-        follow=follow(arguments, is_wanted=not stops_early),
+        follow=serving(arguments, follow(arguments, is_wanted=not stops_early)),
         output=OutputSettings(is_json(arguments), hears, keeps_notes=not (arguments.no_notes or stops_early)),
         dry_run=arguments.dry_run,
     )

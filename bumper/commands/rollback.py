@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_choice(parser)
     options.add_commit(parser)
     options.add_follow(parser)
+    options.add_serving(parser)
     how = options.add_extent(parser)
     options.add_expectation(how)
     options.add_notes(how)

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_repository(parser)
     options.add_choice(parser)
     options.add_follow(parser)
+    options.add_serving(parser)
     options.add_publish(parser)
     options.add_notes(parser)
     options.add_output(parser)
@@ -53,7 +54,7 @@ def settings_of(arguments: argparse.Namespace) -> TrackSettings:
     hears = options.publish(arguments)
     return TrackSettings(
         options.repository(arguments),
-        options.follow(arguments),
+        options.serving(arguments, options.follow(arguments)),
         OutputSettings(options.is_json(arguments), hears, keeps_notes=not arguments.no_notes),
         options.choice(arguments),
         site,
@@ -62,9 +63,15 @@ def settings_of(arguments: argparse.Namespace) -> TrackSettings:
 
 
 def _of_recording(arguments: argparse.Namespace) -> TrackSettings:
-    if options.site(arguments) or arguments.commit or arguments.record or arguments.publish:
+    if (
+        options.site(arguments)
+        or arguments.commit
+        or arguments.record
+        or arguments.publish
+        or arguments.serves
+    ):
         raise UsageError(
-            "--replay cannot be combined with --site, --commit, --record or --publish",
+            "--replay cannot be combined with --site, --commit, --record, --publish or --serves",
             hint="the recording says what was followed",
         )
     return TrackSettings(

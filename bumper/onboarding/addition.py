@@ -201,7 +201,7 @@ def _prove(
             raise Refused(
                 f"{built.place}: {key} would have {len(key.name)} characters, Kubernetes takes {_IN_A_LABEL}"
             )
-    return replace(target, url=target.url or f"https://{wanted.hosts[0]}")
+    return replace(target, addresses=target.addresses or (f"https://{wanted.hosts[0]}",))
 
 
 def _notices(wanted: SiteRequest, files: Mapping[str, bytes]) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ from typing import Any
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import EXIT_CODES, FieldAmbiguous, FieldUnsafe, Outcome, Refused
 from bumper.fluxtree.discovery import artifact_path
-from bumper.fluxtree.sites import adoption
+from bumper.fluxtree.sites import adoption, expectation
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.find import Site, Target, find_site
 from bumper.history import worded
 from bumper.onboarding.changed import Changed
 from bumper.ports import Pull, Tree
+from bumper.ports.site import Expectation
 from bumper.request import Choice, Origin
 from bumper.revision import Revision
 from bumper.style import STYLES, Line, Span
@@ -24,12 +25,16 @@ from bumper.style import STYLES, Line, Span
 
 @dataclass(frozen=True)
 class SiteAdoption(Proposal):
-    """The choice of one site on one tip. `is_ambiguous`: other Kustomizations have its name, too, so that it must still be named."""
+    """The choice of one site on one tip. `is_ambiguous`: other Kustomizations have its name, too, so that it must still be named.
+
+    `serves` is what it answers from then on, None where that was not asked for.
+    """
 
     site: str
     target: Target
     chosen: Adoption
     is_ambiguous: bool = False
+    serves: Expectation | None = None
     pull: Pull | None = field(default=None, compare=False)
 
     @property
@@ -38,7 +43,9 @@ class SiteAdoption(Proposal):
         return self.target.site.place
 
 
-def propose(site: str, choice: Choice, origin: Origin, tip: str, tree: Tree) -> SiteAdoption:
+def propose(
+    site: str, choice: Choice, origin: Origin, tip: str, tree: Tree, serves: Expectation | None = None
+) -> SiteAdoption:
     """What would be committed on the tip. Without files where git says it already, or where nothing needs to be said."""
     target = find_target(site, choice, tree)
     document = target.site.document
@@ -49,16 +56,18 @@ def propose(site: str, choice: Choice, origin: Origin, tip: str, tree: Tree) -> 
             "in it, expected its name in full",
             hint="name it with --image each time",
         )
-    if choice == Choice():
+    if choice == Choice() and serves is None:
         return SiteAdoption(tip, {}, "", site, target, chosen)
     before = tree.read([document.path])[document.path]
-    after = adoption.apply(
-        before, document, site, chosen, choice.path and (artifact_path(choice.path) or ".")
-    )
+    path = choice.path and (artifact_path(choice.path) or ".")
+    after = before if choice == Choice() else adoption.apply(before, document, site, chosen, path)
+    if serves:
+        expectation.url_of(serves, target, site, is_of_tree=True)
+        after = expectation.apply(after, document, site, serves)
     is_ambiguous = _prove(site, target, tree, Changed(tree, {document.path: after}))
     files = {document.path: (before, after)} if after != before else {}
-    message = _message(site, target, chosen, origin) if files else ""
-    return SiteAdoption(tip, files, message, site, target, chosen, is_ambiguous)
+    message = _message(site, target, chosen, origin, serves) if files else ""
+    return SiteAdoption(tip, files, message, site, target, chosen, is_ambiguous, serves)
 
 
 def lines(plan: SiteAdoption, revision: Revision | None) -> list[Line]:
@@ -70,6 +79,7 @@ def lines(plan: SiteAdoption, revision: Revision | None) -> list[Line]:
     rows = [
         ("image", str(plan.chosen)),
         ("field", f"{plan.target.places}   {plan.target.image.tag or plan.target.image.digest}"),
+        ("serves", str(plan.serves or "")),
         ("place", plan.place),
         ("commit", revision.short if revision and plan.files else ""),
         ("pull", plan.pull.url if plan.pull else ""),
@@ -91,6 +101,7 @@ def as_data(plan: SiteAdoption, revision: Revision | None) -> dict[str, Any]:
         "container": next(iter(plan.chosen.containers), None),
         "containers": list(plan.chosen.containers),
         "field": str(plan.chosen.field) if plan.chosen.field else None,
+        "serves": str(plan.serves) if plan.serves else None,
         "kustomization": plan.target.site.identity,
         "place": plan.place,
         "commit": revision.sha if revision and plan.files else None,
@@ -162,8 +173,9 @@ def _note(plan: SiteAdoption) -> str:
     return ""
 
 
-def _message(site: str, target: Target, chosen: Adoption, origin: Origin) -> str:
+def _message(site: str, target: Target, chosen: Adoption, origin: Origin, serves: Expectation | None) -> str:
     sentence = (
         f"{target.site.document.path}: {site} is {chosen} of Kustomization {target.site.kustomization.name}."
     )
-    return worded(f"Adopt {site}", [sentence], [("Bump-Adopt", site), *origin.trailers()])
+    sentences = [sentence, *([f"Once visitors get a build, it answers: {serves}."] if serves else [])]
+    return worded(f"Adopt {site}", sentences, [("Bump-Adopt", site), *origin.trailers()])

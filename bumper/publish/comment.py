@@ -149,7 +149,9 @@ def _headline(site_report: SiteReport, story: Story) -> str:
     outcome = site_report.verdict.outcome
     name = link(inline(site_report.site, 300), site_report.url)
     taken = f" in {duration(sum(step.seconds for step in site_report.steps))}" if site_report.steps else ""
-    ending = f"is Ready{taken}" if outcome is Outcome.READY else _SAID.get(outcome, outcome.value)
+    ending = _SAID.get(outcome, outcome.value)
+    if report.is_good(site_report.verdict):
+        ending = f"is {report.title(outcome)}{taken}"
     return (
         f"{_mark(outcome)} {name} {ending}: {_change(site_report.previous.tag, site_report.image.tag, story)}"
     )
@@ -185,7 +187,7 @@ def _change(previous: str, wanted: str, story: Story) -> str:
 
 def _cause(site_report: SiteReport, detail: Detail) -> list[str]:
     verdict = site_report.verdict
-    if verdict.outcome is Outcome.READY:
+    if report.is_good(verdict):
         return [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
     paragraphs = [f"**{inline(verdict.reason, 100)}**: {inline(verdict.message)}"]
     if verdict.evidence and detail > Detail.LINE:

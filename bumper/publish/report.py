@@ -132,10 +132,10 @@ def _rolled_back(site: SiteReport, rollback: RollbackReport, ended: SiteReport |
         why = rollback.error.message if rollback.error else "see the notices"
         return replace(site, rolled_back=f"no: {why}")
     outcome = ended.verdict.outcome
-    taken = f" in {duration(seconds(ended, rollback.report))}" if outcome is Outcome.READY else ""
-    why = "" if outcome is Outcome.READY else f": {ended.verdict.message}"
+    taken = f" in {duration(seconds(ended, rollback.report))}" if is_good(ended.verdict) else ""
+    why = "" if is_good(ended.verdict) else f": {ended.verdict.message}"
     where = f" as {ended.revision.short}" if ended.revision else ""
-    rolled_back = f"to {ended.image.tag}{where}: {_title(outcome)}{taken}{why}"
+    rolled_back = f"to {ended.image.tag}{where}: {title(outcome)}{taken}{why}"
     # What helps is what helps now: the pods of the version that failed are gone.
     return replace(site, rolled_back=rolled_back, verdict=replace(site.verdict, hint=ended.verdict.hint))
 
@@ -189,17 +189,17 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     verdict = site.verdict
     style = STYLES.get(verdict.outcome, "bad")
     name = (Span(f"{site.site}: ", "strong"),) if several else ()
-    if verdict.outcome is Outcome.READY:
+    if is_good(verdict):
         lines: list[Line] = [
             (
                 *name,
-                Span("Ready", style),
+                Span(title(verdict.outcome), style),
                 Span(f" in {duration(seconds(site, report))}   {site.url}".rstrip()),
             )
         ]
     else:
-        lines = [(*name, Span(_title(verdict.outcome), style), Span(f": {verdict.message}"))]
-    rows = [("serving now", verdict.serving if verdict.outcome is not Outcome.READY else "")]
+        lines = [(*name, Span(title(verdict.outcome), style), Span(f": {verdict.message}"))]
+    rows = [("serving now", "" if is_good(verdict) else verdict.serving)]
     rows += [("workload", workload_line(end)) for end in site.workloads]
     rows += [("warning", warning) for warning in verdict.warnings]
     rows += [("seen", evidence) for evidence in verdict.evidence]
@@ -209,7 +209,13 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     return lines + [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
 
 
-def _title(outcome: Outcome) -> str:
+def is_good(verdict: Verdict) -> bool:
+    """Whether the new version runs, and where it was asked answers, so that there is nothing to explain."""
+    return verdict.outcome in (Outcome.READY, Outcome.SERVING)
+
+
+def title(outcome: Outcome) -> str:
+    """The outcome as a sentence begins with it."""
     return outcome.value.replace("-", " ").capitalize()
 
 

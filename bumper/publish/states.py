@@ -11,10 +11,11 @@ from enum import StrEnum
 
 from bumper.errors import EXIT_CODES, Outcome
 from bumper.ports import Step
+from bumper.publish import report
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story
 from bumper.revision import Revision
-from bumper.rollout import Stage
+from bumper.rollout import SiteStage, Stage
 from bumper.safe_text import printable
 from bumper.style import duration
 
@@ -49,6 +50,7 @@ class Check(StrEnum):
 # Failure is the rollout's own; error is whatever keeps us from saying more, and leaves open what the cluster does by itself.
 PHASES: Mapping[Outcome, Phase | None] = {
     Outcome.READY: Phase.SUCCESS,
+    Outcome.SERVING: Phase.SUCCESS,
     Outcome.APPLIED: Phase.SUCCESS,
     Outcome.UNCHANGED: Phase.SUCCESS,
     Outcome.FAILED: Phase.FAILURE,
@@ -136,7 +138,7 @@ def _deployed(story: Story, site: SiteStory, cluster: str) -> Deployed | None:
 
 def _moving(steps: Sequence[Step]) -> tuple[Phase, str]:
     """Queued until Flux has fetched the commit."""
-    following = [step for step in steps if step.stage in set(Stage)]
+    following = [step for step in steps if step.stage in {*Stage, *SiteStage}]
     if not following:
         return Phase.QUEUED, "on the platform's branch"
     last = following[-1]
@@ -183,8 +185,8 @@ def _worst(reports: Sequence[SiteReport]) -> SiteReport:
 
 def _said(ended: SiteReport) -> str:
     verdict = ended.verdict
-    if verdict.outcome is Outcome.READY:
-        return f"Ready in {duration(sum(step.seconds for step in ended.steps))}"
+    if report.is_good(verdict):
+        return f"{report.title(verdict.outcome)} in {duration(sum(step.seconds for step in ended.steps))}"
     return f"{verdict.outcome.value.replace('-', ' ').capitalize()}: {verdict.message}"
 
 

@@ -3,13 +3,14 @@
 from bumper.rollout.rules import judge, timed_out
 from bumper.rollout.site import WorkloadEnd
 from bumper.rollout.timeline import Moment, Timeline
-from bumper.rollout.verdict import Judgement, Milestone, Sighting, Stage, Verdict
+from bumper.rollout.verdict import Judgement, Milestone, Sighting, SiteStage, Stage, Verdict
 
 __all__ = [
     "Judgement",
     "Milestone",
     "Moment",
     "Sighting",
+    "SiteStage",
     "Stage",
     "Timeline",
     "Verdict",

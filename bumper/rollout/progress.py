@@ -20,7 +20,7 @@ def details(look: Look, pending: Verdict | None, reached: Sequence[Stage]) -> di
         Stage.APPLIED: _applied(look),
         Stage.ROLLED_OUT: _rolled_out(look),
     }
-    if pending is None or pending.stage is None:
+    if pending is None or not isinstance(pending.stage, Stage):
         return texts
     stages = list(Stage)
     later = stages[stages.index(pending.stage) :]

@@ -21,6 +21,12 @@ class Stage(StrEnum):
     ROLLED_OUT = "rolled out"
 
 
+class SiteStage(StrEnum):
+    """What follows Ready where the site itself is asked."""
+
+    SERVING = "serving"
+
+
 class Milestone(StrEnum):
     """What happens to a commit on its way, in order. The push itself is no matter of a look."""
 
@@ -46,7 +52,7 @@ class Verdict:
     serving: str = ""
     evidence: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    stage: Stage | None = None
+    stage: Stage | SiteStage | None = None
     helps_to_go_back: bool = True
 
     def printable(self) -> Self:

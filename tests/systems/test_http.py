@@ -20,7 +20,7 @@ from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageErro
 from bumper.systems.github.api import Api as GitHubApi
 from bumper.systems.github.graphql import GraphQL
 from bumper.systems.http import certificates, document, headers
-from bumper.systems.http.client import Client, Limits, Question
+from bumper.systems.http.client import Client, Late, Limits, Question
 from bumper.systems.http.content import Content
 from bumper.systems.http.deadline import within
 from bumper.systems.http.paging import Pages
@@ -66,7 +66,7 @@ class TestDeadline:
         started_s = time.monotonic()
         with Dripping(before, HEAD) as peer:
             error = failure(peer)
-        assert type(error) is Transient
+        assert type(error) is Late
         assert error.message == "it: the answer was not complete after 0.3 s"
         assert quick(started_s)
 

@@ -35,7 +35,9 @@ class _AdoptJob(CommitJob[SiteAdoption]):
 
     def propose(self, tip: str) -> SiteAdoption:
         tree = self._systems.repository.tree(tip)
-        return adoption.propose(self._wanted.site, self._wanted.choice, self._origin, tip, tree)
+        return adoption.propose(
+            self._wanted.site, self._wanted.choice, self._origin, tip, tree, self._wanted.serves
+        )
 
     def confirm(self, plan: SiteAdoption) -> Result | None:
         if not (self._wanted.only_proposes and plan.files):

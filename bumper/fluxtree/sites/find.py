@@ -46,14 +46,19 @@ _ROLLS_OUT = ("Deployment", "StatefulSet", "DaemonSet", "HelmRelease")
 class Target:
     """Where the image of a site stands, and what runs it: every use of it in the build that goes to a new tag together.
 
-    The first of `images` leads: its field names the place, its workload the site. `url` is where visitors find the site, empty if no
-    route beside the workload tells. `stays` is what names the image and does not move.
+    The first of `images` leads: its field names the place, its workload the site. `addresses` are where visitors find the site, the
+    first alone is told; none if no route beside the workload tells. `stays` is what names the image and does not move.
     """
 
     site: Site
     images: tuple[Image, ...]
-    url: str = ""
+    addresses: tuple[str, ...] = ()
     stays: tuple[Mention, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """Where visitors find the site; empty if no route tells."""
+        return next(iter(self.addresses), "")
 
     @property
     def field(self) -> Field:
@@ -273,7 +278,7 @@ def _target(
     moving, staying = _choose(reading, built, known, wish)
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
     stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
-    return Target(site, scaled, _address(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
+    return Target(site, scaled, _addresses(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
 
 
 def _at(site: Site, path: str) -> Site:
@@ -325,7 +330,7 @@ def _replicas(built: Build, workload: ObjectKey) -> int | None:
     return int(written) if str(written).isascii() and str(written).isdigit() else None
 
 
-def _address(reading: Reading, built: Build, chosen: Image) -> str:
+def _addresses(reading: Reading, built: Build, chosen: Image) -> tuple[str, ...]:
     """Where visitors find the workload, as the routes beside its manifest say."""
     directory = dirname(chosen.path or chosen.field.path)
     beside = [path for path in built.files if dirname(path) == directory]
@@ -335,7 +340,7 @@ def _address(reading: Reading, built: Build, chosen: Image) -> str:
         if any(kind.encode() in reading.content(path) for kind in routes.KINDS)
         for document in reading.documents(path)
     )
-    return routes.address(documents, chosen.name)
+    return routes.addresses(documents, chosen.name)
 
 
 def find_site(tree: Tree, name: str, *, kustomization: str = "") -> Site:

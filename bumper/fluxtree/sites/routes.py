@@ -32,13 +32,12 @@ def leading_to(documents: Iterable[Document], service: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(route.url for route in routes if service in route.services))
 
 
-def address(documents: Iterable[Document], service: str) -> str:
-    """The address that leads to `service`, or the only one there is; empty where none of both is certain."""
+def addresses(documents: Iterable[Document], service: str) -> tuple[str, ...]:
+    """The addresses that lead to `service`, or the only one there is; empty where none of both is certain."""
     routes = [route for document in documents if document.key.kind in KINDS for route in _routes(document)]
     leading = [route.url for route in routes if service and service in route.services]
-    if leading:
-        return leading[0]
-    return routes[0].url if len(routes) == 1 else ""
+    alone = [routes[0].url] if len(routes) == 1 else []
+    return tuple(dict.fromkeys(leading or alone))
 
 
 def _routes(document: Document) -> Iterable[Route]:

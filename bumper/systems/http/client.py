@@ -64,6 +64,14 @@ class NotConnected(Transient):
     """Nobody takes a connection there."""
 
 
+class NoTls(NotConnected):
+    """Whoever takes the connection speaks no TLS that we speak."""
+
+
+class Late(Transient):
+    """No whole answer came within the limits."""
+
+
 class Client:
     """Connections to the peers of one system. `now` is monotonic seconds; `transport` replaces httpx's own.
 
@@ -146,8 +154,8 @@ class Client:
                 raise self._late(subject)
         return Answer(response.status_code, dict(response.headers), content.whole(), str(response.url))
 
-    def _late(self, subject: str) -> Transient:
-        return Transient(f"{subject}: the answer was not complete after {self._limits.answer_s:g} s")
+    def _late(self, subject: str) -> Late:
+        return Late(f"{subject}: the answer was not complete after {self._limits.answer_s:g} s")
 
     def _client(self, url: str) -> "httpx.Client":
         is_here = is_loopback(url)
@@ -229,6 +237,10 @@ def _failure(subject: str, host: str, error: Exception) -> Unreachable:
     reason = printable(str(error))[:_SHOWN_CHARACTERS] or type(error).__name__
     if is_untrusted(error):
         return untrusted(subject, host, reason)
+    if isinstance(error, httpx.TimeoutException):
+        return Late(f"{subject}: {host} cannot be reached: {reason}")
+    if _comes_from(error, ssl.SSLError):
+        return NoTls(f"{subject}: {host} speaks no TLS that we speak: {reason}")
     if isinstance(error, httpx.ConnectError):
         return NotConnected(f"{subject}: {host} cannot be reached: {reason}")
     if isinstance(error, httpx.TransportError):
@@ -246,8 +258,12 @@ def untrusted(subject: str, host: str, reason: str) -> NoAccess:
 
 def is_untrusted(error: BaseException | None) -> bool:
     """Whether a certificate that no authority vouches for is what this error comes from."""
+    return _comes_from(error, ssl.SSLCertVerificationError)
+
+
+def _comes_from(error: BaseException | None, kind: type[BaseException]) -> bool:
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
+        if isinstance(error, kind):
             return True
         error = error.__cause__ or error.__context__
     return False

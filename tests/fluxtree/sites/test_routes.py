@@ -44,7 +44,7 @@ GATEWAY = """\
 
 def address(*texts: str, service: str = "web") -> str:
     content = "---\n".join(dedent(text) for text in texts).encode()
-    return routes.address(documents(content, "routes.yaml"), service)
+    return next(iter(routes.addresses(documents(content, "routes.yaml"), service)), "")
 
 
 @pytest.mark.parametrize("text", [TRAEFIK, INGRESS, GATEWAY])
