@@ -384,6 +384,23 @@ def test_a_chart_is_known_by_the_address_of_its_artifact() -> None:
     assert [identity for identity, _ in found(added(files))] == ["crd-missing"]
 
 
+def test_a_definition_whose_health_is_checked_first_is_there() -> None:
+    def tree(*checks: str) -> dict[str, bytes]:
+        files = {
+            f"{FLUX}/app.yaml": flux("app", "./k8s/app", "dependsOn: [{name: ready}]"),
+            f"{FLUX}/ready.yaml": flux("ready", "./k8s/ready", *checks),
+            "k8s/ready/config.yaml": CONFIG.replace("tools", "default"),
+            "k8s/app/store.yaml": "apiVersion: external-secrets.io/v1\nkind: ClusterSecretStore\nmetadata: {name: it}\n",
+        }
+        return synced(files)
+
+    assert [identity for identity, _ in found(tree())] == ["crd-unordered"]
+    check = "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, name: %s}"
+    assert found(tree(f"healthChecks: [{check % 'stores.external-secrets.io'}]")) == []
+    other = found(tree(f"healthChecks: [{check % 'stores.example.org'}]"))
+    assert [identity for identity, _ in other] == ["crd-unordered"]
+
+
 def test_flux_itself_has_a_namespace() -> None:
     elsewhere = (
         platform()[f"{FLUX}/gotk-sync.yaml"]

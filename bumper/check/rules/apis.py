@@ -14,7 +14,7 @@ from bumper.check.finding import ERROR, WARNING, rule
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.resource import Fault, Resource
 from bumper.fluxtree.scopes import BUILT_IN_GROUPS
-from bumper.manifest.document import text
+from bumper.manifest.document import items, mapping, text
 
 _NAME = re.compile(rb"^  name: [\"']?([\w.-]+)", re.MULTILINE)
 # Charts whose names are words of every set-up.
@@ -105,6 +105,7 @@ def unordered(cluster: Cluster) -> Iterator[Fault]:
         before = cluster.before(built)
         after = [other for other in installers if not _waits(cluster, other, built)]
         is_ordered = any(id(other) in before for other in installers) or _may_be_defined(cluster, built)
+        is_ordered = is_ordered or _is_awaited(cluster, built, resource.group)
         if after and cluster.has_order(built) and not is_ordered:
             by_group[resource.group].append((built, resource, after))
     for several in by_group.values():
@@ -141,6 +142,18 @@ def _may_be_defined(cluster: Cluster, built: Build) -> bool:
     """Whether a remote base or another repository, applied no later than the build, may bring definitions."""
     before = cluster.before(built)
     return any(other.is_open and (other is built or id(other) in before) for other in cluster.builds)
+
+
+def _is_awaited(cluster: Cluster, built: Build, group: str) -> bool:
+    """Whether a Kustomization that is Ready before the build checks the health of a definition of the group, whoever installs it."""
+    before = cluster.before(built)
+    return any(
+        text(checked.get("kind")) == "CustomResourceDefinition"
+        and text(checked.get("name")).endswith(f".{group}")
+        for other in cluster.builds
+        if id(other) in before
+        for checked in map(mapping, items(other.owner.at("spec", "healthChecks")))
+    )
 
 
 def unexplained(cluster: Cluster) -> list[str]:
