@@ -81,6 +81,7 @@ class Baseline:
     workload: Object | None = None
     tried: str = ""
     untried: str = ""
+    canary: Object | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class Observation:
     `revisions` is keyed by commit (40 hex digits). `logs` holds the last lines of containers that crashed, keyed `pod/container`.
     `dependencies` are the Flux Kustomizations named in `spec.dependsOn`, `makers` those of `Desired`. `at_s` is our own clock,
     `cluster_time` what the API server's showed (RFC 3339, empty where it did not say): it is compared with the cluster's own times
-    alone. `before` is None where nobody looked before the push, or nothing was pushed.
+    alone. `before` is None where nobody looked before the push, or nothing was pushed. `canary` is the Flagger Canary that targets the
+    workload, `primary` the workload that Flagger made of it, which is what serves.
     """
 
     at_s: float
@@ -108,6 +110,8 @@ class Observation:
     unreadable: Mapping[str, str] = field(default_factory=dict)
     before: Baseline | None = None
     cluster_time: str = ""
+    canary: Object | None = None
+    primary: Object | None = None
 
     def sources(self, desired: Desired) -> list[tuple[ObjectKey, Object | None]]:
         """The way from the repository to the Kustomization: what Flux fetches first, the Kustomization's own source last."""

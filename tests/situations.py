@@ -208,6 +208,8 @@ def observe(look: Mapping[str, Any], facts: Mapping[str, RevisionFacts], at_s: f
         unreadable=look.get("unreadable") or {},
         cluster_time=look.get("cluster_time") or "",
         before=Baseline(**look["before"]) if look.get("before") else None,
+        canary=look.get("canary"),
+        primary=look.get("primary"),
     )
 
 

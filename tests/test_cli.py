@@ -58,6 +58,10 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
         (["edit", "a.yaml", "--image", "a", "--image", "b", "--tag", "1"], "--image is given twice"),
         (["--set", "web=abc1234", "--site", "web"], "--set cannot be combined"),
         (["--set", "a=abc1234", "--set", "b=abc1234", "--container", "x"], "speak of one site"),
+        (
+            ["web", "--tag", "1", "--kustomization", "a", "--kustomization", "b"],
+            "for several in one commit give each a name",
+        ),
         (["--site", "web", "--sha", "abc1234", "--timeout", "soon"], "'soon' is no duration"),
         (["--site", "web", "--sha", "abc1234", "--nonsense"], "--nonsense"),
         (["track", "--site", "web", "--commit", "abc"], "40 digits"),

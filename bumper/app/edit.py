@@ -22,7 +22,7 @@ _LISTED = 8  # images named in an error before the rest is counted
 class Planned:
     """One file: all its image fields, those of the repository asked for with their edits, its bytes before and after.
 
-    `stays` is what names the repository there and is no field.
+    `stays` is what names the repository there and is no field, `others` the fields of it in containers that were not named.
     `name` is the file as the caller wrote it, `path` where it is after all links.
     """
 
@@ -33,6 +33,7 @@ class Planned:
     fields: tuple[tuple[Field, tuple[Edit, ...]], ...]
     edited: bytes
     stays: tuple[Mention, ...] = ()
+    others: tuple[Field, ...] = ()
 
 
 def edit(settings: EditSettings, context: Context) -> int:
@@ -41,8 +42,9 @@ def edit(settings: EditSettings, context: Context) -> int:
     FieldMissing where no file names the image, UsageError for a file that cannot be read or written.
     """
     files = [_planned(name, path, settings) for path, name in _paths(settings, context).items()]
-    if not any(file.fields for file in files):
+    if not any(file.fields or file.others for file in files):
         raise _missing(settings.image, files)
+    _require_containers(settings, files)
     differs = any(file.edited != file.content for file in files)
     match settings.output:
         case EditOutput.STDOUT:
@@ -63,6 +65,26 @@ def _tell_what_stays(files: Sequence[Planned], context: Context) -> None:
     """On stderr, since no field is among it: an argument, a variable, a field of a kind that is not known."""
     for mention in (mention for file in files for mention in file.stays):
         context.stderr.write(f"{mention}  stays: no image field that is known\n")
+    for field in (field for file in files for field in file.others):
+        context.stderr.write(f"{_shown(field)}  stays: another container\n")
+
+
+def _shown(field: Field) -> str:
+    owner = f" (container {field.container})" if field.container else ""
+    return f"{field.path}:{field.span.line} {field.image}{owner}"
+
+
+def _require_containers(settings: EditSettings, files: Sequence[Planned]) -> None:
+    """FieldMissing where a container that was named has no field of the image."""
+    edited = [field for file in files for field, _ in file.fields]
+    there = [*edited, *(field for file in files for field in file.others)]
+    for name in settings.containers:
+        if not any(field.container == name for field in edited):
+            raise FieldMissing(
+                f"{there[0].path}:{there[0].span.line}: no container {name} has {settings.image} "
+                f"(found: {', '.join(map(_shown, there[:_LISTED]))})",
+                hint="pass --container with one of the names found",
+            )
 
 
 def _paths(settings: EditSettings, context: Context) -> dict[Path, str]:
@@ -91,13 +113,18 @@ def _planned(name: str, path: Path, settings: EditSettings) -> Planned:
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}, expected a file that can be read") from None
     present = manifest.fields(content, name)
+    named = manifest.select(present, settings.image)
+    others = tuple(
+        field for field in named if settings.containers and field.container not in settings.containers
+    )
     fields = tuple(
         (field, manifest.plan(content, field, settings.tag, settings.digest))
-        for field in manifest.select(present, settings.image)
+        for field in named
+        if field not in others
     )
     edited = manifest.apply(content, [edit for _, edits in fields for edit in edits])
     stays = manifest.mentions(content, name, settings.image, present)
-    return Planned(name, path, content, present, fields, edited, stays)
+    return Planned(name, path, content, present, fields, edited, stays, others)
 
 
 def _missing(image: str, files: Sequence[Planned]) -> FieldMissing | UsageError:

@@ -102,7 +102,7 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
     entries: list[Entry] = []
     try:
         tip, entries = _read(repository, settings)
-        findings = [_of_tree(repository.url, tip, entries)]
+        findings = [_of_tree(repository.url, tip, entries), *_of_kinds(repository.url, settings, entries)]
     except (UsageError, Refused):
         raise
     except BumpError as error:
@@ -138,6 +138,28 @@ def _of_tree(url: str, tip: Revision, entries: Sequence[Entry]) -> Finding:
         f"no site can be resolved, so nothing can be deployed: {why}{more}",
         _RESOLVE,
     )
+
+
+def _of_kinds(url: str, settings: DoctorSettings, entries: Sequence[Entry]) -> list[Finding]:
+    """The workloads that a deploy refuses before it pushes, since no rule says when they are done; nothing where there are none."""
+    from bumper.rollout.workload import FOLLOWED_KINDS
+
+    workloads = [
+        f"{desired.site}: {desired.workload}"
+        for entry in entries
+        for desired in entry.followed
+        if desired.workload.kind and desired.workload.kind not in FOLLOWED_KINDS
+    ]
+    if not workloads:
+        return []
+    # Of a whole tree the other sites may be what is deployed.
+    mark = Mark.MISSING if settings.sites else Mark.WARNING
+    why = "no rule says when a workload of such a kind is done: a deploy of it is refused before the push"
+    return [
+        Finding(
+            "git", url, mark, f"can't be followed: {'; '.join(workloads)}", why, "deploy it with --no-wait"
+        )
+    ]
 
 
 def _cluster_jobs(
@@ -228,6 +250,7 @@ def of_cluster(
     """The API server, our rights, and Flux as it stands there."""
     try:
         version, date = cluster.server()
+        rights = cluster.served(rights)
         denied = cluster.denied(rights)
     except BumpError as error:
         why = "a deploy would be pushed and not followed"

@@ -322,12 +322,16 @@ class EditOutput(StrEnum):
 
 @dataclass(frozen=True)
 class EditSettings:
-    """Of `bump edit`: every field of the repository `image` in these files gets the tag, and where it is pinned the digest."""
+    """Of `bump edit`: every field of the repository `image` in these files gets the tag, and where it is pinned the digest.
+
+    With `containers` only those in containers of these names.
+    """
 
     files: tuple[str, ...]
     image: str
     tag: str
     digest: str = ""
+    containers: tuple[str, ...] = ()
     output: EditOutput = EditOutput.FILES
 
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from posixpath import dirname, join
+from posixpath import basename, dirname, join
 
 from bumper.check import kinds
 from bumper.fluxtree.build import Build
@@ -24,7 +24,7 @@ class Cluster:
     """`builds` in the order in which they are reached; `loose` are objects beside a root that no build contains.
 
     `is_bootstrapped` says that a gotk-sync.yaml leads here: then everything in the cluster comes after Flux, from this tree. `parents`
-    holds who contains the object of a build.
+    holds who contains the object of a build. `owners` are all Kustomizations of the cluster, those that apply to others included.
     """
 
     directory: str
@@ -34,6 +34,7 @@ class Cluster:
     loose: list[Resource] = field(default_factory=list)
     parents: dict[int, Build] = field(default_factory=dict)
     is_elsewhere: bool = False
+    owners: frozenset[ObjectKey] = frozenset()
 
     @cached_property
     def resources(self) -> tuple[Resource, ...]:
@@ -70,6 +71,13 @@ class Cluster:
             if resource.namespace == namespace and name in resource.names
         ]
 
+    def charts_of(self, release: Resource) -> set[str]:
+        """What the chart of a HelmRelease may be called: its name, and the end of the address that its OCIRepository has."""
+        kind, name = (text(release.at("spec", "chartRef", key)) for key in ("kind", "name"))
+        space = text(release.at("spec", "chartRef", "namespace")) or release.namespace
+        urls = (text(source.at("spec", "url")) for source in self.named(kind, space, name))
+        return {kinds.chart_of(release), *(basename(url.rstrip("/")) for url in urls)}
+
     def has(self, kind: str, namespace: str, name: str) -> bool:
         """Whether the object is made, or may be by something that is not seen."""
         return (
@@ -88,7 +96,10 @@ class Cluster:
         """Whether objects of the kind may be in the namespace that the repository does not show."""
         return (
             self.is_elsewhere
-            or any(built.is_open and built.open_namespace in ("", namespace) for built in self.builds)
+            or any(
+                built.is_open and (not namespace or built.open_namespace in ("", namespace))
+                for built in self.builds
+            )
             or (kind not in kinds.MADE_BY_HAND and not self._shadows.isdisjoint(("", namespace)))
             or any(
                 (not resource.is_named and resource.namespace in ("", namespace))
@@ -182,6 +193,11 @@ class Cluster:
                 space = target or resource.namespace
                 namespaces.add(space if known and not is_variable(space) else "")
         return namespaces
+
+
+def key_of(built: Build) -> ObjectKey:
+    """The Kustomization that builds it."""
+    return ObjectKey("Kustomization", built.owner.namespace, built.owner.name)
 
 
 def depends_on(owner: Resource) -> Iterator[tuple[int, ObjectKey]]:

@@ -7,7 +7,7 @@ What is built from elsewhere, or applied to another cluster (`spec.kubeConfig`),
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from bumper.check.cluster import Cluster
+from bumper.check.cluster import Cluster, key_of
 from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.layers import Reading
@@ -67,11 +67,13 @@ def _add_loose(cluster: Cluster, roots: Iterable[Site]) -> None:
 def _apart(cluster: Cluster) -> Iterator[Cluster]:
     """The cluster without what its Kustomizations apply to others (`spec.kubeConfig`), and those clusters, little known."""
     others: dict[str, Cluster] = {}
+    cluster.owners = frozenset(key_of(built) for built in cluster.builds)
     targets = [(built, _kubeconfig(cluster, built)) for built in cluster.builds]
     for built, target in targets:
         if target:
             other = others.setdefault(
-                target, Cluster(cluster.directory, False, cluster.reading, is_elsewhere=True)
+                target,
+                Cluster(cluster.directory, False, cluster.reading, is_elsewhere=True, owners=cluster.owners),
             )
             other.builds.append(built)
             cluster.builds.remove(built)
@@ -85,6 +87,7 @@ def _apart(cluster: Cluster) -> Iterator[Cluster]:
 def _kubeconfig(cluster: Cluster, built: Build | None) -> str:
     while built:
         if config := built.owner.at("spec", "kubeConfig"):
-            return repr(config)
+            # The Secret is looked for beside the Kustomization: one name is another cluster in each namespace.
+            return f"{built.owner.namespace} {config!r}"
         built = cluster.parents.get(id(built))
     return ""

@@ -4,6 +4,7 @@ Law: somebody may apply what Flux does not build, so it is evidence for "there",
 parsed only where its bytes say that it can matter.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from posixpath import basename, dirname, join
 
@@ -11,6 +12,7 @@ from bumper.fluxtree.layers import FILE_NAMES, GENERATED, Reading
 from bumper.manifest.document import Document
 
 _NAMESPACE = b"Namespace"
+_SETUP = re.compile(r".*helmfile.*\.ya?ml(\.gotmpl)?|talconfig.*\.ya?ml")
 
 
 def kustomizations(reading: Reading, name: str) -> Iterator[Document]:
@@ -35,6 +37,14 @@ def namespaces(reading: Reading, built: Iterable[str]) -> frozenset[str]:
         for document in reading.documents(path)
         if document.key.kind == "Namespace"
     )
+
+
+def setups(reading: Reading) -> tuple[str, ...]:
+    """The texts of what brings a cluster up before Flux is there: helmfiles, and what Talos applies with its configuration."""
+    paths = _fetched(
+        reading, "setups", (path for path in _files(reading) if _SETUP.fullmatch(basename(path)))
+    )
+    return tuple(reading.content(path).decode(errors="replace") for path in paths)
 
 
 def _fetched(reading: Reading, what: str, paths: Iterable[str]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="several sites in one commit, repeatable",
     )
     options.add_repository(parser)
-    options.add_choice(parser)
+    options.add_choice(parser, if_repeated=f"for several in one commit {options.NAMED_BY_ADOPTION}")
     options.add_image(parser)
     options.add_source(parser)
     options.add_override(parser)
@@ -64,7 +64,7 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
     if len(wanted) > 1 and replace(choice, image="") != Choice():
         raise UsageError(
             "--kustomization, --container and --field speak of one site",
-            hint="deploy the sites one by one",
+            hint=f"deploy the sites one by one; or {options.NAMED_BY_ADOPTION}",
         )
     if len({site.site for site in wanted}) < len(wanted):
         raise UsageError("--set names a site twice", hint="give each site one SHA")

@@ -25,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHA256",
         help="digest of the new tag, for fields that are pinned by one",
     )
+    parser.add_argument(
+        "--container",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="the image in this container alone, repeatable; default: every field of the repository",
+    )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--diff", action="store_true", help="print a unified diff, write nothing")
     output.add_argument("--check", action="store_true", help="write nothing, exit 11 if a field would change")
@@ -54,8 +61,14 @@ def settings_of(arguments: argparse.Namespace) -> EditSettings:
         )
     if arguments.stdout and len(set(arguments.files)) > 1:
         raise UsageError("--stdout prints one file, found several", hint="name one FILE, or use --diff")
-    files = tuple(arguments.files)
-    return EditSettings(files, arguments.image, arguments.tag, arguments.digest, _output(arguments))
+    return EditSettings(
+        tuple(arguments.files),
+        arguments.image,
+        arguments.tag,
+        arguments.digest,
+        tuple(dict.fromkeys(arguments.container)),
+        _output(arguments),
+    )
 
 
 def _output(arguments: argparse.Namespace) -> EditOutput:

@@ -28,6 +28,10 @@ from bumper.request import Choice, Deadlines, FieldPath, Wanted, seconds_of
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _PLAN_HASH = re.compile("[0-9a-f]{12,64}")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
+# How several sites that options would have to tell apart come into one commit.
+NAMED_BY_ADOPTION = (
+    "give each a name (bump adopt NAME --kustomization FILE --image REPOSITORY), then --set NAME=SHA for each"
+)
 CHANNELS = tuple(channel.value for channel in ChannelName)
 
 
@@ -102,8 +106,8 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
 
 
-def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Where convention leaves a choice."""
+def add_choice(parser: argparse.ArgumentParser, *, if_repeated: str = "give it once") -> None:
+    """Where convention leaves a choice. `if_repeated` is the hint for several Kustomizations."""
     group = parser.add_argument_group("where convention leaves a choice")
     group.add_argument(
         "--image",
@@ -116,6 +120,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--kustomization",
         metavar="NAME",
         default="",
+        if_repeated=if_repeated,
         help="Flux Kustomization of the site, as name, namespace/name, FILE, FILE:LINE or FILE#namespace/name; default: the one "
         "named like the site, or that says so (bump adopt)",
     )

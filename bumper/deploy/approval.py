@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from bumper.errors import Refused
 from bumper.fluxtree.discovery import GROUP, Site
 from bumper.fluxtree.proof import Arrival, BuiltChange, Proof, decided_by
+from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.resource_sets import is_resource_set
+from bumper.fluxtree.substitution import references
 from bumper.image import ImageReference
 from bumper.manifest import Edit
 from bumper.objects import ObjectKey
@@ -51,10 +54,7 @@ class Bystander:
 def require_references(places: Mapping[str, ImageReference]) -> None:
     """Refused where what is built is no reference to an image, whatever its tag: nothing could pull it. A variable is no such text."""
     for place, image in places.items():
-        if (
-            "$" not in image.repository
-            and ImageReference.parse(str(image.with_tag(image.tag or "latest"))) is None
-        ):
+        if "$" not in image.repository and ImageReference.parse(str(image.with_tag("latest"))) is None:
             raise Refused(
                 f"{place}: what is built here is the image {image}, and {image.repository} is no repository",
                 hint="look at what goes over this field: a replacement that takes a registry's port for the tag, say",
@@ -126,10 +126,24 @@ def _is_of(site: Site, aims: Sequence[Aim]) -> bool:
 
 
 def _is_own_object(change: BuiltChange, aims: Sequence[Aim]) -> bool:
-    """Whether it is the Kustomization of an aim itself, which its parent builds: the edited field stands in it."""
+    """Whether it is what brings the value to the Kustomization of an aim: what that does to others is seen in what they build."""
+    return any(
+        _is_defined_by(change, site) or _is_filled_in_from(change.resource, site)
+        for aim in aims
+        for site in aim.site.lineage
+    )
+
+
+def _is_defined_by(change: BuiltChange, site: Site) -> bool:
+    """Whether it is the Kustomization itself, or the ResourceSet that makes it."""
     document = change.resource.document
-    return change.is_of_flux and any(
-        (document.path, document.route) == (aim.site.document.path, aim.site.document.route) for aim in aims
+    is_definition = change.is_of_flux or is_resource_set(change.resource)
+    return is_definition and (document.path, document.route) == (site.document.path, site.document.route)
+
+
+def _is_filled_in_from(resource: Resource, site: Site) -> bool:
+    return resource.namespace == site.kustomization.namespace and (
+        (resource.kind, resource.name) in references(site.owner)
     )
 
 

@@ -139,7 +139,9 @@ def prepare(
     try:
         manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
     except Unreachable:
-        if sketched:
+        # A digest that a field is pinned by is the registry's to tell: there is nothing to show without it.
+        pinned = [field for target in targets.values() for field in target.fields if field.image.digest]
+        if sketched and not pinned:
             sketch = plan(request, tip, tree, targets, image_gate.unasked(request, targets))
             sketched(_proved(sketch, tree))
         raise
@@ -244,7 +246,8 @@ def _proved(planned: Plan, tree: Tree) -> Plan:
     edits = [edit for change in planned.changes for edit in change.edits]
     after = {path: content for path, (_, content) in planned.files.items() if content is not None}
     uses = [use for change in planned.changes for use in change.target.images]
-    proof = prove(tree, after, list(dict.fromkeys(edits)), uses)
+    sites = [change.target.site for change in planned.changes]
+    proof = prove(tree, after, list(dict.fromkeys(edits)), uses, sites)
     return replace(
         planned, proof=proof, bystanders=approval.bystanders(proof, _aims(planned)) if proof.edits else ()
     )

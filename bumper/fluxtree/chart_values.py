@@ -25,7 +25,9 @@ from bumper.objects import Object
 GROUP = "helm.toolkit.fluxcd.io"
 _DEFAULT = "values.yaml"
 _STEP = re.compile(r"(?P<key>[^.\[\]\\,={}]+)|\[(?P<index>\d+)\]")
-_NO_BLOCK = "it stands in values that are no literal block, expected one (values.yaml: |)"
+_NO_BLOCK = (
+    "it stands in values that are not as they stand in the file, expected a literal block (values.yaml: |)"
+)
 
 
 def with_all_values(release: Resource, resources: Iterable[Resource]) -> Resource:

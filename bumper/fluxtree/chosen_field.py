@@ -71,7 +71,7 @@ def _refuse_missing(built: Build, path: FieldPath) -> NoReturn:
         known = named[0]
         deepest = next(at for at in range(len(path.steps), -1, -1) if known.at(*path.steps[:at]) is not None)
         above = FieldPath(path.steps[:deepest]) if deepest else "the object"
-        keys = ", ".join(list(mapping(known.at(*path.steps[:deepest])))[:_MOST_LISTED]) or "no keys"
+        keys = _what_is_in(known.at(*path.steps[:deepest]))
         raise FieldMissing(
             f"{known.path}:{known.line(*path.steps)}: {known} has no text at {FieldPath(path.steps)} (found in {above}: {keys})",
             hint="write the path from the root of the object, as it is built",
@@ -81,6 +81,14 @@ def _refuse_missing(built: Build, path: FieldPath) -> NoReturn:
         f"--field {path}: no object of Kustomization {built.name} has it (found: {there})",
         hint="write the path from the root of the object: --field Kind/name:spec.image",
     )
+
+
+def _what_is_in(value: Any) -> str:
+    if isinstance(value, list):
+        return f"a list whose last index is [{len(value) - 1}]" if value else "an empty list"
+    if isinstance(value, str):
+        return "a text"
+    return ", ".join(list(mapping(value))[:_MOST_LISTED]) or "no keys"
 
 
 def _full(resource: Resource, path: FieldPath) -> FieldPath:

@@ -33,6 +33,8 @@ _NAMED_BELOW = {
     "Secret": {"secret", "secretRef", "secretKeyRef", "imagePullSecrets", "envSecretRef"},
 }
 _HOLDS_NAME = {"ConfigMap": (), "Secret": ("secretName",)}
+# Where the objects stand that kustomize generates; everything else that is made of a document (a ResourceSet's) keeps its name.
+_GENERATORS = (("configMapGenerator",), ("secretGenerator",))
 _Key = tuple[str, Route, Route]
 
 
@@ -161,7 +163,7 @@ def _places(value: Any, variables: Object) -> Iterator[Place]:
 
 def _is_hashed(made: Resource) -> bool:
     """Whether kustomize puts a hash of the content behind the name of a generated object."""
-    if not made.root:
+    if made.root[:1] not in _GENERATORS:
         return False
     generator, at = made.root
     entry = mapping(items(made.document.value.get(str(generator)))[int(at)])

@@ -66,6 +66,11 @@ class Site:
         return f"{self.document.path}#{namespace}{self.kustomization.name}"
 
     @property
+    def lineage(self) -> "tuple[Site, ...]":
+        """It, its parent, and on to the root."""
+        return (self, *(self.built_by.lineage if self.built_by else ()))
+
+    @property
     def root(self) -> "Site":
         """What its cluster begins with."""
         return self.built_by.root if self.built_by else self

@@ -103,12 +103,13 @@ def image_at(reading: Reading, built: Build, resource: Resource, route: Route, r
 
 def filled_in(resource: Resource, built: Build) -> Object:
     """The variables that Flux fills into an object: none where it is told not to."""
-    metadata = mapping(resource.value.get("metadata"))
-    is_off = any(
-        mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations")
-    )
     known = built.site.variables.values or mapping(built.owner.at("spec", "postBuild", "substitute"))
-    return {} if is_off else dict(known)
+    return {} if _is_left_alone(resource) else dict(known)
+
+
+def _is_left_alone(resource: Resource) -> bool:
+    metadata = mapping(resource.value.get("metadata"))
+    return any(mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations"))
 
 
 def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Image]:
@@ -121,11 +122,26 @@ def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Im
         root = _node(value, known, variables)
         for candidate in candidates(Source("", b"", "", (root,), (), ())):
             seen.add(candidate.route[1:])
-            yield _kept(_image(reading, resource, candidate, known), reason)
+            image = _image(reading, resource, candidate, known)
+            yield _kept(image if _is_left_alone(resource) else _with_way_to_value(image, built), reason)
     for spec in built.image_specs:
         for route in dict.fromkeys(spec.routes(resource)):
             if route not in seen:
                 yield image_at(reading, built, resource, route, "")
+
+
+def _with_way_to_value(image: Image, built: Build) -> Image:
+    """The image with what to do where nothing in git sets the variable that decides its tag."""
+    written = image.field.image
+    variable = _VARIABLE.search(written.tag or written.repository)
+    if not (image.field.unsafe and written.tag_is_variable and variable) or image.field.remedy:
+        return image
+    owner = built.owner
+    remedy = (
+        f"give {variable['name']} its value in spec.postBuild.substitute of Kustomization {owner.name} "
+        f"({owner.path}:{owner.line()}), where it is edited from then on"
+    )
+    return replace(image, field=replace(image.field, remedy=remedy))
 
 
 def _kept(image: Image, reason: str) -> Image:

@@ -17,10 +17,11 @@ from bumper.errors import NotYaml
 from bumper.fluxtree import immutable
 from bumper.fluxtree.build import Build, build, openings, sources
 from bumper.fluxtree.difference import Difference, Place, differences, pairs
-from bumper.fluxtree.discovery import GROUP, Site
+from bumper.fluxtree.discovery import GROUP, Site, pushed
 from bumper.fluxtree.images import Image, image_at, images, images_of, with_values
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
 from bumper.fluxtree.resource import Resource, Route, is_variable
+from bumper.fluxtree.substitution import references
 from bumper.fluxtree.walk import Walk
 from bumper.manifest import Edit, FieldKind
 from bumper.manifest.document import text
@@ -228,21 +229,33 @@ def _extent(arrivals: Sequence[Arrival]) -> str:
     return f"{whole} {_counted(len(fields), 'object')} of {_counted(kustomizations, 'Kustomization')}"
 
 
-def prove(tree: Tree, files: Mapping[str, bytes], edits: Sequence[Edit], uses: Sequence[Image]) -> Proof:
+def prove(
+    tree: Tree,
+    files: Mapping[str, bytes],
+    edits: Sequence[Edit],
+    uses: Sequence[Image],
+    named: Sequence[Site] = (),
+) -> Proof:
     """What `edits` change in what is built from `tree`; `files` are the edited files as they are afterwards.
 
-    `uses` are the wanted images, as they were found before: an image of another repository follows from the edit.
+    `uses` are the wanted images, as they were found before: an image of another repository follows from the edit. `named` are the
+    sites that they are of: what one is built from, its caller may know alone (`--path`).
     """
     if not edits:
         return Proof()
-    old, new = _Forest(tree), _Forest(Overlay(tree, files))
+    paths = {site.identity: site.path for site in named}
+    old, new = _Forest(tree, paths), _Forest(Overlay(tree, files), paths)
     sites = old.sites()
     readers = old.readers(sites, files)
-    # Most files hold no Kustomization; then these are the same, and the way to them is not gone again.
-    is_same = not any(site.artifact for site in readers) and not any(
-        GROUP.encode() in content for content in files.values()
+    # Most edits change no Kustomization, nor what fills one in; then these are the same, and the way to them is not gone again.
+    building = {site.built_by.identity for site in sites if site.built_by}
+    is_same = not (
+        any(site.artifact or site.identity in building for site in readers)
+        or any(references(site.owner) for site in sites)
+        or any(GROUP.encode() in content for content in files.values())
     )
     renewed = {site.identity: site for site in (sites if is_same else new.sites())}
+    readers = [site for site in sites if site in readers or old.is_filled_anew(site, renewed)]
     changes: list[BuiltChange] = []
     arrivals: list[Arrival] = []
     unproved = dict.fromkeys(old.hidden())
@@ -328,12 +341,19 @@ class _Built:
 class _Forest:
     """Every Kustomization of a tree, and its build where it is asked for."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, paths: Mapping[str, str]) -> None:
         self._reading = Reading(tree).forgiving()
         self._walk = Walk(self._reading)
+        self._paths = paths
 
     def sites(self) -> tuple[Site, ...]:
-        return tuple(self._walk.with_variables(site) for level in self._walk.levels() for site in level)
+        return tuple(
+            self._walk.with_variables(self._pushed(site)) for level in self._walk.levels() for site in level
+        )
+
+    def _pushed(self, site: Site) -> Site:
+        path = None if site.is_ours else self._paths.get(site.identity)
+        return site if path is None else pushed(site, path)
 
     def hidden(self) -> Iterator[Gap]:
         """The files in which Kustomizations may stand that are not known."""
@@ -351,6 +371,14 @@ class _Forest:
                 or any(_may_read(layer, changed) for layer in layers[site.identity])
             )
         ]
+
+    def is_filled_anew(self, site: Site, renewed: Mapping[str, Site]) -> bool:
+        """Whether other values are filled into the site or what it builds: those of a ConfigMap that another one builds, say."""
+        later = renewed.get(site.identity, site)
+        return self._is_built(site) and (site.variables, site.owner.value) != (
+            later.variables,
+            later.owner.value,
+        )
 
     def _is_built(self, site: Site) -> bool:
         return site.is_ours and not is_variable(site.path) and self._view(site).is_directory(site.path)

@@ -45,6 +45,11 @@ class Fault(NamedTuple):
     is_certain: bool = True
 
 
+def is_encrypted(value: str) -> bool:
+    """Whether SOPS encrypted the text, which Flux decrypts before it builds."""
+    return value.startswith("ENC[")
+
+
 def is_variable(value: Any) -> bool:
     """Whether Flux fills in something here (`spec.postBuild`), or below; each part is looked at once, whatever aliases lead there."""
     waiting, seen = [value], set[int]()
@@ -167,7 +172,7 @@ class Resource:
     def is_named(self) -> bool:
         """Whether its name is known, and the namespace that it needs."""
         is_placed = self.namespace or is_cluster_scoped(self.kind, self.group)
-        is_open = is_variable(self.name) or is_variable(self.namespace)
+        is_open = any(is_variable(name) or is_encrypted(name) for name in (self.name, self.namespace))
         return bool(is_placed) and _ANY not in self.changed and not is_open
 
     def fault(self, message: str, *route: str | int) -> Fault:

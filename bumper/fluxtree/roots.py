@@ -35,9 +35,12 @@ _LIKELY = (
     *("clusters", "cluster", "k8s", "kubernetes", "flux", "fleet", "gitops", "deploy", "infrastructure"),
     "platform",
 )
-# A tree in one of these is shown or tested, and runs nowhere, unless there is no other.
+# A tree in one of these is shown, tested or put away, and runs nowhere, unless there is no other.
 _UNLIKELY = frozenset(
-    ["test", "tests", "testdata", "example", "examples", "docs", "vendor", "node_modules", "templates"]
+    [
+        *("test", "tests", "testdata", "example", "examples", "docs", "vendor", "node_modules", "templates"),
+        *("archive", "archived", "deprecated"),
+    ]
 )
 _DEEPEST = 8
 _MOST_DIRECTORIES = 2000
@@ -161,7 +164,18 @@ def _synced(reading: Reading, directories: Iterable[str]) -> Iterator[Root]:
             yield Root(owner, cluster_of(path), sources)
         if not owners:
             place = path if reading.is_file(path) else _listing(reading, directory)
-            yield Root(_bootstrapped(cluster_of(path), place), cluster_of(path), sources, True, False)
+            cluster = _cluster_above(reading, directory)
+            yield Root(_bootstrapped(cluster, place), cluster, sources, True, False)
+
+
+def _cluster_above(reading: Reading, directory: str) -> str:
+    """The directory that bootstrap will name in an empty gotk-sync.yaml: the one above, where nothing but Flux itself is here.
+
+    `flux bootstrap --namespace gitops` calls its own directory so.
+    """
+    own = {*FILE_NAMES, SYNC, GENERATED}
+    is_of_flux = bool(directory) and set(reading.entries(directory)) <= own
+    return dirname(directory) if is_of_flux else cluster_of(join(directory, SYNC))
 
 
 def _instances(reading: Reading, paths: Iterable[str]) -> Iterator[Root]:
@@ -292,6 +306,7 @@ class _Unbuilt:
             if directory not in inner
             and layer.path not in self._builders
             and not self._is_component(layer)
+            and not self._is_off(layer.directory)
             and not self._holding.isdisjoint(layer.all_files)
         ]
 
@@ -315,12 +330,26 @@ class _Unbuilt:
 
     def _is_left_off(self, owner: Resource) -> bool:
         """Whether it lies deep in what another builds, and no list there names it: it was taken out of use."""
-        above = dirname(dirname(owner.path))
+        return self._is_off(dirname(owner.path), owner)
+
+    def _is_off(self, directory: str, owner: Resource | None = None) -> bool:
+        above = dirname(directory)
         while above:
             if any(other is not owner for other in self._by_target.get(above, ())):
                 return True
             above = dirname(above)
-        return False
+        return owner not in self._self_building and any(
+            _is_apart(directory, root.path) for root in self._self_building
+        )
+
+    @cached_property
+    def _self_building(self) -> list[Resource]:
+        """Those that alone build the very file that they are in, as after `flux bootstrap`: a cluster begins there."""
+        return [
+            owner
+            for owner in self._owners
+            if {builder.path for builder in self._builders.get(owner.path, ())} == {owner.path}
+        ]
 
     def _closure(self, first: Iterable[Resource], known: set[str]) -> set[str]:
         """The files that are built by some, and by what is in these."""
@@ -358,12 +387,43 @@ class _Unbuilt:
     @cached_property
     def _reach(self) -> dict[int, set[str]]:
         """The files that each Kustomization builds, those of its kustomizations included."""
-        places = [path for path in map(_path, self._owners) if self._reading.is_directory(path)]
+        places = [
+            path
+            for owner in self._owners
+            if self._reading.is_directory(path := _path(owner)) and self._may_be_of_here(owner)
+        ]
         files = {
             path: {*layer.all_files, *(each.path for each in (layer, *_below(layer)))}
             for path, layer in expand(self._reading, places, with_manifests=False).items()
         }
-        return {id(owner): files.get(_path(owner), set()) for owner in self._owners}
+        return {
+            id(owner): files.get(_path(owner), set()) if self._may_be_of_here(owner) else set()
+            for owner in self._owners
+        }
+
+    def _may_be_of_here(self, owner: Resource) -> bool:
+        """Whether its source may be this repository: every source has a root, which tells nothing where others name directories."""
+        return bool(_path(owner)) or not self._named_sources or _source_name(owner) in self._named_sources
+
+    @cached_property
+    def _named_sources(self) -> set[tuple[str, str]]:
+        """The sources of which a Kustomization builds a directory that is here."""
+        owners = (
+            owner for owner in self._owners if _path(owner) and self._reading.is_directory(_path(owner))
+        )
+        return set(map(_source_name, owners))
+
+
+def _is_apart(directory: str, root: str) -> bool:
+    """Whether a directory belongs to the cluster of that root, and is no sibling of it: what nobody builds there is out of use."""
+    siblings = dirname(dirname(root))
+    is_sibling = directory == siblings or directory.startswith(f"{siblings}/")
+    return bool(siblings) and not is_sibling and directory.split("/")[0] == root.split("/")[0]
+
+
+def _source_name(owner: Resource) -> tuple[str, str]:
+    source = source_key(owner)
+    return source.kind, source.name
 
 
 def _path(owner: Resource) -> str:

@@ -106,7 +106,10 @@ class Walk:
         names = references(site.owner)
         self._want(cluster, names)
         if any(cluster.data(kind, site.kustomization.namespace, name) is None for kind, name in names):
-            self._build([beside for beside in self._level if beside.cluster == site.cluster])
+            known = set(map(id, cluster.built))
+            self._build(
+                beside for beside in self._level if beside.cluster == site.cluster and id(beside) not in known
+            )
         return replace(site, variables=self._variables(site))
 
     def _variables(self, site: Site) -> Variables:

@@ -129,7 +129,9 @@ def _require_readable(cluster: str, desired: Desired, seen: Observation) -> None
 def _baseline(seen: Observation, repository: Repository) -> Baseline:
     ready = condition(seen.kustomization, "Ready")
     tried = _tried(seen, ready) if ready and ready.status == "False" else ""
-    return Baseline(seen.source, seen.kustomization, seen.workload, _named(tried, repository))
+    return Baseline(
+        seen.source, seen.kustomization, seen.workload, _named(tried, repository), canary=seen.canary
+    )
 
 
 def _tried(seen: Observation, ready: Condition) -> str:

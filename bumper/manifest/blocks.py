@@ -1,65 +1,136 @@
-"""A YAML text inside a literal block of another YAML file, as the patches of a kustomization are often written.
+"""A YAML text inside a scalar of another YAML file, as the patches of a kustomization are often written.
 
-Law: the text of a literal block (`|`) stands in the file byte for byte, less its indentation: so each byte of the one has its place in
-the other, and a value inside can be edited as if the block were a file. That is checked line by line; where it does not hold (folded
-or quoted text, CRLF), there is no block.
+Law: the text stands in the file byte for byte in runs: the lines of a literal block (`|`) or a folded one (`>`) without their
+indentation, what is between the escapes and the breaks of a quoted text. So each byte of a run has its place in the file, and a value
+inside of one run can be edited as if the text were a file. That is checked run by run; where it does not hold, there is no block.
 """
 
+import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bumper.manifest.sops import why_sealed
 from bumper.manifest.yamltext import PROPERTIES, Scalar, Source, Span
 
+# What a quoted text writes otherwise than it is read.
+_ESCAPES = {"'": re.compile("''"), '"': re.compile(r"\\(?:x..|u.{4}|U.{8}|.|$)")}
+
+
+class Run(NamedTuple):
+    """Bytes that are the same in the text and in its file."""
+
+    inner: int
+    outer: int
+    length: int
+    line: int
+
 
 @dataclass(frozen=True)
 class Block:
-    """`content` is the text of the block. `starts` holds, of each of its lines, the first byte in `content` and in the file.
+    """`content` is the text inside. `runs` holds, of each run, its first byte in `content` and in the file, its length and its line.
 
-    `line` is the line of the file that the first line stands in. `unsafe` says why nothing in the file can be edited.
+    `line` is the line of the file that the text begins in. `unsafe` says why nothing in the file can be edited.
     """
 
     content: bytes
-    starts: tuple[tuple[int, int], ...]
+    runs: tuple[Run, ...]
     line: int
     unsafe: str = ""
 
     def outward(self, span: Span) -> Span:
-        """The place in the file of a span of `content` within one line."""
-        at = bisect_right(self.starts, span.start, key=lambda start: start[0]) - 1
-        inner, outer = self.starts[at]
-        shift = outer - inner
-        return Span(span.start + shift, span.end + shift, span.line + self.line - 1)
+        """The place in the file of a span of `content`; one byte of the file at most where it is not within one run (`holds`)."""
+        run = self._run(span.start)
+        shift = run.outer - run.inner
+        end = span.end + shift if self.holds(span) else span.start + shift
+        return Span(span.start + shift, end, run.line)
+
+    def holds(self, span: Span) -> bool:
+        """Whether a span of `content` stands in the file as it is."""
+        run = self._run(span.start)
+        return run.inner <= span.start and span.end <= run.inner + run.length
 
     def inward(self, at: int) -> int | None:
-        """The byte of `content` at a byte of the file; None in the indentation."""
-        line = bisect_right(self.starts, at, key=lambda start: start[1]) - 1
-        inner, outer = self.starts[max(line, 0)]
-        end = self.starts[line + 1][0] if line + 1 < len(self.starts) else len(self.content) + 1
-        return inner + at - outer if 0 <= at - outer < end - inner else None
+        """The byte of `content` at a byte of the file; None between two runs."""
+        run = self.runs[max(bisect_right(self.runs, at, key=lambda run: run.outer) - 1, 0)]
+        return run.inner + at - run.outer if 0 <= at - run.outer <= run.length else None
+
+    def _run(self, at: int) -> Run:
+        return self.runs[max(bisect_right(self.runs, at, key=lambda run: run.inner) - 1, 0)]
 
 
 def block(source: Source, scalar: Scalar) -> Block | None:
-    """The literal block that a scalar is; None where it is none, or not byte for byte in the file."""
-    if scalar.style != "|":
+    """The text that stands in a scalar; None where it is plain, or not run for run in the file."""
+    runs = _literal(source, scalar) if scalar.style == "|" else _flowing(source, scalar)
+    if not runs:
         return None
-    properties = PROPERTIES.match(source.text, scalar.start, scalar.end)
-    header = source.text.find("\n", properties.end() if properties else scalar.start)
+    return Block(scalar.value.encode(), tuple(runs), runs[0].line, why_sealed(source))
+
+
+def _literal(source: Source, scalar: Scalar) -> list[Run]:
+    """The lines of a literal block; none where one of them is not as it is written."""
+    header = source.text.find("\n", _written_from(source, scalar))
     lines = scalar.value.removesuffix("\n").split("\n")
     written = source.text[header + 1 : scalar.end].split("\n")
     first = next((line for line in written if line.strip(" ")), "")
     indent = len(first) - len(lines[_first(lines)] if lines else "") if first else 0
-    starts: list[tuple[int, int]] = []
+    runs: list[Run] = []
     at, inner = header + 1, 0
     for value, line in zip(lines, written, strict=False):
         if line != " " * indent + value and (value or line.strip(" ")):
-            return None
-        starts.append((inner, source.byte(min(at + indent, len(source.text)))))
+            return []
+        length = len(value.encode())
+        start = min(at + indent, len(source.text))
+        runs.append(Run(inner, source.byte(start), length, source.line(at)))
         at += len(line) + 1
-        inner += len(value.encode()) + 1
-    if header < 0 or len(starts) < len(lines):
-        return None
-    return Block(scalar.value.encode(), tuple(starts), source.line(header + 1), why_sealed(source))
+        inner += length + 1
+    return runs if header >= 0 and len(runs) == len(lines) else []
+
+
+def _flowing(source: Source, scalar: Scalar) -> list[Run]:
+    """The runs of a folded or quoted text; none where one of them is not the next in what is read."""
+    runs: list[Run] = []
+    at = 0
+    for start, written in _pieces(source, scalar):
+        while not scalar.value.startswith(written, at):
+            # Between two runs stands what an escape or a break is read as, one character of either or several breaks.
+            at += 1
+            if at >= len(scalar.value):
+                return []
+        inner = len(scalar.value[:at].encode())
+        runs.append(Run(inner, source.byte(start), len(written.encode()), source.line(start)))
+        at += len(written)
+    return runs
+
+
+def _pieces(source: Source, scalar: Scalar) -> Iterator[tuple[int, str]]:
+    """What is written between the breaks and escapes of a scalar, with the character where it begins."""
+    start, end = _written_from(source, scalar), scalar.end
+    if scalar.style == ">":
+        start = source.text.find("\n", start, end) + 1 or end
+    elif scalar.style:
+        start, end = start + 1, end - 1
+    else:
+        return
+    escape = _ESCAPES.get(scalar.style)
+    for line in re.finditer(r"[^\r\n]+", source.text[start:end]):
+        first = start + line.start()
+        for match in escape.finditer(line[0]) if escape else ():
+            yield from _trimmed(first, source.text[first : start + line.start() + match.start()])
+            first = start + line.start() + match.end()
+        yield from _trimmed(first, source.text[first : start + line.end()])
+
+
+def _trimmed(start: int, written: str) -> Iterator[tuple[int, str]]:
+    """Without the blanks at both ends, of which a break takes some along."""
+    if piece := written.strip(" \t"):
+        yield start + written.index(piece), piece
+
+
+def _written_from(source: Source, scalar: Scalar) -> int:
+    properties = PROPERTIES.match(source.text, scalar.start, scalar.end)
+    return properties.end() if properties else scalar.start
 
 
 def _first(lines: list[str]) -> int:

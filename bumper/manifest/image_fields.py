@@ -20,7 +20,10 @@ from bumper.objects import ObjectKey
 # Of each scalar, by its ordinal: the repositories whose fields read it, and _HELD where one of them holds it itself.
 _Readers = Mapping[int, set[str]]
 _HELD = ""
-NO_BLOCK = "a patch here sets it in a text that is no literal block, expected one (patch: |)"
+NO_BLOCK = (
+    "a patch here sets it in a text that is not as it stands in the file, expected a literal block (patch: |)"
+)
+NO_RUN = "a text here writes it with escapes or over several lines, expected a literal block (|)"
 # An escape of a double-quoted scalar without all of its digits.
 _CUT_ESCAPE = re.compile(r"\\(?:x.?|u.{0,3}|U.{0,7})?\Z")
 
@@ -139,7 +142,9 @@ def _outward(field: Field, inside: Block) -> Field:
     written = replace(field.written, span=inside.outward(field.span))
     digest = replace(field.digest, span=inside.outward(field.digest.span)) if field.digest else None
     remedy = REMEDY if inside.unsafe else field.remedy
-    return replace(field, written=written, digest=digest, unsafe=inside.unsafe or field.unsafe, remedy=remedy)
+    is_whole = all(inside.holds(each.span) for each in (field.written, field.digest) if each)
+    unsafe = inside.unsafe or field.unsafe or ("" if is_whole else NO_RUN)
+    return replace(field, written=written, digest=digest, unsafe=unsafe, remedy=remedy)
 
 
 def select(file_fields: Sequence[Field], repository: str) -> tuple[Field, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import EXIT_CODES, FieldAmbiguous, FieldUnsafe, Outcome, Refused
+from bumper.fluxtree.discovery import artifact_path
 from bumper.fluxtree.sites import adoption, expectation
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_target
@@ -58,11 +59,14 @@ def propose(
     if choice == Choice() and serves is None:
         return SiteAdoption(tip, {}, "", site, target, chosen)
     before = tree.read([document.path])[document.path]
-    after = before if choice == Choice() else adoption.apply(before, document, site, chosen)
+    after = before
+    if choice != Choice():
+        path = choice.path and (artifact_path(choice.path) or ".")
+        after = adoption.apply(before, document, site, chosen, path)
     if serves:
         expectation.url_of(serves, target, site, is_of_tree=True)
         after = expectation.apply(after, document, site, serves)
-    is_ambiguous = _prove(site, target, choice.path, tree, Changed(tree, {document.path: after}))
+    is_ambiguous = _prove(site, target, tree, Changed(tree, {document.path: after}))
     files = {document.path: (before, after)} if after != before else {}
     message = _message(site, target, chosen, origin, serves) if files else ""
     return SiteAdoption(tip, files, message, site, target, chosen, is_ambiguous, serves)
@@ -121,16 +125,16 @@ def _chosen(target: Target, choice: Choice) -> Adoption:
     return Adoption(target.repository, containers, choice.field or (standing.field if standing else None))
 
 
-def _prove(site: str, target: Target, path: str, before: Tree, after: Tree) -> bool:
+def _prove(site: str, target: Target, before: Tree, after: Tree) -> bool:
     """Whether other Kustomizations have the name as well; Refused where the name would lead to another place, or to two."""
     is_ambiguous = False
     try:
-        reached = find_target(site, Choice(path=path), after)
+        reached = find_target(site, Choice(), after)
     except FieldAmbiguous:
         _require_no_owner(site, target, before)
         # Namesakes in other clusters: the site is named with its Kustomization as before, and its image is known.
         reached, is_ambiguous = (
-            find_target(site, Choice(kustomization=target.site.identity, path=path), after),
+            find_target(site, Choice(kustomization=target.site.identity), after),
             True,
         )
     if reached.site.identity != target.site.identity:

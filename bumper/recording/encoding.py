@@ -15,7 +15,7 @@ from bumper.revision import Revision
 from bumper.safe_text import mask
 
 VERSION = 1
-_SINGLE = ("source", "kustomization", "workload")
+_SINGLE = ("source", "kustomization", "workload", "canary", "primary")
 _SEVERAL = ("replica_sets", "pods", "events", "dependencies", "makers")
 _ERRORS: dict[str, type[BumpError]] = {
     "Transient": Transient,
@@ -294,20 +294,22 @@ def decode_observation(entry: Mapping[str, Any], at_s: float) -> Observation:
         makers=tuple(entry.get("makers") or ()),
         logs=entry.get("logs") or {},
         unreadable=entry.get("unreadable") or {},
-        # Older recordings do not know it.
+        # Older recordings do not know these.
         cluster_time=entry.get("cluster_time") or "",
+        canary=entry.get("canary"),
+        primary=entry.get("primary"),
     )
 
 
 def decode_baseline(entry: Mapping[str, Any]) -> Baseline:
     """How one site stood before the push, its objects in place."""
-    source, kustomization, workload = (entry.get(name) for name in _SINGLE)
-    return Baseline(source, kustomization, workload, entry["tried"], entry["untried"])
+    objects = {name: entry.get(name) for name in ("source", "kustomization", "workload", "canary")}
+    return Baseline(**objects, tried=entry["tried"], untried=entry["untried"])
 
 
 def baseline_objects(baseline: Baseline) -> dict[str, Object]:
     """The objects of a baseline by the names of its fields; what is absent is left out."""
-    return {name: value for name in _SINGLE if (value := getattr(baseline, name))}
+    return {name: value for name in _SINGLE if (value := getattr(baseline, name, None))}
 
 
 def objects_of(observation: Observation) -> dict[str, Any]:

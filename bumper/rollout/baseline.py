@@ -23,6 +23,8 @@ _NEVER_OURS = ("BuildFailed", "ArtifactFailed")
 # and a refusal of the image itself.
 _CHECKSUM = "failed to verify sops data integrity"
 _OF_IMAGE = re.compile(r"image|denied", re.IGNORECASE)
+# kustomize-controller 1.9.4 internal/controller/kustomization_controller.go, checkHealth.
+_CHECKING = "Running health checks"
 # Other commits come this way too, and go on.
 _PASSING_BY = ("DependencyNotReady", "HealthCheckCanceled")
 # What a failure is not about: revisions, times, the folder of a build.
@@ -49,6 +51,13 @@ def notice(desired: Desired, before: Baseline) -> str:
 def ran(desired: Desired, before: Baseline) -> bool:
     """Whether the image of `desired`, which git held before the push, was rolled out completely then, and in pods."""
     workload = before.workload
+    if before.canary is not None:
+        # Flagger keeps its target at no pods: what it promoted last has run.
+        status = at(before.canary, "status") or {}
+        is_promoted = bool(status.get("lastPromotedSpec")) and status.get("lastAppliedSpec") == status.get(
+            "lastPromotedSpec"
+        )
+        return is_promoted and desired.is_met_by(template_image(desired, workload))
     return (
         workload is not None
         and desired.is_met_by(template_image(desired, workload))
@@ -66,9 +75,19 @@ def not_ours(of_flux: Sequence[Finding], desired: Desired, observation: Observat
     return [
         _of_somebody_else(finding, before, was_there=was_there)
         if was_there or _came_along(finding, before, observation)
-        else finding
+        else _begun_before(finding, before)
         for finding, was_there in seen
     ]
+
+
+def _begun_before(finding: Finding, before: Baseline) -> Finding:
+    """The finding, with the word that Flux waited before our commit already, where other objects than ours fail its health check."""
+    verdict, ready = finding.verdict, condition(before.kustomization, "Ready")
+    is_of_others = verdict.reason == "HealthCheckFailed" and verdict.outcome is Outcome.BLOCKED
+    if not (is_of_others and ready and ready.status == "Unknown" and ready.message.startswith(_CHECKING)):
+        return finding
+    text = f"Flux waited before ours already ({ready.message}): {verdict.message}"
+    return replace(finding, verdict=replace(verdict, message=text))
 
 
 def _of_somebody_else(finding: Finding, before: Baseline, *, was_there: bool) -> Finding:

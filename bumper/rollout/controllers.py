@@ -12,6 +12,7 @@ from dataclasses import replace
 from bumper.errors import Outcome
 from bumper.objects import Object, at, condition
 from bumper.observation import Desired, Observation
+from bumper.rollout import canary, promotion
 from bumper.rollout.look import is_held_at_zero
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import new_replica_set, own_pods
@@ -19,9 +20,9 @@ from bumper.rollout.refusals import blames_cluster
 from bumper.rollout.serving import last_time
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
-from bumper.rollout.workload import completion
+from bumper.rollout.workload import completion, is_seen
 
-_RETRY_S, _SCALING_S, _OUTAGE_S = 20.0, 30.0, 60.0
+_CERTAIN_S, _RETRY_S, _SCALING_S, _OUTAGE_S = 5.0, 20.0, 30.0, 60.0
 
 # Why the API server refuses to create pods, in its own words: apiserver plugin/resourcequota/controller.go,
 # plugin/webhook/errors/statuserror.go, plugin/namespace/lifecycle/admission.go, pod-security-admission admission.go,
@@ -60,8 +61,10 @@ def _held_by_setting(desired: Desired, observation: Observation) -> Finding | No
             else f'kubectl patch job {name} -n {namespace} -p \'{{"spec":{{"suspend":false}}}}\''
         )
         return _held("Suspended", f"{desired.workload} is suspended", hint)
-    if workload is None or not _is_current(workload) or not _runs_ours(desired, workload):
+    if workload is None or not is_seen(workload) or not _runs_ours(desired, workload):
         return None
+    if held := promotion.held_back(desired, workload):
+        return held
     partition = at(workload, "spec", "updateStrategy", "rollingUpdate", "partition")
     counts = completion(workload).text
     if at(workload, "spec", "updateStrategy", "type") == "OnDelete":
@@ -88,6 +91,8 @@ def findings(desired: Desired, observation: Observation, causes: Sequence[Findin
         return []
     kind = desired.workload.kind
     controller_findings = [
+        *canary.findings(desired, observation),
+        *promotion.findings(desired, workload),
         *_held_at_zero(desired, observation),
         *_being_deleted(desired, workload),
         *_not_created(desired, observation),
@@ -134,14 +139,9 @@ def _runs_ours(desired: Desired, workload: Object) -> bool:
     return desired.is_met_by(template_image(desired, workload))
 
 
-def _is_current(workload: Object) -> bool:
-    generation = at(workload, "metadata", "generation")
-    return generation is not None and at(workload, "status", "observedGeneration") == generation
-
-
 def _deadline(desired: Desired, workload: Object, causes: Sequence[Finding]) -> Iterator[Finding]:
     progressing = condition(workload, "Progressing")
-    if not _is_current(workload) or not progressing or progressing.reason != "ProgressDeadlineExceeded":
+    if not is_seen(workload) or not progressing or progressing.reason != "ProgressDeadlineExceeded":
         return
     limit = f"progressDeadlineSeconds of {at(workload, 'spec', 'progressDeadlineSeconds')} s are over"
     verdict = Verdict(
@@ -163,7 +163,7 @@ def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding
     if desired.workload.kind == "Deployment":
         failure = condition(new_replica_set(desired, observation), "ReplicaFailure")
         # The Deployment repeats the condition of its ReplicaSets, which may be unreadable to us.
-        if failure is None and observation.workload and _is_current(observation.workload):
+        if failure is None and observation.workload and is_seen(observation.workload):
             failure = condition(observation.workload, "ReplicaFailure")
         text = failure.message if failure and failure.status == "True" else ""
     else:
@@ -183,7 +183,13 @@ def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding
         stage=Stage.ROLLED_OUT,
         helps_to_go_back=reason not in _OF_ANY_VERSION,
     )
-    yield _weighed_by_blame(verdict, is_outage=is_outage)
+    finding = _weighed_by_blame(verdict, is_outage=is_outage)
+    # A policy does not change its mind, and only pods on their way out free a quota.
+    is_certain = reason == "AdmissionDenied" or (
+        reason == "QuotaExceeded"
+        and not any(at(pod, "metadata", "deletionTimestamp") for pod in observation.pods)
+    )
+    yield replace(finding, grace_s=_CERTAIN_S) if is_certain and not is_outage else finding
 
 
 def _weighed_by_blame(verdict: Verdict, *, is_outage: bool) -> Finding:

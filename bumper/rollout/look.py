@@ -5,6 +5,7 @@ from functools import cached_property
 
 from bumper.objects import at
 from bumper.observation import Desired, Observation
+from bumper.rollout import canary
 from bumper.rollout.flux import Carries, Standing, standing
 from bumper.rollout.pods import lagging_pods
 from bumper.rollout.template import template_image
@@ -28,6 +29,8 @@ class Look:
     @cached_property
     def completion(self) -> Completion | None:
         workload = self.observation.workload
+        if workload is not None and self.observation.canary is not None:
+            return canary.rollout(self.desired, self.observation)
         return completion(workload) if workload is not None else None
 
     @cached_property
@@ -51,6 +54,9 @@ class Look:
     def is_rolled_out(self) -> bool:
         """Whether the workload runs our image and nothing else."""
         is_complete = self.completion is not None and self.completion.is_complete
+        if self.observation.canary is not None:
+            # The primary serves: the pods of the target come and go with each analysis.
+            return self.runs_ours and is_complete
         is_held = is_held_at_zero(self.desired, self.observation)
         return (
             self.runs_ours
@@ -71,7 +77,8 @@ class Look:
 
 def is_held_at_zero(desired: Desired, observation: Observation) -> bool:
     """Whether git asks for pods and the cluster keeps the workload without any: complete by its counts, and proof of nothing."""
-    return bool(desired.replicas) and at(observation.workload, "spec", "replicas") == 0
+    is_at_zero = bool(desired.replicas) and at(observation.workload, "spec", "replicas") == 0
+    return is_at_zero and observation.canary is None
 
 
 def is_elsewhere(observation: Observation) -> bool:
@@ -84,5 +91,13 @@ def _without_namesakes(desired: Desired, observation: Observation) -> Observatio
     flux_kinds = (desired.kustomization.kind, desired.source.kind)
     unreadable = {kind: why for kind, why in observation.unreadable.items() if kind in flux_kinds}
     return replace(
-        observation, workload=None, replica_sets=(), pods=(), events=(), logs={}, unreadable=unreadable
+        observation,
+        workload=None,
+        canary=None,
+        primary=None,
+        replica_sets=(),
+        pods=(),
+        events=(),
+        logs={},
+        unreadable=unreadable,
     )

@@ -19,7 +19,7 @@ from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import FOLLOWED_KINDS
 
 # Graces in seconds. What only a person can change is said at once; what heals by itself gets more than one of Flux's tries.
-_CERTAIN_S, _SLIP_S, _ACCESS_S, _MISSING_S, _OUTAGE_S = 3.0, 10.0, 15.0, 30.0, 60.0
+_CERTAIN_S, _GONE_S, _SLIP_S, _ACCESS_S, _MISSING_S, _OUTAGE_S = 3.0, 5.0, 10.0, 15.0, 30.0, 60.0
 
 # While the API server restarts, source-controller 1.9.3 can't read its secret and calls that AuthenticationFailed too. The words
 # are Go's (net/net.go, syscall.ECONNREFUSED).
@@ -150,8 +150,11 @@ def _kustomization(desired: Desired, observation: Observation, flux: Standing) -
     elif key.kind not in observation.unreadable and (flux.is_fetched or observation.source is None):
         # A new one comes with the commit that brings it, so not before that is fetched.
         hint = f"is this the right cluster? flux get kustomizations -n {key.namespace}"
-        message = f"{key} is not in the cluster"
-        yield _finding(Outcome.BLOCKED, "KustomizationMissing", message, hint, _OUTAGE_S, Stage.APPLIED)
+        # What was there before the push does not come with it.
+        is_gone = observation.before is not None and observation.before.kustomization is not None
+        message = f"{key} is not in the cluster{', and was before this deploy' if is_gone else ''}"
+        grace_s = _GONE_S if is_gone else _OUTAGE_S
+        yield _finding(Outcome.BLOCKED, "KustomizationMissing", message, hint, grace_s, Stage.APPLIED)
 
 
 def _workload(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
@@ -177,7 +180,9 @@ def _workload(desired: Desired, observation: Observation, flux: Standing) -> Ite
         same_kind = ", ".join(_inventory(observation.kustomization, key.kind)) or f"no {key.kind}"
         message = f"{key} is not in the cluster, though {desired.kustomization} applied the commit (it made {same_kind})"
         hint = f"kubectl get {key.kind} -A --field-selector metadata.name={key.name}"
-        yield _finding(Outcome.UNKNOWN, "WorkloadMissing", message, hint, _MISSING_S, Stage.ROLLED_OUT)
+        is_gone = observation.before is not None and observation.before.workload is not None
+        grace_s = _GONE_S if is_gone else _MISSING_S
+        yield _finding(Outcome.UNKNOWN, "WorkloadMissing", message, hint, grace_s, Stage.ROLLED_OUT)
     if workload is None or desired.is_met_by(template_image(desired, workload)):
         return
     cause = override(desired, observation)

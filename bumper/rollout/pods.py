@@ -9,6 +9,8 @@ from bumper.objects import Object, at, condition
 from bumper.observation import Desired, Observation
 from bumper.rollout.template import containers, pod_image, template_image
 
+# knative serving 1.x, pkg/apis/serving/register.go.
+KNATIVE_REVISION = "serving.knative.dev/revision"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
 
 
@@ -63,6 +65,14 @@ def own_pods(desired: Desired, observation: Observation) -> list[Object]:
     if kind == "Deployment" and "ReplicaSet" not in observation.unreadable:
         newest = new_replica_set(desired, observation)
         return [pod for pod in staying if newest is not None and _is_owned_by(pod, newest)]
+    if kind == "Service":
+        # Knative resolves the tag: its pods run a digest, and say of which revision they are.
+        newest_name = at(observation.workload, "status", "latestCreatedRevisionName")
+        return [
+            pod
+            for pod in staying
+            if newest_name and at(pod, "metadata", "labels", KNATIVE_REVISION) == newest_name
+        ]
     if kind in ("StatefulSet", "DaemonSet", "Job"):
         staying = [pod for pod in staying if _is_owned_by(pod, observation.workload)]
     if kind == "StatefulSet" and (revision := at(observation.workload, "status", "updateRevision")):

@@ -15,6 +15,7 @@ LOST = {
     "GitRepository": "what Flux has fetched is taken from the Kustomization",
     "ReplicaSet": "pods are matched by their image",
     "Pod": "causes can't be named, and the running digest can't be compared",
+    "Canary": "whether Flagger promotes the workload is not known",
     "Event": "causes are named with less detail",
 }
 _METADATA = "kustomize.toolkit.fluxcd.io"
@@ -38,7 +39,10 @@ def settings(desired: Desired, observation: Observation) -> tuple[str, ...]:
 
 def _of_workload(desired: Desired, observation: Observation) -> Iterator[str]:
     workload, kind = observation.workload, desired.workload.kind
-    if at(workload, "spec", "replicas") == 0:
+    if observation.canary is not None:
+        name = at(observation.canary, "metadata", "name")
+        yield f"Canary {desired.workload.namespace}/{name} promotes {desired.workload}: Ready is when its primary runs the image"
+    elif at(workload, "spec", "replicas") == 0:
         yield f"{desired.workload} has replicas 0: no pod will run"
     if at(workload, "spec", "updateStrategy", "type") == "OnDelete":
         yield f"{desired.workload} has the update strategy OnDelete: someone must delete its pods"
@@ -108,9 +112,16 @@ def override(desired: Desired, observation: Observation) -> Override | None:
             continue
         tag, digest = image.get("newTag") or desired.image.tag, image.get("digest") or ""
         if tag != desired.image.tag or (digest and digest != desired.image.digest):
-            # Where spec.images is the field that was edited, another Kustomization brings the new tag in a moment later.
+            # Where spec.images is the field that was edited, another Kustomization brings the new tag in a moment later: the one that
+            # its label names. Without one a person wrote it.
             before = desired.previous
-            may_heal = before is not None and tag == before.tag and digest in ("", before.digest)
+            is_applied = at(observation.kustomization, "metadata", "labels", f"{_METADATA}/name")
+            may_heal = (
+                bool(is_applied)
+                and before is not None
+                and tag == before.tag
+                and digest in ("", before.digest)
+            )
             return Override(f"spec.images of {desired.kustomization} sets {digest or tag}", may_heal)
     # fluxcd/pkg ssa 0.76.1 manager_apply.go, shouldSkipApply, and utils/meta.go, which ignores case. `ssa: IfNotPresent` counts in the
     # manifest, which the object in the cluster copies.

@@ -151,6 +151,9 @@ def _reconciliation_failed(
         )
         return
     hint = f"correct the manifest of {refused} and push" if is_manifest else _get(desired)
+    if refused is not None and refused.kind == "Namespace":
+        # Another manifest brings it, or nobody does: what is the matter with it, the cluster tells.
+        hint = f"kubectl get namespace {refused.name} -o yaml; {_AGAIN}: {_get(desired)}"
     key = f"ReconciliationFailed {refused}"
     yield _finding(Outcome.BLOCKED, "ReconciliationFailed", message, hint, _SLIP_S, Stage.APPLIED, key=key)
 

@@ -225,7 +225,7 @@ def _finished(look: Look, verdict: Verdict) -> Verdict:
 def _warnings(look: Look) -> tuple[str, ...]:
     """What does not keep it from being Ready, but should be known."""
     pods, warnings = own_pods(look.desired, look.observation), []
-    if at(look.observation.workload, "spec", "replicas") == 0:
+    if at(look.observation.workload, "spec", "replicas") == 0 and look.observation.canary is None:
         warnings.append("replicas is 0: no pod runs the image")
     if look.desired.workload.kind == "CronJob":
         warnings.append("nothing has run with the image yet: the next run takes it")

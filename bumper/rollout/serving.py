@@ -11,7 +11,7 @@ from bumper.rollout.pods import is_alive, is_ready, own_pods
 from bumper.rollout.template import pod_image, template_image
 from bumper.rollout.workload import completion
 
-_SERVING_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Pod", "HelmRelease")
+_SERVING_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Pod", "HelmRelease", "Rollout", "Service")
 # kubelet 1.36 pkg/kubelet/images/image_manager.go, since 1.27 with the waiting time and since 1.30 with the size.
 _PULLED = re.compile(
     r"Successfully pulled image .* in (?P<took>\S+)(?: \(.*\))?(?:\. Image size: (?P<bytes>\d+) bytes\.)?"
@@ -35,7 +35,8 @@ def serving(desired: Desired, observation: Observation) -> str:
         return "not known: the pods could not be read"
     if not available:
         return "nothing: no pod is available"
-    wanted = at(observation.workload, "spec", "replicas")
+    # During an analysis the pods of two workloads are counted, each with a number of its own.
+    wanted = at(observation.workload, "spec", "replicas") if observation.canary is None else None
     if len(available) > 1:
         tags = " and ".join(f"{tag} ({count} available)" for tag, count in sorted(available.items()))
         return f"{tags}: visitors see both versions"
@@ -48,7 +49,12 @@ def serving(desired: Desired, observation: Observation) -> str:
 def _available(desired: Desired, observation: Observation) -> Counter[str] | None:
     """How many pods are available, by tag; None where neither ReplicaSets nor pods could be read."""
     counts: Iterable[tuple[ImageReference | None, int]]
-    if observation.replica_sets:
+    if observation.canary is not None:
+        # What an analysis sends to the target is counted by its pods; at rest it has none.
+        ready = [(pod_image(desired, pod), int(is_ready(pod))) for pod in observation.pods]
+        primary = observation.primary
+        counts = [(template_image(desired, primary), at(primary, "status", "availableReplicas") or 0), *ready]
+    elif observation.replica_sets:
         counts = [
             (template_image(desired, replica_set), at(replica_set, "status", "availableReplicas") or 0)
             for replica_set in observation.replica_sets

@@ -37,6 +37,8 @@ def state(desired: Desired, observation: Observation) -> State:
 
 def _running(desired: Desired, observation: Observation) -> tuple[str, ...]:
     images = [pod_image(desired, pod) for pod in observation.pods if is_alive(pod)]
+    if observation.primary is not None:
+        images.append(template_image(desired, observation.primary))
     if not observation.pods and "Pod" in observation.unreadable:
         images = [template_image(desired, observation.workload)]
     return tuple(sorted({_version(image) for image in images if image}))

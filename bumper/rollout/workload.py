@@ -2,7 +2,8 @@
 
 Law: an absent status field counts as zero or as not yet, so that removing one never makes a workload complete. Each kind is a table of
 claims in the order in which kstatus asks them (fluxcd/cli-utils 1.2.2, pkg/kstatus/status/core.go); where we ask for more, a comment
-says so. A workload that is told not to roll (paused, OnDelete, a partition) is not complete.
+says so. A workload that is told not to roll (paused, OnDelete, a partition) is not complete. A gradual rollout is complete when it is
+promoted: nothing serves but the new version.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,14 +44,23 @@ def completion(workload: Object) -> Completion:
 
 def _generic(workload: Object, kind: str) -> list[_Claim]:
     deleted = at(workload, "metadata", "deletionTimestamp")
-    generation = at(workload, "metadata", "generation")
-    observed = at(workload, "status", "observedGeneration")
-    # kstatus passes where observedGeneration is absent; a Deployment that its controller has not met yet has none either.
-    is_observed = kind in _WITHOUT_GENERATION or (generation is not None and observed == generation)
     return [
         _Claim(not deleted, "it is being deleted"),
-        _Claim(is_observed, "its controller has not seen the new template yet"),
+        _Claim(
+            kind in _WITHOUT_GENERATION or is_seen(workload),
+            "its controller has not seen the new template yet",
+        ),
     ]
+
+
+def is_seen(workload: Object | None) -> bool:
+    """Whether the status speaks of the present template.
+
+    kstatus passes where observedGeneration is absent; a Deployment that its controller has not met yet has none either. A Rollout
+    writes it as text (argo-rollouts 1.8, utils/rollout/rolloututil.go).
+    """
+    generation = at(workload, "metadata", "generation")
+    return generation is not None and str(at(workload, "status", "observedGeneration")) == str(generation)
 
 
 def _count(workload: Object, field: str) -> int:
@@ -147,6 +157,45 @@ def _by_ready_condition(workload: Object) -> tuple[list[_Claim], str]:
     return [_Claim(is_ready, ready.message)], ready.reason
 
 
+def _rollout(workload: Object) -> tuple[list[_Claim], str]:
+    """A Rollout of Argo Rollouts 1.8: its controller writes the phase (utils/rollout/rolloututil.go, GetRolloutPhase)."""
+    wanted, updated = _wanted(workload), _count(workload, "updatedReplicas")
+    status = at(workload, "status") or {}
+    phase, current = status.get("phase") or "", status.get("currentPodHash") or ""
+    step, steps = status.get("currentStepIndex"), at(workload, "spec", "strategy", "canary", "steps") or ()
+    counts = f"{updated}/{wanted} updated, {_count(workload, 'availableReplicas')}/{wanted} available"
+    at_step = f", step {step} of {len(steps)}" if isinstance(step, int) and steps else ""
+    doing = ": ".join(filter(None, (phase or "no phase yet", status.get("message"))))
+    return [
+        _Claim(phase == "Healthy", doing),
+        _Claim(
+            current != "" and current == status.get("stableRS"), "waiting for it to be the stable version"
+        ),
+    ], counts + at_step
+
+
+def _knative_service(workload: Object) -> tuple[list[_Claim], str]:
+    """A Service of Knative Serving 1.x (serving.knative.dev/v1, service_lifecycle.go)."""
+    created = at(workload, "status", "latestCreatedRevisionName") or ""
+    share = traffic_percent(workload, created)
+    conditions = [condition(workload, name) for name in ("ConfigurationsReady", "RoutesReady", "Ready")]
+    awaited = next((each for each in conditions if each is None or each.status != "True"), None)
+    text = ": ".join(filter(None, (awaited.reason, awaited.message))) if awaited else ""
+    is_ready = all(each is not None and each.status == "True" for each in conditions)
+    is_newest = created != "" and created == at(workload, "status", "latestReadyRevisionName")
+    return [
+        _Claim(is_ready, text or "waiting for its controller to call it Ready"),
+        _Claim(is_newest, f"waiting for {created or 'a revision'} to be ready"),
+        _Claim(share == 100, "waiting for the rest of the traffic"),
+    ], f"{share} % of the traffic to {created}" if created else ""
+
+
+def traffic_percent(service: Object, revision: str) -> int:
+    """How much of the traffic a Knative Service gives to that revision."""
+    entries = at(service, "status", "traffic") or ()
+    return sum(entry.get("percent") or 0 for entry in entries if entry.get("revisionName") == revision)
+
+
 def _unknown_kind(workload: Object) -> tuple[list[_Claim], str]:
     # A `Ready` condition says what its own controller means by it: of a canary that is half way, too.
     return [_Claim(False, f"{at(workload, 'kind')} is no kind whose end is known here")], ""
@@ -160,6 +209,9 @@ _CLAIMS: Mapping[str, Callable[[Object], tuple[list[_Claim], str]]] = {
     "CronJob": _cron_job,
     "Pod": _pod,
     "HelmRelease": _by_ready_condition,
+    "Rollout": _rollout,
+    # The core kind of this name holds no image.
+    "Service": _knative_service,
 }
 # The kinds whose rollout can be followed to its end.
 FOLLOWED_KINDS = frozenset(_CLAIMS)

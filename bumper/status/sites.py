@@ -6,7 +6,7 @@ Law: no Flux Kustomization of the tree is left out. One without a workload that 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from bumper.errors import BumpError, TreeMissing
+from bumper.errors import TreeMissing
 from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.choose import find_target
 from bumper.image import ImageReference
@@ -76,29 +76,30 @@ def _named(name: str, choice: Choice, tree: Tree) -> Entry:
 
 def _all(tree: Tree, tip: Revision) -> list[Entry]:
     entries = []
-    for site in find.named_sites(tree):
-        try:
-            target = find_target(site.name, Choice(kustomization=site.identity), tree)
-            entries.append(_of_target(target, tree))
-        except BumpError as error:
-            if _is_named_otherwise(site):
-                continue
-            desired = Desired(
-                site=site.name,
-                image=_NO_IMAGE,
-                previous=None,
-                revision=tip,
-                kustomization=site.kustomization,
-                source=site.source,
-                workload=_NO_WORKLOAD,
-                container="",
-                identity=site.identity,
-                makers=site.makers,
-            )
-            entries.append(Entry(desired, None, site.place, site, ("",), error.message, site.is_ours))
+    for site, answer in find.find_all(tree):
+        if isinstance(answer, find.Target):
+            entries.append(_of_target(answer, tree))
+        elif not _is_named_otherwise(site):
+            entries.append(_without_image(site, tip, answer.message))
     # The same Kustomization for two clusters is one place to edit, and stands here once.
     distinct = {(entry.site.name, entry.site.kustomization, entry.site.path): entry for entry in entries}
     return _told_apart(list(distinct.values()))
+
+
+def _without_image(site: find.Site, tip: Revision, reason: str) -> Entry:
+    desired = Desired(
+        site=site.name,
+        image=_NO_IMAGE,
+        previous=None,
+        revision=tip,
+        kustomization=site.kustomization,
+        source=site.source,
+        workload=_NO_WORKLOAD,
+        container="",
+        identity=site.identity,
+        makers=site.makers,
+    )
+    return Entry(desired, None, site.place, site, ("",), reason, site.is_ours)
 
 
 def _told_apart(entries: Sequence[Entry]) -> list[Entry]:

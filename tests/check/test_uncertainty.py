@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 from checks import DEPLOYMENT, FLUX, ROUTE, SERVICE, SITE, SYNC, added, changed, checked, found, platform
+from trees import flux
 
 NO_SERVICE = changed(ROUTE, "        - name: kevinryan-io", "        - name: other")
 NO_SECRET = changed(
@@ -12,6 +13,7 @@ NO_SECRET = changed(
 NO_PODS = changed(SERVICE, "app: kevinryan-io", "app: other")
 BREAKS = {"route-service": NO_SERVICE, "secret-by-hand": NO_SECRET, "service-selects-nothing": NO_PODS}
 
+UMAMI = "k8s/umami"
 RELEASE = """\
 apiVersion: helm.toolkit.fluxcd.io/v2
 kind: HelmRelease
@@ -253,6 +255,12 @@ def test_a_file_that_an_unbuilt_kustomization_lists_is_not_forgotten() -> None:
     assert found(added({**kept, **other})) == []
 
 
+def test_what_another_program_reads_in_git_is_not_forgotten() -> None:
+    catalog = "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: web}\n"
+    kept = {f"{SITE}/kustomization.yaml": kustomized(), f"{SITE}/catalog-info.yaml": catalog}
+    assert found(added(kept)) == []
+
+
 def test_an_object_of_one_shared_file_is_one_finding() -> None:
     shared = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared, namespace: default}\n"
     names = ("kevinryan-io", "specmcp-ai", "umami")
@@ -270,3 +278,116 @@ def test_an_object_of_one_shared_file_is_one_finding() -> None:
         ("two-owners", "k8s/shared/shared.yaml:3")
     ]
     assert all(name in findings[0].message for name in names)
+
+
+def synced(files: Mapping[str, str]) -> dict[str, bytes]:
+    """The platform with further files, those in flux-system on its list."""
+    names = [path.rpartition("/")[2] for path in files if path.startswith(f"{FLUX}/")]
+    listing = platform()[f"{FLUX}/kustomization.yaml"].decode()
+    return added(
+        {**files, f"{FLUX}/kustomization.yaml": listing + "".join(f"  - {name}\n" for name in names)}
+    )
+
+
+ENCRYPTED = "ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str]"
+
+
+def test_a_name_that_sops_encrypted_is_not_judged() -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name!r}, namespace: {space!r}}}\n"
+    open_ = added({f"{SITE}/secret.yaml": secret.format(name="Bad_Name", space="nowhere")})
+    assert {"name-invalid", "namespace-missing"} <= dict(found(open_)).keys()
+    hidden = added({f"{SITE}/secret.yaml": secret.format(name=ENCRYPTED, space=ENCRYPTED)})
+    assert found(hidden) == []
+
+
+def remote(name: str, space: str, *more: str) -> str:
+    """A Kustomization that is applied to the cluster whose kubeconfig lies beside it."""
+    text = flux(name, "./k8s/kevinryan-io", "kubeConfig: {secretRef: {name: cluster}}", *more)
+    return text.replace("namespace: flux-system", f"namespace: {space}").replace(
+        "    name: flux-system", "    name: flux-system\n    namespace: flux-system"
+    )
+
+
+def test_one_kubeconfig_name_is_another_cluster_in_each_namespace() -> None:
+    def fleet(*spaces: str) -> dict[str, bytes]:
+        return synced({f"{FLUX}/{at}.yaml": remote(f"r{at}", space) for at, space in enumerate(spaces)})
+
+    assert "two-owners" in dict(found(fleet("default", "default")))
+    assert "two-owners" not in dict(found(fleet("default", "kube-system")))
+
+
+def test_what_another_cluster_gets_can_be_waited_for() -> None:
+    hub = flux("hub", "./k8s/umami", "dependsOn: [{name: far}]")
+    assert "depends-on-unknown" in dict(found(synced({f"{FLUX}/hub.yaml": hub})))
+    both = synced({f"{FLUX}/hub.yaml": hub, f"{FLUX}/far.yaml": remote("far", "flux-system")})
+    assert "depends-on-unknown" not in dict(found(both))
+
+
+STORE = (
+    "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: it, namespace: kevinryan-io}\n"
+    "spec: {secretStoreRef: {kind: ClusterSecretStore, name: other}}\n"
+)
+
+
+def test_a_build_from_elsewhere_may_make_what_is_in_no_namespace() -> None:
+    missing = added({f"{SITE}/secret.yaml": STORE})
+    assert "store-missing" in dict(found(missing))
+    far = {**HIDES["a build from another repository"]}
+    far[f"{SITE}/sync.yaml"] = far[f"{SITE}/sync.yaml"].rstrip() + "\n  targetNamespace: umami\n"
+    assert "store-missing" not in dict(found(added(far, missing)))
+
+
+def test_the_root_of_an_artifact_may_be_any_directory() -> None:
+    lost = flux("lost", "./nowhere")
+    assert "missing-path" in dict(found(synced({f"{FLUX}/lost.yaml": lost})))
+    artifact = lost.replace("GitRepository", "OCIRepository")
+    source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {name: flux-system, namespace: flux-system}\n"
+    files = {f"{FLUX}/lost.yaml": artifact, f"{FLUX}/source.yaml": source}
+    assert "missing-path" not in dict(found(synced(files)))
+
+
+def test_a_kustomization_that_stands_twice_is_no_second_owner() -> None:
+    twice = {f"{FLUX}/{at}.yaml": flux("extra", f"./k8s/extra-{at}") for at in (1, 2)}
+    config = CONFIG.replace("tools", "default")
+    files = synced({**twice, **{f"k8s/extra-{at}/config.yaml": config for at in (1, 2)}})
+    objects = [finding.message for finding in checked(files).findings if finding.id == "two-owners"]
+    assert not any("ConfigMap" in message for message in objects)
+    other = twice | {f"{FLUX}/2.yaml": flux("other", "./k8s/extra-2")}
+    files = synced({**other, **{f"k8s/extra-{at}/config.yaml": config for at in (1, 2)}})
+    objects = [finding.message for finding in checked(files).findings if finding.id == "two-owners"]
+    assert any("ConfigMap" in message for message in objects)
+
+
+def test_definitions_may_be_brought_before_flux_is_there() -> None:
+    assert [identity for identity, _ in found(WITH_STORE)] == ["crd-deadlock"]
+    helmfile = {"bootstrap/helmfile.yaml": "releases: [{name: external-secrets}]\n"}
+    assert found(added(helmfile, WITH_STORE)) == []
+    other = {"bootstrap/helmfile.yaml": "releases: [{name: external-secrets-other}]\n"}
+    assert [identity for identity, _ in found(added(other, WITH_STORE))] == ["crd-deadlock"]
+
+
+def test_a_chart_is_known_by_the_address_of_its_artifact() -> None:
+    alert = (
+        "apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata: {name: it, namespace: kevinryan-io}\n"
+    )
+    release = (
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: db, namespace: default}\n"
+        "spec: {chartRef: {kind: OCIRepository, name: db}}\n"
+    )
+    source = (
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {name: db, namespace: default}\n"
+        "spec: {url: oci://reg.io/charts/cloudnative-pg}\n"
+    )
+    files = {f"{SITE}/database.yaml": alert, f"{UMAMI}/release.yaml": release, f"{UMAMI}/source.yaml": source}
+    assert [identity for identity, _ in found(added(files))] == ["crd-unordered"]
+    files[f"{UMAMI}/source.yaml"] = source.replace("cloudnative-pg", "other")
+    assert [identity for identity, _ in found(added(files))] == ["crd-missing"]
+
+
+def test_flux_itself_has_a_namespace() -> None:
+    elsewhere = (
+        platform()[f"{FLUX}/gotk-sync.yaml"]
+        .decode()
+        .replace("namespace: flux-system", "namespace: operators")
+    )
+    assert "namespace-missing" not in dict(found(added({f"{FLUX}/gotk-sync.yaml": elsewhere})))

@@ -78,6 +78,7 @@ def test_what_is_adopted_is_known_by_name_alone(platform: GitServer) -> None:
     )
 
 
+@pytest.mark.slow
 def test_each_site_of_a_kustomization_has_its_own_and_each_is_replaced_alone(platform: GitServer) -> None:
     for site, image in {"shop": "acme/storefront", "apps": "acme/blog", "news": "acme/blog"}.items():
         adopted = bump_json(platform, "adopt", site, "--kustomization", "apps", "--image", image)

@@ -114,6 +114,7 @@ def wait_for_pull(platform: Platform) -> Any:
     raise AssertionError("no pull request was opened")
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_that_the_pull_request_stays_open(platform: Platform, rules: Rules) -> None:
     rules.reviews = True
     platform.stack.registry.push("brand-kevinryan-io", "abc0003")

@@ -115,6 +115,7 @@ def test_what_is_not_in_the_registry_is_missing(stack: Stack) -> None:
     assert missing.startswith(f"{image}:abc9999: the registry has no such image")
 
 
+@pytest.mark.slow
 def test_a_registry_that_cannot_be_reached_is_asked_once(stack: Stack) -> None:
     # The sandbox's registry stands in for every other one; this image is wanted as the tree itself writes it.
     stack.commit(
@@ -213,6 +214,7 @@ def test_a_site_that_is_not_there_is_refused_with_those_that_are(stack: Stack) -
     assert SITE in stderr
 
 
+@pytest.mark.slow
 def test_the_rules_of_the_branch_on_github(stack: Stack) -> None:
     """A repository at home on GitHub: the sandbox's git server and its API, as an Enterprise Server's."""
     name = "octo/platform"

@@ -48,6 +48,35 @@ def test_every_field_in_every_file_is_changed(folder: Path) -> None:
     }
 
 
+TWO = """\
+kind: Pod
+spec:
+  initContainers:
+    - {name: migrate, image: "reg.io/web:1.0"}
+  containers:
+    - {name: web, image: "reg.io/web:1.0"}
+"""
+
+
+def test_a_container_alone_is_changed_and_the_others_are_told(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(TWO)
+    ran = bump_edit(tmp_path, "web.yaml", *CHANGE, "--container", "web")
+    assert ran.out.decode() == "web.yaml:6  reg.io/web:1.0 → reg.io/web:2.0\n1 value changed in 1 file\n"
+    assert ran.err == "web.yaml:4 reg.io/web:1.0 (container migrate)  stays: another container\n"
+    assert (tmp_path / "web.yaml").read_text() == TWO.replace(
+        'web, image: "reg.io/web:1.0', 'web, image: "reg.io/web:2.0'
+    )
+
+
+def test_a_container_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(TWO)
+    refused = refusal(tmp_path, "web.yaml", *CHANGE, "--container", "web", "--container", "wbe")
+    assert refused.message == (
+        "web.yaml:6: no container wbe has reg.io/web (found: web.yaml:6 reg.io/web:1.0 (container web), "
+        "web.yaml:4 reg.io/web:1.0 (container migrate))"
+    )
+
+
 def test_what_names_the_image_and_is_no_field_is_told(tmp_path: Path) -> None:
     text = (
         "apiVersion: example.io/v1\nkind: Widget\nmetadata: {name: web, annotations: {by: 'reg.io/web:1.0, built'}}\nspec:\n"

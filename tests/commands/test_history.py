@@ -89,6 +89,7 @@ def test_what_is_followed_later_tells_how_it_ended(stack: Stack) -> None:
     assert again["seconds"] == tracked["seconds"]
 
 
+@pytest.mark.slow
 def test_a_dry_run_and_a_replay_leave_nothing(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "deploy.jsonl"
     assert deploy(stack, "docs-kevinryan-io", "abc2005", "--record", str(file))[0] == 0
@@ -118,6 +119,7 @@ def test_a_host_that_refuses_notes_changes_no_exit_code(stack: Stack) -> None:
     assert stack.token not in stderr
 
 
+@pytest.mark.slow
 def test_which_deploys_are_shown(stack: Stack) -> None:
     for number, site in enumerate(("aiimmigrants-com", "distributedequity-org")):
         assert deploy(stack, site, f"abc201{number}", "--no-wait")[0] == 0

@@ -43,6 +43,7 @@ def test_a_dry_run_shows_the_diff_and_writes_nothing(platform: GitServer) -> Non
     assert "--feature-gates=ExternalArtifact=true" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_is_isolated_is_deployed_as_before(platform: GitServer) -> None:
     done = bump(platform, "isolate", "--all", "--output", "json")
     answer = json.loads(done.stdout)

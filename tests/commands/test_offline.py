@@ -59,6 +59,7 @@ def test_offline_shows_what_git_wants_of_every_site(checkout: Path) -> None:
     assert any(line.startswith("  observability: nothing to deploy: ") for line in lines)
 
 
+@pytest.mark.slow
 def test_without_a_kubeconfig_the_same_is_shown_with_the_reason(checkout: Path, tmp_path: Path) -> None:
     bare = tmp_path / "platform.git"
     git(checkout, "clone", "-q", "--bare", ".", str(bare))
@@ -116,6 +117,38 @@ def test_a_dry_run_shows_file_and_diff_though_the_registry_does_not_answer(
     assert f"{checkout}: its own branch main is read, not that of its origin" in stdout
 
 
+def test_what_git_alone_tells_stands_above_the_diff_though_the_registry_does_not_answer(
+    checkout: Path,
+) -> None:
+    sync = checkout / "k8s/flux-system" / f"{SITE}-sync.yaml"
+    sync.write_text(sync.read_text().replace("spec:\n", "spec:\n  suspend: true\n", 1))
+    deployment = checkout / f"k8s/{SITE}/deployment.yaml"
+    added = f"          args: [--image=127.0.0.1:9/{SITE}:08a2c8e]\n"
+    deployment.write_text(deployment.read_text().replace(f"{SITE}:08a2c8e\n", f"{SITE}:08a2c8e\n{added}", 1))
+    git(checkout, "commit", "-qam", "Suspend it")
+    done = bump(
+        checkout, SITE, "--tag", "new", "--dry-run", "--wait-for-image", "0s", "--repo", str(checkout)
+    )
+    assert f"Kustomization {SITE} is suspended in git" in done.stdout
+    assert (
+        f"names the image too and stays: k8s/{SITE}/deployment.yaml:19 127.0.0.1:9/{SITE}:08a2c8e"
+        in done.stdout
+    )
+
+
+def test_where_the_registry_alone_knows_the_digest_it_is_what_is_missing(checkout: Path) -> None:
+    deployment = checkout / f"k8s/{SITE}/deployment.yaml"
+    pinned = f"{SITE}:08a2c8e@sha256:{'a' * 64}"
+    deployment.write_text(deployment.read_text().replace(f"{SITE}:08a2c8e\n", f"{pinned}\n", 1))
+    git(checkout, "commit", "-qam", "Pin it")
+    done = bump(
+        checkout, SITE, "--tag", "new", "--dry-run", "--wait-for-image", "0s", "--repo", str(checkout)
+    )
+    assert done.code == 6
+    assert "127.0.0.1:9 cannot be reached" in done.stderr
+    assert "--digest" not in done.stderr
+
+
 def test_of_a_full_sha_the_likely_tag_is_shown_and_called_so(checkout: Path, tmp_path: Path) -> None:
     sha = "def5678" + "0" * 33
     code, stdout, _ = dry(tmp_path, checkout, "--site", SITE, "--sha", sha)
@@ -161,6 +194,7 @@ def test_doctor_fails_where_no_site_can_be_resolved(tmp_path: Path) -> None:
     assert "bump" in first["advice"]
 
 
+@pytest.mark.slow
 def test_rbac_names_what_it_leaves_out(checkout: Path, tmp_path: Path) -> None:
     bare = tmp_path / "platform.git"
     git(checkout, "clone", "-q", "--bare", ".", str(bare))

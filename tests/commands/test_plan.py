@@ -58,6 +58,7 @@ def answer(ran: Ran) -> dict[str, Any]:
     return whole
 
 
+@pytest.mark.slow
 def test_a_site_on_the_same_base_is_changed_by_name_or_by_force_alone(shared: Stack, tmp_path: Path) -> None:
     before = message(shared)
     refused = bump(shared, tmp_path, *web(shared, "web-staging", sha="abc0002"))
@@ -132,6 +133,7 @@ def test_what_is_agreed_to_is_what_is_pushed(shared: Stack, tmp_path: Path) -> N
     assert bump(shared, tmp_path, *deploy, "--expect-plan", plan["hash"]).code == 0
 
 
+@pytest.mark.slow
 def test_a_rollback_may_be_agreed_to_as_well(shared: Stack, tmp_path: Path) -> None:
     assert bump(shared, tmp_path, "api", "--tag", "abc0003", "--no-wait").code == 0
     back = ("rollback", "api", "--to", "0000001", "--no-wait")

@@ -179,9 +179,97 @@ def test_what_comes_from_no_edited_value_is_refused() -> None:
     )
 
 
+ROOT = {"flux/gotk-sync.yaml": sync("./flux")}
+ENTRY = f"[{{name: {WEB}, newTag: '${{TAG}}'}}]"
+FROM_TAGS = "postBuild: {substituteFrom: [{kind: ConfigMap, name: tags}]}"
+TAGS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tags, namespace: flux-system}\ndata: {TAG: one}\n"
+ADDED = ("- op: add", "  path: /spec/images", f"  value: [{{name: {WEB}, newTag: one}}]")
+RESOURCE_SET = f"""\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSet
+metadata: {{name: apps, namespace: flux-system}}
+spec:
+  inputs: [{{tenant: web, tag: one}}, {{tenant: api, tag: one}}]
+  resources:
+    - apiVersion: kustomize.toolkit.fluxcd.io/v1
+      kind: Kustomization
+      metadata: {{name: << inputs.tenant >>, namespace: flux-system}}
+      spec:
+        path: ./<< inputs.tenant >>
+        sourceRef: {{kind: GitRepository, name: flux-system}}
+        images: [{{name: {WEB}, newTag: "<< inputs.tag >>"}}]
+"""
+# Where the tag of a site may stand that does not stand in what it builds.
+ABOVE: dict[str, dict[str, str]] = {
+    "a ConfigMap of substituteFrom": {
+        "flux/tags.yaml": TAGS,
+        "flux/web.yaml": flux("web", "./web", FROM_TAGS),
+        "web/web.yaml": deployment("web", f"{WEB}:${{TAG}}"),
+    },
+    "a variable of the parent": {
+        "flux/apps.yaml": flux("apps", "./apps", "postBuild: {substitute: {TAG: one}}"),
+        "apps/web.yaml": flux("web", "./web", f"images: {ENTRY}"),
+    },
+    "a ConfigMap of the parent's substituteFrom": {
+        "flux/tags.yaml": TAGS,
+        "flux/apps.yaml": flux("apps", "./apps", FROM_TAGS),
+        "apps/web.yaml": flux("web", "./web", f"images: {ENTRY}"),
+    },
+    "a patch of the parent": {
+        "flux/apps.yaml": flux(
+            "apps",
+            "./apps",
+            "patches:",
+            "  - target: {kind: Kustomization, name: web}",
+            "    patch: |",
+            *(f"      {line}" for line in ADDED),
+        ),
+        "apps/web.yaml": flux("web", "./web"),
+    },
+    "a patch of the kustomization.yaml above": {
+        "flux/kustomization.yaml": kustomization(
+            "patches:",
+            "- target: {kind: Kustomization, name: web}",
+            "  patch: |",
+            *(f"    {line}" for line in ADDED),
+            resources=["gotk-sync.yaml", "web.yaml"],
+        ),
+        "flux/web.yaml": flux("web", "./web"),
+    },
+    "an input of a ResourceSet": {
+        "flux/set.yaml": RESOURCE_SET,
+        "api/api.yaml": deployment("api", "reg.example/api:1"),
+    },
+}
+
+
+@pytest.mark.parametrize("files", ABOVE.values(), ids=ABOVE)
+def test_what_brings_the_value_to_a_site_is_no_other_site(files: dict[str, str]) -> None:
+    plan = planned({"web/web.yaml": deployment("web", f"{WEB}:0"), **ROOT, **files}, "web")
+    assert plan.forced_by() == ()
+    assert f"web: Deployment web {AT}: {WEB}:one → {WEB}:new" in [
+        f"{change.site.name}: {change}" for change in plan.proof.changes
+    ]
+
+
+def test_who_fills_in_the_same_value_is_another_site() -> None:
+    files = {
+        **ROOT,
+        **ABOVE["a ConfigMap of substituteFrom"],
+        "flux/api.yaml": flux("api", "./api", FROM_TAGS),
+        "api/api.yaml": deployment("api", "reg.example/api:${TAG}"),
+    }
+    assert planned(files, "web").refusal().message == (
+        f"flux/api.yaml:1: Kustomization api is built from flux/tags.yaml:4, too: Deployment api {AT}: "
+        "reg.example/api:one → reg.example/api:new"
+    )
+
+
 def test_a_text_that_no_image_can_be_pulled_by_is_refused() -> None:
     for written in ("reg.example:5000/team/web", "nginx", "${REGISTRY}/Web", "localhost/web"):
         approval.require_references({"web.yaml:9": ImageReference(written, "1")})
+    # What is wrong with a tag that only a variable gives is told where it is edited.
+    approval.require_references({"web.yaml:9": ImageReference("reg.example/web", "${TAG:=1}")})
     # As a replacement makes it that counts the colons of a registry with a port.
     with pytest.raises(Refused, match="what is built here is the image reg:0001:latest, and reg:0001 is no "):
         approval.require_references({"web.yaml:9": ImageReference("reg:0001", "latest")})

@@ -6,10 +6,13 @@ from textwrap import dedent, indent
 import pytest
 from trees import MemoryTree, deployment, flux, sync
 
-from bumper import check
+from bumper import check, manifest
 from bumper.errors import FieldMissing
 from bumper.fluxtree.globs import path_matches, step_matches
+from bumper.fluxtree.proof import prove
 from bumper.fluxtree.sites import find
+from bumper.onboarding import adoption
+from bumper.request import Choice, Origin
 
 GENERATOR = """\
 apiVersion: source.extensions.fluxcd.io/v1beta1
@@ -226,8 +229,33 @@ class TestPushed:
         assert refused.value.hint.endswith("where it is pushed from this one: --path DIR")
         target = find.find(tree, "web", path="./apps/prod")
         assert (target.field.path, target.site.source.kind) == ("apps/base/web.yaml", "OCIRepository")
-        with pytest.raises(FieldMissing, match="has path apps/gone, which is no directory"):
+        with pytest.raises(FieldMissing, match=r"^clusters/a/web.yaml:1: --path apps/gone: is no directory"):
             find.find(tree, "web", path="apps/gone")
+
+    def test_a_plan_with_the_option_is_proved(self) -> None:
+        tree = platform("", "", {"clusters/a/web.yaml": OCI})
+        target = find.find(tree, "web", path="./apps/prod")
+        content = tree.files[target.field.path]
+        edits = manifest.plan(content, target.field, "new")
+        after = {target.field.path: manifest.apply(content, edits)}
+        proof = prove(tree, after, edits, target.images, [target.site])
+        assert [change.values for change in proof.changes] == [
+            f"{target.image} → {target.image.with_tag('new')}"
+        ]
+        assert len(proof.arrivals) == 1
+
+    def test_adopting_writes_the_option_down(self) -> None:
+        tree = platform("", "", {"clusters/a/web.yaml": OCI})
+        plan = adoption.propose("web", Choice(path="./apps/prod/"), Origin(), "tip", tree)
+        ((before, after),) = plan.files.values()
+        assert before is not None
+        assert after is not None
+        added = set(after.decode().splitlines()) - set(before.decode().splitlines())
+        assert added == {
+            "  annotations:",
+            f"    bump/image: {plan.target.repository}",
+            "    bump/path: apps/prod",
+        }
 
     def test_the_annotation_says_it_to_every_command(self) -> None:
         annotated = OCI.replace("metadata:\n", "metadata:\n  annotations: {bump/path: apps/prod}\n")
@@ -236,6 +264,11 @@ class TestPushed:
         assert [site.path for site in find.sites(tree) if site.name == "web"] == ["apps/prod"]
         with pytest.raises(FieldMissing, match="apps/gone"):
             find.find(tree, "web", path="apps/gone")
+        wrong = platform("", "", {"clusters/a/web.yaml": annotated.replace("apps/prod", "apps/gone")})
+        with pytest.raises(
+            FieldMissing, match=r"^clusters/a/web.yaml:4: bump/path names apps/gone, which is no dir"
+        ):
+            find.find(wrong, "web")
 
     def test_it_is_no_way_to_another_directory_of_a_source_that_is_known(self) -> None:
         tree = platform(copies('{from: "@repo/apps/**", to: "@artifact/apps/"}'), "./apps/prod")

@@ -7,7 +7,7 @@ import pytest
 from trees import MemoryTree, flux, kustomization, sync
 
 from bumper import manifest
-from bumper.errors import FieldMissing, FieldUnsafe
+from bumper.errors import FieldMissing
 from bumper.fluxtree.sites import find
 
 BASE = {
@@ -132,7 +132,7 @@ def test_the_tag_is_edited_where_it_is_written(case: Case) -> None:
     assert str(after.image) == "reg.io/web:new2"
 
 
-def test_values_in_a_quoted_text_are_named_and_refused() -> None:
+def test_values_in_a_quoted_text_are_edited_there() -> None:
     files = tree(
         {
             "release.yaml": HEAD + FROM,
@@ -140,8 +140,9 @@ def test_values_in_a_quoted_text_are_named_and_refused() -> None:
         }
     )
     field = find.find(MemoryTree(files), "web").field
-    with pytest.raises(FieldUnsafe, match=r"k8s/web/map.yaml:5: .* no literal block"):
-        manifest.plan(files["k8s/web/map.yaml"].encode(), field, "v2")
+    content = files["k8s/web/map.yaml"].encode()
+    edited = manifest.apply(content, manifest.plan(content, field, "v2"))
+    assert edited == content.replace(b"tag: r1", b"tag: v2")
 
 
 def test_values_that_are_not_yaml_leave_a_doubt() -> None:

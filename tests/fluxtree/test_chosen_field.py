@@ -156,3 +156,16 @@ def test_what_looks_like_the_image_is_named_with_the_options_that_choose_it() ->
             caught.value.hint
             == f"if that is it, pass {options}; bump adopt with the same writes it into git once"
         )
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [
+        ("Widget/web:spec.runtime[1].image", "in spec.runtime: a list whose last index is [0]"),
+        ("Widget/web:spec.runtime[0].image.tag", "in spec.runtime[0].image: a text"),
+    ],
+)
+def test_what_stands_where_a_path_ends_is_told(path: str, there: str) -> None:
+    with pytest.raises(FieldMissing) as refused:
+        target({"k8s/web/widget.yaml": WIDGET}, path)
+    assert f"(found {there})" in refused.value.message

@@ -166,6 +166,24 @@ UNSAFE = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("variable", ["${TAG}", "${TAG:=v1}", "${TAG:-v1}"])
+def test_a_variable_that_git_does_not_set_is_told_with_the_place_for_its_value(variable: str) -> None:
+    files = {**BASE, "k8s/web/deployment.yaml": deployment("web", f"reg.example/web:{variable}")}
+    target = find.find(MemoryTree(files), "web")
+    assert target.field.remedy == (
+        "give TAG its value in spec.postBuild.substitute of Kustomization web (k8s/flux-system/web.yaml:1), where it is edited "
+        "from then on"
+    )
+    # As it says: with the value there, that is the field.
+    sync = flux("web", "./k8s/web", "postBuild:", "  substitute: {TAG: v1}")
+    target = find.find(MemoryTree({**files, "k8s/flux-system/web.yaml": sync}), "web")
+    assert (target.place, str(target.image), target.field.unsafe) == (
+        "k8s/flux-system/web.yaml:12",
+        "reg.example/web:v1",
+        "",
+    )
+
+
 @pytest.mark.parametrize(("files", "place"), UNSAFE.values(), ids=UNSAFE)
 def test_what_cannot_be_edited_says_where_and_why(files: dict[str, str], place: str) -> None:
     field = find.find(MemoryTree(files), "web").field

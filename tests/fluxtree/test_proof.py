@@ -110,6 +110,93 @@ def test_what_else_a_variable_is_used_for_follows_and_is_listed() -> None:
     )
 
 
+VALUES = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tags, namespace: flux-system}\ndata: {TAG: one}\n"
+
+
+def test_whoever_fills_in_the_same_value_of_a_configmap_is_in_the_plan() -> None:
+    from_values = "postBuild: {substituteFrom: [{kind: ConfigMap, name: tags}]}"
+    files = {
+        "flux/gotk-sync.yaml": sync("./flux"),
+        "flux/tags.yaml": VALUES,
+        "flux/web.yaml": flux("web", "./web", from_values),
+        "flux/api.yaml": flux("api", "./api", from_values),
+        "web/web.yaml": deployment("web", f"{WEB}:${{TAG}}"),
+        "api/api.yaml": deployment("api", "reg.example/api:${TAG}"),
+    }
+    proof = edited(files, "web")
+    at = "spec.template.spec.containers[0].image"
+    assert sorted(built(proof)) == [
+        f"api: Deployment api {at}: reg.example/api:one → reg.example/api:new",
+        "flux-system: ConfigMap flux-system/tags data.TAG: one → new",
+        f"web: Deployment web {at}: {WEB}:one → {WEB}:new",
+    ]
+    assert [
+        change.image.repository for change in proof.changes if change.is_another_image and change.image
+    ] == ["reg.example/api"]
+
+
+def test_what_a_parent_fills_into_its_children_is_in_the_plan() -> None:
+    files = {
+        "flux/gotk-sync.yaml": sync("./flux"),
+        "flux/apps.yaml": flux("apps", "./apps", "postBuild: {substitute: {TAG: one}}"),
+        "apps/web.yaml": flux("web", "./web", f"images: [{{name: {WEB}, newTag: '${{TAG}}'}}]"),
+        "apps/api.yaml": flux("api", "./api", f"images: [{{name: {WEB}, newTag: '${{TAG}}'}}]"),
+        "web/web.yaml": deployment("web", f"{WEB}:0"),
+        "api/api.yaml": deployment("api", f"{WEB}:0"),
+    }
+    proof = edited(files, "web")
+    at = "spec.template.spec.containers[0].image"
+    assert {
+        f"api: Deployment api {at}: {WEB}:one → {WEB}:new",
+        f"web: Deployment web {at}: {WEB}:one → {WEB}:new",
+    } <= set(built(proof))
+
+
+RESOURCE_SET = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSet
+metadata: {name: apps, namespace: flux-system}
+spec:
+  inputs: [{tenant: web, tag: one}, {tenant: api, tag: one}]
+  resources:
+"""
+MADE_WORKLOAD = """\
+    - apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: << inputs.tenant >>, namespace: apps}
+      spec: {template: {spec: {containers: [{name: app, image: "reg.example/<< inputs.tenant >>:<< inputs.tag >>"}]}}}
+"""
+MADE_KUSTOMIZATION = """\
+    - apiVersion: kustomize.toolkit.fluxcd.io/v1
+      kind: Kustomization
+      metadata: {name: << inputs.tenant >>, namespace: flux-system}
+      spec:
+        path: ./<< inputs.tenant >>
+        sourceRef: {kind: GitRepository, name: flux-system}
+        images: [{name: app, newName: "reg.example/<< inputs.tenant >>", newTag: "<< inputs.tag >>"}]
+"""
+
+
+def test_an_input_of_a_resource_set_changes_what_is_made_for_it() -> None:
+    proof = edited(tree({"apps/set.yaml": RESOURCE_SET + MADE_WORKLOAD}, "apps"), "apps")
+    at = "spec.template.spec.containers[0].image"
+    assert f"apps: Deployment apps/web {at}: {WEB}:one → {WEB}:new" in built(proof)
+    assert not [line for line in built(proof) if "api" in line]
+
+
+def test_an_input_of_a_resource_set_changes_the_kustomization_that_is_made_for_it() -> None:
+    files = {
+        "flux/gotk-sync.yaml": sync("./flux"),
+        "flux/set.yaml": RESOURCE_SET + MADE_KUSTOMIZATION,
+        "web/web.yaml": deployment("web", "app"),
+        "api/api.yaml": deployment("api", "app"),
+    }
+    proof = edited(files, "web")
+    at = "spec.template.spec.containers[0].image"
+    assert f"web: Deployment web {at}: {WEB}:one → {WEB}:new" in built(proof)
+    assert not [line for line in built(proof) if line.startswith("api:")]
+
+
 def test_the_name_of_a_generated_object_and_what_refers_to_it_follow() -> None:
     files = tree(
         {
@@ -211,6 +298,7 @@ def test_a_beginning_of_the_hash_is_enough_if_it_is_long_enough(digits: int) -> 
     assert not proof.meets("0" * 12 + proof.hash)
 
 
+@pytest.mark.slow
 def test_a_proof_lists_exactly_what_differs_on_generated_trees() -> None:
     """`tests/e2e/test_kustomize.py` asks kustomize itself."""
     proofs = 0

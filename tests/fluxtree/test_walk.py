@@ -177,6 +177,42 @@ def test_what_no_list_names_is_left_off() -> None:
     assert names(files) == ["flux-system/root apps", "flux-system/web apps/web"]
 
 
+APART = web() | {
+    "kube/clusters/prod/repo.yaml": flux("root", "./kube/clusters/prod"),
+    "kube/clusters/prod/apps.yaml": flux("apps", "./apps/web"),
+}
+
+
+def test_the_root_of_another_source_builds_nothing_here() -> None:
+    controllers = flux("controllers", "./", source="manifests").replace("GitRepository", "OCIRepository")
+    files = APART | {"kube/clusters/prod/controllers.yaml": controllers}
+    roots = next(Walk(Reading(MemoryTree(files))).levels())
+    assert [site.name for site in roots] == ["root"]
+
+
+def test_what_nobody_builds_beside_a_root_that_builds_itself_is_out_of_use() -> None:
+    old = {
+        "kube/deploy/old/kustomization.yaml": "resources: [ks.yaml]",
+        "kube/deploy/old/ks.yaml": flux("old", "./apps/web"),
+        "kube/deploy/gone.yaml": flux("gone", "./apps/web"),
+    }
+    expected = ["flux-system/root kube/clusters/prod", "flux-system/apps apps/web"]
+    assert names(APART | old) == expected
+    sibling = {"kube/clusters/next/ks.yaml": flux("next", "./apps/web")}
+    assert "flux-system/next apps/web" in names(APART | old | sibling)
+
+
+def test_a_kustomization_that_another_list_left_off_begins_nothing() -> None:
+    files = web() | {
+        "flux/root.yaml": flux("root", "./apps"),
+        "apps/kustomization.yaml": "resources: [web.yaml]",
+        "apps/web.yaml": flux("web", "./apps/web"),
+        "apps/old/kustomization.yaml": "resources: [ks.yaml]",
+        "apps/old/ks.yaml": flux("gone", "./apps/web"),
+    }
+    assert names(files) == ["flux-system/root apps", "flux-system/web apps/web"]
+
+
 def test_several_clusters_at_several_depths() -> None:
     files = web() | {
         "clusters/prod/flux-system/gotk-sync.yaml": sync("./clusters/prod"),
@@ -553,3 +589,19 @@ def test_of_namesakes_the_one_is_meant_that_the_followed_cluster_has() -> None:
     for unknown in (live("./apps/north"), live("./apps/west", "other")):
         with pytest.raises(FieldAmbiguous):
             find.find(tree, "web", live=unknown)
+
+
+def test_a_placeholder_in_a_directory_of_another_name_stands_for_the_one_above() -> None:
+    files = {
+        "clusters/prod/gitops/gotk-sync.yaml": PLACEHOLDER,
+        "clusters/prod/web.yaml": flux("web", "./apps/web"),
+        **web(),
+    }
+    assert names(files) == ["flux-system/web apps/web"]
+    # What lies beside more than Flux's own files begins where it lies.
+    beside = {
+        "clusters/prod/gotk-sync.yaml": PLACEHOLDER,
+        "clusters/prod/web.yaml": flux("web", "./apps/web"),
+        **web(),
+    }
+    assert names(beside) == ["flux-system/web apps/web"]

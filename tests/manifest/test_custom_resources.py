@@ -155,21 +155,3 @@ def test_the_value_of_a_json_patch_holds_an_image_where_its_path_leads_to_one(op
 )
 def test_other_values_of_a_json_patch_are_none(operation: str) -> None:
     assert manifest.fields(operation.encode(), "f.yaml") == ()
-
-
-FOLDED = {
-    "folded": ">-\n    [{op: add, path: /a/image,\n    value: 'reg.io/web:1.0'}]\n",
-    "in double quotes": '"[{op: add, path: /a/image, value: reg.io/web:1.0}]"\n',
-    "in single quotes": "'[{op: add, path: /a/image, value: reg.io/web:1.0}]'\n",
-}
-
-
-@pytest.mark.parametrize("text", FOLDED.values(), ids=FOLDED)
-def test_a_patch_that_is_no_literal_block_is_named_and_refused(text: str) -> None:
-    content = f"patches:\n- target: {{kind: A}}\n  patch: {text}".encode()
-
-    (field,) = manifest.fields(content, "kustomization.yaml")
-
-    assert field.span.line == 3
-    with pytest.raises(FieldUnsafe, match="no literal block"):
-        manifest.plan(content, field, "2.0")

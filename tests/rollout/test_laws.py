@@ -86,7 +86,14 @@ def _distinct(names: list[str]) -> list[str]:
     for name in names:
         situation = situations.load(name)
         seen = situation.observation
-        state = [seen.source, seen.kustomization, seen.workload, repr(situation.desired)]
+        state = [
+            seen.source,
+            seen.kustomization,
+            seen.workload,
+            seen.canary,
+            seen.primary,
+            repr(situation.desired),
+        ]
         by_state.setdefault(json.dumps(state), name)
     return list(by_state.values())
 
@@ -101,7 +108,7 @@ def test_removing_a_field_of_a_status_never_makes_ready(every: int) -> None:
 
 
 def _without_one_status_field(observation: Observation) -> Iterator[Observation]:
-    for field in ("source", "kustomization", "workload"):
+    for field in ("source", "kustomization", "workload", "canary", "primary"):
         whole = getattr(observation, field)
         for path in _paths((whole or {}).get("status"), ()):
             without = copy.deepcopy(whole)
@@ -151,6 +158,8 @@ def _shifted(observation: Observation, hours: int) -> Observation:
         source=moved(observation.source),
         kustomization=moved(observation.kustomization),
         workload=moved(observation.workload),
+        canary=moved(observation.canary),
+        primary=moved(observation.primary),
         replica_sets=tuple(moved(list(observation.replica_sets))),
         pods=tuple(moved(list(observation.pods))),
         events=tuple(moved(list(observation.events))),

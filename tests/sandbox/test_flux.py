@@ -216,6 +216,7 @@ def play_the_recording(fleet: Fleet) -> None:
     virtual.until(lambda: fleet.source()["status"]["observedGeneration"] == 3)
 
 
+@pytest.mark.slow
 def test_every_recorded_state_comes_in_the_same_order(fleet: Fleet) -> None:
     play_the_recording(fleet)
     compared = [

@@ -166,13 +166,18 @@ class TagChange(Job[Plan]):
         )
         for change in plan.changes if self._settings.follow.is_wanted or self._settings.dry_run else ():
             self._tracker.expect(change.target, change.site, change.image.tag, change.target.image.tag)
+        self._tell_findings(plan)
+        return plan
+
+    def _tell_findings(self, plan: Plan) -> None:
+        """What the files say of a plan."""
+        journal = self._journal
         _tell_overrides(plan, self._settings.repository.branch, journal)
         _tell_plan(plan, journal)
         for gap in () if self._settings.dry_run else plan.proof.unproved:
             journal.notice(f"not proved: {gap}")
         _tell_stays(plan, journal)
         _tell_not_followed(plan, journal)
-        return plan
 
     def planned(self, plan: Plan) -> Result:
         return self._told(plan, _planned)
@@ -183,6 +188,7 @@ class TagChange(Job[Plan]):
 
     def _keep(self, sketch: Plan) -> None:
         self._sketch = sketch
+        self._tell_findings(sketch)
         by_site = {change.site: change.image.tag for change in sketch.changes}
         for wanted in self._guarded.request.wanted if self._guarded else ():
             if wanted.version != by_site[wanted.site]:

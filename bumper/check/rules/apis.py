@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from bumper.check import kinds
+from bumper.check import kinds, unbuilt
 from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, rule
 from bumper.fluxtree.build import Build
@@ -17,6 +17,8 @@ from bumper.fluxtree.scopes import BUILT_IN_GROUPS
 from bumper.manifest.document import text
 
 _NAME = re.compile(rb"^  name: [\"']?([\w.-]+)", re.MULTILINE)
+# Charts whose names are words of every set-up.
+_COMMON = {"base", "connect"}
 _DEFINITION, _DEPLOYMENT = b"kind: CustomResourceDefinition", b"kind: Deployment"
 
 
@@ -160,6 +162,7 @@ def _custom(cluster: Cluster) -> Iterator[tuple[Build, Resource, list[Build]]]:
     if not cluster.is_bootstrapped:
         return
     defining = _defining(cluster)
+    brought = _brought(cluster)
     by_chart = _by_chart(cluster)
     for built in cluster.builds:
         seen: set[tuple[str, str]] = set()
@@ -169,8 +172,20 @@ def _custom(cluster: Cluster) -> Iterator[tuple[Build, Resource, list[Build]]]:
                 continue
             seen.add(key)
             raw = defining.get(key, [])
-            if built not in raw:
+            if built not in raw and resource.group not in brought:
                 yield built, resource, [*raw, *by_chart.get(resource.group, [])]
+
+
+def _brought(cluster: Cluster) -> set[str]:
+    """The groups that whoever sets the cluster up installs before Flux is there."""
+    texts = unbuilt.setups(cluster.reading)
+    groups = {resource.group for resource in cluster.resources} - BUILT_IN_GROUPS
+    return {group for group in groups if any(_names(written, group) for written in texts)}
+
+
+def _names(written: str, group: str) -> bool:
+    names = {group, *kinds.CHARTS.get(group, ())} - _COMMON
+    return any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", written) for name in names)
 
 
 def _defining(cluster: Cluster) -> dict[tuple[str, str], list[Build]]:
@@ -187,7 +202,8 @@ def _defining(cluster: Cluster) -> dict[tuple[str, str], list[Build]]:
 def _by_chart(cluster: Cluster) -> dict[str, list[Build]]:
     builds_by_group: dict[str, list[Build]] = defaultdict(list)
     for built in cluster.builds:
-        charts = {kinds.chart_of(resource) for resource in built.resources if resource.kind == "HelmRelease"}
+        releases = (resource for resource in built.resources if resource.kind == "HelmRelease")
+        charts = {chart for release in releases for chart in cluster.charts_of(release)}
         for group, names in kinds.CHARTS.items():
             if charts.intersection(names):
                 builds_by_group[group].append(built)

@@ -7,11 +7,15 @@ from posixpath import basename, dirname, join
 from bumper.check import silence, unbuilt
 from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, RULES, WARNING, rule
+from bumper.fluxtree.artifacts import EXTERNAL
 from bumper.fluxtree.build import kustomization, resource_of
 from bumper.fluxtree.layers import GENERATED, Layer, mentioned
 from bumper.fluxtree.resource import Fault
+from bumper.fluxtree.sources import GIT
 from bumper.manifest.document import Document
 
+# Objects by their form, which no cluster gets: other programs read them in git.
+_APPLIED_NOWHERE = frozenset(["backstage.io"])
 _PLACE = re.compile(r"(?P<path>.*?):(?P<line>\d+): ")
 
 
@@ -49,7 +53,8 @@ def repeated(cluster: Cluster) -> Iterator[Fault]:
 )
 def missing_path(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
-        if built.missing_path:
+        # The root of an OCI artifact or a bucket may be any directory of the repository.
+        if built.missing_path and built.site.source.kind in (GIT, EXTERNAL):
             rule = cluster.reading.of(built.site.exclusions).left_out(built.site.path)
             what = f"Flux leaves out: {rule}" if rule else "is no directory here"
             yield built.owner.fault(
@@ -131,4 +136,5 @@ def _manifests(cluster: Cluster, layer: Layer) -> Iterator[str]:
 
 def _holds_objects(cluster: Cluster, path: str) -> bool:
     documents: tuple[Document, ...] = cluster.reading.documents(path)
-    return any(resource_of(cluster.reading, document) for document in documents)
+    resources = filter(None, (resource_of(cluster.reading, document) for document in documents))
+    return any(resource.group not in _APPLIED_NOWHERE for resource in resources)

@@ -8,7 +8,6 @@ from bumper.check.kinds import FLUX, is_flux
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.resource import Fault, Resource, is_variable
 from bumper.manifest.document import is_true, mapping, text
-from bumper.objects import ObjectKey
 
 _SOURCED = {
     "Kustomization": (("spec", "sourceRef"),),
@@ -28,7 +27,9 @@ def unknown_dependency(cluster: Cluster) -> Iterator[Fault]:
     names = sorted({built.name for built in cluster.builds})
     for built in cluster.builds:
         for at, key in depends_on(built.owner):
-            if not cluster.build_of(key) and not _may_exist(cluster, key.namespace, key.name):
+            is_there = cluster.build_of(key) or key in cluster.owners
+            # Nobody can apply one whose name is still to be filled in: it is a template of one.
+            if not is_there and built.owner.is_named and not _may_exist(cluster, key.namespace, key.name):
                 yield built.owner.fault(
                     f"Kustomization {built.name} depends on {key.namespace}/{key.name}, which this tree does not have"
                     f" (found: {', '.join(names)})",
@@ -104,7 +105,7 @@ def _without_source(cluster: Cluster, resource: Resource, route: tuple[str, ...]
         return
     if kind == "ExternalArtifact" or cluster.has(kind, space, name) or not resource.is_named:
         return
-    if not cluster.is_bootstrapped and ObjectKey(kind, space, name) in _sources_of_roots(cluster):
+    if not cluster.is_bootstrapped and (kind, name) in _sources_of_roots(cluster):
         return
     sources = sorted({f"{other.namespace}/{other.name}" for other in cluster.of_kind(kind)})
     yield resource.fault(
@@ -114,9 +115,10 @@ def _without_source(cluster: Cluster, resource: Resource, route: tuple[str, ...]
     )
 
 
-def _sources_of_roots(cluster: Cluster) -> set[ObjectKey]:
-    """What the roots are fetched from: where no `flux bootstrap` began the cluster, whoever applied the roots made that, too."""
-    return {built.site.source for built in cluster.builds if id(built) not in cluster.parents}
+def _sources_of_roots(cluster: Cluster) -> set[tuple[str, str]]:
+    """What the roots are fetched from, in whatever namespace: whoever applied the roots without `flux bootstrap` made that, too."""
+    sources = (built.site.source for built in cluster.builds if id(built) not in cluster.parents)
+    return {(source.kind, source.name) for source in sources}
 
 
 @rule(

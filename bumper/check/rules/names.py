@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from bumper.check.cluster import Cluster
+from bumper.check.cluster import Cluster, key_of
 from bumper.check.finding import ERROR, rule
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.resource import Fault, Resource
@@ -89,7 +89,7 @@ def duplicate(cluster: Cluster) -> Iterator[Fault]:
 )
 def two_owners(cluster: Cluster) -> Iterator[Fault]:
     owners: dict[Key, list[tuple[Build, Resource]]] = defaultdict(list)
-    for built in cluster.builds:
+    for built in _certain(cluster):
         for resource in {_key(resource): resource for resource in built.resources}.values():
             if resource.is_named and resource.name and not _is_shared(resource):
                 owners[_key(resource)].append((built, resource))
@@ -97,11 +97,22 @@ def two_owners(cluster: Cluster) -> Iterator[Fault]:
         yield from _shared_by(several)
 
 
+def _certain(cluster: Cluster) -> Iterator[Build]:
+    """The builds without the root that nobody wrote down, where a Kustomization is there that builds the same: it may be the root."""
+    for built in cluster.builds:
+        others = (other for other in cluster.builds if other is not built)
+        if not (built.site.is_assumed and any(other.site.path == built.site.path for other in others)):
+            yield built
+
+
 def _shared_by(owners: list[tuple[Build, Resource]]) -> Iterator[Fault]:
     """One fault for each place where an object is written that another Kustomization applies first, whoever builds that place."""
     (first, resource), *others = owners
     places: dict[tuple[str, int], list[tuple[Build, Resource]]] = defaultdict(list)
+    # A Kustomization that stands in the tree twice is one in the cluster.
     for built, other in others:
+        if key_of(built) == key_of(first):
+            continue
         places[other.path, other.line()].append((built, other))
     for several in places.values():
         names = ", ".join(dict.fromkeys(built.name for built, _ in several))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bumper.check import unbuilt
 from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, rule
-from bumper.check.kinds import CHART_NAMESPACES, NAMESPACES, chart_of, is_flux
+from bumper.check.kinds import CHART_NAMESPACES, NAMESPACES, is_flux
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.resource import Fault, Resource
 from bumper.fluxtree.scopes import BUILT_IN_GROUPS, is_cluster_scoped
@@ -99,13 +99,16 @@ def _may_exist(cluster: Cluster, namespace: str) -> bool:
     if not cluster.is_bootstrapped or cluster.may_hold("Namespace", ""):
         return True
     releases = cluster.of_kind("HelmRelease")
-    made = {name for release in releases for name in CHART_NAMESPACES.get(chart_of(release), ())}
+    charts = {chart for release in releases for chart in cluster.charts_of(release)}
+    made = {name for chart in charts for name in CHART_NAMESPACES.get(chart, ())}
     created = {
         text(release.at("spec", "targetNamespace")) or release.namespace
         for release in releases
         if is_true(release.at("spec", "install", "createNamespace"))
     }
-    return namespace in made | created or namespace in _applied_by_hand(cluster)
+    # `flux bootstrap --namespace` makes that of Flux.
+    begun = {built.owner.namespace for built in cluster.builds if id(built) not in cluster.parents}
+    return namespace in made | created | begun or namespace in _applied_by_hand(cluster)
 
 
 def _applied_by_hand(cluster: Cluster) -> frozenset[str]:

@@ -57,9 +57,13 @@ def key_of(document: Document, site: str) -> str:
     return annotations.key(_WORD, "" if site == document.key.name else site)
 
 
-def apply(content: bytes, document: Document, site: str, adoption: Adoption) -> bytes:
-    """The bytes of the document's file with this choice, in place of the one that may be there; as `annotations.write`."""
-    return annotations.write(content, document, {key_of(document, site): str(adoption)})
+def apply(content: bytes, document: Document, site: str, adoption: Adoption, path: str = "") -> bytes:
+    """The bytes of the document's file with this choice, in place of the one that may be there; as `annotations.write`.
+
+    `path` is the directory that the Kustomization is built from, where its source is pushed from this repository.
+    """
+    built_from = {annotations.key("path"): path} if path else {}
+    return annotations.write(content, document, {key_of(document, site): str(adoption), **built_from})
 
 
 def is_repository(text: str) -> bool:

@@ -7,25 +7,26 @@ moves with it; what stays is listed. An image or a Kustomization too many or too
 nothing is guessed.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from posixpath import dirname
 
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
-from bumper.fluxtree.build import Build, build
-from bumper.fluxtree.discovery import Site, pushed, pushed_path
+from bumper.fluxtree.build import Build, build, openings
+from bumper.fluxtree.discovery import Site, artifact_path, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Gap, Reading, why_missing
-from bumper.fluxtree.sites import adoption, mentions, routes
+from bumper.fluxtree.sites import adoption, annotations, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
-from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, listed, select
+from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, every, listed, same, select
 from bumper.fluxtree.sources import GIT
 from bumper.fluxtree.substitution import unfilled
 from bumper.fluxtree.walk import Walk
 from bumper.image import ImageReference
 from bumper.manifest import Field, Span
+from bumper.manifest.document import text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Tree
@@ -33,7 +34,7 @@ from bumper.request import FieldPath, Live
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
 
-__all__ = ["Site", "Target", "find", "find_in", "find_site", "is_one_of_several", "named_sites", "sites"]
+__all__ = ["Site", "Target", "find", "find_all", "find_in", "find_site", "is_one_of_several", "sites"]
 
 # Those that roll out come before those that run once, where one field decides the image of both.
 # apps/v1: an absent spec.replicas means 1.
@@ -167,13 +168,9 @@ def sites(tree: Tree) -> tuple[Site, ...]:
     return tuple(site for level in Walk(Reading(tree)).levels() for site in level if not site.is_assumed)
 
 
-def named_sites(tree: Tree) -> tuple[Site, ...]:
-    """The same by every name that they are called by: a Kustomization stands here once for each site that its annotations name."""
-    return tuple(
-        replace(site, name=name)
-        for site in sites(tree)
-        for name in dict.fromkeys((site.name, *adoption.site_names(site.document)))
-    )
+def _names(site: Site) -> Iterable[str]:
+    """What the site is called: its Kustomization's own name, and those that its annotations give it."""
+    return dict.fromkeys((site.name, *adoption.site_names(site.document)))
 
 
 @dataclass(frozen=True)
@@ -235,8 +232,31 @@ def find(
         _target(reading, replace(_at(site, path), name=name), image=image, containers=containers, field=field)
         for site in chosen
     ]
+    return _agreed(targets, chosen, kustomization or name)
+
+
+def find_all(tree: Tree) -> Iterator[tuple[Site, Target | BumpError]]:
+    """Every Kustomization by each of its names, with where its image stands or why that can't be told: the tree is walked once."""
+    reading = Reading(tree)
+    for several in every(Walk(reading)).values():
+        for site in several:
+            for name in _names(site):
+                yield replace(site, name=name), _answer(reading, name, several)
+
+
+def _answer(reading: Reading, name: str, several: Sequence[Site]) -> Target | BumpError:
+    try:
+        chosen = same(several, several[0].identity)
+        targets = [find_in(reading, replace(site, name=name)) for site in chosen]
+        return _agreed(targets, chosen, several[0].identity)
+    except BumpError as error:
+        return error
+
+
+def _agreed(targets: Sequence[Target], chosen: Sequence[Site], wanted: str) -> Target:
+    """The one place that a Kustomization of several clusters leads to; FieldAmbiguous where there are more."""
     if len({target.all_places for target in targets}) > 1:
-        raise ambiguous(kustomization or name, chosen)
+        raise ambiguous(wanted, chosen)
     return targets[0]
 
 
@@ -255,7 +275,7 @@ def _target(
         named = chosen_field.image(reading, built, wish.field, wish.repository)
         beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
         known, wish = (named, *beside), replace(wish, repository=named.repository)
-    moving, staying = _choose(built, known, wish)
+    moving, staying = _choose(reading, built, known, wish)
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
     stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
     return Target(site, scaled, _addresses(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
@@ -357,7 +377,19 @@ def _build(reading: Reading, site: Site) -> Build:
 
 
 def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:
-    """Why there is nothing to build at `spec.path` of what its source gives."""
+    """Why there is nothing to build at `spec.path` of what its source gives, or where somebody says that it is pushed from."""
+    annotated = pushed_path(site.document)
+    if annotated is not None and artifact_path(annotated) == site.path:
+        place = annotations.place(site.document, annotations.key("path"))
+        message = (
+            f"{place}: {annotations.key('path')} names {annotated}, which is no directory of this commit"
+        )
+        return FieldMissing(message, hint="correct the annotation, or pass --path DIR")
+    if not site.artifact and artifact_path(text(site.spec.get("path"))) != site.path:
+        message = f"--path {site.path}: is no directory of this commit that Kustomization {site.kustomization.name} could be"
+        return FieldMissing(
+            f"{site.place}: {message}", hint="name a directory from the root of the repository: --path DIR"
+        )
     message = f"{at} has path {site.path or '.'}, "
     if view.left_out(site.path):
         return FieldMissing(message + why_missing(view, site.path), hint="bring it back there")
@@ -393,7 +425,9 @@ def _foreign(site: Site, at: str) -> FieldMissing:
     )
 
 
-def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Image], list[Image]]:
+def _choose(
+    reading: Reading, built: Build, known: Iterable[Image], wish: _Wish
+) -> tuple[list[Image], list[Image]]:
     """The uses of the image that move together, the leading one first, and those that stay."""
     where = f"{built.site.path or '.'} (Kustomization {built.site.kustomization.name})"
     known = list(known)
@@ -402,7 +436,7 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         near, options = chosen_field.advice(built, wish.name, wish.repository)
         raise FieldMissing(
             f"{where}: {wish} is not there (found: {_places(known) or 'no image at all'}{near and '; ' + near})"
-            + "".join(f"; {gap}" for gap in (*_left_out(built), *built.unexpanded)),
+            + "".join(f"; {gap}" for gap in _unseen(reading, built)),
             hint=f"if that is it, pass {options}; bump adopt with the same writes it into git once"
             if near
             else wish.hint,
@@ -415,6 +449,12 @@ def _choose(built: Build, known: Iterable[Image], wish: _Wish) -> tuple[list[Ima
         )
     leading = min(matching, key=lambda image: _rank(image, wish.name))
     return _moving(leading, matching, named, wish)
+
+
+def _unseen(reading: Reading, built: Build) -> tuple[Gap, ...]:
+    """Where else an image may stand: in what a rule of this repository leaves out, and in what the build does not show."""
+    gaps = (*_left_out(built), *built.unexpanded, *openings(reading, built))
+    return tuple(dict.fromkeys(gaps))
 
 
 def _left_out(built: Build) -> list[Gap]:

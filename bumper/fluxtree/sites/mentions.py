@@ -13,6 +13,7 @@ from bumper.fluxtree.leaves import Leaf, near_to, origin_of, span_of
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route, below
 from bumper.image import references_in
+from bumper.manifest import Span
 from bumper.manifest.document import mapping, text
 
 # What these hold is no object of the build: a Kustomization's own build has it, and a schema only describes one.
@@ -66,8 +67,9 @@ def _place(resource: Resource, value: str, at: int) -> tuple[str, int]:
         return value.file.path, value.file.line + before
     if near is None:
         return resource.path, resource.document.line()
-    if "\n" in value and origin_of(value) is not None and (content := inside(value, 1)).block:
-        return content.path, content.line + before
+    if "\n" in value and origin_of(value) is not None and (block := inside(value, 1).block):
+        start = len(value[:at].encode())
+        return near.text.path, block.outward(Span(start, start, 1)).line
     return near.text.path, span_of(near).line
 
 

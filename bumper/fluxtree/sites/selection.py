@@ -42,7 +42,18 @@ def select(walk: Walk, name: str, kustomization: str = "", live: Live | None = N
         walk.leave(site.cluster for site in matching)
     if not matching:
         raise _missing(walk, wanted, [site for site in known if not site.is_assumed])
-    return _same(_running(_preferred(matching, name, wanted), live), wanted)
+    return same(_running(_preferred(matching, name, wanted), live), wanted)
+
+
+def every(walk: Walk) -> dict[str, list[Site]]:
+    """Every Kustomization by its identity, with what it fills in, once for each cluster that has it."""
+    by_identity: dict[str, list[Site]] = {}
+    for level in walk.levels():
+        above = {(identity, site.cluster) for identity, several in by_identity.items() for site in several}
+        for site in level:
+            if not site.is_assumed and (site.identity, site.cluster) not in above:
+                by_identity.setdefault(site.identity, []).append(walk.with_variables(site))
+    return by_identity
 
 
 def listed(names: list[str]) -> str:
@@ -98,7 +109,8 @@ def _is_that(site: Site, build: LiveBuild) -> bool:
     return (artifact_path(build.path), build.source) == (written, str(site.source))
 
 
-def _same(sites: list[Site], wanted: str) -> tuple[Site, ...]:
+def same(sites: Sequence[Site], wanted: str) -> tuple[Site, ...]:
+    """The one Kustomization that these are, for each cluster; FieldAmbiguous where they build several directories."""
     distinct = {(site.kustomization, site.path): site for site in reversed(sites)}
     if len(distinct) > 1:
         raise ambiguous(wanted, list(reversed(distinct.values())))

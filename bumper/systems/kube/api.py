@@ -16,7 +16,7 @@ from bumper.systems.http.document import expect_object, expect_objects, parse, p
 from bumper.systems.http.paging import Pages
 from bumper.systems.kube.connection import Connection
 from bumper.systems.kube.kinds import POD, Resource
-from bumper.systems.kube.refusals import Gone, Missing
+from bumper.systems.kube.refusals import Forbidden, Gone, Missing
 
 if TYPE_CHECKING:
     import httpx
@@ -73,6 +73,14 @@ class Api:
                 return await self._pages(resource, path, chosen)
 
         return await self._in_its_version(resource, ask)
+
+    async def serves(self, group: str) -> bool:
+        """Whether the cluster has this group of custom kinds; False where it does not let us ask, which every user may."""
+        try:
+            await self._read("GET", f"/apis/{group}")
+        except (Missing, Forbidden):
+            return False
+        return True
 
     async def version(self, resource: Resource, namespace: str, field_selector: str) -> str:
         """The version from which to watch a collection, as of now."""

@@ -123,6 +123,10 @@ class Cluster:
         """Which of these the API server would refuse us; nothing is tried, it is asked (SelfSubjectAccessReview)."""
         return self._run(lambda opened: survey.denied(opened.api, rights))
 
+    def served(self, rights: Sequence[Right]) -> tuple[Right, ...]:
+        """Those of the rights whose kinds this cluster may have."""
+        return self._run(lambda opened: survey.served(opened.api, rights))
+
     def flux(self, namespaces: Collection[str]) -> Installation:
         """Flux's own controllers and webhooks in these namespaces, and why some of that could not be read."""
         return self._run(lambda opened: survey.installation(opened.api, namespaces))

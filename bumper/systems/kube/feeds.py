@@ -18,6 +18,7 @@ from bumper.systems.kube.kinds import (
     POD,
     PODS_OWNERS,
     REPLICA_SET,
+    ROLLOUT,
 )
 from bumper.systems.kube.watch import Feed, Interest
 
@@ -27,6 +28,7 @@ _FEW_NAMESPACES = 8
 OWNED = {
     "Deployment": (REPLICA_SET,),
     "CronJob": (JOB,),
+    ROLLOUT.kind: (REPLICA_SET,),
     HELM_RELEASE.kind: (REPLICA_SET, *PODS_OWNERS),
 }
 
@@ -38,6 +40,12 @@ def of(desired: Sequence[Desired], observations: Sequence[Observation]) -> tuple
         for site in desired
         for key in (*site.makers, site.source, site.kustomization, site.workload)
         if key.name
+    }
+    keys |= {
+        ObjectKey.of(promoting)
+        for seen in observations
+        for promoting in (seen.canary, seen.primary)
+        if promoting is not None
     }
     keys |= {
         ObjectKey(KUSTOMIZATION.kind, entry.get("namespace") or site.kustomization.namespace, entry["name"])

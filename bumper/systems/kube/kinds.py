@@ -50,9 +50,22 @@ ARTIFACT_GENERATOR = Resource(
 )
 RECEIVER = Resource("Receiver", "notification.toolkit.fluxcd.io", "v1", "receivers")
 ACCESS_REVIEW = Resource("SelfSubjectAccessReview", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
-WORKLOADS = (*PODS_OWNERS, JOB, Resource("CronJob", "batch", "v1", "cronjobs"), HELM_RELEASE)
+ROLLOUT = Resource("Rollout", "argoproj.io", "v1alpha1", "rollouts")
+# The core kind of that name is not read.
+KNATIVE_SERVICE = Resource("Service", "serving.knative.dev", "v1", "services")
+CANARY = Resource("Canary", "flagger.app", "v1beta1", "canaries")
+# What a Canary may target, among the kinds that are followed (flagger 1.36, pkg/canary/factory.go).
+CANARY_TARGETS = ("Deployment", "DaemonSet")
+WORKLOADS = (
+    *PODS_OWNERS,
+    JOB,
+    Resource("CronJob", "batch", "v1", "cronjobs"),
+    HELM_RELEASE,
+    ROLLOUT,
+    KNATIVE_SERVICE,
+)
 
 KINDS = {
     resource.kind: resource
-    for resource in (*SOURCES, ARTIFACT_GENERATOR, KUSTOMIZATION, *WORKLOADS, REPLICA_SET, POD, EVENT)
+    for resource in (*SOURCES, ARTIFACT_GENERATOR, KUSTOMIZATION, *WORKLOADS, CANARY, REPLICA_SET, POD, EVENT)
 }

@@ -14,8 +14,22 @@ from dataclasses import dataclass, field, replace
 
 from bumper.objects import Object, ObjectKey, at
 from bumper.observation import Desired, Observation
+from bumper.rollout import canary
 from bumper.systems.kube.api import Api
-from bumper.systems.kube.kinds import EVENT, HELM_RELEASE, JOB, KINDS, POD, PODS_OWNERS, REPLICA_SET, Resource
+from bumper.systems.kube.kinds import (
+    CANARY,
+    CANARY_TARGETS,
+    EVENT,
+    HELM_RELEASE,
+    JOB,
+    KINDS,
+    KNATIVE_SERVICE,
+    POD,
+    PODS_OWNERS,
+    REPLICA_SET,
+    ROLLOUT,
+    Resource,
+)
 from bumper.systems.kube.logs import Logs
 from bumper.systems.kube.refusals import Forbidden, Missing
 
@@ -23,6 +37,8 @@ from bumper.systems.kube.refusals import Forbidden, Missing
 _FEW = 4
 _FEW_NAMESPACES = 8
 _REQUESTS_AT_ONCE = 8
+# knative serving 1.x, pkg/apis/serving/register.go: a Service's pods belong to Deployments of its revisions.
+_KNATIVE_SERVICE_LABEL = "serving.knative.dev/service"
 
 
 @dataclass
@@ -36,13 +52,15 @@ class _Read:
 
 
 class Reader:
-    """Remembers between looks only what saves requests: logs that were read, and that a list of all namespaces is forbidden."""
+    """Remembers between looks only what saves requests: logs that were read, that a list of all namespaces is forbidden, whether the
+    cluster has Flagger."""
 
     def __init__(self, api: Api, now: Callable[[], float]) -> None:
         self.logs = Logs(api)
         self._api = api
         self._now = now
         self._namespaced_only: set[Resource] = set()
+        self._has_canaries: bool | None = None
         self._slots = asyncio.Semaphore(_REQUESTS_AT_ONCE)
 
     async def look(self, desired: Sequence[Desired]) -> list[Observation]:
@@ -55,6 +73,7 @@ class Reader:
         needed = {key for keys in dependencies.values() for key in keys} - read.objects.keys()
         await _together([self._read_objects(read, needed), self._read_objects(read, workloads)])
         present = [read.objects[key] for key in sorted(workloads) if key in read.objects]
+        await self._read_canaries(read, [key for key in sorted(workloads) if key in read.objects])
         await self._read_owned(read, present)
         observations = [_observation(site, dependencies[site.site], read) for site in desired]
         cluster_time = self._api.time()
@@ -136,21 +155,35 @@ class Reader:
         except (Forbidden, Missing) as error:
             read.unreadable_members[resource.kind, namespace] = error.message
 
+    async def _read_canaries(self, read: _Read, workloads: Sequence[ObjectKey]) -> None:
+        """The Canaries that may target these workloads, then what Flagger made of them; nothing where the cluster has no Flagger."""
+        targeted = [key for key in workloads if key.kind in CANARY_TARGETS]
+        if not targeted:
+            return
+        if self._has_canaries is None:
+            self._has_canaries = await self._api.serves(CANARY.group)
+        if not self._has_canaries:
+            return
+        await self._read_members(read, CANARY, dict.fromkeys((key.namespace for key in targeted), ""))
+        primaries = {canary.primary_of(key) for key in targeted if _canary_of(key, read)}
+        await self._read_objects(read, primaries - read.objects.keys())
+
     async def _read_owned(self, read: _Read, workloads: Sequence[Object]) -> None:
         """What the workloads own, directly or not, and the events about all of it."""
         selectors: dict[str, list[str]] = defaultdict(list)
         by_kind: dict[str, set[str]] = defaultdict(set)
         for workload in workloads:
             namespace = _namespace(workload)
-            selectors[namespace].append(selector_text(at(workload, "spec", "selector")))
+            selectors[namespace].append(_selector(workload))
             by_kind[workload["kind"]].add(namespace)
         helm = by_kind[HELM_RELEASE.kind]
         # A selector narrows the list only where it speaks for the namespace's one workload.
         narrow = {place: texts[0] if len(texts) == 1 else "" for place, texts in selectors.items()}
         wide = dict.fromkeys(selectors, "")
         owners = [(resource, dict.fromkeys(helm, "")) for resource in PODS_OWNERS]
+        with_sets = by_kind["Deployment"] | by_kind[ROLLOUT.kind] | helm
         jobs = (JOB, dict.fromkeys(by_kind["CronJob"], ""))
-        sets = (REPLICA_SET, {place: narrow[place] for place in by_kind["Deployment"] | helm})
+        sets = (REPLICA_SET, {place: narrow[place] for place in with_sets})
         await _together(
             [
                 self._read_members(read, resource, places)
@@ -178,7 +211,10 @@ def _observation(site: Desired, dependencies: list[ObjectKey], read: _Read) -> O
     jobs = _owned_by(tops, read.members[JOB.kind, place])
     replica_sets = _owned_by(tops, read.members[REPLICA_SET.kind, place])
     pods = _owned_by([*tops, *jobs, *replica_sets], read.members[POD.kind, place])
-    subjects = {_uid(subject) for subject in (*tops, *jobs, *replica_sets, *pods)}
+    if site.workload.kind == KNATIVE_SERVICE.kind:
+        pods = [pod for pod in read.members[POD.kind, place] if _is_of_service(pod, site.workload.name)]
+    promoting = _canary_of(site.workload, read)
+    subjects = {_uid(subject) for subject in (*tops, *jobs, *replica_sets, *pods, promoting) if subject}
     unreadable = {kind: why for (kind, where), why in read.unreadable_members.items() if where == place}
     # A dependency that may not be read is left out: its kind is that of the site's own Kustomization, which may well be read.
     for key in (*site.makers, site.source, site.kustomization, site.workload):
@@ -199,7 +235,18 @@ def _observation(site: Desired, dependencies: list[ObjectKey], read: _Read) -> O
             if at(event, "involvedObject", "uid") in subjects
         ),
         unreadable=unreadable,
+        canary=promoting,
+        primary=read.objects.get(canary.primary_of(site.workload)) if promoting else None,
     )
+
+
+def _canary_of(workload: ObjectKey, read: _Read) -> Object | None:
+    candidates = read.members[CANARY.kind, workload.namespace]
+    return next((each for each in candidates if canary.targets(each, workload)), None)
+
+
+def _is_of_service(pod: Object, name: str) -> bool:
+    return bool(at(pod, "metadata", "labels", _KNATIVE_SERVICE_LABEL) == name)
 
 
 def _helm_owned(workload: Object, place: str, read: _Read) -> list[Object]:
@@ -238,6 +285,13 @@ def _namespace(workload: Object) -> str:
     """Where the pods are: a HelmRelease may install into another namespace than its own."""
     target = at(workload, "spec", "targetNamespace") if workload["kind"] == HELM_RELEASE.kind else None
     return str(target or at(workload, "metadata", "namespace") or "")
+
+
+def _selector(workload: Object) -> str:
+    """The label selector of the workload's pods, as a URL writes it."""
+    if workload["kind"] == KNATIVE_SERVICE.kind:
+        return f"{_KNATIVE_SERVICE_LABEL}={workload['metadata'].get('name')}"
+    return selector_text(at(workload, "spec", "selector"))
 
 
 def selector_text(selector: Object | None) -> str:

@@ -12,7 +12,7 @@ from bumper.errors import Unreachable
 from bumper.objects import Object, at
 from bumper.ports import CONTROLLERS, Installation, Right
 from bumper.systems.kube.api import Api
-from bumper.systems.kube.kinds import ACCESS_REVIEW, KINDS, RECEIVER, Resource
+from bumper.systems.kube.kinds import ACCESS_REVIEW, CANARY, KINDS, RECEIVER, Resource
 from bumper.systems.kube.refusals import Forbidden, Missing
 
 _REQUESTS_AT_ONCE = 8
@@ -34,6 +34,12 @@ async def denied(api: Api, rights: Sequence[Right]) -> frozenset[Right]:
     answers = await _answers(map(ask, asked))
     refused = {right for right, is_allowed in answers if not is_allowed}
     return frozenset(refused | {right for right in rights if not right.namespace and right not in allowed})
+
+
+async def served(api: Api, rights: Sequence[Right]) -> tuple[Right, ...]:
+    """The rights that mean something in this cluster: one without Flagger has no Canaries to read."""
+    has_canaries = all(right.group != CANARY.group for right in rights) or await api.serves(CANARY.group)
+    return tuple(right for right in rights if has_canaries or right.group != CANARY.group)
 
 
 async def installation(api: Api, namespaces: Collection[str]) -> Installation:

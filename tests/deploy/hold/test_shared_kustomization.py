@@ -75,6 +75,7 @@ def test_a_hold_keeps_off_one_site_and_its_release_gives_the_bytes_back(platform
     assert platform.deploy("shop", "abc0002").code == 0
 
 
+@pytest.mark.slow
 def test_a_rollback_of_one_refuses_no_version_of_the_other(platform: Platform) -> None:
     for site in ("shop", "blog"):
         assert platform.deploy(site, "abc0002").code == 0
@@ -87,6 +88,7 @@ def test_a_rollback_of_one_refuses_no_version_of_the_other(platform: Platform) -
     assert platform.deploy("shop", "abc0002", "--force", "--reason", "tried").code == 0
 
 
+@pytest.mark.slow
 def test_a_hold_of_an_earlier_version_holds_every_site_and_the_advised_command_lifts_it(
     platform: Platform,
 ) -> None:
@@ -106,6 +108,7 @@ def test_a_hold_of_an_earlier_version_holds_every_site_and_the_advised_command_l
     assert platform.deploy("blog", "abc0002").code == 0
 
 
+@pytest.mark.slow
 def test_a_command_that_is_advised_names_the_site_as_it_was_named(platform: Platform) -> None:
     assert platform.deploy("shop", "abc0002").code == 0
     named = ("--kustomization", "apps", "--image", "shop")
@@ -139,6 +142,7 @@ def test_a_hold_names_its_site_where_the_kustomization_is_not_that_one_alone(
     assert whose(tree, find.find_site(tree, site, kustomization="web")) == named
 
 
+@pytest.mark.slow
 def test_a_hold_on_a_name_without_an_image_holds_all_that_is_built(platform: Platform) -> None:
     before = platform.sync()
     assert platform.bump("hold", "apps", "--reason", "freeze").code == 0
@@ -169,6 +173,7 @@ def test_where_a_site_has_two_holds_the_one_that_keeps_more_off_counts() -> None
     assert annotations.lift(both, held.document, "web") == tree.files[path]
 
 
+@pytest.mark.slow
 def test_what_takes_the_kustomization_away_sees_the_holds_of_all_its_sites(platform: Platform) -> None:
     assert platform.bump("hold", "shop", "--reason", "freeze").code == 0
     refused = platform.bump("remove-site", "apps", "--yes", "--no-wait", "--dry-run")

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+import trees
 from platforms import deployment, files, kustomization
 from trees import MemoryTree
 
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, FieldUnsafe
 from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.adoption import Adoption
+from bumper.fluxtree.sites.choose import find_targets
 from bumper.manifest.document import Document, documents
-from bumper.request import FieldPath
+from bumper.request import FieldPath, Request, Wanted
 
 SYNC = "k8s/flux-system/apps-sync.yaml"
 TWO = deployment("front", "reg.io/acme/storefront:1.0") + "---\n" + deployment("blog", "reg.io/acme/blog:2.0")
@@ -171,3 +173,26 @@ def test_two_kustomizations_that_name_the_same_site_are_refused() -> None:
 def test_a_site_that_git_names_is_offered_where_a_name_is_wrong() -> None:
     with pytest.raises(BumpError, match="did you mean 'storefront'"):
         find.find(platform("bump/image.storefront: reg.io/acme/storefront"), "storfront")
+
+
+def test_namesakes_of_two_clusters_are_deployed_in_one_commit_by_the_names_that_git_gives_them() -> None:
+    files: dict[str, str] = {}
+    for cluster in ("east", "west"):
+        named = f"metadata:\n  annotations: {{bump/image.web-{cluster}: reg.io/web}}\n"
+        files |= {
+            f"clusters/{cluster}/flux-system/gotk-sync.yaml": trees.sync(f"./clusters/{cluster}"),
+            f"clusters/{cluster}/web.yaml": trees.flux("web", f"./apps/{cluster}").replace(
+                "metadata:\n", named
+            ),
+            f"apps/{cluster}/web.yaml": trees.deployment("web", "reg.io/web:1"),
+        }
+    request = Request((Wanted("web-east", "2"), Wanted("web-west", "2")), "main")
+    targets = find_targets(request, MemoryTree(files))
+    assert {name: target.place for name, target in targets.items()} == {
+        "web-east": "apps/east/web.yaml:10",
+        "web-west": "apps/west/web.yaml:10",
+    }
+    assert {target.site.identity for target in targets.values()} == {
+        "clusters/east/web.yaml#flux-system/web",
+        "clusters/west/web.yaml#flux-system/web",
+    }

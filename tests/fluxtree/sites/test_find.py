@@ -558,17 +558,17 @@ def test_a_patch_that_stands_inside_a_file_is_edited_where_it_stands(files: dict
 
 
 UNSAFE: dict[str, tuple[dict[str, str], str]] = {
-    "an inline patch in quotes": (
+    "an inline patch in quotes, its image with an escape": (
         {
             **BASE,
             "apps/prod/kustomization.yaml": kustomization(
                 "patches:",
                 "  - target: {kind: Deployment}",
-                "    patch: '[{op: replace, path: /spec/template/spec/containers/0/image, value: \"reg.example/web:json\"}]'",
+                '    patch: "[{op: replace, path: /spec/template/spec/containers/0/image, value: reg.example\\x2fweb:json}]"',
                 resources=["../base/web"],
             ),
         },
-        "apps/prod/kustomization.yaml:7: a patch here sets it in a text that is no literal block",
+        "apps/prod/kustomization.yaml:7: a text here writes it with escapes",
     ),
     "an entry that pins a digest alone": (
         {
@@ -879,3 +879,12 @@ class TestEconomy:
             ("apps/base/web/kustomization.yaml",),
             ("apps/base/web/deployment.yaml",),
         ]
+
+
+def test_an_image_that_only_a_remote_base_may_have_is_refused_with_the_base() -> None:
+    listed = kustomization(resources=["https://github.com/team/web//base?ref=v1"])
+    with pytest.raises(FieldMissing) as refused:
+        find.find(MemoryTree({**WEB_SYNC, "k8s/web/kustomization.yaml": listed}), "web")
+    assert refused.value.message.endswith(
+        "; k8s/web/kustomization.yaml:4: https://github.com/team/web//base?ref=v1 is not in this repository"
+    )

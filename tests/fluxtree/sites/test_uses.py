@@ -180,13 +180,13 @@ def test_each_workload_is_followed_with_all_containers_that_run_the_image() -> N
 
 
 def test_what_cannot_be_followed_moves_and_counts_only_where_it_is_all_there_is() -> None:
-    rollout = deployment("rollout", OLD, kind="Rollout")
-    target = found(Case({**WEB, "rollout.yaml": rollout}, [], []))
+    clones = deployment("clones", OLD, kind="CloneSet")
+    target = found(Case({**WEB, "clones.yaml": clones}, [], []))
     assert len(target.fields) == 2
     assert list(map(str, target.followed)) == ["Deployment web"]
-    assert list(map(str, target.not_followed)) == ["Rollout rollout"]
-    alone = found(Case({"rollout.yaml": rollout}, [], []))
-    assert list(map(str, alone.followed)) == ["Rollout rollout"]
+    assert list(map(str, target.not_followed)) == ["CloneSet clones"]
+    alone = found(Case({"clones.yaml": clones}, [], []))
+    assert list(map(str, alone.followed)) == ["CloneSet clones"]
     assert alone.not_followed == ()
 
 

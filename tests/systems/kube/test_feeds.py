@@ -66,7 +66,7 @@ def test_dependencies_are_watched() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["StatefulSet", "CronJob", "HelmRelease", "Rollout"])
+@pytest.mark.parametrize("kind", ["StatefulSet", "CronJob", "HelmRelease", "Rollout", "Service", "CloneSet"])
 def test_other_kinds_are_watched_with_what_they_own(kind: str) -> None:
     plurals = {feed.resource.plural for feed in feeds_of(["web"], kind)}
     flux = {"gitrepositories", "kustomizations"}
@@ -76,7 +76,9 @@ def test_other_kinds_are_watched_with_what_they_own(kind: str) -> None:
         "HelmRelease": {
             "helmreleases", "deployments", "statefulsets", "daemonsets", "replicasets", "pods", "events"
         },
-        "Rollout": set(),
+        "Rollout": {"rollouts", "replicasets", "pods", "events"},
+        "Service": {"services", "pods", "events"},
+        "CloneSet": set(),
     }  # fmt: skip
     assert plurals == flux | owned[kind]
 

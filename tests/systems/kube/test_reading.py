@@ -163,8 +163,69 @@ def test_a_collection_that_may_not_be_read_is_told_at_each_site(world: World, cl
 
 
 def test_a_kind_that_cannot_be_followed(world: World, cluster: Cluster) -> None:
+    [seen] = cluster.observe([desired(kind="CloneSet")])
+    assert dict(seen.unreadable) == {"CloneSet": "CloneSet is no kind of workload that can be followed"}
+
+
+def canary_world(world: World, target: str = "web") -> None:
+    world.site()
+    world.add("apps/v1", "Deployment", "web", "web-primary", spec={"replicas": 1})
+    spec = {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}}
+    world.kinds.admit("flagger.app/v1beta1", "Canary", namespaced=True)
+    canary = world.add("flagger.app/v1beta1", "Canary", "web", "web", spec=spec)
+    world.event(canary, "Synced")
+
+
+def test_a_canary_is_read_with_the_primary_that_flagger_made(world: World, cluster: Cluster) -> None:
+    canary_world(world)
+    [seen] = cluster.observe([desired()])
+    assert seen.canary == world.find("flagger.app/v1beta1", "Canary", "web", "web")
+    assert seen.primary == world.find("apps/v1", "Deployment", "web", "web-primary")
+    assert names(seen.events) == ["web.synced"]
+    streams, _ = feeds.of([desired()], [seen])
+    watched = {(feed.resource.plural, feed.name) for feed in streams}
+    assert {("canaries", "web"), ("deployments", "web-primary")} <= watched
+
+
+def test_a_canary_of_another_workload_is_none_of_ours(world: World, cluster: Cluster) -> None:
+    canary_world(world, target="another")
+    [seen] = cluster.observe([desired()])
+    assert (seen.canary, seen.primary) == (None, None)
+
+
+def test_a_canary_that_may_not_be_read_is_told(world: World, cluster: Cluster) -> None:
+    canary_world(world)
+    world.api.forbid("list", "canaries")
+    [seen] = cluster.observe([desired()])
+    assert set(seen.unreadable) == {"Canary"}
+
+
+def test_no_canary_is_asked_for_where_the_cluster_has_no_flagger(world: World, cluster: Cluster) -> None:
+    world.site()
+    for _ in range(2):
+        [seen] = cluster.observe([desired()])
+    assert (seen.canary, seen.unreadable) == (None, {})
+    assert not any(resource == "canaries" for _, resource in world.asked())
+
+
+def test_the_pods_of_a_knative_service_are_those_that_name_it(world: World, cluster: Cluster) -> None:
+    world.kinds.admit("serving.knative.dev/v1", "Service", namespaced=True)
+    world.add("serving.knative.dev/v1", "Service", "web", "web", spec={})
+    for name, service in (("web-00001-a", "web"), ("other-00001-a", "other")):
+        labels = {"serving.knative.dev/service": service}
+        world.add("v1", "Pod", "web", name, metadata={"labels": labels}, spec={"containers": []})
+    [seen] = cluster.observe([desired(kind="Service")])
+    assert seen.workload
+    assert names(seen.pods) == ["web-00001-a"]
+
+
+def test_a_rollout_is_read_with_its_replica_sets_and_pods(world: World, cluster: Cluster) -> None:
+    world.kinds.admit("argoproj.io/v1alpha1", "Rollout", namespaced=True)
+    rollout = world.add("argoproj.io/v1alpha1", "Rollout", "web", "web", spec={"replicas": 1})
+    replica_set = world.owned(rollout, "apps/v1", "ReplicaSet", "web-1", spec={})
+    world.owned(replica_set, "v1", "Pod", "web-1-a", spec={"containers": []})
     [seen] = cluster.observe([desired(kind="Rollout")])
-    assert dict(seen.unreadable) == {"Rollout": "Rollout is no kind of workload that can be followed"}
+    assert (names(seen.replica_sets), names(seen.pods)) == (["web-1"], ["web-1-a"])
 
 
 def test_a_site_without_a_workload(world: World, cluster: Cluster) -> None:

@@ -52,7 +52,15 @@ def test_a_deployment() -> None:
         "web/pods: list watch",
         "web/pods/log: get",
         "web/events: list watch",
+        "web/canaries: list watch",
     }
+
+
+def test_a_rollout_and_a_knative_service() -> None:
+    rights = granted(Subject(replace(SITE, workload=ObjectKey("Rollout", "web", "web"))))
+    assert {"web/rollouts: get list watch", "web/replicasets: list watch"} <= rights
+    rights = granted(Subject(replace(SITE, workload=ObjectKey("Service", "web", "web"))))
+    assert {"web/services: get list watch", "web/pods: list watch"} <= rights
 
 
 def test_a_cron_job_has_jobs() -> None:
@@ -110,7 +118,7 @@ def reviews(fleet: Fleet) -> int:
 def test_what_is_allowed_everywhere_is_asked_once(fleet: Fleet, cluster: Cluster) -> None:
     rights = needed(Subject(site) for site in fleet.desired())
     assert cluster.denied(rights) == frozenset()
-    assert (reviews(fleet), len(rights)) == (18, 128)
+    assert (reviews(fleet), len(rights)) == (20, 152)
 
 
 def test_what_is_not_is_asked_for_each_namespace(fleet: Fleet, cluster: Cluster) -> None:
@@ -119,7 +127,17 @@ def test_what_is_not_is_asked_for_each_namespace(fleet: Fleet, cluster: Cluster)
     denied = cluster.denied(rights)
     assert {(right.verb, right.resource) for right in denied} == {("list", "pods")}
     assert {right.namespace for right in denied} == set(fleet.names)
-    assert reviews(fleet) == 18 + 12
+    assert reviews(fleet) == 20 + 12
+
+
+def test_canaries_are_missed_only_where_the_cluster_has_flagger(fleet: Fleet, cluster: Cluster) -> None:
+    rights = needed(Subject(site) for site in fleet.desired())
+    fleet.api.forbid("list", "canaries")
+    assert {right.resource for right in rights} - {right.resource for right in cluster.served(rights)} == {
+        "canaries"
+    }
+    fleet.store.kinds.admit("flagger.app/v1beta1", "Canary", namespaced=True)
+    assert {right.resource for right in cluster.denied(cluster.served(rights))} == {"canaries"}
 
 
 def test_who_is_not_let_in_hears_it(fleet: Fleet, cluster: Cluster) -> None:
