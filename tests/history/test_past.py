@@ -157,7 +157,7 @@ def test_the_last_ending_of_each_cluster_and_the_worst_of_them_counts(
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_only_ready_is_ready(outcome: Outcome) -> None:
     (deploy,) = past([logged(1, "web:2.0", ended(outcome.value))])
-    assert deploy.is_ready == (outcome in (Outcome.READY, Outcome.UNCHANGED))
+    assert deploy.is_ready == (outcome in (Outcome.READY, Outcome.SERVING, Outcome.UNCHANGED))
 
 
 def test_the_last_ready_deploy_before_the_present_one() -> None:
