@@ -181,7 +181,9 @@ def _counts(updated: int, replicas: int) -> dict[str, Any]:
 
 
 def _template(name: str, tag: str) -> dict[str, Any]:
-    containers = [{"name": name, "image": str(_image(name, tag))}]
+    # Without a probe each rollout would have to run unrestarted for a while before it is Ready.
+    probe = {"httpGet": {"path": "/", "port": 8080}}
+    containers = [{"name": name, "image": str(_image(name, tag)), "readinessProbe": probe}]
     return {"metadata": {"labels": {"app": name}}, "spec": {"containers": containers}}
 
 
