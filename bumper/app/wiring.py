@@ -17,9 +17,10 @@ from bumper.app.context import Context
 from bumper.app.identity import Identity
 from bumper.app.permissions import Permissions
 from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
+from bumper.deploy.commit.push import Proposal
 from bumper.errors import NoAccess, TreeMissing, UsageError
 from bumper.objects import ObjectKey
-from bumper.ports import Ancestry, Clock, Hosting, Tree, Writer
+from bumper.ports import Ancestry, Clock, Hosting, Pull, Tree, Writer
 from bumper.ports.site import Resolution, SiteAccess
 
 if TYPE_CHECKING:
@@ -142,6 +143,11 @@ class Systems:
         from bumper.systems.github.pulls import PullRequests
 
         return PullRequests(*self._graphql(), self.repository.tree)
+
+    def propose(self, plan: Proposal, branch: str) -> Pull:
+        """Opens a pull request of what a plan would commit."""
+        changes = {path: after for path, (_, after) in plan.files.items()}
+        return self.pull_requests().propose(plan.tip, changes, plan.message, branch)
 
     def announced(self) -> "AnnouncedBranch":
         """The branch on GitHub, with the commit statuses that Flux posts there; UsageError where it is at home elsewhere."""

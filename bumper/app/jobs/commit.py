@@ -7,7 +7,7 @@ from bumper.app.run import Job, P
 from bumper.app.settings import RunSettings
 from bumper.app.wiring import Systems
 from bumper.deploy.commit.push import Landed, land
-from bumper.ports import Terminal, Writer
+from bumper.ports import Pull, Terminal, Writer
 from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.style import Span
@@ -52,3 +52,25 @@ class CommitJob(Job[P]):
 
     def _tell(self, text: str) -> None:
         self._terminal.write([(Span(f"  {text}", "quiet"),)])
+
+
+class ReviewedJob(CommitJob[P]):
+    """One that may be left at an open pull request, for people to read before anything is written (`only_proposes`)."""
+
+    def __init__(
+        self, settings: RunSettings, systems: Systems, terminal: Terminal, *, only_proposes: bool
+    ) -> None:
+        super().__init__(settings, systems, terminal)
+        self._only_proposes = only_proposes
+
+    @abstractmethod
+    def proposed(self, plan: P, pull: Pull) -> Result:
+        """How it ended: with this pull request."""
+
+    def confirm(self, plan: P) -> Result | None:
+        if not (self._only_proposes and plan.files):
+            return None
+        return self.proposed(plan, self._systems.propose(plan, self._settings.repository.branch))
+
+    def standing(self, landed: Landed[P] | None) -> list[str]:
+        return ["a push may have arrived: running the same command again is harmless"]

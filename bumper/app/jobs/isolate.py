@@ -3,16 +3,15 @@
 from dataclasses import replace
 
 from bumper.app.context import Context
-from bumper.app.jobs.commit import CommitJob
+from bumper.app.jobs.commit import ReviewedJob
 from bumper.app.output import Output, Result
 from bumper.app.run import carry_out
 from bumper.app.settings import IsolateSettings
 from bumper.app.wiring import Systems
-from bumper.deploy.commit.push import Landed
 from bumper.errors import EXIT_CODES
 from bumper.onboarding import isolation
 from bumper.onboarding.isolation import Isolation
-from bumper.ports import Terminal
+from bumper.ports import Pull, Terminal
 from bumper.revision import Revision
 
 
@@ -27,26 +26,18 @@ def isolate(settings: IsolateSettings, context: Context) -> int:
         return carry_out(_IsolateJob(settings, systems, output.terminal), output, dry_run=run.dry_run)
 
 
-class _IsolateJob(CommitJob[Isolation]):
+class _IsolateJob(ReviewedJob[Isolation]):
     def __init__(self, settings: IsolateSettings, systems: Systems, terminal: Terminal) -> None:
-        super().__init__(settings.run, systems, terminal)
+        super().__init__(settings.run, systems, terminal, only_proposes=settings.only_proposes)
         self._wanted = settings
         self._origin = systems.context.surroundings.origin()
 
     def propose(self, tip: str) -> Isolation:
         return isolation.propose(self._wanted.sites, self._origin, tip, self._systems.repository.tree(tip))
 
-    def confirm(self, plan: Isolation) -> Result | None:
-        if not (self._wanted.only_proposes and plan.files):
-            return None
-        changes = {path: after for path, (_, after) in plan.files.items()}
-        branch = self._settings.repository.branch
-        pull = self._systems.pull_requests().propose(plan.tip, changes, plan.message, branch)
+    def proposed(self, plan: Isolation, pull: Pull) -> Result:
         return self.result(replace(plan, pull=pull), None)
 
     def result(self, plan: Isolation, revision: Revision | None) -> Result:
         code = EXIT_CODES[isolation.outcome(plan, revision)]
         return Result(isolation.lines(plan, revision), isolation.as_data(plan, revision), code)
-
-    def standing(self, landed: Landed[Isolation] | None) -> list[str]:
-        return ["a push may have arrived: running the same command again is harmless"]

@@ -75,9 +75,7 @@ class _NewSite(Job[SiteAddition]):
     def confirm(self, plan: SiteAddition) -> Result | None:
         if not self._settings.only_proposes:
             return None
-        changes = {path: after for path, (_, after) in plan.files.items()}
-        branch = self._run.repository.branch
-        pull = self._systems.pull_requests().propose(plan.tip, changes, plan.message, branch)
+        pull = self._systems.propose(plan, self._run.repository.branch)
         return self._unfollowed(plan, None, plan.proposed(pull))
 
     def land(self, plan: SiteAddition) -> Landed[SiteAddition]:
