@@ -1,4 +1,4 @@
-"""Sites that come and go by pull request, against the sandbox's GitHub; each request is held to GitHub's GraphQL schema."""
+"""What is left at a pull request, and sites that come and go by GitHub alone, against the sandbox's GitHub; each request is held to GitHub's GraphQL schema."""
 
 import json
 import os
@@ -71,6 +71,24 @@ def test_a_pull_request_brings_the_site_once_it_is_merged(
     again, answer, _ = bump(stack, hub, *arguments)
     assert again == 0
     assert len(hosted.pulls) == 1, "the same pull request is gone on with"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        (("adopt", "sddbook-com", "--container", "sddbook-com"), "bump/image: "),
+        (("isolate", "sddbook-com"), "kind: ArtifactGenerator"),
+    ],
+)
+def test_what_is_written_for_good_can_be_left_at_a_pull_request(
+    stack: Stack, hub: GitHubServer, hosted: Hosted, arguments: tuple[str, ...], changed: str
+) -> None:
+    before, known = hosted.tip("main"), set(hosted.pulls)
+    code, _, stderr = bump(stack, hub, *arguments, "--pull-request")
+    assert code == 0, stderr
+    assert hosted.tip("main") == before, "nothing is merged"
+    (number,) = set(hosted.pulls) - known
+    assert changed in git(hosted.path, "diff", before, hosted.pulls[number].head)
 
 
 def test_the_api_takes_a_site_away_with_its_files(stack: Stack, hub: GitHubServer, hosted: Hosted) -> None:
