@@ -5,12 +5,18 @@ the artifact that it builds from (`Storage.Archive`: "Ignore anything that is no
 a cluster comes from them.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from bumper.errors import Refused, Unreachable
 from bumper.ports import Entry
 from bumper.systems.git.objects import DIRECTORY, FILE, SYMBOLIC_LINK, TreeEntry, format_tree, parse_tree
 from bumper.systems.git.repository import Repository
+
+# What a Flux tree is read from. A commit with no more of them, in no more directories, is asked for all at once: a file leads to the
+# next, and each question would be a fetch of its own.
+_MANIFESTS = (".yaml", ".yml", "Kustomization", ".sourceignore")
+_MOST_FILES = 500
+_MOST_DIRECTORIES = 250
 
 
 class Objects:
@@ -20,6 +26,7 @@ class Objects:
         self._repository = repository
         self._trees: dict[str, dict[str, TreeEntry]] = {}
         self._blobs: dict[str, bytes] = {}
+        self._fetched: set[str] = set()
 
     def tree(self, sha: str) -> dict[str, TreeEntry]:
         """The entries of one directory. All trees of a fetched commit are here."""
@@ -27,12 +34,13 @@ class Objects:
             self._trees[sha] = parse_tree(self._content(sha))
         return self._trees[sha]
 
-    def blobs(self, shas: Collection[str]) -> dict[str, bytes]:
-        """The contents, of which those not read before are fetched in one batch."""
-        missing = sorted(set(shas) - self._blobs.keys())
-        if missing:
+    def blobs(self, shas: Collection[str], nearby: Callable[[], Iterable[str]] = tuple) -> dict[str, bytes]:
+        """The contents. If some were not fetched before, they are now, in one batch with those `nearby`."""
+        if not self._fetched.issuperset(shas):
+            missing = sorted({*shas, *nearby()} - self._fetched)
             self._repository.fetch_objects(missing)
-            self._blobs.update((sha, self._content(sha)) for sha in missing)
+            self._fetched.update(missing)
+        self._blobs.update((sha, self._content(sha)) for sha in set(shas) - self._blobs.keys())
         return {sha: self._blobs[sha] for sha in shas}
 
     def store(self, kind: str, content: bytes) -> str:
@@ -73,7 +81,7 @@ class Tree:
         """The contents by path, fetched in one batch; a path that is no file is left out."""
         entries = {path: self._find(path) for path in paths}
         shas = {path: entry.sha for path, entry in entries.items() if entry and entry.is_file}
-        contents = self._objects.blobs(shas.values())
+        contents = self._objects.blobs(shas.values(), lambda: _manifests(self._objects, self._root))
         return {path: contents[sha] for path, sha in shas.items()}
 
     def mode(self, path: str) -> str:
@@ -90,6 +98,21 @@ class Tree:
                 return None
             entry = self._objects.tree(entry.sha).get(name)
         return entry
+
+
+def _manifests(objects: Objects, root: str) -> list[str]:
+    """The blobs of all manifests of a commit; none where there are many."""
+    manifests: list[str] = []
+    directories = [root]
+    for directory in directories:
+        for name, entry in objects.tree(directory).items():
+            if entry.is_directory:
+                directories.append(entry.sha)
+            elif entry.is_file and name.endswith(_MANIFESTS):
+                manifests.append(entry.sha)
+        if len(directories) > _MOST_DIRECTORIES or len(manifests) > _MOST_FILES:
+            return []
+    return manifests
 
 
 def write(objects: Objects, root: str, changes: Mapping[str, bytes | None]) -> str:

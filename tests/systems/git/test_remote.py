@@ -70,6 +70,16 @@ class TestReading:
             assert tree.read([WEB]) == {WEB: FILES[WEB]}
             assert server.requests == []
 
+    def test_the_manifests_of_a_small_tree_come_with_the_first_of_them(self, server: GitServer) -> None:
+        with remote(server) as ours:
+            tree = ours.tree(ours.fetch("main"))
+            tree.read([WEB])
+            server.requests.clear()
+            assert tree.read(["k8s/web/service.yaml", "k8s/blog/deployment.yaml"])
+            assert server.requests == []
+            assert tree.read(["README.md"])
+            assert [request.method for request in server.requests] == ["GET", "POST"]
+
     def test_no_blob_is_fetched_that_nobody_asked_for(self, server: GitServer) -> None:
         many = {f"apps/{n // 50}/{n}.yaml": f"replicas: {n}\n".encode() for n in range(4_000)}
         server.create("large.git", {**FILES, **many})
