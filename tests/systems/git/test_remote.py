@@ -70,6 +70,7 @@ class TestReading:
             assert tree.read([WEB]) == {WEB: FILES[WEB]}
             assert server.requests == []
 
+    @pytest.mark.slow
     def test_no_blob_is_fetched_that_nobody_asked_for(self, server: GitServer) -> None:
         many = {f"apps/{n // 50}/{n}.yaml": f"replicas: {n}\n".encode() for n in range(4_000)}
         server.create("large.git", {**FILES, **many})
