@@ -42,6 +42,7 @@ def held(files: Mapping[str, bytes], ran: Checked) -> None:
 
 @settings(deadline=None, max_examples=examples(80))
 @given(st.data())
+@pytest.mark.slow
 def test_a_line_that_is_lost_or_replaced_never_ends_a_run(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(platform())))
     lines = platform()[path].decode().split("\n")

@@ -166,6 +166,7 @@ def test_the_race_is_won_on_the_new_tip(platform: Platform) -> None:
     assert subjects == ["Deploy aiimmigrants-com abc0005", "Else"]
 
 
+@pytest.mark.slow
 def test_a_repository_that_is_not_on_github_is_a_usage_error(platform: Platform) -> None:
     for way in ("api", "pr"):
         code, _, stderr = platform.bump(

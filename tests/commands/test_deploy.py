@@ -32,6 +32,7 @@ def bump_json(stack: Stack, *arguments: str) -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_the_diff_and_writes_nothing(stack: Stack) -> None:
     stack.registry.push("sddbook-com", "abc0001")
     before = tip(stack)

@@ -23,6 +23,7 @@ def file(stack: Stack) -> str:
     return branch.read(stack, f"k8s/{SITE}/deployment.yaml").decode()
 
 
+@pytest.mark.slow
 def test_an_image_that_the_nodes_cannot_run_is_refused_before_anything_is_written(stack: Stack) -> None:
     stack.registry.push(SITE, "abc0001", platform="linux/arm64")
     before = file(stack)
@@ -33,6 +34,7 @@ def test_an_image_that_the_nodes_cannot_run_is_refused_before_anything_is_writte
     assert file(stack) == before
 
 
+@pytest.mark.slow
 def test_a_platform_that_was_asked_for_must_be_there(stack: Stack) -> None:
     stack.registry.push(SITE, "abc0002", platform="linux/amd64,linux/arm64")
     code, _, stderr = bump(stack, "--sha", "abc0002", "--dry-run", "--platform", "linux/arm64,linux/s390x")
@@ -77,6 +79,7 @@ def test_an_image_of_another_repository_is_refused(stack: Stack, wanted: str) ->
     assert bump(stack, "--sha", wanted, "--dry-run")[0] == 0
 
 
+@pytest.mark.slow
 def test_an_image_of_another_commit_is_refused(stack: Stack) -> None:
     stack.registry.push(SITE, "abc0006", labels={REVISION: "f" * 40})
     code, stdout, _ = bump(stack, "--sha", "abc0006", "--output", "json")

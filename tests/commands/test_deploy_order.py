@@ -76,6 +76,7 @@ def test_a_run_that_ends_late_does_not_go_over_the_newer_one(
     assert stages["commit"].endswith("   newer (checkout)")
 
 
+@pytest.mark.slow
 def test_force_needs_a_reason_and_writes_it_down(stack: Stack, source: Path) -> None:
     first, _, third = shas(source)
     assert bump(stack, source, "--sha", third)[0] == 0
@@ -87,6 +88,7 @@ def test_force_needs_a_reason_and_writes_it_down(stack: Stack, source: Path) -> 
     assert "\nReason: the new one loses carts\nBump-Forced: older\n" in message(stack)
 
 
+@pytest.mark.slow
 def test_a_workflow_with_a_shallow_checkout_asks_github(stack: Stack, source: Path, tmp_path: Path) -> None:
     first, second, third = shas(source)
     git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{source}", "site")

@@ -101,6 +101,7 @@ def test_a_platform_that_is_ready(stack: Stack) -> None:
     assert posted == [], "the right to push is asked without a push"
 
 
+@pytest.mark.slow
 def test_what_is_not_in_the_registry_is_missing(stack: Stack) -> None:
     image = f"{stack.registry.host}/sddbook-com"
     with Remote(stack.url, token=stack.token, environ=os.environ) as remote:
@@ -133,6 +134,7 @@ def test_a_registry_that_cannot_be_reached_is_asked_once(stack: Stack) -> None:
     assert missing.startswith("ghcr.io: ghcr.io cannot be reached: ")
 
 
+@pytest.mark.slow
 def test_a_right_that_is_missing_names_the_line_of_the_manifest(stack: Stack) -> None:
     api = stack.cluster.api
     api.forbid("get", "deployments")
@@ -175,6 +177,7 @@ def test_with_the_printed_manifest_alone_a_deploy_is_followed(stack: Stack, of_a
         assert other == ["sandbox: namespace specmcp-ai: no permission to get, list, watch deployments"]
 
 
+@pytest.mark.slow
 def test_the_manifest_is_the_same_in_both_forms(stack: Stack) -> None:
     _, as_json, _ = bump(stack, "doctor", "--rbac", "--output", "json")
     code, text, _ = bump(stack, "doctor", "--rbac", environ={"KUBECONFIG": "/nowhere"})

@@ -122,6 +122,7 @@ def test_a_success_of_one_that_does_not_wait_is_applied_and_no_more(platform: Pl
     assert "whether it runs the image is not known" in stdout
 
 
+@pytest.mark.slow
 def test_a_failure_fails(platform: Platform) -> None:
     code, stdout, _ = deploy(platform, "web", (WEB, "failure", "health check failed"))
     assert code == 11, stdout

@@ -143,6 +143,7 @@ def test_what_is_held_or_released_already_is_left(stack: Stack) -> None:
     assert taken["sites"][0]["before"]["by"] == "ann"
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_the_diff_and_writes_nothing(stack: Stack) -> None:
     before = tip(stack)
     code, stdout, _ = bump(stack, "hold", "--site", "umami", "--reason", "freeze", "--dry-run")

@@ -61,6 +61,7 @@ def test_a_new_site_becomes_ready_and_is_a_site_like_any_other(stack: Stack) -> 
     )
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_every_file_and_writes_nothing(stack: Stack) -> None:
     stack.registry.push("dry-org", "abc2003")
     before = tip(stack)

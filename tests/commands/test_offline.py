@@ -43,6 +43,7 @@ def bump(cwd: Path, *arguments: str, **environ: str) -> Ran:
     return commandline.bump(*arguments, environ={**inherited, "HOME": str(cwd), **environ}, cwd=cwd)
 
 
+@pytest.mark.slow
 def test_offline_shows_what_git_wants_of_every_site(checkout: Path) -> None:
     code, stdout, stderr = bump(checkout, "status", "--offline")
     assert code == 0, stderr
@@ -104,6 +105,7 @@ def dry(cwd: Path, checkout: Path, *arguments: str) -> Ran:
     return bump(cwd, *arguments, "--repo", str(checkout), "--dry-run", "--wait-for-image", "0s")
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_file_and_diff_though_the_registry_does_not_answer(
     checkout: Path, tmp_path: Path
 ) -> None:
@@ -163,6 +165,7 @@ def test_what_is_refused_by_git_alone_is_said_before_the_registry(checkout: Path
     assert "did you mean 'kevinryan-io'?" in stderr
 
 
+@pytest.mark.slow
 def test_a_dry_run_reads_the_directory_and_not_its_origin(checkout: Path, tmp_path: Path) -> None:
     git(checkout, "remote", "add", "origin", "https://127.0.0.1:9/nobody.git")
     manifest = checkout / "k8s" / SITE / "deployment.yaml"

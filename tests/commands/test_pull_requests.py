@@ -1,4 +1,7 @@
-"""What is left at a pull request, and sites that come and go by GitHub alone, against the sandbox's GitHub; each request is held to GitHub's GraphQL schema."""
+"""What is left at a pull request, and sites that come and go by GitHub alone, against the sandbox's GitHub.
+
+Each request is held to GitHub's GraphQL schema.
+"""
 
 import json
 import os

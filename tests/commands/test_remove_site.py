@@ -98,6 +98,7 @@ def test_a_held_site_is_not_removed(stack: Stack) -> None:
     assert tip(stack) == before
 
 
+@pytest.mark.slow
 def test_only_yes_removes(stack: Stack) -> None:
     before = tip(stack)
     code, output = asked(stack, b"y\n", "remove-site", "docs-kevinryan-io", "--no-wait")
@@ -109,6 +110,7 @@ def test_only_yes_removes(stack: Stack) -> None:
     assert "docs-kevinryan-io" not in names(stack, "k8s")
 
 
+@pytest.mark.slow
 def test_what_another_push_added_meanwhile_is_not_deleted_unsaid(stack: Stack) -> None:
     """The push is held back by a hook until another one has put a volume into the site."""
     site = "brand-kevinryan-io"

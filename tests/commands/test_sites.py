@@ -32,6 +32,7 @@ def bump(stack: Stack, line: str, cwd: Path | None = None) -> Ran:
 
 @pytest.mark.parametrize("line", OF_A_SITE)
 @pytest.mark.parametrize("form", ["{}", "--site {}", "--site={0} {0}"])
+@pytest.mark.slow
 def test_the_site_is_looked_for_in_either_form(stack: Stack, line: str, form: str) -> None:
     done = bump(stack, line.format(form.format("sddbok-com")))
     assert done.code in (4, 6), done.stderr
@@ -40,6 +41,7 @@ def test_the_site_is_looked_for_in_either_form(stack: Stack, line: str, form: st
 
 
 @pytest.mark.parametrize("form", ["{}", "--site {}"])
+@pytest.mark.slow
 def test_a_command_that_asks_no_kustomization_takes_either_form(stack: Stack, form: str) -> None:
     history = bump(stack, OTHERS[0].format(form.format("web")) + " --output json")
     assert json.loads(history.stdout)["site"] == "web"

@@ -38,6 +38,7 @@ def test_the_jobs_token_opens_the_server_that_gave_it(server: GitServer, tmp_pat
 
 
 @pytest.mark.parametrize("named_by", ["--repo", "origin"])
+@pytest.mark.slow
 def test_and_goes_to_no_other_host_that_is_named(tmp_path: Path, named_by: str) -> None:
     with foreign() as elsewhere:
         url = f"{elsewhere.url}/platform.git"
@@ -54,6 +55,7 @@ def test_and_goes_to_no_other_host_that_is_named(tmp_path: Path, named_by: str) 
         )
 
 
+@pytest.mark.slow
 def test_where_that_is_why_there_is_no_access_it_is_said(server: GitServer, tmp_path: Path) -> None:
     url = f"{server.url}/platform.git"
     code, printed = bump(tmp_path, "history", "--repo", url, GITHUB_TOKEN=TOKEN)
@@ -85,6 +87,7 @@ def test_a_token_and_an_http_address_are_refused(tmp_path: Path, environ: dict[s
     )
 
 
+@pytest.mark.slow
 def test_an_api_without_tls_is_refused(server: GitServer, tmp_path: Path) -> None:
     with foreign() as proxy:
         code, printed = bump(
@@ -107,6 +110,7 @@ def test_an_api_without_tls_is_refused(server: GitServer, tmp_path: Path) -> Non
     assert "http://api.example: no token is sent there, expected an https address" in printed
 
 
+@pytest.mark.slow
 def test_the_api_of_another_github_does_not_get_the_jobs_token(tmp_path: Path) -> None:
     """The server that gave it is an Enterprise Server, and the platform repository is on github.com."""
     code, printed = bump(

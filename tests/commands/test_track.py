@@ -43,6 +43,7 @@ def test_a_recorded_deploy_prints_the_same_report_again(
         assert (again, json.loads(second)) == (code, without_plan(json.loads(first)))
 
 
+@pytest.mark.slow
 def test_a_followed_commit_is_recorded_too_and_shown_as_it_was(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "track.jsonl"
     was, first, stderr = bump(
@@ -66,6 +67,7 @@ def test_the_timeline_tells_each_moment_with_the_size_and_time_of_the_pull(stack
     assert "B in " in timeline[4]["detail"]
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_a_recording(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "umami.jsonl"
     bump(stack.child_environ(), "track", "--site", "specmcp-ai", "--repo", stack.url, "--record", str(file))

@@ -100,6 +100,7 @@ def ends(answer: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_every_place(stack: Stack) -> None:
     code, shown = bump(stack, "--sha", "abc0002", "--dry-run")
     assert code == 0

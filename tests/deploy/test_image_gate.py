@@ -151,6 +151,7 @@ class TestProvenance:
 
 
 class TestPin:
+    @pytest.mark.slow
     def test_the_digest_is_written_beside_the_tag_and_kept_up_to_date_from_then_on(self, gate: Gate) -> None:
         before = gate.content(WEB)
         second, third = gate.registry.push("web", "2.0"), gate.registry.push("web", "3.0")
@@ -159,6 +160,7 @@ class TestPin:
         gate.prepare(tag("3.0"), lands=True)
         assert gate.content(WEB) == before.replace(":1.0", f":3.0@{third}")
 
+    @pytest.mark.slow
     def test_a_tag_that_is_there_already_gets_its_digest(self, gate: Gate) -> None:
         stored = gate.registry.content.manifest("web", "1.0")
         assert stored
@@ -167,6 +169,7 @@ class TestPin:
         plan, _ = gate.prepare(tag("1.0", pin=True))
         assert plan.changes[0].edits == ()
 
+    @pytest.mark.slow
     def test_a_kustomization_takes_it_in_its_tag(self, gate: Gate) -> None:
         digest = gate.registry.push("web", "2.0")
         overlay = f"resources: [deployment.yaml]\nimages:\n- name: {gate.image}\n  newTag: '1.0' # here\n"
@@ -175,6 +178,7 @@ class TestPin:
         assert gate.content(OVERLAY) == overlay.replace("1.0", f"2.0@{digest}")
         assert ":1.0 #" in gate.content(WEB)
 
+    @pytest.mark.slow
     def test_a_kustomization_with_a_digest_keeps_it_there(self, gate: Gate) -> None:
         digest = gate.registry.push("web", "2.0")
         old = f"sha256:{'0' * 64}"
@@ -187,6 +191,7 @@ class TestPin:
 
 
 class TestMovedTags:
+    @pytest.mark.slow
     def test_a_tag_that_the_file_pins_to_another_digest(self, gate: Gate) -> None:
         first = gate.registry.push("web", "2.0")
         gate.prepare(tag("2.0", pin=True), lands=True)
@@ -197,6 +202,7 @@ class TestMovedTags:
         ]
         assert f":2.0@{moved}" in gate.content(WEB)
 
+    @pytest.mark.slow
     def test_a_tag_that_the_last_commit_recorded_with_another_digest(self, gate: Gate) -> None:
         first = gate.registry.push("web", "2.0")
         gate.prepare(tag("2.0"), lands=True)
@@ -227,6 +233,7 @@ class TestMovedTags:
         assert gate.notices == []
 
 
+@pytest.mark.slow
 def test_a_chart_is_not_pinned_by_guessing(gate: Gate) -> None:
     chart = (
         "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web, namespace: web}\n"

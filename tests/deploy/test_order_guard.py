@@ -182,6 +182,7 @@ def test_an_older_commit_is_refused_with_file_evidence_and_who_deployed_the_newe
     assert platform.tag() == source.second[:7]
 
 
+@pytest.mark.slow
 def test_a_newer_commit_passes_and_says_what_it_went_by(platform: Platform, source: Commits) -> None:
     platform.set(source.first[:7])
     asked = manifests_asked(platform.registry)
@@ -212,12 +213,14 @@ def test_force_goes_over_it_and_the_commit_says_so(platform: Platform, source: C
     assert "forced" in landed.plan.changes[0].note
 
 
+@pytest.mark.slow
 def test_force_that_was_not_needed_is_not_in_the_commit(platform: Platform, source: Commits) -> None:
     platform.set(source.first[:7])
     platform.deploy(source.second[:7], checkout(source), force=True)
     assert "Bump-Forced" not in platform.message()
 
 
+@pytest.mark.slow
 def test_two_that_diverged_are_told_and_pass(platform: Platform, source: Commits) -> None:
     platform.set(source.second[:7])
     landed = platform.deploy(source.side[:7], checkout(source))
@@ -238,6 +241,7 @@ def test_where_nobody_knows_it_goes_on_and_says_why(platform: Platform) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_same_commit_under_another_tag_is_neither(platform: Platform, source: Commits) -> None:
     platform.set(source.second[:7])
     platform.registry.push("web", f"sha-{source.second[:7]}")
@@ -391,6 +395,7 @@ def comparing(running: GitHubServer, base: str, head: str) -> Answer:
     return running.answer("GET", f"/repos/acme/web/compare/{base}...{head}?per_page=1&page=2", "reader", None)
 
 
+@pytest.mark.slow
 def test_github_is_asked_where_the_checkout_does_not_know(
     platform: Platform, source: Commits, shallow: Path, tmp_path: Path
 ) -> None:
@@ -428,6 +433,7 @@ def test_without_any_history_the_times_of_creation_decide(platform: Platform) ->
     assert landed.plan.changes[0].order.order is Order.NEWER
 
 
+@pytest.mark.slow
 def test_a_label_that_both_images_inherited_is_no_sign_that_they_are_the_same(
     platform: Platform, source: Commits
 ) -> None:

@@ -116,6 +116,7 @@ class Disturbed:
         return self.inner.message(commit)
 
 
+@pytest.mark.slow
 def test_one_tag_changes_and_not_one_byte_more(platform: Platform) -> None:
     before = platform.content(WEB)
     landed = deploy(platform, request_for(Wanted("web", "2.0")))
@@ -127,6 +128,7 @@ def test_one_tag_changes_and_not_one_byte_more(platform: Platform) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_two_sites_are_one_commit(platform: Platform) -> None:
     before = platform.tip()
     landed = deploy(platform, request_for(Wanted("web", "2.0"), Wanted("api", "3.0")))
@@ -183,6 +185,7 @@ def test_a_race_that_pins_one_use_elsewhere_leaves_it_there(platform: Platform) 
     assert [stays.path for stays in landed.plan.changes[0].target.stays] == [worker]
 
 
+@pytest.mark.slow
 def test_a_tag_that_is_there_is_not_written_again(platform: Platform) -> None:
     deploy(platform, request_for(Wanted("web", "2.0")))
     tip = platform.tip()
@@ -220,6 +223,7 @@ def test_an_image_that_arrives_while_we_wait_is_taken(platform: Platform) -> Non
     assert [change.image.tag for change in plan.changes] == ["late"]
 
 
+@pytest.mark.slow
 def test_a_push_that_lost_to_another_site_is_planned_again_and_both_stand(platform: Platform) -> None:
     with remote(platform.url) as there:
         happening = [lambda: platform.set(API, ":1.0", ":7.0")]
@@ -229,6 +233,7 @@ def test_a_push_that_lost_to_another_site_is_planned_again_and_both_stand(platfo
     assert ":7.0" in platform.content(API)
 
 
+@pytest.mark.slow
 def test_what_the_winner_did_to_our_file_stays(platform: Platform) -> None:
     with remote(platform.url) as there:
         happening = [lambda: platform.set(WEB, "# one replica is enough", "# two would be better")]
@@ -237,6 +242,7 @@ def test_what_the_winner_did_to_our_file_stays(platform: Platform) -> None:
     assert ":2.0" in platform.content(WEB)
 
 
+@pytest.mark.slow
 def test_a_winner_that_set_our_field_to_another_tag_is_named_and_stays(platform: Platform) -> None:
     with remote(platform.url) as there:
         happening = [lambda: platform.set(WEB, ":1.0", ":3.0")]
@@ -245,6 +251,7 @@ def test_a_winner_that_set_our_field_to_another_tag_is_named_and_stays(platform:
     assert ":3.0" in platform.content(WEB)
 
 
+@pytest.mark.slow
 def test_a_winner_that_wrote_our_tag_leaves_nothing_to_write(platform: Platform) -> None:
     with remote(platform.url) as there:
         happening = [lambda: platform.set(WEB, ":1.0", ":2.0")]

@@ -235,6 +235,7 @@ def platform(servers: tuple[GitServer, RegistryServer], request: pytest.FixtureR
     return Platform(git.create(f"{abs(hash(request.node.nodeid))}.git", content))
 
 
+@pytest.mark.slow
 def test_tag_and_hold_are_one_commit_and_no_other_byte_changes(platform: Platform) -> None:
     before = {path: platform.text(path) for path in (SYNC, WEB)}
     landed = platform.roll_back("loses carts")
@@ -251,6 +252,7 @@ def test_tag_and_hold_are_one_commit_and_no_other_byte_changes(platform: Platfor
     assert landed.plan.changes[0].note == "2.0 is rejected"
 
 
+@pytest.mark.slow
 def test_a_race_that_touched_something_else_is_planned_again_with_its_hold(platform: Platform) -> None:
     landed = platform.roll_back(meanwhile="2.0")
     assert landed.attempts == 2
@@ -258,6 +260,7 @@ def test_a_race_that_touched_something_else_is_planned_again_with_its_hold(platf
     assert "bump/hold-rejected" in platform.text(SYNC)
 
 
+@pytest.mark.slow
 def test_what_another_push_has_set_meanwhile_is_not_rolled_back(platform: Platform) -> None:
     before = platform.text(SYNC)
     with pytest.raises(Refused, match=r"another push set web to 3\.0 while 2\.0 was being rolled back"):

@@ -141,6 +141,7 @@ class TestRights:
 
     @settings(deadline=None)
     @given(st.frozensets(RIGHTS, max_size=12), NAMES)
+    @pytest.mark.slow
     def test_the_text_is_the_same_manifest_whoever_reads_it(
         self, granted: frozenset[Right], namespace: str
     ) -> None:

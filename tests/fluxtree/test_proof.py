@@ -292,6 +292,7 @@ def test_the_hash_is_that_of_what_changes_and_of_nothing_beside_it() -> None:
 
 
 @given(st.integers(0, 63))
+@pytest.mark.slow
 def test_a_beginning_of_the_hash_is_enough_if_it_is_long_enough(digits: int) -> None:
     proof = edited(SHARED, "apart")
     assert proof.meets(proof.hash[:digits]) == (digits >= 12)

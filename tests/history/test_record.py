@@ -183,6 +183,7 @@ origins = some.builds(Origin, values, values, values, values)
 @given(
     several, origins, values, values, some.lists(some.sampled_from(["older", "held", "drift"]), max_size=2)
 )
+@pytest.mark.slow
 def test_whatever_stands_in_a_message_its_records_are_those_it_was_composed_of(
     wanted: list[Deploy], origin: Origin, reason: str, rollback_of: str, forced: list[str]
 ) -> None:

@@ -89,6 +89,7 @@ HOST = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?\.(example|test)", full
 
 @settings(max_examples=examples(12), deadline=None)
 @given(NAME, st.lists(HOST, min_size=1, max_size=4, unique=True), st.sampled_from(SITES))
+@pytest.mark.slow
 def test_whatever_the_name_and_hosts_the_copy_is_the_plain_form(
     name: str, hosts: list[str], like: str
 ) -> None:

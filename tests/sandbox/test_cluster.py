@@ -109,6 +109,7 @@ def test_what_nobody_runs_is_never_taken_for_healthy(server: GitServer) -> None:
         assert healthy.status == "Unknown"
 
 
+@pytest.mark.slow
 def test_two_clusters_follow_one_repository_side_by_side(server: GitServer) -> None:
     with cluster("one") as first, cluster("two") as second:
         for running in (first, second):

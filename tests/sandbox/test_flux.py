@@ -268,6 +268,7 @@ def test_a_push_without_a_request_is_seen_at_the_interval(healthy: Fleet) -> Non
     assert 50 < healthy.virtual.time.now_s - start_s < 70
 
 
+@pytest.mark.slow
 def test_of_two_pushes_before_a_look_only_the_last_is_attempted(healthy: Fleet) -> None:
     first = healthy.git.push({DEMO: deployment("1.1.1")})
     second = healthy.push(deployment("1.1.2"))
@@ -279,6 +280,7 @@ def test_of_two_pushes_before_a_look_only_the_last_is_attempted(healthy: Fleet) 
     assert f"main@sha1:{first}" not in attempted
 
 
+@pytest.mark.slow
 def test_a_fix_waits_until_the_health_check_of_the_bad_revision_has_ended(healthy: Fleet) -> None:
     healthy.push(deployment("2.0.0-missing"))
     healthy.virtual.pass_s(3)
@@ -304,6 +306,7 @@ def test_without_wait_it_is_ready_before_the_pods_are(fleet: Fleet) -> None:
     assert conditions.get(fleet.kustomization(), "Healthy") is None
 
 
+@pytest.mark.slow
 def test_what_leaves_git_leaves_the_cluster(fleet: Fleet) -> None:
     fleet.git.push(
         {
@@ -390,6 +393,7 @@ def test_a_missing_branch_and_a_wrong_token_are_told_apart(fleet: Fleet) -> None
     assert message("denied") == start + "authentication required"
 
 
+@pytest.mark.slow
 def test_events_name_the_revision_and_repeat_by_count(healthy: Fleet) -> None:
     for tag in ("1.1.1", "1.1.2"):
         healthy.until_applied(healthy.push(deployment(tag)))

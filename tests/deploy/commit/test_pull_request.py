@@ -214,6 +214,7 @@ def test_where_auto_merge_is_off_it_says_so_waits_and_never_merges_past_a_review
 
 
 @pytest.mark.parametrize("review", ["", "CHANGES_REQUESTED"])
+@pytest.mark.slow
 def test_at_the_deadline_it_stays_open(place: Place, review: str) -> None:
     place.hosted.rules.reviews = True
     base = place.hosted.tip("main")

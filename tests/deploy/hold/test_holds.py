@@ -330,6 +330,7 @@ def test_a_rejected_version_passes_once_the_hold_has_ended() -> None:
     assert admission is None
 
 
+@pytest.mark.slow
 def test_a_site_that_is_held_while_its_deploy_is_under_way_is_left_alone() -> None:
     """The guard is asked again on the tip that the hold made, since the first push lost its race."""
     with server() as git, RegistryServer(authentication="none") as served:
@@ -374,6 +375,7 @@ def url() -> Iterable[str]:
         yield git.create("holds.git", files("reg.io", "web") | both)
 
 
+@pytest.mark.slow
 def test_two_sites_of_one_file_are_held_and_released_in_one_commit_each(url: str) -> None:
     before = proposed(url, "web", hold=None)
     assert (before.files, before.message) == ({}, "")
@@ -401,6 +403,7 @@ def test_two_sites_of_one_file_are_held_and_released_in_one_commit_each(url: str
     assert released.message.startswith("Release api and 1 more\n")
 
 
+@pytest.mark.slow
 def test_a_hold_that_has_ended_is_replaced_without_force(url: str) -> None:
     push(url, proposed(url, "flux-system", hold=replace(FREEZE, until=NOW)))
     assert proposed(url, "flux-system", hold=FOR_EVER).files

@@ -109,6 +109,7 @@ def test_a_note_made_by_hand_keeps_every_byte(server: GitServer) -> None:
 
 
 @pytest.mark.parametrize("count", [3, 300, 700])
+@pytest.mark.slow
 def test_notes_that_git_spread_over_directories_are_added_to_where_git_finds_them(
     server: GitServer, count: int
 ) -> None:
@@ -262,6 +263,7 @@ def test_a_host_that_refuses_the_ref_is_told_at_once(server: GitServer) -> None:
         )
 
 
+@pytest.mark.slow
 def test_only_what_is_needed_is_fetched(server: GitServer) -> None:
     commits = grown(server, 5)
     with remote(server) as ours:

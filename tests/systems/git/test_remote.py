@@ -80,6 +80,7 @@ class TestReading:
             assert tree.read(["README.md"])
             assert [request.method for request in server.requests] == ["GET", "POST"]
 
+    @pytest.mark.slow
     def test_no_blob_is_fetched_that_nobody_asked_for(self, server: GitServer) -> None:
         many = {f"apps/{n // 50}/{n}.yaml": f"replicas: {n}\n".encode() for n in range(4_000)}
         server.create("large.git", {**FILES, **many})

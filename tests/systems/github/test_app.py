@@ -164,6 +164,7 @@ def test_many_threads_share_one_token(server: GitHubServer, clock: Time) -> None
     assert len(server.exchanges) == 2
 
 
+@pytest.mark.slow
 def test_refusals_say_what_to_do(server: GitHubServer, clock: Time) -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     cases = [

@@ -222,6 +222,7 @@ def test_a_request_says_who_asks(caller: Ask, server: Server) -> None:
     assert seen[0].headers["user-agent"] == "bump"
 
 
+@pytest.mark.slow
 def test_a_request_that_is_given_up_leaves_nothing_behind(caller: Ask) -> None:
     asking = caller({"token": TOKEN})
 

@@ -46,6 +46,7 @@ def listing(path: str) -> Answer:
     return Answer(body={"metadata": {"resourceVersion": "7"}, "items": [item]})
 
 
+@pytest.mark.slow
 def test_without_a_list_of_all_namespaces_each_is_listed(tmp_path: Path) -> None:
     sites = [f"site-{number}" for number in range(9)]
     with scripted(tmp_path, lambda request: listing(request.path)) as (server, cluster):
@@ -65,6 +66,7 @@ def test_without_a_list_of_all_namespaces_each_is_listed(tmp_path: Path) -> None
         ]
 
 
+@pytest.mark.slow
 def test_one_failure_ends_the_look_and_what_still_waits_for_its_turn(tmp_path: Path) -> None:
     sites = [f"site-{number}" for number in range(40)]
 
