@@ -74,7 +74,7 @@ def test_the_demo_shows_the_diff_each_stage_and_ready(success: subprocess.Comple
     [
         ("image", 11, "not found"),
         ("crash", 11, "exit code 1"),
-        ("build", 11, "missing metadata.name"),
+        ("build", 6, "not by the tag that ours sets"),
         ("suspended", 6, "flux resume kustomization"),
     ],
 )
