@@ -45,6 +45,7 @@ def git(stack: Stack, *arguments: str) -> str:
     return ran.stdout.strip()
 
 
+@pytest.mark.slow
 def test_every_deploy_is_read_back_with_its_outcome_and_duration(stack: Stack) -> None:
     assert deploy(stack, SITE, "abc2001")[0] == 0
     assert deploy(stack, SITE, "abc2002", "--timeout", "60s", behaviour="crash", GITHUB_ACTOR="eve")[0] == 11

@@ -26,6 +26,7 @@ def bump_json(stack: Stack, *arguments: str, **environ: str) -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.slow
 def test_a_new_site_becomes_ready_and_is_a_site_like_any_other(stack: Stack) -> None:
     stack.registry.push("example-org", "abc2001")
     before = tip(stack)

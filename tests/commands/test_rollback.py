@@ -233,6 +233,7 @@ def test_a_failure_rolls_itself_back_once(stack: Stack, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_first_deploy_that_fails_goes_back_to_what_was_found_running(stack: Stack, tmp_path: Path) -> None:
     web = site(stack, "docs-kevinryan-io", tmp_path, crashing={0})
     before = web.tag()

@@ -188,6 +188,7 @@ def test_a_watch_cannot_end_with_an_answer(stack: Stack) -> None:
         assert f"--watch cannot be combined with {' '.join(options)}" in stderr
 
 
+@pytest.mark.slow
 def test_a_hold_in_git_is_shown(stack: Stack) -> None:
     path = "k8s/flux-system/docs-kevinryan-io-sync.yaml"
     with Remote(stack.url, token=stack.token, environ=os.environ) as remote:

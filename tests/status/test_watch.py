@@ -70,6 +70,7 @@ def push(stack: Stack, remote: Remote, tag: str) -> str:
         return other.push(other.commit(tip, {PLACE: wanted}, f"Deploy {tag}"), "main").sha
 
 
+@pytest.mark.slow
 def test_a_commit_of_somebody_else_is_seen_and_followed(
     stack: Stack, remote: Remote, watcher: Watcher
 ) -> None:
