@@ -21,7 +21,8 @@ class Finding:
     """A cause seen in one look, and the verdict that it would lead to.
 
     It is believed after `grace_s` seconds, or as soon as the cluster itself has counted `enough_tries`. `key` says which findings of
-    two looks are the same: it names no pod, since a controller replaces pods.
+    two looks are the same: it names no pod, since a controller replaces pods. `stood_s` is how long it had stood when it was seen, by
+    the cluster's own clock: that of the first look counts, since from then on ours goes on.
     """
 
     key: str
@@ -29,6 +30,7 @@ class Finding:
     grace_s: float
     tries: int = 1
     enough_tries: int | None = None
+    stood_s: float = 0.0
 
 
 class Weighed(NamedTuple):
@@ -52,7 +54,7 @@ def weigh(findings: Sequence[Finding], sightings: Mapping[str, Sighting], at_s: 
     due_s: list[float] = []
     for finding in findings:
         # However long ago it was seen: had a look missed it for the length of a gap, it would have been dropped then.
-        since_s = sightings[finding.key].first_s if finding.key in sightings else at_s
+        since_s = sightings[finding.key].first_s if finding.key in sightings else at_s - finding.stood_s
         kept[finding.key] = Sighting(since_s, finding.tries, at_s)
         end_s = since_s + finding.grace_s
         enough = finding.enough_tries is not None and finding.tries >= finding.enough_tries

@@ -31,11 +31,11 @@ def awaited(desired: Desired, observation: Observation, ready: Verdict) -> Findi
         return None
     runs = [run for pod in own_pods(desired, observation) if is_alive(pod) for run in _unasked(desired, pod)]
     latest = _latest(observation)
-    left_s = {name: STEADY_S - _ran_s(status, latest) for name, status in runs}
-    pending = sorted(name for name, seconds in left_s.items() if seconds > 0)
+    ran_s = {name: _ran_s(status, latest) for name, status in runs}
+    pending = sorted(name for name, seconds in ran_s.items() if seconds < STEADY_S)
     if not pending:
         return None
-    return Finding(f"Steady {', '.join(pending)}", ready, max(left_s.values()))
+    return Finding(f"Steady {', '.join(pending)}", ready, STEADY_S, stood_s=min(ran_s.values()))
 
 
 def text(desired: Desired) -> str:
