@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 
 from bumper.app.context import Context
-from bumper.app.settings import AdoptSettings, CommitVia
+from bumper.app.settings import AdoptSettings
 from bumper.commands import options
 
 SUMMARY = "Writes into git which image a site is, as an annotation on its Flux Kustomization: every command knows it from then on."
@@ -23,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "write down what the site answers once visitors get a build: every deploy asks it from then on",
     )
     options.add_commit(parser)
-    how = parser.add_argument_group("how far to go")
-    how.add_argument("--pull-request", action="store_true", help="open a pull request and leave it at that")
-    how.add_argument("--dry-run", action="store_true", help="print the diff, write nothing")
+    options.add_proposed_extent(parser)
     options.add_output(parser)
 
 
@@ -39,9 +37,6 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 def settings_of(arguments: argparse.Namespace) -> AdoptSettings:
     """What was asked for; UsageError without a site."""
-    run_settings = options.plain_commit(arguments)
-    if arguments.pull_request:
-        commit = replace(run_settings.commit, via=CommitVia.PULL_REQUEST)
-        run_settings = replace(run_settings, commit=commit)
+    run_settings = replace(options.plain_commit(arguments), commit=options.proposed_commit(arguments))
     site, choice = options.require_site(arguments), options.choice(arguments)
     return AdoptSettings(run_settings, site, choice, arguments.serves, only_proposes=arguments.pull_request)

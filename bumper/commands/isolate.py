@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 
 from bumper.app.context import Context
-from bumper.app.settings import CommitVia, IsolateSettings
+from bumper.app.settings import IsolateSettings
 from bumper.commands import options
 from bumper.errors import UsageError
 
@@ -20,9 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_repository(parser)
     options.add_commit(parser)
-    how = parser.add_argument_group("how far to go")
-    how.add_argument("--pull-request", action="store_true", help="open a pull request and leave it at that")
-    how.add_argument("--dry-run", action="store_true", help="print the diff, write nothing")
+    options.add_proposed_extent(parser)
     options.add_output(parser)
 
 
@@ -40,8 +38,5 @@ def settings_of(arguments: argparse.Namespace) -> IsolateSettings:
     if bool(names) == arguments.all:
         given = f"{', '.join(names)} and --all" if names else "neither a site nor --all"
         raise UsageError(f"{given}, expected one of them", hint="bump isolate SITE, or bump isolate --all")
-    run_settings = options.plain_commit(arguments)
-    if arguments.pull_request:
-        commit = replace(run_settings.commit, via=CommitVia.PULL_REQUEST)
-        run_settings = replace(run_settings, commit=commit)
+    run_settings = replace(options.plain_commit(arguments), commit=options.proposed_commit(arguments))
     return IsolateSettings(run_settings, names, only_proposes=arguments.pull_request)

@@ -1,10 +1,9 @@
 """Adds a site to the platform: its manifests, its sync file and the entry that lists it, in one commit."""
 
 import argparse
-from dataclasses import replace
 
 from bumper.app.context import Context
-from bumper.app.settings import CommitVia, NewSiteSettings, OutputSettings, RunSettings
+from bumper.app.settings import NewSiteSettings, OutputSettings, RunSettings
 from bumper.commands import options
 from bumper.errors import UsageError
 from bumper.image import ImageReference
@@ -83,11 +82,10 @@ def settings_of(arguments: argparse.Namespace) -> NewSiteSettings:
 
 
 def _run_settings(arguments: argparse.Namespace) -> RunSettings:
-    commit = options.commit(arguments)
     stops_early = arguments.no_wait or arguments.dry_run or arguments.pull_request
     return RunSettings(
         repository=options.repository(arguments, reads_directory=options.is_read(arguments)),
-        commit=replace(commit, via=CommitVia.PULL_REQUEST) if arguments.pull_request else commit,
+        commit=options.proposed_commit(arguments),
         follow=options.follow(arguments, is_wanted=not stops_early),
         output=OutputSettings(
             options.is_json(arguments), keeps_notes=not (arguments.no_notes or stops_early)

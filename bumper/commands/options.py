@@ -338,6 +338,13 @@ def add_extent(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     return group
 
 
+def add_proposed_extent(parser: argparse.ArgumentParser) -> None:
+    """How far a commit goes that people may read first: `--pull-request`, `--dry-run`."""
+    group = parser.add_argument_group("how far to go")
+    group.add_argument("--pull-request", action="store_true", help="open a pull request and leave it at that")
+    group.add_argument("--dry-run", action="store_true", help="print the diff, write nothing")
+
+
 def add_expectation(group: "argparse._ActionsContainer") -> None:
     """What somebody agreed to."""
     group.add_argument(
@@ -510,6 +517,12 @@ def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> 
         output=OutputSettings(is_json(arguments), hears, keeps_notes=not (arguments.no_notes or stops_early)),
         dry_run=arguments.dry_run,
     )
+
+
+def proposed_commit(arguments: argparse.Namespace) -> CommitSettings:
+    """The options of `add_commit`; with `--pull-request` that is the way of the commit."""
+    settings = commit(arguments)
+    return replace(settings, via=CommitVia.PULL_REQUEST) if arguments.pull_request else settings
 
 
 def plain_commit(arguments: argparse.Namespace) -> RunSettings:

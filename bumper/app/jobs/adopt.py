@@ -1,11 +1,11 @@
 """Writing the choice of a site's image into git: the job of `bump adopt`."""
 
 from dataclasses import replace
+from functools import partial
 
 from bumper.app.context import Context
-from bumper.app.jobs.commit import ReviewedJob
-from bumper.app.output import Output, Result
-from bumper.app.run import carry_out
+from bumper.app.jobs.commit import ReviewedJob, commit
+from bumper.app.output import Result
 from bumper.app.settings import AdoptSettings
 from bumper.app.wiring import Systems
 from bumper.errors import EXIT_CODES
@@ -17,13 +17,7 @@ from bumper.revision import Revision
 
 def adopt(settings: AdoptSettings, context: Context) -> int:
     """Writes the choice in one commit, or proposes it; returns the exit code."""
-    run = settings.run
-    with (
-        Systems(context, run.repository, run.permissions) as systems,
-        Output(systems, run.output) as output,
-    ):
-        output.begin(name_sites=False)
-        return carry_out(_AdoptJob(settings, systems, output.terminal), output, dry_run=run.dry_run)
+    return commit(settings.run, context, partial(_AdoptJob, settings))
 
 
 class _AdoptJob(ReviewedJob[SiteAdoption]):

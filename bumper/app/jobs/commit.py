@@ -1,9 +1,11 @@
 """A job that is done with its commit: nothing is followed."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 
-from bumper.app.output import Result
-from bumper.app.run import Job, P
+from bumper.app.context import Context
+from bumper.app.output import Output, Result
+from bumper.app.run import Job, P, carry_out
 from bumper.app.settings import RunSettings
 from bumper.app.wiring import Systems
 from bumper.deploy.commit.push import Landed, land
@@ -11,6 +13,22 @@ from bumper.ports import Pull, Terminal, Writer
 from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.style import Span
+
+
+def commit(
+    settings: RunSettings,
+    context: Context,
+    job: "Callable[[Systems, Terminal], CommitJob[P]]",
+    *,
+    sites: int = 1,
+) -> int:
+    """Carries such a job out on the systems of the run; returns the exit code. `sites` is how many it is about."""
+    with (
+        Systems(context, settings.repository, settings.permissions) as systems,
+        Output(systems, settings.output) as output,
+    ):
+        output.begin(name_sites=sites > 1)
+        return carry_out(job(systems, output.terminal), output, dry_run=settings.dry_run)
 
 
 class CommitJob(Job[P]):
@@ -47,6 +65,9 @@ class CommitJob(Job[P]):
     def follow(self, landed: Landed[P]) -> Result:
         return self.result(landed.plan, landed.revision)
 
+    def standing(self, landed: Landed[P] | None) -> list[str]:
+        return ["a push may have arrived: running the same command again is harmless"]
+
     def _propose(self) -> P:
         return self.propose(self._systems.repository.fetch(self._settings.repository.branch))
 
@@ -71,6 +92,3 @@ class ReviewedJob(CommitJob[P]):
         if not (self._only_proposes and plan.files):
             return None
         return self.proposed(plan, self._systems.propose(plan, self._settings.repository.branch))
-
-    def standing(self, landed: Landed[P] | None) -> list[str]:
-        return ["a push may have arrived: running the same command again is harmless"]

@@ -1,11 +1,11 @@
 """Giving sites a source of their own: the job of `bump isolate`."""
 
 from dataclasses import replace
+from functools import partial
 
 from bumper.app.context import Context
-from bumper.app.jobs.commit import ReviewedJob
-from bumper.app.output import Output, Result
-from bumper.app.run import carry_out
+from bumper.app.jobs.commit import ReviewedJob, commit
+from bumper.app.output import Result
 from bumper.app.settings import IsolateSettings
 from bumper.app.wiring import Systems
 from bumper.errors import EXIT_CODES
@@ -17,13 +17,7 @@ from bumper.revision import Revision
 
 def isolate(settings: IsolateSettings, context: Context) -> int:
     """Writes the artifacts in one commit, or proposes it; returns the exit code."""
-    run = settings.run
-    with (
-        Systems(context, run.repository, run.permissions) as systems,
-        Output(systems, run.output) as output,
-    ):
-        output.begin(name_sites=False)
-        return carry_out(_IsolateJob(settings, systems, output.terminal), output, dry_run=run.dry_run)
+    return commit(settings.run, context, partial(_IsolateJob, settings))
 
 
 class _IsolateJob(ReviewedJob[Isolation]):

@@ -1,9 +1,10 @@
 """Letting Flux tell GitHub how it goes: the job of `bump notifications`."""
 
+from functools import partial
+
 from bumper.app.context import Context
-from bumper.app.jobs.commit import CommitJob
-from bumper.app.output import Output, Result
-from bumper.app.run import carry_out
+from bumper.app.jobs.commit import CommitJob, commit
+from bumper.app.output import Result
 from bumper.app.settings import NotificationsSettings
 from bumper.app.wiring import Systems
 from bumper.deploy.commit.push import Landed
@@ -16,14 +17,7 @@ from bumper.revision import Revision
 
 def add_notifications(settings: NotificationsSettings, context: Context) -> int:
     """Writes the manifests in one commit, and says what is left to do by hand; returns the exit code."""
-    run = settings.run
-    with (
-        Systems(context, run.repository, run.permissions) as systems,
-        Output(systems, run.output) as output,
-    ):
-        output.begin(name_sites=False)
-        job = _NotificationsJob(settings, systems, output.terminal)
-        return carry_out(job, output, dry_run=run.dry_run)
+    return commit(settings.run, context, partial(_NotificationsJob, settings))
 
 
 class _NotificationsJob(CommitJob[NotificationsAddition]):
