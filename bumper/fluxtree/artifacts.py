@@ -9,13 +9,13 @@ artifactgenerator_pathpattern.go` (`pathPattern`) and `artifactgenerator_control
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from posixpath import basename, dirname, join, normpath
 from typing import Any
 
 from bumper.fluxtree.globs import is_glob, path_matches, step_matches
-from bumper.fluxtree.layers import Gap, Reading, within
+from bumper.fluxtree.layers import Gap, Reading, View, within
 from bumper.manifest.document import Document, items, mapping, text
 from bumper.objects import ObjectKey
 
@@ -264,49 +264,23 @@ def _move(way: Way) -> Move:
     return Move(here, there)
 
 
-class Slice(Reading):
+class Slice(View):
     """What an artifact has of a repository, under the repository's own paths. `problems` are copies that a build met and can't map."""
 
     def __init__(self, whole: Reading, ways: Iterable[Way], move: Move, ours: frozenset[ObjectKey]) -> None:
-        vars(self).update(vars(whole))
-        self._whole = whole
+        super().__init__(whole)
         self._move = move
         ways = tuple(ways)
         self._mapped = tuple(way for way in ways if _is_mapped(way, move, ours))
         self._others = tuple(way for way in ways if not _is_mapped(way, move, ours))
-        self._shown: dict[str, dict[str, bool]] = {}
         self.problems: dict[Gap, None] = {}
 
-    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        # What is made of a file is the same whichever part of the tree is shown.
-        return self._whole.once(key, make)
-
-    def entries(self, directory: str) -> Mapping[str, bool]:
-        if directory not in self._shown:
-            self._shown[directory] = self._visible(directory)
-        return self._shown[directory]
-
     def link_on(self, path: str) -> str:
+        # Looking on the way to a path is no going in.
         return self._whole.link_on(path)
 
-    def fetch(self, paths: Iterable[str]) -> None:
-        self._whole.fetch(paths)
-
-    def content(self, path: str) -> bytes:
-        return self._whole.content(path)
-
-    def documents(self, path: str) -> tuple[Document, ...]:
-        return self._whole.documents(path)
-
-    def is_broken(self, path: str) -> bool:
-        return self._whole.is_broken(path)
-
-    def _visible(self, directory: str) -> dict[str, bool]:
-        shown = {
-            name: is_directory
-            for name, is_directory in self._whole.entries(directory).items()
-            if self._shows(join(directory, name), is_directory)
-        }
+    def _shown(self, directory: str) -> dict[str, bool]:
+        shown = super()._shown(directory)
         inside = self._move.into(directory)
         if inside is None:
             return shown
@@ -325,7 +299,7 @@ class Slice(Reading):
             if _is_within(inside, way.region):
                 self.problems[way.copy.at] = None
 
-    def _shows(self, path: str, is_directory: bool) -> bool:
+    def _keeps(self, path: str, is_directory: bool) -> bool:
         if is_directory:
             # What leads to the moved directory is no part of the artifact, and has to be walked through.
             leads = path == self._move.here or self._move.here.startswith(f"{path}/")

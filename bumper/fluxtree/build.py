@@ -84,7 +84,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     opened = Build(site, owner, is_open=True, open_namespace=target)
     if not site.is_ours or is_variable(site.path):
         return opened
-    reading = site.artifact or reading.of(site.exclusions)
+    reading = site.view(reading)
     if not reading.is_directory(site.path):
         return replace(opened, missing_path=True)
     components, missing = _components(reading, site, owner)

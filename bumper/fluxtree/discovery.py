@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, normpath
 
 from bumper.fluxtree.artifacts import Slice
-from bumper.fluxtree.layers import Gap
-from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.layers import Gap, Reading
+from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.sites import annotations
 from bumper.fluxtree.sourceignore import Exclusions
 from bumper.fluxtree.sources import Source
@@ -85,6 +85,14 @@ class Site:
     def exclusions(self) -> Exclusions:
         """What its source leaves out."""
         return self.origin.exclusions if self.origin else Exclusions()
+
+    def view(self, reading: Reading) -> Reading:
+        """What of the repository its source has."""
+        return self.artifact or reading.of(self.exclusions)
+
+    def is_built(self, reading: Reading) -> bool:
+        """Whether there is something to build, as far as the repository tells."""
+        return self.is_ours and not is_variable(self.path) and self.view(reading).is_directory(self.path)
 
 
 def site_of(owner: Resource, cluster: str) -> Site:

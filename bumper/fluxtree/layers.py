@@ -155,27 +155,41 @@ class Reading:
         return self.forgives and not self.documents(path) and path in self.broken
 
 
-class Artifact(Reading):
+class View(Reading):
+    """A part of a tree. What is read of a file, or made of it, is shared with the whole: it is the same whichever part is shown."""
+
+    def __init__(self, whole: Reading) -> None:
+        vars(self).update(vars(whole))
+        self._whole = whole
+        self._entries = {}
+
+    def entries(self, directory: str) -> Mapping[str, bool]:
+        if directory not in self._entries:
+            self._entries[directory] = self._shown(directory)
+        return self._entries[directory]
+
+    def _shown(self, directory: str) -> dict[str, bool]:
+        return {
+            name: is_directory
+            for name, is_directory in self._whole.entries(directory).items()
+            if self._keeps(join(directory, name), is_directory)
+        }
+
+    def _keeps(self, path: str, is_directory: bool) -> bool:
+        """Whether a file or a directory of the whole is a part of it."""
+        raise NotImplementedError
+
+
+class Artifact(View):
     """What a source makes of a tree: all of it but what it leaves out."""
 
     def __init__(self, whole: Reading, exclusions: Exclusions) -> None:
-        vars(self).update(vars(whole))
-        self._whole = whole
+        super().__init__(whole)
         self._exclusions = exclusions
-        self._entries = {}
         self._is_kept: dict[str, bool] = {}
 
     def of(self, exclusions: Exclusions) -> "Artifact":
         return self._whole.of(exclusions)
-
-    def entries(self, directory: str) -> Mapping[str, bool]:
-        if directory not in self._entries:
-            self._entries[directory] = {
-                name: is_directory
-                for name, is_directory in self._whole.entries(directory).items()
-                if self._keeps(join(directory, name), is_directory)
-            }
-        return self._entries[directory]
 
     def left_out(self, path: str) -> str:
         is_directory = self._whole.is_directory(path)

@@ -361,7 +361,7 @@ class _Forest:
 
     def readers(self, sites: Sequence[Site], changed: Mapping[str, bytes]) -> list[Site]:
         """The sites whose build may read one of the files, or whose own object stands in one of them."""
-        layers = {site.identity: self._layers(site) for site in sites if self._is_built(site)}
+        layers = {site.identity: self._layers(site) for site in sites if site.is_built(self._reading)}
         return [
             site
             for site in sites
@@ -375,20 +375,13 @@ class _Forest:
     def is_filled_anew(self, site: Site, renewed: Mapping[str, Site]) -> bool:
         """Whether other values are filled into the site or what it builds: those of a ConfigMap that another one builds, say."""
         later = renewed.get(site.identity, site)
-        return self._is_built(site) and (site.variables, site.owner.value) != (
+        return site.is_built(self._reading) and (site.variables, site.owner.value) != (
             later.variables,
             later.owner.value,
         )
 
-    def _is_built(self, site: Site) -> bool:
-        return site.is_ours and not is_variable(site.path) and self._view(site).is_directory(site.path)
-
-    def _view(self, site: Site) -> Reading:
-        """What of the repository its source has."""
-        return site.artifact or self._reading.of(site.exclusions)
-
     def _layers(self, site: Site) -> Iterable[Layer]:
-        view = self._view(site)
+        view = site.view(self._reading)
         return expand(view, sources(view, site, site.owner)).values()
 
     def built(self, site: Site, uses: Sequence[Image]) -> _Built:

@@ -14,7 +14,7 @@ from bumper.fluxtree.artifacts import EXTERNAL, KIND, Generators, Mapped
 from bumper.fluxtree.build import build, kustomization, resource_of
 from bumper.fluxtree.discovery import GROUP, Site, artifact_path, pushed, pushed_path, site_of
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
-from bumper.fluxtree.resource import Resource, is_variable
+from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.roots import Root, is_kustomization, roots
 from bumper.fluxtree.sourceignore import Exclusions
@@ -138,7 +138,7 @@ class Walk:
         """
         cluster = self._clusters[site.cluster]
         is_inside = f"/{site.document.path}".startswith(f"/{site.path}/".replace("//", "/"))
-        if is_inside and self._is_built(site):
+        if is_inside and site.is_built(self._reading):
             objects = self._objects(site, self._expanded([site])[id(site.owner)])
             owner = next((each for each in objects if _is_same(each, site)), None)
             if owner:
@@ -199,7 +199,7 @@ class Walk:
 
     def _build(self, level: Iterable[Site]) -> list[tuple[Site, list[Resource]]]:
         """What of Flux those of a level build; their clusters know of it afterwards."""
-        building = [site for site in level if self._is_built(site)]
+        building = [site for site in level if site.is_built(self._reading)]
         layers = self._expanded(building)
         objects = [(site, self._objects(site, layers[id(site.owner)])) for site in building]
         for site, built in objects:
@@ -215,21 +215,14 @@ class Walk:
             layer = self._expanded([site])[id(site.owner)]
             self._learn(cluster, self._objects(site, layer))
 
-    def _is_built(self, site: Site) -> bool:
-        return site.is_ours and not is_variable(site.path) and self._view(site).is_directory(site.path)
-
-    def _view(self, site: Site) -> Reading:
-        """What of the repository its source has."""
-        return site.artifact or self._reading.of(site.exclusions)
-
     def _expanded(self, sites: Iterable[Site]) -> dict[int, Layer]:
         """What each builds, read in as few batches as there are views of the repository."""
         by_view: dict[int, list[Site]] = {}
         for site in sites:
-            by_view.setdefault(id(self._view(site)), []).append(site)
+            by_view.setdefault(id(site.view(self._reading)), []).append(site)
         layers: dict[int, Layer] = {}
         for several in by_view.values():
-            known = expand(self._view(several[0]), sorted({site.path for site in several}))
+            known = expand(several[0].view(self._reading), sorted({site.path for site in several}))
             layers |= {id(site.owner): known[site.path] for site in several}
         for layer in layers.values():
             self._note(layer.all_files)
@@ -238,7 +231,7 @@ class Walk:
 
     def _objects(self, site: Site, layer: Layer) -> list[Resource]:
         """What of Flux a Kustomization builds: Kustomizations, sources, and what variables come from."""
-        reading = self._view(site)
+        reading = site.view(self._reading)
         telling = [path for path in layer.all_files if self._is_telling(site, path)]
         if self._is_plain(layer, site) and not any(
             RESOURCE_SET.encode() in self._reading.content(path) for path in telling

@@ -361,7 +361,7 @@ def _build(reading: Reading, site: Site) -> Build:
         raise FieldMissing(
             f"{at} has path {site.path}: {why}", hint="give it a value in spec.postBuild.substitute there"
         )
-    view = site.artifact or reading.of(site.exclusions)
+    view = site.view(reading)
     if not view.is_directory(site.path):
         raise _pathless(site, at, view)
     built = build(reading, site, site.owner)
