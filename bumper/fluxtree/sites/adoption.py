@@ -47,14 +47,9 @@ def site_names(document: Document) -> tuple[str, ...]:
 
 def of_site(document: Document, site: str) -> Adoption | None:
     """The choice for one site; None where convention is left to find it, FieldMissing for a value that is none."""
-    key = key_of(document, site)
+    key = annotations.key_of(document, _WORD, site)
     value = annotations.read(document).get(key)
     return None if value is None else _read(value, annotations.place(document, key), key)
-
-
-def key_of(document: Document, site: str) -> str:
-    """The annotation that speaks of the site."""
-    return annotations.key(_WORD, "" if site == document.key.name else site)
 
 
 def apply(content: bytes, document: Document, site: str, adoption: Adoption, path: str = "") -> bytes:
@@ -63,7 +58,9 @@ def apply(content: bytes, document: Document, site: str, adoption: Adoption, pat
     `path` is the directory that the Kustomization is built from, where its source is pushed from this repository.
     """
     built_from = {annotations.key("path"): path} if path else {}
-    return annotations.write(content, document, {key_of(document, site): str(adoption), **built_from})
+    return annotations.write(
+        content, document, {annotations.key_of(document, _WORD, site): str(adoption), **built_from}
+    )
 
 
 def is_repository(text: str) -> bool:

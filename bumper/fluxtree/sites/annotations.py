@@ -35,6 +35,11 @@ def key(word: str, site: str = "") -> str:
     return f"{PREFIX}{word}.{site}" if site else f"{PREFIX}{word}"
 
 
+def key_of(document: Document, word: str, site: str) -> str:
+    """The key of a word on this Kustomization that speaks of a site."""
+    return key(word, "" if site == document.key.name else site)
+
+
 def site_of(annotation: str, word: str) -> str:
     """The name of the site in the key of a word; empty for another key, and where it names none."""
     start = f"{PREFIX}{word}."

@@ -17,7 +17,7 @@ _WORD = "serves"
 
 def of_site(document: Document, site: str) -> Expectation | None:
     """What is written down for one site; None where nothing is, FieldMissing for a value that is none."""
-    key = key_of(document, site)
+    key = annotations.key_of(document, _WORD, site)
     value = annotations.read(document).get(key)
     if value is None:
         return None
@@ -30,14 +30,9 @@ def of_site(document: Document, site: str) -> Expectation | None:
         ) from None
 
 
-def key_of(document: Document, site: str) -> str:
-    """The annotation that speaks of the site."""
-    return annotations.key(_WORD, "" if site == document.key.name else site)
-
-
 def apply(content: bytes, document: Document, site: str, expectation: Expectation) -> bytes:
     """The bytes of the document's file with this expectation, in place of the one that may be there; as `annotations.write`."""
-    return annotations.write(content, document, {key_of(document, site): str(expectation)})
+    return annotations.write(content, document, {annotations.key_of(document, _WORD, site): str(expectation)})
 
 
 def url_of(expectation: Expectation, target: Target, site: str, *, is_of_tree: bool) -> str:
@@ -52,8 +47,9 @@ def url_of(expectation: Expectation, target: Target, site: str, *, is_of_tree: b
     named = [urlsplit(address).hostname for address in target.addresses]
     if is_of_tree and expectation.host not in named:
         document = target.site.document
+        place = annotations.place(document, annotations.key_of(document, _WORD, site))
         raise FieldUnsafe(
-            f"{annotations.place(document, key_of(document, site))}: found {expectation.host}, expected a host that a route of "
+            f"{place}: found {expectation.host}, expected a host that a route of "
             f"{site} names ({', '.join(filter(None, named)) or 'there is none'})",
             hint="correct it there, or name the address on the command line: --serves 'https://HOST/PATH …'",
         )
