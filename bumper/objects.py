@@ -28,6 +28,10 @@ class ObjectKey:
         return cls(obj.get("kind") or "", metadata.get("namespace") or "", metadata.get("name") or "")
 
 
+# Stands for an object where there is none.
+NO_OBJECT = ObjectKey("", "", "")
+
+
 def at(obj: Object | None, *path: str) -> Any:
     """What stands at that path of keys, or None as soon as one of them is absent."""
     value: Any = obj

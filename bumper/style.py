@@ -4,7 +4,7 @@ Law: a line is one line. Whatever its texts hold (a name of the repository, an a
 runner would take `::error::` for a command, and nothing in it speaks to the terminal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bumper.errors import Outcome
@@ -30,6 +30,12 @@ STYLES |= {
     Outcome.SUSPENDED: "warn",
     Outcome.BLOCKED: "warn",
 }
+
+
+def paragraph(name: Span, title: Span, rows: Iterable[tuple[str, str]]) -> list[Line]:
+    """A name with what became of it, and below it the rows of label and text that have a text."""
+    labelled = [(Span(f"  {label:<8}", "quiet"), Span(text)) for label, text in rows if text]
+    return [(name, Span("   "), title), *labelled]
 
 
 def duration(seconds: float) -> str:

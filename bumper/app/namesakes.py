@@ -8,13 +8,10 @@ from functools import cache
 
 from bumper.errors import BumpError
 from bumper.image import ImageReference
-from bumper.objects import ObjectKey, at
+from bumper.objects import NO_OBJECT, ObjectKey, at
 from bumper.observation import Desired
 from bumper.ports import Cluster
 from bumper.request import Live, LiveBuild
-
-_NO_IMAGE = ImageReference("", "", "")
-_NO_WORKLOAD = ObjectKey("", "", "")
 
 
 def live_builds(clusters: Iterable[Cluster]) -> Live:
@@ -26,7 +23,7 @@ def live_builds(clusters: Iterable[Cluster]) -> Live:
         key = ObjectKey("Kustomization", namespace, name)
         # Which source is looked at beside it does not matter: that of the Kustomization is to be learned.
         source = ObjectKey("GitRepository", namespace, name)
-        desired = Desired(name, _NO_IMAGE, None, None, key, source, _NO_WORKLOAD, "")
+        desired = Desired(name, ImageReference(""), None, None, key, source, NO_OBJECT, "")
         builds = (_live(cluster, desired) for cluster in asked)
         return frozenset(build for build in builds if build)
 

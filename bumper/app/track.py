@@ -86,10 +86,8 @@ class _Commit:
 
     def subject(self, settings: TrackSettings, journal: Journal) -> Subject:
         target = self.target
-        desired, *others = target.desired(self.revision if settings.commit else None)
         return Subject(
-            desired=desired,
-            others=tuple(others),
+            followed=target.desired(self.revision if settings.commit else None),
             places=target.all_places,
             stays=tuple(map(str, target.stays)),
             previous=target.image,

@@ -16,8 +16,11 @@ from bumper.fluxtree.sites import annotations
 from bumper.fluxtree.sourceignore import Exclusions
 from bumper.fluxtree.sources import Source
 from bumper.fluxtree.substitution import Variables
+from bumper.image import ImageReference
 from bumper.manifest.document import Document, is_true, items, mapping, text
-from bumper.objects import Object, ObjectKey
+from bumper.objects import NO_OBJECT, Object, ObjectKey
+from bumper.observation import Desired
+from bumper.revision import Revision
 
 GROUP = "kustomize.toolkit.fluxcd.io"
 FLUX_SYSTEM = "flux-system"
@@ -85,6 +88,21 @@ class Site:
     def exclusions(self) -> Exclusions:
         """What its source leaves out."""
         return self.origin.exclusions if self.origin else Exclusions()
+
+    def desired(self, revision: Revision | None) -> Desired:
+        """What must become true for the Kustomization alone, of which no workload is followed."""
+        return Desired(
+            site=self.name,
+            image=ImageReference(""),
+            previous=None,
+            revision=revision,
+            kustomization=self.kustomization,
+            source=self.source,
+            workload=NO_OBJECT,
+            container="",
+            identity=self.identity,
+            makers=self.makers,
+        )
 
     def view(self, reading: Reading) -> Reading:
         """What of the repository its source has."""

@@ -26,9 +26,8 @@ from bumper.manifest import Field, FieldKind
 from bumper.manifest.candidates import Candidate, Place, candidates
 from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import Hit, Mapping, Node, Scalar, Sequence, Source, Span, compose, name_of
-from bumper.objects import Object, ObjectKey
+from bumper.objects import NO_OBJECT, Object, ObjectKey
 
-_NOTHING = ObjectKey("", "", "")
 # kustomize-controller v1.9.4, fluxcd/pkg/kustomize v1.35.4 `kustomize_varsub.go`: `substitute` wins over `substituteFrom`.
 _SUBSTITUTE = "kustomize.toolkit.fluxcd.io/substitute"
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::?[-=][^}]*)?\}")
@@ -288,7 +287,7 @@ def _remote(reading: Reading, entry: ImageEntry) -> Image:
         for field in _fields(reading, origin.text)
         if _holds(field, origin) and field.kind is FieldKind.NEW_TAG
     )
-    return Image(field, repository, entry.name, _NOTHING)
+    return Image(field, repository, entry.name, NO_OBJECT)
 
 
 def _written(reading: Reading, resource: Resource, candidate: Candidate) -> str:

@@ -33,7 +33,7 @@ from bumper.manifest.yamltext import (
     name_of,
     resolved,
 )
-from bumper.objects import ObjectKey
+from bumper.objects import NO_OBJECT, ObjectKey
 
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 _VALUES = frozenset({"values", "valuesObject", "valuesInline"})  # of Flux and Fleet, of Argo CD, of kustomize
@@ -140,8 +140,7 @@ def patch_texts(source: Source) -> Iterator[Scalar]:
 
 def _mappings(source: Source) -> Iterator[tuple[Place, Mapping]]:
     """Every mapping, in order. What aliases stand for is entered once more, however many there are: the work stays linear."""
-    nowhere = ObjectKey("", "", "")
-    stack = [Place(root, None, at, nowhere) for at, root in enumerate(source.documents)][::-1]
+    stack = [Place(root, None, at, NO_OBJECT) for at, root in enumerate(source.documents)][::-1]
     entered = set()
     while stack:
         place = stack.pop()

@@ -15,7 +15,7 @@ from bumper.manifest.candidates import Candidate, FieldKind, Place, candidates, 
 from bumper.manifest.sops import REMEDY, is_encrypted, why_sealed
 from bumper.manifest.splice import Edit, equal_start
 from bumper.manifest.yamltext import Hit, Scalar, Source, Span, compose
-from bumper.objects import ObjectKey
+from bumper.objects import NO_OBJECT, ObjectKey
 
 # Of each scalar, by its ordinal: the repositories whose fields read it, and _HELD where one of them holds it itself.
 _Readers = Mapping[int, set[str]]
@@ -124,7 +124,7 @@ def field_of(
     """
     source = compose(content, path)
     scalar = next(scalar for scalar in source.scalars if scalar.ordinal == ordinal)
-    place = Place(source.documents[0], None, 0, ObjectKey("", "", ""))
+    place = Place(source.documents[0], None, 0, NO_OBJECT)
     candidate = Candidate(
         place,
         kind,

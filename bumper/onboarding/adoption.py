@@ -4,10 +4,9 @@ Law: proved before it is written: on the tree as it would be, the site is found 
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from bumper.deploy.commit.push import Proposal
 from bumper.errors import EXIT_CODES, FieldAmbiguous, FieldUnsafe, Outcome, Refused
 from bumper.fluxtree.discovery import artifact_path
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
@@ -17,15 +16,22 @@ from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.find import Site, Target, find_site
 from bumper.history import worded
 from bumper.onboarding.changed import Changed
-from bumper.ports import Pull, Tree
+from bumper.onboarding.reviewed import Reviewed
+from bumper.ports import Tree
 from bumper.ports.site import Expectation
 from bumper.request import Choice, Origin
 from bumper.revision import Revision
-from bumper.style import STYLES, Line, Span
+from bumper.style import Line
+
+_TITLES = {
+    Outcome.UNCHANGED: "unchanged",
+    Outcome.PLANNED: "would be adopted",
+    Outcome.PUSHED: "adopted",
+}
 
 
 @dataclass(frozen=True)
-class SiteAdoption(Proposal):
+class SiteAdoption(Reviewed):
     """The choice of one site on one tip. `is_ambiguous`: other Kustomizations have its name, too, so that it must still be named.
 
     `serves` is what it answers from then on, None where that was not asked for.
@@ -36,7 +42,6 @@ class SiteAdoption(Proposal):
     chosen: Adoption
     is_ambiguous: bool = False
     serves: Expectation | None = None
-    pull: Pull | None = field(default=None, compare=False)
 
     @property
     def place(self) -> str:
@@ -79,27 +84,22 @@ def propose(
 
 def lines(plan: SiteAdoption, revision: Revision | None) -> list[Line]:
     """The choice as it is at `revision`; with none the diff, and as it would be."""
-    ended = outcome(plan, revision)
-    shown: list[Line] = [] if revision or plan.pull else [(Span(line),) for line in plan.diff().splitlines()]
-    titles = {Outcome.UNCHANGED: "unchanged", Outcome.PLANNED: "would be adopted"}
-    title = "proposed" if plan.pull else titles.get(ended, "adopted")
+    commit = plan.commit(revision)
     rows = [
         ("image", str(plan.chosen)),
         ("field", f"{plan.target.places}   {plan.target.image.tag or plan.target.image.digest}"),
         ("serves", str(plan.serves or "")),
         ("place", plan.place),
-        ("commit", revision.short if revision and plan.files else ""),
+        ("commit", commit.short if commit else ""),
         ("pull", plan.pull.url if plan.pull else ""),
         ("note", _note(plan)),
     ]
-    shown.append((Span(plan.site, "strong"), Span("   "), Span(title, STYLES[ended])))
-    return [*shown, *((Span(f"  {label:<8}", "quiet"), Span(text)) for label, text in rows if text)]
+    return plan.lines(revision, plan.site, _TITLES, rows)
 
 
 def as_data(plan: SiteAdoption, revision: Revision | None) -> dict[str, Any]:
     """The same as one object."""
-    ended = outcome(plan, revision)
-    diff = "" if revision or plan.pull else plan.diff()
+    ended, commit, diff = plan.outcome(revision), plan.commit(revision), plan.unwritten(revision)
     return {
         "outcome": ended.value,
         "exitCode": EXIT_CODES[ended],
@@ -111,16 +111,9 @@ def as_data(plan: SiteAdoption, revision: Revision | None) -> dict[str, Any]:
         "serves": str(plan.serves) if plan.serves else None,
         "kustomization": plan.target.site.identity,
         "place": plan.place,
-        "commit": revision.sha if revision and plan.files else None,
+        "commit": commit.sha if commit else None,
         "pullRequest": plan.pull.url if plan.pull else None,
     } | ({"diff": diff} if diff else {})
-
-
-def outcome(plan: SiteAdoption, revision: Revision | None) -> Outcome:
-    """Whether it was written, would be, or need not be."""
-    if not plan.files:
-        return Outcome.UNCHANGED
-    return Outcome.PUSHED if revision or plan.pull else Outcome.PLANNED
 
 
 def _chosen(target: Target, choice: Choice) -> Adoption:

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from posixpath import dirname, join
 from typing import Any
 
-from bumper.deploy.commit.push import Proposal
-from bumper.errors import EXIT_CODES, FieldUnsafe, Outcome, Refused, TreeMissing
+from bumper.errors import EXIT_CODES, FieldUnsafe, Outcome, Refused
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.artifacts import GROUP as ARTIFACTS
 from bumper.fluxtree.build import Build, build, kustomization
@@ -19,20 +18,27 @@ from bumper.fluxtree.discovery import GROUP, Site
 from bumper.fluxtree.layers import Layer, Reading, mentioned
 from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.sites import find
+from bumper.fluxtree.sites.selection import no_tree
 from bumper.history import worded
 from bumper.manifest import insertion, spelling
 from bumper.manifest.document import Document, documents, items, mapping, text
 from bumper.manifest.spelling import Hand, Value
 from bumper.objects import ObjectKey
 from bumper.onboarding.changed import Changed
-from bumper.ports import Pull, Tree
+from bumper.onboarding.reviewed import Reviewed
+from bumper.ports import Tree
 from bumper.request import Origin
 from bumper.revision import Revision
-from bumper.style import STYLES, Line, Span
+from bumper.style import Line
 
 FILE = "artifacts.yaml"
 NAME = "sites"
 ALIAS = "repo"
+_TITLES = {
+    Outcome.UNCHANGED: "nothing to do",
+    Outcome.PLANNED: "would be isolated",
+    Outcome.PUSHED: "isolated",
+}
 _STEPS = (
     "source-watcher must run in the cluster before this commit is there: flux install --components-extra=source-watcher",
     "so must kustomize-controller with --feature-gates=ExternalArtifact=true, else it refuses the new source; bump doctor tells",
@@ -40,22 +46,18 @@ _STEPS = (
 
 
 @dataclass(frozen=True)
-class Isolation(Proposal):
+class Isolation(Reviewed):
     """The commit that gives `sites` artifacts of their own. `left` are the others, each with the reason. No files: nothing to do."""
 
     sites: tuple[str, ...] = ()
     left: Mapping[str, str] = field(default_factory=dict)
-    pull: Pull | None = field(default=None, compare=False)
 
 
 def propose(names: Sequence[str], origin: Origin, tip: str, tree: Tree) -> Isolation:
     """What would be committed on the tip for the sites named, or for every site that can be isolated where none is named."""
     known = find.sites(tree)
     if not known:
-        raise TreeMissing(
-            "no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
-            hint="name the platform repository with --repo",
-        )
+        raise no_tree()
     reading = Reading(tree)
     builds = {site.place: built for site in known if (built := _built(reading, site))}
     # One document may be built for several clusters.
@@ -288,42 +290,30 @@ def _objects(built: Build) -> list[tuple[ObjectKey, object]]:
     return [(resource.key, resource.value) for resource in built.resources]
 
 
-def outcome(plan: Isolation, revision: Revision | None) -> Outcome:
-    """Whether it was written, would be, or need not be."""
-    if not plan.files:
-        return Outcome.UNCHANGED
-    return Outcome.PUSHED if revision or plan.pull else Outcome.PLANNED
-
-
 def lines(plan: Isolation, revision: Revision | None) -> list[Line]:
     """What was written at `revision`, and what a cluster needs for it; with none the diff, and what would be."""
-    ended = outcome(plan, revision)
-    shown: list[Line] = [] if revision or plan.pull else [(Span(line),) for line in plan.diff().splitlines()]
-    titles = {Outcome.UNCHANGED: "nothing to do", Outcome.PLANNED: "would be isolated"}
-    title = "proposed" if plan.pull else titles.get(ended, "isolated")
+    commit = plan.commit(revision)
     rows = [
         *(("site", name) for name in plan.sites),
         *(("left", f"{name}: {why}") for name, why in plan.left.items()),
         *(("file", path) for path in plan.files),
-        ("commit", revision.short if revision and plan.files else ""),
+        ("commit", commit.short if commit else ""),
         ("pull", plan.pull.url if plan.pull else ""),
         *(("to do", step) for step in _steps(plan)),
     ]
-    shown.append((Span("isolate", "strong"), Span("   "), Span(title, STYLES[ended])))
-    return [*shown, *((Span(f"  {label:<8}", "quiet"), Span(value)) for label, value in rows if value)]
+    return plan.lines(revision, "isolate", _TITLES, rows)
 
 
 def as_data(plan: Isolation, revision: Revision | None) -> dict[str, Any]:
     """The same as one object."""
-    ended = outcome(plan, revision)
-    diff = "" if revision or plan.pull else plan.diff()
+    ended, commit, diff = plan.outcome(revision), plan.commit(revision), plan.unwritten(revision)
     return {
         "outcome": ended.value,
         "exitCode": EXIT_CODES[ended],
         "sites": list(plan.sites),
         "left": [{"site": name, "reason": why} for name, why in plan.left.items()],
         "files": list(plan.files),
-        "commit": revision.sha if revision and plan.files else None,
+        "commit": commit.sha if commit else None,
         "pullRequest": plan.pull.url if plan.pull else None,
         "toDo": _steps(plan),
     } | ({"diff": diff} if diff else {})

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from bumper.errors import FieldMissing, TreeMissing, did_you_mean
+from bumper.errors import FieldMissing, did_you_mean
 from bumper.fluxtree.build import build
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.layers import Layer, Reading, expand, within
+from bumper.fluxtree.sites.selection import no_tree
 from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import Document, is_true, items, text
 from bumper.objects import ObjectKey
@@ -61,10 +62,7 @@ class Landscape:
         if walk.broken:
             raise walk.broken[0]
         if not sites:
-            raise TreeMissing(
-                "no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
-                hint="name the platform repository with --repo",
-            )
+            raise no_tree()
         object.__setattr__(self, "reading", reading)
         object.__setattr__(self, "sites", sites)
         places = [place for site in sites for place in self._directories(site)]

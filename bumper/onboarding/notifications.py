@@ -14,12 +14,13 @@ from typing import Any
 
 from bumper.address import repository_name
 from bumper.deploy.commit.push import Proposal
-from bumper.errors import EXIT_CODES, FieldMissing, Outcome, Refused, TreeMissing, UsageError
+from bumper.errors import EXIT_CODES, FieldMissing, Outcome, Refused, UsageError
 from bumper.fluxtree.discovery import GROUP, Site
 from bumper.fluxtree.layers import FILE_NAMES, Reading
 from bumper.fluxtree.sites import routes
 from bumper.fluxtree.sites.receivers import GROUP as NOTIFICATION
 from bumper.fluxtree.sites.receivers import HMAC, OIDC, SERVICE
+from bumper.fluxtree.sites.selection import no_tree
 from bumper.fluxtree.walk import Walk
 from bumper.history import worded
 from bumper.manifest import insertion, spelling
@@ -76,10 +77,7 @@ def plan(tip: str, tree: Tree, wanted: NotificationsRequest, origin: Origin) -> 
     walk = Walk(reading)
     sites = [site for level in walk.levels() for site in level]
     if not sites:
-        raise TreeMissing(
-            "no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
-            hint="name the platform repository with --repo",
-        )
+        raise no_tree()
     root = sites[0]
     documents = [document for path in _yaml(walk.files, reading) for document in reading.documents(path)]
     _refuse_second(documents)

@@ -1,13 +1,13 @@
 """The commits that bring a site or take one away, each proposed on one tip, and the verdicts on those that nobody follows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.hold import annotations
 from bumper.errors import Outcome, Refused
 from bumper.image import ImageReference
-from bumper.objects import ObjectKey
+from bumper.objects import NO_OBJECT
 from bumper.observation import Desired
 from bumper.onboarding import addition, removal
 from bumper.onboarding.addition import NO_IMAGE_YET, Addition, SiteRequest
@@ -17,8 +17,6 @@ from bumper.ports import Pull, Repository
 from bumper.request import Origin
 from bumper.revision import Revision
 from bumper.rollout import Verdict
-
-_NOTHING = ObjectKey("", "", "")
 
 
 @dataclass(frozen=True)
@@ -103,19 +101,8 @@ class SiteRemoval(Proposal):
     def desired(self, revision: Revision | None) -> Desired:
         """The objects whose absence is waited for; without a revision as they stand before."""
         site, deleted = self.removal.site, self.removal.deleted
-        workload = next((built.key for built in deleted if built.key.kind == "Deployment"), _NOTHING)
-        return Desired(
-            site=self.name,
-            image=ImageReference(""),
-            previous=None,
-            revision=revision,
-            kustomization=site.kustomization,
-            source=site.source,
-            workload=workload,
-            container="",
-            identity=site.identity,
-            makers=site.makers,
-        )
+        workload = next((built.key for built in deleted if built.key.kind == "Deployment"), NO_OBJECT)
+        return replace(site.desired(revision), site=self.name, workload=workload)
 
     def require_no_more(self, later: "SiteRemoval") -> None:
         """Raises Refused where the removal on a later tip would delete more than this one, which somebody agreed to."""

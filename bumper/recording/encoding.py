@@ -31,11 +31,11 @@ Entry = dict[str, Any]
 class Subject:
     """One site of a recording: what a report says of it beside the verdict. `steps` were over at `since_s`, before following began.
 
-    `desired` is the workload that leads, `others` are the rest of those that must run the image. `places` are all fields that name it,
+    `followed` is what must become true for all of its workloads, the leading one first. `places` are all fields that name the image,
     `stays` what names it and does not move.
     """
 
-    desired: Desired
+    followed: tuple[Desired, ...]
     previous: ImageReference
     place: str
     revision: Revision | None
@@ -45,14 +45,13 @@ class Subject:
     steps: tuple[Step, ...] = ()
     since_s: float = 0.0
     order: Decision | None = None
-    others: tuple[Desired, ...] = ()
     places: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
 
     @property
-    def followed(self) -> tuple[Desired, ...]:
-        """What must become true for all of its workloads, the leading one first."""
-        return (self.desired, *self.others)
+    def desired(self) -> Desired:
+        """What must become true for the workload that leads."""
+        return self.followed[0]
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def _encode_subject(subject: Subject) -> Entry:
         ],
         "since_s": subject.since_s,
         "order": _encode_order(subject.order) if subject.order else None,
-        "others": [encode_desired(desired) for desired in subject.others],
+        "others": [encode_desired(desired) for desired in subject.followed[1:]],
         "places": list(subject.places),
         "stays": [mask(text) for text in subject.stays],
     }
@@ -154,7 +153,7 @@ def _decode_subject(entry: Mapping[str, Any]) -> Subject:
     desired = decode_desired(entry["desired"])
     before, after = entry["header"]
     return Subject(
-        desired,
+        (desired, *map(decode_desired, entry.get("others") or ())),
         ImageReference.split(entry["previous"]),
         entry["place"],
         Revision.parse(entry["revision"]),
@@ -168,7 +167,6 @@ def _decode_subject(entry: Mapping[str, Any]) -> Subject:
         float(entry["since_s"]),
         # Older recordings do not know these.
         _decode_order(entry["order"]) if entry.get("order") else None,
-        tuple(map(decode_desired, entry.get("others") or ())),
         tuple(entry.get("places") or ()),
         tuple(entry.get("stays") or ()),
     )

@@ -6,9 +6,9 @@ Law: no Flux Kustomization of the tree is left out. One without a workload that 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from bumper.errors import TreeMissing
 from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites.selection import no_tree
 from bumper.image import ImageReference
 from bumper.manifest.document import documents, mapping, text
 from bumper.objects import ObjectKey
@@ -18,34 +18,31 @@ from bumper.record import told_apart
 from bumper.request import Choice
 from bumper.revision import Revision
 
-_NO_IMAGE = ImageReference("")
-_NO_WORKLOAD = ObjectKey("", "", "")
-
 
 @dataclass(frozen=True)
 class Entry:
     """One site. `image` is what git wants, None for a site without a workload that can be followed (`not_followed` says why).
 
-    `desired` is the workload that leads, `others` are the rest. `pods_namespaces` are where the pods of each are, in the same order: a
-    HelmRelease may install into another namespace than its own. `is_ours` is False for a Kustomization that another repository feeds.
-    `where` tells it from another site of the same name, empty for the only one; `stays` is what names the image and does not move.
+    `followed` is what must become true for all of its workloads, the leading one first. `pods_namespaces` are where the pods of each
+    are, in the same order: a HelmRelease may install into another namespace than its own. `is_ours` is False for a Kustomization that
+    another repository feeds. `where` tells it from another site of the same name, empty for the only one; `stays` is what names the
+    image and does not move.
     """
 
-    desired: Desired
+    followed: tuple[Desired, ...]
     image: ImageReference | None
     place: str
     site: find.Site = field(repr=False, compare=False)
     pods_namespaces: tuple[str, ...] = ("",)
     not_followed: str = ""
     is_ours: bool = True
-    others: tuple[Desired, ...] = ()
     where: str = ""
     stays: tuple[str, ...] = ()
 
     @property
-    def followed(self) -> tuple[Desired, ...]:
-        """What must become true for all of its workloads, the leading one first."""
-        return (self.desired, *self.others)
+    def desired(self) -> Desired:
+        """What must become true for the workload that leads."""
+        return self.followed[0]
 
 
 def observe(cluster: Cluster, entries: Sequence[Entry]) -> list[tuple[Observation, ...]]:
@@ -63,10 +60,7 @@ def several(tree: Tree, tip: Revision, names: Sequence[str]) -> list[Entry]:
     """The sites named, every Kustomization of the tree for none. TreeMissing where there is none at all."""
     entries = [_named(name, Choice(), tree) for name in names] or _all(tree, tip)
     if not entries:
-        raise TreeMissing(
-            f"{tip.short}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
-            hint="name the platform repository with --repo",
-        )
+        raise no_tree(tip.short)
     return entries
 
 
@@ -87,19 +81,7 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
 
 
 def _without_image(site: find.Site, tip: Revision, reason: str) -> Entry:
-    desired = Desired(
-        site=site.name,
-        image=_NO_IMAGE,
-        previous=None,
-        revision=tip,
-        kustomization=site.kustomization,
-        source=site.source,
-        workload=_NO_WORKLOAD,
-        container="",
-        identity=site.identity,
-        makers=site.makers,
-    )
-    return Entry(desired, None, site.place, site, ("",), reason, site.is_ours)
+    return Entry((site.desired(tip),), None, site.place, site, ("",), reason, site.is_ours)
 
 
 def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
@@ -121,10 +103,9 @@ def _is_named_otherwise(site: find.Site) -> bool:
 
 
 def _of_target(target: find.Target, tree: Tree) -> Entry:
-    desired, *others = target.desired(None)
     places = tuple(_pods_namespace(target, workload, tree) for workload in target.followed)
     stays = tuple(map(str, target.stays))
-    return Entry(desired, target.image, target.place, target.site, places, others=tuple(others), stays=stays)
+    return Entry(target.desired(None), target.image, target.place, target.site, places, stays=stays)
 
 
 def _pods_namespace(target: find.Target, workload: ObjectKey, tree: Tree) -> str:

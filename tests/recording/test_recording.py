@@ -43,7 +43,7 @@ class Ticking(Scripted):
 
 
 def subject() -> Subject:
-    return Subject(DESIRED, OLD, "k8s/web/deployment.yaml:9", DESIRED.revision, "", ("1.0", "2.0"))
+    return Subject((DESIRED,), OLD, "k8s/web/deployment.yaml:9", DESIRED.revision, "", ("1.0", "2.0"))
 
 
 def recorded(*clusters: Scripted, timeout_s: float = 60.0) -> tuple[list[Followed], Quiet, list[str]]:
@@ -97,7 +97,7 @@ def test_each_of_several_workloads_is_replayed() -> None:
     lines: list[str] = []
     clock = HandClock()
     recorder = Recorder(lines.append, clock)
-    both = replace(subject(), others=(WORKER,), places=("a:1", "b:2"), stays=("c:3 web:1",))
+    both = replace(subject(), followed=(DESIRED, WORKER), places=("a:1", "b:2"), stays=("c:3 web:1",))
     recorder.begin(["east"], 60.0, [both], started_s=0.0)
     cluster = Pair([look(OURS, NEW), of_worker(OLD), look(OURS, NEW), of_worker(NEW)], clock)
     revisions = Revisions(History(), Choice(), recorder.clock)

@@ -1,6 +1,5 @@
 """Writing the choice of a site's image into git: the job of `bump adopt`."""
 
-from dataclasses import replace
 from functools import partial
 
 from bumper.app.context import Context
@@ -11,7 +10,7 @@ from bumper.app.wiring import Systems
 from bumper.errors import EXIT_CODES
 from bumper.onboarding import adoption
 from bumper.onboarding.adoption import SiteAdoption
-from bumper.ports import Pull, Terminal
+from bumper.ports import Terminal
 from bumper.revision import Revision
 
 
@@ -32,9 +31,6 @@ class _AdoptJob(ReviewedJob[SiteAdoption]):
             self._wanted.site, self._wanted.choice, self._origin, tip, tree, self._wanted.serves
         )
 
-    def proposed(self, plan: SiteAdoption, pull: Pull) -> Result:
-        return self.result(replace(plan, pull=pull), None)
-
     def result(self, plan: SiteAdoption, revision: Revision | None) -> Result:
-        code = EXIT_CODES[adoption.outcome(plan, revision)]
+        code = EXIT_CODES[plan.outcome(revision)]
         return Result(adoption.lines(plan, revision), adoption.as_data(plan, revision), code)

@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
 
 from bumper.app.context import Context
 from bumper.app.output import Output, Result
@@ -9,10 +11,13 @@ from bumper.app.run import Job, P, carry_out
 from bumper.app.settings import RunSettings
 from bumper.app.wiring import Systems
 from bumper.deploy.commit.push import Landed, land
-from bumper.ports import Pull, Terminal, Writer
+from bumper.onboarding.reviewed import Reviewed
+from bumper.ports import Terminal, Writer
 from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.style import Span
+
+R = TypeVar("R", bound=Reviewed)
 
 
 def commit(
@@ -75,7 +80,7 @@ class CommitJob(Job[P]):
         self._terminal.write([(Span(f"  {text}", "quiet"),)])
 
 
-class ReviewedJob(CommitJob[P]):
+class ReviewedJob(CommitJob[R]):
     """One that may be left at an open pull request, for people to read before anything is written (`only_proposes`)."""
 
     def __init__(
@@ -84,11 +89,8 @@ class ReviewedJob(CommitJob[P]):
         super().__init__(settings, systems, terminal)
         self._only_proposes = only_proposes
 
-    @abstractmethod
-    def proposed(self, plan: P, pull: Pull) -> Result:
-        """How it ended: with this pull request."""
-
-    def confirm(self, plan: P) -> Result | None:
+    def confirm(self, plan: R) -> Result | None:
         if not (self._only_proposes and plan.files):
             return None
-        return self.proposed(plan, self._systems.propose(plan, self._settings.repository.branch))
+        pull = self._systems.propose(plan, self._settings.repository.branch)
+        return self.result(replace(plan, pull=pull), None)

@@ -1,6 +1,5 @@
 """Giving sites a source of their own: the job of `bump isolate`."""
 
-from dataclasses import replace
 from functools import partial
 
 from bumper.app.context import Context
@@ -11,7 +10,7 @@ from bumper.app.wiring import Systems
 from bumper.errors import EXIT_CODES
 from bumper.onboarding import isolation
 from bumper.onboarding.isolation import Isolation
-from bumper.ports import Pull, Terminal
+from bumper.ports import Terminal
 from bumper.revision import Revision
 
 
@@ -29,9 +28,6 @@ class _IsolateJob(ReviewedJob[Isolation]):
     def propose(self, tip: str) -> Isolation:
         return isolation.propose(self._wanted.sites, self._origin, tip, self._systems.repository.tree(tip))
 
-    def proposed(self, plan: Isolation, pull: Pull) -> Result:
-        return self.result(replace(plan, pull=pull), None)
-
     def result(self, plan: Isolation, revision: Revision | None) -> Result:
-        code = EXIT_CODES[isolation.outcome(plan, revision)]
+        code = EXIT_CODES[plan.outcome(revision)]
         return Result(isolation.lines(plan, revision), isolation.as_data(plan, revision), code)

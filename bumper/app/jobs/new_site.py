@@ -196,10 +196,8 @@ class _NewSite(Job[SiteAddition]):
 
 def _subject(plan: SiteAddition, revision: Revision, journal: Journal) -> Subject:
     target = plan.addition.target
-    desired, *others = target.desired(revision)
     return Subject(
-        desired=desired,
-        others=tuple(others),
+        followed=target.desired(revision),
         places=target.all_places,
         stays=tuple(map(str, target.stays)),
         previous=target.image.with_tag(""),

@@ -318,10 +318,8 @@ def _landing(change: Change, landed: Landed) -> Landing:
 
 def _subject(change: Change, revision: Revision | None, journal: Journal) -> Subject:
     """One change as it stands on the branch, or with no revision as it would."""
-    desired, *others = _desired(change, revision)
     return Subject(
-        desired=desired,
-        others=tuple(others),
+        followed=_desired(change, revision),
         places=change.target.all_places,
         stays=tuple(map(str, change.target.stays)),
         previous=change.target.image,
@@ -337,8 +335,8 @@ def _subject(change: Change, revision: Revision | None, journal: Journal) -> Sub
 
 
 def _tell_overrides(plan: Plan, branch: str, journal: Journal) -> None:
+    before = {path: content or b"" for path, (content, _) in plan.files.items()}
     for change in plan.changes:
-        before = {path: content or b"" for path, (content, _) in plan.files.items()}
         for notice in overrides.notices(change.target, before, branch):
             journal.notice(f"{change.site}: {notice}")
 

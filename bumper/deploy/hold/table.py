@@ -8,7 +8,7 @@ from bumper.deploy.hold.annotations import Hold
 from bumper.deploy.hold.change import Held, Holding
 from bumper.errors import EXIT_CODES, Outcome
 from bumper.revision import Revision
-from bumper.style import STYLES, Line, Span
+from bumper.style import STYLES, Line, Span, paragraph
 
 
 def lines(plan: Holding, revision: Revision | None) -> list[Line]:
@@ -51,8 +51,7 @@ def _lines(held: Held, revision: Revision | None) -> list[Line]:
     rows = [("now", str(held.after or "not held"))]
     rows += [("was", str(held.before or "") if held.is_written else ""), ("place", held.place)]
     rows += [("commit", revision.short if revision and held.is_written else "")]
-    head = (Span(held.site, "strong"), Span("   "), Span(title, STYLES[ended]))
-    return [head, *((Span(f"  {label:<8}", "quiet"), Span(text)) for label, text in rows if text)]
+    return paragraph(Span(held.site, "strong"), Span(title, STYLES[ended]), rows)
 
 
 def _as_data(held: Held, revision: Revision | None) -> dict[str, Any]:

@@ -62,6 +62,15 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
+def no_tree(wanted: str = "") -> TreeMissing:
+    """There is nothing of Flux in the repository, where `wanted` was looked for."""
+    subject = f"{wanted}: " if wanted else ""
+    return TreeMissing(
+        f"{subject}no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
+        hint="name the platform repository with --repo",
+    )
+
+
 def ambiguous(wanted: str, sites: Sequence[Site]) -> FieldAmbiguous:
     """Several Kustomizations are meant, which are not the same."""
     places = [f"{site.place} (path {site.path or '.'})" for site in sites]
@@ -121,10 +130,7 @@ def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
     if not known and walk.broken:
         return walk.broken[0]
     if not known:
-        return TreeMissing(
-            f"{wanted}: no Flux tree in this repository, expected a gotk-sync.yaml or a Flux Kustomization",
-            hint="name the platform repository with --repo",
-        )
+        return no_tree(wanted)
     names = list(
         dict.fromkeys(name for site in known for name in (site.name, *adoption.site_names(site.document)))
     )
