@@ -11,7 +11,7 @@ from bumper.errors import FieldAmbiguous, FieldMissing
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.images import Image, image_at, in_cluster
 from bumper.fluxtree.layers import Reading
-from bumper.fluxtree.resource import Resource, Route, below
+from bumper.fluxtree.resource import Resource, Route, below, scalars
 from bumper.image import ImageReference
 from bumper.manifest.document import mapping, text
 from bumper.request import FieldPath
@@ -20,7 +20,7 @@ _MOST_LISTED = 8
 # A key that ends so holds a tag alone; any other one the whole reference.
 _TAGS = ("tag", "version")
 # What stands below these may name an image, and pulls none.
-_NEVER = ("annotations", "args", "command", "data", "env", "labels", "stringData")
+_NEVER = frozenset(["annotations", "args", "command", "data", "env", "labels", "stringData"])
 
 
 def image(reading: Reading, built: Build, path: FieldPath, repository: str) -> Image:
@@ -102,7 +102,9 @@ def _place(resource: Resource, path: FieldPath) -> str:
 def advice(built: Build, name: str, repository: str) -> tuple[str, str]:
     """What looks like the image that was asked for, or like its tag alone, and the options that make it the field; may be empty."""
     for each in in_cluster(built):
-        for route, written in _texts(each.value, ()):
+        for route, written in scalars(each.value):
+            if not isinstance(written, str) or not _NEVER.isdisjoint(route[:-1]):
+                continue
             path = FieldPath(route, each.kind, each.name)
             place = f"{each.path}:{each.line(*route)} {path}"
             if _names(written, name, repository):
@@ -128,12 +130,3 @@ def _is_loose_tag(resource: Resource, route: Route) -> bool:
         and str(route[-2]).lower().endswith("image")
         and not _repository(mapping(below(resource.value, *route[:-1])))
     )
-
-
-def _texts(value: Any, route: Route) -> Iterator[tuple[Route, str]]:
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, inner in pairs:
-        if isinstance(inner, str):
-            yield (*route, step), inner
-        elif step not in _NEVER:
-            yield from _texts(inner, (*route, step))

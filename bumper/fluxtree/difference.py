@@ -8,7 +8,6 @@ Source of the hash and of the references to it: sigs.k8s.io/kustomize/api v0.21.
 `internal/plugins/builtinconfig/` (namereference.go), `internal/accumulator/namereferencetransformer.go`.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from typing import Any, NamedTuple
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.images import filled_in
 from bumper.fluxtree.leaves import Leaf, span_of
-from bumper.fluxtree.resource import Resource, Route
+from bumper.fluxtree.resource import Resource, Route, scalars
+from bumper.fluxtree.substitution import NAMED, put_in
 from bumper.manifest import Span
 from bumper.manifest.document import is_true, items, mapping, text
 from bumper.objects import Object
@@ -26,7 +26,6 @@ from bumper.objects import Object
 _NAMES = (("metadata", "name"), ("metadata", "namespace"), ("kind",))
 # What stands for a hash that only kustomize computes.
 _HASH, _NEW_HASH = "-(hash of its content)", "-(hash of its new content)"
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::?[-=][^}]*)?\}")
 # The fields that hold the name of a ConfigMap or Secret as `name`, and as the text itself.
 _NAMED_BELOW = {
     "ConfigMap": {"configMap", "configMapRef", "configMapKeyRef"},
@@ -128,30 +127,21 @@ def _values(before: Any, after: Any, route: Route) -> Iterator[tuple[Route, Any,
             yield from _values(first, second, (*route, at))
     elif isinstance(before, dict | list) or isinstance(after, dict | list):
         # What comes, goes, or takes the place of something of another form.
-        yield from ((at, value, None) for at, value in _leaves(before, route))
-        yield from ((at, None, value) for at, value in _leaves(after, route))
+        yield from ((at, value, None) for at, value in scalars(before, route))
+        yield from ((at, None, value) for at, value in scalars(after, route))
     elif before != after or "${" in (after or ""):
         yield route, before, after
-
-
-def _leaves(value: Any, route: Route) -> Iterator[tuple[Route, Any]]:
-    if isinstance(value, dict | list):
-        entries = value.items() if isinstance(value, dict) else enumerate(value)
-        for step, inner in entries:
-            yield from _leaves(inner, (*route, step))
-    elif value is not None:
-        yield route, value
 
 
 def _shown(value: Any, variables: Object) -> str | None:
     if value is None:
         return None
-    return _VARIABLE.sub(lambda match: str(variables.get(match["name"], match[0])), str(value))
+    return put_in(str(value), variables)
 
 
 def _places(value: Any, variables: Object) -> Iterator[Place]:
     """What decides a value, its variables included."""
-    waiting = [value, *(variables.get(match["name"]) for match in _VARIABLE.finditer(str(value or "")))]
+    waiting = [value, *(variables.get(match["name"]) for match in NAMED.finditer(str(value or "")))]
     for each in waiting:
         while isinstance(each, Leaf):
             for origin in filter(None, (each.origin, each.near)):

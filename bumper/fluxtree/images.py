@@ -5,7 +5,6 @@ written: in a manifest, a patch, an `images:` entry or a replacement's source. A
 that of an object that something may change which is not followed. What is ambiguous is for the caller to refuse.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +19,7 @@ from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, or
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.resource_sets import is_resource_set
+from bumper.fluxtree.substitution import NAMED, is_left_alone, put_in
 from bumper.fluxtree.transformers import ImageEntry, split
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
@@ -27,10 +27,6 @@ from bumper.manifest.candidates import Candidate, Place, candidates
 from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import Hit, Mapping, Node, Scalar, Sequence, Source, Span, compose, name_of
 from bumper.objects import NO_OBJECT, Object, ObjectKey
-
-# kustomize-controller v1.9.4, fluxcd/pkg/kustomize v1.35.4 `kustomize_varsub.go`: `substitute` wins over `substituteFrom`.
-_SUBSTITUTE = "kustomize.toolkit.fluxcd.io/substitute"
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::?[-=][^}]*)?\}")
 
 
 @dataclass(frozen=True)
@@ -103,12 +99,7 @@ def image_at(reading: Reading, built: Build, resource: Resource, route: Route, r
 def filled_in(resource: Resource, built: Build) -> Object:
     """The variables that Flux fills into an object: none where it is told not to."""
     known = built.site.variables.values or mapping(built.owner.at("spec", "postBuild", "substitute"))
-    return {} if _is_left_alone(resource) else dict(known)
-
-
-def _is_left_alone(resource: Resource) -> bool:
-    metadata = mapping(resource.value.get("metadata"))
-    return any(mapping(metadata.get(key)).get(_SUBSTITUTE) == "disabled" for key in ("labels", "annotations"))
+    return {} if is_left_alone(resource) else dict(known)
 
 
 def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Image]:
@@ -122,7 +113,7 @@ def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Im
         for candidate in candidates(Source("", b"", "", (root,), (), ())):
             seen.add(candidate.route[1:])
             image = _image(reading, resource, candidate, known)
-            yield _kept(image if _is_left_alone(resource) else _with_way_to_value(image, built), reason)
+            yield _kept(image if is_left_alone(resource) else _with_way_to_value(image, built), reason)
     for spec in built.image_specs:
         for route in dict.fromkeys(spec.routes(resource)):
             if route not in seen:
@@ -132,7 +123,7 @@ def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Im
 def _with_way_to_value(image: Image, built: Build) -> Image:
     """The image with what to do where nothing in git sets the variable that decides its tag."""
     written = image.field.image
-    variable = _VARIABLE.search(written.tag or written.repository)
+    variable = NAMED.search(written.tag or written.repository)
     if not (image.field.unsafe and written.tag_is_variable and variable) or image.field.remedy:
         return image
     owner = built.owner
@@ -322,10 +313,10 @@ def _node(value: Any, known: list[Leaf], variables: Object) -> Node:
 
 def _substituted(value: Leaf, variables: Object) -> Leaf:
     """The text after Flux's substitution; the variable that is its tag, or all of it, decides."""
-    last = [match for match in _VARIABLE.finditer(value) if match["name"] in variables]
+    last = [match for match in NAMED.finditer(value) if match["name"] in variables]
     if not last or not isinstance(given := variables[last[-1]["name"]], Leaf):
         return value
-    new = _VARIABLE.sub(lambda match: str(variables.get(match["name"], match[0])), value)
+    new = put_in(value, variables)
     before = value[: last[-1].start()]
     is_tag = last[-1].end() == len(value) and (not before or before.endswith(":"))
     if is_tag:

@@ -64,6 +64,15 @@ def is_variable(value: Any) -> bool:
     return False
 
 
+def scalars(value: Any, route: Route = ()) -> Iterator[tuple[Route, Any]]:
+    """Every scalar in a value, with the way to it; none for null."""
+    if isinstance(value, dict | list):
+        for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from scalars(inner, (*route, step))
+    elif value is not None:
+        yield route, value
+
+
 def below(value: Any, *route: str | int) -> Any:
     """What stands under the route, or None."""
     for step in route:

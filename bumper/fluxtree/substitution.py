@@ -19,6 +19,8 @@ from bumper.manifest.document import is_true, items, mapping, text
 from bumper.objects import Object
 
 DISABLED = "kustomize.toolkit.fluxcd.io/substitute"
+# A variable with its name, whatever becomes of it.
+NAMED = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::?[-=][^}]*)?\}")
 _VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_]\w*)(?:(?P<operator>:?[-=])(?P<default>[^{}]*))?\})")
 
 # The data of the ConfigMap or Secret that Flux reads under a kind, a namespace and a name; None where git has none.
@@ -83,11 +85,22 @@ def references(owner: Resource) -> list[tuple[str, str]]:
     return [(text(entry.get("kind")), text(entry.get("name"))) for entry in listed]
 
 
+def is_left_alone(resource: Resource) -> bool:
+    """Whether an object says itself that nothing is filled in."""
+    metadata = mapping(resource.value.get("metadata"))
+    return any(mapping(metadata.get(key)).get(DISABLED) == "disabled" for key in ("labels", "annotations"))
+
+
 def filled(resource: Resource, variables: Variables) -> Resource:
     """The object with the variables of the Kustomization that builds it."""
-    metadata = mapping(resource.value.get("metadata"))
-    is_off = any(mapping(metadata.get(key)).get(DISABLED) == "disabled" for key in ("labels", "annotations"))
-    return resource if is_off or not variables else resource.with_value(_filled(resource.value, variables))
+    if is_left_alone(resource) or not variables:
+        return resource
+    return resource.with_value(_filled(resource.value, variables))
+
+
+def put_in(written: str, variables: Object) -> str:
+    """A text with the values that are known in place of their variables."""
+    return NAMED.sub(lambda match: str(variables.get(match["name"], match[0])), written)
 
 
 def unfilled(written: str, variables: Variables) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bumper.fluxtree.resource import scalars
 from bumper.fluxtree.sites.routes import KINDS
 from bumper.manifest.document import Document, items, mapping, text
 
@@ -96,16 +97,10 @@ def _http_route(spec: dict[str, Any]) -> _Routes:
 
 
 def _in_values(value: Any, route: tuple[str | int, ...]) -> _Routes:
-    entries = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for step, below in entries:
-        below_route = (*route, step)
+    for below_route, below in scalars(value, route):
         named = next((key for key in reversed(below_route) if isinstance(key, str)), "")
         if isinstance(below, str) and named in _IN_VALUES and "." in below:
             yield below, below_route
-        else:
-            yield from _in_values(below, below_route)
 
 
 _READERS = {"IngressRoute": _ingress_route, "Ingress": _ingress, "HTTPRoute": _http_route}

@@ -5,13 +5,12 @@ Law: nothing here is edited, and nothing is left out: whoever moves a tag reads 
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.images import Image
 from bumper.fluxtree.leaves import Leaf, near_to, origin_of, span_of
 from bumper.fluxtree.patches import inside
-from bumper.fluxtree.resource import Resource, Route, below
+from bumper.fluxtree.resource import Resource, Route, below, scalars
 from bumper.image import references_in
 from bumper.manifest import Span
 from bumper.manifest.document import mapping, text
@@ -51,8 +50,8 @@ def in_texts(built: Build, repository: str, known: Collection[Image]) -> Iterato
     for resource in built.resources:
         if resource.kind in _OF_OTHERS:
             continue
-        for route, value in _texts(resource.value, ()):
-            if (resource.key, resource.path, route) in fields:
+        for route, value in scalars(resource.value):
+            if not isinstance(value, str) or (resource.key, resource.path, route) in fields:
                 continue
             for match in references_in(value, repository):
                 path, line = _place(resource, value, match.start())
@@ -85,14 +84,3 @@ def _what(resource: Resource, route: Route) -> str:
 
 def _name(resource: Resource, route: Route) -> str:
     return text(mapping(below(resource.value, *route)).get("name"))
-
-
-def _texts(value: Any, route: Route) -> Iterator[tuple[Route, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _texts(inner, (*route, str(key)))
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _texts(inner, (*route, number))
-    elif isinstance(value, str):
-        yield route, value
