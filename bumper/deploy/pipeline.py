@@ -24,6 +24,7 @@ from bumper.fluxtree.proof import Proof, prove
 from bumper.fluxtree.sites import adoption
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Target
+from bumper.fluxtree.sites.selection import listed
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports import Clock, Progress, Registry, Repository, Tree, Writer
 from bumper.request import Request
@@ -351,9 +352,7 @@ def _message(changes: Sequence[Change], request: Request, forced: str = "", plan
 
 def _files(change: Change) -> str:
     """The files that change, as far as a sentence takes them."""
-    paths = list(dict.fromkeys(edit.path for edit in change.edits))
-    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
-    return ", ".join(paths[:_MOST_NAMED]) + more
+    return listed(list(dict.fromkeys(edit.path for edit in change.edits)), _MOST_NAMED)
 
 
 def _left(change: Change) -> ImageReference:

@@ -255,7 +255,8 @@ def prove(
         or any(GROUP.encode() in content for content in files.values())
     )
     renewed = {site.identity: site for site in (sites if is_same else new.sites())}
-    readers = [site for site in sites if site in readers or old.is_filled_anew(site, renewed)]
+    reading = {id(site) for site in readers}
+    readers = [site for site in sites if id(site) in reading or old.is_filled_anew(site, renewed)]
     changes: list[BuiltChange] = []
     arrivals: list[Arrival] = []
     unproved = dict.fromkeys(old.hidden())

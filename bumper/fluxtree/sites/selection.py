@@ -56,10 +56,10 @@ def every(walk: Walk) -> dict[str, list[Site]]:
     return by_identity
 
 
-def listed(names: list[str]) -> str:
+def listed(names: list[str], most: int = MOST_LISTED) -> str:
     """The first few of many."""
-    more = len(names) - MOST_LISTED
-    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def no_tree(wanted: str = "") -> TreeMissing:
