@@ -208,8 +208,8 @@ class Stack:
         command = parts.controller_manager(around, manager, access.service_account_key)
         self._start("kube-controller-manager", command, self._controllers_run)
         scheduler_health = f"{around.url('kube-scheduler', 'https')}/healthz"
-        # Unverified, since it serves with a certificate that it makes itself, in memory, at each start. It is our own process, asked on
-        # loopback whether it is up: nothing secret is sent, and nothing of the answer is read but its status.
+        # Unverified, since it serves with a certificate that it makes itself, in memory, at each start. It is our own process, asked
+        # on loopback whether it is up: nothing secret is sent, and nothing of the answer is read but its status.
         healthy = partial(_answers, scheduler_health, verify=False)
         scheduler = access.kubeconfig("system:kube-scheduler")
         self._start("kube-scheduler", parts.scheduler(around, scheduler), healthy)
