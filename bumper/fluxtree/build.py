@@ -417,5 +417,5 @@ def _generated_data(reading: Reading, document: Document, entry: Object) -> Obje
             data[key or basename(named)] = leaf(file.content.decode(errors="replace"), file=file)
     for literal in items(entry.get("literals")):
         name, _, given = text(literal).partition("=")
-        data[name] = leaf(given, near=near_to(literal))
+        data[name] = leaf(given.strip("\"'"), near=near_to(literal))  # as kustomize, `api/kv/kv.go`
     return data
