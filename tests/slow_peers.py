@@ -30,7 +30,7 @@ from bumper.ports.site import Resolution
 from bumper.systems.flux_receiver import Proof, Webhook
 from bumper.systems.git import Checkout, Remote
 from bumper.systems.github.api import Api as GitHubApi
-from bumper.systems.github.graphql import GraphQL
+from bumper.systems.github.graphql import GraphQL, Operation
 from bumper.systems.kube import Cluster
 from bumper.systems.registry import Registry
 from bumper.systems.registry.acr import AcrRegistry
@@ -129,7 +129,7 @@ def github(place: Place) -> None:
 
 def graphql(place: Place) -> None:
     with closing(GraphQL(f"{place.url}/graphql", token="t", now=time.monotonic)) as api:
-        api.ask("query X { repository }")
+        api.ask(Operation("query X { repository }", {"repository": str}))
 
 
 def site(place: Place) -> None:
