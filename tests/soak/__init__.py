@@ -10,7 +10,7 @@
          │   rollouts   deploys behind a proxy that cuts           the verdict is that of the rollout
          │   watching   `status --watch` while all moves           memory and sockets stay flat
          │   hostile    foreign strings in every text              no escape, command, mention, link or tag
-         │   slow       each system × each way of being slow       an end at the deadline in force
+         │   slow       each system, each way of being slow        an end at the deadline in force
          └   canaries   peers that repeat what they are sent       no secret in any output
 
 What is proved case by case stands in the other tests; here is what only numbers show.

@@ -32,7 +32,7 @@ class Part(Protocol):
     SLICE: int
     SHORT: int
 
-    def run(self, start: int, count: int) -> Tally: ...
+    def run(self, start: int, cases: int, /) -> Tally: ...
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,17 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make soak")
     parser.add_argument("--part", action="append", choices=NAMES, help="only this one, repeatable")
-    parser.add_argument("--for", dest="seconds", type=_seconds, default=float("inf"), help="seconds or 10m, for each part")
-    parser.add_argument("--short", action="store_true", help="a few cases of each, in the order of their numbers; nothing is kept")
-    parser.add_argument("--publish", action="store_true", help="write the figures of the table into SECURITY.md")
+    parser.add_argument(
+        "--for", dest="seconds", type=_seconds, default=float("inf"), help="seconds or 10m, for each part"
+    )
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="a few cases of each, in the order of their numbers; nothing is kept",
+    )
+    parser.add_argument(
+        "--publish", action="store_true", help="write the figures of the table into SECURITY.md"
+    )
     return parser
 
 
@@ -110,7 +118,10 @@ def _row(name: str, start: int, count: int, seconds: float, tally: Tally) -> Row
 
 def _tell(row: Row) -> None:
     measures = "".join(f"   {name} {value:g}" for name, value in sorted(row.measures.items()))
-    print(f"{row.part:<10} {row.start:>8,} + {row.done:<7,} {row.seconds:>7.1f} s   faults {len(row.faults)}{measures}", flush=True)
+    print(
+        f"{row.part:<10} {row.start:>8,} + {row.done:<7,} {row.seconds:>7.1f} s   faults {len(row.faults)}{measures}",
+        flush=True,
+    )
     for fault in row.faults:
         print(f"  fault: {fault}", flush=True)
 

@@ -1,6 +1,6 @@
 """Mutated files through the edit: whatever a file holds, it is refused in words or exactly the image's scalars change.
 
-By its number a case is made anew: `judged(mutated(n))`. With atheris, which is no part of the locked tools, coverage chooses the bytes:
+By its number a case is made anew: `judged(mutated(n))`. With atheris, which is no part of the locked tools, coverage chooses bytes:
 `PYTHONPATH=tests:. python -m soak.editor -runs=100000`, in an environment that has both.
 """
 
@@ -23,10 +23,11 @@ _SLOW_S = 5.0
 _LARGEST = 20_000
 # What YAML, kustomize and images give a meaning to.
 _PIECES = (
-    b"\n", b"\r\n", b"\r", b"\t", b"  ", b"- ", b": ", b"? ", b"#", b" #", b"---\n", b"...\n", b"&a ", b"*a", b"<<: ", b"!!str ",
-    b"!!binary ", b"|\n", b">-\n", b"'", b'"', b"{", b"}", b"[", b"]", b",", b"%YAML 1.1\n", b"\xef\xbb\xbf", b"\xff\xfe", b"\x00", b"\x85",
-    b"\xe2\x80\xa8", b"\\U0010FFFF", b'"\\x41"', b"image: ", b"newTag: ", b"newName: ", b"digest: ", b"images:\n", b"kind: Kustomization\n",
-    b"kind: List\nitems:\n", b"@sha256:", b":latest", b"reg.io/web:1.0", b"1e5", b"0x1f", b"~", b"yes", b"${TAG}", b"{{ .Values.tag }}",
+    b"\n", b"\r\n", b"\r", b"\t", b"  ", b"- ", b": ", b"? ", b"#", b" #", b"---\n", b"...\n", b"&a ", b"*a",
+    b"<<: ", b"!!str ", b"!!binary ", b"|\n", b">-\n", b"'", b'"', b"{", b"}", b"[", b"]", b",", b"%YAML 1.1\n",
+    b"\xef\xbb\xbf", b"\xff\xfe", b"\x00", b"\x85", b"\xe2\x80\xa8", b"\\U0010FFFF", b'"\\x41"', b"image: ",
+    b"newTag: ", b"newName: ", b"digest: ", b"images:\n", b"kind: Kustomization\n", b"kind: List\nitems:\n",
+    b"@sha256:", b":latest", b"reg.io/web:1.0", b"1e5", b"0x1f", b"~", b"yes", b"${TAG}", b"{{ .Values.tag }}",
     b"mac: ENC[", b"repository: ", b"tag: ", b"containers:\n", b"\xf0\x9f\x98\x80",
 )  # fmt: skip
 
@@ -98,7 +99,9 @@ def _laws(content: bytes) -> tuple[str, bool]:
     return "", changed
 
 
-def _broken_law(content: bytes, after: bytes, edits: list[manifest.Edit], repository: str, digest: str) -> str:
+def _broken_law(
+    content: bytes, after: bytes, edits: list[manifest.Edit], repository: str, digest: str
+) -> str:
     outside = content
     for edit in sorted(set(edits), key=lambda edit: -edit.start):
         outside = outside[: edit.start] + edit.new + outside[edit.start + len(edit.old) :]
