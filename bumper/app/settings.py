@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bumper.app.permissions import READ, READ_ONLY, WRITE, Permissions
+from bumper.history import Wording
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, Request, Wanted
 
@@ -55,11 +56,12 @@ class RepositorySettings:
 
 @dataclass(frozen=True)
 class CommitSettings:
-    """The way of the commit, and how many seconds it may take there."""
+    """The way of the commit, how many seconds it may take there, and the words of its message."""
 
     via: CommitVia = CommitVia.GIT
     push_timeout_s: float = Deadlines.push_s
     merge_timeout_s: float = 30 * 60.0
+    wording: Wording = field(default_factory=Wording)
 
     @property
     def push_s(self) -> float:

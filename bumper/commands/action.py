@@ -21,6 +21,7 @@ _TEXTS = {
     "branch": "--branch",
     "commit-via": "--commit-via",
     "merge-timeout": "--merge-timeout",
+    "message": "--message",
     "image": "--image",
     "follow": "--follow",
     "timeout": "--timeout",
@@ -28,8 +29,14 @@ _TEXTS = {
     "expect-plan": "--expect-plan",
     "serves": "--serves",
 }
-_FLAGS = {"dry-run": "--dry-run", "auto-rollback": "--auto-rollback", "force": "--force"}
-_LISTS = {"set": "--set", "context": "--context", "resolve": "--resolve"}
+_FLAGS = {
+    "dry-run": "--dry-run",
+    "auto-rollback": "--auto-rollback",
+    "force": "--force",
+    "signoff": "--signoff",
+    "skip-ci": "--skip-ci",
+}
+_LISTS = {"set": "--set", "context": "--context", "resolve": "--resolve", "trailer": "--trailer"}
 # Those that need no permission which the job has not had before are on.
 _CHANNELS = {"comment": True, "summary": True, "deployment": False, "status": False}
 

@@ -85,7 +85,7 @@ def _as_many_as_fit(texts: Sequence[str], limit: int) -> str:
 
 def _key(story: Story, site: str) -> str:
     """The same for every run that deploys this site to this platform."""
-    return hashlib.sha256(f"{story.pages.platform} {site}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{story.pages.platform} {site}".encode(errors="replace")).hexdigest()[:16]
 
 
 def _marked(key: str, text: str) -> str:
