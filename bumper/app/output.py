@@ -17,7 +17,7 @@ from bumper.app.wiring import Systems
 from bumper.errors import EXIT_INTERRUPTED, BumpError
 from bumper.ports import Terminal
 from bumper.progress import Journal
-from bumper.publish import problem, report
+from bumper.publish import inputs, problem, report
 from bumper.publish.publisher import Several
 from bumper.publish.report import Report
 from bumper.publish.story import Landing
@@ -59,7 +59,13 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error:
-            self._end_publishing(lambda channels: _failed(channels, error))
+            end = self._in_its_words(error)
+            self._end_publishing(lambda channels: _failed(channels, end))
+
+    def _in_its_words(self, error: BaseException) -> BaseException:
+        if isinstance(error, BumpError) and self._context.surroundings.is_action:
+            return inputs.named_in_error(error)
+        return error
 
     def begin(self, *, name_sites: bool) -> Journal:
         """Opens the terminal, with the site's name in each line where there are several. The journal counts from now on."""
@@ -89,6 +95,8 @@ class Output:
 
     def finish(self, result: Result) -> int:
         """Tells the result; returns its exit code."""
+        if result.report and self._context.surroundings.is_action:
+            result = Result.of(inputs.named_in_report(result.report))
         self._print(result.lines, result.data)
         outcome = result.report
         if outcome:
