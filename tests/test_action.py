@@ -185,10 +185,9 @@ def test_an_input_that_the_command_has_not_is_refused(given: dict[str, str], ref
 )  # fmt: skip
 def test_a_hint_names_inputs_where_it_names_options(hint: str, shown: str) -> None:
     assert inputs.named(hint) == shown
-    error = inputs.named_in_error(Transient(hint, hint=hint, retry_after_s=3.0))
+    error = Transient(hint, hint=hint)
+    error.reword(inputs.named)
     assert (error.message, error.hint) == (shown, shown)
-    assert isinstance(error, Transient)
-    assert error.retry_after_s == 3.0
 
 
 def test_what_needs_a_permission_that_the_job_has_not_had_is_off_until_it_is_asked_for() -> None:

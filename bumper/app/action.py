@@ -44,7 +44,7 @@ def run_look(job: Callable[[Context], int], context: Context, *, in_summary: boo
         try:
             code = job(replace(context, environ=environ, stdout=shown, stderr=context.stdout))
         except BumpError as error:
-            error = inputs.named_in_error(error)
+            error.reword(inputs.named)
             shown.writelines(plain(line) + "\n" for line in problem.lines(error))
             code = error.exit_code
         context.stdout.write(shown.getvalue())
@@ -57,8 +57,8 @@ def run_look(job: Callable[[Context], int], context: Context, *, in_summary: boo
 def _run(job: Callable[[Context], int], context: Context, answer: io.StringIO) -> tuple[int, dict[str, Any]]:
     try:
         code = job(context)
-    except BumpError as raised:
-        error = inputs.named_in_error(raised)
+    except BumpError as error:
+        error.reword(inputs.named)
         context.stderr.writelines(plain(line) + "\n" for line in problem.lines(error))
         return error.exit_code, problem.as_data(error)
     return code, json.loads(answer.getvalue())

@@ -4,14 +4,9 @@ Law: an option is an input of the same name; what is otherwise stands in `EXCEPT
 (`bump release --site web`) stay as they are.
 """
 
-import copy
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
-
-from bumper.errors import BumpError
-from bumper.publish.report import Report
 
 # Option → the inputs that stand for it. The JSON is the output `verdict`; a recording would be gone with the runner.
 EXCEPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -41,21 +36,6 @@ def named(text: str) -> str:
         pieces += [_renamed(text[end : command.start()]), command[0]]
         end = command.end()
     return "".join([*pieces, _renamed(text[end:])])
-
-
-def named_in_error(error: BumpError) -> BumpError:
-    """The same error in the words of a workflow."""
-    renamed = copy.copy(error)
-    renamed.message, renamed.hint = named(error.message), named(error.hint)
-    return renamed
-
-
-def named_in_report(report: Report) -> Report:
-    """The same report in the words of a workflow."""
-    sites = tuple(
-        replace(site, verdict=replace(site.verdict, hint=named(site.verdict.hint))) for site in report.sites
-    )
-    return replace(report, sites=sites, notices=tuple(map(named, report.notices)))
 
 
 def _renamed(text: str) -> str:
