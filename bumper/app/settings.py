@@ -111,11 +111,13 @@ class PublishSettings:
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """Where a run is told. `keeps_notes`: how it ended is noted for `bump history`."""
+    """Where a run is told. `keeps_notes`: how it ended is noted for `bump history`. `place` holds the options that say where a command
+    of ours is to be carried out, with a space before; empty where everything is the default."""
 
     is_json: bool = False
     publish: PublishSettings = field(default_factory=PublishSettings)
     keeps_notes: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from bumper.app.settings import (
@@ -568,6 +569,14 @@ def publish(
     )
 
 
+def place(arguments: argparse.Namespace) -> str:
+    """The options that a command needs which is pasted elsewhere: those of `add_repository` and `add_contexts` that were given."""
+    branch = "" if arguments.branch == "main" else arguments.branch
+    contexts = [("--context", name) for name in vars(arguments).get("context", [])]
+    named = [("--repo", arguments.repo), ("--branch", branch), *contexts]
+    return "".join(f" {option} {quote(value)}" for option, value in named if value)
+
+
 def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> RunSettings:
     """What deploy and rollback share: the commit, who is followed, and who is told of it."""
     stops_early = arguments.no_wait or arguments.dry_run
@@ -577,7 +586,12 @@ def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> 
         repository=repository(arguments, reads_directory=is_read(arguments) and bool(wanted)),
         commit=commit(arguments),
         follow=serving(arguments, follow(arguments, is_wanted=not stops_early)),
-        output=OutputSettings(is_json(arguments), hears, keeps_notes=not (arguments.no_notes or stops_early)),
+        output=OutputSettings(
+            is_json(arguments),
+            hears,
+            keeps_notes=not (arguments.no_notes or stops_early),
+            place=place(arguments),
+        ),
         dry_run=arguments.dry_run,
     )
 
@@ -588,6 +602,6 @@ def plain_commit(arguments: argparse.Namespace) -> RunSettings:
         repository=repository(arguments, reads_directory=is_read(arguments)),
         commit=commit(arguments),
         follow=FollowSettings(is_wanted=False),
-        output=OutputSettings(is_json(arguments)),
+        output=OutputSettings(is_json(arguments), place=place(arguments)),
         dry_run=arguments.dry_run,
     )

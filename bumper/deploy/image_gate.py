@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from bumper import history
+from bumper.build_order import tag_prefix
 from bumper.deploy import image_policy
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import ImageMissing, RepositoryMissing, Transient
@@ -50,16 +51,19 @@ def resolve(
 
 
 def unasked(request: Request, targets: Mapping[str, Target]) -> dict[str, ImageManifest]:
-    """What the manifests would be as far as it is known without the registry: of a full SHA the tag has its first digits."""
+    """What the manifests would be as far as it is known without the registry: of a full SHA the tag has its first digits, after
+    `sha-` where the tag that is deployed has that, too."""
     return {
-        wanted.site: ImageManifest(targets[wanted.site].image.with_tag(_likely_tag(wanted)), media_type="")
+        wanted.site: ImageManifest(_likely_image(wanted, targets[wanted.site].image), media_type="")
         for wanted in request.wanted
     }
 
 
-def _likely_tag(wanted: Wanted) -> str:
-    is_full = wanted.is_commit and len(wanted.version) == _FULL_SHA
-    return wanted.version[:_SHORT_SHA] if is_full else wanted.version
+def _likely_image(wanted: Wanted, deployed: ImageReference) -> ImageReference:
+    if not wanted.is_commit:
+        return deployed.with_tag(wanted.version)
+    digits = wanted.version[:_SHORT_SHA] if len(wanted.version) == _FULL_SHA else wanted.version
+    return deployed.with_tag(tag_prefix(deployed.tag) + digits)
 
 
 def _ask(wanted: Wanted, repository: ImageReference, registry: Registry) -> ImageManifest:
