@@ -6,6 +6,7 @@ are pinned here by their checksum.
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .api import Api
-from .build import GO_MODULE, BuildError, build_folder, go_environment, pins
+from .build import GO_MODULE, KUBERNETES, BuildError, cache_root, go_environment, pins
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,10 @@ DEFINITIONS = (
 
 def definitions() -> list[str]:
     """The manifest of each definition, one object each; downloaded once, then read from the cache."""
-    cached = build_folder() / "crds.json"
+    cached = _folder() / "crds.json"
     if not cached.is_file():
         manifests = [manifest for source in DEFINITIONS for manifest in _read(source)]
         partial = cached.with_suffix(".partial")
-        partial.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(manifests))
         partial.replace(cached)
     documents: list[str] = json.loads(cached.read_text())
@@ -69,7 +69,7 @@ def definitions() -> list[str]:
 def snapshot() -> Path:
     """Where the data of an etcd that has all definitions lie, once somebody has saved them."""
     digest = hashlib.sha256("".join(definitions()).encode()).hexdigest()
-    return build_folder() / f"etcd-{digest[:12]}"
+    return _folder() / f"etcd-{digest[:12]}"
 
 
 def install(api: Api, timeout_s: float) -> None:
@@ -104,14 +104,12 @@ def _served(api: Api) -> set[str]:
 
 
 def _read(source: Definitions) -> list[str]:
-    version, checksum = (source.version, source.sum) if source.version else _pinned(source.module)
+    version, checksum = _pinned(source)
     named = f"{source.module}@{version}"
     # Asked for outside of our module, whose go.sum must not change.
     environ = {**go_environment(), "GOFLAGS": "-mod=mod"}
     command = ["go", "mod", "download", "-json", named]
-    answer = subprocess.run(
-        command, cwd=build_folder(), env=environ, capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run(command, cwd=_folder(), env=environ, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise BuildError(f"{named} could not be downloaded: {answer.stderr.strip() or answer.stdout.strip()}")
     download = json.loads(answer.stdout)
@@ -124,8 +122,19 @@ def _read(source: Definitions) -> list[str]:
     return [document for document in documents if "kind: CustomResourceDefinition" in document]
 
 
-def _pinned(module: str) -> tuple[str, str]:
-    """Version and checksum of one of our requirements."""
-    version = pins()[module]
+def _pinned(source: Definitions) -> tuple[str, str]:
+    """Version and checksum: the source's own, or those of our requirement of the module."""
+    if source.version:
+        return source.version, source.sum
+    version = pins()[source.module]
     sums = [line.split() for line in (GO_MODULE / "go.sum").read_text().splitlines()]
-    return version, next(row[2] for row in sums if row[:2] == [module, version])
+    return version, next(row[2] for row in sums if row[:2] == [source.module, version])
+
+
+def _folder() -> Path:
+    """In the cache: another pin of Kubernetes or of a source of definitions gives another folder."""
+    versions = [KUBERNETES, *((source.module, source.path, *_pinned(source)) for source in DEFINITIONS)]
+    folder = cache_root() / "definitions" / hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    os.utime(folder)  # what nobody uses for a month is removed
+    return folder
