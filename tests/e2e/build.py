@@ -1,6 +1,7 @@
 """Builds the programs that the end-to-end tests start, once, into a cache outside the checkout.
 
     python tests/e2e/build.py            what the stack needs
+    python tests/e2e/build.py --all      also the controllers of `make e2e-all`
     python tests/e2e/build.py --peers    also the programs that bump is compared with
     python tests/e2e/build.py --where    only print where each of them lies
 
@@ -28,6 +29,8 @@ from pathlib import Path
 
 # The module that Kubernetes and Flux share.
 GO_MODULE = Path(__file__).parent / "go"
+# Where those lie that a single program has for itself.
+OWN_MODULES = Path(__file__).parent / "modules"
 _HEARTBEAT_S = 30.0
 _NICENESS = 10
 _KEPT_S = 30 * 24 * 3600
@@ -142,7 +145,15 @@ PEERS = (
     Program("yq", "github.com/mikefarah/yq/v4"),
     Program("act", "github.com/nektos/act"),
 )
-PROGRAMS = (*STACK, *PEERS)
+# What some tests start beside the stack. Each has a Go module of its own: its dependencies are none of the others'.
+MORE = tuple(
+    Program(name, package, module=OWN_MODULES / name)
+    for name, package in (
+        ("source-watcher", "github.com/fluxcd/source-watcher/v2/cmd"),
+        ("helm-controller", "github.com/fluxcd/helm-controller"),
+    )
+)
+PROGRAMS = (*STACK, *MORE, *PEERS)
 
 
 def cache_root() -> Path:
@@ -285,10 +296,11 @@ def _say(line: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--all", action="store_true", help="also what `make e2e-all` starts beside the stack")
     parser.add_argument("--peers", action="store_true", help="also the programs that bump is compared with")
     parser.add_argument("--where", action="store_true", help="only print where each program lies")
     options = parser.parse_args(arguments)
-    programs = PROGRAMS if options.peers else STACK
+    programs = (*STACK, *(MORE if options.all else ()), *(PEERS if options.peers else ()))
     if options.where:
         print(*(program.binary for program in programs), sep="\n")  # noqa: T201
         return 0

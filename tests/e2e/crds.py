@@ -16,17 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .api import Api
-from .build import GO_MODULE, KUBERNETES, BuildError, cache_root, go_environment, pins
+from .build import GO_MODULE, KUBERNETES, OWN_MODULES, BuildError, cache_root, go_environment, pins
 
 
 @dataclass(frozen=True)
 class Definitions:
-    """A module and where in it the definitions lie. Without `version` and `sum` those of our go.mod and go.sum are meant."""
+    """A module and where in it the definitions lie.
+
+    Without `version` and `sum` those of one of our own modules are meant, which lies in `module_folder`.
+    """
 
     module: str
     path: str
     version: str = ""
     sum: str = ""
+    module_folder: Path = GO_MODULE
 
 
 DEFINITIONS = (
@@ -36,8 +40,12 @@ DEFINITIONS = (
     Definitions(
         "github.com/fluxcd/helm-controller",
         "config/crd/bases/*.yaml",
-        "v1.6.3",
-        "h1:MSiDP/s8xRSkO3g11vBiDStxfmJ5ZVdwDEpW7BSE/UA=",
+        module_folder=OWN_MODULES / "helm-controller",
+    ),
+    Definitions(
+        "github.com/fluxcd/source-watcher/v2",
+        "config/crd/bases/*.yaml",
+        module_folder=OWN_MODULES / "source-watcher",
     ),
     Definitions(
         "github.com/external-secrets/external-secrets",
@@ -126,8 +134,8 @@ def _pinned(source: Definitions) -> tuple[str, str]:
     """Version and checksum: the source's own, or those of our requirement of the module."""
     if source.version:
         return source.version, source.sum
-    version = pins()[source.module]
-    sums = [line.split() for line in (GO_MODULE / "go.sum").read_text().splitlines()]
+    version = pins(source.module_folder)[source.module]
+    sums = [line.split() for line in (source.module_folder / "go.sum").read_text().splitlines()]
     return version, next(row[2] for row in sums if row[:2] == [source.module, version])
 
 

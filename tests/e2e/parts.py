@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,6 +163,27 @@ def source_controller(around: Surroundings) -> Command:
         f"--storage-addr={around.address('source-storage')}",
         f"--storage-adv-addr={around.address('source-storage')}",
     ]
+
+
+def source_watcher(around: Surroundings) -> Command:
+    return [
+        binary("source-watcher"),
+        *_controller(around, "source-watcher"),
+        f"--storage-path={around.data('source-watcher')}",
+        f"--storage-addr={around.address('watcher-storage')}",
+        f"--storage-adv-addr={around.address('watcher-storage')}",
+    ]
+
+
+def helm_controller(around: Surroundings) -> Command:
+    return [binary("helm-controller"), *_controller(around, "helm-controller"), "--requeue-dependency=2s"]
+
+
+# Controllers that a stack starts where it is asked to, by their names.
+MORE: Mapping[str, Callable[[Surroundings], Command]] = {
+    "source-watcher": source_watcher,
+    "helm-controller": helm_controller,
+}
 
 
 def kustomize_controller(around: Surroundings, options: Sequence[str], *, notifies: bool) -> Command:

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +51,11 @@ _PORTS = (
     "notification-controller-health",
     "events",
     "receiver",
+    "source-watcher-metrics",
+    "source-watcher-health",
+    "watcher-storage",
+    "helm-controller-metrics",
+    "helm-controller-health",
 )
 FLUX_NAMESPACE = "flux-system"
 
@@ -58,11 +63,12 @@ FLUX_NAMESPACE = "flux-system"
 @dataclass(frozen=True)
 class Options:
     """`kubelet_speed` divides all waits of the node (probes, back-offs); `kustomize_controller` are further arguments of that
-    controller; with `notifications` Flux's notification-controller runs too."""
+    controller; with `notifications` Flux's notification-controller runs too, and so do the controllers named in `more`."""
 
     kubelet_speed: float = 5.0
     kustomize_controller: tuple[str, ...] = ("--requeue-dependency=2s",)
     notifications: bool = False
+    more: tuple[str, ...] = ()
 
 
 class Stack:
@@ -130,6 +136,14 @@ class Stack:
         """Starts a part that was stopped; returns once it is ready."""
         self._parts[part].start()
         self._parts[part].wait_ready(_READY_S)
+
+    def restart_kustomize_controller(self, *arguments: str) -> None:
+        """Starts it anew with these arguments of its own; returns once it is ready."""
+        name = "kustomize-controller"
+        self.halt(name)
+        self.options = replace(self.options, kustomize_controller=arguments)
+        self._start_flux_controller(name, self._flux_controllers()[name])
+        self._parts[name].wait_ready(_READY_S)
 
     def log(self, part: str) -> str:
         """All that the part has printed."""
@@ -218,6 +232,10 @@ class Stack:
         self._start("kubelet", command, self._node_is_ready, parts.kubelet_environ())
 
     def _start_flux(self) -> None:
+        for name, command in self._flux_controllers().items():
+            self._start_flux_controller(name, command)
+
+    def _flux_controllers(self) -> dict[str, parts.Command]:
         around, options = self._around, self.options
         kustomize = parts.kustomize_controller(
             around, options.kustomize_controller, notifies=options.notifications
@@ -228,9 +246,12 @@ class Stack:
         }
         if options.notifications:
             controllers["notification-controller"] = parts.notification_controller(around)
-        for name, command in controllers.items():
-            ready = partial(_answers, f"{around.url(f'{name}-health')}/readyz")
-            self._start(name, command, ready, parts.controller_environ(around, name, self.admin_kubeconfig))
+        return controllers | {name: parts.MORE[name](around) for name in options.more}
+
+    def _start_flux_controller(self, name: str, command: parts.Command) -> None:
+        ready = partial(_answers, f"{self._around.url(f'{name}-health')}/readyz")
+        environ = parts.controller_environ(self._around, name, self.admin_kubeconfig)
+        self._start(name, command, ready, environ)
 
     def _start(
         self,

@@ -18,7 +18,6 @@ from bumper.rollout import canary
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.kinds import (
     CANARY,
-    CANARY_TARGETS,
     EVENT,
     HELM_RELEASE,
     JOB,
@@ -157,7 +156,7 @@ class Reader:
 
     async def _read_canaries(self, read: _Read, workloads: Sequence[ObjectKey]) -> None:
         """The Canaries that may target these workloads, then what Flagger made of them; nothing where the cluster has no Flagger."""
-        targeted = [key for key in workloads if key.kind in CANARY_TARGETS]
+        targeted = [key for key in workloads if key.kind in canary.TARGETS]
         if not targeted:
             return
         if self._has_canaries is None:
