@@ -10,7 +10,7 @@ from datetime import datetime
 from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
 from bumper.ports import Clock, Notes
-from bumper.publish.report import Report, name, seconds
+from bumper.publish.report import Report, label, seconds
 from bumper.record import Ending
 from bumper.retry import attempts
 
@@ -27,7 +27,7 @@ def endings(report: Report, at: datetime, run: str = "") -> dict[str, list[Endin
         if not site.revision or verdict.outcome in _NOT_FOLLOWED:
             continue
         ended = Ending(
-            site=name(site),
+            site=site.name or label(site),
             outcome=verdict.outcome.value,
             reason=verdict.reason,
             seconds=seconds(site, report),
