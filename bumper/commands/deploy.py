@@ -74,7 +74,6 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
         raise UsageError(
             "--auto-rollback waits for the verdict, and --no-wait does not", hint="leave one out"
         )
-    reason = options.require_reason(arguments)
     run_settings = options.tag_change(arguments, wanted)
     request = Request(
         wanted=wanted,
@@ -82,7 +81,7 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
         choice=choice,
         deadlines=Deadlines(arguments.wait_for_image, run_settings.commit.push_s, arguments.timeout),
         origin=context.surroundings.origin(wanted),
-        reason=reason,
+        reason=options.require_reason(arguments),
         platforms=tuple(arguments.platform),
         pin=arguments.pin,
         force=arguments.force,
