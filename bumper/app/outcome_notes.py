@@ -11,7 +11,7 @@ from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
 from bumper.ports import Clock, Notes
 from bumper.ports.deadline import until
-from bumper.publish.report import Report, name, seconds
+from bumper.publish.report import Report, label, seconds
 from bumper.record import Ending
 from bumper.retry import attempts
 
@@ -28,7 +28,7 @@ def endings(report: Report, at: datetime, run: str = "") -> dict[str, list[Endin
         if not site.revision or verdict.outcome in _NOT_FOLLOWED:
             continue
         ended = Ending(
-            site=name(site),
+            site=site.name or label(site),
             outcome=verdict.outcome.value,
             reason=verdict.reason,
             seconds=seconds(site, report),
