@@ -30,7 +30,7 @@ from bumper.record import Recorded
 from bumper.recording import Subject
 from bumper.request import Choice, Request
 from bumper.revision import Revision
-from bumper.rollout import SiteStage, Verdict
+from bumper.rollout import Verdict
 
 # So many are read; all of them are in the report.
 _MOST_LISTED = 8
@@ -307,15 +307,14 @@ def _already_there(change: Change, deploys: Sequence[Recorded]) -> str:
 
 
 def _failed(changes: Sequence[Change], ended: Sequence[Followed]) -> Failed:
-    """The changes that were written and whose rollout failed, in whichever cluster, or that answer with an error of their own."""
+    """The changes that were written and that failed by what they brought, in whichever cluster."""
     by_site = {change.site: change for change in changes}
     verdicts = {site.site: site.verdict for site in ended if _is_its_own_failure(site.verdict)}
     return [(by_site[site], verdict) for site, verdict in verdicts.items() if by_site[site].edits]
 
 
 def _is_its_own_failure(verdict: Verdict) -> bool:
-    is_of_rollout = verdict.stage is not SiteStage.SERVING
-    return verdict.outcome is Outcome.FAILED and (is_of_rollout or verdict.helps_to_go_back)
+    return verdict.outcome is Outcome.FAILED and verdict.helps_to_go_back
 
 
 def _desired(change: Change, revision: Revision | None) -> tuple[Desired, ...]:
