@@ -148,7 +148,7 @@ def _section(story: Story, site: SiteStory, detail: Detail) -> str:
         [
             *(_of_a_cluster(site_report, story, detail) for site_report in site.reports),
             *(_of_the_run(story) if site is story.sites[0] and detail is Detail.FULL else []),
-            _footer(story),
+            _footer(story) if site is story.sites[-1] else "",
         ]
     )
 

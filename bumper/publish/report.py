@@ -14,9 +14,10 @@ from bumper.fluxtree.proof import Proof
 from bumper.image import ImageReference
 from bumper.ports import Step
 from bumper.publish import evidence, problem
+from bumper.publish.remedy import remedies
 from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
-from bumper.style import STYLES, Line, Span, duration
+from bumper.style import COMMAND, STYLES, Line, Span, duration
 
 
 @dataclass(frozen=True)
@@ -215,8 +216,20 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     rows += [("seen", line) for line in evidence.in_order(verdict.evidence)]
     rows.append(("timeline", timeline(site.timeline)))
     rows.append(("rolled back", site.rolled_back))
-    rows.append(("next", verdict.hint))
-    return lines + [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
+    shown: list[Line] = [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
+    return [*lines, *shown, *_next_lines(verdict.hint)]
+
+
+def _next_lines(hint: str) -> list[Line]:
+    """What helps: each command on a line that can be copied from its label on."""
+    lines: list[Line] = []
+    for step in remedies(hint):
+        label = Span(f"  {'or' if lines else 'next':<13}", "quiet")
+        if step.text:
+            lines.append((label, Span(step.text + (":" if step.command else ""))))
+            label = Span(" " * len(label.text))
+        lines += [(label, Span(step.command, COMMAND))] if step.command else []
+    return lines
 
 
 def is_good(verdict: Verdict) -> bool:
