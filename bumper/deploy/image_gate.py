@@ -14,6 +14,7 @@ from bumper.errors import ImageMissing, RepositoryMissing, Transient
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports import Clock, Progress, Registry, Repository
+from bumper.ports.deadline import until
 from bumper.request import Request, Wanted
 from bumper.retry import attempts
 
@@ -39,7 +40,7 @@ def resolve(
         progress.moving(wanted.site, "image", f"asking {repository.registry}")
         try:
             for attempt in attempts(clock, deadline_s, (ImageMissing, Transient), max_wait_s=3.0):
-                with attempt, _telling(progress, wanted.site, "image"):
+                with attempt, until(clock, deadline_s), _telling(progress, wanted.site, "image"):
                     manifests[wanted.site] = _ask(wanted, repository, registry)
         except ImageMissing as error:
             raise _with_what_is_near(error, repository.with_tag(wanted.version), registry) from None

@@ -58,7 +58,7 @@ class Checkout:
         """How the commit `after` stands to `before`; both are SHAs, short or full."""
         try:
             return self._order(before, after)
-        except (BumpError, TimeoutError):
+        except BumpError:
             return Decision(Order.UNKNOWN, f"{self}: git gave no answer")
 
     def message(self, commit: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bumper.errors import BumpError, Denied, LostRace, Unreachable, UsageError
+from bumper.errors import BumpError, Denied, LostRace, Transient, Unreachable, UsageError
 from bumper.history import ending
 from bumper.ports import History
 from bumper.revision import Revision
@@ -144,11 +144,14 @@ class Remote:
         expected = self._commit(commit).parents[0]
         ref = f"refs/heads/{branch}"
         lease = f"--force-with-lease={ref}:{expected}"
-        options = ("--porcelain", "--no-verify", lease)
-        output = self._repository.call("push", *options, REMOTE, f"{commit}:{ref}")
-        if output.status == 0:
-            return Revision(branch, commit)
-        error = self._repository.rejection(branch, output)
+        try:
+            output = self._repository.push(lease, REMOTE, f"{commit}:{ref}")
+        except Transient as late:
+            error: BumpError = late
+        else:
+            if output.status == 0:
+                return Revision(branch, commit)
+            error = self._repository.rejection(branch, output)
         if not isinstance(error, LostRace | Denied):
             self._unanswered.add(commit)
         if self._has_landed(commit, branch, error):
@@ -174,8 +177,7 @@ class Remote:
         The server is asked who may push before it is told what. The rules of the branch and the server's hooks come after that, and
         are not asked.
         """
-        options = ("--dry-run", "--porcelain", "--no-verify")
-        output = self._repository.call("push", *options, REMOTE, f"{commit}:refs/heads/{branch}")
+        output = self._repository.push("--dry-run", REMOTE, f"{commit}:refs/heads/{branch}")
         if output.status:
             error = self._repository.rejection(branch, output)
             # Git saw by itself that the branch had moved on: we were let in to see it.

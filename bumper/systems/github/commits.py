@@ -14,16 +14,22 @@ from bumper.history.message import PREFIX
 from bumper.history.wording import hint_on_rule
 from bumper.ports import TreeOfModes
 from bumper.revision import Revision
-from bumper.systems.github.graphql import Declined, GraphQL
+from bumper.systems.github.graphql import Declined, GraphQL, Operation
+from bumper.systems.http.document import Maybe, Shape
 
 PLAIN = "100644"
 _STALE = "STALE_DATA"
-_COMMIT = """
+_COMMIT = Operation(
+    """
 mutation CreateCommit($input: CreateCommitOnBranchInput!) {
   createCommitOnBranch(input: $input) { commit { oid } }
 }
-"""
-_RECENT = """
+""",
+    {"createCommitOnBranch": {"commit": {"oid": str}}},
+)
+_RECENT_COMMIT: Shape = {"oid": str, "message": str, "parents": {"nodes": [{"oid": str}]}}
+_RECENT = Operation(
+    """
 query RecentCommits($owner: String!, $name: String!, $ref: String!) {
   repository(owner: $owner, name: $name) {
     ref(qualifiedName: $ref) {
@@ -35,7 +41,9 @@ query RecentCommits($owner: String!, $name: String!, $ref: String!) {
     }
   }
 }
-"""
+""",
+    {"repository": Maybe({"ref": Maybe({"target": Maybe({"history": Maybe({"nodes": [_RECENT_COMMIT]})})})})},
+)
 
 
 class _Write(NamedTuple):
