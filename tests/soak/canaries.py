@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+import ssl
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,9 +13,10 @@ from itertools import product
 from pathlib import Path
 
 import commandline
+from systems.kube.certificates import authority
 from systems.kube.kubeconfigs import write_config
 
-from .platform import Platform, platform
+from .platform import TOKEN, Platform, platform
 from .table import Tally
 
 _SYSTEMS = ("git", "registry", "kubernetes", "github")
@@ -51,10 +53,20 @@ _VERBS: Mapping[str, tuple[str, ...]] = {
     "status": ("status", "web"),
     "doctor": ("doctor", "--timeout", "2s"),
     "history": ("history",),
-    "dry run": ("--site", "web", "--sha", "abc1234", "--dry-run", "--wait-for-image", "1s"),
+    "dry run": (
+        "--site",
+        "web",
+        "--sha",
+        "abc1234",
+        "--dry-run",
+        "--push-timeout",
+        "2s",
+        "--wait-for-image",
+        "1s",
+    ),
 }
 _CASES = list(product(_SYSTEMS, _STATUSES, _FORMS, _VERBS))
-TARGET, SLICE, SHORT = len(_CASES), 20, 4
+TARGET, SLICE, SHORT = len(_CASES), 20, 2
 _STRIDE = 101  # no divisor of their number: neighbours differ in all four
 
 
@@ -70,7 +82,7 @@ def run(start: int, cases: int) -> Tally:
 
 def _faults(place: Platform, system: str, status: int, form: str, verb: str) -> Iterator[str]:
     case = f"{verb}, {system} answers {status} with its {form}"
-    with tempfile.TemporaryDirectory() as name, _echo(status, form) as echo:
+    with tempfile.TemporaryDirectory() as name, _echo(status, form, is_tls=system == "kubernetes") as echo:
         folder, planted = Path(name), _planted()
         environ = _environ(place, folder, planted, system, echo.url)
         repository = f"{echo.url}/o/platform.git" if system == "git" else place.url
@@ -95,10 +107,10 @@ def _faults(place: Platform, system: str, status: int, form: str, verb: str) -> 
 
 
 def _planted() -> dict[str, str]:
-    return {
+    # The healthy git host knows its own token alone.
+    return {"BUMP_TOKEN": TOKEN} | {
         name: f"cn{secrets.token_hex(12)}"
         for name in (
-            "BUMP_TOKEN",
             "GITHUB_TOKEN",
             "BUMP_RECEIVER_TOKEN",
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
@@ -125,11 +137,11 @@ def _environ(
     place: Platform, folder: Path, planted: Mapping[str, str], system: str, url: str
 ) -> dict[str, str]:
     auth = base64.b64encode(f"user:{planted['docker']}".encode()).decode()
-    host = url.removeprefix("http://")
+    host = url.rpartition("/")[2]
     registries = {name: {"auth": auth} for name in (host, place.registry.host)}
     (folder / "config.json").write_text(json.dumps({"auths": registries}))
     server = url if system == "kubernetes" else "https://127.0.0.1:1"
-    config = write_config(folder / "config", server, {"token": planted["kubeconfig"]}, {})
+    config = write_config(folder / "config", server, {"token": planted["kubeconfig"]})
     environ = {
         **place.environ(),
         **{name: secret for name, secret in planted.items() if name.isupper()},
@@ -141,9 +153,6 @@ def _environ(
         "GITHUB_SHA": "a" * 40,
         "GITHUB_STEP_SUMMARY": str(folder / "summary"),
     }
-    if system != "git":
-        # The healthy git host knows its own token alone.
-        environ["BUMP_TOKEN"] = place.environ()["BUMP_TOKEN"]
     github = url if system == "github" else "http://127.0.0.1:1"
     return {
         **environ,
@@ -159,10 +168,20 @@ class _Echo(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status, self.form = status, form
         self.bodies: list[str] = []
+        self.scheme = "http"
+
+    def encrypt(self, folder: Path) -> None:
+        """Speaks TLS from now on, by the authority that the kubeconfig trusts."""
+        for file, content in zip(("certificate", "key"), authority().issue("echo", "127.0.0.1"), strict=True):
+            (folder / file).write_bytes(content)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(folder / "certificate", folder / "key")
+        self.socket = tls.wrap_socket(self.socket, server_side=True)
+        self.scheme = "https"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -211,8 +230,11 @@ def _written(form: str, headers: list[tuple[str, str]], authorization: str) -> t
 
 
 @contextmanager
-def _echo(status: int, form: str) -> Iterator[_Echo]:
+def _echo(status: int, form: str, *, is_tls: bool) -> Iterator[_Echo]:
     server = _Echo(status, form)
+    if is_tls:
+        with tempfile.TemporaryDirectory() as folder:
+            server.encrypt(Path(folder))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield server

@@ -16,7 +16,7 @@ from bumper_sandbox.stack import REPOSITORY, Stack
 from .proxy import Proxy, Weather
 from .table import Tally
 
-TARGET, SLICE, SHORT = 2_000, 10, 3
+TARGET, SLICE, SHORT = 2_000, 10, 2
 TREE = Path(__file__).parents[2] / "bumper_sandbox" / "example" / "k8s"
 _SITE = "shop-example"
 _WEATHER = Weather(delay_s=0.01, share=0.05)
