@@ -291,6 +291,8 @@ def _value_of(action: argparse.Action) -> str:
         "publish": "summary",
         "serves": "sha",
         "resolve": "web.example:443:::1",
+        "message": "{change}",
+        "trailer": "Refs: 7",
     }
     return values.get(action.dest, "1")
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
 from bumper.ports import Clock, Notes
+from bumper.ports.deadline import until
 from bumper.publish.report import Report, name, seconds
 from bumper.record import Ending
 from bumper.retry import attempts
@@ -50,5 +51,5 @@ def write(
         for site in dict.fromkeys(end.site for end in ended):
             lines = [ending.line(end) for end in ended if end.site == site]
             for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=2.0):
-                with attempt:
+                with attempt, until(clock, deadline_s):
                     notes.note(site, commit, lines)

@@ -3,6 +3,8 @@
 import argparse
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
@@ -25,7 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "access and settings, before the day you need them",
     "notifications": "let Flux tell GitHub how a deploy goes, for --follow github",
     "edit": "change the tag in files: no git, no network",
-    "action": "the main job as a step of a workflow: inputs and outputs of action.yml",
+    "action": "a command as a step of a workflow: inputs and outputs of action.yml",
     "demo": "the main job on a simulated platform, all on this machine",
 }
 MAIN_COMMAND = "deploy"
@@ -104,6 +106,25 @@ class Once(argparse.Action):
             raise argparse.ArgumentError(self, str(error)) from None
 
 
+class Takes(Enum):
+    """What stands behind an option."""
+
+    NOTHING = "nothing"
+    ONE = "a value"
+    SEVERAL = "a value, and it may be repeated"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: `name` without its dashes, and the help as it is shown. `choices` are all values there are, where they are few."""
+
+    name: str
+    takes: Takes
+    metavar: str = ""
+    help: str = ""
+    choices: tuple[str, ...] = ()
+
+
 class Parser(argparse.ArgumentParser):
     """argparse that reports a wrong argument as every other error is reported, and takes an option that stores one value only once."""
 
@@ -111,6 +132,11 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings)
         for plain in (None, "store"):
             self.register("action", plain, Once)
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """Every option that begins with two dashes, in the order of the help."""
+        return tuple(_option(action) for action in self._actions if action.option_strings)
 
     def print_help(self, file: object = None) -> None:
         raise TextWanted(self.format_help())
@@ -129,6 +155,15 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
+
+
+def _option(action: argparse.Action) -> Option:
+    choices = tuple(map(str, action.choices or ()))
+    repeats = isinstance(action, argparse._AppendAction)
+    takes = Takes.NOTHING if action.nargs == 0 else Takes.SEVERAL if repeats else Takes.ONE
+    name = action.option_strings[-1].removeprefix("--")
+    metavar = str(action.metavar or (name.upper() if takes is not Takes.NOTHING else ""))
+    return Option(name, takes, metavar, str(action.help).replace("%(default)s", str(action.default)), choices)
 
 
 def verb_of(arguments: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ Law: the outcome comes first, then what was found, what visitors see now, and th
 line is fitted to a screen is the display's business.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from bumper.errors import BumpError, Outcome, worst_exit_code
 from bumper.fluxtree.proof import Proof
 from bumper.image import ImageReference
 from bumper.ports import Step
-from bumper.publish import problem
+from bumper.publish import evidence, problem
 from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
 from bumper.style import STYLES, Line, Span, duration
@@ -140,6 +140,14 @@ def _rolled_back(site: SiteReport, rollback: RollbackReport, ended: SiteReport |
     return replace(site, rolled_back=rolled_back, verdict=replace(site.verdict, hint=ended.verdict.hint))
 
 
+def reworded(report: Report, word: Callable[[str], str]) -> Report:
+    """The same report with what helps said as `word` says it."""
+    sites = tuple(
+        replace(site, verdict=replace(site.verdict, hint=word(site.verdict.hint))) for site in report.sites
+    )
+    return replace(report, sites=sites, notices=tuple(map(word, report.notices)))
+
+
 def verdicts(report: Report) -> list[Line]:
     """What is printed at the end: a block for each site."""
     lines = [*diff_lines(report.diff), *plan_lines(report)]
@@ -202,7 +210,7 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     rows = [("serving now", "" if is_good(verdict) else verdict.serving)]
     rows += [("workload", workload_line(end)) for end in site.workloads]
     rows += [("warning", warning) for warning in verdict.warnings]
-    rows += [("seen", evidence) for evidence in verdict.evidence]
+    rows += [("seen", line) for line in evidence.in_order(verdict.evidence)]
     rows.append(("timeline", timeline(site.timeline)))
     rows.append(("rolled back", site.rolled_back))
     rows.append(("next", verdict.hint))

@@ -13,6 +13,7 @@ from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
 from bumper.deploy import pipeline
 from bumper.deploy.hold_guard import HoldGuard
+from bumper.deploy.loop_guard import LoopGuard
 from bumper.deploy.order_guard import OrderGuard
 from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
 from bumper.deploy.rollback import Rollbacks
@@ -105,7 +106,9 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
 
     order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, deploys, request.choice)
     wall = systems.context.clock.wall
-    return [HoldGuard(order, journal, wall, request.force, request.choice), order]
+    pushed = systems.context.surroundings.pushed_to(repository.url)
+    loop = LoopGuard(order.commit, repository, systems.checkouts(source_checkout), pushed, request.force)
+    return [loop, HoldGuard(order, journal, wall, request.force, request.choice), order]
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:
