@@ -29,8 +29,8 @@ TARGETS = ("Deployment", "DaemonSet")
 _AT_REST = ("Initialized", "Succeeded", "Failed")
 # What a person decides: the webhooks that are asked in each of these phases.
 _GATES = {"Waiting": "confirm-rollout", "WaitingPromotion": "confirm-promotion"}
-# Flagger's defaults (pkg/apis/flagger/v1beta1/canary.go, AnalysisInterval), and the time that it takes to write a status.
-_INTERVAL_S, _SLIP_S, _ACCESS_S = 60.0, 10.0, 15.0
+# Flagger's default and minimum (pkg/apis/flagger/v1beta1/canary.go, GetAnalysisInterval); what it takes to write a status.
+_INTERVAL_S, _SHORTEST_S, _SLIP_S, _ACCESS_S = 60.0, 10.0, 10.0, 15.0
 _WARNINGS = 4
 
 
@@ -148,7 +148,7 @@ def _is_of_ours(desired: Desired, observation: Observation, canary: Object) -> b
 def interval_s(canary: Object) -> float:
     """How often Flagger looks at the target, in seconds."""
     analysis = at(canary, "spec", "analysis") or at(canary, "spec", "canaryAnalysis") or {}
-    return seconds(str(analysis.get("interval") or "")) or _INTERVAL_S
+    return max(seconds(str(analysis.get("interval") or "")) or _INTERVAL_S, _SHORTEST_S)
 
 
 def _warnings(observation: Observation, canary: Object) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ KINDS = {
     "Receiver": ("/apis/notification.toolkit.fluxcd.io/v1", "receivers"),
     "ExternalSecret": ("/apis/external-secrets.io/v1", "externalsecrets"),
     "ClusterSecretStore": ("/apis/external-secrets.io/v1", "clustersecretstores"),
+    "Canary": ("/apis/flagger.app/v1beta1", "canaries"),
+    "Rollout": ("/apis/argoproj.io/v1alpha1", "rollouts"),
     "Ingress": ("/apis/networking.k8s.io/v1", "ingresses"),
     "IngressRoute": ("/apis/traefik.io/v1alpha1", "ingressroutes"),
 }

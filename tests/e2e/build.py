@@ -151,6 +151,7 @@ MORE = tuple(
     for name, package in (
         ("source-watcher", "github.com/fluxcd/source-watcher/v2/cmd"),
         ("helm-controller", "github.com/fluxcd/helm-controller"),
+        ("flagger", "github.com/fluxcd/flagger/cmd/flagger"),
     )
 )
 PROGRAMS = (*STACK, *MORE, *PEERS)

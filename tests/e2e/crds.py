@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +63,17 @@ DEFINITIONS = (
 )
 
 
+# Only where Flagger runs: a cluster that has them is asked for its Canaries.
+FLAGGER = Definitions(
+    "github.com/fluxcd/flagger", "artifacts/flagger/crd.yaml", module_folder=OWN_MODULES / "flagger"
+)
+
+
 def definitions() -> list[str]:
     """The manifest of each definition, one object each; downloaded once, then read from the cache."""
     cached = _folder() / "crds.json"
     if not cached.is_file():
-        manifests = [manifest for source in DEFINITIONS for manifest in _read(source)]
+        manifests = [manifest for source in DEFINITIONS for manifest in read(source)]
         partial = cached.with_suffix(".partial")
         partial.write_text(json.dumps(manifests))
         partial.replace(cached)
@@ -80,10 +87,10 @@ def snapshot() -> Path:
     return _folder() / f"etcd-{digest[:12]}"
 
 
-def install(api: Api, timeout_s: float) -> None:
+def install(api: Api, timeout_s: float, manifests: Sequence[str]) -> None:
     """Creates the definitions and waits until the API server serves them all."""
     with ThreadPoolExecutor(8) as pool:
-        created = pool.map(lambda text: api.create_yaml("CustomResourceDefinition", text), definitions())
+        created = pool.map(lambda text: api.create_yaml("CustomResourceDefinition", text), manifests)
         wanted = {entry["metadata"]["name"] for entry in created}
     deadline = time.monotonic() + timeout_s
     while unserved := wanted - _served(api):
@@ -111,7 +118,7 @@ def _served(api: Api) -> set[str]:
     }
 
 
-def _read(source: Definitions) -> list[str]:
+def read(source: Definitions) -> list[str]:
     version, checksum = _pinned(source)
     named = f"{source.module}@{version}"
     # Asked for outside of our module, whose go.sum must not change.

@@ -55,7 +55,8 @@ spec:
 
 @dataclass(frozen=True)
 class Site:
-    """A site of the fleet: what its Kustomization, its Deployment and the container in it have beyond the minimum.
+    """A site of the fleet: what its Kustomization, its Deployment (None leaves a field out) and the container in it have beyond the
+    minimum.
 
     With `release` it is a HelmRelease of our own chart instead, and this is what its spec has beyond the minimum.
     """
@@ -147,16 +148,17 @@ def _deployment(stack: Platform, site: Site) -> dict[str, Any]:
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 5},
         **site.container,
     }
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": dict(labels)},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        **site.deployment,
+    }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": site.name, "namespace": site.name},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": dict(labels)},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
-            **site.deployment,
-        },
+        "spec": {key: value for key, value in spec.items() if value is not None},
     }
 
 

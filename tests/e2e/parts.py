@@ -165,7 +165,7 @@ def source_controller(around: Surroundings) -> Command:
     ]
 
 
-def source_watcher(around: Surroundings) -> Command:
+def source_watcher(around: Surroundings, kubeconfig: Path) -> Command:
     return [
         binary("source-watcher"),
         *_controller(around, "source-watcher"),
@@ -175,14 +175,35 @@ def source_watcher(around: Surroundings) -> Command:
     ]
 
 
-def helm_controller(around: Surroundings) -> Command:
+def helm_controller(around: Surroundings, kubeconfig: Path) -> Command:
     return [binary("helm-controller"), *_controller(around, "helm-controller"), "--requeue-dependency=2s"]
 
 
-# Controllers that a stack starts where it is asked to, by their names.
-MORE: Mapping[str, Callable[[Surroundings], Command]] = {
-    "source-watcher": source_watcher,
-    "helm-controller": helm_controller,
+def flagger(around: Surroundings, kubeconfig: Path) -> Command:
+    """Without a mesh: blue/green by Kubernetes' own Services. Its metrics and health are all that it serves, on every address."""
+    return [
+        binary("flagger"),
+        f"-kubeconfig={kubeconfig}",
+        "-mesh-provider=kubernetes",
+        "-metrics-server=http://127.0.0.1:1",
+        f"-port={around.ports['flagger-health']}",
+        "-control-loop-interval=1s",
+        "-log-level=info",
+    ]
+
+
+@dataclass(frozen=True)
+class Controller:
+    """One that a stack starts where it is asked to: its command line, and where it says that it is ready."""
+
+    command: Callable[[Surroundings, Path], Command]
+    ready: str = "readyz"
+
+
+MORE: Mapping[str, Controller] = {
+    "source-watcher": Controller(source_watcher),
+    "helm-controller": Controller(helm_controller),
+    "flagger": Controller(flagger, "healthz"),
 }
 
 

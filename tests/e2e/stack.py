@@ -56,6 +56,7 @@ _PORTS = (
     "watcher-storage",
     "helm-controller-metrics",
     "helm-controller-health",
+    "flagger-health",
 )
 FLUX_NAMESPACE = "flux-system"
 
@@ -206,7 +207,7 @@ class Stack:
         self._parts["etcd"].wait_ready(_READY_S)
         self._parts["kube-apiserver"].wait_ready(_READY_S)
         if not prepared.is_dir():
-            crds.install(self.api, _READY_S)
+            crds.install(self.api, _READY_S, crds.definitions())
             self.api.create("Namespace", "", {"metadata": {"name": FLUX_NAMESPACE}})
             self.halt("kube-apiserver")
             self.halt("etcd")
@@ -232,6 +233,8 @@ class Stack:
         self._start("kubelet", command, self._node_is_ready, parts.kubelet_environ())
 
     def _start_flux(self) -> None:
+        if "flagger" in self.options.more:
+            crds.install(self.api, _READY_S, crds.read(crds.FLAGGER))
         for name, command in self._flux_controllers().items():
             self._start_flux_controller(name, command)
 
@@ -246,10 +249,12 @@ class Stack:
         }
         if options.notifications:
             controllers["notification-controller"] = parts.notification_controller(around)
-        return controllers | {name: parts.MORE[name](around) for name in options.more}
+        more = {name: parts.MORE[name].command(around, self.admin_kubeconfig) for name in options.more}
+        return controllers | more
 
     def _start_flux_controller(self, name: str, command: parts.Command) -> None:
-        ready = partial(_answers, f"{self._around.url(f'{name}-health')}/readyz")
+        path = parts.MORE[name].ready if name in parts.MORE else "readyz"
+        ready = partial(_answers, f"{self._around.url(f'{name}-health')}/{path}")
         environ = parts.controller_environ(self._around, name, self.admin_kubeconfig)
         self._start(name, command, ready, environ)
 

@@ -198,9 +198,7 @@ def plays(request: pytest.FixtureRequest, ground: Ground) -> Iterator[dict[str, 
     wanted = [
         str(item.callspec.params["name"])
         for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.originalname == test_the_verdict.__name__
-        and item.module.__name__ == __name__
+        if isinstance(item, pytest.Function) and item.function is test_the_verdict
     ]
     with ExitStack() as opened:
         together = opened.enter_context(ThreadPoolExecutor(_AT_ONCE))

@@ -149,6 +149,15 @@ def test_a_site_whose_artifact_stays_is_followed_by_its_content(
     assert (*tracked.verdict, tracked.exit_code) == ("ready", "Ready", 0), tracked
 
 
+def test_several_sites_in_one_commit(flux: Stack, ground: Ground, repository: Repository) -> None:
+    tag = "eee0005"
+    for name in SITES:
+        flux.images.push(name, tag)
+    pairs = [argument for name in SITES for argument in ("--set", f"{name}={tag}")]
+    ended = ground.start(repository.url, *pairs).result()
+    assert [site["outcome"] for site in ended.answer["sites"]] == ["ready"] * len(SITES), ended
+
+
 def test_a_bad_version_fails_and_goes_back(flux: Stack, ground: Ground, repository: Repository) -> None:
     flux.images.push("isle-c", "bad0004", behaviour="crash", log="no such table: pages")
     run = ground.start(repository.url, "--site", "isle-c", "--sha", "bad0004", "--auto-rollback")
@@ -159,15 +168,6 @@ def test_a_bad_version_fails_and_goes_back(flux: Stack, ground: Ground, reposito
         "the version before runs again",
     )
     assert _origin(flux, "isle-c").endswith(repository.tip)
-
-
-def test_several_sites_in_one_commit(flux: Stack, ground: Ground, repository: Repository) -> None:
-    tag = "eee0005"
-    for name in SITES:
-        flux.images.push(name, tag)
-    pairs = [argument for name in SITES for argument in ("--set", f"{name}={tag}")]
-    ended = ground.start(repository.url, *pairs).result()
-    assert [site["outcome"] for site in ended.answer["sites"]] == ["ready"] * len(SITES), ended
 
 
 def _bumped(flux: Stack, ground: Ground, repository: Repository, site: str, tag: str) -> Ended:
