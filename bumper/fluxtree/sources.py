@@ -1,8 +1,8 @@
 """The sources that a Flux tree defines, and which of them are the repository that holds the tree.
 
 Law: a source is ours where it is that of the cluster's root, or has the repository's own address, however that is written. A source
-with another address is not, whatever lies at the same path here. Of one that the tree does not define nothing is known, unless there
-is no root that says which source is ours.
+with another address is not, whatever lies at the same path here, nor one with any address where the root comes from a registry. Of
+one that the tree does not define nothing is known, unless there is no root that says which source is ours.
 """
 
 from collections import Counter
@@ -18,6 +18,7 @@ from bumper.objects import Object, ObjectKey
 
 GROUP = "source.toolkit.fluxcd.io"
 GIT = "GitRepository"
+FLUX_SYSTEM = "flux-system"
 # GitRepository v1, `spec.ref`: the first of these that is set decides.
 _REFS = ("commit", "name", "semver", "tag", "branch")
 
@@ -81,7 +82,13 @@ class Ownership:
             return True
         if self.own and address:
             return address == self.own
+        if address and any(root.kind != GIT for root in self.roots):
+            return False
         return not self.is_certain and key.kind == GIT
+
+    def is_guessed(self, key: ObjectKey) -> bool:
+        """Whether the source is taken for ours only since nothing says otherwise: it has neither a root nor an address."""
+        return not (self.is_certain or key in self.roots or self._address(key) or key.name == FLUX_SYSTEM)
 
     def is_known(self, key: ObjectKey) -> bool:
         """Whether the tree defines the source."""
