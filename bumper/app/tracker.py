@@ -21,6 +21,7 @@ from bumper.follow.loop import Followed
 from bumper.follow.revisions import Revisions
 from bumper.follow.serving import ask, asked_of
 from bumper.observation import Desired
+from bumper.ports.deadline import until
 from bumper.progress import Journal
 from bumper.recording import Recorder, Subject
 from bumper.request import Choice
@@ -123,7 +124,8 @@ class Tracker:
         """
         clock = self._systems.context.clock
         deadline_s = clock.now() + self._settings.timeout_s
-        ended = self._followed(subjects, targets, journal, parent)
+        with until(clock, deadline_s):
+            ended = self._followed(subjects, targets, journal, parent)
         if not self._asked:
             return ended
         access = self._systems.site(self._settings.resolve)
