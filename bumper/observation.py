@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
+from bumper.request import label
 from bumper.revision import Revision
 
 
@@ -21,7 +22,8 @@ class Desired:
     that has no workload we can follow; `container` and those `beside` it in the same pods must run the image. `previous` is what the
     file held before. `replicas` is how many pods git asks for, None where that is not known. `identity` names the Kustomization and
     the file that defines it (`record.KustomizationName`). `makers` make `source` where it is
-    not fetched itself: the ArtifactGenerator, and last the source that it reads.
+    not fetched itself: the ArtifactGenerator, and last the source that it reads. `where` tells the site from others of its name in
+    the repository, `named` is how the user named its Kustomization; either is empty where the name alone is enough.
     """
 
     site: str
@@ -36,6 +38,13 @@ class Desired:
     beside: tuple[str, ...] = ()
     identity: str = ""
     makers: tuple[ObjectKey, ...] = ()
+    where: str = ""
+    named: str = ""
+
+    @property
+    def label(self) -> str:
+        """The site as people read it, and as no other site of the repository is called."""
+        return label(self.site, self.where)
 
     @property
     def fetched(self) -> ObjectKey:

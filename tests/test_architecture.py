@@ -19,8 +19,8 @@ FLOORS = (
     ("errors", "image", "objects", "revision", "build_order", "address", "safe_text", "request"),
     ("record", "observation", "style"),
     ("ports",),
-    ("progress", "retry", "manifest", "history", "rollout", "systems/http"),
-    ("fluxtree", "recording", "deploy/commit"),
+    ("progress", "retry", "manifest", "history", "rollout", "systems/http", "systems/process"),
+    ("fluxtree", "systems/file", "recording", "deploy/commit"),
     ("systems", "systems/*", "check", "doctor", "publish", "follow", "deploy/hold"),
     ("deploy", "onboarding", "status"),
     ("app",),
@@ -161,7 +161,9 @@ def a_system_knows_no_other_system(tree: Tree) -> list[str]:
     return [
         f"{where}: {user} → {used}"
         for where, user, used in arrows(tree)
-        if user.startswith("systems/") and used != user and not is_in(used, (*PURE, "systems/http"))
+        if user.startswith("systems/")
+        and used != user
+        and not is_in(used, (*PURE, "systems/http", "systems/process", "systems/file"))
     ]
 
 

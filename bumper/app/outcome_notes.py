@@ -10,7 +10,8 @@ from datetime import datetime
 from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
 from bumper.ports import Clock, Notes
-from bumper.publish.report import Report, name, seconds
+from bumper.ports.deadline import until
+from bumper.publish.report import Report, label, seconds
 from bumper.record import Ending
 from bumper.retry import attempts
 
@@ -27,7 +28,7 @@ def endings(report: Report, at: datetime, run: str = "") -> dict[str, list[Endin
         if not site.revision or verdict.outcome in _NOT_FOLLOWED:
             continue
         ended = Ending(
-            site=name(site),
+            site=site.name or label(site),
             outcome=verdict.outcome.value,
             reason=verdict.reason,
             seconds=seconds(site, report),
@@ -50,5 +51,5 @@ def write(
         for site in dict.fromkeys(end.site for end in ended):
             lines = [ending.line(end) for end in ended if end.site == site]
             for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=2.0):
-                with attempt:
+                with attempt, until(clock, deadline_s):
                     notes.note(site, commit, lines)

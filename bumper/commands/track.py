@@ -64,6 +64,7 @@ def settings_of(arguments: argparse.Namespace) -> TrackSettings:
         options.choice(arguments),
         site,
         arguments.commit or "",
+        kustomizations=options.kustomizations(arguments),
     )
 
 

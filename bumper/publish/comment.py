@@ -24,6 +24,7 @@ from bumper.publish.markdown import code, inline, link
 from bumper.publish.remedy import options_of, remedies
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story
+from bumper.request import name_in
 from bumper.rollout import Verdict, WorkloadEnd
 from bumper.style import STYLES, duration
 
@@ -77,7 +78,11 @@ def sections(story: Story, detail: Detail) -> dict[str, str]:
 
 def merged(body: str, story: Story) -> str:
     """The comment with our sections replaced or added, those of other runs kept; `body` is empty for a new comment."""
-    others = {match["key"]: match[0] for match in _SECTION.finditer(body)}
+    # Earlier versions had one section for all sites of a name.
+    shared = {_key(story, name_in(site.site)) for site in story.sites} - {
+        _key(story, site.site) for site in story.sites
+    }
+    others = {match["key"]: match[0] for match in _SECTION.finditer(body) if match["key"] not in shared}
     for detail in sorted(Detail, reverse=True):
         ours = {key: _marked(key, text) for key, text in sections(story, detail).items()}
         texts = list({**others, **ours}.values())
@@ -115,7 +120,7 @@ def _as_many_as_fit(texts: Sequence[str], limit: int) -> str:
 
 def _key(story: Story, site: str) -> str:
     """The same for every run that deploys this site to this platform."""
-    return hashlib.sha256(f"{story.pages.platform} {site}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{story.pages.platform} {site}".encode(errors="replace")).hexdigest()[:16]
 
 
 def _marked(key: str, text: str) -> str:

@@ -18,7 +18,7 @@ EXCEPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 # Those that are true or false.
-FLAGS = frozenset({"auto-rollback", "dry-run", "force", "no-notes", "pin"})
+FLAGS = frozenset({"auto-rollback", "dry-run", "force", "no-notes", "pin", "signoff", "skip-ci"})
 _NOT_OURS = frozenset({"output", "record", "publish", "help", "version"})
 # What is typed into a terminal, up to whatever ends a command in a sentence.
 _COMMAND = re.compile(r"(?<![\w./-])(?:bump|docker|flux|git|kubectl) [^;,)]*")

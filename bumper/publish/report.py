@@ -22,7 +22,8 @@ from bumper.style import COMMAND, STYLES, Line, Span, duration
 
 @dataclass(frozen=True)
 class SiteReport:
-    """One site in one cluster. `place` is file and line of the field; `revision` the commit that holds the image, if any.
+    """One site in one cluster. `site` is its label, and `name` what it is called alone. `place` is file and line of the field;
+    `revision` the commit that holds the image, if any.
 
     `context` names the cluster where there are several, and `site` then names it too: `web in east`. `order` is how the image stands
     to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase. `kustomization` is the Flux
@@ -46,6 +47,7 @@ class SiteReport:
     places: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
     workloads: tuple[WorkloadEnd, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,19 +110,19 @@ def unless_unchanged(verdict: Verdict, image: ImageReference, *, is_written: boo
     return replace(verdict, outcome=Outcome.UNCHANGED, message=f"{image.tag} was already there and is Ready")
 
 
-def name(site: SiteReport) -> str:
-    """The site alone."""
+def label(site: SiteReport) -> str:
+    """The site's label without the cluster."""
     return site.site.removesuffix(f" in {site.context}") if site.context else site.site
 
 
 def with_rollback(outcome: Report, rollback: RollbackReport, sites: Collection[str]) -> Report:
     """The report with what was done about `sites`, which failed; its outcome stays what it was."""
     ended = (
-        {name(site_report): site_report for site_report in rollback.report.sites} if rollback.report else {}
+        {label(site_report): site_report for site_report in rollback.report.sites} if rollback.report else {}
     )
     shown = [
-        _rolled_back(site_report, rollback, ended.get(name(site_report)))
-        if name(site_report) in sites
+        _rolled_back(site_report, rollback, ended.get(label(site_report)))
+        if label(site_report) in sites
         else site_report
         for site_report in outcome.sites
     ]
@@ -320,7 +322,8 @@ def _timeline_data(moments: Sequence[Moment]) -> list[dict[str, Any]]:
 def _site_data(site: SiteReport) -> dict[str, Any]:
     verdict = site.verdict
     return {
-        "site": site.site,
+        "site": f"{site.name or label(site)} in {site.context}" if site.context else site.name or site.site,
+        "kustomization": site.kustomization,
         **verdict_as_data(verdict),
         "stage": verdict.stage.value if verdict.stage else None,
         "image": str(site.image.with_tag(site.image.tag)),

@@ -24,11 +24,13 @@ from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import Completion, completion, is_seen
 
+# What a Canary may target, among the kinds that are followed (pkg/canary/factory.go).
+TARGETS = ("Deployment", "DaemonSet")
 _AT_REST = ("Initialized", "Succeeded", "Failed")
 # What a person decides: the webhooks that are asked in each of these phases.
 _GATES = {"Waiting": "confirm-rollout", "WaitingPromotion": "confirm-promotion"}
-# Flagger's defaults (pkg/apis/flagger/v1beta1/canary.go, AnalysisInterval), and the time that it takes to write a status.
-_INTERVAL_S, _SLIP_S = 60.0, 10.0
+# Flagger's default and minimum (pkg/apis/flagger/v1beta1/canary.go, GetAnalysisInterval); what it takes to write a status.
+_INTERVAL_S, _SHORTEST_S, _SLIP_S, _ACCESS_S = 60.0, 10.0, 10.0, 15.0
 _WARNINGS = 4
 
 
@@ -62,6 +64,26 @@ def _text(desired: Desired, observation: Observation) -> str:
     image = template_image(desired, primary)
     runs = f"the primary runs {image.tag or image.digest}" if image else "there is no primary yet"
     return f"{', '.join(filter(None, details))}; {runs}"
+
+
+def unreadable(desired: Desired, observation: Observation) -> str:
+    """Why nobody can tell whether a Canary targets the workload; empty where it was read, or none can target such a kind."""
+    may_be_target = desired.workload.kind in TARGETS and observation.canary is None
+    return observation.unreadable.get("Canary", "") if may_be_target else ""
+
+
+def not_known(desired: Desired, observation: Observation) -> Iterator[Finding]:
+    """That the workload is complete, and nothing says whether it is what serves."""
+    why, workload = unreadable(desired, observation), observation.workload
+    if not why or workload is None or not completion(workload).is_complete:
+        return
+    key = desired.workload
+    message = (
+        f"{key} is complete, and whether a Canary of Flagger promotes it can't be read ({why}): "
+        "if so, its primary serves, and what that runs is not known"
+    )
+    hint = f"allow list and watch of canaries.flagger.app in {key.namespace}: bump doctor --rbac prints the rights"
+    yield _finding(Outcome.UNKNOWN, "NoAccess", message, hint, _ACCESS_S)
 
 
 def findings(desired: Desired, observation: Observation) -> Iterator[Finding]:
@@ -126,7 +148,7 @@ def _is_of_ours(desired: Desired, observation: Observation, canary: Object) -> b
 def interval_s(canary: Object) -> float:
     """How often Flagger looks at the target, in seconds."""
     analysis = at(canary, "spec", "analysis") or at(canary, "spec", "canaryAnalysis") or {}
-    return seconds(str(analysis.get("interval") or "")) or _INTERVAL_S
+    return max(seconds(str(analysis.get("interval") or "")) or _INTERVAL_S, _SHORTEST_S)
 
 
 def _warnings(observation: Observation, canary: Object) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ class Look:
             self.runs_ours
             and is_complete
             and not is_held
+            and not canary.unreadable(self.desired, self.observation)
             and not lagging_pods(self.desired, self.observation)
         )
 

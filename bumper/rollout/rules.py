@@ -230,12 +230,12 @@ def _warnings(look: Look) -> tuple[str, ...]:
     if look.desired.workload.kind == "CronJob":
         warnings.append("nothing has run with the image yet: the next run takes it")
     source = look.desired.source
-    if look.observation.source is None and source.kind not in look.observation.unreadable:
-        warnings.append(f"{source} is not in the cluster: later commits do not come")
-    elif _has_another_source(look):
+    if _has_another_source(look):
         warnings.append(
             f"{look.desired.kustomization} takes another source in the cluster than {source}, which git names"
         )
+    elif look.observation.source is None and source.kind not in look.observation.unreadable:
+        warnings.append(f"{source} is not in the cluster: later commits do not come")
     if count := restarts(pods):
         warnings.append(f"its containers restarted {'once' if count == 1 else f'{count} times'} before that")
     if different := _digest_difference(look, image_digests(look.desired, pods)):

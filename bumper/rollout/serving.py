@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bumper.image import ImageReference
 from bumper.objects import Object, at, condition
@@ -120,6 +120,27 @@ def pod_events(observation: Observation, name: str) -> list[Object]:
         if (at(event, "involvedObject", "kind"), at(event, "involvedObject", "name")) == ("Pod", name)
     ]
     return sorted(events, key=last_time)
+
+
+def claim_events(observation: Observation, pod: Object) -> tuple[Object, ...]:
+    """The events of the volume claims that a pod mounts, the oldest first."""
+    names = set(claims(pod))
+    events = [
+        event
+        for event in observation.events
+        if at(event, "involvedObject", "kind") == "PersistentVolumeClaim"
+        and at(event, "involvedObject", "name") in names
+    ]
+    return tuple(sorted(events, key=last_time))
+
+
+def claims(pod: Object) -> Iterator[str]:
+    """The names of the volume claims that a pod mounts, those of its own template included (core/v1, EphemeralVolumeSource)."""
+    for volume in at(pod, "spec", "volumes") or ():
+        if name := at(volume, "persistentVolumeClaim", "claimName"):
+            yield name
+        elif volume.get("ephemeral"):
+            yield f"{at(pod, 'metadata', 'name')}-{volume.get('name')}"
 
 
 def last_time(event: Object) -> str:

@@ -127,6 +127,10 @@ class Target:
         """The workloads whose image moves as well, and of which nothing is known afterwards."""
         return tuple(key for key in self.workloads if key not in self.followed)
 
+    def with_label_of(self, other: "Target") -> "Target":
+        """The same, called as it was called before."""
+        return replace(self, site=replace(self.site, where=other.site.where))
+
     def desired(
         self,
         revision: Revision | None,
@@ -161,6 +165,8 @@ class Target:
             replicas=uses[0].replicas,
             identity=self.site.identity,
             makers=self.site.makers,
+            where=self.site.where,
+            named=self.site.named,
         )
 
 
