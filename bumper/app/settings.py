@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bumper.app.permissions import READ, READ_ONLY, WRITE, Permissions
+from bumper.history import Wording
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, FieldPath, Request, Wanted
 
@@ -55,11 +56,12 @@ class RepositorySettings:
 
 @dataclass(frozen=True)
 class CommitSettings:
-    """The way of the commit, and how many seconds it may take there."""
+    """The way of the commit, how many seconds it may take there, and the words of its message."""
 
     via: CommitVia = CommitVia.GIT
     push_timeout_s: float = Deadlines.push_s
     merge_timeout_s: float = 30 * 60.0
+    wording: Wording = field(default_factory=Wording)
 
     @property
     def push_s(self) -> float:
@@ -109,11 +111,13 @@ class PublishSettings:
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """Where a run is told. `keeps_notes`: how it ended is noted for `bump history`."""
+    """Where a run is told. `keeps_notes`: how it ended is noted for `bump history`. `place` holds the options that say where a command
+    of ours is to be carried out, with a space before; empty where everything is the default."""
 
     is_json: bool = False
     publish: PublishSettings = field(default_factory=PublishSettings)
     keeps_notes: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from bumper.recording import NoFacts, Player, Subject
 from bumper.request import Deadlines, Live
 from bumper.retry import answered
 from bumper.revision import Revision
+from bumper.systems.file import content
 
 
 def track(settings: TrackSettings, context: Context) -> int:
@@ -86,6 +87,10 @@ def replay(settings: TrackSettings, context: Context) -> int:
         return output.finish(Result.of(report_of(head.subjects, followed, journal)))
 
 
+# Some hours with hundreds of sites.
+_MOST_BYTES = 256_000_000
+
+
 @dataclass(frozen=True)
 class _Commit:
     """What a commit of the branch holds for the site, in each Kustomization that was named."""
@@ -136,7 +141,7 @@ def _tell(subjects: Sequence[Subject], commit: _Commit, journal: Journal) -> Non
 def _lines(path: str) -> list[str]:
     try:
         # Not by the lines of text files: those may end inside a message.
-        return Path(path).read_text(encoding="utf-8").split("\n")
+        return content(Path(path), _MOST_BYTES).decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         raise UsageError(f"--replay {path}: {why}") from None

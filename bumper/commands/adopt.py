@@ -1,7 +1,6 @@
 """Writes into git, once, which image a site is, where its name does not tell."""
 
 import argparse
-from dataclasses import replace
 
 from bumper.app.context import Context
 from bumper.app.settings import AdoptSettings
@@ -38,7 +37,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 def settings_of(arguments: argparse.Namespace) -> AdoptSettings:
     """What was asked for; UsageError without a site."""
-    run_settings = replace(options.plain_commit(arguments), commit=options.proposed_commit(arguments))
+    run_settings = options.plain_commit(arguments)
     site, choice = options.require_site(arguments), options.choice(arguments)
     if len(options.kustomizations(arguments)) > 1:
         raise UsageError(

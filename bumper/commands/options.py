@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from bumper.app.settings import (
@@ -20,6 +21,7 @@ from bumper.app.settings import (
 )
 from bumper.deploy.image_policy import is_platform
 from bumper.errors import UsageError
+from bumper.history.wording import SIGN_OFF, SKIP_CI, Trailer, Wording, template
 from bumper.image import is_tag
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, FieldPath, Wanted, seconds_of
@@ -285,6 +287,48 @@ def add_commit(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long to try against other pushes (default: 2m)",
     )
+    _add_wording(group)
+
+
+def _add_wording(group: "argparse._ActionsContainer") -> None:
+    group.add_argument(
+        "--message",
+        type=subject,
+        default=Wording.subject,
+        metavar="TEMPLATE",
+        help="the subject of the commit: {subject} is bump's own (Deploy web abc1234), {change} the same with a small letter, "
+        "{site} the site; such as 'chore({site}): {change}'",
+    )
+    group.add_argument(
+        "--trailer",
+        type=trailer,
+        action="append",
+        default=[],
+        metavar="'KEY: VALUE'",
+        help="a line at the end of the commit's message, repeatable; those that bump reads back are its own",
+    )
+    group.add_argument("--signoff", action="store_true", help="add Signed-off-by with the commit's author")
+    group.add_argument(
+        "--skip-ci",
+        action="store_true",
+        help="add [skip ci] to the subject: where sites and platform share a repository, the commit starts no build",
+    )
+
+
+def subject(text: str) -> str:
+    """What `--message` says."""
+    try:
+        return template(sentence(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+
+
+def trailer(text: str) -> Trailer:
+    """What `--trailer` says."""
+    try:
+        return Trailer.parse(sentence(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 
 
 def add_override(parser: argparse.ArgumentParser) -> None:
@@ -486,10 +530,30 @@ def is_read(arguments: argparse.Namespace) -> bool:
 
 
 def commit(arguments: argparse.Namespace) -> CommitSettings:
-    """The options of `add_commit`."""
-    return CommitSettings(
-        CommitVia(arguments.commit_via), float(arguments.push_timeout), float(arguments.merge_timeout)
+    """The options of `add_commit`; UsageError for words that its way does not take."""
+    via = (
+        CommitVia.PULL_REQUEST
+        if getattr(arguments, "pull_request", False)
+        else CommitVia(arguments.commit_via)
     )
+    return CommitSettings(
+        via, float(arguments.push_timeout), float(arguments.merge_timeout), _wording(arguments, via)
+    )
+
+
+def _wording(arguments: argparse.Namespace, via: CommitVia) -> Wording:
+    wording = Wording(arguments.message, tuple(arguments.trailer), arguments.signoff, arguments.skip_ci)
+    if wording.signs_off and via is not CommitVia.GIT:
+        raise UsageError(
+            "--signoff: GitHub makes this commit, and names its author itself",
+            hint=f"--trailer '{SIGN_OFF}: NAME <EMAIL>' says who signs it off; or --commit-via git",
+        )
+    if via is CommitVia.PULL_REQUEST and wording.keeps_ci_away:
+        raise UsageError(
+            f"{SKIP_CI} keeps the checks of a pull request from running, and it waits for them for ever",
+            hint="leave it out: paths-ignore in the workflow keeps deploys from starting builds",
+        )
+    return wording
 
 
 def follow(arguments: argparse.Namespace, *, is_wanted: bool = True) -> FollowSettings:
@@ -532,6 +596,14 @@ def publish(
     )
 
 
+def place(arguments: argparse.Namespace) -> str:
+    """The options that a command needs which is pasted elsewhere: those of `add_repository` and `add_contexts` that were given."""
+    branch = "" if arguments.branch == "main" else arguments.branch
+    contexts = [("--context", name) for name in vars(arguments).get("context", [])]
+    named = [("--repo", arguments.repo), ("--branch", branch), *contexts]
+    return "".join(f" {option} {quote(value)}" for option, value in named if value)
+
+
 def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> RunSettings:
     """What deploy and rollback share: the commit, who is followed, and who is told of it."""
     stops_early = arguments.no_wait or arguments.dry_run
@@ -541,15 +613,14 @@ def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> 
         repository=repository(arguments, reads_directory=is_read(arguments) and bool(wanted)),
         commit=commit(arguments),
         follow=serving(arguments, follow(arguments, is_wanted=not stops_early)),
-        output=OutputSettings(is_json(arguments), hears, keeps_notes=not (arguments.no_notes or stops_early)),
+        output=OutputSettings(
+            is_json(arguments),
+            hears,
+            keeps_notes=not (arguments.no_notes or stops_early),
+            place=place(arguments),
+        ),
         dry_run=arguments.dry_run,
     )
-
-
-def proposed_commit(arguments: argparse.Namespace) -> CommitSettings:
-    """The options of `add_commit`; with `--pull-request` that is the way of the commit."""
-    settings = commit(arguments)
-    return replace(settings, via=CommitVia.PULL_REQUEST) if arguments.pull_request else settings
 
 
 def plain_commit(arguments: argparse.Namespace) -> RunSettings:
@@ -558,6 +629,6 @@ def plain_commit(arguments: argparse.Namespace) -> RunSettings:
         repository=repository(arguments, reads_directory=is_read(arguments)),
         commit=commit(arguments),
         follow=FollowSettings(is_wanted=False),
-        output=OutputSettings(is_json(arguments)),
+        output=OutputSettings(is_json(arguments), place=place(arguments)),
         dry_run=arguments.dry_run,
     )

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from bumper import history
+from bumper.build_order import tag_prefix
 from bumper.deploy import image_policy
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import ImageMissing, RepositoryMissing, Transient
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports import Clock, Progress, Registry, Repository
+from bumper.ports.deadline import until
 from bumper.request import Request, Wanted
 from bumper.retry import attempts
 
@@ -40,7 +42,7 @@ def resolve(
         progress.moving(label, "image", f"asking {repository.registry}")
         try:
             for attempt in attempts(clock, deadline_s, (ImageMissing, Transient), max_wait_s=3.0):
-                with attempt, _telling(progress, label, "image"):
+                with attempt, until(clock, deadline_s), _telling(progress, label, "image"):
                     manifests[wanted.key] = _ask(wanted, repository, registry)
         except ImageMissing as error:
             raise _with_what_is_near(error, repository.with_tag(wanted.version), registry) from None
@@ -51,16 +53,19 @@ def resolve(
 
 
 def unasked(request: Request, targets: Mapping[str, Target]) -> dict[str, ImageManifest]:
-    """What the manifests would be as far as it is known without the registry: of a full SHA the tag has its first digits."""
+    """What the manifests would be as far as it is known without the registry: of a full SHA the tag has its first digits, after
+    `sha-` where the tag that is deployed has that, too."""
     return {
-        wanted.key: ImageManifest(targets[wanted.key].image.with_tag(_likely_tag(wanted)), media_type="")
+        wanted.key: ImageManifest(_likely_image(wanted, targets[wanted.key].image), media_type="")
         for wanted in request.wanted
     }
 
 
-def _likely_tag(wanted: Wanted) -> str:
-    is_full = wanted.is_commit and len(wanted.version) == _FULL_SHA
-    return wanted.version[:_SHORT_SHA] if is_full else wanted.version
+def _likely_image(wanted: Wanted, deployed: ImageReference) -> ImageReference:
+    if not wanted.is_commit:
+        return deployed.with_tag(wanted.version)
+    digits = wanted.version[:_SHORT_SHA] if len(wanted.version) == _FULL_SHA else wanted.version
+    return deployed.with_tag(tag_prefix(deployed.tag) + digits)
 
 
 def _ask(wanted: Wanted, repository: ImageReference, registry: Registry) -> ImageManifest:

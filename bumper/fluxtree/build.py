@@ -133,7 +133,7 @@ def openings(reading: Reading, built: Build) -> tuple[Gap, ...]:
 
 def _guesses(site: Site) -> Iterator[Gap]:
     """That nothing says whether the source is this repository."""
-    if site.is_guess and site.origin:
+    if site.is_likely and site.origin:
         path, _, line = site.origin.place.rpartition(":")
         message = (
             f"whether {site.source} ({site.origin.url}) is this repository is not known: neither a gotk-sync.yaml nor the address "
@@ -393,17 +393,18 @@ def _with_generated(reading: Reading, resources: list[Resource], document: Docum
         for at, entry in enumerate(map(mapping, items(value.get(key)))):
             data = _generated_data(reading, document, entry) if kind == "ConfigMap" else {}
             behavior, name = text(entry.get("behavior")), text(entry.get("name"))
+            noted = _noted(entry, value)
             if behavior in ("", "create"):
                 made = {
                     "apiVersion": "v1",
                     "kind": kind,
-                    "metadata": {"name": name, "namespace": text(entry.get("namespace"))},
+                    "metadata": {"name": name, "namespace": text(entry.get("namespace")), **noted},
                     "data": data,
                 }
                 resources = [*resources, Resource(document, made, frozenset([name]), root=(key, at))]
             else:
                 resources = [
-                    _regenerated(known, data, behavior)
+                    _regenerated(known, data, behavior, noted)
                     if known.kind == kind and name in known.names
                     else known
                     for known in resources
@@ -411,10 +412,19 @@ def _with_generated(reading: Reading, resources: list[Resource], document: Docum
     return resources
 
 
-def _regenerated(known: Resource, data: Object, behavior: str) -> Resource:
+def _noted(entry: Object, kustomization: Object) -> dict[str, Object]:
+    """The labels and annotations of what a generator makes: its own come before those of the whole kustomization."""
+    own, common = mapping(entry.get("options")), mapping(kustomization.get("generatorOptions"))
+    pairs = {key: {**mapping(common.get(key)), **mapping(own.get(key))} for key in ("labels", "annotations")}
+    return {key: value for key, value in pairs.items() if value}
+
+
+def _regenerated(known: Resource, data: Object, behavior: str, noted: Mapping[str, Object]) -> Resource:
     """A ConfigMap after a generator that merges into it, or takes its place."""
     before = mapping(known.value.get("data")) if behavior == "merge" else {}
-    return known.with_value({**known.value, "data": {**before, **data}})
+    metadata = mapping(known.value.get("metadata"))
+    metadata = {**metadata, **{key: {**mapping(metadata.get(key)), **pairs} for key, pairs in noted.items()}}
+    return known.with_value({**known.value, "metadata": metadata, "data": {**before, **data}})
 
 
 def _generated_data(reading: Reading, document: Document, entry: Object) -> Object:

@@ -1,9 +1,10 @@
 """The sources that a Flux tree defines, and which of them are the repository that holds the tree.
 
 Law: a source is ours where it is that of the cluster's root, or has the repository's own address, however that is written. A source
-with another address is not, whatever lies at the same path here. Of one that the tree does not define nothing is known, unless there
-is no root that says which source is ours. Where neither a root nor the repository's own address says so, that of most roots is taken
-for ours, and it is said that this is a guess; of as many of each nothing is guessed.
+with another address is not, whatever lies at the same path here, nor one with any address where the root comes from a registry. Of
+one that the tree does not define nothing is known, unless there is no root that says which source is ours. Where neither a root nor
+the repository's own address says so, that of most roots is taken for ours, and it is said that this is a guess; of as many of each
+nothing is guessed.
 """
 
 from collections import Counter
@@ -21,6 +22,7 @@ from bumper.objects import Object, ObjectKey
 
 GROUP = "source.toolkit.fluxcd.io"
 GIT = "GitRepository"
+FLUX_SYSTEM = "flux-system"
 # GitRepository v1, `spec.ref`: the first of these that is set decides.
 _REFS = ("commit", "name", "semver", "tag", "branch")
 
@@ -114,14 +116,20 @@ class Ownership:
             return True
         if self.own and address:
             return address == self.own
+        if address and any(root.kind != GIT for root in self.roots):
+            return False
         return not self.is_certain and key.kind == GIT
+
+    def is_guessed(self, key: ObjectKey) -> bool:
+        """Whether the source is taken for ours only since nothing says otherwise: it has neither a root nor an address."""
+        return not (self.is_certain or key in self.roots or self._address(key) or key.name == FLUX_SYSTEM)
 
     def is_known(self, key: ObjectKey) -> bool:
         """Whether the tree defines the source, and says enough to tell whose it is."""
         is_defined = key in self.sources or key in self.roots
         return is_defined and bool(self._addresses or not self._address(key) or not self._known_roots)
 
-    def is_guess(self, key: ObjectKey) -> bool:
+    def is_likely(self, key: ObjectKey) -> bool:
         """Whether a source is taken for ours although neither its address nor a file that Flux was begun with says so."""
         address = self._address(key)
         return bool(address) and not self.is_certain and address != self.own and self.is_ours(key)

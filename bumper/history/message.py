@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bumper.history.trailers import one_line
+from bumper.history.trailers import one_line, paragraphs, trailers
 from bumper.image import ImageReference
 from bumper.request import Origin
 
@@ -100,6 +100,23 @@ def branch_of(message: str) -> str:
     subject = message.strip().partition("\n")[0].removeprefix("Deploy ")
     name = _NOT_IN_A_NAME.sub("-", subject)[:_LONGEST_NAME].strip("-.").removesuffix(".lock")
     return PREFIX + (name or "change")
+
+
+def is_ours(message: str) -> bool:
+    """Whether a commit with this message holds what `bump` wrote and nothing else.
+
+    Such a message has our trailers and one paragraph before them. What people squashed together has more: their work is in it, too.
+    """
+    ours, others = False, 0
+    for paragraph in paragraphs(message):
+        pairs = trailers(paragraph)
+        if any(key.startswith("bump-") for key, _ in pairs):
+            ours = True
+        elif len(pairs) < len(paragraph.split("\n")) and paragraph.strip(
+            "-"
+        ):  # GitHub rules off whom it adds as co-authors
+            others += 1
+    return ours and others <= 1
 
 
 def sites_of(text: str) -> frozenset[tuple[str, str]]:

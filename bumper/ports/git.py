@@ -64,6 +64,16 @@ class Repository(Protocol):
     def message(self, commit: str) -> str: ...
 
 
+class CommitMessages(Protocol):
+    """What commits say; `git.Remote` and `git.Checkout` are the real ones."""
+
+    def message(self, commit: str) -> str:
+        """The whole message; a checkout knows none of a commit that it does not hold, which is empty."""
+        ...
+
+    def parents(self, commit: str) -> Sequence[str]: ...
+
+
 class PushAccess(Protocol):
     """`git.Remote` is the real one."""
 

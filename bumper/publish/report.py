@@ -4,7 +4,7 @@ Law: the outcome comes first, then what was found, what visitors see now, and th
 line is fitted to a screen is the display's business.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,10 +13,11 @@ from bumper.errors import BumpError, Outcome, worst_exit_code
 from bumper.fluxtree.proof import Proof
 from bumper.image import ImageReference
 from bumper.ports import Step
-from bumper.publish import problem
+from bumper.publish import evidence, problem
+from bumper.publish.remedy import remedies
 from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
-from bumper.style import STYLES, Line, Span, duration
+from bumper.style import COMMAND, STYLES, Line, Span, duration
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class SiteReport:
     `context` names the cluster where there are several, and `site` then names it too: `web in east`. `order` is how the image stands
     to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase. `kustomization` is the Flux
     Kustomization that builds it (`record.KustomizationName`). `places` are all fields where several name the image, `stays` is what
-    names it and did not move; `workloads` is how each ended, where several make up the site.
+    names it and did not move; `workloads` is how each ended, where several make up the site. `found_running`: the tag before ran in
+    every cluster when this one came.
     """
 
     site: str
@@ -47,6 +49,7 @@ class SiteReport:
     stays: tuple[str, ...] = ()
     workloads: tuple[WorkloadEnd, ...] = ()
     name: str = ""
+    found_running: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,14 @@ def _rolled_back(site: SiteReport, rollback: RollbackReport, ended: SiteReport |
     return replace(site, rolled_back=rolled_back, verdict=replace(site.verdict, hint=ended.verdict.hint))
 
 
+def reworded(report: Report, word: Callable[[str], str]) -> Report:
+    """The same report with what helps said as `word` says it."""
+    sites = tuple(
+        replace(site, verdict=replace(site.verdict, hint=word(site.verdict.hint))) for site in report.sites
+    )
+    return replace(report, sites=sites, notices=tuple(map(word, report.notices)))
+
+
 def verdicts(report: Report) -> list[Line]:
     """What is printed at the end: a block for each site."""
     lines = [*diff_lines(report.diff), *plan_lines(report)]
@@ -204,11 +215,23 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     rows = [("serving now", "" if is_good(verdict) else verdict.serving)]
     rows += [("workload", workload_line(end)) for end in site.workloads]
     rows += [("warning", warning) for warning in verdict.warnings]
-    rows += [("seen", evidence) for evidence in verdict.evidence]
+    rows += [("seen", line) for line in evidence.in_order(verdict.evidence)]
     rows.append(("timeline", timeline(site.timeline)))
     rows.append(("rolled back", site.rolled_back))
-    rows.append(("next", verdict.hint))
-    return lines + [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
+    shown: list[Line] = [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
+    return [*lines, *shown, *_next_lines(verdict.hint)]
+
+
+def _next_lines(hint: str) -> list[Line]:
+    """What helps: each command on a line that can be copied from its label on."""
+    lines: list[Line] = []
+    for step in remedies(hint):
+        label = Span(f"  {'or' if lines else 'next':<13}", "quiet")
+        if step.text:
+            lines.append((label, Span(step.text + (":" if step.command else ""))))
+            label = Span(" " * len(label.text))
+        lines += [(label, Span(step.command, COMMAND))] if step.command else []
+    return lines
 
 
 def is_good(verdict: Verdict) -> bool:

@@ -16,11 +16,13 @@ from bumper.revision import Revision
 
 @dataclass(frozen=True)
 class Pages:
-    """Web addresses, empty where unknown: of the site's own repository, of this run, and of the platform repository."""
+    """Web addresses, empty where unknown: of the site's own repository, of this run, of the platform repository, and of the workflow
+    there that rolls back by hand."""
 
     source: str = ""
     run: str = ""
     platform: str = ""
+    actions: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
 from bumper.deploy import pipeline
 from bumper.deploy.hold_guard import HoldGuard
+from bumper.deploy.loop_guard import LoopGuard
 from bumper.deploy.order_guard import OrderGuard
 from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
 from bumper.deploy.rollback import Rollbacks
@@ -29,7 +30,7 @@ from bumper.record import Recorded
 from bumper.recording import Subject
 from bumper.request import Choice, Request
 from bumper.revision import Revision
-from bumper.rollout import SiteStage, Verdict
+from bumper.rollout import Verdict
 
 # So many are read; all of them are in the report.
 _MOST_LISTED = 8
@@ -105,7 +106,9 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
 
     order = OrderGuard(wanted, ancestries, systems.registry, journal, request.force, deploys, request.choice)
     wall = systems.context.clock.wall
-    return [HoldGuard(order, journal, wall, request.force, request.choice), order]
+    pushed = systems.context.surroundings.pushed_to(repository.url)
+    loop = LoopGuard(order.commit, repository, systems.checkouts(source_checkout), pushed, request.force)
+    return [loop, HoldGuard(order, journal, wall, request.force, request.choice), order]
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:
@@ -247,9 +250,15 @@ class TagChange(Job[Plan]):
             targets = [change.target for change in changes]
             ended = self._tracker.follow(subjects, targets, self._journal, parent=landed.plan.tip)
         self._failed = _failed(changes, ended)
-        return Result.of(
-            report_of(subjects, ended, self._journal, choice=self._choice, plan=landed.plan.proof)
+        report = report_of(
+            subjects,
+            ended,
+            self._journal,
+            choice=self._choice,
+            plan=landed.plan.proof,
+            running=self._tracker.found_running(),
         )
+        return Result.of(report)
 
     def _landing(self, change: Change, landed: Landed) -> Landing:
         target = change.target
@@ -304,15 +313,14 @@ def _already_there(change: Change, deploys: Sequence[Recorded]) -> str:
 
 
 def _failed(changes: Sequence[Change], ended: Sequence[Followed]) -> Failed:
-    """The changes that were written and whose rollout failed, in whichever cluster, or that answer with an error of their own."""
+    """The changes that were written and that failed by what they brought, in whichever cluster."""
     by_site = {change.site: change for change in changes}
     verdicts = {site.site: site.verdict for site in ended if _is_its_own_failure(site.verdict)}
     return [(by_site[site], verdict) for site, verdict in verdicts.items() if by_site[site].edits]
 
 
 def _is_its_own_failure(verdict: Verdict) -> bool:
-    is_of_rollout = verdict.stage is not SiteStage.SERVING
-    return verdict.outcome is Outcome.FAILED and (is_of_rollout or verdict.helps_to_go_back)
+    return verdict.outcome is Outcome.FAILED and verdict.helps_to_go_back
 
 
 def _desired(change: Change, revision: Revision | None) -> tuple[Desired, ...]:

@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable
 
 from bumper.errors import BumpError, Denied, LostRace, NoAccess, Transient, Unreachable, UsageError
+from bumper.history.wording import hint_on_rule
 
 _ANOTHER_PUSH = re.compile(
     r"fetch first|non-fast-forward|stale info"  # the client's own look (transport.c)
     r"|failed to update ref"  # the server's, up to git 2.49 (receive-pack.c)
+    r"|missing necessary objects|shallow update not allowed"  # the commit that was planned on is gone: somebody forced the branch
     r"|cannot lock ref\b.*"  # GitHub
     r"|incorrect old value provided|reference already exists|reference does not exist"  # git 2.50, GitLab
 )
@@ -71,7 +73,8 @@ def rejection(place: str, branch: str, stdout: str, stderr: str) -> BumpError:
         )
     return Denied(
         f"{place}: {branch} refuses the push: {reason}{_after(': ', answer)}",
-        hint=f"the rules of this repository decide who may push to {branch}; --branch names another one",
+        hint=hint_on_rule(f"{reason} {answer}")
+        or f"the rules of this repository decide who may push to {branch}; --branch names another one",
     )
 
 
