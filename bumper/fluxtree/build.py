@@ -97,7 +97,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     is_open = bool(gaps or unmapped) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
     making = _Making(reading, is_open, any(layer.has_remote for layer in layers))
     resources = making.top(top, owner)
-    expansions = [expanded_set(each) for each in resources if is_resource_set(each)]
+    expansions = [expanded_set(each, resources) for each in resources if is_resource_set(each)]
     unexpanded = tuple(gap for expansion in expansions for gap in expansion.gaps)
     is_open = is_open or bool(unexpanded)
     resources += [made for expansion in expansions for made in expansion.resources]
