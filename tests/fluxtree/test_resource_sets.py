@@ -146,15 +146,42 @@ def test_what_is_not_followed_is_said_with_its_line(before: str, after: str, rea
     assert reason in refused.value.message
 
 
-def test_a_site_of_a_set_is_held_by_its_own_name_and_cannot_be_adopted() -> None:
+def test_a_site_of_a_set_is_held_and_adopted_by_its_own_name() -> None:
     more = {f"apps/{name}/web.yaml": deployment(name, f"reg.example/{name}:0") for name in ("web", "blog")}
     tree = platform(resources(SITE), more)
     site = find.find_site(tree, "blog")
     assert find.is_one_of_several(tree, site)
-    with pytest.raises(
-        FieldUnsafe, match="Kustomization blog is made by a ResourceSet, whose annotations would"
-    ):
-        adoption.propose("blog", Choice(image="reg.example/blog"), Origin(), "tip", tree)
+    proposed = adoption.propose("blog", Choice(image="reg.example/blog"), Origin(), "tip", tree)
+    (after,) = [content for _, content in proposed.files.values()]
+    assert b"bump/image.blog: reg.example/blog" in (after or b"")
+
+
+def test_what_is_said_of_one_site_on_a_set_is_said_of_no_other() -> None:
+    more = {f"apps/{name}/web.yaml": deployment(name, f"reg.example/{name}:0") for name in ("web", "blog")}
+    named = resources(SITE).replace(
+        "{name: apps,", "{annotations: {bump/image.blog: reg.example/blog}, name: apps,"
+    )
+    tree = platform(named, more)
+    assert find.find(tree, "blog").repository == "reg.example/blog"
+    assert find.find(tree, "web").repository == "reg.example/web"
+    assert [site.name for site, _ in find.find_all(tree)] == ["flux-system", "all", "web", "blog"]
+
+
+@pytest.mark.parametrize(
+    ("site", "choice", "problem"),
+    [
+        ("shop", Choice(image="reg.example/blog", kustomization="blog"), "the name of its Kustomization alone: found shop"),
+        ("blog", Choice(image="reg.example/blog", path="apps/blog"), "every Kustomization that it makes"),
+    ],
+)  # fmt: skip
+def test_what_would_speak_of_other_sites_of_a_set_cannot_be_adopted(
+    site: str, choice: Choice, problem: str
+) -> None:
+    more = {f"apps/{name}/web.yaml": deployment(name, f"reg.example/{name}:0") for name in ("web", "blog")}
+    written = resources(SITE.replace("kind: GitRepository", "kind: OCIRepository") if choice.path else SITE)
+    with pytest.raises(FieldUnsafe) as refused:
+        adoption.propose(site, choice, Origin(), "tip", platform(written, more))
+    assert problem in refused.value.message
 
 
 PROVIDER = """\
