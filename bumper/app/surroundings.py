@@ -76,6 +76,11 @@ class Surroundings:
         )
 
     @property
+    def is_action(self) -> bool:
+        """Whether we run as a step that has inputs, where a person has no options."""
+        return bool(self.inputs)
+
+    @property
     def repository_url(self) -> str:
         """The page of the repository whose workflow runs; empty by hand."""
         return f"{self.server_url}/{self.repository}" if self.repository else ""

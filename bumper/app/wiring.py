@@ -275,7 +275,7 @@ class Systems:
         environ, platform_url = self.context.environ, self.repository.url
         ancestries: list[Ancestry] = []
         if source_checkout:
-            ancestries.append(Checkout.at(Path(source_checkout), environ))
+            ancestries.append(Checkout.at(self.context.cwd / source_checkout, environ))
         elif near := Checkout.around(self.context.cwd, environ, other_than=platform_url):
             ancestries.append(near)
         return [*ancestries, *self._comparisons(platform_url)]

@@ -9,7 +9,7 @@ from commandline import Ran
 from git_remotes import git
 
 from bumper.app.surroundings import Surroundings
-from bumper.cli import MAIN_COMMAND, parser_of
+from bumper.cli import parser_of
 from bumper.commands import action, options
 from bumper_sandbox.stack import Stack
 
@@ -114,7 +114,8 @@ def test_the_inputs_of_the_action_are_the_same_options() -> None:
             "BUMP_INPUT_TRAILER": "Refs: OPS-12\nTeam: web\n",
         }
     )  # fmt: skip
-    arguments = parser_of(MAIN_COMMAND).parse_args(action.command_line(surroundings))
+    command, line = action.command_line(surroundings)
+    arguments = parser_of(command).parse_args(line)
     wording = options.commit(arguments).wording
     assert wording.subject == "chore({site}): {change}"
     assert [*map(str, wording.trailers)] == ["Refs: OPS-12", "Team: web"]
