@@ -28,12 +28,12 @@ def publish(table: Table, page: Path) -> int:
 
 def rendered(table: Table) -> str:
     """A row for each part: what was done in all, how long, and what was found."""
-    parts = list(dict.fromkeys(row.part for row in table.rows()))
+    names = list(dict.fromkeys(row.part for row in table.rows()))
     lines = [
         "| part | cases | hours | faults since the last mend | of note | last |",
         "|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *(_line(part, list(table.rows(part))) for part in parts)]) + "\n"
+    return "\n".join([*lines, *(_line(part, list(table.rows(part))) for part in names)]) + "\n"
 
 
 def _line(part: str, rows: list[Row]) -> str:

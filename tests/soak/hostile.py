@@ -186,8 +186,6 @@ def _commit(foreign: Foreign) -> str:
     )
     worded = Wording(subject="chore: {change}").of(message)
     known = [records("c" * 40, "x", datetime.now(UTC), text) for text in (message, worded)]
-    if [[(each.site, each.tag) for each in found_records] for found_records in known] != [
-        [("web", "2.0")]
-    ] * 2:
+    if [[(each.site, each.tag) for each in site_records] for site_records in known] != [[("web", "2.0")]] * 2:
         return "records another deploy"
     return "" if "\0" not in message and is_ours(message) else "is not known as ours"
