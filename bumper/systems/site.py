@@ -16,11 +16,11 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from bumper.errors import NoAccess, Unreachable
+from bumper.errors import NoAccess, NotConnected, Unreachable
 from bumper.ports.site import Obstacle, Resolution, SiteAnswer
 from bumper.safe_text import printable
 from bumper.systems.http.certificates import trusting
-from bumper.systems.http.client import Answer, Client, Late, Limits, NotConnected, NoTls, Question
+from bumper.systems.http.client import Answer, Client, Late, Limits, NoTls, Question
 from bumper.systems.http.deadline import within
 
 if TYPE_CHECKING:
