@@ -1,6 +1,6 @@
 """Outcomes, exit codes and the tree of errors.
 
-The exit codes are a documented API: one row of `EXIT_CODES` per outcome, and the table of the README is compared with it by a test.
+The exit codes are a documented API: one row of `EXIT_CODES` per outcome; docs/exit-codes.md is compared with it by a test.
 A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions are for what could not be done or found out:
 
     BumpError
@@ -30,7 +30,7 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
 Retrying is decided by these types, never by a text. The module that owns an SDK translates its exceptions into these.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import ClassVar
 
@@ -121,6 +121,10 @@ class BumpError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def reword(self, word: Callable[[str], str]) -> None:
+        """Says message and hint as `word` says them, for those who read them where the error ends up."""
+        self.message, self.hint = word(self.message), word(self.hint)
 
 
 class UsageError(BumpError):

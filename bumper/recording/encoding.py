@@ -1,8 +1,8 @@
 """The lines of a recording: values to JSON and back."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bumper.build_order import Decision, Order, Witness
@@ -118,6 +118,7 @@ class Head:
     timeout_s: float
     subjects: tuple[Subject, ...]
     notices: tuple[str, ...] = ()
+    elsewhere: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def read(lines: Iterable[str]) -> tuple[Head, list[Entry]]:
@@ -190,6 +191,7 @@ def encode_head(head: Head) -> Entry:
         "timeout_s": head.timeout_s,
         "sites": [_encode_subject(subject) for subject in head.subjects],
         "notices": [mask(notice) for notice in head.notices],
+        "elsewhere": {context: sorted(labels) for context, labels in head.elsewhere.items() if labels},
     }
 
 
@@ -201,7 +203,11 @@ def decode_head(entry: Mapping[str, Any]) -> Head:
         raise ValueError("expected a site and a context")
     subjects = tuple(_decode_subject(site_entry) for site_entry in entry["sites"])
     started_s, began_s, timeout_s = (float(entry[name]) for name in ("started_s", "began_s", "timeout_s"))
-    return Head(tuple(entry["contexts"]), started_s, began_s, timeout_s, subjects, tuple(entry["notices"]))
+    # Older recordings do not know the last.
+    elsewhere = dict(entry.get("elsewhere") or {})
+    return Head(
+        tuple(entry["contexts"]), started_s, began_s, timeout_s, subjects, tuple(entry["notices"]), elsewhere
+    )
 
 
 def _encode_subject(subject: Subject) -> Entry:
@@ -242,7 +248,7 @@ def _decode_subject(entry: Mapping[str, Any]) -> Subject:
         (before, after),
         entry["written"],
         tuple(
-            Step(desired.site, step["stage"], State(step["state"]), step["detail"], step["seconds"])
+            Step(desired.label, step["stage"], State(step["state"]), step["detail"], step["seconds"])
             for step in entry["steps"]
         ),
         float(entry["since_s"]),
@@ -280,6 +286,8 @@ def encode_desired(desired: Desired) -> Entry:
         "identity": desired.identity,
         "beside": list(desired.beside),
         "makers": [encode_key(key) for key in desired.makers],
+        "where": desired.where,
+        "named": desired.named,
     }
 
 
@@ -299,6 +307,8 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         identity=entry.get("identity") or "",
         beside=tuple(entry.get("beside") or ()),
         makers=tuple(ObjectKey(*key) for key in entry.get("makers") or ()),
+        where=entry.get("where", ""),
+        named=entry.get("named", ""),
     )
 
 

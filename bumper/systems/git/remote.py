@@ -16,7 +16,7 @@ from bumper.revision import Revision
 from bumper.systems.git import notes
 from bumper.systems.git.address import Address, is_url, require_known_transport, require_safe
 from bumper.systems.git.checkout import way_from
-from bumper.systems.git.commits import commit_tree
+from bumper.systems.git.commits import author, commit_tree
 from bumper.systems.git.log import Branch, lend
 from bumper.systems.git.objects import CommitObject, parse_commit
 from bumper.systems.git.rejections import MissingRef, NotSent
@@ -112,6 +112,14 @@ class Remote:
     def author(self, commit: str) -> str:
         """The name of the commit's author."""
         return self._commit(commit).author
+
+    def parents(self, commit: str) -> Sequence[str]:
+        """The commits that it was made on, its branch's own first."""
+        return self._commit(commit).parents
+
+    def author_of_commits(self) -> str:
+        """`NAME <EMAIL>` of the author that `commit` would name; UsageError where nobody is configured."""
+        return author(self._repository, self._environ)
 
     def commit(self, parent: str, changes: Mapping[str, bytes | None], message: str) -> str:
         """The sha of a new commit, not pushed, that replaces or adds these files. A file keeps its mode, a new one is plain; None

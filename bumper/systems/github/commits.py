@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from bumper.errors import BumpError, Denied, LostRace, Refused, Transient
 from bumper.history.message import PREFIX
+from bumper.history.wording import hint_on_rule
 from bumper.ports import TreeOfModes
 from bumper.revision import Revision
 from bumper.systems.github.graphql import Declined, GraphQL, Operation
@@ -130,5 +131,7 @@ class Commits:
         asks = "" if branch.startswith(PREFIX) else "; --commit-via pr goes by a pull request"
         return Denied(
             f"{self._name}: {branch} refuses the commit: {error.reason}",
-            hint=error.hint or f"the rules of this repository decide who may write to {branch}{asks}",
+            hint=error.hint
+            or hint_on_rule(error.reason)
+            or f"the rules of this repository decide who may write to {branch}{asks}",
         )

@@ -13,6 +13,7 @@ from zlib import crc32
 
 from bumper.errors import BumpError, Denied, LostRace, NoAccess
 from bumper.history.message import PREFIX, branch_of, has_other_sites, sites_of
+from bumper.history.wording import hint_on_rule
 from bumper.ports import Pull, TreeOfModes
 from bumper.systems.github.commits import Commits
 from bumper.systems.github.graphql import Declined, GraphQL, Operation
@@ -166,7 +167,7 @@ class PullRequests:
         except Declined as error:
             if "already exists" in error.reason:
                 raise LostRace(error.message) from None
-            raise Denied(error.message, hint=error.hint) from None
+            raise Denied(error.message, hint=error.hint or hint_on_rule(error.reason)) from None
 
     def _try(self, operation: Operation, wanted: Mapping[str, Any]) -> str:
         try:

@@ -61,6 +61,10 @@ class Question:
     follows_redirects: bool = False
 
 
+class Garbled(Transient):
+    """What came is no HTTP, or broke off; the message quotes it."""
+
+
 class NoTls(NotConnected):
     """Whoever takes the connection speaks no TLS that we speak."""
 
@@ -244,6 +248,8 @@ def _failure(subject: str, host: str, error: Exception) -> Unreachable:
         return NoTls(f"{subject}: {host} speaks no TLS that we speak: {reason}")
     if isinstance(error, httpx.ConnectError):
         return NotConnected(f"{subject}: {host} cannot be reached: {reason}")
+    if isinstance(error, httpx.RemoteProtocolError):
+        return Garbled(f"{subject}: {host} cannot be reached: {reason}")
     if isinstance(error, httpx.TransportError):
         return Transient(f"{subject}: {host} cannot be reached: {reason}")
     return Unreachable(f"{subject}: {host} leads nowhere: {reason}")
