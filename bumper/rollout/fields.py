@@ -10,7 +10,8 @@ Source: Kubernetes' and Flux's OpenAPI documents; every object of tests/data fit
 from collections.abc import Mapping
 from typing import Any
 
-_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number"}
+from bumper.ports.shape import expected_kind, kind_of
+
 _TYPES: dict[str, type] = dict.fromkeys(
     (
         *(
@@ -270,9 +271,5 @@ class _Nothing:
 
 
 def _mismatch(place: str, value: Any, expected: type) -> str:
-    kind = (
-        "an object"
-        if isinstance(value, Mapping)
-        else _KINDS.get(type(value), "nothing" if value is None else "a number")
-    )
-    return f"{place}: found {kind}, expected {_KINDS[expected]}"
+    kind = "an object" if isinstance(value, Mapping) else kind_of(value)
+    return f"{place}: found {kind}, expected {expected_kind(expected)}"
