@@ -16,7 +16,9 @@ SIDE_BY_SIDE_S = 3600.0
 # Builds that can be reproduced are given a time of their own: often none at all.
 _NO_TIME_BEFORE = datetime(1990, 1, 1, tzinfo=UTC)
 # docker/metadata-action writes `sha-` before the commit unless it is told otherwise.
-_COMMIT_TAG = re.compile(r"(?:sha-)?([0-9a-f]{7,40})")
+SHA_PREFIX = "sha-"
+TAG_PREFIXES = ("", SHA_PREFIX)
+_COMMIT_TAG = re.compile(rf"(?:{SHA_PREFIX})?([0-9a-f]{{7,40}})")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 # RFC 3339, of which Python reads no more than six digits of a second.
 _FRACTION = re.compile(r"(\.\d{1,6})\d*")
@@ -53,6 +55,11 @@ def commit_in(tag: str) -> str:
     """The commit, short or full, that a tag names (`abc1234`, `sha-abc1234`); empty for `v1.2.3`."""
     match = _COMMIT_TAG.fullmatch(tag)
     return match[1] if match else ""
+
+
+def tag_prefix(tag: str) -> str:
+    """What stands before the digits of a commit in such a tag: `sha-` or nothing."""
+    return SHA_PREFIX if tag.startswith(SHA_PREFIX) else ""
 
 
 def commit_of(tag: str, label: str) -> str:

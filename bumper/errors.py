@@ -29,7 +29,7 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
 Retrying is decided by these types, never by a text. The module that owns an SDK translates its exceptions into these.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import ClassVar
 
@@ -120,6 +120,10 @@ class BumpError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def reword(self, word: Callable[[str], str]) -> None:
+        """Says message and hint as `word` says them, for those who read them where the error ends up."""
+        self.message, self.hint = word(self.message), word(self.hint)
 
 
 class UsageError(BumpError):

@@ -73,7 +73,7 @@ class Record:
     `kustomization` is the Flux Kustomization that builds it (`KustomizationName`), and `path` the file that was changed; either is
     empty where the commit does not say. `image` is the repository; `previous` the tag before (or the digest, where no tag stood),
     empty where neither was known. `rollback_of` is the commit that was taken back, `forced` what was overridden (`older`, `held`).
-    `at` is the commit's time, in UTC.
+    `at` is the commit's time, in UTC. `plan` is the hash of what the commit changed in what Flux builds.
     """
 
     site: str
@@ -90,6 +90,7 @@ class Record:
     at: datetime
     kustomization: str = ""
     path: str = ""
+    plan: str = ""
 
     @property
     def who(self) -> str:

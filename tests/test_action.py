@@ -17,7 +17,9 @@ from bumper.app.action import kubeconfig
 from bumper.app.context import Context
 from bumper.app.surroundings import Surroundings
 from bumper.commands import action
-from bumper.errors import EXIT_USAGE, Outcome, UsageError
+from bumper.commands.parser import Option, Takes, parser_of
+from bumper.errors import EXIT_USAGE, Outcome, Transient, UsageError
+from bumper.publish import inputs
 from bumper.publish.step import annotations_of, outputs_of
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +28,18 @@ FILES = [ROOT / "action.yml", *sorted((ROOT / ".github" / "workflows").glob("*.y
 
 
 def command_line(environ: dict[str, str]) -> list[str]:
-    return action.command_line(Surroundings.of(environ))
+    return action.command_line(Surroundings.of(environ))[1]
+
+
+def workflow(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = YAML(typ="safe").load((ROOT / ".github" / "workflows" / name).read_text())
+    return loaded
+
+
+def options_of(command: str) -> dict[str, Option]:
+    """The options of a command by the inputs that stand for them."""
+    options = [option for option in parser_of(command).options if option.name not in ("help", "version")]
+    return {name: option for option in options for name in inputs.EXCEPTIONS.get(option.name, (option.name,))}
 
 
 def test_inputs_become_the_options_of_the_main_job() -> None:
@@ -42,20 +55,139 @@ def test_inputs_become_the_options_of_the_main_job() -> None:
         "BUMP_INPUT_DEPLOYMENT": "true",
         "GITHUB_SERVER_URL": "https://github.example",
     }
-    assert command_line(environ) == [
-        "--output=json",
-        "--branch=main",
-        "--timeout=5m",
-        "--set=web=abc1234",
-        "--set=api=abc1234",
-        "--context=blue",
-        "--context=green",
-        "--repo=https://github.example/octo/platform",
-        "--dry-run",
-        "--no-wait",
-        "--publish=summary",
-        "--publish=deployment",
-    ]
+    assert sorted(command_line(environ)) == sorted(
+        [
+            "--output=json",
+            "--branch=main",
+            "--timeout=5m",
+            "--set=web=abc1234",
+            "--set=api=abc1234",
+            "--context=blue",
+            "--context=green",
+            "--repo=https://github.example/octo/platform",
+            "--dry-run",
+            "--no-wait",
+            "--publish=summary",
+            "--publish=deployment",
+        ]
+    )
+
+
+def test_every_option_of_a_deploy_is_an_input_of_its_name_and_every_input_of_a_command_an_option() -> None:
+    offered = {name for command in action.STEPS for name in options_of(command)}
+    assert set(options_of("deploy")) <= set(ACTION["inputs"])
+    # Of the other commands those that a person has at a terminal only are left out.
+    assert offered - set(ACTION["inputs"]) == {"exit-code", "offline", "watch"}
+    no_option = {
+        "command", "kubeconfig", "receiver-url", "receiver-token", "token", "source-token", "source-repository",
+        "app-id", "app-private-key",
+    }  # fmt: skip
+    assert set(ACTION["inputs"]) - offered == no_option
+    assert {
+        name
+        for name, option in options_of("deploy").items()
+        if option.takes is Takes.NOTHING and name in ACTION["inputs"] and name != "wait"
+    } == inputs.FLAGS
+
+
+def test_the_reusable_workflow_takes_what_the_action_takes() -> None:
+    deploy_site = workflow("deploy-site.yml")
+    (step,) = [step for step in deploy_site["jobs"]["deploy"]["steps"] if step.get("id") == "bump"]
+    # Another word there: `platform` is the platform's repository. It deploys one site, by its commit.
+    elsewhere = {"platform": "image-platform", "repo": "platform"}
+    left_out = {"set", "tag", "source", "comment", "summary"}
+    trigger = deploy_site["on"]["workflow_call"]
+    for name in options_of("deploy").keys() - left_out:
+        called = elsewhere.get(name, name)
+        assert called in trigger["inputs"], name
+        assert f"inputs.{called} " in step["with"][name].replace("}}", " }}"), name
+    assert "inputs.runs-on" in deploy_site["jobs"]["deploy"]["runs-on"]
+
+
+def test_the_workflow_of_the_actions_page_offers_every_command_in_the_words_of_the_action() -> None:
+    bump = workflow("bump.yml")
+    offered = bump["on"]["workflow_dispatch"]["inputs"]
+    assert len(offered) <= 25, "GitHub takes no more"
+    assert tuple(offered["command"]["options"]) == action.STEPS
+    (step,) = [step for step in bump["jobs"]["bump"]["steps"] if step.get("uses", "").startswith("./")]
+    assert set(step["with"]) <= set(ACTION["inputs"])
+    assert {name for name in offered if f"inputs.{name}" not in step["with"].get(name, "")} == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "expected"),
+    [
+        ("deploy", {"SHA": "abc1234", "PIN": "true", "CONTAINER": "web\njob"}, "--container=job --pin --sha=abc1234"),
+        ("rollback", {"TO": "1.0", "REASON": "it is slow", "DRY_RUN": "true"}, "--dry-run --reason=it is slow --to=1.0"),
+        ("hold", {"UNTIL": "3d", "REASON": "a fair"}, "--reason=a fair --until=3d"),
+        ("release", {"PIN": "false", "KUSTOMIZATION": "apps"}, "--kustomization=apps"),
+        ("status", {"CONTEXT": "east\nwest"}, "--context=east --context=west"),
+    ],
+)  # fmt: skip
+def test_the_input_command_says_what_is_done(command: str, given: dict[str, str], expected: str) -> None:
+    environ = {f"BUMP_INPUT_{name}": text for name, text in given.items()}
+    named, line = action.command_line(
+        Surroundings.of(
+            {**environ, "BUMP_INPUT_COMMAND": command, "BUMP_INPUT_SITE": "web", "BUMP_INPUT_REPO": "a/b"}
+        )
+    )
+    assert named == command
+    assert "--site=web" in line
+    assert set(re.split(r" (?=--)", expected)) <= set(line)
+    assert ("--output=json" in line) is (command != "status")
+    assert any("--publish" in option for option in line) is (command in ("deploy", "rollback"))
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        ({"COMMAND": "relase"}, "command: 'relase', expected one of deploy, .*; did you mean 'release'"),
+        ({"COMMAND": "rollback", "SHA": "abc1234"}, "sha: rollback has no such input"),
+        ({"COMMAND": "hold", "WAIT": "false"}, "wait: hold has no such input"),
+        ({"COMMAND": "status", "DRY_RUN": "true"}, "dry-run: status has no such input"),
+        ({"RECORD": "file"}, "record: deploy has no such input"),
+        ({"PIN": "yes"}, "pin: 'yes', expected true or false"),
+    ],
+)
+def test_an_input_that_the_command_has_not_is_refused(given: dict[str, str], refusal: str) -> None:
+    environ = {f"BUMP_INPUT_{name}": text for name, text in given.items()}
+    with pytest.raises(UsageError, match=refusal):
+        command_line({**environ, "BUMP_INPUT_REPO": "a/b"})
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        ("pass --container with one of the names found", "pass the input container with one of the names found"),
+        ("name it: --image REPOSITORY", "name it: image: REPOSITORY"),
+        ("to push without following: --no-wait", "to push without following: wait: false"),
+        (
+            "bump release --site web --kustomization apps; or to deploy it all the same: --force --reason TEXT",
+            "bump release --site web --kustomization apps; or to deploy it all the same: force: true, reason: TEXT",
+        ),
+        (
+            "give each a name (bump adopt NAME --kustomization FILE), then --set NAME=SHA for each",
+            "give each a name (bump adopt NAME --kustomization FILE), then set: NAME=SHA for each",
+        ),
+        (
+            "or leave it as it is: --container api --container web",
+            "or leave it as it is: container: api, web (a line each)",
+        ),
+        ("--set a=SHA --set b=SHA; more", "set: a=SHA, b=SHA (a line each); more"),
+        ("give it more time with --timeout", "give it more time with the input timeout"),
+        ("kubectl get pods -n web --show-labels", "kubectl get pods -n web --show-labels"),
+        (
+            "build it: docker buildx build --platform linux/amd64; or name it with --platform",
+            "build it: docker buildx build --platform linux/amd64; or name it with the input platform",
+        ),
+        ("--serves '/PATH text={tag}'", "serves: '/PATH text={tag}'"),
+    ],
+)  # fmt: skip
+def test_a_hint_names_inputs_where_it_names_options(hint: str, shown: str) -> None:
+    assert inputs.named(hint) == shown
+    error = Transient(hint, hint=hint)
+    error.reword(inputs.named)
+    assert (error.message, error.hint) == (shown, shown)
 
 
 def test_what_needs_a_permission_that_the_job_has_not_had_is_off_until_it_is_asked_for() -> None:
@@ -183,7 +315,9 @@ def test_a_wrong_input_ends_the_step_with_an_annotation_and_outputs(tmp_path: Pa
     first, *messages, resumed, annotation = log.getvalue().splitlines()
     assert first.startswith("::stop-commands::")
     assert resumed == f"::{first.removeprefix('::stop-commands::')}::"
-    assert annotation.startswith("::error title=bump%3A usage::web: expected one of --sha and --tag")
+    assert annotation.startswith(
+        "::error title=bump%3A usage::web: expected one of the input sha and the input tag%0Asha: SHA of"
+    )
     assert messages[0].startswith("error: web: expected one of")
     assert "outcome<<" in outputs.read_text()
 
@@ -205,11 +339,27 @@ def test_every_input_reaches_the_program_by_the_environment() -> None:
     assert {name for name in ACTION["inputs"] if f"${{{{ inputs.{name} }}}}" not in text} == set()
     read = {
         f"BUMP_INPUT_{name.upper().replace('-', '_')}"
-        for name in (*action._TEXTS, *action._LISTS, *action._FLAGS, *action._CHANNELS)
+        for name in ACTION["inputs"]
+        if not re.fullmatch(r"receiver-\w+|(source-)?token|source-repository|app-.*", name)
     }
-    read |= {f"BUMP_INPUT_{name}" for name in ("REPO", "WAIT", "AUTO_ROLLBACK", "DRY_RUN", "KUBECONFIG")}
     (step,) = [step for step in ACTION["runs"]["steps"] if step.get("id") == "bump"]
     assert {name for name in step["env"] if name.startswith("BUMP_INPUT_")} == read
+
+
+def test_windows_is_refused_in_words(tmp_path: Path) -> None:
+    find = ACTION["runs"]["steps"][0]
+    script = ["bash", "--noprofile", "--norc", "-p", "-e", "-o", "pipefail", "-c", find["run"]]
+    environ = {**os.environ, "GITHUB_OUTPUT": str(tmp_path / "outputs")}
+    refused = subprocess.run(
+        script, env={**environ, "RUNNER_OS": "Windows"}, check=False, capture_output=True, text=True
+    )
+    assert refused.returncode == 1
+    assert refused.stdout == (
+        "::error title=bump::this action runs on Linux and macOS, and this is a Windows runner: "
+        "give the job that deploys runs-on: ubuntu-24.04\n"
+    )
+    on_macos = subprocess.run(script, env={**environ, "RUNNER_OS": "macOS"}, check=False, capture_output=True)
+    assert on_macos.returncode == 0
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -249,8 +399,11 @@ def test_workflows_begin_without_permissions_and_jobs_have_the_least(path: Path)
 
 
 def test_the_commit_is_written_down_for_visitors_inside_of_the_site_alone(tmp_path: Path) -> None:
-    workflow = YAML(typ="safe").load((ROOT / ".github/workflows/deploy-site.yml").read_text())
-    (step,) = [step for step in workflow["jobs"]["deploy"]["steps"] if "BUILD_JSON" in step.get("env", {})]
+    (step,) = [
+        step
+        for step in workflow("deploy-site.yml")["jobs"]["deploy"]["steps"]
+        if "BUILD_JSON" in step.get("env", {})
+    ]
     site, outside = tmp_path / "site", tmp_path / "bump"
     for folder in (site / "web", site / ".git", outside):
         folder.mkdir(parents=True)

@@ -19,8 +19,8 @@ FLOORS = (
     ("errors", "image", "objects", "revision", "build_order", "address", "safe_text", "request"),
     ("record", "observation", "style"),
     ("ports",),
-    ("progress", "retry", "manifest", "history", "rollout", "systems/http"),
-    ("fluxtree", "recording", "deploy/commit"),
+    ("progress", "retry", "manifest", "history", "rollout", "systems/http", "systems/process"),
+    ("fluxtree", "systems/file", "recording", "deploy/commit"),
     ("systems", "systems/*", "check", "doctor", "publish", "follow", "deploy/hold"),
     ("deploy", "onboarding", "status"),
     ("app",),
@@ -161,7 +161,9 @@ def a_system_knows_no_other_system(tree: Tree) -> list[str]:
     return [
         f"{where}: {user} → {used}"
         for where, user, used in arrows(tree)
-        if user.startswith("systems/") and used != user and not is_in(used, (*PURE, "systems/http"))
+        if user.startswith("systems/")
+        and used != user
+        and not is_in(used, (*PURE, "systems/http", "systems/process", "systems/file"))
     ]
 
 
@@ -314,18 +316,21 @@ def test_there_are_at_most_eleven_floors() -> None:
     assert len(FLOORS) <= 11
 
 
-def test_no_variable_is_called_by_a_word_that_says_nothing() -> None:
+@pytest.mark.parametrize(
+    "place",
+    ["bumper", "bumper_sandbox", "action", "benchmarks", pytest.param("tests", marks=pytest.mark.slow)],
+)
+def test_no_variable_is_called_by_a_word_that_says_nothing(place: str) -> None:
     """`one`, `found`, `told`, `said`, `words`, `parts`: whatever is called so has a name of its own."""
     empty = {"one", "found", "told", "said", "words", "parts"}
-    places = ("bumper", "bumper_sandbox", "action", "benchmarks", "tests")
-    files = [file for place in places for file in sorted((TOP / place).rglob("*.py"))]
+    files = sorted((TOP / place).rglob("*.py"))
     names = [
         f"{file}:{node.lineno}: {name}"
         for file in files
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if (name := _bound(node)) in empty and isinstance(node, ast.expr | ast.arg)
     ]
-    assert len(files) > 400
+    assert files
     assert names == []
 
 

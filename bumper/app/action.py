@@ -1,4 +1,4 @@
-"""The main job as a step of a workflow: outputs, annotations, and a log in which nothing foreign is a command. `bump action`."""
+"""A command as a step of a workflow: outputs, annotations, and a log in which nothing foreign is a command. `bump action`."""
 
 import io
 import json
@@ -12,7 +12,8 @@ from typing import Any
 
 from bumper.app.context import Context
 from bumper.errors import BumpError
-from bumper.publish import problem, step
+from bumper.publish import inputs, markdown, problem, step
+from bumper.publish.comment import LIMIT as SUMMARY_LIMIT
 from bumper.style import plain
 from bumper.systems.github import runner
 
@@ -36,10 +37,28 @@ def run_step(job: Callable[[Context], int], context: Context) -> int:
     return code
 
 
+def run_look(job: Callable[[Context], int], context: Context, *, in_summary: bool) -> int:
+    """Runs a command that only shows something; what it prints is the log, and with `in_summary` the summary of the job, too."""
+    shown = io.StringIO()
+    with kubeconfig(context) as environ, runner.stopped_commands(context.stdout):
+        try:
+            code = job(replace(context, environ=environ, stdout=shown, stderr=context.stdout))
+        except BumpError as error:
+            error.reword(inputs.named)
+            shown.writelines(plain(line) + "\n" for line in problem.lines(error))
+            code = error.exit_code
+        context.stdout.write(shown.getvalue())
+    if in_summary and (path := context.surroundings.summary_path):
+        with Path(path).open("a", encoding="utf-8") as stream:
+            stream.write(markdown.preformatted(shown.getvalue().splitlines(), SUMMARY_LIMIT) + "\n")
+    return code
+
+
 def _run(job: Callable[[Context], int], context: Context, answer: io.StringIO) -> tuple[int, dict[str, Any]]:
     try:
         code = job(context)
     except BumpError as error:
+        error.reword(inputs.named)
         context.stderr.writelines(plain(line) + "\n" for line in problem.lines(error))
         return error.exit_code, problem.as_data(error)
     return code, json.loads(answer.getvalue())

@@ -67,8 +67,8 @@ class Channels:
         """What is on the platform's branch for each site, and is followed from now on."""
         self._publisher.landed(landings)
 
-    def finish(self, outcome: Report) -> list[str]:
-        return self._ended(self._publisher.finish(outcome))
+    def finish(self, outcome: Report, *, actions_page: str = "") -> list[str]:
+        return self._ended(self._publisher.finish(outcome, actions_page=actions_page))
 
     def fail(self, error: BumpError) -> list[str]:
         return self._ended(self._publisher.fail(error))
@@ -149,11 +149,12 @@ def pages(surroundings: Surroundings, platform_url: str) -> Pages:
     return Pages(
         source=f"{surroundings.server_url}/{source}" if source else "",
         run=surroundings.run_url,
-        platform=_page(platform_url),
+        platform=platform_page(platform_url),
     )
 
 
-def _page(url: str) -> str:
+def platform_page(url: str) -> str:
+    """The page of the platform repository, without a credential; empty where its address is none of the web."""
     try:
         address = urlsplit(url)
     except ValueError:  # whoever asks git for it says what is wrong

@@ -11,7 +11,8 @@ from datetime import datetime
 from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
 from bumper.ports import Clock, Notes
-from bumper.publish.report import Report, SiteReport, name, seconds
+from bumper.ports.deadline import until
+from bumper.publish.report import Report, SiteReport, label, seconds
 from bumper.record import FOUND_RUNNING, Ending
 from bumper.retry import attempts
 
@@ -34,7 +35,7 @@ def _of_site(site: SiteReport, report: Report, at: datetime, run: str) -> Iterat
     """How it ended, and where the version before was found running, that: of a first deploy nothing else tells it."""
     verdict = site.verdict
     ended = Ending(
-        site=name(site),
+        site=site.name or label(site),
         outcome=verdict.outcome.value,
         reason=verdict.reason,
         seconds=seconds(site, report),
@@ -60,5 +61,5 @@ def write(
         for site in dict.fromkeys(end.site for end in ended):
             lines = [ending.line(end) for end in ended if end.site == site]
             for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=2.0):
-                with attempt:
+                with attempt, until(clock, deadline_s):
                     notes.note(site, commit, lines)

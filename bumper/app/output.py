@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from bumper.app import outcome_notes
-from bumper.app.channels import Channels
+from bumper.app.channels import Channels, platform_page
 from bumper.app.settings import OutputSettings
 from bumper.app.wiring import Systems
 from bumper.errors import EXIT_INTERRUPTED, BumpError
 from bumper.ports import Terminal
 from bumper.progress import Journal
-from bumper.publish import problem, report
+from bumper.publish import inputs, problem, remedy, report
 from bumper.publish.publisher import Several
 from bumper.publish.report import Report
 from bumper.publish.story import Landing
@@ -25,6 +25,9 @@ from bumper.record import Ending
 from bumper.safe_text import visible
 from bumper.style import Line, Span
 from bumper.systems.terminal import open_terminal
+
+# The workflow of a platform repository that does by hand what a terminal does.
+BUMP_WORKFLOW = ".github/workflows/bump.yml"
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,14 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error:
+            if isinstance(error, BumpError):
+                error.reword(self._word)
             self._end_publishing(lambda channels: _failed(channels, error))
+
+    def _word(self, text: str) -> str:
+        """The text for those who read it here: with commands that can be pasted, and in a workflow with inputs in place of options."""
+        text = remedy.pasted(text, self._settings.place)
+        return inputs.named(text) if self._context.surroundings.is_action else text
 
     def begin(self, *, name_sites: bool) -> Journal:
         """Opens the terminal, with the site's name in each line where there are several. The journal counts from now on."""
@@ -89,14 +99,34 @@ class Output:
 
     def finish(self, result: Result) -> int:
         """Tells the result; returns its exit code."""
+        if result.report:
+            result = Result.of(report.reworded(result.report, self._word))
         self._print(result.lines, result.data)
         outcome = result.report
         if outcome:
             self._note(outcome)
             if outcome.rollback and outcome.rollback.report:
                 self._note(outcome.rollback.report)
-            self._end_publishing(lambda channels: channels.finish(outcome))
+            page = self._actions_page(outcome) if self._channels else ""
+            self._end_publishing(lambda channels: channels.finish(outcome, actions_page=page))
         return result.exit_code
+
+    def _actions_page(self, outcome: Report) -> str:
+        """The page of the platform's own workflow that takes a failure back; empty where it has none, or nothing failed."""
+        revision = next((site.revision for site in outcome.sites if site.revision), None)
+        if revision is None or outcome.exit_code == 0:
+            return ""
+        folder, _, name = BUMP_WORKFLOW.rpartition("/")
+        try:
+            entries = self._systems.repository.tree(revision.sha).list(folder)
+        except BumpError:  # the verdict is what counts
+            return ""
+        page = platform_page(self._systems.settings.repo)
+        return (
+            f"{page}/actions/workflows/{name}"
+            if page and any(entry.name == name for entry in entries)
+            else ""
+        )
 
     def interrupt(self, standing: Sequence[str]) -> int:
         """Says where things stand after Ctrl-C, a line each; returns the exit code for it."""

@@ -147,7 +147,7 @@ def report_of(
     `choice` is how the sites were named: a command that names one again says the same. `running` are the tags that were found running
     before the push, by site.
     """
-    by_site = {subject.desired.site: subject for subject in subjects}
+    by_site = {subject.desired.label: subject for subject in subjects}
     sites = [
         _site_report(by_site[ended.site], ended, journal, choice or Choice(), running) for ended in followed
     ]
@@ -164,6 +164,7 @@ def _site_report(
     )
     return SiteReport(
         site=ended.label,
+        name=subject.desired.site,
         previous=subject.previous,
         image=image,
         place=subject.place,
@@ -186,5 +187,7 @@ def _with_way_back(subject: Subject, verdict: Verdict, choice: Choice) -> Verdic
     """The same with the command that takes it back, where a rollout failed that something came before."""
     if verdict.outcome is not Outcome.FAILED or not subject.previous.tag or not verdict.helps_to_go_back:
         return verdict
-    command = f"bump rollback --site {subject.desired.site}{choice.all_options}"
+    desired = subject.desired
+    options = choice.named(desired.named or choice.kustomization).all_options
+    command = f"bump rollback --site {desired.site}{options}"
     return replace(verdict, hint="; or: ".join(filter(None, (verdict.hint, command))))

@@ -18,7 +18,7 @@ _INPUT = "BUMP_INPUT_"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The job of a workflow: its `repository` (`owner/name`), the commit `sha` that it runs for, and who set it off.
+    """The job of a workflow: its `repository` (`owner/name`), the commit `sha` that it runs for, by which `event`, and who set it off.
 
     `source_repository` is the one that somebody named as the image's own; `person` is the user of this machine. `workspace` is the
     folder that the workflow checks out into. `inputs` are those of the action, by their names there.
@@ -29,6 +29,7 @@ class Surroundings:
     api_url: str = PUBLIC_API
     repository: str = ""
     sha: str = ""
+    event: str = ""
     run_id: str = ""
     actor: str = ""
     person: str = ""
@@ -57,6 +58,7 @@ class Surroundings:
             api_url=read("GITHUB_API_URL") or PUBLIC_API,
             repository=read("GITHUB_REPOSITORY"),
             sha=read("GITHUB_SHA"),
+            event=read("GITHUB_EVENT_NAME"),
             run_id=read("GITHUB_RUN_ID"),
             actor=read("GITHUB_ACTOR"),
             person=read("USER") or read("LOGNAME"),
@@ -72,6 +74,11 @@ class Surroundings:
             workspace=read("GITHUB_WORKSPACE"),
             inputs={_input_name(name): text for name, text in environ.items() if name.startswith(_INPUT)},
         )
+
+    @property
+    def is_action(self) -> bool:
+        """Whether we run as a step that has inputs, where a person has no options."""
+        return bool(self.inputs)
 
     @property
     def repository_url(self) -> str:
@@ -109,6 +116,13 @@ class Surroundings:
     def source_name(self, platform_url: str) -> str:
         """`owner/name` of that repository: the one that was named, or the workflow's, by the rule of `source_url`."""
         return self.source_repository or (self.repository if self.source_url(platform_url) else "")
+
+    def pushed_to(self, platform_url: str) -> str:
+        """The commit whose push to the platform's own repository started this run; empty for any other run."""
+        is_there = bool(self.repository) and repository_name(self.repository_url) == repository_name(
+            platform_url
+        )
+        return self.sha if is_there and self.event == "push" else ""
 
     @property
     def told_repository(self) -> str:

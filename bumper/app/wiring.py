@@ -18,9 +18,11 @@ from bumper.app.identity import Identity
 from bumper.app.permissions import Permissions
 from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
 from bumper.deploy.commit.push import Proposal
+from bumper.deploy.commit.wording import WordedWriter
 from bumper.errors import NoAccess, TreeMissing, UsageError
+from bumper.history import Wording
 from bumper.objects import ObjectKey
-from bumper.ports import Ancestry, Clock, Hosting, Pull, Tree, Writer
+from bumper.ports import Ancestry, Clock, CommitMessages, Hosting, Pull, Tree, Writer
 from bumper.ports.site import Resolution, SiteAccess
 
 if TYPE_CHECKING:
@@ -112,10 +114,15 @@ class Systems:
         return Clone(Path(self._location()), self.settings.branch, self.context.environ)
 
     def writer(self, commit: CommitSettings, tell: Callable[[str], None]) -> Writer:
-        """Puts commits on the branch: by a push, by GitHub's API or by a pull request.
+        """Puts commits on the branch: by a push, by GitHub's API or by a pull request, in the words that are asked for.
 
         `tell` hears what becomes of the pull request. One that is refused while it waits is withdrawn at the end of the run.
+        UsageError where a sign-off is asked for and nobody is named as the author.
         """
+        author = self.repository.author_of_commits() if commit.wording.signs_off else ""
+        return WordedWriter(self._writer(commit, tell), commit.wording, author)
+
+    def _writer(self, commit: CommitSettings, tell: Callable[[str], None]) -> Writer:
         match commit.via:
             case CommitVia.GIT:
                 return self.repository
@@ -144,10 +151,10 @@ class Systems:
 
         return PullRequests(*self._graphql(), self.repository.tree)
 
-    def propose(self, plan: Proposal, branch: str) -> Pull:
-        """Opens a pull request of what a plan would commit."""
+    def propose(self, plan: Proposal, branch: str, wording: Wording) -> Pull:
+        """Opens a pull request of what a plan would commit, in these words."""
         changes = {path: after for path, (_, after) in plan.files.items()}
-        return self.pull_requests().propose(plan.tip, changes, plan.message, branch)
+        return self.pull_requests().propose(plan.tip, changes, wording.of(plan.message), branch)
 
     def announced(self) -> "AnnouncedBranch":
         """The branch on GitHub, with the commit statuses that Flux posts there; UsageError where it is at home elsewhere."""
@@ -268,10 +275,19 @@ class Systems:
         environ, platform_url = self.context.environ, self.repository.url
         ancestries: list[Ancestry] = []
         if source_checkout:
-            ancestries.append(Checkout.at(Path(source_checkout), environ))
+            ancestries.append(Checkout.at(self.context.cwd / source_checkout, environ))
         elif near := Checkout.around(self.context.cwd, environ, other_than=platform_url):
             ancestries.append(near)
         return [*ancestries, *self._comparisons(platform_url)]
+
+    def checkouts(self, source_checkout: str) -> list[CommitMessages]:
+        """The checkout that was named, and the one that we stand in, whichever repository that is of."""
+        from bumper.systems.git import Checkout
+
+        environ = self.context.environ
+        named = [Checkout.at(Path(source_checkout), environ)] if source_checkout else []
+        near = Checkout.around(self.context.cwd, environ)
+        return [*named, *([near] if near else [])]
 
     def _comparisons(self, platform_url: str) -> list[Ancestry]:
         surroundings = self.context.surroundings

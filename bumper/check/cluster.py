@@ -96,16 +96,9 @@ class Cluster:
         """Whether objects of the kind may be in the namespace that the repository does not show."""
         return (
             self.is_elsewhere
-            or any(
-                built.is_open and (not namespace or built.open_namespace in ("", namespace))
-                for built in self.builds
-            )
+            or any(not namespace or space in ("", namespace) for space in self._open_namespaces)
             or (kind not in kinds.MADE_BY_HAND and not self._shadows.isdisjoint(("", namespace)))
-            or any(
-                (not resource.is_named and resource.namespace in ("", namespace))
-                or is_variable(resource.namespace)
-                for resource in self.of_kind(kind)
-            )
+            or not self._unnamed.get(kind, frozenset()).isdisjoint(("", namespace))
         )
 
     def before(self, built: Build) -> set[int]:
@@ -153,6 +146,22 @@ class Cluster:
         for resource in self.resources:
             by_kind[resource.kind].append(resource)
         return by_kind
+
+    @cached_property
+    def _open_namespaces(self) -> set[str]:
+        """Where builds may hold more than is seen; the empty namespace is all of them."""
+        return {built.open_namespace for built in self.builds if built.is_open}
+
+    @cached_property
+    def _unnamed(self) -> dict[str, set[str]]:
+        """Of each kind, the namespaces with an object whose name is not known; the empty one is all of them."""
+        namespaces: dict[str, set[str]] = defaultdict(set)
+        for resource in self.resources:
+            if is_variable(resource.namespace):
+                namespaces[resource.kind].add("")
+            elif not resource.is_named:
+                namespaces[resource.kind].add(resource.namespace)
+        return namespaces
 
     @cached_property
     def _workloads(self) -> dict[str, list[Resource]]:

@@ -1,37 +1,28 @@
-"""The main job as a step of a workflow: the inputs of action.yml in, its outputs and annotations out.
+"""`bump` as a step of a workflow: the inputs of action.yml in, its outputs and annotations out.
 
-Inputs come by the environment only (`BUMP_INPUT_SITE`, …): no text of an event ever reaches a shell. The job itself is `bump` with the
-same options, and its JSON is where outputs and annotations come from.
+Inputs come by the environment only (`BUMP_INPUT_SITE`, …): no text of an event ever reaches a shell. Which inputs there are says the
+parser of the command: each of its options is an input of the same name, but for `publish.inputs.EXCEPTIONS`.
 """
 
 import argparse
+from collections.abc import Iterator
 
 from bumper.app.context import Context
 from bumper.app.surroundings import Surroundings
-from bumper.commands import deploy
-from bumper.commands.parser import MAIN_COMMAND, parser_of
-from bumper.errors import UsageError
+from bumper.commands.parser import MAIN_COMMAND, Option, Takes, command_of, parser_of
+from bumper.errors import UsageError, did_you_mean
+from bumper.publish import inputs
 
-SUMMARY = "The main job as a step of a workflow. Inputs: BUMP_INPUT_SITE, BUMP_INPUT_SHA, … as action.yml sets them."
-# Input → option. A list has one entry on each line.
-_TEXTS = {
-    "site": "--site",
-    "sha": "--sha",
-    "tag": "--tag",
-    "branch": "--branch",
-    "commit-via": "--commit-via",
-    "merge-timeout": "--merge-timeout",
-    "image": "--image",
-    "follow": "--follow",
-    "timeout": "--timeout",
-    "reason": "--reason",
-    "expect-plan": "--expect-plan",
-    "serves": "--serves",
-}
-_FLAGS = {"dry-run": "--dry-run", "auto-rollback": "--auto-rollback", "force": "--force"}
-_LISTS = {"set": "--set", "context": "--context", "resolve": "--resolve"}
+SUMMARY = (
+    "A command as a step of a workflow. Inputs: BUMP_INPUT_SITE, BUMP_INPUT_SHA, … as action.yml sets them."
+)
+# What the input `command` may name.
+STEPS = (MAIN_COMMAND, "rollback", "hold", "release", "status")
+_LOOK = "status"
 # Those that need no permission which the job has not had before are on.
 _CHANNELS = {"comment": True, "summary": True, "deployment": False, "status": False}
+# What is no option of any command: whom it is told, and what gets in by files and variables of its own.
+_OTHERS = {"command", "repo", "wait", "kubeconfig", *_CHANNELS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,32 +30,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
-    """Runs the job, writes outputs and annotations, and returns the job's exit code."""
-    from bumper.app.action import run_step
+    """Runs the command, writes outputs and annotations, and returns its exit code."""
+    from bumper.app.action import run_look, run_step
 
-    return run_step(_deploy, context)
+    surroundings = context.surroundings
+    if surroundings.inputs.get("command", "").strip() == _LOOK:
+        return run_look(_run, context, in_summary=_is_true(surroundings, "summary", default=True))
+    return run_step(_run, context)
 
 
-def command_line(surroundings: Surroundings) -> list[str]:
-    """The command line that the inputs stand for; UsageError for a flag that is neither true nor false."""
-    inputs = surroundings.inputs
-    options = ["--output=json"]
-    for name, option in _TEXTS.items():
-        if text := inputs.get(name, "").strip():
-            options.append(f"{option}={text}")
-    for name, option in _LISTS.items():
-        lines = [line.strip() for line in inputs.get(name, "").splitlines()]
-        options += [f"{option}={line}" for line in lines if line]
-    options.append(f"--repo={_repository(surroundings)}")
-    options += [option for name, option in _FLAGS.items() if _is_true(surroundings, name, default=False)]
-    options += [] if _is_true(surroundings, "wait", default=True) else ["--no-wait"]
+def command_line(surroundings: Surroundings) -> tuple[str, list[str]]:
+    """The command and the options that the inputs stand for; UsageError for an input that the command has not, or can't read."""
+    command = _command(surroundings)
+    options = {option.name: option for option in parser_of(command).options}
+    line = [] if command == _LOOK else ["--output=json"]
+    for name, text in surroundings.inputs.items():
+        if name not in _OTHERS and text.strip():
+            line += _of_input(surroundings, command, name, options.get(name))
+    line.append(f"--repo={_repository(surroundings)}")
+    if not _is_true(surroundings, "wait", default=True):
+        _require(options.get("no-wait"), "wait", command)
+        line.append("--no-wait")
     channels = [name for name, is_on in _CHANNELS.items() if _is_true(surroundings, name, default=is_on)]
-    return options + [f"--publish={name}" for name in channels]
+    return command, line + [f"--publish={name}" for name in channels if "publish" in options]
 
 
-def _deploy(context: Context) -> int:
-    arguments = parser_of(MAIN_COMMAND).parse_args(command_line(context.surroundings))
-    return deploy.run(arguments, context)
+def _run(context: Context) -> int:
+    command, line = command_line(context.surroundings)
+    arguments = parser_of(command).parse(line, context.environ)
+    return command_of(command).run(arguments, context)
+
+
+def _command(surroundings: Surroundings) -> str:
+    command = surroundings.inputs.get("command", "").strip() or MAIN_COMMAND
+    if command not in STEPS:
+        nearest = did_you_mean(command, STEPS)
+        raise UsageError(f"command: {command!r}, expected one of {', '.join(STEPS)}{nearest}")
+    return command
+
+
+def _of_input(surroundings: Surroundings, command: str, name: str, option: Option | None) -> Iterator[str]:
+    text = surroundings.inputs[name].strip()
+    if option is None and text == "false":
+        return
+    takes = _require(option, name, command).takes
+    if takes is Takes.NOTHING:
+        yield from [f"--{name}"] if _is_true(surroundings, name, default=False) else []
+    elif takes is Takes.SEVERAL:
+        yield from (f"--{name}={line.strip()}" for line in text.splitlines() if line.strip())
+    else:
+        yield f"--{name}={text}"
+
+
+def _require(option: Option | None, name: str, command: str) -> Option:
+    if option is None or (option.name in inputs.EXCEPTIONS and option.name != "no-wait"):
+        raise UsageError(f"{name}: {command} has no such input", hint="leave it out")
+    return option
 
 
 def _is_true(surroundings: Surroundings, name: str, *, default: bool) -> bool:

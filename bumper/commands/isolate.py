@@ -1,7 +1,6 @@
 """Gives sites a source of their own, so that a commit reconciles only the sites that it changes."""
 
 import argparse
-from dataclasses import replace
 
 from bumper.app.context import Context
 from bumper.app.settings import IsolateSettings
@@ -38,5 +37,5 @@ def settings_of(arguments: argparse.Namespace) -> IsolateSettings:
     if bool(names) == arguments.all:
         given = f"{', '.join(names)} and --all" if names else "neither a site nor --all"
         raise UsageError(f"{given}, expected one of them", hint="bump isolate SITE, or bump isolate --all")
-    run_settings = replace(options.plain_commit(arguments), commit=options.proposed_commit(arguments))
+    run_settings = options.plain_commit(arguments)
     return IsolateSettings(run_settings, names, only_proposes=arguments.pull_request)

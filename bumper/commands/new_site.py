@@ -85,7 +85,7 @@ def _run_settings(arguments: argparse.Namespace) -> RunSettings:
     stops_early = arguments.no_wait or arguments.dry_run or arguments.pull_request
     return RunSettings(
         repository=options.repository(arguments, reads_directory=options.is_read(arguments)),
-        commit=options.proposed_commit(arguments),
+        commit=options.commit(arguments),
         follow=options.follow(arguments, is_wanted=not stops_early),
         output=OutputSettings(
             options.is_json(arguments), keeps_notes=not (arguments.no_notes or stops_early)

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from bumper.app.settings import (
@@ -20,6 +21,7 @@ from bumper.app.settings import (
 )
 from bumper.deploy.image_policy import is_platform
 from bumper.errors import UsageError
+from bumper.history.wording import SIGN_OFF, SKIP_CI, Trailer, Wording, template
 from bumper.image import is_tag
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, FieldPath, Wanted, seconds_of
@@ -29,7 +31,8 @@ _UNDECODED = re.compile("[\udc80-\udcff]")
 _PLAN_HASH = re.compile("[0-9a-f]{12,64}")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
 # How several sites that options would have to tell apart come into one commit.
-NAMED_BY_ADOPTION = (
+IN_ONE_COMMIT = (
+    "for all of one site in one commit: --site SITE --sha SHA --kustomization A --kustomization B; or "
     "give each a name (bump adopt NAME --kustomization FILE --image REPOSITORY), then --set NAME=SHA for each"
 )
 CHANNELS = tuple(channel.value for channel in ChannelName)
@@ -106,8 +109,21 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
 
 
-def add_choice(parser: argparse.ArgumentParser, *, if_repeated: str = "give it once") -> None:
-    """Where convention leaves a choice. `if_repeated` is the hint for several Kustomizations."""
+def add_kustomizations(group: "argparse._ActionsContainer", what: str) -> None:
+    """Flux Kustomizations, one or several."""
+    group.add_argument("--kustomization", metavar="NAME", action="append", default=[], help=what)
+
+
+def kustomizations(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The options of `add_kustomizations`, each once; UsageError for an empty one, which an unset variable makes."""
+    names = tuple(dict.fromkeys(arguments.kustomization))
+    if "" in names:
+        raise UsageError("--kustomization is empty", hint="name a Flux Kustomization, or leave it out")
+    return names
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Where convention leaves a choice."""
     group = parser.add_argument_group("where convention leaves a choice")
     group.add_argument(
         "--image",
@@ -116,13 +132,10 @@ def add_choice(parser: argparse.ArgumentParser, *, if_repeated: str = "give it o
         help="image repository to look for, or its end; default: what git says (bump adopt), else the one that ends with the "
         "site's name",
     )
-    group.add_argument(
-        "--kustomization",
-        metavar="NAME",
-        default="",
-        if_repeated=if_repeated,
-        help="Flux Kustomization of the site, as name, namespace/name, FILE, FILE:LINE or FILE#namespace/name; default: the one "
-        "named like the site, or that says so (bump adopt)",
+    add_kustomizations(
+        group,
+        "Flux Kustomization of the site, as name, namespace/name, FILE, FILE:LINE or FILE#namespace/name, repeatable for a site of "
+        "several clusters; default: the one named like the site, or that says so (bump adopt)",
     )
     group.add_argument(
         "--container",
@@ -274,6 +287,48 @@ def add_commit(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long to try against other pushes (default: 2m)",
     )
+    _add_wording(group)
+
+
+def _add_wording(group: "argparse._ActionsContainer") -> None:
+    group.add_argument(
+        "--message",
+        type=subject,
+        default=Wording.subject,
+        metavar="TEMPLATE",
+        help="the subject of the commit: {subject} is bump's own (Deploy web abc1234), {change} the same with a small letter, "
+        "{site} the site; such as 'chore({site}): {change}'",
+    )
+    group.add_argument(
+        "--trailer",
+        type=trailer,
+        action="append",
+        default=[],
+        metavar="'KEY: VALUE'",
+        help="a line at the end of the commit's message, repeatable; those that bump reads back are its own",
+    )
+    group.add_argument("--signoff", action="store_true", help="add Signed-off-by with the commit's author")
+    group.add_argument(
+        "--skip-ci",
+        action="store_true",
+        help="add [skip ci] to the subject: where sites and platform share a repository, the commit starts no build",
+    )
+
+
+def subject(text: str) -> str:
+    """What `--message` says."""
+    try:
+        return template(sentence(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+
+
+def trailer(text: str) -> Trailer:
+    """What `--trailer` says."""
+    try:
+        return Trailer.parse(sentence(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 
 
 def add_override(parser: argparse.ArgumentParser) -> None:
@@ -402,7 +457,12 @@ def _in_one_form(by_option: Sequence[str], bare: Sequence[str]) -> tuple[str, ..
 
 
 def choice(arguments: argparse.Namespace) -> Choice:
-    """The options of `add_choice`."""
+    """The options of `add_choice`; of several Kustomizations none: they are told apart site by site (`kustomizations`)."""
+    names = kustomizations(arguments)
+    if arguments.path and len(names) > 1:
+        raise UsageError(
+            "--path speaks of one Kustomization", hint="write it into git: bump adopt SITE --path DIR"
+        )
     field = FieldPath.parse(arguments.field) if arguments.field else None
     if arguments.field and field is None:
         raise UsageError(
@@ -410,7 +470,12 @@ def choice(arguments: argparse.Namespace) -> Choice:
             hint="write it from the root of the object; before it may stand which one: --field Kind/name:spec.image",
         )
     containers = tuple(dict.fromkeys(arguments.container))
-    return Choice(arguments.image, arguments.kustomization, containers, field, arguments.path)
+    return Choice(arguments.image, names[0] if len(names) == 1 else "", containers, field, arguments.path)
+
+
+def in_each(wanted: Wanted, names: Sequence[str]) -> tuple[Wanted, ...]:
+    """The site in each of several Kustomizations, or by its name alone where it is in one."""
+    return tuple(replace(wanted, kustomization=name) for name in names) if len(names) > 1 else (wanted,)
 
 
 def wanted_commit(site: str, sha: str) -> Wanted:
@@ -459,10 +524,30 @@ def is_read(arguments: argparse.Namespace) -> bool:
 
 
 def commit(arguments: argparse.Namespace) -> CommitSettings:
-    """The options of `add_commit`."""
-    return CommitSettings(
-        CommitVia(arguments.commit_via), float(arguments.push_timeout), float(arguments.merge_timeout)
+    """The options of `add_commit`; UsageError for words that its way does not take."""
+    via = (
+        CommitVia.PULL_REQUEST
+        if getattr(arguments, "pull_request", False)
+        else CommitVia(arguments.commit_via)
     )
+    return CommitSettings(
+        via, float(arguments.push_timeout), float(arguments.merge_timeout), _wording(arguments, via)
+    )
+
+
+def _wording(arguments: argparse.Namespace, via: CommitVia) -> Wording:
+    wording = Wording(arguments.message, tuple(arguments.trailer), arguments.signoff, arguments.skip_ci)
+    if wording.signs_off and via is not CommitVia.GIT:
+        raise UsageError(
+            "--signoff: GitHub makes this commit, and names its author itself",
+            hint=f"--trailer '{SIGN_OFF}: NAME <EMAIL>' says who signs it off; or --commit-via git",
+        )
+    if via is CommitVia.PULL_REQUEST and wording.keeps_ci_away:
+        raise UsageError(
+            f"{SKIP_CI} keeps the checks of a pull request from running, and it waits for them for ever",
+            hint="leave it out: paths-ignore in the workflow keeps deploys from starting builds",
+        )
+    return wording
 
 
 def follow(arguments: argparse.Namespace, *, is_wanted: bool = True) -> FollowSettings:
@@ -505,6 +590,14 @@ def publish(
     )
 
 
+def place(arguments: argparse.Namespace) -> str:
+    """The options that a command needs which is pasted elsewhere: those of `add_repository` and `add_contexts` that were given."""
+    branch = "" if arguments.branch == "main" else arguments.branch
+    contexts = [("--context", name) for name in vars(arguments).get("context", [])]
+    named = [("--repo", arguments.repo), ("--branch", branch), *contexts]
+    return "".join(f" {option} {quote(value)}" for option, value in named if value)
+
+
 def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> RunSettings:
     """What deploy and rollback share: the commit, who is followed, and who is told of it."""
     stops_early = arguments.no_wait or arguments.dry_run
@@ -514,15 +607,14 @@ def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> 
         repository=repository(arguments, reads_directory=is_read(arguments) and bool(wanted)),
         commit=commit(arguments),
         follow=serving(arguments, follow(arguments, is_wanted=not stops_early)),
-        output=OutputSettings(is_json(arguments), hears, keeps_notes=not (arguments.no_notes or stops_early)),
+        output=OutputSettings(
+            is_json(arguments),
+            hears,
+            keeps_notes=not (arguments.no_notes or stops_early),
+            place=place(arguments),
+        ),
         dry_run=arguments.dry_run,
     )
-
-
-def proposed_commit(arguments: argparse.Namespace) -> CommitSettings:
-    """The options of `add_commit`; with `--pull-request` that is the way of the commit."""
-    settings = commit(arguments)
-    return replace(settings, via=CommitVia.PULL_REQUEST) if arguments.pull_request else settings
 
 
 def plain_commit(arguments: argparse.Namespace) -> RunSettings:
@@ -531,6 +623,6 @@ def plain_commit(arguments: argparse.Namespace) -> RunSettings:
         repository=repository(arguments, reads_directory=is_read(arguments)),
         commit=commit(arguments),
         follow=FollowSettings(is_wanted=False),
-        output=OutputSettings(is_json(arguments)),
+        output=OutputSettings(is_json(arguments), place=place(arguments)),
         dry_run=arguments.dry_run,
     )

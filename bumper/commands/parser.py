@@ -2,7 +2,11 @@
 
 import argparse
 import importlib
+import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
@@ -25,8 +29,10 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "access and settings, before the day you need them",
     "notifications": "let Flux tell GitHub how a deploy goes, for --follow github",
     "edit": "change the tag in files: no git, no network",
-    "action": "the main job as a step of a workflow: inputs and outputs of action.yml",
+    "action": "a command as a step of a workflow: inputs and outputs of action.yml",
     "demo": "the main job on a simulated platform, all on this machine",
+    "completion": "the script by which bash, zsh or fish completes all this",
+    "man": "the manual page",
 }
 MAIN_COMMAND = "deploy"
 
@@ -104,6 +110,42 @@ class Once(argparse.Action):
             raise argparse.ArgumentError(self, str(error)) from None
 
 
+class Takes(Enum):
+    """What stands behind an option."""
+
+    NOTHING = "nothing"
+    ONE = "a value"
+    SEVERAL = "a value, and it may be repeated"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: `name` without its dashes, and the help as it is shown. `choices` are all values there are, where they are few."""
+
+    name: str
+    takes: Takes
+    metavar: str = ""
+    help: str = ""
+    choices: tuple[str, ...] = ()
+
+
+class Layout(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the window, with whatever stands in columns left in them."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = (_hanging(line, width) for line in text.splitlines())
+        return "\n".join(indent + line for line in lines)
+
+
+def _hanging(line: str, width: int) -> str:
+    """The line broken between words; what follows stands below its last column."""
+    columns = re.match(r"(?:.*\S)?\s{2,}", line)
+    start = min(len(columns[0]) if columns else 0, width // 2)
+    return textwrap.fill(
+        line, width, subsequent_indent=" " * start, break_on_hyphens=False, drop_whitespace=True
+    )
+
+
 class Parser(argparse.ArgumentParser):
     """argparse that reports a wrong argument as every other error is reported, and takes an option that stores one value only once."""
 
@@ -111,6 +153,11 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings)
         for plain in (None, "store"):
             self.register("action", plain, Once)
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """Every option that begins with two dashes, in the order of the help."""
+        return tuple(_option(action) for action in self._actions if action.option_strings)
 
     def print_help(self, file: object = None) -> None:
         raise TextWanted(self.format_help())
@@ -129,6 +176,15 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
+
+
+def _option(action: argparse.Action) -> Option:
+    choices = tuple(map(str, action.choices or ()))
+    repeats = isinstance(action, argparse._AppendAction)
+    takes = Takes.NOTHING if action.nargs == 0 else Takes.SEVERAL if repeats else Takes.ONE
+    name = action.option_strings[-1].removeprefix("--")
+    metavar = str(action.metavar or (name.upper() if takes is not Takes.NOTHING else ""))
+    return Option(name, takes, metavar, str(action.help).replace("%(default)s", str(action.default)), choices)
 
 
 def verb_of(arguments: Sequence[str]) -> str:
@@ -171,19 +227,32 @@ def command_of(verb: str) -> Command:
 
 def parser_of(verb: str) -> Parser:
     """The parser of one command; `deploy` is the main job, which is called without a verb."""
-    command = command_of(verb)
     is_main = verb == MAIN_COMMAND
     parser = Parser(
         prog="bump" if is_main else f"bump {verb}",
-        description=command.SUMMARY,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=command_of(verb).SUMMARY,
+        formatter_class=Layout,
         epilog=_epilog() if is_main else None,
         allow_abbrev=False,
     )
-    if is_main:
-        parser.add_argument("--version", action=Version, nargs=0, help="show name and version and exit")
-    command.add_arguments(parser)
+    _add_arguments(parser, verb)
     return parser
+
+
+def _add_arguments(parser: Parser, verb: str) -> None:
+    if verb == MAIN_COMMAND:
+        parser.add_argument("--version", action=Version, nargs=0, help="show name and version and exit")
+    command_of(verb).add_arguments(parser)
+
+
+def whole_parser() -> Parser:
+    """The main job with every verb as a parser below it, for what completes the command line: a verb comes first, or a site."""
+    whole = Parser(prog="bump", allow_abbrev=False)
+    verbs = whole.add_subparsers(title="commands", dest="verb", metavar="COMMAND")
+    for verb, summary in COMMANDS.items():
+        verbs.add_parser(verb, parents=[parser_of(verb)], add_help=False, help=summary)
+    _add_arguments(whole, MAIN_COMMAND)
+    return whole
 
 
 def _epilog() -> str:

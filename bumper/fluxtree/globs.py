@@ -16,6 +16,7 @@ def is_glob(text: str) -> bool:
     return any(letter in WILD for letter in text)
 
 
+@lru_cache(maxsize=1 << 16)  # the few rules of a repository meet the same names in each of its directories
 def step_matches(pattern: str, name: str) -> bool:
     """Whether a name is meant by one step of a pattern of `path.Match`."""
     return _compiled(_escaped_braces(pattern)).fullmatch(name) is not None

@@ -217,7 +217,7 @@ class Artifact(View):
     def _holds(self, directory: str) -> bool:
         # Where no rule can be meant, nothing is listed that nobody asks for.
         is_bare = not (self._exclusions.sparse or self._written(directory))
-        if is_bare and not sourceignore.deciding(sourceignore.defaults(), directory, is_directory=True):
+        if is_bare and not sourceignore.deciding(sourceignore.DEFAULTS, directory, is_directory=True):
             return True
         below = self._whole.entries(directory).items()
         return any(self._keeps(join(directory, name), is_inner) for name, is_inner in below)
@@ -236,11 +236,11 @@ class Artifact(View):
 
     def _rule(self, path: str) -> Rule | None:
         rules = self._written(path)
-        if rule := sourceignore.deciding([*sourceignore.always(), *rules], path):
+        if rule := sourceignore.deciding([*sourceignore.ALWAYS, *rules], path):
             return rule
         if rules:
             return None
-        default = sourceignore.deciding(sourceignore.defaults(), path)
+        default = sourceignore.deciding(sourceignore.DEFAULTS, path)
         return None if default is None or self._has_rules else default
 
     def _rules_in(self, directory: str) -> tuple[Rule, ...]:

@@ -104,14 +104,9 @@ def rules(content: bytes | str, path: str, line: int = 1, domain: tuple[str, ...
     )
 
 
-def always() -> tuple[Rule, ...]:
-    """What never gets into an artifact."""
-    return tuple(map(Rule, _VCS))
-
-
-def defaults() -> tuple[Rule, ...]:
-    """What is left out where nobody wrote a rule."""
-    return tuple(map(Rule, _DEFAULTS))
+# What never gets into an artifact, and what is left out where nobody wrote a rule.
+ALWAYS = tuple(map(Rule, _VCS))
+DEFAULTS = tuple(map(Rule, _DEFAULTS))
 
 
 def deciding(ordered: Iterable[Rule], path: str, *, is_directory: bool = False) -> Rule | None:

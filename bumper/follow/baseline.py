@@ -14,6 +14,7 @@ from bumper.observation import Baseline, Desired, Observation
 from bumper.ports import Clock, ClusterAhead, Repository
 from bumper.retry import answered
 from bumper.revision import Revision
+from bumper.rollout import canary
 from bumper.rollout.workload import FOLLOWED_KINDS
 
 # How long a cluster is asked again before the push, and how long a look counts.
@@ -26,7 +27,7 @@ _WITHOUT = "to push without following: --no-wait"
 
 def key_of(desired: Desired) -> Key:
     """By what a baseline is found again once the commit is known."""
-    return desired.site, desired.workload
+    return desired.label, desired.workload
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,9 @@ def _require_readable(cluster: str, desired: Desired, seen: Observation) -> None
     for key, read in ((desired.kustomization, seen.kustomization), (desired.workload, seen.workload)):
         if read is None and key.kind and (why := seen.unreadable.get(key.kind)):
             raise _unfollowable(f"{cluster}: {key}: {why}")
+    if why := canary.unreadable(desired, seen):
+        text = f"{cluster}: whether a Canary of Flagger promotes {desired.workload} can't be read ({why})"
+        raise _unfollowable(text, "bump doctor --rbac prints the rights")
 
 
 def _baseline(seen: Observation, repository: Repository) -> Baseline:

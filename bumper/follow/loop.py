@@ -13,6 +13,8 @@ from typing import Generic, Protocol, TypeVar
 
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
 from bumper.ports import Clock, Progress
+from bumper.ports.deadline import until
+from bumper.retry import wish_s
 from bumper.rollout import Moment, Verdict, WorkloadEnd
 
 # Without any news we look this often: the fallback where watching is forbidden, and how often a CI log hears from us.
@@ -120,6 +122,10 @@ class Loop(Generic[AnyCase, End]):
 
     def run(self, began_s: float, deadline_s: float) -> list[End]:
         """The end of each case, in order; fewer only if stopped."""
+        with until(self._clock, deadline_s):
+            return self._run(began_s, deadline_s)
+
+    def _run(self, began_s: float, deadline_s: float) -> list[End]:
         while self._pending() and not self._is_stopped():
             outage = self._attempt(self._look)
             if self._clock.now() >= deadline_s:
@@ -189,8 +195,7 @@ class Loop(Generic[AnyCase, End]):
             wait_s = min(self._until_due_s(began_s), deadline_s - self._clock.now())
             outage = self._attempt(lambda: self._in_steps(self._system.wait, wait_s))
         if outage and self._pending():
-            asked_s = outage.retry_after_s if isinstance(outage, Transient) else None
-            pause_s = min(asked_s or self._intervals.retry_s, deadline_s - self._clock.now())
+            pause_s = min(wish_s(outage) or self._intervals.retry_s, deadline_s - self._clock.now())
             self._in_steps(self._clock.sleep, pause_s)
 
     def _until_due_s(self, began_s: float) -> float:

@@ -7,6 +7,7 @@ one thread, ends them all.
 import concurrent.futures
 import threading
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import Generic, Self, TypeVar
 
@@ -37,7 +38,9 @@ class Threads(Generic[Result]):
     def start(self, name: str, run: Callable[[threading.Event], Result]) -> None:
         """Begins a run, which is handed the stop."""
         future: concurrent.futures.Future[Result] = concurrent.futures.Future()
-        thread = threading.Thread(target=_settle, args=(future, run, self._stop), name=name, daemon=True)
+        # With the deadline in force, and whoever hears what is waited for.
+        settle = partial(copy_context().run, _settle, future, run, self._stop)
+        thread = threading.Thread(target=settle, name=name, daemon=True)
         self._futures.append(future)
         self._threads.append(thread)
         thread.start()

@@ -6,9 +6,10 @@ One record is one block of trailers that begins with `Bump-Site`; several sites 
 Trailers: https://git-scm.com/docs/git-interpret-trailers
 """
 
-from bumper.history.message import Deploy, compose, worded
+from bumper.history.message import Deploy, compose, is_ours, worded
 from bumper.history.past import Logged, last_ready, of_site, past
 from bumper.history.record import recorded, records
+from bumper.history.wording import Trailer, Wording
 from bumper.record import Ending, Record, Recorded
 from bumper.request import Origin
 
@@ -19,7 +20,10 @@ __all__ = [
     "Origin",
     "Record",
     "Recorded",
+    "Trailer",
+    "Wording",
     "compose",
+    "is_ours",
     "last_ready",
     "of_site",
     "past",

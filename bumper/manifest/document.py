@@ -82,7 +82,7 @@ class Document:
         return self._source.line(node.start)
 
 
-@lru_cache(maxsize=2048)  # several sites of one tree are found through the same files
+@lru_cache(maxsize=1 << 14)  # several sites of one tree are found through the same files
 def documents(content: bytes, path: str) -> tuple[Document, ...]:
     """Every mapping of the file, the items of a `List` one by one; NotYaml where it cannot be read."""
     source = compose(content, path)

@@ -13,7 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from bumper.errors import NotYaml
@@ -110,7 +110,8 @@ class Mapping(_Collection):
     @property
     def pairs(self) -> "Iterator[tuple[Node, Node]]":
         """Each key with its value, in order."""
-        return zip(self.items[::2], self.items[1::2], strict=True)
+        entries = iter(self.items)
+        return zip(entries, entries, strict=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -281,26 +282,34 @@ def compose(content: bytes, path: str) -> Source:
     text = _decoded(content, path)
     from ruamel.yaml.error import YAMLError
 
-    reader = _reader()
     try:
-        return _composed(reader(typ="safe").parse(text), path, content, text)
+        return _composed(_events_of_libyaml(text), path, content, text)
     except YAMLError as refusal:
         try:
-            return _composed(reader(typ="safe", pure=True).parse(text), path, content, text)
+            return _composed(_events(text), path, content, text)
         except (YAMLError, *UNREADABLE):
             raise _not_yaml(refusal, text, path) from None
 
 
-@cache
-def _reader() -> type[Any]:
-    """ruamel.yaml's own reader, which otherwise looks for plug-ins on the disk each time: a quarter of the work for a small file."""
+def _events_of_libyaml(text: str) -> Iterator[Any]:
+    """Asked at its own door: `YAML.parse` makes a class for each file and looks for plug-ins on the disk, half of the work."""
+    try:
+        from ruamel.yaml.cyaml import CBaseLoader
+    except ImportError:  # no compiled library for this Python
+        yield from _events(text)
+        return
+    parser = CBaseLoader(text)
+    try:
+        while parser.check_event():
+            yield parser.get_event()
+    finally:
+        parser.dispose()
+
+
+def _events(text: str) -> Iterator[Any]:
     from ruamel.yaml import YAML
 
-    class Reader(YAML):
-        def official_plug_ins(self) -> list[str]:
-            return []
-
-    return Reader
+    yield from YAML(typ="safe", pure=True, plug_ins=[]).parse(text)
 
 
 def _decoded(content: bytes, path: str) -> str:
@@ -348,12 +357,8 @@ def _composed(events: Iterable[Any], path: str, content: bytes, text: str) -> So
     for event in events:
         kind, parent = type(event).__name__, parents[-1]
         if kind == "ScalarEvent":
-            anchor, tag, style, value = (
-                event.anchor or "",
-                str(event.tag or ""),
-                event.style or "",
-                event.value,
-            )
+            anchor, style, value = event.anchor or "", event.style or "", event.value
+            tag = str(event.tag or "")
             is_key = type(parent) is Mapping and len(parent.items) % 2 == 0
             start, end = event.start_mark.index, event.end_mark.index
             scalar = Scalar(start, end, value, style, tag, len(shape), is_key)

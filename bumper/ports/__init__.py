@@ -5,6 +5,7 @@ Whoever decides or follows knows a system by these alone; `systems/` holds the r
 
 from bumper.ports.git import (
     Ancestry,
+    CommitMessages,
     Comparison,
     Entry,
     History,
@@ -53,6 +54,7 @@ __all__ = [
     "ClusterAccess",
     "ClusterAhead",
     "CommentHub",
+    "CommitMessages",
     "CommitStatus",
     "Commits",
     "Comparison",

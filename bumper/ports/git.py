@@ -64,6 +64,16 @@ class Repository(Protocol):
     def message(self, commit: str) -> str: ...
 
 
+class CommitMessages(Protocol):
+    """What commits say; `git.Remote` and `git.Checkout` are the real ones."""
+
+    def message(self, commit: str) -> str:
+        """The whole message; a checkout knows none of a commit that it does not hold, which is empty."""
+        ...
+
+    def parents(self, commit: str) -> Sequence[str]: ...
+
+
 class PushAccess(Protocol):
     """`git.Remote` is the real one."""
 
@@ -84,7 +94,7 @@ class Ancestry(Protocol):
 class Comparison(Protocol):
     """Tells how commits of a site's source stand to each other; `order_guard.OrderGuard` is the real one."""
 
-    def commit(self, site: str, held: ImageManifest) -> str: ...
+    def commit(self, key: str, held: ImageManifest) -> str: ...
     def compared(self, before: str, after: str) -> Iterable[Decision]: ...
 
 

@@ -1,32 +1,47 @@
 """A deploy as people read it on GitHub: the comment on a pull request and the summary of a job.
 
-Law: outcome and link first, then the stages with their times, then cause, evidence, what visitors see now, and the next command. Every
-foreign text goes through `markdown`; whatever the cluster says, a body is never longer than `LIMIT`.
+Law: outcome, site and change first, then cause, evidence, what visitors see now and the next step, then the stages in one line;
+whatever is looked up now and then is folded. Several sites have a table on top. Nothing is said twice. Every foreign text goes through
+`markdown`; whatever the cluster says, a body is never longer than `LIMIT`.
 
 A comment is shared by everything that is deployed from its pull request. Each site has a section of its own between two marks, so that
-a run replaces its own sections and keeps those of others.
+a run replaces its own sections and keeps those of others. A section begins with its row of the table, in a comment of HTML.
 """
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
+from bumper.build_order import commit_in
 from bumper.errors import Outcome
-from bumper.publish import markdown, report
+from bumper.ports import State, Step
+from bumper.publish import evidence, markdown, report
 from bumper.publish.chart import gantt
 from bumper.publish.markdown import code, inline, link
+from bumper.publish.remedy import options_of, remedies
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story
-from bumper.rollout import WorkloadEnd
+from bumper.request import name_in
+from bumper.rollout import Verdict, WorkloadEnd
 from bumper.style import STYLES, duration
 
 # GitHub refuses a longer comment with 422; the marks and a closing line need some room too.
 LIMIT = 65_536
 MARKER = "<!-- gitops-bump: deploys of this pull request -->"
 _SECTION = re.compile(r"<!-- gitops-bump: (?P<key>[0-9a-f]{16}) -->\n.*?\n<!-- /gitops-bump -->", re.DOTALL)
-_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _MARKS = {"good": "✅", "warn": "⚠️", "bad": "❌"}
+_MOVING = "⏳"
+_WORST_FIRST = ("❌", "⚠️", _MOVING, "✅")
+_STAGE_MARKS = {State.DONE: "✅", State.FAILED: "❌", State.MOVING: _MOVING}
+_ROW = re.compile(
+    r"^<!-- row (?P<mark>\S+) (?P<ending>[^|]*)\|(?P<name>[^|]*)\|(?P<change>[^|]*)\|(?P<taken>[^|]*) -->\n",
+    re.MULTILINE,
+)
+# As many lines of evidence as a first screen has room for; the others are folded.
+_FIRST_LINES = 6
 
 
 class Detail(IntEnum):
@@ -40,6 +55,20 @@ class Detail(IntEnum):
 _EVIDENCE_BYTES = {Detail.LINE: 0, Detail.SHORT: 1_000, Detail.FULL: 12_000}
 
 
+@dataclass(frozen=True)
+class Row:
+    """A site in the table: how it ended in a word or two, its name with a link, its change, and how long that took; all Markdown."""
+
+    mark: str
+    ending: str
+    name: str
+    change: str
+    taken: str = ""
+
+    def __str__(self) -> str:
+        return f"<!-- row {self.mark} {self.ending}|{self.name}|{self.change}|{self.taken} -->\n"
+
+
 def sections(story: Story, detail: Detail) -> dict[str, str]:
     """The Markdown of each site, by its key."""
     if not story.sites and story.has_ended:
@@ -49,10 +78,15 @@ def sections(story: Story, detail: Detail) -> dict[str, str]:
 
 def merged(body: str, story: Story) -> str:
     """The comment with our sections replaced or added, those of other runs kept; `body` is empty for a new comment."""
-    others = {match["key"]: match[0] for match in _SECTION.finditer(body)}
+    # Earlier versions had one section for all sites of a name.
+    shared = {_key(story, name_in(site.site)) for site in story.sites} - {
+        _key(story, site.site) for site in story.sites
+    }
+    others = {match["key"]: match[0] for match in _SECTION.finditer(body) if match["key"] not in shared}
     for detail in sorted(Detail, reverse=True):
         ours = {key: _marked(key, text) for key, text in sections(story, detail).items()}
-        together = "\n\n".join([MARKER, *{**others, **ours}.values()])
+        texts = list({**others, **ours}.values())
+        together = "\n\n".join([MARKER, *_overview(texts), *texts])
         if markdown.size(together) <= LIMIT:
             return together
     kept = list({**ours, **{key: text for key, text in others.items() if key not in ours}}.values())
@@ -67,10 +101,11 @@ def holds(body: str, story: Story) -> bool:
 def summary(story: Story) -> str:
     """The same for the page of the job, which holds nothing but this run (GitHub takes 1 MiB for a step)."""
     for detail in sorted(Detail, reverse=True):
-        text = "\n\n".join(sections(story, detail).values())
+        texts = list(sections(story, detail).values())
+        text = "\n\n".join([*_overview(texts), *(_ROW.sub("", text) for text in texts)])
         if markdown.size(text) <= LIMIT:
             return text + "\n"
-    return _as_many_as_fit(list(sections(story, Detail.LINE).values()), LIMIT)
+    return _as_many_as_fit([_ROW.sub("", text) for text in sections(story, Detail.LINE).values()], LIMIT)
 
 
 def _as_many_as_fit(texts: Sequence[str], limit: int) -> str:
@@ -85,28 +120,61 @@ def _as_many_as_fit(texts: Sequence[str], limit: int) -> str:
 
 def _key(story: Story, site: str) -> str:
     """The same for every run that deploys this site to this platform."""
-    return hashlib.sha256(f"{story.pages.platform} {site}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{story.pages.platform} {site}".encode(errors="replace")).hexdigest()[:16]
 
 
 def _marked(key: str, text: str) -> str:
     return f"<!-- gitops-bump: {key} -->\n{text}\n<!-- /gitops-bump -->"
 
 
+def _overview(texts: Sequence[str]) -> list[str]:
+    """Where there are several sites: what became of them in one line, and the table of all."""
+    rows = [Row(*row.groups()) for text in texts for row in _ROW.finditer(text)]
+    if len(rows) < 2:
+        return []
+    mark = next(mark for mark in _WORST_FIRST if any(row.mark == mark for row in rows))
+    counts = ", ".join(f"{count} {ending}" for ending, count in Counter(row.ending for row in rows).items())
+    lines = [f"| {row.mark} | {row.name} | {row.change} | {row.ending} | {row.taken} |" for row in rows]
+    return [
+        f"### {mark} {len(rows)} sites: {counts}",
+        "\n".join(["| | site | change | | took |", "|---|---|---|---|---|", *lines]),
+    ]
+
+
 def _section(story: Story, site: SiteStory, detail: Detail) -> str:
     if not site.reports:
-        return _ended_early(story, site) if story.has_ended else _moving(story, site, detail)
-    paragraphs = []
-    for site_report in site.reports:
-        paragraphs.append(f"### {_headline(site_report, story)}")
-        if detail > Detail.LINE:
-            paragraphs.append(gantt([("stages", site_report.steps)]))
-        paragraphs += _cause(site_report, detail)
-        paragraphs.append(_workloads(site_report) if detail > Detail.LINE else "")
-        if detail > Detail.LINE:
-            paragraphs.append(_folded(site_report, story))
-    is_first = site is story.sites[0]
+        return _ended_early(story, site) if story.has_ended else _moving(story, site)
     return _joined(
-        [*paragraphs, *(_of_the_run(story) if is_first and detail is Detail.FULL else []), _footer(story)]
+        [
+            *(_of_a_cluster(site_report, story, detail) for site_report in site.reports),
+            *(_of_the_run(story) if site is story.sites[0] and detail is Detail.FULL else []),
+            _footer(story) if site is story.sites[-1] else "",
+        ]
+    )
+
+
+def _of_a_cluster(site_report: SiteReport, story: Story, detail: Detail) -> str:
+    """One site in one cluster. Of several that are fine the row says it all, and the rest is folded."""
+    row, is_short = _row(site_report, story), detail is Detail.LINE
+    is_alone = sum(len(site.reports) for site in story.sites) == 1
+    is_quiet = not is_alone and row.mark == _MARKS["good"] and not site_report.verdict.warnings
+    head = "" if is_quiet else f"### {_headline(site_report, story)}"
+    stages = "" if is_short else _stages(site_report.steps)
+    folded = (
+        ""
+        if is_short
+        else _folded(site_report, story, detail, inline(site_report.site, 300) if is_quiet else "")
+    )
+    if is_quiet:
+        return str(row) + (folded or "<!-- no more to say -->")
+    return str(row) + _joined(
+        [
+            head,
+            *_cause(site_report, story, detail),
+            "" if is_short else _workloads(site_report),
+            stages,
+            folded,
+        ]
     )
 
 
@@ -114,34 +182,51 @@ def _joined(paragraphs: Sequence[str]) -> str:
     return "\n\n".join(part for part in paragraphs if part)
 
 
-def _moving(story: Story, site: SiteStory, detail: Detail) -> str:
-    head = f"### ⏳ {inline(site.site, 300)} is being deployed: {_change(site.previous, site.wanted, story)}"
-    rows = [(name, steps) for name, steps in site.stages.items()]
-    now = [f"**{inline(steps[-1].stage, 60)}** {inline(steps[-1].detail, 600)}" for _, steps in rows if steps]
-    return _joined([head, gantt(rows) if detail > Detail.LINE else "", "<br>".join(now), _footer(story)])
+def _stages(steps: Sequence[Step], *, has_ended: bool = True) -> str:
+    """Every stage with its mark and how long it took, in one line. What has no end in a run that has ended gets a warning sign."""
+    marks = {**_STAGE_MARKS, State.MOVING: _MARKS["warn"] if has_ended else _MOVING}
+    return " · ".join(
+        f"{marks[step.state]} {inline(step.stage, 60)} {duration(step.seconds)}" for step in steps
+    )
+
+
+def _moving(story: Story, site: SiteStory) -> str:
+    change = _change(site.previous, site.wanted, story)
+    name = inline(site.site, 300)
+    head = f"### {_MOVING} {name} is being deployed: {change}"
+    lines = []
+    for label, steps in site.stages.items():
+        if steps:
+            now = f"**{inline(steps[-1].stage, 60)}** {inline(steps[-1].detail, 600)}"
+            where = f"{inline(label, 300)}: " if len(site.stages) > 1 else ""
+            lines.append(f"{where}{_stages(steps, has_ended=False)}<br>{now}")
+    return str(Row(_MOVING, "being deployed", name, change)) + _joined([head, *lines, _footer(story)])
 
 
 def _ended_early(story: Story, site: SiteStory | None) -> str:
     """A run that ended before there was a verdict: refused, no access, interrupted."""
-    what = (
-        f"{inline(site.site, 300)} was not deployed: {_change(site.previous, site.wanted, story)}"
-        if site
-        else ""
-    )
+    change = _change(site.previous, site.wanted, story) if site else ""
+    name = inline(site.site, 300) if site else ""
     if story.error is None:
-        head = what.replace("was not deployed", "is not followed any more") or "Interrupted"
-        return _joined(
-            [f"### ⚠️ {head}", "<br>".join(inline(line) for line in story.standing), _footer(story)]
-        )
+        row = str(Row(_MARKS["warn"], "not followed any more", name, change)) if site else ""
+        head = f"{name} is not followed any more: {change}" if site else "Interrupted"
+        lines = [f"### {_MARKS['warn']} {head}", "<br>".join(inline(line) for line in story.standing)]
+        return row + _joined([*lines, _footer(story)])
     outcome = (story.error.outcome or "not started").replace("-", " ")
-    next_step = f"**Next:** {inline(story.error.hint)}" if story.error.hint else ""
-    return _joined(
-        [
-            f"### ❌ {what or 'Nothing was deployed'}",
-            f"**{outcome.capitalize()}:** {inline(story.error.message)}",
-            next_step,
-            _footer(story),
-        ]
+    row = str(Row(_MARKS["bad"], outcome, name, change)) if site else ""
+    head = f"{name} was not deployed: {change}" if site else "Nothing was deployed"
+    cause = f"**{outcome.capitalize()}:** {inline(story.error.message)}"
+    return row + _joined([f"### {_MARKS['bad']} {head}", cause, *_next(story.error.hint), _footer(story)])
+
+
+def _row(site_report: SiteReport, story: Story) -> Row:
+    outcome = site_report.verdict.outcome
+    return Row(
+        _mark(outcome),
+        report.title(outcome) if report.is_good(site_report.verdict) else outcome.value.replace("-", " "),
+        link(inline(site_report.site, 300), site_report.url),
+        _change(site_report.previous.tag, site_report.image.tag, story),
+        duration(sum(step.seconds for step in site_report.steps)) if site_report.steps else "",
     )
 
 
@@ -179,27 +264,54 @@ def _mark(outcome: Outcome) -> str:
 def _change(previous: str, wanted: str, story: Story) -> str:
     """`old → new`, with a link that compares the two where both are commits of a known repository."""
     change = f"{code(previous)} → {code(wanted)}" if previous != wanted else code(wanted)
-    comparable = _COMMIT.fullmatch(previous) and _COMMIT.fullmatch(wanted) and previous != wanted
-    if comparable and story.pages.source:
-        return f"{change} ({link('compare', f'{story.pages.source}/compare/{previous}...{wanted}')})"
+    before, after = commit_in(previous), commit_in(wanted)
+    if story.pages.source and before and after and before != after:
+        return f"{change} ({link('compare', f'{story.pages.source}/compare/{before}...{after}')})"
     return change
 
 
-def _cause(site_report: SiteReport, detail: Detail) -> list[str]:
+def _cause(site_report: SiteReport, story: Story, detail: Detail) -> list[str]:
     verdict = site_report.verdict
+    warnings = [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
     if report.is_good(verdict):
-        return [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
-    paragraphs = [f"**{inline(verdict.reason, 100)}**: {inline(verdict.message)}"]
-    if verdict.evidence and detail > Detail.LINE:
-        paragraphs.append(markdown.preformatted(verdict.evidence, _EVIDENCE_BYTES[detail]))
-    paragraphs += [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
-    rows = [
-        ("Serving now", verdict.serving),
-        ("Rolled back", site_report.rolled_back),
-        ("Next", verdict.hint),
+        return warnings
+    lines = evidence.in_order(verdict.evidence)[:_FIRST_LINES]
+    rows = [("Serving now", verdict.serving), ("Rolled back", site_report.rolled_back)]
+    return [
+        f"**{inline(verdict.reason, 100)}**: {inline(verdict.message)}",
+        markdown.preformatted(lines, _EVIDENCE_BYTES[detail]) if lines and detail > Detail.LINE else "",
+        *warnings,
+        "<br>\n".join(f"**{label}:** {inline(text)}" for label, text in rows if text),
+        *_next(verdict.hint),
+        _on_the_actions_page(verdict, story),
     ]
-    paragraphs.append("<br>\n".join(f"**{label}:** {inline(text)}" for label, text in rows if text))
-    return paragraphs
+
+
+def _next(hint: str) -> list[str]:
+    """What helps: in words, and each command as a block of its own, which GitHub gives a button that copies it."""
+    steps = remedies(hint)
+    prose = "; ".join(step.text for step in steps if not step.command)
+    lines = [f"**Next:** {inline(prose)}" if prose else ""]
+    for number, step in enumerate(step for step in steps if step.command):
+        begins = "**Next:**" if not (prose or number) else "or"
+        lines += [f"{begins} {inline(step.text)}".rstrip(), markdown.command(step.command)]
+    return lines
+
+
+def _on_the_actions_page(verdict: Verdict, story: Story) -> str:
+    """The same without a terminal: the workflow, and what is to be filled in there, which is what the command says."""
+    rollback = next(
+        (step.command for step in remedies(verdict.hint) if step.command.startswith("bump rollback ")), ""
+    )
+    if not (rollback and story.pages.actions):
+        return ""
+    given = [("command", "rollback"), *options_of(rollback), ("dry-run", "off")]
+    named = ", ".join(f"{name} {code(value)}" for name, value in given if name in _OFFERED)
+    return f"or {link('run the workflow on the Actions page', story.pages.actions)} with {named}"
+
+
+# The inputs of .github/workflows/bump.yml that choose what is taken back.
+_OFFERED = ("command", "site", "image", "kustomization", "container", "dry-run")
 
 
 def _workloads(site_report: SiteReport) -> str:
@@ -219,21 +331,29 @@ def _state(end: WorkloadEnd) -> str:
     return f"{_MARKS['good'] if is_fine else mark} {inline(report.workload_state(end), 60)}"
 
 
-def _folded(site_report: SiteReport, story: Story) -> str:
-    """What is looked up only now and then."""
+def _folded(site_report: SiteReport, story: Story, detail: Detail, name: str) -> str:
+    """What is looked up only now and then; the site has a `name` where nothing else is said of it."""
     written = str(site_report.image)
     rows = [
-        *(
-            (step.stage, f"{inline(step.detail, 600)} ({duration(step.seconds)})")
-            for step in site_report.steps
-        ),
+        *((step.stage, inline(step.detail, 600)) for step in site_report.steps),
         ("timeline", inline(report.timeline(site_report.timeline))),
         ("reference", code(written)),
         ("line", " in ".join(filter(None, (_lines(site_report), _commit(site_report, story))))),
         *(("stays", code(text)) for text in site_report.stays[:10]),
     ]
-    lines = "\n".join(f"- **{inline(name, 60)}** {text}" for name, text in rows if text)
-    return f"<details><summary>Details</summary>\n\n{lines}\n\n</details>"
+    lines = "\n".join(f"- **{inline(label, 60)}** {text}" for label, text in rows if text)
+    stages = _stages(site_report.steps) if name else ""
+    more = evidence.in_order(site_report.verdict.evidence)[_FIRST_LINES:]
+    body = [
+        stages,
+        lines,
+        markdown.preformatted(more, _EVIDENCE_BYTES[detail])
+        if more and not report.is_good(site_report.verdict)
+        else "",
+        gantt([("", site_report.steps)]),
+    ]
+    title = f"Details of {name}" if name else "Details"
+    return f"<details><summary>{title}</summary>\n\n{_joined(body)}\n\n</details>"
 
 
 def _lines(site_report: SiteReport) -> str:

@@ -50,6 +50,13 @@ def preformatted(lines: Sequence[str], limit: int) -> str:
     return "<pre>" + "\n".join(shown) + "</pre>"
 
 
+def command(line: str) -> str:
+    """One command as a block of code, which GitHub offers to copy; whatever stands in it does not end the block."""
+    text = " ".join(mask(printable(line[:_LONGEST])).split())
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}sh\n{text}\n{fence}"
+
+
 def size(text: str) -> int:
     """How long GitHub may find `text` by its strictest reading: in bytes."""
     return len(text.encode())

@@ -52,8 +52,8 @@ class Publisher:
         with self._lock:
             self._tell(replace(self.story, notices=(*self.story.notices, text)), is_news=False)
 
-    def finish(self, outcome: Report) -> list[str]:
-        """Tells the end; returns what could not be published."""
+    def finish(self, outcome: Report, *, actions_page: str = "") -> list[str]:
+        """Tells the end; returns what could not be published. `actions_page` is where a failure is taken back by hand, if anywhere."""
         sites = tuple(
             replace(
                 site,
@@ -64,7 +64,14 @@ class Publisher:
             for site in self.story.sites
         )
         return self._end(
-            replace(self.story, sites=sites, seconds=outcome.seconds, diff=outcome.diff, plan=outcome.plan)
+            replace(
+                self.story,
+                sites=sites,
+                seconds=outcome.seconds,
+                diff=outcome.diff,
+                plan=outcome.plan,
+                pages=replace(self.story.pages, actions=actions_page),
+            )
         )
 
     def fail(self, error: BumpError) -> list[str]:

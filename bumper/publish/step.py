@@ -23,7 +23,7 @@ def outputs_of(result: Mapping[str, Any]) -> dict[str, str]:
         "plan": (result.get("plan") or {}).get("hash", ""),
         "durations": json.dumps(
             {
-                ended["site"]: {stage["stage"]: stage["seconds"] for stage in ended["stages"]}
+                ended["site"]: {stage["stage"]: stage["seconds"] for stage in ended.get("stages", ())}
                 for ended in result["sites"]
             }
         ),

@@ -4,7 +4,7 @@ Law: the target's own counts prove nothing. Flagger keeps the target at no pods 
 is what serves: Ready takes a primary that runs our image and is complete, and a Canary that is at rest. A Canary that failed counts
 as ours once it has taken up our template: its `status.lastAppliedSpec`, a hash, is another than before the push, or it failed after
 the ReplicaSet of our template was made. Flagger does not analyse anew what it has promoted already, so that a rollback leaves the
-phase at Failed, and the primary is right all the same. Where no Canary may be read, the primary alone tells.
+phase at Failed, and the primary is right all the same.
 
 Flagger 1.36 to 1.42: pkg/apis/flagger/v1beta1/status.go, canary.go; pkg/canary/status.go (phases, conditions, their messages),
 spec.go (what is analysed anew), docs/gitbook/usage/how-it-works.md (the status of a rollout that succeeded).
@@ -25,11 +25,13 @@ from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import Completion, completion, is_seen
 
+# What a Canary may target, among the kinds that are followed (pkg/canary/factory.go).
+TARGETS = ("Deployment", "DaemonSet")
 _AT_REST = ("Initialized", "Succeeded", "Failed")
 # What a person decides: the webhooks that are asked in each of these phases.
 _GATES = {"Waiting": "confirm-rollout", "WaitingPromotion": "confirm-promotion"}
-# Flagger's defaults (pkg/apis/flagger/v1beta1/canary.go, AnalysisInterval), and the time that it takes to write a status.
-_INTERVAL_S, _SLIP_S = 60.0, 10.0
+# Flagger's default and minimum (pkg/apis/flagger/v1beta1/canary.go, GetAnalysisInterval); what it takes to write a status.
+_INTERVAL_S, _SHORTEST_S, _SLIP_S, _ACCESS_S = 60.0, 10.0, 10.0, 15.0
 _WARNINGS = 4
 # What Flagger measured of the new version, or its pods that did not come up; metrics that nobody gives prove nothing
 # (pkg/controller/scheduler.go, scheduler_metrics.go, scheduler_hooks.go).
@@ -47,7 +49,7 @@ def rollout(desired: Desired, observation: Observation) -> Completion:
     if workload is None or not is_seen(workload):
         return Completion(False, "its controller has not seen the new template yet")
     text = _text(desired, observation)
-    if primary is None or (canary is not None and phase(canary) not in _AT_REST):
+    if phase(canary) not in _AT_REST or primary is None:
         return Completion(False, text)
     counts = completion(primary)
     is_promoted = desired.is_met_by(template_image(desired, primary))
@@ -57,17 +59,35 @@ def rollout(desired: Desired, observation: Observation) -> Completion:
 def _text(desired: Desired, observation: Observation) -> str:
     """`Canary demo is Progressing, weight 30, 2 failed checks; the primary runs 1.1.0`."""
     canary, primary = observation.canary, observation.primary
-    image = template_image(desired, primary)
-    runs = f"the primary runs {image.tag or image.digest}" if image else "there is no primary yet"
-    if canary is None:
-        return f"its Canary can't be read; {runs}"
     status = at(canary, "status") or {}
     details = [
         f"Canary {at(canary, 'metadata', 'name')} is {phase(canary) or 'not taken up by Flagger yet'}",
         f"weight {status['canaryWeight']}" if status.get("canaryWeight") else "",
         f"{status['failedChecks']} failed checks" if status.get("failedChecks") else "",
     ]
+    image = template_image(desired, primary)
+    runs = f"the primary runs {image.tag or image.digest}" if image else "there is no primary yet"
     return f"{', '.join(filter(None, details))}; {runs}"
+
+
+def unreadable(desired: Desired, observation: Observation) -> str:
+    """Why nobody can tell whether a Canary targets the workload; empty where it was read, or none can target such a kind."""
+    may_be_target = desired.workload.kind in TARGETS and observation.canary is None
+    return observation.unreadable.get("Canary", "") if may_be_target else ""
+
+
+def not_known(desired: Desired, observation: Observation) -> Iterator[Finding]:
+    """That the workload is complete, and nothing says whether it is what serves."""
+    why, workload = unreadable(desired, observation), observation.workload
+    if not why or workload is None or not completion(workload).is_complete:
+        return
+    key = desired.workload
+    message = (
+        f"{key} is complete, and whether a Canary of Flagger promotes it can't be read ({why}): "
+        "if so, its primary serves, and what that runs is not known"
+    )
+    hint = f"allow list and watch of canaries.flagger.app in {key.namespace}: bump doctor --rbac prints the rights"
+    yield _finding(Outcome.UNKNOWN, "NoAccess", message, hint, _ACCESS_S)
 
 
 def findings(desired: Desired, observation: Observation) -> Iterator[Finding]:
@@ -134,7 +154,7 @@ def _is_of_ours(desired: Desired, observation: Observation, canary: Object) -> b
 def interval_s(canary: Object) -> float:
     """How often Flagger looks at the target, in seconds."""
     analysis = at(canary, "spec", "analysis") or at(canary, "spec", "canaryAnalysis") or {}
-    return seconds(str(analysis.get("interval") or "")) or _INTERVAL_S
+    return max(seconds(str(analysis.get("interval") or "")) or _INTERVAL_S, _SHORTEST_S)
 
 
 def _warnings(observation: Observation, canary: Object) -> tuple[str, ...]:
@@ -161,12 +181,6 @@ def targets(canary: Object, workload: ObjectKey) -> bool:
         workload.name,
         workload.namespace,
     )
-
-
-def is_primary(workload: Object | None) -> bool:
-    """Whether Flagger made a workload, which its Canary owns then."""
-    owners = at(workload, "metadata", "ownerReferences") or ()
-    return any(owner.get("kind") == "Canary" for owner in owners)
 
 
 def primary_of(workload: ObjectKey) -> ObjectKey:

@@ -98,6 +98,7 @@ def findings(desired: Desired, observation: Observation, causes: Sequence[Findin
     kind = desired.workload.kind
     controller_findings = [
         *canary.findings(desired, observation),
+        *canary.not_known(desired, observation),
         *promotion.findings(desired, workload),
         *_held_at_zero(desired, observation),
         *_being_deleted(desired, workload),

@@ -15,7 +15,7 @@ LOST = {
     "GitRepository": "what Flux has fetched is taken from the Kustomization",
     "ReplicaSet": "pods are matched by their image",
     "Pod": "causes can't be named, and the running digest can't be compared",
-    "Canary": "whether Flagger promotes the workload is not known",
+    "Canary": "whether Flagger promotes the workload is not known, and so is what serves",
     "Event": "causes are named with less detail",
 }
 _METADATA = "kustomize.toolkit.fluxcd.io"

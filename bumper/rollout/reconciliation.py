@@ -23,6 +23,12 @@ from bumper.rollout.workload import completion
 # Graces in seconds. Flux asks its dependencies again every 30 s; a chain of them may take minutes for each commit.
 _CERTAIN_S, _SLIP_S, _RETRY_S, _OUTAGE_S, _ARTIFACT_S, _CHAIN_S = 3.0, 10.0, 45.0, 60.0, 90.0, 300.0
 
+# getSource, for a source that is an ExternalArtifact.
+_CLOSED_GATE = "ExternalArtifact feature gate is disabled"
+_OPEN_GATE = (
+    "start kustomize-controller with --feature-gates=ExternalArtifact=true; bump doctor tells when it has it"
+)
+
 _AGAIN = "Flux tries again by itself"
 _DEPENDENCY = re.compile(r"dependency '(?:(?P<namespace>[^/']+)/)?(?P<name>[^']+)' ")
 # Both heal when source-controller stores the artifact.
@@ -35,10 +41,11 @@ def findings(desired: Desired, observation: Observation, flux: Standing) -> Iter
     stalled = condition(observation.kustomization, "Stalled")
     if stalled and stalled.status == "True":
         message = f"{desired.kustomization} has given up{since(stalled)}: {stalled.message}"
+        hint = _OPEN_GATE if _CLOSED_GATE in stalled.message else _get(desired)
         # Git may mend it with what was just pushed: another Kustomization brings that in a moment later.
         was_so = condition(observation.before.kustomization, "Stalled") if observation.before else None
         grace_s = _SLIP_S if was_so else _CERTAIN_S
-        yield _finding(Outcome.BLOCKED, stalled.reason, message, _get(desired), grace_s, Stage.APPLIED)
+        yield _finding(Outcome.BLOCKED, stalled.reason, message, hint, grace_s, Stage.APPLIED)
     elif ready and ready.status == "False":
         rule = RULES.get(ready.reason, _other_failure)
         yield from rule(desired, observation, flux, ready)

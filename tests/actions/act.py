@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.build import binary
 
 ROOT = Path(__file__).parents[2]
 STANDINS = Path(__file__).parent / "standins"
@@ -33,9 +34,10 @@ def act() -> Path:
     named = os.environ.get("BUMP_ACT") or shutil.which("act")
     if named:
         return Path(named)
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for built in sorted(caches.glob("bump-e2e/*/bin/act")):
+    built = binary("act")
+    if built.is_file():
         return built
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return _build(caches / "gitops-bump-tests" / "act")
 
 

@@ -36,11 +36,16 @@ PATCH = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetada
 SHARED = "namespace: default, annotations: {kustomize.toolkit.fluxcd.io/ssa: Merge}"
 VOLUME = "      volumes: [{name: d, persistentVolumeClaim: {claimName: data}}]\n"
 COMPONENTS = f"{FLUX}/gotk-components.yaml"
+WORKFLOW = ".github/workflows/deploy.yml"
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: kevinryan-io}\n"
 
 
 def controller(name: str) -> str:
     return f"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  labels: {{}}\n  name: {name}\n  namespace: flux-system\n"
+
+
+def workflow(events: str, step: str = "{run: bump --site web --sha $SHA}") -> str:
+    return f"name: Deploy\non: {{{events}}}\njobs:\n  deploy:\n    steps:\n    - {step}\n"
 
 
 def listing(*names: str) -> str:
@@ -162,6 +167,7 @@ BROKEN: dict[str, Case] = {
         changed(f"{UMAMI}/externalsecret.yaml", "name: azure-keyvault", "name: azure-vault"),
         f"{UMAMI}/externalsecret.yaml:10",
     ),
+    "workflow-loop": ("on any push", added({WORKFLOW: workflow("push: {branches: [main]}")}), f"{WORKFLOW}:2"),
 }  # fmt: skip
 
 
@@ -235,3 +241,37 @@ NOOP: dict[str, Mapping[str, bytes]] = {
 def test_a_change_that_breaks_nothing_finds_nothing(change: str) -> None:
     ignored = {"crd-missing"} if "Certificate" in change else set()
     assert checked(NOOP[change], *ignored).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("events", "step"),
+    [
+        ("push", "{run: bump web --sha $SHA}"),
+        ("push: ", "{uses: ./.github/workflows/deploy-site.yml}"),
+        ("push: {tags: [v1], branches: [main]}", "{uses: acme/platform/bump@v1}"),
+        ("pull_request: , push: {branches-ignore: [x]}", "{run: 'make && bump --set web=$SHA'}"),
+        ("push: ", "{uses: acme/bump@v1, with: {skip-ci: 'false'}}"),
+    ],
+)
+def test_a_workflow_that_a_deploy_starts_again(events: str, step: str) -> None:
+    assert only(added({WORKFLOW: workflow(events, step)})).id == "workflow-loop"
+
+
+@pytest.mark.parametrize(
+    ("events", "step"),
+    [
+        ("pull_request: ", "{run: bump web --sha $SHA}"),
+        ("push: {paths: [src/**]}", "{run: bump web --sha $SHA}"),
+        ("push: {paths-ignore: [k8s/**]}", "{run: bump web --sha $SHA}"),
+        ("push: {tags: [v1]}", "{run: bump web --sha $SHA}"),
+        ("push: ", "{run: bump check --strict}"),
+        ("push: ", "{run: make test}"),
+        ("push: ", "{run: bump web --sha $SHA --skip-ci}"),
+        ("push: ", "{run: 'bump web --sha $SHA --message \"{change} [no ci]\"'}"),
+        ("push: ", "{uses: acme/bump@v1, with: {skip-ci: 'true'}}"),
+        ("push: ", "{uses: acme/bumper@v1}"),
+        ("push: [", "{run: bump web --sha $SHA}"),  # no YAML: GitHub does not take it either
+    ],
+)
+def test_a_workflow_that_none_starts(events: str, step: str) -> None:
+    assert found(added({WORKFLOW: workflow(events, step)})) == []

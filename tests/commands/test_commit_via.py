@@ -179,7 +179,7 @@ def test_a_repository_that_is_not_on_github_is_a_usage_error(platform: Platform)
 
 def test_the_step_of_a_workflow_takes_both_options() -> None:
     inputs = {"BUMP_INPUT_COMMIT_VIA": "pr", "BUMP_INPUT_MERGE_TIMEOUT": "1h", "BUMP_INPUT_REPO": NAME}
-    line = action.command_line(Surroundings.of({**inputs, "BUMP_INPUT_SITE": "web"}))
+    _, line = action.command_line(Surroundings.of({**inputs, "BUMP_INPUT_SITE": "web"}))
     arguments = parser_of(MAIN_COMMAND).parse_args(line)
     assert (arguments.commit_via, arguments.merge_timeout) == ("pr", 3600.0)
 

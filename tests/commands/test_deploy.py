@@ -186,6 +186,22 @@ def test_a_login_that_is_refused_ends_it_before_anything_is_written(
     assert tip(stack) == before
 
 
+def test_canaries_that_may_not_be_listed_end_it_before_anything_is_written(stack: Stack) -> None:
+    """Where the cluster has Flagger: its primary may be what serves, and the Deployment alone says nothing of that."""
+    stack.registry.push("kevinryan-io", "abc0011")
+    before, api = tip(stack), stack.cluster.api
+    stack.cluster.store.kinds.admit("flagger.app/v1beta1", "Canary", namespaced=True)
+    api.forbid("list", "canaries")
+    arguments = ("--site", "kevinryan-io", "--sha", "abc0011", "--repo", stack.url)
+    try:
+        code, _, stderr = commandline.bump(*arguments, environ=stack.child_environ())
+    finally:
+        api.allow("list", "canaries")
+    assert (code, tip(stack)) == (2, before), stderr
+    assert "whether a Canary of Flagger promotes Deployment" in stderr
+    assert "bump doctor --rbac prints the rights" in stderr
+
+
 @pytest.mark.slow
 def test_a_cluster_that_does_not_answer_ends_it_before_anything_is_written(
     stack: Stack, tmp_path: Path

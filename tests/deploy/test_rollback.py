@@ -198,11 +198,10 @@ class Platform:
     def roll_back(self, reason: str = "", meanwhile: str = "", digest: str = "") -> Landed:
         """To 1.0. `meanwhile` is what somebody else sets the field to while we push, `digest` what 1.0 was when it was deployed."""
         request = Request(
-            (Wanted("web", "1.0"),),
+            (Wanted("web", "1.0", rollback_of="2" * 40),),
             "main",
             deadlines=Deadlines(5.0, 20.0),
             reason=reason,
-            rollback_of="2" * 40,
         )
         deploy, earlier = past("1.0>2.0 failed", "0.9>1.0 ready")
         earlier = replace(earlier, record=replace(earlier.record, digest=digest))

@@ -1,12 +1,14 @@
 """Builds the programs that the end-to-end tests start, once, into a cache outside the checkout.
 
     python tests/e2e/build.py            what the stack needs
+    python tests/e2e/build.py --all      also the controllers of `make e2e-all`
     python tests/e2e/build.py --peers    also the programs that bump is compared with
-    python tests/e2e/build.py --where    only print the folder
+    python tests/e2e/build.py --where    only print where each of them lies
 
-The cache is keyed by what is built (go.mod, go.sum, main.go and this file's table): another pin is another folder. A program counts as
-built only under its final name, which it gets by a rename after a build that ended well. Standard library only: it runs before
-any virtual environment is there.
+Each program has a folder of its own in the cache, keyed by what it is built from: the go.mod, go.sum and .go files of its Go module
+and its entry in this file's tables. So a program that is added builds no other one anew. A program that would lift the dependencies
+of others stands in a Go module of its own, beside `go`. A program counts as built only under its final name, which it gets by a rename
+after a build that ended well. Standard library only: it runs before any virtual environment is there.
 """
 
 import argparse
@@ -25,15 +27,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# The module that Kubernetes and Flux share.
 GO_MODULE = Path(__file__).parent / "go"
+# Where those lie that a single program has for itself.
+OWN_MODULES = Path(__file__).parent / "modules"
 _HEARTBEAT_S = 30.0
 _NICENESS = 10
 _KEPT_S = 30 * 24 * 3600
 
 
-def pins() -> dict[str, str]:
-    """Module → version, as go.mod requires them."""
-    rows = [line.split() for line in (GO_MODULE / "go.mod").read_text().splitlines() if line.startswith("\t")]
+def pins(module: Path = GO_MODULE) -> dict[str, str]:
+    """Module → version, as the go.mod of one of our own modules requires them."""
+    rows = [line.split() for line in (module / "go.mod").read_text().splitlines() if line.startswith("\t")]
     return {row[0]: row[1] for row in rows if row[1] != "=>"}
 
 
@@ -49,13 +54,36 @@ class BuildError(Exception):
 class Program:
     """One program: `package` is what `go build` takes, `stamps` are variables set by the linker (name, value).
 
-    `prepare` makes ready what the module lacks and returns further arguments of `go build`.
+    `module` is the folder of the Go module that pins what it is built from. `prepare` makes ready what the module lacks, in the
+    program's folder, and returns further arguments of `go build`.
     """
 
     name: str
     package: str
     stamps: tuple[tuple[str, str], ...] = ()
-    prepare: Callable[[], list[str]] = list
+    prepare: Callable[[Path], list[str]] = lambda folder: []
+    module: Path = GO_MODULE
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies once it is built, beside the log of its build."""
+        return cache_root() / "programs" / f"{self.name}-{self.key}"
+
+    @property
+    def binary(self) -> Path:
+        return self.folder / self.name
+
+    @property
+    def key(self) -> str:
+        """Another one for another pin, another source or another way to build it."""
+        entry = (self.name, self.package, self.stamps)
+        return hashlib.sha256(_sources(self.module) + repr(entry).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _sources(module: Path) -> bytes:
+    files = [module / "go.mod", module / "go.sum", *sorted(module.glob("*.go"))]
+    return b"".join(file.read_bytes() for file in files if file.is_file())
 
 
 _KUBERNETES_STAMPS = tuple(
@@ -68,7 +96,7 @@ _KUBERNETES_STAMPS = tuple(
 )
 
 
-def _complete_flux() -> list[str]:
+def _complete_flux(folder: Path) -> list[str]:
     """Flux's module lacks the manifests that its command embeds: they are made from its own sources, in a copy.
 
     Only those that lie in the module: `flux install` would miss the controllers' own, everything else works.
@@ -81,7 +109,7 @@ def _complete_flux() -> list[str]:
         text=True,
         check=True,
     )
-    source, copy = Path(json.loads(answer.stdout)["Dir"]), build_folder() / "flux2"
+    source, copy = Path(json.loads(answer.stdout)["Dir"]), folder / "flux2"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(source, copy, copy_function=shutil.copyfile)
     command = copy / "cmd" / "flux"
@@ -92,7 +120,7 @@ def _complete_flux() -> list[str]:
             [binary("kustomize"), "build", source / "manifests" / name], capture_output=True, check=True
         )
         (command / "manifests" / f"{name}.yaml").write_bytes(manifest.stdout)
-    module = build_folder() / "flux.mod"
+    module = folder / "flux.mod"
     module.write_text(f"{(GO_MODULE / 'go.mod').read_text()}\nreplace github.com/fluxcd/flux2/v2 => {copy}\n")
     shutil.copyfile(GO_MODULE / "go.sum", module.with_suffix(".sum"))
     return [f"-modfile={module}"]
@@ -117,6 +145,16 @@ PEERS = (
     Program("yq", "github.com/mikefarah/yq/v4"),
     Program("act", "github.com/nektos/act"),
 )
+# What some tests start beside the stack. Each has a Go module of its own: its dependencies are none of the others'.
+MORE = tuple(
+    Program(name, package, module=OWN_MODULES / name)
+    for name, package in (
+        ("source-watcher", "github.com/fluxcd/source-watcher/v2/cmd"),
+        ("helm-controller", "github.com/fluxcd/helm-controller"),
+        ("flagger", "github.com/fluxcd/flagger/cmd/flagger"),
+    )
+)
+PROGRAMS = (*STACK, *MORE, *PEERS)
 
 
 def cache_root() -> Path:
@@ -127,45 +165,33 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bump-e2e"
 
 
-@functools.cache
-def build_folder() -> Path:
-    """The folder of this build: another content of the Go module gives another folder."""
-    digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum", "main.go"):
-        digest.update((GO_MODULE / name).read_bytes())
-    digest.update(
-        repr([(program.name, program.package, program.stamps) for program in (*STACK, *PEERS)]).encode()
-    )
-    return cache_root() / digest.hexdigest()[:16]
-
-
 def binary(name: str) -> Path:
-    """Where the program lies once it is built."""
-    return build_folder() / "bin" / name
+    """Where the program of that name lies once it is built."""
+    return next(program for program in PROGRAMS if program.name == name).binary
 
 
 def missing(programs: Sequence[Program]) -> list[Program]:
     """Those of the programs that are not built yet."""
-    return [program for program in programs if not binary(program.name).is_file()]
+    return [program for program in programs if not program.binary.is_file()]
 
 
 def build(programs: Sequence[Program]) -> None:
     """Builds what is missing, one after the other; two runs at once wait for each other."""
-    _forget_old()
+    _forget_old(programs)
     if not missing(programs):
         return
     with _only_one():
         todo = missing(programs)
-        if todo:
-            require_go()
+        for module in {program.module for program in todo}:
+            require_go(module)
         for number, program in enumerate(todo, start=1):
             _build_one(program, f"[{number}/{len(todo)}] {program.name}")
 
 
-def require_go() -> None:
-    """Raises BuildError where there is no Go, or one that is older than go.mod asks for."""
+def require_go(module: Path = GO_MODULE) -> None:
+    """Raises BuildError where there is no Go, or one that is older than the module's go.mod asks for."""
     wanted = next(
-        line.split()[1] for line in (GO_MODULE / "go.mod").read_text().splitlines() if line.startswith("go ")
+        line.split()[1] for line in (module / "go.mod").read_text().splitlines() if line.startswith("go ")
     )
     if shutil.which("go") is None:
         raise BuildError(
@@ -173,7 +199,7 @@ def require_go() -> None:
         )
     # Asked inside the module, `go` itself compares its version with go.mod, and fetches a newer one where it may.
     answer = subprocess.run(
-        ["go", "env", "GOVERSION"], cwd=GO_MODULE, capture_output=True, text=True, check=False
+        ["go", "env", "GOVERSION"], cwd=module, capture_output=True, text=True, check=False
     )
     if answer.returncode != 0:
         raise BuildError(f"Go {wanted} or newer is needed: {answer.stderr.strip()}")
@@ -189,15 +215,15 @@ def go_environment() -> dict[str, str]:
 
 
 def _build_one(program: Program, title: str) -> None:
-    target = binary(program.name)
+    target = program.binary
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
-    log = target.parent.parent / f"{program.name}.log"
+    log = target.with_suffix(".log")
     stamps = " ".join(f"-X {name}={value}" for name, value in program.stamps)
     command = [
         "go",
         "build",
-        *program.prepare(),
+        *program.prepare(target.parent),
         "-ldflags",
         f"-s -w {stamps}".rstrip(),
         "-o",
@@ -209,7 +235,7 @@ def _build_one(program: Program, title: str) -> None:
     with log.open("w") as output:
         process = subprocess.Popen(
             _letting_others_go_first(command),
-            cwd=GO_MODULE,
+            cwd=program.module,
             env=go_environment(),
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -240,20 +266,23 @@ def _letting_others_go_first(command: list[str]) -> list[str]:
     return [nice, "-n", str(more), *command] if nice and more > 0 else command
 
 
-def _forget_old() -> None:
-    """Marks this build as used, and removes those that nobody has used for a month."""
-    build_folder().mkdir(parents=True, exist_ok=True)
-    os.utime(build_folder())
-    for other in cache_root().iterdir():
-        if re.fullmatch("[0-9a-f]{16}", other.name) and time.time() - other.stat().st_mtime > _KEPT_S:
-            shutil.rmtree(other, ignore_errors=True)
+def _forget_old(programs: Sequence[Program]) -> None:
+    """Marks these programs as used, and removes what nobody has used for a month."""
+    for program in programs:
+        if program.binary.is_file():
+            os.utime(program.folder)
+    # The folders beside `programs` with a hash as their name are those of an earlier layout.
+    earlier = [entry for entry in cache_root().glob("*") if re.fullmatch("[0-9a-f]{16}", entry.name)]
+    kept = [entry for kind in ("programs", "definitions") for entry in (cache_root() / kind).glob("*")]
+    for folder in (*kept, *earlier):
+        if time.time() - folder.stat().st_mtime > _KEPT_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _only_one() -> Iterator[None]:
-    folder = build_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    cache_root().mkdir(parents=True, exist_ok=True)
+    with (cache_root() / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -268,20 +297,21 @@ def _say(line: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--all", action="store_true", help="also what `make e2e-all` starts beside the stack")
     parser.add_argument("--peers", action="store_true", help="also the programs that bump is compared with")
-    parser.add_argument("--where", action="store_true", help="only print the folder of the programs")
+    parser.add_argument("--where", action="store_true", help="only print where each program lies")
     options = parser.parse_args(arguments)
+    programs = (*STACK, *(MORE if options.all else ()), *(PEERS if options.peers else ()))
     if options.where:
-        print(build_folder() / "bin")  # noqa: T201
+        print(*(program.binary for program in programs), sep="\n")  # noqa: T201
         return 0
-    programs = (*STACK, *PEERS) if options.peers else STACK
     started = time.monotonic()
     try:
         build(programs)
     except BuildError as error:
         _say(f"error: {error}")
         return 1
-    _say(f"{len(programs)} programs in {build_folder() / 'bin'} ({time.monotonic() - started:.1f} s)")
+    _say(f"{len(programs)} programs in {cache_root()} ({time.monotonic() - started:.1f} s)")
     return 0
 
 

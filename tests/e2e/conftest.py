@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,25 @@ from .stack import Stack
 @pytest.fixture(scope="session")
 def programs() -> None:
     """The programs are built: `make e2e` builds them first, since that can take minutes."""
-    absent = [program.name for program in build.missing(build.STACK)]
+    _require(build.STACK, "")
+
+
+@pytest.fixture(scope="session")
+def controllers(programs: None) -> Callable[..., tuple[str, ...]]:
+    """Asks for further controllers by their names: those of them that `make e2e-all` builds are built."""
+
+    def named(*names: str) -> tuple[str, ...]:
+        _require([program for program in build.MORE if program.name in names], " --all")
+        return names
+
+    return named
+
+
+def _require(wanted: Sequence[build.Program], argument: str) -> None:
+    absent = [program.name for program in build.missing(wanted)]
     if absent:
-        pytest.exit(f"not built: {', '.join(absent)}; run `python tests/e2e/build.py` first", returncode=2)
+        command = f"python tests/e2e/build.py{argument}"
+        pytest.exit(f"not built: {', '.join(absent)}; run `{command}` first", returncode=2)
 
 
 @pytest.fixture(scope="session")

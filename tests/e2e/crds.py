@@ -6,26 +6,32 @@ are pinned here by their checksum.
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from .api import Api
-from .build import GO_MODULE, BuildError, build_folder, go_environment, pins
+from .build import GO_MODULE, KUBERNETES, OWN_MODULES, BuildError, cache_root, go_environment, pins
 
 
 @dataclass(frozen=True)
 class Definitions:
-    """A module and where in it the definitions lie. Without `version` and `sum` those of our go.mod and go.sum are meant."""
+    """A module and where in it the definitions lie.
+
+    Without `version` and `sum` those of one of our own modules are meant, which lies in `module_folder`.
+    """
 
     module: str
     path: str
     version: str = ""
     sum: str = ""
+    module_folder: Path = GO_MODULE
 
 
 DEFINITIONS = (
@@ -35,8 +41,12 @@ DEFINITIONS = (
     Definitions(
         "github.com/fluxcd/helm-controller",
         "config/crd/bases/*.yaml",
-        "v1.6.3",
-        "h1:MSiDP/s8xRSkO3g11vBiDStxfmJ5ZVdwDEpW7BSE/UA=",
+        module_folder=OWN_MODULES / "helm-controller",
+    ),
+    Definitions(
+        "github.com/fluxcd/source-watcher/v2",
+        "config/crd/bases/*.yaml",
+        module_folder=OWN_MODULES / "source-watcher",
     ),
     Definitions(
         "github.com/external-secrets/external-secrets",
@@ -53,13 +63,18 @@ DEFINITIONS = (
 )
 
 
+# Only where Flagger runs: a cluster that has them is asked for its Canaries.
+FLAGGER = Definitions(
+    "github.com/fluxcd/flagger", "artifacts/flagger/crd.yaml", module_folder=OWN_MODULES / "flagger"
+)
+
+
 def definitions() -> list[str]:
     """The manifest of each definition, one object each; downloaded once, then read from the cache."""
-    cached = build_folder() / "crds.json"
+    cached = _folder() / "crds.json"
     if not cached.is_file():
-        manifests = [manifest for source in DEFINITIONS for manifest in _read(source)]
+        manifests = [manifest for source in DEFINITIONS for manifest in read(source)]
         partial = cached.with_suffix(".partial")
-        partial.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(manifests))
         partial.replace(cached)
     documents: list[str] = json.loads(cached.read_text())
@@ -69,13 +84,13 @@ def definitions() -> list[str]:
 def snapshot() -> Path:
     """Where the data of an etcd that has all definitions lie, once somebody has saved them."""
     digest = hashlib.sha256("".join(definitions()).encode()).hexdigest()
-    return build_folder() / f"etcd-{digest[:12]}"
+    return _folder() / f"etcd-{digest[:12]}"
 
 
-def install(api: Api, timeout_s: float) -> None:
+def install(api: Api, timeout_s: float, manifests: Sequence[str]) -> None:
     """Creates the definitions and waits until the API server serves them all."""
     with ThreadPoolExecutor(8) as pool:
-        created = pool.map(lambda text: api.create_yaml("CustomResourceDefinition", text), definitions())
+        created = pool.map(lambda text: api.create_yaml("CustomResourceDefinition", text), manifests)
         wanted = {entry["metadata"]["name"] for entry in created}
     deadline = time.monotonic() + timeout_s
     while unserved := wanted - _served(api):
@@ -103,15 +118,13 @@ def _served(api: Api) -> set[str]:
     }
 
 
-def _read(source: Definitions) -> list[str]:
-    version, checksum = (source.version, source.sum) if source.version else _pinned(source.module)
+def read(source: Definitions) -> list[str]:
+    version, checksum = _pinned(source)
     named = f"{source.module}@{version}"
     # Asked for outside of our module, whose go.sum must not change.
     environ = {**go_environment(), "GOFLAGS": "-mod=mod"}
     command = ["go", "mod", "download", "-json", named]
-    answer = subprocess.run(
-        command, cwd=build_folder(), env=environ, capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run(command, cwd=_folder(), env=environ, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise BuildError(f"{named} could not be downloaded: {answer.stderr.strip() or answer.stdout.strip()}")
     download = json.loads(answer.stdout)
@@ -124,8 +137,19 @@ def _read(source: Definitions) -> list[str]:
     return [document for document in documents if "kind: CustomResourceDefinition" in document]
 
 
-def _pinned(module: str) -> tuple[str, str]:
-    """Version and checksum of one of our requirements."""
-    version = pins()[module]
-    sums = [line.split() for line in (GO_MODULE / "go.sum").read_text().splitlines()]
-    return version, next(row[2] for row in sums if row[:2] == [module, version])
+def _pinned(source: Definitions) -> tuple[str, str]:
+    """Version and checksum: the source's own, or those of our requirement of the module."""
+    if source.version:
+        return source.version, source.sum
+    version = pins(source.module_folder)[source.module]
+    sums = [line.split() for line in (source.module_folder / "go.sum").read_text().splitlines()]
+    return version, next(row[2] for row in sums if row[:2] == [source.module, version])
+
+
+def _folder() -> Path:
+    """In the cache: another pin of Kubernetes or of a source of definitions gives another folder."""
+    versions = [KUBERNETES, *((source.module, source.path, *_pinned(source)) for source in DEFINITIONS)]
+    folder = cache_root() / "definitions" / hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    os.utime(folder)  # what nobody uses for a month is removed
+    return folder

@@ -11,10 +11,55 @@ from .platforms import Platform
 from .repository import Repository
 from .stack import FLUX_NAMESPACE
 
+# A chart with a Deployment and, where its values ask for it, a hook before each upgrade that runs the same image to an end.
+CHART = {
+    "charts/web/Chart.yaml": b"apiVersion: v2\nname: web\nversion: 0.1.0\n",
+    "charts/web/values.yaml": b"image: {repository: '', tag: ''}\nreplicas: 1\nmigrates: false\n",
+    "charts/web/templates/deployment.yaml": b"""apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  replicas: {{ .Values.replicas }}
+  selector:
+    matchLabels: {app: {{ .Release.Name }}}
+  template:
+    metadata:
+      labels: {app: {{ .Release.Name }}}
+    spec:
+      containers:
+        - name: web
+          image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+          readinessProbe: {httpGet: {path: /healthz, port: 8080}, periodSeconds: 5}
+""",
+    "charts/web/templates/migration.yaml": b"""{{- if .Values.migrates }}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-migrate
+  annotations:
+    helm.sh/hook: pre-upgrade
+    helm.sh/hook-delete-policy: before-hook-creation
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: migrate
+          image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+{{- end }}
+""",
+}
+
 
 @dataclass(frozen=True)
 class Site:
-    """A site of the fleet: what its Kustomization, its Deployment and the container in it have beyond the minimum."""
+    """A site of the fleet: what its Kustomization, its Deployment (None leaves a field out) and the container in it have beyond the
+    minimum.
+
+    With `release` it is a HelmRelease of our own chart instead, and this is what its spec has beyond the minimum.
+    """
 
     name: str
     tag: str = "1.0.0"
@@ -22,6 +67,7 @@ class Site:
     deployment: Mapping[str, Any] = field(default_factory=dict)
     container: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)  # further manifests of the site, by file name
+    release: Mapping[str, Any] | None = None
 
 
 def fleet(
@@ -53,7 +99,11 @@ def fleet(
         files[f"{folder}/namespace.yaml"] = _yaml(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": site.name}}
         )
-        files[f"{folder}/deployment.yaml"] = _yaml(_deployment(stack, site))
+        if site.release is None:
+            files[f"{folder}/deployment.yaml"] = _yaml(_deployment(stack, site))
+        else:
+            files[f"{folder}/release.yaml"] = _yaml(_release(stack, name, site, site.release))
+            files |= CHART
         files |= {f"{folder}/{file}": text.encode() for file, text in site.files.items()}
     repository = Repository(stack, place, files)
     repository.bootstrap(secret=name)  # a cluster may have a Secret `flux-system` that is not ours
@@ -98,17 +148,41 @@ def _deployment(stack: Platform, site: Site) -> dict[str, Any]:
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 5},
         **site.container,
     }
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": dict(labels)},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        **site.deployment,
+    }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": site.name, "namespace": site.name},
+        "spec": {key: value for key, value in spec.items() if value is not None},
+    }
+
+
+def _release(stack: Platform, source: str, site: Site, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Image and tag stand in its values, in two fields, as in most charts."""
+    chart = {"chart": "./charts/web", "sourceRef": _reference(source)}
+    return {
+        "apiVersion": "helm.toolkit.fluxcd.io/v2",
+        "kind": "HelmRelease",
+        "metadata": {"name": site.name, "namespace": site.name},
         "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": dict(labels)},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
-            **site.deployment,
+            "interval": "10m0s",
+            "chart": {"spec": {**chart, "interval": "10m0s"}},
+            **spec,
+            "values": {
+                "image": {"repository": f"{stack.registry}/{site.name}", "tag": site.tag},
+                **(spec.get("values") or {}),
+            },
         },
     }
+
+
+def _reference(source: str) -> dict[str, str]:
+    return {"kind": "GitRepository", "name": source, "namespace": FLUX_NAMESPACE}
 
 
 def _yaml(*objects: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,6 +163,48 @@ def source_controller(around: Surroundings) -> Command:
         f"--storage-addr={around.address('source-storage')}",
         f"--storage-adv-addr={around.address('source-storage')}",
     ]
+
+
+def source_watcher(around: Surroundings, kubeconfig: Path) -> Command:
+    return [
+        binary("source-watcher"),
+        *_controller(around, "source-watcher"),
+        f"--storage-path={around.data('source-watcher')}",
+        f"--storage-addr={around.address('watcher-storage')}",
+        f"--storage-adv-addr={around.address('watcher-storage')}",
+    ]
+
+
+def helm_controller(around: Surroundings, kubeconfig: Path) -> Command:
+    return [binary("helm-controller"), *_controller(around, "helm-controller"), "--requeue-dependency=2s"]
+
+
+def flagger(around: Surroundings, kubeconfig: Path) -> Command:
+    """Without a mesh: blue/green by Kubernetes' own Services. Its metrics and health are all that it serves, on every address."""
+    return [
+        binary("flagger"),
+        f"-kubeconfig={kubeconfig}",
+        "-mesh-provider=kubernetes",
+        "-metrics-server=http://127.0.0.1:1",
+        f"-port={around.ports['flagger-health']}",
+        "-control-loop-interval=1s",
+        "-log-level=info",
+    ]
+
+
+@dataclass(frozen=True)
+class Controller:
+    """One that a stack starts where it is asked to: its command line, and where it says that it is ready."""
+
+    command: Callable[[Surroundings, Path], Command]
+    ready: str = "readyz"
+
+
+MORE: Mapping[str, Controller] = {
+    "source-watcher": Controller(source_watcher),
+    "helm-controller": Controller(helm_controller),
+    "flagger": Controller(flagger, "healthz"),
+}
 
 
 def kustomize_controller(around: Surroundings, options: Sequence[str], *, notifies: bool) -> Command:

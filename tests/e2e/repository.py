@@ -83,6 +83,14 @@ class Repository:
             raise ValueError(f"{path}: {count} image fields, expected one")
         return self.push({path: content}, f"{site} {tag}")
 
+    def set_release_tag(self, site: str, tag: str) -> str:
+        """The same in the values of the site's HelmRelease."""
+        path = f"k8s/{site}/release.yaml"
+        content, count = re.subn(rb"(?m)^( +tag: )\S+", rb"\g<1>" + tag.encode(), self.read(path))
+        if count != 1:
+            raise ValueError(f"{path}: {count} tags in its values, expected one")
+        return self.push({path: content}, f"{site} {tag}")
+
     def bootstrap(self, *, path: str = "k8s/flux-system/gotk-sync.yaml", secret: str = "flux-system") -> None:
         """The two steps of `flux bootstrap` that are left: the Secret with the token, and gotk-sync.yaml applied once."""
         api = self.stack.api

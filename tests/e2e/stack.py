@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +51,12 @@ _PORTS = (
     "notification-controller-health",
     "events",
     "receiver",
+    "source-watcher-metrics",
+    "source-watcher-health",
+    "watcher-storage",
+    "helm-controller-metrics",
+    "helm-controller-health",
+    "flagger-health",
 )
 FLUX_NAMESPACE = "flux-system"
 
@@ -58,11 +64,12 @@ FLUX_NAMESPACE = "flux-system"
 @dataclass(frozen=True)
 class Options:
     """`kubelet_speed` divides all waits of the node (probes, back-offs); `kustomize_controller` are further arguments of that
-    controller; with `notifications` Flux's notification-controller runs too."""
+    controller; with `notifications` Flux's notification-controller runs too, and so do the controllers named in `more`."""
 
     kubelet_speed: float = 5.0
     kustomize_controller: tuple[str, ...] = ("--requeue-dependency=2s",)
     notifications: bool = False
+    more: tuple[str, ...] = ()
 
 
 class Stack:
@@ -131,6 +138,14 @@ class Stack:
         self._parts[part].start()
         self._parts[part].wait_ready(_READY_S)
 
+    def restart_kustomize_controller(self, *arguments: str) -> None:
+        """Starts it anew with these arguments of its own; returns once it is ready."""
+        name = "kustomize-controller"
+        self.halt(name)
+        self.options = replace(self.options, kustomize_controller=arguments)
+        self._start_flux_controller(name, self._flux_controllers()[name])
+        self._parts[name].wait_ready(_READY_S)
+
     def log(self, part: str) -> str:
         """All that the part has printed."""
         return self._parts[part].log.read_text(errors="replace")
@@ -192,7 +207,7 @@ class Stack:
         self._parts["etcd"].wait_ready(_READY_S)
         self._parts["kube-apiserver"].wait_ready(_READY_S)
         if not prepared.is_dir():
-            crds.install(self.api, _READY_S)
+            crds.install(self.api, _READY_S, crds.definitions())
             self.api.create("Namespace", "", {"metadata": {"name": FLUX_NAMESPACE}})
             self.halt("kube-apiserver")
             self.halt("etcd")
@@ -218,6 +233,12 @@ class Stack:
         self._start("kubelet", command, self._node_is_ready, parts.kubelet_environ())
 
     def _start_flux(self) -> None:
+        if "flagger" in self.options.more:
+            crds.install(self.api, _READY_S, crds.read(crds.FLAGGER))
+        for name, command in self._flux_controllers().items():
+            self._start_flux_controller(name, command)
+
+    def _flux_controllers(self) -> dict[str, parts.Command]:
         around, options = self._around, self.options
         kustomize = parts.kustomize_controller(
             around, options.kustomize_controller, notifies=options.notifications
@@ -228,9 +249,14 @@ class Stack:
         }
         if options.notifications:
             controllers["notification-controller"] = parts.notification_controller(around)
-        for name, command in controllers.items():
-            ready = partial(_answers, f"{around.url(f'{name}-health')}/readyz")
-            self._start(name, command, ready, parts.controller_environ(around, name, self.admin_kubeconfig))
+        more = {name: parts.MORE[name].command(around, self.admin_kubeconfig) for name in options.more}
+        return controllers | more
+
+    def _start_flux_controller(self, name: str, command: parts.Command) -> None:
+        path = parts.MORE[name].ready if name in parts.MORE else "readyz"
+        ready = partial(_answers, f"{self._around.url(f'{name}-health')}/{path}")
+        environ = parts.controller_environ(self._around, name, self.admin_kubeconfig)
+        self._start(name, command, ready, environ)
 
     def _start(
         self,

@@ -36,7 +36,9 @@ class Play:
         """Pushes an image (unless `image` is absent=True) and the commit that names it, and has Flux fetch it."""
         if not image.pop("absent", False):
             self.stack.images.push(self.name, tag, **image)
-        commit = self.repository.set_tag(self.name, tag)
+        is_release = self.stack.api.find("HelmRelease", self.name, self.name) is not None
+        set_tag = self.repository.set_release_tag if is_release else self.repository.set_tag
+        commit = set_tag(self.name, tag)
         self.say(f"pushed {commit}: {self.name}:{tag}")
         self.repository.request_fetch(self.name)
         return commit

@@ -20,6 +20,7 @@ from . import generated_trees, oracle
 
 ANSWERS = Path(__file__).parents[1] / "data" / "kustomize" / "answers.jsonl"
 BATCHES = 10
+QUICK_BATCHES = 3
 MOST_REFUSED = 0.05
 FEWEST_TREES = 500
 FEWEST_OF_A_FORM = 10
@@ -35,7 +36,13 @@ def built() -> list[dict[str, Any]]:
     return [answer for answer in answers() if "images" in answer]
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize(
+    "batch",
+    [
+        *range(QUICK_BATCHES),
+        *(pytest.param(batch, marks=pytest.mark.slow) for batch in range(QUICK_BATCHES, BATCHES)),
+    ],
+)
 def test_the_model_says_what_kustomize_says(batch: int) -> None:
     for answer in answers()[batch::BATCHES]:
         seed, files = answer["seed"], generated_trees.tree(answer["seed"]).files

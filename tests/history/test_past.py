@@ -23,11 +23,15 @@ def logged(number: int, deploys: str = "", *endings: Ending, rollback_of: str = 
     """A commit `number`; `deploys` is `web:2.0 api:1.1`."""
     wanted = [
         Deploy(
-            site, "k8s/x.yaml", ImageReference(f"reg.io/{site}", "0"), ImageReference(f"reg.io/{site}", tag)
+            site,
+            "k8s/x.yaml",
+            ImageReference(f"reg.io/{site}", "0"),
+            ImageReference(f"reg.io/{site}", tag),
+            rollback_of=rollback_of,
         )
         for site, _, tag in (deploy.partition(":") for deploy in deploys.split())
     ]
-    message = compose(wanted, Origin(), rollback_of=rollback_of) if wanted else "Else\n"
+    message = compose(wanted, Origin()) if wanted else "Else\n"
     sha = sha_of(number)
     return Logged(sha, records(sha, "a", START + timedelta(minutes=number), message), endings)
 

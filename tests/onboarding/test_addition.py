@@ -33,7 +33,9 @@ def text(addition: Addition, path: str) -> str:
     return content.decode()
 
 
-@pytest.mark.parametrize("like", SITES)
+@pytest.mark.parametrize(
+    "like", [SITES[0], *(pytest.param(site, marks=pytest.mark.slow) for site in SITES[1:])]
+)
 def test_each_of_our_sites_is_a_model_and_the_copy_differs_in_names_hosts_and_tag_alone(like: str) -> None:
     files = k8s()
     addition = added(files, *HOSTS, name="example-org", like=like)

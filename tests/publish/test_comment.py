@@ -18,6 +18,8 @@ from bumper.ports import State, Step
 from bumper.publish import markdown
 from bumper.publish.chart import gantt
 from bumper.publish.comment import LIMIT, MARKER, Detail, holds, merged, sections, summary
+from bumper.publish.evidence import in_order
+from bumper.publish.remedy import Remedy, pasted, remedies
 from bumper.publish.story import SiteStory, Story
 from bumper.rollout import Verdict, WorkloadEnd
 from bumper.safe_text import printable
@@ -52,6 +54,9 @@ PLACES = [
     "tag",
     "error",
 ]
+CHANGE = (
+    f"<code>{OLD}</code> → <code>{NEW}</code> ([compare](https://github.com/octo/web/compare/{OLD}...{NEW}))"
+)
 PLACES += ["standing", "notice", "rolled_back"]
 
 
@@ -60,30 +65,23 @@ def test_ready_is_told_whole() -> None:
         f"""{MARKER}
 
 <!-- gitops-bump: daf4486551319abe -->
-### ✅ [web](https://web.example) is Ready in 9.4 s: <code>{OLD}</code> → <code>{NEW}</code> ([compare](https://github.com/octo/web/compare/{OLD}...{NEW}))
+<!-- row ✅ Ready|[web](https://web.example)|{CHANGE}|9.4 s -->
+### ✅ [web](https://web.example) is Ready in 9.4 s: {CHANGE}
 
-```mermaid
-gantt
-  dateFormat x
-  axisFormat %s s
-  section stages
-  image 0.3 s :done, 0, 340
-  commit 0.9 s :done, 340, 1240
-  fetched 1.2 s :done, 1240, 2440
-  applied 0.7 s :done, 2440, 3140
-  rolled out 6.3 s :done, 3140, 9440
-```
+✅ image 0.3 s · ✅ commit 0.9 s · ✅ fetched 1.2 s · ✅ applied 0.7 s · ✅ rolled out 6.3 s
 
 <details><summary>Details</summary>
 
-- **image** reg.io/web:abc1234 sha256:9f2c… linux/amd64 (0.3 s)
-- **commit** main@\u2060sha1:3f9d2ab k8s/web/deployment.yaml:21 (0.9 s)
-- **fetched** main@\u2060sha1:3f9d2ab (1.2 s)
-- **applied** Kustomization flux-system/web (0.7 s)
-- **rolled out** 0/1 available pod web-7c9fd pulling the image (6.3 s)
+- **image** reg.io/web:abc1234 sha256:9f2c… linux/amd64
+- **commit** main@\u2060sha1:3f9d2ab k8s/web/deployment.yaml:21
+- **fetched** main@\u2060sha1:3f9d2ab
+- **applied** Kustomization flux-system/web
+- **rolled out** 0/1 available pod web-7c9fd pulling the image
 - **timeline** pushed 0.9 s, ready 8.2 s
 - **reference** <code>reg.io/web:abc1234@\u2060sha256:{"9f" * 32}</code>
 - **line** <code>k8s/web/deployment.yaml:21</code> in [<code>main@\u2060sha1:3f9d2ab</code>](https://github.com/octo/platform/commit/3f9d2ab0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6)
+
+{gantt([("", stages())])}
 
 </details>
 
@@ -101,16 +99,18 @@ def test_a_failure_that_was_rolled_back_says_to_what() -> None:
     assert "3f9d2ab: Ready in 3.4 s" in text
 
 
-def test_a_failure_tells_outcome_chart_cause_evidence_what_is_served_and_what_next_in_this_order() -> None:
+def test_a_failure_tells_outcome_cause_evidence_what_is_served_what_next_and_stages_in_this_order() -> None:
     text = merged("", story(FAILED))
     passages = [
         "### ❌ [web](https://web.example) failed: ",
-        "rolled out 6.3 s :crit",
         "**ImagePullBackOff**: reg.io/web:abc1234 is not in the registry",
         '<pre>pod web-7c9fd: Failed to pull image "reg.io/web:abc1234": not found\npod web-7c9fd: Back-off pulling image</pre>',
-        "**Serving now:** 08a2c8e, 1/1 available: visitors see the old version<br>",
-        "**Next:** push the image, or: bump rollback --site web",
+        "**Serving now:** 08a2c8e, 1/1 available: visitors see the old version",
+        "**Next:** push the image",
+        "or\n\n```sh\nbump rollback --site web\n```",
+        "✅ applied 0.7 s · ❌ rolled out 6.3 s",
         "<details>",
+        "rolled out 6.3 s :crit",
     ]
     places = [text.index(passage) for passage in passages]
     assert places == sorted(places)
@@ -119,7 +119,7 @@ def test_a_failure_tells_outcome_chart_cause_evidence_what_is_served_and_what_ne
 def test_what_goes_on_is_told_with_its_stages_so_far() -> None:
     text = merged("", story(None))
     assert "### ⏳ web is being deployed: " in text
-    assert "rolled out 6.3 s :active" in text
+    assert "✅ applied 0.7 s · ⏳ rolled out 6.3 s<br>**rolled out** 0/1" in text
     assert "**rolled out** 0/1 available pod web-7c9fd pulling the image" in text
     assert text.endswith(f"<sub>[this run]({PAGES.run})</sub>\n<!-- /gitops-bump -->")
 
@@ -129,6 +129,7 @@ def test_what_goes_on_is_told_with_its_stages_so_far() -> None:
     [outcome for outcome in Outcome if outcome not in (Outcome.REFUSED, Outcome.CONTENTION, Outcome.DENIED)],
 )
 def test_every_verdict_has_a_headline(outcome: Outcome) -> None:
+    assert "⏳" not in merged("", story(Verdict(outcome, "Reason", "message")))
     page = Page(merged("", story(Verdict(outcome, "Reason", "message"))))
     headline = page.text.strip().splitlines()[0]
     assert re.match(
@@ -162,8 +163,10 @@ def test_several_clusters_of_a_site_are_told_one_after_the_other() -> None:
         reports=(report(READY, site="web in blue"), report(FAILED, site="web in green")),
     )
     text = merged("", replace(story(READY), sites=(both,)))
-    assert text.index("[web in blue](https://web.example) is Ready") < text.index(
-        "[web in green](https://web.example) failed"
+    assert "### ❌ 2 sites: 1 Ready, 1 failed\n\n| | site | change | | took |" in text
+    assert f"| ✅ | [web in blue](https://web.example) | {CHANGE} | Ready | 9.4 s |" in text
+    assert text.index("<summary>Details of web in blue</summary>") < text.index(
+        "### ❌ [web in green](https://web.example) failed"
     )
     assert text.count("<!-- /gitops-bump -->") == 1
 
@@ -197,15 +200,23 @@ def test_a_run_replaces_its_own_sections_and_keeps_those_of_others() -> None:
     first = merged("", story(None, sites=("web", "api")))
     docs = merged(first, story(READY, sites=("docs",)))
     both = merged(docs, story(READY, sites=("web", "api")))
-    assert re.findall(r"\[(\w+)\]\(https://web.example\) is Ready", both) == [
-        "web",
-        "api",
-        "docs",
-    ]
+    assert re.findall(r"^\| ✅ \| \[(\w+)\]", both, re.MULTILINE) == ["web", "api", "docs"]
+    assert both.startswith(f"{MARKER}\n\n### ✅ 3 sites: 3 Ready\n")
     assert "being deployed" not in both
     assert holds(both, story(READY, sites=("docs",)))
     assert not holds(first, story(READY, sites=("web",)))
     assert merged(both, story(READY, sites=("web", "api"))) == both
+
+
+def test_sites_of_one_name_have_a_section_each_and_take_the_place_of_the_one_that_they_shared() -> None:
+    shared = merged(merged("", story(READY, sites=("docs",))), story(READY, sites=("web",)))
+    east = merged(shared, story(READY, sites=("web (east)",)))
+    both = merged(east, story(READY, sites=("web (west)",)))
+    assert re.findall(r"\[([^]]+)\]\(https://web.example\) is Ready", both) == [
+        "docs",
+        "web (east)",
+        "web (west)",
+    ]
 
 
 def test_two_platforms_that_run_the_same_site_have_a_section_each() -> None:
@@ -299,13 +310,97 @@ def test_a_block_of_lines_says_how_many_it_leaves_out(lines: list[str], limit: i
 
 @given(NASTY)
 def test_a_chart_holds_a_closed_set_of_characters(nasty: str) -> None:
-    chart = gantt([(nasty, (Step(nasty, nasty, State.DONE, nasty, 1.0),))])
+    chart = gantt([(f"x{nasty}", (Step(nasty, nasty, State.DONE, nasty, 3.0),) * 2)])
     lines = chart.splitlines()
     assert lines[0] == "```mermaid"
     assert lines[-1] == "```"
-    assert len(lines) == 7
-    assert re.fullmatch(r"  section [A-Za-z0-9._/ -]+", lines[4])
-    assert re.fullmatch(r"  [A-Za-z0-9._/ -]+ 1\.0 s :done, 0, 1000", lines[5])
+    assert len(lines) == 10
+    assert re.fullmatch(r"  section [A-Za-z0-9._/ -]+", lines[6])
+    assert re.fullmatch(r"  [A-Za-z0-9._/ -]+ 3\.0 s :done, 0, 3000", lines[7])
+
+
+@pytest.mark.parametrize(
+    ("lengths_s", "axis", "ticks"),
+    [
+        ((0.3, 0.2), "", ""),
+        ((0.3, 30), "", ""),
+        ((2.0, 4.0), "%s s", "1second"),
+        ((5, 9.4), "%s s", "5second"),
+        ((60, 100), "%s s", "30second"),
+        ((120, 480), "%s min", "2second"),
+        ((600, 3000), "%s min", "10second"),
+    ],
+)
+def test_a_chart_is_drawn_where_it_says_something_with_few_ticks(
+    lengths_s: tuple[float, ...], axis: str, ticks: str
+) -> None:
+    chart = gantt([("web", [Step("web", "x", State.DONE, "", length_s) for length_s in lengths_s])])
+    assert bool(chart) is bool(axis)
+    assert not axis or f"axisFormat {axis}\n  tickInterval {ticks}\n" in chart
+
+
+def test_a_failure_links_to_the_page_that_takes_it_back_and_names_what_to_fill_in() -> None:
+    verdict = replace(
+        FAILED, hint="bump rollback --site web --kustomization 'a b' --repo https://x.example/p.git"
+    )
+    page = f"{PAGES.platform}/actions/workflows/bump.yml"
+    failed = replace(story(verdict), pages=replace(PAGES, actions=page))
+    assert (
+        f"```\n\nor [run the workflow on the Actions page]({page}) with command <code>rollback</code>, "
+        "site <code>web</code>, kustomization <code>a b</code>, dry-run <code>off</code>\n" in summary(failed)
+    )
+    assert "Actions page" not in summary(story(verdict))
+    assert "Actions page" not in summary(replace(story(READY), pages=replace(PAGES, actions=page)))
+
+
+def test_the_line_that_tells_most_comes_first_and_nothing_twice() -> None:
+    uid = "(d43f3091-9763-4702-ae52-65764e03a45c)"
+    seen = (
+        f"CrashLoopBackOff: back-off 20s restarting failed container=web pod=web-1_web{uid}",
+        f"BackOff: Back-off restarting failed container web in pod web-1_web{uid}",
+        "log: starting",
+        "log: fatal: no DATABASE_URL",
+        "log: bye",
+    )
+    assert in_order(seen) == [
+        "log: fatal: no DATABASE_URL",
+        "log: starting",
+        "log: bye",
+        "CrashLoopBackOff: back-off 20s restarting failed container=web pod=web-1_web",
+    ]
+    assert in_order(("log: a", "log: b")) == ["log: b", "log: a"]
+    assert in_order(("x", "y", "x")) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "expected"),
+    [
+        ("push the image, or: bump rollback --site web", [Remedy("push the image"), Remedy("", "bump rollback --site web")]),
+        ("kubectl get pods -n web -o yaml; a deploy of it wants --no-wait",
+         [Remedy("", "kubectl get pods -n web -o yaml"), Remedy("a deploy of it wants --no-wait")]),
+        ("who wrote it: kubectl get deployment web -o yaml", [Remedy("who wrote it", "kubectl get deployment web -o yaml")]),
+        ("compare it: bump --dry-run shows its file, the docs its message",
+         [Remedy("compare it: bump --dry-run shows its file, the docs its message")]),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_a_hint_is_taken_apart_into_commands_and_words(hint: str, expected: list[Remedy]) -> None:
+    assert remedies(hint) == expected
+
+
+def test_a_command_says_where_it_is_carried_out() -> None:
+    place = " --repo https://x.example/p.git --context east"
+    assert pasted("wait; or: bump rollback --site web --image 'a b'; or bump check", place) == (
+        f"wait; or: bump rollback --site web --image 'a b'{place}; or bump check"
+    )
+    assert pasted("bump rollback --site web", "") == "bump rollback --site web"
+
+
+@given(NASTY)
+def test_a_command_is_one_block_of_code(nasty: str) -> None:
+    assert Page(f"a\n\n{markdown.command(f'x{nasty}x')}\n\nz").shape == [
+        "p", "/p", "pre", "code", "/code", "/pre", "p", "/p",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("sites", [1, 6])

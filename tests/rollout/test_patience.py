@@ -90,7 +90,8 @@ def test_the_table_says_of_each_cause_how_long_it_is_waited_for() -> None:
 
 
 def test_the_table_holds_for_every_situation() -> None:
-    table, wrong = shown(), []
+    table = shown()
+    wrong: list[tuple[object, ...]] = []
     expectations = [*(situations.raw(name)["expect"] for name in situations.names())]
     for expect in (*expectations, *(variant.expect for variant in situations.variants())):
         if expect["outcome"] not in ("failed", "blocked", "unknown", "suspended"):

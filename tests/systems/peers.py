@@ -28,12 +28,15 @@ ODD = [
 # A header that goes on for twenty seconds where it drips.
 HEAD = b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 1_000
 
+_TLS_HANDSHAKE = b"\x16"
+
 
 class Peer:
     """Serves from `with` to its end, one connection after another answer, each connection on a thread of its own."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, hangs_up_on_tls: bool = False) -> None:
         self.requests: list[str] = []
+        self._hangs_up_on_tls = hangs_up_on_tls
         self.connections = 0
         self._script = script
         self._is_over = threading.Event()
@@ -83,6 +86,8 @@ class Peer:
                 if not received:
                     return
                 head += received
+                if self._hangs_up_on_tls and head[:1] == _TLS_HANDSHAKE:
+                    return
             line = head.partition(b"\r\n")[0].decode(errors="replace")
             self.requests.append(head.decode(errors="replace"))
             for piece in self._script(line):

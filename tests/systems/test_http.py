@@ -18,7 +18,7 @@ from registries import StillClock, reference
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.systems.github.api import Api as GitHubApi
-from bumper.systems.github.graphql import GraphQL
+from bumper.systems.github.graphql import GraphQL, Operation
 from bumper.systems.http import certificates, document, headers
 from bumper.systems.http.client import Client, Late, Limits, Question
 from bumper.systems.http.content import Content
@@ -371,7 +371,7 @@ class TestShapes:
         transport = httpx.MockTransport(lambda request: httpx.Response(200, content=content))
         api = GraphQL("https://api.github.com/graphql", token="t", now=time.monotonic, transport=transport)
         with closing(api), pytest.raises(Unreachable):
-            api.ask("query Name { x }")
+            api.ask(Operation("query Name { x }", {"x": str}))
 
 
 class TestCertificates:

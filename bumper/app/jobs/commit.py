@@ -92,5 +92,5 @@ class ReviewedJob(CommitJob[R]):
     def confirm(self, plan: R) -> Result | None:
         if not (self._only_proposes and plan.files):
             return None
-        pull = self._systems.propose(plan, self._settings.repository.branch)
+        pull = self._systems.propose(plan, self._settings.repository.branch, self._settings.commit.wording)
         return self.result(replace(plan, pull=pull), None)

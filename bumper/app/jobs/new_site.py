@@ -75,7 +75,7 @@ class _NewSite(Job[SiteAddition]):
     def confirm(self, plan: SiteAddition) -> Result | None:
         if not self._settings.only_proposes:
             return None
-        pull = self._systems.propose(plan, self._run.repository.branch)
+        pull = self._systems.propose(plan, self._run.repository.branch, self._run.commit.wording)
         return self._unfollowed(plan, None, plan.proposed(pull))
 
     def land(self, plan: SiteAddition) -> Landed[SiteAddition]:

@@ -1,7 +1,18 @@
 """The rules, a module for each family. A new family is imported here; a new rule of a family only has to be written."""
 
 from bumper.check.finding import RULES
-from bumper.check.rules import apis, files, flux, names, namespaces, pods, references, routes, services
+from bumper.check.rules import (
+    apis,
+    files,
+    flux,
+    names,
+    namespaces,
+    pods,
+    references,
+    routes,
+    services,
+    workflows,
+)
 
 __all__ = [
     "RULES",
@@ -14,4 +25,5 @@ __all__ = [
     "references",
     "routes",
     "services",
+    "workflows",
 ]

@@ -109,7 +109,7 @@ def _without_source(cluster: Cluster, resource: Resource, route: tuple[str, ...]
         return
     if kind == "ExternalArtifact" or cluster.has(kind, space, name) or not resource.is_named:
         return
-    if not cluster.is_bootstrapped and (kind, name) in _sources_of_roots(cluster):
+    if (kind, name) in _sources_of_roots(cluster):
         return
     sources = sorted({f"{other.namespace}/{other.name}" for other in cluster.of_kind(kind)})
     yield resource.fault(
@@ -120,9 +120,13 @@ def _without_source(cluster: Cluster, resource: Resource, route: tuple[str, ...]
 
 
 def _sources_of_roots(cluster: Cluster) -> set[tuple[str, str]]:
-    """What the roots are fetched from, in whatever namespace: whoever applied the roots without `flux bootstrap` made that, too."""
-    sources = (built.site.source for built in cluster.builds if id(built) not in cluster.parents)
-    return {(source.kind, source.name) for source in sources}
+    """What roots are fetched from that no file of `flux bootstrap` holds, in whatever namespace: whoever made them made that, too."""
+    roots = (built.site for built in cluster.builds if id(built) not in cluster.parents)
+    return {
+        (root.source.kind, root.source.name)
+        for root in roots
+        if root.is_assumed or not cluster.is_bootstrapped
+    }
 
 
 @rule(

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from bumper import manifest
 from bumper.errors import BumpError, Contention, LostRace, Transient
 from bumper.ports import Clock, Writer
+from bumper.ports.deadline import until
 from bumper.retry import attempts
 from bumper.revision import Revision
 
@@ -61,7 +62,7 @@ def land(
     failure: BumpError | None = None
     try:
         for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=3.0):
-            with attempt:
+            with attempt, until(clock, deadline_s):
                 tries += 1
                 if tries > 1:
                     current = again()

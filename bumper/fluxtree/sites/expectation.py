@@ -38,22 +38,22 @@ def apply(content: bytes, document: Document, site: str, expectation: Expectatio
     )
 
 
-def url_of(expectation: Expectation, target: Target, site: str, *, is_of_tree: bool) -> str:
+def url_of(expectation: Expectation, target: Target, *, is_of_tree: bool) -> str:
     """The URL that is asked. FieldMissing where no route names a host, FieldUnsafe for a host of the tree that no route names."""
     if not expectation.host:
         if not target.url:
             raise FieldMissing(
-                f"{target.place}: {site} shall be asked what it serves, and no route beside its workload names its host",
+                f"{target.place}: {target.site.label} shall be asked what it serves, and no route beside its workload names its host",
                 hint="name the address: --serves 'https://HOST/PATH …'",
             )
         return target.url + expectation.address
     named = [urlsplit(address).hostname for address in target.addresses]
     if is_of_tree and expectation.host not in named:
         document = target.site.document
-        place = annotations.place(document, annotations.key_of(document, SERVES, site))
+        place = annotations.place(document, annotations.key_of(document, SERVES, target.site.name))
         raise FieldUnsafe(
             f"{place}: found {expectation.host}, expected a host that a route of "
-            f"{site} names ({', '.join(filter(None, named)) or 'there is none'})",
+            f"{target.site.label} names ({', '.join(filter(None, named)) or 'there is none'})",
             hint="correct it there, or name the address on the command line: --serves 'https://HOST/PATH …'",
         )
     return expectation.address

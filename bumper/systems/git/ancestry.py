@@ -4,7 +4,7 @@ Law: nothing is fetched, nothing is written, and what the checkout does not hold
 an order in any clone; that there is none proves something only in a clone that is not shallow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bumper.address import repository_key
@@ -41,7 +41,9 @@ class Checkout:
         return cls(directory, environ)
 
     @classmethod
-    def around(cls, directory: Path, environ: Mapping[str, str], *, other_than: str) -> "Checkout | None":
+    def around(
+        cls, directory: Path, environ: Mapping[str, str], *, other_than: str = ""
+    ) -> "Checkout | None":
         """The checkout that `directory` is in; None outside of any, and where it is one of the repository at `other_than`."""
         try:
             root = checkout_root(directory, environ)
@@ -56,8 +58,20 @@ class Checkout:
         """How the commit `after` stands to `before`; both are SHAs, short or full."""
         try:
             return self._order(before, after)
-        except (BumpError, TimeoutError):
+        except BumpError:
             return Decision(Order.UNKNOWN, f"{self}: git gave no answer")
+
+    def message(self, commit: str) -> str:
+        """The message of a commit by its SHA, short or full; empty where it is not here."""
+        return self._shown("%B", commit)
+
+    def parents(self, commit: str) -> Sequence[str]:
+        """The commits that it was made on; empty where it is not here."""
+        return self._shown("%P", commit).split()
+
+    def _shown(self, form: str, commit: str) -> str:
+        [sha] = self._commits(commit)
+        return self._git("show", "--no-patch", f"--format={form}", sha).stdout if sha else ""
 
     def __str__(self) -> str:
         return f"the checkout {self._directory}"

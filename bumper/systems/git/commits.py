@@ -17,8 +17,7 @@ def commit_tree(
     repository: Repository, environ: Mapping[str, str], tree: str, parents: Sequence[str], message: str
 ) -> str:
     """The sha of a new commit of this tree."""
-    pattern = r"^((user|author|committer)\.(name|email)|commit\.gpgsign)$"
-    config = dict(pairs(repository.run("config", "-z", "--get-regexp", pattern, may_fail=True).stdout))
+    config = _configured(repository)
     sign = ["-S"] if config.get("commit.gpgsign", "").lower() in ("true", "yes", "on", "1") else []
     output = repository.run(
         *("commit-tree", tree, *(part for parent in parents for part in ("-p", parent)), *sign, "-F", "-"),
@@ -32,6 +31,23 @@ def commit_tree(
             hint="commit.gpgsign asks for a signature: make the key usable here, or set it to false",
         )
     return output.stdout.strip()
+
+
+def author(repository: Repository, environ: Mapping[str, str]) -> str:
+    """`NAME <EMAIL>` of the author that such a commit would name; UsageError where nobody is configured."""
+    missing = _fallback_identity(_configured(repository), environ)
+    if lacking := [name for name in missing if name.startswith("GIT_AUTHOR")]:
+        raise UsageError(
+            f"--signoff: nobody is named as the author of the commit who could sign it off: {' and '.join(lacking)} not set",
+            hint="set GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL, or git's user.name and user.email",
+        )
+    written = repository.run("var", "GIT_AUTHOR_IDENT", environ=missing).stdout
+    return written.rpartition(">")[0] + ">"
+
+
+def _configured(repository: Repository) -> dict[str, str]:
+    pattern = r"^((user|author|committer)\.(name|email)|commit\.gpgsign)$"
+    return dict(pairs(repository.run("config", "-z", "--get-regexp", pattern, may_fail=True).stdout))
 
 
 def _fallback_identity(config: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:

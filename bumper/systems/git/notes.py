@@ -45,7 +45,7 @@ def append(
     tree = _put(objects, root, commit, objects.store("blob", after))
     made = commit_tree(repository, environ, tree, [parent] if parent else [], _MESSAGE)
     lease = f"--force-with-lease={ref}:{parent}"
-    output = repository.call("push", "--porcelain", "--no-verify", lease, REMOTE, f"{made}:{ref}")
+    output = repository.push(lease, REMOTE, f"{made}:{ref}")
     if output.status:
         raise repository.rejection(ref, output)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from bumper.errors import BumpError, Denied, LostRace, NoAccess, Transient, Unreachable, UsageError
+from bumper.history.wording import hint_on_rule
 
 _ANOTHER_PUSH = re.compile(
     r"fetch first|non-fast-forward|stale info"  # the client's own look (transport.c)
@@ -71,7 +72,8 @@ def rejection(place: str, branch: str, stdout: str, stderr: str) -> BumpError:
         )
     return Denied(
         f"{place}: {branch} refuses the push: {reason}{_after(': ', answer)}",
-        hint=f"the rules of this repository decide who may push to {branch}; --branch names another one",
+        hint=hint_on_rule(f"{reason} {answer}")
+        or f"the rules of this repository decide who may push to {branch}; --branch names another one",
     )
 
 

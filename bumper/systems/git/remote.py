@@ -9,14 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bumper.errors import BumpError, Denied, LostRace, Unreachable, UsageError
+from bumper.errors import BumpError, Denied, LostRace, Transient, Unreachable, UsageError
 from bumper.history import ending
 from bumper.ports import History
 from bumper.revision import Revision
 from bumper.systems.git import notes
 from bumper.systems.git.address import Address, is_url, require_safe
 from bumper.systems.git.checkout import way_from
-from bumper.systems.git.commits import commit_tree
+from bumper.systems.git.commits import author, commit_tree
 from bumper.systems.git.log import Branch, lend
 from bumper.systems.git.objects import CommitObject, parse_commit
 from bumper.systems.git.rejections import MissingRef, NotSent
@@ -112,6 +112,14 @@ class Remote:
         """The name of the commit's author."""
         return self._commit(commit).author
 
+    def parents(self, commit: str) -> Sequence[str]:
+        """The commits that it was made on, its branch's own first."""
+        return self._commit(commit).parents
+
+    def author_of_commits(self) -> str:
+        """`NAME <EMAIL>` of the author that `commit` would name; UsageError where nobody is configured."""
+        return author(self._repository, self._environ)
+
     def commit(self, parent: str, changes: Mapping[str, bytes | None], message: str) -> str:
         """The sha of a new commit, not pushed, that replaces or adds these files. A file keeps its mode, a new one is plain; None
         takes a file away, and with the last one its directory.
@@ -136,11 +144,14 @@ class Remote:
         expected = self._commit(commit).parents[0]
         ref = f"refs/heads/{branch}"
         lease = f"--force-with-lease={ref}:{expected}"
-        options = ("--porcelain", "--no-verify", lease)
-        output = self._repository.call("push", *options, REMOTE, f"{commit}:{ref}")
-        if output.status == 0:
-            return Revision(branch, commit)
-        error = self._repository.rejection(branch, output)
+        try:
+            output = self._repository.push(lease, REMOTE, f"{commit}:{ref}")
+        except Transient as late:
+            error: BumpError = late
+        else:
+            if output.status == 0:
+                return Revision(branch, commit)
+            error = self._repository.rejection(branch, output)
         if not isinstance(error, LostRace | Denied):
             self._unanswered.add(commit)
         if self._has_landed(commit, branch, error):
@@ -166,8 +177,7 @@ class Remote:
         The server is asked who may push before it is told what. The rules of the branch and the server's hooks come after that, and
         are not asked.
         """
-        options = ("--dry-run", "--porcelain", "--no-verify")
-        output = self._repository.call("push", *options, REMOTE, f"{commit}:refs/heads/{branch}")
+        output = self._repository.push("--dry-run", REMOTE, f"{commit}:refs/heads/{branch}")
         if output.status:
             error = self._repository.rejection(branch, output)
             # Git saw by itself that the branch had moved on: we were let in to see it.

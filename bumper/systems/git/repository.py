@@ -7,25 +7,32 @@ prompts, no hook or filter of this machine runs, and no process outlives its cal
 
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
-from subprocess import PIPE, TimeoutExpired
+from subprocess import PIPE
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bumper.errors import BumpError, NoAccess, Transient, UsageError
+from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
+from bumper.ports.deadline import left_s
 from bumper.systems.git.address import Address, environment
 from bumper.systems.git.rejections import MissingRef, failure, rejection
 from bumper.systems.git.transport import Transport
+from bumper.systems.process import TooMuch, end, finished
 
 if TYPE_CHECKING:
     from git import Git
 
 REMOTE = "platform"  # not `origin`, which the user's own configuration may speak of
 _CHUNK = 1 << 16
+# Of a whole history with its notes; a tree of 100,000 files is a tenth of that.
+_MOST_BYTES = 256_000_000
+# A command that needs no network waits for nobody but a disk, a hook or a program that signs.
+_LOCAL_S = 60.0
+_LOOK_S = 5.0
 _OLDEST = (2, 31)  # GIT_CONFIG_COUNT
 _SETTINGS = [
     ("protocol.version", "2"),
@@ -88,23 +95,53 @@ def run(
     *arguments: str,
     stdin: bytes = b"",
     environ: Mapping[str, str] | None = None,
-    timeout_s: float | None = None,
+    timeout_s: float = _LOCAL_S,
+    place: object = "",
 ) -> Output:
-    """Runs git to its end; `TimeoutError` after the time limit. Its processes are gone in any case."""
-    process = _start(git, arguments, environ)
+    """Runs git to its end. `Transient` where that does not come in time; then its processes are gone. `place` is what it works on."""
+    place = place or git.working_dir
+    limit_s = left_s(timeout_s)
+    # GitPython ends the process where nobody holds what it returned.
+    started = _start(git, arguments, environ)
     try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout_s)
-    except BaseException as error:
-        _end(process)
-        if isinstance(error, TimeoutExpired):
-            raise TimeoutError from error
-        raise
-    return Output(process.returncode, _text(stdout), _text(stderr))
+        ended = finished(
+            started.proc,
+            stdin,
+            limit_s=limit_s,
+            most_bytes=_MOST_BYTES,
+            what=f"git {_command(arguments)} ({place})",
+        )
+    except TimeoutError:
+        raise _late(place, arguments, limit_s) from None
+    except TooMuch:
+        raise Unreachable(
+            f"{place}: git {_command(arguments)} wrote more than {_MOST_BYTES} bytes, expected less"
+        ) from None
+    return Output(ended.status, _text(ended.stdout), _text(ended.stderr))
+
+
+def _late(place: object, arguments: Sequence[str], limit_s: float) -> Transient:
+    command = _command(arguments)
+    hint = "is gpg, or whatever signs commits here, waiting for somebody?" if command == "commit-tree" else ""
+    return Transient(f"{place}: git {command} had not ended after {round(limit_s, 1):g} s", hint=hint)
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """`fetch` of `-c x=y fetch …`."""
+    return next(
+        (
+            argument
+            for before, argument in pairwise(("", *arguments))
+            if before != "-c" and not argument.startswith("-")
+        ),
+        "",
+    )
 
 
 def stream(git: "Git", *arguments: str) -> Iterator[str]:
     """What git writes between two NULs, while it goes on; `Failure` with its words where it fails. Git ends when its reader does."""
-    process = _start(git, arguments, None)
+    started = _start(git, arguments, None)
+    process = started.proc
     rest = b""
     try:
         while chunk := process.stdout.read1(_CHUNK):
@@ -112,7 +149,7 @@ def stream(git: "Git", *arguments: str) -> Iterator[str]:
             yield from map(_text, whole)
         _, stderr = process.communicate()
     except BaseException:
-        _end(process)
+        end(process)
         raise
     if process.returncode:
         raise Failure(_text(stderr))
@@ -138,12 +175,6 @@ def _start(git: "Git", arguments: Sequence[str], environ: Mapping[str, str] | No
         )
     except GitCommandNotFound as error:
         raise _absent() from error
-
-
-def _end(process: Any) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 class Repository:
@@ -248,12 +279,18 @@ class Repository:
         detour = way.require_encrypted(carries=bool(self._address.authorization or self._renewed))
         return "; ".join(filter(None, (self._address.remark, detour)))
 
-    def call(self, *arguments: str, stdin: bytes = b"") -> Output:
-        """Runs a command that talks to the remote."""
+    def push(self, *arguments: str) -> Output:
+        """Pushes, and leaves some of the time to look what became of it: a server may have taken the push and not say so."""
+        return self.call(
+            "push", "--porcelain", "--no-verify", *arguments, spare_s=_to_look_s(left_s(self._timeout_s))
+        )
+
+    def call(self, *arguments: str, stdin: bytes = b"", spare_s: float = 0.0) -> Output:
+        """Runs a command that talks to the remote; ends `spare_s` before its limit."""
         if self._renewed and (address := self._renewed()) != self._address:
             self._address = address
             self._connected.update_environment(**self._credential())
-        return self._bounded(self._connected, arguments, stdin)
+        return self._bounded(self._connected, arguments, stdin, spare_s=spare_s)
 
     def _credential(self) -> dict[str, str]:
         """Variables with the way to the remote and the credential for it."""
@@ -276,12 +313,21 @@ class Repository:
         return output
 
     def _bounded(
-        self, git: "Git", arguments: tuple[str, ...], stdin: bytes, environ: Mapping[str, str] | None = None
+        self,
+        git: "Git",
+        arguments: tuple[str, ...],
+        stdin: bytes,
+        environ: Mapping[str, str] | None = None,
+        spare_s: float = 0.0,
     ) -> Output:
-        try:
-            output = run(git, *arguments, stdin=stdin, environ=environ, timeout_s=self._timeout_s)
-        except TimeoutError:
-            raise Transient(f"{self._address}: git gave no answer in {self._timeout_s:g} s") from None
+        output = run(
+            git,
+            *arguments,
+            stdin=stdin,
+            environ=environ,
+            timeout_s=left_s(self._timeout_s) - spare_s,
+            place=self._address,
+        )
         scrub = self._address.scrub
         return Output(output.status, scrub(output.stdout), scrub(output.stderr))
 
@@ -304,6 +350,10 @@ class Repository:
             stream = self._loose.store(IStream(kind.encode(), len(content), BytesIO(content)))
         sha: str = stream.hexsha.decode()
         return sha
+
+
+def _to_look_s(left_s: float) -> float:
+    return min(_LOOK_S, left_s / 4)
 
 
 def _lay_out(directory: Path) -> None:

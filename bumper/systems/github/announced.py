@@ -10,7 +10,8 @@ from typing import Any
 from bumper.errors import NoAccess, Unreachable
 from bumper.ports import Announced, CommitStatus
 from bumper.safe_text import printable
-from bumper.systems.github.graphql import GraphQL
+from bumper.systems.github.graphql import GraphQL, Operation
+from bumper.systems.http.document import Maybe, Shape
 
 _PAGE = 100
 # A commit of ours that this many others came after is long superseded.
@@ -18,7 +19,15 @@ _PAGES = 5
 # Older commits tell which clusters speak at all.
 _OLDER = 20
 _PERMISSION = "BUMP_TOKEN must be valid and have the permissions contents: read and commit statuses: read on this repository"
-_HISTORY = """
+_COMMIT: Shape = {
+    "oid": str,
+    "status": Maybe(
+        {"contexts": [{"context": str, "state": str, "description": Maybe(str), "createdAt": Maybe(str)}]}
+    ),
+}
+_COMMITS: Shape = {"pageInfo": {"hasNextPage": bool, "endCursor": Maybe(str)}, "nodes": [_COMMIT]}
+_HISTORY = Operation(
+    """
 query AnnouncedCommits($owner: String!, $name: String!, $ref: String!, $first: Int!, $after: String) {
   repository(owner: $owner, name: $name) {
     ref(qualifiedName: $ref) {
@@ -33,7 +42,9 @@ query AnnouncedCommits($owner: String!, $name: String!, $ref: String!, $first: I
     }
   }
 }
-"""
+""",
+    {"repository": Maybe({"ref": Maybe({"target": Maybe({"history": Maybe(_COMMITS)})})})},
+)
 
 
 class AnnouncedBranch:
@@ -66,9 +77,9 @@ class AnnouncedBranch:
         except NoAccess as error:
             raise NoAccess(error.message, hint=_PERMISSION) from None
         target = ((data.get("repository") or {}).get("ref") or {}).get("target") or {}
-        if "history" not in target:
+        history: Mapping[str, Any] | None = target.get("history")
+        if history is None:
             raise Unreachable(f"GitHub: {self._repository} has no branch {self._branch!r}")
-        history: Mapping[str, Any] = target["history"]
         return history
 
 

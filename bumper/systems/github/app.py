@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bumper.errors import BumpError, NoAccess, Unreachable, UsageError
 from bumper.systems.github.api import Api, Invalid, Missing, Token, Unknown
+from bumper.systems.http.document import shaped
 
 if TYPE_CHECKING:
     import httpx
@@ -139,7 +140,8 @@ class App:
 
     def _find(self, owner: str, name: str) -> str:
         try:
-            return str(self._ask(lambda: self._api.get(f"/repos/{owner}/{name}/installation"))["id"])
+            path = f"/repos/{owner}/{name}/installation"
+            return str(shaped(f"GitHub: {path}", self._ask(lambda: self._api.get(path)), {"id": int})["id"])
         except Missing:
             raise NoAccess(
                 f"GitHub: the App {self._issuer} is not installed on {owner}/{name}",

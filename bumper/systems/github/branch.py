@@ -11,9 +11,13 @@ from bumper.errors import NoAccess
 from bumper.ports import Hosting, Rule
 from bumper.systems.github.api import Api, Missing, Token
 from bumper.systems.github.graphql import Home
+from bumper.systems.http.document import Maybe, Shape, shaped
 
 if TYPE_CHECKING:
     import httpx
+
+_DETAILS: Shape = {"permissions": Maybe({"push": Maybe(bool)}), "archived": Maybe(bool)}
+_RULE: Shape = {"type": str, "ruleset_id": Maybe(int), "ruleset_source": Maybe(str)}
 
 
 def rest_url(home: Home) -> str:
@@ -40,10 +44,11 @@ def hosting(
     api = Api(api_url, token=token, now=now, timeout_s=timeout_s, environ=environ, transport=transport)
     try:
         here = f"/repos/{repository}"
-        details = api.get(here)
+        details = shaped(f"GitHub: {here}", api.get(here), _DETAILS)
         permissions = details.get("permissions") or {}
-        entries = list(api.pages(f"{here}/rules/branches/{quote(branch, safe='')}"))
-        rulesets = {entry["ruleset_id"]: "" for entry in entries if "ruleset_id" in entry}
+        path = f"{here}/rules/branches/{quote(branch, safe='')}"
+        entries = [shaped(f"GitHub: {path}", entry, _RULE) for entry in api.pages(path)]
+        rulesets = {entry["ruleset_id"]: "" for entry in entries if entry["ruleset_id"] is not None}
         bypasses = {number: _bypass(api, here, number) for number in rulesets}
         return Hosting(
             repository=repository,
@@ -52,7 +57,7 @@ def hosting(
             rules=tuple(
                 Rule(
                     str(entry["type"]),
-                    f"{entry.get('ruleset_source', '')}#{entry.get('ruleset_id', '')}",
+                    f"{entry['ruleset_source'] or ''}#{'' if entry['ruleset_id'] is None else entry['ruleset_id']}",
                     bypasses.get(entry.get("ruleset_id"), ""),
                 )
                 for entry in entries

@@ -11,18 +11,25 @@ from typing import Any, NamedTuple
 
 from bumper.errors import BumpError, Denied, LostRace, Refused, Transient
 from bumper.history.message import PREFIX
+from bumper.history.wording import hint_on_rule
 from bumper.ports import TreeOfModes
 from bumper.revision import Revision
-from bumper.systems.github.graphql import Declined, GraphQL
+from bumper.systems.github.graphql import Declined, GraphQL, Operation
+from bumper.systems.http.document import Maybe, Shape
 
 PLAIN = "100644"
 _STALE = "STALE_DATA"
-_COMMIT = """
+_COMMIT = Operation(
+    """
 mutation CreateCommit($input: CreateCommitOnBranchInput!) {
   createCommitOnBranch(input: $input) { commit { oid } }
 }
-"""
-_RECENT = """
+""",
+    {"createCommitOnBranch": {"commit": {"oid": str}}},
+)
+_RECENT_COMMIT: Shape = {"oid": str, "message": str, "parents": {"nodes": [{"oid": str}]}}
+_RECENT = Operation(
+    """
 query RecentCommits($owner: String!, $name: String!, $ref: String!) {
   repository(owner: $owner, name: $name) {
     ref(qualifiedName: $ref) {
@@ -34,7 +41,9 @@ query RecentCommits($owner: String!, $name: String!, $ref: String!) {
     }
   }
 }
-"""
+""",
+    {"repository": Maybe({"ref": Maybe({"target": Maybe({"history": Maybe({"nodes": [_RECENT_COMMIT]})})})})},
+)
 
 
 class _Write(NamedTuple):
@@ -122,5 +131,7 @@ class Commits:
         asks = "" if branch.startswith(PREFIX) else "; --commit-via pr goes by a pull request"
         return Denied(
             f"{self._name}: {branch} refuses the commit: {error.reason}",
-            hint=error.hint or f"the rules of this repository decide who may write to {branch}{asks}",
+            hint=error.hint
+            or hint_on_rule(error.reason)
+            or f"the rules of this repository decide who may write to {branch}{asks}",
         )

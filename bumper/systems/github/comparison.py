@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bumper.build_order import Decision, Order, Witness
 from bumper.errors import BumpError
 from bumper.systems.github.api import Api, Missing, Token
+from bumper.systems.http.document import Shape, shaped
 
 if TYPE_CHECKING:
     import httpx
@@ -21,6 +22,7 @@ _ORDERS = {
     "identical": Order.SAME,
     "diverged": Order.DIVERGED,
 }
+_ANSWER: Shape = {"status": str, "base_commit": {"sha": str}}
 
 
 class Comparison:
@@ -50,15 +52,14 @@ class Comparison:
         """How the commit `after` stands to `before`; both are SHAs, short or full. What GitHub does not tell is UNKNOWN."""
         try:
             # The files that differ stand on the first page only, and may be many.
-            answer = self._api.get(
-                f"/repos/{self._repository}/compare/{before}...{after}", per_page=1, page=2
-            )
+            path = f"/repos/{self._repository}/compare/{before}...{after}"
+            answer = shaped(f"GitHub: {path}", self._api.get(path, per_page=1, page=2), _ANSWER)
         except Missing:
             return Decision(Order.UNKNOWN, f"{self} does not know both of {before} and {after}")
         except BumpError as error:
             return Decision(Order.UNKNOWN, error.message)
-        base = str((answer.get("base_commit") or {}).get("sha") or "")
-        order = _ORDERS.get(str(answer.get("status")), Order.UNKNOWN)
+        base = answer["base_commit"]["sha"]
+        order = _ORDERS.get(answer["status"], Order.UNKNOWN)
         if order is Order.UNKNOWN or not base.startswith(before):
             # A branch may be called like a SHA.
             return Decision(Order.UNKNOWN, f"{self} compares {base} instead of {before}")

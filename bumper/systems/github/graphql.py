@@ -9,14 +9,14 @@ Source: GitHub's GraphQL schema (npm `@octokit/graphql-schema`), to which each r
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from bumper.address import repository_name
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.safe_text import printable
 from bumper.systems.github.api import Api
-from bumper.systems.http.document import expect_object, expect_objects
+from bumper.systems.http.document import Shape, expect_objects, shaped
 
 if TYPE_CHECKING:
     import httpx
@@ -39,6 +39,13 @@ class Declined(Unreachable):
         super().__init__(message, hint=PERMISSIONS if kind in ("FORBIDDEN", "INSUFFICIENT_SCOPES") else "")
         self.kind = kind
         self.reason = reason
+
+
+class Operation(NamedTuple):
+    """A query or mutation with a name, and the shape of its data as far as it is read."""
+
+    text: str
+    answer: Mapping[str, Shape]
 
 
 @dataclass(frozen=True)
@@ -90,14 +97,14 @@ class GraphQL:
         """Closes the connections."""
         self._api.close()
 
-    def ask(self, document: str, **variables: Any) -> dict[str, Any]:
+    def ask(self, operation: Operation, **variables: Any) -> dict[str, Any]:
         """The data of one operation; Declined, NoAccess or Transient for the first error in the answer."""
-        match = _OPERATION.search(document)
+        match = _OPERATION.search(operation.text)
         assert match, "an operation has a name: errors are told by it"
         subject = f"GitHub: {match[1]}"
         try:
             answer, wait_s = self._api.query(
-                self._path, {"query": document, "operationName": match[1], "variables": variables}
+                self._path, {"query": operation.text, "operationName": match[1], "variables": variables}
             )
         except NoAccess as error:
             raise NoAccess(error.message, hint=PERMISSIONS) from None
@@ -106,7 +113,8 @@ class GraphQL:
         errors = expect_objects(f"{subject}: errors", answer.get("errors") or [])
         if errors:
             raise _error(subject, errors, wait_s)
-        return expect_object(f"{subject}: data", answer.get("data") or {})
+        data: dict[str, Any] = shaped(f"{subject}: data", answer.get("data"), operation.answer)
+        return data
 
 
 def _error(subject: str, errors: list[dict[str, Any]], wait_s: float | None) -> BumpError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bumper.errors import NoAccess
 from bumper.ports import Posted, Standing
 from bumper.systems.github.api import Api, Invalid, Missing, Token
-from bumper.systems.http.document import parse
+from bumper.systems.http.document import Maybe, Shape, parse, shaped
 
 if TYPE_CHECKING:
     import httpx
@@ -18,6 +18,14 @@ PUBLIC_API = "https://api.github.com"
 _PERMISSION = "permissions: pull-requests: write"
 # How many of the latest Deployments, and states of one, are asked for.
 _DEPLOYMENTS = 30
+_PULL: Shape = {
+    "number": int,
+    "merge_commit_sha": Maybe(str),
+    "merged_at": Maybe(str),
+    "head": {"sha": str},
+    "base": {"repo": Maybe({"full_name": str})},
+}
+_COMMENT: Shape = {"id": int, "body": Maybe(str), "user": Maybe({"login": str, "type": Maybe(str)})}
 
 
 class GitHub:
@@ -60,7 +68,8 @@ class GitHub:
         Of several: the pull request whose merge made the commit, else whose head it is, else a merged one, else the oldest.
         """
         try:
-            pulls = list(self._api.pages(f"{self._here}/commits/{sha}/pulls"))
+            path = f"{self._here}/commits/{sha}/pulls"
+            pulls = [shaped(f"GitHub: {path}", entry, _PULL) for entry in self._api.pages(path)]
         except (Missing, Invalid):
             return None
         ours = [pull for pull in pulls if _full_name(pull).lower() == self._repository.lower()]
@@ -113,7 +122,7 @@ class GitHub:
         """Whether the comment is this token's own, as far as GitHub tells: an app's token may not ask who it is."""
         if self._author is None:
             try:
-                self._author = str(self._api.get("/user")["login"])
+                self._author = str(shaped("GitHub: /user", self._api.get("/user"), {"login": str})["login"])
             except (Missing, NoAccess):
                 self._author = ""
         return comment.author == self._author if self._author else comment.is_bot
@@ -122,7 +131,8 @@ class GitHub:
         """The latest Deployments of an environment, the newest first."""
         path = f"{self._here}/deployments"
         for entry in self._api.entries(path, environment=environment, per_page=_DEPLOYMENTS):
-            yield Standing(int(entry["id"]), str(entry["sha"]), _payload(entry))
+            standing = shaped(f"GitHub: {path}", entry, {"id": int, "sha": str})
+            yield Standing(standing["id"], standing["sha"], _payload(entry))
 
     def deploy(self, sha: str, environment: str, description: str, payload: Mapping[str, str]) -> int:
         """The number of a new Deployment of a commit.
@@ -140,12 +150,15 @@ class GitHub:
             "transient_environment": False,
             "production_environment": True,
         }
-        return int(self._write(f"{self._here}/deployments", body, "deployments")["id"])
+        path = f"{self._here}/deployments"
+        return int(shaped(f"GitHub: {path}", self._write(path, body, "deployments"), {"id": int})["id"])
 
     def phases(self, number: int) -> list[str]:
         """The states that a Deployment went through, the newest first: `pending` where nobody has set one."""
-        statuses = self._api.entries(f"{self._here}/deployments/{number}/statuses", per_page=_DEPLOYMENTS)
-        return [str(status["state"]) for status in statuses] or ["pending"]
+        path = f"{self._here}/deployments/{number}/statuses"
+        statuses = self._api.entries(path, per_page=_DEPLOYMENTS)
+        known = [shaped(f"GitHub: {path}", status, {"state": str}) for status in statuses]
+        return [status["state"] for status in known] or ["pending"]
 
     def advance(
         self, number: int, phase: str, description: str, *, environment_url: str, log_url: str
@@ -175,7 +188,7 @@ class GitHub:
 
 
 def _full_name(pull: Mapping[str, Any]) -> str:
-    return str((pull["base"].get("repo") or {}).get("full_name") or "")
+    return str((pull["base"]["repo"] or {}).get("full_name") or "")
 
 
 def _payload(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -190,11 +203,12 @@ def _payload(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _comment(entry: Mapping[str, Any]) -> Posted:
+    comment = shaped("GitHub: a comment", entry, _COMMENT)
     # The author of a comment is null once the account is gone.
-    user = entry.get("user") or {}
+    user = comment["user"] or {}
     return Posted(
-        number=int(entry["id"]),
-        body=str(entry.get("body") or ""),
+        number=comment["id"],
+        body=comment["body"] or "",
         author=str(user.get("login") or ""),
         is_bot=user.get("type") == "Bot",
     )

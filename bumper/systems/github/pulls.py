@@ -13,9 +13,10 @@ from zlib import crc32
 
 from bumper.errors import BumpError, Denied, LostRace, NoAccess
 from bumper.history.message import PREFIX, branch_of, has_other_sites, sites_of
+from bumper.history.wording import hint_on_rule
 from bumper.ports import Pull, TreeOfModes
 from bumper.systems.github.commits import Commits
-from bumper.systems.github.graphql import Declined, GraphQL
+from bumper.systems.github.graphql import Declined, GraphQL, Operation
 from bumper.systems.github.pull_documents import (
     ARM,
     CHECKS,
@@ -160,17 +161,17 @@ class PullRequests:
         answer = self._ask(OPEN_PULLS, base=base, ref=f"refs/heads/{base}", head=head, **self._here)
         return dict(answer["repository"])
 
-    def _ask(self, document: str, **variables: Any) -> dict[str, Any]:
+    def _ask(self, operation: Operation, **variables: Any) -> dict[str, Any]:
         try:
-            return self._graphql.ask(document, **variables)
+            return self._graphql.ask(operation, **variables)
         except Declined as error:
             if "already exists" in error.reason:
                 raise LostRace(error.message) from None
-            raise Denied(error.message, hint=error.hint) from None
+            raise Denied(error.message, hint=error.hint or hint_on_rule(error.reason)) from None
 
-    def _try(self, document: str, wanted: Mapping[str, Any]) -> str:
+    def _try(self, operation: Operation, wanted: Mapping[str, Any]) -> str:
         try:
-            self._graphql.ask(document, input=wanted)
+            self._graphql.ask(operation, input=wanted)
         except Declined as error:
             return error.reason
         return ""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bumper.address import host_of, is_loopback
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
+from bumper.ports.deadline import left_s
 from bumper.safe_text import printable
 from bumper.systems.http.certificates import trusting
 from bumper.systems.http.content import ENCODINGS, Content
@@ -114,16 +115,19 @@ class Client:
         not trusted, `Unreachable` for what will not heal.
         """
         is_over = threading.Event()
+        limit_s = left_s(self._limits.answer_s)
         with _translated(subject, question.url):
             try:
-                return within(self._limits.answer_s, lambda: self._asked(subject, question, is_over))
+                return within(
+                    limit_s, lambda: self._asked(subject, question, is_over, limit_s), host_of(question.url)
+                )
             except TimeoutError:
                 is_over.set()
                 self._sockets.shut()
-                raise self._late(subject) from None
+                raise _late(subject, limit_s) from None
 
-    def _asked(self, subject: str, question: Question, is_over: threading.Event) -> Answer:
-        ends_s = self._now() + self._limits.answer_s
+    def _asked(self, subject: str, question: Question, is_over: threading.Event, limit_s: float) -> Answer:
+        ends_s = self._now() + limit_s
         request = self._client(question.url).build_request(
             question.method,
             _with_query(question),
@@ -138,13 +142,13 @@ class Client:
             response = self._client(str(request.url)).send(request, stream=True)
             try:
                 if not (question.follows_redirects and response.next_request):
-                    return self._read(subject, response, ends_s)
+                    return self._read(subject, response, ends_s, limit_s)
                 request = response.next_request
             finally:
                 response.close()
         raise Unreachable(f"{subject}: more than {_MAX_REDIRECTS} redirects")
 
-    def _read(self, subject: str, response: "httpx.Response", ends_s: float) -> Answer:
+    def _read(self, subject: str, response: "httpx.Response", ends_s: float, limit_s: float) -> Answer:
         import httpx
 
         content = Content(subject, response.headers, self._limits.content_bytes)
@@ -155,11 +159,8 @@ class Client:
         for piece in response.stream:
             content.add(piece)
             if self._now() > ends_s:
-                raise self._late(subject)
+                raise _late(subject, limit_s)
         return Answer(response.status_code, dict(response.headers), content.whole(), str(response.url))
-
-    def _late(self, subject: str) -> Late:
-        return Late(f"{subject}: the answer was not complete after {self._limits.answer_s:g} s")
 
     def _client(self, url: str) -> "httpx.Client":
         is_here = is_loopback(url)
@@ -208,6 +209,10 @@ class _Sockets:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._streams.clear()
+
+
+def _late(subject: str, limit_s: float) -> Late:
+    return Late(f"{subject}: the answer was not complete after {round(limit_s, 1):g} s")
 
 
 def _with_query(question: Question) -> "httpx.URL":

@@ -4,23 +4,32 @@ Law: a library's own time-outs bound each of its waits, and nobody bounds their 
 whoever asked goes on at the deadline; the thread ends when its call does, and the end of the process does not wait for it.
 """
 
+import math
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import NoReturn, TypeVar
 
+from bumper.ports.deadline import in_steps, left_s
+
 _T = TypeVar("_T")
 
 
-def within(limit_s: float, ask: Callable[[], _T]) -> _T:
-    """What `ask` returns or raises. TimeoutError where that took longer than `limit_s` seconds."""
+def within(limit_s: float, ask: Callable[[], _T], what: str = "") -> _T:
+    """What `ask` returns or raises. TimeoutError where that took longer than `limit_s` seconds, or than the deadline in force allows.
+
+    `what` is waited for, as people know it.
+    """
     outcomes: SimpleQueue[Callable[[], _T]] = SimpleQueue()
     threading.Thread(target=lambda: outcomes.put(_outcome(ask)), name="answer", daemon=True).start()
-    try:
-        outcome = outcomes.get(timeout=limit_s)
-    except Empty:
-        raise TimeoutError(f"no end after {limit_s:g} s") from None
-    return outcome()
+
+    def wait(seconds: float) -> Callable[[], _T]:
+        try:
+            return outcomes.get(timeout=None if math.isinf(seconds) else seconds)
+        except Empty:
+            raise TimeoutError(f"no end after {limit_s:g} s") from None
+
+    return in_steps(what, left_s(limit_s), wait)()
 
 
 def _outcome(ask: Callable[[], _T]) -> Callable[[], _T]:

@@ -1,22 +1,48 @@
 """JSON from outside: bounded in depth, and of the shape that its reader expects, or an error that says what came instead."""
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 from bumper.errors import Unreachable
+from bumper.ports.shape import Maybe, Misshapen, Shape, held_to, kind_of
+
+__all__ = [
+    "MAX_DEPTH",
+    "Maybe",
+    "Shape",
+    "expect_object",
+    "expect_objects",
+    "parse",
+    "parse_object",
+    "shaped",
+]
 
 # Deeper than what Kubernetes, GitHub or a registry writes, and far from where readers that call themselves would end.
 MAX_DEPTH = 100
 _TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 _NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 _SQUARE = bytes.maketrans(b"{}", b"[]")
-_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
+_HALF_A_CHARACTER = b"\\ud"
+
+
+def shaped(subject: str, value: Any, shape: Shape) -> Any:
+    """`value`, which must be of this shape, with None for each key that may be absent and is. `subject` names who answered what."""
+    try:
+        return held_to(shape, value, subject)
+    except Misshapen as error:
+        raise Unreachable(str(error)) from None
 
 
 def parse(content: bytes) -> Any:
-    """The value that `content` holds. ValueError where it is no JSON in UTF-8, or nested deeper than `MAX_DEPTH`."""
+    """The value that `content` holds.
+
+    ValueError where it is no JSON in UTF-8 (NaN is none, nor is half a character), or nested deeper than `MAX_DEPTH`.
+    """
     try:
-        value = json.loads(content.decode())
+        value = json.loads(content.decode(), parse_constant=_no_number)
+        if _HALF_A_CHARACTER in content.lower():
+            # Whoever writes it on would fail there.
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     if content.count(b"[") + content.count(b"{") > MAX_DEPTH and _is_too_deep(content):
@@ -36,19 +62,19 @@ def parse_object(content: bytes) -> dict[str, Any] | None:
 def expect_object(subject: str, value: Any, *, hint: str = "") -> dict[str, Any]:
     """`value`, which must be a JSON object. `subject` names who answered what."""
     if not isinstance(value, dict):
-        raise Unreachable(f"{subject}: found {_kind(value)}, expected a JSON object", hint=hint)
+        raise Unreachable(f"{subject}: found {kind_of(value)}, expected a JSON object", hint=hint)
     return value
 
 
 def expect_objects(subject: str, value: Any, *, hint: str = "") -> list[dict[str, Any]]:
     """`value`, which must be a list of JSON objects."""
     if not isinstance(value, list):
-        raise Unreachable(f"{subject}: found {_kind(value)}, expected a list", hint=hint)
+        raise Unreachable(f"{subject}: found {kind_of(value)}, expected a list", hint=hint)
     return [expect_object(f"{subject}[{place}]", entry, hint=hint) for place, entry in enumerate(value)]
 
 
-def _kind(value: Any) -> str:
-    return _KINDS.get(type(value), "a number")
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def _is_too_deep(content: bytes) -> bool:

@@ -5,9 +5,11 @@ Law: reading and watching run on one thread of our own with one event loop, so t
 """
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,6 +18,7 @@ from bumper.errors import BumpError, Transient
 from bumper.objects import ObjectKey, at
 from bumper.observation import Desired, Observation
 from bumper.ports import Installation, Right, WallClock
+from bumper.ports.deadline import in_steps, left_s
 from bumper.systems.kube import config, feeds, survey
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.connection import Connection, Timeouts
@@ -27,6 +30,8 @@ _Result = TypeVar("_Result")
 # With hundreds of sites a look takes a while: at least this part of it passes before the next.
 _REST = 0.25
 _LONGEST_REST_S = 0.5
+# Longer than what the connection itself waits for its last words.
+_FAREWELL_S = 5.0
 _REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 
 
@@ -145,7 +150,7 @@ class Cluster:
             future.cancel()
         if self._loop:
             if self._opened:
-                self._loop.run(self._opened.aclose())
+                self._loop.end(self._opened.aclose())
             self._loop.close()
         self._loop = self._opened = None
         self._changed.set()
@@ -176,7 +181,11 @@ class Cluster:
 
     def _run(self, request: Callable[["_Opened"], Coroutine[Any, Any, _Result]]) -> _Result:
         opened = self._open_once()
-        return self._loop_opened().run(request(opened))
+        place = f"{self.name}: {self._access.endpoint.server}"
+        try:
+            return self._loop_opened().run(request(opened), place)
+        except TimeoutError:
+            raise Transient(f"{place}: no answer up to the deadline") from None
 
     def _loop_opened(self) -> "_Loop":
         if self._loop is None:
@@ -225,14 +234,23 @@ class _Loop:
         """Lets the coroutine run on while the caller does something else."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
-        """The coroutine's result, or what it raised. An interrupt of the caller ends the coroutine too."""
+    def run(self, coroutine: Coroutine[Any, Any, _Result], what: str = "") -> _Result:
+        """The coroutine's result, or what it raised; TimeoutError at the deadline in force. Who leaves earlier ends the coroutine."""
         future = self.start(coroutine)
+
+        def wait(seconds: float) -> _Result:
+            return future.result(None if math.isinf(seconds) else seconds)
+
         try:
-            return future.result()
+            return in_steps(what, left_s(), wait)
         except BaseException:
             future.cancel()
             raise
+
+    def end(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Runs the coroutine, whatever deadline is over, and leaves it where that takes long."""
+        with suppress(TimeoutError):
+            self.start(coroutine).result(_FAREWELL_S)
 
     def close(self) -> None:
         """Ends the tasks that are left, then the thread."""

@@ -9,22 +9,27 @@ import asyncio
 import base64
 import json
 import re
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
 from datetime import datetime
+from subprocess import PIPE, Popen
 from typing import Any
 
 from bumper.errors import NoAccess, UsageError
 from bumper.ports import WallClock
+from bumper.ports.deadline import left_s
 from bumper.safe_text import MASK, mask, printable
+from bumper.systems.file import content
 from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
+from bumper.systems.process import Ended, TooMuch, end, finished
 
 _API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 # A clock that runs ahead of the issuer's would otherwise ask the plugin again for each request.
 _SHORTEST_LIFE_S = 10.0
 _SHOWN_CHARACTERS = 300
 _READ_CHARACTERS = 100_000
+# A chain of certificates with its key is some kilobytes.
+_MOST_BYTES = 1_000_000
 # A plugin has secrets at hand whose form we do not know: beside what is masked everywhere, anything long and opaque.
 _OPAQUE = re.compile(r"[A-Za-z0-9_+/=-]{40,}")
 
@@ -78,7 +83,7 @@ async def obtain(
 def _read(user: User, default: str = "") -> str:
     assert user.token_file
     try:
-        token = user.token_file.read_text(encoding="utf-8").strip()
+        token = content(user.token_file, _MOST_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         if default:
             return default
@@ -111,32 +116,39 @@ async def _run(
         )
     if plugin.interactive_mode == "Always":
         raise NoAccess(f"{name} must ask a person", hint="use credentials that need no person")
+    variables = {**environ, **plugin.environ, "KUBERNETES_EXEC_INFO": _request(plugin, endpoint)}
     try:
-        process = await asyncio.create_subprocess_exec(
-            plugin.command,
-            *plugin.arguments,
-            env={**environ, **plugin.environ, "KUBERNETES_EXEC_INFO": _request(plugin, endpoint)},
-            stdin=DEVNULL,
+        process = Popen(
+            [plugin.command, *plugin.arguments],
+            env=variables,
+            stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
+            start_new_session=True,
         )
     except (OSError, ValueError) as error:  # the second for a NUL, or a variable without a name
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise NoAccess(f"{name} cannot be run: {reason}", hint=plugin.install_hint) from None
+    ended = await _ended(process, name, timeout_s)
+    if ended.status != 0:
+        raise NoAccess(f"{name} ended with {ended.status}: {_shown(ended.stderr)}", hint=plugin.install_hint)
+    return _status(plugin, name, ended.stdout)
+
+
+async def _ended(process: "Popen[bytes]", name: str, timeout_s: float) -> Ended:
+    """How the plugin ended. Whoever does not wait for that any more ends it."""
+    limit_s = left_s(timeout_s)
     try:
-        async with asyncio.timeout(timeout_s):
-            printed, complaint = await process.communicate()
-    except TimeoutError:
-        raise NoAccess(f"{name} gave no answer within {timeout_s:g} s") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise NoAccess(
-            f"{name} ended with {process.returncode}: {_shown(complaint)}", hint=plugin.install_hint
+        return await asyncio.to_thread(
+            finished, process, b"", limit_s=limit_s, most_bytes=_MOST_BYTES, what=name
         )
-    return _status(plugin, name, printed)
+    except TimeoutError:
+        raise NoAccess(f"{name} gave no answer within {round(limit_s, 1):g} s") from None
+    except TooMuch:
+        raise NoAccess(f"{name} printed more than {_MOST_BYTES} bytes, expected an ExecCredential") from None
+    except asyncio.CancelledError:
+        end(process)
+        raise
 
 
 def _status(plugin: Plugin, name: str, printed: bytes) -> Mapping[str, Any]:

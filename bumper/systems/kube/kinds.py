@@ -54,8 +54,6 @@ ROLLOUT = Resource("Rollout", "argoproj.io", "v1alpha1", "rollouts")
 # The core kind of that name is not read.
 KNATIVE_SERVICE = Resource("Service", "serving.knative.dev", "v1", "services")
 CANARY = Resource("Canary", "flagger.app", "v1beta1", "canaries")
-# What a Canary may target, among the kinds that are followed (flagger 1.36, pkg/canary/factory.go).
-CANARY_TARGETS = ("Deployment", "DaemonSet")
 WORKLOADS = (
     *PODS_OWNERS,
     JOB,

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports import Right
+from bumper.rollout import canary
 from bumper.rollout.preflight import LOST
 from bumper.systems.kube.feeds import OWNED
-from bumper.systems.kube.kinds import CANARY, CANARY_TARGETS, EVENT, KINDS, NODE, POD, Resource
+from bumper.systems.kube.kinds import CANARY, EVENT, KINDS, NODE, POD, Resource
 
 _POLLED = "changes are not told to us: we look every few seconds instead"
 
@@ -67,7 +68,7 @@ def _of(subject: Subject) -> Iterator[Right]:
         place = subject.pods_namespace or workload.namespace
         for resource in (POD, EVENT, *OWNED.get(workload.kind, ())):
             yield from _listed(resource, place)
-        if workload.kind in CANARY_TARGETS:
+        if workload.kind in canary.TARGETS:
             yield from _listed(CANARY, workload.namespace)
         yield Right(
             place, POD.group, f"{POD.plural}/log", "get", lost="the last words of a crash are not shown"

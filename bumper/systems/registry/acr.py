@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable
 from bumper.image import ImageReference
+from bumper.ports.deadline import left_s
 from bumper.systems.http.certificates import authorities
 from bumper.systems.http.client import Answer, is_untrusted, untrusted
 from bumper.systems.http.content import Content
@@ -96,6 +97,7 @@ class AcrRegistry:
             response = within(
                 self._answer_s,
                 lambda: client.get_manifest(image.path, reference, enforce_https=self._is_https),
+                self._registry,
             )
             fields = dict(response.manifest or {})
         media_type = str(fields.get("mediaType") or response.media_type or "")
@@ -105,7 +107,7 @@ class AcrRegistry:
         """The configuration of the image: a blob, so its digest is all that is known of it."""
         subject = f"{image.repository}@{digest}"
         with self._translating(subject):
-            content = within(self._answer_s, lambda: self._blob(subject, image.path, digest))
+            content = within(self._answer_s, lambda: self._blob(subject, image.path, digest), self._registry)
         return Document.proved(subject, Answer(200, {}, content), digest)
 
     def tags(self, image: ImageReference) -> Tags:
@@ -119,7 +121,9 @@ class AcrRegistry:
                 order_by=ArtifactTagOrder.LAST_UPDATED_ON_DESCENDING,
                 enforce_https=self._is_https,
             )
-            names = within(self._answer_s, lambda: [str(tag.name) for tag in next(pages.by_page(), ())])
+            names = within(
+                self._answer_s, lambda: [str(tag.name) for tag in next(pages.by_page(), ())], self._registry
+            )
             return Tags(tuple(names), newest_first=True)
 
     def _blob(self, subject: str, path: str, digest: str) -> bytes:
@@ -169,12 +173,13 @@ class AcrRegistry:
         """Turns what the SDK raises into our errors. The last of them are how it fails on answers that it cannot read."""
         from azure.core.exceptions import AzureError
 
+        limit_s = left_s(self._answer_s)
         try:
             yield
         except BumpError:
             raise
         except TimeoutError:
-            raise Transient(f"{subject}: the answer was not complete after {self._answer_s:g} s") from None
+            raise Transient(f"{subject}: the answer was not complete after {round(limit_s, 1):g} s") from None
         except AzureError as error:
             raise self._translated(subject, error) from None
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:

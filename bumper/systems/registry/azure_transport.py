@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 
 def bounded_transport(
-    registry: str, trusted: Authorities, *, timeout_s: float, uses_proxies: bool
+    registry: str, trusted: Authorities, *, timeout_s: float, uses_proxies: bool, is_shared: bool = False
 ) -> "RequestsTransport":
-    """A transport for the SDK's pipeline. Raises Unreachable where an answer is longer than `MAX_DOCUMENT_BYTES`."""
+    """A transport for the SDK's pipeline. Raises Unreachable where an answer is longer than `MAX_DOCUMENT_BYTES`.
+
+    `is_shared`: whoever closes it leaves its connections to the others.
+    """
     import requests
     from azure.core.pipeline.transport import RequestsTransport
 
@@ -24,6 +27,7 @@ def bounded_transport(
         session.mount(scheme, _bounded_adapter(registry))
     return RequestsTransport(
         session=session,
+        session_owner=not is_shared,
         connection_timeout=timeout_s,
         read_timeout=timeout_s,
         connection_verify=trusted.file or trusted.folder,

@@ -1,14 +1,19 @@
 """Where credentials for a registry are found: Docker's configuration with its helpers, and GITHUB_TOKEN for ghcr.io."""
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 from bumper.address import origin
 from bumper.errors import NoAccess
+from bumper.ports.deadline import left_s
+from bumper.systems.file import content
+from bumper.systems.process import TooMuch, finished
 from bumper.systems.registry.docker_config import Credential, DockerConfig, parse_helper_answer, server_name
 
 _HELPER_TIMEOUT_S = 20.0
+# A credential is some kilobytes.
+_MOST_BYTES = 1_000_000
 _GITHUB = "https://github.com"
 # What a helper prints where it keeps nothing for the server, by the protocol of helpers: `credentials/error.go` of
 # https://github.com/docker/docker-credential-helpers.
@@ -22,7 +27,7 @@ def from_docker(registry: str, environ: Mapping[str, str]) -> Credential | None:
     if not folder or not path.is_file():
         return None
     try:
-        config = DockerConfig.parse(str(path), path.read_text(encoding="utf-8"))
+        config = DockerConfig.parse(str(path), content(path, _MOST_BYTES).decode())
         helper = config.helper(registry)
         kept = _ask_helper(helper, registry, environ) if helper else None
         return kept or config.entry(registry)
@@ -45,23 +50,28 @@ def from_github(registry: str, environ: Mapping[str, str]) -> Credential | None:
 
 def _ask_helper(helper: str, registry: str, environ: Mapping[str, str]) -> Credential | None:
     program = f"docker-credential-{helper}"
+    limit_s = left_s(_HELPER_TIMEOUT_S)
     try:
-        answer = subprocess.run(
+        process = Popen(
             [program, "get"],
-            input=server_name(registry),
             env=dict(environ),
-            capture_output=True,
-            text=True,
-            timeout=_HELPER_TIMEOUT_S,
-            check=False,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        raise ValueError(f"{program} gave no answer within {_HELPER_TIMEOUT_S:.0f} s") from None
+        asked = server_name(registry).encode()
+        ended = finished(process, asked, limit_s=limit_s, most_bytes=_MOST_BYTES, what=program)
+    except TimeoutError:
+        raise ValueError(f"{program} gave no answer within {round(limit_s, 1):g} s") from None
+    except TooMuch:
+        raise ValueError(f"{program} printed more than {_MOST_BYTES} bytes") from None
     except FileNotFoundError:
         raise ValueError(f"{program} is not installed") from None
-    if answer.returncode == 0:
-        return parse_helper_answer(program, answer.stdout)
-    if answer.stdout.strip() == _NOTHING_KEPT:
+    answer = ended.stdout.decode(errors="replace")
+    if ended.status == 0:
+        return parse_helper_answer(program, answer)
+    if answer.strip() == _NOTHING_KEPT:
         return None
     # Nothing of what it printed: a helper may print what it should keep.
-    raise ValueError(f"{program} ended with exit code {answer.returncode}")
+    raise ValueError(f"{program} ended with exit code {ended.status}")

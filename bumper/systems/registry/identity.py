@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from bumper.address import is_link_local, may_carry_credentials
 from bumper.errors import NoAccess
+from bumper.systems.http.certificates import authorities
 from bumper.systems.http.document import parse
+from bumper.systems.registry.azure_transport import bounded_transport
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -65,8 +67,10 @@ def open_identity(registry: str, environ: Mapping[str, str], timeout_s: float) -
     authority = authority_of(registry, environ)
     try:
         credential = DefaultAzureCredential(
-            connection_timeout=timeout_s,
-            read_timeout=timeout_s,
+            # Its own one reads an answer without end to the end. Each credential of its chain closes it.
+            transport=bounded_transport(
+                "Entra", authorities(environ), timeout_s=timeout_s, uses_proxies=True, is_shared=True
+            ),
             # Two quick tries of its own: its chain tells the caller no types, so that a hiccup of Entra would look final.
             retry_total=2,
             retry_backoff_max=2,

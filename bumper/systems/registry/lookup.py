@@ -8,8 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from bumper.build_order import SHA_PREFIX, TAG_PREFIXES, tag_prefix
 from bumper.errors import BumpError, ImageAmbiguous, ImageMissing, NoAccess, RepositoryMissing
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports import Clock
@@ -94,38 +96,45 @@ class Registry:
     def tag_for(self, repository: ImageReference, sha: str) -> ImageManifest:
         """The image that was built from the commit `sha`: of a full SHA the shortest tag that is its beginning, 7 digits or more.
 
+        Tags with `sha-` before the digits are tried after plain ones, or first where `repository` has such a tag.
         A tag is passed over where the image's own label says that another commit with the same first digits made it. Where it has no
         such label, another image under all 40 digits makes it ambiguous. Anything but 40 hex digits is the tag itself. Raises as
         `resolve` does, and ImageMissing or ImageAmbiguous.
         """
-        if not _FULL_SHA.fullmatch(sha):
-            return self.resolve(repository.with_tag(sha))
-        others = []
-        for length in _TAG_LENGTHS:
+        lengths = _TAG_LENGTHS if _FULL_SHA.fullmatch(sha) else (len(sha),)
+        prefixes = sorted(TAG_PREFIXES, key=lambda prefix: prefix != tag_prefix(repository.tag))
+        others: list[str] = []
+        missing: ImageMissing | None = None
+        for prefix, length in product(prefixes, lengths):
             try:
-                image_manifest = self.resolve(repository.with_tag(sha[:length]))
+                image_manifest = self.resolve(repository.with_tag(prefix + sha[:length]))
             except RepositoryMissing:
                 raise
-            except ImageMissing:
+            except ImageMissing as error:
+                missing = missing or error
                 continue
-            # A label that does not begin with the tag was inherited from the base image: it says nothing of this commit.
-            if image_manifest.revision.startswith(sha[:length]) and not sha.startswith(
-                image_manifest.revision
-            ):
-                others.append(
-                    f"{image_manifest.image.tag} is there, but was built from {image_manifest.revision}"
-                )
-                continue
-            is_proven = image_manifest.revision and sha.startswith(image_manifest.revision)
-            if not is_proven and image_manifest.image.tag != sha:
-                self._refuse_ambiguity(image_manifest, sha)
-            return image_manifest
-        tried = f"{sha[:7]} to {sha[:12]} and all 40 digits"
+            if len(lengths) == 1 or self._is_of(image_manifest, prefix, sha, others):
+                return image_manifest
+        if missing and len(lengths) == 1:
+            raise missing
+        tried = f"{sha[:7]} to {sha[:12]} and all 40 digits, each also after sha-"
         raise ImageMissing(
             f"{repository.repository}: the registry has no tag for commit {sha}: tried {tried}"
             + "".join(f"; {other}" for other in others),
             hint="push the image, or name its tag with --tag",
         )
+
+    def _is_of(self, image_manifest: ImageManifest, prefix: str, sha: str, others: list[str]) -> bool:
+        """Whether the image was built from `sha`; where its label says that another commit made it, that is added to `others`."""
+        tag, label = image_manifest.image.tag, image_manifest.revision
+        # A label that does not begin with the tag was inherited from the base image: it says nothing of this commit.
+        if label.startswith(tag.removeprefix(prefix)) and not sha.startswith(label):
+            others.append(f"{tag} is there, but was built from {label}")
+            return False
+        is_proven = label and sha.startswith(label)
+        if not is_proven and tag != prefix + sha:
+            self._refuse_ambiguity(image_manifest, prefix + sha)
+        return True
 
     def credential(self, image: ImageReference) -> str:
         """Where the credential was found that opened the image's repository, no part of it; empty before it was asked."""
@@ -160,18 +169,18 @@ class Registry:
         except BumpError:
             return ""
 
-    def _refuse_ambiguity(self, image_manifest: ImageManifest, sha: str) -> None:
+    def _refuse_ambiguity(self, image_manifest: ImageManifest, whole_tag: str) -> None:
         """Raises ImageAmbiguous where the tag with all digits is there too, and is another image."""
-        whole = image_manifest.image.with_tag(sha)
+        whole = image_manifest.image.with_tag(whole_tag)
         try:
             exact = self._asking(whole, lambda back_end: back_end.manifest(whole))
         except ImageMissing:
             return
         if exact.digest != image_manifest.image.digest:
             raise ImageAmbiguous(
-                f"{image_manifest.image.repository}: two images for commit {sha}: the tag {image_manifest.image.tag} is "
-                f"{image_manifest.image.digest}, "
-                f"the tag {sha} is {exact.digest}, and no label says which one was built from it",
+                f"{image_manifest.image.repository}: two images for commit {whole_tag.removeprefix(SHA_PREFIX)}: the tag "
+                f"{image_manifest.image.tag} is {image_manifest.image.digest}, "
+                f"the tag {whole_tag} is {exact.digest}, and no label says which one was built from it",
                 hint="name the tag with --tag",
             )
 

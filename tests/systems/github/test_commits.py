@@ -21,12 +21,13 @@ from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import BumpError, Denied, LostRace, NoAccess, Refused, Transient, Unreachable, UsageError
 from bumper.systems.git import Remote
 from bumper.systems.github.commits import Commits
-from bumper.systems.github.graphql import GraphQL, Home, graphql_url
+from bumper.systems.github.graphql import GraphQL, Home, Operation, graphql_url
 from bumper_sandbox.git.server import GitServer
 
 NAME = "octo/platform"
 MESSAGE = "Deploy web abc1234\n\nWEB: one goes to two.\n\nBump-Site: web\nBump-To: abc1234\n"
 NEW = b"image: registry.example/web:abc1234\n"
+ANY = Operation("query Any { viewer { login } }", {"viewer": {"login": str}})
 
 
 @dataclass
@@ -267,15 +268,13 @@ def test_a_limit_under_status_200_is_transient_with_the_wait(
     kind: str | None, message: str, headers: dict[str, str], wait_s: float
 ) -> None:
     with pytest.raises(Transient, match="rate limit") as caught:
-        failing(kind, message, **headers).ask("query Any { viewer { login } }")
+        failing(kind, message, **headers).ask(ANY)
     assert caught.value.retry_after_s == wait_s
 
 
 def test_githubs_own_failure_is_transient(place: Place) -> None:
     with pytest.raises(Transient, match="Something went wrong"):
-        failing(None, "Something went wrong while executing your query.").ask(
-            "query Any { viewer { login } }"
-        )
+        failing(None, "Something went wrong while executing your query.").ask(ANY)
 
 
 @pytest.mark.parametrize("kind", ["FORBIDDEN", "INSUFFICIENT_SCOPES", "UNPROCESSABLE", "RULESET_OF_TOMORROW"])
@@ -293,7 +292,7 @@ def test_the_token_goes_in_a_header_and_stands_in_no_text() -> None:
         return httpx.Response(500, json={"message": "no"})
 
     with pytest.raises(Unreachable) as caught:
-        told(answer).ask("query Any { viewer { login } }")
+        told(answer).ask(ANY)
     assert seen[0].headers["authorization"] == "Bearer secret"
     assert str(seen[0].url) == "https://api.github.com/graphql"
     assert "secret" not in caught.value.message + caught.value.hint

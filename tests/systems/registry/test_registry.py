@@ -75,7 +75,8 @@ class TestWhatEveryRegistryAnswers:
         with pytest.raises(ImageMissing) as caught:
             opened().tag_for(reference(f"{host}/web:old"), SHA)
         assert caught.value.message == (
-            f"{host}/web: the registry has no tag for commit {SHA}: tried abc1234 to abc1234def56 and all 40 digits"
+            f"{host}/web: the registry has no tag for commit {SHA}: tried abc1234 to abc1234def56 and all 40 digits, "
+            "each also after sha-"
         )
 
 
@@ -127,6 +128,37 @@ class TestTagFor:
         with pytest.raises(ImageMissing):
             opened().tag_for(reference(f"{server.host}/web"), SHA[:8])
         assert opened().tag_for(reference(f"{server.host}/web"), SHA[:7]).image.tag == SHA[:7]
+
+    @pytest.mark.parametrize("asked", [SHA, SHA[:7]])
+    @pytest.mark.parametrize("digits", [7, 40])
+    def test_a_tag_of_metadata_action_is_found(
+        self, server: RegistryServer, opened: Opener, asked: str, digits: int
+    ) -> None:
+        server.push("web", f"sha-{SHA[:digits]}")
+        if len(asked) < digits:
+            with pytest.raises(ImageMissing):
+                opened().tag_for(reference(f"{server.host}/web"), asked)
+        else:
+            image = opened().tag_for(reference(f"{server.host}/web"), asked).image
+            assert image.tag == f"sha-{SHA[:digits]}"
+
+    def test_where_such_a_tag_is_deployed_it_is_asked_for_first(
+        self, server: RegistryServer, opened: Opener
+    ) -> None:
+        server.push("web", f"sha-{SHA[:7]}", labels={REVISION: SHA})
+        server.push("web", SHA[:7], labels={REVISION: SHA})
+        assert (
+            opened().tag_for(reference(f"{server.host}/web:sha-0000000"), SHA).image.tag == f"sha-{SHA[:7]}"
+        )
+        assert opened().tag_for(reference(f"{server.host}/web:v1"), SHA).image.tag == SHA[:7]
+
+    def test_another_commit_s_tag_of_metadata_action_is_passed_over(
+        self, server: RegistryServer, opened: Opener
+    ) -> None:
+        other = SHA[:7] + "0" * 33
+        server.push("web", f"sha-{SHA[:7]}", labels={REVISION: other})
+        with pytest.raises(ImageMissing, match=f"; sha-{SHA[:7]} is there, but was built from {other}"):
+            opened().tag_for(reference(f"{server.host}/web"), SHA)
 
     def test_another_commit_with_the_same_first_digits_is_passed_over(
         self, server: RegistryServer, opened: Opener

@@ -1,0 +1,75 @@
+"""Keeps a deploy from starting the next one: where sites and platform share a repository, each commit of `bump` may start the build
+that calls `bump` again, with another commit to deploy, for ever.
+
+Law: refused is only what is known to be built from a commit of `bump` itself, or from a merge of such commits alone. A commit that
+nobody can read is none of them.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from bumper.build_order import is_same_commit
+from bumper.deploy.pipeline import Admission, Change
+from bumper.errors import BumpError, Refused
+from bumper.history import is_ours
+from bumper.image import ImageManifest
+from bumper.ports import CommitMessages
+from bumper.safe_text import printable
+
+OWN_COMMIT = "own-commit"
+
+
+@dataclass
+class LoopGuard:
+    """A `pipeline.Guard`. `commit_of` gives the commit that a site's image was built from, empty where nothing names one.
+
+    `pushed` is the commit whose push started this run, in the platform's own repository; empty where that is not so. The tip is read
+    in the `repository`, and `pushed`, too; whatever else in the `checkouts` alone. With `force` it is noted and let through.
+    """
+
+    commit_of: Callable[[str, ImageManifest], str]
+    repository: CommitMessages
+    checkouts: Iterable[CommitMessages] = ()
+    pushed: str = ""
+    force: bool = False
+    _subjects: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
+        """None unless the image was built from a commit of ours; Refused where it was, unless `force`."""
+        commits = dict.fromkeys(filter(None, (self.commit_of(change.site, held), self.pushed)))
+        for commit in commits:
+            if not (subject := self._own_subject(commit, tip)):
+                continue
+            if self.force:
+                return Admission(OWN_COMMIT, "of a commit of bump, forced")
+            raise Refused(
+                f"{change.site}: commit {commit[:7]} is one of bump itself ({printable(subject)}): a deploy of it would start "
+                "the next one",
+                hint="let deploys start no workflow: paths-ignore for the platform's files, or --skip-ci; to deploy it all the same: "
+                "--force --reason TEXT",
+            )
+        return None
+
+    def _own_subject(self, commit: str, tip: str) -> str:
+        key = commit, tip
+        if key not in self._subjects:
+            self._subjects[key] = next(filter(None, map(_subject_if_ours, *self._places(commit, tip))), "")
+        return self._subjects[key]
+
+    def _places(self, commit: str, tip: str) -> tuple[list[CommitMessages], list[str]]:
+        """Where to read it, and by which name there."""
+        known = [sha for sha in (tip, self.pushed) if sha and is_same_commit(sha, commit)]
+        checkouts = list(self.checkouts)
+        return [*(self.repository for _ in known), *checkouts], [*known, *(commit for _ in checkouts)]
+
+
+def _subject_if_ours(place: CommitMessages, commit: str) -> str:
+    """The subject of a commit that is ours alone, or a merge of one; empty for any other, and where it can't be read."""
+    try:
+        message = place.message(commit)
+        if not is_ours(message):
+            parents = place.parents(commit)
+            message = place.message(parents[1]) if len(parents) == 2 else ""
+        return message.partition("\n")[0] if is_ours(message) else ""
+    except (BumpError, TimeoutError):
+        return ""

@@ -1,0 +1,60 @@
+"""What a deploy's options are called where it runs as a step of a workflow: inputs of action.yml.
+
+Law: an option is an input of the same name; what is otherwise stands in `EXCEPTIONS`. Commands that a text names for a terminal
+(`bump release --site web`) stay as they are.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+# Option → the inputs that stand for it. The JSON is the output `verdict`; a recording would be gone with the runner.
+EXCEPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "no-wait": ("wait",),
+        "publish": ("comment", "summary", "deployment", "status"),
+        "output": (),
+        "record": (),
+    }
+)
+# Those that are true or false.
+FLAGS = frozenset({"auto-rollback", "dry-run", "force", "no-notes", "pin", "signoff", "skip-ci"})
+_NOT_OURS = frozenset({"output", "record", "publish", "help", "version"})
+# What is typed into a terminal, up to whatever ends a command in a sentence.
+_COMMAND = re.compile(r"(?<![\w./-])(?:bump|docker|flux|git|kubectl) [^;,)]*")
+_REPEATED = re.compile(r"--(?P<name>[a-z][a-z-]+) [^\s;,]+(?: --(?P=name) [^\s;,]+)+")
+# The value of an option: a placeholder, or something that is no word of a sentence.
+_OPTION = re.compile(
+    r"(?<![\w-])--(?P<name>[a-z][a-z-]+)\b(?P<value>[ =](?:[A-Z][A-Z0-9/:=|-]*\b(?![a-z])|'[^']*'|\d\S*))?"
+)
+
+
+def named(text: str) -> str:
+    """The text with inputs where it names options: `--force --reason TEXT` is `force: true, reason: TEXT`."""
+    pieces, end = [], 0
+    for command in _COMMAND.finditer(text):
+        pieces += [_renamed(text[end : command.start()]), command[0]]
+        end = command.end()
+    return "".join([*pieces, _renamed(text[end:])])
+
+
+def _renamed(text: str) -> str:
+    text = _REPEATED.sub(_lines, text)
+    # Two settings that stand together are two inputs.
+    return re.sub(r"(?<=: true) (?=reason: TEXT)", ", ", _OPTION.sub(_input, text))
+
+
+def _lines(options: re.Match[str]) -> str:
+    values = options[0].split(f"--{options['name']} ")[1:]
+    return f"{options['name']}: {', '.join(value.strip() for value in values)} (a line each)"
+
+
+def _input(option: re.Match[str]) -> str:
+    name, value = option["name"], option["value"]
+    if name in _NOT_OURS:
+        return option[0]
+    if name == "no-wait":
+        return "wait: false"
+    if name in FLAGS:
+        return f"{name}: true{value or ''}"
+    return f"{name}: {value[1:]}" if value else f"the input {name}"

@@ -1,0 +1,60 @@
+"""What helps, taken apart: commands that can be copied, and what is said in words.
+
+Law: a text is only ever a command if it has the form of one from its first word to its last; a doubt is prose.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+_VALUE = r"(?:'[^']*'|[^\s;,()']+)"
+_ARGUMENTS = rf"(?: {_VALUE})*"
+# Those that our hints name, with the verbs that they name.
+_VERBS = "rollback|track|release|hold|status|history|adopt|doctor|check"
+_BUMP = rf"bump (?:{_VERBS})(?: --[a-z][a-z-]*(?: {_VALUE})?| [a-z0-9][a-z0-9.-]*)*"
+_FORM = re.compile(
+    rf"(?:(?P<label>[^:;]{{1,80}}): )?(?P<command>{_BUMP}|kubectl (?:logs|get|describe|events|top) {_VALUE}{_ARGUMENTS}"
+    rf"|flux (?:events|get|logs|reconcile|resume|trace){_ARGUMENTS})"
+)
+_BOUNDARY = re.compile(r"; or: |, or: |; and |; ")
+# A command of ours that names a site: what it leaves out is taken from where it is pasted.
+_OF_A_SITE = re.compile(
+    rf"\bbump (?:rollback|track|release|hold|status|history) --site {_VALUE}(?: --[a-z][a-z-]* {_VALUE})*"
+)
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """One thing to do: a command with what it is for, or prose without one."""
+
+    text: str = ""
+    command: str = ""
+
+
+def remedies(hint: str) -> list[Remedy]:
+    """What the hint names, in its order."""
+    return list(_remedies(piece.strip() for piece in _BOUNDARY.split(hint)))
+
+
+def _remedies(pieces: Iterable[str]) -> Iterable[Remedy]:
+    for piece in filter(None, pieces):
+        form = _FORM.fullmatch(piece)
+        yield Remedy(form["label"] or "", form["command"]) if form else Remedy(piece)
+
+
+def pasted(text: str, place: str) -> str:
+    """The text with commands of ours that can be pasted anywhere: `place` holds the options that say where, with a space before."""
+    return _OF_A_SITE.sub(lambda command: command[0] + place, text) if place else text
+
+
+def options_of(command: str) -> list[tuple[str, str]]:
+    """The options of a command of ours, by their names without dashes; a flag has an empty value."""
+    arguments = shlex.split(command)
+    pairs = pairwise([*arguments, ""])
+    return [
+        (option[2:], "" if value.startswith("--") else value)
+        for option, value in pairs
+        if option.startswith("--")
+    ]

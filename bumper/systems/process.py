@@ -1,0 +1,125 @@
+"""A program of others that is run to its end: git, credential helpers and plugins, and whatever they start.
+
+Law: it ends at the deadline in force, with all its children, and what it writes is bounded. What it leaves behind on purpose (a daemon
+that keeps credentials) holds nobody up, though it may hold its streams.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import IO, NamedTuple
+
+from bumper.ports.deadline import in_steps, left_s
+
+# Whoever has ended may leave its streams to a child: then what was read is all there is.
+_SLICE_S = 0.25
+_CHUNK = 1 << 16
+_MOST_COMPLAINT_BYTES = 1 << 20
+
+
+class Ended(NamedTuple):
+    """How it ended; of what it complained of, the end."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class TooMuch(Exception):
+    """It wrote more than is read."""
+
+
+def finished(
+    process: "subprocess.Popen[bytes]", stdin: bytes, *, limit_s: float, most_bytes: int, what: str = ""
+) -> Ended:
+    """How the process ended, whose streams are pipes and whose session is its own. TimeoutError after the limit, or TooMuch.
+
+    `what` is waited for, as people know it. Where this raises, the process and its children are gone.
+    """
+    exchange = _Exchange(process, stdin, most_bytes)
+    try:
+        in_steps(what, left_s(limit_s), exchange.go_on)
+        if exchange.is_too_much:
+            raise TooMuch
+    except BaseException:
+        end(process)
+        raise
+    return Ended(process.returncode, bytes(exchange.stdout), bytes(exchange.stderr))
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Ends the process with its children. Their streams are left to whoever still holds them."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+class _Exchange:
+    """Writes and reads the three streams, each on a thread of its own, which ends with the stream."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", stdin: bytes, most_bytes: int) -> None:
+        self.stdout, self.stderr = bytearray(), bytearray()
+        self.is_too_much = False
+        self._process = process
+        self._most_bytes = most_bytes
+        self._open = 2
+        self._lock = threading.Lock()
+        self._is_read = threading.Event()
+        assert process.stdin, "a pipe"
+        assert process.stdout, "a pipe"
+        assert process.stderr, "a pipe"
+        for work in (
+            partial(_write, process.stdin, stdin),
+            partial(self._read, process.stdout, self._keep),
+            partial(self._read, process.stderr, self._complain),
+        ):
+            threading.Thread(target=work, name="program", daemon=True).start()
+
+    def go_on(self, seconds: float) -> None:
+        """Waits for the end. TimeoutError where it did not come."""
+        waited_s = 0.0
+        while not self._has_ended(min(_SLICE_S, seconds - waited_s)):
+            waited_s += _SLICE_S
+            if waited_s >= seconds:
+                raise TimeoutError
+
+    def _has_ended(self, wait_s: float) -> bool:
+        if self.is_too_much:
+            return True
+        if not self._is_read.wait(wait_s):
+            # Once more, where it ended in between: what it wrote last is on its way.
+            return self._process.poll() is not None and (self._is_read.wait(_SLICE_S) or True)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(wait_s)
+        return self._process.returncode is not None
+
+    def _read(self, stream: IO[bytes], keep: Callable[[bytes], None]) -> None:
+        with suppress(OSError, ValueError), stream:
+            while chunk := os.read(stream.fileno(), _CHUNK):
+                keep(chunk)
+        with self._lock:
+            self._open -= 1
+            if not self._open:
+                self._is_read.set()
+
+    def _keep(self, chunk: bytes) -> None:
+        self.is_too_much = self.is_too_much or len(self.stdout) + len(chunk) > self._most_bytes
+        if self.is_too_much:
+            self._is_read.set()
+        else:
+            self.stdout += chunk
+
+    def _complain(self, chunk: bytes) -> None:
+        self.stderr += chunk
+        del self.stderr[:-_MOST_COMPLAINT_BYTES]
+
+
+def _write(stream: IO[bytes], content: bytes) -> None:
+    # Whoever does not read what it is given has its reasons, and tells them.
+    with suppress(OSError, ValueError), stream:
+        stream.write(content)

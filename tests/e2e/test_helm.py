@@ -1,0 +1,227 @@
+"""HelmReleases of a chart of our own on the real helm-controller: each deploy with its verdict, followed to the pods.
+
+They run side by side, each with its own repository, on a stack of their own.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from .access import FOLLOWER
+from .deploys import CRASHED, READY, TAG, Act
+from .looks import condition, eventually
+from .program import Ended, Ground, Run
+from .stack import Options, Stack
+
+pytestmark = pytest.mark.slow
+
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Released:
+    """A deploy of a HelmRelease: the verdict of each run, and words that the last answer must hold: the cause, by name."""
+
+    verdicts: tuple[tuple[str, str, int], ...]
+    words: tuple[str, ...]
+    release: dict[str, Any]
+    steps: Callable[[Act], list[Run]]
+    settles: bool
+
+
+RELEASES: dict[str, Released] = {}
+
+
+def released(
+    *verdicts: tuple[str, str, int], words: tuple[str, ...] = (), settles: bool = True, **release: Any
+) -> Callable[[Callable[[Act], list[Run]]], Callable[[Act], list[Run]]]:
+    """Enters the function as a deploy of a HelmRelease whose spec has this beyond the minimum."""
+
+    def enter(steps: Callable[[Act], list[Run]]) -> Callable[[Act], list[Run]]:
+        name = f"helm-{steps.__name__.replace('_', '-')}"
+        RELEASES[name] = Released(verdicts, words, release, steps, settles)
+        return steps
+
+    return enter
+
+
+@released(READY)
+def installed(act: Act) -> list[Run]:
+    return [act.track(act.first)]
+
+
+@released(READY)
+def upgraded(act: Act) -> list[Run]:
+    act.image()
+    return [act.bump()]
+
+
+@released(READY, timeout="2m")
+def upgraded_slowly(act: Act) -> list[Run]:
+    act.image(behaviour="slow", ready_after_s=10)
+    return [act.bump()]
+
+
+@released(READY, values={"migrates": True})
+def upgraded_with_a_hook(act: Act) -> list[Run]:
+    act.image()
+    return [act.bump()]
+
+
+@released(CRASHED, words=("no such table: pages",), timeout="2m")
+def crash_loop(act: Act) -> list[Run]:
+    act.image(behaviour="crash", log="no such table: pages")
+    return [act.bump()]
+
+
+@released(("failed", "TagGone", 11), timeout="2m")
+def image_that_the_node_does_not_find(act: Act) -> list[Run]:
+    act.image()
+    run = act.bump()
+    act.until_pushed(act.first)
+    act.stack.images.take_away(act.name, TAG)
+    return [run]
+
+
+@released(("failed", "NotReady", 11), words=("Readiness probe failed",), timeout="20s")
+def never_ready(act: Act) -> list[Run]:
+    act.image(behaviour="unready")
+    return [act.bump()]
+
+
+@released(("failed", "UpgradeFailed", 11), words=("pre-upgrade",), values={"migrates": True}, timeout="1m")
+def failing_hook(act: Act) -> list[Run]:
+    act.image(behaviour="crash", log="no such column: title")
+    return [act.bump()]
+
+
+_ROLLS_BACK = {"remediation": {"retries": 0, "remediateLastFailure": True, "strategy": "rollback"}}
+_UNINSTALLS = {"remediation": {"retries": 0, "remediateLastFailure": True, "strategy": "uninstall"}}
+
+
+@released(CRASHED, words=("no such table: pages",), timeout="10s", upgrade=_ROLLS_BACK)
+def crash_that_helm_rolls_back(act: Act) -> list[Run]:
+    act.image(behaviour="crash", log="no such table: pages")
+    return [act.bump()]
+
+
+@released(("failed", "RollbackSucceeded", 11), words=("rollback",), timeout="5s", upgrade=_ROLLS_BACK)
+def rolled_back_before_anybody_looked(act: Act) -> list[Run]:
+    """The failed version is gone when it is asked about: Helm's own words are all there is."""
+    commit = _bad_commit(act)
+    eventually(lambda: _remediated(act) == "RollbackSucceeded", "Helm has rolled back")
+    return [act.track(commit)]
+
+
+@released(("failed", "UninstallSucceeded", 11), words=("ninstall",), timeout="5s", upgrade=_UNINSTALLS)
+def uninstalled_after_a_failed_upgrade(act: Act) -> list[Run]:
+    commit = _bad_commit(act)
+    eventually(lambda: _remediated(act) == "UninstallSucceeded", "Helm has uninstalled it")
+    return [act.track(commit)]
+
+
+@released(CRASHED, words=("Rolled back",), timeout="1m")
+def crash_that_bump_rolls_back(act: Act) -> list[Run]:
+    act.image(behaviour="crash", log="no such table: pages")
+    return [act.bump("--auto-rollback")]
+
+
+@released(("suspended", "Suspended", 6), READY)
+def suspended(act: Act) -> list[Run]:
+    act.stack.api.merge("HelmRelease", act.name, act.name, {"spec": {"suspend": True}})
+    act.image()
+    first = act.bump()
+    first.result()
+    act.stack.api.merge("HelmRelease", act.name, act.name, {"spec": {"suspend": None}})
+    return [first, act.track(act.repository.tip)]
+
+
+@released(("blocked", "DependencyNotReady", 6), words=("absent",))
+def blocked_by_a_dependency(act: Act) -> list[Run]:
+    act.stack.api.merge("HelmRelease", act.name, act.name, {"spec": {"dependsOn": [{"name": "absent"}]}})
+    act.image()
+    return [act.bump()]
+
+
+@released(("failed", "CrashLoop", 11), READY, settles=False, timeout="10s")
+def failed_install_that_the_next_version_heals(act: Act) -> list[Run]:
+    eventually(lambda: _ready(act).get("reason") == "InstallFailed", "the install fails")
+    first = act.track(act.first)
+    first.result()
+    act.image()
+    return [first, act.bump()]
+
+
+@released(("superseded", "Superseded", 0), READY, timeout="2m")
+def superseded_by_a_later_bump(act: Act) -> list[Run]:
+    act.image(behaviour="unready")
+    act.image("def5678")
+    first = act.bump()
+    eventually(lambda: len(act.pods()) > 1, "a pod of the first")
+    return [first, act.bump(tag="def5678")]
+
+
+def _bad_commit(act: Act) -> str:
+    return act.push_tag(TAG, behaviour="unready")
+
+
+def _release(act: Act) -> dict[str, Any] | None:
+    return act.stack.api.find("HelmRelease", act.name, act.name)
+
+
+def _ready(act: Act) -> dict[str, Any]:
+    return condition(_release(act), "Ready")
+
+
+def _remediated(act: Act) -> str:
+    return str(condition(_release(act), "Remediated").get("reason", ""))
+
+
+@pytest.fixture(scope="module")
+def helm(controllers: Callable[..., tuple[str, ...]]) -> Iterator[Stack]:
+    with Stack(Options(more=controllers("helm-controller"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ground(helm: Stack) -> Ground:
+    return Ground(helm, {"KUBECONFIG": str(helm.account("helm", FOLLOWER))})
+
+
+@pytest.fixture(scope="module")
+def plays(request: pytest.FixtureRequest, ground: Ground) -> Iterator[dict[str, Future[list[Ended]]]]:
+    """The deploys that this run asks for, some at once."""
+    wanted = [
+        str(item.callspec.params["name"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.function is test_the_verdict
+    ]
+    with ExitStack() as opened:
+        together = opened.enter_context(ThreadPoolExecutor(_AT_ONCE))
+        yield {name: together.submit(_played, ground, name) for name in wanted}
+
+
+def _played(ground: Ground, name: str) -> list[Ended]:
+    chosen = RELEASES[name]
+    act = Act(ground, name, {"release": chosen.release})
+    if chosen.settles:
+        eventually(lambda: act.rolled_out() and _ready(act).get("status") == "True", f"{name} is installed")
+    runs = chosen.steps(act)
+    try:
+        return [run.result() for run in runs]
+    finally:
+        for run in runs:
+            run.kill()
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_the_verdict(name: str, plays: dict[str, Future[list[Ended]]]) -> None:
+    ended = plays[name].result()
+    verdicts = tuple((*run.verdict, run.exit_code) for run in ended)
+    assert verdicts == RELEASES[name].verdicts, "\n".join(map(str, ended))
+    missing = [word for word in RELEASES[name].words if word not in str(ended[-1])]
+    assert not missing, str(ended[-1])

@@ -1,0 +1,42 @@
+"""The last figures of each part, as a table in SECURITY.md between two marks."""
+
+import re
+from pathlib import Path
+
+from .table import Row, Table
+
+BEGIN, END = "<!-- figures of make soak -->", "<!-- end of the figures -->"
+_BLOCK = re.compile(f"{BEGIN}\n.*?{END}", re.DOTALL)
+
+
+def publish(table: Table, page: Path) -> int:
+    """Writes them; returns 1 where the page has no place for them."""
+    text = page.read_text(encoding="utf-8")
+    if not _BLOCK.search(text):
+        print(f"{page}: no place between {BEGIN} and {END}")
+        return 1
+    page.write_text(_BLOCK.sub(lambda _: f"{BEGIN}\n{rendered(table)}{END}", text), encoding="utf-8")
+    return 0
+
+
+def rendered(table: Table) -> str:
+    """A row for each part: what was done in all, how long, and what was found."""
+    parts = list(dict.fromkeys(row.part for row in table.rows()))
+    lines = [
+        "| part | cases | hours | faults since the last mend | of note | last |",
+        "|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *(_line(part, list(table.rows(part))) for part in parts)]) + "\n"
+
+
+def _line(part: str, rows: list[Row]) -> str:
+    # A fault is mended with a commit: what came up on the code of before stays in the file, and is not today's.
+    last = [row for row in rows if row.commit == rows[-1].commit]
+    measures: dict[str, float] = {}
+    for row in last:
+        for name, value in row.measures.items():
+            measures[name] = max(value, measures.get(name, value))
+    noted = ", ".join(f"{name} {value:g}" for name, value in sorted(measures.items()))
+    hours = sum(row.seconds for row in rows) / 3600
+    cases, faults = sum(row.done for row in rows), sum(len(row.faults) for row in last)
+    return f"| {part} | {cases:,} | {hours:.2f} | {faults} | {noted} | {rows[-1].at[:10]} |"

@@ -1,0 +1,31 @@
+"""Every wait ends at the deadline in force, whatever the other side does."""
+
+import pytest
+import slow_peers
+from slow_peers import DEADLINE_S, SLACK_S
+
+# One of each kind of wait: a socket on a thread, an event loop, a program with a child.
+QUICK = [
+    ("registry", "headers in drops"),
+    ("Kubernetes", "body in drops"),
+    ("git", "silence"),
+    ("program: docker helper", "hangs in a child"),
+    ("program: exec plugin", "leaves a daemon that holds its streams"),
+]
+
+
+def held(system: str, way: str) -> None:
+    row = slow_peers.run(system, way)
+    assert row.is_expected, row
+    assert row.seconds < DEADLINE_S + 1.0 + SLACK_S, row
+
+
+@pytest.mark.parametrize(("system", "way"), QUICK)
+def test_it_ends(system: str, way: str) -> None:
+    held(system, way)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("system", "way"), [cell for cell in slow_peers.all_cells() if cell not in QUICK])
+def test_all_of_them_end(system: str, way: str) -> None:
+    held(system, way)
