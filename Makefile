@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 
-.PHONY: demo test test-all lint types check actions bench trees e2e e2e-all e2e-peers lock gotk-components clean setup
+.PHONY: demo test test-all lint types check actions bench trees e2e e2e-all e2e-peers soak lock gotk-components clean setup
 
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
@@ -64,6 +64,10 @@ endif
 e2e-all: setup
 	$(BIN)/python tests/e2e/build.py --all
 	$(BIN)/pytest tests/e2e $(ARGS)
+
+# Long runs, resumable: make soak PART=kills FOR=10m; SHORT=1 as .ci/run has it, PUBLISH=1 writes the figures into SECURITY.md.
+soak: setup
+	@PYTHONPATH=tests:. $(BIN)/python -m soak $(addprefix --part ,$(PART)) $(if $(FOR),--for $(FOR)) $(if $(SHORT),--short) $(if $(PUBLISH),--publish) $(ARGS)
 
 # What people run after a push, and `bump track`, on the same deploys.
 e2e-peers: setup

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
+from bumper.request import label
 from bumper.revision import Revision
 
 
@@ -21,7 +22,8 @@ class Desired:
     that has no workload we can follow; `container` and those `beside` it in the same pods must run the image. `previous` is what the
     file held before. `replicas` is how many pods git asks for, None where that is not known. `identity` names the Kustomization and
     the file that defines it (`record.KustomizationName`). `makers` make `source` where it is
-    not fetched itself: the ArtifactGenerator, and last the source that it reads.
+    not fetched itself: the ArtifactGenerator, and last the source that it reads. `where` tells the site from others of its name in
+    the repository, `named` is how the user named its Kustomization; either is empty where the name alone is enough.
     """
 
     site: str
@@ -36,6 +38,13 @@ class Desired:
     beside: tuple[str, ...] = ()
     identity: str = ""
     makers: tuple[ObjectKey, ...] = ()
+    where: str = ""
+    named: str = ""
+
+    @property
+    def label(self) -> str:
+        """The site as people read it, and as no other site of the repository is called."""
+        return label(self.site, self.where)
 
     @property
     def fetched(self) -> ObjectKey:
@@ -93,7 +102,7 @@ class Observation:
     `dependencies` are the Flux Kustomizations named in `spec.dependsOn`, `makers` those of `Desired`. `at_s` is our own clock,
     `cluster_time` what the API server's showed (RFC 3339, empty where it did not say): it is compared with the cluster's own times
     alone. `before` is None where nobody looked before the push, or nothing was pushed. `canary` is the Flagger Canary that targets the
-    workload, `primary` the workload that Flagger made of it, which is what serves.
+    workload, `primary` the workload that Flagger made of it, which is what serves; it stands alone where no Canary may be read.
     """
 
     at_s: float
@@ -112,6 +121,11 @@ class Observation:
     cluster_time: str = ""
     canary: Object | None = None
     primary: Object | None = None
+
+    @property
+    def serves_by_primary(self) -> bool:
+        """Whether Flagger serves the workload by a primary: its Canary says so, or the primary alone where no Canary may be read."""
+        return self.canary is not None or self.primary is not None
 
     def sources(self, desired: Desired) -> list[tuple[ObjectKey, Object | None]]:
         """The way from the repository to the Kustomization: what Flux fetches first, the Kustomization's own source last."""

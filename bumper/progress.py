@@ -34,6 +34,11 @@ class Journal:
         return tuple(self._steps.get(site, {}).values())
 
     @property
+    def stages(self) -> frozenset[str]:
+        """The stages that any site has begun."""
+        return frozenset(stage for steps in self._steps.values() for stage in steps)
+
+    @property
     def started(self) -> float:
         """When the run began, on the clock handed in."""
         return self._started

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from shlex import quote
 from typing import Self
@@ -12,13 +12,34 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _STEP = re.compile(r"""\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+)\]|\["(?P<quoted>[^"]+)"\]""")
 
 
+def label(site: str, where: str) -> str:
+    """A site as people read it: its name, and in parentheses what tells it from others of that name, if anything does."""
+    return f"{site} ({where})" if where else site
+
+
+def name_in(label: str) -> str:
+    """The name of a site in its label: no name has a space."""
+    return label.partition(" (")[0]
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """What one site shall run. `version` is a tag, or with `is_commit` a SHA, short or full, that the image was built from."""
+    """What one site shall run. `version` is a tag, or with `is_commit` a SHA, short or full, that the image was built from.
+
+    `kustomization` is how the user named its Kustomization, where several of one run are sites of the same name. `rollback_of` is the
+    commit that is taken back, empty for a deploy.
+    """
 
     site: str
     version: str
     is_commit: bool = False
+    kustomization: str = ""
+    rollback_of: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other site of the run."""
+        return f"{self.site} {self.kustomization}" if self.kustomization else self.site
 
 
 @dataclass(frozen=True)
@@ -79,6 +100,10 @@ class Choice:
     path: str = ""
     live: Live | None = dataclass_field(default=None, compare=False, repr=False)
 
+    def named(self, kustomization: str) -> "Choice":
+        """The same for a site whose Kustomization was named so; empty for one that its name leads to."""
+        return replace(self, kustomization=kustomization)
+
     @property
     def kustomization_option(self) -> str:
         """What a command must say as well that names the site again, with a space before it; empty for convention."""
@@ -130,8 +155,8 @@ class Request:
     """Everything a run was asked for.
 
     `platforms` must be in every image; `source` is the URL of the repository that it must be built from, empty where that is not
-    known. `pin` writes the digest beside the tag. `force` goes over what a guard refuses, for the `reason`. `rollback_of` is the
-    commit that is taken back, empty for a deploy. `expected_plan` is the hash of the only plan that may be pushed, empty for any.
+    known. `pin` writes the digest beside the tag. `force` goes over what a guard refuses, for the `reason`. `expected_plan` is
+    the hash of the only plan that may be pushed, empty for any.
     """
 
     wanted: tuple[Wanted, ...]
@@ -144,8 +169,11 @@ class Request:
     source: str = ""
     pin: bool = False
     force: bool = False
-    rollback_of: str = ""
     expected_plan: str = ""
+
+    def choice_of(self, wanted: Wanted) -> Choice:
+        """The user's own words on one of the sites."""
+        return self.choice.named(wanted.kustomization or self.choice.kustomization)
 
 
 def seconds_of(text: str) -> float | None:

@@ -4,15 +4,19 @@ Law: a line is one line. Whatever its texts hold (a name of the repository, an a
 runner would take `::error::` for a command, and nothing in it speaks to the terminal.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bumper.errors import Outcome
 from bumper.safe_text import visible
 
+# Of a text that is to be copied into a terminal.
+COMMAND = "command"
+
 
 class Span(NamedTuple):
-    """Some text in one of the styles `good`, `bad`, `warn`, `quiet`, `strong`, or in none (empty)."""
+    """Some text in one of the styles `good`, `bad`, `warn`, `quiet`, `strong`, `command`, or in none (empty)."""
 
     text: str
     style: str = ""
@@ -36,6 +40,36 @@ def paragraph(name: Span, title: Span, rows: Iterable[tuple[str, str]]) -> list[
     """A name with what became of it, and below it the rows of label and text that have a text."""
     labelled = [(Span(f"  {label:<8}", "quiet"), Span(text)) for label, text in rows if text]
     return [(name, Span("   "), title), *labelled]
+
+
+def wrapped(line: Line, width: int) -> list[Line]:
+    """The line as lines of at most `width` columns, broken between words; what follows stands below the first text after the label.
+
+    A word that is longer than that stays whole. Spans keep their styles.
+    """
+    indent = _indent(line)
+    if indent * 2 > width or sum(len(span.text) for span in line) <= width:
+        return [line]
+    lines: list[list[Span]] = [[]]
+    column = 0
+    for span in line:
+        for word in _WORDS.findall(span.text):
+            if column > indent and column + len(word.rstrip()) > width:
+                lines.append([Span(" " * indent)])
+                column, word = indent, word.lstrip()
+            lines[-1].append(Span(word, span.style))
+            column += len(word)
+    return [tuple(spans) for spans in lines]
+
+
+# A word with the spaces before it.
+_WORDS = re.compile(r"\s*\S+|\s+")
+
+
+def _indent(line: Line) -> int:
+    """Where the text of a line begins: behind its label, which stands alone in the first span, or two columns in."""
+    label = line[0].text if len(line) > 1 else ""
+    return len(label) if label.startswith("  ") and label.endswith(" ") else 2
 
 
 def duration(seconds: float) -> str:

@@ -256,7 +256,7 @@ def _run(text: str, *options: str) -> str:
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    bodies = {name: merged("", told) for name, told in stories().items()}
+    bodies = {name: merged("", run) for name, run in stories().items()}
     for look in LOOKS:
         for name, body in bodies.items():
             take_picture(

@@ -22,6 +22,7 @@ from bumper.rollout import Judgement, judge
 
 DATA = Path(__file__).parent / "data"
 SITUATIONS = DATA / "situations"
+VARIANTS = DATA / "variants.yaml"
 OBSERVED = DATA / "observed"
 REPOSITORY = "127.0.0.1:25000/team/app"
 # No probe asks the pods of the recorded watch: on a clock that shows this they have all run for long enough.
@@ -63,7 +64,10 @@ def names() -> list[str]:
 @cache
 def raw(name: str) -> dict[str, Any]:
     """The file with what it takes from another one (`like`) filled in."""
-    situation: dict[str, Any] = YAML(typ="safe").load((SITUATIONS / f"{name}.yaml").read_text())
+    return _filled(YAML(typ="safe").load((SITUATIONS / f"{name}.yaml").read_text()))
+
+
+def _filled(situation: dict[str, Any]) -> dict[str, Any]:
     if "like" not in situation:
         return situation
     base = copy.deepcopy(raw(situation["like"]))
@@ -97,8 +101,18 @@ def _kept(name: str) -> bytes:
     return pickle.dumps(_read(name))
 
 
+@cache
+def variants() -> list[Situation]:
+    """The neighbours of the situations, all of one file; a copy that nobody may change."""
+    written: dict[str, Any] = YAML(typ="safe", pure=False).load(VARIANTS.read_text())
+    return [_of(name, _filled(variant)) for name, variant in written.items()]
+
+
 def _read(name: str) -> Situation:
-    written = raw(name)
+    return _of(name, raw(name))
+
+
+def _of(name: str, written: Mapping[str, Any]) -> Situation:
     where = written["recorded"]
     if "recording" in where:
         recording = recordings.load(where["recording"])

@@ -59,8 +59,8 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
         (["--set", "web=abc1234", "--site", "web"], "--set cannot be combined"),
         (["--set", "a=abc1234", "--set", "b=abc1234", "--container", "x"], "speak of one site"),
         (
-            ["web", "--tag", "1", "--kustomization", "a", "--kustomization", "b"],
-            "for several in one commit give each a name",
+            ["--set", "a=abc1234", "--set", "b=abc1234", "--kustomization", "x"],
+            "for all of one site in one commit: --site SITE --sha SHA --kustomization A --kustomization B",
         ),
         (["--site", "web", "--sha", "abc1234", "--timeout", "soon"], "'soon' is no duration"),
         (["--site", "web", "--sha", "abc1234", "--nonsense"], "--nonsense"),

@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -58,18 +58,19 @@ def _print(page: Page, systems: Systems, context: Context) -> None:
 
 def _wanted(deploys: Iterator[Recorded], settings: HistorySettings) -> Iterator[Recorded]:
     wanted = of_site(deploys, settings.site) if settings.site else deploys
-    if settings.kustomization:
-        wanted = (
-            deploy
-            for deploy in wanted
-            if KustomizationName.parse(deploy.record.kustomization).is_called(settings.kustomization)
-        )
+    if settings.kustomizations:
+        wanted = (deploy for deploy in wanted if _is_called(deploy, settings.kustomizations))
     if since := settings.since:
         # Not cut off at the first that is older: commits may claim any time.
         wanted = (deploy for deploy in wanted if deploy.record.at >= since)
     if settings.only_failed:
         wanted = (deploy for deploy in wanted if deploy.ending and deploy.ending.outcome not in _GOOD)
     return wanted
+
+
+def _is_called(deploy: Recorded, kustomizations: Sequence[str]) -> bool:
+    known = KustomizationName.parse(deploy.record.kustomization)
+    return any(map(known.is_called, kustomizations))
 
 
 def _width(context: Context) -> int | None:

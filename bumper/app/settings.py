@@ -160,14 +160,17 @@ class RollbackSettings:
 
 @dataclass(frozen=True)
 class HoldSettings:
-    """Of `bump hold` and of `bump release`, which `releases`. `until` is None for a hold without an end."""
+    """Of `bump hold` and of `bump release`, which `releases`. `until` is None for a hold without an end.
+
+    `kustomizations` are those of the only site.
+    """
 
     run: RunSettings
     sites: tuple[str, ...]
     now: datetime
     reason: str = ""
     until: datetime | None = None
-    kustomization: str = ""
+    kustomizations: tuple[str, ...] = ()
     releases: bool = False
     force: bool = False
 
@@ -226,7 +229,10 @@ class NotificationsSettings:
 
 @dataclass(frozen=True)
 class TrackSettings:
-    """Of `bump track`. `commit` is a full SHA, empty for what the branch wants now; `replay` is a recording, empty for none."""
+    """Of `bump track`. `commit` is a full SHA, empty for what the branch wants now; `replay` is a recording, empty for none.
+
+    `kustomizations` are all that the site is followed in, where there are several.
+    """
 
     repository: RepositorySettings
     follow: FollowSettings
@@ -235,6 +241,12 @@ class TrackSettings:
     site: str = ""
     commit: str = ""
     replay: str = ""
+    kustomizations: tuple[str, ...] = ()
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What the user said of the site in each Kustomization."""
+        return _choices(self.choice, self.kustomizations)
 
     @property
     def permissions(self) -> Permissions:
@@ -245,7 +257,8 @@ class TrackSettings:
 @dataclass(frozen=True)
 class StatusSettings:
     """Of `bump status`; `site` is empty for all. With `exits_by_verdict` the exit code is that of the worst verdict.
-    `is_offline` asks no cluster and no origin: what git wants is all that is shown."""
+    `is_offline` asks no cluster and no origin: what git wants is all that is shown. `kustomizations` are all that the
+    site is shown in, where there are several."""
 
     repository: RepositorySettings
     choice: Choice = field(default_factory=Choice)
@@ -255,6 +268,12 @@ class StatusSettings:
     watches: bool = False
     is_json: bool = False
     is_offline: bool = False
+    kustomizations: tuple[str, ...] = ()
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What the user said of the site in each Kustomization."""
+        return _choices(self.choice, self.kustomizations)
 
     @property
     def permissions(self) -> Permissions:
@@ -266,7 +285,7 @@ class StatusSettings:
 class HistorySettings:
     """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched. `format` is text, json or csv.
 
-    `kustomization` is one as a commit names it, in full or in part; empty for all.
+    `kustomizations` are named as a commit names them, in full or in part; none for all.
     """
 
     repository: RepositorySettings
@@ -276,7 +295,7 @@ class HistorySettings:
     only_failed: bool = False
     format: str = "text"
     is_offline: bool = False
-    kustomization: str = ""
+    kustomizations: tuple[str, ...] = ()
 
     @property
     def permissions(self) -> Permissions:
@@ -337,6 +356,10 @@ class EditSettings:
     digest: str = ""
     containers: tuple[str, ...] = ()
     output: EditOutput = EditOutput.FILES
+
+
+def _choices(choice: Choice, kustomizations: tuple[str, ...]) -> tuple[Choice, ...]:
+    return tuple(map(choice.named, kustomizations)) or (choice,)
 
 
 def _statuses(follow: FollowSettings) -> str:

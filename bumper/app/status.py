@@ -98,9 +98,10 @@ def _read(
     return tip, sites.read(repository.tree(tip.sha), tip, settings.site, _chosen(settings, clusters))
 
 
-def _chosen(settings: StatusSettings, clusters: Sequence[Cluster]) -> Choice:
+def _chosen(settings: StatusSettings, clusters: Sequence[Cluster]) -> list[Choice]:
     """What the user chose; where that leaves namesakes, the clusters tell which of them they have."""
-    return replace(settings.choice, live=live_builds(clusters)) if clusters else settings.choice
+    live = live_builds(clusters) if clusters else None
+    return [replace(choice, live=live) for choice in settings.choices]
 
 
 def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Overview:
@@ -119,7 +120,7 @@ def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Clus
         systems.clock,
         settings.repository.branch,
         site=settings.site,
-        choice=_chosen(settings, clusters),
+        choices=_chosen(settings, clusters),
     )
 
 

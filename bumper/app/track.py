@@ -1,5 +1,6 @@
 """Following what is on the branch already, or a recording of how it was followed: `bump track`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from bumper.ports import Tree
 from bumper.progress import Journal
 from bumper.publish.story import Landing
 from bumper.recording import NoFacts, Player, Subject
-from bumper.request import Deadlines
+from bumper.request import Deadlines, Live
 from bumper.retry import answered
 from bumper.revision import Revision
+from bumper.systems.file import content
 
 
 def track(settings: TrackSettings, context: Context) -> int:
@@ -31,23 +33,27 @@ def track(settings: TrackSettings, context: Context) -> int:
         Output(systems, settings.output) as output,
     ):
         tracker = Tracker(systems, settings.follow, settings.choice)
-        journal = output.begin(name_sites=len(tracker.clusters) > 1)
+        journal = output.begin(name_sites=len(tracker.clusters) * len(settings.choices) > 1)
         try:
             tracker.open()
             commit = answered(
-                lambda: _commit(replace(settings, choice=tracker.choice), systems),
-                systems.clock,
-                Deadlines.push_s,
+                lambda: _commit(settings, tracker.live, systems), systems.clock, Deadlines.push_s
             )
-            subject = commit.subject(settings, journal)
-            _tell(settings.site, subject, commit, journal)
-            output.landed({settings.site: commit.landing})
-            target = commit.target
-            tracker.expect(target, settings.site, target.image.tag, "")
-            followed = tracker.follow([subject], [commit.target], journal)
+            subjects = commit.subjects(settings, journal)
+            tracker.tell_apart(commit.targets, journal)
+            _tell(subjects, commit, journal)
+            output.landed(
+                {
+                    target.site.label: commit.landing(target, tracker.contexts_of(target))
+                    for target in commit.targets
+                }
+            )
+            for target in commit.targets:
+                tracker.expect(target, target.image.tag, "")
+            followed = tracker.follow(subjects, commit.targets, journal)
         except KeyboardInterrupt:
             return output.interrupt(["following stopped; nothing was changed by it"])
-        return output.finish(Result.of(report_of([subject], followed, journal, choice=settings.choice)))
+        return output.finish(Result.of(report_of(subjects, followed, journal, choice=settings.choice)))
 
 
 def replay(settings: TrackSettings, context: Context) -> int:
@@ -61,31 +67,47 @@ def replay(settings: TrackSettings, context: Context) -> int:
         systems.clock = player.clock
         journal = output.begin(name_sites=len(head.contexts) * len(head.subjects) > 1)
         for subject in head.subjects:
-            journal.begin(subject.desired.site, *subject.header)
-            journal.resume(subject.desired.site, subject.steps, subject.since_s)
+            journal.begin(subject.desired.label, *subject.header)
+            journal.resume(subject.desired.label, subject.steps, subject.since_s)
         for notice in head.notices:
             journal.notice(notice)
         player.begin()
         desired = [desired for subject in head.subjects for desired in subject.followed]
-        followed = follow(desired, player.clusters, NoFacts(), player.clock, head.timeout_s, journal, player)
+        followed = follow(
+            desired,
+            player.clusters,
+            NoFacts(),
+            player.clock,
+            head.timeout_s,
+            journal,
+            player,
+            elsewhere=head.elsewhere,
+        )
         player.end()
         return output.finish(Result.of(report_of(head.subjects, followed, journal)))
 
 
+# Some hours with hundreds of sites.
+_MOST_BYTES = 256_000_000
+
+
 @dataclass(frozen=True)
 class _Commit:
-    """What a commit of the branch holds for the site."""
+    """What a commit of the branch holds for the site, in each Kustomization that was named."""
 
     revision: Revision
     tree: Tree
-    target: Target
+    targets: Sequence[Target]
 
-    @property
-    def landing(self) -> Landing:
-        return Landing(self.target.image.tag, self.revision, self.target.url)
+    def landing(self, target: Target, contexts: tuple[str, ...]) -> Landing:
+        site = target.site
+        shared = site.name if site.where else ""
+        return Landing(target.image.tag, self.revision, target.url, contexts, site.identity, shared)
 
-    def subject(self, settings: TrackSettings, journal: Journal) -> Subject:
-        target = self.target
+    def subjects(self, settings: TrackSettings, journal: Journal) -> list[Subject]:
+        return [self._subject(target, settings, journal) for target in self.targets]
+
+    def _subject(self, target: Target, settings: TrackSettings, journal: Journal) -> Subject:
         return Subject(
             followed=target.desired(self.revision if settings.commit else None),
             places=target.all_places,
@@ -99,25 +121,27 @@ class _Commit:
         )
 
 
-def _commit(settings: TrackSettings, systems: Systems) -> _Commit:
+def _commit(settings: TrackSettings, live: Live | None, systems: Systems) -> _Commit:
     """The commit that was asked for, or what the branch wants now."""
     tip = systems.repository.fetch(settings.repository.branch)
     revision = Revision(settings.repository.branch, settings.commit or tip)
     tree = systems.repository.tree(revision.sha)
-    return _Commit(revision, tree, find_target(settings.site, settings.choice, tree))
+    targets = [find_target(settings.site, replace(choice, live=live), tree) for choice in settings.choices]
+    return _Commit(revision, tree, list({target.site.identity: target for target in targets}.values()))
 
 
-def _tell(site: str, subject: Subject, commit: _Commit, journal: Journal) -> None:
-    journal.begin(site, *subject.header)
-    contents = commit.tree.read({field.path for field in commit.target.fields})
-    for notice in overrides.notices(commit.target, contents, commit.revision.name):
-        journal.notice(f"{site}: {notice}")
+def _tell(subjects: Sequence[Subject], commit: _Commit, journal: Journal) -> None:
+    for subject, target in zip(subjects, commit.targets, strict=True):
+        journal.begin(target.site.label, *subject.header)
+        contents = commit.tree.read({field.path for field in target.fields})
+        for notice in overrides.notices(target, contents, commit.revision.name):
+            journal.notice(f"{target.site.label}: {notice}")
 
 
 def _lines(path: str) -> list[str]:
     try:
         # Not by the lines of text files: those may end inside a message.
-        return Path(path).read_text(encoding="utf-8").split("\n")
+        return content(Path(path), _MOST_BYTES).decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         raise UsageError(f"--replay {path}: {why}") from None

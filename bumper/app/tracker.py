@@ -6,14 +6,16 @@ rollout.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
-from bumper.app.namesakes import live_builds
+from bumper.app.namesakes import build_in, elsewhere, live_builds, require_followed
 from bumper.app.settings import FollowSettings, FollowVia
 from bumper.app.wiring import Systems
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import BumpError
-from bumper.fluxtree.sites.find import Target
+from bumper.fluxtree.sites.find import Site, Target
+from bumper.fluxtree.sites.selection import live_build
 from bumper.follow.baseline import BaselineLook, Known, key_of, on_parent
 from bumper.follow.cluster import follow
 from bumper.follow.commit_statuses import Awaited, listen
@@ -21,9 +23,10 @@ from bumper.follow.loop import Followed
 from bumper.follow.revisions import Revisions
 from bumper.follow.serving import ask, asked_of
 from bumper.observation import Desired
+from bumper.ports import Cluster
 from bumper.progress import Journal
 from bumper.recording import Recorder, Subject
-from bumper.request import Choice
+from bumper.request import Choice, Live, LiveBuild
 from bumper.rollout import baseline
 from bumper.rollout.answers import Asked
 
@@ -49,11 +52,18 @@ class Tracker:
         self._look: BaselineLook | None = None
         self._baselines: Known = {}
         self._asked: dict[str, Asked] = {}
+        self._targets: Sequence[Target] = ()
+        self._elsewhere: dict[str, frozenset[str]] = {}
+
+    @property
+    def live(self) -> Live | None:
+        """What the clusters build under a name that the repository has several times; None where none is followed."""
+        return live_builds(self.clusters) if self.clusters else None
 
     @property
     def choice(self) -> Choice:
         """What the user chose; where that leaves namesakes, the clusters tell which of them they have."""
-        return replace(self._choice, live=live_builds(self.clusters)) if self.clusters else self._choice
+        return replace(self._choice, live=self.live)
 
     def open(self) -> None:
         """Opens what can only be found by the repository. UsageError where that is not at home on GitHub."""
@@ -80,25 +90,29 @@ class Tracker:
 
     def look_ahead(self, targets: Iterable[Target]) -> None:
         """Begins to look how the sites stand before anything is pushed."""
-        desired = [desired for target in targets for desired in target.desired(None)]
+        self._targets = tuple(targets)
+        desired = [desired for target in self._targets for desired in target.desired(None)]
         self._look = BaselineLook.begin(self.clusters, desired, self._systems.clock)
 
-    def expect(self, target: Target, site: str, tag: str, previous: str) -> None:
+    def expect(self, target: Target, tag: str, previous: str) -> None:
         """Has the site asked for this tag once it is Ready, where the caller or git wants that; Refused where it can't be asked."""
-        self._asked.pop(site, None)
-        if asked := asked_of(target, site, tag, previous, self._settings.serves):
-            self._asked[site] = asked
+        label = target.site.label
+        self._asked.pop(label, None)
+        if asked := asked_of(target, tag, previous, self._settings.serves):
+            self._asked[label] = asked
 
     def require_clusters(self, journal: Journal) -> None:
         """Waits for that look, and tells what is broken already. UsageError or Unreachable where nobody could follow the deploy."""
         if self._look is None:
             return
         self._baselines = self._look.known(self._systems.repository)
+        self.tell_apart(self._targets, journal)
         for name, seen in self._baselines.items():
             notices = [
-                f"{desired.site}: {text}" if len(self.clusters) < 2 else f"{name}: {text}"
+                f"{desired.label}: {text}" if len(self.clusters) < 2 else f"{name}: {text}"
                 for desired in self._look.desired
-                if (text := baseline.notice(desired, seen[key_of(desired)]))
+                if desired.label not in self._elsewhere[name]
+                and (text := baseline.notice(desired, seen[key_of(desired)]))
             ]
             for notice in dict.fromkeys(notices):
                 journal.notice(notice)
@@ -107,12 +121,43 @@ class Tracker:
         """By site the tag that ran in every cluster before the push; none of a site where that is not known."""
         if self._look is None or not self._baselines:
             return {}
-        tags = {desired.site: desired.image.tag for desired in self._look.desired if desired.image.tag}
-        for seen in self._baselines.values():
+        tags = {desired.label: desired.image.tag for desired in self._look.desired if desired.image.tag}
+        for name, seen in self._baselines.items():
             for desired in self._look.desired:
-                if not baseline.ran(desired, seen[key_of(desired)]):
-                    tags.pop(desired.site, None)
+                is_here = desired.label not in self._elsewhere[name]
+                if is_here and not baseline.ran(desired, seen[key_of(desired)]):
+                    tags.pop(desired.label, None)
         return tags
+
+    def tell_apart(self, targets: Sequence[Target], journal: Journal) -> None:
+        """Finds out which clusters have another site under the name of one of these, and says where a site is not followed.
+
+        UsageError for a site that none of them has.
+        """
+        builds = {cluster.name: self._builds_in(cluster) for cluster in self.clusters}
+        self._elsewhere = {name: elsewhere(targets, build_of) for name, build_of in builds.items()}
+        for target in targets if any(self._elsewhere.values()) else ():
+            require_followed(target, {name: build_of(target.site) for name, build_of in builds.items()})
+        for name, labels in self._elsewhere.items():
+            for label in sorted(labels):
+                journal.notice(f"{label}: not followed in {name}, which builds another site under its name")
+
+    def contexts_of(self, target: Target) -> tuple[str, ...]:
+        """The clusters that a site is followed in, where not in all of them."""
+        names = [name for name, labels in self._elsewhere.items() if target.site.label not in labels]
+        return tuple(names) if len(names) < len(self._elsewhere) else ()
+
+    def _builds_in(self, cluster: Cluster) -> Callable[[Site], LiveBuild | None]:
+        """What a cluster builds under the name of a site, as it was seen before the push where somebody looked."""
+
+        def build_of(site: Site) -> LiveBuild | None:
+            namespace, name = site.kustomization.namespace, site.kustomization.name
+            for (label, _), seen in self._baselines.get(cluster.name, {}).items():
+                if label == site.label:
+                    return live_build(seen.kustomization, namespace) if seen.kustomization else None
+            return build_in(cluster, namespace, name)
+
+        return cache(build_of)
 
     def follow(
         self, subjects: Sequence[Subject], targets: Sequence[Target], journal: Journal, *, parent: str = ""
@@ -142,7 +187,12 @@ class Tracker:
             return self._watch(desired, journal, None)
         names = [cluster.name for cluster in self.clusters]
         recorder.begin(
-            names, self._settings.timeout_s, subjects, started_s=journal.started, notices=journal.notices
+            names,
+            self._settings.timeout_s,
+            subjects,
+            started_s=journal.started,
+            notices=journal.notices,
+            elsewhere=self._elsewhere,
         )
         followed = self._watch(desired, journal, recorder)
         recorder.end()
@@ -153,7 +203,9 @@ class Tracker:
     ) -> list[Followed]:
         clock, timeout_s = self._systems.clock, self._settings.timeout_s
         revisions, baselines = self._revisions(), self._baselines
-        return follow(desired, self.clusters, revisions, clock, timeout_s, journal, recorder, baselines)
+        return follow(
+            desired, self.clusters, revisions, clock, timeout_s, journal, recorder, baselines, self._elsewhere
+        )
 
     def _listen(
         self,

@@ -11,6 +11,7 @@ from bumper.errors import UsageError
 from bumper.request import Choice, Deadlines, Request, Wanted
 
 SUMMARY = "Changes a site's image tag in its GitOps repository, commits it, and follows Flux and the rollout until it is Ready."
+_OF_ONE_SITE = "for all of one site in one commit: --site SITE --sha SHA --kustomization A --kustomization B"
 _SEVERAL = "several sites go in one commit by --set SITE=SHA --set SITE=SHA"
 
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="several sites in one commit, repeatable",
     )
     options.add_repository(parser)
-    options.add_choice(parser, if_repeated=f"for several in one commit {options.NAMED_BY_ADOPTION}")
+    options.add_choice(parser)
     options.add_image(parser)
     options.add_source(parser)
     options.add_override(parser)
@@ -59,20 +60,20 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettings:
     """What was asked for; UsageError for options that contradict each other."""
-    wanted = _wanted(arguments)
+    asked, names = _wanted(arguments), options.kustomizations(arguments)
     choice = options.choice(arguments)
-    if len(wanted) > 1 and replace(choice, image="") != Choice():
+    if len(asked) > 1 and (names or replace(choice, image="") != Choice()):
         raise UsageError(
             "--kustomization, --container and --field speak of one site",
-            hint=f"deploy the sites one by one; or {options.NAMED_BY_ADOPTION}",
+            hint=f"deploy the sites one by one; {options.IN_ONE_COMMIT}",
         )
-    if len({site.site for site in wanted}) < len(wanted):
+    if len({site.site for site in asked}) < len(asked):
         raise UsageError("--set names a site twice", hint="give each site one SHA")
+    wanted = options.in_each(asked[0], names) if len(asked) == 1 else asked
     if arguments.auto_rollback and arguments.no_wait:
         raise UsageError(
             "--auto-rollback waits for the verdict, and --no-wait does not", hint="leave one out"
         )
-    reason = options.require_reason(arguments)
     run_settings = options.tag_change(arguments, wanted)
     request = Request(
         wanted=wanted,
@@ -80,7 +81,7 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
         choice=choice,
         deadlines=Deadlines(arguments.wait_for_image, run_settings.commit.push_s, arguments.timeout),
         origin=context.surroundings.origin(wanted),
-        reason=reason,
+        reason=options.require_reason(arguments),
         platforms=tuple(arguments.platform),
         pin=arguments.pin,
         force=arguments.force,

@@ -19,12 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of `bump history`."""
     what = parser.add_argument_group("which site")
     options.add_site(what, site="one site; default: all of them")
-    what.add_argument(
-        "--kustomization",
-        metavar="NAME",
-        default="",
-        help="of one Flux Kustomization alone, where several have a site of this name: name, namespace/name, FILE or "
-        "FILE#namespace/name",
+    options.add_kustomizations(
+        what,
+        "of this Flux Kustomization alone, where several have a site of this name: name, namespace/name, FILE or FILE#namespace/name, "
+        "repeatable",
     )
     options.add_repository(parser)
     parser.add_argument(
@@ -71,7 +69,7 @@ def settings_of(arguments: argparse.Namespace, now: datetime) -> HistorySettings
         only_failed=arguments.failed,
         format=arguments.output,
         is_offline=arguments.offline,
-        kustomization=arguments.kustomization,
+        kustomizations=options.kustomizations(arguments),
     )
 
 

@@ -35,11 +35,8 @@ def add_sites(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     """Which sites."""
     group = parser.add_argument_group("which sites")
     options.add_sites(group, "named like its Flux Kustomization, repeatable")
-    group.add_argument(
-        "--kustomization",
-        metavar="NAME",
-        default="",
-        help="Flux Kustomization of the site, if named otherwise",
+    options.add_kustomizations(
+        group, "Flux Kustomization of the site, if named otherwise, repeatable for a site of several clusters"
     )
     return group
 
@@ -72,9 +69,10 @@ def site_settings(arguments: argparse.Namespace, now: datetime) -> HoldSettings:
     sites = options.sites(arguments)
     if not sites:
         raise UsageError("no site given", hint="name it: --site SITE, or several of them")
-    if arguments.kustomization and len(sites) > 1:
+    names = options.kustomizations(arguments)
+    if names and len(sites) > 1:
         raise UsageError("--kustomization speaks of one site", hint="name the sites one by one")
-    return HoldSettings(options.plain_commit(arguments), sites, now, kustomization=arguments.kustomization)
+    return HoldSettings(options.plain_commit(arguments), sites, now, kustomizations=names)
 
 
 def _reason(text: str) -> str:

@@ -31,7 +31,8 @@ _UNDECODED = re.compile("[\udc80-\udcff]")
 _PLAN_HASH = re.compile("[0-9a-f]{12,64}")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
 # How several sites that options would have to tell apart come into one commit.
-NAMED_BY_ADOPTION = (
+IN_ONE_COMMIT = (
+    "for all of one site in one commit: --site SITE --sha SHA --kustomization A --kustomization B; or "
     "give each a name (bump adopt NAME --kustomization FILE --image REPOSITORY), then --set NAME=SHA for each"
 )
 CHANNELS = tuple(channel.value for channel in ChannelName)
@@ -108,8 +109,21 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
 
 
-def add_choice(parser: argparse.ArgumentParser, *, if_repeated: str = "give it once") -> None:
-    """Where convention leaves a choice. `if_repeated` is the hint for several Kustomizations."""
+def add_kustomizations(group: "argparse._ActionsContainer", what: str) -> None:
+    """Flux Kustomizations, one or several."""
+    group.add_argument("--kustomization", metavar="NAME", action="append", default=[], help=what)
+
+
+def kustomizations(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The options of `add_kustomizations`, each once; UsageError for an empty one, which an unset variable makes."""
+    names = tuple(dict.fromkeys(arguments.kustomization))
+    if "" in names:
+        raise UsageError("--kustomization is empty", hint="name a Flux Kustomization, or leave it out")
+    return names
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Where convention leaves a choice."""
     group = parser.add_argument_group("where convention leaves a choice")
     group.add_argument(
         "--image",
@@ -118,13 +132,10 @@ def add_choice(parser: argparse.ArgumentParser, *, if_repeated: str = "give it o
         help="image repository to look for, or its end; default: what git says (bump adopt), else the one that ends with the "
         "site's name",
     )
-    group.add_argument(
-        "--kustomization",
-        metavar="NAME",
-        default="",
-        if_repeated=if_repeated,
-        help="Flux Kustomization of the site, as name, namespace/name, FILE, FILE:LINE or FILE#namespace/name; default: the one "
-        "named like the site, or that says so (bump adopt)",
+    add_kustomizations(
+        group,
+        "Flux Kustomization of the site, as name, namespace/name, FILE, FILE:LINE or FILE#namespace/name, repeatable for a site of "
+        "several clusters; default: the one named like the site, or that says so (bump adopt)",
     )
     group.add_argument(
         "--container",
@@ -446,7 +457,12 @@ def _in_one_form(by_option: Sequence[str], bare: Sequence[str]) -> tuple[str, ..
 
 
 def choice(arguments: argparse.Namespace) -> Choice:
-    """The options of `add_choice`."""
+    """The options of `add_choice`; of several Kustomizations none: they are told apart site by site (`kustomizations`)."""
+    names = kustomizations(arguments)
+    if arguments.path and len(names) > 1:
+        raise UsageError(
+            "--path speaks of one Kustomization", hint="write it into git: bump adopt SITE --path DIR"
+        )
     field = FieldPath.parse(arguments.field) if arguments.field else None
     if arguments.field and field is None:
         raise UsageError(
@@ -454,7 +470,12 @@ def choice(arguments: argparse.Namespace) -> Choice:
             hint="write it from the root of the object; before it may stand which one: --field Kind/name:spec.image",
         )
     containers = tuple(dict.fromkeys(arguments.container))
-    return Choice(arguments.image, arguments.kustomization, containers, field, arguments.path)
+    return Choice(arguments.image, names[0] if len(names) == 1 else "", containers, field, arguments.path)
+
+
+def in_each(wanted: Wanted, names: Sequence[str]) -> tuple[Wanted, ...]:
+    """The site in each of several Kustomizations, or by its name alone where it is in one."""
+    return tuple(replace(wanted, kustomization=name) for name in names) if len(names) > 1 else (wanted,)
 
 
 def wanted_commit(site: str, sha: str) -> Wanted:

@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -29,6 +31,8 @@ COMMANDS: Mapping[str, str] = {
     "edit": "change the tag in files: no git, no network",
     "action": "a command as a step of a workflow: inputs and outputs of action.yml",
     "demo": "the main job on a simulated platform, all on this machine",
+    "completion": "the script by which bash, zsh or fish completes all this",
+    "man": "the manual page",
 }
 MAIN_COMMAND = "deploy"
 
@@ -125,6 +129,23 @@ class Option:
     choices: tuple[str, ...] = ()
 
 
+class Layout(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the window, with whatever stands in columns left in them."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = (_hanging(line, width) for line in text.splitlines())
+        return "\n".join(indent + line for line in lines)
+
+
+def _hanging(line: str, width: int) -> str:
+    """The line broken between words; what follows stands below its last column."""
+    columns = re.match(r"(?:.*\S)?\s{2,}", line)
+    start = min(len(columns[0]) if columns else 0, width // 2)
+    return textwrap.fill(
+        line, width, subsequent_indent=" " * start, break_on_hyphens=False, drop_whitespace=True
+    )
+
+
 class Parser(argparse.ArgumentParser):
     """argparse that reports a wrong argument as every other error is reported, and takes an option that stores one value only once."""
 
@@ -206,19 +227,32 @@ def command_of(verb: str) -> Command:
 
 def parser_of(verb: str) -> Parser:
     """The parser of one command; `deploy` is the main job, which is called without a verb."""
-    command = command_of(verb)
     is_main = verb == MAIN_COMMAND
     parser = Parser(
         prog="bump" if is_main else f"bump {verb}",
-        description=command.SUMMARY,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=command_of(verb).SUMMARY,
+        formatter_class=Layout,
         epilog=_epilog() if is_main else None,
         allow_abbrev=False,
     )
-    if is_main:
-        parser.add_argument("--version", action=Version, nargs=0, help="show name and version and exit")
-    command.add_arguments(parser)
+    _add_arguments(parser, verb)
     return parser
+
+
+def _add_arguments(parser: Parser, verb: str) -> None:
+    if verb == MAIN_COMMAND:
+        parser.add_argument("--version", action=Version, nargs=0, help="show name and version and exit")
+    command_of(verb).add_arguments(parser)
+
+
+def whole_parser() -> Parser:
+    """The main job with every verb as a parser below it, for what completes the command line: a verb comes first, or a site."""
+    whole = Parser(prog="bump", allow_abbrev=False)
+    verbs = whole.add_subparsers(title="commands", dest="verb", metavar="COMMAND")
+    for verb, summary in COMMANDS.items():
+        verbs.add_parser(verb, parents=[parser_of(verb)], add_help=False, help=summary)
+    _add_arguments(whole, MAIN_COMMAND)
+    return whole
 
 
 def _epilog() -> str:

@@ -53,7 +53,7 @@ def settings_of(arguments: argparse.Namespace) -> RemoveSiteSettings:
         repository=options.repository(arguments, reads_directory=options.is_read(arguments)),
         commit=options.commit(arguments),
         follow=FollowSettings(is_followed, contexts=tuple(arguments.context), timeout_s=arguments.timeout),
-        output=OutputSettings(options.is_json(arguments)),
+        output=OutputSettings(options.is_json(arguments), place=options.place(arguments)),
         dry_run=arguments.dry_run,
     )
     return RemoveSiteSettings(run_settings, options.require_site(arguments), arguments.yes)

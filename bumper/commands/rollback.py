@@ -51,7 +51,7 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> RollbackSett
     """What was asked for; UsageError without a site, for `--force` without a reason, and for a tag that is none."""
     site = options.require_site(arguments)
     to = options.wanted_tag(site, arguments.to, option="--to").version if arguments.to else ""
-    wanted = (Wanted(site, to),)
+    wanted = options.in_each(Wanted(site, to), options.kustomizations(arguments))
     reason = options.require_reason(arguments)
     run_settings = options.tag_change(arguments)
     request = Request(

@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 def settings_of(arguments: argparse.Namespace) -> StatusSettings:
     """What was asked for; UsageError for options that contradict each other."""
     choice, site = options.choice(arguments), options.site(arguments)
-    if not site and choice != Choice():
+    names = options.kustomizations(arguments)
+    if not site and (names or choice != Choice()):
         raise UsageError(
             "--image, --kustomization, --container and --field speak of one site",
             hint="name it: bump status SITE",
@@ -72,4 +73,5 @@ def settings_of(arguments: argparse.Namespace) -> StatusSettings:
         watches=arguments.watch,
         is_json=options.is_json(arguments),
         is_offline=arguments.offline,
+        kustomizations=names,
     )

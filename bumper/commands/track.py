@@ -55,10 +55,16 @@ def settings_of(arguments: argparse.Namespace) -> TrackSettings:
     return TrackSettings(
         options.repository(arguments),
         options.serving(arguments, options.follow(arguments)),
-        OutputSettings(options.is_json(arguments), hears, keeps_notes=not arguments.no_notes),
+        OutputSettings(
+            options.is_json(arguments),
+            hears,
+            keeps_notes=not arguments.no_notes,
+            place=options.place(arguments),
+        ),
         options.choice(arguments),
         site,
         arguments.commit or "",
+        kustomizations=options.kustomizations(arguments),
     )
 
 

@@ -7,6 +7,7 @@ but the plan that somebody has seen is pushed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from bumper.errors import Refused
 from bumper.fluxtree.discovery import GROUP, Site
@@ -26,13 +27,17 @@ _MOST_LISTED = 8
 
 @dataclass(frozen=True)
 class Aim:
-    """What one site of a plan is about: its Kustomization, the image that it shall get, and the edits for it at `place`."""
+    """What one site of a plan is about: its Kustomization, the image that it shall get, and the edits for it at `place`.
+
+    `name` is its label, `key` that of its change.
+    """
 
     name: str
     site: Site
     place: str
     image: ImageReference
     edits: tuple[Edit, ...]
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,14 +196,22 @@ def _shared(proof: Proof, aims: Sequence[Aim]) -> Refused | None:
     others = bystanders(proof, aims)
     if not others:
         return None
-    names = " ".join(
-        f"--set {name}=SHA" for name in [*(aim.name for aim in aims), *(each.site.name for each in others)]
-    )
+    named = _naming([*(aim.site for aim in aims), *(each.site for each in others)])
     return Refused(
         "; ".join(_listed(list(map(str, others)))),
-        hint=f"name all of them in one run: {names}; or to change them unnamed: {_FORCED}; "
+        hint=f"name all of them in one run: {named}; or to change them unnamed: {_FORCED}; "
         "or give each its own tag by an images: entry in its own kustomization.yaml",
     )
+
+
+def _naming(sites: Sequence[Site]) -> str:
+    """The options that name all of them: of one name by their Kustomizations."""
+    names = dict.fromkeys(site.name for site in sites)
+    if len(names) == 1:
+        return " ".join(
+            [f"--site {sites[0].name}", *(f"--kustomization {quote(each.identity)}" for each in sites)]
+        )
+    return " ".join(f"--set {name}=SHA" for name in names)
 
 
 def _immutable(proof: Proof) -> Refused | None:

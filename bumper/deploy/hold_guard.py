@@ -49,11 +49,12 @@ class HoldGuard:
                 note=f"not held back with {hold.rejected}: {decision.order} ({decision.evidence})"
             )
         if not self.force:
+            site = change.target.site
             why = f"; {change.image.tag}: {decision.evidence}" if decision else ""
             raise Refused(
                 f"{hold.place}: {change.site} is not to be changed: {hold}{why}",
-                hint=f"bump release --site {change.site}{self.choice.kustomization_option}; or to deploy it all the same: "
-                "--force --reason TEXT",
+                hint=f"bump release --site {site.name}{self.choice.named(site.named).kustomization_option}; or to deploy it all "
+                "the same: --force --reason TEXT",
             )
         return Admission(HELD, "held, forced")
 
@@ -61,7 +62,7 @@ class HoldGuard:
         """How the image stands to the rejected version; None for a hold that keeps everything off."""
         if not hold.rejected:
             return None
-        ours = self.comparison.commit(change.site, held)
+        ours = self.comparison.commit(change.key, held)
         rejected = commit_in(hold.rejected)
         if change.image.tag == hold.rejected or is_same_commit(rejected, ours):
             return Decision(Order.SAME, "it is the rejected version")

@@ -37,16 +37,18 @@ def resolve(
     deadline_s = clock.now() + request.deadlines.image_s
     manifests = {}
     for wanted in request.wanted:
-        repository = targets[wanted.site].image
-        progress.moving(wanted.site, "image", f"asking {repository.registry}")
+        target = targets[wanted.key]
+        repository, label = target.image, target.site.label
+        progress.moving(label, "image", f"asking {repository.registry}")
         try:
             for attempt in attempts(clock, deadline_s, (ImageMissing, Transient), max_wait_s=3.0):
-                with attempt, until(clock, deadline_s), _telling(progress, wanted.site, "image"):
-                    manifests[wanted.site] = _ask(wanted, repository, registry)
+                with attempt, until(clock, deadline_s), _telling(progress, label, "image"):
+                    manifests[wanted.key] = _ask(wanted, repository, registry)
         except ImageMissing as error:
             raise _with_what_is_near(error, repository.with_tag(wanted.version), registry) from None
-        _admit(request, wanted, manifests[wanted.site], nodes, progress)
-        progress.done(wanted.site, "image", _found(manifests[wanted.site]))
+        for notice in _admitted(request, wanted, manifests[wanted.key], nodes):
+            progress.notice(f"{label}: {notice}")
+        progress.done(label, "image", _found(manifests[wanted.key]))
     return manifests
 
 
@@ -54,7 +56,7 @@ def unasked(request: Request, targets: Mapping[str, Target]) -> dict[str, ImageM
     """What the manifests would be as far as it is known without the registry: of a full SHA the tag has its first digits, after
     `sha-` where the tag that is deployed has that, too."""
     return {
-        wanted.site: ImageManifest(_likely_image(wanted, targets[wanted.site].image), media_type="")
+        wanted.key: ImageManifest(_likely_image(wanted, targets[wanted.key].image), media_type="")
         for wanted in request.wanted
     }
 
@@ -78,18 +80,14 @@ def _with_what_is_near(error: ImageMissing, image: ImageReference, registry: Reg
     return type(error)(f"{error.message}; {near}", hint=error.hint) if near else error
 
 
-def _admit(
-    request: Request,
-    wanted: Wanted,
-    image_manifest: ImageManifest,
-    nodes: Callable[[], Sequence[Nodes]],
-    progress: Progress,
-) -> None:
+def _admitted(
+    request: Request, wanted: Wanted, image_manifest: ImageManifest, nodes: Callable[[], Sequence[Nodes]]
+) -> list[str]:
+    """What should be known of an image that may run there; raises what it says against itself."""
     if wanted.is_commit:
         image_policy.require_provenance(image_manifest, wanted.version, request.source)
     image_policy.require_platforms(image_manifest, request.platforms)
-    for notice in image_policy.compare_nodes(image_manifest, () if request.platforms else nodes()):
-        progress.notice(f"{wanted.site}: {notice}")
+    return list(image_policy.compare_nodes(image_manifest, () if request.platforms else nodes()))
 
 
 def tell_moved_tags(
@@ -100,15 +98,15 @@ def tell_moved_tags(
     progress: Progress,
 ) -> None:
     """Says of each tag that is deployed again when it is another image by now, as far as the file and the tip's trailers tell."""
-    for site, target in targets.items():
-        now, field = manifests[site].image, target.field
+    for key, target in targets.items():
+        now, field, site = manifests[key].image, target.field, target.site
         deployed, where = target.image, f"{field.path}:{field.span.line}"
         if deployed.tag == now.tag and not deployed.digest:
-            recorded = history.recorded(repository.message(tip), site, targets[site].site.identity)
+            recorded = history.recorded(repository.message(tip), site.name, site.identity)
             deployed, where = recorded or deployed, f"commit {tip[:7]}"
         if deployed.tag == now.tag and deployed.digest and deployed.digest != now.digest:
             progress.notice(
-                f"{site}: the tag {now.tag} was moved since it was deployed: {where} says {deployed.digest}, the registry has "
+                f"{site.label}: the tag {now.tag} was moved since it was deployed: {where} says {deployed.digest}, the registry has "
                 f"{now.digest}"
                 + (
                     ""

@@ -24,7 +24,8 @@ FORCE = "--force --reason TEXT"
 
 @dataclass
 class OrderGuard:
-    """`ancestries` are asked in their order; `deploys` gives those of a site on a tip, newest first: who deployed the newer build.
+    """`wanted` are the sites by their keys. `ancestries` are asked in their order; `deploys` gives those of a site on a tip, newest
+    first: who deployed the newer build.
 
     A `pipeline.Guard`. With `force` an older build is noted and let through. `choice` is how the sites were named.
     """
@@ -43,10 +44,11 @@ class OrderGuard:
         decision = self._decision(change, held)
         there, ours = _shown(change.target.image), _shown(change.image)
         if decision.order is Order.OLDER and not self.force:
+            site = change.target.site
             raise Refused(
                 f"{change.place}: {ours} is older than {there}, which is deployed: {decision.evidence}{self._by_whom(change, tip)}",
-                hint=f"to deploy it all the same: {FORCE}; to go back to an earlier one: bump rollback --site {change.site}"
-                f"{self.choice.all_options}",
+                hint=f"to deploy it all the same: {FORCE}; to go back to an earlier one: bump rollback --site {site.name}"
+                f"{self.choice.named(site.named).all_options}",
             )
         if decision.order is Order.OLDER:
             return Admission(OLDER, f"older ({decision.witness}), forced", decision, settles_race=True)
@@ -73,7 +75,7 @@ class OrderGuard:
         there = change.target.image
         if there.tag == change.image.tag:
             return Decision(Order.SAME, "the tag is the same")
-        before, after = commit_in(there.tag), self.commit(change.site, held)
+        before, after = commit_in(there.tag), self.commit(change.key, held)
         reasons: list[str] = []
         for decision in self._told(before, after, there, held):
             if decision.order is not Order.UNKNOWN:
@@ -81,9 +83,9 @@ class OrderGuard:
             reasons.append(decision.evidence)
         return unknown(reasons)
 
-    def commit(self, site: str, held: ImageManifest) -> str:
+    def commit(self, key: str, held: ImageManifest) -> str:
         """The commit that the wanted image was built from, as long as it is known; empty where nothing names one."""
-        wanted = self.wanted.get(site)
+        wanted = self.wanted.get(key)
         asked = wanted.version if wanted and wanted.is_commit else ""
         known_commit = commit_of(asked or held.image.tag, held.revision)
         return known_commit if len(known_commit) >= len(asked) else asked

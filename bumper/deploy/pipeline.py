@@ -35,6 +35,7 @@ from bumper.retry import answered
 class Change:
     """One site's part of a commit. `edits` is empty where the branch already holds the image.
 
+    `site` is its label, and `key` what tells it from every other site of the run (`Wanted.key`), empty for one that nobody named.
     `began` is what the field held when the run began; `order` is how the image stands to the deployed one, where a guard has
     asked, and `note` what the guards say of the change.
     """
@@ -46,6 +47,7 @@ class Change:
     began: ImageReference
     order: Decision | None = None
     note: str = ""
+    key: str = ""
 
     @property
     def place(self) -> str:
@@ -136,7 +138,8 @@ def prepare(
     approval.require_references({target.place: target.image for target in targets.values()})
     tell_targets(targets.values())
     for wanted in request.wanted:
-        progress.begin(wanted.site, targets[wanted.site].image.tag, wanted.version)
+        target = targets[wanted.key]
+        progress.begin(target.site.label, target.image.tag, wanted.version)
     try:
         manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
     except Unreachable:
@@ -166,15 +169,17 @@ def plan(
     contents = tree.read({field.path for target in targets.values() for field in target.fields})
     changes = []
     edits: dict[str, list[manifest.Edit]] = {}
-    for site, target in targets.items():
-        image = manifests[site].image
+    for key, target in targets.items():
+        image = manifests[key].image
         # Aliases may give two fields one scalar: it is changed once.
         planned = dict.fromkeys(
             edit
             for field in target.fields
             for edit in _edits(contents[field.path], field, image, target, pin=request.pin)
         )
-        change = Change(site, target, image, tuple(planned), began[site] if began else target.image)
+        change = Change(
+            target.site.label, target, image, tuple(planned), began[key] if began else target.image, key=key
+        )
         changes.append(change)
         for edit in change.edits:
             edits.setdefault(edit.path, []).append(edit)
@@ -237,7 +242,9 @@ def _replan(
     tip = repository.fetch(request.branch)
     tree = repository.tree(tip)
     targets = find_targets(request, tree)
-    began = {change.site: change.began for change in first.changes}
+    # What the sites are called stays, whatever else has come into the tree.
+    targets = {change.key: targets[change.key].with_label_of(change.target) for change in first.changes}
+    began = {change.key: change.began for change in first.changes}
     planned = _proved(plan(request, tip, tree, targets, manifests, began), tree)
     return amend(_admitted(planned, request, manifests, guards, first.proof), tree)
 
@@ -256,23 +263,23 @@ def _proved(planned: Plan, tree: Tree) -> Plan:
 
 def _aims(planned: Plan) -> list[Aim]:
     return [
-        Aim(change.site, change.target.site, change.place, change.image, change.edits)
+        Aim(change.site, change.target.site, change.place, change.image, change.edits, change.key)
         for change in planned.changes
     ]
 
 
 def _bystanding(planned: Plan) -> list[tuple[Change, str]]:
     """A change for each site that nobody named, so that its guards are asked too, with the site that it comes from."""
-    by_site = {change.site: change for change in planned.changes}
+    by_key = {change.key: change for change in planned.changes}
     return [
-        (_of_bystander(by_site[each.aim.name], replace(each.site, name=name)), each.aim.name)
+        (_of_bystander(by_key[each.aim.key], replace(each.site, name=name)), each.aim.key)
         for each in planned.bystanders
         for name in dict.fromkeys((each.site.name, *adoption.site_names(each.site.document)))
     ]
 
 
 def _of_bystander(cause: Change, site: Site) -> Change:
-    return replace(cause, site=site.name, target=replace(cause.target, site=site))
+    return replace(cause, site=site.label, target=replace(cause.target, site=site), key="")
 
 
 def _admitted(
@@ -289,7 +296,7 @@ def _admitted(
         asked = [guard.admit(bystander, manifests[cause], planned.tip) for guard in guards]
         forced += [admission.forced for admission in asked if admission and admission.forced]
     for change in planned.changes:
-        asked = [guard.admit(change, manifests[change.site], planned.tip) for guard in guards if change.edits]
+        asked = [guard.admit(change, manifests[change.key], planned.tip) for guard in guards if change.edits]
         admissions = [admission for admission in asked if admission]
         if (
             change.is_contested
@@ -335,8 +342,16 @@ def _refuse_overlaps(changes: list[Change]) -> None:
 
 
 def _message(changes: Sequence[Change], request: Request, forced: str = "", plan_hash: str = "") -> str:
+    taken_back = {wanted.key: wanted.rollback_of for wanted in request.wanted}
     deploys = [
-        history.Deploy(change.site, _files(change), _left(change), change.image, change.target.site.identity)
+        history.Deploy(
+            change.target.site.name,
+            _files(change),
+            _left(change),
+            change.image,
+            change.target.site.identity,
+            taken_back[change.key],
+        )
         for change in changes
         if change.edits
     ]
@@ -344,7 +359,6 @@ def _message(changes: Sequence[Change], request: Request, forced: str = "", plan
         deploys,
         request.origin,
         request.reason,
-        rollback_of=request.rollback_of,
         forced=forced,
         plan=plan_hash,
     )

@@ -16,7 +16,7 @@ from bumper.deploy.hold.change import whose
 from bumper.deploy.hold_guard import HELD
 from bumper.deploy.pipeline import Admission, Change, GuardedRequest, Plan
 from bumper.errors import BumpError, Outcome, Refused
-from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
 from bumper.history import last_ready
@@ -24,7 +24,7 @@ from bumper.history.trailers import one_line
 from bumper.image import ImageManifest, ImageReference, is_tag
 from bumper.ports import Clock, History, Progress, Registry, Repository, Tree
 from bumper.record import Recorded
-from bumper.request import Choice, Request, Wanted
+from bumper.request import Choice, Request
 from bumper.retry import answered
 from bumper.rollout import Verdict
 
@@ -40,7 +40,7 @@ _LISTED = 5
 
 @dataclass(frozen=True)
 class Rollback:
-    """A site's way back from the image `left` to `tag`.
+    """A site's way back from the image `left` to `tag`; `site` is its label.
 
     `deploy` is the record of `left`, `earlier` that of `tag`; None where the history holds none. `notice` is what should be known of
     the choice, empty for a version that was Ready. `label` is what the image `left` says of its commit, where its tag does not.
@@ -81,12 +81,12 @@ def way_back(
     *,
     only_ready: bool = False,
     ran: str = "",
-    choice: Choice | None = None,
+    command: str = "",
 ) -> Rollback:
     """Where the site goes back to: `to`, or its last deploy that was Ready, or the version before where nobody looked how that ended.
 
-    `deploys` are the site's own, newest first. With `only_ready` it must have been Ready, or be `ran`, the tag that was found
-    running before the deploy. Refused names what there is.
+    `deploys` are the site's own, newest first. With `only_ready` it must have been Ready, or have been found running: `ran`, before
+    this deploy, or as one of `deploys` says that replaced it. Refused names what there is, and the `command` that goes there.
     """
     deploy = _deploy_of(left.tag, deploys)
     if to:
@@ -98,11 +98,12 @@ def way_back(
     if ready:
         return Rollback(site, left, ready.record.tag, deploy, ready)
     before = deploy.record.previous if deploy and is_tag(deploy.record.previous) else ""
-    if only_ready and before != ran:
-        before = ""
+    running = ran if before == ran else _found_running(left.tag, deploys)
+    if only_ready or running:
+        before = running
     earlier = _deploy_of(before, deploys)
     if before and _ended(before, deploys) not in _BAD:
-        notice = "" if before == ran else _how_it_ended(before, earlier)
+        notice = "" if before == running else _how_it_ended(before, earlier)
         return Rollback(site, left, before, deploy, earlier, notice)
     ends = {tag: _ended(tag, deploys) for tag in _tags(deploys, left.tag)}
     listed = ", ".join(f"{tag} ({end})" for tag, end in list(ends.items())[:_LISTED])
@@ -110,7 +111,7 @@ def way_back(
     raise Refused(
         f"{place}: no earlier deploy of {site} is known to have been Ready"
         + (f"; before {left.tag} there were {listed}" if listed else "; no earlier deploy is recorded"),
-        hint=f"name one: bump rollback --site {site}{choice.all_options if choice else ''} --to {best}",
+        hint=f"name one: {command or f'bump rollback --site {site}'} --to {best}",
     )
 
 
@@ -126,18 +127,29 @@ class Rollbacks:
     now: Callable[[], datetime]
 
     def named(self, asked: Request, to: str) -> GuardedRequest:
-        """The rollback of the only site of `asked` to the tag `to`, empty for what worked last; Refused where nothing has."""
-        (wanted,) = asked.wanted
+        """The rollback of the sites of `asked` to the tag `to`, empty for what worked last of each; Refused where nothing has."""
 
-        def look() -> tuple[str, Target, Sequence[Recorded]]:
+        def look() -> tuple[str, dict[str, tuple[Target, Sequence[Recorded]]]]:
             tip = self.repository.fetch(asked.branch)
             tree = self.repository.tree(tip)
-            target = find_target(wanted.site, asked.choice, tree)
-            return tip, target, of_target(self.history.all(), target, tree)
+            targets = find_targets(asked, tree)
+            return tip, {
+                key: (target, of_target(self.history.all(), target, tree)) for key, target in targets.items()
+            }
 
-        tip, target, deploys = answered(look, self.clock, asked.deadlines.push_s)
-        way = way_back(wanted.site, target.place, target.image, deploys, to, choice=asked.choice)
-        return self._guarded(asked, {wanted.site: self._labelled(way)}, tip)
+        tip, known = answered(look, self.clock, asked.deadlines.push_s)
+        ways = {
+            key: way_back(
+                target.site.label,
+                target.place,
+                target.image,
+                deploys,
+                to,
+                command=_command(target, asked.choice),
+            )
+            for key, (target, deploys) in known.items()
+        }
+        return self._guarded(asked, {key: self._labelled(way) for key, way in ways.items()}, tip)
 
     def after_failure(
         self, asked: Request, failed: Sequence[tuple[Change, Verdict]], running: Mapping[str, str]
@@ -148,30 +160,31 @@ class Rollbacks:
         """
         tip = self.repository.fetch(asked.branch)
         tree = self.repository.tree(tip)
-        ways = self._ways_to_ready([change for change, _ in failed], tree, running)
-        causes = [(change.site, verdict.message) for change, verdict in failed if change.site in ways]
+        ways = self._ways_to_ready([change for change, _ in failed], tree, running, asked.choice)
+        causes = [(change.site, verdict.message) for change, verdict in failed if change.key in ways]
         several = len(causes) > 1
         cause = "; ".join(f"{site}: {message}" if several else message for site, message in causes)
-        labelled = {site: self._labelled(way) for site, way in ways.items()}
+        labelled = {key: self._labelled(way) for key, way in ways.items()}
         # What was agreed to was the deploy.
         automatic = replace(asked, reason=_shortened(f"automatic: {cause}"), expected_plan="")
         return self._guarded(automatic, labelled, tip)
 
     def _ways_to_ready(
-        self, changes: Sequence[Change], tree: Tree, running: Mapping[str, str]
+        self, changes: Sequence[Change], tree: Tree, running: Mapping[str, str], choice: Choice
     ) -> dict[str, Rollback]:
         ways: dict[str, Rollback] = {}
         refusals: list[Refused] = []
         for change in changes:
             try:
                 deploys = of_target(self.history.all(), change.target, tree)
-                ways[change.site] = way_back(
+                ways[change.key] = way_back(
                     change.site,
                     change.place,
                     change.image,
                     deploys,
                     only_ready=True,
                     ran=running.get(change.site, ""),
+                    command=_command(change.target, choice),
                 )
             except Refused as refusal:
                 refusals.append(refusal)
@@ -184,12 +197,16 @@ class Rollbacks:
         for way in ways.values():
             if way.notice:
                 self.progress.notice(f"{way.site}: {way.notice}")
-        first = next(iter(ways.values()))
+        wanted = [
+            replace(site, version=way.tag, is_commit=False, rollback_of=way.taken_back(tip))
+            for site in asked.wanted
+            if site.key in ways
+            for way in (ways[site.key],)
+        ]
         request = replace(
             asked,
-            wanted=tuple(Wanted(way.site, way.tag) for way in ways.values()),
+            wanted=tuple(wanted),
             origin=replace(asked.origin, source_commit=_source_commit(ways)),
-            rollback_of=first.taken_back(tip),
             platforms=(),
             pin=False,
         )
@@ -235,7 +252,7 @@ class Rejection:
 
     def _hold(self, change: Change) -> Hold | None:
         """None where the hold that stands there must stay."""
-        way, standing = self.ways[change.site], annotations.counting(change.target.site, self.now())
+        way, standing = self.ways[change.key], annotations.counting(change.target.site, self.now())
         if _is_kept(standing, way, self.now()):
             return None
         change_made = f"{way.left.tag} was rolled back to {way.tag}"
@@ -261,7 +278,7 @@ class RollbackGuard:
     choice: Choice = field(default_factory=Choice)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
-        way = self.ways.get(change.site)
+        way = self.ways.get(change.key)
         return self._admit(change, way, held) if way else self._admit_bystander(change)
 
     def _admit_bystander(self, change: Change) -> Admission | None:
@@ -270,7 +287,7 @@ class RollbackGuard:
         if hold is None or not hold.holds_at(self.now()):
             return None
         if not self.force:
-            raise _held(change.site, hold, Choice())
+            raise _held(change, hold, Choice())
         return Admission(HELD, "held, forced")
 
     def _admit(self, change: Change, way: Rollback, held: ImageManifest) -> Admission | None:
@@ -287,12 +304,12 @@ class RollbackGuard:
         if hold.rejected:
             return Admission(note=f"{_short(hold.rejected)} stays rejected")
         if not self.force:
-            raise _held(change.site, hold, self.choice)
+            raise _held(change, hold, self.choice)
         self.progress.notice(f"{change.site}: {hold.place}: this hold stays: {hold}")
         return Admission(HELD, "held, forced")
 
     def _tell_moved(self, change: Change, held: ImageManifest) -> None:
-        earlier = self.ways[change.site].earlier
+        earlier = self.ways[change.key].earlier
         digest = earlier.record.digest if earlier else ""
         if digest and held.image.digest and digest != held.image.digest:
             self.progress.notice(
@@ -301,11 +318,18 @@ class RollbackGuard:
             )
 
 
-def _held(site: str, hold: Hold, choice: Choice) -> Refused:
+def _held(change: Change, hold: Hold, choice: Choice) -> Refused:
+    site = change.target.site
     return Refused(
-        f"{hold.place}: {site} is not to be changed: {hold}",
-        hint=f"bump release --site {site}{choice.kustomization_option}; or to roll back all the same: --force --reason TEXT",
+        f"{hold.place}: {change.site} is not to be changed: {hold}",
+        hint=f"bump release --site {site.name}{choice.named(site.named).kustomization_option}; or to roll back "
+        "all the same: --force --reason TEXT",
     )
+
+
+def _command(target: Target, choice: Choice) -> str:
+    """The command that rolls a site back, as the user named it."""
+    return f"bump rollback --site {target.site.name}{choice.named(target.site.named).all_options}"
 
 
 def _source_commit(ways: Mapping[str, Rollback]) -> str:
@@ -327,6 +351,13 @@ def _is_kept(hold: Hold | None, way: Rollback, now: datetime) -> bool:
 def _deploy_of(tag: str, deploys: Sequence[Recorded]) -> Recorded | None:
     """The newest deploy of the tag; None where none is recorded."""
     return next((deploy for deploy in deploys if deploy.record.tag == tag), None)
+
+
+def _found_running(left: str, deploys: Sequence[Recorded]) -> str:
+    """The newest tag that a deploy found running when it replaced it, and that did not end badly; empty where none did."""
+    start = next((number for number, deploy in enumerate(deploys) if deploy.record.tag == left), len(deploys))
+    tags = [deploy.record.previous for deploy in deploys[start:] if deploy.found_running]
+    return next((tag for tag in tags if tag != left and _ended(tag, deploys) not in _BAD), "")
 
 
 def _tags(deploys: Sequence[Recorded], left: str) -> Iterator[str]:

@@ -14,16 +14,16 @@ from bumper.fluxtree.layers import Gap, Reading
 from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.sites import annotations
 from bumper.fluxtree.sourceignore import Exclusions
-from bumper.fluxtree.sources import Source
+from bumper.fluxtree.sources import FLUX_SYSTEM, Source
 from bumper.fluxtree.substitution import Variables
 from bumper.image import ImageReference
 from bumper.manifest.document import Document, is_true, items, mapping, text
 from bumper.objects import NO_OBJECT, Object, ObjectKey
 from bumper.observation import Desired
+from bumper.request import label
 from bumper.revision import Revision
 
 GROUP = "kustomize.toolkit.fluxcd.io"
-FLUX_SYSTEM = "flux-system"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class Site:
 
     `artifact` is what is built instead of the whole repository, for a Kustomization whose source is made of it by `makers`, its
     ArtifactGenerator and that one's source; `unmapped` why it can't be told what such a source has there.
+
+    `named` is how the user named the Kustomization, empty where the site's name led to it; `namesakes` are the others of the
+    repository that have its name, or that the site's name may mean; `where` tells it from them, empty for the only one.
     """
 
     name: str
@@ -61,6 +64,19 @@ class Site:
     artifact: Slice | None = field(default=None, repr=False, compare=False)
     unmapped: Gap | None = field(default=None, repr=False, compare=False)
     makers: tuple[ObjectKey, ...] = field(default=(), repr=False, compare=False)
+    where: str = field(default="", compare=False)
+    named: str = field(default="", compare=False)
+    namesakes: "tuple[Site, ...]" = field(default=(), repr=False, compare=False)
+
+    @property
+    def label(self) -> str:
+        """The site as people read it, and as no other site of the repository is called."""
+        return label(self.name, self.where)
+
+    @property
+    def has_rivals(self) -> bool:
+        """Whether a cluster may have another one of the repository under the very name of this Kustomization."""
+        return any(other.kustomization == self.kustomization for other in self.namesakes)
 
     @property
     def identity(self) -> str:
@@ -102,6 +118,8 @@ class Site:
             container="",
             identity=self.identity,
             makers=self.makers,
+            where=self.where,
+            named=self.named,
         )
 
     def view(self, reading: Reading) -> Reading:

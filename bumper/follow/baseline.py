@@ -27,7 +27,7 @@ _WITHOUT = "to push without following: --no-wait"
 
 def key_of(desired: Desired) -> Key:
     """By what a baseline is found again once the commit is known."""
-    return desired.site, desired.workload
+    return desired.label, desired.workload
 
 
 @dataclass(frozen=True)

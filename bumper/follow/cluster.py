@@ -5,7 +5,7 @@ Each workload is judged by itself, and the verdict on a site is that of all of t
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bumper import rollout
@@ -17,6 +17,7 @@ from bumper.follow.threads import in_each
 from bumper.objects import ObjectKey
 from bumper.observation import Baseline, Desired, Observation
 from bumper.ports import Clock, Cluster, Facts, Progress, Tape
+from bumper.request import Choice
 from bumper.rollout import Judgement, Sighting, Stage, Timeline, Verdict, WorkloadEnd
 from bumper.rollout import site as combined
 
@@ -65,7 +66,14 @@ class _Rollout(Case):
 
     @property
     def site(self) -> str:
-        return self.workloads[0].desired.site
+        """Its label, whatever the cluster."""
+        return self.workloads[0].desired.label
+
+    @property
+    def command_options(self) -> str:
+        """What names it in a command."""
+        desired = self.workloads[0].desired
+        return f"--site {desired.site}{Choice().named(desired.named).kustomization_option}"
 
 
 class _Rollouts:
@@ -92,7 +100,9 @@ class _Rollouts:
         return self._ended(site, self._ends(site, [workload.timed_out() for workload in site.workloads]))
 
     def unreachable(self, site: _Rollout, error: BumpError) -> Followed:
-        verdict = unreachable(error, f"the commit is on the branch; to go on: bump track --site {site.site}")
+        verdict = unreachable(
+            error, f"the commit is on the branch; to go on: bump track {site.command_options}"
+        )
         return self._ended(site, self._ends(site, [verdict] * len(site.workloads)))
 
     def refused(self, site: _Rollout, error: BumpError) -> Followed:
@@ -175,10 +185,11 @@ def follow(
     progress: Progress,
     tape: Tape | None = None,
     baselines: Known | None = None,
+    elsewhere: Mapping[str, Collection[str]] | None = None,
 ) -> list[Followed]:
     """The verdicts of all sites in all clusters; `desired` has one for each workload, of each site the leading one first.
 
-    `baselines` say how they stood before the push, by context.
+    `baselines` say how they stood before the push, by context, and `elsewhere` which sites, by their labels, a cluster does not have.
     """
     began_s = clock.now()
 
@@ -191,7 +202,7 @@ def follow(
         stood = {key_of(each): baseline for each, baseline in zip(desired, before, strict=True)}
         sites = [
             _Rollout(
-                label=label(workloads[0].site, cluster.name, is_alone=len(clusters) == 1),
+                label=label(workloads[0].label, cluster.name, is_alone=len(clusters) == 1),
                 stage=Stage.FETCHED,
                 workloads=[
                     _Workload(desired=each, timeline=Timeline(began_s), before=stood[key_of(each)])
@@ -199,8 +210,10 @@ def follow(
                 ],
             )
             for workloads in _by_site(desired)
+            if workloads[0].label not in (elsewhere or {}).get(cluster.name, ())
         ]
-        wanted = {each.fetched for each in desired if each.revision}
+        followed = [workload.desired for site in sites for workload in site.workloads]
+        wanted = {each.fetched for each in followed if each.revision}
         begin(played, sites, sorted(wanted), progress)
         rollouts = _Rollouts(played, known, clock, progress)
         return Loop(played, rollouts, sites, clock, progress, stop=stop).run(began_s, began_s + timeout_s)
@@ -219,7 +232,7 @@ def _by_site(desired: Sequence[Desired]) -> list[list[Desired]]:
     """What makes up each site, in the order in which the sites are first named."""
     sites: dict[tuple[str, ObjectKey], list[Desired]] = {}
     for each in desired:
-        sites.setdefault((each.site, each.kustomization), []).append(each)
+        sites.setdefault((each.label, each.kustomization), []).append(each)
     return list(sites.values())
 
 

@@ -11,6 +11,7 @@ from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import PERIOD_S, Case, Followed, Intervals, Loop, refusal
 from bumper.observation import Desired
 from bumper.ports import Announced, Clock, Facts, Progress, StatusBranch
+from bumper.request import Choice
 from bumper.rollout import Sighting, Verdict, statuses
 from bumper.rollout.statuses import Proof, Telling
 
@@ -91,7 +92,7 @@ class _Reports:
             Outcome.UNKNOWN,
             "GitHubUnreachable",
             f"the commit statuses could not be read at the deadline: {error.message}",
-            hint=f"the commit is on the branch; to go on: bump track --site {site.label} --follow github",
+            hint=f"the commit is on the branch; to go on: bump track {_named(site.awaited.desired)} --follow github",
         )
         return self.ended(site, verdict)
 
@@ -104,7 +105,7 @@ class _Reports:
             self._progress.done(site.label, STAGE, detail)
         else:
             self._progress.failed(site.label, STAGE, verdict.reason)
-        return Followed(site.awaited.desired.site, "", site.label, verdict)
+        return Followed(site.awaited.desired.label, "", site.label, verdict)
 
     def _judged(self, site: _Report, commits: Sequence[Announced]) -> Telling:
         desired = site.awaited.desired
@@ -130,7 +131,7 @@ def listen(
     """The verdicts of all sites. `poke` makes Flux fetch now, and returns why it could not (empty where it did)."""
     began_s = clock.now()
     shas = frozenset(each.desired.revision.sha for each in awaited if each.desired.revision)
-    sites = [_Report(label=each.desired.site, stage=STAGE, awaited=each) for each in awaited]
+    sites = [_Report(label=each.desired.label, stage=STAGE, awaited=each) for each in awaited]
     reports = _Reports(branch, shas, facts, clock, progress)
     ended: dict[str, Followed] = {}
     for site in sites:
@@ -168,6 +169,10 @@ def _before(desired: Desired, commits: Sequence[Announced]) -> Sequence[Announce
     shas = [commit.sha for commit in commits]
     ours = desired.revision.sha if desired.revision else ""
     return commits[shas.index(ours) + 1 :] if ours in shas else ()
+
+
+def _named(desired: Desired) -> str:
+    return f"--site {desired.site}{Choice().named(desired.named).kustomization_option}"
 
 
 def _suspended(awaited: Awaited) -> Verdict:

@@ -5,7 +5,6 @@ Law: what git has answered is asked once; what it could not tell stays unknown a
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from bumper.errors import BumpError, FieldAmbiguous, SiteMissing
@@ -52,7 +51,7 @@ class Revisions:
         if desired.revision and sha == desired.revision.sha:
             gone = self._is_off_branch(desired.revision)
             return RevisionFacts(includes_commit=True, image=desired.image, is_off_branch=gone)
-        key = (desired.site, desired.identity, sha)
+        key = (desired.label, desired.identity, sha)
         known = self._known.get(key)
         if known and (_is_complete(known, desired) or self._clock.now() - self._asked_s[key] < ASK_AGAIN_S):
             return known
@@ -80,14 +79,15 @@ class Revisions:
         )
 
     def _target(self, desired: Desired, tree: Tree) -> Target:
-        """Where the site's image stands in that commit: by its name, or where several Kustomizations have it by our own."""
+        """Where the site's image stands in that commit: as it was named, or where several Kustomizations are meant by our own."""
+        choice = self._choice.named(desired.named or self._choice.kustomization)
         try:
-            return find_target(desired.site, self._choice, tree)
+            return find_target(desired.site, choice, tree)
         except FieldAmbiguous as ambiguous:
-            if not desired.identity or self._choice.kustomization:
+            if not desired.identity or choice.kustomization:
                 raise
             try:
-                return find_target(desired.site, replace(self._choice, kustomization=desired.identity), tree)
+                return find_target(desired.site, choice.named(desired.identity), tree)
             except SiteMissing:
                 # Its file was moved: the name is there, so that it is not removed.
                 raise ambiguous from None

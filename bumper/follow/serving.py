@@ -33,16 +33,16 @@ class _Question(Case):
     rounds: list[Round] = field(default_factory=list)
 
 
-def asked_of(target: Target, site: str, tag: str, previous: str, wanted: Expectation | None) -> Asked | None:
+def asked_of(target: Target, tag: str, previous: str, wanted: Expectation | None) -> Asked | None:
     """What a site is asked: what is `wanted`, else what git says of it; None where nothing is. Refused for what can't be asked."""
-    expectation = wanted or written.of_site(target.site.document, site)
+    expectation = wanted or written.of_site(target.site.document, target.site.name)
     if expectation is None:
         return None
-    url = written.url_of(expectation, target, site, is_of_tree=wanted is None)
+    url = written.url_of(expectation, target, is_of_tree=wanted is None)
     if not tag or (expectation.needs_commit and not answers.commit_in(tag)):
         has = f"the tag {tag} holds no commit" if tag else "the image has no tag"
         raise Refused(
-            f"{target.place}: {site} shall be asked for its build ({expectation}), and {has}",
+            f"{target.place}: {target.site.label} shall be asked for its build ({expectation}), and {has}",
             hint="ask for the tag itself: --serves '/PATH text={tag}'",
         )
     return Asked(expectation, tag, url, previous if previous != tag else "")

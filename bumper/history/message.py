@@ -20,13 +20,17 @@ NO_TAG = "no tag"  # no image can have a tag with a space
 
 @dataclass(frozen=True)
 class Deploy:
-    """One site going from one image to another, in the file that was changed; `kustomization` (`KustomizationName`) builds it."""
+    """One site going from one image to another, in the file that was changed; `kustomization` (`KustomizationName`) builds it.
+
+    `rollback_of` is the full SHA of the deploy that is taken back, empty for one that takes none back.
+    """
 
     site: str
     path: str
     previous: ImageReference
     image: ImageReference
     kustomization: str = ""
+    rollback_of: str = ""
 
 
 def compose(
@@ -34,28 +38,29 @@ def compose(
     origin: Origin,
     reason: str = "",
     *,
-    rollback_of: str = "",
     forced: str = "",
     plan: str = "",
 ) -> str:
     """The commit message: subject, a sentence on each change, and the trailers.
 
-    `rollback_of` is the full SHA of the deploy that is taken back, `forced` names the guards that were overridden: `older, held`.
+    `forced` names the guards that were overridden: `older, held`.
     `plan` is the hash of what the commit changes in what Flux builds.
     """
     sentences = [
         f"{deploy.path}: {deploy.previous.repository} goes from {_tag(deploy.previous)} to {_tag(deploy.image)}."
         for deploy in deploys
     ]
-    trailers = [trailer for deploy in deploys for trailer in _trailers(deploy)]
+    taken_back = dict.fromkeys(deploy.rollback_of for deploy in deploys)
+    several = len(taken_back) > 1
+    trailers = [trailer for deploy in deploys for trailer in _trailers(deploy, with_rollback=several)]
     trailers += [
         ("Reason", reason),
-        ("Rollback-Of", rollback_of),
+        ("Rollback-Of", "" if several else next(iter(taken_back), "")),
         ("Bump-Forced", forced),
         ("Bump-Plan", plan),
         *origin.trailers(),
     ]
-    return worded(_subject(deploys, is_rollback=bool(rollback_of)), sentences, trailers)
+    return worded(_subject(deploys, is_rollback=any(taken_back)), sentences, trailers)
 
 
 def worded(subject: str, sentences: Sequence[str], trailers: Sequence[tuple[str, str]]) -> str:
@@ -74,7 +79,7 @@ def _subject(deploys: Sequence[Deploy], *, is_rollback: bool) -> str:
     return f"Deploy {first.site} {first.image.tag}{more}"
 
 
-def _trailers(deploy: Deploy) -> list[tuple[str, str]]:
+def _trailers(deploy: Deploy, *, with_rollback: bool) -> list[tuple[str, str]]:
     return [
         ("Bump-Site", deploy.site),
         ("Bump-Kustomization", deploy.kustomization),
@@ -82,6 +87,7 @@ def _trailers(deploy: Deploy) -> list[tuple[str, str]]:
         ("Bump-From", _tag(deploy.previous)),
         ("Bump-To", deploy.image.tag),
         ("Bump-Digest", deploy.image.digest),
+        ("Bump-Rollback-Of", deploy.rollback_of if with_rollback else ""),
     ]
 
 

@@ -18,7 +18,9 @@ from bumper.record import KustomizationName, Record
 from bumper.request import Origin
 
 _SITE = "bump-site"
-_OF_A_SITE = {_SITE, "bump-kustomization", "bump-image", "bump-from", "bump-to", "bump-digest"}
+# Of each site where they take different deploys back, else once for all of them.
+_TAKEN_BACK, _ALL_TAKEN_BACK = "bump-rollback-of", "rollback-of"
+_OF_A_SITE = {_SITE, "bump-kustomization", "bump-image", "bump-from", "bump-to", "bump-digest", _TAKEN_BACK}
 # The sentence on a change, as `message` writes it: by its file the deploys of earlier versions are told apart.
 _SENTENCE = re.compile(
     r"^[ \t]*(?P<path>\S.*): (?P<image>\S+) goes from (?:\S+|no tag) to (?P<tag>\S+)\.[ \t\r]*$", re.MULTILINE
@@ -84,12 +86,13 @@ def _recorded(
                 digest=digest if is_digest(digest) else "",
                 origin=origin,
                 reason=whole.get("reason", ""),
-                rollback_of=whole.get("rollback-of", ""),
+                rollback_of=fields.get(_TAKEN_BACK) or whole.get(_ALL_TAKEN_BACK, ""),
                 forced=forced,
                 commit=commit,
                 author=author,
                 at=at,
                 kustomization=fields.get("bump-kustomization", ""),
+                plan=whole.get("bump-plan", ""),
             )
 
 

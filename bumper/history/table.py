@@ -124,6 +124,7 @@ _CSV = (
         "rollbackOf",
         "forced",
         "kustomization",
+        "plan",
     ),
 )
 
@@ -147,6 +148,7 @@ def _data(deploy: Recorded) -> dict[str, Any]:
         "reason": record.reason,
         "rollbackOf": record.rollback_of,
         "forced": list(record.forced),
+        "plan": record.plan,
         "outcome": ending.outcome if ending else None,
         "outcomeReason": ending.reason if ending else None,
         "seconds": ending.seconds if ending else None,

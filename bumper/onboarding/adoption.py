@@ -74,7 +74,7 @@ def propose(
     path = choice.path and (artifact_path(choice.path) or ".")
     after = before if choice == Choice() else adoption.apply(before, document, site, chosen, path)
     if serves:
-        expectation.url_of(serves, target, site, is_of_tree=True)
+        expectation.url_of(serves, target, is_of_tree=True)
         after = expectation.apply(after, document, site, serves)
     is_ambiguous = _prove(site, target, tree, Changed(tree, {document.path: after}))
     files = {document.path: (before, after)} if after != before else {}

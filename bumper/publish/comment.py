@@ -24,6 +24,7 @@ from bumper.publish.markdown import code, inline, link
 from bumper.publish.remedy import options_of, remedies
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story
+from bumper.request import name_in
 from bumper.rollout import Verdict, WorkloadEnd
 from bumper.style import STYLES, duration
 
@@ -77,7 +78,11 @@ def sections(story: Story, detail: Detail) -> dict[str, str]:
 
 def merged(body: str, story: Story) -> str:
     """The comment with our sections replaced or added, those of other runs kept; `body` is empty for a new comment."""
-    others = {match["key"]: match[0] for match in _SECTION.finditer(body)}
+    # Earlier versions had one section for all sites of a name.
+    shared = {_key(story, name_in(site.site)) for site in story.sites} - {
+        _key(story, site.site) for site in story.sites
+    }
+    others = {match["key"]: match[0] for match in _SECTION.finditer(body) if match["key"] not in shared}
     for detail in sorted(Detail, reverse=True):
         ours = {key: _marked(key, text) for key, text in sections(story, detail).items()}
         texts = list({**others, **ours}.values())
@@ -143,7 +148,7 @@ def _section(story: Story, site: SiteStory, detail: Detail) -> str:
         [
             *(_of_a_cluster(site_report, story, detail) for site_report in site.reports),
             *(_of_the_run(story) if site is story.sites[0] and detail is Detail.FULL else []),
-            _footer(story),
+            _footer(story) if site is story.sites[-1] else "",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""A GitHub Deployment for each site, in an environment that is called like it.
+"""A GitHub Deployment for each site, in an environment that is called like it; of several sites of one name each has its own.
 
 Law: what we did not create is never touched. One Deployment for a site and a commit while it is active, however often the run is
 repeated; a state is written when it changes, and success never goes back to something unfinished. What stood in the environment before
@@ -69,16 +69,26 @@ class Deployments:
 
     def _open(self, deployed: Deployed, sha: str, pages: Pages) -> _Held:
         """The active Deployment of this site and commit, or a new one."""
-        ours = [
-            standing for standing in self.hub.deployments(deployed.environment) if _is_ours(standing, pages)
-        ]
+        ours = self._ours(deployed.environment, pages)
+        shared = [standing.number for standing in self._shared(deployed, pages)][:_LOOKED_AT]
         for standing in [standing for standing in ours if standing.sha == sha][:_LOOKED_AT]:
             phases = self.hub.phases(standing.number)
             if phases[0] not in _ENDED:
-                return _Held(standing.number, phases[0], _earlier(ours, standing.number))
+                return _Held(standing.number, phases[0], [*_earlier(ours, standing.number), *shared])
         description = states.fitted(f"{deployed.site} {deployed.tag} by {deployed.revision.short}")
         number = self.hub.deploy(sha, deployed.environment, description, _payload(deployed, pages))
-        return _Held(number, "", _earlier(ours, number))
+        return _Held(number, "", [*_earlier(ours, number), *shared])
+
+    def _ours(self, environment: str, pages: Pages) -> list[Standing]:
+        return [standing for standing in self.hub.deployments(environment) if _is_ours(standing, pages)]
+
+    def _shared(self, deployed: Deployed, pages: Pages) -> list[Standing]:
+        """Those of when the site was the only one of its name, and of earlier versions, which do not say which one they mean."""
+        if not deployed.shared_environment:
+            return []
+        mine = (None, deployed.kustomization)
+        shared = self._ours(deployed.shared_environment, pages)
+        return [standing for standing in shared if standing.payload.get("kustomization") in mine]
 
     def _retire(self, held: _Held, deployed: Deployed, pages: Pages) -> None:
         while held.earlier:
@@ -99,6 +109,7 @@ class Deployments:
 
 def _payload(deployed: Deployed, pages: Pages) -> dict[str, str]:
     """For programs that listen for Deployments, and for us to know ours again."""
+    kustomization = {"kustomization": deployed.kustomization} if deployed.kustomization else {}
     return {
         "by": MARK,
         "site": deployed.site,
@@ -106,6 +117,7 @@ def _payload(deployed: Deployed, pages: Pages) -> dict[str, str]:
         "platform": pages.platform,
         "branch": deployed.revision.name,
         "commit": deployed.revision.sha,
+        **kustomization,
     }
 
 

@@ -51,8 +51,10 @@ def pasted(text: str, place: str) -> str:
 
 def options_of(command: str) -> list[tuple[str, str]]:
     """The options of a command of ours, by their names without dashes; a flag has an empty value."""
-    words = shlex.split(command)
-    pairs = pairwise([*words, ""])
+    arguments = shlex.split(command)
+    pairs = pairwise([*arguments, ""])
     return [
-        (word[2:], "" if value.startswith("--") else value) for word, value in pairs if word.startswith("--")
+        (option[2:], "" if value.startswith("--") else value)
+        for option, value in pairs
+        if option.startswith("--")
     ]

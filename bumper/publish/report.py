@@ -14,19 +14,22 @@ from bumper.fluxtree.proof import Proof
 from bumper.image import ImageReference
 from bumper.ports import Step
 from bumper.publish import evidence, problem
+from bumper.publish.remedy import remedies
 from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
-from bumper.style import STYLES, Line, Span, duration
+from bumper.style import COMMAND, STYLES, Line, Span, duration
 
 
 @dataclass(frozen=True)
 class SiteReport:
-    """One site in one cluster. `place` is file and line of the field; `revision` the commit that holds the image, if any.
+    """One site in one cluster. `site` is its label, and `name` what it is called alone. `place` is file and line of the field;
+    `revision` the commit that holds the image, if any.
 
     `context` names the cluster where there are several, and `site` then names it too: `web in east`. `order` is how the image stands
     to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase. `kustomization` is the Flux
     Kustomization that builds it (`record.KustomizationName`). `places` are all fields where several name the image, `stays` is what
-    names it and did not move; `workloads` is how each ended, where several make up the site.
+    names it and did not move; `workloads` is how each ended, where several make up the site. `found_running`: the tag before ran in
+    every cluster when this one came.
     """
 
     site: str
@@ -45,6 +48,8 @@ class SiteReport:
     places: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
     workloads: tuple[WorkloadEnd, ...] = ()
+    name: str = ""
+    found_running: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,19 +112,19 @@ def unless_unchanged(verdict: Verdict, image: ImageReference, *, is_written: boo
     return replace(verdict, outcome=Outcome.UNCHANGED, message=f"{image.tag} was already there and is Ready")
 
 
-def name(site: SiteReport) -> str:
-    """The site alone."""
+def label(site: SiteReport) -> str:
+    """The site's label without the cluster."""
     return site.site.removesuffix(f" in {site.context}") if site.context else site.site
 
 
 def with_rollback(outcome: Report, rollback: RollbackReport, sites: Collection[str]) -> Report:
     """The report with what was done about `sites`, which failed; its outcome stays what it was."""
     ended = (
-        {name(site_report): site_report for site_report in rollback.report.sites} if rollback.report else {}
+        {label(site_report): site_report for site_report in rollback.report.sites} if rollback.report else {}
     )
     shown = [
-        _rolled_back(site_report, rollback, ended.get(name(site_report)))
-        if name(site_report) in sites
+        _rolled_back(site_report, rollback, ended.get(label(site_report)))
+        if label(site_report) in sites
         else site_report
         for site_report in outcome.sites
     ]
@@ -213,8 +218,20 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     rows += [("seen", line) for line in evidence.in_order(verdict.evidence)]
     rows.append(("timeline", timeline(site.timeline)))
     rows.append(("rolled back", site.rolled_back))
-    rows.append(("next", verdict.hint))
-    return lines + [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
+    shown: list[Line] = [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
+    return [*lines, *shown, *_next_lines(verdict.hint)]
+
+
+def _next_lines(hint: str) -> list[Line]:
+    """What helps: each command on a line that can be copied from its label on."""
+    lines: list[Line] = []
+    for step in remedies(hint):
+        label = Span(f"  {'or' if lines else 'next':<13}", "quiet")
+        if step.text:
+            lines.append((label, Span(step.text + (":" if step.command else ""))))
+            label = Span(" " * len(label.text))
+        lines += [(label, Span(step.command, COMMAND))] if step.command else []
+    return lines
 
 
 def is_good(verdict: Verdict) -> bool:
@@ -307,7 +324,8 @@ def _timeline_data(moments: Sequence[Moment]) -> list[dict[str, Any]]:
 def _site_data(site: SiteReport) -> dict[str, Any]:
     verdict = site.verdict
     return {
-        "site": site.site,
+        "site": f"{site.name or label(site)} in {site.context}" if site.context else site.name or site.site,
+        "kustomization": site.kustomization,
         **verdict_as_data(verdict),
         "stage": verdict.stage.value if verdict.stage else None,
         "image": str(site.image.with_tag(site.image.tag)),

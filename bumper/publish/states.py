@@ -74,7 +74,11 @@ PHASES: Mapping[Outcome, Phase | None] = {
 
 @dataclass(frozen=True)
 class Deployed:
-    """One site in one cluster, as its Deployment should stand. `version` is what was asked for, `tag` what was written for it."""
+    """One site in one cluster, as its Deployment should stand. `version` is what was asked for, `tag` what was written for it.
+
+    `kustomization` is what the history tells the site by. `shared_environment` is where an earlier version wrote of it, and of all
+    others of its name; empty for the only one of its name.
+    """
 
     environment: str
     site: str
@@ -84,6 +88,8 @@ class Deployed:
     phase: Phase
     description: str
     url: str = ""
+    kustomization: str = ""
+    shared_environment: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ def deployments(story: Story) -> list[Deployed]:
         deployed
         for site in story.sites
         for cluster in story.clusters or ("",)
+        if _is_followed(site, cluster)
         if (deployed := _deployed(story, site, cluster))
     ]
 
@@ -111,6 +118,10 @@ def checks(story: Story) -> list[Checked]:
     if not story.sites and story.has_ended:
         return [_checked(story, SiteStory(site, "", version)) for site, version in story.asked]
     return [_checked(story, site) for site in story.sites]
+
+
+def _is_followed(site: SiteStory, cluster: str) -> bool:
+    return site.landing is None or not site.landing.clusters or cluster in ("", *site.landing.clusters)
 
 
 def _deployed(story: Story, site: SiteStory, cluster: str) -> Deployed | None:
@@ -125,7 +136,7 @@ def _deployed(story: Story, site: SiteStory, cluster: str) -> Deployed | None:
         return None
     phase, description = progress
     return Deployed(
-        environment=f"{site.site} ({cluster})" if cluster else site.site,
+        environment=_environment(site.site, cluster),
         site=site.site,
         version=site.wanted,
         tag=site.landing.tag,
@@ -133,7 +144,13 @@ def _deployed(story: Story, site: SiteStory, cluster: str) -> Deployed | None:
         phase=phase,
         description=fitted(description),
         url=site.landing.url,
+        kustomization=site.landing.kustomization,
+        shared_environment=_environment(site.landing.site, cluster) if site.landing.site else "",
     )
+
+
+def _environment(site: str, cluster: str) -> str:
+    return f"{site} ({cluster})" if cluster else site
 
 
 def _moving(steps: Sequence[Step]) -> tuple[Phase, str]:

@@ -27,11 +27,18 @@ class Pages:
 
 @dataclass(frozen=True)
 class Landing:
-    """What is on the platform's branch for one site: its tag, the revision that holds it, and the site's web address, if any."""
+    """What is on the platform's branch for one site: its tag, the revision that holds it, and the site's web address, if any.
+
+    `clusters` are those that it is followed in, of several; empty for all of them. `kustomization` is what the history tells it by,
+    and `site` its name alone where others of the repository have it, too; empty for the only one.
+    """
 
     tag: str
     revision: Revision
     url: str = ""
+    clusters: tuple[str, ...] = ()
+    kustomization: str = ""
+    site: str = ""
 
 
 @dataclass(frozen=True)

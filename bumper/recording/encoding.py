@@ -1,8 +1,8 @@
 """The lines of a recording: values to JSON and back."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bumper.build_order import Decision, Order, Witness
@@ -11,7 +11,9 @@ from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
 from bumper.observation import Baseline, Desired, Observation, RevisionFacts
 from bumper.ports import State, Step
+from bumper.ports.shape import Each, Maybe, Misshapen, Shape, held_to
 from bumper.revision import Revision
+from bumper.rollout.fields import misfit
 from bumper.safe_text import mask
 
 VERSION = 1
@@ -25,6 +27,58 @@ _ERRORS: dict[str, type[BumpError]] = {
 }
 
 Entry = dict[str, Any]
+
+_KEY: Shape = [str]
+_DESIRED: Shape = {
+    **dict.fromkeys(("site", "image", "container"), str),
+    **dict.fromkeys(("previous", "revision", "identity"), Maybe(str)),
+    **dict.fromkeys(("kustomization", "source", "workload"), _KEY),
+    "replicas": Maybe(int),
+    "beside": Maybe([str]),
+    "makers": Maybe([_KEY]),
+}
+_SUBJECT: Shape = {
+    **dict.fromkeys(("previous", "place", "revision", "url"), str),
+    "desired": _DESIRED,
+    "header": [str],
+    "written": bool,
+    "steps": [{"stage": str, "state": str, "detail": str, "seconds": float}],
+    "since_s": float,
+    "order": Maybe({"order": str, "evidence": str, "by": Maybe(str)}),
+    "others": Maybe([_DESIRED]),
+    "places": Maybe([str]),
+    "stays": Maybe([str]),
+}
+_HEAD: Shape = {
+    "recording": int,
+    "contexts": [str],
+    "sites": [_SUBJECT],
+    "notices": [str],
+    **dict.fromkeys(("started_s", "began_s", "timeout_s"), float),
+}
+_LOOK: Shape = {
+    "site": str,
+    "follows": Maybe(_KEY),
+    "logs": Maybe(Each(str)),
+    "unreadable": Maybe(Each(str)),
+    "cluster_time": Maybe(str),
+    **dict.fromkeys(_SINGLE, Maybe(int)),
+    **dict.fromkeys(_SEVERAL, Maybe([int])),
+}
+_FACTS: Shape = {
+    **dict.fromkeys(("includes_commit", "is_removed", "is_off_branch"), Maybe(bool)),
+    **dict.fromkeys(("subject", "author"), str),
+    "image": Maybe(str),
+}
+_ENTRY: Shape = {
+    **dict.fromkeys(("at_s", "asked_s", "end_s"), Maybe(float)),
+    **dict.fromkeys(("context", "answer"), Maybe(str)),
+    "look": Maybe([_LOOK]),
+    "error": Maybe({"type": str, "message": str, "hint": str, "retry_after_s": Maybe(float)}),
+    "before": Maybe([Maybe({"tried": str, "untried": str, **dict.fromkeys(_SINGLE, Maybe(int))})]),
+    "facts": Maybe({"site": str, "revisions": Each(_FACTS)}),
+    "notices": Maybe([str]),
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +118,7 @@ class Head:
     timeout_s: float
     subjects: tuple[Subject, ...]
     notices: tuple[str, ...] = ()
+    elsewhere: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def read(lines: Iterable[str]) -> tuple[Head, list[Entry]]:
@@ -78,20 +133,45 @@ def read(lines: Iterable[str]) -> tuple[Head, list[Entry]]:
         try:
             entry = json.loads(line)
             if head is None:
-                head = decode_head(entry)
+                head = decode_head(held_to(_HEAD, entry, "the head"))
             elif "object" in entry:
-                objects.append(entry["object"])
+                objects.append(_readable(entry["object"]))
             else:
+                _require_readable(held_to(_ENTRY, entry, "the entry"))
                 entries.append(_filled(entry, objects))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             if head and isinstance(error, ValueError) and not line.endswith("\n"):
                 break
+            why = f": {error}" if isinstance(error, Misshapen) else ""
             raise UsageError(
-                f"line {number} is no line of a recording", hint="expected what --record wrote"
+                f"line {number} is no line of a recording{why}", hint="expected what --record wrote"
             ) from None
     if head is None:
         raise UsageError("the recording is empty", hint="expected what --record wrote")
     return head, entries
+
+
+def _readable(obj: Any) -> Object:
+    """The object, whose fields are of the types that they are read as."""
+    if problem := misfit(obj):
+        raise Misshapen(problem)
+    read: Object = obj
+    return read
+
+
+def _require_readable(entry: Mapping[str, Any]) -> None:
+    """Raises what reading the entry would raise later, in the middle of a verdict."""
+    is_look = entry["look"] is not None or entry["error"] is not None
+    if entry["asked_s"] is not None and (entry["at_s"] is None or not is_look):
+        raise Misshapen("the entry: was asked, and has no answer")
+    for site in entry["look"] or ():
+        ObjectKey(*site["follows"] or ("", "", ""))
+    for known in entry["before"] or ():
+        decode_baseline(known or {"tried": "", "untried": ""})
+    if entry["error"]:
+        decode_error(entry["error"])
+    if entry["facts"]:
+        decode_facts(entry["facts"]["revisions"])
 
 
 def line(entry: Mapping[str, Any]) -> str:
@@ -109,6 +189,7 @@ def encode_head(head: Head) -> Entry:
         "timeout_s": head.timeout_s,
         "sites": [_encode_subject(subject) for subject in head.subjects],
         "notices": [mask(notice) for notice in head.notices],
+        "elsewhere": {context: sorted(labels) for context, labels in head.elsewhere.items() if labels},
     }
 
 
@@ -120,7 +201,11 @@ def decode_head(entry: Mapping[str, Any]) -> Head:
         raise ValueError("expected a site and a context")
     subjects = tuple(_decode_subject(site_entry) for site_entry in entry["sites"])
     started_s, began_s, timeout_s = (float(entry[name]) for name in ("started_s", "began_s", "timeout_s"))
-    return Head(tuple(entry["contexts"]), started_s, began_s, timeout_s, subjects, tuple(entry["notices"]))
+    # Older recordings do not know the last.
+    elsewhere = dict(entry.get("elsewhere") or {})
+    return Head(
+        tuple(entry["contexts"]), started_s, began_s, timeout_s, subjects, tuple(entry["notices"]), elsewhere
+    )
 
 
 def _encode_subject(subject: Subject) -> Entry:
@@ -161,7 +246,7 @@ def _decode_subject(entry: Mapping[str, Any]) -> Subject:
         (before, after),
         entry["written"],
         tuple(
-            Step(desired.site, step["stage"], State(step["state"]), step["detail"], step["seconds"])
+            Step(desired.label, step["stage"], State(step["state"]), step["detail"], step["seconds"])
             for step in entry["steps"]
         ),
         float(entry["since_s"]),
@@ -199,6 +284,8 @@ def encode_desired(desired: Desired) -> Entry:
         "identity": desired.identity,
         "beside": list(desired.beside),
         "makers": [encode_key(key) for key in desired.makers],
+        "where": desired.where,
+        "named": desired.named,
     }
 
 
@@ -215,9 +302,11 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         container=entry["container"],
         # Older recordings do not know these.
         replicas=entry.get("replicas"),
-        identity=entry.get("identity", ""),
+        identity=entry.get("identity") or "",
         beside=tuple(entry.get("beside") or ()),
         makers=tuple(ObjectKey(*key) for key in entry.get("makers") or ()),
+        where=entry.get("where", ""),
+        named=entry.get("named", ""),
     )
 
 

@@ -92,8 +92,10 @@ class PlayedCluster:
             )
             for site_entry in entry["look"]
         }
-        looks = [seen.get((site.site, site.workload)) or seen.get((site.site, None)) for site in desired]
-        if missing := dict.fromkeys(site.site for site, look in zip(desired, looks, strict=True) if not look):
+        looks = [seen.get((site.label, site.workload)) or seen.get((site.label, None)) for site in desired]
+        if missing := dict.fromkeys(
+            site.label for site, look in zip(desired, looks, strict=True) if not look
+        ):
             raise RecordingEnded(f"{self.name}: nothing more was recorded of {', '.join(missing)}")
         return [look for look in looks if look]
 
@@ -120,7 +122,7 @@ class PlayedCluster:
     def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
         while entry := self._next_if("facts"):
             self._facts[entry["facts"]["site"]] = encoding.decode_facts(entry["facts"]["revisions"])
-        return self._facts.get(desired.site, {})
+        return self._facts.get(desired.label, {})
 
     def _set(self, entry: Entry) -> None:
         """It is the time of this entry; raises what it holds."""

@@ -6,7 +6,7 @@ records, the clock of the run stands still between two calls to a system, so tha
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -67,10 +67,13 @@ class Recorder:
         *,
         started_s: float,
         notices: Iterable[str] = (),
+        elsewhere: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         """Following begins now: writes the head."""
         began_s = self.clock.move_on()
-        head = Head(tuple(contexts), started_s, began_s, timeout_s, tuple(subjects), tuple(notices))
+        head = Head(
+            tuple(contexts), started_s, began_s, timeout_s, tuple(subjects), tuple(notices), elsewhere or {}
+        )
         self._add(encoding.encode_head(head))
 
     def end(self) -> None:
@@ -118,7 +121,7 @@ class Recorder:
 
     def _numbered(self, site: Desired, seen: Observation) -> Entry:
         entry: Entry = {
-            "site": site.site,
+            "site": site.label,
             "follows": encoding.encode_key(site.workload),
             "cluster_time": seen.cluster_time,
         }
@@ -204,9 +207,9 @@ class _RecordedFacts:
 
     def facts(self, desired: Desired, shas: Iterable[str]) -> dict[str, RevisionFacts]:
         facts = self._source.facts(desired, shas)
-        if facts != self._last.get(desired.site):
-            self._last[desired.site] = facts
+        if facts != self._last.get(desired.label):
+            self._last[desired.label] = facts
             self._recorder.add(
-                self._context, facts={"site": desired.site, "revisions": encoding.encode_facts(facts)}
+                self._context, facts={"site": desired.label, "revisions": encoding.encode_facts(facts)}
             )
         return facts

@@ -1,8 +1,9 @@
 """Why a pod of ours does not come up: a table of causes, each with its grace, what shows it, what to say and what helps.
 
 Law: only pods of the new template are asked. The first row that a container shows is its cause. Causes that heal by themselves
-(a registry out of reach, no room on the nodes, a probe that does not pass yet) wait longer than certain ones. What the rows match, and
-where those texts come from, is the matter of `symptoms`.
+(a registry out of reach, no room on the nodes, a probe that does not pass yet) wait longer than certain ones. Only a row that proves
+the image itself at fault (`blames_image`) sends anybody back to the version before, and not even that where the pods of the version
+before are not Ready either. What the rows match, and where those texts come from, is the matter of `symptoms`.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from bumper.objects import at
 from bumper.observation import Desired, Observation
 from bumper.rollout import symptoms
 from bumper.rollout.patience import Finding
-from bumper.rollout.pods import is_alive, is_ready, own_pods
-from bumper.rollout.serving import pod_events
+from bumper.rollout.pods import is_alive, is_ready, old_pods, own_pods
+from bumper.rollout.serving import claim_events, pod_events
 from bumper.rollout.symptoms import See, Seen, Sight
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.safe_text import mask
@@ -24,7 +25,10 @@ LOG_LINES = 5
 
 
 class Cause(NamedTuple):
-    """A row: believed after `grace_s` or `enough_tries`. `says` and `hint` may name {image}, {container}, {pod}, {fact}, {tries}, …"""
+    """A row: believed after `grace_s` or `enough_tries`. `says` and `hint` may name {image}, {container}, {pod}, {fact}, {tries}, …
+
+    `blames_image`: it is the image's own fault, so that the version before would not fail just so.
+    """
 
     reason: str
     grace_s: float
@@ -33,6 +37,7 @@ class Cause(NamedTuple):
     hint: str
     enough_tries: int | None = None
     outcome: Outcome = Outcome.FAILED
+    blames_image: bool = False
 
 
 _DESCRIBE = "kubectl describe pod {pod} -n {namespace}"
@@ -43,15 +48,24 @@ _BUILD = "build and push the image for the node's platform (kubectl get nodes -o
 # The certain causes first. The kubelet pulls again after 10 s, then 20 s, 40 s, … (its back-off), so 15 s grant one more try
 # and 120 s about four.
 CAUSES: tuple[Cause, ...] = (
-    Cause("InvalidImageName", 3, symptoms.waiting("InvalidImageName"), "{image} is no valid image name", _DESCRIBE),
+    Cause(
+        "InvalidImageName", 3, symptoms.waiting("InvalidImageName"), "{image} is no valid image name", _DESCRIBE,
+        blames_image=True,
+    ),
     Cause(
         "WrongArchitecture", 5, symptoms.pull(symptoms.NO_PLATFORM),
-        "{image} has no variant for the node's platform ({fact})", _BUILD,
+        "{image} has no variant for the node's platform ({fact})", _BUILD, blames_image=True,
+    ),
+    Cause(
+        "ImageFormat", 5, symptoms.pull(symptoms.OLD_FORMAT),
+        "{image} has a form that the node does not take: {fact}", "rebuild and push the image, then bump its tag",
+        blames_image=True,
     ),
     Cause(
         "NoSuchRepository", 5, symptoms.pull(symptoms.NO_REPOSITORY),
-        "{repository} is not in the registry ({fact}, {tries})", f"push the image; {_AGAIN}",
+        "{repository} is not in the registry ({fact}, {tries})", f"push the image; {_AGAIN}", blames_image=True,
     ),
+    # The registry had it a moment ago: that a replica or a mirror lags is no fault of the image.
     Cause(
         "TagGone", 15, symptoms.tag_gone,
         "the registry had {image} when asked, but the node does not find it ({fact}, {tries})",
@@ -59,7 +73,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "NoSuchTag", 5, symptoms.no_tag,
-        "{image} is not in the registry ({fact}, {tries})", f"push the image; {_AGAIN}",
+        "{image} is not in the registry ({fact}, {tries})", f"push the image; {_AGAIN}", blames_image=True,
     ),
     # The node's disk, whatever the image: the kubelet clears it, or the scheduler takes another node.
     Cause(
@@ -68,9 +82,14 @@ CAUSES: tuple[Cause, ...] = (
         outcome=Outcome.BLOCKED,
     ),
     Cause(
+        "RuntimeUnavailable", 120, symptoms.runtime_away,
+        "the node's container runtime does not do its work: {fact}", f"kubectl describe nodes; {_DESCRIBE}",
+        outcome=Outcome.BLOCKED,
+    ),
+    Cause(
         "RegistryUnreachable", 120, symptoms.pull(symptoms.UNREACHABLE),
         "the node can't reach the registry of {image}: {fact} ({tries})",
-        f"check the node's DNS, proxy and firewall; {_DESCRIBE}",
+        f"check the node's DNS, proxy, firewall and certificates, and the registry itself; {_DESCRIBE}",
     ),
     Cause(
         "PullDenied", 20, symptoms.pull(symptoms.DENIED),
@@ -80,10 +99,12 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "SignatureRejected", 10, symptoms.waiting("SignatureValidationFailed"),
         "the node rejects the signature of {image}: {fact}", f"sign the image as the node's policy asks; {_AGAIN}",
+        blames_image=True,
     ),
     Cause(
-        "ImageNeverPulled", 10, symptoms.waiting("ErrImageNeverPull"),
+        "ImageNeverPulled", 5, symptoms.waiting("ErrImageNeverPull"),
         "{image} is not on the node, and imagePullPolicy is Never", "set imagePullPolicy to IfNotPresent",
+        blames_image=True,
     ),
     Cause(
         "ImagePullFailed", 30, symptoms.waiting(*symptoms.PULL_REASONS, "ImageInspectError"),
@@ -94,34 +115,48 @@ CAUSES: tuple[Cause, ...] = (
         "pod {pod} can't start: {fact}",
         f"create it in namespace {{namespace}}, or correct its name in the manifest; {_AGAIN}",
     ),
-    Cause(
-        "ContainerConfigFailed", 20, symptoms.waiting("CreateContainerConfigError"),
-        "container {container} can't be configured: {fact}", _DESCRIBE,
-    ),
     # kubelet kuberuntime/kuberuntime_container.go, container/sync_result.go
     Cause(
-        "ContainerStartFailed", 20,
-        symptoms.waiting(
-            "CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError"
-        ),
-        "container {container} can't start: {fact}", _DESCRIBE,
+        "ContainerConfigFailed", 5, symptoms.wrong_user,
+        "container {container} can't be configured: {fact}", _DESCRIBE, blames_image=True,
+    ),
+    Cause(
+        "ContainerConfigFailed", 60, symptoms.waiting("CreateContainerConfigError"),
+        "container {container} can't be configured: {fact}", _DESCRIBE,
     ),
     Cause(
         "WrongArchitecture", 5, symptoms.wrong_executable,
-        "{image} is not built for the node's platform ({fact})", _BUILD,
+        "{image} is not built for the node's platform ({fact})", _BUILD, blames_image=True,
+    ),
+    Cause(
+        "ContainerStartFailed", 5, symptoms.no_start_of_image,
+        "container {container} can't start: {fact}", _DESCRIBE, blames_image=True,
+    ),
+    Cause(
+        "ContainerStartFailed", 20, symptoms.waiting("PostStartHookError"),
+        "container {container} can't start: {fact}", _DESCRIBE, blames_image=True,
+    ),
+    Cause(
+        "ContainerStartFailed", 20, symptoms.no_start,
+        "container {container} can't start: {fact}", _DESCRIBE,
     ),
     Cause(
         "OOMKilled", 20, symptoms.out_of_memory,
         "container {container} was killed {times} for its use of memory ({fact})",
-        "raise resources.limits.memory, or find what uses it", enough_tries=3,
+        "raise resources.limits.memory, or find what uses it", enough_tries=3, blames_image=True,
     ),
     Cause(
         "KilledByProbe", 60, symptoms.killed_by_probe,
-        "container {container} was restarted {times} by its {fact}", _LOGS, enough_tries=3,
+        "container {container} was restarted {times} by its {fact}", _LOGS, enough_tries=3, blames_image=True,
+    ),
+    Cause(
+        "NodeLost", 60, symptoms.lost,
+        "the node no longer knows what became of container {container}: {fact}", f"kubectl describe nodes; {_DESCRIBE}",
+        outcome=Outcome.BLOCKED,
     ),
     Cause(
         "CrashLoop", 20, symptoms.crash,
-        "container {container} crashed {times} ({fact})", _LOGS, enough_tries=3,
+        "container {container} crashed {times} ({fact})", _LOGS, enough_tries=3, blames_image=True,
     ),
     Cause(
         "VolumeMountFailed", 90, symptoms.event("FailedMount", "FailedAttachVolume"), "pod {pod}: {fact}", _DESCRIBE
@@ -131,20 +166,39 @@ CAUSES: tuple[Cause, ...] = (
         "SandboxFailed", 90, symptoms.event("FailedCreatePodSandBox"), "pod {pod}: {fact}", _DESCRIBE,
         outcome=Outcome.BLOCKED,
     ),
-    # The scheduler says the same of a volume that is being made and of a storage class that is absent.
+    Cause(
+        "ClaimMissing", 20, symptoms.claim_missing,
+        "no node takes pod {pod}: {fact}", f"kubectl get pvc -n {{namespace}}; {_AGAIN}",
+    ),
+    Cause(
+        "StorageClassMissing", 5, symptoms.class_missing,
+        "no node takes pod {pod}, since its claims have no volume: {fact}",
+        f"kubectl get storageclass; name one of them in the claim, or make this one; {_AGAIN}",
+    ),
+    # The scheduler says the same of a volume that is being made and of one that nobody makes.
     Cause(
         "VolumeNotBound", 120, symptoms.unbound,
         "no node takes pod {pod}, since its claims have no volume: {fact}",
         "is the storage class of the claim there? kubectl get storageclass; kubectl describe pvc -n {namespace}",
     ),
     Cause(
-        "Unschedulable", 120, symptoms.unschedulable,
+        "Unschedulable", 120, symptoms.no_room,
         "no node takes pod {pod}: {fact}", f"add capacity, or lower the pod's requests; {_DESCRIBE}",
+    ),
+    Cause(
+        "Unschedulable", 120, symptoms.unschedulable,
+        "no node takes pod {pod}: {fact}",
+        f"compare the pod's selectors, affinity and tolerations with the nodes: kubectl get nodes --show-labels; {_DESCRIBE}",
     ),
     Cause(
         "SchedulingGated", 60, symptoms.gated,
         "pod {pod} is kept from the scheduler by its scheduling gates: {fact}",
         f"the controller that set them must take them away; {_DESCRIBE}", outcome=Outcome.BLOCKED,
+    ),
+    # The node's doing: where it does not come back, the pod is made anew elsewhere after five minutes.
+    Cause(
+        "NodeNotReady", 60, symptoms.node_not_ready,
+        "the node of pod {pod} is not Ready: {fact}", "kubectl get nodes", outcome=Outcome.BLOCKED,
     ),
     # How long an init container or a slow start takes is the author's to say, so both get twice and a half the usual patience.
     Cause(
@@ -155,12 +209,12 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "NotStarted", 300, symptoms.not_started,
         "container {container} runs but has not started: {fact} ({tries})",
-        "kubectl logs {pod} -n {namespace} -c {container}",
+        "kubectl logs {pod} -n {namespace} -c {container}", blames_image=True,
     ),
     Cause(
         "NotReady", 120, symptoms.not_ready,
         "container {container} runs but is not ready: {fact} ({tries})",
-        "kubectl logs {pod} -n {namespace} -c {container}",
+        "kubectl logs {pod} -n {namespace} -c {container}", blames_image=True,
     ),
     Cause("ReadinessGate", 120, symptoms.gate_closed, "pod {pod}: readiness gate {fact}", _DESCRIBE),
     Cause(
@@ -180,16 +234,23 @@ CAUSES: tuple[Cause, ...] = (
 def findings(desired: Desired, observation: Observation) -> list[Finding]:
     """The causes that our pods show, in the order of the table, one for each cause and container."""
     ranked_findings: dict[str, tuple[int, Finding]] = {}
+    is_old_down = _is_old_down(desired, observation)
     for sight in _sights(desired, observation):
         for rank, cause in enumerate(CAUSES):
             seen = cause.see(sight)
             if seen:
-                finding = _finding(cause, sight, seen)
+                finding = _finding(cause, sight, seen, is_old_down=is_old_down)
                 before = ranked_findings.get(finding.key)
                 if before is None or finding.tries > before[1].tries:
                     ranked_findings[finding.key] = rank, finding
                 break
     return [finding for _, finding in sorted(ranked_findings.values(), key=lambda ranked: ranked[0])]
+
+
+def _is_old_down(desired: Desired, observation: Observation) -> bool:
+    """Whether there are pods of the version before that shall stay, and none of them is Ready: then it is not the image alone."""
+    staying = [pod for pod in old_pods(desired, observation) if not at(pod, "metadata", "deletionTimestamp")]
+    return bool(staying) and not any(is_ready(pod) for pod in staying)
 
 
 def _sights(desired: Desired, observation: Observation) -> Iterator[Sight]:
@@ -214,10 +275,10 @@ def _sights(desired: Desired, observation: Observation) -> Iterator[Sight]:
                 log = observation.logs.get(f"{name}/{container}", "")
                 spec: Any = by_name.get(container) or {"name": container}
                 yield Sight(desired, pod, spec, status, events, log, specs == "initContainers")
-        yield Sight(desired, pod, {}, {}, events, "")
+        yield Sight(desired, pod, {}, {}, events, "", of_claims=claim_events(observation, pod))
 
 
-def _finding(cause: Cause, sight: Sight, seen: Seen) -> Finding:
+def _finding(cause: Cause, sight: Sight, seen: Seen, *, is_old_down: bool) -> Finding:
     image = ImageReference.parse(sight.spec.get("image") or "") or sight.desired.image
     container = sight.spec.get("name") or ""
     fields = {
@@ -233,19 +294,22 @@ def _finding(cause: Cause, sight: Sight, seen: Seen) -> Finding:
     other = (
         "" if sight.is_ours or not container else f" (container {container} is not what this deploy changes)"
     )
+    is_of_image = cause.blames_image and (sight.is_ours or not container)
+    either = "; the pods of the version before are not Ready either" if is_of_image and is_old_down else ""
     return Finding(
-        key=f"{cause.reason} {container}",
+        # Two rows of one reason have graces of their own.
+        key=f"{cause.reason} {container} {cause.grace_s:g}{' of the image' if cause.blames_image else ''}",
         grace_s=cause.grace_s,
         tries=seen.tries,
         enough_tries=cause.enough_tries,
         verdict=Verdict(
             cause.outcome,
             cause.reason,
-            cause.says.format_map(fields) + other,
+            cause.says.format_map(fields) + other + either,
             hint=cause.hint.format_map(fields),
             evidence=_evidence(sight),
             stage=Stage.ROLLED_OUT,
-            helps_to_go_back=sight.is_ours or not container,
+            helps_to_go_back=is_of_image and not is_old_down,
         ),
     )
 

@@ -16,7 +16,7 @@ from bumper.observation import Desired, Observation
 from bumper.rollout import canary, promotion
 from bumper.rollout.look import is_held_at_zero
 from bumper.rollout.patience import Finding
-from bumper.rollout.pods import new_replica_set, own_pods
+from bumper.rollout.pods import has_started, new_replica_set, own_pods
 from bumper.rollout.refusals import blames_cluster
 from bumper.rollout.serving import last_time
 from bumper.rollout.template import template_image
@@ -26,18 +26,24 @@ from bumper.rollout.workload import completion, is_seen
 _CERTAIN_S, _RETRY_S, _SCALING_S, _OUTAGE_S = 5.0, 20.0, 30.0, 60.0
 
 # Why the API server refuses to create pods, in its own words: apiserver plugin/resourcequota/controller.go,
-# plugin/webhook/errors/statuserror.go, plugin/namespace/lifecycle/admission.go, pod-security-admission admission.go,
-# plugin/pkg/admission/serviceaccount/admission.go.
+# plugin/webhook/errors/statuserror.go, plugin/policy/validating/dispatcher.go, plugin/namespace/lifecycle/admission.go,
+# pod-security-admission admission.go; kubernetes plugin/pkg/admission/{limitranger,serviceaccount,priority,runtimeclass}/admission.go.
+# What is said of an image, too; all else would be said of any version, whose pods are made from the same template.
+_DENIED = re.compile(
+    r"admission webhook \S+ denied the request|olicy \S+(?: with binding \S+)? denied request: "
+)
+_QUOTA = re.compile(r"(?:exceeded|failed) quota: |insufficient quota to ")
+_LIMIT = re.compile(r"(?:min|max)imum \S+ usage per |limit to request ratio per ")
 _REFUSALS = (
     (re.compile(r"because it is being terminated"), "NamespaceTerminating", "kubectl get namespace {namespace} -o yaml"),
-    (re.compile(r"exceeded quota: "), "QuotaExceeded", "raise it or lower the requests: kubectl describe quota -n {namespace}"),
-    (re.compile(r"admission webhook \S+ denied the request"), "AdmissionDenied", "make the pod follow the webhook's rule"),
+    (_QUOTA, "QuotaExceeded", "raise it or lower the requests: kubectl describe quota -n {namespace}"),
+    (_LIMIT, "LimitExceeded", "kubectl describe limitrange -n {namespace}"),
+    (_DENIED, "AdmissionDenied", "make the pod follow its rule"),
     (re.compile(r"violates PodSecurity"), "AdmissionDenied", "make the pod follow the namespace's security standard"),
     (re.compile(r"error looking up service account"), "ServiceAccountMissing", "create the service account in namespace {namespace}"),
+    (re.compile(r"no PriorityClass with name "), "PriorityClassMissing", "kubectl get priorityclass"),
+    (re.compile(r"pod rejected: RuntimeClass "), "RuntimeClassMissing", "kubectl get runtimeclass"),
 )  # fmt: skip
-
-# What any version would be refused for.
-_OF_ANY_VERSION = ("QuotaExceeded", "ServiceAccountMissing", "NamespaceTerminating")
 
 
 def held_back(desired: Desired, observation: Observation) -> Finding | None:
@@ -101,7 +107,7 @@ def findings(desired: Desired, observation: Observation, causes: Sequence[Findin
     ]
     if kind == "Deployment":
         # Pods that can't be created are why it gave up too, and may be nobody's fault here.
-        controller_findings += _deadline(desired, workload, [*causes, *controller_findings])
+        controller_findings += _deadline(desired, observation, [*causes, *controller_findings])
     elif kind == "Job":
         controller_findings += _job(desired, observation)
     elif kind == "HelmRelease":
@@ -141,9 +147,12 @@ def _runs_ours(desired: Desired, workload: Object) -> bool:
     return desired.is_met_by(template_image(desired, workload))
 
 
-def _deadline(desired: Desired, workload: Object, causes: Sequence[Finding]) -> Iterator[Finding]:
+def _deadline(desired: Desired, observation: Observation, causes: Sequence[Finding]) -> Iterator[Finding]:
+    workload = observation.workload
     progressing = condition(workload, "Progressing")
-    if not is_seen(workload) or not progressing or progressing.reason != "ProgressDeadlineExceeded":
+    if workload is None or not is_seen(workload):
+        return
+    if not progressing or progressing.reason != "ProgressDeadlineExceeded":
         return
     limit = f"progressDeadlineSeconds of {at(workload, 'spec', 'progressDeadlineSeconds')} s are over"
     verdict = Verdict(
@@ -153,6 +162,7 @@ def _deadline(desired: Desired, workload: Object, causes: Sequence[Finding]) -> 
         hint=f"kubectl describe deployment {desired.workload.name} -n {desired.workload.namespace}",
         evidence=(progressing.message,),
         stage=Stage.ROLLED_OUT,
+        helps_to_go_back=has_started(desired, observation),
     )
     if causes:
         known = causes[0].verdict
@@ -164,8 +174,9 @@ def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding
     """Pods that the API server refuses to create: a condition of the ReplicaSet, an event of the other kinds."""
     if desired.workload.kind == "Deployment":
         failure = condition(new_replica_set(desired, observation), "ReplicaFailure")
-        # The Deployment repeats the condition of its ReplicaSets, which may be unreadable to us.
-        if failure is None and observation.workload and is_seen(observation.workload):
+        # The Deployment repeats the condition of its ReplicaSets, of older ones too: it counts where they may not be read.
+        is_unread = "ReplicaSet" in observation.unreadable
+        if failure is None and is_unread and observation.workload and is_seen(observation.workload):
             failure = condition(observation.workload, "ReplicaFailure")
         text = failure.message if failure and failure.status == "True" else ""
     else:
@@ -183,7 +194,7 @@ def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding
         f"{desired.workload} can't create its pods: {text}",
         hint=hint.format(namespace=desired.workload.namespace),
         stage=Stage.ROLLED_OUT,
-        helps_to_go_back=reason not in _OF_ANY_VERSION,
+        helps_to_go_back=_DENIED.search(text) is not None,
     )
     finding = _weighed_by_blame(verdict, is_outage=is_outage)
     # A policy does not change its mind, and only pods on their way out free a quota.
@@ -219,8 +230,10 @@ def _failed_create(desired: Desired, observation: Observation) -> str:
 
 
 def _job(desired: Desired, observation: Observation) -> Iterator[Finding]:
-    failed = condition(observation.workload, "Failed")
-    if failed is None or failed.status != "True":
+    # FailureTarget says so first: Failed follows once its pods have ended (batch/v1, JobFailureTarget).
+    ends = [condition(observation.workload, name) for name in ("Failed", "FailureTarget")]
+    failed = next((end for end in ends if end and end.status == "True"), None)
+    if failed is None:
         return
     codes = sorted(
         {
@@ -248,6 +261,10 @@ _FAILED_JOB = re.compile(r"Job/(?P<namespace>[^/\s]+)/(?P<name>\S+) status: 'Fai
 _RELEASE_FAILED = re.compile(
     r"(?:Install|Upgrade|Test|Rollback|Uninstall)Failed|(?:Rollback|Uninstall)Succeeded"
 )
+
+
+# helm pkg/action/action.go: another run holds the release, whatever it is given.
+_IN_PROGRESS = "another operation (install/upgrade/rollback) is in progress"
 
 
 def _release_story(workload: Object) -> tuple[str, ...]:
@@ -280,7 +297,7 @@ def _helm_release(desired: Desired, workload: Object) -> Iterator[Finding]:
         return
     story = _release_story(workload)
     cause = story[0] if story else ready.reason
-    is_outage = any(map(blames_cluster, story))
+    is_outage = any(blames_cluster(message) or _IN_PROGRESS in message for message in story)
     hint = _release_hint(desired.workload, cause)
     if stalled and stalled.status == "True":
         text = f"{desired.workload} has given up: {stalled.message}: {cause}"

@@ -85,6 +85,22 @@ def own_pods(desired: Desired, observation: Observation) -> list[Object]:
     return [pod for pod in staying if desired.is_met_by(pod_image(desired, pod))]
 
 
+def has_started(desired: Desired, observation: Observation) -> bool:
+    """Whether our image has been started in one of our pods, be it that it ended: what comes after that is its own doing."""
+    statuses = [
+        status
+        for pod in own_pods(desired, observation)
+        for status in at(pod, "status", "containerStatuses") or ()
+        if not desired.container or status.get("name") in (desired.container, *desired.beside)
+    ]
+    return any(
+        at(status, field, state) is not None
+        for status in statuses
+        for field in ("state", "lastState")
+        for state in ("running", "terminated")
+    )
+
+
 def lagging_pods(desired: Desired, observation: Observation) -> list[Object]:
     """The living pods of an older template: while there are any, the rollout is not over, whatever the counts say."""
     kind = desired.workload.kind

@@ -14,8 +14,9 @@ from bumper.observation import Desired, Observation
 from bumper.revision import Revision
 from bumper.rollout.flux import Carries, Standing, refused_object, seconds, short, since, unhealthy_objects
 from bumper.rollout.patience import Finding
+from bumper.rollout.pods import has_started, own_pods
 from bumper.rollout.refusals import blames_cluster, blames_manifest, lacks_build_input
-from bumper.rollout.serving import ours_is_fine
+from bumper.rollout.serving import ours_is_fine, pod_events
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import completion
 
@@ -41,16 +42,28 @@ def findings(desired: Desired, observation: Observation, flux: Standing) -> Iter
     if stalled and stalled.status == "True":
         message = f"{desired.kustomization} has given up{since(stalled)}: {stalled.message}"
         hint = _OPEN_GATE if _CLOSED_GATE in stalled.message else _get(desired)
-        yield _finding(Outcome.BLOCKED, stalled.reason, message, hint, _CERTAIN_S, Stage.APPLIED)
+        # Git may mend it with what was just pushed: another Kustomization brings that in a moment later.
+        was_so = condition(observation.before.kustomization, "Stalled") if observation.before else None
+        grace_s = _SLIP_S if was_so else _CERTAIN_S
+        yield _finding(Outcome.BLOCKED, stalled.reason, message, hint, grace_s, Stage.APPLIED)
     elif ready and ready.status == "False":
         rule = RULES.get(ready.reason, _other_failure)
         yield from rule(desired, observation, flux, ready)
 
 
 def _finding(
-    outcome: Outcome, reason: str, message: str, hint: str, grace_s: float, stage: Stage, *, key: str = ""
+    outcome: Outcome,
+    reason: str,
+    message: str,
+    hint: str,
+    grace_s: float,
+    stage: Stage,
+    *,
+    key: str = "",
+    is_ours: bool = True,
 ) -> Finding:
-    return Finding(key or reason, Verdict(outcome, reason, message, hint, stage=stage), grace_s)
+    verdict = Verdict(outcome, reason, message, hint, stage=stage, helps_to_go_back=is_ours)
+    return Finding(key or reason, verdict, grace_s)
 
 
 def _dependency_not_ready(
@@ -104,7 +117,10 @@ def _artifact_failed(
         if flux.run is Carries.OURS:
             message = f"{key} does not find its path in {short(flux.in_flight_revision)}: {ready.message}"
             hint = f"correct spec.path of {key}"
-            yield _finding(Outcome.FAILED, "ArtifactFailed", message, hint, _SLIP_S, Stage.APPLIED)
+            # A tag moves no path.
+            yield _finding(
+                Outcome.FAILED, "ArtifactFailed", message, hint, _SLIP_S, Stage.APPLIED, is_ours=False
+            )
         return
     grace_s = _ARTIFACT_S if ready.message.startswith(_NO_ARTIFACT) else _OUTAGE_S
     message = f"{key} can't get its source{since(ready)}: {ready.message}{ours_is_fine(desired, observation)}"
@@ -132,7 +148,9 @@ def _build_failed(
     if is_later:
         message += ours_is_fine(desired, observation)
     outcome = Outcome.BLOCKED if is_later else Outcome.FAILED
-    yield _finding(outcome, "BuildFailed", message, hint, _CERTAIN_S, Stage.APPLIED)
+    # A tag breaks a build in rare cases (a checksum over the file): only who looked before the push can put it on that.
+    is_ours = observation.before is not None
+    yield _finding(outcome, "BuildFailed", message, hint, _CERTAIN_S, Stage.APPLIED, is_ours=is_ours)
 
 
 def _reconciliation_failed(
@@ -195,8 +213,27 @@ def _health_check_failed(
         key = f"HealthCheckFailed {counts}"
         message += f" ({desired.workload}: {counts})"
         yield _finding(
-            Outcome.FAILED, "HealthCheckFailed", message, hint, _OUTAGE_S, Stage.ROLLED_OUT, key=key
+            Outcome.FAILED,
+            "HealthCheckFailed",
+            message,
+            hint,
+            _CHAIN_S if _is_being_made(desired, observation) else _OUTAGE_S,
+            Stage.ROLLED_OUT,
+            key=key,
+            is_ours=has_started(desired, observation),
         )
+
+
+def _is_being_made(desired: Desired, observation: Observation) -> bool:
+    """Whether one of our pods is being made and nothing is the matter with it: the image is pulled, its volumes are mounted."""
+    return any(
+        at(status, "state", "waiting", "reason") in ("ContainerCreating", "PodInitializing")
+        for pod in own_pods(desired, observation)
+        for status in at(pod, "status", "containerStatuses") or ()
+        if not any(
+            event.get("type") == "Warning" for event in pod_events(observation, ObjectKey.of(pod).name)
+        )
+    )
 
 
 def _canceled(

@@ -4,10 +4,11 @@ Law: only an answer about the object's own content counts against the manifest: 
 policy's own denial. A webhook that is down, a time-out, a conflict, too many requests or a right that Flux lacks would refuse any
 version. A text is matched only where it was read: Kubernetes 1.36.1 (apimachinery pkg/api/errors/errors.go and
 pkg/util/managedfields/internal/structuredmerge.go; apiserver plugin/webhook/errors/statuserror.go, pkg/util/webhook/error.go,
-plugin/policy/validating/dispatcher.go, plugin/namespace/lifecycle/admission.go, endpoints/handlers/responsewriters/errors.go;
-pod-security-admission admission/admission.go), etcd 3.6.8 (api/v3rpc/rpctypes/error.go), fluxcd/pkg ssa 0.76.1 (errors/errors.go) and
-kustomize 1.35.4 (kustomize_varsub.go), kustomize-controller 1.9.4 (internal/decryptor/decryptor.go), Go 1.26 (net/net.go,
-net/http/transport.go, net/url/url.go, context/context.go).
+plugin/policy/validating/dispatcher.go, plugin/namespace/lifecycle/admission.go, plugin/resourcequota/controller.go,
+endpoints/handlers/responsewriters/errors.go; pod-security-admission admission/admission.go), etcd 3.6.8
+(api/v3rpc/rpctypes/error.go), fluxcd/pkg ssa 0.76.1 (errors/errors.go) and kustomize 1.35.4 (kustomize_varsub.go),
+kustomize-controller 1.9.4 (internal/decryptor/decryptor.go), Go 1.26 (net/net.go, net/http/transport.go, net/url/url.go,
+context/context.go).
 """
 
 import re
@@ -29,7 +30,7 @@ _CLUSTER = re.compile(
     r"Internal error occurred: |failed calling webhook|Timeout: |Too many requests: |etcdserver: |Operation cannot be fulfilled on "
     r"|could not be completed at this time, please try again|the server is currently unable to handle the request"
     r"|an error on the server \(.*\) has prevented the request from succeeding|User \S+ cannot \S+ resource "
-    r"|because it is being terminated|not yet ready to handle request|" + _AWAY
+    r"|because it is being terminated|not yet ready to handle request|status unknown for quota: |" + _AWAY
 )
 # What a build takes from the cluster: variables, the keys of sops (of an absent Secret only NewNotFound's text is left), a base that
 # lies elsewhere.

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bumper.image import ImageReference
 from bumper.objects import Object, at, condition
@@ -36,7 +36,7 @@ def serving(desired: Desired, observation: Observation) -> str:
     if not available:
         return "nothing: no pod is available"
     # During an analysis the pods of two workloads are counted, each with a number of its own.
-    wanted = at(observation.workload, "spec", "replicas") if observation.canary is None else None
+    wanted = at(observation.workload, "spec", "replicas") if not observation.serves_by_primary else None
     if len(available) > 1:
         tags = " and ".join(f"{tag} ({count} available)" for tag, count in sorted(available.items()))
         return f"{tags}: visitors see both versions"
@@ -49,7 +49,7 @@ def serving(desired: Desired, observation: Observation) -> str:
 def _available(desired: Desired, observation: Observation) -> Counter[str] | None:
     """How many pods are available, by tag; None where neither ReplicaSets nor pods could be read."""
     counts: Iterable[tuple[ImageReference | None, int]]
-    if observation.canary is not None:
+    if observation.serves_by_primary:
         # What an analysis sends to the target is counted by its pods; at rest it has none.
         ready = [(pod_image(desired, pod), int(is_ready(pod))) for pod in observation.pods]
         primary = observation.primary
@@ -120,6 +120,27 @@ def pod_events(observation: Observation, name: str) -> list[Object]:
         if (at(event, "involvedObject", "kind"), at(event, "involvedObject", "name")) == ("Pod", name)
     ]
     return sorted(events, key=last_time)
+
+
+def claim_events(observation: Observation, pod: Object) -> tuple[Object, ...]:
+    """The events of the volume claims that a pod mounts, the oldest first."""
+    names = set(claims(pod))
+    events = [
+        event
+        for event in observation.events
+        if at(event, "involvedObject", "kind") == "PersistentVolumeClaim"
+        and at(event, "involvedObject", "name") in names
+    ]
+    return tuple(sorted(events, key=last_time))
+
+
+def claims(pod: Object) -> Iterator[str]:
+    """The names of the volume claims that a pod mounts, those of its own template included (core/v1, EphemeralVolumeSource)."""
+    for volume in at(pod, "spec", "volumes") or ():
+        if name := at(volume, "persistentVolumeClaim", "claimName"):
+            yield name
+        elif volume.get("ephemeral"):
+            yield f"{at(pod, 'metadata', 'name')}-{volume.get('name')}"
 
 
 def last_time(event: Object) -> str:

@@ -20,7 +20,10 @@ See = Callable[["Sight"], "Seen | None"]
 
 
 class Sight(NamedTuple):
-    """One container of one of our pods, or the pod itself (`status` and `spec` empty), with its events, the oldest first."""
+    """One container of one of our pods, or the pod itself (`status` and `spec` empty), with its events, the oldest first.
+
+    `of_claims` are the events of the volume claims that the pod mounts.
+    """
 
     desired: Desired
     pod: Object
@@ -29,6 +32,7 @@ class Sight(NamedTuple):
     events: list[Object]
     log: str
     is_init: bool = False
+    of_claims: tuple[Object, ...] = ()
 
     @property
     def waiting(self) -> str:
@@ -76,9 +80,10 @@ class Sight(NamedTuple):
 
     @property
     def is_ours(self) -> bool:
-        """Whether this is a container that the deploy changes."""
+        """Whether this is a container that the deploy changes: by its name, or since it runs the very image."""
         ours = (self.desired.container, *self.desired.beside)
-        return not self.desired.container or self.spec.get("name") in ours
+        runs_it = self.desired.is_met_by(ImageReference.split(self.spec.get("image") or ""))
+        return not self.desired.container or self.spec.get("name") in ours or runs_it
 
 
 class Seen(NamedTuple):
@@ -103,7 +108,10 @@ UNREACHABLE = (
     r"(?P<fact>dial tcp\b.*|lookup \S+.*: no such host|[^:\"]*i/o timeout|net/http: .*|x509: .*|connection re(?:fused|set).*"
     r"|unexpected status (?:code|from \w+ request to) \S+: (?:429|5\d\d).*|too many requests to registry"
     r"|because the registry is unavailable.*)"
+    r"|failed to do request: \w+ \"[^\"]*\": (?P<answer>.+)"
 )
+# containerd core/remotes/docker/resolver.go: Docker's first form of a manifest.
+OLD_FORMAT = r"(?P<fact>media type \S+ is no longer supported since containerd \S+)"
 # containerd core/remotes/docker/resolver.go, authorizer.go and fetcher.go; containers/image docker/errors.go.
 DENIED = (
     r"(?P<fact>pull access denied.*|failed to authorize: .*|authorization failed.*|unauthorized: .*"
@@ -114,15 +122,28 @@ DENIED = (
 # containers/image say of a layer that they can't write.
 NODE_DISK = r"(?P<fact>no space left on device|disk quota exceeded|read-only file system|input/output error|too many open files)"
 NO_REPOSITORY = r"(?P<fact>name unknown)"
+# What a start asks of the image: its program, its user, its directory (Go's os/exec; containerd internal/cri/opts/spec_opts.go;
+# moby/sys user/user.go; runc 1.5.1 libcontainer/init_linux.go).
+_OF_IMAGE = re.compile(
+    r"exec(?:: \"| /)|exec format error|no command specified|unable to find (?:user|group) |chdir to cwd \("
+)
+# kubelet 1.36.1 kuberuntime/kuberuntime_container.go, container/sync_result.go.
+_START_REASONS = ("CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError")
+# gRPC's words for a runtime that is away (kubelet and containerd pass them on); kubelet images/helpers.go; containerd
+# internal/cri/server/container_create.go, where the answer to an earlier question is still awaited.
+_AWAY = re.compile(
+    r"code = Unavailable desc = connection error.*|pull QPS exceeded"
+    r"|failed to reserve container name .*|^(?:rpc error: code = DeadlineExceeded desc = )?context deadline exceeded$"
+)
 
 
 def pull(pattern: str) -> See:
-    """A pull that fails with an answer of that pattern, whose group `fact` is quoted."""
+    """A pull that fails with an answer of that pattern, whose group that matches is quoted."""
     compiled = re.compile(pattern)
 
     def see(sight: Sight) -> Seen | None:
         match = compiled.search(_pull_text(sight)) if sight.waiting in PULL_REASONS else None
-        return Seen(match["fact"], _pull_tries(sight)) if match else None
+        return Seen(match[match.lastgroup or 0], _pull_tries(sight)) if match else None
 
     return see
 
@@ -171,6 +192,14 @@ def waiting(*reasons: str) -> See:
     return see
 
 
+def runtime_away(sight: Sight) -> Seen | None:
+    """The runtime of the node does not answer, or does not come to its work: nothing of the image."""
+    if sight.waiting not in (*PULL_REASONS, *_START_REASONS, "ImageInspectError"):
+        return None
+    match = _AWAY.search(sight.message)
+    return Seen(match[0]) if match else None
+
+
 # The API server's NotFound for an object, and kubelet kubelet_pods.go, makeEnvironmentVariables, for a key; for volumes
 # pkg/volume/secret/secret.go and pkg/volume/configmap/configmap.go.
 _MISSING = re.compile(
@@ -186,6 +215,41 @@ def missing_config(sight: Sight) -> Seen | None:
     )
     match = _MISSING.search(text)
     return Seen(match[0]) if match else None
+
+
+def wrong_user(sight: Sight) -> Seen | None:
+    """An image that runs as root, or as nobody knows whom, where the pod forbids it.
+
+    kubelet kuberuntime/security_context_others.go, verifyRunAsNonRoot.
+    """
+    is_refused = sight.waiting == "CreateContainerConfigError" and "runAsNonRoot and image" in sight.message
+    return Seen(sight.message) if is_refused else None
+
+
+def no_start(sight: Sight) -> Seen | None:
+    """A container that the runtime can't start: said while the kubelet waits, then as the reason of its end.
+
+    containerd internal/cri/server/helpers.go, errorStartReason.
+    """
+    if sight.waiting in _START_REASONS:
+        return Seen(sight.message or sight.waiting)
+    ended = sight.terminated
+    if ended is None or ended.get("reason") != "StartError" or sight.is_running:
+        return None
+    return Seen(ended.get("message") or "StartError", sight.endings)
+
+
+def no_start_of_image(sight: Sight) -> Seen | None:
+    """The same for what the image lacks: it will not be there at the next try."""
+    seen = no_start(sight)
+    return seen if seen and _OF_IMAGE.search(seen.fact) else None
+
+
+def lost(sight: Sight) -> Seen | None:
+    """A container of which the kubelet found nothing (kubelet_pods.go, after a node or its runtime was set up anew)."""
+    ended = at(sight.status, "state", "terminated")
+    is_lost = at(ended, "reason") == "ContainerStatusUnknown"
+    return Seen(at(ended, "message") or "ContainerStatusUnknown") if is_lost else None
 
 
 def out_of_memory(sight: Sight) -> Seen | None:
@@ -288,10 +352,58 @@ def unschedulable(sight: Sight) -> Seen | None:
     return Seen(scheduled.message)
 
 
-def unbound(sight: Sight) -> Seen | None:
-    """Claims without a volume (kubernetes 1.36 pkg/scheduler/framework/plugins/volumebinding/volume_binding.go)."""
+# kubernetes 1.36.1 pkg/scheduler/framework/plugins/noderesources/fit.go.
+_NO_ROOM = re.compile(r"Insufficient \S+|Too many pods")
+# pkg/scheduler/framework/plugins/volumebinding/volume_binding.go and binder.go.
+_NO_VOLUME = re.compile(
+    r"pod has unbound immediate PersistentVolumeClaims|node\(s\) didn't find available persistent volumes to bind"
+)
+_NO_CLAIM = re.compile(
+    r"persistentvolumeclaim \"[^\"]+\" (?:not found|bound to non-existent persistentvolume|is being deleted)"
+)
+# pkg/controller/volume/persistentvolume/pv_controller.go passes on the NotFound of client-go's lister.
+_NO_CLASS = re.compile(r"storageclass\.storage\.k8s\.io \"[^\"]+\" not found")
+
+
+def no_room(sight: Sight) -> Seen | None:
+    """Nodes that are full."""
     seen = unschedulable(sight)
-    return seen if seen and "pod has unbound immediate PersistentVolumeClaims" in seen.fact else None
+    return seen if seen and _NO_ROOM.search(seen.fact) else None
+
+
+def unbound(sight: Sight) -> Seen | None:
+    """Claims without a volume, with what their controller said last."""
+    seen = unschedulable(sight)
+    if seen is None or not _NO_VOLUME.search(seen.fact):
+        return None
+    return Seen(": ".join(filter(None, (seen.fact.rstrip("."), _of_claims(sight)))))
+
+
+def claim_missing(sight: Sight) -> Seen | None:
+    """A claim that is not there, or has lost its volume."""
+    seen = unschedulable(sight)
+    return seen if seen and _NO_CLAIM.search(seen.fact) else None
+
+
+def class_missing(sight: Sight) -> Seen | None:
+    """A claim whose storage class is not there: no controller makes a volume for it."""
+    seen = unschedulable(sight)
+    match = _NO_CLASS.search(_of_claims(sight)) if seen and _NO_VOLUME.search(seen.fact) else None
+    return Seen(match[0]) if match else None
+
+
+def _of_claims(sight: Sight) -> str:
+    return str(sight.of_claims[-1].get("message") or "") if sight.of_claims else ""
+
+
+def node_not_ready(sight: Sight) -> Seen | None:
+    """A pod that was Ready until its node was lost (pkg/controller/util/node/controller_utils.go, MarkPodsNotReady)."""
+    ready, inside = condition(sight.pod, "Ready"), condition(sight.pod, "ContainersReady")
+    is_out = ready is not None and ready.status == "False" and inside is not None and inside.status == "True"
+    newest = sight.events[-1] if sight.events else {}
+    if sight.status or not is_out or newest.get("reason") != "NodeNotReady":
+        return None
+    return Seen(f"{at(sight.pod, 'spec', 'nodeName') or ''}: {newest.get('message') or ''}".lstrip(": "))
 
 
 def gated(sight: Sight) -> Seen | None:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from bumper import rollout
 from bumper.deploy.hold import annotations
 from bumper.errors import BumpError, NoAccess, Outcome
+from bumper.fluxtree.sites.selection import is_of_namesake, live_build
 from bumper.follow.loop import Case, Loop
 from bumper.follow.revisions import revisions_of
 from bumper.follow.threads import in_each
@@ -91,6 +92,11 @@ def _unseen(context: str, entries: Sequence[Entry], error: BumpError) -> list[Ro
 
 def _judged(entry: Entry, context: str, seen: tuple[Observation, ...], facts: Facts) -> Row:
     desired = entry.desired
+    if text := _another_there(entry, seen[0], context):
+        verdict = Verdict(
+            Outcome.UNKNOWN, "NotInThisCluster", text, hint="look at its own cluster: --context NAME"
+        )
+        return replace(_row(entry, context, State("", (), "", ()), verdict), is_elsewhere=True)
     if not entry.is_ours:
         return _row(entry, context, state(desired, seen[0]), _as_flux_says(desired, seen[0]))
     looked = [
@@ -109,6 +115,15 @@ def _judged(entry: Entry, context: str, seen: tuple[Observation, ...], facts: Fa
     ]
     row = _row(entry, context, shown, None, ends)
     return replace(row, pending=_pending(_ends(entry, judgements, later)), detail=_doing(ends))
+
+
+def _another_there(entry: Entry, seen: Observation, context: str) -> str:
+    """What the cluster builds under the name of the site's Kustomization, if that is another one of the repository."""
+    key = entry.desired.kustomization
+    build = live_build(seen.kustomization, key.namespace) if seen.kustomization else None
+    if build is None or not is_of_namesake(entry.site, build):
+        return ""
+    return f"{context} builds {build.path} as {key}, which is another site of this repository"
 
 
 def _ends(
@@ -169,5 +184,5 @@ def _row(
         workloads=tuple(ends) if len(ends) > 1 else (),
         stays=entry.stays,
         identity=entry.desired.identity,
-        where=entry.where,
+        where=entry.desired.where,
     )

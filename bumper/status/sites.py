@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.choose import find_target
-from bumper.fluxtree.sites.selection import no_tree
+from bumper.fluxtree.sites.selection import no_tree, where
 from bumper.image import ImageReference
 from bumper.manifest.document import documents, mapping, text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
 from bumper.ports import Cluster, Tree
-from bumper.record import told_apart
 from bumper.request import Choice
 from bumper.revision import Revision
 
@@ -25,8 +24,7 @@ class Entry:
 
     `followed` is what must become true for all of its workloads, the leading one first. `pods_namespaces` are where the pods of each
     are, in the same order: a HelmRelease may install into another namespace than its own. `is_ours` is False for a Kustomization that
-    another repository feeds. `where` tells it from another site of the same name, empty for the only one; `stays` is what names the
-    image and does not move.
+    another repository feeds. `stays` is what names the image and does not move.
     """
 
     followed: tuple[Desired, ...]
@@ -36,7 +34,6 @@ class Entry:
     pods_namespaces: tuple[str, ...] = ("",)
     not_followed: str = ""
     is_ours: bool = True
-    where: str = ""
     stays: tuple[str, ...] = ()
 
     @property
@@ -51,9 +48,15 @@ def observe(cluster: Cluster, entries: Sequence[Entry]) -> list[tuple[Observatio
     return [tuple(next(looks) for _ in entry.followed) for entry in entries]
 
 
-def read(tree: Tree, tip: Revision, name: str = "", choice: Choice | None = None) -> list[Entry]:
-    """The site `name`, or every Kustomization of the tree. A site that is named and not there raises as `fluxtree.sites.find` does."""
-    return [_named(name, choice or Choice(), tree)] if name else _all(tree, tip)
+def read(tree: Tree, tip: Revision, name: str = "", choices: Sequence[Choice] = (Choice(),)) -> list[Entry]:
+    """The site `name`, by each of the choices, or every Kustomization of the tree.
+
+    A site that is named and not there raises as `fluxtree.sites.find` does.
+    """
+    if not name:
+        return _all(tree, tip)
+    entries = [_named(name, choice, tree) for choice in choices]
+    return list({entry.site.identity: entry for entry in entries}.values())
 
 
 def several(tree: Tree, tip: Revision, names: Sequence[str]) -> list[Entry]:
@@ -86,14 +89,17 @@ def _without_image(site: find.Site, tip: Revision, reason: str) -> Entry:
 
 def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
     """The entries, those of one name with what tells them apart."""
-    identities: dict[str, list[str]] = {}
+    namesakes: dict[str, list[find.Site]] = {}
     for entry in entries:
-        identities.setdefault(entry.desired.site, []).append(entry.desired.identity)
-    where = {name: told_apart(named) for name, named in identities.items() if len(named) > 1}
-    return [
-        replace(entry, where=where.get(entry.desired.site, {}).get(entry.desired.identity, ""))
-        for entry in entries
-    ]
+        namesakes.setdefault(entry.site.name, []).append(entry.site)
+    return [_among(entry, namesakes[entry.site.name]) for entry in entries]
+
+
+def _among(entry: Entry, namesakes: Sequence[find.Site]) -> Entry:
+    others = tuple(site for site in namesakes if site is not entry.site)
+    site = replace(entry.site, namesakes=others, where=where(entry.site, entry.site.name, others))
+    followed = tuple(replace(desired, where=site.where) for desired in entry.followed)
+    return replace(entry, site=site, followed=followed)
 
 
 def _is_named_otherwise(site: find.Site) -> bool:

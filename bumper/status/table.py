@@ -30,6 +30,7 @@ class Row:
     `verdict` is None while the site is moving; `pending` then is what it will be if nothing changes, `detail` what it is doing.
     `workloads` is how each of them stands, where several make up the site; `stays` what names the image and does not move with it.
     `identity` names the Kustomization and its file; `where` what tells it from another site of the same name, empty for the only one.
+    `is_elsewhere`: the cluster has another site under its name, so that nothing here speaks of it.
     """
 
     site: str
@@ -47,6 +48,7 @@ class Row:
     stays: tuple[str, ...] = ()
     identity: str = ""
     where: str = ""
+    is_elsewhere: bool = False
 
     @property
     def label(self) -> str:
@@ -85,9 +87,10 @@ class Overview:
     @property
     def exit_code(self) -> int:
         """For `--exit-code`: 0 if all is well, that of the worst verdict else; a site that is moving counts as one that is late."""
+        # The sites of other clusters count where nothing else was asked for.
+        here = [row for row in self.rows if not row.is_elsewhere] or self.rows
         return worst_exit_code(
-            [row.verdict.outcome if row.verdict else Outcome.TIMED_OUT for row in self.rows]
-            or [Outcome.READY]
+            [row.verdict.outcome if row.verdict else Outcome.TIMED_OUT for row in here] or [Outcome.READY]
         )
 
 

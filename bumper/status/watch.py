@@ -93,7 +93,7 @@ class Watcher:
         branch: str,
         *,
         site: str = "",
-        choice: Choice | None = None,
+        choices: Sequence[Choice] = (Choice(),),
         fetch_s: float = FETCH_S,
     ) -> None:
         self._clusters = clusters
@@ -101,9 +101,9 @@ class Watcher:
         self._clock = clock
         self._branch = branch
         self._site = site
-        self._choice = choice or Choice()
+        self._choices = choices
         self._fetch_s = fetch_s
-        self._revisions = Revisions(repository, self._choice, clock)
+        self._revisions = Revisions(repository, choices[0], clock)
         self._looks: queue.SimpleQueue[_Look] = queue.SimpleQueue()
         self._problem = ""
         self._tip, self._entries = self._wanted()
@@ -156,7 +156,7 @@ class Watcher:
 
     def _wanted(self) -> tuple[Revision, list[Entry]]:
         tip = Revision(self._branch, self._repository.fetch(self._branch))
-        return tip, sites.read(self._repository.tree(tip.sha), tip, self._site, self._choice)
+        return tip, sites.read(self._repository.tree(tip.sha), tip, self._site, self._choices)
 
     def _picture(self) -> Picture:
         shown: list[Row] = []

@@ -5,6 +5,7 @@ Law: both show the same steps and the same words. A terminal cuts a line at its 
 `LOG_PERIOD_S` seconds that it is still waiting, and nothing twice in between.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from bumper.ports import Board, State, Step, Terminal
 from bumper.progress import header, step_line
 from bumper.safe_text import visible
-from bumper.style import Line, Span, duration, plain
+from bumper.style import COMMAND, Line, Span, duration, plain, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LOG_PERIOD_S = 15.0
 STYLES = {"good": "green", "bad": "bold red", "warn": "yellow", "quiet": "dim", "strong": "bold"}
+_TRIES = re.compile(r"\b(?:\d+ (?:tries|times|try)|once)\b")
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 ASCII = str.maketrans({"✓": "+", "✗": "x", "·": ".", "→": ">", "…": "~"} | dict.fromkeys(SPINNER, "*"))
 
@@ -66,7 +68,8 @@ class Log:
 
     def _is_news(self, step: Step) -> bool:
         text, said_s = self._last.get(step.site, ("", 0.0))
-        news = f"{step.stage} {step.detail}"
+        # That it was tried once more says nothing new.
+        news = _TRIES.sub("", f"{step.stage} {step.detail}")
         if news == text and self._now() - said_s < LOG_PERIOD_S:
             return False
         self._last[step.site] = (news, self._now())
@@ -107,7 +110,8 @@ class Live:
 
     def write(self, lines: Iterable[Line]) -> None:
         for line in lines:
-            self._console.print(self._text(line), soft_wrap=True)
+            for fitted in [line] if _is_whole(line) else wrapped(line, self._console.width):
+                self._console.print(self._text(fitted), soft_wrap=True)
 
     def close(self) -> None:
         with self._lock:
@@ -138,6 +142,11 @@ class Live:
 
     def _text(self, line: Line) -> "Text":
         return _text(line, self._console.file)
+
+
+def _is_whole(line: Line) -> bool:
+    """Whether it is left to the terminal to break the line, which it copies as one: a line of a diff, and a command."""
+    return (len(line) == 1 and line[0].style != "warn") or line[-1].style == COMMAND
 
 
 def width_of(stream: TextIO, environ: Mapping[str, str]) -> int:

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bumper.app.namesakes import live_builds
-from bumper.errors import Unreachable
+import pytest
+from trees import MemoryTree, deployment, flux, sync
+
+from bumper.app.namesakes import elsewhere, live_builds, require_followed
+from bumper.errors import Unreachable, UsageError
+from bumper.fluxtree.sites.find import Target, find
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
 from bumper.request import LiveBuild
@@ -54,3 +58,32 @@ def test_a_cluster_is_asked_once() -> None:
     live = live_builds([east])
     assert live("team", "web") == live("team", "web")
     assert len(east.asked) == 1
+
+
+def target(cluster: str) -> Target:
+    files: dict[str, str] = {}
+    for name in ("east", "west"):
+        files[f"clusters/{name}/flux-system/gotk-sync.yaml"] = sync(f"./clusters/{name}")
+        files[f"clusters/{name}/web.yaml"] = flux("web", f"./apps/{name}")
+        files[f"apps/{name}/web.yaml"] = deployment("web", "reg.io/web:1")
+    return find(MemoryTree(files), "web", kustomization=f"clusters/{cluster}/web.yaml")
+
+
+def building(cluster: str) -> LiveBuild:
+    return LiveBuild(f"./apps/{cluster}", "GitRepository flux-system/flux-system")
+
+
+def test_a_site_is_elsewhere_where_another_one_is_built_under_its_name() -> None:
+    both = [target("east"), target("west")]
+    assert elsewhere(both, lambda site: building("east")) == {"web (west)"}
+    assert elsewhere(both, lambda site: None) == frozenset()
+
+
+def test_a_site_that_no_cluster_has_is_refused_before_it_is_pushed() -> None:
+    require_followed(target("east"), {"a": building("west"), "b": building("east")})
+    require_followed(target("east"), {"a": building("west"), "b": None})
+    require_followed(target("east"), {})
+    with pytest.raises(
+        UsageError, match=r"builds apps/east, and no cluster that is followed does: a builds ./apps/west"
+    ):
+        require_followed(target("east"), {"a": building("west")})

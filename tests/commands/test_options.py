@@ -3,6 +3,7 @@ import argparse
 import pytest
 
 from bumper.commands import options
+from bumper.commands.parser import parser_of
 from bumper.errors import UsageError
 from bumper.request import Wanted
 
@@ -59,3 +60,25 @@ def test_channels() -> None:
     assert options.channels("comment, summary,deployment,status") == list(options.CHANNELS)
     with pytest.raises(argparse.ArgumentTypeError, match="'mail' is no channel"):
         options.channels("comment,mail")
+
+
+@pytest.mark.parametrize("verb", ["deploy", "rollback", "track", "status", "hold", "release", "history"])
+def test_a_kustomization_may_be_named_several_times(verb: str) -> None:
+    given = parser_of(verb).parse_args(
+        ["--kustomization", "a", "--kustomization", "b", "--kustomization", "a"]
+    )
+    assert options.kustomizations(given) == ("a", "b")
+
+
+def test_an_empty_kustomization_is_refused() -> None:
+    with pytest.raises(UsageError, match="--kustomization is empty"):
+        options.kustomizations(parser_of("deploy").parse_args(["--kustomization", ""]))
+
+
+def test_a_site_in_several_kustomizations_is_wanted_in_each() -> None:
+    site = Wanted("web", "2.0")
+    assert options.in_each(site, ("a", "b")) == (
+        Wanted("web", "2.0", kustomization="a"),
+        Wanted("web", "2.0", kustomization="b"),
+    )
+    assert options.in_each(site, ("a",)) == options.in_each(site, ()) == (site,)

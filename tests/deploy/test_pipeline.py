@@ -310,7 +310,7 @@ def test_two_sites_that_share_a_field_are_not_both_written(platform: Platform) -
     with remote(platform.url) as there:
         tree = there.tree(tip := there.fetch("main"))
         targets = find_targets(asked, tree)
-        targets["api"] = targets["web"]
+        targets["api"] = replace(targets["web"], site=replace(targets["web"].site, name="api"))
         registry = Registry(environ={}, clock=SystemClock())
         manifests = image_gate.resolve(asked, targets, registry, SystemClock(), Quiet())
         manifests["api"] = replace(manifests["api"], image=manifests["web"].image.with_tag("3.0"))

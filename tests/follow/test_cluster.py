@@ -318,6 +318,18 @@ def test_several_clusters_are_followed_at_once_each_with_its_own_verdict() -> No
     ]
 
 
+def test_a_site_that_a_cluster_does_not_have_is_not_followed_there() -> None:
+    east = Scripted([look(OURS, NEW)], HandClock(), name="east")
+    west = Scripted([look(OURS, NEW)], HandClock(), name="west")
+    sites = [replace(DESIRED, where="east"), replace(DESIRED, where="west")]
+    revisions = Revisions(History(), Choice(), east.clock)
+    absent = {"east": {"web (west)"}, "west": {"web (east)"}}
+    followed = follow(
+        sites, [east, west], revisions, east.clock, 60.0, Quiet(), baselines=None, elsewhere=absent
+    )
+    assert [each.label for each in followed] == ["web (east) in east", "web (west) in west"]
+
+
 def test_revisions_may_be_asked_from_several_threads() -> None:
     history = History()
     revisions = Revisions(history, Choice(), HandClock())

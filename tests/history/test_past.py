@@ -23,11 +23,15 @@ def logged(number: int, deploys: str = "", *endings: Ending, rollback_of: str = 
     """A commit `number`; `deploys` is `web:2.0 api:1.1`."""
     wanted = [
         Deploy(
-            site, "k8s/x.yaml", ImageReference(f"reg.io/{site}", "0"), ImageReference(f"reg.io/{site}", tag)
+            site,
+            "k8s/x.yaml",
+            ImageReference(f"reg.io/{site}", "0"),
+            ImageReference(f"reg.io/{site}", tag),
+            rollback_of=rollback_of,
         )
         for site, _, tag in (deploy.partition(":") for deploy in deploys.split())
     ]
-    message = compose(wanted, Origin(), rollback_of=rollback_of) if wanted else "Else\n"
+    message = compose(wanted, Origin()) if wanted else "Else\n"
     sha = sha_of(number)
     return Logged(sha, records(sha, "a", START + timedelta(minutes=number), message), endings)
 
@@ -231,3 +235,14 @@ def test_a_note_keeps_its_kustomization() -> None:
     written = replace(READY, kustomization=at("prod"))
     assert ending.parse(ending.line(written)) == (written,)
     assert "kustomization" not in ending.line(READY)
+
+
+def test_what_a_deploy_found_running_is_no_ending_of_any_deploy() -> None:
+    ran = Ending("web", "ready", "FoundRunning", 0.0, START, "0")
+    (deploy,) = past([logged(1, "web:2.0", ended("failed"), ran)])
+    assert ([each.outcome for each in deploy.endings], deploy.found_running) == (["failed"], True)
+    (other,) = past([logged(1, "web:2.0", ended("failed"), replace(ran, tag="1.0"))])
+    assert not other.found_running
+    # An older deploy of the tag that was found does not become Ready by it.
+    newer, older = past([logged(2, "web:2.0", ran), logged(1, "web:0")])
+    assert (newer.found_running, older.endings) == (True, ())

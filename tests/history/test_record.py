@@ -2,6 +2,7 @@ import string
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,9 @@ def test_everything_of_a_deploy_is_read_back() -> None:
     origin = Origin(
         "https://github.com/acme/web", "f" * 40, "https://github.com/acme/web/actions/runs/7", "kevin"
     )
-    message = compose([WEB, API], origin, "a fix", rollback_of="d" * 40, forced="older, held")
+    back = [replace(deploy, rollback_of="d" * 40) for deploy in (WEB, API)]
+    message = compose(back, origin, "a fix", forced="older, held", plan="ab" * 32)
+    assert message.count("Rollback-Of: ") == 1
     web = Record(
         site="web",
         image="reg.io/web",
@@ -130,6 +133,7 @@ def test_everything_of_a_deploy_is_read_back() -> None:
         commit=SHA,
         author="Somebody",
         at=AT,
+        plan="ab" * 32,
     )
     web = replace(web, path=WEB.path, kustomization=WEB.kustomization)
     api = replace(
@@ -139,7 +143,12 @@ def test_everything_of_a_deploy_is_read_back() -> None:
 
 
 def test_a_rollback_says_so_in_its_subject() -> None:
-    assert compose([WEB], Origin(), rollback_of=SHA).startswith("Roll web back to 2.0\n\n")
+    assert compose([replace(WEB, rollback_of=SHA)], Origin()).startswith("Roll web back to 2.0\n\n")
+
+
+def test_sites_that_take_different_deploys_back_say_so_each() -> None:
+    back = [replace(WEB, rollback_of="d" * 40), replace(API, rollback_of="e" * 40)]
+    assert [record.rollback_of for record in read(compose(back, Origin()))] == ["d" * 40, "e" * 40]
 
 
 def test_who_asked_is_the_author_where_the_message_does_not_say() -> None:
@@ -181,13 +190,20 @@ origins = some.builds(Origin, values, values, values, values)
 
 @settings(max_examples=examples(300))
 @given(
-    several, origins, values, values, some.lists(some.sampled_from(["older", "held", "drift"]), max_size=2)
+    several,
+    origins,
+    values,
+    some.lists(values, min_size=1),
+    some.lists(some.sampled_from(["older", "held", "drift"]), max_size=2),
 )
 @pytest.mark.slow
 def test_whatever_stands_in_a_message_its_records_are_those_it_was_composed_of(
-    wanted: list[Deploy], origin: Origin, reason: str, rollback_of: str, forced: list[str]
+    wanted: list[Deploy], origin: Origin, reason: str, taken_back: list[str], forced: list[str]
 ) -> None:
-    message = compose(wanted, origin, reason, rollback_of=rollback_of, forced=", ".join(forced))
+    wanted = [
+        replace(deploy, rollback_of=back) for deploy, back in zip(wanted, cycle(taken_back), strict=False)
+    ]
+    message = compose(wanted, origin, reason, forced=", ".join(forced))
     message.encode()  # git takes UTF-8
     read_origin = Origin(*(one_line(value) for _, value in origin.trailers()))
     # The sentence on a change is for people: what is read of it is held by tests of its own.
@@ -200,7 +216,7 @@ def test_whatever_stands_in_a_message_its_records_are_those_it_was_composed_of(
             digest=deploy.image.digest,
             origin=read_origin,
             reason=one_line(reason),
-            rollback_of=one_line(rollback_of),
+            rollback_of=one_line(deploy.rollback_of),
             forced=tuple(forced),
             commit=SHA,
             author="Somebody",

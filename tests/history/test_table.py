@@ -149,6 +149,7 @@ def test_the_whole_json() -> None:
                 "reason": "it was slow",
                 "rollbackOf": "d" * 40,
                 "forced": ["older", "held"],
+                "plan": "",
                 "outcome": "timed-out",
                 "outcomeReason": "Late",
                 "seconds": 7500.0,
@@ -189,10 +190,10 @@ def test_the_whole_json() -> None:
 def test_the_whole_csv() -> None:
     assert as_csv(Page("main", "", (replace(PLAIN, record=ROLLBACK.record), UNKNOWN))) == (
         "at,site,image,previousTag,tag,digest,requestedBy,author,outcome,outcomeReason,seconds,outcomeAt,commit,sourceRepository,"
-        "sourceCommit,workflowRun,reason,rollbackOf,forced,kustomization\r\n"
+        "sourceCommit,workflowRun,reason,rollbackOf,forced,kustomization,plan\r\n"
         f"2026-03-04T05:06:07Z,web,reg.io/web,2.0,1.0,{DIGEST},kevin,ci,ready,Ready,12.34,2026-03-04T05:06:07Z,{'c' * 40},"
-        f'https://github.com/acme/web,{"f" * 40},https://github.com/acme/web/actions/runs/7,it was slow,{"d" * 40},"older, held",\r\n'
-        f"2025-03-04T05:06:07Z,a-site-with-a-long-name.example,reg.io/web,,2.0,{DIGEST},,ci,,,,,{'c' * 40},,,,,,,\r\n"
+        f'https://github.com/acme/web,{"f" * 40},https://github.com/acme/web/actions/runs/7,it was slow,{"d" * 40},"older, held",,\r\n'
+        f"2025-03-04T05:06:07Z,a-site-with-a-long-name.example,reg.io/web,,2.0,{DIGEST},,ci,,,,,{'c' * 40},,,,,,,,\r\n"
     )
 
 

@@ -208,6 +208,17 @@ def test_a_run_replaces_its_own_sections_and_keeps_those_of_others() -> None:
     assert merged(both, story(READY, sites=("web", "api"))) == both
 
 
+def test_sites_of_one_name_have_a_section_each_and_take_the_place_of_the_one_that_they_shared() -> None:
+    shared = merged(merged("", story(READY, sites=("docs",))), story(READY, sites=("web",)))
+    east = merged(shared, story(READY, sites=("web (east)",)))
+    both = merged(east, story(READY, sites=("web (west)",)))
+    assert re.findall(r"\[([^]]+)\]\(https://web.example\) is Ready", both) == [
+        "docs",
+        "web (east)",
+        "web (west)",
+    ]
+
+
 def test_two_platforms_that_run_the_same_site_have_a_section_each() -> None:
     staging = replace(story(READY), pages=replace(PAGES, platform="https://github.com/octo/staging"))
     assert merged(merged("", story(READY)), staging).count("is Ready") == 2

@@ -19,6 +19,7 @@ from bumper.systems.github import GitHub
 from publish.conftest import BEFORE, BOT, HEAD, OTHER, REPOSITORY
 
 URL = "https://web.example"
+LANDED = Landing(NEW, REVISION, URL)
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def told(
     return replace(
         run,
         sites=tuple(
-            replace(site, stages={site.site: steps}, landing=Landing(tag, REVISION, URL), wanted=tag)
+            replace(site, stages={site.site: steps}, landing=replace(LANDED, tag=tag), wanted=tag)
             for site in run.sites
         ),
     )
@@ -123,6 +124,27 @@ def test_the_one_before_ends_when_the_new_one_is_there_and_others_are_left_alone
         "success",
     ]
     assert ledger.deployments[0].statuses[-1].description == f"{NEW} is there instead"
+
+
+def test_sites_of_one_name_have_an_environment_each_and_end_what_they_shared(
+    hub: GitHub, ledger: Ledger
+) -> None:
+    channel(hub).publish(told(READY, tag=OLD), is_last=True)
+    east, west = "clusters/east/web.yaml#x/web", "clusters/west/web.yaml#x/web"
+
+    def of(label: str, kustomization: str) -> Story:
+        run = told(READY, sites=(label,))
+        landing = replace(run.sites[0].landing or LANDED, kustomization=kustomization, site="web")
+        return replace(run, sites=(replace(run.sites[0], landing=landing),))
+
+    channel(hub).publish(of("web (east)", east), is_last=True)
+    channel(hub).publish(of("web (west)", west), is_last=True)
+    assert [(each.environment, each.state) for each in ledger.deployments] == [
+        ("web", "inactive"),
+        ("web (east)", "success"),
+        ("web (west)", "success"),
+    ]
+    assert [each.payload.get("kustomization") for each in ledger.deployments] == [None, east, west]
 
 
 def _asked(sha: str, payload: Mapping[str, str]) -> dict[str, object]:

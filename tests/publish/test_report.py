@@ -122,6 +122,7 @@ def test_json_holds_what_a_script_needs() -> None:
     assert data["sites"] == [
         {
             "site": "web",
+            "kustomization": "",
             "outcome": "failed",
             "reason": "BuildFailed",
             "message": "kustomize build failed",

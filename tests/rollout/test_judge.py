@@ -210,7 +210,10 @@ def test_ready_is_said_at_the_very_write_that_completes_it() -> None:
             "pull-no-such-host",
             "NotRolledOut",
             "can't reach the registry of 127.0.0.1:25000/team/app:2.0.0-missing: dial tcp: lookup reg.example",
-            "check the node's DNS, proxy and firewall; kubectl describe pod demo-5dc6d9dd67-mzw7n -n apps",
+            (
+                "check the node's DNS, proxy, firewall and certificates, and the registry itself; "
+                "kubectl describe pod demo-5dc6d9dd67-mzw7n -n apps"
+            ),
         ),
         (
             "recorded-rolled-flux-checks",

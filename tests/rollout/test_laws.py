@@ -191,6 +191,7 @@ def test_the_deadline_always_has_a_verdict_that_is_not_ready() -> None:
 
 def test_every_cause_and_rule_has_a_situation_that_shows_it() -> None:
     expected = {situations.raw(name)["expect"].get("reason") for name in situations.names()}
+    expected |= {variant.expect.get("reason") for variant in situations.variants()}
     assert {cause.reason for cause in CAUSES} <= expected
     reasons = {
         condition["reason"]

@@ -10,7 +10,8 @@ from pathlib import Path
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.registry.server import RegistryServer
 
-TOKEN = "soak-token"
+# No text has it by chance.
+TOKEN = "cn5f0e1d7c2b3a49586770"
 REPOSITORY = "platform.git"
 FIRST = "0000000"
 _SYNC = """\

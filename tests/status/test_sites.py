@@ -14,7 +14,7 @@ TIP = Revision("main", "a" * 40)
 def shown(tree: MemoryTree) -> list[tuple[str, str, str]]:
     """Site, what tells it apart, and the tag that git wants."""
     return [
-        (entry.desired.site, entry.where, entry.image.tag if entry.image else "")
+        (entry.desired.site, entry.desired.where, entry.image.tag if entry.image else "")
         for entry in sites.read(tree, TIP)
     ]
 
@@ -65,7 +65,7 @@ def test_namesakes_of_several_clusters_have_a_row_each_and_what_tells_them_apart
 
 
 def test_the_rows_say_so() -> None:
-    entries = [entry for entry in sites.read(clusters("prod", "staging"), TIP) if entry.where]
+    entries = [entry for entry in sites.read(clusters("prod", "staging"), TIP) if entry.desired.where]
     rows = look.rows("east", entries, [(Observation(0.0),)] * len(entries), NoFacts())
     assert [(row.label, row.identity) for row in rows if row.site == "web"] == [
         ("web (prod)", "clusters/prod/web.yaml#flux-system/web"),

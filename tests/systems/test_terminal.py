@@ -175,3 +175,15 @@ class TestBoards:
         ]
         board.close()
         assert "line 7" in stream.getvalue(), "the whole of it stays behind"
+
+
+def test_a_log_does_not_say_that_it_was_tried_once_more() -> None:
+    stream = io.StringIO()
+    log = Log(stream, lambda: 0.0, name_sites=False)
+    for tries in ("1 try", "2 tries", "3 tries"):
+        log.show(Step("web", "rolled out", State.MOVING, f"probe failed ({tries})", 1.0))
+    log.show(Step("web", "rolled out", State.MOVING, "1/1 available", 1.0))
+    assert stream.getvalue().splitlines() == [
+        "  · rolled out probe failed (1 try)   1.0 s",
+        "  · rolled out 1/1 available   1.0 s",
+    ]

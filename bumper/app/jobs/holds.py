@@ -18,7 +18,7 @@ from bumper.revision import Revision
 def hold_or_release(settings: HoldSettings, context: Context) -> int:
     """Puts the hold on the sites, or takes theirs away, in one commit; returns the exit code."""
     job = partial(_HoldJob, _change(settings, context), settings.run)
-    return commit(settings.run, context, job, sites=len(settings.sites))
+    return commit(settings.run, context, job, sites=max(len(settings.sites), len(settings.kustomizations)))
 
 
 def _change(settings: HoldSettings, context: Context) -> HoldChange:
@@ -30,7 +30,7 @@ def _change(settings: HoldSettings, context: Context) -> HoldChange:
         settings.reason,
         origin,
         settings.now,
-        settings.kustomization,
+        settings.kustomizations,
         settings.force,
     )
 

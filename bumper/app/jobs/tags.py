@@ -30,7 +30,7 @@ from bumper.record import Recorded
 from bumper.recording import Subject
 from bumper.request import Choice, Request
 from bumper.revision import Revision
-from bumper.rollout import SiteStage, Verdict
+from bumper.rollout import Verdict
 
 # So many are read; all of them are in the report.
 _MOST_LISTED = 8
@@ -82,7 +82,7 @@ def roll_back(settings: RollbackSettings, context: Context) -> int:
     ):
         tracker = Tracker(systems, run.follow, asked.choice)
         asked = replace(asked, choice=tracker.choice)
-        journal = output.begin(name_sites=len(run.follow.contexts) > 1)
+        journal = output.begin(name_sites=len(asked.wanted) * max(1, len(run.follow.contexts)) > 1)
         job = TagChange(
             lambda: _rollbacks(asked, systems, journal).named(asked, settings.to),
             systems,
@@ -96,7 +96,7 @@ def roll_back(settings: RollbackSettings, context: Context) -> int:
 
 def _guards(request: Request, source_checkout: str, systems: Systems, journal: Journal) -> list[Guard]:
     """Whatever may refuse a deploy."""
-    wanted = {site.site: site for site in request.wanted}
+    wanted = {site.key: site for site in request.wanted}
     ancestries = systems.ancestries(source_checkout)
     repository = systems.repository
     history = repository.history(request.branch)
@@ -168,7 +168,7 @@ class TagChange(Job[Plan]):
             self._keep if self._settings.dry_run else None,
         )
         for change in plan.changes if self._settings.follow.is_wanted or self._settings.dry_run else ():
-            self._tracker.expect(change.target, change.site, change.image.tag, change.target.image.tag)
+            self._tracker.expect(change.target, change.image.tag, change.target.image.tag)
         self._tell_findings(plan)
         return plan
 
@@ -192,11 +192,12 @@ class TagChange(Job[Plan]):
     def _keep(self, sketch: Plan) -> None:
         self._sketch = sketch
         self._tell_findings(sketch)
-        by_site = {change.site: change.image.tag for change in sketch.changes}
+        by_key = {change.key: change for change in sketch.changes}
         for wanted in self._guarded.request.wanted if self._guarded else ():
-            if wanted.version != by_site[wanted.site]:
+            change = by_key[wanted.key]
+            if wanted.version != change.image.tag:
                 self._journal.notice(
-                    f"{wanted.site}: {by_site[wanted.site]} stands here for the tag of {wanted.version}, which the registry tells"
+                    f"{change.site}: {change.image.tag} stands here for the tag of {wanted.version}, which the registry tells"
                 )
 
     def _told(self, plan: Plan, verdict: Callable[[Change], Verdict]) -> Result:
@@ -214,7 +215,7 @@ class TagChange(Job[Plan]):
             plan,
             self._manifests,
             systems.repository,
-            systems.writer(self._settings.commit, partial(self._tell, guarded.request)),
+            systems.writer(self._settings.commit, partial(self._tell, plan)),
             systems.clock,
             self._journal,
             guarded.guards,
@@ -223,7 +224,7 @@ class TagChange(Job[Plan]):
         # The tip that it landed on may hold another tag in a place that moved before.
         _tell_stays(landed.plan, self._journal)
         self._tell_already_there(landed)
-        self._tell_landed({change.site: _landing(change, landed) for change in landed.plan.changes})
+        self._tell_landed({change.site: self._landing(change, landed) for change in landed.plan.changes})
         return landed
 
     def _tell_already_there(self, landed: Landed) -> None:
@@ -249,9 +250,22 @@ class TagChange(Job[Plan]):
             targets = [change.target for change in changes]
             ended = self._tracker.follow(subjects, targets, self._journal, parent=landed.plan.tip)
         self._failed = _failed(changes, ended)
-        return Result.of(
-            report_of(subjects, ended, self._journal, choice=self._choice, plan=landed.plan.proof)
+        report = report_of(
+            subjects,
+            ended,
+            self._journal,
+            choice=self._choice,
+            plan=landed.plan.proof,
+            running=self._tracker.found_running(),
         )
+        return Result.of(report)
+
+    def _landing(self, change: Change, landed: Landed) -> Landing:
+        target = change.target
+        contexts = self._tracker.contexts_of(target)
+        site = target.site
+        shared = site.name if site.where else ""
+        return Landing(change.image.tag, landed.revision, target.url, contexts, site.identity, shared)
 
     @property
     def _choice(self) -> Choice:
@@ -267,25 +281,25 @@ class TagChange(Job[Plan]):
     def standing(self, landed: Landed | None) -> list[str]:
         if landed:
             return [line for change in landed.plan.changes for line in self._standing_of(change, landed)]
-        wanted = self._guarded.request.wanted if self._guarded else ()
-        steps = [step for site in wanted for step in self._journal.steps(site.site)]
-        if any(step.stage == "commit" for step in steps):
+        if "commit" in self._journal.stages:
             return ["a push was under way and may have arrived: running the same command again is harmless"]
         return ["nothing was written"]
 
     def _standing_of(self, change: Change, landed: Landed) -> list[str]:
         last = self._journal.steps(change.site)[-1:]
         at = f", {last[0].stage}: {last[0].detail}" if last else ""
-        command = f"bump track --site {change.site}{self._choice.all_options} --commit {landed.revision.sha}"
+        site = change.target.site
+        options = self._choice.named(site.named).all_options
+        command = f"bump track --site {site.name}{options} --commit {landed.revision.sha}"
         return [
             f"{change.site}: {change.image.tag} is on the branch as {landed.revision.short}{at}",
             f"the cluster goes on by itself; to follow again: {command}",
         ]
 
-    def _tell(self, request: Request, text: str) -> None:
+    def _tell(self, plan: Plan, text: str) -> None:
         """Shows at every site what becomes of the commit that they share."""
-        for wanted in request.wanted:
-            self._journal.moving(wanted.site, "commit", text)
+        for change in plan.changes:
+            self._journal.moving(change.site, "commit", text)
 
 
 def _already_there(change: Change, deploys: Sequence[Recorded]) -> str:
@@ -299,24 +313,19 @@ def _already_there(change: Change, deploys: Sequence[Recorded]) -> str:
 
 
 def _failed(changes: Sequence[Change], ended: Sequence[Followed]) -> Failed:
-    """The changes that were written and whose rollout failed, in whichever cluster, or that answer with an error of their own."""
+    """The changes that were written and that failed by what they brought, in whichever cluster."""
     by_site = {change.site: change for change in changes}
     verdicts = {site.site: site.verdict for site in ended if _is_its_own_failure(site.verdict)}
     return [(by_site[site], verdict) for site, verdict in verdicts.items() if by_site[site].edits]
 
 
 def _is_its_own_failure(verdict: Verdict) -> bool:
-    is_of_rollout = verdict.stage is not SiteStage.SERVING
-    return verdict.outcome is Outcome.FAILED and (is_of_rollout or verdict.helps_to_go_back)
+    return verdict.outcome is Outcome.FAILED and verdict.helps_to_go_back
 
 
 def _desired(change: Change, revision: Revision | None) -> tuple[Desired, ...]:
     target, written = change.target, revision if change.edits else None
     return target.desired(written, image=change.image, previous=target.image)
-
-
-def _landing(change: Change, landed: Landed) -> Landing:
-    return Landing(change.image.tag, landed.revision, change.target.url)
 
 
 def _subject(change: Change, revision: Revision | None, journal: Journal) -> Subject:
@@ -351,7 +360,7 @@ def _tell_plan(plan: Plan, journal: Journal) -> None:
     for change in plan.proof.changes:
         if change.is_another_image:
             journal.notice(
-                f"{change.site.name}: the same field decides another image, which nobody asked for: {change}"
+                f"{change.site.label}: the same field decides another image, which nobody asked for: {change}"
             )
 
 

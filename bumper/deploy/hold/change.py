@@ -38,7 +38,7 @@ class Holding(Proposal):
 
 @dataclass(frozen=True)
 class HoldChange:
-    """What shall be: this hold on the sites, or none. `kustomization` is another name than that of the only site.
+    """What shall be: this hold on the sites, or none. `kustomizations` are those of the only site, where its name is not enough.
 
     The hold's `by` is the person who asks: a hold that the same person set is replaced without force. `reason` goes into the commit.
     """
@@ -48,13 +48,13 @@ class HoldChange:
     reason: str
     origin: Origin
     now: datetime
-    kustomization: str = ""
+    kustomizations: tuple[str, ...] = ()
     force: bool = False
 
 
 def propose(wanted: HoldChange, tip: str, tree: Tree) -> Holding:
     """What would be committed on the tip, whose files are `tree`; Refused where somebody else holds a site."""
-    sites = [find.find_site(tree, name, kustomization=wanted.kustomization) for name in wanted.sites]
+    sites = _sites(wanted, tree)
     before = dict(tree.read({site.document.path for site in sites}))
     after = dict(before)
     changed = []
@@ -67,9 +67,19 @@ def propose(wanted: HoldChange, tip: str, tree: Tree) -> Holding:
                 if hold
                 else annotations.lift(after[path], site.document, site.name)
             )
-        changed.append(Held(site.name, site.place, standing, hold, is_written=hold is not standing))
+        changed.append(Held(site.label, site.place, standing, hold, is_written=hold is not standing))
     files = {path: (before[path], content) for path, content in after.items() if content != before[path]}
     return Holding(tip, files, _message(wanted, changed) if files else "", tuple(changed))
+
+
+def _sites(wanted: HoldChange, tree: Tree) -> list[Site]:
+    """The sites, each once."""
+    sites = [
+        find.find_site(tree, name, kustomization=kustomization)
+        for name in wanted.sites
+        for kustomization in wanted.kustomizations or ("",)
+    ]
+    return list({(site.name, site.identity): site for site in sites}.values())
 
 
 def whose(tree: Tree, site: Site, repository: str = "") -> str:

@@ -1,14 +1,34 @@
 """Where the images of a request stand, as the user chose them."""
 
+from collections.abc import Mapping, Sequence
+
+from bumper.errors import UsageError
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Target
 from bumper.ports import Tree
-from bumper.request import Choice, Request
+from bumper.request import Choice, Request, Wanted
 
 
 def find_targets(request: Request, tree: Tree) -> dict[str, Target]:
-    """Where each site's image stands in `tree`, in the order asked for."""
-    return {wanted.site: find_target(wanted.site, request.choice, tree) for wanted in request.wanted}
+    """Where each site's image stands in `tree`, by its key, in the order asked for; UsageError where two are one."""
+    targets = {
+        wanted.key: find_target(wanted.site, request.choice_of(wanted), tree) for wanted in request.wanted
+    }
+    _require_different(request.wanted, targets)
+    return targets
+
+
+def _require_different(several: Sequence[Wanted], targets: Mapping[str, Target]) -> None:
+    seen: dict[tuple[str, str], Wanted] = {}
+    for wanted in several:
+        site = targets[wanted.key].site
+        other = seen.setdefault((site.name, site.identity), wanted)
+        if other is not wanted:
+            raise UsageError(
+                f"{site.place}: --kustomization {other.kustomization} and --kustomization {wanted.kustomization} are the same "
+                f"Kustomization, {site.kustomization.name}",
+                hint="name each once",
+            )
 
 
 def find_target(site: str, choice: Choice, tree: Tree) -> Target:

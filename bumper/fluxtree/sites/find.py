@@ -127,6 +127,10 @@ class Target:
         """The workloads whose image moves as well, and of which nothing is known afterwards."""
         return tuple(key for key in self.workloads if key not in self.followed)
 
+    def with_label_of(self, other: "Target") -> "Target":
+        """The same, called as it was called before."""
+        return replace(self, site=replace(self.site, where=other.site.where))
+
     def desired(
         self,
         revision: Revision | None,
@@ -161,6 +165,8 @@ class Target:
             replicas=uses[0].replicas,
             identity=self.site.identity,
             makers=self.site.makers,
+            where=self.site.where,
+            named=self.site.named,
         )
 
 
@@ -365,6 +371,11 @@ def _build(reading: Reading, site: Site) -> Build:
     if not view.is_directory(site.path):
         raise _pathless(site, at, view)
     built = build(reading, site, site.owner)
+    if site.origin and (theirs := site.origin.brought(built.files)):
+        raise FieldMissing(
+            f"{theirs[0]}: what Kustomization {site.kustomization.name} builds there can't be told",
+            hint="run bump on the repository that it comes from: --repo URL",
+        )
     if broken := [path for path in built.files if view.is_broken(path)]:
         raise view.broken[broken[0]]
     if built.unmapped:

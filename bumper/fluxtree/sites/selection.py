@@ -6,7 +6,8 @@ two clusters is one, as long as both build the same directory; of several others
 followed clusters have is meant, by its live spec.path and source; else each is listed, and nothing is chosen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 from posixpath import normpath
 
@@ -15,6 +16,8 @@ from bumper.fluxtree.discovery import Site, artifact_path
 from bumper.fluxtree.sites import adoption
 from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import text
+from bumper.objects import Object, ObjectKey, at
+from bumper.record import told_apart
 from bumper.request import Live, LiveBuild
 
 MOST_LISTED = 8
@@ -42,7 +45,58 @@ def select(walk: Walk, name: str, kustomization: str = "", live: Live | None = N
         walk.leave(site.cluster for site in matching)
     if not matching:
         raise _missing(walk, wanted, [site for site in known if not site.is_assumed])
-    return same(_running(_preferred(matching, name, wanted), live), wanted)
+    chosen = same(_running(_preferred(matching, name, wanted), live), wanted)
+    return tuple(_called(site, name, kustomization, known) for site in chosen)
+
+
+def where(site: Site, name: str, namesakes: Iterable[Site]) -> str:
+    """What tells the site `name` from the namesakes of its Kustomization: empty for the only one that this name leads to."""
+    if _leads_to(name, site):
+        return _apart_from(site, [other for other in namesakes if _leads_to(name, other)])
+    # The name is the caller's own: only the Kustomization tells which site it stands for.
+    called = site.kustomization.name
+    return f"{called} {_apart_from(site, [each for each in namesakes if _leads_to(called, each)])}".rstrip()
+
+
+def _apart_from(site: Site, others: Sequence[Site]) -> str:
+    """The steps of its place that the others do not have, empty without others; one document may stand for two clusters."""
+    places = {other.identity for other in others} | {site.identity}
+    if not others or len(places) > len(others):
+        return told_apart(places)[site.identity] if others else ""
+    return told_apart({other.path for other in others} | {site.path})[site.path]
+
+
+def is_of_namesake(site: Site, build: LiveBuild | None) -> bool:
+    """Whether a cluster that builds this under the name of the site's Kustomization has another one of the repository there."""
+    rivals = [other for other in site.namesakes if other.kustomization == site.kustomization]
+    return build is not None and not _is_that(site, build) and any(_is_that(other, build) for other in rivals)
+
+
+def live_build(kustomization: Object, namespace: str) -> LiveBuild:
+    """What a Kustomization of a cluster, which is in this namespace, builds."""
+    source = at(kustomization, "spec", "sourceRef") or {}
+    key = ObjectKey(
+        str(source.get("kind", "")), str(source.get("namespace") or namespace), str(source.get("name", ""))
+    )
+    return LiveBuild(str(at(kustomization, "spec", "path") or ""), str(key))
+
+
+def _called(site: Site, name: str, kustomization: str, known: Iterable[Site]) -> Site:
+    """The site as the caller named it, beside its namesakes."""
+    rivals = {
+        (other.identity, other.path): other
+        for other in known
+        if not other.is_assumed
+        and (_leads_to(name, other) or other.kustomization.name == site.kustomization.name)
+        and (other.identity, other.path) != (site.identity, site.path)
+    }
+    namesakes = tuple(rivals.values())
+    return replace(site, named=kustomization, namesakes=namesakes, where=where(site, name, namesakes))
+
+
+def _leads_to(name: str, site: Site) -> bool:
+    """Whether a site's name alone may mean this Kustomization."""
+    return name == site.kustomization.name or name in adoption.site_names(site.document)
 
 
 def every(walk: Walk) -> dict[str, list[Site]]:

@@ -1,11 +1,21 @@
 """JSON from outside: bounded in depth, and of the shape that its reader expects, or an error that says what came instead."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 from bumper.errors import Unreachable
+from bumper.ports.shape import Maybe, Misshapen, Shape, held_to, kind_of
+
+__all__ = [
+    "MAX_DEPTH",
+    "Maybe",
+    "Shape",
+    "expect_object",
+    "expect_objects",
+    "parse",
+    "parse_object",
+    "shaped",
+]
 
 # Deeper than what Kubernetes, GitHub or a registry writes, and far from where readers that call themselves would end.
 MAX_DEPTH = 100
@@ -13,43 +23,14 @@ _TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 _NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _HALF_A_CHARACTER = b"\\ud"
-_KINDS = {
-    dict: "an object",
-    list: "a list",
-    str: "a text",
-    bool: "true or false",
-    int: "a number",
-    type(None): "nothing",
-}
-
-
-@dataclass(frozen=True)
-class Maybe:
-    """A value of this shape, or none: null, or a key that is not there."""
-
-    shape: "Shape"
-
-
-# `str`, `int` and `bool` stand for a value, a mapping for an object with at least these keys, a list of one for a list of such.
-Shape: TypeAlias = type | Maybe | Mapping[str, "Shape"] | Sequence["Shape"]
 
 
 def shaped(subject: str, value: Any, shape: Shape) -> Any:
     """`value`, which must be of this shape, with None for each key that may be absent and is. `subject` names who answered what."""
-    if isinstance(shape, Maybe):
-        return None if value is None else shaped(subject, value, shape.shape)
-    if isinstance(shape, Mapping):
-        fields = expect_object(subject, value)
-        return {**fields, **{key: shaped(f"{subject}: {key}", fields.get(key), shape[key]) for key in shape}}
-    if isinstance(shape, Sequence):
-        entries = value if isinstance(value, list) else _refuse(subject, value, "a list")
-        return [shaped(f"{subject}[{place}]", entry, shape[0]) for place, entry in enumerate(entries)]
-    is_it = isinstance(value, shape) and isinstance(value, bool) == (shape is bool)
-    return value if is_it else _refuse(subject, value, _KINDS.get(shape, "a number"))
-
-
-def _refuse(subject: str, value: Any, expected: str) -> NoReturn:
-    raise Unreachable(f"{subject}: found {_kind(value)}, expected {expected}")
+    try:
+        return held_to(shape, value, subject)
+    except Misshapen as error:
+        raise Unreachable(str(error)) from None
 
 
 def parse(content: bytes) -> Any:
@@ -81,23 +62,19 @@ def parse_object(content: bytes) -> dict[str, Any] | None:
 def expect_object(subject: str, value: Any, *, hint: str = "") -> dict[str, Any]:
     """`value`, which must be a JSON object. `subject` names who answered what."""
     if not isinstance(value, dict):
-        raise Unreachable(f"{subject}: found {_kind(value)}, expected a JSON object", hint=hint)
+        raise Unreachable(f"{subject}: found {kind_of(value)}, expected a JSON object", hint=hint)
     return value
 
 
 def expect_objects(subject: str, value: Any, *, hint: str = "") -> list[dict[str, Any]]:
     """`value`, which must be a list of JSON objects."""
     if not isinstance(value, list):
-        raise Unreachable(f"{subject}: found {_kind(value)}, expected a list", hint=hint)
+        raise Unreachable(f"{subject}: found {kind_of(value)}, expected a list", hint=hint)
     return [expect_object(f"{subject}[{place}]", entry, hint=hint) for place, entry in enumerate(value)]
 
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
-
-
-def _kind(value: Any) -> str:
-    return _KINDS.get(type(value), "a number")
 
 
 def _is_too_deep(content: bytes) -> bool:

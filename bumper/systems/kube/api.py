@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bumper.errors import Unreachable
 from bumper.objects import Object, at
+from bumper.rollout.fields import misfit
 from bumper.systems.http.document import expect_object, expect_objects, parse, parse_object
 from bumper.systems.http.paging import Pages
 from bumper.systems.kube.connection import Connection
@@ -211,11 +212,11 @@ def _version(subject: str, page: Mapping[str, Any]) -> str:
 
 def _slim(resource: Resource, item: Mapping[str, Any]) -> Object:
     """The object without `managedFields`, a third of it; with its kind, which items of built-in lists do not repeat."""
-    metadata, _, status = (
-        expect_object(f"{resource.kind}: {name}", item.get(name) or {})
-        for name in ("metadata", "spec", "status")
-    )
-    expect_objects(f"{resource.kind}: status.conditions", status.get("conditions") or [])
+    metadata = item.get("metadata") or {}
+    if problem := misfit(item):
+        raise Unreachable(
+            f"{resource.kind} {at(metadata, 'namespace') or ''}/{at(metadata, 'name') or ''}: {problem}"
+        )
     kept = {key: value for key, value in metadata.items() if key != "managedFields"}
     return {"kind": resource.kind, **item, "metadata": kept}
 

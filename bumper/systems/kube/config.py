@@ -19,9 +19,12 @@ from ruamel.yaml.error import YAMLError
 
 from bumper.errors import ClusterMissing, UsageError
 from bumper.manifest.yamltext import UNREADABLE
+from bumper.systems.file import content
 from bumper.systems.kube.proxy import proxy_for
 
 IN_CLUSTER = "in-cluster"
+# A kubeconfig of a hundred clusters is half of it; etcd keeps no larger Secret.
+_MOST_BYTES = 1_000_000
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # The extension of a cluster entry that a credential plugin may read its settings from.
 _PLUGIN_EXTENSION = "client.authentication.k8s.io/exec"
@@ -132,7 +135,7 @@ class _Entry:
             if inline:
                 return base64.b64decode(inline, validate=True)
             path = self.path(key)
-            return path.read_bytes() if path else b""
+            return content(path, _MOST_BYTES) if path else b""
         except (OSError, binascii.Error) as error:
             reason = error.strerror if isinstance(error, OSError) else "not base64"
             raise UsageError(
@@ -186,7 +189,9 @@ def _without_kubeconfig(context: str | None, environ: Mapping[str, str], service
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     authority = service_account / "ca.crt"
     endpoint = Endpoint(
-        server, authority.read_bytes() if authority.exists() else b"", proxy=proxy_for(server, environ)
+        server,
+        content(authority, _MOST_BYTES) if authority.exists() else b"",
+        proxy=proxy_for(server, environ),
     )
     return Access(IN_CLUSTER, endpoint, User(token_file=token_file), is_pod=True)
 
@@ -235,7 +240,7 @@ class _Merged:
 
 def _parse(file: Path) -> Mapping[str, Any]:
     try:
-        config = YAML(typ="safe").load(file.read_bytes())
+        config = YAML(typ="safe").load(content(file, _MOST_BYTES))
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}, expected a kubeconfig") from None
     except (YAMLError, *UNREADABLE, TypeError, AttributeError):

@@ -18,6 +18,7 @@ from bumper.errors import NoAccess, UsageError
 from bumper.ports import WallClock
 from bumper.ports.deadline import left_s
 from bumper.safe_text import MASK, mask, printable
+from bumper.systems.file import content
 from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
 from bumper.systems.process import Ended, TooMuch, end, finished
@@ -82,7 +83,7 @@ async def obtain(
 def _read(user: User, default: str = "") -> str:
     assert user.token_file
     try:
-        token = user.token_file.read_text(encoding="utf-8").strip()
+        token = content(user.token_file, _MOST_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         if default:
             return default

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from bumper.objects import Object, ObjectKey, at
 from bumper.observation import Desired, Observation
 from bumper.rollout import canary
+from bumper.rollout.serving import claims
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.kinds import (
     CANARY,
@@ -164,7 +165,12 @@ class Reader:
         if not self._has_canaries:
             return
         await self._read_members(read, CANARY, dict.fromkeys((key.namespace for key in targeted), ""))
-        primaries = {canary.primary_of(key) for key in targeted if _canary_of(key, read)}
+        # Where Canaries may not be listed, a primary tells all the same that one is there.
+        primaries = {
+            canary.primary_of(key)
+            for key in targeted
+            if _canary_of(key, read) or (CANARY.kind, key.namespace) in read.unreadable_members
+        }
         await self._read_objects(read, primaries - read.objects.keys())
 
     async def _read_owned(self, read: _Read, workloads: Sequence[Object]) -> None:
@@ -214,6 +220,7 @@ def _observation(site: Desired, dependencies: list[ObjectKey], read: _Read) -> O
         pods = [pod for pod in read.members[POD.kind, place] if _is_of_service(pod, site.workload.name)]
     promoting = _canary_of(site.workload, read)
     subjects = {_uid(subject) for subject in (*tops, *jobs, *replica_sets, *pods, promoting) if subject}
+    claimed = {name for pod in pods for name in claims(pod)}
     unreadable = {kind: why for (kind, where), why in read.unreadable_members.items() if where == place}
     # A dependency that may not be read is left out: its kind is that of the site's own Kustomization, which may well be read.
     for key in (*site.makers, site.source, site.kustomization, site.workload):
@@ -231,17 +238,33 @@ def _observation(site: Desired, dependencies: list[ObjectKey], read: _Read) -> O
         events=tuple(
             event
             for event in read.members[EVENT.kind, place]
-            if at(event, "involvedObject", "uid") in subjects
+            if at(event, "involvedObject", "uid") in subjects or _is_of_claim(event, claimed)
         ),
         unreadable=unreadable,
         canary=promoting,
-        primary=read.objects.get(canary.primary_of(site.workload)) if promoting else None,
+        primary=_primary_of(site.workload, promoting, unreadable, read),
     )
+
+
+def _is_of_claim(event: Object, names: Collection[str]) -> bool:
+    """Whether an event tells of a volume claim of that name, which itself need not be read."""
+    about = at(event, "involvedObject") or {}
+    return about.get("kind") == "PersistentVolumeClaim" and about.get("name") in names
 
 
 def _canary_of(workload: ObjectKey, read: _Read) -> Object | None:
     candidates = read.members[CANARY.kind, workload.namespace]
     return next((each for each in candidates if canary.targets(each, workload)), None)
+
+
+def _primary_of(
+    workload: ObjectKey, promoting: Object | None, unreadable: Mapping[str, str], read: _Read
+) -> Object | None:
+    """What Flagger made of a workload that a Canary targets, or may target: Canaries that can't be read are not taken for absent."""
+    if promoting is None and CANARY.kind not in unreadable:
+        return None
+    primary = read.objects.get(canary.primary_of(workload))
+    return primary if promoting or canary.is_primary(primary) else None
 
 
 def _is_of_service(pod: Object, name: str) -> bool:

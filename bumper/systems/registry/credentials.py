@@ -7,6 +7,7 @@ from subprocess import PIPE, Popen
 from bumper.address import origin
 from bumper.errors import NoAccess
 from bumper.ports.deadline import left_s
+from bumper.systems.file import content
 from bumper.systems.process import TooMuch, finished
 from bumper.systems.registry.docker_config import Credential, DockerConfig, parse_helper_answer, server_name
 
@@ -26,7 +27,7 @@ def from_docker(registry: str, environ: Mapping[str, str]) -> Credential | None:
     if not folder or not path.is_file():
         return None
     try:
-        config = DockerConfig.parse(str(path), path.read_text(encoding="utf-8"))
+        config = DockerConfig.parse(str(path), content(path, _MOST_BYTES).decode())
         helper = config.helper(registry)
         kept = _ask_helper(helper, registry, environ) if helper else None
         return kept or config.entry(registry)

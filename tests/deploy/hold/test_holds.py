@@ -237,7 +237,7 @@ class Known:
 
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def commit(self, site: str, held: ImageManifest) -> str:
+    def commit(self, key: str, held: ImageManifest) -> str:
         return held.image.tag if held.image.tag[0] in "abcd" else ""
 
     def compared(self, before: str, after: str) -> Iterable[Decision]:
@@ -416,7 +416,7 @@ def test_a_site_that_is_not_there_is_refused_and_nothing_is_held(url: str) -> No
 
 
 def test_a_site_may_be_named_by_another_kustomization(url: str) -> None:
-    assert [site.site for site in proposed(url, "shop", kustomization="web").sites] == ["shop"]
+    assert [site.site for site in proposed(url, "shop", kustomizations=("web",)).sites] == ["shop (web)"]
 
 
 def test_times_are_told_in_utc() -> None:

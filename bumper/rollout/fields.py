@@ -1,0 +1,256 @@
+"""Which fields of an object are read, and of which type each of them is.
+
+Law: whatever is judged was held to this table first, so that a rule reads a number where it expects one. What is absent or null is
+an answer, a field of another type is none. A name means the same in every kind that is read; where it does not, it is not in here.
+What people choose the names in (labels, values of a chart) is not looked into.
+
+Source: Kubernetes' and Flux's OpenAPI documents; every object of tests/data fits.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number"}
+_TYPES: dict[str, type] = dict.fromkeys(
+    (
+        *(
+            "metadata",
+            "spec",
+            "template",
+            "jobTemplate",
+            "labels",
+            "annotations",
+            "matchLabels",
+            "involvedObject",
+        ),
+        *(
+            "artifact",
+            "inventory",
+            "sourceRef",
+            "targetRef",
+            "selector",
+            "strategy",
+            "rollingUpdate",
+            "updateStrategy",
+        ),
+        *(
+            "state",
+            "lastState",
+            "running",
+            "waiting",
+            "terminated",
+            "analysis",
+            "canary",
+            "nodeInfo",
+            "readinessProbe",
+        ),
+        *("startupProbe", "kubeConfig", "preferredVersion"),
+    ),
+    dict,
+)
+_TYPES |= dict.fromkeys(
+    (
+        *(
+            "conditions",
+            "containers",
+            "initContainers",
+            "containerStatuses",
+            "initContainerStatuses",
+            "dependsOn",
+        ),
+        *(
+            "entries",
+            "finalizers",
+            "images",
+            "matchExpressions",
+            "ownerReferences",
+            "pauseConditions",
+            "readinessGates",
+        ),
+        *(
+            "schedulingGates",
+            "steps",
+            "traffic",
+            "webhooks",
+            "history",
+            "eventSources",
+            "volumes",
+            "env",
+            "addresses",
+        ),
+    ),
+    list,
+)
+_TYPES |= dict.fromkeys(
+    (
+        *(
+            "availableReplicas",
+            "canaryWeight",
+            "completions",
+            "count",
+            "currentNumberScheduled",
+            "currentStepIndex",
+        ),
+        *("deletionGracePeriodSeconds", "desiredNumberScheduled", "exitCode", "failedChecks", "generation"),
+        *("lastAttemptedGeneration", "minReadySeconds", "numberAvailable", "numberReady", "parallelism"),
+        *("progressDeadlineSeconds", "readyReplicas", "replicas", "restartCount", "terminatingReplicas"),
+        *("updatedNumberScheduled", "updatedReplicas", "succeeded", "failed", "active", "backoffLimit"),
+    ),
+    int,
+)
+_TYPES |= dict.fromkeys(
+    (
+        *(
+            "name",
+            "namespace",
+            "kind",
+            "apiVersion",
+            "uid",
+            "resourceVersion",
+            "nodeName",
+            "type",
+            "reason",
+            "message",
+        ),
+        *("phase", "revision", "digest", "url", "interval", "timeout", "retryInterval", "creationTimestamp"),
+        *(
+            "deletionTimestamp",
+            "lastTransitionTime",
+            "lastUpdateTime",
+            "lastTimestamp",
+            "eventTime",
+            "startedAt",
+        ),
+        *(
+            "finishedAt",
+            "lastAppliedRevision",
+            "lastAttemptedRevision",
+            "lastAppliedOriginRevision",
+            "containerID",
+        ),
+        *(
+            "lastHandledReconcileAt",
+            "imageID",
+            "currentRevision",
+            "updateRevision",
+            "latestCreatedRevisionName",
+        ),
+        *("latestReadyRevisionName", "targetNamespace", "fieldPath", "restartPolicy", "podManagementPolicy"),
+        *(
+            "conditionType",
+            "currentPodHash",
+            "stableRS",
+            "revisionName",
+            "lastAppliedSpec",
+            "lastPromotedSpec",
+        ),
+        *("secretName", "newTag"),
+    ),
+    str,
+)
+_TYPES |= dict.fromkeys(("paused", "ready", "started", "suspend", "abort", "wait", "latestRevision"), bool)
+# Lists whose entries are texts; those of all others are objects.
+_OF_TEXTS = {"finalizers"}
+# Without these an entry of the list means nothing.
+_NEEDED = {
+    "conditions": ("type", "status"),
+    "containers": ("name",),
+    "initContainers": ("name",),
+    "containerStatuses": ("name",),
+    "initContainerStatuses": ("name",),
+    "dependsOn": ("name",),
+    "matchExpressions": ("key", "operator"),
+}
+_CHOSEN_BY_PEOPLE = {
+    *(
+        "labels",
+        "annotations",
+        "matchLabels",
+        "managedFields",
+        "data",
+        "stringData",
+        "values",
+        "nodeSelector",
+        "limits",
+    ),
+    *(
+        "requests",
+        "substitute",
+        "capacity",
+        "allocatable",
+        "postBuild",
+        "patches",
+        "postRenderers",
+        "fieldsV1",
+        "schema",
+    ),
+}
+
+
+def misfit(value: Any, place: str = "") -> str:
+    """`spec.replicas: found a text, expected a number` for the first field of an object that does not fit; empty where all do."""
+    if not isinstance(value, Mapping):
+        return _mismatch(place, value, dict)
+    for key, inner in value.items():
+        if inner is None:
+            continue
+        here = f"{place}.{key}" if place else str(key)
+        if problem := _misfit(key, inner, here):
+            return problem
+    return ""
+
+
+def _misfit(key: str, value: Any, place: str) -> str:
+    expected = _TYPES.get(key)
+    if expected is not None and type(value) is not expected and not isinstance(value, _like(expected)):
+        return _mismatch(place, value, expected)
+    if key in _CHOSEN_BY_PEOPLE:
+        return _texts_of(key, value, place)
+    if isinstance(value, Mapping):
+        return misfit(value, place)
+    return _entries(key, value, place) if isinstance(value, list) else ""
+
+
+def _entries(key: str, entries: list[Any], place: str) -> str:
+    is_of_objects = _TYPES.get(key) is list and key not in _OF_TEXTS
+    for at, entry in enumerate(entries):
+        here = f"{place}[{at}]"
+        if isinstance(entry, Mapping):
+            problem = misfit(entry, here) or _absent(key, entry, here)
+        else:
+            problem = _mismatch(here, entry, dict) if is_of_objects else ""
+            if key in _OF_TEXTS and not isinstance(entry, str):
+                problem = _mismatch(here, entry, str)
+        if problem:
+            return problem
+    return ""
+
+
+def _absent(key: str, entry: Mapping[str, Any], place: str) -> str:
+    missing = next((name for name in _NEEDED.get(key, ()) if not isinstance(entry.get(name), str)), "")
+    return _mismatch(f"{place}.{missing}", entry.get(missing), str) if missing else ""
+
+
+def _texts_of(key: str, value: Any, place: str) -> str:
+    if key not in ("labels", "annotations", "matchLabels") or not isinstance(value, Mapping):
+        return ""
+    wrong = next((name for name, text in value.items() if not isinstance(text, str)), None)
+    return _mismatch(f"{place}.{wrong}", value[wrong], str) if wrong is not None else ""
+
+
+def _like(expected: type) -> type:
+    """What counts as well: a mapping of another make is an object, too; true is no number."""
+    return Mapping if expected is dict else _Nothing
+
+
+class _Nothing:
+    pass
+
+
+def _mismatch(place: str, value: Any, expected: type) -> str:
+    kind = (
+        "an object"
+        if isinstance(value, Mapping)
+        else _KINDS.get(type(value), "nothing" if value is None else "a number")
+    )
+    return f"{place}: found {kind}, expected {_KINDS[expected]}"

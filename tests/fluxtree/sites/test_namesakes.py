@@ -1,0 +1,73 @@
+"""Sites of one name in several Kustomizations: what they are called, and several of them in one run."""
+
+import pytest
+from trees import MemoryTree, deployment, flux, sync
+
+from bumper.errors import UsageError
+from bumper.fluxtree.sites.choose import find_targets
+from bumper.fluxtree.sites.find import Site, find
+from bumper.fluxtree.sites.selection import is_of_namesake
+from bumper.request import LiveBuild, Request, Wanted
+
+
+def clusters(*names: str, called: str = "web") -> MemoryTree:
+    files: dict[str, str] = {}
+    for name in names:
+        files |= {
+            f"clusters/{name}/flux-system/gotk-sync.yaml": sync(f"./clusters/{name}"),
+            f"clusters/{name}/web.yaml": flux(called, f"./apps/{name}"),
+            f"apps/{name}/web.yaml": deployment("web", "reg.io/web:1"),
+        }
+    return MemoryTree(files)
+
+
+def named(cluster: str) -> str:
+    return f"clusters/{cluster}/web.yaml"
+
+
+def test_a_site_is_called_by_its_name_as_long_as_no_other_has_it() -> None:
+    assert find(clusters("prod"), "web").site.label == "web"
+    both = clusters("prod", "staging")
+    assert [find(both, "web", kustomization=named(name)).site.label for name in ("prod", "staging")] == [
+        "web (prod)",
+        "web (staging)",
+    ]
+
+
+def test_a_name_of_the_callers_own_is_told_by_the_kustomization() -> None:
+    assert find(clusters("prod", called="front"), "web", kustomization="front").site.label == "web (front)"
+    both = clusters("prod", "staging", called="front")
+    assert find(both, "web", kustomization=named("prod")).site.label == "web (front prod)"
+
+
+def test_one_site_in_several_kustomizations_is_several_targets() -> None:
+    wanted = [Wanted("web", "2", kustomization=named(name)) for name in ("prod", "staging")]
+    targets = find_targets(Request(tuple(wanted), "main"), clusters("prod", "staging"))
+    assert {key: (target.site.name, target.place) for key, target in targets.items()} == {
+        wanted[0].key: ("web", "apps/prod/web.yaml:10"),
+        wanted[1].key: ("web", "apps/staging/web.yaml:10"),
+    }
+
+
+def test_a_kustomization_that_is_named_in_two_forms_is_refused() -> None:
+    forms = (named("prod"), f"{named('prod')}#flux-system/web")
+    wanted = tuple(Wanted("web", "2", kustomization=form) for form in forms)
+    with pytest.raises(UsageError, match=r"clusters/prod/web.yaml:1: .* are the same Kustomization, web"):
+        find_targets(Request(wanted, "main"), clusters("prod", "staging"))
+
+
+def prod() -> Site:
+    return find(clusters("prod", "staging"), "web", kustomization=named("prod")).site
+
+
+@pytest.mark.parametrize(
+    ("path", "is_another"),
+    [("./apps/prod", False), ("apps/staging/", True), ("./apps/north", False)],
+)
+def test_a_cluster_that_builds_a_namesake_is_known(path: str, is_another: bool) -> None:
+    assert is_of_namesake(prod(), LiveBuild(path, "GitRepository flux-system/flux-system")) is is_another
+
+
+def test_what_a_cluster_does_not_tell_is_no_namesake() -> None:
+    assert not is_of_namesake(prod(), None)
+    assert not is_of_namesake(prod(), LiveBuild("./apps/staging", "GitRepository flux-system/other"))
