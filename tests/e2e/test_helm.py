@@ -87,7 +87,11 @@ def image_that_the_node_does_not_find(act: Act) -> list[Run]:
     return [run]
 
 
-@released(("failed", "NotReady", 11), words=("Readiness probe failed",), upgrade={"timeout": "20s"})
+@released(
+    ("failed", "RetriesExceeded", 11),
+    words=("Helm upgrade failed", "timeout waiting for: [Deployment/helm-never-ready"),
+    upgrade={"timeout": "20s"},
+)
 def never_ready(act: Act) -> list[Run]:
     act.image(behaviour="unready")
     return [act.bump()]
