@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -11,6 +11,8 @@ from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.request import Origin
 
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+# The reason of an ending that tells of the version before: that it ran when a deploy came to replace it.
+FOUND_RUNNING = "FoundRunning"
 _GOOD = (Outcome.READY, Outcome.SERVING, Outcome.UNCHANGED)
 
 
@@ -118,17 +120,26 @@ class Ending:
         """Whether it may be the ending of this deploy: of the same site and tag, and of no other Kustomization."""
         names = KustomizationName.parse(self.kustomization), KustomizationName.parse(record.kustomization)
         is_known = bool(self.kustomization and record.kustomization)
-        return (self.site, self.tag) == (record.site, record.tag) and (
-            not is_known or names[0].is_same(names[1])
+        is_ending = self.reason != FOUND_RUNNING
+        return (
+            is_ending
+            and (self.site, self.tag) == (record.site, record.tag)
+            and (not is_known or names[0].is_same(names[1]))
         )
+
+    def is_found_before(self, record: Record) -> bool:
+        """Whether it tells that the version before this deploy ran when the deploy came."""
+        is_of_it = replace(self, reason="", tag=record.tag).is_of(record)
+        return self.reason == FOUND_RUNNING and self.tag == record.previous and is_of_it
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """One deploy and all that was noted of it, the oldest first."""
+    """One deploy and all that was noted of it, the oldest first. `found_running`: the version before it ran when it came."""
 
     record: Record
     endings: tuple[Ending, ...] = ()
+    found_running: bool = False
 
     @cached_property
     def ending(self) -> Ending | None:

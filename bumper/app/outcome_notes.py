@@ -4,15 +4,16 @@ Law: a note never changes a verdict. It is written once everything has been prin
 another run of the same site that wrote at the same time is read again and added to, so that both are there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
 from bumper.ports import Clock, Notes
 from bumper.ports.deadline import until
-from bumper.publish.report import Report, label, seconds
-from bumper.record import Ending
+from bumper.publish.report import Report, SiteReport, label, seconds
+from bumper.record import FOUND_RUNNING, Ending
 from bumper.retry import attempts
 
 TIMEOUT_S = 20.0
@@ -24,22 +25,31 @@ def endings(report: Report, at: datetime, run: str = "") -> dict[str, list[Endin
     """How the sites ended that were followed, by the commit that they were followed at."""
     by_commit: dict[str, list[Ending]] = {}
     for site in report.sites:
-        verdict = site.verdict
-        if not site.revision or verdict.outcome in _NOT_FOLLOWED:
+        if not site.revision or site.verdict.outcome in _NOT_FOLLOWED:
             continue
-        ended = Ending(
-            site=site.name or label(site),
-            outcome=verdict.outcome.value,
-            reason=verdict.reason,
-            seconds=seconds(site, report),
-            at=at,
-            tag=site.image.tag,
-            context=site.context,
-            run=run,
-            kustomization=site.kustomization,
-        )
-        by_commit.setdefault(site.revision.sha, []).append(ended)
+        by_commit.setdefault(site.revision.sha, []).extend(_of_site(site, report, at, run))
     return by_commit
+
+
+def _of_site(site: SiteReport, report: Report, at: datetime, run: str) -> Iterator[Ending]:
+    """How it ended, and where the version before was found running, that: of a first deploy nothing else tells it."""
+    verdict = site.verdict
+    ended = Ending(
+        site=site.name or label(site),
+        outcome=verdict.outcome.value,
+        reason=verdict.reason,
+        seconds=seconds(site, report),
+        at=at,
+        tag=site.image.tag,
+        context=site.context,
+        run=run,
+        kustomization=site.kustomization,
+    )
+    yield ended
+    if site.found_running:
+        yield replace(
+            ended, outcome=Outcome.READY.value, reason=FOUND_RUNNING, seconds=0.0, tag=site.previous.tag
+        )
 
 
 def write(

@@ -7,6 +7,7 @@ and writes nothing. However a run ends, it is said where everything stands.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from bumper.app.output import Output, Result
@@ -139,17 +140,23 @@ def report_of(
     *,
     choice: Choice | None = None,
     plan: Proof = NO_PLAN,
+    running: Mapping[str, str] = MappingProxyType({}),
 ) -> Report:
     """The report on all sites in all clusters, in the order in which they were followed. `diff` is that of a dry run.
 
-    `choice` is how the sites were named: a command that names one again says the same.
+    `choice` is how the sites were named: a command that names one again says the same. `running` are the tags that were found running
+    before the push, by site.
     """
     by_site = {subject.desired.label: subject for subject in subjects}
-    sites = [_site_report(by_site[ended.site], ended, journal, choice or Choice()) for ended in followed]
+    sites = [
+        _site_report(by_site[ended.site], ended, journal, choice or Choice(), running) for ended in followed
+    ]
     return Report(tuple(sites), journal.seconds, tuple(journal.notices), diff, plan=plan)
 
 
-def _site_report(subject: Subject, ended: Followed, journal: Journal, choice: Choice) -> SiteReport:
+def _site_report(
+    subject: Subject, ended: Followed, journal: Journal, choice: Choice, running: Mapping[str, str]
+) -> SiteReport:
     steps = journal.steps(ended.site) + (journal.steps(ended.label) if ended.label != ended.site else ())
     image, is_written = subject.desired.image, subject.is_written
     verdict = report.unless_unchanged(
@@ -172,6 +179,7 @@ def _site_report(subject: Subject, ended: Followed, journal: Journal, choice: Ch
         places=subject.places,
         stays=subject.stays,
         workloads=ended.workloads,
+        found_running=subject.is_written and running.get(ended.site) == subject.previous.tag,
     )
 
 

@@ -21,12 +21,17 @@ def clusters(reading: Reading) -> tuple[Cluster, ...]:
     roots = levels[0] if levels else ()
     by_directory: dict[str, Cluster] = {}
     for root in roots:
-        is_bootstrapped = root.is_assumed or root.document.path.endswith(SYNC)
-        by_directory.setdefault(root.cluster, Cluster(root.cluster, is_bootstrapped, reading))
+        by_directory.setdefault(root.cluster, Cluster(root.cluster, _is_bootstrapped(root), reading))
     for directory, cluster in by_directory.items():
         _grow(cluster, [site for level in levels for site in level if site.cluster == directory])
         _add_loose(cluster, [site for site in roots if site.cluster == directory])
     return tuple(apart for cluster in by_directory.values() for apart in _apart(cluster))
+
+
+def _is_bootstrapped(root: Site) -> bool:
+    """Whether all of the cluster comes after Flux: whoever installs the chart of a FluxInstance may have installed more before."""
+    is_of_chart = root.document.key.kind not in ("Kustomization", "FluxInstance")
+    return root.document.path.endswith(SYNC) or (root.is_assumed and not is_of_chart)
 
 
 def _grow(cluster: Cluster, sites: Iterable[Site]) -> None:

@@ -12,7 +12,7 @@ from bumper.fluxtree.layers import FILE_NAMES, GENERATED, Reading
 from bumper.manifest.document import Document
 
 _NAMESPACE = b"Namespace"
-_SETUP = re.compile(r".*helmfile.*\.ya?ml(\.gotmpl)?|talconfig.*\.ya?ml")
+_SETUP = re.compile(r"(.*/)?([^/]*helmfile.*\.ya?ml(\.gotmpl)?|talconfig[^/]*\.ya?ml)")
 
 
 def kustomizations(reading: Reading, name: str) -> Iterator[Document]:
@@ -41,9 +41,7 @@ def namespaces(reading: Reading, built: Iterable[str]) -> frozenset[str]:
 
 def setups(reading: Reading) -> tuple[str, ...]:
     """The texts of what brings a cluster up before Flux is there: helmfiles, and what Talos applies with its configuration."""
-    paths = _fetched(
-        reading, "setups", (path for path in _files(reading) if _SETUP.fullmatch(basename(path)))
-    )
+    paths = _fetched(reading, "setups", filter(_SETUP.fullmatch, _files(reading)))
     return tuple(reading.content(path).decode(errors="replace") for path in paths)
 
 

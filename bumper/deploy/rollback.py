@@ -23,6 +23,7 @@ from bumper.history import last_ready
 from bumper.history.trailers import one_line
 from bumper.image import ImageManifest, ImageReference, is_tag
 from bumper.ports import Clock, History, Progress, Registry, Repository, Tree
+from bumper.ports.deadline import until
 from bumper.record import Recorded
 from bumper.request import Choice, Request
 from bumper.retry import answered
@@ -85,8 +86,8 @@ def way_back(
 ) -> Rollback:
     """Where the site goes back to: `to`, or its last deploy that was Ready, or the version before where nobody looked how that ended.
 
-    `deploys` are the site's own, newest first. With `only_ready` it must have been Ready, or be `ran`, the tag that was found
-    running before the deploy. Refused names what there is, and the `command` that goes there.
+    `deploys` are the site's own, newest first. With `only_ready` it must have been Ready, or have been found running: `ran`, before
+    this deploy, or as one of `deploys` says that replaced it. Refused names what there is, and the `command` that goes there.
     """
     deploy = _deploy_of(left.tag, deploys)
     if to:
@@ -98,11 +99,12 @@ def way_back(
     if ready:
         return Rollback(site, left, ready.record.tag, deploy, ready)
     before = deploy.record.previous if deploy and is_tag(deploy.record.previous) else ""
-    if only_ready and before != ran:
-        before = ""
+    running = ran if before == ran else _found_running(left.tag, deploys)
+    if only_ready or running:
+        before = running
     earlier = _deploy_of(before, deploys)
     if before and _ended(before, deploys) not in _BAD:
-        notice = "" if before == ran else _how_it_ended(before, earlier)
+        notice = "" if before == running else _how_it_ended(before, earlier)
         return Rollback(site, left, before, deploy, earlier, notice)
     ends = {tag: _ended(tag, deploys) for tag in _tags(deploys, left.tag)}
     listed = ", ".join(f"{tag} ({end})" for tag, end in list(ends.items())[:_LISTED])
@@ -157,9 +159,10 @@ class Rollbacks:
 
         `running` are the tags that were found running before the push, by site: of a first deploy nothing else is recorded.
         """
-        tip = self.repository.fetch(asked.branch)
-        tree = self.repository.tree(tip)
-        ways = self._ways_to_ready([change for change, _ in failed], tree, running, asked.choice)
+        with until(self.clock, self.clock.now() + asked.deadlines.push_s):
+            tip = self.repository.fetch(asked.branch)
+            tree = self.repository.tree(tip)
+            ways = self._ways_to_ready([change for change, _ in failed], tree, running, asked.choice)
         causes = [(change.site, verdict.message) for change, verdict in failed if change.key in ways]
         several = len(causes) > 1
         cause = "; ".join(f"{site}: {message}" if several else message for site, message in causes)
@@ -350,6 +353,13 @@ def _is_kept(hold: Hold | None, way: Rollback, now: datetime) -> bool:
 def _deploy_of(tag: str, deploys: Sequence[Recorded]) -> Recorded | None:
     """The newest deploy of the tag; None where none is recorded."""
     return next((deploy for deploy in deploys if deploy.record.tag == tag), None)
+
+
+def _found_running(left: str, deploys: Sequence[Recorded]) -> str:
+    """The newest tag that a deploy found running when it replaced it, and that did not end badly; empty where none did."""
+    start = next((number for number, deploy in enumerate(deploys) if deploy.record.tag == left), len(deploys))
+    tags = [deploy.record.previous for deploy in deploys[start:] if deploy.found_running]
+    return next((tag for tag in tags if tag != left and _ended(tag, deploys) not in _BAD), "")
 
 
 def _tags(deploys: Sequence[Recorded], left: str) -> Iterator[str]:

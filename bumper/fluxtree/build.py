@@ -125,7 +125,10 @@ def sources(reading: Reading, site: Site, owner: Resource) -> list[str]:
 def openings(reading: Reading, built: Build) -> tuple[Gap, ...]:
     """Why there may be more than the build shows, or something else, each with its place; none where it shows everything."""
     hidden = (gap for layer in built.layers for gap in _hidden(reading, layer))
-    return tuple(dict.fromkeys([*built.gaps, *built.unmapped, *built.refusals, *hidden]))
+    included = (
+        built.site.origin.included(layer.directory for layer in built.layers) if built.site.origin else ()
+    )
+    return tuple(dict.fromkeys([*built.gaps, *built.unmapped, *built.refusals, *included, *hidden]))
 
 
 def _hidden(reading: Reading, layer: Layer) -> Iterator[Gap]:
@@ -137,6 +140,10 @@ def _hidden(reading: Reading, layer: Layer) -> Iterator[Gap]:
     for key in _OPENING:
         if document.value.get(key):
             yield Gap(layer.path, document.line(key), f"{key} make objects that are not seen here")
+    if document.value.get("vars"):
+        yield Gap(
+            layer.path, document.line("vars"), "vars put values into other fields, which are not followed"
+        )
     for key in _HOLDS_LAYERS if layer.has_remote else ():
         for at, written in enumerate(map(text, items(document.value.get(key)))):
             if is_remote(reading, layer.directory, written):
@@ -208,6 +215,7 @@ class _Making:
     def top(self, layer: Layer, owner: Resource) -> list[Resource]:
         """The objects of the top layer, with what the Flux Kustomization adds to its kustomization."""
         document = kustomization(self.reading, layer)
+        self._read_strictly(document)
         spec = mapping(owner.at("spec"))
         own = self.reading.traced(document) if document else {}
         resources = self._brought(layer, document, [])
@@ -224,8 +232,13 @@ class _Making:
         resources = self._brought(layer, document, before)
         if not document:
             return resources
+        self._read_strictly(document)
         specs = _image_specs(self.reading, layer)
         return self._transformed(resources, self.reading.traced(document), layer.path, specs, None, {})
+
+    def _read_strictly(self, document: Document | None) -> None:
+        """Notes the keys of patches that kustomize does not know, and refuses."""
+        self.refusals += patches.unknown_keys(document) if document else ()
 
     def _brought(self, layer: Layer, document: Document | None, before: list[Resource]) -> list[Resource]:
         resources = [*before]
@@ -369,17 +382,18 @@ def _with_generated(reading: Reading, resources: list[Resource], document: Docum
         for at, entry in enumerate(map(mapping, items(value.get(key)))):
             data = _generated_data(reading, document, entry) if kind == "ConfigMap" else {}
             behavior, name = text(entry.get("behavior")), text(entry.get("name"))
+            noted = _noted(entry, value)
             if behavior in ("", "create"):
                 made = {
                     "apiVersion": "v1",
                     "kind": kind,
-                    "metadata": {"name": name, "namespace": text(entry.get("namespace"))},
+                    "metadata": {"name": name, "namespace": text(entry.get("namespace")), **noted},
                     "data": data,
                 }
                 resources = [*resources, Resource(document, made, frozenset([name]), root=(key, at))]
             else:
                 resources = [
-                    _regenerated(known, data, behavior)
+                    _regenerated(known, data, behavior, noted)
                     if known.kind == kind and name in known.names
                     else known
                     for known in resources
@@ -387,10 +401,19 @@ def _with_generated(reading: Reading, resources: list[Resource], document: Docum
     return resources
 
 
-def _regenerated(known: Resource, data: Object, behavior: str) -> Resource:
+def _noted(entry: Object, kustomization: Object) -> dict[str, Object]:
+    """The labels and annotations of what a generator makes: its own come before those of the whole kustomization."""
+    own, common = mapping(entry.get("options")), mapping(kustomization.get("generatorOptions"))
+    pairs = {key: {**mapping(common.get(key)), **mapping(own.get(key))} for key in ("labels", "annotations")}
+    return {key: value for key, value in pairs.items() if value}
+
+
+def _regenerated(known: Resource, data: Object, behavior: str, noted: Mapping[str, Object]) -> Resource:
     """A ConfigMap after a generator that merges into it, or takes its place."""
     before = mapping(known.value.get("data")) if behavior == "merge" else {}
-    return known.with_value({**known.value, "data": {**before, **data}})
+    metadata = mapping(known.value.get("metadata"))
+    metadata = {**metadata, **{key: {**mapping(metadata.get(key)), **pairs} for key, pairs in noted.items()}}
+    return known.with_value({**known.value, "metadata": metadata, "data": {**before, **data}})
 
 
 def _generated_data(reading: Reading, document: Document, entry: Object) -> Object:

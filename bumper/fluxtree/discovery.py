@@ -14,7 +14,7 @@ from bumper.fluxtree.layers import Gap, Reading
 from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.sites import annotations
 from bumper.fluxtree.sourceignore import Exclusions
-from bumper.fluxtree.sources import Source
+from bumper.fluxtree.sources import FLUX_SYSTEM, Source
 from bumper.fluxtree.substitution import Variables
 from bumper.image import ImageReference
 from bumper.manifest.document import Document, is_true, items, mapping, text
@@ -24,7 +24,6 @@ from bumper.request import label
 from bumper.revision import Revision
 
 GROUP = "kustomize.toolkit.fluxcd.io"
-FLUX_SYSTEM = "flux-system"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/builtins/PatchTransformer.g
 `PatchJson6902Transformer.go`, `resource/resource.go` (ApplySmPatch keeps name, namespace and kind).
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,12 +23,19 @@ from bumper.fluxtree.resource import Path, Resource
 from bumper.fluxtree.selectors import Selector, Undecided, identity
 from bumper.manifest import NO_BLOCK
 from bumper.manifest.blocks import block
-from bumper.manifest.document import items, mapping, plain, text
+from bumper.manifest.document import Document, items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _IDENTITY = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
 _STEP = re.compile(r"\d+|-")
+
+
+# types.Patch and types.Selector, which are read as Go reads JSON: without regard to case, and strictly.
+_KEYS = frozenset({"path", "patch", "target", "options"})
+_TARGET_KEYS = frozenset(
+    {"group", "version", "kind", "name", "namespace", "annotationselector", "labelselector"}
+)
 
 
 class Refusal(Exception):
@@ -155,6 +163,23 @@ class Patch:
         return Refusal(replace(self.place, message=message))
 
 
+def unknown_keys(document: Document) -> Iterator[Gap]:
+    """The keys in the patches of a kustomization that kustomize does not know: it refuses the whole of it."""
+    for listed_in in ("patches", "patchesJson6902"):
+        for at, entry in enumerate(items(document.value.get(listed_in))):
+            fields = mapping(entry)
+            known = ((("target",), mapping(fields.get("target")), _TARGET_KEYS), ((), fields, _KEYS))
+            for inside, written, keys in known:
+                for key in (key for key in written if str(key).lower() not in keys):
+                    line = document.line(listed_in, at, *inside, key)
+                    where = ".".join((f"{listed_in}[{at}]", *inside, str(key)))
+                    yield Gap(
+                        document.path,
+                        line,
+                        f"{where} is no key that kustomize knows: it refuses the kustomization",
+                    )
+
+
 def listed(reading: Reading, place: Gap, entry: Any, *, is_remembered: bool = True) -> Iterator[Patch]:
     """The patches of an entry of a list, whose scalars are leaves; `place` is the list's own. Refusal where a file is not there."""
     fields = mapping(entry)
@@ -175,17 +200,34 @@ def _read(reading: Reading, place: Gap, fields: Mapping[str, Any], entry: Any) -
     written = fields.get("path") or (entry if isinstance(entry, str) else "")
     inline = fields.get("patch") or (entry if isinstance(entry, str) else "")
     file = within(dirname(place.path), text(written)) if written and "\n" not in text(written) else None
+    if fields.get("path") and fields.get("patch"):
+        raise Refusal(
+            replace(place, message=f"{place.message} has both path and patch, which kustomize refuses")
+        )
     if file and reading.is_file(file):
+        _require_json(reading.content(file).decode(errors="replace"), Gap(file, 1, place.message))
         yield reading.once(("patch", file), lambda: _parsed(reading.file(file), Gap(file, 1, "")))
     elif isinstance(inline, list):  # Flux's patchesJson6902, whose operations stand there themselves
         yield Patch(place, None, operations=tuple(map(mapping, inline)))
     elif isinstance(entry, dict) and not (inline or written):  # Flux's patchesStrategicMerge
         yield Patch(place, None, merges=(entry,))
     elif inline and (fields.get("patch") or "\n" in text(inline) or ":" in text(inline)):
+        _require_json(text(inline).strip(), place)
         yield _inline(reading, place, inline)
     else:
         why = why_missing(reading, within(dirname(place.path), text(written)))
         raise Refusal(replace(place, message=f"{place.message} names {text(written)}, {why}"))
+
+
+def _require_json(written: str, place: Gap) -> None:
+    """Refusal for a text that begins as a list of JSON and is none: kustomize takes only another beginning for YAML."""
+    if not written.startswith("["):
+        return
+    try:
+        json.loads(written)
+    except (ValueError, RecursionError) as error:
+        message = f"{place.message} has a patch that begins with '[' and is no JSON ({error}), which kustomize refuses"
+        raise Refusal(replace(place, message=message)) from None
 
 
 def _inline(reading: Reading, place: Gap, written: str) -> Patch:

@@ -21,7 +21,7 @@ from bumper.fluxtree.discovery import GROUP, Site, pushed
 from bumper.fluxtree.images import Image, image_at, images, images_of, with_values
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
 from bumper.fluxtree.resource import Resource, Route, is_variable
-from bumper.fluxtree.substitution import references
+from bumper.fluxtree.substitution import not_read, references
 from bumper.fluxtree.walk import Walk
 from bumper.manifest import Edit, FieldKind
 from bumper.manifest.document import text
@@ -336,7 +336,9 @@ class _Built:
 
     @property
     def openings(self) -> tuple[Gap, ...]:
-        return openings(self.reading, self.build)
+        build = self.build
+        strange = (gap for each in build.resources for gap in not_read(each, build.site.variables))
+        return tuple(dict.fromkeys([*openings(self.reading, build), *strange]))
 
 
 class _Forest:

@@ -1,36 +1,41 @@
 """Where a Flux tree begins: what is applied to a cluster by hand, by `flux bootstrap` or by a FluxInstance.
 
-Law: a root is a document, never a text that is mentioned: a Flux Kustomization in gotk-sync.yaml, `spec.sync` of a FluxInstance, or
-else any Flux Kustomization that no other one builds. Where gotk-sync.yaml is still to be written, the root is the directory that
-bootstrap is told (`--path`), which holds flux-system; where a kustomization.yaml that nobody builds holds the Kustomizations, its own
-directory. Likely places come first, and the search is bounded by directories and files.
+Law: a root is a document, never a text that is mentioned: a Flux Kustomization in gotk-sync.yaml, `spec.sync` of a FluxInstance (or
+`instance.sync` in the values of the chart that makes one), or else any Flux Kustomization that no other one builds. Where
+gotk-sync.yaml is still to be written, the root is the directory that bootstrap is told (`--path`), which holds flux-system; where a
+kustomization.yaml that nobody builds holds the Kustomizations, its own directory. Likely places come first, and the search is bounded
+by directories and files.
 
 Source: fluxcd/flux2, pkg/manifestgen/sync; controlplaneio-fluxcd/flux-operator, api/v1/fluxinstance_types.go (`Sync`: the name is that
-of the namespace unless another is given) and internal/builder/build.go (`spec.kustomize.patches` change what it makes).
+of the namespace unless another is given) and internal/builder/build.go (`spec.kustomize.patches` change what it makes);
+controlplaneio-fluxcd/charts, charts/flux-instance/templates/instance.yaml (`instance` of its values is the spec).
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from posixpath import basename, dirname, join
 from typing import Any
 
 from bumper.fluxtree import patches
 from bumper.fluxtree.build import resource_of
-from bumper.fluxtree.discovery import FLUX_SYSTEM, GROUP, artifact_path, cluster_of, source_key
+from bumper.fluxtree.discovery import GROUP, artifact_path, cluster_of, source_key
 from bumper.fluxtree.layers import FILE_NAMES, GENERATED, Gap, Layer, Reading, expand
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource
-from bumper.fluxtree.sources import GIT, Source, source_of
+from bumper.fluxtree.sources import FLUX_SYSTEM, GIT, Source, source_of
 from bumper.manifest.document import Document, documents, items, mapping, text
-from bumper.objects import ObjectKey
+from bumper.objects import Object, ObjectKey
 
 SYNC = "gotk-sync.yaml"
 OPERATOR = "fluxcd.controlplane.io"
 _INSTANCE = "FluxInstance"
 _INSTANCE_FILE = re.compile(r".*instance.*|flux-?operator.*|flux\.ya?ml", re.IGNORECASE)
+_INSTANCE_DIRECTORY = re.compile(r"flux-?(instance|operator)", re.IGNORECASE)
+# How far below the directory of an instance its values may lie: `flux-instance/app/helm/values.yaml`.
+_INSTANCE_DEPTH = 3
 _LIKELY = (
     *("clusters", "cluster", "k8s", "kubernetes", "flux", "fleet", "gitops", "deploy", "infrastructure"),
     "platform",
@@ -145,8 +150,13 @@ def _is_bootstrapped(reading: Reading, directory: str) -> bool:
 
 
 def _may_hold(path: str) -> bool:
-    """Whether a file may hold a FluxInstance, by its name or its directory."""
-    return bool(_INSTANCE_FILE.fullmatch(basename(path))) or basename(dirname(path)) == FLUX_SYSTEM
+    """Whether a file may hold a FluxInstance, by its name or its directories."""
+    above = dirname(path).split("/")
+    return (
+        bool(_INSTANCE_FILE.fullmatch(basename(path)))
+        or above[-1] == FLUX_SYSTEM
+        or any(map(_INSTANCE_DIRECTORY.fullmatch, above[-_INSTANCE_DEPTH:]))
+    )
 
 
 def _listing(reading: Reading, directory: str) -> str:
@@ -180,28 +190,83 @@ def _cluster_above(reading: Reading, directory: str) -> str:
 
 def _instances(reading: Reading, paths: Iterable[str]) -> Iterator[Root]:
     for path in paths:
-        if _INSTANCE.encode() in reading.content(path):
+        content = reading.content(path)
+        if _INSTANCE.encode() in content:
             for document in reading.documents(path):
                 if document.key.kind == _INSTANCE and document.group == OPERATOR:
                     yield from _instance(reading, document)
+        if b"instance:" in content and b"sync:" in content:
+            for document in reading.documents(path):
+                yield from _released(reading, document)
 
 
 def _instance(reading: Reading, document: Document) -> Iterator[Root]:
     """What an instance syncs, with its own patches."""
     spec = mapping(reading.traced(document).get("spec"))
-    sync = mapping(spec.get("sync"))
-    if not text(sync.get("path")) or _is_template(text(sync.get("path"))):
+    path = text(mapping(spec.get("sync")).get("path"))
+    if path and not _is_template(path):
+        namespace = document.key.namespace or FLUX_SYSTEM
+        place = f"{document.path}:{document.line('spec', 'sync')}"
+        yield _synced_by(reading, document, spec, path, namespace, place)
+
+
+def _released(reading: Reading, document: Document) -> Iterator[Root]:
+    """What an instance syncs that the values of its chart make, those of a HelmRelease or a file of their own.
+
+    Where the path has a variable, each directory that it fits is a cluster. What is no directory here is synced from elsewhere.
+    """
+    route = ("spec", "values", "instance") if document.key.kind == "HelmRelease" else ("instance",)
+    spec: Any = {} if document.key.kind not in ("", "HelmRelease") else reading.traced(document)
+    for step in route:
+        spec = mapping(spec).get(step)
+    sync = mapping(mapping(spec).get("sync"))
+    if not text(sync.get("url")) or _is_template(text(sync.get("path"))):
         return
-    namespace = document.key.namespace or FLUX_SYSTEM
+    place = f"{document.path}:{document.line(*route, 'sync')}"
+    for directory in _fitting(reading, artifact_path(text(sync.get("path")))):
+        path = sync["path"] if "${" not in sync["path"] else directory
+        source = _source_beside(reading, directory, text(sync.get("kind")) or GIT)
+        named = {**spec, "sync": {"name": source.name, **sync}}
+        root = _synced_by(reading, document, named, path, document.key.namespace or source.namespace, place)
+        yield replace(root, cluster=directory, is_certain=bool(document.key.namespace))
+
+
+def _fitting(reading: Reading, path: str) -> Iterator[str]:
+    """The directories that a path may mean, whose variables may be anything; none for the root, which tells no cluster."""
+    known = [""]
+    for name in filter(None, path.split("/")):
+        fits = re.compile(".+".join(map(re.escape, re.split(r"\$\{[^}]*\}", name))))
+        known = [
+            join(directory, entry)
+            for directory in known
+            for entry, is_directory in reading.entries(directory).items()
+            if is_directory and fits.fullmatch(entry)
+        ]
+    yield from filter(None, known)
+
+
+def _source_beside(reading: Reading, directory: str, kind: str) -> ObjectKey:
+    """The source that most Kustomizations of a directory name and it does not define; as the operator names it where none does."""
+    paths = manifests(reading, directory)
+    defined = {source.key for source in _sources(reading, paths)}
+    owners = (owner for path in paths for owner in kustomizations(reading, path))
+    keys = (key for owner in owners if (key := source_key(owner)).kind == kind and key.name)
+    named = Counter(key for key in keys if key not in defined).most_common(1)
+    return named[0][0] if named else ObjectKey(kind, FLUX_SYSTEM, FLUX_SYSTEM)
+
+
+def _synced_by(
+    reading: Reading, document: Document, spec: Object, path: str, namespace: str, place: str
+) -> Root:
+    sync = mapping(spec.get("sync"))
     name = text(sync.get("name")) or namespace
     kind = text(sync.get("kind")) or GIT
-    value = _kustomization(name, namespace, sync["path"], kind)
+    value = _kustomization(name, namespace, path, kind)
     owner = _patched(reading, Resource(document, value, frozenset([name])), spec)
-    place = f"{document.path}:{document.line('spec', 'sync')}"
     ref = f"name {text(sync.get('ref'))}" if text(sync.get("ref")) else ""
     source = Source(ObjectKey(kind, namespace, name), text(sync.get("url")), place, ref)
     beside = _sources(reading, manifests(reading, dirname(document.path)))
-    yield Root(owner, cluster_of(document.path), (*beside, source), True)
+    return Root(owner, cluster_of(document.path), (*beside, source), True)
 
 
 def _patched(reading: Reading, owner: Resource, spec: Any) -> Resource:
@@ -402,8 +467,13 @@ class _Unbuilt:
         }
 
     def _may_be_of_here(self, owner: Resource) -> bool:
-        """Whether its source may be this repository: every source has a root, which tells nothing where others name directories."""
-        return bool(_path(owner)) or not self._named_sources or _source_name(owner) in self._named_sources
+        """Whether its source may be this repository: every source has a root, which tells nothing where others name directories.
+
+        Nor where several sources are named, and none of them is known to be this repository.
+        """
+        name = _source_name(owner)
+        is_alone = name[1] == FLUX_SYSTEM or len({*map(_source_name, self._owners)}) == 1
+        return bool(_path(owner)) or name in self._named_sources or (is_alone and not self._named_sources)
 
     @cached_property
     def _named_sources(self) -> set[tuple[str, str]]:

@@ -1,16 +1,18 @@
 """The sources that a Flux tree defines, and which of them are the repository that holds the tree.
 
 Law: a source is ours where it is that of the cluster's root, or has the repository's own address, however that is written. A source
-with another address is not, whatever lies at the same path here. Of one that the tree does not define nothing is known, unless there
-is no root that says which source is ours.
+with another address is not, whatever lies at the same path here, nor one with any address where the root comes from a registry. Of
+one that the tree does not define nothing is known, unless there is no root that says which source is ours.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from posixpath import normpath
 
 from bumper.address import repository_key
 from bumper.fluxtree import sourceignore
+from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.sourceignore import Exclusions
 from bumper.manifest.document import items, mapping, text
@@ -18,19 +20,40 @@ from bumper.objects import Object, ObjectKey
 
 GROUP = "source.toolkit.fluxcd.io"
 GIT = "GitRepository"
+FLUX_SYSTEM = "flux-system"
 # GitRepository v1, `spec.ref`: the first of these that is set decides.
 _REFS = ("commit", "name", "semver", "tag", "branch")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One GitRepository. `place` is its file and line; `ref` what it follows there: `branch main`."""
+    """One GitRepository. `place` is its file and line; `ref` what it follows there: `branch main`.
+
+    `includes` are the directories that it takes from other repositories, each with where that is written.
+    """
 
     key: ObjectKey
     url: str
     place: str
     ref: str = ""
     exclusions: Exclusions = field(default=Exclusions(), repr=False, compare=False)
+    includes: tuple[tuple[str, Gap], ...] = field(default=(), repr=False, compare=False)
+
+    def brought(self, files: Iterable[str]) -> list[Gap]:
+        """Where it is written that one of these files comes from another repository."""
+        known = list(files)
+        return [
+            gap for to, gap in self.includes if any(not to or file.startswith(f"{to}/") for file in known)
+        ]
+
+    def included(self, directories: Iterable[str]) -> list[Gap]:
+        """Where it is written that one of these, or something in it, comes from another repository."""
+        known = [f"{directory}/".lstrip("/") for directory in directories]
+        return [
+            gap
+            for to, gap in self.includes
+            if any(not to or each.startswith(f"{to}/") or f"{to}/".startswith(each) for each in known)
+        ]
 
     @property
     def repository(self) -> str:
@@ -49,7 +72,17 @@ def source_of(resource: Resource) -> Source | None:
     reference = mapping(spec.get("ref"))
     ref = next((f"{key} {text(reference[key])}" for key in _REFS if text(reference.get(key))), "")
     place = f"{resource.path}:{resource.line()}"
-    return Source(resource.key, text(spec.get("url")), place, ref, _exclusions(resource, spec))
+    includes = tuple(_includes(resource, spec))
+    return Source(resource.key, text(spec.get("url")), place, ref, _exclusions(resource, spec), includes)
+
+
+def _includes(resource: Resource, spec: Object) -> Iterator[tuple[str, Gap]]:
+    """GitRepository v1, `spec.include`: without a `toPath` the other one's name is the directory (`GetToPath`)."""
+    for at, entry in enumerate(map(mapping, items(spec.get("include")))):
+        name = text(mapping(entry.get("repository")).get("name"))
+        to = normpath(f"/{text(entry.get('toPath')) or name}").strip("/")
+        message = f"spec.include puts {GIT} {name} into {to or '.'}, which is not seen here"
+        yield to, Gap(resource.path, resource.line("spec", "include", at), message)
 
 
 def _exclusions(resource: Resource, spec: Object) -> Exclusions:
@@ -81,7 +114,13 @@ class Ownership:
             return True
         if self.own and address:
             return address == self.own
+        if address and any(root.kind != GIT for root in self.roots):
+            return False
         return not self.is_certain and key.kind == GIT
+
+    def is_guessed(self, key: ObjectKey) -> bool:
+        """Whether the source is taken for ours only since nothing says otherwise: it has neither a root nor an address."""
+        return not (self.is_certain or key in self.roots or self._address(key) or key.name == FLUX_SYSTEM)
 
     def is_known(self, key: ObjectKey) -> bool:
         """Whether the tree defines the source."""

@@ -4,24 +4,27 @@ Law: a value that git holds is filled in; of a name that git does not define, th
 define it. Everything else stays as it is written, and is told with what would have to be known.
 
 Source: fluxcd/pkg, kustomize/kustomize_varsub.go (`substitute` wins over `substituteFrom`, a later reference over an earlier one, line
-breaks are dropped, without any variable nothing is filled in unless the strategy is Always) and envsubst/parse. Of the operators those
-that give a default are read; any other is left as it is.
+breaks are dropped, without any variable nothing is filled in unless the strategy is Always) and envsubst/parse. Of the operators
+those that give a default are read (`=`, and `-`, `=`, `?` or `+` behind a colon: all of them put it in place of an empty value); any
+other is left as it is, and told (`not_read`).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.leaves import Leaf, leaf, near_to
-from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.resource import Resource, scalars
 from bumper.manifest.document import is_true, items, mapping, text
 from bumper.objects import Object
 
 DISABLED = "kustomize.toolkit.fluxcd.io/substitute"
 # A variable with its name, whatever becomes of it.
-NAMED = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::?[-=][^}]*)?\}")
-_VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_]\w*)(?:(?P<operator>:?[-=])(?P<default>[^{}]*))?\})")
+NAMED = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?:(?::[-=?+]|=)[^{}]*)?\}")
+_VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_]\w*)(?:(?P<operator>:[-=?+]|=)(?P<default>[^{}]*))?\})")
+_BEGUN = re.compile(r"\$(?:\$|\{[^}]*\}?)")
 
 # The data of the ConfigMap or Secret that Flux reads under a kind, a namespace and a name; None where git has none.
 Data = Callable[[str, str, str], Object | None]
@@ -109,6 +112,21 @@ def unfilled(written: str, variables: Variables) -> str:
     return variables.why(match["name"]) if match else ""
 
 
+def not_read(resource: Resource, variables: Variables) -> Iterator[Gap]:
+    """What Flux fills in, or fails at, in a way that is not followed: other operators than a default, a default with a variable."""
+    if is_left_alone(resource) or not variables:
+        return
+    for route, written in scalars(resource.value, ()):
+        begun = [match[0] for match in _BEGUN.finditer(str(written or "")) if match[0] != "$$"]
+        for expression in (each for each in begun if not NAMED.fullmatch(each)):
+            line = resource.line(*route)
+            yield Gap(
+                resource.path,
+                line,
+                f"{expression}: only a name and a default are read of what Flux fills in here",
+            )
+
+
 def _filled(value: Any, variables: Variables) -> Any:
     if isinstance(value, dict):
         return {key: _filled(inner, variables) for key, inner in value.items()}
@@ -134,8 +152,7 @@ def _value(match: re.Match[str], variables: Variables) -> str:
     if name is None:
         return "$"
     given = variables.values.get(name)
-    is_set = given is not None and (str(given) != "" or not (match["operator"] or "").startswith(":"))
-    if is_set:
+    if given is not None and (str(given) or not match["operator"]):
         return str(given).replace("\n", "")
     if match["operator"] and name not in variables.secret and (given is not None or not variables.lacking):
         return default or ""

@@ -14,7 +14,7 @@ from bumper.fluxtree.artifacts import EXTERNAL, KIND, Generators, Mapped
 from bumper.fluxtree.build import build, kustomization, resource_of
 from bumper.fluxtree.discovery import GROUP, Site, artifact_path, pushed, pushed_path, site_of
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
-from bumper.fluxtree.resource import Resource
+from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.roots import Root, is_kustomization, roots
 from bumper.fluxtree.sourceignore import Exclusions
@@ -156,12 +156,17 @@ class Walk:
             ownership = self._clusters[site.cluster].ownership
             site = replace(
                 site,
-                is_ours=ownership.is_ours(site.source),
+                is_ours=ownership.is_ours(site.source)
+                and (not ownership.is_guessed(site.source) or self._is_here(site.path)),
                 is_source_known=ownership.is_known(site.source),
                 origin=ownership.sources.get(site.source),
             )
         path = None if site.is_ours else pushed_path(site.document)
         return site if path is None else pushed(site, path)
+
+    def _is_here(self, path: str) -> bool:
+        """Whether what is built tells that it is of this repository: every source has a root, which tells nothing."""
+        return bool(path) and (is_variable(path) or self._reading.is_directory(path))
 
     def _derived(self, site: Site) -> Site:
         """A site that is built from an artifact: where it lies in the repository."""

@@ -36,7 +36,8 @@ def past(commits: Iterable[Logged]) -> Iterator[Recorded]:
                 awaiting[record.site] = others
             if len(endings) > 1:
                 endings.sort(key=lambda ending: ending.at)
-            yield Recorded(record, tuple(endings))
+            was_running = any(ending.is_found_before(record) for ending in waiting)
+            yield Recorded(record, tuple(endings), was_running)
 
 
 def _is_of_another(ending: Ending, record: Record) -> bool:

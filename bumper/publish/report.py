@@ -28,7 +28,8 @@ class SiteReport:
     `context` names the cluster where there are several, and `site` then names it too: `web in east`. `order` is how the image stands
     to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase. `kustomization` is the Flux
     Kustomization that builds it (`record.KustomizationName`). `places` are all fields where several name the image, `stays` is what
-    names it and did not move; `workloads` is how each ended, where several make up the site.
+    names it and did not move; `workloads` is how each ended, where several make up the site. `found_running`: the tag before ran in
+    every cluster when this one came.
     """
 
     site: str
@@ -48,6 +49,7 @@ class SiteReport:
     stays: tuple[str, ...] = ()
     workloads: tuple[WorkloadEnd, ...] = ()
     name: str = ""
+    found_running: bool = False
 
 
 @dataclass(frozen=True)

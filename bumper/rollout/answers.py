@@ -5,7 +5,8 @@ gave none, are nobody's failure: they are waited for up to the deadline. A wrong
 helps against an error that the new build gives itself, and against nothing else. Of a body nothing is quoted; what a text
 says of the old build is the tag that git knows.
 
-Sources: RFC 9111, 5.1 (`Age`); `X-Cache` and `CF-Cache-Status` as Varnish, Fastly, CloudFront and Cloudflare document them.
+Sources: RFC 9111, 5.1 (`Age`); RFC 9211 (`Cache-Status`); the headers of the caches themselves as Varnish, Fastly, CloudFront,
+Azure Front Door, Cloudflare, Vercel, Bunny and nginx's users document them.
 """
 
 import json
@@ -24,10 +25,20 @@ from bumper.safe_text import printable
 _WINDOW = 5
 _SHORT = 7
 _SHA = re.compile(r"[0-9a-f]{7,40}")
-_SHA_IN_TEXT = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{7,40}(?![0-9A-Za-z])")
+_SHA_IN_TEXT = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{7,40}(?![0-9A-Za-z])")
 # What a proxy says of a server behind it, and Cloudflare of an origin (520 to 530): no build gave these.
 _OF_A_PROXY = {502, 503, 504, *range(520, 531)}
-_CACHED = re.compile(r"\b(?:hit|stale|updating|revalidated)\b", re.IGNORECASE)
+# `HIT`, `TCP_HIT`, `TCP_REMOTE_HIT`, `RefreshHit from cloudfront`; not `fwd=stale` (RFC 9211, 2.2), which went on to the origin.
+_CACHED = re.compile(r"(?<![a-z=])(?:refresh)?(?:hit|stale|updating|revalidated)(?![a-z])", re.IGNORECASE)
+_STATES = (
+    "x-cache",
+    "cf-cache-status",
+    "cache-status",
+    "x-cache-status",
+    "x-proxy-cache",
+    "x-vercel-cache",
+    "cdn-cache",
+)
 _BEGINNING_S, _BRISK_S, _CALM_S = 30.0, 1.0, 5.0
 
 
@@ -200,7 +211,8 @@ def _equals(value: str, expected: str) -> bool:
 
 
 def _is_same_commit(one_sha: str, other_sha: str) -> bool:
-    """Whether both are SHAs, of which one may be shorter."""
+    """Whether both are SHAs, of which one may be shorter; a page may write them in capitals."""
+    one_sha, other_sha = one_sha.lower(), other_sha.lower()
     are_shas = _SHA.fullmatch(one_sha) and _SHA.fullmatch(other_sha)
     return bool(are_shas) and (one_sha.startswith(other_sha) or other_sha.startswith(one_sha))
 
@@ -218,7 +230,7 @@ def _at(content: bytes, expectation: Expectation) -> str:
 
 def _is_cached(headers: Mapping[str, str]) -> bool:
     age = headers.get("age", "").strip()
-    states = " ".join(headers.get(name, "") for name in ("x-cache", "cf-cache-status", "cache-status"))
+    states = " ".join(headers.get(name, "") for name in _STATES)
     return (age.isdecimal() and age.strip("0") != "") or bool(_CACHED.search(states))
 
 

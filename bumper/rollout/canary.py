@@ -4,13 +4,14 @@ Law: the target's own counts prove nothing. Flagger keeps the target at no pods 
 is what serves: Ready takes a primary that runs our image and is complete, and a Canary that is at rest. A Canary that failed counts
 as ours once it has taken up our template: its `status.lastAppliedSpec`, a hash, is another than before the push, or it failed after
 the ReplicaSet of our template was made. Flagger does not analyse anew what it has promoted already, so that a rollback leaves the
-phase at Failed, and the primary is right all the same.
+phase at Failed, and the primary is right all the same. Where no Canary may be read, the primary alone tells.
 
 Flagger 1.36 to 1.42: pkg/apis/flagger/v1beta1/status.go, canary.go; pkg/canary/status.go (phases, conditions, their messages),
 spec.go (what is analysed anew), docs/gitbook/usage/how-it-works.md (the status of a rollout that succeeded).
 """
 
 import math
+import re
 from collections.abc import Iterator
 
 from bumper.errors import Outcome
@@ -32,6 +33,9 @@ _GATES = {"Waiting": "confirm-rollout", "WaitingPromotion": "confirm-promotion"}
 # Flagger's default and minimum (pkg/apis/flagger/v1beta1/canary.go, GetAnalysisInterval); what it takes to write a status.
 _INTERVAL_S, _SHORTEST_S, _SLIP_S, _ACCESS_S = 60.0, 10.0, 10.0, 15.0
 _WARNINGS = 4
+# What Flagger measured of the new version, or its pods that did not come up; metrics that nobody gives prove nothing
+# (pkg/controller/scheduler.go, scheduler_metrics.go, scheduler_hooks.go).
+_MEASURED = re.compile(r"advancement (?:.+ [<>] |external check )|progress deadline exceeded")
 
 
 def phase(canary: Object | None) -> str:
@@ -45,7 +49,7 @@ def rollout(desired: Desired, observation: Observation) -> Completion:
     if workload is None or not is_seen(workload):
         return Completion(False, "its controller has not seen the new template yet")
     text = _text(desired, observation)
-    if phase(canary) not in _AT_REST or primary is None:
+    if primary is None or (canary is not None and phase(canary) not in _AT_REST):
         return Completion(False, text)
     counts = completion(primary)
     is_promoted = desired.is_met_by(template_image(desired, primary))
@@ -55,14 +59,16 @@ def rollout(desired: Desired, observation: Observation) -> Completion:
 def _text(desired: Desired, observation: Observation) -> str:
     """`Canary demo is Progressing, weight 30, 2 failed checks; the primary runs 1.1.0`."""
     canary, primary = observation.canary, observation.primary
+    image = template_image(desired, primary)
+    runs = f"the primary runs {image.tag or image.digest}" if image else "there is no primary yet"
+    if canary is None:
+        return f"its Canary can't be read; {runs}"
     status = at(canary, "status") or {}
     details = [
         f"Canary {at(canary, 'metadata', 'name')} is {phase(canary) or 'not taken up by Flagger yet'}",
         f"weight {status['canaryWeight']}" if status.get("canaryWeight") else "",
         f"{status['failedChecks']} failed checks" if status.get("failedChecks") else "",
     ]
-    image = template_image(desired, primary)
-    runs = f"the primary runs {image.tag or image.digest}" if image else "there is no primary yet"
     return f"{', '.join(filter(None, details))}; {runs}"
 
 
@@ -120,13 +126,15 @@ def _failed(desired: Desired, observation: Observation, canary: Object) -> Findi
     name, namespace = at(canary, "metadata", "name"), desired.workload.namespace
     promoted = condition(canary, "Promoted")
     why = promoted.message if promoted and promoted.status == "False" else "the analysis failed"
+    warnings = _warnings(observation, canary)
     verdict = Verdict(
         Outcome.FAILED,
         "CanaryFailed",
         f"Canary {namespace}/{name} did not promote it ({promoted.reason if promoted else 'Failed'}): {why}",
         hint=f"kubectl describe canary {name} -n {namespace}",
-        evidence=_warnings(observation, canary),
+        evidence=warnings,
         stage=Stage.ROLLED_OUT,
+        helps_to_go_back=not warnings or any(map(_MEASURED.search, warnings)),
     )
     if _is_of_ours(desired, observation, canary):
         return Finding("CanaryFailed", verdict, 0.0)
@@ -175,6 +183,12 @@ def targets(canary: Object, workload: ObjectKey) -> bool:
         workload.name,
         workload.namespace,
     )
+
+
+def is_primary(workload: Object | None) -> bool:
+    """Whether Flagger made a workload, which its Canary owns then."""
+    owners = at(workload, "metadata", "ownerReferences") or ()
+    return any(owner.get("kind") == "Canary" for owner in owners)
 
 
 def primary_of(workload: ObjectKey) -> ObjectKey:

@@ -101,15 +101,6 @@ def has_started(desired: Desired, observation: Observation) -> bool:
     )
 
 
-def is_being_made(desired: Desired, observation: Observation) -> bool:
-    """Whether one of our pods is on a node and its containers are being made: the image is pulled, its volumes are mounted."""
-    return any(
-        at(status, "state", "waiting", "reason") in ("ContainerCreating", "PodInitializing")
-        for pod in own_pods(desired, observation)
-        for status in at(pod, "status", "containerStatuses") or ()
-    )
-
-
 def lagging_pods(desired: Desired, observation: Observation) -> list[Object]:
     """The living pods of an older template: while there are any, the rollout is not over, whatever the counts say."""
     kind = desired.workload.kind

@@ -9,6 +9,7 @@ configuration_lifecycle.go, route_lifecycle.go).
 """
 
 import math
+import re
 from collections.abc import Iterator
 
 from bumper.errors import Outcome
@@ -26,6 +27,15 @@ _WAITS = {
     "InconclusiveAnalysisRun": "its analysis was inconclusive",
     "InconclusiveExperiment": "its experiment was inconclusive",
 }
+
+# What was measured of the new version, or its pods that did not come up; not a person's abort, a spec that is wrong or a metric that
+# nobody gives (analysis/analysis.go; utils/conditions/conditions.go, TimedOutReason).
+_OF_VERSION = re.compile(r"assessed Failed due to|ProgressDeadlineExceeded")
+
+# Knative asks the registry itself (go-containerregistry pkg/v1/remote/transport/error.go; Go's net, net/http and crypto/x509).
+_OF_REGISTRY = re.compile(
+    r"unexpected status code (?:401|403|429|5\d\d)|dial tcp\b|: no such host|i/o timeout|x509: |UNAUTHORIZED: |DENIED: "
+)
 
 
 def held_back(desired: Desired, workload: Object) -> Finding | None:
@@ -71,8 +81,15 @@ def _rollout(desired: Desired, workload: Object) -> Iterator[Finding]:
         reason = named if named.isalpha() else "RolloutDegraded"
         which = "was aborted, the stable version serves" if at(workload, "status", "abort") else "is Degraded"
         hint = f"kubectl argo rollouts get rollout {key.name} -n {key.namespace}"
-        message = f"{key} {which}: {text}"
-        yield Finding(reason, Verdict(Outcome.FAILED, reason, message, hint, stage=Stage.ROLLED_OUT), _SLIP_S)
+        verdict = Verdict(
+            Outcome.FAILED,
+            reason,
+            f"{key} {which}: {text}",
+            hint,
+            stage=Stage.ROLLED_OUT,
+            helps_to_go_back=_OF_VERSION.search(text) is not None,
+        )
+        yield Finding(reason, verdict, _SLIP_S)
     elif phase == "Paused" and (reason := _waits_for_a_person(workload)):
         step = at(workload, "status", "currentStepIndex")
         where = f" at step {step}" if isinstance(step, int) else ""
@@ -108,7 +125,14 @@ def _service(desired: Desired, workload: Object) -> Iterator[Finding]:
     hint = f"kubectl get revision -l serving.knative.dev/service={desired.workload.name} -n {desired.workload.namespace}"
     if configurations and configurations.status == "False":
         message = f"{desired.workload}: {configurations.message}"
-        verdict = Verdict(Outcome.FAILED, configurations.reason, message, hint, stage=Stage.ROLLED_OUT)
+        verdict = Verdict(
+            Outcome.FAILED,
+            configurations.reason,
+            message,
+            hint,
+            stage=Stage.ROLLED_OUT,
+            helps_to_go_back=_OF_REGISTRY.search(message) is None,
+        )
         yield Finding(configurations.reason, verdict, _RETRY_S)
     elif routes and routes.status == "False":
         # The revision is good: what leads to it is the cluster's.

@@ -14,9 +14,9 @@ from bumper.observation import Desired, Observation
 from bumper.revision import Revision
 from bumper.rollout.flux import Carries, Standing, refused_object, seconds, short, since, unhealthy_objects
 from bumper.rollout.patience import Finding
-from bumper.rollout.pods import has_started, is_being_made
+from bumper.rollout.pods import has_started, own_pods
 from bumper.rollout.refusals import blames_cluster, blames_manifest, lacks_build_input
-from bumper.rollout.serving import ours_is_fine
+from bumper.rollout.serving import ours_is_fine, pod_events
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import completion
 
@@ -217,11 +217,23 @@ def _health_check_failed(
             "HealthCheckFailed",
             message,
             hint,
-            _CHAIN_S if is_being_made(desired, observation) else _OUTAGE_S,
+            _CHAIN_S if _is_being_made(desired, observation) else _OUTAGE_S,
             Stage.ROLLED_OUT,
             key=key,
             is_ours=has_started(desired, observation),
         )
+
+
+def _is_being_made(desired: Desired, observation: Observation) -> bool:
+    """Whether one of our pods is being made and nothing is the matter with it: the image is pulled, its volumes are mounted."""
+    return any(
+        at(status, "state", "waiting", "reason") in ("ContainerCreating", "PodInitializing")
+        for pod in own_pods(desired, observation)
+        for status in at(pod, "status", "containerStatuses") or ()
+        if not any(
+            event.get("type") == "Warning" for event in pod_events(observation, ObjectKey.of(pod).name)
+        )
+    )
 
 
 def _canceled(

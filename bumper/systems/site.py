@@ -4,7 +4,8 @@ Law: nothing that could be a credential is sent, neither token nor cookie nor us
 the address that was checked, whatever DNS says a moment later; TLS is checked for the host's name all the same. An address that
 is not public is asked only where somebody named it. A redirect is followed on the same host alone.
 
-Sources: RFC 6890 (addresses of special purpose, as `ipaddress` knows them); RFC 6052, 2.1 (64:ff9b::/96);
+Sources: RFC 6890 (addresses of special purpose, as `ipaddress` knows them) and what later registrations add; RFC 4291, 2.4 (2000::/3
+is all that is routed); RFC 6052, 2.1 (64:ff9b::/96);
 https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 """
 
@@ -12,15 +13,15 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from bumper.errors import NoAccess, Unreachable
+from bumper.errors import NoAccess, Transient, Unreachable
 from bumper.ports.site import Obstacle, Resolution, SiteAnswer
 from bumper.safe_text import printable
 from bumper.systems.http.certificates import trusting
-from bumper.systems.http.client import Answer, Client, Late, Limits, NotConnected, NoTls, Question
+from bumper.systems.http.client import Answer, Client, Garbled, Late, Limits, NoTls, Question
 from bumper.systems.http.deadline import within
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ _MOST_ADDRESSES = 8
 _MOST_REDIRECTS = 5
 _PORTS = {"http": 80, "https": 443}
 _TRANSLATED = IPv6Network("64:ff9b::/96")
+_ROUTED = IPv6Network("2000::/3")
+# What Python's own list leaves out: protocol assignments (Oracle's metadata among them), 6to4's relays, documentation.
+_RESERVED = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("3fff::/20"))
 # Azure's own host, at an address that looks like any other.
-_METADATA = {ip_address("168.63.129.16")}
+_METADATA = {ip_address("168.63.129.16"), ip_address("192.0.0.192")}
 _AGENT = "bump (checks whether a deploy is served)"
 
 
@@ -85,6 +89,10 @@ class Site:
             return _obstacle(address, Obstacle.ADDRESS, f"{host} leads to {address}, {what}: not asked")
         try:
             return self._walk(url, address, limits)
+        except Garbled:
+            # What came is not shown: it is another's, and may be no page at all.
+            detail = f"the site at {address}: the answer breaks off, or is no HTTP"
+            return _obstacle(address, Obstacle.CONTENT, detail)
         except Unreachable as error:
             return _obstacle(address, _obstacle_of(error), error.message)
 
@@ -128,7 +136,14 @@ def not_public(address: str) -> str:
         return "a link-local address, as those of metadata services"
     if known in _METADATA:
         return "the address of a metadata service"
-    return "" if known.is_global and not known.is_multicast else "a private or reserved address"
+    return "" if _is_routed(known) else "a private or reserved address"
+
+
+def _is_routed(address: IPv4Address | IPv6Address) -> bool:
+    """Whether packets to an address leave for the public network."""
+    is_open = isinstance(address, IPv4Address) or address in _ROUTED
+    is_reserved = address.is_multicast or any(address in network for network in _RESERVED)
+    return is_open and address.is_global and not is_reserved
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
@@ -193,7 +208,7 @@ def _obstacle_of(error: Unreachable) -> Obstacle:
         return Obstacle.TLS
     if isinstance(error, Late):
         return Obstacle.TIMEOUT
-    return Obstacle.CONNECTION if isinstance(error, NotConnected) else Obstacle.CONTENT
+    return Obstacle.CONNECTION if isinstance(error, Transient) else Obstacle.CONTENT
 
 
 def _obstacle(address: str, kind: Obstacle, detail: str) -> SiteAnswer:

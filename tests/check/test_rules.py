@@ -79,6 +79,11 @@ BROKEN: dict[str, Case] = {
         changed("k8s/observability/loki.yaml", "name: grafana", "name: grafanas"),
         "k8s/observability/loki.yaml:14",
     ),
+    "serves-invalid": (
+        "proves no build",
+        changed(SYNC, "  name: kevinryan-io\n", "  name: kevinryan-io\n  annotations:\n    bump/serves: /version text=ok\n"),
+        f"{SYNC}:6",
+    ),
     "suspended": ("left so", changed(SYNC, "spec:\n", "spec:\n  suspend: true\n"), f"{SYNC}:7"),
     "controller-missing": (
         "the platform document's own case",

@@ -408,3 +408,28 @@ def test_flux_itself_has_a_namespace() -> None:
         .replace("namespace: flux-system", "namespace: operators")
     )
     assert "namespace-missing" not in dict(found(added({f"{FLUX}/gotk-sync.yaml": elsewhere})))
+
+
+CHART = (
+    "instance:\n  sync: {kind: GitRepository, url: https://git.example/platform.git, path: clusters/prod}\n"
+)
+NO_STORE = "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: password, namespace: gitops}\n"
+
+
+def test_whoever_installs_the_chart_of_an_instance_may_have_installed_more() -> None:
+    """The namespace and the source of the root, and the definitions of kinds."""
+    source = flux("web", "./web", source="gitops").replace("namespace: flux-system", "namespace: gitops")
+    files = {
+        "apps/flux-instance/app/values.yaml": CHART,
+        "clusters/prod/web.yaml": source,
+        "web/secret.yaml": NO_STORE,
+        "web/namespace.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: tools}\n",
+    }
+    assert found(files) == []
+
+
+def test_templates_of_a_chart_in_the_repository_are_no_broken_manifests() -> None:
+    template = "kind: Namespace\nmetadata:\n  name: {{ .Release.Namespace }}\n{{- if .Values.on }}\nspec: {}\n{{- end }}\n"
+    files = added({"charts/web/templates/namespace.yaml": template}, IN_TOOLS)
+    assert "invalid-yaml" not in dict(found(files))
+    assert "invalid-yaml" in dict(found(added({f"{SITE}/namespace-2.yaml": template})))

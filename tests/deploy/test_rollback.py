@@ -25,6 +25,7 @@ PLACE = "k8s/web/deployment.yaml:9"
 
 def past(*rows: str) -> list[Recorded]:
     """Deploys from `FROM>TO OUTCOME`, newest first; the outcome `?` is none, `back:N` behind it takes row N back.
+    `ran` behind it found FROM running.
 
     The commit of row N, counted from the oldest, which is 1, is N forty times.
     """
@@ -49,7 +50,7 @@ def past(*rows: str) -> list[Recorded]:
             at=at,
         )
         ending = Ending("web", outcome, "", 1.0, at, tag)
-        deploys.append(Recorded(record, () if outcome == "?" else (ending,)))
+        deploys.append(Recorded(record, () if outcome == "?" else (ending,), found_running="ran" in more))
     return deploys
 
 
@@ -92,6 +93,28 @@ def test_it_goes_to_the_last_version_that_was_ready(
     rollback = way(left, *rows)
     assert (rollback.tag, rollback.notice) == (tag, "")
     assert rollback.taken_back("f" * 40) == taken_back * 40
+
+
+@pytest.mark.parametrize("only_ready", [True, False])
+@pytest.mark.parametrize(
+    ("left", "rows", "tag"),
+    [
+        # Nothing is recorded of what the first deploy found running.
+        ("b", ["a>b failed ran"], "a"),
+        # Neither did the second deploy, of which the first had failed, come after anything else that is known.
+        ("c", ["b>c failed", "a>b failed ran"], "a"),
+        # What is known of the version before counts for more than what lies further back.
+        ("c", ["b>c failed ran", "a>b ? ran"], "b"),
+    ],
+)
+def test_what_a_deploy_found_running_is_known(left: str, rows: list[str], tag: str, only_ready: bool) -> None:
+    rollback = way(left, *rows, only_ready=only_ready)
+    assert (rollback.tag, rollback.notice) == (tag, "")
+
+
+def test_what_was_found_running_and_failed_when_it_came_is_no_place_to_go() -> None:
+    with pytest.raises(Refused):
+        way("b", "a>b failed ran", "z>a failed", only_ready=True)
 
 
 def test_where_nobody_looked_it_goes_to_the_version_before_and_says_so() -> None:

@@ -1,6 +1,7 @@
 """The Flux tree as the clusters get it: where it begins, what parents make of their children, and whose sources are ours."""
 
 from collections.abc import Mapping
+from textwrap import indent
 
 import pytest
 from trees import MemoryTree, deployment, flux, repository, sync
@@ -25,6 +26,9 @@ INSTANCE = """\
         ref: refs/heads/main
         path: clusters/prod
 """
+
+# What the chart flux-instance is given, in a HelmRelease or in a file of values.
+CHART = "instance:\n  sync: {kind: GitRepository, url: https://git.example/platform.git, path: %s}\n"
 
 
 def web(path: str = "apps/web", tag: str = "1.0") -> dict[str, str]:
@@ -89,6 +93,28 @@ ROOTS = {
     "a FluxInstance of another name": (
         {"platform/bootstrap/operator.yaml": INSTANCE},
         ["flux-system/apps apps/web"],
+    ),
+    "the values of its chart": (
+        {"apps/flux-system/flux-instance/app/helm/values.yaml": CHART % "./clusters/prod/"},
+        ["flux-system/apps apps/web"],
+    ),
+    "a HelmRelease of its chart": (
+        {
+            "apps/flux-system/flux-operator/instance/release.yaml": "kind: HelmRelease\nmetadata: {name: flux}\n"
+            f"spec:\n  values:\n{indent(CHART % 'clusters/prod', '    ')}"
+        },
+        ["flux-system/apps apps/web"],
+    ),
+    "the values of its chart, with a variable in the path": (
+        {"apps/flux-instance/values.yaml": CHART % "clusters/${CLUSTER}"},
+        ["flux-system/apps apps/web"],
+    ),
+    "the values of a chart that is synced from elsewhere": (
+        {
+            "apps/flux-instance/values.yaml": CHART % "clusters/gone",
+            "bootstrap/root.yaml": flux("root", "./clusters/prod"),
+        },
+        ["flux-system/root clusters/prod", "flux-system/apps apps/web"],
     ),
     "a root by hand": (
         {"bootstrap/root.yaml": flux("root", "./clusters/prod")},
@@ -188,6 +214,30 @@ def test_the_root_of_another_source_builds_nothing_here() -> None:
     files = APART | {"kube/clusters/prod/controllers.yaml": controllers}
     roots = next(Walk(Reading(MemoryTree(files))).levels())
     assert [site.name for site in roots] == ["root"]
+
+
+def test_the_root_of_a_source_that_nothing_knows_is_not_taken_for_ours() -> None:
+    files = {
+        "bases/kustomization.yaml": "resources: [releases.yaml, fleet.yaml]",
+        "bases/releases.yaml": flux("releases", "./", source="releases"),
+        "bases/fleet.yaml": flux("fleet", "./fleet", source="fleet"),
+    }
+    assert not only(files, "releases").is_ours
+    assert not only(files, "fleet").is_ours
+    assert only({**files, **web("fleet")}, "fleet").is_ours
+    assert only({**files, "bases/releases.yaml": flux("releases", "./")}, "releases").is_ours
+
+
+def test_behind_a_root_from_a_registry_a_source_with_an_address_is_not_ours() -> None:
+    files = web() | {
+        "clusters/prod/flux-system/gotk-sync.yaml": sync("./clusters/prod").replace(
+            "GitRepository", "OCIRepository"
+        ),
+        "clusters/prod/apps.yaml": flux("apps", "./apps/web", source="team"),
+        "clusters/prod/team.yaml": repository("team", "https://git.example/team/apps"),
+    }
+    assert not only(files, "apps").is_ours
+    assert only(files, "apps", "https://git.example/team/apps").is_ours
 
 
 def test_what_nobody_builds_beside_a_root_that_builds_itself_is_out_of_use() -> None:
@@ -442,6 +492,10 @@ FOREIGN = {
             "clusters/prod/flux-system/gotk-sync.yaml": PLACEHOLDER,
             "clusters/prod/blog.yaml": flux("blog", "./apps/blog"),
         },
+        "",
+    ),
+    "behind the values of its chart": (
+        {"apps/flux-instance/values.yaml": CHART % "clusters/prod"},
         "",
     ),
     "behind a FluxInstance": ({"clusters/prod/flux-system/flux-instance.yaml": INSTANCE}, ""),

@@ -235,3 +235,14 @@ def test_a_note_keeps_its_kustomization() -> None:
     written = replace(READY, kustomization=at("prod"))
     assert ending.parse(ending.line(written)) == (written,)
     assert "kustomization" not in ending.line(READY)
+
+
+def test_what_a_deploy_found_running_is_no_ending_of_any_deploy() -> None:
+    ran = Ending("web", "ready", "FoundRunning", 0.0, START, "0")
+    (deploy,) = past([logged(1, "web:2.0", ended("failed"), ran)])
+    assert ([each.outcome for each in deploy.endings], deploy.found_running) == (["failed"], True)
+    (other,) = past([logged(1, "web:2.0", ended("failed"), replace(ran, tag="1.0"))])
+    assert not other.found_running
+    # An older deploy of the tag that was found does not become Ready by it.
+    newer, older = past([logged(2, "web:2.0", ran), logged(1, "web:0")])
+    assert (newer.found_running, older.endings) == (True, ())

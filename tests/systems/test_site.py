@@ -196,6 +196,23 @@ def test_too_much_is_not_read_and_not_quoted(headers: dict[str, str], content: b
     assert given.content == b""
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"SSH-2.0-secret banner\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Build: secret\x00\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nsecret",
+    ],
+)
+def test_what_is_no_http_is_told_and_not_quoted(content: bytes) -> None:
+    with Peer(lambda line: [content]) as peer:
+        port = int(peer.host.partition(":")[2])
+        given = ask(site(port), f"http://{HOST}:{port}/")
+    assert given.obstacle is Obstacle.CONTENT
+    assert given.detail == "the site at 127.0.0.1: the answer breaks off, or is no HTTP"
+
+
 def test_an_address_that_is_not_public_is_asked_only_where_it_was_named() -> None:
     with serving({"/": (200, {}, b"new")}) as pages:
         unnamed = Site([], now=time.monotonic, environ={}, limits=QUICK)
@@ -229,6 +246,18 @@ def test_an_address_that_is_not_public_is_asked_only_where_it_was_named() -> Non
         ("fd00:ec2::254", "private"),
         ("224.0.0.1", "private"),
         ("203.0.113.1", "private"),
+        ("::127.0.0.1", "private"),
+        ("::a9fe:a9fe", "private"),
+        ("::ffff:0:127.0.0.1", "private"),
+        ("fec0::1", "private"),
+        ("64:ff9b:1::a9fe:a9fe", "private"),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", "private"),
+        ("192.0.0.192", "metadata"),
+        ("192.0.0.8", "private"),
+        ("192.88.99.1", "private"),
+        ("3fff::1", "private"),
+        ("5f00::1", "private"),
+        ("64:ff9b::a83f:8110", "metadata"),
         ("93.184.215.14", ""),
         ("2606:4700::1111", ""),
     ],

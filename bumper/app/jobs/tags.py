@@ -250,9 +250,15 @@ class TagChange(Job[Plan]):
             targets = [change.target for change in changes]
             ended = self._tracker.follow(subjects, targets, self._journal, parent=landed.plan.tip)
         self._failed = _failed(changes, ended)
-        return Result.of(
-            report_of(subjects, ended, self._journal, choice=self._choice, plan=landed.plan.proof)
+        report = report_of(
+            subjects,
+            ended,
+            self._journal,
+            choice=self._choice,
+            plan=landed.plan.proof,
+            running=self._tracker.found_running(),
         )
+        return Result.of(report)
 
     def _landing(self, change: Change, landed: Landed) -> Landing:
         target = change.target

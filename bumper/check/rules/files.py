@@ -26,10 +26,20 @@ _PLACE = re.compile(r"(?P<path>.*?):(?P<line>\d+): ")
     fix="Correct the syntax at this line.",
 )
 def unreadable(cluster: Cluster) -> Iterator[Fault]:
+    read = {path for built in cluster.builds for layer in built.layers for path in _read(layer)}
+    directories = {dirname(built.owner.path) for built in cluster.builds}
     for path, error in cluster.reading.broken.items():
+        # What is looked through for other reasons (templates of a chart in the same repository) Flux never reads.
+        if path not in read and dirname(path) not in directories:
+            continue
         match = _PLACE.match(error.message)
         line = int(match["line"]) if match else 1
         yield Fault(path, line, error.message[match.end() :] if match else error.message)
+
+
+def _read(layer: Layer) -> tuple[str, ...]:
+    """The files of a kustomization that have to be YAML."""
+    return (layer.path, *layer.files, *layer.used)
 
 
 @rule(

@@ -7,13 +7,17 @@ from bumper.check.finding import ERROR, WARNING, rule
 from bumper.check.kinds import FLUX, is_flux
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.resource import Fault, Resource, is_variable
+from bumper.fluxtree.sites import annotations
+from bumper.fluxtree.sites.expectation import SERVES
 from bumper.manifest.document import is_true, mapping, text
+from bumper.ports.site import Expectation
 
 _SOURCED = {
     "Kustomization": (("spec", "sourceRef"),),
     "HelmRelease": (("spec", "chart", "spec", "sourceRef"), ("spec", "chartRef")),
     "ImageUpdateAutomation": (("spec", "sourceRef"),),
 }
+_ANNOTATIONS = ("metadata", "annotations")
 _ROOT_SOURCE = ("flux-system", "flux-system")
 
 
@@ -105,7 +109,7 @@ def _without_source(cluster: Cluster, resource: Resource, route: tuple[str, ...]
         return
     if kind == "ExternalArtifact" or cluster.has(kind, space, name) or not resource.is_named:
         return
-    if not cluster.is_bootstrapped and (kind, name) in _sources_of_roots(cluster):
+    if (kind, name) in _sources_of_roots(cluster):
         return
     sources = sorted({f"{other.namespace}/{other.name}" for other in cluster.of_kind(kind)})
     yield resource.fault(
@@ -116,9 +120,13 @@ def _without_source(cluster: Cluster, resource: Resource, route: tuple[str, ...]
 
 
 def _sources_of_roots(cluster: Cluster) -> set[tuple[str, str]]:
-    """What the roots are fetched from, in whatever namespace: whoever applied the roots without `flux bootstrap` made that, too."""
-    sources = (built.site.source for built in cluster.builds if id(built) not in cluster.parents)
-    return {(source.kind, source.name) for source in sources}
+    """What roots are fetched from that no file of `flux bootstrap` holds, in whatever namespace: whoever made them made that, too."""
+    roots = (built.site for built in cluster.builds if id(built) not in cluster.parents)
+    return {
+        (root.source.kind, root.source.name)
+        for root in roots
+        if root.is_assumed or not cluster.is_bootstrapped
+    }
 
 
 @rule(
@@ -131,3 +139,31 @@ def suspended(cluster: Cluster) -> Iterator[Fault]:
     for resource in cluster.resources:
         if resource.group.endswith(FLUX) and is_true(resource.at("spec", "suspend")):
             yield resource.fault(f"{resource} is suspended", "spec", "suspend")
+
+
+@rule(
+    "serves-invalid",
+    ERROR,
+    why="Whoever deploys a site refuses an expectation that can't be read, before anything is written.",
+    fix="Correct it, or write it anew: bump adopt SITE --serves SPEC.",
+)
+def unreadable_expectation(cluster: Cluster) -> Iterator[Fault]:
+    for resource in cluster.resources:
+        if not (resource.kind == "Kustomization" and resource.group.endswith(FLUX)):
+            continue
+        for key, value in mapping(resource.at("metadata", "annotations")).items():
+            if key == annotations.key(SERVES) or annotations.site_of(key, SERVES):
+                problem = _problem(value)
+                if problem:
+                    yield resource.fault(f"{key} of {resource} is {value!r}: {problem}", *_ANNOTATIONS, key)
+
+
+def _problem(value: object) -> str:
+    """What is wrong with an expectation; empty where it can be read, or where only Flux knows it."""
+    if is_variable(value):
+        return ""
+    try:
+        Expectation.parse(value if isinstance(value, str) else "")
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -76,8 +76,9 @@ def _used(cluster: Cluster) -> Iterator[tuple[Build, Resource, list[Build]]]:
             if resource.kind == "Namespace" and not resource.group:
                 for name in resource.names:
                     makers.setdefault(name, []).append(built)
+    begun = _of_roots(cluster)
     for built in cluster.builds:
-        seen = set(NAMESPACES)
+        seen = {*NAMESPACES, *begun}
         for resource in built.resources:
             space = resource.namespace
             if (
@@ -106,9 +107,12 @@ def _may_exist(cluster: Cluster, namespace: str) -> bool:
         for release in releases
         if is_true(release.at("spec", "install", "createNamespace"))
     }
-    # `flux bootstrap --namespace` makes that of Flux.
-    begun = {built.owner.namespace for built in cluster.builds if id(built) not in cluster.parents}
-    return namespace in made | created | begun or namespace in _applied_by_hand(cluster)
+    return namespace in made | created or namespace in _applied_by_hand(cluster)
+
+
+def _of_roots(cluster: Cluster) -> set[str]:
+    """The namespaces of roots, which are there before anything is built: `flux bootstrap --namespace` makes that of Flux."""
+    return {built.owner.namespace for built in cluster.builds if id(built) not in cluster.parents}
 
 
 def _applied_by_hand(cluster: Cluster) -> frozenset[str]:

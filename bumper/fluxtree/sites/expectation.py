@@ -12,12 +12,13 @@ from bumper.fluxtree.sites.find import Target
 from bumper.manifest.document import Document
 from bumper.ports.site import Expectation
 
-_WORD = "serves"
+# The word of the annotation.
+SERVES = "serves"
 
 
 def of_site(document: Document, site: str) -> Expectation | None:
     """What is written down for one site; None where nothing is, FieldMissing for a value that is none."""
-    key = annotations.key_of(document, _WORD, site)
+    key = annotations.key_of(document, SERVES, site)
     value = annotations.read(document).get(key)
     if value is None:
         return None
@@ -32,7 +33,9 @@ def of_site(document: Document, site: str) -> Expectation | None:
 
 def apply(content: bytes, document: Document, site: str, expectation: Expectation) -> bytes:
     """The bytes of the document's file with this expectation, in place of the one that may be there; as `annotations.write`."""
-    return annotations.write(content, document, {annotations.key_of(document, _WORD, site): str(expectation)})
+    return annotations.write(
+        content, document, {annotations.key_of(document, SERVES, site): str(expectation)}
+    )
 
 
 def url_of(expectation: Expectation, target: Target, *, is_of_tree: bool) -> str:
@@ -47,7 +50,7 @@ def url_of(expectation: Expectation, target: Target, *, is_of_tree: bool) -> str
     named = [urlsplit(address).hostname for address in target.addresses]
     if is_of_tree and expectation.host not in named:
         document = target.site.document
-        place = annotations.place(document, annotations.key_of(document, _WORD, target.site.name))
+        place = annotations.place(document, annotations.key_of(document, SERVES, target.site.name))
         raise FieldUnsafe(
             f"{place}: found {expectation.host}, expected a host that a route of "
             f"{target.site.label} names ({', '.join(filter(None, named)) or 'there is none'})",

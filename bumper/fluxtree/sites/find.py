@@ -371,6 +371,11 @@ def _build(reading: Reading, site: Site) -> Build:
     if not view.is_directory(site.path):
         raise _pathless(site, at, view)
     built = build(reading, site, site.owner)
+    if site.origin and (theirs := site.origin.brought(built.files)):
+        raise FieldMissing(
+            f"{theirs[0]}: what Kustomization {site.kustomization.name} builds there can't be told",
+            hint="run bump on the repository that it comes from: --repo URL",
+        )
     if broken := [path for path in built.files if view.is_broken(path)]:
         raise view.broken[broken[0]]
     if built.unmapped:

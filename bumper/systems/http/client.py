@@ -65,6 +65,10 @@ class NotConnected(Transient):
     """Nobody takes a connection there."""
 
 
+class Garbled(Transient):
+    """What came is no HTTP, or broke off; the message quotes it."""
+
+
 class NoTls(NotConnected):
     """Whoever takes the connection speaks no TLS that we speak."""
 
@@ -248,6 +252,8 @@ def _failure(subject: str, host: str, error: Exception) -> Unreachable:
         return NoTls(f"{subject}: {host} speaks no TLS that we speak: {reason}")
     if isinstance(error, httpx.ConnectError):
         return NotConnected(f"{subject}: {host} cannot be reached: {reason}")
+    if isinstance(error, httpx.RemoteProtocolError):
+        return Garbled(f"{subject}: {host} cannot be reached: {reason}")
     if isinstance(error, httpx.TransportError):
         return Transient(f"{subject}: {host} cannot be reached: {reason}")
     return Unreachable(f"{subject}: {host} leads nowhere: {reason}")
