@@ -97,7 +97,7 @@ def test_the_token_of_a_fork_may_not_comment_and_the_deploy_goes_on(world: World
     assert "Resource not accessible by integration" in run.log
     assert "pull-requests: write" in run.log
     assert run.outputs("bump")["outcome"] == "ready"
-    assert run.summary.count(" | Ready | ") == 2
+    assert "### ✅ 2 sites: 2 Ready" in run.summary
     world.is_clean(run)
 
 
