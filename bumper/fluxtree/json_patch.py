@@ -4,7 +4,8 @@ Law: neither side is changed. What the library refuses is `Refused`, since then 
 index beyond the list, a test that fails.
 
 Source: gopkg.in/evanphx/json-patch.v4, `patch.go` (negative indexes count from the end; no operation makes parents; `remove` wants
-something there, and `replace` only in a list, whatever the RFC says; a `test` for nothing holds where nothing is), as sigs.k8s.io/kustomize/api v0.21.1 calls it in `filters/patchjson6902`.
+something there, and `replace` only in a list, whatever the RFC says; a `test` for nothing holds where nothing is), as
+sigs.k8s.io/kustomize/api v0.21.1 calls it in `filters/patchjson6902`.
 """
 
 import re
