@@ -74,7 +74,8 @@ def test_both_go_in_one_commit_and_each_has_its_own_way_back(fleet: Stack, tmp_p
 
 
 def test_one_that_is_held_keeps_both_off(fleet: Stack, tmp_path: Path) -> None:
-    assert bump(fleet, tmp_path, "hold", "web", *BOTH[2:], "--reason", "frozen", "--force").code == 0
+    assert bump(fleet, tmp_path, "release", "web", *BOTH).code == 0
+    assert bump(fleet, tmp_path, "hold", "web", *BOTH[2:], "--reason", "frozen").code == 0
     before = message(fleet)
     refused = bump(fleet, tmp_path, "web", "--sha", "abc0003", *BOTH, "--no-wait")
     assert refused.code == 4
