@@ -34,7 +34,17 @@ def run(start: int, cases: int) -> Tally:
     with Stack(TREE, dict(os.environ), speed=20.0) as stack, tempfile.TemporaryFile() as errors:
         stack.bootstrap()
         with behind(stack, Weather(_WEATHER.delay_s, _WEATHER.share, start)) as (environ, proxies):
-            command = [sys.executable, "-m", "bumper", "status", "--watch", "--repo", environ["SOAK_URL"]]
+            command = [
+                sys.executable,
+                "-W",
+                "error",
+                "-m",
+                "bumper",
+                "status",
+                "--watch",
+                "--repo",
+                environ["SOAK_URL"],
+            ]
             watcher = subprocess.Popen(
                 command, env=environ, cwd="/", stdout=subprocess.DEVNULL, stderr=errors
             )
