@@ -52,10 +52,11 @@ def run(start: int, cases: int) -> Tally:
 
 
 def _faults(number: int) -> Iterator[str]:
-    chance = random.Random(number)
+    chance, numbers = random.Random(number), count()
 
     def foreign() -> str:
-        return "x" + "".join(chance.choices(_PIECES, k=chance.randrange(1, 9)))
+        # No two are equal: where a tag goes to itself, less is shown.
+        return f"x{next(numbers)}" + "".join(chance.choices(_PIECES, k=chance.randrange(1, 9)))
 
     for channel in (_terminal, _json, _markdown, _annotations, _outputs, _states, _commit):
         try:
