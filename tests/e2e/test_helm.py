@@ -19,7 +19,7 @@ from .stack import Options, Stack
 
 pytestmark = pytest.mark.slow
 
-_AT_ONCE = 8
+_AT_ONCE = 6
 
 
 @dataclass(frozen=True)
@@ -87,29 +87,41 @@ def image_that_the_node_does_not_find(act: Act) -> list[Run]:
     return [run]
 
 
-@released(("failed", "NotReady", 11), words=("Readiness probe failed",), timeout="20s")
+@released(
+    ("failed", "RetriesExceeded", 11),
+    words=("Helm upgrade failed", "timeout waiting for: [Deployment/helm-never-ready"),
+    upgrade={"timeout": "20s"},
+)
 def never_ready(act: Act) -> list[Run]:
     act.image(behaviour="unready")
     return [act.bump()]
 
 
-@released(("failed", "UpgradeFailed", 11), words=("pre-upgrade",), values={"migrates": True}, timeout="1m")
+@released(
+    ("failed", "RetriesExceeded", 11),
+    words=("pre-upgrade hooks failed", "kubectl logs job/helm-failing-hook-migrate"),
+    values={"migrates": True},
+    upgrade={"timeout": "1m"},
+)
 def failing_hook(act: Act) -> list[Run]:
     act.image(behaviour="crash", log="no such column: title")
     return [act.bump()]
 
 
-_ROLLS_BACK = {"remediation": {"retries": 0, "remediateLastFailure": True, "strategy": "rollback"}}
-_UNINSTALLS = {"remediation": {"retries": 0, "remediateLastFailure": True, "strategy": "uninstall"}}
+_REMEDIATES = {"retries": 0, "remediateLastFailure": True}
+_ROLLS_BACK = {"timeout": "10s", "remediation": {**_REMEDIATES, "strategy": "rollback"}}
+_UNINSTALLS = {"timeout": "10s", "remediation": {**_REMEDIATES, "strategy": "uninstall"}}
 
 
-@released(CRASHED, words=("no such table: pages",), timeout="10s", upgrade=_ROLLS_BACK)
+@released(CRASHED, words=("no such table: pages",), upgrade=_ROLLS_BACK)
 def crash_that_helm_rolls_back(act: Act) -> list[Run]:
     act.image(behaviour="crash", log="no such table: pages")
     return [act.bump()]
 
 
-@released(("failed", "RollbackSucceeded", 11), words=("rollback",), timeout="5s", upgrade=_ROLLS_BACK)
+@released(
+    ("failed", "RetriesExceeded", 11), words=("Helm upgrade failed", "Helm rollback"), upgrade=_ROLLS_BACK
+)
 def rolled_back_before_anybody_looked(act: Act) -> list[Run]:
     """The failed version is gone when it is asked about: Helm's own words are all there is."""
     commit = _bad_commit(act)
@@ -117,11 +129,14 @@ def rolled_back_before_anybody_looked(act: Act) -> list[Run]:
     return [act.track(commit)]
 
 
-@released(("failed", "UninstallSucceeded", 11), words=("ninstall",), timeout="5s", upgrade=_UNINSTALLS)
+@released(
+    ("timed-out", "NotRolledOut", 3), words=("Helm upgrade failed", "Helm uninstall"), upgrade=_UNINSTALLS
+)
 def uninstalled_after_a_failed_upgrade(act: Act) -> list[Run]:
+    """helm-controller then installs the same version anew: that may take its timeout, and what failed is told meanwhile."""
     commit = _bad_commit(act)
     eventually(lambda: _remediated(act) == "UninstallSucceeded", "Helm has uninstalled it")
-    return [act.track(commit)]
+    return [act.track(commit, "--timeout", "20s")]
 
 
 @released(CRASHED, words=("Rolled back",), timeout="1m")
@@ -207,7 +222,8 @@ def plays(request: pytest.FixtureRequest, ground: Ground) -> Iterator[dict[str, 
 
 def _played(ground: Ground, name: str) -> list[Ended]:
     chosen = RELEASES[name]
-    act = Act(ground, name, {"release": chosen.release})
+    image = {} if chosen.settles else {"behaviour": "crash", "log": "no such table: pages"}
+    act = Act(ground, name, {"release": chosen.release, "image": image})
     if chosen.settles:
         eventually(lambda: act.rolled_out() and _ready(act).get("status") == "True", f"{name} is installed")
     runs = chosen.steps(act)
