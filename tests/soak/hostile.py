@@ -31,7 +31,7 @@ from bumper.systems.terminal import open_terminal
 
 from .table import Tally
 
-TARGET, SLICE, SHORT = 10_000, 200, 30
+TARGET, SLICE, SHORT = 10_000, 100, 30
 _PIECES = (
     "\n", "\r\n", "\r", "\0", "\t", "\x1b[2J", "\x1b]0;own\x07", "\x1b]8;;https://evil.example\x07x\x1b]8;;\x07",
     "\x9b31m", "\x85", "\u2028",
