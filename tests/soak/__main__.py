@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +50,8 @@ class Course:
 
 def main(arguments: Sequence[str]) -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # In the background a shell has its children ignore Ctrl-C, and theirs inherit that: nothing would end them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     given = _parser().parse_args(arguments)
     table = Table(TABLE)
     if given.publish:

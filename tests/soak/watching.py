@@ -20,7 +20,7 @@ from .proxy import Weather
 from .rollouts import TREE, behind
 from .table import Tally
 
-TARGET, SLICE, SHORT = 3_600, 300, 8
+TARGET, SLICE, SHORT = 3_600, 120, 8
 _SITES = ("shop-example", "blog-example", "docs-example")
 _WEATHER = Weather(delay_s=0.02, share=0.05)
 _LOOK_S, _DEPLOY_EVERY = 0.5, 10
@@ -34,7 +34,17 @@ def run(start: int, cases: int) -> Tally:
     with Stack(TREE, dict(os.environ), speed=20.0) as stack, tempfile.TemporaryFile() as errors:
         stack.bootstrap()
         with behind(stack, Weather(_WEATHER.delay_s, _WEATHER.share, start)) as (environ, proxies):
-            command = [sys.executable, "-m", "bumper", "status", "--watch", "--repo", environ["SOAK_URL"]]
+            command = [
+                sys.executable,
+                "-W",
+                "error",
+                "-m",
+                "bumper",
+                "status",
+                "--watch",
+                "--repo",
+                environ["SOAK_URL"],
+            ]
             watcher = subprocess.Popen(
                 command, env=environ, cwd="/", stdout=subprocess.DEVNULL, stderr=errors
             )
