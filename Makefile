@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 
-.PHONY: demo test test-all lint types check actions bench trees e2e e2e-all e2e-peers soak lock gotk-components clean setup
+.PHONY: demo pictures test test-all lint types check actions bench trees e2e e2e-all e2e-peers soak lock gotk-components clean setup
 
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
@@ -78,6 +78,10 @@ e2e-peers: setup
 gotk-components:
 	@command -v flux >/dev/null || { echo "flux is not installed: see https://fluxcd.io/flux/installation/" >&2; exit 1; }
 	flux install --export --components=source-controller,kustomize-controller,helm-controller > k8s/flux-system/gotk-components.yaml
+
+# The README's pictures of the terminal and of the comment, from the demo.
+pictures: setup
+	PYTHONPATH=tests $(BIN)/python tests/pictures.py
 
 # Both lists of hashed requirements, from the ranges in pyproject.toml. Needs uv.
 lock:

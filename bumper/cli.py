@@ -3,7 +3,6 @@
 The main job needs no verb: `bump --site …`. Everything else is a verb with a file of its own in `commands/`.
 """
 
-import io
 import json
 import os
 import signal
@@ -14,9 +13,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from bumper.app.context import Context
+from bumper.app.stream import lasting, occupy
 from bumper.commands.parser import COMMANDS, MAIN_COMMAND, TextWanted, command_of, parser_of, verb_of
 from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, BumpError, UsageError
+from bumper.ports.deadline import told_to
 from bumper.publish import problem
+from bumper.safe_text import visible
 from bumper.style import plain
 
 __all__ = ["COMMANDS", "MAIN_COMMAND", "main", "parser_of"]
@@ -34,7 +36,8 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
         _let_signals_interrupt()
     wants_json = "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
     try:
-        return _run(arguments, context)
+        with told_to(lambda text: _say(text, context)):
+            return _run(arguments, context)
     except BumpError as error:
         _print_error(error, context, wants_json=wants_json)
         return error.exit_code
@@ -44,10 +47,6 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
             context.stdout.write(json.dumps(interrupted, indent=2) + "\n")
         context.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not complain about it on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), context.stdout.fileno())
-        return EXIT_BUG
     except Exception:
         traceback.print_exc(file=context.stderr)
         context.stderr.write("This is a bug in bump: please report it with the lines above.\n")
@@ -57,10 +56,11 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
 
 
 def _of_this_process() -> Context:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Nothing may fail for want of a letter after a file was changed.
-            stream.reconfigure(errors="backslashreplace")
+    occupy()
+    # The interpreter flushes them once more at its end.
+    sys.stdout, sys.stderr = lasting(sys.stdout, 1), lasting(sys.stderr, 2)
+    # Set in the hooks of a server, where git moves no ref; ours are another repository's.
+    os.environ.pop("GIT_QUARANTINE_PATH", None)
     return Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
 
 
@@ -91,8 +91,13 @@ def _finish(context: Context) -> None:
     try:
         context.stdout.flush()
         context.afterwards.close()
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         return
+
+
+def _say(text: str, context: Context) -> None:
+    context.stderr.write(f"  {visible(text)}\n")
+    context.stderr.flush()
 
 
 def _print_error(error: BumpError, context: Context, *, wants_json: bool) -> None:

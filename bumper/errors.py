@@ -1,6 +1,6 @@
 """Outcomes, exit codes and the tree of errors.
 
-The exit codes are a documented API: one row of `EXIT_CODES` per outcome, and the table of the README is compared with it by a test.
+The exit codes are a documented API: one row of `EXIT_CODES` per outcome; docs/exit-codes.md is compared with it by a test.
 A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions are for what could not be done or found out:
 
     BumpError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bumper.errors import UsageError
+from bumper.errors import EXIT_BUG, EXIT_CODES, Outcome, UsageError
 from bumper.objects import ObjectKey, at, condition
 from bumper_sandbox.faults import FAULTS
 from bumper_sandbox.flux.bootstrap import NAMESPACE
@@ -20,6 +20,8 @@ from bumper_sandbox.stack import Stack
 TREE = Path(__file__).parent / "example" / "k8s"
 # Any short SHA does: no site's source is part of the platform.
 SHA = "abc1234"
+_BROKEN = "bad5678"
+_FAILED, _REFUSED = EXIT_CODES[Outcome.FAILED], EXIT_CODES[Outcome.REFUSED]
 START_S = 60.0
 _LOOK_S = 0.05
 # What Flux says while another object is still on its way.
@@ -41,20 +43,73 @@ class Demo:
 
     def play(self, site_name: str = "", fault: str = "") -> int:
         """Shows it all for that site, or the first of the tree; the exit code of the last command."""
+        site = self._begin(site_name)
+        if fault:
+            self._push(site, SHA)
+            self.say(FAULTS[fault](self.stack, site, SHA))
+            return self.bump(self._deploy(site, SHA))
+        return self._deploy_twice(site)
+
+    def tour(self, site_name: str = "", pause: Callable[[], None] = lambda: None) -> int:
+        """A deploy, one that fails, and the way back, with a `pause` between them.
+
+        0 where each command ended as it should, else the exit code of the first that did not.
+        """
+        site = self._begin(site_name)
+        if code := self._deploy_twice(site):
+            return code
+        acts = [
+            self._failing(site),
+            (
+                "Back to the last version that was Ready, in one commit:",
+                self._on("rollback", site, "--reason", "it crashes"),
+                0,
+            ),
+            (
+                "The rejected build is kept off from now on. The same deploy once more:",
+                self._deploy(site, _BROKEN),
+                _REFUSED,
+            ),
+            ("How the sites stand now:", ["status", "--repo", self.stack.url], 0),
+            ("And what git remembers of all this:", self._on("history", site), 0),
+        ]
+        for text, command, expected in acts:
+            pause()
+            self.say(text)
+            code = self.bump(command)
+            if code != expected:
+                return code or EXIT_BUG
+        self.say("That was all. Nothing of it is left on this machine.")
+        return 0
+
+    def _begin(self, site_name: str) -> Site:
         stack = self.stack
         site = choose(stack.files, stack.root, stack.registry.host, site_name)
         self._introduce()
         self._bring_up(site)
-        stack.registry.push(site.image.path, SHA, created=datetime.now(UTC).isoformat())
-        command = ["--site", site.name, "--sha", SHA, "--repo", stack.url]
-        if fault:
-            self.say(FAULTS[fault](stack, site, SHA))
-            return self.bump(command)
+        return site
+
+    def _deploy_twice(self, site: Site) -> int:
+        """What would change, and then for real; the exit code."""
+        self._push(site, SHA)
         self.say(f"Its build workflow has pushed {SHA}. What would change:")
-        if code := self.bump([*command, "--dry-run"]):
+        if code := self.bump([*self._deploy(site, SHA), "--dry-run"]):
             return code
         self.say("And now for real:")
-        return self.bump(command)
+        return self.bump(self._deploy(site, SHA))
+
+    def _failing(self, site: Site) -> tuple[str, list[str], int]:
+        self._push(site, _BROKEN)
+        return FAULTS["crash"](self.stack, site, _BROKEN), self._deploy(site, _BROKEN), _FAILED
+
+    def _push(self, site: Site, tag: str) -> None:
+        self.stack.registry.push(site.image.path, tag, created=datetime.now(UTC).isoformat())
+
+    def _deploy(self, site: Site, sha: str) -> list[str]:
+        return ["--site", site.name, "--sha", sha, "--repo", self.stack.url]
+
+    def _on(self, verb: str, site: Site, *options: str) -> list[str]:
+        return [verb, "--site", site.name, *options, "--repo", self.stack.url]
 
     def _introduce(self) -> None:
         stack = self.stack

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,33 @@ def test_every_input_reaches_the_program_by_the_environment() -> None:
     }
     (step,) = [step for step in ACTION["runs"]["steps"] if step.get("id") == "bump"]
     assert {name for name in step["env"] if name.startswith("BUMP_INPUT_")} == read
+
+
+def test_the_action_has_what_the_marketplace_asks_for() -> None:
+    assert 0 < len(ACTION["description"]) <= 125
+    assert ACTION["name"]
+    assert ACTION["branding"] == {"icon": "arrow-up-circle", "color": "blue"}
+    assert all(
+        declared["description"] for declared in [*ACTION["inputs"].values(), *ACTION["outputs"].values()]
+    )
+
+
+@pytest.mark.parametrize(("tag", "code"), [("present", 0), ("v99.0.0", 1)])
+def test_a_release_takes_its_part_of_the_changelog(tmp_path: Path, tag: str, code: int) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    (step,) = [s for s in workflow("release.yml")["jobs"]["release"]["steps"] if "awk" in s.get("run", "")]
+    environ = {
+        "PATH": os.environ["PATH"],
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_REF_NAME": f"v{version}" if tag == "present" else tag,
+    }
+    script = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
+    ended = subprocess.run(script, cwd=ROOT, env=environ, check=False, capture_output=True)
+    assert ended.returncode == code
+    if code == 0:
+        notes = (tmp_path / "notes.md").read_text()
+        assert "The first version." in notes
+        assert "\n## [" not in notes
 
 
 def test_windows_is_refused_in_words(tmp_path: Path) -> None:

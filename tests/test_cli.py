@@ -21,6 +21,8 @@ from bumper.errors import EXIT_BUG, EXIT_CODES, EXIT_MEANINGS, UsageError
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+USAGE = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+EXIT_CODE_TABLE = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
 
 
 def surroundings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -249,20 +251,52 @@ def test_it_says_its_version(tmp_path: Path) -> None:
     assert bump("--site", "web", "--version", cwd=tmp_path) == done
 
 
-def test_the_readme_shows_the_help_as_it_is(tmp_path: Path) -> None:
-    shown = re.search(r"\$ bump --help\n(.*?)```", README, re.DOTALL)
+def test_the_docs_show_the_help_as_it_is(tmp_path: Path) -> None:
+    shown = re.search(r"\$ bump --help\n(.*?)```", USAGE, re.DOTALL)
     assert shown
     assert shown[1] == process("--help", cwd=tmp_path).stdout
 
 
-def test_the_readme_shows_the_exit_codes_as_they_are() -> None:
-    section = README.partition("### Exit codes")[2].partition("\n#")[0]
+def test_the_docs_show_the_exit_codes_as_they_are() -> None:
+    section = EXIT_CODE_TABLE
     rows = dict(re.findall(r"^\| (\d+) \| [^|]* \| (.*) \|$", section, re.MULTILINE))
     assert rows == {str(code): meaning for code, meaning in EXIT_MEANINGS.items()}
     for outcome, code in EXIT_CODES.items():
         row = re.search(rf"^\| {code} \| ([^|]*) \|", section, re.MULTILINE)
         assert row
         assert outcome.value in row[1].split(", ")
+
+
+def test_the_readme_is_short_and_every_link_of_the_docs_leads_somewhere() -> None:
+    assert len(README.splitlines()) <= 170
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)(?:#[\w-]+)?\)", text):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for target, anchor in re.findall(r"\]\(([\w/.-]*\.md)#([\w-]+)\)", text):
+            headings = re.findall(
+                r"^#+ (.*)$", (page.parent / target).read_text(encoding="utf-8"), re.MULTILINE
+            )
+            assert anchor in {
+                re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings
+            }
+
+
+def test_the_messages_that_the_docs_explain_are_those_of_the_program() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "bumper").rglob("*.py"))
+    cells = re.findall(r"^\| (`.*?) \| ", page, re.MULTILINE)
+    messages = [message for cell in cells for message in re.findall("`([^`]+)`", cell)]
+    assert len(messages) > 25
+    assert [message for message in messages if message not in source] == []
+
+
+def test_every_command_and_every_option_of_the_main_job_stands_in_the_docs() -> None:
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    assert [verb for verb in COMMANDS if f"bump {verb}" not in pages] == []
+    assert [
+        option.name for option in parser_of(MAIN_COMMAND).options if f"--{option.name}" not in USAGE
+    ] == []
 
 
 def test_every_option_of_every_command_is_explained() -> None:

@@ -16,6 +16,7 @@ from bumper.app.settings import OutputSettings
 from bumper.app.wiring import Systems
 from bumper.errors import EXIT_INTERRUPTED, BumpError
 from bumper.ports import Terminal
+from bumper.ports.deadline import told_to
 from bumper.progress import Journal
 from bumper.publish import inputs, problem, remedy, report
 from bumper.publish.publisher import Several
@@ -150,6 +151,10 @@ class Output:
             stream, self._context.environ, self._systems.clock.now, name_sites=name_sites
         )
         self._systems.close_at_end(terminal.close)
+        # From now on what is waited for is said where the steps are shown.
+        telling = told_to(terminal.notice)
+        telling.__enter__()
+        self._systems.close_at_end(lambda: telling.__exit__(None, None, None))
         return terminal
 
     def _open_channels(self) -> Channels | None:

@@ -9,6 +9,7 @@ from bumper.app.context import Context
 from bumper.app.namesakes import live_builds
 from bumper.app.output import Output
 from bumper.app.settings import OutputSettings, StatusSettings
+from bumper.app.stream import is_lost
 from bumper.app.wiring import Systems
 from bumper.errors import EXIT_INTERRUPTED, ClusterMissing, UsageError
 from bumper.follow.revisions import Revisions
@@ -40,20 +41,25 @@ def show(settings: StatusSettings, context: Context) -> int:
 
 
 def watch(settings: StatusSettings, context: Context) -> int:
-    """Shows every picture until Ctrl-C, the only end there is: hence the exit code of an interruption."""
+    """Shows every picture until Ctrl-C or until nobody reads any more: hence the exit code of an interruption."""
     with Systems(context, settings.repository, settings.permissions) as systems:
         clusters = systems.clusters(settings.contexts)
         board = open_board(context.stdout, context.environ)
         try:
             with _watcher(settings, systems, clusters) as watcher:
                 _show_pictures(
-                    watcher, board, clusters, context.clock.wall, is_of_one_site=bool(settings.site)
+                    watcher,
+                    board,
+                    clusters,
+                    context.clock.wall,
+                    lambda: is_lost(context.stdout),
+                    is_of_one_site=bool(settings.site),
                 )
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED
         finally:
             board.close()
-    raise AssertionError("a watch has no end of its own")
+    return EXIT_INTERRUPTED
 
 
 def _lines(settings: StatusSettings, overview: Overview) -> list[Line]:
@@ -129,9 +135,11 @@ def _show_pictures(
     board: Board,
     clusters: Sequence[Cluster],
     wall: Callable[[], datetime],
+    is_over: Callable[[], bool],
     *,
     is_of_one_site: bool,
 ) -> None:
+    """Shows them until nobody looks any more."""
     render = table.details if is_of_one_site else table.lines
     shown: Overview | None = None
     for picture in watcher.pictures():
@@ -142,6 +150,8 @@ def _show_pictures(
             board.show([*render(shown), *table.notices(shown)])
         elif picture:
             board.add(table.changes(before, shown))
+        if is_over():
+            return
 
 
 def _overview(

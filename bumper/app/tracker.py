@@ -24,6 +24,7 @@ from bumper.follow.revisions import Revisions
 from bumper.follow.serving import ask, asked_of
 from bumper.observation import Desired
 from bumper.ports import Cluster
+from bumper.ports.deadline import until
 from bumper.progress import Journal
 from bumper.recording import Recorder, Subject
 from bumper.request import Choice, Live, LiveBuild
@@ -168,7 +169,8 @@ class Tracker:
         """
         clock = self._systems.context.clock
         deadline_s = clock.now() + self._settings.timeout_s
-        ended = self._followed(subjects, targets, journal, parent)
+        with until(clock, deadline_s):
+            ended = self._followed(subjects, targets, journal, parent)
         if not self._asked:
             return ended
         access = self._systems.site(self._settings.resolve)

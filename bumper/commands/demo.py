@@ -1,6 +1,7 @@
 """The main job on a simulated platform: everything on loopback, nothing to install, nothing of the user's own touched."""
 
 import argparse
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,13 @@ SUMMARY = "Runs the main job on a platform that is simulated on this machine: gi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `bump demo`."""
-    parser.add_argument("--fail", choices=sorted(FAULTS), help="show how a failure is told")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--fail", choices=sorted(FAULTS), help="show how a failure is told")
+    what.add_argument(
+        "--tour",
+        action="store_true",
+        help="show a deploy, a failure and the way back, with pauses on a terminal",
+    )
     options.add_site(
         parser.add_argument_group("which site"), site="the site to deploy; default: the first one of the tree"
     )
@@ -42,6 +49,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     with Stack(tree, context.environ) as stack:
         environ = stack.child_environ()
         demo = Demo(stack, screen.say, lambda command: screen.bump(command, environ))
+        if arguments.tour:
+            return demo.tour(options.site(arguments), screen.pause)
         return demo.play(options.site(arguments), arguments.fail or "")
 
 
@@ -65,9 +74,16 @@ class _Screen:
     def say(self, text: str) -> None:
         self.log.write([(Span(line),) for line in text.split("\n")])
 
+    def pause(self) -> None:
+        """Waits for Enter, where somebody sits at a terminal."""
+        stdin = self.context.stdin
+        if stdin and stdin.isatty() and self.context.stdout.isatty():
+            self.say("Press Enter to go on.")
+            stdin.readline()
+
     def bump(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Shows the command as a user types it, runs it and shows its exit code."""
-        self.say(f"\n$ bump {' '.join(command)}")
+        self.say(f"\n$ bump {shlex.join(command)}")
         child = subprocess.Popen(
             # -P: the directory that we stand in is somebody's, and no place for modules.
             [sys.executable, "-P", "-m", "bumper", *command],

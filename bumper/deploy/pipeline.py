@@ -27,6 +27,7 @@ from bumper.fluxtree.sites.find import Target
 from bumper.fluxtree.sites.selection import listed
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports import Clock, Progress, Registry, Repository, Tree, Writer
+from bumper.ports.deadline import until
 from bumper.request import Request
 from bumper.retry import answered
 
@@ -149,9 +150,10 @@ def prepare(
             sketch = plan(request, tip, tree, targets, image_gate.unasked(request, targets))
             sketched(_proved(sketch, tree))
         raise
-    image_gate.tell_moved_tags(tip, targets, manifests, repository, progress)
-    planned = _proved(plan(request, tip, tree, targets, manifests), tree)
-    return amend(_admitted(planned, request, manifests, guards), tree), manifests
+    with until(clock, clock.now() + request.deadlines.push_s):
+        image_gate.tell_moved_tags(tip, targets, manifests, repository, progress)
+        planned = _proved(plan(request, tip, tree, targets, manifests), tree)
+        return amend(_admitted(planned, request, manifests, guards), tree), manifests
 
 
 def plan(

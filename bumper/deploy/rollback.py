@@ -23,6 +23,7 @@ from bumper.history import last_ready
 from bumper.history.trailers import one_line
 from bumper.image import ImageManifest, ImageReference, is_tag
 from bumper.ports import Clock, History, Progress, Registry, Repository, Tree
+from bumper.ports.deadline import until
 from bumper.record import Recorded
 from bumper.request import Choice, Request
 from bumper.retry import answered
@@ -158,9 +159,10 @@ class Rollbacks:
 
         `running` are the tags that were found running before the push, by site: of a first deploy nothing else is recorded.
         """
-        tip = self.repository.fetch(asked.branch)
-        tree = self.repository.tree(tip)
-        ways = self._ways_to_ready([change for change, _ in failed], tree, running, asked.choice)
+        with until(self.clock, self.clock.now() + asked.deadlines.push_s):
+            tip = self.repository.fetch(asked.branch)
+            tree = self.repository.tree(tip)
+            ways = self._ways_to_ready([change for change, _ in failed], tree, running, asked.choice)
         causes = [(change.site, verdict.message) for change, verdict in failed if change.key in ways]
         several = len(causes) > 1
         cause = "; ".join(f"{site}: {message}" if several else message for site, message in causes)

@@ -15,6 +15,7 @@ from bumper.follow.loop import Case, Followed, Loop, label, refusal
 from bumper.follow.threads import in_each
 from bumper.observation import Desired, Observation
 from bumper.ports import Clock, Cluster, Progress
+from bumper.ports.deadline import until
 from bumper.rollout import Verdict
 
 REMOVED = "removed"
@@ -83,7 +84,8 @@ def follow_removal(
             stage=REMOVED,
             desired=desired,
         )
-        begin(cluster, [removal], [desired.fetched], progress)
+        with until(clock, began_s + timeout_s):
+            begin(cluster, [removal], [desired.fetched], progress)
         removals = _Removals(cluster, progress)
         return Loop(cluster, removals, [removal], clock, progress, stop=stop).run(
             began_s, began_s + timeout_s

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from bumper.ports.run import Clock
 
 # What still comes this long after the deadline is taken: a look that began shortly before it is worth its answer.
-GRACE_S = 0.5
+GRACE_S = 0.3
 # After this long without an answer it is said what is waited for, and again after each period.
 FIRST_WORD_S, PERIOD_S = 5.0, 15.0
 

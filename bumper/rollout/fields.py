@@ -92,7 +92,13 @@ TYPES |= dict.fromkeys(
         *("deletionGracePeriodSeconds", "desiredNumberScheduled", "exitCode", "failedChecks", "generation"),
         *("lastAttemptedGeneration", "minReadySeconds", "numberAvailable", "numberReady", "parallelism"),
         *("progressDeadlineSeconds", "readyReplicas", "replicas", "restartCount", "terminatingReplicas"),
-        *("updatedNumberScheduled", "updatedReplicas", "backoffLimit"),
+        *(
+            "updatedNumberScheduled",
+            "updatedReplicas",
+            "partition",
+            "percent",
+            "backoffLimit",
+        ),
     ),
     int,
 )
@@ -158,6 +164,11 @@ _NEEDED = {
     "dependsOn": ("name",),
     "matchExpressions": ("key", "operator"),
 }
+# What has this type in the entries of these lists alone.
+_INSIDE: dict[str, dict[str, type]] = {
+    key: {"image": str}
+    for key in ("containers", "initContainers", "containerStatuses", "initContainerStatuses")
+}
 CHOSEN_BY_PEOPLE = {
     *(
         "labels",
@@ -187,7 +198,10 @@ CHOSEN_BY_PEOPLE = {
 def misfit(value: Any, place: str = "") -> str:
     """`spec.replicas: found a text, expected a number` for the first field of an object that does not fit; empty where all do."""
     if not isinstance(value, Mapping):
-        return _mismatch(place, value, dict)
+        return _mismatch(place or "the whole", value, dict)
+    if not place and not isinstance(value.get("status") or {}, Mapping):
+        # Of a condition it is a text.
+        return _mismatch("status", value["status"], dict)
     for key, inner in value.items():
         if inner is None:
             continue
@@ -225,7 +239,12 @@ def _entries(key: str, entries: list[Any], place: str) -> str:
 
 def _absent(key: str, entry: Mapping[str, Any], place: str) -> str:
     missing = next((name for name in _NEEDED.get(key, ()) if not isinstance(entry.get(name), str)), "")
-    return _mismatch(f"{place}.{missing}", entry.get(missing), str) if missing else ""
+    if missing:
+        return _mismatch(f"{place}.{missing}", entry.get(missing), str)
+    for name, expected in _INSIDE.get(key, {}).items():
+        if entry.get(name) is not None and not isinstance(entry[name], expected):
+            return _mismatch(f"{place}.{name}", entry[name], expected)
+    return ""
 
 
 def _texts_of(key: str, value: Any, place: str) -> str:

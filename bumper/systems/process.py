@@ -8,8 +8,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import IO, NamedTuple
 
@@ -19,6 +19,18 @@ from bumper.ports.deadline import in_steps, left_s
 _SLICE_S = 0.25
 _CHUNK = 1 << 16
 _MOST_COMPLAINT_BYTES = 1 << 20
+# What is told begins (+) and ends (-); whatever has not ended when nobody is left to tell it is ended.
+_LISTEN = """
+trap '' HUP INT TERM
+groups=
+while read -r sign group; do
+  rest=
+  for known in $groups; do [ "$known" = "$group" ] || rest="$rest $known"; done
+  groups=$rest
+  [ "$sign" = - ] || groups="$groups $group"
+done
+for group in $groups; do kill -s KILL -- "-$group"; done
+"""
 
 
 class Ended(NamedTuple):
@@ -40,14 +52,15 @@ def finished(
 
     `what` is waited for, as people know it. Where this raises, the process and its children are gone.
     """
-    exchange = _Exchange(process, stdin, most_bytes)
-    try:
-        in_steps(what, left_s(limit_s), exchange.go_on)
-        if exchange.is_too_much:
-            raise TooMuch
-    except BaseException:
-        end(process)
-        raise
+    with _GUARDIAN.over(process.pid):
+        exchange = _Exchange(process, stdin, most_bytes)
+        try:
+            in_steps(what, left_s(limit_s), exchange.go_on)
+            if exchange.is_too_much:
+                raise TooMuch
+        except BaseException:
+            end(process)
+            raise
     return Ended(process.returncode, bytes(exchange.stdout), bytes(exchange.stderr))
 
 
@@ -57,6 +70,50 @@ def end(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
+
+
+class _Guardian:
+    """Ends what runs here where we are killed ourselves: a shell that hears of each process, and of our end by the end of a pipe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pipe: int | None = None
+
+    @contextmanager
+    def over(self, group: int) -> Iterator[None]:
+        self._tell(f"+ {group}")
+        try:
+            yield
+        finally:
+            self._tell(f"- {group}")
+
+    def _tell(self, line: str) -> None:
+        # Without it everything goes on as well, but for the day on which we are killed.
+        with self._lock, suppress(OSError, NotImplementedError):
+            if self._pipe is None:
+                self._pipe = _listening_shell()
+            os.write(self._pipe, f"{line}\n".encode())
+
+
+def _listening_shell() -> int:
+    """The end of a pipe that a shell listens at, in a session of its own."""
+    theirs, ours = os.pipe()
+    streams = [
+        (os.POSIX_SPAWN_DUP2, theirs, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    try:
+        os.posix_spawn("/bin/sh", ["sh", "-c", _LISTEN], {}, file_actions=streams, setsid=True)
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    return ours
+
+
+_GUARDIAN = _Guardian()
 
 
 class _Exchange:

@@ -181,8 +181,8 @@ def _copy_for_act(folder: Path) -> None:
 
 
 def from_readme(number: int, **inputs: str) -> str:
-    """One of the README's two examples, with further inputs; only names that the sandbox has not got are replaced."""
-    blocks: list[str] = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """One of the two examples of docs/action.md, with further inputs; only names that the sandbox has not got are replaced."""
+    blocks: list[str] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "action.md").read_text(), re.DOTALL)
     text = [block for block in blocks if f"@{RELEASE}" in block][number]
     (shipped,) = set(re.findall(rf"uses: ([\w.-]+/[\w.-]+)(?:/[^@]*)?@{RELEASE}", text))
     text = text.replace(shipped, PLATFORM)
@@ -193,7 +193,7 @@ def from_readme(number: int, **inputs: str) -> str:
 
 
 def caller(world: World, **inputs: str) -> str:
-    """The whole workflow that the README shows. Building needs Docker, and act does not tell which workflow runs."""
+    """The whole workflow that docs/action.md shows. Building needs Docker, and act does not tell which workflow runs."""
     named = {"build": "false", "platform": PLATFORM, "platform-ref": world.platform_commit}
     return from_readme(0, **{**named, **inputs})
 
@@ -205,7 +205,7 @@ def _checkout() -> str:
 
 
 def steps(trigger: str, text: str) -> str:
-    """A workflow around the README's one step, in a checkout of the site; a later step proves that the outputs arrive."""
+    """A workflow around the one step of docs/action.md, in a checkout of the site; a later step proves that the outputs arrive."""
     indented = "".join(
         f"      {line}\n" for line in text.replace("- uses", "- id: deploy\n  uses", 1).splitlines()
     )

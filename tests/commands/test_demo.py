@@ -11,7 +11,7 @@ import commandline
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+USAGE = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
 # What differs from run to run, and by how fast the machine is.
 VARYING = (
     (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
@@ -52,8 +52,8 @@ def essence(text: str) -> list[str]:
 
 
 def printed(introduction: str) -> list[str]:
-    """The block of the README that follows these words."""
-    return essence(README.partition(introduction)[2].split("```")[1])
+    """The block of docs/usage.md that follows these words."""
+    return essence(USAGE.partition(introduction)[2].split("```")[1])
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +88,34 @@ def test_a_failure_is_told_with_its_cause_and_what_is_still_served(
     assert "visitors see the old version" in verdict
     assert "Ready in" not in verdict
     if failure == "crash":
-        assert essence(done.stdout) == printed("`.venv/bin/bump demo --fail crash` shows a failure")
+        assert essence(done.stdout) == printed("`bump demo --fail crash` shows a failure")
     assert list(tmp_path.iterdir()) == [], "nothing is left in the user's home"
+
+
+@pytest.mark.slow
+def test_a_tour_shows_a_deploy_a_failure_and_the_way_back(tmp_path: Path) -> None:
+    done = demo("--tour", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    commands = re.findall(r"^\$ bump (.*?) (?:--repo \S+)(.*)$", done.stdout, re.MULTILINE)
+    assert ["".join(words) for words in commands] == [
+        "--site shop-example --sha abc1234 --dry-run",
+        "--site shop-example --sha abc1234",
+        "--site shop-example --sha bad5678",
+        "rollback --site shop-example --reason 'it crashes'",
+        "--site shop-example --sha bad5678",
+        "status",
+        "history --site shop-example",
+    ]
+    assert re.findall(r"^\$ echo \$\?\n(\d+)$", done.stdout, re.MULTILINE) == [
+        "0",
+        "0",
+        "11",
+        "0",
+        "4",
+        "0",
+        "0",
+    ]
+    assert "bad5678 was rejected" in done.stderr
 
 
 @pytest.mark.slow

@@ -21,11 +21,25 @@ _EXPECTED = "expected https://HOST/OWNER/NAME, ssh://HOST/PATH, HOST:PATH or a d
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # git's short form for ssh; a colon behind a slash belongs to a path (`url_is_local_not_ssh` in git's connect.c).
 _SHORT_SSH = re.compile(r"[^/:]+:(?!//).*", re.DOTALL)
+# `<transport>::<address>`, as in gitremote-helpers(7).
+_HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::")
+_TRANSPORTS = ("http", "https", "ssh", "git+ssh", "ssh+git", "git", "file")
 _TOKEN_USER = "x-access-token"  # noqa: S105 - the name that GitHub documents for tokens of any kind; other hosts ignore it
 
+_NUMBER = re.compile(r"[0-9]{1,6}")
 _WITHOUT_TLS = (
     "no credential is sent to an http address, neither ours nor one that git's helpers keep: expected https"
 )
+
+
+def require_known_transport(url: str) -> None:
+    """`UsageError` where git would hand the address to a helper program, as it does with `ext::…`, or knows no such scheme."""
+    helper = _HELPER.match(url)
+    scheme = _SCHEME.match(url)
+    if helper or (scheme and scheme[0].removesuffix("://").lower() not in _TRANSPORTS):
+        raise UsageError(
+            f"{printable(url.rpartition('@')[2])}: git has no transport of its own for it", hint=_EXPECTED
+        )
 
 
 def is_url(text: str) -> bool:
@@ -140,7 +154,7 @@ def require_safe(url: str, what: str) -> None:
 
 def environment(settings: Iterable[tuple[str, str]], environ: Mapping[str, str]) -> dict[str, str]:
     """Variables that add `settings` to git's configuration, behind those that `environ` adds already (git 2.31, `git help config`)."""
-    first = int(environ.get("GIT_CONFIG_COUNT") or 0)
+    first = _count(environ.get("GIT_CONFIG_COUNT") or "0")
     variables = {}
     count = first
     for key, value in settings:
@@ -148,6 +162,15 @@ def environment(settings: Iterable[tuple[str, str]], environ: Mapping[str, str])
         variables[f"GIT_CONFIG_VALUE_{count}"] = value
         count += 1
     return {**variables, "GIT_CONFIG_COUNT": str(count)}
+
+
+def _count(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise UsageError(
+            f"GIT_CONFIG_COUNT: found {printable(text)[:40]!r}, expected a number",
+            hint="unset it, or correct it",
+        )
+    return int(text)
 
 
 def _with_userinfo(split_url: SplitResult, user: str) -> str:

@@ -15,6 +15,7 @@ from bumper.history.wording import hint_on_rule
 _ANOTHER_PUSH = re.compile(
     r"fetch first|non-fast-forward|stale info"  # the client's own look (transport.c)
     r"|failed to update ref"  # the server's, up to git 2.49 (receive-pack.c)
+    r"|missing necessary objects|shallow update not allowed"  # the commit that was planned on is gone: somebody forced the branch
     r"|cannot lock ref\b.*"  # GitHub
     r"|incorrect old value provided|reference already exists|reference does not exist"  # git 2.50, GitLab
 )

@@ -14,7 +14,7 @@ from bumper.history import ending
 from bumper.ports import History
 from bumper.revision import Revision
 from bumper.systems.git import notes
-from bumper.systems.git.address import Address, is_url, require_safe
+from bumper.systems.git.address import Address, is_url, require_known_transport, require_safe
 from bumper.systems.git.checkout import way_from
 from bumper.systems.git.commits import author, commit_tree
 from bumper.systems.git.log import Branch, lend
@@ -53,6 +53,7 @@ class Remote:
             url, settings = url_or_dir, list[tuple[str, str]]()
         else:
             url, settings = way_from(Path(url_or_dir), environ, to_origin=not reads_directory)
+        require_known_transport(url)
         self._address = Address.parse(url, token if isinstance(token, str) else "", remark)
         self._renewed = None if isinstance(token, str) else lambda: Address.parse(url, token(), remark)
         if self._renewed and self._address.is_in_clear_text:

@@ -6,19 +6,19 @@ prompts, no hook or filter of this machine runs, and no process outlives its cal
 """
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from secrets import token_hex
 from subprocess import PIPE
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.ports.deadline import left_s
 from bumper.systems.git.address import Address, environment
+from bumper.systems.git.folder import Folder
 from bumper.systems.git.rejections import MissingRef, failure, rejection
 from bumper.systems.git.transport import Transport
 from bumper.systems.process import TooMuch, end, finished
@@ -26,7 +26,8 @@ from bumper.systems.process import TooMuch, end, finished
 if TYPE_CHECKING:
     from git import Git
 
-REMOTE = "platform"  # not `origin`, which the user's own configuration may speak of
+# Nobody's own configuration speaks of a remote of this name.
+REMOTE = f"bump-{token_hex(8)}"
 _CHUNK = 1 << 16
 # Of a whole history with its notes; a tree of 100,000 files is a tenth of that.
 _MOST_BYTES = 256_000_000
@@ -43,6 +44,14 @@ _SETTINGS = [
     ("fetch.recurseSubmodules", "false"),
     ("push.recurseSubmodules", "no"),
     ("push.followTags", "false"),
+    # What a person's own pushes are to carry: a server that does not know it refuses the push.
+    ("push.pushOption", ""),
+    ("push.gpgSign", "false"),
+    ("push.negotiate", "false"),
+    ("fetch.prune", "false"),
+    ("fetch.bundleURI", ""),
+    ("transfer.bundleURI", "false"),
+    ("core.fsmonitor", "false"),
     ("i18n.commitEncoding", "utf-8"),
 ]
 
@@ -198,7 +207,8 @@ class Repository:
         self._environ = environ
         self._timeout_s = timeout_s
         self._renewed = renewed
-        self._directory = _folder()
+        self._folder = _folder()
+        self._directory = self._folder.path
         try:
             base = {**environ, **_surroundings(self._directory)}
             both = [*_SETTINGS, (f"remote.{REMOTE}.url", address.url)]
@@ -211,7 +221,7 @@ class Repository:
                 _lay_out(self._directory)
             self._remark = self._require_encrypted()
         except BaseException:
-            shutil.rmtree(self._directory)
+            self._folder.remove()
             raise
         self._loose = LooseObjectDB(str(self._directory / "objects"))
 
@@ -226,7 +236,7 @@ class Repository:
     def close(self) -> None:
         """Ends git's processes and removes the folder."""
         self._git.clear_cache()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._folder.remove()
 
     def __str__(self) -> str:
         return str(self._address)
@@ -375,14 +385,16 @@ def _surroundings(directory: Path) -> dict[str, str]:
         "LC_ALL": "C",
         "LANGUAGE": "C",
         "GIT_TERMINAL_PROMPT": "0",
+        # Never a helper program, whatever the user's settings (`insteadOf`) make of the address.
+        "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
         "GCM_INTERACTIVE": "never",
         "SSH_ASKPASS_REQUIRE": "never",
     }
 
 
-def _folder() -> Path:
+def _folder() -> Folder:
     with _room():
-        return Path(tempfile.mkdtemp(prefix="bump-"))
+        return Folder.new()
 
 
 @contextmanager

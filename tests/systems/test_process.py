@@ -1,0 +1,94 @@
+"""What a run that is killed leaves behind: no program that goes on, and no folder once the next run has been there."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from bumper.systems.git.folder import Folder
+
+RUN = """
+import subprocess, sys
+from subprocess import PIPE
+from bumper.systems.process import finished
+process = subprocess.Popen(
+    ["sh", "-c", "sleep 600 & echo $$; wait"], stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+)
+print(process.pid, flush=True)
+finished(process, b"", limit_s=600, most_bytes=1000)
+"""
+
+
+def is_alive(group: int) -> bool:
+    """Whether any process of the group runs; a machine without an init leaves the dead ones in its list."""
+    listing = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], check=True, capture_output=True, text=True)
+    states = [line.split() for line in listing.stdout.splitlines()]
+    return any(int(pgid) == group and not state.startswith("Z") for pgid, state in states)
+
+
+def gone_in_time(group: int) -> bool:
+    for _ in range(200):
+        if not is_alive(group):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_program_ends_with_us_where_we_are_killed() -> None:
+    run = subprocess.Popen([sys.executable, "-c", RUN], stdout=subprocess.PIPE, text=True)
+    assert run.stdout
+    with run.stdout:
+        group = int(run.stdout.readline())
+    assert is_alive(group)
+    time.sleep(0.2)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert gone_in_time(group)
+
+
+MAKE = """
+import os, time
+from bumper.systems.git.folder import Folder
+print(Folder.new().path, flush=True)
+time.sleep(600)
+"""
+
+
+def test_the_next_run_removes_what_a_killed_run_left(tmp_path: Path) -> None:
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    maker = subprocess.Popen([sys.executable, "-c", MAKE], stdout=subprocess.PIPE, text=True, env=environ)
+    assert maker.stdout
+    with maker.stdout:
+        left = Path(maker.stdout.readline().strip())
+    (left / "objects").mkdir()
+    for old in (left, tmp_path / "bump-key-x", tmp_path / "bump-of-somebody"):
+        if old.name == "bump-key-x":
+            old.write_text("a key")
+        else:
+            old.mkdir(exist_ok=True)
+        os.utime(old, (1, 1))
+    script = textwrap.dedent("from bumper.systems.git.folder import Folder; Folder.new().remove()")
+    next_run = [sys.executable, "-c", script]
+    subprocess.run(next_run, env=environ, check=True)
+    # Its maker is still there.
+    assert left.is_dir()
+    maker.kill()
+    maker.wait()
+    os.utime(left, (1, 1))
+    subprocess.run(next_run, env=environ, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["bump-of-somebody"]
+
+
+def test_a_folder_of_a_moment_ago_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "bump-new").mkdir()
+    (tmp_path / "bump-new" / "bump.lock").touch()
+    folder = Folder.new()
+    assert (tmp_path / "bump-new").is_dir()
+    folder.remove()
+    assert not folder.path.exists()
