@@ -129,11 +129,9 @@ def rolled_back_before_anybody_looked(act: Act) -> list[Run]:
     return [act.track(commit)]
 
 
-@released(
-    ("timed-out", "NotRolledOut", 3), words=("Helm upgrade failed", "Helm uninstall"), upgrade=_UNINSTALLS
-)
+@released(("timed-out", "NotRolledOut", 3), words=("HTTP probe failed",), upgrade=_UNINSTALLS)
 def uninstalled_after_a_failed_upgrade(act: Act) -> list[Run]:
-    """helm-controller then installs the same version anew: that may take its timeout, and what failed is told meanwhile."""
+    """helm-controller then installs the same version anew: that may take its timeout, and its pods say what is the matter."""
     commit = _bad_commit(act)
     eventually(lambda: _remediated(act) == "UninstallSucceeded", "Helm has uninstalled it")
     return [act.track(commit, "--timeout", "20s")]
