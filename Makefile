@@ -63,7 +63,7 @@ e2e: setup
 	$(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
 endif
 
-# With the tests marked slow and the further controllers that they start (source-watcher, helm-controller).
+# With the tests marked slow and the further controllers that they start (source-watcher, helm-controller, Flagger).
 e2e-all: setup
 	$(BIN)/python tests/e2e/build.py --all
 	$(BIN)/pytest tests/e2e $(ARGS)
