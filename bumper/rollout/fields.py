@@ -101,7 +101,6 @@ _TYPES |= dict.fromkeys(
             "percent",
             "succeeded",
             "failed",
-            "active",
             "backoffLimit",
         ),
     ),
@@ -157,7 +156,7 @@ _TYPES |= dict.fromkeys(
     ),
     str,
 )
-_TYPES |= dict.fromkeys(("paused", "ready", "started", "suspend", "abort", "wait", "latestRevision"), bool)
+_TYPES |= dict.fromkeys(("paused", "started", "suspend", "abort", "wait", "latestRevision"), bool)
 # Lists whose entries are texts; those of all others are objects.
 _OF_TEXTS = {"finalizers"}
 # Without these an entry of the list means nothing.
@@ -172,9 +171,11 @@ _NEEDED = {
 }
 # What has this type in the entries of these lists alone.
 _INSIDE: dict[str, dict[str, type]] = {
-    key: {"image": str}
+    key: {"image": str, "ready": bool}
     for key in ("containers", "initContainers", "containerStatuses", "initContainerStatuses")
 }
+# A container's user is a number, an object's `uid` a text (core/v1, ContainerUser).
+_NOT_READ = {"user"}
 _CHOSEN_BY_PEOPLE = {
     *(
         "labels",
@@ -209,7 +210,7 @@ def misfit(value: Any, place: str = "") -> str:
         # Of a condition it is a text.
         return _mismatch("status", value["status"], dict)
     for key, inner in value.items():
-        if inner is None:
+        if inner is None or key in _NOT_READ:
             continue
         here = f"{place}.{key}" if place else str(key)
         if problem := _misfit(key, inner, here):
