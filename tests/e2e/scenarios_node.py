@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .looks import eventually
+from .looks import containers, eventually
 from .refusals import BASIC, DENIED, TOKEN, UNAUTHORIZED, refusing_registry
 from .stage import Play, scenario
 
@@ -150,7 +150,10 @@ def no_probe(stage: Play) -> None:
 @scenario("an image without a probe that crashes after four seconds", container=_NO_PROBE)
 def late_crash(stage: Play) -> None:
     stage.push_tag("2.0.0", behaviour="expire", argument="4")
-    stage.until_waiting("CrashLoopBackOff")
+    eventually(
+        lambda: [entry for entry in containers(stage.stack, stage.name) if entry["restartCount"] > 1],
+        "two restarts",
+    )
 
 
 @scenario(

@@ -120,10 +120,10 @@ def _stack_of(stack: Stack) -> str:
 @pytest.mark.parametrize(("ground", "name"), PLAYED)
 def test_the_verdict(ground: str, name: str, plays: dict[Play, Future[Measured]]) -> None:
     measured = plays[ground, name].result()
-    said = "\n".join(map(str, measured.ended))
-    assert measured.verdicts == DEPLOYS[name].verdicts, said
+    answers = "\n".join(map(str, measured.ended))
+    assert measured.verdicts == DEPLOYS[name].verdicts, answers
     if ground == "real":
-        assert measured.after_s is None or not math.isnan(measured.after_s), f"nothing showed it: {said}"
+        assert measured.after_s is None or not math.isnan(measured.after_s), f"nothing showed it: {answers}"
 
 
 def test_seven_sites_in_one_commit(stack: Stack, real: Ground, tree: Repository) -> None:
