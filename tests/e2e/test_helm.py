@@ -196,7 +196,7 @@ def _remediated(act: Act) -> str:
 
 @pytest.fixture(scope="module")
 def helm(controllers: Callable[..., tuple[str, ...]]) -> Iterator[Stack]:
-    with Stack(Options(more=controllers("helm-controller"))) as running:
+    with Stack(Options(played_node=True, more=controllers("helm-controller"))) as running:
         yield running
 
 

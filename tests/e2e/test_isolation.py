@@ -40,7 +40,9 @@ _QUIET_S = 8.0
 @pytest.fixture(scope="module")
 def flux(controllers: Callable[..., tuple[str, ...]]) -> Iterator[Stack]:
     """A cluster without source-watcher and its definition, whose kustomize-controller does not know artifacts either."""
-    options = Options(kustomize_controller=_WITHOUT_GATE, more=controllers("source-watcher"))
+    options = Options(
+        played_node=True, kustomize_controller=_WITHOUT_GATE, more=controllers("source-watcher")
+    )
     with Stack(options) as running:
         running.halt("source-watcher")
         running.api.request("DELETE", path_of("CustomResourceDefinition", name=GENERATORS)).raise_for_status()
