@@ -11,7 +11,8 @@ Source: Kubernetes' and Flux's OpenAPI documents; every object of tests/data fit
 from collections.abc import Mapping
 from typing import Any
 
-_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number"}
+from bumper.ports.shape import expected_kind, kind_of
+
 TYPES: dict[str, type] = dict.fromkeys(
     (
         *(
@@ -92,13 +93,7 @@ TYPES |= dict.fromkeys(
         *("deletionGracePeriodSeconds", "desiredNumberScheduled", "exitCode", "failedChecks", "generation"),
         *("lastAttemptedGeneration", "minReadySeconds", "numberAvailable", "numberReady", "parallelism"),
         *("progressDeadlineSeconds", "readyReplicas", "replicas", "restartCount", "terminatingReplicas"),
-        *(
-            "updatedNumberScheduled",
-            "updatedReplicas",
-            "partition",
-            "percent",
-            "backoffLimit",
-        ),
+        *("updatedNumberScheduled", "updatedReplicas", "partition", "percent", "backoffLimit"),
     ),
     int,
 )
@@ -166,7 +161,7 @@ _NEEDED = {
 }
 # What has this type in the entries of these lists alone.
 _INSIDE: dict[str, dict[str, type]] = {
-    key: {"image": str}
+    key: {"image": str, "ready": bool}
     for key in ("containers", "initContainers", "containerStatuses", "initContainerStatuses")
 }
 CHOSEN_BY_PEOPLE = {
@@ -264,9 +259,5 @@ class _Nothing:
 
 
 def _mismatch(place: str, value: Any, expected: type) -> str:
-    kind = (
-        "an object"
-        if isinstance(value, Mapping)
-        else _KINDS.get(type(value), "nothing" if value is None else "a number")
-    )
-    return f"{place}: found {kind}, expected {_KINDS[expected]}"
+    kind = "an object" if isinstance(value, Mapping) else kind_of(value)
+    return f"{place}: found {kind}, expected {expected_kind(expected)}"

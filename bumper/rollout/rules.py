@@ -209,8 +209,6 @@ def _unknown(look: Look) -> str:
             return (
                 f"Flux has {has} {short(revision)}: git could not tell whether our commit and image are in it"
             )
-    if look.observation.canary is None and look.observation.primary is not None and look.completion:
-        return f"whether Flagger promotes {look.desired.workload} is not known: {look.completion.text}"
     return ""
 
 
@@ -227,7 +225,7 @@ def _finished(look: Look, verdict: Verdict) -> Verdict:
 def _warnings(look: Look) -> tuple[str, ...]:
     """What does not keep it from being Ready, but should be known."""
     pods, warnings = own_pods(look.desired, look.observation), []
-    if at(look.observation.workload, "spec", "replicas") == 0 and not look.observation.serves_by_primary:
+    if at(look.observation.workload, "spec", "replicas") == 0 and look.observation.canary is None:
         warnings.append("replicas is 0: no pod runs the image")
     if at(look.observation.workload, "status", "desiredNumberScheduled") == 0:
         warnings.append("no node takes it: no pod runs the image")

@@ -15,6 +15,7 @@ from typing import Protocol, cast
 from bumper.request import seconds_of
 
 from . import figures
+from .figures import say
 from .table import Row, Table, Tally
 
 TOP = Path(__file__).parents[2]
@@ -104,7 +105,7 @@ def _run(part: Part, course: Course, table: Table | None) -> int:
         _tell(row)
         at += count
     if course.count == 0:
-        print(f"{course.name:<10} all {course.start:,} cases are in the table", flush=True)
+        say(f"{course.name:<10} all {course.start:,} cases are in the table")
     return faults
 
 
@@ -118,12 +119,11 @@ def _row(name: str, start: int, count: int, seconds: float, tally: Tally) -> Row
 
 def _tell(row: Row) -> None:
     measures = "".join(f"   {name} {value:g}" for name, value in sorted(row.measures.items()))
-    print(
-        f"{row.part:<10} {row.start:>8,} + {row.done:<7,} {row.seconds:>7.1f} s   faults {len(row.faults)}{measures}",
-        flush=True,
+    say(
+        f"{row.part:<10} {row.start:>8,} + {row.done:<7,} {row.seconds:>7.1f} s   faults {len(row.faults)}{measures}"
     )
     for fault in row.faults:
-        print(f"  fault: {fault}", flush=True)
+        say(f"  fault: {fault}")
 
 
 if __name__ == "__main__":

@@ -110,9 +110,14 @@ def _terminal(foreign: Foreign) -> str:
     terminal.write(verdicts(_report(foreign)))
     terminal.write(problem.lines(FieldMissing(foreign(), hint=foreign())))
     terminal.close()
-    lines = stream.getvalue().split(_MAY_STAY)
-    bad = [line for line in lines if not line.isprintable() or re.match(r"\s*(::|##\[)", line)]
-    return f"prints {bad[0]!r}" if bad else ""
+    bad = _breaks(stream.getvalue())
+    return f"prints {bad!r}" if bad else ""
+
+
+def _breaks(text: str) -> str:
+    """The first line that a terminal or a runner would obey; empty where there is none."""
+    lines = text.split(_MAY_STAY)
+    return next((line for line in lines if not line.isprintable() or re.match(r"\s*(::|##\[)", line)), "")
 
 
 def _json(foreign: Foreign) -> str:
@@ -181,8 +186,6 @@ def _commit(foreign: Foreign) -> str:
     )
     worded = Wording(subject="chore: {change}").of(message)
     known = [records("c" * 40, "x", datetime.now(UTC), text) for text in (message, worded)]
-    if [[(each.site, each.tag) for each in found_records] for found_records in known] != [
-        [("web", "2.0")]
-    ] * 2:
+    if [[(each.site, each.tag) for each in site_records] for site_records in known] != [[("web", "2.0")]] * 2:
         return "records another deploy"
     return "" if "\0" not in message and is_ours(message) else "is not known as ours"
