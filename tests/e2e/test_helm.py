@@ -134,10 +134,10 @@ def uninstalled_after_a_failed_upgrade(act: Act) -> list[Run]:
     """helm-controller then installs the same version anew: that may take its timeout, and its pods say what is the matter."""
     commit = _bad_commit(act)
     eventually(lambda: _remediated(act) == "UninstallSucceeded", "Helm has uninstalled it")
-    return [act.track(commit, "--timeout", "20s")]
+    return [act.track(commit, "--timeout", "60s")]
 
 
-@released(CRASHED, quotes=("Rolled back",), timeout="1m")
+@released(CRASHED, quotes=("rolled back  to 1.0.0",), timeout="1m")
 def crash_that_bump_rolls_back(act: Act) -> list[Run]:
     act.image(behaviour="crash", log="no such table: pages")
     return [act.bump("--auto-rollback")]
