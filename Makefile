@@ -56,6 +56,7 @@ trees: setup
 # On a cluster that has Flux only where KUBECONFIG stands in the command line: what the shell exports may be anybody's cluster.
 ifeq ($(origin KUBECONFIG),command line)
 e2e: setup
+	$(BIN)/python tests/e2e/build.py --images
 	E2E_KUBECONFIG="$(abspath $(KUBECONFIG))" $(BIN)/pytest tests/e2e/test_bump.py $(ARGS)
 else
 e2e: setup
@@ -63,10 +64,11 @@ e2e: setup
 	$(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
 endif
 
-# With the tests marked slow and the further controllers that they start (source-watcher, helm-controller).
+# With all scenarios and the page of what bump said of each, and with the further controllers that some start (source-watcher,
+# helm-controller, Flagger).
 e2e-all: setup
 	$(BIN)/python tests/e2e/build.py --all
-	$(BIN)/pytest tests/e2e $(ARGS)
+	BUMP_E2E_VERDICTS=docs/verdicts.md $(BIN)/pytest tests/e2e $(ARGS)
 
 # Long runs, resumable: make soak PART=kills FOR=10m; SHORT=1 as .ci/run has it, PUBLISH=1 writes the figures into SECURITY.md.
 soak: setup

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from bumper.errors import Outcome
-from bumper.objects import at
+from bumper.objects import at, condition
 from bumper.observation import Desired, Observation
 from bumper.revision import Revision
 from bumper.rollout import baseline, causes, controllers, obstacles, old_side, steadiness
@@ -238,6 +238,11 @@ def _warnings(look: Look) -> tuple[str, ...]:
         )
     elif look.observation.source is None and source.kind not in look.observation.unreadable:
         warnings.append(f"{source} is not in the cluster: later commits do not come")
+    later, ready = look.flux.later, condition(look.observation.kustomization, "Ready")
+    if later and ready and ready.status == "False":
+        warnings.append(
+            f"Flux can't go on to a later commit, {short(later)}: {ready.reason}: {ready.message}"
+        )
     if count := restarts(pods):
         warnings.append(f"its containers restarted {'once' if count == 1 else f'{count} times'} before that")
     if different := _digest_difference(look, image_digests(look.desired, pods)):

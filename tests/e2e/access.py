@@ -44,9 +44,9 @@ class Access:
         self.authority = self._authority.certificate
         self.service_account_key = service_account_key(folder)
 
-    def issue(self, name: str, *groups: str) -> KeyPair:
-        """A certificate and its key, for a server on loopback and for a client of that name."""
-        return self._authority.issue(name, groups=groups)
+    def issue(self, name: str, *groups: str, address: str = "127.0.0.1") -> KeyPair:
+        """A certificate and its key, for a server at the address and for a client of that name."""
+        return self._authority.issue(name, groups=groups, address=address)
 
     def api(self, identity: KeyPair) -> Api:
         """A client with that certificate."""

@@ -3,6 +3,7 @@
     python tests/e2e/build.py            what the stack needs
     python tests/e2e/build.py --all      also the controllers of `make e2e-all`
     python tests/e2e/build.py --peers    also the programs that bump is compared with
+    python tests/e2e/build.py --images   only what the tests' images hold
     python tests/e2e/build.py --where    only print where each of them lies
 
 Each program has a folder of its own in the cache, keyed by what it is built from: the go.mod, go.sum and .go files of its Go module
@@ -29,8 +30,9 @@ from pathlib import Path
 
 # The module that Kubernetes and Flux share.
 GO_MODULE = Path(__file__).parent / "go"
-# Where those lie that a single program has for itself.
+# Where those lie that one program, or a few, have for themselves.
 OWN_MODULES = Path(__file__).parent / "modules"
+RUNTIME = OWN_MODULES / "containerd"
 _HEARTBEAT_S = 30.0
 _NICENESS = 10
 _KEPT_S = 30 * 24 * 3600
@@ -126,12 +128,28 @@ def _complete_flux(folder: Path) -> list[str]:
     return [f"-modfile={module}"]
 
 
+# What all images of the tests hold.
+CONTAINER = Program("container", ".", module=Path(__file__).parent / "container")
 STACK = (
     Program("controlplane", ".", _KUBERNETES_STAMPS),
     Program("source-controller", "github.com/fluxcd/source-controller"),
     Program("kustomize-controller", "github.com/fluxcd/kustomize-controller"),
     Program("notification-controller", "github.com/fluxcd/notification-controller"),
     Program("registry", "github.com/distribution/distribution/v3/cmd/registry"),
+    CONTAINER,
+)
+# What a real node is made of, beside runc, which is the machine's own: seccomp is C.
+NODE = (
+    Program("kubelet", "k8s.io/kubernetes/cmd/kubelet", _KUBERNETES_STAMPS),
+    Program("containerd", "github.com/containerd/containerd/v2/cmd/containerd", module=RUNTIME),
+    Program(
+        "containerd-shim-runc-v2",
+        "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+        module=RUNTIME,
+    ),
+    Program("bridge", "github.com/containernetworking/plugins/plugins/main/bridge", module=RUNTIME),
+    Program("host-local", "github.com/containernetworking/plugins/plugins/ipam/host-local", module=RUNTIME),
+    Program("loopback", "github.com/containernetworking/plugins/plugins/main/loopback", module=RUNTIME),
 )
 PEERS = (
     Program("kubectl", "k8s.io/kubernetes/cmd/kubectl", _KUBERNETES_STAMPS),
@@ -154,7 +172,13 @@ MORE = tuple(
         ("flagger", "github.com/fluxcd/flagger/cmd/flagger"),
     )
 )
-PROGRAMS = (*STACK, *MORE, *PEERS)
+PROGRAMS = (*STACK, *NODE, *MORE, *PEERS)
+
+
+def needed() -> tuple[Program, ...]:
+    """What a stack on this machine starts: a real node only where one can run."""
+    is_for_a_node = sys.platform == "linux" and os.geteuid() == 0 and shutil.which("runc") is not None
+    return (*STACK, *NODE) if is_for_a_node else STACK
 
 
 def cache_root() -> Path:
@@ -219,13 +243,13 @@ def _build_one(program: Program, title: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     log = target.with_suffix(".log")
-    stamps = " ".join(f"-X {name}={value}" for name, value in program.stamps)
+    stamps = "".join(f" -X {name}={value}" for name, value in program.stamps)
     command = [
         "go",
         "build",
         *program.prepare(target.parent),
         "-ldflags",
-        f"-s -w {stamps}".rstrip(),
+        f"-s -w{stamps}",
         "-o",
         str(partial),
         program.package,
@@ -299,9 +323,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--all", action="store_true", help="also what `make e2e-all` starts beside the stack")
     parser.add_argument("--peers", action="store_true", help="also the programs that bump is compared with")
+    parser.add_argument("--images", action="store_true", help="only what the tests' images hold")
     parser.add_argument("--where", action="store_true", help="only print where each program lies")
     options = parser.parse_args(arguments)
-    programs = (*STACK, *(MORE if options.all else ()), *(PEERS if options.peers else ()))
+    more = (*(MORE if options.all else ()), *(PEERS if options.peers else ()))
+    programs = (CONTAINER,) if options.images else (*needed(), *more)
     if options.where:
         print(*(program.binary for program in programs), sep="\n")  # noqa: T201
         return 0

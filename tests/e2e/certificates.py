@@ -48,8 +48,8 @@ class Authority:
         self.certificate = folder / "ca.crt"
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, *, groups: tuple[str, ...] = ()) -> KeyPair:
-        """A certificate for `name` (and its groups, as Kubernetes reads them), valid for client and server on loopback."""
+    def issue(self, name: str, *, groups: tuple[str, ...] = (), address: str = "127.0.0.1") -> KeyPair:
+        """A certificate for `name` (and its groups, as Kubernetes reads them), valid for a client and for a server at the address."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name(
             [
@@ -58,7 +58,7 @@ class Authority:
             ]
         )
         alternatives = [
-            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+            x509.IPAddress(ipaddress.ip_address(address)),
             x509.DNSName("localhost"),
             x509.DNSName("kubernetes.default.svc"),
         ]

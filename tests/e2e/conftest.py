@@ -9,16 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from . import build
+from . import build, node
 from .guest import Guest
 from .repository import Repository, platform
 from .stack import Stack
 
 
+def pytest_report_header() -> str:
+    """Which of the two nodes runs the containers of the tests."""
+    why = node.obstacle()
+    return f"node: PLAYED, no container runs: {why}" if why else f"node: real, {node.version()}"
+
+
 @pytest.fixture(scope="session")
 def programs() -> None:
     """The programs are built: `make e2e` builds them first, since that can take minutes."""
-    _require(build.STACK, "")
+    _require(build.needed(), "")
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,9 @@ class Deploy:
     act: Callable[[Ground], list[Ended]]
     both: bool  # the sandbox plays it too
     alone: bool  # it breaks what others need meanwhile
+    often: bool  # `make e2e` plays it, and not `make e2e-all` alone
+    what: str  # what happens, in truth
+    tracks: bool  # somebody else pushes, and `bump track` follows
 
 
 DEPLOYS: dict[str, Deploy] = {}
@@ -117,14 +120,20 @@ def follows(
     push: int = 0,
     both: bool = False,
     alone: bool = False,
+    often: bool = False,
 ) -> None:
     """Enters the scenario of that name, with the verdict on its push number `push`."""
     act = partial(_follow, name, push, arguments)
-    DEPLOYS[name] = Deploy(name, ((outcome, reason, exit_code),), act, both, alone)
+    what = SCENARIOS[name].what
+    DEPLOYS[name] = Deploy(name, ((outcome, reason, exit_code),), act, both, alone, often, what, tracks=True)
 
 
 def deploy(
-    *verdicts: tuple[str, str, int], both: bool = False, alone: bool = False, **site: Any
+    *verdicts: tuple[str, str, int],
+    both: bool = False,
+    alone: bool = False,
+    often: bool = False,
+    **site: Any,
 ) -> Callable[[Callable[[Act], list[Run]]], Callable[[Act], list[Run]]]:
     """Enters the function as a deploy; `site` is what its Site has beyond the minimum."""
 
@@ -141,7 +150,8 @@ def deploy(
                 for run in runs:
                     run.kill()
 
-        DEPLOYS[name] = Deploy(name, verdicts, act, both, alone)
+        what = steps.__name__.replace("_", " ")
+        DEPLOYS[name] = Deploy(name, verdicts, act, both, alone, often, what, tracks=False)
         return steps
 
     return enter
@@ -155,23 +165,75 @@ CRASHED = ("failed", "CrashLoop", 11)
 follows("never-ready", "failed", "NotReady", 11, both=True)
 follows("check-times-out", "failed", "HealthCheckFailed", 11, both=True)
 follows("other-unhealthy", "blocked", "HealthCheckFailed", 6, push=1)
-follows("healthy", *READY, both=True)
+follows("healthy", *READY, both=True, often=True)
 follows("healthy-wait", *READY, both=True)
 follows("three-replicas", *READY, both=True)
 follows("slow-start", *READY, both=True)
-follows("crash-loop", *CRASHED, both=True)
-follows("out-of-memory", "failed", "OOMKilled", 11)
-follows("missing-tag", "failed", "NoSuchTag", 11, both=True)
+follows("multi-platform", *READY)
+follows("by-digest", *READY, often=True)
+follows("same-image", *READY)
+follows("no-probe", *READY, often=True)
+follows("sidecar", *READY, often=True)
+follows("startup-in-time", *READY)
+follows("graceful", *READY, push=1)
+follows("stubborn", *READY, push=1)
+follows("late-tag", *READY)
+follows("two-pushes", *READY, push=1)
+follows("later-commit", *READY, both=True)
+follows("fix-while-checking", *READY, push=1, both=True)
+follows("suspended-kustomization", "suspended", "Suspended", 6)
+follows("suspended-source", "suspended", "Suspended", 6)
+
+follows("crash-loop", *CRASHED, both=True, often=True)
 follows("past-deadline", *CRASHED, both=True)
-follows("init-crash", *CRASHED)
+follows("init-crash", *CRASHED, often=True)
+follows("sidecar-crash", *CRASHED)
+follows("ends-well", *CRASHED)
+follows("late-crash", *CRASHED)
+follows("read-only", *CRASHED)
+follows("out-of-memory", "failed", "OOMKilled", 11, often=True)
+follows("liveness", "failed", "KilledByProbe", 11, often=True)
+follows("startup", "failed", "KilledByProbe", 11)
+follows("tcp-probe", "failed", "NotReady", 11)
+follows("exec-probe", "failed", "NotReady", 11)
+follows("bad-command", "failed", "ContainerStartFailed", 11, often=True)
+follows("runs-as-root", "failed", "ContainerConfigFailed", 11)
+follows("post-start-fails", "failed", "ContainerStartFailed", 11)
+follows("init-waits", "timed-out", "NotRolledOut", 3, "--timeout", "20s")
+
+follows("missing-tag", "failed", "NoSuchTag", 11, both=True, often=True)
+follows("missing-repository", "failed", "NoSuchTag", 11)
+follows("missing-digest", "failed", "NoSuchTag", 11)
+follows("invalid-name", "failed", "InvalidImageName", 11)
+follows("login-wanted", "failed", "PullDenied", 11, often=True)
+follows("no-token", "failed", "PullDenied", 11)
+follows("pull-forbidden", "failed", "PullDenied", 11)
+follows("unreachable-registry", "failed", "RegistryUnreachable", 11)
+follows("unknown-registry", "failed", "RegistryUnreachable", 11)
+follows("registry-out-of-order", "failed", "RegistryUnreachable", 11)
+follows("wrong-platform", "failed", "WrongArchitecture", 11)
+follows("other-platform", "failed", "WrongArchitecture", 11)
+follows("foreign-program", "failed", "WrongArchitecture", 11)
+follows("never-pulled", "failed", "ImageNeverPulled", 11, push=1)
+
+follows("missing-secret", "failed", "MissingConfig", 11)
+follows("missing-config-map", "failed", "MissingConfig", 11)
+follows("missing-key", "failed", "MissingConfig", 11, often=True)
+follows("missing-volume", "failed", "MissingConfig", 11)
+follows("missing-volume-key", "failed", "MissingConfig", 11)
+follows("unschedulable", "failed", "Unschedulable", 11)
+follows("quota", "failed", "QuotaExceeded", 11)
+follows("no-replicas", "unknown", "NoReplicas", 6)
+follows("paused", "suspended", "Paused", 6, push=1)
+
 # What the commit wants cannot be read: there is nothing to follow.
 follows("broken-yaml", "refused", "NotYaml", 4, both=True)
 follows("unknown-kind", "blocked", "ReconciliationFailed", 6)
 follows("wrong-type", "failed", "ReconciliationFailed", 11, both=True)
-follows("quota", "failed", "QuotaExceeded", 11)
+follows("immutable", "failed", "ReconciliationFailed", 11)
+follows("missing-namespace", "blocked", "ReconciliationFailed", 6)
 follows("superseded", "superseded", "Superseded", 0, both=True)
-follows("later-commit", *READY, both=True)
-follows("fix-while-checking", *READY, push=1, both=True)
+follows("revert", "superseded", "Reverted", 0)
 follows("controller-restart", *READY, alone=True)
 follows("source-outage", *READY, both=True, alone=True)
 
@@ -179,7 +241,7 @@ follows("source-outage", *READY, both=True, alone=True)
 # --- `bump` itself
 
 
-@deploy(READY, both=True)
+@deploy(READY, both=True, often=True)
 def healthy(act: Act) -> list[Run]:
     act.image()
     return [act.bump()]

@@ -48,6 +48,7 @@ spec:
       containers:
         - name: migrate
           image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+          env: [{name: E2E_JOB, value: "1"}]
 {{- end }}
 """,
 }

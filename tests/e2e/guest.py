@@ -1,9 +1,8 @@
 """A cluster that was there before us and has Flux, as the tests use it: they bring a git server, it has its nodes and its registry.
 
-    make e2e KUBECONFIG=FILE E2E_REGISTRY=localhost:5001 E2E_BASE=base:1 [E2E_ADDRESS=172.18.0.1]
+    make e2e KUBECONFIG=FILE E2E_REGISTRY=localhost:5001 [E2E_ADDRESS=172.18.0.1]
 
-- E2E_REGISTRY: a registry that this machine and the nodes reach under the same name, without credentials.
-- E2E_BASE: an image in it with a shell and busybox' httpd, REPOSITORY:TAG; the tests' images are made of it.
+- E2E_REGISTRY: a registry that this machine and the nodes reach under the same name, without credentials; the tests' images go there.
 - E2E_ADDRESS: this machine as Flux's pods see it; the git server listens there. By default 127.0.0.1.
 
 What the tests made is taken away at the end: all that hangs on a GitRepository with a URL of ours, and the accounts.
@@ -24,7 +23,7 @@ from bumper_sandbox.git.server import GitServer
 
 from .access import create_account, delete_account, write_kubeconfig
 from .api import Api, Object
-from .runnable import RunnableImages
+from .images import ImagePusher
 from .stack import FLUX_NAMESPACE
 
 _GONE_S = 120.0
@@ -38,9 +37,8 @@ class Guest:
     """The same as a Stack to what makes platforms. `environ` holds the settings above."""
 
     def __init__(self, kubeconfig: Path, environ: Mapping[str, str]) -> None:
-        absent = [name for name in ("E2E_REGISTRY", "E2E_BASE") if not environ.get(name)]
-        if absent:
-            raise GuestError(f"{', '.join(absent)}: not set; tests/e2e/guest.py says what is needed")
+        if not environ.get("E2E_REGISTRY"):
+            raise GuestError("E2E_REGISTRY: not set; tests/e2e/guest.py says what is needed")
         self.registry = environ["E2E_REGISTRY"]
         self.git_token = secrets.token_hex(16)
         self._access = config.load(None, {"KUBECONFIG": str(kubeconfig)})
@@ -48,7 +46,6 @@ class Guest:
             raise GuestError(f"{kubeconfig}: expected an administrator's certificate or token")
         self._undo = contextlib.ExitStack()
         self._accounts: list[str] = []
-        self._base = environ["E2E_BASE"]
         self._address = environ.get("E2E_ADDRESS") or "127.0.0.1"
 
     def __enter__(self) -> Self:
@@ -59,7 +56,7 @@ class Guest:
             context = tls.context(endpoint, user.certificate, os.environ)
             token = user.token or (user.token_file.read_text().strip() if user.token_file else "")
             self.api = undo.enter_context(Api(endpoint.server, context, token=token))
-            self.images = undo.enter_context(contextlib.closing(RunnableImages(self.registry, self._base)))
+            self.images = undo.enter_context(contextlib.closing(ImagePusher(self.registry)))
             self._require_flux()
             undo.callback(self._clean_up)
             self._undo = undo.pop_all()

@@ -117,7 +117,7 @@ def scheduler(around: Surroundings, kubeconfig: Path) -> Command:
     ]
 
 
-def kubelet(around: Surroundings, identity: KeyPair, node: str, speed: float) -> Command:
+def played_kubelet(around: Surroundings, identity: KeyPair, node: str, speed: float) -> Command:
     return [
         sys.executable,
         "-m",
@@ -132,7 +132,7 @@ def kubelet(around: Surroundings, identity: KeyPair, node: str, speed: float) ->
     ]
 
 
-def kubelet_environ() -> dict[str, str]:
+def played_kubelet_environ() -> dict[str, str]:
     """Makes our own package importable, wherever the kubelet starts."""
     root = Path(__file__).resolve().parents[len(__package__.split("."))]
     return {

@@ -214,7 +214,7 @@ def table(names: Sequence[str]) -> None:
     _print("| deploy | asked by | after | exit code | says | verdict |")
     _print("|---|---|---|---|---|---|")
     keep = os.environ.get("BUMP_E2E_LOGS")
-    with Stack(Options(kubelet_speed=1.0), keep=Path(keep) if keep else None) as stack:
+    with Stack(Options(played_node=True, kubelet_speed=1.0), keep=Path(keep) if keep else None) as stack:
         kubeconfig = stack.account("bump", FOLLOWER)
         for name in names:
             for number, (way, (title, _)) in enumerate(WAYS.items()):

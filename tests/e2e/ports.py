@@ -18,8 +18,13 @@ class PortBlock:
     def __init__(self) -> None:
         folder = cache_root() / "ports"
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock, first = _lock_a_block(folder)
-        self._free = iter(range(first, first + _BLOCK))
+        self._lock, self.first = _lock_a_block(folder)
+        self._free = iter(range(self.first, self.first + _BLOCK))
+
+    @property
+    def number(self) -> int:
+        """Which block it is, from 0 on: no other stack has this number meanwhile."""
+        return (self.first - _FIRST) // _BLOCK
 
     def take(self) -> int:
         """The next port of the block that nobody listens on."""
@@ -31,6 +36,16 @@ class PortBlock:
     def close(self) -> None:
         """Gives the block back."""
         self._lock.close()
+
+
+def is_in_use(first: int) -> bool:
+    """Whether a stack has the block that begins there."""
+    with (cache_root() / "ports" / str(first)).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _lock_a_block(folder: Path) -> tuple[IO[str], int]:

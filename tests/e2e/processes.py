@@ -6,6 +6,7 @@ it was told of and removes their folder.
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -18,10 +19,10 @@ from typing import Self
 
 # Runs by itself: it must not need the package, the virtual environment or the folder it was started in.
 _WARDEN = """
-import os, shutil, signal, sys
+import json, os, shutil, signal, subprocess, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-groups, folders = set(), [sys.argv[1]]
+groups, folders, commands = set(), [sys.argv[1]], []
 for line in sys.stdin:
     word, _, value = line.strip().partition(" ")
     if word == "watch":
@@ -30,11 +31,15 @@ for line in sys.stdin:
         groups.discard(int(value))
     elif word == "remove":
         folders.append(value)
+    elif word == "after":
+        commands.append(json.loads(value))
 for group in groups:
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         pass
+for command in commands:
+    subprocess.run(command)
 for folder in folders:
     shutil.rmtree(folder, ignore_errors=True)
 """
@@ -72,6 +77,10 @@ class Warden:
     def remove(self, folder: Path) -> None:
         """One more folder to be removed."""
         self._tell(f"remove {folder}")
+
+    def after(self, command: Sequence[str]) -> None:
+        """A command to be run once all groups are gone."""
+        self._tell(f"after {json.dumps(list(command))}")
 
     def close(self) -> None:
         assert self._process.stdin is not None

@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ class Ended:
     exit_code: int
     answer: dict[str, Any]
     progress: str
+    said_at_s: float  # when the line with the verdict was printed, on this machine's monotonic clock
 
     @property
     def verdict(self) -> tuple[str, str]:
@@ -72,22 +75,47 @@ class Run:
             text=True,
         )
         self._ended: Ended | None = None
+        self._lines: list[tuple[float, str]] = []
+        self._output: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._follow_progress, daemon=True),
+            threading.Thread(target=self._read_output, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
 
     def result(self) -> Ended:
         """Waits for its end, once; asked again, it says the same."""
         if self._ended is None:
             try:
-                stdout, stderr = self._process.communicate(timeout=_TIMEOUT_S)
+                self._process.wait(_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
-            if not stdout:
-                raise AssertionError(f"bump said nothing and ended with {self._process.returncode}: {stderr}")
-            self._ended = Ended(self._process.returncode, json.loads(stdout), stderr)
+            for reader in self._readers:
+                reader.join()
+            progress, output = "".join(line for _, line in self._lines), "".join(self._output)
+            if not output:
+                raise AssertionError(
+                    f"bump said nothing and ended with {self._process.returncode}: {progress}"
+                )
+            said_at_s = self._lines[-1][0] if self._lines else time.monotonic()
+            self._ended = Ended(self._process.returncode, json.loads(output), progress, said_at_s)
         return self._ended
 
     def kill(self) -> None:
         """Ends it, if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
-            self._process.communicate()
+            self._process.wait()
+
+    def _follow_progress(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as stream:
+            for line in stream:
+                self._lines.append((time.monotonic(), line))
+
+    def _read_output(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            self._output.append(stream.read())

@@ -14,12 +14,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from . import node
 from .api import KINDS, Api, Object, path_of
 from .build import FLUX, KUBERNETES, pins
 from .kubelet import RUNTIME
@@ -28,35 +30,40 @@ RECORDED = ("GitRepository", "Kustomization", "Deployment", "ReplicaSet", "Pod",
 _TURN_S = "1"  # the server ends each watch after that long, and the next one goes on from there: so that a recording can end
 
 
-def versions() -> dict[str, str]:
+def versions(node_is_played: bool) -> dict[str, str]:
     """What the recorded answers come from."""
     pinned = pins()
+    played = f"played, with the texts of kubelet {KUBERNETES} and {RUNTIME}"
     return {
         "kubernetes": KUBERNETES,
         "flux": FLUX,
         "source-controller": pinned["github.com/fluxcd/source-controller"],
         "kustomize-controller": pinned["github.com/fluxcd/kustomize-controller"],
-        "node": f"played, with the texts of kubelet {KUBERNETES} and {RUNTIME}",
+        "node": played if node_is_played else f"real, {node.version()}",
     }
 
 
 class Recorder:
-    """Watches while its block runs. Only objects of these namespaces, and in flux-system only those of these names, are kept."""
+    """Watches while its block runs. Only objects of these namespaces, and in flux-system only those of these names, are kept; with
+    `logs` also the last lines of what has ended. `started_s` is the monotonic clock's time of the beginning."""
 
-    def __init__(self, api: Api, *, namespaces: Iterable[str], names: Iterable[str]) -> None:
+    def __init__(
+        self, api: Api, *, namespaces: Iterable[str], names: Iterable[str], logs: bool = True
+    ) -> None:
         self._api = api
+        self._logs = logs
         self._namespaces = frozenset(namespaces)
         self._names = frozenset(names)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._lines: list[dict[str, Any]] = []
-        self._started = time.monotonic()
+        self.started_s = time.monotonic()
         self._threads = [
             threading.Thread(target=self._follow, args=(kind,), name=f"record {kind}") for kind in RECORDED
         ]
 
     def __enter__(self) -> Self:
-        self._started = time.monotonic()
+        self.started_s = time.monotonic()
         for thread in self._threads:
             thread.start()
         return self
@@ -67,7 +74,7 @@ class Recorder:
         self._stopping.set()
         for thread in self._threads:
             thread.join()
-        for namespace in self._namespaces:
+        for namespace in self._namespaces if self._logs else ():
             self._keep_logs(namespace)
 
     def note(self, text: str) -> None:
@@ -147,7 +154,7 @@ class Recorder:
 
     def _add(self, line: dict[str, Any]) -> None:
         with self._lock:
-            self._lines.append({"at_s": round(time.monotonic() - self._started, 3), **line})
+            self._lines.append({"at_s": round(time.monotonic() - self.started_s, 3), **line})
 
 
 def main(arguments: list[str]) -> int:
@@ -157,22 +164,32 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("scenario", nargs="*", help=f"one of {', '.join(SCENARIOS)}; all if none is named")
+    parser.add_argument(
+        "--at-once", type=int, default=1, help="how many side by side: not for those that stop a part"
+    )
     options = parser.parse_args(arguments)
-    failed: list[str] = []
     options.folder.mkdir(parents=True, exist_ok=True)
-    with Stack(Options(kubelet_speed=1.0)) as stack:  # a recording keeps the node's own time
-        for name in options.scenario or SCENARIOS:
+    # Where the node is played, it keeps a node's own time.
+    with Stack(Options(kubelet_speed=1.0)) as stack, ThreadPoolExecutor(options.at_once) as together:
+
+        def record(name: str) -> bool:
             started = time.monotonic()
             try:
                 recorder = play(name, stack)
             except TimeoutError as error:
                 print(f"{name}: {error}", flush=True)  # noqa: T201
-                failed.append(name)
-                continue
-            head = {"scenario": name, "what": SCENARIOS[name].what, "versions": versions()}
+                return False
+            head = {
+                "scenario": name,
+                "what": SCENARIOS[name].what,
+                "versions": versions(stack.node_is_played),
+            }
             recorder.write(options.folder / f"{name}.jsonl", head)
             print(f"{name}: {len(recorder.lines)} lines, {time.monotonic() - started:.1f} s", flush=True)  # noqa: T201
-    return 1 if failed else 0
+            return True
+
+        recorded = list(together.map(record, options.scenario or SCENARIOS))
+    return 0 if all(recorded) else 1
 
 
 if __name__ == "__main__":

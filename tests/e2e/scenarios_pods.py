@@ -79,7 +79,7 @@ def crash_loop(stage: Play) -> None:
     stage.until_waiting("CrashLoopBackOff", restarts=1)
 
 
-@scenario("an image that is killed for its memory")
+@scenario("an image that is killed for its memory", container={"resources": {"limits": {"memory": "32Mi"}}})
 def out_of_memory(stage: Play) -> None:
     stage.push_tag("2.0.0", behaviour="oom")
     stage.until_waiting("CrashLoopBackOff", restarts=1)

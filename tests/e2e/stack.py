@@ -26,11 +26,11 @@ import httpx
 
 from bumper_sandbox.git.server import GitServer
 
-from . import crds, parts
+from . import crds, node, node_traces, parts
 from .access import ADMINISTRATORS, Access
 from .api import Object
 from .images import ImagePusher
-from .ports import PortBlock
+from .ports import PortBlock, is_in_use
 from .processes import Part, Warden
 
 _READY_S = 90.0  # generous: the machine may be building something at the same time
@@ -63,9 +63,11 @@ FLUX_NAMESPACE = "flux-system"
 
 @dataclass(frozen=True)
 class Options:
-    """`kubelet_speed` divides all waits of the node (probes, back-offs); `kustomize_controller` are further arguments of that
-    controller; with `notifications` Flux's notification-controller runs too, and so do the controllers named in `more`."""
+    """With `played_node` no container runs, whether or not this machine can run one; `kubelet_speed` then divides all waits of the
+    node (probes, back-offs). `kustomize_controller` are further arguments of that controller; with `notifications` Flux's
+    notification-controller runs too, and so do the controllers named in `more`."""
 
+    played_node: bool = False
     kubelet_speed: float = 5.0
     kustomize_controller: tuple[str, ...] = ("--requeue-dependency=2s",)
     notifications: bool = False
@@ -84,6 +86,7 @@ class Stack:
         self.keep = keep
         self.folder = Path(tempfile.mkdtemp(prefix="bump-e2e-"))
         self.node = "e2e"
+        self.node_is_played = self.options.played_node or bool(node.obstacle())
         self.git_token = secrets.token_hex(16)
         self.timings: dict[str, float] = {}
         self._undo = contextlib.ExitStack()
@@ -106,13 +109,13 @@ class Stack:
         started = time.monotonic()
         self._prepare()
         self._start_registry()
+        self.images = self._undo.enter_context(contextlib.closing(ImagePusher(self.registry)))
         self._start_api()
         self.timings["api"] = round(time.monotonic() - started, 2)
         self._start_controllers()
         self._start_flux()
         for part in self._parts.values():
             part.wait_ready(_READY_S)
-        self.images = self._undo.enter_context(contextlib.closing(ImagePusher(self.registry)))
         self.timings["all"] = round(time.monotonic() - started, 2)
         return self
 
@@ -165,6 +168,11 @@ class Stack:
         """The parts, in the order of their start."""
         return tuple(self._parts)
 
+    @property
+    def node_name(self) -> str:
+        """What the bridge and the control groups of a real node are called."""
+        return f"{node_traces.PREFIX}{self._block.first}"
+
     def pids(self) -> dict[str, int]:
         """The process of each part that runs."""
         return {name: part.pid for name, part in self._parts.items() if part.pid is not None}
@@ -181,6 +189,7 @@ class Stack:
         if self.keep:
             self._undo.callback(_copy_logs, self.folder, self.keep)
         ports = self._undo.enter_context(contextlib.closing(PortBlock()))
+        self._block = ports
         numbers = {name: ports.take() for name in _PORTS}
         self.access = Access(self.folder / "access", f"https://127.0.0.1:{numbers['kube-apiserver']}")
         self._around = parts.Surroundings(self.folder, self.access.authority, numbers)
@@ -228,9 +237,43 @@ class Stack:
         healthy = partial(_answers, scheduler_health, verify=False)
         scheduler = access.kubeconfig("system:kube-scheduler")
         self._start("kube-scheduler", parts.scheduler(around, scheduler), healthy)
-        identity = access.issue(f"system:node:{self.node}", "system:nodes")
-        command = parts.kubelet(around, identity, self.node, self.options.kubelet_speed)
-        self._start("kubelet", command, self._node_is_ready, parts.kubelet_environ())
+        if self.node_is_played:
+            self._start_played_node()
+        else:
+            self._start_node()
+
+    def _start_played_node(self) -> None:
+        identity = self.access.issue(f"system:node:{self.node}", "system:nodes")
+        command = parts.played_kubelet(self._around, identity, self.node, self.options.kubelet_speed)
+        self._start("kubelet", command, self._node_is_ready, parts.played_kubelet_environ())
+
+    def _start_node(self) -> None:
+        self._remove_left_overs()
+        number, name = self._block.number, self.node_name
+        # Addresses for benchmarks of networks (RFC 2544), which no machine has by chance: a network of 256 for each stack.
+        real = node.RealNode(self._around, name, f"198.{18 + number // 256}.{number % 256}")
+        self._undo.callback(node_traces.remove, name)
+        self._warden.after([sys.executable, "-I", "-S", node_traces.__file__, name])
+        real.prepare(self.registry)
+        self._undo.enter_context(node.NoNames(real.address))
+        self._start("containerd", real.runtime(), self._containerd_is_up)
+        self._parts["containerd"].wait_ready(_READY_S)
+        self.images.push_sandbox(node.SANDBOX_IMAGE)
+        serving = self.access.issue("kubelet", address=real.address)
+        kubeconfig = self.access.kubeconfig(f"system:node:{self.node}", "system:nodes")
+        inside = self._parts["containerd"].pid
+        assert inside is not None
+        self._start("kubelet", real.kubelet(inside, kubeconfig, serving, self.node), self._node_is_ready)
+
+    def _remove_left_overs(self) -> None:
+        """What a stack left that was killed together with its warden. Our own block is ours since a moment ago."""
+        for name in node_traces.names():
+            first = name.removeprefix(node_traces.PREFIX)
+            if first == str(self._block.first) or (first.isdecimal() and not is_in_use(int(first))):
+                node_traces.remove(name)
+
+    def _containerd_is_up(self) -> bool:
+        return "containerd successfully booted" in self.log("containerd")
 
     def _start_flux(self) -> None:
         if "flagger" in self.options.more:
@@ -303,11 +346,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), Stack() as stack:
-        stack.images.push("base", "1")
         for name, value in (
             ("KUBECONFIG", stack.admin_kubeconfig),
             ("E2E_REGISTRY", stack.registry),
-            ("E2E_BASE", "base:1"),
         ):
             print(f"export {name}={value}", flush=True)  # noqa: T201
         threading.Event().wait()

@@ -1,14 +1,11 @@
 """The tests' other ground, a cluster that was there before: here our own stack plays it, reached by its kubeconfig alone."""
 
-import re
-
 import pytest
 
 from .access import FOLLOWER
 from .fleet import Site, fleet
 from .guest import Guest, GuestError
 from .looks import eventually, running_images
-from .runnable import BaseImageError, RunnableImages
 from .stack import FLUX_NAMESPACE, Stack
 from .test_bump import bump
 
@@ -18,8 +15,7 @@ KINDS = ("GitRepository", "Kustomization", "Secret", "ServiceAccount", "Namespac
 @pytest.fixture(scope="module")
 def settings(stack: Stack) -> dict[str, str]:
     """What someone who runs the tests on a cluster says in the environment."""
-    stack.images.push_index("base", "1", ("amd64", "arm64"))
-    return {"E2E_REGISTRY": stack.registry, "E2E_BASE": "base:1", "E2E_ADDRESS": "localhost"}
+    return {"E2E_REGISTRY": stack.registry, "E2E_ADDRESS": "localhost"}
 
 
 def names(stack: Stack) -> set[tuple[str, str]]:
@@ -49,30 +45,6 @@ def test_a_bump_on_a_cluster_that_was_there_leaves_nothing(stack: Stack, setting
     assert names(stack) == before
 
 
-def test_its_images_run_a_command_of_their_own(stack: Stack, settings: dict[str, str]) -> None:
-    images = RunnableImages(stack.registry, settings["E2E_BASE"])
-    try:
-        images.push("commands", "1", behaviour="crash", log="no such table: pages")
-        with pytest.raises(ValueError, match=re.escape("behaviour oom: an image cannot do so by itself")):
-            images.push("commands", "2", behaviour="oom")
-        config = images.configuration("commands", "1")
-    finally:
-        images.close()
-    assert config["Entrypoint"][:2] == ["/bin/sh", "-c"]
-    assert config["Entrypoint"][-1] == "no such table: pages"
-
-
-def test_a_base_that_is_not_there(stack: Stack) -> None:
-    images = RunnableImages(stack.registry, "absent:1")
-    try:
-        with pytest.raises(
-            BaseImageError, match=re.escape(f"absent:1: not in the registry {stack.registry}")
-        ):
-            images.push("commands", "1")
-    finally:
-        images.close()
-
-
 def test_what_must_be_told(stack: Stack) -> None:
-    with pytest.raises(GuestError, match="E2E_REGISTRY, E2E_BASE: not set"):
+    with pytest.raises(GuestError, match="E2E_REGISTRY: not set"):
         Guest(stack.admin_kubeconfig, {})

@@ -24,10 +24,10 @@ _AT_ONCE = 6
 
 @dataclass(frozen=True)
 class Released:
-    """A deploy of a HelmRelease: the verdict of each run, and words that the last answer must hold: the cause, by name."""
+    """A deploy of a HelmRelease: the verdict of each run, and texts that the last answer must hold: the cause, by name."""
 
     verdicts: tuple[tuple[str, str, int], ...]
-    words: tuple[str, ...]
+    quotes: tuple[str, ...]
     release: dict[str, Any]
     steps: Callable[[Act], list[Run]]
     settles: bool
@@ -37,13 +37,13 @@ RELEASES: dict[str, Released] = {}
 
 
 def released(
-    *verdicts: tuple[str, str, int], words: tuple[str, ...] = (), settles: bool = True, **release: Any
+    *verdicts: tuple[str, str, int], quotes: tuple[str, ...] = (), settles: bool = True, **release: Any
 ) -> Callable[[Callable[[Act], list[Run]]], Callable[[Act], list[Run]]]:
     """Enters the function as a deploy of a HelmRelease whose spec has this beyond the minimum."""
 
     def enter(steps: Callable[[Act], list[Run]]) -> Callable[[Act], list[Run]]:
         name = f"helm-{steps.__name__.replace('_', '-')}"
-        RELEASES[name] = Released(verdicts, words, release, steps, settles)
+        RELEASES[name] = Released(verdicts, quotes, release, steps, settles)
         return steps
 
     return enter
@@ -72,7 +72,7 @@ def upgraded_with_a_hook(act: Act) -> list[Run]:
     return [act.bump()]
 
 
-@released(CRASHED, words=("no such table: pages",), timeout="2m")
+@released(CRASHED, quotes=("no such table: pages",), timeout="2m")
 def crash_loop(act: Act) -> list[Run]:
     act.image(behaviour="crash", log="no such table: pages")
     return [act.bump()]
@@ -89,7 +89,7 @@ def image_that_the_node_does_not_find(act: Act) -> list[Run]:
 
 @released(
     ("failed", "RetriesExceeded", 11),
-    words=("Helm upgrade failed", "timeout waiting for: [Deployment/helm-never-ready"),
+    quotes=("Helm upgrade failed", "timeout waiting for: [Deployment/helm-never-ready"),
     upgrade={"timeout": "20s"},
 )
 def never_ready(act: Act) -> list[Run]:
@@ -99,7 +99,7 @@ def never_ready(act: Act) -> list[Run]:
 
 @released(
     ("failed", "RetriesExceeded", 11),
-    words=("pre-upgrade hooks failed", "kubectl logs job/helm-failing-hook-migrate"),
+    quotes=("pre-upgrade hooks failed", "kubectl logs job/helm-failing-hook-migrate"),
     values={"migrates": True},
     upgrade={"timeout": "1m"},
 )
@@ -113,14 +113,14 @@ _ROLLS_BACK = {"timeout": "10s", "remediation": {**_REMEDIATES, "strategy": "rol
 _UNINSTALLS = {"timeout": "10s", "remediation": {**_REMEDIATES, "strategy": "uninstall"}}
 
 
-@released(CRASHED, words=("no such table: pages",), upgrade=_ROLLS_BACK)
+@released(CRASHED, quotes=("no such table: pages",), upgrade=_ROLLS_BACK)
 def crash_that_helm_rolls_back(act: Act) -> list[Run]:
     act.image(behaviour="crash", log="no such table: pages")
     return [act.bump()]
 
 
 @released(
-    ("failed", "RetriesExceeded", 11), words=("Helm upgrade failed", "Helm rollback"), upgrade=_ROLLS_BACK
+    ("failed", "RetriesExceeded", 11), quotes=("Helm upgrade failed", "Helm rollback"), upgrade=_ROLLS_BACK
 )
 def rolled_back_before_anybody_looked(act: Act) -> list[Run]:
     """The failed version is gone when it is asked about: Helm's own words are all there is."""
@@ -129,17 +129,15 @@ def rolled_back_before_anybody_looked(act: Act) -> list[Run]:
     return [act.track(commit)]
 
 
-@released(
-    ("timed-out", "NotRolledOut", 3), words=("Helm upgrade failed", "Helm uninstall"), upgrade=_UNINSTALLS
-)
+@released(("timed-out", "NotRolledOut", 3), quotes=("HTTP probe failed",), upgrade=_UNINSTALLS)
 def uninstalled_after_a_failed_upgrade(act: Act) -> list[Run]:
-    """helm-controller then installs the same version anew: that may take its timeout, and what failed is told meanwhile."""
+    """helm-controller then installs the same version anew: that may take its timeout, and its pods say what is the matter."""
     commit = _bad_commit(act)
     eventually(lambda: _remediated(act) == "UninstallSucceeded", "Helm has uninstalled it")
     return [act.track(commit, "--timeout", "20s")]
 
 
-@released(CRASHED, words=("Rolled back",), timeout="1m")
+@released(CRASHED, quotes=("Rolled back",), timeout="1m")
 def crash_that_bump_rolls_back(act: Act) -> list[Run]:
     act.image(behaviour="crash", log="no such table: pages")
     return [act.bump("--auto-rollback")]
@@ -155,7 +153,7 @@ def suspended(act: Act) -> list[Run]:
     return [first, act.track(act.repository.tip)]
 
 
-@released(("blocked", "DependencyNotReady", 6), words=("absent",))
+@released(("blocked", "DependencyNotReady", 6), quotes=("absent",))
 def blocked_by_a_dependency(act: Act) -> list[Run]:
     act.stack.api.merge("HelmRelease", act.name, act.name, {"spec": {"dependsOn": [{"name": "absent"}]}})
     act.image()
@@ -198,7 +196,7 @@ def _remediated(act: Act) -> str:
 
 @pytest.fixture(scope="module")
 def helm(controllers: Callable[..., tuple[str, ...]]) -> Iterator[Stack]:
-    with Stack(Options(more=controllers("helm-controller"))) as running:
+    with Stack(Options(played_node=True, more=controllers("helm-controller"))) as running:
         yield running
 
 
@@ -239,5 +237,5 @@ def test_the_verdict(name: str, plays: dict[str, Future[list[Ended]]]) -> None:
     ended = plays[name].result()
     verdicts = tuple((*run.verdict, run.exit_code) for run in ended)
     assert verdicts == RELEASES[name].verdicts, "\n".join(map(str, ended))
-    missing = [word for word in RELEASES[name].words if word not in str(ended[-1])]
+    missing = [word for word in RELEASES[name].quotes if word not in str(ended[-1])]
     assert not missing, str(ended[-1])

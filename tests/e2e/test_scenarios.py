@@ -1,13 +1,19 @@
 """Each scenario with its verdict, against the real stack and, where it plays it, against the sandbox: `bump` as a process.
 
-They run side by side, each with its own fleet; those that break what others need come after, one by one.
+They run side by side, each with its own fleet; those that break what others need come after, one by one. Most are marked slow:
+`make e2e` leaves them out, `make e2e-all` plays all, and BUMP_E2E_VERDICTS=FILE keeps the table of what was shown and what was said
+(`verdicts`).
 """
 
+import math
+import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -16,15 +22,24 @@ from .api import path_of
 from .deploys import DEPLOYS, READY, TAG, Act, Deploy
 from .fleet import Site, fleet
 from .looks import eventually, running_images
-from .platforms import Sandbox
-from .program import Ended, Ground
+from .platforms import Platform, Sandbox
+from .program import Ground
+from .record import Recorder, versions
 from .repository import Repository, sites
-from .stack import Stack
+from .stack import FLUX_NAMESPACE, Stack
+from .verdicts import Measured, measure, patience_s, write
 
 _AT_ONCE = 12
-PLAYED = [("real", name) for name in DEPLOYS] + [
-    ("sandbox", deploy.name) for deploy in DEPLOYS.values() if deploy.both
+_RECORDED_S = 1.0
+PLAYED = [
+    pytest.param(
+        ground, deploy.name, marks=[] if deploy.often else pytest.mark.slow, id=f"{ground}-{deploy.name}"
+    )
+    for ground in ("real", "sandbox")
+    for deploy in DEPLOYS.values()
+    if ground == "real" or deploy.both
 ]
+Play = tuple[str, str]  # the ground and the deploy's name
 
 
 @pytest.fixture(scope="module")
@@ -35,43 +50,80 @@ def real(stack: Stack) -> Ground:
 
 @pytest.fixture(scope="module")
 def plays(
-    request: pytest.FixtureRequest, real: Ground
-) -> Iterator[dict[tuple[str, str], Future[list[Ended]]]]:
-    """The deploys that this run asks for, on both platforms at once."""
-    wanted = {
-        (item.callspec.params["ground"], item.callspec.params["name"])
+    request: pytest.FixtureRequest, stack: Stack, real: Ground
+) -> Iterator[dict[Play, Future[Measured]]]:
+    """The deploys that this run asks for, on both platforms at once; the real stack is recorded meanwhile."""
+    wanted = [
+        (str(item.callspec.params["ground"]), DEPLOYS[str(item.callspec.params["name"])])
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == test_the_verdict.__name__
-    }
+    ]
+    names = [deploy.name for _, deploy in wanted]
     with ExitStack() as opened:
         small = opened.enter_context(Sandbox(speed=3.0))
         grounds = {"real": real, "sandbox": Ground(small, small.environ())}
+        recorder = opened.enter_context(Recorder(stack.api, namespaces=names, names=names, logs=False))
         together = opened.enter_context(ThreadPoolExecutor(_AT_ONCE))
-        chosen = [(where, DEPLOYS[name]) for where, name in PLAYED if (where, name) in wanted]
         futures = {
-            (where, deploy.name): together.submit(deploy.act, grounds[where])
-            for where, deploy in chosen
+            (where, deploy.name): together.submit(_play, deploy, grounds[where], recorder)
+            for where, deploy in sorted(wanted, key=_takes_long, reverse=True)
             if not deploy.alone
         }
         alone = opened.enter_context(ThreadPoolExecutor(1))
         before = list(futures.values())
-        for where, deploy in chosen:
+        for where, deploy in wanted:
             if deploy.alone:
-                futures[where, deploy.name] = alone.submit(_after, before, deploy, grounds[where])
+                futures[where, deploy.name] = alone.submit(_after, before, deploy, grounds[where], recorder)
         yield futures
+        if table := os.environ.get("BUMP_E2E_VERDICTS"):
+            ended = [
+                future for (where, _), future in futures.items() if where == "real" and not future.exception()
+            ]
+            write(Path(table), [future.result() for future in ended], _stack_of(stack))
 
 
-def _after(before: list[Future[list[Ended]]], deploy: Deploy, ground: Ground) -> list[Ended]:
+def _takes_long(play: tuple[str, Deploy]) -> float:
+    """Those whose cause is given the longest patience begin first: they only wait."""
+    return max(patience_s(reason) for _, reason, _ in play[1].verdicts)
+
+
+def _play(deploy: Deploy, ground: Ground, recorder: Recorder) -> Measured:
+    ended = deploy.act(ground)
+    is_recorded = isinstance(ground.platform, Stack)
+    if not is_recorded:
+        return measure(deploy, ended, [], recorder.started_s)
+    time.sleep(_RECORDED_S)  # what the verdict saw is in the recording, too
+    lines = [line for line in recorder.lines if "object" in line]
+    _clear_away(ground.platform, deploy.name)
+    return measure(deploy, ended, lines, recorder.started_s)
+
+
+def _clear_away(platform: Platform, name: str) -> None:
+    """Containers that crash and probes that fail go on for ever, and take time from the deploys that follow."""
+    platform.api.merge("Kustomization", FLUX_NAMESPACE, name, {"spec": {"suspend": True}})
+    platform.api.merge("Kustomization", FLUX_NAMESPACE, f"fleet-{name}", {"spec": {"suspend": True}})
+    if deployment := platform.api.find("Deployment", name, name):
+        platform.api.merge("Deployment", name, deployment["metadata"]["name"], {"spec": {"replicas": 0}})
+
+
+def _after(before: list[Future[Measured]], deploy: Deploy, ground: Ground, recorder: Recorder) -> Measured:
     for future in before:
         future.exception()
-    return deploy.act(ground)
+    return _play(deploy, ground, recorder)
+
+
+def _stack_of(stack: Stack) -> str:
+    seen = versions(stack.node_is_played)
+    return f"Kubernetes {seen['kubernetes']}, Flux {seen['flux']}; the node: {seen['node']}"
 
 
 @pytest.mark.parametrize(("ground", "name"), PLAYED)
-def test_the_verdict(ground: str, name: str, plays: dict[tuple[str, str], Future[list[Ended]]]) -> None:
-    ended = plays[ground, name].result()
-    verdicts = tuple((*run.verdict, run.exit_code) for run in ended)
-    assert verdicts == DEPLOYS[name].verdicts, "\n".join(map(str, ended))
+def test_the_verdict(ground: str, name: str, plays: dict[Play, Future[Measured]]) -> None:
+    measured = plays[ground, name].result()
+    answers = "\n".join(map(str, measured.ended))
+    assert measured.verdicts == DEPLOYS[name].verdicts, answers
+    if ground == "real":
+        assert measured.after_s is None or not math.isnan(measured.after_s), f"nothing showed it: {answers}"
 
 
 def test_seven_sites_in_one_commit(stack: Stack, real: Ground, tree: Repository) -> None:
@@ -109,7 +161,7 @@ def test_an_expired_watch(stack: Stack, real: Ground) -> None:
     """A server that has started anew does not know the versions of before: it answers 410 to the watches that go on from there."""
     act = Act(real, "expired", {})
     act.until_ready(act.first)
-    act.image(behaviour="slow", ready_after_s=60)
+    act.image(behaviour="slow", ready_after_s=30)
     run = act.bump()
     eventually(lambda: len(act.pods()) > 1, "a pod of the new tag")
     version = (act.deployment() or {})["metadata"]["resourceVersion"]

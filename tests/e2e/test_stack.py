@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from . import node, node_traces
 from .api import Api, Object, path_of, tls_context
 from .fleet import Site, fleet
 from .looks import condition, eventually, running_images, waiting
@@ -162,11 +163,12 @@ def test_two_stacks_side_by_side(stack: Stack, own: Stack) -> None:
     "part",
     [
         "kube-apiserver",
-        "source-controller",
-        "kustomize-controller",
-        "kube-controller-manager",
-        "kube-scheduler",
         "kubelet",
+        # Each takes most of a minute.
+        pytest.param("source-controller", marks=pytest.mark.slow),
+        pytest.param("kustomize-controller", marks=pytest.mark.slow),
+        pytest.param("kube-controller-manager", marks=pytest.mark.slow),
+        pytest.param("kube-scheduler", marks=pytest.mark.slow),
     ],
 )
 def test_a_part_restarted_in_the_middle(part: str, own: Stack) -> None:
@@ -197,7 +199,9 @@ def test_nothing_is_left_when_a_stack_stops(programs: None) -> None:
 
 def test_nothing_is_left_when_the_test_run_is_killed(programs: None) -> None:
     program = (
-        "import sys, time; from e2e.stack import Stack; s = Stack().start();"
+        "import time; from e2e.stack import Stack; from e2e.fleet import Site, fleet; from e2e.looks import *\n"
+        "s = Stack().start(); fleet(s, 'left', [Site('left')])\n"
+        "eventually(lambda: running_images(s, 'left'), 'a container runs')\n"
         "print(s.folder, *s.pids().values(), flush=True); time.sleep(600)"
     )
     tests = Path(__file__).resolve().parents[1]
@@ -210,7 +214,30 @@ def test_nothing_is_left_when_the_test_run_is_killed(programs: None) -> None:
         assert len(pids) > 5
         process.send_signal(signal.SIGKILL)
     eventually(lambda: not [pid for pid in pids if _exists(int(pid))], "all parts are gone", timeout_s=10)
-    eventually(lambda: not Path(folder).exists(), "their folder is gone", timeout_s=10)
+    eventually(lambda: not Path(folder).exists(), "their folder is gone", timeout_s=20)
+    assert not _processes(folder), "no container and no shim is left"
+
+
+def test_a_node_whose_warden_was_killed_too_is_cleared_away(programs: None) -> None:
+    """The bridge and the control groups are all that the kernel keeps."""
+    if node.obstacle():
+        pytest.skip(f"no real node here: {node.obstacle()}")
+    name = f"{node_traces.PREFIX}31960"  # a block of ports that no stack has
+    node_traces.create_bridge(name, "198.19.255.1")
+    node_traces.create_group(name)
+    for group in Path("/sys/fs/cgroup").glob(f"**/{name}"):
+        (group / "kubepods").mkdir(exist_ok=True)
+    with Stack() as running:
+        assert name not in node_traces.names()
+        mine = {trace for trace in node_traces.names() if trace == running.node_name}
+        assert mine
+    assert not mine & node_traces.names()
+
+
+def _processes(folder: str) -> list[str]:
+    """The command lines that name the folder."""
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if folder in line]
 
 
 def _exists(pid: int) -> bool:

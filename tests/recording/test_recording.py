@@ -284,6 +284,10 @@ def test_what_was_wanted_survives_the_file() -> None:
 # --- files that were sent ---
 
 VERDICTS = {
+    "flagger-failed-before": ("failed", "CanaryFailed"),
+    "flagger-failed-checks": ("failed", "CanaryFailed"),
+    "flagger-promoted": ("ready", "Ready"),
+    "flagger-suspended": ("suspended", "CanarySuspended"),
     "helm-dependency": ("blocked", "DependencyNotReady"),
     "helm-failed-hook": ("failed", "RetriesExceeded"),
     "helm-never-ready": ("failed", "RetriesExceeded"),

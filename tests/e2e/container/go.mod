@@ -1,0 +1,3 @@
+module bump.example/e2e/container
+
+go 1.24
