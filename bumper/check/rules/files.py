@@ -63,8 +63,10 @@ def repeated(cluster: Cluster) -> Iterator[Fault]:
 )
 def missing_path(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
+        # What nobody is known to apply may be of another repository: nothing but its path would say that it is of this one.
+        is_certain = cluster.is_bootstrapped or id(built) in cluster.parents
         # The root of an OCI artifact or a bucket may be any directory of the repository.
-        if built.missing_path and built.site.source.kind in (GIT, EXTERNAL):
+        if is_certain and built.missing_path and built.site.source.kind in (GIT, EXTERNAL):
             rule = cluster.reading.of(built.site.exclusions).left_out(built.site.path)
             what = f"Flux leaves out: {rule}" if rule else "is no directory here"
             yield built.owner.fault(
