@@ -97,7 +97,7 @@ def test_a_tour_shows_a_deploy_a_failure_and_the_way_back(tmp_path: Path) -> Non
     done = demo("--tour", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     commands = re.findall(r"^\$ bump (.*?) (?:--repo \S+)(.*)$", done.stdout, re.MULTILINE)
-    assert ["".join(words) for words in commands] == [
+    assert ["".join(pieces) for pieces in commands] == [
         "--site shop-example --sha abc1234 --dry-run",
         "--site shop-example --sha abc1234",
         "--site shop-example --sha bad5678",
