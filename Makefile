@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SUPPLY := $(VENV)/supply
+# What action.yml runs.
+RUNS := action.yml action bumper requirements.txt pyproject.toml
 ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 
-.PHONY: demo pictures test test-all lint types check actions bench trees e2e e2e-all e2e-peers soak lock gotk-components clean setup
+.PHONY: demo pictures test test-all lint types check actions bench trees e2e e2e-all e2e-peers soak audit dist lock gotk-components clean setup
 
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
@@ -61,7 +64,8 @@ e2e: setup
 	$(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
 endif
 
-# With all scenarios and the page of what bump said of each, and with the further controllers that some start (source-watcher, helm-controller).
+# With all scenarios and the page of what bump said of each, and with the further controllers that some start (source-watcher,
+# helm-controller, Flagger).
 e2e-all: setup
 	$(BIN)/python tests/e2e/build.py --all
 	BUMP_E2E_VERDICTS=docs/verdicts.md $(BIN)/pytest tests/e2e $(ARGS)
@@ -75,6 +79,26 @@ e2e-peers: setup
 	$(BIN)/python tests/e2e/build.py --peers
 	@PYTHONPATH=tests $(BIN)/python -m e2e.peers $(ARGS)
 
+# Known vulnerabilities in what the Action installs and in what we develop with. Needs the package index, whose advisories it asks.
+audit: $(SUPPLY)/.ready
+	$(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off $(foreach list,$(wildcard requirements*.txt),--requirement $(list))
+
+# What a release holds, of the commit that is checked out: the files that run as an archive, their digests, and what the Action installs
+# (CycloneDX). The same commit gives the same bytes.
+OUT ?= build/release
+dist: $(SUPPLY)/.ready
+	@mkdir -p $(OUT)
+	git archive --format=tar --prefix=bump/ HEAD $(RUNS) | gzip --no-name > $(OUT)/bump.tar.gz
+	folder=$$(mktemp -d) && git archive HEAD $(RUNS) | tar -x -C "$$folder" && (cd "$$folder" && find * -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) > $(OUT)/files.sha256 && rm -r "$$folder"
+	git show HEAD:requirements.txt | $(SUPPLY)/bin/cyclonedx-py requirements --output-reproducible --output-format JSON --output-file $(OUT)/bump.cdx.json -
+	cd $(OUT) && sha256sum bump.tar.gz files.sha256 bump.cdx.json > SHA256SUMS
+
+$(SUPPLY)/.ready: requirements-supply.txt | setup
+	@echo "installing what releases are made with into $(SUPPLY)"
+	@$(PYTHON) -m venv $(SUPPLY)
+	@$(SUPPLY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-supply.txt
+	@touch $@
+
 # Flux's own manifests for the controllers that this tree needs; `flux bootstrap` writes and commits the same file.
 gotk-components:
 	@command -v flux >/dev/null || { echo "flux is not installed: see https://fluxcd.io/flux/installation/" >&2; exit 1; }
@@ -84,10 +108,11 @@ gotk-components:
 pictures: setup
 	PYTHONPATH=tests $(BIN)/python tests/pictures.py
 
-# Both lists of hashed requirements, from the ranges in pyproject.toml. Needs uv.
+# The lists of hashed requirements, from the ranges in pyproject.toml; the last one is of what releases are made with. Needs uv.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements-dev.txt
+	echo "cyclonedx-bom>=7.2 pip-audit>=2.10" | tr ' ' '\n' | uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header - -o requirements-supply.txt
 
 setup: $(READY)
 

@@ -24,6 +24,7 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
     │   └── Denied                a rule or a permission forbids the push
     └── Unreachable           6   could not find out
         ├── Transient             may heal by itself: retried inside the deadline
+        │   └── NotConnected          nobody takes a connection: before anything is written, retried for a moment
         └── NoAccess              an identity or a permission is missing: not retried
 
 Retrying is decided by these types, never by a text. The module that owns an SDK translates its exceptions into these.
@@ -232,6 +233,10 @@ class Transient(Unreachable):
     def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class NotConnected(Transient):
+    """Nobody takes a connection there: there is no such host, or it refuses at once."""
 
 
 class NoAccess(Unreachable):

@@ -102,7 +102,7 @@ class Observation:
     `dependencies` are the Flux Kustomizations named in `spec.dependsOn`, `makers` those of `Desired`. `at_s` is our own clock,
     `cluster_time` what the API server's showed (RFC 3339, empty where it did not say): it is compared with the cluster's own times
     alone. `before` is None where nobody looked before the push, or nothing was pushed. `canary` is the Flagger Canary that targets the
-    workload, `primary` the workload that Flagger made of it, which is what serves; it stands alone where no Canary may be read.
+    workload, `primary` the workload that Flagger made of it, which is what serves.
     """
 
     at_s: float
@@ -121,11 +121,6 @@ class Observation:
     cluster_time: str = ""
     canary: Object | None = None
     primary: Object | None = None
-
-    @property
-    def serves_by_primary(self) -> bool:
-        """Whether Flagger serves the workload by a primary: its Canary says so, or the primary alone where no Canary may be read."""
-        return self.canary is not None or self.primary is not None
 
     def sources(self, desired: Desired) -> list[tuple[ObjectKey, Object | None]]:
         """The way from the repository to the Kustomization: what Flux fetches first, the Kustomization's own source last."""

@@ -5,13 +5,15 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from bumper.errors import Transient
+from bumper.errors import NotConnected, Transient
 from bumper.ports import Clock
-from bumper.ports.deadline import until
+from bumper.ports.deadline import say, until
 
 T = TypeVar("T")
 # A server that asks for an hour is asked again after a minute, as GitHub wants it at least: most heal long before.
 _LONGEST_WISH_S = 60.0
+# A network that comes back, a server that starts; not the rest of two minutes for a name that is wrong.
+_REFUSED_S = 15.0
 
 
 def wish_s(error: BaseException | None) -> float | None:
@@ -21,26 +23,50 @@ def wish_s(error: BaseException | None) -> float | None:
 
 
 def answered(ask: Callable[[], T], clock: Clock, timeout_s: float) -> T:
-    """What `ask` returns, which is asked again after whatever may heal; what it raises at last, once the time is over."""
-    deadline_s = clock.now() + timeout_s
-    with until(clock, deadline_s):
-        return attempts(clock, deadline_s, (Transient,), max_wait_s=3.0)(ask)
+    """What `ask` returns, which is asked again after whatever may heal; what it raises at last, once the time is over.
+
+    Where nobody takes a connection, that is soon: nothing was written yet. Each failure is said, once.
+    """
+    began_s = clock.now()
+    failures: list[str] = []
+
+    def end_s(error: BaseException | None) -> float:
+        return began_s + (min(timeout_s, _REFUSED_S) if isinstance(error, NotConnected) else timeout_s)
+
+    def tell(state: RetryCallState) -> None:
+        error = _error(state)
+        if isinstance(error, Transient) and error.message not in failures:
+            failures.append(error.message)
+            say(f"{error.message}; trying again for up to {end_s(error) - clock.now():.0f} s")
+
+    with until(clock, began_s + timeout_s):
+        return Retrying(
+            retry=retry_if_exception_type(Transient),
+            wait=_wait_s(3.0),
+            stop=lambda state: clock.now() + state.upcoming_sleep >= end_s(_error(state)),
+            before_sleep=tell,
+            sleep=clock.sleep,
+            reraise=True,
+        )(ask)
 
 
 def attempts(
     clock: Clock, deadline_s: float, retried: tuple[type[Exception], ...], max_wait_s: float
 ) -> Retrying:
     """Tries with full jitter up to the deadline; a server's own Retry-After is respected, up to a minute."""
-    jitter = wait_random_exponential(multiplier=0.1, max=max_wait_s)
-
-    def wait_s(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        return max(jitter(state), wish_s(error) or 0.0)
-
     return Retrying(
         retry=retry_if_exception_type(retried),
-        wait=wait_s,
+        wait=_wait_s(max_wait_s),
         stop=lambda state: clock.now() + state.upcoming_sleep >= deadline_s,
         sleep=clock.sleep,
         reraise=True,
     )
+
+
+def _wait_s(longest_s: float) -> Callable[[RetryCallState], float]:
+    jitter = wait_random_exponential(multiplier=0.1, max=longest_s)
+    return lambda state: max(jitter(state), wish_s(_error(state)) or 0.0)
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None

@@ -11,6 +11,7 @@ from typing import Any
 from bumper.errors import UsageError
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
+from bumper_sandbox.flux import health
 from bumper_sandbox.flux.build import BuildError, build, has_directory
 from bumper_sandbox.kubernetes.kinds import Kinds
 
@@ -75,7 +76,7 @@ def _site(files: Mapping[str, bytes], kustomization: Manifest, registry: str) ->
         manifests = build(files, path, _spec(kustomization), "")
     except BuildError as error:
         raise _Unplayable(f"{key}: {error}") from None
-    _check_kinds(key, manifests)
+    _check_kinds(key, manifests, waits=bool(_spec(kustomization).get("wait")))
     for manifest in manifests:
         for image in _deployed_images(manifest):
             if image.registry == registry and image.path.rpartition("/")[2] == key.name:
@@ -85,13 +86,18 @@ def _site(files: Mapping[str, bytes], kustomization: Manifest, registry: str) ->
     )
 
 
-def _check_kinds(key: ObjectKey, manifests: list[dict[str, Any]]) -> None:
+def _check_kinds(key: ObjectKey, manifests: list[dict[str, Any]], *, waits: bool) -> None:
     kinds = Kinds()
     for manifest in manifests:
-        version, kind = str(manifest.get("apiVersion")), manifest["kind"]
-        if kinds.admit(version, kind, namespaced="namespace" in manifest["metadata"]) is None:
+        version, name = str(manifest.get("apiVersion")), manifest["kind"]
+        kind = kinds.admit(version, name, namespaced="namespace" in manifest["metadata"])
+        if kind is None:
             raise _Unplayable(
-                f"{key}: {ObjectKey.of(manifest)}: the sandbox knows no kind {kind} in {version}"
+                f"{key}: {ObjectKey.of(manifest)}: the sandbox knows no kind {name} in {version}"
+            )
+        if waits and not health.settles(kind):
+            raise _Unplayable(
+                f"{key}: waits for {ObjectKey.of(manifest)}, and no controller of the sandbox makes a {name} ready"
             )
 
 

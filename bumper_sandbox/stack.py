@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from bumper.image import ImageReference
+from bumper_sandbox import tree
 from bumper_sandbox.cluster import Cluster
 from bumper_sandbox.flux.bootstrap import COMPONENTS, COMPONENTS_FILE
 from bumper_sandbox.git.server import GitServer
@@ -23,6 +24,7 @@ from bumper_sandbox.kubernetes.containerd import Puller
 from bumper_sandbox.kubernetes.image_pull import Pulled, PullError
 from bumper_sandbox.kubernetes.kubelet import Behaviour
 from bumper_sandbox.registry.server import RegistryServer
+from bumper_sandbox.tree import PlatformTree
 
 REPOSITORY = "platform.git"
 _NODE = "node"
@@ -32,7 +34,7 @@ _OURS = re.compile(r"(?:BUMP|GITHUB|AZURE|KUBERNETES|IDENTITY|MSI|DOCKER)_|KUBEC
 
 @dataclass
 class Stack:
-    """Runs as a context manager. `tree` is the directory that holds `flux-system/`.
+    """Runs as a context manager. `tree` is the directory that holds `flux-system/`, or a whole repository with one.
 
     `behaviours` says how tags behave once they run, `web:TAG` of the container `web` alone; tags that are `not_replicated` are in the
     registry, but not for the node.
@@ -60,7 +62,8 @@ class Stack:
                     speed=self.speed,
                 )
             )
-            self.files = seed(self.tree, self.registry.host, f"{self.git.url}/{REPOSITORY}")
+            self.platform = tree.of(self.tree)
+            self.files = seed(self.platform, self.registry.host, f"{self.git.url}/{REPOSITORY}")
             self.url = self.git.create(REPOSITORY, self.files)
             for image in images(self.files):
                 self.registry.push(image.path, image.tag)
@@ -79,7 +82,7 @@ class Stack:
     @property
     def root(self) -> str:
         """The directory of Flux's own Kustomization in the repository."""
-        return f"./{self.tree.name}/flux-system"
+        return self.platform.root
 
     def bootstrap(self) -> None:
         """Points the cluster's Flux at the repository."""
@@ -104,14 +107,9 @@ class Stack:
         }
 
 
-def seed(tree: Path, registry: str, repository: str) -> dict[str, bytes]:
-    """The files of the tree under its own name, the sites' registries and the Flux source's URL replaced by these."""
-    files = {
-        path.relative_to(tree.parent).as_posix(): path.read_bytes()
-        for path in sorted(tree.rglob("*"))
-        if path.suffix in (".yaml", ".yml")
-    }
-    files[f"{tree.name}/flux-system/{COMPONENTS_FILE}"] = COMPONENTS
+def seed(platform: PlatformTree, registry: str, repository: str) -> dict[str, bytes]:
+    """The files of the tree, the sites' registries and the Flux source's URL replaced by these."""
+    files = {**platform.files(), f"{platform.components}/{COMPONENTS_FILE}": COMPONENTS}
     for url in _source_urls(files):
         files = {path: content.replace(url.encode(), repository.encode()) for path, content in files.items()}
     if hosts := _hosts(files):

@@ -135,9 +135,9 @@ def _height(body: str) -> int:
 
 def essence(picture: str) -> list[str]:
     """What stands in it, alike in every run: numbers and hashes are left out."""
-    text = " ".join("".join(ElementTree.fromstring(picture).itertext()).split())
+    text = " ".join(" ".join(ElementTree.fromstring(picture).itertext()).split())
     text = re.sub(
-        r"sha256:[0-9a-f]+|sha1:[0-9a-f]{7}|\b\d+(?:\.\d+)?(?: min \d+)? ?(?:m?s|kB)\b|back-off \d+s",
+        r"\b[0-9a-f]{64}\b|sha256:[0-9a-f]+|sha1:[0-9a-f]{7}|\b\d+(?:\.\d+)?(?: min \d+)? ?(?:m?s|kB)\b|back-off \d+s",
         "#",
         text,
     )

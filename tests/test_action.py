@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from bumper.app.action import kubeconfig
+from bumper.app.action import kubeconfig, run_look
 from bumper.app.context import Context
 from bumper.app.surroundings import Surroundings
 from bumper.commands import action
@@ -321,6 +321,33 @@ def test_a_wrong_input_ends_the_step_with_an_annotation_and_outputs(tmp_path: Pa
     )
     assert messages[0].startswith("error: web: expected one of")
     assert "outcome<<" in outputs.read_text()
+
+
+def test_a_look_is_shown_in_the_log_and_in_the_summary(tmp_path: Path) -> None:
+    log, summary = io.StringIO(), tmp_path / "summary"
+    context = Context({"GITHUB_STEP_SUMMARY": str(summary)}, tmp_path, stdout=log, stderr=io.StringIO())
+
+    def look(inner: Context) -> int:
+        inner.stdout.write("SITE\nweb  <ready>\n::error::not a command\n")
+        return 0
+
+    assert run_look(look, context, in_summary=True) == 0
+    first, *shown, last = log.getvalue().splitlines()
+    assert first.startswith("::stop-commands::")
+    assert shown == ["SITE", "web  <ready>", "::error::not a command"]
+    assert last == f"::{first.removeprefix('::stop-commands::')}::"
+    assert summary.read_text() == "<pre>SITE\nweb  &lt;ready&gt;\n::error::not a command</pre>\n"
+
+
+def test_a_look_that_fails_says_so_in_the_words_of_a_workflow(tmp_path: Path) -> None:
+    log = io.StringIO()
+    context = Context({}, tmp_path, stdout=log, stderr=io.StringIO())
+
+    def look(inner: Context) -> int:
+        raise UsageError("no such site", hint="name it: --site SITE")
+
+    assert run_look(look, context, in_summary=True) == EXIT_USAGE
+    assert "error: no such site\nhelp:  name it: site: SITE\n" in log.getvalue()
 
 
 def test_a_kubeconfig_is_a_file_of_ours_alone_and_removed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from bumper.app.settings import EditOutput, EditSettings
 from bumper.errors import EXIT_CODES, FieldMissing, Outcome, UsageError
 from bumper.image import ImageReference
 from bumper.manifest import Edit, Field, Mention
+from bumper.manifest.named_field import named_fields
 
 _LISTED = 8  # images named in an error before the rest is counted
 
@@ -112,7 +113,7 @@ def _planned(name: str, path: Path, settings: EditSettings) -> Planned:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}, expected a file that can be read") from None
-    present = manifest.fields(content, name)
+    present = _present(content, name, settings)
     named = manifest.select(present, settings.image)
     others = tuple(
         field for field in named if settings.containers and field.container not in settings.containers
@@ -125,6 +126,14 @@ def _planned(name: str, path: Path, settings: EditSettings) -> Planned:
     edited = manifest.apply(content, [edit for _, edits in fields for edit in edits])
     stays = manifest.mentions(content, name, settings.image, present)
     return Planned(name, path, content, present, fields, edited, stays, others)
+
+
+def _present(content: bytes, name: str, settings: EditSettings) -> tuple[Field, ...]:
+    """The image fields of a file, with the one that was named."""
+    present = manifest.fields(content, name)
+    chosen = named_fields(content, name, settings.field, settings.image) if settings.field else ()
+    known = {field.span for field in present}
+    return (*present, *(field for field in chosen if field.span not in known))
 
 
 def _missing(image: str, files: Sequence[Planned]) -> FieldMissing | UsageError:

@@ -68,8 +68,10 @@ class Output:
             self._end_publishing(lambda channels: _failed(channels, error))
 
     def _word(self, text: str) -> str:
-        """The text for those who read it here: with commands that can be pasted, and in a workflow with inputs in place of options."""
-        text = remedy.pasted(text, self._settings.place)
+        """The text for people: with commands that can be pasted anywhere, and in a workflow with inputs in place of options."""
+        return self._name(remedy.pasted(text, self._settings.place))
+
+    def _name(self, text: str) -> str:
         return inputs.named(text) if self._context.surroundings.is_action else text
 
     def begin(self, *, name_sites: bool) -> Journal:
@@ -101,7 +103,9 @@ class Output:
     def finish(self, result: Result) -> int:
         """Tells the result; returns its exit code."""
         if result.report:
-            result = Result.of(report.reworded(result.report, self._word))
+            shown = report.reworded(result.report, self._word)
+            data = report.as_data(report.reworded(result.report, self._name))
+            result = Result(report.verdicts(shown), data, result.exit_code, shown)
         self._print(result.lines, result.data)
         outcome = result.report
         if outcome:

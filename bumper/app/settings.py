@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bumper.app.permissions import READ, READ_ONLY, WRITE, Permissions
 from bumper.history import Wording
 from bumper.ports.site import Expectation, Resolution
-from bumper.request import Choice, Deadlines, Request, Wanted
+from bumper.request import Choice, Deadlines, FieldPath, Request, Wanted
 
 if TYPE_CHECKING:
     from bumper.onboarding.addition import SiteRequest
@@ -347,7 +347,7 @@ class EditOutput(StrEnum):
 class EditSettings:
     """Of `bump edit`: every field of the repository `image` in these files gets the tag, and where it is pinned the digest.
 
-    With `containers` only those in containers of these names.
+    With `containers` only those in containers of these names. `field` is one that no table knows, too.
     """
 
     files: tuple[str, ...]
@@ -356,6 +356,7 @@ class EditSettings:
     digest: str = ""
     containers: tuple[str, ...] = ()
     output: EditOutput = EditOutput.FILES
+    field: FieldPath | None = None
 
 
 def _choices(choice: Choice, kustomizations: tuple[str, ...]) -> tuple[Choice, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bumper.app.context import Context
 from bumper.commands import options
-from bumper.errors import EXIT_BUG, UsageError
+from bumper.errors import EXIT_BUG
 from bumper.style import Span
 from bumper.systems.terminal import Log
 from bumper_sandbox.faults import FAULTS
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tree",
         type=Path,
         metavar="DIR",
-        help="platform tree with a flux-system directory; default: a small one that comes with this program",
+        help="platform tree with a flux-system directory, or a repository with one; default: a small one that comes with this program",
     )
 
 
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     from bumper_sandbox.demo import TREE, Demo
     from bumper_sandbox.stack import Stack
 
-    tree = _tree(arguments.tree, context) if arguments.tree else TREE
+    tree = (context.cwd / arguments.tree).resolve() if arguments.tree else TREE
     screen = _Screen(context, Log(context.stdout, context.clock.now, name_sites=False))
     screen.say("Starting a platform on this machine. Nothing of yours is touched.")
     with Stack(tree, context.environ) as stack:
@@ -52,16 +52,6 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         if arguments.tour:
             return demo.tour(options.site(arguments), screen.pause)
         return demo.play(options.site(arguments), arguments.fail or "")
-
-
-def _tree(directory: Path, context: Context) -> Path:
-    tree = (context.cwd / directory).resolve()
-    if not (tree / "flux-system").is_dir():
-        raise UsageError(
-            f"{tree}: no platform tree, expected a directory flux-system in it",
-            hint="name one with --tree DIR",
-        )
-    return tree
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import argparse
 
 from bumper.app.context import Context
 from bumper.app.settings import EditOutput, EditSettings
+from bumper.commands import options
 from bumper.errors import UsageError
 from bumper.image import is_digest, is_tag
 
@@ -31,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="the image in this container alone, repeatable; default: every field of the repository",
+    )
+    parser.add_argument(
+        "--field",
+        metavar="PATH",
+        default="",
+        help="a field that holds the image, or its tag, where no table knows it: Kind/name:spec.web[0].image",
     )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--diff", action="store_true", help="print a unified diff, write nothing")
@@ -68,6 +75,7 @@ def settings_of(arguments: argparse.Namespace) -> EditSettings:
         arguments.digest,
         tuple(dict.fromkeys(arguments.container)),
         _output(arguments),
+        options.field(arguments),
     )
 
 

@@ -463,14 +463,20 @@ def choice(arguments: argparse.Namespace) -> Choice:
         raise UsageError(
             "--path speaks of one Kustomization", hint="write it into git: bump adopt SITE --path DIR"
         )
-    field = FieldPath.parse(arguments.field) if arguments.field else None
-    if arguments.field and field is None:
+    containers = tuple(dict.fromkeys(arguments.container))
+    kustomization = names[0] if len(names) == 1 else ""
+    return Choice(arguments.image, kustomization, containers, field(arguments), arguments.path)
+
+
+def field(arguments: argparse.Namespace) -> FieldPath | None:
+    """What `--field` says, None for nothing; UsageError for what is no path."""
+    path = FieldPath.parse(arguments.field) if arguments.field else None
+    if arguments.field and path is None:
         raise UsageError(
             f"--field {arguments.field!r} is no path, expected keys and indexes of a field, as spec.web[0].image",
             hint="write it from the root of the object; before it may stand which one: --field Kind/name:spec.image",
         )
-    containers = tuple(dict.fromkeys(arguments.container))
-    return Choice(arguments.image, names[0] if len(names) == 1 else "", containers, field, arguments.path)
+    return path
 
 
 def in_each(wanted: Wanted, names: Sequence[str]) -> tuple[Wanted, ...]:

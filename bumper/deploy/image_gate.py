@@ -4,6 +4,7 @@ Law: the manifest itself decides, never a list of tags. What heals is waited for
 itself is refused at once.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -35,6 +36,8 @@ def resolve(
     Refused is what cannot run where it must, or says that something else was built into it.
     """
     deadline_s = clock.now() + request.deadlines.image_s
+    # Without a wait there is one look, which may take as long as the registry's own limit has it.
+    look_until_s = deadline_s if request.deadlines.image_s else math.inf
     manifests = {}
     for wanted in request.wanted:
         target = targets[wanted.key]
@@ -42,7 +45,7 @@ def resolve(
         progress.moving(label, "image", f"asking {repository.registry}")
         try:
             for attempt in attempts(clock, deadline_s, (ImageMissing, Transient), max_wait_s=3.0):
-                with attempt, until(clock, deadline_s), _telling(progress, label, "image"):
+                with attempt, until(clock, look_until_s), _telling(progress, label, "image"):
                     manifests[wanted.key] = _ask(wanted, repository, registry)
         except ImageMissing as error:
             raise _with_what_is_near(error, repository.with_tag(wanted.version), registry) from None

@@ -97,7 +97,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     is_open = bool(gaps or unmapped) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
     making = _Making(reading, is_open, any(layer.has_remote for layer in layers))
     resources = making.top(top, owner)
-    expansions = [expanded_set(each) for each in resources if is_resource_set(each)]
+    expansions = [expanded_set(each, resources) for each in resources if is_resource_set(each)]
     unexpanded = tuple(gap for expansion in expansions for gap in expansion.gaps)
     is_open = is_open or bool(unexpanded)
     resources += [made for expansion in expansions for made in expansion.resources]
@@ -125,10 +125,21 @@ def sources(reading: Reading, site: Site, owner: Resource) -> list[str]:
 def openings(reading: Reading, built: Build) -> tuple[Gap, ...]:
     """Why there may be more than the build shows, or something else, each with its place; none where it shows everything."""
     hidden = (gap for layer in built.layers for gap in _hidden(reading, layer))
-    included = (
-        built.site.origin.included(layer.directory for layer in built.layers) if built.site.origin else ()
-    )
-    return tuple(dict.fromkeys([*built.gaps, *built.unmapped, *built.refusals, *included, *hidden]))
+    source = built.site.origin
+    included = source.included(layer.directory for layer in built.layers) if source else ()
+    known = [*built.gaps, *built.unmapped, *built.refusals, *_guesses(built.site), *included]
+    return tuple(dict.fromkeys([*known, *hidden]))
+
+
+def _guesses(site: Site) -> Iterator[Gap]:
+    """That nothing says whether the source is this repository."""
+    if site.is_likely and site.origin:
+        path, _, line = site.origin.place.rpartition(":")
+        message = (
+            f"whether {site.source} ({site.origin.url}) is this repository is not known: neither a gotk-sync.yaml nor the address "
+            "that it is read from says so"
+        )
+        yield Gap(path, int(line), message)
 
 
 def _hidden(reading: Reading, layer: Layer) -> Iterator[Gap]:
@@ -430,5 +441,5 @@ def _generated_data(reading: Reading, document: Document, entry: Object) -> Obje
             data[key or basename(named)] = leaf(file.content.decode(errors="replace"), file=file)
     for literal in items(entry.get("literals")):
         name, _, given = text(literal).partition("=")
-        data[name] = leaf(given, near=near_to(literal))
+        data[name] = leaf(given.strip("\"'"), near=near_to(literal))  # as kustomize, `api/kv/kv.go`
     return data

@@ -14,11 +14,10 @@ from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.resource import Resource, Route, below, scalars
 from bumper.image import ImageReference
 from bumper.manifest.document import mapping, text
+from bumper.manifest.named_field import is_tag_alone, repository_beside
 from bumper.request import FieldPath
 
 _MOST_LISTED = 8
-# A key that ends so holds a tag alone; any other one the whole reference.
-_TAGS = ("tag", "version")
 # What stands below these may name an image, and pulls none.
 _NEVER = frozenset(["annotations", "args", "command", "data", "env", "labels", "stringData"])
 
@@ -39,24 +38,14 @@ def image(reading: Reading, built: Build, path: FieldPath, repository: str) -> I
         )
     written = text(holders[0].at(*path.steps))
     beside = mapping(below(holders[0].value, *path.steps[:-1]) if len(path.steps) > 1 else {})
-    if not _is_tag(path, written):
+    if not is_tag_alone(path, written):
         return image_at(reading, built, holders[0], path.steps, "")
-    if not (known := repository or _repository(beside)):
+    if not (known := repository or repository_beside(beside)):
         raise FieldMissing(
             f"{_place(holders[0], path)}: {written} is a tag alone, and of which image is not written beside it",
             hint="name the repository that the chart or the operator joins it to: --image REPOSITORY",
         )
     return image_at(reading, built, holders[0], path.steps, known)
-
-
-def _is_tag(path: FieldPath, written: str) -> bool:
-    is_named_so = str(path.steps[-1]).lower().endswith(_TAGS)
-    return is_named_so and "/" not in written and ":" not in written.partition("@")[0]
-
-
-def _repository(beside: dict[str, Any]) -> str:
-    name = text(beside.get("repository")) or text(beside.get("image"))
-    return "/".join(filter(None, (text(beside.get("registry")), name))) if name else ""
 
 
 def _named(built: Build, path: FieldPath) -> Iterator[Resource]:
@@ -128,5 +117,5 @@ def _is_loose_tag(resource: Resource, route: Route) -> bool:
         route[-1] == "tag"
         and "values" in route
         and str(route[-2]).lower().endswith("image")
-        and not _repository(mapping(below(resource.value, *route[:-1])))
+        and not repository_beside(mapping(below(resource.value, *route[:-1])))
     )

@@ -33,7 +33,8 @@ class Site:
     `name` is what the user calls it: the Kustomization's own name unless another one was asked for. `spec` is as its parents build it,
     all scalars as text, `owner` the whole object, `built_by` its parent and `filled_with` what that fills in; `variables` is what it
     fills in itself, as far as that was asked for. `cluster` is the directory of the root that it comes from. `origin` is its source,
-    where the tree defines it. `is_assumed` says that no file holds it: that it is what `flux bootstrap` or a FluxInstance makes.
+    where the tree defines it; `is_likely` says that nothing but its likeness makes it this repository. `is_assumed` says that no file
+    holds it: that it is what `flux bootstrap` or a FluxInstance makes.
 
     `artifact` is what is built instead of the whole repository, for a Kustomization whose source is made of it by `makers`, its
     ArtifactGenerator and that one's source; `unmapped` why it can't be told what such a source has there.
@@ -57,6 +58,7 @@ class Site:
     is_ours: bool = True
     is_assumed: bool = False
     is_source_known: bool = field(default=True, compare=False)
+    is_likely: bool = field(default=False, compare=False)
     origin: Source | None = field(default=None, repr=False, compare=False)
     filled_with: Variables = field(default=Variables(), repr=False, compare=False)
     variables: Variables = field(default=Variables(), repr=False, compare=False)

@@ -2,13 +2,34 @@
 
 Sources: Go 1.26 path/match.go; github.com/bmatcuk/doublestar v4.10.0, `match.go`: `**` stands for any number of directories where it
 is a whole step and is `*` otherwise, `{a,b}` for either; a path that ends in `/**` means the directory itself, too.
+
+Law: whoever writes the pattern and the names, the time grows with the product of their lengths and no faster.
 """
 
-import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 WILD = "*?[]"
-_CLASS = re.compile(r"\[(?P<not>[\^!]?)(?P<chars>(?:\\.|[^\]\\])+)\]")
+# Braces within one pattern, and what they stand for together: of more, the first ways to read it count, or their very letters.
+_MOST_BRACES, _MOST_ALTERNATIVES = 16, 256
+
+
+@dataclass(frozen=True)
+class _Letters:
+    """One letter of a range: of any of them, or of none. Without a range that is none but the slash."""
+
+    ranges: tuple[tuple[str, str], ...] = ()
+    is_none_of: bool = True
+
+    def has(self, letter: str) -> bool:
+        is_in = any(first <= letter <= last for first, last in self.ranges)
+        return letter != "/" and is_in != self.is_none_of
+
+
+_Token = str | _Letters
+_ANY, _STAR, _ESCAPE = _Letters(), "*", "\\"
 
 
 def is_glob(text: str) -> bool:
@@ -19,49 +40,127 @@ def is_glob(text: str) -> bool:
 @lru_cache(maxsize=1 << 16)  # the few rules of a repository meet the same names in each of its directories
 def step_matches(pattern: str, name: str) -> bool:
     """Whether a name is meant by one step of a pattern of `path.Match`."""
-    return _compiled(_escaped_braces(pattern)).fullmatch(name) is not None
+    tokens = _tokens(pattern)
+    at, begun, after_star = 0, 0, None
+    while begun < len(name):
+        token = tokens[at] if at < len(tokens) else None
+        if token == (_STAR,):
+            at, after_star = at + 1, (at + 1, begun)
+        elif token is not None and _is_meant(token, name[begun]):
+            at, begun = at + 1, begun + 1
+        elif after_star and name[after_star[1]] != "/":
+            # The last star takes one letter more; what stands before it is settled.
+            after_star = (after_star[0], after_star[1] + 1)
+            at, begun = after_star
+        else:
+            return False
+    return all(token == (_STAR,) for token in tokens[at:])
 
 
 def path_matches(pattern: str, path: str) -> bool:
     """Whether a path is meant by a pattern of doublestar."""
-    return _compiled(pattern).fullmatch(path) is not None
+    steps = path.split("/")
+    return any(_meets(each.split("/"), steps) for each in islice(_alternatives(pattern), _MOST_ALTERNATIVES))
 
 
-def _escaped_braces(pattern: str) -> str:
-    return re.sub(r"(?<!\\)[{},]", r"\\\g<0>", pattern)
+def _meets(patterns: list[str], steps: list[str]) -> bool:
+    """Whether patterns of steps mean the steps, `**` as many as there are."""
+    reached = _on(patterns, {0})
+    for step in steps:
+        stayed = {at for at in reached if at < len(patterns) and patterns[at] == "**"}
+        moved = {at + 1 for at in reached - stayed if at < len(patterns) and step_matches(patterns[at], step)}
+        reached = _on(patterns, stayed | moved)
+    return len(patterns) in reached
+
+
+def _on(patterns: list[str], reached: set[int]) -> set[int]:
+    """The places in the patterns, and those behind a `**` that stands for nothing."""
+    result = set(reached)
+    for at, pattern in enumerate(patterns):
+        if at in result and pattern == "**":
+            result.add(at + 1)
+    return result
+
+
+def _alternatives(pattern: str) -> Iterator[str]:
+    """The pattern once for each way to read its braces, the outermost first."""
+    opened = _opening(pattern) if pattern.count("{") <= _MOST_BRACES else None
+    inside = _inside(pattern, opened) if opened is not None else None
+    if opened is None or inside is None:
+        yield pattern
+        return
+    choices, end = inside
+    for choice in choices:
+        yield from _alternatives(f"{pattern[:opened]}{choice}{pattern[end:]}")
+
+
+def _opening(pattern: str) -> int | None:
+    at = 0
+    while at < len(pattern):
+        if pattern[at] == "{":
+            return at
+        at += 2 if pattern[at] == _ESCAPE else 1
+    return None
+
+
+def _inside(pattern: str, opened: int) -> tuple[list[str], int] | None:
+    """What stands between the commas of a brace, and the place behind it; None where it is never closed."""
+    choices, depth, at, begun = [], 0, opened, opened + 1
+    while at < len(pattern):
+        letter = pattern[at]
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        if (letter == "," and depth == 1) or not depth:
+            choices.append(pattern[begun:at])
+            begun = at + 1
+        if not depth:
+            return choices, begun
+        at += 2 if letter == _ESCAPE else 1
+    return None
+
+
+def _is_meant(token: tuple[_Token, ...], letter: str) -> bool:
+    wanted = token[-1]
+    return wanted.has(letter) if isinstance(wanted, _Letters) else wanted == letter
 
 
 @lru_cache(maxsize=512)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    steps = pattern.split("/")
-    written = ""
-    for at, step in enumerate(steps):
-        is_last = at == len(steps) - 1
-        if step != "**":
-            written += _step(step) + ("" if is_last or steps[at + 1 :] == ["**"] else "/")
-        elif not is_last:
-            written += "(?:[^/]+/)*"
-        else:
-            written += "(?:/.*)?" if at else ".*"
-    return re.compile(written, re.DOTALL)
-
-
-def _step(pattern: str) -> str:
-    """One step as a regular expression."""
-    written, at, depth = "", 0, 0
+def _tokens(pattern: str) -> tuple[tuple[_Token, ...], ...]:
+    """The letters of a step: a star is `("*",)`, any other letter stands behind an empty text."""
+    tokens: list[tuple[_Token, ...]] = []
+    at = 0
     while at < len(pattern):
         letter = pattern[at]
-        if match := _CLASS.match(pattern, at):
-            written += f"(?!/)[{'^' if match['not'] else ''}{match['chars']}]"
-            at = match.end()
+        letters = _letters(pattern, at) if letter == "[" and pattern.find("]", at) > 0 else None
+        if letters:
+            tokens.append(("", letters[0]))
+            at = letters[1]
             continue
-        if letter == "\\" and at + 1 < len(pattern):
+        if letter == _ESCAPE and at + 1 < len(pattern):
             at += 1
-            written += re.escape(pattern[at])
-        elif letter in "{},":
-            depth += {"{": 1, "}": -1}.get(letter, 0)
-            written += {"{": "(?:", "}": ")"}.get(letter, "|" if depth else ",")
+            tokens.append(("", pattern[at]))
+        elif letter == _STAR:
+            tokens += [(_STAR,)] if tokens[-1:] != [(_STAR,)] else []
         else:
-            written += {"*": "[^/]*", "?": "[^/]"}.get(letter, re.escape(letter))
+            tokens.append(("", _ANY if letter == "?" else letter))
         at += 1
-    return written
+    return tuple(tokens)
+
+
+def _letters(pattern: str, opened: int) -> tuple[_Letters, int] | None:
+    """The letters in brackets, and the place behind them; None where they are never closed, or hold none."""
+    at = opened + 1
+    is_none_of = pattern[at : at + 1] in ("^", "!")
+    at += is_none_of
+    ranges: list[tuple[str, str]] = []
+    while at < len(pattern) and (pattern[at] != "]"):
+        first, at = _letter(pattern, at)
+        last = first
+        if pattern[at : at + 1] == "-" and pattern[at + 1 : at + 2] not in ("", "]"):
+            last, at = _letter(pattern, at + 1)
+        ranges.append((first, last))
+    return (_Letters(tuple(ranges), is_none_of), at + 1) if ranges and at < len(pattern) else None
+
+
+def _letter(pattern: str, at: int) -> tuple[str, int]:
+    is_escaped = pattern[at] == _ESCAPE and at + 1 < len(pattern)
+    return pattern[at + is_escaped], at + is_escaped + 1

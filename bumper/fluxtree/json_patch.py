@@ -3,8 +3,9 @@
 Law: neither side is changed. What the library refuses is `Refused`, since then nothing is built at all: a path that leads nowhere, an
 index beyond the list, a test that fails.
 
-Source: gopkg.in/evanphx/json-patch.v4, `patch.go` (negative indexes count from the end; `add` makes no parents; `replace` and `remove`
-want something there), as sigs.k8s.io/kustomize/api v0.21.1 calls it in `filters/patchjson6902`.
+Source: gopkg.in/evanphx/json-patch.v4, `patch.go` (negative indexes count from the end; no operation makes parents; `remove` wants
+something there, and `replace` only in a list, whatever the RFC says; a `test` for nothing holds where nothing is), as
+sigs.k8s.io/kustomize/api v0.21.1 calls it in `filters/patchjson6902`.
 """
 
 import re
@@ -60,7 +61,7 @@ def _applied(value: Any, operation: Mapping[str, Any]) -> Any:
                 )
             return _at(value, steps, path, lambda parent, step: _add(parent, step, moved, path))
         case "test":
-            if _get(value, steps, path) != operation.get("value"):
+            if not _holds(value, steps, path, operation.get("value")):
                 raise Refused(f"the test of {path} fails")
             return value
     raise Refused(f"the operation {name!r} is unknown")
@@ -83,6 +84,13 @@ def _get(value: Any, steps: list[str], path: str) -> Any:
     for step in steps:
         value = value[_key(value, step, path)]
     return value
+
+
+def _holds(value: Any, steps: list[str], path: str, expected: Any) -> bool:
+    parent = _get(value, steps[:-1], path)
+    if isinstance(parent, dict) and steps[-1] not in parent:
+        return not expected
+    return bool(_get(parent, steps[-1:], path) == expected)
 
 
 def _key(value: Any, step: str, path: str) -> Any:
@@ -108,7 +116,7 @@ def _add(parent: Any, step: str, value: Any, path: str) -> None:
 
 
 def _set(parent: Any, step: str, value: Any, path: str) -> None:
-    parent[_key(parent, step, path)] = value
+    parent[step if isinstance(parent, dict) else _key(parent, step, path)] = value
 
 
 def _remove(parent: Any, step: str, path: str) -> None:

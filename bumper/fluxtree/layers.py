@@ -275,6 +275,10 @@ class Artifact(View):
             yield from self._files(path) if is_inner else [path]
 
 
+# Kustomizations of one build: forty that each name the next one twice are more than anybody can build.
+_MOST_LAYERS = 2000
+
+
 def _above(path: str) -> Iterator[str]:
     """The directories that a file is in, from the root on."""
     yield ""
@@ -352,7 +356,7 @@ def expand(reading: Reading, directories: Iterable[str], *, with_manifests: bool
         below = [directory for plan in level for directory, _ in (*plan.inner, *plan.components)]
         frontier = [directory for directory in dict.fromkeys(below) if directory not in plans]
     reading.fetch(wanted if with_manifests else ())
-    return {directory: _built(directory, plans, ()) for directory in roots}
+    return {directory: _built(directory, plans, (), iter(range(_MOST_LAYERS))) for directory in roots}
 
 
 def is_yaml(path: str) -> bool:
@@ -455,7 +459,9 @@ def _files(layer: Layer) -> set[str]:
     return {*layer.files, *layer.used}
 
 
-def _built(directory: str, plans: Mapping[str, _Plan], above: tuple[str, ...]) -> Layer:
+def _built(
+    directory: str, plans: Mapping[str, _Plan], above: tuple[str, ...], budget: Iterator[int]
+) -> Layer:
     plan = plans[directory]
     gaps = list(plan.layer.gaps)
     inner: list[Layer] = []
@@ -466,8 +472,10 @@ def _built(directory: str, plans: Mapping[str, _Plan], above: tuple[str, ...]) -
                 gaps.append(Gap(plan.layer.path, line, f"{below} contains this kustomization itself"))
             elif not plans[below].layer.path:
                 gaps.append(Gap(plan.layer.path, line, f"{below} has no kustomization.yaml"))
+            elif next(budget, None) is None:
+                gaps.append(Gap(plan.layer.path, line, f"{below} is one kustomization of too many to follow"))
             else:
-                built.append(_built(below, plans, (*above, directory)))
+                built.append(_built(below, plans, (*above, directory), budget))
     return replace(plan.layer, inner=tuple(inner), components=tuple(components), gaps=tuple(gaps))
 
 

@@ -1,15 +1,16 @@
-"""What the Flux Operator makes of a ResourceSet whose inputs stand in it.
+"""What the Flux Operator makes of a ResourceSet whose inputs stand in it, or in a ResourceSetInputProvider of the same build.
 
 Law: an object is made exactly as the operator would make it, or not at all: what needs a function or a statement that is not known
 here, or inputs that only the cluster has, is a gap with its line. A text that takes its tag from an input is decided by that input, so
 that an edit goes there.
 
 Source: flux-operator (commit of 2026-08-19) `internal/builder/resourceset.go` (Go templates with `<<` and `>>`, one pass for each set
-of inputs, an object of the same group, kind, namespace and name only once) and docs/api/v1/resourceset.md (inputs, functions, steps).
+of inputs, an object of the same group, kind, namespace and name only once) and docs/api/v1/resourceset.md (inputs, functions, steps),
+resourcesetinputprovider.md (a provider of type Static gives its default values as one set of inputs, and an id of the cluster's own).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,10 +28,23 @@ GROUP = "fluxcd.controlplane.io"
 KIND = "ResourceSet"
 _RECONCILE = f"{GROUP}/reconcile"
 _ACTION = re.compile(r"<<(?P<expression>.*?)>>", re.DOTALL)
-_VALUE = re.compile(r"\s*inputs(?P<path>(?:\.\w+)+)(?P<functions>(?:\s*\|\s*\w+)*)\s*")
+_VALUE = re.compile(
+    r"""\s*inputs(?P<path>(?:\.\w+)+)(?P<functions>(?:\s*\|\s*(?:default\s+"[^"]*"|\w+))*)\s*"""
+)
 # What reads in YAML as it is written, wherever it is put.
 _HARMLESS = re.compile(r"[\w./:@+-]*(?<!:)")
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d*)")
+# Functions that leave some texts as they are (slim-sprig): only of those they are followed.
+_SAME: Mapping[str, Callable[[str], bool]] = {
+    "int": lambda value: bool(_INTEGER.fullmatch(value)),
+    "bool": lambda value: value in ("true", "false"),
+    "lower": lambda value: value == value.lower(),
+    "upper": lambda value: value == value.upper(),
+    "trim": lambda value: value == value.strip(),
+    "toString": lambda value: True,
+    "default": bool,
+}
+_STATIC, _PROVIDER = "Static", "ResourceSetInputProvider"
 
 
 class _Unknown(Exception):
@@ -57,12 +71,12 @@ def is_resource_set(resource: Resource) -> bool:
     return resource.group == GROUP and resource.kind == KIND
 
 
-def expanded(resource_set: Resource) -> Expansion:
-    """What is made of a ResourceSet."""
+def expanded(resource_set: Resource, beside: Sequence[Resource] = ()) -> Expansion:
+    """What is made of a ResourceSet; its inputs may come from `beside`, what the same Kustomization builds."""
     expansion = Expansion()
-    for key, why in _hidden_inputs(resource_set):
-        expansion.gaps.append(_gap(resource_set, ("spec", key), why))
-    inputs = list(_inputs(resource_set))
+    for route, why in _hidden_inputs(resource_set, beside):
+        expansion.gaps.append(_gap(resource_set, ("spec", *route), why))
+    inputs = list(_inputs(resource_set, beside))
     for route, template in _templates(resource_set, expansion):
         for known in inputs:
             try:
@@ -83,28 +97,61 @@ def _gap(resource_set: Resource, route: Route, why: str) -> Gap:
     return Gap(resource_set.path, resource_set.line(*route), f"{resource_set} {why}")
 
 
-def _hidden_inputs(resource_set: Resource) -> Iterator[tuple[str, str]]:
-    if resource_set.at("spec", "inputsFrom"):
-        yield "inputsFrom", "takes inputs from a ResourceSetInputProvider, which are not followed"
+def _hidden_inputs(resource_set: Resource, beside: Sequence[Resource]) -> Iterator[tuple[Route, str]]:
     if text(resource_set.at("spec", "inputStrategy", "name")) == "Permute":
-        yield "inputStrategy", "permutes its inputs, which is not followed"
+        yield ("inputStrategy",), "permutes its inputs, which is not followed"
+        return
+    for at, reference in enumerate(map(mapping, items(resource_set.at("spec", "inputsFrom")))):
+        providers = _providers(resource_set, reference, beside)
+        called = text(reference.get("name")) or "that its selector names"
+        if not providers:
+            yield ("inputsFrom", at), f"takes inputs from {_PROVIDER} {called}, which is not built beside it"
+        for provider in providers:
+            if (kind := text(provider.at("spec", "type"))) != _STATIC:
+                yield (
+                    ("inputsFrom", at),
+                    f"takes inputs from {provider} of type {kind or 'unknown'}, which only the cluster asks for",
+                )
 
 
-def _inputs(resource_set: Resource) -> Iterator[Object]:
+def _providers(resource_set: Resource, reference: Object, beside: Sequence[Resource]) -> list[Resource]:
+    """The providers of its namespace that a reference means: one by its name, or those with the labels of its selector."""
+    name, wanted = text(reference.get("name")), mapping(mapping(reference.get("selector")).get("matchLabels"))
+    known = [
+        each
+        for each in beside
+        if (each.group, each.kind, each.namespace) == (GROUP, _PROVIDER, resource_set.namespace)
+    ]
+    if name:
+        return [each for each in known if each.name == name]
+    if not wanted or mapping(reference.get("selector")).get("matchExpressions"):
+        return []
+    return [each for each in known if wanted.items() <= mapping(each.at("metadata", "labels")).items()]
+
+
+def _inputs(resource_set: Resource, beside: Sequence[Resource]) -> Iterator[Object]:
     """Each set of inputs; one without any where the ResourceSet has none at all."""
     spec = mapping(resource_set.at("spec"))
     if text(mapping(spec.get("inputStrategy")).get("name")) == "Permute":
         return
-    provider = {
-        "apiVersion": leaf(f"{GROUP}/v1"),
-        "kind": leaf(KIND),
-        "name": leaf(resource_set.name),
-        "namespace": leaf(resource_set.namespace),
-    }
     for each in map(mapping, items(spec.get("inputs"))):
-        yield {**each, "provider": provider}
+        yield {**each, "provider": _itself(resource_set)}
+    for reference in map(mapping, items(spec.get("inputsFrom"))):
+        for provider in _providers(resource_set, reference, beside):
+            if text(provider.at("spec", "type")) == _STATIC:
+                yield {**mapping(provider.at("spec", "defaultValues")), "provider": _itself(provider)}
     if not spec.get("inputs") and not spec.get("inputsFrom"):
         yield {}
+
+
+def _itself(provider: Resource) -> Object:
+    """What a template may say of who gives its inputs."""
+    return {
+        "apiVersion": leaf(f"{GROUP}/v1"),
+        "kind": leaf(provider.kind),
+        "name": leaf(provider.name),
+        "namespace": leaf(provider.namespace),
+    }
 
 
 def _templates(resource_set: Resource, expansion: Expansion) -> Iterator[tuple[Route, Any]]:
@@ -187,9 +234,10 @@ def _value(action: re.Match[str], inputs: Object, *, is_whole: bool) -> Leaf:
         value = value.get(step) if isinstance(value, Mapping) else None
     if not isinstance(value, Leaf) or value.is_null:
         raise _Unknown(f"has {action[0]}, which its inputs do not hold as a text")
-    functions = [name.strip() for name in match["functions"].split("|")[1:]]
+    functions = [call.split()[0] for call in match["functions"].split("|")[1:]]
     for name in functions:
-        if not (name == "quote" and is_whole) and not (name == "int" and _INTEGER.fullmatch(value)):
+        is_same = name in _SAME and _SAME[name](value)
+        if not (name == "quote" and is_whole) and not is_same:
             raise _Unknown(f"has {action[0]}, whose function {name} is not followed here")
     if "quote" not in functions and not _HARMLESS.fullmatch(value):
         raise _Unknown(

@@ -22,6 +22,7 @@ from typing import Any
 from bumper.fluxtree import patches
 from bumper.fluxtree.build import resource_of
 from bumper.fluxtree.discovery import GROUP, artifact_path, cluster_of, source_key
+from bumper.fluxtree.globs import step_matches
 from bumper.fluxtree.layers import FILE_NAMES, GENERATED, Gap, Layer, Reading, expand
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource
@@ -34,6 +35,7 @@ OPERATOR = "fluxcd.controlplane.io"
 _INSTANCE = "FluxInstance"
 _INSTANCE_FILE = re.compile(r".*instance.*|flux-?operator.*|flux\.ya?ml", re.IGNORECASE)
 _INSTANCE_DIRECTORY = re.compile(r"flux-?(instance|operator)", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
 # How far below the directory of an instance its values may lie: `flux-instance/app/helm/values.yaml`.
 _INSTANCE_DEPTH = 3
 _LIKELY = (
@@ -235,12 +237,12 @@ def _fitting(reading: Reading, path: str) -> Iterator[str]:
     """The directories that a path may mean, whose variables may be anything; none for the root, which tells no cluster."""
     known = [""]
     for name in filter(None, path.split("/")):
-        fits = re.compile(".+".join(map(re.escape, re.split(r"\$\{[^}]*\}", name))))
+        fits = _VARIABLE.sub("?*", re.sub(r"[*?\[\\]", r"\\\g<0>", name))
         known = [
             join(directory, entry)
             for directory in known
             for entry, is_directory in reading.entries(directory).items()
-            if is_directory and fits.fullmatch(entry)
+            if is_directory and step_matches(fits, entry)
         ]
     yield from filter(None, known)
 

@@ -18,6 +18,11 @@ from bumper.manifest.document import mapping, text
 
 # What one of the two languages has and the other has not, or reads differently.
 _APART = re.compile(r"\(\?[=!<>#(P&]|\\[0-9AZzGpPQECX]|\[\[:|[*+?}]\+|&&|\\Z")
+# What Go reads in linear time and Python may not: a group that is repeated, and much that may match the same letters in many ways.
+_REPEATED = re.compile(r"\)[*+{]")
+_ONE_LETTER = re.compile(r"\\.|\[\^?\]?[^\]]*\]")
+_MOST_REPETITIONS, _MOST_CHOICES = 2, 6
+_LONGEST = 253  # of a name in Kubernetes
 _CLUSTER = "_non_namespaceable_"
 _REQUIREMENT = re.compile(
     r"""\s*(?:
@@ -110,7 +115,7 @@ def labelled(selector: str, labels: Mapping[str, Any]) -> bool:
 
 
 def _requirements(selector: str) -> Iterator[re.Match[str]]:
-    at = 0
+    at, selector = 0, " ".join(selector.split())
     while selector[at:].strip():
         match = _REQUIREMENT.match(selector, at)
         if not match:
@@ -132,7 +137,11 @@ def _holds(requirement: re.Match[str], labels: Mapping[str, Any]) -> bool:
 
 
 def _matches(pattern: str, value: str) -> bool:
-    return not pattern or pattern == value or bool(whole(pattern).fullmatch(value))
+    if not pattern or pattern == value:
+        return True
+    if len(value) > _LONGEST:
+        raise Undecided(f"{value[:20]}… is longer than a name can be")
+    return bool(whole(pattern).fullmatch(value))
 
 
 @lru_cache(maxsize=1024)
@@ -140,7 +149,19 @@ def whole(pattern: str) -> re.Pattern[str]:
     """A regular expression that kustomize compiles with Go; Undecided where Python reads it otherwise."""
     if _APART.search(pattern):
         raise Undecided(f"the regular expression {pattern!r} may mean something else to kustomize")
+    if _is_slow(pattern):
+        raise Undecided(f"the regular expression {pattern!r} has too many repetitions to be followed")
     try:
         return re.compile(pattern, re.ASCII)
     except re.error:
         raise Undecided(f"the regular expression {pattern!r} cannot be read") from None
+
+
+def _is_slow(pattern: str) -> bool:
+    """Whether Python might try so many ways to match it that it takes seconds."""
+    bare = _ONE_LETTER.sub("x", pattern)
+    return (
+        bool(_REPEATED.search(bare))
+        or sum(map(bare.count, "*+{")) > _MOST_REPETITIONS
+        or max(bare.count("?"), bare.count("(")) > _MOST_CHOICES
+    )

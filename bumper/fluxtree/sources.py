@@ -2,7 +2,9 @@
 
 Law: a source is ours where it is that of the cluster's root, or has the repository's own address, however that is written. A source
 with another address is not, whatever lies at the same path here, nor one with any address where the root comes from a registry. Of
-one that the tree does not define nothing is known, unless there is no root that says which source is ours.
+one that the tree does not define nothing is known, unless there is no root that says which source is ours. Where neither a root nor
+the repository's own address says so, that of most roots is taken for ours, and it is said that this is a guess; of as many of each
+nothing is guessed.
 """
 
 from collections import Counter
@@ -123,14 +125,20 @@ class Ownership:
         return not (self.is_certain or key in self.roots or self._address(key) or key.name == FLUX_SYSTEM)
 
     def is_known(self, key: ObjectKey) -> bool:
-        """Whether the tree defines the source."""
-        return key in self.sources or key in self.roots
+        """Whether the tree defines the source, and says enough to tell whose it is."""
+        is_defined = key in self.sources or key in self.roots
+        return is_defined and bool(self._addresses or not self._address(key) or not self._known_roots)
+
+    def is_likely(self, key: ObjectKey) -> bool:
+        """Whether a source is taken for ours although neither its address nor a file that Flux was begun with says so."""
+        address = self._address(key)
+        return bool(address) and not self.is_certain and address != self.own and self.is_ours(key)
 
     @property
     def _addresses(self) -> set[str]:
         if len(self._known_roots) == 1:
             return {*self._known_roots, self.own}
-        return {self.own if self.own in self._known_roots else _likeliest(map(self._address, self.roots))}
+        return {self.own} if self.own in self._known_roots else _of_most(map(self._address, self.roots))
 
     @property
     def _known_roots(self) -> set[str]:
@@ -141,6 +149,7 @@ class Ownership:
         return source.repository if source and "${" not in source.url else ""
 
 
-def _likeliest(addresses: Iterable[str]) -> str:
-    """The address of most roots; that of the first of them where several have as many."""
-    return Counter(filter(None, addresses)).most_common(1)[0][0]
+def _of_most(addresses: Iterable[str]) -> set[str]:
+    """The address of more than half of the roots, if any is."""
+    counted = Counter(filter(None, addresses))
+    return {address for address, number in counted.items() if 2 * number > counted.total()}

@@ -86,7 +86,8 @@ class Walk:
         """The Kustomizations of each level: the roots, those in the directories that they build, and so on."""
         begun, files = roots(self._reading)
         self._note(files)
-        level = [self._site_of_root(root) for root in begun]
+        # Whose a source is, the roots of a cluster tell together.
+        level = [self._built_by_itself(self._judged(site)) for site in [*map(self._site_of_root, begun)]]
         for _ in range(_DEEPEST):
             if not level:
                 break
@@ -126,7 +127,7 @@ class Walk:
         ownership.is_certain = ownership.is_certain or root.is_certain
         site = replace(site_of(root.owner, root.cluster), is_assumed=root.is_assumed)
         ownership.roots.append(site.source)
-        return self._built_by_itself(self._judged(site))
+        return site
 
     def _cluster(self) -> _Cluster:
         return _Cluster(Ownership(self._own), Generators(self._reading.of(Exclusions())))
@@ -160,6 +161,7 @@ class Walk:
                 and (not ownership.is_guessed(site.source) or self._is_here(site.path)),
                 is_source_known=ownership.is_known(site.source),
                 origin=ownership.sources.get(site.source),
+                is_likely=ownership.is_likely(site.source),
             )
         path = None if site.is_ours else pushed_path(site.document)
         return site if path is None else pushed(site, path)

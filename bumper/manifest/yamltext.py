@@ -30,6 +30,9 @@ UNREADABLE = (ValueError, OverflowError, AssertionError, RecursionError)
 MAX_DEPTH = 200
 # go-yaml, with which kustomize and Flux read, refuses "excessive aliasing" from 400,000 values on; no manifest comes near to either.
 _MOST_VALUES = 50_000
+# The definitions of a large operator are some megabytes and some hundred documents.
+_MOST_BYTES = 10_000_000
+_MOST_DOCUMENTS = 10_000
 _CHUNK = 4096  # characters between two known byte offsets
 
 Shape = tuple[str, str, str, str, str]
@@ -279,6 +282,7 @@ class Source:
 @lru_cache(maxsize=16)  # locating, following patches and proving read the same few files in turn
 def compose(content: bytes, path: str) -> Source:
     """The nodes of a file; NotYaml, with the line, where it stops being YAML in UTF-8."""
+    _refuse_large(content, path)
     text = _decoded(content, path)
     from ruamel.yaml.error import YAMLError
 
@@ -289,6 +293,13 @@ def compose(content: bytes, path: str) -> Source:
             return _composed(_events(text), path, content, text)
         except (YAMLError, *UNREADABLE):
             raise _not_yaml(refusal, text, path) from None
+
+
+def _refuse_large(content: bytes, path: str) -> None:
+    documents = content.count(b"\n---") + 1
+    for size, most, what in ((len(content), _MOST_BYTES, "bytes"), (documents, _MOST_DOCUMENTS, "documents")):
+        if size > most:
+            raise NotYaml(f"{path}: found {size:,} {what}, expected a manifest of at most {most:,}")
 
 
 def _events_of_libyaml(text: str) -> Iterator[Any]:

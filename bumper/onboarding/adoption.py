@@ -65,11 +65,7 @@ def propose(
     if choice == Choice() and serves is None:
         return SiteAdoption(tip, {}, "", site, target, chosen)
     if document.key.kind == RESOURCE_SET:
-        raise FieldUnsafe(
-            f"{target.site.place}: Kustomization {target.site.kustomization.name} is made by a ResourceSet, whose annotations would "
-            "speak of every site that it makes",
-            hint="name the image with --image each time, or give the site a Kustomization of its own",
-        )
+        _require_own_name(site, target, choice)
     before = tree.read([document.path])[document.path]
     path = choice.path and (artifact_path(choice.path) or ".")
     after = before if choice == Choice() else adoption.apply(before, document, site, chosen, path)
@@ -80,6 +76,22 @@ def propose(
     files = {document.path: (before, after)} if after != before else {}
     message = _message(site, target, chosen, origin, serves) if files else ""
     return SiteAdoption(tip, files, message, site, target, chosen, is_ambiguous, serves)
+
+
+def _require_own_name(site: str, target: Target, choice: Choice) -> None:
+    """FieldUnsafe for what can't be said on a ResourceSet, whose annotations name the Kustomizations that it makes."""
+    made, place = target.site.kustomization.name, target.site.place
+    if site != made:
+        raise FieldUnsafe(
+            f"{place}: Kustomization {made} is made by a ResourceSet, where a site has the name of its Kustomization alone: "
+            f"found {site}",
+            hint=f"adopt it by that name: bump adopt {made} {choice.named('').all_options.strip()}".rstrip(),
+        )
+    if choice.path:
+        raise FieldUnsafe(
+            f"{place}: Kustomization {made} is made by a ResourceSet, where --path would speak of every Kustomization that it makes",
+            hint="put the annotation bump/path into the template, or pass --path each time",
+        )
 
 
 def lines(plan: SiteAdoption, revision: Revision | None) -> list[Line]:

@@ -53,6 +53,12 @@ def told_to(listener: Callable[[str], None]) -> Iterator[None]:
         _LISTENER.reset(token)
 
 
+def say(text: str) -> None:
+    """Says it to whoever hears what is waited for, if anybody does."""
+    if listener := _LISTENER.get():
+        listener(text)
+
+
 def left_s(most_s: float = math.inf) -> float:
     """The seconds that a wait which begins now may take: `most_s`, or less where a deadline is nearer; never below zero."""
     return max(0.0, min([most_s, *(deadline.left_s() for deadline in _IN_FORCE.get())]))

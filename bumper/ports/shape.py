@@ -53,13 +53,18 @@ def held_to(shape: Shape, value: Any, place: str) -> Any:
             raise _misshapen(place, value, "a list")
         return [held_to(shape[0], entry, f"{place}[{at}]") for at, entry in enumerate(value)]
     if not _is_of(shape, value):
-        raise _misshapen(place, value, _KINDS[shape])
+        raise _misshapen(place, value, expected_kind(shape))
     return value
 
 
 def kind_of(value: Any) -> str:
     """What a value of JSON is, in a sentence."""
     return _KINDS.get(type(value), "a number")
+
+
+def expected_kind(kind: type) -> str:
+    """The same of what is expected."""
+    return "a whole number" if kind is int else _KINDS[kind]
 
 
 def _object(shape: "Each | Mapping[str, Shape]", value: Any, place: str) -> dict[str, Any]:

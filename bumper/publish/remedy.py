@@ -5,7 +5,7 @@ Law: a text is only ever a command if it has the form of one from its first word
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -34,11 +34,16 @@ class Remedy:
 
 
 def remedies(hint: str) -> list[Remedy]:
-    """What the hint names, in its order."""
-    return list(_remedies(piece.strip() for piece in _BOUNDARY.split(hint)))
+    """What the hint names, in its order; prose that stands together stays together."""
+    steps: list[Remedy] = []
+    for step in _steps(piece.strip() for piece in _BOUNDARY.split(hint)):
+        if steps and not (step.command or steps[-1].command):
+            step = Remedy(f"{steps.pop().text}; {step.text}")
+        steps.append(step)
+    return steps
 
 
-def _remedies(pieces: Iterable[str]) -> Iterable[Remedy]:
+def _steps(pieces: Iterable[str]) -> Iterator[Remedy]:
     for piece in filter(None, pieces):
         form = _FORM.fullmatch(piece)
         yield Remedy(form["label"] or "", form["command"]) if form else Remedy(piece)

@@ -138,7 +138,9 @@ def read(lines: Iterable[str]) -> tuple[Head, list[Entry]]:
                 objects.append(_readable(entry["object"]))
             else:
                 _require_readable(held_to(_ENTRY, entry, "the entry"))
-                entries.append(_filled(entry, objects))
+                # Null is the same as nothing, and nobody asks for it.
+                given = {key: value for key, value in entry.items() if value is not None}
+                entries.append(_filled(given, objects))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             if head and isinstance(error, ValueError) and not line.endswith("\n"):
                 break
@@ -334,8 +336,8 @@ def decode_facts(entry: Mapping[str, Any]) -> dict[str, RevisionFacts]:
     """The inverse of `encode_facts`."""
     return {
         sha: RevisionFacts(
-            facts_entry["includes_commit"],
-            ImageReference.split(facts_entry["image"]) if facts_entry["image"] is not None else None,
+            facts_entry.get("includes_commit"),
+            ImageReference.split(facts_entry["image"]) if facts_entry.get("image") is not None else None,
             facts_entry["subject"],
             facts_entry["author"],
             # Older recordings do not know it.

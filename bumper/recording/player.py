@@ -107,7 +107,7 @@ class PlayedCluster:
 
     def request_fetch(self, source: ObjectKey) -> str:
         entry = self._next_if("asked")
-        return str(entry["answer"]) if entry else ""
+        return str(entry.get("answer") or "") if entry else ""
 
     def notices(self) -> tuple[str, ...]:
         if entry := self._next_if("notices"):

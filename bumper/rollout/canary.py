@@ -4,7 +4,7 @@ Law: the target's own counts prove nothing. Flagger keeps the target at no pods 
 is what serves: Ready takes a primary that runs our image and is complete, and a Canary that is at rest. A Canary that failed counts
 as ours once it has taken up our template: its `status.lastAppliedSpec`, a hash, is another than before the push, or it failed after
 the ReplicaSet of our template was made. Flagger does not analyse anew what it has promoted already, so that a rollback leaves the
-phase at Failed, and the primary is right all the same. Where no Canary may be read, the primary alone tells.
+phase at Failed, and the primary is right all the same.
 
 Flagger 1.36 to 1.42: pkg/apis/flagger/v1beta1/status.go, canary.go; pkg/canary/status.go (phases, conditions, their messages),
 spec.go (what is analysed anew), docs/gitbook/usage/how-it-works.md (the status of a rollout that succeeded).
@@ -49,7 +49,7 @@ def rollout(desired: Desired, observation: Observation) -> Completion:
     if workload is None or not is_seen(workload):
         return Completion(False, "its controller has not seen the new template yet")
     text = _text(desired, observation)
-    if primary is None or (canary is not None and phase(canary) not in _AT_REST):
+    if phase(canary) not in _AT_REST or primary is None:
         return Completion(False, text)
     counts = completion(primary)
     is_promoted = desired.is_met_by(template_image(desired, primary))
@@ -59,16 +59,14 @@ def rollout(desired: Desired, observation: Observation) -> Completion:
 def _text(desired: Desired, observation: Observation) -> str:
     """`Canary demo is Progressing, weight 30, 2 failed checks; the primary runs 1.1.0`."""
     canary, primary = observation.canary, observation.primary
-    image = template_image(desired, primary)
-    runs = f"the primary runs {image.tag or image.digest}" if image else "there is no primary yet"
-    if canary is None:
-        return f"its Canary can't be read; {runs}"
     status = at(canary, "status") or {}
     details = [
         f"Canary {at(canary, 'metadata', 'name')} is {phase(canary) or 'not taken up by Flagger yet'}",
         f"weight {status['canaryWeight']}" if status.get("canaryWeight") else "",
         f"{status['failedChecks']} failed checks" if status.get("failedChecks") else "",
     ]
+    image = template_image(desired, primary)
+    runs = f"the primary runs {image.tag or image.digest}" if image else "there is no primary yet"
     return f"{', '.join(filter(None, details))}; {runs}"
 
 
@@ -183,12 +181,6 @@ def targets(canary: Object, workload: ObjectKey) -> bool:
         workload.name,
         workload.namespace,
     )
-
-
-def is_primary(workload: Object | None) -> bool:
-    """Whether Flagger made a workload, which its Canary owns then."""
-    owners = at(workload, "metadata", "ownerReferences") or ()
-    return any(owner.get("kind") == "Canary" for owner in owners)
 
 
 def primary_of(workload: ObjectKey) -> ObjectKey:

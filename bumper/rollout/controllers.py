@@ -2,15 +2,16 @@
 
 Law: a status counts only once it has seen the current generation; before that it speaks of the old template. Fields and reasons:
 Kubernetes 1.36.1 (pkg/controller/deployment/util, replicaset/replica_set_utils.go, statefulset/stateful_pod_control.go,
-controller_utils.go), helm-controller 1.6 (api/v2/condition_types.go, internal/reconcile/atomic_release.go).
+controller_utils.go), helm-controller 1.6.4 (api/v2/condition_types.go, internal/reconcile/atomic_release.go).
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bumper.errors import Outcome
-from bumper.objects import Object, at, condition
+from bumper.objects import Condition, Object, ObjectKey, at, condition
 from bumper.observation import Desired, Observation
 from bumper.rollout import canary, promotion
 from bumper.rollout.look import is_held_at_zero
@@ -254,6 +255,8 @@ def _job(desired: Desired, observation: Observation) -> Iterator[Finding]:
     yield Finding("JobFailed", verdict, 0)
 
 
+# A hook that failed, in the words of Helm 4.2 (pkg/kube/statuswait.go).
+_FAILED_JOB = re.compile(r"Job/(?P<namespace>[^/\s]+)/(?P<name>\S+) status: 'Failed'")
 # Of a chart's release; ArtifactFailed and DependencyNotReady are another object's fault.
 _RELEASE_FAILED = re.compile(
     r"(?:Install|Upgrade|Test|Rollback|Uninstall)Failed|(?:Rollback|Uninstall)Succeeded"
@@ -264,26 +267,61 @@ _RELEASE_FAILED = re.compile(
 _IN_PROGRESS = "another operation (install/upgrade/rollback) is in progress"
 
 
+def _release_story(workload: Object) -> tuple[str, ...]:
+    """What went wrong with a release, then what Helm did about it: a remedy takes the place of its cause in `Ready`."""
+    generation = at(workload, "metadata", "generation")
+    own = (condition(workload, kind) for kind in ("Released", "TestSuccess", "Remediated"))
+    attempts = [each for each in own if each and each.observed_generation in (None, generation)]
+    ready = condition(workload, "Ready")
+    messages = [
+        *(each.message for each in attempts if each.status == "False" or each.type == "Remediated"),
+        ready.message if ready and ready.status == "False" else "",
+    ]
+    return tuple(dict.fromkeys(filter(None, messages if _is_attempted(workload) else messages[-1:])))
+
+
+def _is_attempted(workload: Object) -> bool:
+    attempted = at(workload, "status", "lastAttemptedGeneration")
+    return bool(attempted == at(workload, "metadata", "generation"))
+
+
+def _is_held_before(workload: Object, ready: Condition) -> bool:
+    """Whether something else keeps the present spec from its first attempt: its dependencies, its chart, its values."""
+    is_of_release = _RELEASE_FAILED.fullmatch(ready.reason) is not None
+    return not is_of_release and bool(ready.observed_generation == at(workload, "metadata", "generation"))
+
+
 def _helm_release(desired: Desired, workload: Object) -> Iterator[Finding]:
     ready, stalled = condition(workload, "Ready"), condition(workload, "Stalled")
-    if at(workload, "status", "lastAttemptedGeneration") != at(workload, "metadata", "generation"):
+    if ready is None or not (_is_attempted(workload) or _is_held_before(workload, ready)):
         return
-    hint = f"flux get helmrelease {desired.workload.name} -n {desired.workload.namespace}"
+    story = _release_story(workload)
+    cause = story[0] if story else ready.reason
+    is_outage = any(blames_cluster(message) or _IN_PROGRESS in message for message in story)
+    hint = _release_hint(desired.workload, cause)
     if stalled and stalled.status == "True":
-        text = f"{desired.workload} has given up: {stalled.message}"
-        evidence = (ready.message,) if ready else ()
-        outcome = Outcome.BLOCKED if ready and blames_cluster(ready.message) else Outcome.FAILED
-        verdict = Verdict(outcome, stalled.reason, text, hint, evidence=evidence, stage=Stage.ROLLED_OUT)
+        text = f"{desired.workload} has given up: {stalled.message}: {cause}"
+        outcome = Outcome.BLOCKED if is_outage else Outcome.FAILED
+        verdict = Verdict(outcome, stalled.reason, text, hint, evidence=story, stage=Stage.ROLLED_OUT)
         yield Finding(stalled.reason, verdict, 0)
-    elif ready and ready.status == "False":
+    elif ready.status == "False":
         # Helm passes on what the API server answered.
-        is_ours = _RELEASE_FAILED.fullmatch(ready.reason) is not None and not (
-            blames_cluster(ready.message) or _IN_PROGRESS in ready.message
-        )
+        is_ours = _RELEASE_FAILED.fullmatch(ready.reason) is not None and not is_outage
         outcome = Outcome.FAILED if is_ours else Outcome.BLOCKED
-        text = f"{desired.workload}: {ready.message}"
-        # Once it was rolled back, Ready says how that went, and Released what went before.
-        released = condition(workload, "Released")
-        evidence = (released.message,) if released and released.status == "False" else ()
-        verdict = Verdict(outcome, ready.reason, text, hint, evidence=evidence, stage=Stage.ROLLED_OUT)
+        text = f"{desired.workload}: {cause}"
+        verdict = Verdict(outcome, ready.reason, text, hint, evidence=story[1:], stage=Stage.ROLLED_OUT)
         yield _weighed_by_blame(verdict, is_outage=not is_ours)
+    elif story:
+        # An attempt has failed, and the next one is on its way.
+        released = condition(workload, "Released")
+        reason = released.reason if released and released.status == "False" else ready.reason
+        text = f"{desired.workload} is tried again ({ready.message}): {cause}"
+        verdict = Verdict(Outcome.FAILED, reason, text, hint, evidence=story[1:], stage=Stage.ROLLED_OUT)
+        yield Finding(f"{reason}, again", verdict, math.inf)
+
+
+def _release_hint(key: ObjectKey, cause: str) -> str:
+    """Where to look next; at the log of a hook that failed, which Helm does not quote."""
+    job = _FAILED_JOB.search(cause)
+    log = f"kubectl logs job/{job['name']} -n {job['namespace']}; " if job else ""
+    return f"{log}flux get helmrelease {key.name} -n {key.namespace}"

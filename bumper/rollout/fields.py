@@ -1,7 +1,8 @@
 """Which fields of an object are read, and of which type each of them is.
 
 Law: whatever is judged was held to this table first, so that a rule reads a number where it expects one. What is absent or null is
-an answer, a field of another type is none. A name means the same in every kind that is read; where it does not, it is not in here.
+an answer, a field of another type is none. A name means the same wherever a kind that is read has it (tests/e2e/test_fields.py holds
+it to what a real API server says of them); where it does not (`strategy`, `selector`, `ready`, `uid` …), it is not in here.
 What people choose the names in (labels, values of a chart) is not looked into.
 
 Source: Kubernetes' and Flux's OpenAPI documents; every object of tests/data fits.
@@ -10,8 +11,9 @@ Source: Kubernetes' and Flux's OpenAPI documents; every object of tests/data fit
 from collections.abc import Mapping
 from typing import Any
 
-_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number"}
-_TYPES: dict[str, type] = dict.fromkeys(
+from bumper.ports.shape import expected_kind, kind_of
+
+TYPES: dict[str, type] = dict.fromkeys(
     (
         *(
             "metadata",
@@ -25,11 +27,8 @@ _TYPES: dict[str, type] = dict.fromkeys(
         ),
         *(
             "artifact",
-            "inventory",
             "sourceRef",
             "targetRef",
-            "selector",
-            "strategy",
             "rollingUpdate",
             "updateStrategy",
         ),
@@ -48,7 +47,7 @@ _TYPES: dict[str, type] = dict.fromkeys(
     ),
     dict,
 )
-_TYPES |= dict.fromkeys(
+TYPES |= dict.fromkeys(
     (
         *(
             "conditions",
@@ -81,7 +80,7 @@ _TYPES |= dict.fromkeys(
     ),
     list,
 )
-_TYPES |= dict.fromkeys(
+TYPES |= dict.fromkeys(
     (
         *(
             "availableReplicas",
@@ -94,26 +93,17 @@ _TYPES |= dict.fromkeys(
         *("deletionGracePeriodSeconds", "desiredNumberScheduled", "exitCode", "failedChecks", "generation"),
         *("lastAttemptedGeneration", "minReadySeconds", "numberAvailable", "numberReady", "parallelism"),
         *("progressDeadlineSeconds", "readyReplicas", "replicas", "restartCount", "terminatingReplicas"),
-        *(
-            "updatedNumberScheduled",
-            "updatedReplicas",
-            "partition",
-            "percent",
-            "succeeded",
-            "failed",
-            "backoffLimit",
-        ),
+        *("updatedNumberScheduled", "updatedReplicas", "partition", "percent", "backoffLimit"),
     ),
     int,
 )
-_TYPES |= dict.fromkeys(
+TYPES |= dict.fromkeys(
     (
         *(
             "name",
             "namespace",
             "kind",
             "apiVersion",
-            "uid",
             "resourceVersion",
             "nodeName",
             "type",
@@ -156,7 +146,7 @@ _TYPES |= dict.fromkeys(
     ),
     str,
 )
-_TYPES |= dict.fromkeys(("paused", "started", "suspend", "abort", "wait", "latestRevision"), bool)
+TYPES |= dict.fromkeys(("paused", "started", "suspend", "abort", "wait", "latestRevision"), bool)
 # Lists whose entries are texts; those of all others are objects.
 _OF_TEXTS = {"finalizers"}
 # Without these an entry of the list means nothing.
@@ -174,9 +164,7 @@ _INSIDE: dict[str, dict[str, type]] = {
     key: {"image": str, "ready": bool}
     for key in ("containers", "initContainers", "containerStatuses", "initContainerStatuses")
 }
-# A container's user is a number, an object's `uid` a text (core/v1, ContainerUser).
-_NOT_READ = {"user"}
-_CHOSEN_BY_PEOPLE = {
+CHOSEN_BY_PEOPLE = {
     *(
         "labels",
         "annotations",
@@ -210,7 +198,7 @@ def misfit(value: Any, place: str = "") -> str:
         # Of a condition it is a text.
         return _mismatch("status", value["status"], dict)
     for key, inner in value.items():
-        if inner is None or key in _NOT_READ:
+        if inner is None:
             continue
         here = f"{place}.{key}" if place else str(key)
         if problem := _misfit(key, inner, here):
@@ -219,10 +207,10 @@ def misfit(value: Any, place: str = "") -> str:
 
 
 def _misfit(key: str, value: Any, place: str) -> str:
-    expected = _TYPES.get(key)
+    expected = TYPES.get(key)
     if expected is not None and type(value) is not expected and not isinstance(value, _like(expected)):
         return _mismatch(place, value, expected)
-    if key in _CHOSEN_BY_PEOPLE:
+    if key in CHOSEN_BY_PEOPLE:
         return _texts_of(key, value, place)
     if isinstance(value, Mapping):
         return misfit(value, place)
@@ -230,7 +218,7 @@ def _misfit(key: str, value: Any, place: str) -> str:
 
 
 def _entries(key: str, entries: list[Any], place: str) -> str:
-    is_of_objects = _TYPES.get(key) is list and key not in _OF_TEXTS
+    is_of_objects = TYPES.get(key) is list and key not in _OF_TEXTS
     for at, entry in enumerate(entries):
         here = f"{place}[{at}]"
         if isinstance(entry, Mapping):
@@ -271,9 +259,5 @@ class _Nothing:
 
 
 def _mismatch(place: str, value: Any, expected: type) -> str:
-    kind = (
-        "an object"
-        if isinstance(value, Mapping)
-        else _KINDS.get(type(value), "nothing" if value is None else "a number")
-    )
-    return f"{place}: found {kind}, expected {_KINDS[expected]}"
+    kind = "an object" if isinstance(value, Mapping) else kind_of(value)
+    return f"{place}: found {kind}, expected {expected_kind(expected)}"

@@ -51,8 +51,10 @@ class Carries(StrEnum):
 class Standing:
     """How far our commit has come: each field judges one revision that the objects name, next to its text.
 
-    `is_settled` says that the Kustomization is Ready in its current generation, for whatever it applied last. `by_content` says that
-    its source names no commit: then what the workload was given tells whether ours is in it.
+    `is_settled` says that the Kustomization is Ready in its current generation for whatever it applied last, or was before it began
+    with a later commit that holds our image as well. `later` is that later commit, as the objects name it; empty where the run that
+    `Ready` speaks of is our own. `by_content` says that its source names no commit: then what the workload was given tells whether
+    ours is in it.
     """
 
     fetched: Carries
@@ -64,6 +66,7 @@ class Standing:
     in_flight_revision: str
     doing: str
     is_settled: bool
+    later: str = ""
     by_content: bool = False
 
     @property
@@ -108,6 +111,8 @@ def standing(desired: Desired, observation: Observation) -> Standing:
             return _of_content(desired, observation, revision, fetched or applied)
         return carries(desired, observation.revisions, revision)
 
+    later = _later(desired, observation, in_flight or attempted)
+    has_applied_ours = meaning(applied) is Carries.OURS
     return Standing(
         fetched=meaning(fetched),
         attempted=meaning(attempted),
@@ -117,7 +122,9 @@ def standing(desired: Desired, observation: Observation) -> Standing:
         applied_revision=applied,
         in_flight_revision=in_flight,
         doing=match["doing"] if match else "",
-        is_settled=_is_settled(kustomization),
+        is_settled=_is_settled(kustomization)
+        or (has_applied_ours and _has_moved_on(kustomization, applied, later)),
+        later=later,
         by_content=by_content,
     )
 
@@ -190,6 +197,31 @@ def _is_settled(kustomization: Object | None) -> bool:
         and at(kustomization, "status", "observedGeneration") == generation
         and not at(kustomization, "metadata", "deletionTimestamp")
     )
+
+
+# Of a commit that fails so nothing is in the cluster, whatever it holds.
+_NOTHING_APPLIED = ("BuildFailed", "ArtifactFailed")
+
+
+def _later(desired: Desired, observation: Observation, run: str) -> str:
+    """The revision of a run where that is a commit after ours, which brings ours with it; empty where it is ours, or none knows."""
+    revision = Revision.parse(run)
+    if revision is None or desired.revision is None or revision.sha == desired.revision.sha:
+        return ""
+    facts = observation.revisions.get(revision.sha)
+    if facts is None or facts.includes_commit is not True or facts.is_removed:
+        return ""
+    ready = condition(observation.kustomization, "Ready")
+    is_harmless = ready is not None and ready.status == "False" and ready.reason in _NOTHING_APPLIED
+    holds_ours = facts.image is not None and desired.is_met_by(facts.image)
+    return run if holds_ours or (facts.image is None and is_harmless) else ""
+
+
+def _has_moved_on(kustomization: Object | None, applied: str, later: str) -> bool:
+    """Whether a revision was applied to the end (only then it is written down), and the Kustomization is at a later one since."""
+    metadata = at(kustomization, "metadata") or {}
+    is_seen = at(kustomization, "status", "observedGeneration") == metadata.get("generation") is not None
+    return bool(later) and later != applied and is_seen and not metadata.get("deletionTimestamp")
 
 
 def short(revision: str) -> str:

@@ -29,7 +29,7 @@ class Look:
     @cached_property
     def completion(self) -> Completion | None:
         workload = self.observation.workload
-        if workload is not None and self.observation.serves_by_primary:
+        if workload is not None and self.observation.canary is not None:
             return canary.rollout(self.desired, self.observation)
         return completion(workload) if workload is not None else None
 
@@ -54,7 +54,7 @@ class Look:
     def is_rolled_out(self) -> bool:
         """Whether the workload runs our image and nothing else."""
         is_complete = self.completion is not None and self.completion.is_complete
-        if self.observation.serves_by_primary:
+        if self.observation.canary is not None:
             # The primary serves: the pods of the target come and go with each analysis.
             return self.runs_ours and is_complete
         is_held = is_held_at_zero(self.desired, self.observation)
@@ -79,7 +79,7 @@ class Look:
 def is_held_at_zero(desired: Desired, observation: Observation) -> bool:
     """Whether git asks for pods and the cluster keeps the workload without any: complete by its counts, and proof of nothing."""
     is_at_zero = bool(desired.replicas) and at(observation.workload, "spec", "replicas") == 0
-    return is_at_zero and not observation.serves_by_primary
+    return is_at_zero and observation.canary is None
 
 
 def is_elsewhere(observation: Observation) -> bool:

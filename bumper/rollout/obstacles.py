@@ -145,6 +145,12 @@ def follows_another(desired: Desired, source: Object) -> str:
 
 def _kustomization(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
     key = desired.kustomization
+    if since_text := at(observation.kustomization, "metadata", "deletionTimestamp"):
+        message = (
+            f"{key} is being deleted since {since_text} (cluster time): Flux applies nothing of it any more"
+        )
+        hint = f"kubectl get kustomization {key.name} -n {key.namespace} -o yaml"
+        yield _finding(Outcome.BLOCKED, "BeingDeleted", message, hint, _OUTAGE_S, Stage.APPLIED)
     if observation.kustomization is not None:
         yield from reconciliation.findings(desired, observation, flux)
     elif key.kind not in observation.unreadable and (flux.is_fetched or observation.source is None):

@@ -114,13 +114,13 @@ def _artifact_failed(
 ) -> Iterator[Finding]:
     key, hint = desired.kustomization, _get(desired)
     if ready.message.startswith("kustomization path not found"):
-        if flux.run is Carries.OURS:
+        if flux.run is Carries.OURS or flux.later:
             message = f"{key} does not find its path in {short(flux.in_flight_revision)}: {ready.message}"
+            message += _by_whom(observation, flux)
+            outcome = Outcome.BLOCKED if flux.later else Outcome.FAILED
             hint = f"correct spec.path of {key}"
             # A tag moves no path.
-            yield _finding(
-                Outcome.FAILED, "ArtifactFailed", message, hint, _SLIP_S, Stage.APPLIED, is_ours=False
-            )
+            yield _finding(outcome, "ArtifactFailed", message, hint, _SLIP_S, Stage.APPLIED, is_ours=False)
         return
     grace_s = _ARTIFACT_S if ready.message.startswith(_NO_ARTIFACT) else _OUTAGE_S
     message = f"{key} can't get its source{since(ready)}: {ready.message}{ours_is_fine(desired, observation)}"
@@ -131,12 +131,12 @@ def _build_failed(
     desired: Desired, observation: Observation, flux: Standing, ready: Condition
 ) -> Iterator[Finding]:
     # What cannot be built may be what we cannot read either: then a later commit broke it, which holds ours.
-    tried = flux.in_flight_revision or at(observation.kustomization, "status", "lastAttemptedRevision") or ""
-    is_later = flux.run is Carries.UNKNOWN and _includes_ours(observation, tried)
+    is_later = bool(flux.later)
     if flux.run is not Carries.OURS and not is_later:
         return
     key = desired.kustomization
     message = f"{key} can't be built at {_revision(desired, flux)}: {ready.message}"
+    message += _by_whom(observation, flux)
     if lacks_build_input(ready.message):
         hint = f"give the cluster what the build asks for; {_AGAIN}: {_get(desired)}"
         message += ours_is_fine(desired, observation)
@@ -160,15 +160,16 @@ def _reconciliation_failed(
         return
     refused = refused_object(ready.message)
     message = f"{desired.kustomization} can't be applied at {_revision(desired, flux)}: {ready.message}"
+    message += _by_whom(observation, flux)
     is_manifest = blames_manifest(ready.message)
-    if refused == desired.workload and is_manifest:
+    if refused == desired.workload and is_manifest and not flux.later:
         hint = "correct its manifest and push"
         yield _finding(Outcome.FAILED, "ReconciliationFailed", message, hint, _SLIP_S, Stage.APPLIED)
         return
     message += ours_is_fine(desired, observation)
     # What any version would have been refused for gets the patience that an outage gets, and its own key: its time does not count for
     # a manifest that is refused afterwards.
-    if refused in (None, desired.workload) or blames_cluster(ready.message):
+    if refused is None or (refused == desired.workload and not flux.later) or blames_cluster(ready.message):
         hint = f"the manifest is not what was refused; {_AGAIN}: {_get(desired)}"
         key = "ReconciliationFailed, cluster"
         yield _finding(
@@ -269,11 +270,13 @@ def _get(desired: Desired) -> str:
     return f"flux get kustomization {desired.kustomization.name} -n {desired.kustomization.namespace}"
 
 
-def _includes_ours(observation: Observation, text: str) -> bool:
-    revision = Revision.parse(text)
+def _by_whom(observation: Observation, flux: Standing) -> str:
+    """`, which is a later commit (Add a limit, Eve)`; empty where the run is about ours."""
+    revision = Revision.parse(flux.later)
     facts = observation.revisions.get(revision.sha) if revision else None
-    return facts is not None and facts.includes_commit is True
+    about = ", ".join(filter(None, (facts.subject, facts.author))) if facts else ""
+    return f"; that is a later commit than ours{f' ({about})' if about else ''}" if flux.later else ""
 
 
 def _revision(desired: Desired, flux: Standing) -> str:
-    return short(flux.in_flight_revision or (str(desired.revision) if desired.revision else ""))
+    return short(flux.later or flux.in_flight_revision or (str(desired.revision) if desired.revision else ""))

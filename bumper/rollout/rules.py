@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from bumper.errors import Outcome
-from bumper.objects import at
+from bumper.objects import at, condition
 from bumper.observation import Desired, Observation
 from bumper.revision import Revision
 from bumper.rollout import baseline, causes, controllers, obstacles, old_side, steadiness
@@ -209,8 +209,6 @@ def _unknown(look: Look) -> str:
             return (
                 f"Flux has {has} {short(revision)}: git could not tell whether our commit and image are in it"
             )
-    if look.observation.canary is None and look.observation.primary is not None and look.completion:
-        return f"whether Flagger promotes {look.desired.workload} is not known: {look.completion.text}"
     return ""
 
 
@@ -227,7 +225,7 @@ def _finished(look: Look, verdict: Verdict) -> Verdict:
 def _warnings(look: Look) -> tuple[str, ...]:
     """What does not keep it from being Ready, but should be known."""
     pods, warnings = own_pods(look.desired, look.observation), []
-    if at(look.observation.workload, "spec", "replicas") == 0 and not look.observation.serves_by_primary:
+    if at(look.observation.workload, "spec", "replicas") == 0 and look.observation.canary is None:
         warnings.append("replicas is 0: no pod runs the image")
     if at(look.observation.workload, "status", "desiredNumberScheduled") == 0:
         warnings.append("no node takes it: no pod runs the image")
@@ -240,6 +238,11 @@ def _warnings(look: Look) -> tuple[str, ...]:
         )
     elif look.observation.source is None and source.kind not in look.observation.unreadable:
         warnings.append(f"{source} is not in the cluster: later commits do not come")
+    later, ready = look.flux.later, condition(look.observation.kustomization, "Ready")
+    if later and ready and ready.status == "False":
+        warnings.append(
+            f"Flux can't go on to a later commit, {short(later)}: {ready.reason}: {ready.message}"
+        )
     if count := restarts(pods):
         warnings.append(f"its containers restarted {'once' if count == 1 else f'{count} times'} before that")
     if different := _digest_difference(look, image_digests(look.desired, pods)):

@@ -36,7 +36,7 @@ def serving(desired: Desired, observation: Observation) -> str:
     if not available:
         return "nothing: no pod is available"
     # During an analysis the pods of two workloads are counted, each with a number of its own.
-    wanted = at(observation.workload, "spec", "replicas") if not observation.serves_by_primary else None
+    wanted = at(observation.workload, "spec", "replicas") if observation.canary is None else None
     if len(available) > 1:
         tags = " and ".join(f"{tag} ({count} available)" for tag, count in sorted(available.items()))
         return f"{tags}: visitors see both versions"
@@ -49,7 +49,7 @@ def serving(desired: Desired, observation: Observation) -> str:
 def _available(desired: Desired, observation: Observation) -> Counter[str] | None:
     """How many pods are available, by tag; None where neither ReplicaSets nor pods could be read."""
     counts: Iterable[tuple[ImageReference | None, int]]
-    if observation.serves_by_primary:
+    if observation.canary is not None:
         # What an analysis sends to the target is counted by its pods; at rest it has none.
         ready = [(pod_image(desired, pod), int(is_ready(pod))) for pod in observation.pods]
         primary = observation.primary

@@ -13,6 +13,7 @@ for a missing artifact, a dependency that is not ready, or a suspended object).
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Any, NamedTuple
 
 from bumper.errors import Outcome
@@ -111,7 +112,7 @@ def judge(
     findings = [
         Finding(context, verdict, 0.0 if latest[context].status.description in _AT_ONCE else _GRACE_S)
         for context, verdict in meant.items()
-        if verdict and verdict.outcome is Outcome.FAILED
+        if verdict and verdict.outcome in (Outcome.FAILED, Outcome.BLOCKED)
     ]
     weighed = weigh(findings, sightings, at_s)
     if weighed.believed:
@@ -146,12 +147,23 @@ class _Word(NamedTuple):
 
 
 def _word(ours: Sequence[Announced], context: str) -> _Word | None:
-    """The last word of a context: its status on the newest of these commits that has one."""
-    for commit in ours:
-        for status in commit.statuses:
-            if status.context == context and status.state in (SUCCESS, *_FAILED):
-                return _Word(commit, status)
-    return None
+    """The last word of a context: its status on the newest of these commits that has one.
+
+    Of a build that a later commit broke nothing is in the cluster: what was said before that counts on.
+    """
+    spoken = [
+        _Word(commit, status)
+        for commit in ours
+        for status in commit.statuses
+        if status.context == context and status.state in (SUCCESS, *_FAILED)
+    ]
+    built = next(dropwhile(_broke_a_build, spoken), None)
+    is_well = built is not None and built.status.state == SUCCESS
+    return built if is_well else next(iter(spoken), None)
+
+
+def _broke_a_build(word: _Word) -> bool:
+    return word.status.state in _FAILED and word.status.description == "build failed"
 
 
 def _contexts(commits: Sequence[Announced], kustomization: ObjectKey) -> frozenset[str]:
@@ -181,9 +193,10 @@ def _meaning(desired: Desired, word: _Word) -> Verdict | None:
     if status.state == SUCCESS:
         return None
     description = status.description or status.state
+    is_later = desired.revision is not None and commit.sha != desired.revision.sha
     what = f": {_WHAT[description]}" if description in _WHAT else ""
     return Verdict(
-        Outcome.FAILED,
+        Outcome.BLOCKED if is_later and _broke_a_build(word) else Outcome.FAILED,
         "".join(part.capitalize() for part in description.split()),
         f"{desired.kustomization}: {description} on {where}{what}",
         hint=f"GitHub is told no more; in the cluster: flux events --for Kustomization/{desired.kustomization.name} "
@@ -193,6 +206,7 @@ def _meaning(desired: Desired, word: _Word) -> Verdict | None:
             "another object of this Kustomization may be what failed: a commit status does not say which",
         ),
         stage=Stage.ROLLED_OUT if description == "health check failed" else Stage.APPLIED,
+        helps_to_go_back=False,
     )
 
 

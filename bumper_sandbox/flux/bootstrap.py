@@ -28,6 +28,9 @@ def objects(git_url: str, token: str, *, branch: str, path: str, interval_s: flo
     """Namespace, secret, GitRepository and root Kustomization, as bootstrap creates them for a repository over HTTPS with a token."""
     secret = {"username": "git", "password": token}
     return [
+        # Which every cluster has.
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}},
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         {
             "apiVersion": "v1",

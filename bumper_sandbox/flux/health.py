@@ -19,7 +19,15 @@ CURRENT, IN_PROGRESS, FAILED, TERMINATING, NOT_FOUND = (
     "NotFound",
 )
 # No controller of the sandbox acts on it, and none would have to: it has no status to wait for.
-_NEEDS_NOBODY = ("IngressRoute", "Ingress", "NetworkPolicy")
+_NEEDS_NOBODY = (
+    "GRPCRoute", "HTTPRoute", "HorizontalPodAutoscaler", "Ingress", "IngressClass", "IngressRoute", "LimitRange", "Middleware",
+    "NetworkPolicy", "PodMonitor", "PriorityClass", "PrometheusRule", "ResourceQuota", "ServiceMonitor", "StorageClass",
+)  # fmt: skip
+
+
+def settles(kind: Kind) -> bool:
+    """Whether an object of this kind becomes `Current` here."""
+    return kind.played or kind.name in _NEEDS_NOBODY
 
 
 def status(kind: Kind, obj: Object | None) -> str:
@@ -40,7 +48,7 @@ def status(kind: Kind, obj: Object | None) -> str:
         return _deployment(obj["spec"], state, conditions)
     if kind == POD:
         return CURRENT if conditions.get("Ready", {}).get("status") == "True" else IN_PROGRESS
-    if not kind.played and kind.name not in _NEEDS_NOBODY:
+    if not settles(kind):
         return IN_PROGRESS
     return IN_PROGRESS if conditions.get("Ready", {}).get("status", "True") != "True" else CURRENT
 

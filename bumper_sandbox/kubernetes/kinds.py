@@ -97,8 +97,16 @@ _STORED = (
     ),
     Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short_names=("pdb",)),
     Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", short_names=("hpa",)),
+    Kind("networking.k8s.io", "v1", "IngressClass", "ingressclasses", namespaced=False, has_status=False),
+    Kind("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", False, ("pc",), has_status=False),
+    Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", False, ("sc",), has_status=False),
+    _core("ResourceQuota", "resourcequotas", "quota", has_generation=False),
+    _core("LimitRange", "limitranges", "limits", has_status=False, has_generation=False),
+    _core("PersistentVolume", "persistentvolumes", "pv", namespaced=False, has_generation=False),
     _core("PersistentVolumeClaim", "persistentvolumeclaims", "pvc", has_generation=False),
 )
+# Groups below k8s.io whose kinds come with definitions that somebody installs.
+_DEFINED = {"gateway.networking.k8s.io", "snapshot.storage.k8s.io", "policy.networking.k8s.io"}
 _BUILT_IN = (NAMESPACE, NODE, EVENT, POD, SECRET, DEPLOYMENT, REPLICA_SET, GIT_REPOSITORY, KUSTOMIZATION)
 
 
@@ -138,7 +146,7 @@ class Kinds:
 
 def _is_built_in(group: str) -> bool:
     # Kubernetes reserves groups without a dot and those under k8s.io for itself.
-    return "." not in group or group.endswith(".k8s.io")
+    return "." not in group or (group.endswith(".k8s.io") and group not in _DEFINED)
 
 
 def _plural(name: str) -> str:

@@ -82,7 +82,7 @@ def test_the_step_of_the_readme_deploys_two_sites_in_one_commit(world: World) ->
     assert {world.wanted(SITE), world.wanted(OTHER_SITE)} == {sha[:7]}
     (comment,) = world.comments()
     assert [f"[{site}](" in comment for site in (SITE, OTHER_SITE)] == [True, True]
-    assert comment.count("is Ready in") == 2
+    assert comment.count(" | Ready | ") == 2
     outputs = run.outputs("bump")
     assert {site["commit"] for site in json.loads(outputs["verdict"])["sites"]} == {outputs["commit"]}
     assert "the outcome was ready" in run.log
@@ -97,7 +97,7 @@ def test_the_token_of_a_fork_may_not_comment_and_the_deploy_goes_on(world: World
     assert "Resource not accessible by integration" in run.log
     assert "pull-requests: write" in run.log
     assert run.outputs("bump")["outcome"] == "ready"
-    assert "is Ready in" in run.summary
+    assert "### ✅ 2 sites: 2 Ready" in run.summary
     world.is_clean(run)
 
 

@@ -280,3 +280,47 @@ def test_arguments_that_cannot_be_used(folder: Path, arguments: list[str], messa
     assert isinstance(error, UsageError)
     assert error.exit_code == 2
     assert error.message.startswith(message)
+
+
+CUSTOM = """\
+kind: Engine
+metadata: {name: web}
+spec:
+  runtime: reg.io/web:1.0   # which one
+  sidecar: reg.io/api:1.0
+  chart: {version: "1.0"}
+"""
+
+
+def test_a_field_that_no_table_knows_is_changed_where_it_is_named(folder: Path) -> None:
+    (folder / "engine.yaml").write_text(CUSTOM)
+    ran = bump_edit(folder, "engine.yaml", "web.yaml", *CHANGE, "--field", "Engine/web:spec.runtime")
+    assert (ran.code, ran.out.decode().splitlines()[-1]) == (0, "2 values changed in 2 files")
+    assert (folder / "engine.yaml").read_text() == CUSTOM.replace("web:1.0", "web:2.0")
+
+
+def test_a_tag_alone_is_that_of_the_image_that_is_named(folder: Path) -> None:
+    (folder / "engine.yaml").write_text(CUSTOM)
+    bump_edit(folder, "engine.yaml", *CHANGE, "--field", "spec.chart.version")
+    assert (folder / "engine.yaml").read_text() == CUSTOM.replace('"1.0"', '"2.0"')
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("spec.sidecar", "no image field of reg.io/web, found reg.io/api"),
+        ("Engine/other:spec.runtime", "no image field of reg.io/web"),
+        ("spec.runtime[0]", "no image field of reg.io/web"),
+        ("spec..runtime", "is no path"),
+    ],
+)
+def test_a_field_that_is_another_image_or_is_not_there_is_refused(
+    folder: Path, path: str, problem: str
+) -> None:
+    (folder / "engine.yaml").write_text(CUSTOM)
+    assert problem in refusal(folder, "engine.yaml", *CHANGE, "--field", path).message
+
+
+def test_a_field_that_a_table_knows_is_changed_once(folder: Path) -> None:
+    ran = bump_edit(folder, "web.yaml", *CHANGE, "--field", "spec.containers[0].image")
+    assert ran.out.decode().splitlines()[-1] == "1 value changed in 1 file"

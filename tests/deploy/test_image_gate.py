@@ -1,9 +1,11 @@
 """The registry gate in the pipe: real git and a real registry protocol on loopback."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from platforms import HandClock, Quiet, files, remote, server
+from soak.proxy import Proxy
 
 from bumper import history
 from bumper.app.clock import SystemClock
@@ -12,6 +14,7 @@ from bumper.deploy.image_policy import Nodes
 from bumper.deploy.pipeline import Landed, Plan
 from bumper.errors import FieldUnsafe, ImageMissing, PlatformMissing, ProvenanceMismatch, RepositoryMissing
 from bumper.image import ImageReference
+from bumper.ports import Clock
 from bumper.request import Deadlines, Request, Wanted
 from bumper.systems.registry import Registry
 from bumper_sandbox.git.server import GitServer
@@ -35,13 +38,19 @@ class Gate:
         self.progress = Quiet()
 
     def prepare(
-        self, asked: Request, nodes: Callable[[], Sequence[Nodes]] = tuple, *, lands: bool = False
+        self,
+        asked: Request,
+        nodes: Callable[[], Sequence[Nodes]] = tuple,
+        *,
+        lands: bool = False,
+        clock: Clock | None = None,
     ) -> tuple[Plan, Landed | None]:
         registry = Registry(environ={}, clock=SystemClock())
         try:
             with remote(self.url) as there:
-                clock = HandClock()
-                plan, manifests = pipeline.prepare(asked, there, registry, clock, self.progress, nodes)
+                plan, manifests = pipeline.prepare(
+                    asked, there, registry, clock or HandClock(), self.progress, nodes
+                )
                 landed = (
                     pipeline.land(asked, plan, manifests, there, there, SystemClock(), self.progress)
                     if lands
@@ -247,3 +256,18 @@ def test_a_chart_is_not_pinned_by_guessing(gate: Gate) -> None:
         gate.prepare(tag("2.0", pin=True))
     assert "leave out --pin" in caught.value.hint
     gate.prepare(tag("2.0"))
+
+
+@pytest.mark.slow
+def test_one_look_without_a_wait_takes_as_long_as_the_registry_needs(gate: Gate) -> None:
+    def slowly(number: int) -> bool:
+        time.sleep(0.6)
+        return True
+
+    with Proxy(int(gate.registry.host.rpartition(":")[2]), watch=slowly) as way, server() as git:
+        behind = Gate(git, gate.registry, "behind")
+        behind.url = git.create("slow.git", files(way.host, "web"))
+        gate.registry.push("web", "abc1234")
+        request = Request((Wanted("web", "abc1234"),), "main", deadlines=Deadlines(image_s=0.0))
+        plan, _ = behind.prepare(request, clock=SystemClock())
+        assert plan.changes[0].image.tag == "abc1234"

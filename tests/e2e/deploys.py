@@ -4,11 +4,13 @@ Those of `scenarios` push by plain git, and `bump track` follows one of their co
 pushes.
 """
 
+import os
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from .fleet import Site, fleet
@@ -28,6 +30,7 @@ class Act(Play):
         super().__init__(ground.platform, name, fleet(ground.platform, name, [Site(name, **site)]), self)
         self.ground = ground
         self.first = self.repository.tip
+        self._runs = 0
 
     def note(self, text: str) -> None:
         """Nobody records it."""
@@ -37,12 +40,21 @@ class Act(Play):
 
     def bump(self, *arguments: str, tag: str = TAG) -> Run:
         """The main job."""
-        return self.ground.start(self.repository.url, "--site", self.name, "--tag", tag, *arguments)
+        command = ("--site", self.name, "--tag", tag, *arguments, *self._record())
+        return self.ground.start(self.repository.url, *command)
 
     def track(self, commit: str, *arguments: str) -> Run:
         """Follows a commit that is on the branch."""
-        url = self.repository.url
-        return self.ground.start(url, "track", "--site", self.name, "--commit", commit, *arguments)
+        command = ("track", "--site", self.name, "--commit", commit, *arguments, *self._record())
+        return self.ground.start(self.repository.url, *command)
+
+    def _record(self) -> tuple[str, ...]:
+        """Where `BUMP_E2E_RECORDS` names a folder, each run writes there what it sees, to become a situation of the tests."""
+        folder = os.environ.get("BUMP_E2E_RECORDS")
+        if not folder:
+            return ()
+        self._runs += 1
+        return "--record", str(Path(folder) / f"{self.name}-{self._runs}.jsonl.gz")
 
     def until_pushed(self, before: str) -> str:
         """The commit that `bump` has pushed."""

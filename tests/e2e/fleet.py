@@ -69,6 +69,7 @@ class Site:
     container: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)  # further manifests of the site, by file name
     release: Mapping[str, Any] | None = None
+    image: Mapping[str, Any] = field(default_factory=dict)  # how its first image behaves
 
 
 def fleet(
@@ -92,7 +93,7 @@ def fleet(
         ),
     }
     for site in fleet_sites:
-        stack.images.push(site.name, site.tag)
+        stack.images.push(site.name, site.tag, **site.image)
         folder = f"k8s/{site.name}"
         files[f"{flux}/{site.name}-sync.yaml"] = _yaml(
             _kustomization(site.name, name, folder, site.kustomization)

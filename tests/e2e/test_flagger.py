@@ -102,10 +102,10 @@ def _canary(name: str, hooks: list[dict[str, str]]) -> str:
 
 @dataclass(frozen=True)
 class Promotion:
-    """The verdict of each run, words that the last answer must hold, and the kind of webhook that the Canary asks."""
+    """The verdict of each run, texts that the last answer must hold, and the kind of webhook that the Canary asks."""
 
     verdicts: tuple[tuple[str, str, int], ...]
-    words: tuple[str, ...]
+    quotes: tuple[str, ...]
     hook: str
     steps: Callable[[Promoted], list[Run]]
 
@@ -114,25 +114,25 @@ PROMOTIONS: dict[str, Promotion] = {}
 
 
 def promotion(
-    *verdicts: tuple[str, str, int], words: tuple[str, ...] = (), hook: str = ""
+    *verdicts: tuple[str, str, int], quotes: tuple[str, ...] = (), hook: str = ""
 ) -> Callable[[Callable[[Promoted], list[Run]]], Callable[[Promoted], list[Run]]]:
     """Enters the function as a deploy of a Deployment that a Canary targets."""
 
     def enter(steps: Callable[[Promoted], list[Run]]) -> Callable[[Promoted], list[Run]]:
         name = f"flagger-{steps.__name__.replace('_', '-')}"
-        PROMOTIONS[name] = Promotion(verdicts, words, hook, steps)
+        PROMOTIONS[name] = Promotion(verdicts, quotes, hook, steps)
         return steps
 
     return enter
 
 
-@promotion(READY, words=("the primary runs abc1234",))
+@promotion(READY, quotes=("the primary runs abc1234",))
 def promoted(act: Promoted) -> list[Run]:
     act.image()
     return [act.bump()]
 
 
-@promotion(("failed", "CanaryFailed", 11), READY, words=("the primary runs 1.0.0",), hook="rollout")
+@promotion(("failed", "CanaryFailed", 11), READY, quotes=("the primary runs 1.0.0",), hook="rollout")
 def failed_checks(act: Promoted) -> list[Run]:
     """The analysis fails; going back is Ready at once, since Flagger never left what it promoted last."""
     act.image()
@@ -142,7 +142,7 @@ def failed_checks(act: Promoted) -> list[Run]:
     return [first, back]
 
 
-@promotion(("failed", "CrashLoop", 11), words=("no such table: pages",))
+@promotion(("failed", "CrashLoop", 11), quotes=("no such table: pages",))
 def crash_loop(act: Promoted) -> list[Run]:
     act.image(behaviour="crash", log="no such table: pages")
     return [act.bump()]
@@ -156,7 +156,7 @@ def failed_before_anybody_looked(act: Promoted) -> list[Run]:
 
 
 @promotion(
-    ("timed-out", "NotRolledOut", 3), READY, words=("the primary runs abc1234",), hook="confirm-promotion"
+    ("timed-out", "NotRolledOut", 3), READY, quotes=("the primary runs abc1234",), hook="confirm-promotion"
 )
 def waits_for_approval(act: Promoted) -> list[Run]:
     act.image()
@@ -216,7 +216,7 @@ def test_the_verdict(name: str, plays: dict[str, Future[list[Ended]]]) -> None:
     ended = plays[name].result()
     verdicts = tuple((*run.verdict, run.exit_code) for run in ended)
     assert verdicts == PROMOTIONS[name].verdicts, "\n".join(map(str, ended))
-    missing = [word for word in PROMOTIONS[name].words if word not in str(ended[-1])]
+    missing = [word for word in PROMOTIONS[name].quotes if word not in str(ended[-1])]
     assert not missing, str(ended[-1])
 
 

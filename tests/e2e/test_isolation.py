@@ -33,6 +33,7 @@ _ARTIFACTS: Object = {
 }
 # `bump doctor` reads the settings of Flux's controllers from their Deployments.
 _CONTROLLERS: Object = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list"]}
+TOGETHER = "eee0005"
 _QUIET_S = 8.0
 
 
@@ -152,10 +153,9 @@ def test_a_site_whose_artifact_stays_is_followed_by_its_content(
 
 
 def test_several_sites_in_one_commit(flux: Stack, ground: Ground, repository: Repository) -> None:
-    tag = "eee0005"
     for name in SITES:
-        flux.images.push(name, tag)
-    pairs = [argument for name in SITES for argument in ("--set", f"{name}={tag}")]
+        flux.images.push(name, TOGETHER)
+    pairs = [argument for name in SITES for argument in ("--set", f"{name}={TOGETHER}")]
     ended = ground.start(repository.url, *pairs).result()
     assert [site["outcome"] for site in ended.answer["sites"]] == ["ready"] * len(SITES), ended
 
@@ -166,7 +166,9 @@ def test_a_bad_version_fails_and_goes_back(flux: Stack, ground: Ground, reposito
     ended = run.result()
     assert (*ended.verdict, ended.exit_code) == ("failed", "CrashLoop", 11), ended
     eventually(
-        lambda: {image for image, _ in running_images(flux, "isle-c")} == {f"{flux.registry}/isle-c:ccc0003"},
+        lambda: (
+            {image for image, _ in running_images(flux, "isle-c")} == {f"{flux.registry}/isle-c:{TOGETHER}"}
+        ),
         "the version before runs again",
     )
     assert _origin(flux, "isle-c").endswith(repository.tip)

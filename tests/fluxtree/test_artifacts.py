@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from textwrap import dedent, indent
+from time import process_time
 
 import pytest
 from trees import MemoryTree, deployment, flux, sync
@@ -209,6 +210,15 @@ def test_the_checks_look_into_artifacts() -> None:
 )
 def test_a_pattern_of_doublestar(pattern: str, path: str, matches: bool) -> None:
     assert path_matches(pattern, path) is matches
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*a" * 2000 + "*b", "**/" * 2000 + "b", "{a,a}" * 1000 + "b", "{" * 4000, "[" * 4000]
+)
+def test_no_pattern_takes_long(pattern: str) -> None:
+    begun_s = process_time()
+    assert not path_matches(pattern, "a" * 250)
+    assert process_time() - begun_s < 1
 
 
 def test_braces_mean_nothing_to_path_match() -> None:

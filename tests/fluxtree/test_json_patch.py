@@ -25,6 +25,8 @@ VALUE: dict[str, Any] = {"a": {"b": "1"}, "list": ["x", "y"], "with/slash": {"~"
         ({"op": "copy", "from": "/a/b", "path": "/list/0"}, {"list": ["1", "x", "y"]}),
         ({"op": "move", "from": "/list/0", "path": "/a/b"}, {"list": ["y"], "a": {"b": "x"}}),
         ({"op": "test", "path": "/a/b", "value": "1"}, {}),
+        ({"op": "test", "path": "/a/c"}, {}),
+        ({"op": "replace", "path": "/a/c", "value": "2"}, {"a": {"b": "1", "c": "2"}}),
     ],
 )
 def test_an_operation(operation: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -36,7 +38,8 @@ def test_an_operation(operation: dict[str, Any], expected: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     "operation",
     [
-        {"op": "replace", "path": "/a/c", "value": "2"},
+        {"op": "replace", "path": "/c/d", "value": "2"},
+        {"op": "test", "path": "/a/c", "value": "2"},
         {"op": "remove", "path": "/a/c"},
         {"op": "add", "path": "/c/d", "value": "2"},
         {"op": "add", "path": "/list/3", "value": "z"},

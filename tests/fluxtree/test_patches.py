@@ -69,6 +69,7 @@ def test_a_target_is_for_what_kustomize_takes_it_for(target: str, path: str) -> 
         ),
         ("{name: 'web(?=x)'}", "the regular expression 'web(?=x)' may mean something else to kustomize"),
         ("{name: 'web('}", "the regular expression 'web(' cannot be read"),
+        ("{name: '(w+e*)+b'}", "the regular expression '(w+e*)+b' has too many repetitions to be followed"),
         ("{labelSelector: 'app web'}", "the selector 'app web' cannot be read"),
     ],
 )

@@ -130,12 +130,13 @@ def test_an_object_is_made_once_and_not_at_all_where_it_is_disabled() -> None:
     ("before", "after", "reason"),
     [
         ("<< inputs.app.tag >>", "<< inputs.app.tag | trunc 3 >>", "sets/apps.yaml:11: ResourceSet flux-system/apps has <<"),
+        ("<< inputs.app.tag >>", "<< inputs.app.tag | upper | bool >>", "whose function bool is not followed here"),
         ("<< inputs.app.tag >>", "<< if inputs.app >>1<< end >>", "which is not followed: only << inputs.NAME >> is"),
         ("<< inputs.app.tag >>", "<< inputs.app.gone >>", "which its inputs do not hold as a text"),
         ("<< inputs.app.tag >>", "<< inputs.app.tag | quote >>", "whose function quote is not followed here"),
         ("<< inputs.app.tag >>", "<<- inputs.app.tag >>", "which is not followed"),
         ('tag: "2.0"', 'tag: "2.0 # x"', "may read otherwise in YAML"),
-        ("  inputs:\n", "  inputsFrom: [{name: x}]\n  inputs:\n", "takes inputs from a ResourceSetInputProvider"),
+        ("  inputs:\n", "  inputsFrom: [{name: x}]\n  inputs:\n", "takes inputs from ResourceSetInputProvider x, which is not built"),
         ("  inputs:\n", "  inputStrategy: {name: Permute}\n  inputs:\n", "permutes its inputs"),
     ],
 )  # fmt: skip
@@ -145,12 +146,97 @@ def test_what_is_not_followed_is_said_with_its_line(before: str, after: str, rea
     assert reason in refused.value.message
 
 
-def test_a_site_of_a_set_is_held_by_its_own_name_and_cannot_be_adopted() -> None:
+def test_a_site_of_a_set_is_held_and_adopted_by_its_own_name() -> None:
     more = {f"apps/{name}/web.yaml": deployment(name, f"reg.example/{name}:0") for name in ("web", "blog")}
     tree = platform(resources(SITE), more)
     site = find.find_site(tree, "blog")
     assert find.is_one_of_several(tree, site)
-    with pytest.raises(
-        FieldUnsafe, match="Kustomization blog is made by a ResourceSet, whose annotations would"
-    ):
-        adoption.propose("blog", Choice(image="reg.example/blog"), Origin(), "tip", tree)
+    proposed = adoption.propose("blog", Choice(image="reg.example/blog"), Origin(), "tip", tree)
+    (after,) = [content for _, content in proposed.files.values()]
+    assert b"bump/image.blog: reg.example/blog" in (after or b"")
+
+
+def test_what_is_said_of_one_site_on_a_set_is_said_of_no_other() -> None:
+    more = {f"apps/{name}/web.yaml": deployment(name, f"reg.example/{name}:0") for name in ("web", "blog")}
+    named = resources(SITE).replace(
+        "{name: apps,", "{annotations: {bump/image.blog: reg.example/blog}, name: apps,"
+    )
+    tree = platform(named, more)
+    assert find.find(tree, "blog").repository == "reg.example/blog"
+    assert find.find(tree, "web").repository == "reg.example/web"
+    assert [site.name for site, _ in find.find_all(tree)] == ["flux-system", "all", "web", "blog"]
+
+
+@pytest.mark.parametrize(
+    ("site", "choice", "problem"),
+    [
+        ("shop", Choice(image="reg.example/blog", kustomization="blog"), "the name of its Kustomization alone: found shop"),
+        ("blog", Choice(image="reg.example/blog", path="apps/blog"), "every Kustomization that it makes"),
+    ],
+)  # fmt: skip
+def test_what_would_speak_of_other_sites_of_a_set_cannot_be_adopted(
+    site: str, choice: Choice, problem: str
+) -> None:
+    more = {f"apps/{name}/web.yaml": deployment(name, f"reg.example/{name}:0") for name in ("web", "blog")}
+    written = resources(SITE.replace("kind: GitRepository", "kind: OCIRepository") if choice.path else SITE)
+    with pytest.raises(FieldUnsafe) as refused:
+        adoption.propose(site, choice, Origin(), "tip", platform(written, more))
+    assert problem in refused.value.message
+
+
+PROVIDER = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSetInputProvider
+metadata: {name: docs, namespace: flux-system, labels: {team: docs}}
+spec:
+  type: Static
+  defaultValues:
+    tenant: docs
+    app: {tag: "3.0"}
+"""
+
+
+@pytest.mark.parametrize("reference", ["{name: docs}", "{selector: {matchLabels: {team: docs}}}"])
+@pytest.mark.parametrize("own", [True, False])
+def test_inputs_of_a_static_provider_are_edited_where_it_has_them(reference: str, own: bool) -> None:
+    written = resources(SITE).replace("spec:\n", f"spec:\n  inputsFrom: [{reference}]\n", 1)
+    if not own:
+        written = written.replace(SET[SET.index("  inputs:") :], "")
+    tree = platform(
+        written, {"sets/docs.yaml": PROVIDER, "apps/docs/web.yaml": deployment("docs", "reg.example/docs:0")}
+    )
+    target = find.find(tree, "docs")
+    assert (target.field.path, target.image.tag) == ("sets/docs.yaml", "3.0")
+    assert edited(tree, target, "4.0") == PROVIDER.replace('"3.0"', '"4.0"')
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("type: Static", "type: GitHubBranch", "of type GitHubBranch, which only the cluster asks for"),
+        ("namespace: flux-system", "namespace: other", "ResourceSetInputProvider docs, which is not built beside it"),
+    ],
+)  # fmt: skip
+def test_inputs_that_only_the_cluster_has_are_said_with_their_line(
+    before: str, after: str, reason: str
+) -> None:
+    written = resources(DEPLOYMENT).replace("spec:\n", "spec:\n  inputsFrom: [{name: docs}]\n", 1)
+    with pytest.raises(FieldMissing) as refused:
+        find.find(
+            platform(written, {"sets/docs.yaml": PROVIDER.replace(before, after)}),
+            "shop",
+            kustomization="all",
+        )
+    assert "sets/apps.yaml:5: ResourceSet flux-system/apps takes inputs from " in refused.value.message
+    assert reason in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "call", ["lower", "trim | quote", 'default "0.1" | quote', "toString | quote", "int"]
+)
+def test_a_function_that_leaves_the_text_as_it_is_is_followed(call: str) -> None:
+    written = (
+        resources(SITE).replace("inputs.app.tag | quote", f"inputs.app.tag | {call}").replace('.0"', '0"')
+    )
+    tree = platform(written, {"apps/blog/web.yaml": deployment("blog", "reg.example/blog:0")})
+    assert find.find(tree, "blog").image.tag == "20"

@@ -6,9 +6,11 @@ from textwrap import indent
 import pytest
 from trees import MemoryTree, deployment, flux, repository, sync
 
+from bumper import manifest
 from bumper.errors import FieldAmbiguous, FieldMissing, TreeMissing
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.layers import Reading
+from bumper.fluxtree.proof import prove
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.walk import Walk
 from bumper.request import Live, LiveBuild
@@ -343,7 +345,7 @@ PARENTS = {
     "patches of the parent's own spec": (
         {
             "clusters/prod/flux-system/gotk-sync.yaml": sync("./clusters/prod")
-            + "  patches: [{target: {name: apps}, patch: '[{op: replace, path: /spec/path, value: ./apps/prod}]'}]\n"
+            + "  patches: [{target: {name: apps}, patch: '- {op: replace, path: /spec/path, value: ./apps/prod}'}]\n"
         },
         "apps",
         "apps/prod",
@@ -369,7 +371,7 @@ PARENTS = {
     "variables that a patch on gotk-sync.yaml brings": (
         {
             "clusters/prod/flux-system/kustomization.yaml": "resources: [gotk-sync.yaml]\npatches:\n"
-            "  - target: {kind: Kustomization}\n    patch: '[{op: add, path: /spec/postBuild, value: {substitute: {env: prod}}}]'",
+            "  - target: {kind: Kustomization}\n    patch: '- {op: add, path: /spec/postBuild, value: {substitute: {env: prod}}}'",
             "clusters/prod/apps.yaml": flux("apps", "./apps/${env}"),
         },
         "apps",
@@ -659,3 +661,38 @@ def test_a_placeholder_in_a_directory_of_another_name_stands_for_the_one_above()
         **web(),
     }
     assert names(beside) == ["flux-system/web apps/web"]
+
+
+def test_a_source_that_only_its_likeness_makes_ours_is_not_proved() -> None:
+    files = web() | {
+        "clusters/prod/web.yaml": flux("web", "./apps/web", source="team"),
+        "clusters/prod/team.yaml": repository("team", "https://git.example/team/apps"),
+    }
+    assert only(files, "web").is_likely
+    assert not only(files, "web", "https://git.example/team/apps.git").is_likely
+    target = find.find(MemoryTree(files), "web")
+    content = MemoryTree(files).read([target.field.path])[target.field.path]
+    edits = manifest.plan(content, target.field, "9")
+    after = {target.field.path: manifest.apply(content, edits)}
+    (gap,) = prove(MemoryTree(files), after, edits, target.images, [target.site]).unproved
+    assert str(gap).startswith("clusters/prod/team.yaml:1: ")
+    assert "is this repository is not known" in gap.message
+
+
+def test_of_as_many_roots_of_each_address_nothing_is_guessed() -> None:
+    files = (
+        web()
+        | web("apps/blog")
+        | {
+            "clusters/prod/web.yaml": flux("web", "./apps/web", source="team"),
+            "clusters/prod/team.yaml": repository("team", "https://git.example/team/apps"),
+            "clusters/prod/blog.yaml": flux("blog", "./apps/blog", source="other"),
+            "clusters/prod/other.yaml": repository("other", "https://git.example/other/apps"),
+        }
+    )
+    with pytest.raises(
+        FieldMissing, match=r"whether that is this repository is not known: .* several addresses"
+    ):
+        find.find(MemoryTree(files), "web")
+    assert only(files, "web", "https://git.example/team/apps").is_ours
+    assert not only(files, "blog", "https://git.example/team/apps").is_ours

@@ -381,6 +381,8 @@ def test_the_line_that_tells_most_comes_first_and_nothing_twice() -> None:
         ("who wrote it: kubectl get deployment web -o yaml", [Remedy("who wrote it", "kubectl get deployment web -o yaml")]),
         ("compare it: bump --dry-run shows its file, the docs its message",
          [Remedy("compare it: bump --dry-run shows its file, the docs its message")]),
+        ("push it again; wait if it is a mirror; or: bump rollback --site web",
+         [Remedy("push it again; wait if it is a mirror"), Remedy("", "bump rollback --site web")]),
         ("", []),
     ],
 )  # fmt: skip

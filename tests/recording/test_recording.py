@@ -283,7 +283,17 @@ def test_what_was_wanted_survives_the_file() -> None:
 
 # --- files that were sent ---
 
-VERDICTS = {"sandbox-crash": ("failed", "CrashLoop"), "sandbox-ready": ("ready", "Ready")}
+VERDICTS = {
+    "flagger-failed-before": ("failed", "CanaryFailed"),
+    "flagger-failed-checks": ("failed", "CanaryFailed"),
+    "flagger-promoted": ("ready", "Ready"),
+    "flagger-suspended": ("suspended", "CanarySuspended"),
+    "helm-dependency": ("blocked", "DependencyNotReady"),
+    "helm-failed-hook": ("failed", "RetriesExceeded"),
+    "helm-never-ready": ("failed", "RetriesExceeded"),
+    "sandbox-crash": ("failed", "CrashLoop"),
+    "sandbox-ready": ("ready", "Ready"),
+}
 
 
 @pytest.mark.parametrize("name", replays.names())

@@ -140,6 +140,21 @@ def test_a_later_commit_with_another_tag_supersedes_ours() -> None:
     assert outcome(failed) == ("superseded", "Superseded")
 
 
+def test_a_build_that_a_later_commit_broke_is_not_ours() -> None:
+    broken = commit(LATER, failure("build failed"))
+    assert outcome(told(broken, commit(OURS, success()))) == ("ready", "Ready")
+    telling = told(broken, commit(OURS))
+    assert outcome(telling) == ("blocked", "BuildFailed")
+    assert outcome(told(commit(OURS, failure("build failed")))) == ("failed", "BuildFailed")
+
+
+def test_no_status_proves_a_failure_to_be_the_images_own() -> None:
+    telling = told(commit(OURS, failure("health check failed")))
+    assert outcome(telling) == ("failed", "HealthCheckFailed")
+    assert telling.verdict
+    assert not telling.verdict.helps_to_go_back
+
+
 def test_a_later_commit_that_takes_the_site_away_supersedes_ours() -> None:
     gone = Announced(LATER, (success(),), RevisionFacts(True, None, "Remove web", "Eve", is_removed=True))
     telling = told(gone, commit(OURS))
@@ -159,9 +174,9 @@ def test_the_last_word_counts() -> None:
         "ready",
         "Ready",
     )
-    assert outcome(told(commit(LATER, failure("build failed")), commit(OURS, success()))) == (
+    assert outcome(told(commit(LATER, failure("health check failed")), commit(OURS, success()))) == (
         "failed",
-        "BuildFailed",
+        "HealthCheckFailed",
     )
 
 

@@ -1,13 +1,7 @@
 """The neighbours of each situation: what a senior engineer would say of them, when, and whether the version before would help."""
 
-from dataclasses import replace
-from typing import Any
-
 import situations
 from situations import Situation, at_second
-
-from bumper.errors import Outcome
-from bumper.rollout import Stage, judge, timed_out
 
 # A look just before a grace ends must be silent, one just after must not.
 JUST_S = 0.001
@@ -25,23 +19,6 @@ def test_nobody_is_sent_back_for_what_is_not_proved_to_be_the_images_own() -> No
     own = [each for each in situations.variants() if each.expect.get("goes_back")]
     assert len(around) > 40
     assert len(own) > 20
-
-
-def test_without_the_right_to_read_canaries_the_primary_tells_whether_it_was_promoted() -> None:
-    analysed, promoted = situations.load("canary-progressing"), situations.load("canary-promoted")
-    unread: dict[str, Any] = {"canary": None, "unreadable": {"Canary": "forbidden"}}
-    seen = replace(analysed.observation, **unread)
-    judged = judge(analysed.desired, seen, {})
-    assert judged.verdict is None
-    assert (
-        judged.detail[Stage.ROLLED_OUT]
-        == "its Canary can't be read; the primary runs 1.0.0 (1/1 updated, 1/1 available)"
-    )
-    late = timed_out(analysed.desired, seen, judged)
-    assert (late.outcome, late.reason) == (Outcome.UNKNOWN, "NotKnown")
-    ready = judge(promoted.desired, replace(promoted.observation, **unread), {}).verdict
-    assert ready
-    assert ready.outcome is Outcome.READY
 
 
 def _difference(variant: Situation) -> str:

@@ -11,6 +11,7 @@ from bumper.objects import ObjectKey
 from bumper_sandbox.demo import TREE
 from bumper_sandbox.sites import Site, choose
 from bumper_sandbox.stack import seed
+from bumper_sandbox.tree import PlatformTree, of
 
 REGISTRY = "127.0.0.1:5000"
 ROOT = "./apps/flux-system"
@@ -40,7 +41,7 @@ def seeded(folder: Path, files: Mapping[str, str]) -> dict[str, bytes]:
     for path, text in files.items():
         (folder / "apps" / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / "apps" / path).write_text(text, encoding="utf-8")
-    return seed(folder / "apps", REGISTRY, "http://127.0.0.1:1/platform.git")
+    return seed(of(folder / "apps"), REGISTRY, "http://127.0.0.1:1/platform.git")
 
 
 def refusal(folder: Path, files: Mapping[str, str], site: str = "") -> str:
@@ -66,7 +67,7 @@ def test_a_site_of_any_registry_and_with_an_ingress_is_taken(tmp_path: Path) -> 
 
 
 def test_the_first_site_that_waits_for_no_other_is_taken() -> None:
-    files = seed(TREE, REGISTRY, "http://127.0.0.1:1/platform.git")
+    files = seed(of(TREE), REGISTRY, "http://127.0.0.1:1/platform.git")
     assert choose(files, "./k8s/flux-system", REGISTRY).name == "shop-example"
     waiting = files["k8s/flux-system/shop-example-sync.yaml"] + b"  dependsOn: [{name: docs-example}]\n"
     changed = {**files, "k8s/flux-system/shop-example-sync.yaml": waiting}
@@ -139,3 +140,67 @@ def test_no_host_is_cut_out_of_a_longer_one(tmp_path: Path) -> None:
 def test_a_file_that_is_not_yaml_is_seeded_as_it_is(tmp_path: Path) -> None:
     files = seeded(tmp_path, {"flux-system/chart.yaml": "{{ if .Values.on }}\nimage: ghcr.io/a/b:1\n"})
     assert files["apps/flux-system/chart.yaml"] == b"{{ if .Values.on }}\nimage: ghcr.io/a/b:1\n"
+
+
+def test_what_flux_would_wait_for_in_vain_is_named_at_once(tmp_path: Path) -> None:
+    files = {
+        "flux-system/web.yaml": kustomization("web", "./apps/web", ", wait: true"),
+        "web/deployment.yaml": DEPLOYMENT,
+        "web/ingress.yaml": INGRESS,
+    }
+    assert choose(seeded(tmp_path / "a", files), ROOT, REGISTRY).name == "web"
+    release = (
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: redis, namespace: web}\n"
+    )
+    assert refusal(tmp_path / "b", {**files, "web/redis.yaml": release}) == (
+        "no site that the sandbox can play:\n  Kustomization flux-system/web: waits for HelmRelease web/redis, "
+        "and no controller of the sandbox makes a HelmRelease ready"
+    )
+
+
+SYNC = kustomization("flux-system", "./clusters/prod")
+STRANGER = {
+    "clusters/prod/flux-system/gotk-sync.yaml": SYNC,
+    "clusters/prod/flux-system/kustomization.yaml": "resources: [gotk-sync.yaml, gotk-components.yaml]\n",
+    "clusters/prod/web.yaml": kustomization("web", "./apps/prod/web"),
+    "apps/base/web/kustomization.yaml": "resources: [deployment.yaml, route.yaml]\n",
+    "apps/base/web/deployment.yaml": DEPLOYMENT,
+    "apps/base/web/route.yaml": "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+    "metadata: {name: web, namespace: web}\nspec: {hostnames: [web.example]}\n",
+    "apps/prod/web/kustomization.yaml": "resources: [../../base/web]\n",
+    "README.txt": "hello",
+}
+
+
+def repository(folder: Path, files: Mapping[str, str]) -> Path:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("named", ["", "clusters/prod"])
+def test_a_whole_repository_is_taken_from_its_root_and_from_where_flux_begins(
+    tmp_path: Path, named: str
+) -> None:
+    platform = of(repository(tmp_path / "fleet", STRANGER) / named)
+    assert platform == PlatformTree(tmp_path / "fleet", "", "./clusters/prod")
+    files = seed(platform, REGISTRY, "http://127.0.0.1:1/platform.git")
+    assert files["README.txt"] == b"hello"
+    assert "clusters/prod/flux-system/gotk-components.yaml" in files
+    assert choose(files, platform.root, REGISTRY).path == "apps/prod/web"
+
+
+def test_a_repository_with_several_beginnings_or_none_is_refused(tmp_path: Path) -> None:
+    other = {"clusters/stage/flux-system/gotk-sync.yaml": kustomization("flux-system", "./clusters/stage")}
+    with pytest.raises(UsageError, match="several places: clusters/prod, clusters/stage"):
+        of(repository(tmp_path / "two", {**STRANGER, **other}))
+    with pytest.raises(UsageError, match="no platform tree"):
+        of(repository(tmp_path / "none", {"web.yaml": DEPLOYMENT}))
+    with pytest.raises(UsageError, match="builds elsewhere, which does not hold this file"):
+        of(
+            repository(
+                tmp_path / "odd",
+                {"a/flux-system/gotk-sync.yaml": kustomization("flux-system", "./elsewhere")},
+            )
+        )

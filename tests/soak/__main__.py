@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Protocol, cast
 from bumper.request import seconds_of
 
 from . import figures
+from .figures import say
 from .table import Row, Table, Tally
 
 TOP = Path(__file__).parents[2]
@@ -48,6 +50,8 @@ class Course:
 
 def main(arguments: Sequence[str]) -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # In the background a shell has its children ignore Ctrl-C, and theirs inherit that: nothing would end them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     given = _parser().parse_args(arguments)
     table = Table(TABLE)
     if given.publish:
@@ -104,7 +108,7 @@ def _run(part: Part, course: Course, table: Table | None) -> int:
         _tell(row)
         at += count
     if course.count == 0:
-        print(f"{course.name:<10} all {course.start:,} cases are in the table", flush=True)
+        say(f"{course.name:<10} all {course.start:,} cases are in the table")
     return faults
 
 
@@ -118,12 +122,11 @@ def _row(name: str, start: int, count: int, seconds: float, tally: Tally) -> Row
 
 def _tell(row: Row) -> None:
     measures = "".join(f"   {name} {value:g}" for name, value in sorted(row.measures.items()))
-    print(
-        f"{row.part:<10} {row.start:>8,} + {row.done:<7,} {row.seconds:>7.1f} s   faults {len(row.faults)}{measures}",
-        flush=True,
+    say(
+        f"{row.part:<10} {row.start:>8,} + {row.done:<7,} {row.seconds:>7.1f} s   faults {len(row.faults)}{measures}"
     )
     for fault in row.faults:
-        print(f"  fault: {fault}", flush=True)
+        say(f"  fault: {fault}")
 
 
 if __name__ == "__main__":

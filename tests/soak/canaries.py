@@ -211,18 +211,18 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _written(form: str, headers: list[tuple[str, str]], authorization: str) -> tuple[str, bytes]:
     text = "\n".join(f"{name}: {value}" for name, value in headers)
-    said = f"this is not allowed with {authorization}"
+    refusal = f"this is not allowed with {authorization}"
     data: Mapping[str, object] = {
-        "json": {"message": said, "errors": [{"message": text}]},
+        "json": {"message": refusal, "errors": [{"message": text}]},
         "kubernetes": {
             "kind": "Status",
             "status": "Failure",
-            "message": said,
+            "message": refusal,
             "reason": "Forbidden",
             "details": {"causes": [{"message": text}]},
         },
-        "oci": {"errors": [{"code": "DENIED", "message": said, "detail": text}]},
-        "graphql": {"data": None, "errors": [{"type": "FORBIDDEN", "message": said}]},
+        "oci": {"errors": [{"code": "DENIED", "message": refusal, "detail": text}]},
+        "graphql": {"data": None, "errors": [{"type": "FORBIDDEN", "message": refusal}]},
     }
     if form in data:
         return "application/json", json.dumps(data[form]).encode()

@@ -37,13 +37,13 @@ def run(start: int, count: int) -> Tally:
     tally = Tally()
     edited = 0
     for number in range(start, start + count):
-        begun = time.monotonic()
+        begun = time.process_time()
         fault, changed = judged(mutated(number))
-        taken_s = time.monotonic() - begun
+        taken_s = time.process_time() - begun
         edited += changed
         if taken_s > _SLOW_S:
-            fault = fault or f"took {taken_s:.1f} s"
-        tally += Tally((f"{number}: {fault}",) if fault else (), {"slowest s": round(taken_s, 2)})
+            fault = fault or f"took {taken_s:.1f} s of CPU"
+        tally += Tally((f"{number}: {fault}",) if fault else (), {"slowest CPU s": round(taken_s, 2)})
     return tally + Tally(measures={"edited per 1,000": round(1000 * edited / count)})
 
 

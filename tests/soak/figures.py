@@ -1,6 +1,7 @@
 """The last figures of each part, as a table in SECURITY.md between two marks."""
 
 import re
+import sys
 from pathlib import Path
 
 from .table import Row, Table
@@ -9,11 +10,17 @@ BEGIN, END = "<!-- figures of make soak -->", "<!-- end of the figures -->"
 _BLOCK = re.compile(f"{BEGIN}\n.*?{END}", re.DOTALL)
 
 
+def say(text: str) -> None:
+    """A line for whoever watches, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def publish(table: Table, page: Path) -> int:
     """Writes them; returns 1 where the page has no place for them."""
     text = page.read_text(encoding="utf-8")
     if not _BLOCK.search(text):
-        print(f"{page}: no place between {BEGIN} and {END}")
+        say(f"{page}: no place between {BEGIN} and {END}")
         return 1
     page.write_text(_BLOCK.sub(lambda _: f"{BEGIN}\n{rendered(table)}{END}", text), encoding="utf-8")
     return 0
@@ -21,12 +28,12 @@ def publish(table: Table, page: Path) -> int:
 
 def rendered(table: Table) -> str:
     """A row for each part: what was done in all, how long, and what was found."""
-    parts = list(dict.fromkeys(row.part for row in table.rows()))
+    names = list(dict.fromkeys(row.part for row in table.rows()))
     lines = [
         "| part | cases | hours | faults since the last mend | of note | last |",
         "|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *(_line(part, list(table.rows(part))) for part in parts)]) + "\n"
+    return "\n".join([*lines, *(_line(part, list(table.rows(part))) for part in names)]) + "\n"
 
 
 def _line(part: str, rows: list[Row]) -> str:

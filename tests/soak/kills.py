@@ -137,7 +137,19 @@ class _Bench:
             yield environ, [git]
 
     def _deploy(self, tag: str, environ: Mapping[str, str]) -> int:
-        command = ["-m", "bumper", "--site", _SITE, "--sha", tag, "--repo", environ["SOAK_URL"], "--no-wait"]
+        command = [
+            "-W",
+            "error",
+            "-m",
+            "bumper",
+            "--site",
+            _SITE,
+            "--sha",
+            tag,
+            "--repo",
+            environ["SOAK_URL"],
+            "--no-wait",
+        ]
         options = ["--platform", "linux/amd64", "--no-notes"]
         self._process = subprocess.Popen(
             [sys.executable, *command, *options],

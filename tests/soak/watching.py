@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ from .proxy import Weather
 from .rollouts import TREE, behind
 from .table import Tally
 
-TARGET, SLICE, SHORT = 3_600, 600, 8
+TARGET, SLICE, SHORT = 3_600, 120, 8
 _SITES = ("shop-example", "blog-example", "docs-example")
 _WEATHER = Weather(delay_s=0.02, share=0.05)
 _LOOK_S, _DEPLOY_EVERY = 0.5, 10
@@ -29,29 +30,39 @@ _JUDGED_FROM_S = 60
 
 def run(start: int, cases: int) -> Tally:
     """So many seconds."""
-    with Stack(TREE, dict(os.environ), speed=20.0) as stack:
+    # Errors go to a file: a pipe that nobody reads would fill, and hold the watcher up.
+    with Stack(TREE, dict(os.environ), speed=20.0) as stack, tempfile.TemporaryFile() as errors:
         stack.bootstrap()
         with behind(stack, Weather(_WEATHER.delay_s, _WEATHER.share, start)) as (environ, proxies):
-            command = [sys.executable, "-m", "bumper", "status", "--watch", "--repo", environ["SOAK_URL"]]
+            command = [
+                sys.executable,
+                "-W",
+                "error",
+                "-m",
+                "bumper",
+                "status",
+                "--watch",
+                "--repo",
+                environ["SOAK_URL"],
+            ]
             watcher = subprocess.Popen(
-                command, env=environ, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+                command, env=environ, cwd="/", stdout=subprocess.DEVNULL, stderr=errors
             )
             try:
                 looks = _watched(stack, watcher, start, cases)
             finally:
                 watcher.send_signal(signal.SIGINT)
-                error = watcher.communicate(timeout=60)[1].decode(errors="replace")
-            faults = (
-                []
-                if looks and watcher.returncode in (130, -signal.SIGINT)
-                else [f"ended with {watcher.returncode}: {error[-300:]}"]
-            )
-            measures = (
-                {"MB": looks[-1][0], "sockets": looks[-1][1], "cuts": sum(each.cuts for each in proxies)}
-                if looks
-                else {}
-            )
-            return Tally((*faults, *(_growth(looks) if cases >= _JUDGED_FROM_S else ())), measures)
+                watcher.wait(timeout=60)
+            if not looks or watcher.returncode not in (130, -signal.SIGINT):
+                errors.seek(0)
+                told_last = errors.read()[-300:].decode(errors="replace")
+                return Tally((f"ended with {watcher.returncode}: {told_last}",))
+            measures = {
+                "MB": looks[-1][0],
+                "sockets": looks[-1][1],
+                "cuts": sum(each.cuts for each in proxies),
+            }
+            return Tally(tuple(_growth(looks) if cases >= _JUDGED_FROM_S else ()), measures)
 
 
 def _watched(

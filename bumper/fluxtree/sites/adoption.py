@@ -4,7 +4,8 @@ Law: the choice is made once and stands in git, so that every verb makes it alik
 convention finds for less. A value that can't be read is refused with its line, never passed over.
 
     bump/image: REPOSITORY [container=NAME]… [field=PATH]         of the site that is named as the Kustomization
-    bump/image.SITE: REPOSITORY [container=NAME]… [field=PATH]    of a site of another name, which this Kustomization builds as well
+    bump/image.SITE: REPOSITORY [container=NAME]… [field=PATH]    of a site of another name, which this Kustomization builds as well;
+                                                                  on a ResourceSet of the Kustomization SITE that it makes
 
 A repository is written whole, registry included, without a tag, as it reaches the cluster. `container` is for an image that others
 run as well, which shall not move with it; `field`, which comes last, for a field that no table knows.
@@ -13,6 +14,7 @@ run as well, which shall not move with it; `field`, which comes last, for a fiel
 from dataclasses import dataclass
 
 from bumper.errors import FieldMissing
+from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.sites import annotations
 from bumper.image import ImageReference
 from bumper.manifest.document import Document
@@ -39,7 +41,12 @@ class Adoption:
 
 
 def site_names(document: Document) -> tuple[str, ...]:
-    """The sites that a Kustomization's annotations name, in their order: its own name first where it has a choice itself."""
+    """The sites that a Kustomization's annotations name, in their order: its own name first where it has a choice itself.
+
+    None for a ResourceSet: its annotations name Kustomizations that it makes, each of which has its own name already.
+    """
+    if document.key.kind == RESOURCE_SET:
+        return ()
     known = annotations.read(document)
     own = [document.key.name] if annotations.key(_WORD) in known else []
     return (*own, *filter(None, (annotations.site_of(key, _WORD) for key in known)))

@@ -424,6 +424,12 @@ def _foreign(site: Site, at: str) -> FieldMissing:
             f"{at} is built from {site.source}, which no {KIND} of this repository makes",
             hint=f"name the repository that holds its {KIND}: --repo URL",
         )
+    if site.origin and not site.is_source_known:
+        return FieldMissing(
+            f"{at} is built from {site.source} ({site.origin.place}: {site.origin.url}), and whether that is this repository is not "
+            "known: its Kustomizations begin with several addresses, and none is the one that it is read from",
+            hint="name the repository as Flux does: --repo URL; or commit the gotk-sync.yaml of the cluster",
+        )
     if site.origin:
         return FieldMissing(
             f"{at} is built from {site.source}, which is not this repository ({site.origin.place}: {site.origin.url})",
@@ -444,7 +450,9 @@ def _choose(
     reading: Reading, built: Build, known: Iterable[Image], wish: _Wish
 ) -> tuple[list[Image], list[Image]]:
     """The uses of the image that move together, the leading one first, and those that stay."""
-    where = f"{built.site.path or '.'} (Kustomization {built.site.kustomization.name})"
+    document, name = built.site.document, built.site.kustomization.name
+    place = f"{document.path}:{document.line('spec', 'path')}"
+    where = f"{place}: {built.site.path or '.'} (Kustomization {name})"
     known = list(known)
     named = wish.named(known)
     if not named:

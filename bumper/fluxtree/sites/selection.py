@@ -134,7 +134,7 @@ def ambiguous(wanted: str, sites: Sequence[Site]) -> FieldAmbiguous:
     how = "FILE:LINE" if len(files) < len(places) else "FILE"
     return FieldAmbiguous(
         f"{wanted}: {len(places)} Flux Kustomizations {what}: {listed(places)}",
-        hint=f"name one of them: --kustomization {how}; what is followed in a cluster (--context) is the one that it has",
+        hint=f"name one of them, or several: --kustomization {how}; what is followed in a cluster (--context) is the one that it has",
     )
 
 

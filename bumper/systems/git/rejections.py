@@ -9,7 +9,16 @@ Texts of git 2.31 to 2.51 (http.c, remote-curl.c, connect.c, pkt-line.c, send-pa
 import re
 from collections.abc import Callable
 
-from bumper.errors import BumpError, Denied, LostRace, NoAccess, Transient, Unreachable, UsageError
+from bumper.errors import (
+    BumpError,
+    Denied,
+    LostRace,
+    NoAccess,
+    NotConnected,
+    Transient,
+    Unreachable,
+    UsageError,
+)
 from bumper.history.wording import hint_on_rule
 
 _ANOTHER_PUSH = re.compile(
@@ -42,6 +51,10 @@ _CONNECTION = re.compile(
     r"|the remote end hung up|unexpected disconnect|early EOF|expected flush after"  # pkt-line.c, connect.c, index-pack.c
     r"|ssh: connect to host|ssh: Could not resolve|Connection (?:closed|reset|timed out)|kex_exchange_identification"  # OpenSSH
     r"|Internal Server Error"  # GitHub
+)
+# curl and OpenSSH, where there is no such host or nobody listens there.
+_NO_CONNECTION = re.compile(
+    r"[Cc]ould not resolve host|Failed to connect to|Couldn't connect to|Connection refused"
 )
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MOST_LINES = 12
@@ -99,6 +112,7 @@ def _rules(pushing: bool) -> list[tuple[re.Pattern[str], Callable[[str, str], Bu
         (_MISSING_COMMIT, lambda place, answer: Unreachable(f"{place}: the commit is not there: {answer}")),
         (_NO_REPOSITORY, lambda place, answer: UsageError(f"{place}: {answer}", hint="check --repo")),
         (_UNTRUSTED, _untrusted),
+        (_NO_CONNECTION, lambda place, answer: NotConnected(f"{place}: {answer}")),
         (_CONNECTION, lambda place, answer: Transient(f"{place}: {answer}")),
     ]
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bumper.address import host_of, is_loopback
-from bumper.errors import NoAccess, Transient, Unreachable, UsageError
+from bumper.errors import NoAccess, NotConnected, Transient, Unreachable, UsageError
 from bumper.ports.deadline import left_s
 from bumper.safe_text import printable
 from bumper.systems.http.certificates import trusting
@@ -59,10 +59,6 @@ class Question:
     form: Mapping[str, str] | None = field(default=None, repr=False)
     content: bytes | None = field(default=None, repr=False)
     follows_redirects: bool = False
-
-
-class NotConnected(Transient):
-    """Nobody takes a connection there."""
 
 
 class Garbled(Transient):

@@ -17,8 +17,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from bumper.errors import ClusterMissing, UsageError
-from bumper.manifest.yamltext import UNREADABLE
+from bumper.errors import ClusterMissing, NotYaml, UsageError
+from bumper.manifest.yamltext import UNREADABLE, compose, require_few_values
 from bumper.systems.file import content
 from bumper.systems.kube.proxy import proxy_for
 
@@ -240,15 +240,27 @@ class _Merged:
 
 def _parse(file: Path) -> Mapping[str, Any]:
     try:
-        config = YAML(typ="safe").load(content(file, _MOST_BYTES))
+        read = content(file, _MOST_BYTES)
+        source = compose(read, str(file))
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}, expected a kubeconfig") from None
-    except (YAMLError, *UNREADABLE, TypeError, AttributeError):
-        # The parser's own message would quote the line, and with it perhaps a token.
-        raise UsageError(f"{file}: not YAML, expected a kubeconfig") from None
+    except NotYaml:
+        raise _not_yaml(file) from None
+    try:
+        require_few_values(source)
+        config = YAML(typ="safe").load(read)
+    except NotYaml as error:
+        raise UsageError(error.message, hint=error.hint) from None
+    except (YAMLError, *UNREADABLE, TypeError, AttributeError, KeyError):
+        raise _not_yaml(file) from None
     if config is not None and not isinstance(config, Mapping):
         raise UsageError(f"{file}: not a mapping, expected a kubeconfig")
     return config or {}
+
+
+def _not_yaml(file: Path) -> UsageError:
+    # The parser's own message would quote the line, and with it perhaps a token.
+    return UsageError(f"{file}: not YAML, expected a kubeconfig")
 
 
 def _named(config: Mapping[str, Any], kind: str, file: Path) -> list[tuple[str, Mapping[str, Any]]]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES = 64_000_000
 _MAX_REFUSAL_BYTES = 1_000_000
 # How long the end waits for requests on their way. A server that does not even finish a handshake is left to itself.
-_LAST_WORDS_S = 0.7
+_LAST_WORDS_S = 1.0
 
 
 @dataclass(frozen=True)

@@ -165,12 +165,7 @@ class Reader:
         if not self._has_canaries:
             return
         await self._read_members(read, CANARY, dict.fromkeys((key.namespace for key in targeted), ""))
-        # Where Canaries may not be listed, a primary tells all the same that one is there.
-        primaries = {
-            canary.primary_of(key)
-            for key in targeted
-            if _canary_of(key, read) or (CANARY.kind, key.namespace) in read.unreadable_members
-        }
+        primaries = {canary.primary_of(key) for key in targeted if _canary_of(key, read)}
         await self._read_objects(read, primaries - read.objects.keys())
 
     async def _read_owned(self, read: _Read, workloads: Sequence[Object]) -> None:
@@ -242,7 +237,7 @@ def _observation(site: Desired, dependencies: list[ObjectKey], read: _Read) -> O
         ),
         unreadable=unreadable,
         canary=promoting,
-        primary=_primary_of(site.workload, promoting, unreadable, read),
+        primary=read.objects.get(canary.primary_of(site.workload)) if promoting else None,
     )
 
 
@@ -255,16 +250,6 @@ def _is_of_claim(event: Object, names: Collection[str]) -> bool:
 def _canary_of(workload: ObjectKey, read: _Read) -> Object | None:
     candidates = read.members[CANARY.kind, workload.namespace]
     return next((each for each in candidates if canary.targets(each, workload)), None)
-
-
-def _primary_of(
-    workload: ObjectKey, promoting: Object | None, unreadable: Mapping[str, str], read: _Read
-) -> Object | None:
-    """What Flagger made of a workload that a Canary targets, or may target: Canaries that can't be read are not taken for absent."""
-    if promoting is None and CANARY.kind not in unreadable:
-        return None
-    primary = read.objects.get(canary.primary_of(workload))
-    return primary if promoting or canary.is_primary(primary) else None
 
 
 def _is_of_service(pod: Object, name: str) -> bool:

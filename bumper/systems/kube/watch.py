@@ -7,6 +7,7 @@ and nothing else. Where watching is forbidden, a notice says so, and another try
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import Context
 from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any
@@ -80,7 +81,8 @@ class Watches:
             self._tasks.pop(feed).cancel()
             self._silent.pop(feed, None)
         for feed in wanted - self._tasks.keys():
-            self._tasks[feed] = task = asyncio.create_task(self._keep(feed))
+            # A watch outlives the look that began it, and the deadline of that.
+            self._tasks[feed] = task = asyncio.create_task(self._keep(feed), context=Context())
             task.add_done_callback(self._ended)
 
     def silent(self) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bumper.address import is_loopback, may_carry_credentials, origin
-from bumper.errors import NoAccess
-from bumper.systems.http.client import Answer, Client, Limits, NotConnected, Question
+from bumper.errors import NoAccess, NotConnected
+from bumper.systems.http.client import Answer, Client, Limits, Question
 from bumper.systems.registry.distribution import MAX_DOCUMENT_BYTES
 from bumper.systems.registry.docker_config import Credential
 

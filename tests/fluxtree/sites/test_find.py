@@ -564,7 +564,7 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
             "apps/prod/kustomization.yaml": kustomization(
                 "patches:",
                 "  - target: {kind: Deployment}",
-                '    patch: "[{op: replace, path: /spec/template/spec/containers/0/image, value: reg.example\\x2fweb:json}]"',
+                '    patch: "- {op: replace, path: /spec/template/spec/containers/0/image, value: reg.example\\x2fweb:json}"',
                 resources=["../base/web"],
             ),
         },

@@ -222,6 +222,13 @@ class TestLostAnswers:
         assert subjects(platform) == ["Last", "Later", "Deploy", "Seed"]
 
     @pytest.mark.slow
+    def test_a_hook_that_hangs_after_the_push_landed(self, server: GitServer, platform: Path) -> None:
+        hook(platform, "post-receive", "sleep 6")
+        with remote(server, timeout_s=3.0) as ours:
+            commit = deploy(ours)
+            assert ours.push(commit, "main").sha == commit
+
+    @pytest.mark.slow
     def test_a_server_that_hangs(self, server: GitServer) -> None:
         with remote(server, timeout_s=1.0) as ours:
             commit = deploy(ours)

@@ -2,7 +2,16 @@
 
 import pytest
 
-from bumper.errors import BumpError, Denied, LostRace, NoAccess, Transient, Unreachable, UsageError
+from bumper.errors import (
+    BumpError,
+    Denied,
+    LostRace,
+    NoAccess,
+    NotConnected,
+    Transient,
+    Unreachable,
+    UsageError,
+)
 from bumper.systems.git.rejections import MissingRef, NotSent, failure, rejection
 
 PLACE = "https://git.example/o/platform.git"
@@ -14,6 +23,9 @@ def porcelain(summary: str) -> str:
 
 # Recorded: git 2.39 against git 2.39, unless the comment says otherwise.
 LOST = [
+    # The commit that was planned on is gone: somebody forced the branch.
+    "[remote rejected] (missing necessary objects)",
+    "[remote rejected] (shallow update not allowed)",
     "[rejected] (fetch first)",
     "[rejected] (non-fast-forward)",
     "[rejected] (stale info)",
@@ -118,18 +130,20 @@ _SHA = "1" * 40
 
 # The error of a fetch and of a push, and what git wrote to stderr.
 FAILURES: dict[tuple[type[BumpError], type[BumpError]], list[str]] = {
-    (Transient, Transient): [
+    (NotConnected, NotConnected): [
         _UNABLE + "Could not resolve host: git.example",
         _UNABLE + "Failed to connect to git.example port 443: Connection refused",
         _UNABLE + "Failed to connect to 192.0.2.1 port 443 after 3 ms: Couldn't connect to server",
+        _SSH.format("ssh: connect to host git.example port 22: Connection refused"),
+        _SSH.format("ssh: Could not resolve hostname git.example: Name or service not known"),
+    ],
+    (Transient, Transient): [
         _UNABLE + "Operation timed out after 300 milliseconds with 0 out of 0 bytes received",
         _STATUS + "500",
         _STATUS + "429",
         _RPC.format("HTTP 502 curl 22 The requested URL returned error: 502"),
         _RPC.format("curl 52 Empty reply from server"),
         "fatal: early EOF\nfatal: unpack-objects failed",
-        _SSH.format("ssh: connect to host git.example port 22: Connection refused"),
-        _SSH.format("ssh: Could not resolve hostname git.example: Name or service not known"),
         _SSH.format("kex_exchange_identification: Connection closed by remote host"),
     ],
     (NoAccess, NoAccess): [

@@ -38,6 +38,7 @@ class TestSurroundings:
             "GIT_OBJECT_DIRECTORY",
             "GIT_COMMON_DIR",
             "GIT_PREFIX",
+            "GIT_QUARANTINE_PATH",
         ]
         elsewhere = {name: str(tmp_path / "elsewhere") for name in names}
         with remote(server, environ={**server.environ, **elsewhere}) as ours:

@@ -239,4 +239,4 @@ def _is_refused(name: str, place: str, answer: Any) -> bool:
 def test_it_says_what_came_and_what_was_expected() -> None:
     with pytest.raises(Unreachable) as caught:
         ANSWERS["comments"][1]([{**COMMENT, "id": "x"}])
-    assert caught.value.message == "GitHub: a comment: id: found a text, expected a number"
+    assert caught.value.message == "GitHub: a comment: id: found a text, expected a whole number"

@@ -167,15 +167,12 @@ def test_a_kind_that_cannot_be_followed(world: World, cluster: Cluster) -> None:
     assert dict(seen.unreadable) == {"CloneSet": "CloneSet is no kind of workload that can be followed"}
 
 
-def canary_world(world: World, target: str = "web", *, owns_primary: bool = True) -> None:
+def canary_world(world: World, target: str = "web") -> None:
     world.site()
     spec = {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}}
     world.kinds.admit("flagger.app/v1beta1", "Canary", namespaced=True)
     canary = world.add("flagger.app/v1beta1", "Canary", "web", "web", spec=spec)
-    if owns_primary:
-        world.owned(canary, "apps/v1", "Deployment", "web-primary", spec={"replicas": 1})
-    else:
-        world.add("apps/v1", "Deployment", "web", "web-primary", spec={"replicas": 1})
+    world.owned(canary, "apps/v1", "Deployment", "web-primary", spec={"replicas": 1})
     world.event(canary, "Synced")
 
 
@@ -196,20 +193,11 @@ def test_a_canary_of_another_workload_is_none_of_ours(world: World, cluster: Clu
     assert (seen.canary, seen.primary) == (None, None)
 
 
-def test_a_canary_that_may_not_be_read_is_told_by_its_primary(world: World, cluster: Cluster) -> None:
+def test_a_canary_that_may_not_be_read_is_told(world: World, cluster: Cluster) -> None:
     canary_world(world)
     world.api.forbid("list", "canaries")
     [seen] = cluster.observe([desired()])
     assert set(seen.unreadable) == {"Canary"}
-    assert seen.canary is None
-    assert seen.primary == world.find("apps/v1", "Deployment", "web", "web-primary")
-
-
-def test_a_deployment_that_is_only_named_as_a_primary_is_none(world: World, cluster: Cluster) -> None:
-    canary_world(world, owns_primary=False)
-    world.api.forbid("list", "canaries")
-    [seen] = cluster.observe([desired()])
-    assert seen.primary is None
 
 
 def test_what_is_said_of_a_claim_that_a_pod_mounts_is_read(world: World, cluster: Cluster) -> None:

@@ -1,0 +1,101 @@
+"""Which part of somebody's directory is a platform repository, and where Flux begins in it.
+
+Law: the sync file that bootstrap wrote says where Flux's own Kustomization begins; the directory from which that path leads back to
+the file is the root of the repository. What is not clear is refused with what was found.
+"""
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bumper.errors import UsageError
+from bumper_sandbox.images import values
+
+_SYNC = "gotk-sync.yaml"
+# Larger files, and more of them, are no manifests.
+_LARGEST, _MOST = 1_000_000, 5_000
+_MANIFESTS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class PlatformTree:
+    """`folder` is what is copied, under `prefix` in the repository; `root` is the directory that Flux's own Kustomization builds."""
+
+    folder: Path
+    prefix: str
+    root: str
+
+    @property
+    def components(self) -> str:
+        """Where bootstrap commits Flux's own manifests."""
+        inner = "" if posixpath.basename(self.root) == "flux-system" else "flux-system"
+        return posixpath.normpath(posixpath.join(self.root, inner))
+
+    def files(self) -> Mapping[str, bytes]:
+        """What the repository holds: of a directory of manifests these, of a whole repository all that may be a source of one."""
+        return {posixpath.join(self.prefix, name): path.read_bytes() for name, path in self._paths()}
+
+    def _paths(self) -> Iterator[tuple[str, Path]]:
+        count = 0
+        for path in sorted(self.folder.rglob("*")):
+            name = path.relative_to(self.folder).as_posix()
+            is_wanted = path.suffix in _MANIFESTS if self.prefix else not name.startswith(".git/")
+            if not is_wanted or path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
+                continue
+            count += 1
+            if count > _MOST:
+                raise UsageError(
+                    f"{self.folder}: more than {_MOST} files",
+                    hint="name the platform's own directory with --tree",
+                )
+            yield name, path
+
+
+def of(directory: Path) -> PlatformTree:
+    """The tree in this directory; UsageError where Flux begins nowhere in it, or in several places."""
+    sync = directory / "flux-system" / _SYNC
+    if not sync.is_file():
+        sync = _only_sync(directory)
+    path = _path_of(sync)
+    if not path or (path.split("/")[0] == directory.name and sync.is_relative_to(directory / "flux-system")):
+        # Its own directory is all there is of the platform.
+        return PlatformTree(directory, directory.name, f"./{directory.name}/flux-system")
+    for parent in sync.parents:
+        if sync.is_relative_to(parent / path):
+            return PlatformTree(parent, "", f"./{path}")
+    raise UsageError(
+        f"{sync}: its Kustomization builds {path}, which does not hold this file", hint="correct spec.path"
+    )
+
+
+def _only_sync(directory: Path) -> Path:
+    syncs = sorted(path for path in directory.rglob(_SYNC) if ".git" not in path.parts)
+    if not syncs and (directory / "flux-system").is_dir():
+        return directory / "flux-system" / _SYNC
+    if not syncs:
+        raise UsageError(
+            f"{directory}: no platform tree, expected a directory flux-system in it, or a {_SYNC} below it",
+            hint="name one with --tree DIR",
+        )
+    if len(syncs) > 1:
+        shown = ", ".join(str(path.parent.parent.relative_to(directory)) for path in syncs)
+        raise UsageError(
+            f"{directory}: Flux begins in several places: {shown}", hint="name one of them with --tree DIR"
+        )
+    return syncs[0]
+
+
+def _path_of(sync: Path) -> str:
+    """What Flux's own Kustomization builds, empty where the file does not say."""
+    if not sync.is_file():
+        return ""
+    for document in values(sync.read_bytes()):
+        if (
+            isinstance(document, dict)
+            and document.get("kind") == "Kustomization"
+            and isinstance(document.get("spec"), dict)
+        ):
+            path = str(document["spec"].get("path") or "")
+            return "" if not path else posixpath.normpath(path).lstrip("/")
+    return ""
