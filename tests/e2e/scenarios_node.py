@@ -48,8 +48,7 @@ def registry_out_of_order(stage: Play) -> None:
 
 @scenario("an image for another platform, without an index")
 def other_platform(stage: Play) -> None:
-    stage.push_tag("2.0.0", architecture="s390x")
-    stage.until_waiting("ImagePullBackOff")
+    stage.until_ready(stage.push_tag("2.0.0", architecture="s390x"))
 
 
 @scenario("an image whose program is for another processor than the image says")

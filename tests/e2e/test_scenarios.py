@@ -31,10 +31,20 @@ from .verdicts import Measured, measure, patience_s, write
 
 _AT_ONCE = 12
 _RECORDED_S = 1.0
+# What a real node showed to be wrong, and is not mended yet.
+KNOWN = {
+    "missing-digest": "TagGone says that the registry had the image when asked, where nobody asked it",
+    "post-start-fails": "says CrashLoop with exit code 0, and not that the hook failed",
+}
+
+
+def _marks(deploy: Deploy) -> list[pytest.MarkDecorator]:
+    known = [pytest.mark.xfail(strict=True, reason=KNOWN[deploy.name])] if deploy.name in KNOWN else []
+    return known if deploy.often else [*known, pytest.mark.slow]
+
+
 PLAYED = [
-    pytest.param(
-        ground, deploy.name, marks=[] if deploy.often else pytest.mark.slow, id=f"{ground}-{deploy.name}"
-    )
+    pytest.param(ground, deploy.name, marks=_marks(deploy), id=f"{ground}-{deploy.name}")
     for ground in ("real", "sandbox")
     for deploy in DEPLOYS.values()
     if ground == "real" or deploy.both
