@@ -42,10 +42,14 @@ class Cluster:
         return (*(resource for built in self.builds for resource in built.resources), *self.loose)
 
     @cached_property
+    def directories(self) -> frozenset[str]:
+        """Every directory that is built from."""
+        return frozenset(layer.directory for built in self.builds for layer in built.layers)
+
+    @cached_property
     def components(self) -> str:
         """The path of Flux's own generated manifests, empty where they are not committed."""
-        places = {dirname(built.owner.path) for built in self.builds}
-        places |= {layer.directory for built in self.builds for layer in built.layers}
+        places = {dirname(built.owner.path) for built in self.builds} | self.directories
         return next(
             (
                 join(place, GENERATED)

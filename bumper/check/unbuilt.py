@@ -11,7 +11,6 @@ from posixpath import basename, dirname, join
 from bumper.fluxtree.layers import FILE_NAMES, GENERATED, Reading
 from bumper.manifest.document import Document
 
-_NAMESPACE = b"Namespace"
 _SETUP = re.compile(r"(.*/)?([^/]*helmfile.*\.ya?ml(\.gotmpl)?|talconfig[^/]*\.ya?ml)")
 
 
@@ -24,19 +23,24 @@ def kustomizations(reading: Reading, name: str) -> Iterator[Document]:
             yield from reading.documents(path)[:1]
 
 
-def namespaces(reading: Reading, built: Iterable[str]) -> frozenset[str]:
-    """The Namespaces in manifests outside of the directories `built`. A file beside a kustomization that does not list it is none."""
+def names(reading: Reading, kind: str, built: Iterable[str]) -> frozenset[str]:
+    """The names of a kind in manifests outside of the directories `built`. What a kustomization beside it leaves out is none."""
     directories = set(built)
+    places: dict[str, set[str]] = reading.once(("unbuilt", kind), lambda: _places(reading, kind))
+    return frozenset(name for name, holding in places.items() if holding - directories)
+
+
+def _places(reading: Reading, kind: str) -> dict[str, set[str]]:
+    """The directories of the manifests that hold an object of the kind, by its name."""
     manifests = (
         path for path in _files(reading) if path.endswith((".yaml", ".yml")) and basename(path) != GENERATED
     )
-    return frozenset(
-        document.key.name
-        for path in _fetched(reading, "manifests", manifests)
-        if dirname(path) not in directories and _NAMESPACE in reading.content(path)
-        for document in reading.documents(path)
-        if document.key.kind == "Namespace"
-    )
+    places: dict[str, set[str]] = {}
+    for path in _fetched(reading, "manifests", manifests):
+        for document in reading.documents(path) if kind.encode() in reading.content(path) else ():
+            if document.key.kind == kind:
+                places.setdefault(document.key.name, set()).add(dirname(path))
+    return places
 
 
 def setups(reading: Reading) -> tuple[str, ...]:

@@ -133,8 +133,8 @@ CAUSES: tuple[Cause, ...] = (
         "container {container} can't start: {fact}", _DESCRIBE, blames_image=True,
     ),
     Cause(
-        "ContainerStartFailed", 20, symptoms.waiting("PostStartHookError"),
-        "container {container} can't start: {fact}", _DESCRIBE, blames_image=True,
+        "ContainerStartFailed", 20, symptoms.hook_failed,
+        "container {container} can't start: {fact}", _DESCRIBE, enough_tries=3, blames_image=True,
     ),
     Cause(
         "ContainerStartFailed", 20, symptoms.no_start,

@@ -245,6 +245,23 @@ def no_start_of_image(sight: Sight) -> Seen | None:
     return seen if seen and _OF_IMAGE.search(seen.fact) else None
 
 
+def hook_failed(sight: Sight) -> Seen | None:
+    """A container that the kubelet ends because its postStart hook fails; between two tries it waits as after a crash.
+
+    kubelet kuberuntime/kuberuntime_container.go, startContainer; the event says no more than that.
+    """
+    about = [
+        event
+        for event in sight.events
+        if event.get("reason") == "FailedPostStartHook" and _is_about(event, sight)
+    ]
+    if sight.is_ready or not (about or sight.waiting == "PostStartHookError"):
+        return None
+    command = " ".join(map(str, at(sight.spec, "lifecycle", "postStart", "exec", "command") or ()))
+    text = sight.message if sight.waiting == "PostStartHookError" else ""
+    return Seen(f"its postStart hook fails: {text or command or 'PostStartHook failed'}", _count(about) or 1)
+
+
 def lost(sight: Sight) -> Seen | None:
     """A container of which the kubelet found nothing (kubelet_pods.go, after a node or its runtime was set up anew)."""
     ended = at(sight.status, "state", "terminated")

@@ -225,6 +225,7 @@ def test_without_a_bootstrap_the_namespace_of_the_roots_and_their_source_are_the
     source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {name: grafana, namespace: flux-system}\n"
     assert found({**files, f"{SITE}/source.yaml": source}) == []
     assert [identity for identity, _ in found(files)] == ["source-unknown"]
+    assert found({**files, "by-hand/source.yaml": source}) == []
 
 
 def test_files_kept_beside_an_overlay_are_a_note() -> None:

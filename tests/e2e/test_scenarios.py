@@ -34,7 +34,6 @@ _RECORDED_S = 1.0
 # What a real node showed to be wrong, and is not mended yet.
 KNOWN = {
     "missing-digest": "TagGone says that the registry had the image when asked, where nobody asked it",
-    "post-start-fails": "says CrashLoop with exit code 0, and not that the hook failed",
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bumper.check import unbuilt
 from bumper.check.cluster import Cluster, depends_on
 from bumper.check.finding import ERROR, WARNING, rule
 from bumper.check.kinds import FLUX, is_flux
@@ -110,6 +111,9 @@ def _without_source(cluster: Cluster, resource: Resource, route: tuple[str, ...]
     if kind == "ExternalArtifact" or cluster.has(kind, space, name) or not resource.is_named:
         return
     if (kind, name) in _sources_of_roots(cluster):
+        return
+    # Another beginning of the same cluster may apply it.
+    if name in unbuilt.names(cluster.reading, kind, cluster.directories):
         return
     sources = sorted({f"{other.namespace}/{other.name}" for other in cluster.of_kind(kind)})
     yield resource.fault(

@@ -116,5 +116,4 @@ def _of_roots(cluster: Cluster) -> set[str]:
 
 
 def _applied_by_hand(cluster: Cluster) -> frozenset[str]:
-    directories = {layer.directory for built in cluster.builds for layer in built.layers}
-    return unbuilt.namespaces(cluster.reading, directories)
+    return unbuilt.names(cluster.reading, "Namespace", cluster.directories)
