@@ -113,7 +113,7 @@ class Demo:
 
     def _introduce(self) -> None:
         stack = self.stack
-        self.say(f"  git         {stack.url}   from {stack.tree}, behind a token")
+        self.say(f"  git         {stack.url}   from {stack.platform.folder}, behind a token")
         self.say(f"  registry    {stack.registry.host}   with ACR's token exchange")
         self.say(
             f"  Kubernetes  {stack.cluster.api.url}   simulated: a small Flux and a small kubelet, no containers run"

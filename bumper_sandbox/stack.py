@@ -34,13 +34,13 @@ _OURS = re.compile(r"(?:BUMP|GITHUB|AZURE|KUBERNETES|IDENTITY|MSI|DOCKER)_|KUBEC
 
 @dataclass
 class Stack:
-    """Runs as a context manager. `tree` is the directory that holds `flux-system/`, or a whole repository with one.
+    """Runs as a context manager. `tree` is the directory that holds `flux-system/`, or what `tree.of` makes of somebody's.
 
     `behaviours` says how tags behave once they run, `web:TAG` of the container `web` alone; tags that are `not_replicated` are in the
     registry, but not for the node.
     """
 
-    tree: Path
+    tree: Path | PlatformTree
     environ: Mapping[str, str]
     speed: float = 5.0
 
@@ -62,7 +62,7 @@ class Stack:
                     speed=self.speed,
                 )
             )
-            self.platform = tree.of(self.tree)
+            self.platform = self.tree if isinstance(self.tree, PlatformTree) else tree.whole(self.tree)
             self.files = seed(self.platform, self.registry.host, f"{self.git.url}/{REPOSITORY}")
             self.url = self.git.create(REPOSITORY, self.files)
             for image in images(self.files):

@@ -52,6 +52,11 @@ class PlatformTree:
             yield name, path
 
 
+def whole(directory: Path) -> PlatformTree:
+    """The manifests of a directory under its own name, wherever Flux begins in it; the cluster begins in its `flux-system`."""
+    return PlatformTree(directory, directory.name, f"./{directory.name}/flux-system")
+
+
 def of(directory: Path) -> PlatformTree:
     """The tree in this directory; UsageError where Flux begins nowhere in it, or in several places."""
     sync = directory / "flux-system" / _SYNC
@@ -60,7 +65,7 @@ def of(directory: Path) -> PlatformTree:
     path = _path_of(sync)
     if not path or (path.split("/")[0] == directory.name and sync.is_relative_to(directory / "flux-system")):
         # Its own directory is all there is of the platform.
-        return PlatformTree(directory, directory.name, f"./{directory.name}/flux-system")
+        return whole(directory)
     for parent in sync.parents:
         if sync.is_relative_to(parent / path):
             return PlatformTree(parent, "", f"./{path}")

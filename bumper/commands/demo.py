@@ -42,11 +42,12 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     """Starts the sandbox, runs the real command against it, and returns that command's exit code."""
     from bumper_sandbox.demo import TREE, Demo
     from bumper_sandbox.stack import Stack
+    from bumper_sandbox.tree import of
 
     tree = (context.cwd / arguments.tree).resolve() if arguments.tree else TREE
     screen = _Screen(context, Log(context.stdout, context.clock.now, name_sites=False))
     screen.say("Starting a platform on this machine. Nothing of yours is touched.")
-    with Stack(tree, context.environ) as stack:
+    with Stack(of(tree), context.environ) as stack:
         environ = stack.child_environ()
         demo = Demo(stack, screen.say, lambda command: screen.bump(command, environ))
         if arguments.tour:

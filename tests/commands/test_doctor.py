@@ -120,7 +120,7 @@ def test_what_is_not_in_the_registry_is_missing(stack: Stack) -> None:
 def test_a_registry_that_cannot_be_reached_is_asked_once(stack: Stack) -> None:
     # The sandbox's registry stands in for every other one; this image is wanted as the tree itself writes it.
     stack.commit(
-        {"k8s/umami/deployment.yaml": (stack.tree / "umami" / "deployment.yaml").read_bytes()},
+        {"k8s/umami/deployment.yaml": (stack.platform.folder / "umami" / "deployment.yaml").read_bytes()},
         "Take the image from outside",
     )
     # httpx asks the process itself for a proxy.

@@ -59,9 +59,12 @@ def test_every_deploy_is_read_back_with_its_outcome_and_duration(stack: Stack) -
     )
     assert 0 < ready["seconds"] < 60
     assert failed["commit"] == git(stack, "rev-parse", "main")
-    # Git itself shows the same line.
-    line = json.loads(git(stack, "notes", f"--ref={NOTES}", "show", failed["commit"]))
-    assert (line["site"], line["outcome"], line["tag"]) == (SITE, "failed", "abc2002")
+    # Git itself shows the same line, and the version that ran before.
+    noted = git(stack, "notes", f"--ref={NOTES}", "show", failed["commit"])
+    assert [(line["site"], line["outcome"], line["tag"]) for line in map(json.loads, noted.splitlines())] == [
+        (SITE, "failed", "abc2002"),
+        (SITE, "ready", "abc2001"),
+    ]
     code, stdout, _ = bump(stack, "history", SITE, "--repo", stack.url, COLUMNS="80")
     assert code == 0
     head, first, *_ = stdout.splitlines()

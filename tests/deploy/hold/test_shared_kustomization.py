@@ -68,7 +68,7 @@ def test_a_hold_keeps_off_one_site_and_its_release_gives_the_bytes_back(platform
     assert platform.bump("hold", "shop", "--reason", "freeze").code == 0
     assert 'bump/hold.shop: "freeze"' in platform.sync()
     refused = platform.deploy("shop", "abc0002")
-    assert (refused.code, "help:  bump release --site shop;" in refused.stderr) == (4, True), refused.stderr
+    assert (refused.code, "help:  bump release --site shop " in refused.stderr) == (4, True), refused.stderr
     assert platform.deploy("blog", "abc0002").code == 0
     assert platform.bump("release", "shop").code == 0
     assert platform.sync() == before
@@ -100,7 +100,7 @@ def test_a_hold_of_an_earlier_version_holds_every_site_and_the_advised_command_l
     platform.git.commit("platform.git", {SYNC: held.encode()}, "By hand")
     for site in ("shop", "blog"):
         refused = platform.deploy(site, "abc0002", "--kustomization", "apps")
-        assert (refused.code, f"bump release --site {site} --kustomization apps;" in refused.stderr) == (
+        assert (refused.code, f"bump release --site {site} --kustomization apps " in refused.stderr) == (
             4,
             True,
         )
@@ -115,7 +115,7 @@ def test_a_command_that_is_advised_names_the_site_as_it_was_named(platform: Plat
     older = platform.deploy("boutique", "abc0001", *named)
     assert (
         older.code,
-        "bump rollback --site boutique --kustomization apps --image shop\n" in older.stderr,
+        "bump rollback --site boutique --kustomization apps --image shop " in older.stderr,
     ) == (4, True)
     nowhere = platform.bump("rollback", "blog", *named[:2], "--image", "blog", "--no-wait")
     assert "bump rollback --site blog --kustomization apps --image blog --to TAG" in nowhere.stderr
