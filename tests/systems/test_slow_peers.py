@@ -26,6 +26,8 @@ def test_it_ends(system: str, way: str) -> None:
 
 
 @pytest.mark.slow
+# requests, which Azure's SDK asks with, forgets the socket of an answer that breaks off: it is closed when it is collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("system", "way"), [cell for cell in slow_peers.all_cells() if cell not in QUICK])
 def test_all_of_them_end(system: str, way: str) -> None:
     held(system, way)
