@@ -223,11 +223,16 @@ class NoNames:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # A socket that a thread waits at is not closed before it wakes, and its address stays taken.
+        self._socket.sendto(b"", self._socket.getsockname())
+        self._thread.join()
         self._socket.close()
 
     def _answer(self) -> None:
-        with suppress(OSError):  # the socket is closed
-            while True:
-                query, asker = self._socket.recvfrom(4096)
-                # A response to the same question, recursion available, no such name (RFC 1035, section 4.1.1).
+        while True:
+            query, asker = self._socket.recvfrom(4096)
+            if not query:
+                return
+            # A response to the same question, recursion available, no such name (RFC 1035, section 4.1.1).
+            with suppress(OSError):  # who asked is gone
                 self._socket.sendto(query[:2] + b"\x81\x83" + query[4:6] + bytes(6) + query[12:], asker)

@@ -200,7 +200,7 @@ def test_nothing_is_left_when_a_stack_stops(programs: None) -> None:
 def test_nothing_is_left_when_the_test_run_is_killed(programs: None) -> None:
     program = (
         "import time; from e2e.stack import Stack; from e2e.fleet import Site, fleet; from e2e.looks import *\n"
-        "s = Stack().start(); fleet(s, 'left', [Site('left')])\n"
+        "s = Stack().__enter__(); fleet(s, 'left', [Site('left')])\n"
         "eventually(lambda: running_images(s, 'left'), 'a container runs')\n"
         "print(s.folder, *s.pids().values(), flush=True); time.sleep(600)"
     )
