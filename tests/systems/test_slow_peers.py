@@ -1,4 +1,7 @@
-"""Every wait ends at the deadline in force, whatever the other side does."""
+"""Every wait ends at the deadline in force, whatever the other side does.
+
+The whole table takes six minutes of waiting: `make soak PART=slow` goes through all of it.
+"""
 
 import pytest
 import slow_peers
@@ -28,6 +31,8 @@ def test_it_ends(system: str, way: str) -> None:
 @pytest.mark.slow
 # requests, which Azure's SDK asks with, forgets the socket of an answer that breaks off: it is closed when it is collected.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize(("system", "way"), [cell for cell in slow_peers.all_cells() if cell not in QUICK])
-def test_all_of_them_end(system: str, way: str) -> None:
+@pytest.mark.parametrize(
+    ("system", "way"), [cell for cell in slow_peers.all_cells() if cell not in QUICK][::5]
+)
+def test_a_share_of_the_whole_table_ends(system: str, way: str) -> None:
     held(system, way)
