@@ -177,6 +177,7 @@ def test_a_repository_that_is_not_on_github_is_a_usage_error(platform: Platform)
         assert "--commit-via git" in stderr
 
 
+@pytest.mark.slow
 def test_the_step_of_a_workflow_takes_both_options() -> None:
     inputs = {"BUMP_INPUT_COMMIT_VIA": "pr", "BUMP_INPUT_MERGE_TIMEOUT": "1h", "BUMP_INPUT_REPO": NAME}
     _, line = action.command_line(Surroundings.of({**inputs, "BUMP_INPUT_SITE": "web"}))

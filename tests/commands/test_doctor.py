@@ -156,7 +156,8 @@ def test_a_right_that_is_missing_names_the_line_of_the_manifest(stack: Stack) ->
     assert any("a commit waits up to 1m0s" in text for text in good), "it can't be asked to fetch"
 
 
-@pytest.mark.parametrize("of_all", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("of_all", [False, True])
 def test_with_the_printed_manifest_alone_a_deploy_is_followed(stack: Stack, of_all: bool) -> None:
     sites = [] if of_all else [SITE]
     code, printed, stderr = bump(stack, "doctor", *sites, "--rbac", "--output", "json")

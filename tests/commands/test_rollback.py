@@ -246,6 +246,7 @@ def test_a_first_deploy_that_fails_goes_back_to_what_was_found_running(stack: St
     assert [deploy.found_running for deploy in web.deploys()] == [False, True]
 
 
+@pytest.mark.slow
 def test_a_failure_without_anything_good_before_it_is_left_and_said(stack: Stack, tmp_path: Path) -> None:
     web = site(stack, "distributedequity-org", tmp_path, crashing={0, 1})
     assert web.outcome("--sha", web.shas[0], "--no-notes") == "failed"
