@@ -31,7 +31,7 @@ Entry = dict[str, Any]
 _KEY: Shape = [str]
 _DESIRED: Shape = {
     **dict.fromkeys(("site", "image", "container"), str),
-    **dict.fromkeys(("previous", "revision", "identity"), Maybe(str)),
+    **dict.fromkeys(("previous", "revision", "identity", "where", "named"), Maybe(str)),
     **dict.fromkeys(("kustomization", "source", "workload"), _KEY),
     "replicas": Maybe(int),
     "beside": Maybe([str]),
@@ -54,6 +54,7 @@ _HEAD: Shape = {
     "contexts": [str],
     "sites": [_SUBJECT],
     "notices": [str],
+    "elsewhere": Maybe(Each([str])),
     **dict.fromkeys(("started_s", "began_s", "timeout_s"), float),
 }
 _LOOK: Shape = {
@@ -307,8 +308,8 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         identity=entry.get("identity") or "",
         beside=tuple(entry.get("beside") or ()),
         makers=tuple(ObjectKey(*key) for key in entry.get("makers") or ()),
-        where=entry.get("where", ""),
-        named=entry.get("named", ""),
+        where=entry.get("where") or "",
+        named=entry.get("named") or "",
     )
 
 
