@@ -5,7 +5,7 @@ Law: refused is only what is known to be built from a commit of `bump` itself, o
 nobody can read is none of them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bumper.build_order import is_same_commit
@@ -21,7 +21,8 @@ OWN_COMMIT = "own-commit"
 
 @dataclass
 class LoopGuard:
-    """A `pipeline.Guard`. `commit_of` gives the commit that a site's image was built from, empty where nothing names one.
+    """A `pipeline.Guard`. `commit_of` gives the commit that a site's image was built from, by `Change.key`; empty where nothing
+    names one.
 
     `pushed` is the commit whose push started this run, in the platform's own repository; empty where that is not so. The tip is read
     in the `repository`, and `pushed`, too; whatever else in the `checkouts` alone. With `force` it is noted and let through.
@@ -36,7 +37,7 @@ class LoopGuard:
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         """None unless the image was built from a commit of ours; Refused where it was, unless `force`."""
-        commits = dict.fromkeys(filter(None, (self.commit_of(change.site, held), self.pushed)))
+        commits = dict.fromkeys(filter(None, (self.commit_of(change.key, held), self.pushed)))
         for commit in commits:
             if not (subject := self._own_subject(commit, tip)):
                 continue
@@ -53,14 +54,17 @@ class LoopGuard:
     def _own_subject(self, commit: str, tip: str) -> str:
         key = commit, tip
         if key not in self._subjects:
-            self._subjects[key] = next(filter(None, map(_subject_if_ours, *self._places(commit, tip))), "")
+            subjects = (_subject_if_ours(place, name) for place, name in self._places(commit, tip))
+            self._subjects[key] = next(filter(None, subjects), "")
         return self._subjects[key]
 
-    def _places(self, commit: str, tip: str) -> tuple[list[CommitMessages], list[str]]:
+    def _places(self, commit: str, tip: str) -> Iterator[tuple[CommitMessages, str]]:
         """Where to read it, and by which name there."""
-        known = [sha for sha in (tip, self.pushed) if sha and is_same_commit(sha, commit)]
-        checkouts = list(self.checkouts)
-        return [*(self.repository for _ in known), *checkouts], [*known, *(commit for _ in checkouts)]
+        for known in (tip, self.pushed):
+            if is_same_commit(known, commit):
+                yield self.repository, known
+        for checkout in self.checkouts:
+            yield checkout, commit
 
 
 def _subject_if_ours(place: CommitMessages, commit: str) -> str:
@@ -71,5 +75,5 @@ def _subject_if_ours(place: CommitMessages, commit: str) -> str:
             parents = place.parents(commit)
             message = place.message(parents[1]) if len(parents) == 2 else ""
         return message.partition("\n")[0] if is_ours(message) else ""
-    except (BumpError, TimeoutError):
+    except BumpError:
         return ""
