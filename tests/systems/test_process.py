@@ -4,11 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
-
-import pytest
 
 from bumper.systems.git.folder import Folder
 
@@ -52,16 +49,22 @@ def test_a_program_ends_with_us_where_we_are_killed() -> None:
 
 
 MAKE = """
-import os, time
+import sys, time
+from pathlib import Path
 from bumper.systems.git.folder import Folder
-print(Folder.new().path, flush=True)
+print(Folder.new(Path(sys.argv[1])).path, flush=True)
 time.sleep(600)
+"""
+NEXT = """
+import sys
+from pathlib import Path
+from bumper.systems.git.folder import Folder
+Folder.new(Path(sys.argv[1])).remove()
 """
 
 
 def test_the_next_run_removes_what_a_killed_run_left(tmp_path: Path) -> None:
-    environ = {**os.environ, "TMPDIR": str(tmp_path)}
-    maker = subprocess.Popen([sys.executable, "-c", MAKE], stdout=subprocess.PIPE, text=True, env=environ)
+    maker = subprocess.Popen([sys.executable, "-c", MAKE, tmp_path], stdout=subprocess.PIPE, text=True)
     assert maker.stdout
     with maker.stdout:
         left = Path(maker.stdout.readline().strip())
@@ -72,23 +75,21 @@ def test_the_next_run_removes_what_a_killed_run_left(tmp_path: Path) -> None:
         else:
             old.mkdir(exist_ok=True)
         os.utime(old, (1, 1))
-    script = textwrap.dedent("from bumper.systems.git.folder import Folder; Folder.new().remove()")
-    next_run = [sys.executable, "-c", script]
-    subprocess.run(next_run, env=environ, check=True)
+    next_run = [sys.executable, "-c", NEXT, str(tmp_path)]
+    subprocess.run(next_run, check=True)
     # Its maker is still there.
     assert left.is_dir()
     maker.kill()
     maker.wait()
     os.utime(left, (1, 1))
-    subprocess.run(next_run, env=environ, check=True)
+    subprocess.run(next_run, check=True)
     assert [path.name for path in tmp_path.iterdir()] == ["bump-of-somebody"]
 
 
-def test_a_folder_of_a_moment_ago_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_a_folder_of_a_moment_ago_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "bump-new").mkdir()
     (tmp_path / "bump-new" / "bump.lock").touch()
-    folder = Folder.new()
+    folder = Folder.new(tmp_path)
     assert (tmp_path / "bump-new").is_dir()
     folder.remove()
     assert not folder.path.exists()

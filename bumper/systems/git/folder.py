@@ -31,9 +31,8 @@ class Folder:
     lock: int
 
     @classmethod
-    def new(cls) -> Self:
-        """A new one. OSError where there is no place for it."""
-        place = Path(tempfile.gettempdir())
+    def new(cls, place: Path) -> Self:
+        """A new one in the folder `place`. OSError where it takes none."""
         _remove_left_over(place)
         path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
         lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)

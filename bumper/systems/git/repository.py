@@ -6,6 +6,7 @@ prompts, no hook or filter of this machine runs, and no process outlives its cal
 """
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -401,7 +402,7 @@ def _surroundings(directory: Path) -> dict[str, str]:
 
 def _folder() -> Folder:
     with _room():
-        return Folder.new()
+        return Folder.new(Path(tempfile.gettempdir()))
 
 
 @contextmanager
