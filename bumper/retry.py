@@ -40,24 +40,28 @@ def answered(ask: Callable[[], T], clock: Clock, timeout_s: float) -> T:
             say(f"{error.message}; trying again for up to {end_s(error) - clock.now():.0f} s")
 
     with until(clock, began_s + timeout_s):
-        return Retrying(
-            retry=retry_if_exception_type(Transient),
-            wait=_wait_s(3.0),
-            stop=lambda state: clock.now() + state.upcoming_sleep >= end_s(_error(state)),
-            before_sleep=tell,
-            sleep=clock.sleep,
-            reraise=True,
-        )(ask)
+        return _retrying(clock, end_s, (Transient,), 3.0, tell)(ask)
 
 
 def attempts(
     clock: Clock, deadline_s: float, retried: tuple[type[Exception], ...], max_wait_s: float
 ) -> Retrying:
     """Tries with full jitter up to the deadline; a server's own Retry-After is respected, up to a minute."""
+    return _retrying(clock, lambda error: deadline_s, retried, max_wait_s)
+
+
+def _retrying(
+    clock: Clock,
+    end_s: Callable[[BaseException | None], float],
+    retried: tuple[type[Exception], ...],
+    max_wait_s: float,
+    tell: Callable[[RetryCallState], None] | None = None,
+) -> Retrying:
     return Retrying(
         retry=retry_if_exception_type(retried),
         wait=_wait_s(max_wait_s),
-        stop=lambda state: clock.now() + state.upcoming_sleep >= deadline_s,
+        stop=lambda state: clock.now() + state.upcoming_sleep >= end_s(_error(state)),
+        before_sleep=tell,
         sleep=clock.sleep,
         reraise=True,
     )
