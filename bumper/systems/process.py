@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import IO, NamedTuple
@@ -43,6 +43,19 @@ class Ended(NamedTuple):
 
 class TooMuch(Exception):
     """It wrote more than is read."""
+
+
+def started(command: Sequence[str], environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """A program with the streams and the session that `finished` expects. OSError or ValueError where it cannot be run."""
+    return subprocess.Popen(
+        command,
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Of its own session, it has no terminal to ask on, and can be ended with all its children.
+        start_new_session=True,
+    )
 
 
 def finished(

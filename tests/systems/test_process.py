@@ -10,12 +10,9 @@ from pathlib import Path
 from bumper.systems.git.folder import Folder
 
 RUN = """
-import subprocess, sys
-from subprocess import PIPE
-from bumper.systems.process import finished
-process = subprocess.Popen(
-    ["sh", "-c", "sleep 600 & echo $$; wait"], stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
-)
+import os
+from bumper.systems.process import finished, started
+process = started(["sh", "-c", "sleep 600 & echo $$; wait"], os.environ)
 print(process.pid, flush=True)
 finished(process, b"", limit_s=600, most_bytes=1000)
 """

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from subprocess import PIPE, Popen
+from subprocess import Popen
 from typing import Any
 
 from bumper.errors import NoAccess, UsageError
@@ -21,7 +21,7 @@ from bumper.safe_text import MASK, mask, printable
 from bumper.systems.file import content
 from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
-from bumper.systems.process import Ended, TooMuch, end, finished
+from bumper.systems.process import Ended, TooMuch, end, finished, started
 
 _API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 # A clock that runs ahead of the issuer's would otherwise ask the plugin again for each request.
@@ -118,14 +118,7 @@ async def _run(
         raise NoAccess(f"{name} must ask a person", hint="use credentials that need no person")
     variables = {**environ, **plugin.environ, "KUBERNETES_EXEC_INFO": _request(plugin, endpoint)}
     try:
-        process = Popen(
-            [plugin.command, *plugin.arguments],
-            env=variables,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            start_new_session=True,
-        )
+        process = started([plugin.command, *plugin.arguments], variables)
     except (OSError, ValueError) as error:  # the second for a NUL, or a variable without a name
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise NoAccess(f"{name} cannot be run: {reason}", hint=plugin.install_hint) from None

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from subprocess import PIPE, Popen
 
 from bumper.address import origin
 from bumper.errors import NoAccess
 from bumper.ports.deadline import left_s
 from bumper.systems.file import content
-from bumper.systems.process import TooMuch, finished
+from bumper.systems.process import TooMuch, finished, started
 from bumper.systems.registry.docker_config import Credential, DockerConfig, parse_helper_answer, server_name
 
 _HELPER_TIMEOUT_S = 20.0
@@ -52,14 +51,7 @@ def _ask_helper(helper: str, registry: str, environ: Mapping[str, str]) -> Crede
     program = f"docker-credential-{helper}"
     limit_s = left_s(_HELPER_TIMEOUT_S)
     try:
-        process = Popen(
-            [program, "get"],
-            env=dict(environ),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            start_new_session=True,
-        )
+        process = started([program, "get"], environ)
         asked = server_name(registry).encode()
         ended = finished(process, asked, limit_s=limit_s, most_bytes=_MOST_BYTES, what=program)
     except TimeoutError:
