@@ -59,18 +59,18 @@ def parse_object(content: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def expect_object(subject: str, value: Any, *, hint: str = "") -> dict[str, Any]:
+def expect_object(subject: str, value: Any) -> dict[str, Any]:
     """`value`, which must be a JSON object. `subject` names who answered what."""
     if not isinstance(value, dict):
-        raise Unreachable(f"{subject}: found {kind_of(value)}, expected a JSON object", hint=hint)
+        raise Unreachable(f"{subject}: found {kind_of(value)}, expected a JSON object")
     return value
 
 
-def expect_objects(subject: str, value: Any, *, hint: str = "") -> list[dict[str, Any]]:
+def expect_objects(subject: str, value: Any) -> list[dict[str, Any]]:
     """`value`, which must be a list of JSON objects."""
     if not isinstance(value, list):
-        raise Unreachable(f"{subject}: found {kind_of(value)}, expected a list", hint=hint)
-    return [expect_object(f"{subject}[{place}]", entry, hint=hint) for place, entry in enumerate(value)]
+        raise Unreachable(f"{subject}: found {kind_of(value)}, expected a list")
+    return [expect_object(f"{subject}[{place}]", entry) for place, entry in enumerate(value)]
 
 
 def _no_number(text: str) -> NoReturn:
