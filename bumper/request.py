@@ -22,6 +22,11 @@ def name_in(label: str) -> str:
     return label.partition(" (")[0]
 
 
+def site_options(site: str, kustomization: str) -> str:
+    """What names a site again in a command; `kustomization` is how the user named that, empty where the name leads to it."""
+    return f"--site {site} --kustomization {quote(kustomization)}" if kustomization else f"--site {site}"
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What one site shall run. `version` is a tag, or with `is_commit` a SHA, short or full, that the image was built from.
@@ -104,22 +109,20 @@ class Choice:
         """The same for a site whose Kustomization was named so; empty for one that its name leads to."""
         return replace(self, kustomization=kustomization)
 
-    @property
-    def kustomization_option(self) -> str:
-        """What a command must say as well that names the site again, with a space before it; empty for convention."""
-        return f" --kustomization {quote(self.kustomization)}" if self.kustomization else ""
+    def site_options(self, site: str, kustomization: str) -> str:
+        """What names the site again in a command that looks for its image, too; `site_options` is for one that does not."""
+        return site_options(site, kustomization) + self.image_options
 
     @property
-    def all_options(self) -> str:
-        """The same for a command that looks for the image, too."""
-        containers = (("--container", name) for name in self.containers)
-        rest = (
+    def image_options(self) -> str:
+        """What a command must say to find the image again, each option with a space before it; empty for convention."""
+        options = (
             ("--image", self.image),
-            *containers,
+            *(("--container", name) for name in self.containers),
             ("--field", str(self.field or "")),
             ("--path", self.path),
         )
-        return self.kustomization_option + "".join(f" {name} {quote(value)}" for name, value in rest if value)
+        return "".join(f" {name} {quote(value)}" for name, value in options if value)
 
 
 @dataclass(frozen=True)

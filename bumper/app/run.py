@@ -188,6 +188,5 @@ def _with_way_back(subject: Subject, verdict: Verdict, choice: Choice) -> Verdic
     if verdict.outcome is not Outcome.FAILED or not subject.previous.tag or not verdict.helps_to_go_back:
         return verdict
     desired = subject.desired
-    options = choice.named(desired.named or choice.kustomization).all_options
-    command = f"bump rollback --site {desired.site}{options}"
+    command = f"bump rollback {choice.site_options(desired.site, desired.named or choice.kustomization)}"
     return replace(verdict, hint="; or: ".join(filter(None, (verdict.hint, command))))

@@ -5,7 +5,7 @@ refuses the rejected version and its ancestors, and versions that cannot be comp
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from bumper.build_order import Decision, Order, commit_in, is_same_commit, unknown
@@ -15,20 +15,19 @@ from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import Refused
 from bumper.image import ImageManifest
 from bumper.ports import Comparison, Progress
-from bumper.request import Choice
+from bumper.request import site_options
 
 HELD = "held"
 
 
 @dataclass
 class HoldGuard:
-    """A `pipeline.Guard`. With `force` a hold is told and passed. `now` is in UTC; `choice` is how the sites were named."""
+    """A `pipeline.Guard`. With `force` a hold is told and passed. `now` is in UTC."""
 
     comparison: Comparison
     progress: Progress
     now: Callable[[], datetime]
     force: bool = False
-    choice: Choice = field(default_factory=Choice)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         """None where nothing holds the site; Refused where a hold does, unless `force`."""
@@ -53,8 +52,7 @@ class HoldGuard:
             why = f"; {change.image.tag}: {decision.evidence}" if decision else ""
             raise Refused(
                 f"{hold.place}: {change.site} is not to be changed: {hold}{why}",
-                hint=f"bump release --site {site.name}{self.choice.named(site.named).kustomization_option}; or to deploy it all "
-                "the same: --force --reason TEXT",
+                hint=f"bump release {site_options(site.name, site.named)}; or to deploy it all the same: --force --reason TEXT",
             )
         return Admission(HELD, "held, forced")
 

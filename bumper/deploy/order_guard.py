@@ -47,8 +47,8 @@ class OrderGuard:
             site = change.target.site
             raise Refused(
                 f"{change.place}: {ours} is older than {there}, which is deployed: {decision.evidence}{self._by_whom(change, tip)}",
-                hint=f"to deploy it all the same: {FORCE}; to go back to an earlier one: bump rollback --site {site.name}"
-                f"{self.choice.named(site.named).all_options}",
+                hint=f"to deploy it all the same: {FORCE}; to go back to an earlier one: "
+                f"bump rollback {self.choice.site_options(site.name, site.named)}",
             )
         if decision.order is Order.OLDER:
             return Admission(OLDER, f"older ({decision.witness}), forced", decision, settles_race=True)

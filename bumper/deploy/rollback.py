@@ -6,7 +6,7 @@ stays rejected: taking back a rollback leaves its hold as it is.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bumper.build_order import commit_in, commit_of
@@ -25,7 +25,7 @@ from bumper.image import ImageManifest, ImageReference, is_tag
 from bumper.ports import Clock, History, Progress, Registry, Repository, Tree
 from bumper.ports.deadline import until
 from bumper.record import Recorded
-from bumper.request import Choice, Request
+from bumper.request import Choice, Request, site_options
 from bumper.retry import answered
 from bumper.rollout import Verdict
 
@@ -212,7 +212,7 @@ class Rollbacks:
             platforms=(),
             pin=False,
         )
-        guard = RollbackGuard(ways, self.progress, self.now, asked.force, asked.choice)
+        guard = RollbackGuard(ways, self.progress, self.now, asked.force)
         return GuardedRequest(
             request, [guard], Rejection(ways, asked.origin.requested_by, asked.reason, self.now)
         )
@@ -277,7 +277,6 @@ class RollbackGuard:
     progress: Progress
     now: Callable[[], datetime]
     force: bool = False
-    choice: Choice = field(default_factory=Choice)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         way = self.ways.get(change.key)
@@ -289,7 +288,7 @@ class RollbackGuard:
         if hold is None or not hold.holds_at(self.now()):
             return None
         if not self.force:
-            raise _held(change, hold, Choice())
+            raise _held(change, hold)
         return Admission(HELD, "held, forced")
 
     def _admit(self, change: Change, way: Rollback, held: ImageManifest) -> Admission | None:
@@ -306,7 +305,7 @@ class RollbackGuard:
         if hold.rejected:
             return Admission(note=f"{_short(hold.rejected)} stays rejected")
         if not self.force:
-            raise _held(change, hold, self.choice)
+            raise _held(change, hold)
         self.progress.notice(f"{change.site}: {hold.place}: this hold stays: {hold}")
         return Admission(HELD, "held, forced")
 
@@ -320,18 +319,17 @@ class RollbackGuard:
             )
 
 
-def _held(change: Change, hold: Hold, choice: Choice) -> Refused:
+def _held(change: Change, hold: Hold) -> Refused:
     site = change.target.site
     return Refused(
         f"{hold.place}: {change.site} is not to be changed: {hold}",
-        hint=f"bump release --site {site.name}{choice.named(site.named).kustomization_option}; or to roll back "
-        "all the same: --force --reason TEXT",
+        hint=f"bump release {site_options(site.name, site.named)}; or to roll back all the same: --force --reason TEXT",
     )
 
 
 def _command(target: Target, choice: Choice) -> str:
     """The command that rolls a site back, as the user named it."""
-    return f"bump rollback --site {target.site.name}{choice.named(target.site.named).all_options}"
+    return f"bump rollback {choice.site_options(target.site.name, target.site.named)}"
 
 
 def _source_commit(ways: Mapping[str, Rollback]) -> str:

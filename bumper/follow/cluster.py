@@ -17,7 +17,7 @@ from bumper.follow.threads import in_each
 from bumper.objects import ObjectKey
 from bumper.observation import Baseline, Desired, Observation
 from bumper.ports import Clock, Cluster, Facts, Progress, Tape
-from bumper.request import Choice
+from bumper.request import site_options
 from bumper.rollout import Judgement, Sighting, Stage, Timeline, Verdict, WorkloadEnd
 from bumper.rollout import site as combined
 
@@ -73,7 +73,7 @@ class _Rollout(Case):
     def command_options(self) -> str:
         """What names it in a command."""
         desired = self.workloads[0].desired
-        return f"--site {desired.site}{Choice().named(desired.named).kustomization_option}"
+        return site_options(desired.site, desired.named)
 
 
 class _Rollouts:

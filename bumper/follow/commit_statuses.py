@@ -11,7 +11,7 @@ from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import PERIOD_S, Case, Followed, Intervals, Loop, refusal
 from bumper.observation import Desired
 from bumper.ports import Announced, Clock, Facts, Progress, StatusBranch
-from bumper.request import Choice
+from bumper.request import site_options
 from bumper.rollout import Sighting, Verdict, statuses
 from bumper.rollout.statuses import Proof, Telling
 
@@ -88,11 +88,13 @@ class _Reports:
         return self.ended(site, statuses.timed_out(site.awaited.desired, site.telling))
 
     def unreachable(self, site: _Report, error: BumpError) -> Followed:
+        desired = site.awaited.desired
         verdict = Verdict(
             Outcome.UNKNOWN,
             "GitHubUnreachable",
             f"the commit statuses could not be read at the deadline: {error.message}",
-            hint=f"the commit is on the branch; to go on: bump track {_named(site.awaited.desired)} --follow github",
+            hint=f"the commit is on the branch; to go on: bump track {site_options(desired.site, desired.named)} "
+            "--follow github",
         )
         return self.ended(site, verdict)
 
@@ -169,10 +171,6 @@ def _before(desired: Desired, commits: Sequence[Announced]) -> Sequence[Announce
     shas = [commit.sha for commit in commits]
     ours = desired.revision.sha if desired.revision else ""
     return commits[shas.index(ours) + 1 :] if ours in shas else ()
-
-
-def _named(desired: Desired) -> str:
-    return f"--site {desired.site}{Choice().named(desired.named).kustomization_option}"
 
 
 def _suspended(awaited: Awaited) -> Verdict:

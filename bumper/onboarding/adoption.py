@@ -85,7 +85,7 @@ def _require_own_name(site: str, target: Target, choice: Choice) -> None:
         raise FieldUnsafe(
             f"{place}: Kustomization {made} is made by a ResourceSet, where a site has the name of its Kustomization alone: "
             f"found {site}",
-            hint=f"adopt it by that name: bump adopt {made} {choice.named('').all_options.strip()}".rstrip(),
+            hint=f"adopt it by that name: bump adopt {made}{choice.image_options}",
         )
     if choice.path:
         raise FieldUnsafe(

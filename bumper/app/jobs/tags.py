@@ -108,7 +108,7 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     wall = systems.context.clock.wall
     pushed = systems.context.surroundings.pushed_to(repository.url)
     loop = LoopGuard(order.commit, repository, systems.checkouts(source_checkout), pushed, request.force)
-    return [loop, HoldGuard(order, journal, wall, request.force, request.choice), order]
+    return [loop, HoldGuard(order, journal, wall, request.force), order]
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:
@@ -289,8 +289,8 @@ class TagChange(Job[Plan]):
         last = self._journal.steps(change.site)[-1:]
         at = f", {last[0].stage}: {last[0].detail}" if last else ""
         site = change.target.site
-        options = self._choice.named(site.named).all_options
-        command = f"bump track --site {site.name}{options} --commit {landed.revision.sha}"
+        options = self._choice.site_options(site.name, site.named)
+        command = f"bump track {options} --commit {landed.revision.sha}"
         return [
             f"{change.site}: {change.image.tag} is on the branch as {landed.revision.short}{at}",
             f"the cluster goes on by itself; to follow again: {command}",
