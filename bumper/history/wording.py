@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bumper.history.trailers import trailers
+from bumper.request import Origin
 
 SKIP_CI = "[skip ci]"
 SIGN_OFF = "Signed-off-by"
@@ -20,17 +21,7 @@ PLAIN = f"{{{SUBJECT}}}"
 _LONGEST = 60
 _NAME = re.compile(r"\{(\w*)\}")
 _TRAILER = re.compile(r"(?P<key>[A-Za-z0-9-]+)[ \t]*(?::|=)[ \t]*(?P<value>.*)")
-_OURS = frozenset(
-    [
-        "reason",
-        "rollback-of",
-        "hold-until",
-        "source-repository",
-        "source-commit",
-        "workflow-run",
-        "requested-by",
-    ]
-)
+_OURS = frozenset(["reason", "rollback-of", "hold-until", *(key.lower() for key, _ in Origin().trailers())])
 # By these a message of ours says which sites it is about.
 _SITE_KEYS = frozenset(
     f"bump-{what}" for what in ("site", "hold", "release", "adopt", "new-site", "remove-site")
