@@ -7,7 +7,7 @@ What GitHub's schema lets be null is `Maybe`, unless nobody could go on without 
 from bumper.systems.github.graphql import Operation
 from bumper.systems.http.document import Maybe, Shape
 
-OID: Shape = Maybe({"target": Maybe({"oid": str})})
+_OID: Shape = Maybe({"target": Maybe({"oid": str})})
 _PULL: Shape = {
     "id": str,
     "number": int,
@@ -20,7 +20,7 @@ _PULL: Shape = {
     "reviewDecision": Maybe(str),
     "isInMergeQueue": bool,
     "isMergeQueueEnabled": bool,
-    "headRef": OID,
+    "headRef": _OID,
     "headRefOid": str,
     "changedFiles": int,
     "commits": {"totalCount": int},
@@ -60,7 +60,7 @@ query OpenPullRequests($owner: String!, $name: String!, $base: String!, $ref: St
             "squashMergeAllowed": bool,
             "mergeCommitAllowed": bool,
             "rebaseMergeAllowed": bool,
-            "ref": OID,
+            "ref": _OID,
             "ofThisBranch": {"nodes": [_PULL]},
             "pullRequests": {"nodes": [_PULL]},
         }
@@ -76,7 +76,7 @@ query PullRequestState($owner: String!, $name: String!, $number: Int!, $ref: Str
 }
 """
     + _LOOK,
-    {"repository": {"ref": OID, "pullRequest": _PULL}},
+    {"repository": {"ref": _OID, "pullRequest": _PULL}},
 )
 CHECKS = Operation(
     """
