@@ -25,9 +25,9 @@ from bumper.fluxtree.discovery import GROUP, artifact_path, cluster_of, source_k
 from bumper.fluxtree.globs import step_matches
 from bumper.fluxtree.layers import FILE_NAMES, GENERATED, Gap, Layer, Reading, expand
 from bumper.fluxtree.patches import Refusal
-from bumper.fluxtree.resource import Resource, below
+from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.sources import FLUX_SYSTEM, GIT, Source, source_of
-from bumper.manifest.document import Document, documents, items, mapping, text
+from bumper.manifest.document import Document, below, documents, items, mapping, text
 from bumper.objects import Object, ObjectKey
 
 SYNC = "gotk-sync.yaml"
