@@ -6,7 +6,7 @@ What a token may do in the platform repository is stated by the command (`permis
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,6 +75,10 @@ class Systems:
     def close_at_end(self, close: Callable[[], object]) -> None:
         """Calls it when the run is over, before whatever was opened earlier is closed."""
         self._stack.callback(close)
+
+    def enter_until_end(self, opened: AbstractContextManager[object]) -> None:
+        """Enters it now, and leaves it when the run is over, as `close_at_end` closes."""
+        self._stack.enter_context(opened)
 
     @cached_property
     def repository(self) -> "Remote":

@@ -60,9 +60,11 @@ def where(site: Site, name: str, namesakes: Iterable[Site]) -> str:
 
 def _apart_from(site: Site, others: Sequence[Site]) -> str:
     """The steps of its place that the others do not have, empty without others; one document may stand for two clusters."""
+    if not others:
+        return ""
     places = {other.identity for other in others} | {site.identity}
-    if not others or len(places) > len(others):
-        return told_apart(places)[site.identity] if others else ""
+    if len(places) > len(others):
+        return told_apart(places)[site.identity]
     return told_apart({other.path for other in others} | {site.path})[site.path]
 
 
