@@ -160,7 +160,7 @@ class Tracker:
             namespace, name = site.kustomization.namespace, site.kustomization.name
             for (label, _), seen in self._baselines.get(cluster.name, {}).items():
                 if label == site.label:
-                    return live_build(seen.kustomization, namespace) if seen.kustomization else None
+                    return live_build(seen.kustomization, namespace)
             return build_in(cluster, namespace, name)
 
         return cache(build_of)

@@ -74,8 +74,10 @@ def is_of_namesake(site: Site, build: LiveBuild | None) -> bool:
     return build is not None and not _is_that(site, build) and any(_is_that(other, build) for other in rivals)
 
 
-def live_build(kustomization: Object, namespace: str) -> LiveBuild:
-    """What a Kustomization of a cluster, which is in this namespace, builds."""
+def live_build(kustomization: Object | None, namespace: str) -> LiveBuild | None:
+    """What a Kustomization of a cluster, which is in this namespace, builds; None where there is none."""
+    if not kustomization:
+        return None
     source = at(kustomization, "spec", "sourceRef") or {}
     key = ObjectKey(
         str(source.get("kind", "")), str(source.get("namespace") or namespace), str(source.get("name", ""))
