@@ -6,9 +6,10 @@ two clusters is one, as long as both build the same directory; of several others
 followed clusters have is meant, by its live spec.path and source; else each is listed, and nothing is chosen.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 from posixpath import normpath
 
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
@@ -62,10 +63,17 @@ def _apart_from(site: Site, others: Sequence[Site]) -> str:
     """The steps of its place that the others do not have, empty without others; one document may stand for two clusters."""
     if not others:
         return ""
-    places = {other.identity for other in others} | {site.identity}
+    places = frozenset([site.identity, *(other.identity for other in others)])
     if len(places) > len(others):
-        return told_apart(places)[site.identity]
-    return told_apart({other.path for other in others} | {site.path})[site.path]
+        return _steps_apart(places)[site.identity]
+    return _steps_apart(frozenset([site.path, *(other.path for other in others)]))[site.path]
+
+
+@lru_cache(
+    maxsize=256
+)  # a fleet has the same few names in each of its clusters, and all of them are told apart
+def _steps_apart(places: frozenset[str]) -> Mapping[str, str]:
+    return told_apart(places)
 
 
 def is_of_namesake(site: Site, build: LiveBuild | None) -> bool:
