@@ -18,7 +18,8 @@ from bumper.app.action import kubeconfig, run_look
 from bumper.app.context import Context
 from bumper.app.surroundings import Surroundings
 from bumper.commands import action
-from bumper.commands.parser import Option, Takes, parser_of
+from bumper.commands.action import Takes
+from bumper.commands.parser import parser_of
 from bumper.errors import EXIT_USAGE, Outcome, Transient, UsageError
 from bumper.publish import inputs
 from bumper.publish.step import annotations_of, outputs_of
@@ -37,10 +38,11 @@ def workflow(name: str) -> dict[str, Any]:
     return loaded
 
 
-def options_of(command: str) -> dict[str, Option]:
-    """The options of a command by the inputs that stand for them."""
-    options = [option for option in parser_of(command).options if option.name not in ("help", "version")]
-    return {name: option for option in options for name in inputs.EXCEPTIONS.get(option.name, (option.name,))}
+def options_of(command: str) -> dict[str, Takes]:
+    """What stands behind the options of a command, by the inputs that stand for them."""
+    options = action.options_of(parser_of(command)).items()
+    known = [(option, takes) for option, takes in options if option not in ("help", "version")]
+    return {name: takes for option, takes in known for name in inputs.EXCEPTIONS.get(option, (option,))}
 
 
 def test_inputs_become_the_options_of_the_main_job() -> None:
@@ -86,8 +88,8 @@ def test_every_option_of_a_deploy_is_an_input_of_its_name_and_every_input_of_a_c
     assert set(ACTION["inputs"]) - offered == no_option
     assert {
         name
-        for name, option in options_of("deploy").items()
-        if option.takes is Takes.NOTHING and name in ACTION["inputs"] and name != "wait"
+        for name, takes in options_of("deploy").items()
+        if takes is Takes.NOTHING and name in ACTION["inputs"] and name != "wait"
     } == inputs.FLAGS
 
 

@@ -58,4 +58,4 @@ def build_in(cluster: Cluster, namespace: str, name: str) -> LiveBuild | None:
         (look,) = cluster.observe([desired])
     except BumpError:
         return None
-    return live_build(look.kustomization, namespace) if look.kustomization else None
+    return live_build(look.kustomization, namespace)

@@ -156,9 +156,7 @@ class Output:
         )
         self._systems.close_at_end(terminal.close)
         # From now on what is waited for is said where the steps are shown.
-        telling = told_to(terminal.notice)
-        telling.__enter__()
-        self._systems.close_at_end(lambda: telling.__exit__(None, None, None))
+        self._systems.enter_until_end(told_to(terminal.notice))
         return terminal
 
     def _open_channels(self) -> Channels | None:

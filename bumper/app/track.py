@@ -18,7 +18,6 @@ from bumper.fluxtree.sites.find import Target
 from bumper.follow.cluster import follow
 from bumper.ports import Tree
 from bumper.progress import Journal
-from bumper.publish.story import Landing
 from bumper.recording import NoFacts, Player, Subject
 from bumper.request import Deadlines, Live
 from bumper.retry import answered
@@ -44,7 +43,7 @@ def track(settings: TrackSettings, context: Context) -> int:
             _tell(subjects, commit, journal)
             output.landed(
                 {
-                    target.site.label: commit.landing(target, tracker.contexts_of(target))
+                    target.site.label: tracker.landing(target, target.image.tag, commit.revision)
                     for target in commit.targets
                 }
             )
@@ -98,11 +97,6 @@ class _Commit:
     revision: Revision
     tree: Tree
     targets: Sequence[Target]
-
-    def landing(self, target: Target, contexts: tuple[str, ...]) -> Landing:
-        site = target.site
-        shared = site.name if site.where else ""
-        return Landing(target.image.tag, self.revision, target.url, contexts, site.identity, shared)
 
     def subjects(self, settings: TrackSettings, journal: Journal) -> list[Subject]:
         return [self._subject(target, settings, journal) for target in self.targets]

@@ -26,8 +26,10 @@ from bumper.observation import Desired
 from bumper.ports import Cluster
 from bumper.ports.deadline import until
 from bumper.progress import Journal
+from bumper.publish.story import Landing
 from bumper.recording import Recorder, Subject
 from bumper.request import Choice, Live, LiveBuild
+from bumper.revision import Revision
 from bumper.rollout import baseline
 from bumper.rollout.answers import Asked
 
@@ -143,10 +145,13 @@ class Tracker:
             for label in sorted(labels):
                 journal.notice(f"{label}: not followed in {name}, which builds another site under its name")
 
-    def contexts_of(self, target: Target) -> tuple[str, ...]:
-        """The clusters that a site is followed in, where not in all of them."""
-        names = [name for name, labels in self._elsewhere.items() if target.site.label not in labels]
-        return tuple(names) if len(names) < len(self._elsewhere) else ()
+    def landing(self, target: Target, tag: str, revision: Revision) -> Landing:
+        """What is told of a site whose tag is on the branch: with the clusters that it is followed in, where not in all of them."""
+        site = target.site
+        names = [name for name, labels in self._elsewhere.items() if site.label not in labels]
+        contexts = tuple(names) if len(names) < len(self._elsewhere) else ()
+        shared = site.name if site.where else ""
+        return Landing(tag, revision, target.url, contexts, site.identity, shared)
 
     def _builds_in(self, cluster: Cluster) -> Callable[[Site], LiveBuild | None]:
         """What a cluster builds under the name of a site, as it was seen before the push where somebody looked."""
@@ -155,7 +160,7 @@ class Tracker:
             namespace, name = site.kustomization.namespace, site.kustomization.name
             for (label, _), seen in self._baselines.get(cluster.name, {}).items():
                 if label == site.label:
-                    return live_build(seen.kustomization, namespace) if seen.kustomization else None
+                    return live_build(seen.kustomization, namespace)
             return build_in(cluster, namespace, name)
 
         return cache(build_of)

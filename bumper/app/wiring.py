@@ -6,7 +6,7 @@ What a token may do in the platform repository is stated by the command (`permis
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bumper.deploy.commit.pull_request import Merging
     from bumper.ports import History
     from bumper.recording import Recorder
-    from bumper.systems.git import Remote
+    from bumper.systems.git import Checkout, Remote
     from bumper.systems.github.announced import AnnouncedBranch
     from bumper.systems.github.api import Token
     from bumper.systems.github.graphql import GraphQL
@@ -75,6 +75,10 @@ class Systems:
     def close_at_end(self, close: Callable[[], object]) -> None:
         """Calls it when the run is over, before whatever was opened earlier is closed."""
         self._stack.callback(close)
+
+    def enter_until_end(self, opened: AbstractContextManager[object]) -> None:
+        """Enters it now, and leaves it when the run is over, as `close_at_end` closes."""
+        self._stack.enter_context(opened)
 
     @cached_property
     def repository(self) -> "Remote":
@@ -270,24 +274,28 @@ class Systems:
 
         `source_checkout` is a checkout of it, empty for the one that we stand in. UsageError where it is none.
         """
-        from bumper.systems.git import Checkout
-
-        environ, platform_url = self.context.environ, self.repository.url
-        ancestries: list[Ancestry] = []
-        if source_checkout:
-            ancestries.append(Checkout.at(self.context.cwd / source_checkout, environ))
-        elif near := Checkout.around(self.context.cwd, environ, other_than=platform_url):
-            ancestries.append(near)
-        return [*ancestries, *self._comparisons(platform_url)]
+        platform_url = self.repository.url
+        near = [checkout for checkout in self._near if not checkout.is_of(platform_url)]
+        return [*(self._named(source_checkout) or near), *self._comparisons(platform_url)]
 
     def checkouts(self, source_checkout: str) -> list[CommitMessages]:
         """The checkout that was named, and the one that we stand in, whichever repository that is of."""
+        return [*self._named(source_checkout), *self._near]
+
+    def _named(self, source_checkout: str) -> "list[Checkout]":
+        """The checkout that was named, if any; UsageError where it is none."""
         from bumper.systems.git import Checkout
 
-        environ = self.context.environ
-        named = [Checkout.at(Path(source_checkout), environ)] if source_checkout else []
-        near = Checkout.around(self.context.cwd, environ)
-        return [*named, *([near] if near else [])]
+        context = self.context
+        return [Checkout.at(context.cwd / source_checkout, context.environ)] if source_checkout else []
+
+    @cached_property
+    def _near(self) -> "list[Checkout]":
+        """The checkout that we stand in, if any."""
+        from bumper.systems.git import Checkout
+
+        near = Checkout.around(self.context.cwd, self.context.environ)
+        return [near] if near else []
 
     def _comparisons(self, platform_url: str) -> list[Ancestry]:
         surroundings = self.context.surroundings

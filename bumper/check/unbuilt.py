@@ -23,11 +23,10 @@ def kustomizations(reading: Reading, name: str) -> Iterator[Document]:
             yield from reading.documents(path)[:1]
 
 
-def names(reading: Reading, kind: str, built: Iterable[str]) -> frozenset[str]:
+def names(reading: Reading, kind: str, built: frozenset[str]) -> frozenset[str]:
     """The names of a kind in manifests outside of the directories `built`. What a kustomization beside it leaves out is none."""
-    directories = set(built)
     places: dict[str, set[str]] = reading.once(("unbuilt", kind), lambda: _places(reading, kind))
-    return frozenset(name for name, holding in places.items() if holding - directories)
+    return frozenset(name for name, holding in places.items() if holding - built)
 
 
 def _places(reading: Reading, kind: str) -> dict[str, set[str]]:

@@ -6,10 +6,11 @@ parser of the command: each of its options is an input of the same name, but for
 
 import argparse
 from collections.abc import Iterator
+from enum import Enum
 
 from bumper.app.context import Context
 from bumper.app.surroundings import Surroundings
-from bumper.commands.parser import MAIN_COMMAND, Option, Takes, command_of, parser_of
+from bumper.commands.parser import MAIN_COMMAND, Parser, command_of, parser_of
 from bumper.errors import UsageError, did_you_mean
 from bumper.publish import inputs
 
@@ -25,6 +26,14 @@ _CHANNELS = {"comment": True, "summary": True, "deployment": False, "status": Fa
 _OTHERS = {"command", "repo", "wait", "kubeconfig", *_CHANNELS}
 
 
+class Takes(Enum):
+    """What stands behind an option."""
+
+    NOTHING = "nothing"
+    ONE = "a value"
+    SEVERAL = "a value, and it may be repeated"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """No option: everything comes by the environment."""
 
@@ -33,16 +42,26 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     """Runs the command, writes outputs and annotations, and returns its exit code."""
     from bumper.app.action import run_look, run_step
 
-    surroundings = context.surroundings
-    if surroundings.inputs.get("command", "").strip() == _LOOK:
-        return run_look(_run, context, in_summary=_is_true(surroundings, "summary", default=True))
+    if context.surroundings.inputs.get("command", "").strip() == _LOOK:
+        return run_look(_run, context, in_summary=_is_true(context.surroundings, "summary", default=True))
     return run_step(_run, context)
+
+
+def options_of(parser: Parser) -> dict[str, Takes]:
+    """What stands behind each option that begins with two dashes, in the order of the help."""
+    actions = (action for action in parser._actions if action.option_strings)
+    return {action.option_strings[-1].removeprefix("--"): _takes(action) for action in actions}
+
+
+def _takes(action: argparse.Action) -> Takes:
+    repeats = isinstance(action, argparse._AppendAction)
+    return Takes.NOTHING if action.nargs == 0 else Takes.SEVERAL if repeats else Takes.ONE
 
 
 def command_line(surroundings: Surroundings) -> tuple[str, list[str]]:
     """The command and the options that the inputs stand for; UsageError for an input that the command has not, or can't read."""
     command = _command(surroundings)
-    options = {option.name: option for option in parser_of(command).options}
+    options = options_of(parser_of(command))
     line = [] if command == _LOOK else ["--output=json"]
     for name, text in surroundings.inputs.items():
         if name not in _OTHERS and text.strip():
@@ -57,8 +76,7 @@ def command_line(surroundings: Surroundings) -> tuple[str, list[str]]:
 
 def _run(context: Context) -> int:
     command, line = command_line(context.surroundings)
-    arguments = parser_of(command).parse(line, context.environ)
-    return command_of(command).run(arguments, context)
+    return command_of(command).run(parser_of(command).parse(line, context.environ), context)
 
 
 def _command(surroundings: Surroundings) -> str:
@@ -69,11 +87,11 @@ def _command(surroundings: Surroundings) -> str:
     return command
 
 
-def _of_input(surroundings: Surroundings, command: str, name: str, option: Option | None) -> Iterator[str]:
+def _of_input(surroundings: Surroundings, command: str, name: str, takes: Takes | None) -> Iterator[str]:
     text = surroundings.inputs[name].strip()
-    if option is None and text == "false":
+    if takes is None and text == "false":
         return
-    takes = _require(option, name, command).takes
+    _require(takes, name, command)
     if takes is Takes.NOTHING:
         yield from [f"--{name}"] if _is_true(surroundings, name, default=False) else []
     elif takes is Takes.SEVERAL:
@@ -82,10 +100,9 @@ def _of_input(surroundings: Surroundings, command: str, name: str, option: Optio
         yield f"--{name}={text}"
 
 
-def _require(option: Option | None, name: str, command: str) -> Option:
-    if option is None or (option.name in inputs.EXCEPTIONS and option.name != "no-wait"):
+def _require(takes: Takes | None, name: str, command: str) -> None:
+    if takes is None or (name in inputs.EXCEPTIONS and name != "no-wait"):
         raise UsageError(f"{name}: {command} has no such input", hint="leave it out")
-    return option
 
 
 def _is_true(surroundings: Surroundings, name: str, *, default: bool) -> bool:

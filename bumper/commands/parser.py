@@ -3,10 +3,7 @@
 import argparse
 import importlib
 import re
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
@@ -110,25 +107,6 @@ class Once(argparse.Action):
             raise argparse.ArgumentError(self, str(error)) from None
 
 
-class Takes(Enum):
-    """What stands behind an option."""
-
-    NOTHING = "nothing"
-    ONE = "a value"
-    SEVERAL = "a value, and it may be repeated"
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option: `name` without its dashes, and the help as it is shown. `choices` are all values there are, where they are few."""
-
-    name: str
-    takes: Takes
-    metavar: str = ""
-    help: str = ""
-    choices: tuple[str, ...] = ()
-
-
 class Layout(argparse.RawDescriptionHelpFormatter):
     """Help as wide as the window, with whatever stands in columns left in them."""
 
@@ -139,6 +117,8 @@ class Layout(argparse.RawDescriptionHelpFormatter):
 
 def _hanging(line: str, width: int) -> str:
     """The line broken between words; what follows stands below its last column."""
+    import textwrap  # only for help, as in argparse
+
     columns = re.match(r"(?:.*\S)?\s{2,}", line)
     start = min(len(columns[0]) if columns else 0, width // 2)
     return textwrap.fill(
@@ -153,11 +133,6 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings)
         for plain in (None, "store"):
             self.register("action", plain, Once)
-
-    @property
-    def options(self) -> tuple[Option, ...]:
-        """Every option that begins with two dashes, in the order of the help."""
-        return tuple(_option(action) for action in self._actions if action.option_strings)
 
     def print_help(self, file: object = None) -> None:
         raise TextWanted(self.format_help())
@@ -176,15 +151,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
-
-
-def _option(action: argparse.Action) -> Option:
-    choices = tuple(map(str, action.choices or ()))
-    repeats = isinstance(action, argparse._AppendAction)
-    takes = Takes.NOTHING if action.nargs == 0 else Takes.SEVERAL if repeats else Takes.ONE
-    name = action.option_strings[-1].removeprefix("--")
-    metavar = str(action.metavar or (name.upper() if takes is not Takes.NOTHING else ""))
-    return Option(name, takes, metavar, str(action.help).replace("%(default)s", str(action.default)), choices)
 
 
 def verb_of(arguments: Sequence[str]) -> str:

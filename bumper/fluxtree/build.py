@@ -32,7 +32,6 @@ from bumper.objects import Object
 _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
 _HOLDS_LAYERS = ("resources", "bases", "components")
 _KUSTOMIZE = "kustomize.config.k8s.io"
-_NOWHERE = Gap("", 0, "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,9 @@ from bumper.errors import FieldAmbiguous, FieldMissing
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.images import Image, image_at, in_cluster
 from bumper.fluxtree.layers import Reading
-from bumper.fluxtree.resource import Resource, Route, below, scalars
+from bumper.fluxtree.resource import Resource, Route, scalars
 from bumper.image import ImageReference
-from bumper.manifest.document import mapping, text
+from bumper.manifest.document import below, mapping, text
 from bumper.manifest.named_field import is_tag_alone, repository_beside
 from bumper.request import FieldPath
 

@@ -7,6 +7,7 @@ Source: kustomize-controller, internal/controller/kustomization_controller.go (`
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from posixpath import basename, dirname, normpath
 
 from bumper.fluxtree.artifacts import Slice
@@ -80,7 +81,7 @@ class Site:
         """Whether a cluster may have another one of the repository under the very name of this Kustomization."""
         return any(other.kustomization == self.kustomization for other in self.namesakes)
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """What tells it from every other one of the tree: the file that defines it, its namespace and its name."""
         namespace = f"{self.kustomization.namespace}/" if self.kustomization.namespace else ""

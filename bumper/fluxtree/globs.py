@@ -29,7 +29,8 @@ class _Letters:
 
 
 _Token = str | _Letters
-_ANY, _STAR, _ESCAPE = _Letters(), "*", "\\"
+# A star is no letter at all.
+_ANY, _STAR, _ESCAPE = _Letters(), "", "\\"
 
 
 def is_glob(text: str) -> bool:
@@ -44,9 +45,9 @@ def step_matches(pattern: str, name: str) -> bool:
     at, begun, after_star = 0, 0, None
     while begun < len(name):
         token = tokens[at] if at < len(tokens) else None
-        if token == (_STAR,):
+        if token == _STAR:
             at, after_star = at + 1, (at + 1, begun)
-        elif token is not None and _is_meant(token, name[begun]):
+        elif _is_meant(token, name[begun]):
             at, begun = at + 1, begun + 1
         elif after_star and name[after_star[1]] != "/":
             # The last star takes one letter more; what stands before it is settled.
@@ -54,7 +55,7 @@ def step_matches(pattern: str, name: str) -> bool:
             at, begun = after_star
         else:
             return False
-    return all(token == (_STAR,) for token in tokens[at:])
+    return all(token == _STAR for token in tokens[at:])
 
 
 def path_matches(pattern: str, path: str) -> bool:
@@ -118,41 +119,37 @@ def _inside(pattern: str, opened: int) -> tuple[list[str], int] | None:
     return None
 
 
-def _is_meant(token: tuple[_Token, ...], letter: str) -> bool:
-    wanted = token[-1]
-    return wanted.has(letter) if isinstance(wanted, _Letters) else wanted == letter
+def _is_meant(token: _Token | None, letter: str) -> bool:
+    return token.has(letter) if isinstance(token, _Letters) else token == letter
 
 
 @lru_cache(maxsize=512)
-def _tokens(pattern: str) -> tuple[tuple[_Token, ...], ...]:
-    """The letters of a step: a star is `("*",)`, any other letter stands behind an empty text."""
-    tokens: list[tuple[_Token, ...]] = []
+def _tokens(pattern: str) -> tuple[_Token, ...]:
+    """What each letter of a name has to be, for one step; several stars are one."""
+    wild: dict[str, _Token] = {"*": _STAR, "?": _ANY}
+    tokens: list[_Token] = []
     at = 0
     while at < len(pattern):
-        letter = pattern[at]
-        letters = _letters(pattern, at) if letter == "[" and pattern.find("]", at) > 0 else None
-        if letters:
-            tokens.append(("", letters[0]))
-            at = letters[1]
-            continue
-        if letter == _ESCAPE and at + 1 < len(pattern):
-            at += 1
-            tokens.append(("", pattern[at]))
-        elif letter == _STAR:
-            tokens += [(_STAR,)] if tokens[-1:] != [(_STAR,)] else []
+        if letters := _letters(pattern, at):
+            token, at = letters
+        elif pattern[at] in wild:
+            token, at = wild[pattern[at]], at + 1
         else:
-            tokens.append(("", _ANY if letter == "?" else letter))
-        at += 1
+            token, at = _letter(pattern, at)
+        if token != _STAR or tokens[-1:] != [_STAR]:
+            tokens.append(token)
     return tuple(tokens)
 
 
-def _letters(pattern: str, opened: int) -> tuple[_Letters, int] | None:
-    """The letters in brackets, and the place behind them; None where they are never closed, or hold none."""
+def _letters(pattern: str, opened: int) -> tuple[_Token, int] | None:
+    """The letters in brackets, and the place behind them; None where there are none, or they are never closed."""
+    if pattern[opened] != "[" or pattern.find("]", opened) < 0:
+        return None
     at = opened + 1
     is_none_of = pattern[at : at + 1] in ("^", "!")
     at += is_none_of
     ranges: list[tuple[str, str]] = []
-    while at < len(pattern) and (pattern[at] != "]"):
+    while at < len(pattern) and pattern[at] != "]":
         first, at = _letter(pattern, at)
         last = first
         if pattern[at : at + 1] == "-" and pattern[at + 1 : at + 2] not in ("", "]"):

@@ -16,10 +16,10 @@ from typing import Any
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.leaves import Leaf, leaf, near_to, origin_of
 from bumper.fluxtree.patches import Refusal
-from bumper.fluxtree.resource import Resource, Route, below
+from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.selectors import Identity, Selector, Undecided, effective, labelled, whole
 from bumper.fluxtree.transformers import split, with_value_at
-from bumper.manifest.document import is_true, items, mapping, text
+from bumper.manifest.document import below, is_true, items, mapping, text
 
 _DEFAULT = "metadata.name"
 _ANOTHER = "0"

@@ -15,7 +15,7 @@ from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.scopes import is_cluster_scoped
 from bumper.fluxtree.selectors import Identity, identity
 from bumper.image import ImageReference
-from bumper.manifest.document import Document, items, mapping, text
+from bumper.manifest.document import Document, below, items, mapping, text
 from bumper.objects import Object, ObjectKey
 
 Route = tuple[str | int, ...]
@@ -71,16 +71,6 @@ def scalars(value: Any, route: Route = ()) -> Iterator[tuple[Route, Any]]:
             yield from scalars(inner, (*route, step))
     elif value is not None:
         yield route, value
-
-
-def below(value: Any, *route: str | int) -> Any:
-    """What stands under the route, or None."""
-    for step in route:
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and step < len(value) else None
-        else:
-            value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 @dataclass(frozen=True, eq=False)

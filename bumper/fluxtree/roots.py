@@ -27,7 +27,7 @@ from bumper.fluxtree.layers import FILE_NAMES, GENERATED, Gap, Layer, Reading, e
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.sources import FLUX_SYSTEM, GIT, Source, source_of
-from bumper.manifest.document import Document, documents, items, mapping, text
+from bumper.manifest.document import Document, below, documents, items, mapping, text
 from bumper.objects import Object, ObjectKey
 
 SYNC = "gotk-sync.yaml"
@@ -36,6 +36,8 @@ _INSTANCE = "FluxInstance"
 _INSTANCE_FILE = re.compile(r".*instance.*|flux-?operator.*|flux\.ya?ml", re.IGNORECASE)
 _INSTANCE_DIRECTORY = re.compile(r"flux-?(instance|operator)", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
+# Where the values of the chart hold its spec, by the kind of the document: a file of values has none.
+_VALUES = {"HelmRelease": ("spec", "values", "instance"), "": ("instance",)}
 # How far below the directory of an instance its values may lie: `flux-instance/app/helm/values.yaml`.
 _INSTANCE_DEPTH = 3
 _LIKELY = (
@@ -217,11 +219,10 @@ def _released(reading: Reading, document: Document) -> Iterator[Root]:
 
     Where the path has a variable, each directory that it fits is a cluster. What is no directory here is synced from elsewhere.
     """
-    route = ("spec", "values", "instance") if document.key.kind == "HelmRelease" else ("instance",)
-    spec: Any = {} if document.key.kind not in ("", "HelmRelease") else reading.traced(document)
-    for step in route:
-        spec = mapping(spec).get(step)
-    sync = mapping(mapping(spec).get("sync"))
+    if not (route := _VALUES.get(document.key.kind)):
+        return
+    spec = mapping(below(reading.traced(document), *route))
+    sync = mapping(spec.get("sync"))
     if not text(sync.get("url")) or _is_template(text(sync.get("path"))):
         return
     place = f"{document.path}:{document.line(*route, 'sync')}"

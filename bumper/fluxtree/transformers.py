@@ -14,10 +14,10 @@ from typing import Any
 
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.leaves import Leaf, leaf
-from bumper.fluxtree.resource import Resource, Route, below
+from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.scopes import is_cluster_scoped_built_in
 from bumper.fluxtree.selectors import Undecided, whole
-from bumper.manifest.document import is_true, items, mapping, text
+from bumper.manifest.document import below, is_true, items, mapping, text
 
 _KEPT_NAMES = ("CustomResourceDefinition", "APIService", "Namespace")
 _SCALED = frozenset({"Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"})

@@ -75,10 +75,10 @@ class Document:
         """The 1-based line of what stands under the route, or of the nearest above it that is there."""
         node = self._node
         for step in route:
-            below = _below(resolved(node), step)
-            if below is None:
+            inner = _below(resolved(node), step)
+            if inner is None:
                 break
-            node = below
+            node = inner
         return self._source.line(node.start)
 
 
@@ -112,6 +112,16 @@ def mapping(value: Any) -> dict[str, Any]:
 def is_true(value: Any) -> bool:
     """Whether Kubernetes reads the text as true."""
     return text(value).lower() in _TRUE
+
+
+def below(value: Any, *route: str | int) -> Any:
+    """What stands under the route, or None."""
+    for step in route:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 def plain(node: Node, leaf: Leaf = lambda scalar: scalar.shown) -> Any:
@@ -157,8 +167,8 @@ def _plain(node: Node, known: dict[int, Any], leaf: Leaf) -> Any:
         return listed
     own: dict[str, Any] = {}
     merged: dict[str, Any] = {}
-    for key, below in node.pairs:
-        value = _plain(below, known, leaf)
+    for key, inner in node.pairs:
+        value = _plain(inner, known, leaf)
         if name_of(key) != "<<":
             own[name_of(key)] = value
             continue

@@ -5,7 +5,7 @@ from typing import Any
 
 from bumper.image import ImageReference
 from bumper.manifest.candidates import FieldKind
-from bumper.manifest.document import Document, documents, mapping, text
+from bumper.manifest.document import Document, below, documents, mapping, text
 from bumper.manifest.image_fields import Field, field_of
 from bumper.request import FieldPath
 
@@ -36,22 +36,13 @@ def named_fields(content: bytes, path: str, wanted: FieldPath, repository: str) 
 
 
 def _field_in(content: bytes, document: Document, wanted: FieldPath, repository: str) -> Iterator[Field]:
-    written = text(_at(document.value, wanted.steps))
+    written = text(below(document.value, *wanted.steps))
     if not written:
         return
     kind, image = FieldKind.IMAGE, ImageReference.split(written)
     if is_tag_alone(wanted, written):
-        beside = repository_beside(mapping(_at(document.value, wanted.steps[:-1])))
+        beside = repository_beside(mapping(below(document.value, *wanted.steps[:-1])))
         tag, _, digest = written.partition("@")
         kind, image = FieldKind.HELM_TAG, ImageReference(beside or repository, tag, digest)
-    ordinal = int(_at(document.read(lambda scalar: str(scalar.ordinal)), wanted.steps))
+    ordinal = int(below(document.read(lambda scalar: str(scalar.ordinal)), *wanted.steps))
     yield field_of(content, document.path, ordinal, kind, image)
-
-
-def _at(value: Any, steps: tuple[str | int, ...]) -> Any:
-    for step in steps:
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and step < len(value) else None
-        else:
-            value = mapping(value).get(step)
-    return value

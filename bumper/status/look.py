@@ -120,7 +120,7 @@ def _judged(entry: Entry, context: str, seen: tuple[Observation, ...], facts: Fa
 def _another_there(entry: Entry, seen: Observation, context: str) -> str:
     """What the cluster builds under the name of the site's Kustomization, if that is another one of the repository."""
     key = entry.desired.kustomization
-    build = live_build(seen.kustomization, key.namespace) if seen.kustomization else None
+    build = live_build(seen.kustomization, key.namespace)
     if build is None or not is_of_namesake(entry.site, build):
         return ""
     return f"{context} builds {build.path} as {key}, which is another site of this repository"

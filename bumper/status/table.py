@@ -12,6 +12,7 @@ from bumper.deploy.hold.annotations import Hold, written
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.image import ImageReference
 from bumper.publish.report import verdict_as_data, workload_as_data, workload_line
+from bumper.request import label
 from bumper.revision import Revision
 from bumper.rollout import Verdict, WorkloadEnd
 from bumper.rollout.state import State
@@ -53,7 +54,7 @@ class Row:
     @property
     def label(self) -> str:
         """The site, with what tells it from another one of its name."""
-        return f"{self.site} ({self.where})" if self.where else self.site
+        return label(self.site, self.where)
 
     @property
     def word(self) -> str:

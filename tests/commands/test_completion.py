@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from commandline import bump
 
+from bumper.commands.action import options_of
 from bumper.commands.parser import COMMANDS, MAIN_COMMAND, parser_of
 
 _COMPLETE = """
@@ -56,7 +57,7 @@ def test_other_shells_can_read_theirs(tmp_path: Path, shell: str) -> None:
 
 def test_the_manual_page_has_every_option_of_every_verb() -> None:
     page = bump("man", environ={}).stdout
-    options = {option.name for verb in (MAIN_COMMAND, *COMMANDS) for option in parser_of(verb).options}
+    options = {name for verb in (MAIN_COMMAND, *COMMANDS) for name in options_of(parser_of(verb))}
     assert {name for name in options if f"\\-\\-{name.replace('-', chr(92) + '-')}" not in page} == set()
     assert all(f".SH BUMP {verb.upper()}".replace("-", "\\-") in page for verb in COMMANDS)
 

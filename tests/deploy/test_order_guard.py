@@ -323,9 +323,10 @@ def test_the_checkout_around_us_counts_unless_it_is_the_platforms(source: Commit
         ("git@github.com:acme/platform", False),
         (str(site), False),
     ]:
-        checkout = Checkout.around(site / "src", os.environ, other_than=platform)
-        assert (checkout is not None) is is_there, platform
-    assert Checkout.around(tmp_path / "outside", os.environ, other_than="") is None
+        checkout = Checkout.around(site / "src", os.environ)
+        assert checkout
+        assert checkout.is_of(platform) is not is_there, platform
+    assert Checkout.around(tmp_path / "outside", os.environ) is None
 
 
 # GitHub

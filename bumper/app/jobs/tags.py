@@ -224,7 +224,12 @@ class TagChange(Job[Plan]):
         # The tip that it landed on may hold another tag in a place that moved before.
         _tell_stays(landed.plan, self._journal)
         self._tell_already_there(landed)
-        self._tell_landed({change.site: self._landing(change, landed) for change in landed.plan.changes})
+        self._tell_landed(
+            {
+                change.site: self._tracker.landing(change.target, change.image.tag, landed.revision)
+                for change in landed.plan.changes
+            }
+        )
         return landed
 
     def _tell_already_there(self, landed: Landed) -> None:
@@ -259,13 +264,6 @@ class TagChange(Job[Plan]):
             running=self._tracker.found_running(),
         )
         return Result.of(report)
-
-    def _landing(self, change: Change, landed: Landed) -> Landing:
-        target = change.target
-        contexts = self._tracker.contexts_of(target)
-        site = target.site
-        shared = site.name if site.where else ""
-        return Landing(change.image.tag, landed.revision, target.url, contexts, site.identity, shared)
 
     @property
     def _choice(self) -> Choice:

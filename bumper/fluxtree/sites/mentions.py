@@ -10,10 +10,10 @@ from bumper.fluxtree.build import Build
 from bumper.fluxtree.images import Image
 from bumper.fluxtree.leaves import Leaf, near_to, origin_of, span_of
 from bumper.fluxtree.patches import inside
-from bumper.fluxtree.resource import Resource, Route, below, scalars
+from bumper.fluxtree.resource import Resource, Route, scalars
 from bumper.image import references_in
 from bumper.manifest import Span
-from bumper.manifest.document import mapping, text
+from bumper.manifest.document import below, mapping, text
 
 # What these hold is no object of the build: a Kustomization's own build has it, and a schema only describes one.
 _OF_OTHERS = ("Kustomization", "CustomResourceDefinition", "ResourceSet")

@@ -6,9 +6,10 @@ two clusters is one, as long as both build the same directory; of several others
 followed clusters have is meant, by its live spec.path and source; else each is listed, and nothing is chosen.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 from posixpath import normpath
 
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
@@ -60,10 +61,19 @@ def where(site: Site, name: str, namesakes: Iterable[Site]) -> str:
 
 def _apart_from(site: Site, others: Sequence[Site]) -> str:
     """The steps of its place that the others do not have, empty without others; one document may stand for two clusters."""
-    places = {other.identity for other in others} | {site.identity}
-    if not others or len(places) > len(others):
-        return told_apart(places)[site.identity] if others else ""
-    return told_apart({other.path for other in others} | {site.path})[site.path]
+    if not others:
+        return ""
+    places = frozenset([site.identity, *(other.identity for other in others)])
+    if len(places) > len(others):
+        return _steps_apart(places)[site.identity]
+    return _steps_apart(frozenset([site.path, *(other.path for other in others)]))[site.path]
+
+
+@lru_cache(
+    maxsize=256
+)  # a fleet has the same few names in each of its clusters, and all of them are told apart
+def _steps_apart(places: frozenset[str]) -> Mapping[str, str]:
+    return told_apart(places)
 
 
 def is_of_namesake(site: Site, build: LiveBuild | None) -> bool:
@@ -72,8 +82,10 @@ def is_of_namesake(site: Site, build: LiveBuild | None) -> bool:
     return build is not None and not _is_that(site, build) and any(_is_that(other, build) for other in rivals)
 
 
-def live_build(kustomization: Object, namespace: str) -> LiveBuild:
-    """What a Kustomization of a cluster, which is in this namespace, builds."""
+def live_build(kustomization: Object | None, namespace: str) -> LiveBuild | None:
+    """What a Kustomization of a cluster, which is in this namespace, builds; None where there is none."""
+    if not kustomization:
+        return None
     source = at(kustomization, "spec", "sourceRef") or {}
     key = ObjectKey(
         str(source.get("kind", "")), str(source.get("namespace") or namespace), str(source.get("name", ""))

@@ -27,8 +27,9 @@ _ALONE = {
 class Checkout:
     """The checkout, or bare repository, around a directory. Asked one thing at a time."""
 
-    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environ: Mapping[str, str], origin: str = "") -> None:
         self._directory = directory
+        self._origin = origin
         self._environ = {**environ, **_ALONE}
 
     @classmethod
@@ -41,18 +42,18 @@ class Checkout:
         return cls(directory, environ)
 
     @classmethod
-    def around(
-        cls, directory: Path, environ: Mapping[str, str], *, other_than: str = ""
-    ) -> "Checkout | None":
-        """The checkout that `directory` is in; None outside of any, and where it is one of the repository at `other_than`."""
+    def around(cls, directory: Path, environ: Mapping[str, str]) -> "Checkout | None":
+        """The checkout that `directory` is in; None outside of any."""
         try:
             root = checkout_root(directory, environ)
-            origin = origin_of(root, environ) if root else None
+            return cls(root, environ, origin_of(root, environ) or "") if root else None
         except BumpError:
             return None
-        if root is None or _is_same_place(other_than, origin or "", str(root)):
-            return None
-        return cls(root, environ)
+
+    def is_of(self, url: str) -> bool:
+        """Whether it is the repository at this address, or a checkout of that one."""
+        places = (self._origin, str(self._directory))
+        return repository_key(url) in [repository_key(place) for place in places if place]
 
     def order(self, before: str, after: str) -> Decision:
         """How the commit `after` stands to `before`; both are SHAs, short or full."""
@@ -103,7 +104,3 @@ class Checkout:
 
     def _git(self, *arguments: str, stdin: bytes = b"") -> Output:
         return run(program(self._directory, self._environ), *arguments, stdin=stdin, timeout_s=_TIMEOUT_S)
-
-
-def _is_same_place(url: str, *others: str) -> bool:
-    return repository_key(url) in [repository_key(other) for other in others if other]
