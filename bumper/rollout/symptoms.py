@@ -8,7 +8,7 @@ repository and a missing tag look the same, "<reference>: not found".
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from bumper.image import ImageReference
@@ -32,7 +32,7 @@ class Sight(NamedTuple):
     events: list[Object]
     log: str
     is_init: bool = False
-    of_claims: tuple[Object, ...] = ()
+    of_claims: Sequence[Object] = ()
 
     @property
     def waiting(self) -> str:
