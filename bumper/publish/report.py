@@ -17,7 +17,7 @@ from bumper.publish import evidence, problem
 from bumper.publish.remedy import remedies
 from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
-from bumper.style import COMMAND, STYLES, Line, Span, duration
+from bumper.style import COMMAND, STYLES, Line, Span, duration, labelled, margin
 
 
 @dataclass(frozen=True)
@@ -218,15 +218,14 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     rows += [("seen", line) for line in evidence.in_order(verdict.evidence)]
     rows.append(("timeline", timeline(site.timeline)))
     rows.append(("rolled back", site.rolled_back))
-    shown: list[Line] = [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
-    return [*lines, *shown, *_next_lines(verdict.hint)]
+    return [*lines, *labelled(rows), *_next_lines(verdict.hint)]
 
 
 def _next_lines(hint: str) -> list[Line]:
     """What helps: each command on a line that can be copied from its label on."""
     lines: list[Line] = []
     for step in remedies(hint):
-        label = Span(f"  {'or' if lines else 'next':<13}", "quiet")
+        label = margin("or" if lines else "next")
         if step.text:
             lines.append((label, Span(step.text + (":" if step.command else ""))))
             label = Span(" " * len(label.text))
