@@ -117,6 +117,11 @@ def label(site: SiteReport) -> str:
     return site.site.removesuffix(f" in {site.context}") if site.context else site.site
 
 
+def name_of(site: SiteReport) -> str:
+    """What the site is called alone, wherever it lies."""
+    return site.name or label(site)
+
+
 def with_rollback(outcome: Report, rollback: RollbackReport, sites: Collection[str]) -> Report:
     """The report with what was done about `sites`, which failed; its outcome stays what it was."""
     ended = (
@@ -323,7 +328,7 @@ def _timeline_data(moments: Sequence[Moment]) -> list[dict[str, Any]]:
 def _site_data(site: SiteReport) -> dict[str, Any]:
     verdict = site.verdict
     return {
-        "site": f"{site.name or label(site)} in {site.context}" if site.context else site.name or site.site,
+        "site": f"{name_of(site)} in {site.context}" if site.context else name_of(site),
         "kustomization": site.kustomization,
         **verdict_as_data(verdict),
         "stage": verdict.stage.value if verdict.stage else None,
