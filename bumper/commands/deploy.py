@@ -11,7 +11,6 @@ from bumper.errors import UsageError
 from bumper.request import Choice, Deadlines, Request, Wanted
 
 SUMMARY = "Changes a site's image tag in its GitOps repository, commits it, and follows Flux and the rollout until it is Ready."
-_OF_ONE_SITE = "for all of one site in one commit: --site SITE --sha SHA --kustomization A --kustomization B"
 _SEVERAL = "several sites go in one commit by --set SITE=SHA --set SITE=SHA"
 
 
