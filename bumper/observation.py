@@ -76,6 +76,11 @@ class RevisionFacts:
     is_removed: bool = False
     is_off_branch: bool = False
 
+    @property
+    def about(self) -> str:
+        """`Add a limit, Eve`: what is known of who made it and why; may be empty."""
+        return ", ".join(filter(None, (self.subject, self.author)))
+
 
 @dataclass(frozen=True)
 class Baseline:

@@ -13,6 +13,8 @@ from bumper.safe_text import visible
 
 # Of a text that is to be copied into a terminal.
 COMMAND = "command"
+# Of the labels in front of what is told of a site.
+LABEL_WIDTH = 13
 
 
 class Span(NamedTuple):
@@ -38,8 +40,17 @@ STYLES |= {
 
 def paragraph(name: Span, title: Span, rows: Iterable[tuple[str, str]]) -> list[Line]:
     """A name with what became of it, and below it the rows of label and text that have a text."""
-    labelled = [(Span(f"  {label:<8}", "quiet"), Span(text)) for label, text in rows if text]
-    return [(name, Span("   "), title), *labelled]
+    return [(name, Span("   "), title), *labelled(rows, 8)]
+
+
+def labelled(rows: Iterable[tuple[str, str]], width: int = LABEL_WIDTH) -> list[Line]:
+    """A line for each row of label and text that has a text."""
+    return [(margin(label, width), Span(text)) for label, text in rows if text]
+
+
+def margin(label: str, width: int = LABEL_WIDTH) -> Span:
+    """A label in front of its text."""
+    return Span(f"  {label:<{width}}", "quiet")
 
 
 def wrapped(line: Line, width: int) -> list[Line]:

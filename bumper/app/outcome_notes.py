@@ -12,7 +12,7 @@ from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
 from bumper.ports import Clock, Notes
 from bumper.ports.deadline import until
-from bumper.publish.report import Report, SiteReport, label, seconds
+from bumper.publish.report import Report, SiteReport, name_of, seconds
 from bumper.record import FOUND_RUNNING, Ending
 from bumper.retry import attempts
 
@@ -35,7 +35,7 @@ def _of_site(site: SiteReport, report: Report, at: datetime, run: str) -> Iterat
     """How it ended, and where the version before was found running, that: of a first deploy nothing else tells it."""
     verdict = site.verdict
     ended = Ending(
-        site=site.name or label(site),
+        site=name_of(site),
         outcome=verdict.outcome.value,
         reason=verdict.reason,
         seconds=seconds(site, report),

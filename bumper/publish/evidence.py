@@ -34,8 +34,5 @@ def in_order(evidence: Sequence[str]) -> list[str]:
 
 
 def _without_repeats(lines: Sequence[str]) -> list[str]:
-    kept: list[str] = []
-    for line in lines:
-        if not (_BACK_OFF.match(line) and any(_BACK_OFF.match(earlier) for earlier in kept)):
-            kept.append(line)
-    return kept
+    repeats = [line for line in lines if _BACK_OFF.match(line)][1:]
+    return [line for line in lines if line not in repeats]

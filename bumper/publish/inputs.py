@@ -19,7 +19,7 @@ EXCEPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 # Those that are true or false.
 FLAGS = frozenset({"auto-rollback", "dry-run", "force", "no-notes", "pin", "signoff", "skip-ci"})
-_NOT_OURS = frozenset({"output", "record", "publish", "help", "version"})
+_OF_NO_STEP = ("help", "version")
 # What is typed into a terminal, up to whatever ends a command in a sentence.
 _COMMAND = re.compile(r"(?<![\w./-])(?:bump|docker|flux|git|kubectl) [^;,)]*")
 _REPEATED = re.compile(r"--(?P<name>[a-z][a-z-]+) [^\s;,]+(?: --(?P=name) [^\s;,]+)+")
@@ -51,10 +51,10 @@ def _lines(options: re.Match[str]) -> str:
 
 def _input(option: re.Match[str]) -> str:
     name, value = option["name"], option["value"]
-    if name in _NOT_OURS:
-        return option[0]
     if name == "no-wait":
         return "wait: false"
+    if name in EXCEPTIONS or name in _OF_NO_STEP:
+        return option[0]
     if name in FLAGS:
         return f"{name}: true{value or ''}"
     return f"{name}: {value[1:]}" if value else f"the input {name}"

@@ -17,7 +17,7 @@ from bumper.publish import evidence, problem
 from bumper.publish.remedy import remedies
 from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
-from bumper.style import COMMAND, STYLES, Line, Span, duration
+from bumper.style import COMMAND, STYLES, Line, Span, duration, labelled, margin
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,11 @@ def unless_unchanged(verdict: Verdict, image: ImageReference, *, is_written: boo
 def label(site: SiteReport) -> str:
     """The site's label without the cluster."""
     return site.site.removesuffix(f" in {site.context}") if site.context else site.site
+
+
+def name_of(site: SiteReport) -> str:
+    """What the site is called alone, wherever it lies."""
+    return site.name or label(site)
 
 
 def with_rollback(outcome: Report, rollback: RollbackReport, sites: Collection[str]) -> Report:
@@ -218,15 +223,14 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     rows += [("seen", line) for line in evidence.in_order(verdict.evidence)]
     rows.append(("timeline", timeline(site.timeline)))
     rows.append(("rolled back", site.rolled_back))
-    shown: list[Line] = [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in rows if text]
-    return [*lines, *shown, *_next_lines(verdict.hint)]
+    return [*lines, *labelled(rows), *_next_lines(verdict.hint)]
 
 
 def _next_lines(hint: str) -> list[Line]:
     """What helps: each command on a line that can be copied from its label on."""
     lines: list[Line] = []
     for step in remedies(hint):
-        label = Span(f"  {'or' if lines else 'next':<13}", "quiet")
+        label = margin("or" if lines else "next")
         if step.text:
             lines.append((label, Span(step.text + (":" if step.command else ""))))
             label = Span(" " * len(label.text))
@@ -324,7 +328,7 @@ def _timeline_data(moments: Sequence[Moment]) -> list[dict[str, Any]]:
 def _site_data(site: SiteReport) -> dict[str, Any]:
     verdict = site.verdict
     return {
-        "site": f"{site.name or label(site)} in {site.context}" if site.context else site.name or site.site,
+        "site": f"{name_of(site)} in {site.context}" if site.context else name_of(site),
         "kustomization": site.kustomization,
         **verdict_as_data(verdict),
         "stage": verdict.stage.value if verdict.stage else None,

@@ -18,7 +18,7 @@ from bumper.rollout.look import is_held_at_zero
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import has_started, new_replica_set, own_pods
 from bumper.rollout.refusals import blames_cluster
-from bumper.rollout.serving import last_time
+from bumper.rollout.serving import events_about, last_time
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import completion, is_seen
@@ -213,15 +213,7 @@ def _weighed_by_blame(verdict: Verdict, *, is_outage: bool) -> Finding:
 
 
 def _failed_create(desired: Desired, observation: Observation) -> str:
-    key = (desired.workload.kind, desired.workload.name)
-    mine = sorted(
-        (
-            event
-            for event in observation.events
-            if (at(event, "involvedObject", "kind"), at(event, "involvedObject", "name")) == key
-        ),
-        key=last_time,
-    )
+    mine = events_about(observation, desired.workload.kind, desired.workload.name)
     # Events live for an hour: one from before our artifact was stored tells of another template, a later success that it is over.
     newest = mine[-1] if mine else {}
     stored = at(observation.source, "status", "artifact", "lastUpdateTime") or ""

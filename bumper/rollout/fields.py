@@ -13,140 +13,38 @@ from typing import Any
 
 from bumper.ports.shape import expected_kind, kind_of
 
-TYPES: dict[str, type] = dict.fromkeys(
-    (
-        *(
-            "metadata",
-            "spec",
-            "template",
-            "jobTemplate",
-            "labels",
-            "annotations",
-            "matchLabels",
-            "involvedObject",
-        ),
-        *(
-            "artifact",
-            "sourceRef",
-            "targetRef",
-            "rollingUpdate",
-            "updateStrategy",
-        ),
-        *(
-            "state",
-            "lastState",
-            "running",
-            "waiting",
-            "terminated",
-            "analysis",
-            "canary",
-            "nodeInfo",
-            "readinessProbe",
-        ),
-        *("startupProbe", "kubeConfig", "preferredVersion"),
+_NAMES: dict[type, tuple[str, ...]] = {
+    dict: (
+        "metadata", "spec", "template", "jobTemplate", "labels", "annotations", "matchLabels", "involvedObject", "artifact",
+        "sourceRef", "targetRef", "rollingUpdate", "updateStrategy", "state", "lastState", "running", "waiting",
+        "terminated", "analysis", "canary", "nodeInfo", "readinessProbe", "startupProbe", "kubeConfig", "preferredVersion",
     ),
-    dict,
-)
-TYPES |= dict.fromkeys(
-    (
-        *(
-            "conditions",
-            "containers",
-            "initContainers",
-            "containerStatuses",
-            "initContainerStatuses",
-            "dependsOn",
-        ),
-        *(
-            "entries",
-            "finalizers",
-            "images",
-            "matchExpressions",
-            "ownerReferences",
-            "pauseConditions",
-            "readinessGates",
-        ),
-        *(
-            "schedulingGates",
-            "steps",
-            "traffic",
-            "webhooks",
-            "history",
-            "eventSources",
-            "volumes",
-            "env",
-            "addresses",
-        ),
+    list: (
+        "conditions", "containers", "initContainers", "containerStatuses", "initContainerStatuses", "dependsOn", "entries",
+        "finalizers", "images", "matchExpressions", "ownerReferences", "pauseConditions", "readinessGates",
+        "schedulingGates", "steps", "traffic", "webhooks", "history", "eventSources", "volumes", "env", "addresses",
     ),
-    list,
-)
-TYPES |= dict.fromkeys(
-    (
-        *(
-            "availableReplicas",
-            "canaryWeight",
-            "completions",
-            "count",
-            "currentNumberScheduled",
-            "currentStepIndex",
-        ),
-        *("deletionGracePeriodSeconds", "desiredNumberScheduled", "exitCode", "failedChecks", "generation"),
-        *("lastAttemptedGeneration", "minReadySeconds", "numberAvailable", "numberReady", "parallelism"),
-        *("progressDeadlineSeconds", "readyReplicas", "replicas", "restartCount", "terminatingReplicas"),
-        *("updatedNumberScheduled", "updatedReplicas", "partition", "percent", "backoffLimit"),
+    int: (
+        "availableReplicas", "canaryWeight", "completions", "count", "currentNumberScheduled", "currentStepIndex",
+        "deletionGracePeriodSeconds", "desiredNumberScheduled", "exitCode", "failedChecks", "generation",
+        "lastAttemptedGeneration", "minReadySeconds", "numberAvailable", "numberReady", "parallelism",
+        "progressDeadlineSeconds", "readyReplicas", "replicas", "restartCount", "terminatingReplicas",
+        "updatedNumberScheduled", "updatedReplicas", "partition", "percent", "backoffLimit",
     ),
-    int,
-)
-TYPES |= dict.fromkeys(
-    (
-        *(
-            "name",
-            "namespace",
-            "kind",
-            "apiVersion",
-            "resourceVersion",
-            "nodeName",
-            "type",
-            "reason",
-            "message",
-        ),
-        *("phase", "revision", "digest", "url", "interval", "timeout", "retryInterval", "creationTimestamp"),
-        *(
-            "deletionTimestamp",
-            "lastTransitionTime",
-            "lastUpdateTime",
-            "lastTimestamp",
-            "eventTime",
-            "startedAt",
-        ),
-        *(
-            "finishedAt",
-            "lastAppliedRevision",
-            "lastAttemptedRevision",
-            "lastAppliedOriginRevision",
-            "containerID",
-        ),
-        *(
-            "lastHandledReconcileAt",
-            "imageID",
-            "currentRevision",
-            "updateRevision",
-            "latestCreatedRevisionName",
-        ),
-        *("latestReadyRevisionName", "targetNamespace", "fieldPath", "restartPolicy", "podManagementPolicy"),
-        *(
-            "conditionType",
-            "currentPodHash",
-            "stableRS",
-            "revisionName",
-            "lastAppliedSpec",
-            "lastPromotedSpec",
-        ),
-        *("secretName", "newTag"),
+    str: (
+        "name", "namespace", "kind", "apiVersion", "resourceVersion", "nodeName", "type", "reason", "message", "phase",
+        "revision", "digest", "url", "interval", "timeout", "retryInterval", "creationTimestamp", "deletionTimestamp",
+        "lastTransitionTime", "lastUpdateTime", "lastTimestamp", "eventTime", "startedAt", "finishedAt",
+        "lastAppliedRevision", "lastAttemptedRevision", "lastAppliedOriginRevision", "containerID",
+        "lastHandledReconcileAt", "imageID", "currentRevision", "updateRevision", "latestCreatedRevisionName",
+        "latestReadyRevisionName", "targetNamespace", "fieldPath", "restartPolicy", "podManagementPolicy", "conditionType",
+        "currentPodHash", "stableRS", "revisionName", "lastAppliedSpec", "lastPromotedSpec", "secretName", "newTag",
     ),
-    str,
-)
-TYPES |= dict.fromkeys(("paused", "started", "suspend", "abort", "wait", "latestRevision"), bool)
+    bool: (
+        "paused", "started", "suspend", "abort", "wait", "latestRevision",
+    ),
+}  # fmt: skip
+TYPES: dict[str, type] = {name: kind for kind, names in _NAMES.items() for name in names}
 # Lists whose entries are texts; those of all others are objects.
 _OF_TEXTS = {"finalizers"}
 # Without these an entry of the list means nothing.
@@ -165,29 +63,9 @@ _INSIDE: dict[str, dict[str, type]] = {
     for key in ("containers", "initContainers", "containerStatuses", "initContainerStatuses")
 }
 CHOSEN_BY_PEOPLE = {
-    *(
-        "labels",
-        "annotations",
-        "matchLabels",
-        "managedFields",
-        "data",
-        "stringData",
-        "values",
-        "nodeSelector",
-        "limits",
-    ),
-    *(
-        "requests",
-        "substitute",
-        "capacity",
-        "allocatable",
-        "postBuild",
-        "patches",
-        "postRenderers",
-        "fieldsV1",
-        "schema",
-    ),
-}
+    "labels", "annotations", "matchLabels", "managedFields", "data", "stringData", "values", "nodeSelector", "limits",
+    "requests", "substitute", "capacity", "allocatable", "postBuild", "patches", "postRenderers", "fieldsV1", "schema",
+}  # fmt: skip
 
 
 def misfit(value: Any, place: str = "") -> str:
@@ -208,7 +86,7 @@ def misfit(value: Any, place: str = "") -> str:
 
 def _misfit(key: str, value: Any, place: str) -> str:
     expected = TYPES.get(key)
-    if expected is not None and type(value) is not expected and not isinstance(value, _like(expected)):
+    if expected is not None and not _is_a(expected, value):
         return _mismatch(place, value, expected)
     if key in CHOSEN_BY_PEOPLE:
         return _texts_of(key, value, place)
@@ -249,13 +127,9 @@ def _texts_of(key: str, value: Any, place: str) -> str:
     return _mismatch(f"{place}.{wrong}", value[wrong], str) if wrong is not None else ""
 
 
-def _like(expected: type) -> type:
-    """What counts as well: a mapping of another make is an object, too; true is no number."""
-    return Mapping if expected is dict else _Nothing
-
-
-class _Nothing:
-    pass
+def _is_a(expected: type, value: Any) -> bool:
+    """Whether a value is of that very type: true is no number. A mapping of another make is an object, too."""
+    return isinstance(value, Mapping) if expected is dict else type(value) is expected
 
 
 def _mismatch(place: str, value: Any, expected: type) -> str:

@@ -189,11 +189,14 @@ def carries(desired: Desired, revisions: Mapping[str, RevisionFacts], text: str)
 def _is_settled(kustomization: Object | None) -> bool:
     # Ready turns True some 15 ms before lastAppliedRevision changes: a caller must judge that field of the same object too.
     ready = condition(kustomization, "Ready")
+    return ready is not None and ready.status == "True" and _is_current(kustomization)
+
+
+def _is_current(kustomization: Object | None) -> bool:
+    """Whether its status speaks of what it is now, and it shall stay."""
     generation = at(kustomization, "metadata", "generation")
     return (
-        ready is not None
-        and ready.status == "True"
-        and generation is not None
+        generation is not None
         and at(kustomization, "status", "observedGeneration") == generation
         and not at(kustomization, "metadata", "deletionTimestamp")
     )
@@ -219,9 +222,7 @@ def _later(desired: Desired, observation: Observation, run: str) -> str:
 
 def _has_moved_on(kustomization: Object | None, applied: str, later: str) -> bool:
     """Whether a revision was applied to the end (only then it is written down), and the Kustomization is at a later one since."""
-    metadata = at(kustomization, "metadata") or {}
-    is_seen = at(kustomization, "status", "observedGeneration") == metadata.get("generation") is not None
-    return bool(later) and later != applied and is_seen and not metadata.get("deletionTimestamp")
+    return bool(later) and later != applied and _is_current(kustomization)
 
 
 def short(revision: str) -> str:

@@ -274,8 +274,8 @@ def _by_whom(observation: Observation, flux: Standing) -> str:
     """`, which is a later commit (Add a limit, Eve)`; empty where the run is about ours."""
     revision = Revision.parse(flux.later)
     facts = observation.revisions.get(revision.sha) if revision else None
-    about = ", ".join(filter(None, (facts.subject, facts.author))) if facts else ""
-    return f"; that is a later commit than ours{f' ({about})' if about else ''}" if flux.later else ""
+    about = f" ({facts.about})" if facts and facts.about else ""
+    return f"; that is a later commit than ours{about}" if flux.later else ""
 
 
 def _revision(desired: Desired, flux: Standing) -> str:

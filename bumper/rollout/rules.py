@@ -121,8 +121,7 @@ def _superseded_by(look: Look, revision: Revision, has: str) -> Verdict:
     facts, previous = look.observation.revisions[revision.sha], look.desired.previous
     tag = (facts.image.tag or facts.image.digest) if facts.image else ""
     is_revert = previous is not None and tag == (previous.tag or previous.digest)
-    about = ", ".join(part for part in (facts.subject, facts.author) if part)
-    commit = f"commit {revision.sha[:7]}" + (f" ({about})" if about else "")
+    commit = f"commit {revision.sha[:7]}" + (f" ({facts.about})" if facts.about else "")
     reason = "Removed" if facts.is_removed else "Reverted" if is_revert else "Superseded"
     does = "takes the site away" if facts.is_removed else f"puts {tag} back" if is_revert else f"sets {tag}"
     return Verdict(

@@ -114,24 +114,22 @@ def _size(count: int) -> str:
 
 def pod_events(observation: Observation, name: str) -> list[Object]:
     """The events of a pod, the oldest first."""
+    return events_about(observation, "Pod", name)
+
+
+def claim_events(observation: Observation, pod: Object) -> list[Object]:
+    """The events of the volume claims that a pod mounts, the oldest first."""
+    return events_about(observation, "PersistentVolumeClaim", *claims(pod))
+
+
+def events_about(observation: Observation, kind: str, *names: str) -> list[Object]:
+    """The events of the objects of a kind that have these names, the oldest first."""
     events = [
         event
         for event in observation.events
-        if (at(event, "involvedObject", "kind"), at(event, "involvedObject", "name")) == ("Pod", name)
+        if at(event, "involvedObject", "kind") == kind and at(event, "involvedObject", "name") in names
     ]
     return sorted(events, key=last_time)
-
-
-def claim_events(observation: Observation, pod: Object) -> tuple[Object, ...]:
-    """The events of the volume claims that a pod mounts, the oldest first."""
-    names = set(claims(pod))
-    events = [
-        event
-        for event in observation.events
-        if at(event, "involvedObject", "kind") == "PersistentVolumeClaim"
-        and at(event, "involvedObject", "name") in names
-    ]
-    return tuple(sorted(events, key=last_time))
 
 
 def claims(pod: Object) -> Iterator[str]:

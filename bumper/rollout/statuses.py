@@ -183,7 +183,7 @@ def _meaning(desired: Desired, word: _Word) -> Verdict | None:
         return Verdict(Outcome.UNKNOWN, "NotKnown", f"git could not tell which image {where} holds")
     if image is None or not desired.is_met_by(image):
         does = f"sets {image.tag or image.digest}" if image else "takes the site away"
-        about = ", ".join(part for part in (commit.facts.subject, commit.facts.author) if part)
+        about = commit.facts.about
         return Verdict(
             Outcome.SUPERSEDED,
             "Superseded" if image else "Removed",

@@ -8,7 +8,7 @@ repository and a missing tag look the same, "<reference>: not found".
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from bumper.image import ImageReference
@@ -32,7 +32,7 @@ class Sight(NamedTuple):
     events: list[Object]
     log: str
     is_init: bool = False
-    of_claims: tuple[Object, ...] = ()
+    of_claims: Sequence[Object] = ()
 
     @property
     def waiting(self) -> str:
@@ -77,6 +77,10 @@ class Sight(NamedTuple):
     def is_sidecar(self) -> bool:
         """Whether it stands among the init containers and runs on all the same: its end is no success."""
         return self.is_init and self.spec.get("restartPolicy") == "Always"
+
+    def events_of(self, *reasons: str) -> list[Object]:
+        """Those of its events that have one of these reasons."""
+        return [event for event in self.events if event.get("reason") in reasons]
 
     @property
     def is_ours(self) -> bool:
@@ -210,10 +214,8 @@ _MISSING = re.compile(
 
 def missing_config(sight: Sight) -> Seen | None:
     """A Secret, a ConfigMap or a key that is not there, for an environment variable or a volume."""
-    text = (
-        sight.message if sight.waiting == "CreateContainerConfigError" else _stuck_in(sight, ("FailedMount",))
-    )
-    match = _MISSING.search(text)
+    seen = waiting("CreateContainerConfigError")(sight) or event("FailedMount")(sight)
+    match = _MISSING.search(seen.fact) if seen else None
     return Seen(match[0]) if match else None
 
 
@@ -250,11 +252,7 @@ def hook_failed(sight: Sight) -> Seen | None:
 
     kubelet kuberuntime/kuberuntime_container.go, startContainer; the event says no more than that.
     """
-    about = [
-        event
-        for event in sight.events
-        if event.get("reason") == "FailedPostStartHook" and _is_about(event, sight)
-    ]
+    about = [event for event in sight.events_of("FailedPostStartHook") if _is_about(event, sight)]
     if sight.is_ready or not (about or sight.waiting == "PostStartHookError"):
         return None
     command = " ".join(map(str, at(sight.spec, "lifecycle", "postStart", "exec", "command") or ()))
@@ -333,8 +331,8 @@ def killed_by_probe(sight: Sight) -> Seen | None:
 
 def _probe_failure(sight: Sight, probes: tuple[str, ...]) -> Seen | None:
     failures = []
-    for event in sight.events:
-        match = _PROBE.match(event.get("message") or "") if event.get("reason") == "Unhealthy" else None
+    for event in sight.events_of("Unhealthy"):
+        match = _PROBE.match(event.get("message") or "")
         if match and match["probe"] in probes and _is_about(event, sight):
             failures.append((event, match))
     if not failures:
@@ -465,20 +463,14 @@ def event(*reasons: str) -> See:
     """A pod that got no further than its newest event of these reasons."""
 
     def see(sight: Sight) -> Seen | None:
-        text = _stuck_in(sight, reasons)
-        about = [event for event in sight.events if event.get("reason") in reasons]
+        about, later = sight.events_of(*reasons), sight.events_of(*_GOES_ON)
+        # Events outlive what they tell of. Two of the same second are told apart by neither: then the pod has gone on.
+        if sight.status or not about or any(last_time(event) >= last_time(about[-1]) for event in later):
+            return None
+        text = about[-1].get("message") or ""
         return Seen(text, _count(about)) if text else None
 
     return see
-
-
-def _stuck_in(sight: Sight, reasons: tuple[str, ...]) -> str:
-    about = [event for event in sight.events if event.get("reason") in reasons]
-    later = [event for event in sight.events if event.get("reason") in _GOES_ON]
-    # Events outlive what they tell of. Two of the same second are told apart by neither: then the pod has gone on.
-    if sight.status or not about or any(last_time(event) >= last_time(about[-1]) for event in later):
-        return ""
-    return about[-1].get("message") or ""
 
 
 def evicted(sight: Sight) -> Seen | None:

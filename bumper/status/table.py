@@ -16,7 +16,7 @@ from bumper.request import label
 from bumper.revision import Revision
 from bumper.rollout import Verdict, WorkloadEnd
 from bumper.rollout.state import State
-from bumper.style import STYLES, Line, Span
+from bumper.style import STYLES, Line, Span, labelled
 
 WIDTH = 80
 _COLUMNS = (("SITE", 22), ("WANTED", 12), ("APPLIED", 8), ("RUNNING", 12), ("VERDICT", 15), ("AGE", 6))
@@ -157,7 +157,7 @@ def details(overview: Overview) -> list[Line]:
             fields += [("warning", text) for text in verdict.warnings if row.image]
             fields += [("seen", text) for text in verdict.evidence]
             fields += [("next", verdict.hint)]
-        paragraphs += [(Span(f"  {label:<13}", "quiet"), Span(text)) for label, text in fields if text]
+        paragraphs += labelled(fields)
     return paragraphs
 
 

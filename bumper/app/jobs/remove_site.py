@@ -20,7 +20,7 @@ from bumper.publish import report
 from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.rollout import Verdict
-from bumper.style import STYLES, Line, Span
+from bumper.style import STYLES, Line, Span, labelled
 
 if TYPE_CHECKING:
     from bumper.systems.kube import Cluster
@@ -147,7 +147,7 @@ def _lines(label: str, verdict: Verdict) -> list[Line]:
     name = (Span(f"{label}: ", "strong"),) if label else ()
     title = verdict.outcome.value.replace("-", " ").capitalize()
     head = (*name, Span(title, STYLES.get(verdict.outcome, "bad")), Span(f": {verdict.message}"))
-    return [head, *([(Span(f"  {'next':<13}", "quiet"), Span(verdict.hint))] if verdict.hint else [])]
+    return [head, *labelled([("next", verdict.hint)])]
 
 
 def _as_data(
