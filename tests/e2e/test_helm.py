@@ -4,9 +4,9 @@ They run side by side, each with its own repository, on a stack of their own.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +14,8 @@ import pytest
 from .access import FOLLOWER
 from .deploys import CRASHED, READY, TAG, Act
 from .looks import condition, eventually
-from .program import Ended, Ground, Run
+from .program import Ended, Ground, Run, results
+from .rounds import asked_for, check, side_by_side
 from .stack import Options, Stack
 
 pytestmark = pytest.mark.slow
@@ -208,34 +209,20 @@ def ground(helm: Stack) -> Ground:
 @pytest.fixture(scope="module")
 def plays(request: pytest.FixtureRequest, ground: Ground) -> Iterator[dict[str, Future[list[Ended]]]]:
     """The deploys that this run asks for, some at once."""
-    wanted = [
-        str(item.callspec.params["name"])
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.function is test_the_verdict
-    ]
-    with ExitStack() as opened:
-        together = opened.enter_context(ThreadPoolExecutor(_AT_ONCE))
-        yield {name: together.submit(_played, ground, name) for name in wanted}
+    names = [params["name"] for params in asked_for(request, test_the_verdict)]
+    with side_by_side(names, partial(_play, ground), _AT_ONCE) as begun:
+        yield begun
 
 
-def _played(ground: Ground, name: str) -> list[Ended]:
+def _play(ground: Ground, name: str) -> list[Ended]:
     chosen = RELEASES[name]
     image = {} if chosen.settles else {"behaviour": "crash", "log": "no such table: pages"}
     act = Act(ground, name, {"release": chosen.release, "image": image})
     if chosen.settles:
         eventually(lambda: act.rolled_out() and _ready(act).get("status") == "True", f"{name} is installed")
-    runs = chosen.steps(act)
-    try:
-        return [run.result() for run in runs]
-    finally:
-        for run in runs:
-            run.kill()
+    return results(chosen.steps(act))
 
 
 @pytest.mark.parametrize("name", RELEASES)
 def test_the_verdict(name: str, plays: dict[str, Future[list[Ended]]]) -> None:
-    ended = plays[name].result()
-    verdicts = tuple((*run.verdict, run.exit_code) for run in ended)
-    assert verdicts == RELEASES[name].verdicts, "\n".join(map(str, ended))
-    missing = [word for word in RELEASES[name].quotes if word not in str(ended[-1])]
-    assert not missing, str(ended[-1])
+    check(plays[name].result(), RELEASES[name].verdicts, RELEASES[name].quotes)
