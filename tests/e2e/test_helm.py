@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 from .access import FOLLOWER
-from .deploys import CRASHED, READY, TAG, Act
+from .deploys import (
+    CRASHED,
+    READY,
+    TAG,
+    Act,
+    image_that_the_node_does_not_find,
+    superseded_by_a_later_bump,
+)
 from .looks import condition, eventually
 from .program import Ended, Ground, Run, results
 from .rounds import asked_for, check, side_by_side
@@ -79,13 +86,9 @@ def crash_loop(act: Act) -> list[Run]:
     return [act.bump()]
 
 
-@released(("failed", "TagGone", 11), timeout="2m")
-def image_that_the_node_does_not_find(act: Act) -> list[Run]:
-    act.image()
-    run = act.bump()
-    act.until_pushed(act.first)
-    act.stack.images.take_away(act.name, TAG)
-    return [run]
+# As with a Deployment that Flux applies itself.
+released(("failed", "TagGone", 11), timeout="2m")(image_that_the_node_does_not_find)
+released(("superseded", "Superseded", 0), READY, timeout="2m")(superseded_by_a_later_bump)
 
 
 @released(
@@ -168,15 +171,6 @@ def failed_install_that_the_next_version_heals(act: Act) -> list[Run]:
     first.result()
     act.image()
     return [first, act.bump()]
-
-
-@released(("superseded", "Superseded", 0), READY, timeout="2m")
-def superseded_by_a_later_bump(act: Act) -> list[Run]:
-    act.image(behaviour="unready")
-    act.image("def5678")
-    first = act.bump()
-    eventually(lambda: len(act.pods()) > 1, "a pod of the first")
-    return [first, act.bump(tag="def5678")]
 
 
 def _bad_commit(act: Act) -> str:
