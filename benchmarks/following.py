@@ -1,7 +1,7 @@
 """How soon a change in the cluster is a line on the screen, with one site and with two hundred in one process.
 
 Over HTTPS on loopback, against the sandbox's API in a process of its own: a Deployment's status is written, and the clock stops when
-the display has written its line. `kubectl wait` and `flux` need a real cluster: their ratios are those of `make e2e`.
+the display has written its line. `kubectl wait` and `flux` need a real cluster: `make e2e-peers` has them.
 """
 
 import io

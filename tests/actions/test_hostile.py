@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from actions.act import Run
-from actions.world import SITE, World, caller, from_readme, steps, write
+from actions.world import SITE, World, caller, documented, steps, write
 
 # Modules of Python's library, of libraries of bump, of pip and of bump itself, and what Python runs at its start.
 _MODULES = (
@@ -183,7 +183,7 @@ def test_no_file_of_the_site_is_run_by_the_workflow(world: World, trap: Trap, tm
 def test_no_file_of_the_site_is_run_by_the_action(world: World, trap: Trap) -> None:
     """With an App's key in the environment, too, which this run has no use for."""
     inputs = {"app-id": '"1"', "app-private-key": CANARY}
-    checkout, sha = world.site(steps("push", from_readme(1, **inputs)), hostile(trap))
+    checkout, sha = world.site(steps("push", documented(1, **inputs)), hostile(trap))
     run = deployed(world, checkout, sha)
     assert trap.seen() == {}
     # act prints the inputs of a step where GitHub masks what is a secret: what is printed behind that is ours.
@@ -191,12 +191,12 @@ def test_no_file_of_the_site_is_run_by_the_action(world: World, trap: Trap) -> N
 
 
 def test_files_that_are_called_like_modules_and_configurations_are_in_nobodys_way(world: World) -> None:
-    checkout, sha = world.site(steps("push", from_readme(1)), harmless())
+    checkout, sha = world.site(steps("push", documented(1)), harmless())
     deployed(world, checkout, sha)
 
 
 def test_no_variable_of_an_earlier_step_runs_or_shows_anything(world: World, trap: Trap) -> None:
-    workflow = steps("push", after(variables(trap), from_readme(1)))
+    workflow = steps("push", after(variables(trap), documented(1)))
     checkout, sha = world.site(workflow[: workflow.index("      - if: always()")], hostile(trap))
     run = deployed(world, checkout, sha)
     assert trap.seen() == {}
@@ -206,13 +206,13 @@ def test_no_variable_of_an_earlier_step_runs_or_shows_anything(world: World, tra
 
 
 def test_wheels_that_somebody_changed_are_not_used(world: World, trap: Trap) -> None:
-    deployed(world, *world.site(steps("push", from_readme(1))))
+    deployed(world, *world.site(steps("push", documented(1))))
     (kept,) = world.wheels.iterdir()
     _poison(kept, trap)
-    run = deployed(world, *world.site(steps("push", from_readme(1))))
+    run = deployed(world, *world.site(steps("push", documented(1))))
     assert "are not those of requirements.txt and are not used: downloading them anew" in run.log
     assert trap.seen() == {}
-    again = deployed(world, *world.site(steps("push", from_readme(1))))
+    again = deployed(world, *world.site(steps("push", documented(1))))
     assert "bump: libraries from the wheels that this machine kept" in again.log
 
 

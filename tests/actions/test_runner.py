@@ -16,7 +16,7 @@ from actions.world import (
     SOURCE_TOKEN,
     World,
     caller,
-    from_readme,
+    documented,
     steps,
 )
 from bumper.errors import NoAccess
@@ -25,7 +25,7 @@ from bumper.systems.git import Remote
 from bumper.systems.github import GitHub
 
 
-def test_the_workflow_of_the_readme_deploys_and_tells_the_pull_request(world: World) -> None:
+def test_the_documented_workflow_deploys_and_tells_the_pull_request(world: World) -> None:
     shutil.rmtree(world.wheels, ignore_errors=True)
     checkout, sha = world.site(caller(world))
     run = world.run(checkout)
@@ -75,8 +75,8 @@ def test_a_rollout_that_fails_is_told_with_its_cause_and_what_is_served(world: W
     world.is_clean(run)
 
 
-def test_the_step_of_the_readme_deploys_two_sites_in_one_commit(world: World) -> None:
-    checkout, sha = world.site(steps("push", from_readme(1)))
+def test_the_documented_step_deploys_two_sites_in_one_commit(world: World) -> None:
+    checkout, sha = world.site(steps("push", documented(1)))
     run = world.run(checkout)
     assert run.code == 0, run.log
     assert {world.wanted(SITE), world.wanted(OTHER_SITE)} == {sha[:7]}
@@ -90,7 +90,7 @@ def test_the_step_of_the_readme_deploys_two_sites_in_one_commit(world: World) ->
 
 
 def test_the_token_of_a_fork_may_not_comment_and_the_deploy_goes_on(world: World) -> None:
-    checkout, _ = world.site(steps("pull_request", from_readme(1)))
+    checkout, _ = world.site(steps("pull_request", documented(1)))
     run = world.run(checkout, "pull_request", token=READ_ONLY_TOKEN)
     assert run.code == 0, run.log
     assert world.comments() == []
@@ -102,7 +102,7 @@ def test_the_token_of_a_fork_may_not_comment_and_the_deploy_goes_on(world: World
 
 
 def test_a_fork_without_secrets_gets_nowhere_and_says_why(world: World) -> None:
-    checkout, _ = world.site(steps("pull_request", from_readme(1, **{"dry-run": "true"})))
+    checkout, _ = world.site(steps("pull_request", documented(1, **{"dry-run": "true"})))
     before = world.wanted(SITE)
     run = world.run(checkout, "pull_request", token=READ_ONLY_TOKEN, BUMP_TOKEN="")
     assert run.code == 1, run.log

@@ -180,7 +180,7 @@ def _copy_for_act(folder: Path) -> None:
     workflow.write_text(text.replace("\n  queue: max\n", "\n"))
 
 
-def from_readme(number: int, **inputs: str) -> str:
+def documented(number: int, **inputs: str) -> str:
     """One of the two examples of docs/action.md, with further inputs; only names that the sandbox has not got are replaced."""
     blocks: list[str] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "action.md").read_text(), re.DOTALL)
     text = [block for block in blocks if f"@{RELEASE}" in block][number]
@@ -195,7 +195,7 @@ def from_readme(number: int, **inputs: str) -> str:
 def caller(world: World, **inputs: str) -> str:
     """The whole workflow that docs/action.md shows. Building needs Docker, and act does not tell which workflow runs."""
     named = {"build": "false", "platform": PLATFORM, "platform-ref": world.platform_commit}
-    return from_readme(0, **{**named, **inputs})
+    return documented(0, **{**named, **inputs})
 
 
 def _checkout() -> str:

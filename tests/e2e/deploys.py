@@ -15,7 +15,7 @@ from typing import Any
 
 from .fleet import Site, fleet
 from .looks import eventually
-from .program import Ended, Ground, Run
+from .program import Ended, Ground, Run, results
 from .scenarios import SCENARIOS
 from .stage import Play, set_up
 
@@ -143,12 +143,7 @@ def deploy(
         def act(ground: Ground) -> list[Ended]:
             stage = Act(ground, name, site)
             stage.until_ready(stage.first)
-            runs = steps(stage)
-            try:
-                return [run.result() for run in runs]
-            finally:
-                for run in runs:
-                    run.kill()
+            return results(steps(stage))
 
         what = steps.__name__.replace("_", " ")
         DEPLOYS[name] = Deploy(name, verdicts, act, both, alone, often, what, tracks=False)

@@ -103,14 +103,15 @@ def controller_manager(around: Surroundings, kubeconfig: Path, service_accounts:
     ]
 
 
-def scheduler(around: Surroundings, kubeconfig: Path) -> Command:
+def scheduler(around: Surroundings, kubeconfig: Path, serving: KeyPair) -> Command:
     return [
         binary("controlplane"),
         "kube-scheduler",
         f"--kubeconfig={kubeconfig}",
         "--bind-address=127.0.0.1",
         f"--secure-port={around.ports['kube-scheduler']}",
-        f"--cert-dir={around.data('kube-scheduler')}",
+        f"--tls-cert-file={serving.certificate}",
+        f"--tls-private-key-file={serving.key}",
         "--authentication-skip-lookup",
         "--leader-elect=false",
         "--profiling=false",

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,3 +119,12 @@ class Run:
         assert self._process.stdout is not None
         with self._process.stdout as stream:
             self._output.append(stream.read())
+
+
+def results(runs: Sequence[Run]) -> list[Ended]:
+    """How each of them ended; where one does not end, none of the others goes on."""
+    try:
+        return [run.result() for run in runs]
+    finally:
+        for run in runs:
+            run.kill()

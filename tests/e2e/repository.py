@@ -102,10 +102,12 @@ class Repository:
 
     def request_fetch(self, source: str = "flux-system") -> None:
         """What a webhook or `flux reconcile source git` does."""
+        self.request_reconciliation("GitRepository", source)
+
+    def request_reconciliation(self, kind: str, name: str) -> None:
+        """What `flux reconcile` does."""
         annotation = {"reconcile.fluxcd.io/requestedAt": str(time.time_ns())}
-        self.stack.api.merge(
-            "GitRepository", FLUX_NAMESPACE, source, {"metadata": {"annotations": annotation}}
-        )
+        self.stack.api.merge(kind, FLUX_NAMESPACE, name, {"metadata": {"annotations": annotation}})
 
     def _git(self, *arguments: str, cwd: Path | None = None) -> str:
         credentials = base64.b64encode(f"git:{self.stack.git_token}".encode()).decode()

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import signal
+import ssl
 import sys
 import tempfile
 import threading
@@ -28,7 +29,7 @@ from bumper_sandbox.git.server import GitServer
 
 from . import crds, node, node_traces, parts
 from .access import ADMINISTRATORS, Access
-from .api import Object
+from .api import Object, tls_context
 from .images import ImagePusher
 from .ports import PortBlock, is_in_use
 from .processes import Part, Warden
@@ -231,12 +232,11 @@ class Stack:
         manager = access.kubeconfig("system:kube-controller-manager", ADMINISTRATORS)
         command = parts.controller_manager(around, manager, access.service_account_key)
         self._start("kube-controller-manager", command, self._controllers_run)
-        scheduler_health = f"{around.url('kube-scheduler', 'https')}/healthz"
-        # Unverified, since it serves with a certificate that it makes itself, in memory, at each start. It is our own process, asked
-        # on loopback whether it is up: nothing secret is sent, and nothing of the answer is read but its status.
-        healthy = partial(_answers, scheduler_health, verify=False)
-        scheduler = access.kubeconfig("system:kube-scheduler")
-        self._start("kube-scheduler", parts.scheduler(around, scheduler), healthy)
+        scheduler = parts.scheduler(
+            around, access.kubeconfig("system:kube-scheduler"), access.issue("kube-scheduler")
+        )
+        health = f"{around.url('kube-scheduler', 'https')}/healthz"
+        self._start("kube-scheduler", scheduler, partial(_answers, health, tls_context(access.authority)))
         if self.node_is_played:
             self._start_played_node()
         else:
@@ -327,9 +327,9 @@ class Stack:
         return False
 
 
-def _answers(url: str, *, verify: bool = True) -> bool:
+def _answers(url: str, tls: ssl.SSLContext | bool = True) -> bool:
     try:
-        return httpx.get(url, verify=verify, timeout=2.0, trust_env=False).is_success
+        return httpx.get(url, verify=tls, timeout=2.0, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 

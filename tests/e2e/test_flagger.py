@@ -6,9 +6,9 @@ They run side by side, each with its own repository, on a stack of their own. A 
 import json
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -17,7 +17,8 @@ from .access import FOLLOWER
 from .api import Object
 from .deploys import READY, TAG, Act
 from .looks import eventually
-from .program import Ended, Ground, Run
+from .program import Ended, Ground, Run, results
+from .rounds import asked_for, check, side_by_side
 from .stack import Options, Stack
 
 pytestmark = pytest.mark.slow
@@ -188,36 +189,21 @@ def ground(flagger: Stack) -> Ground:
 @pytest.fixture(scope="module")
 def plays(request: pytest.FixtureRequest, ground: Ground) -> Iterator[dict[str, Future[list[Ended]]]]:
     """The deploys that this run asks for, all at once: each waits for Flagger most of its time."""
-    wanted = [
-        str(item.callspec.params["name"])
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.function is test_the_verdict
-    ]
-    with ExitStack() as opened:
-        gate = opened.enter_context(Gate())
-        together = opened.enter_context(ThreadPoolExecutor(len(wanted) or 1))
-        yield {name: together.submit(_played, ground, gate, name) for name in wanted}
+    names = [params["name"] for params in asked_for(request, test_the_verdict)]
+    with Gate() as gate, side_by_side(names, partial(_play, ground, gate), at_once=len(PROMOTIONS)) as begun:
+        yield begun
 
 
-def _played(ground: Ground, gate: Gate, name: str) -> list[Ended]:
+def _play(ground: Ground, gate: Gate, name: str) -> list[Ended]:
     chosen = PROMOTIONS[name]
     act = Promoted(ground, name, gate, chosen.hook)
     act.until_phase("Initialized")
-    runs = chosen.steps(act)
-    try:
-        return [run.result() for run in runs]
-    finally:
-        for run in runs:
-            run.kill()
+    return results(chosen.steps(act))
 
 
 @pytest.mark.parametrize("name", PROMOTIONS)
 def test_the_verdict(name: str, plays: dict[str, Future[list[Ended]]]) -> None:
-    ended = plays[name].result()
-    verdicts = tuple((*run.verdict, run.exit_code) for run in ended)
-    assert verdicts == PROMOTIONS[name].verdicts, "\n".join(map(str, ended))
-    missing = [word for word in PROMOTIONS[name].quotes if word not in str(ended[-1])]
-    assert not missing, str(ended[-1])
+    check(plays[name].result(), PROMOTIONS[name].verdicts, PROMOTIONS[name].quotes)
 
 
 def test_canaries_that_may_not_be_listed_stop_it_before_the_push(flagger: Stack) -> None:

@@ -4,17 +4,25 @@ They run side by side, each with its own repository, on a stack of their own.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 
 from .access import FOLLOWER
-from .deploys import CRASHED, READY, TAG, Act
+from .deploys import (
+    CRASHED,
+    READY,
+    TAG,
+    Act,
+    image_that_the_node_does_not_find,
+    superseded_by_a_later_bump,
+)
 from .looks import condition, eventually
-from .program import Ended, Ground, Run
+from .program import Ended, Ground, Run, results
+from .rounds import asked_for, check, side_by_side
 from .stack import Options, Stack
 
 pytestmark = pytest.mark.slow
@@ -78,13 +86,9 @@ def crash_loop(act: Act) -> list[Run]:
     return [act.bump()]
 
 
-@released(("failed", "TagGone", 11), timeout="2m")
-def image_that_the_node_does_not_find(act: Act) -> list[Run]:
-    act.image()
-    run = act.bump()
-    act.until_pushed(act.first)
-    act.stack.images.take_away(act.name, TAG)
-    return [run]
+# As with a Deployment that Flux applies itself.
+released(("failed", "TagGone", 11), timeout="2m")(image_that_the_node_does_not_find)
+released(("superseded", "Superseded", 0), READY, timeout="2m")(superseded_by_a_later_bump)
 
 
 @released(
@@ -169,15 +173,6 @@ def failed_install_that_the_next_version_heals(act: Act) -> list[Run]:
     return [first, act.bump()]
 
 
-@released(("superseded", "Superseded", 0), READY, timeout="2m")
-def superseded_by_a_later_bump(act: Act) -> list[Run]:
-    act.image(behaviour="unready")
-    act.image("def5678")
-    first = act.bump()
-    eventually(lambda: len(act.pods()) > 1, "a pod of the first")
-    return [first, act.bump(tag="def5678")]
-
-
 def _bad_commit(act: Act) -> str:
     return act.push_tag(TAG, behaviour="unready")
 
@@ -208,34 +203,20 @@ def ground(helm: Stack) -> Ground:
 @pytest.fixture(scope="module")
 def plays(request: pytest.FixtureRequest, ground: Ground) -> Iterator[dict[str, Future[list[Ended]]]]:
     """The deploys that this run asks for, some at once."""
-    wanted = [
-        str(item.callspec.params["name"])
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.function is test_the_verdict
-    ]
-    with ExitStack() as opened:
-        together = opened.enter_context(ThreadPoolExecutor(_AT_ONCE))
-        yield {name: together.submit(_played, ground, name) for name in wanted}
+    names = [params["name"] for params in asked_for(request, test_the_verdict)]
+    with side_by_side(names, partial(_play, ground), _AT_ONCE) as begun:
+        yield begun
 
 
-def _played(ground: Ground, name: str) -> list[Ended]:
+def _play(ground: Ground, name: str) -> list[Ended]:
     chosen = RELEASES[name]
     image = {} if chosen.settles else {"behaviour": "crash", "log": "no such table: pages"}
     act = Act(ground, name, {"release": chosen.release, "image": image})
     if chosen.settles:
         eventually(lambda: act.rolled_out() and _ready(act).get("status") == "True", f"{name} is installed")
-    runs = chosen.steps(act)
-    try:
-        return [run.result() for run in runs]
-    finally:
-        for run in runs:
-            run.kill()
+    return results(chosen.steps(act))
 
 
 @pytest.mark.parametrize("name", RELEASES)
 def test_the_verdict(name: str, plays: dict[str, Future[list[Ended]]]) -> None:
-    ended = plays[name].result()
-    verdicts = tuple((*run.verdict, run.exit_code) for run in ended)
-    assert verdicts == RELEASES[name].verdicts, "\n".join(map(str, ended))
-    missing = [word for word in RELEASES[name].quotes if word not in str(ended[-1])]
-    assert not missing, str(ended[-1])
+    check(plays[name].result(), RELEASES[name].verdicts, RELEASES[name].quotes)

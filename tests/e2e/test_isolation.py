@@ -90,7 +90,7 @@ def test_without_the_gate_nothing_is_applied_and_both_say_so(
     flux.resume("source-watcher")
     _show_controller(flux, "source-watcher", ())
     before = _objects(flux)
-    _reconcile(flux, "fleet-isle")
+    repository.request_reconciliation("Kustomization", "fleet-isle")
     eventually(lambda: _reason(flux, "isle-a") == "AccessDenied", "kustomize-controller refuses the source")
     eventually(lambda: _ready(flux, "ArtifactGenerator", "sites"), "the artifacts are made")
     assert _missing(ground, repository) == ["runs without the feature gate ExternalArtifact"]
@@ -185,12 +185,6 @@ def _missing(ground: Ground, repository: Repository) -> list[str]:
     missing = [str(each["found"]) for each in examined.answer["findings"] if each["result"] == "missing"]
     assert examined.exit_code == (6 if missing else 0), examined
     return missing
-
-
-def _reconcile(flux: Stack, name: str) -> None:
-    """What `flux reconcile kustomization` does."""
-    annotation = {"reconcile.fluxcd.io/requestedAt": str(time.time_ns())}
-    flux.api.merge("Kustomization", FLUX_NAMESPACE, name, {"metadata": {"annotations": annotation}})
 
 
 def _objects(flux: Stack) -> dict[str, str]:

@@ -26,6 +26,7 @@ from .platforms import Platform, Sandbox
 from .program import Ground
 from .record import Recorder, versions
 from .repository import Repository, sites
+from .rounds import asked_for
 from .stack import FLUX_NAMESPACE, Stack
 from .verdicts import Measured, measure, patience_s, write
 
@@ -63,9 +64,7 @@ def plays(
 ) -> Iterator[dict[Play, Future[Measured]]]:
     """The deploys that this run asks for, on both platforms at once; the real stack is recorded meanwhile."""
     wanted = [
-        (str(item.callspec.params["ground"]), DEPLOYS[str(item.callspec.params["name"])])
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.originalname == test_the_verdict.__name__
+        (str(params["ground"]), DEPLOYS[params["name"]]) for params in asked_for(request, test_the_verdict)
     ]
     names = [deploy.name for _, deploy in wanted]
     with ExitStack() as opened:

@@ -20,7 +20,7 @@ from .looks import condition, eventually, running_images, waiting
 from .repository import TREE, Repository, sites
 from .stack import FLUX_NAMESPACE, Stack
 
-# What cannot become Ready here, each with what the cluster says of it: helm-controller cannot be built from the Go proxy,
+# What cannot become Ready here, each with what the cluster says of it: no helm-controller runs on this stack,
 # and charts and secrets come from the outside world, which a test run does not ask.
 NEVER_READY = {
     "external-secrets": r"Running health checks|HelmRelease/external-secrets/external-secrets",

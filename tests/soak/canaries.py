@@ -22,48 +22,15 @@ from .table import Tally
 _SYSTEMS = ("git", "registry", "kubernetes", "github")
 _STATUSES = (401, 403, 404, 422, 500, 302, 200)
 _FORMS = ("headers", "json", "bare", "kubernetes", "oci", "graphql")
+_DEPLOY = ("--site", "web", "--sha", "abc1234", "--push-timeout", "2s", "--wait-for-image", "1s")
 _VERBS: Mapping[str, tuple[str, ...]] = {
-    "deploy": (
-        "--site",
-        "web",
-        "--sha",
-        "abc1234",
-        "--timeout",
-        "2s",
-        "--push-timeout",
-        "2s",
-        "--wait-for-image",
-        "1s",
-    ),
-    "api": (
-        "--site",
-        "web",
-        "--sha",
-        "abc1234",
-        "--timeout",
-        "2s",
-        "--push-timeout",
-        "2s",
-        "--wait-for-image",
-        "1s",
-        "--commit-via",
-        "api",
-    ),
+    "deploy": (*_DEPLOY, "--timeout", "2s"),
+    "api": (*_DEPLOY, "--timeout", "2s", "--commit-via", "api"),
     "track": ("track", "web", "--timeout", "2s"),
     "status": ("status", "web"),
     "doctor": ("doctor", "--timeout", "2s"),
     "history": ("history",),
-    "dry run": (
-        "--site",
-        "web",
-        "--sha",
-        "abc1234",
-        "--dry-run",
-        "--push-timeout",
-        "2s",
-        "--wait-for-image",
-        "1s",
-    ),
+    "dry run": (*_DEPLOY, "--dry-run"),
 }
 _CASES = list(product(_SYSTEMS, _STATUSES, _FORMS, _VERBS))
 TARGET, SLICE, SHORT = len(_CASES), 20, 2

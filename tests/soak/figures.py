@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from .table import Row, Table
+from .table import Row, Table, Tally
 
 BEGIN, END = "<!-- figures of make soak -->", "<!-- end of the figures -->"
 _BLOCK = re.compile(f"{BEGIN}\n.*?{END}", re.DOTALL)
@@ -39,11 +39,8 @@ def rendered(table: Table) -> str:
 def _line(part: str, rows: list[Row]) -> str:
     # A fault is mended with a commit: what came up on the code of before stays in the file, and is not today's.
     last = [row for row in rows if row.commit == rows[-1].commit]
-    measures: dict[str, float] = {}
-    for row in last:
-        for name, value in row.measures.items():
-            measures[name] = max(value, measures.get(name, value))
-    noted = ", ".join(f"{name} {value:g}" for name, value in sorted(measures.items()))
+    total = sum((Tally(row.faults, row.measures) for row in last), start=Tally())
+    noted = ", ".join(f"{name} {value:g}" for name, value in sorted(total.measures.items()))
     hours = sum(row.seconds for row in rows) / 3600
-    cases, faults = sum(row.done for row in rows), sum(len(row.faults) for row in last)
-    return f"| {part} | {cases:,} | {hours:.2f} | {faults} | {noted} | {rows[-1].at[:10]} |"
+    cases = sum(row.done for row in rows)
+    return f"| {part} | {cases:,} | {hours:.2f} | {len(total.faults)} | {noted} | {rows[-1].at[:10]} |"

@@ -1,7 +1,7 @@
 """SIGKILL of the real program at each step of git and http: nothing is lost, nothing is doubled, and the repository is whole.
 
-A step is a start or an end of a git process, or a chunk that passes between git or the registry's client and the server. Case n is
-killed at step n, from the last one back to the first again; then the same command runs once more, unharmed.
+A step is a start or an end of a git process, or a chunk that passes between git and the server. Case n is killed at step 37 n, past
+the last one from the first again; then the same command runs once more, unharmed.
 """
 
 import os
@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
 
 from .platform import Platform, platform
 from .proxy import Proxy
@@ -69,19 +68,19 @@ class _Bench:
 
     def steps(self) -> tuple[int, int]:
         """How many steps of git, and how many chunks, one whole deploy takes."""
-        with self._ways(0) as (environ, proxies):
+        with self._way(0) as (environ, git):
             assert self._deploy(self._next_tag(), environ) == 0, "a deploy that nobody kills"
-            return self._steps.stat().st_size // 2, sum(proxy.chunks for proxy in proxies)
+            return self._steps.stat().st_size // 2, git.chunks
 
     def kill(self, number: int, step: int, git_steps: int) -> Tally:
         """One case: killed there, looked at, done again."""
         tag, before = self._next_tag(), self._place.subjects()
         at_git, at_chunk = (step + 1, 0) if step < git_steps else (0, step - git_steps + 1)
-        with self._ways(at_chunk) as (environ, _):
+        with self._way(at_chunk) as (environ, _):
             killed = self._deploy(tag, {**environ, "SOAK_KILL_AT": str(at_git)})
         self._await_silence()
         between = self._place.subjects()
-        with self._ways(0) as (environ, _):
+        with self._way(0) as (environ, _):
             again = self._deploy(tag, environ)
         after = self._place.subjects()
         ours = f"Deploy {_SITE} {tag}"
@@ -110,18 +109,14 @@ class _Bench:
         return tag
 
     @contextmanager
-    def _ways(self, kill_at: int) -> Iterator[tuple[Mapping[str, str], list[Proxy]]]:
+    def _way(self, kill_at: int) -> Iterator[tuple[Mapping[str, str], Proxy]]:
         """The environment of a run whose git host is reached over a proxy that kills it at that chunk, 0 for none."""
         self._steps.write_bytes(b"")
         self._process: subprocess.Popen[bytes] | None = None
-        lock, passed = Lock(), 0
 
         def watch(number: int) -> bool:
-            nonlocal passed
-            with lock:
-                passed += 1
-                if kill_at and passed == kill_at and self._process:
-                    self._process.send_signal(signal.SIGKILL)
+            if number == kill_at and self._process:
+                self._process.send_signal(signal.SIGKILL)
             return True
 
         port = int(self._place.git.url.rpartition(":")[2])
@@ -134,7 +129,7 @@ class _Bench:
                 "SOAK_KILL_AT": "0",
                 "SOAK_URL": f"http://{git.host}/platform.git",
             }
-            yield environ, [git]
+            yield environ, git
 
     def _deploy(self, tag: str, environ: Mapping[str, str]) -> int:
         command = [
