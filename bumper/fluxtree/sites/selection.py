@@ -69,10 +69,9 @@ def _apart_from(site: Site, others: Sequence[Site]) -> str:
     return _steps_apart(frozenset([site.path, *(other.path for other in others)]))[site.path]
 
 
-@lru_cache(
-    maxsize=256
-)  # a fleet has the same few names in each of its clusters, and all of them are told apart
+@lru_cache(maxsize=256)
 def _steps_apart(places: frozenset[str]) -> Mapping[str, str]:
+    # A fleet has the same few names in each of its clusters, and the question comes once for every site.
     return told_apart(places)
 
 
