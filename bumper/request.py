@@ -9,6 +9,8 @@ from typing import Self
 
 _OWNER = re.compile(r"(?P<kind>[A-Za-z]\w*)/(?P<name>[\w.-]+):")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_DAYS = re.compile(r"(\d{1,4})([dw])")
+_DAYS_IN = {"d": 1, "w": 7}
 _STEP = re.compile(r"""\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+)\]|\["(?P<quoted>[^"]+)"\]""")
 
 
@@ -186,3 +188,9 @@ def seconds_of(text: str) -> float | None:
         return None
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds
+
+
+def days_of(text: str) -> int | None:
+    """Days in `3d` and `2w`; None for anything else."""
+    match = _DAYS.fullmatch(text)
+    return int(match[1]) * _DAYS_IN[match[2]] if match else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
 
@@ -12,6 +13,7 @@ from bumper.app.settings import DeploySettings, RollbackSettings, RunSettings
 from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
 from bumper.deploy import pipeline
+from bumper.deploy.freeze_guard import FreezeGuard
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.loop_guard import LoopGuard
 from bumper.deploy.order_guard import OrderGuard
@@ -54,7 +56,7 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         def ask() -> GuardedRequest:
             source = context.surroundings.source_url(systems.repository.url)
             request = replace(asked, source=source)
-            return GuardedRequest(request, _guards(request, settings.source_checkout, systems, journal))
+            return GuardedRequest(request, _guards(request, settings, systems, journal))
 
         def roll_back(failed: Failed) -> TagChange:
             second = output.new_journal()
@@ -94,9 +96,10 @@ def roll_back(settings: RollbackSettings, context: Context) -> int:
         return carry_out(job, output, dry_run=run.dry_run)
 
 
-def _guards(request: Request, source_checkout: str, systems: Systems, journal: Journal) -> list[Guard]:
+def _guards(request: Request, settings: DeploySettings, systems: Systems, journal: Journal) -> list[Guard]:
     """Whatever may refuse a deploy."""
     wanted = {site.key: site for site in request.wanted}
+    source_checkout = settings.source_checkout
     ancestries = systems.ancestries(source_checkout)
     repository = systems.repository
     history = repository.history(request.branch)
@@ -108,7 +111,16 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     wall = systems.context.clock.wall
     pushed = systems.context.surroundings.pushed_to(repository.url)
     loop = LoopGuard(order.commit, repository, systems.checkouts(source_checkout), pushed, request.force)
-    return [loop, HoldGuard(order, journal, wall, request.force), order]
+    freeze = FreezeGuard(
+        repository.tree,
+        wall,
+        timedelta(seconds=request.deadlines.rollout_s + settings.run.commit.waits_s),
+        journal,
+        request.origin.requested_by,
+        lambda key, held: systems.labels_of(order.commit(key, held)),
+        request.force,
+    )
+    return [loop, HoldGuard(order, journal, wall, request.force), freeze, order]
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:
