@@ -16,6 +16,7 @@ import pytest
 TOP = Path(__file__).parent.parent
 # The floors, the lowest first. A place imports what stands on an earlier floor, and what lies in the place itself.
 FLOORS = (
+    ("dataclasses",),
     ("errors", "image", "objects", "revision", "build_order", "address", "safe_text", "request"),
     ("record", "observation", "style"),
     ("ports",),
@@ -28,7 +29,7 @@ FLOORS = (
     ("cli",),
     ("__main__",),
 )
-VALUES = (*FLOORS[0], *FLOORS[1], *FLOORS[2])
+VALUES = tuple(place for floor in FLOORS[:4] for place in floor)
 PURE = (*VALUES, "progress", "manifest", "history", "rollout", "fluxtree", "recording", "check", "doctor")
 KNOW_PORTS = ("deploy", "deploy/*", "follow", "status", "doctor", "onboarding", "publish")
 READ_YAML = ("manifest", "fluxtree")
@@ -222,6 +223,15 @@ def slow_libraries_are_imported_where_they_are_used(tree: Tree) -> list[str]:
     ]
 
 
+def a_dataclass_is_cheap_to_define(tree: Tree) -> list[str]:
+    return [
+        f"{path}:{line}: {name}"
+        for path, place, text in modules(tree)
+        for line, name, _ in imports(text)
+        if name.partition(".")[0] == "dataclasses" and place != "dataclasses"
+    ]
+
+
 def the_quick_way_imports_nothing_slow_of_ours(tree: Tree) -> list[str]:
     """Followed from module to module, since each module loads what it imports at its start."""
     seen: dict[str, str] = {}
@@ -283,6 +293,7 @@ RULES: dict[Rule, dict[str, str]] = {
     only_the_demo_imports_the_sandbox: {"app/planted.py": "from bumper_sandbox.stack import Stack\n"},
     only_commands_know_the_argument_parser: {"app/planted.py": "import argparse\n"},
     slow_libraries_are_imported_where_they_are_used: {"app/planted.py": "import git\n"},
+    a_dataclass_is_cheap_to_define: {"check/planted.py": "from dataclasses import dataclass\n"},
     the_quick_way_imports_nothing_slow_of_ours: {"cli.py": "from bumper.rollout import judge\n"},
     rooms_stay_small: {
         "commands/planted.py": "X = 1\n" * 121,
@@ -312,8 +323,8 @@ def test_the_rule_fails_on_a_planted_breach(rule: Rule) -> None:
         assert len(breaches) > len(rule(tree())), path
 
 
-def test_there_are_at_most_eleven_floors() -> None:
-    assert len(FLOORS) <= 11
+def test_there_are_at_most_twelve_floors() -> None:
+    assert len(FLOORS) <= 12
 
 
 @pytest.mark.parametrize(

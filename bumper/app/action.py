@@ -6,11 +6,11 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bumper.app.context import Context
+from bumper.dataclasses import replace
 from bumper.errors import BumpError
 from bumper.publish import inputs, markdown, problem, step
 from bumper.publish.comment import LIMIT as SUMMARY_LIMIT

@@ -9,9 +9,9 @@ Source: Traefik v3 rule syntax; Kubernetes networking.k8s.io/v1 Ingress; Gateway
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.fluxtree.resource import Resource, Route, is_variable
 from bumper.manifest.document import items, mapping, text
 

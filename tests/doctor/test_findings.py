@@ -16,7 +16,7 @@ from bumper.doctor.finding import Finding, Mark
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
 from bumper.observation import Desired, Observation
-from bumper.ports import Installation, Right
+from bumper.ports.kubernetes import Installation, Right
 from bumper.revision import Revision
 from bumper.style import plain
 from bumper_sandbox.kubernetes.rights import Access, Rights

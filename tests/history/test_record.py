@@ -11,7 +11,8 @@ from git_remotes import git
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from bumper.history import Deploy, compose, recorded, records
+from bumper.history.message import Deploy, compose
+from bumper.history.record import recorded, records
 from bumper.history.trailers import one_line, paragraphs, trailers
 from bumper.image import ImageReference
 from bumper.record import KustomizationName, Record

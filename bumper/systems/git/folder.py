@@ -11,9 +11,10 @@ import shutil
 import stat
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from bumper.dataclasses import dataclass
 
 _PREFIX, _LOCK = "bump-", "bump.lock"
 # The key of a client certificate, for the moment in which OpenSSL reads it (`kube.tls`).
