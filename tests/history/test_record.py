@@ -230,7 +230,7 @@ def test_whatever_stands_in_a_message_its_records_are_those_it_was_composed_of(
         assert recorded(message, one_line(deploy.site)) == deploy.image
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(several, origins, values)
 def test_git_reads_the_same_trailers(wanted: list[Deploy], origin: Origin, reason: str) -> None:
     message = compose(wanted, origin, reason)
