@@ -57,8 +57,8 @@ ENTRIES = (
     Entry(
         "postgresql.cnpg.io",
         ("ImageCatalog", "ClusterImageCatalog"),
-        ("spec.images[].image",),
-        "cloudnative-pg api/v1/imagecatalog_types.go: CatalogImage.Image",
+        ("spec.images[].image", "spec.images[].extensions[].image.reference"),
+        "cloudnative-pg api/v1/imagecatalog_types.go: CatalogImage.Image, CatalogImage.Extensions",
     ),
     Entry(
         "acid.zalan.do",
