@@ -20,7 +20,7 @@ FLOORS = (
     ("record", "observation", "style"),
     ("ports",),
     ("progress", "retry", "manifest", "history", "rollout", "systems/http", "systems/process"),
-    ("fluxtree", "systems/file", "recording", "deploy/commit"),
+    ("fluxtree", "systems/file", "systems/folder", "recording", "deploy/commit"),
     ("systems", "systems/*", "check", "doctor", "publish", "follow", "deploy/hold"),
     ("deploy", "onboarding", "status"),
     ("app",),
@@ -165,7 +165,7 @@ def a_system_knows_no_other_system(tree: Tree) -> list[str]:
         for where, user, used in arrows(tree)
         if user.startswith("systems/")
         and used != user
-        and not is_in(used, (*PURE, "systems/http", "systems/process", "systems/file"))
+        and not is_in(used, (*PURE, "systems/http", "systems/process", "systems/file", "systems/folder"))
     ]
 
 
