@@ -5,13 +5,14 @@ another run of the same site that wrote at the same time is read again and added
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
+from bumper.dataclasses import replace
 from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
-from bumper.ports import Clock, Notes
 from bumper.ports.deadline import until
+from bumper.ports.git import Notes
+from bumper.ports.run import Clock
 from bumper.publish.report import Report, SiteReport, name_of, seconds
 from bumper.record import FOUND_RUNNING, Ending
 from bumper.retry import attempts

@@ -6,16 +6,20 @@ a notice.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from bumper import freeze
+from bumper.dataclasses import dataclass, field
 from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import BumpError, Refused
 from bumper.fluxtree.sites.traits import traits
-from bumper.freeze import Calendar, Closure
+from bumper.freeze.place import calendar_of
 from bumper.image import ImageManifest
-from bumper.ports import Progress, Tree
+from bumper.ports.git import Tree
+from bumper.ports.run import Progress
+
+if TYPE_CHECKING:
+    from bumper.freeze.windows import Calendar, Closure
 
 FROZEN = "frozen"
 _FORCE = "to deploy it all the same: --force --reason TEXT"
@@ -36,12 +40,12 @@ class FreezeGuard:
     by: str = ""
     labels: Callable[[str, ImageManifest], frozenset[str]] = lambda key, held: frozenset()
     force: bool = False
-    _calendars: dict[str, Calendar | None] = field(default_factory=dict)
+    _calendars: "dict[str, Calendar | None]" = field(default_factory=dict)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         """None where nothing is closed; Refused where the site is, unless `force`."""
         if tip not in self._calendars:
-            self._calendars[tip] = freeze.of_tree(self.tree(tip))
+            self._calendars[tip] = calendar_of(self.tree(tip))
         calendar = self._calendars[tip]
         if calendar is None:
             return None
@@ -54,7 +58,7 @@ class FreezeGuard:
         self.progress.notice(f"{refusal.message}; forced")
         return Admission(FROZEN, "frozen, forced")
 
-    def _held_by_label(self, calendar: Calendar, change: Change, held: ImageManifest) -> Refused | None:
+    def _held_by_label(self, calendar: "Calendar", change: Change, held: ImageManifest) -> Refused | None:
         if not calendar.hold_label:
             return None
         try:
@@ -72,7 +76,7 @@ class FreezeGuard:
         )
 
 
-def _refusal(change: Change, closure: Closure) -> Refused:
+def _refusal(change: Change, closure: "Closure") -> Refused:
     help_phrases = [closure.hint] if closure.hint else [_way_out(closure)]
     return Refused(
         f"{closure.place}: {change.site} is not to be changed: {closure}",
@@ -80,7 +84,7 @@ def _refusal(change: Change, closure: Closure) -> Refused:
     )
 
 
-def _way_out(closure: Closure) -> str:
+def _way_out(closure: "Closure") -> str:
     name = closure.window.name if closure.window else ""
     again = "run it again then" if closure.until else f"bump freeze --lift --name {name}"
     return f"{again}; a rollback passes"

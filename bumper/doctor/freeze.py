@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from bumper.doctor.finding import Finding, Mark
 from bumper.fluxtree.sites.selection import listed
-from bumper.freeze import PATH, Calendar, Closure
+from bumper.freeze.place import PATH
+from bumper.freeze.windows import Calendar, Closure
 
 
 def findings(calendar: Calendar | None, frozen: Mapping[str, Closure]) -> list[Finding]:

@@ -6,37 +6,28 @@ and zones are loaded here alone, so that whoever has no such file does not wait 
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache, partial
 from typing import Any
 
+from bumper.dataclasses import dataclass, field
 from bumper.errors import NotYaml, did_you_mean
 from bumper.freeze import schema
-from bumper.freeze.schema import PATH
+from bumper.freeze.place import PATH
 from bumper.freeze.times import BEGINNING, END, Cron, Times, begins, local
 from bumper.freeze.windows import Allowance, Calendar, Fault, Selection, Window
 from bumper.manifest.document import Document, documents
-from bumper.ports import Tree
 from bumper.request import days_of, seconds_of
 
 Route = tuple[str | int, ...]
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE = r"\d{4}-\d\d-\d\d"
 _LONGEST = timedelta(days=366)
 _ADVICE = "bump freeze --schema prints what may stand there"
 
 
-def of_tree(tree: Tree) -> Calendar | None:
-    """The calendar of a commit; None where it has none, which costs no request."""
-    directory, _, name = PATH.rpartition("/")
-    entry = next((entry for entry in tree.list(directory) if entry.name == name), None)
-    if entry is None:
-        return None
-    content = tree.read([PATH]).get(PATH)
-    if content is None:
-        kind = "symbolic link" if entry.is_link else "directory"
-        return Calendar(faults=(Fault(PATH, 1, f"found a {kind}, expected a file"),))
-    return read(content)
+def unreadable(message: str) -> Calendar:
+    """The calendar of what is no file of windows at all."""
+    return Calendar(faults=(Fault(PATH, 1, message, _ADVICE),))
 
 
 @lru_cache(maxsize=8)
@@ -49,7 +40,7 @@ def read(content: bytes) -> Calendar:
     if len(found_documents) != 1 or found_documents[0].route != (0,):
         number = len(found_documents)
         what = f"{number} objects" if number > 1 else "nothing that names windows"
-        return Calendar(faults=(Fault(PATH, 1, f"found {what}, expected one mapping with windows", _ADVICE),))
+        return unreadable(f"found {what}, expected one mapping with windows")
     return _Reader(found_documents[0]).calendar()
 
 
@@ -237,7 +228,7 @@ class _Reader:
 
     def day(self, route: Route, text: str) -> date | None:
         try:
-            if _DATE.fullmatch(text):
+            if re.fullmatch(_DATE, text):
                 return date.fromisoformat(text)
         except ValueError:
             pass

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-PATH = ".bump/freeze.yaml"
+from bumper.freeze.place import PATH
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _NAMES = {"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1, "minLength": 1}

@@ -11,10 +11,11 @@ that comes twice counts once.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from heapq import merge
 from typing import NamedTuple
+
+from bumper.dataclasses import dataclass
 
 BEGINNING, END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 # A zone is never further from UTC than this.

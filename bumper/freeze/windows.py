@@ -8,13 +8,13 @@ By whom a deploy may be let through is compared with who asks, as far as the env
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
+from bumper.dataclasses import dataclass, field
 from bumper.freeze.times import END, Span, Times, first_opening, without
 from bumper.style import shown_time, written_time
 

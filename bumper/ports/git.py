@@ -5,10 +5,10 @@ with slashes and without a leading one; "" is the root itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from bumper.build_order import Decision
+from bumper.dataclasses import dataclass
 from bumper.image import ImageManifest
 from bumper.record import Recorded
 from bumper.revision import Revision

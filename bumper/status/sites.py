@@ -4,20 +4,21 @@ Law: no Flux Kustomization of the tree is left out. One without a workload that 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bumper import freeze
+from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.selection import no_tree, where
 from bumper.fluxtree.sites.traits import Traits, traits
-from bumper.freeze import Calendar, Closure
+from bumper.freeze.place import calendar_of
+from bumper.freeze.windows import Calendar, Closure
 from bumper.image import ImageReference
 from bumper.manifest.document import documents, mapping, text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
-from bumper.ports import Cluster, Tree
+from bumper.ports.git import Tree
+from bumper.ports.kubernetes import Cluster
 from bumper.request import Choice
 from bumper.revision import Revision
 
@@ -103,7 +104,7 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
 
 
 def _with_calendar(entries: list[Entry], tree: Tree) -> list[Entry]:
-    calendar = freeze.of_tree(tree)
+    calendar = calendar_of(tree)
     if calendar is None:
         return entries
     return [replace(entry, freeze=SiteCalendar(calendar, traits(entry.site))) for entry in entries]

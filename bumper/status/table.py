@@ -4,14 +4,14 @@ Law: the table fits 80 columns, whatever stands in it; nothing is lost by that, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.deploy.hold.annotations import Hold
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.fluxtree.sites.selection import listed
-from bumper.freeze import closure_as_data
+from bumper.freeze.windows import closure_as_data
 from bumper.image import ImageReference
 from bumper.publish.report import verdict_as_data, workload_as_data, workload_line
 from bumper.request import label

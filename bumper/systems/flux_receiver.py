@@ -12,10 +12,10 @@ GitHub's documentation, "OpenID Connect reference" (a job asks for its token at 
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bumper.address import may_carry_credentials
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError
 from bumper.fluxtree.sites.receivers import HMAC, Receiver
 from bumper.safe_text import printable

@@ -2,17 +2,18 @@
 
 from datetime import UTC, datetime
 
-from bumper import freeze
 from bumper.doctor import freeze as checks
 from bumper.doctor.finding import Mark
-from bumper.freeze import PATH, Closure
+from bumper.freeze.file import read as read_calendar
+from bumper.freeze.place import PATH
+from bumper.freeze.windows import Closure
 
 NOW = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
 
 
 def test_windows_are_told_as_they_stand() -> None:
-    open_calendar = freeze.read(b"windows: [{name: x, reason: y, sites: web}]")
-    broken = freeze.read(b"windows: [{name: x, sites: web}]")
+    open_calendar = read_calendar(b"windows: [{name: x, reason: y, sites: web}]")
+    broken = read_calendar(b"windows: [{name: x, sites: web}]")
     closure = Closure(NOW, f"{PATH}:1", "y", window=open_calendar.windows[0])
     assert checks.findings(None, {}) == []
     (good,) = checks.findings(open_calendar, {})

@@ -10,8 +10,8 @@ import pytest
 from ruamel.yaml import YAML
 from trees import MemoryTree
 
-from bumper import freeze
-from bumper.freeze import PATH
+from bumper.freeze.file import read as read_calendar
+from bumper.freeze.place import PATH, calendar_of
 from bumper.freeze.schema import schema
 
 GOOD = """\
@@ -122,7 +122,7 @@ def as_json(text: str) -> Any:
 
 def test_a_good_file_is_read_and_the_schema_takes_it() -> None:
     text = dedent(GOOD)
-    calendar = freeze.read(text.encode())
+    calendar = read_calendar(text.encode())
     assert calendar.faults == ()
     assert [window.name for window in calendar.windows] == ["weekend", "peak", "days", "more days"]
     assert [window.place for window in calendar.windows] == [f"{PATH}:{line}" for line in (4, 19, 24, 25)]
@@ -138,7 +138,7 @@ def test_a_good_file_is_read_and_the_schema_takes_it() -> None:
 def test_what_is_wrong_is_said_with_its_line_and_the_schema_agrees() -> None:
     problems = []
     for case, (text, line, expected) in WRONG.items():
-        calendar = freeze.read(text.encode())
+        calendar = read_calendar(text.encode())
         message = expected.rstrip("*")
         first = next(iter(calendar.faults), None)
         if (
@@ -156,9 +156,9 @@ def test_what_is_wrong_is_said_with_its_line_and_the_schema_agrees() -> None:
 
 
 def test_no_file_is_no_calendar_and_a_folder_in_its_place_is_closed() -> None:
-    assert freeze.of_tree(MemoryTree({"a.yaml": b""})) is None
-    assert freeze.of_tree(MemoryTree({".bump/other.yaml": b""})) is None
-    calendar = freeze.of_tree(MemoryTree({f"{PATH}/x": b""}))
+    assert calendar_of(MemoryTree({"a.yaml": b""})) is None
+    assert calendar_of(MemoryTree({".bump/other.yaml": b""})) is None
+    calendar = calendar_of(MemoryTree({f"{PATH}/x": b""}))
     assert calendar
     assert [str(fault) for fault in calendar.faults] == [f"{PATH}:1: found a directory, expected a file"]
 
@@ -166,8 +166,8 @@ def test_no_file_is_no_calendar_and_a_folder_in_its_place_is_closed() -> None:
 def test_a_country_without_the_library_is_closed_with_the_hint() -> None:
     script = (
         "import sys; sys.modules['holidays'] = None\n"
-        "from bumper import freeze\n"
-        f"(fault,) = freeze.read({WINDOW.encode() + b'    holidays: DE'!r}).faults\n"
+        "from bumper.freeze.file import read\n"
+        f"(fault,) = read({WINDOW.encode() + b'    holidays: DE'!r}).faults\n"
         "print(fault, fault.hint)"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -180,8 +180,8 @@ def test_a_country_without_the_library_is_closed_with_the_hint() -> None:
 def test_cron_and_zones_are_loaded_for_a_file_that_has_them_alone() -> None:
     script = (
         "import sys\n"
-        "from bumper import freeze\n"
-        f"freeze.read({WINDOW.encode()!r})\n"
+        "from bumper.freeze.file import read\n"
+        f"read({WINDOW.encode()!r})\n"
         "print(sorted({'cronsim', 'zoneinfo', 'holidays'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -190,5 +190,5 @@ def test_cron_and_zones_are_loaded_for_a_file_that_has_them_alone() -> None:
 
 @pytest.mark.parametrize("text", ["windows: []\n", "zone: UTC\n", "windows:\n", "holdLabel: hold\n"])
 def test_a_file_without_windows_is_open(text: str) -> None:
-    calendar = freeze.read(text.encode())
+    calendar = read_calendar(text.encode())
     assert (calendar.windows, calendar.faults) == ((), ())

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 
-from bumper import freeze
-from bumper.freeze import Calendar, Closure
+from bumper.freeze.file import read as read_calendar
+from bumper.freeze.windows import Calendar, Closure
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)  # a Saturday
 LASTS = timedelta(minutes=10)
@@ -20,7 +20,7 @@ class Site:
 
 
 def calendar(text: str) -> Calendar:
-    read = freeze.read(dedent(text).encode())
+    read = read_calendar(dedent(text).encode())
     assert read.faults == ()
     return read
 
@@ -117,7 +117,7 @@ def test_the_window_that_lasts_longest_is_named() -> None:
 
 
 def test_what_cannot_be_read_is_closed_for_everybody() -> None:
-    broken = freeze.read(b"windows: [{name: x, sites: api}]")
+    broken = read_calendar(b"windows: [{name: x, sites: api}]")
     closure = broken.closure(Site(), NOW, LASTS, "ann")
     assert closure
     assert (str(closure), closure.place) == (

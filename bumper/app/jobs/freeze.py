@@ -10,8 +10,8 @@ from bumper.app.wiring import Systems
 from bumper.deploy.freeze import change, table
 from bumper.deploy.freeze.change import FreezeChange, Freezing
 from bumper.errors import EXIT_CODES
-from bumper.freeze import Selection
-from bumper.ports import Terminal
+from bumper.freeze.windows import Selection
+from bumper.ports.run import Terminal
 from bumper.revision import Revision
 
 

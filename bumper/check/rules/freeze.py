@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from bumper import freeze
 from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, rule
 from bumper.fluxtree.resource import Fault
 from bumper.fluxtree.sites import traits
-from bumper.freeze import PATH, Calendar, Selection
+from bumper.freeze.file import read as read_calendar
+from bumper.freeze.place import PATH
+from bumper.freeze.windows import Calendar, Selection
 
 
 @rule(
@@ -52,7 +53,7 @@ def is_built(cluster: Cluster) -> Iterator[Fault]:
 def _calendar(cluster: Cluster) -> Calendar:
     if not cluster.reading.is_file(PATH):
         return Calendar()
-    return freeze.read(cluster.reading.content(PATH))
+    return read_calendar(cluster.reading.content(PATH))
 
 
 def _selections(calendar: Calendar) -> Iterator[Selection]:

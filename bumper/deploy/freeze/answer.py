@@ -1,18 +1,18 @@
 """Whether sites may be deployed at a time, by the calendar of a tree: `bump check --at`. Asks nothing but the files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bumper import freeze
+from bumper.dataclasses import dataclass
 from bumper.errors import SiteMissing, did_you_mean
 from bumper.fluxtree.sites import traits
 from bumper.fluxtree.sites.selection import no_tree
 from bumper.fluxtree.sites.traits import Traits
-from bumper.freeze import Closure, Window, closure_as_data
+from bumper.freeze.place import calendar_of
 from bumper.freeze.times import Span
-from bumper.ports import Tree
+from bumper.freeze.windows import Calendar, Closure, Window, closure_as_data
+from bumper.ports.git import Tree
 from bumper.style import Line, shown_time, written_time
 from bumper.style import Span as Styled
 
@@ -38,7 +38,7 @@ def answers(tree: Tree, at: datetime, lasts: timedelta, by: str, names: Sequence
                 f"no Flux Kustomization of the tree is called {name!r}{near}",
                 hint="bump check --at now lists all",
             )
-    calendar = freeze.of_tree(tree) or freeze.Calendar()
+    calendar = calendar_of(tree) or Calendar()
     return [_answer(calendar, site, at, lasts, by) for site in known if not names or site.names & set(names)]
 
 
@@ -66,7 +66,7 @@ def as_data(several: Sequence[Answer], at: datetime, exit_code: int) -> dict[str
     }
 
 
-def _answer(calendar: freeze.Calendar, site: Traits, at: datetime, lasts: timedelta, by: str) -> Answer:
+def _answer(calendar: Calendar, site: Traits, at: datetime, lasts: timedelta, by: str) -> Answer:
     closure = calendar.closure(site, at, lasts, by)
     return Answer(site, closure, None if closure else calendar.next_after(site, at, by))
 

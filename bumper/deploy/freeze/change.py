@@ -6,18 +6,19 @@ as it is.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from bumper import freeze
+from bumper.dataclasses import dataclass
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import FieldMissing, FieldUnsafe, Outcome, Refused
 from bumper.fluxtree.sites import traits
-from bumper.freeze import PATH, Calendar, Selection, Window
-from bumper.history import worded
+from bumper.freeze.file import read as read_calendar
+from bumper.freeze.place import PATH, calendar_of
+from bumper.freeze.windows import Calendar, Selection, Window
+from bumper.history.message import worded
 from bumper.manifest.insertion import insert_item, remove
 from bumper.manifest.spelling import Value
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.request import Origin
 from bumper.revision import Revision
 from bumper.style import shown_time, written_time
@@ -71,7 +72,7 @@ def name_of(selection: Selection) -> str:
 
 def propose(wanted: FreezeChange, tip: str, tree: Tree) -> Freezing:
     """What would be committed on the tip, whose files are `tree`; Refused by the law of this module."""
-    calendar = freeze.of_tree(tree)
+    calendar = calendar_of(tree)
     _require_readable(calendar)
     before = _named(wanted.name, calendar)
     content = tree.read([PATH]).get(PATH) if calendar else None
@@ -81,7 +82,7 @@ def propose(wanted: FreezeChange, tip: str, tree: Tree) -> Freezing:
     if before and not _may_replace(wanted, before):
         return Freezing(tip, {}, "", wanted.name, before, before, sites)
     after = _with_window(wanted, _without_window(content, calendar, before))
-    window = _named(wanted.name, freeze.read(after))
+    window = _named(wanted.name, read_calendar(after))
     assert window, "it was written just now"
     return Freezing(
         tip, {PATH: (content, after)}, _message(wanted, sites), wanted.name, before, window, sites

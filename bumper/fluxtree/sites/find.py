@@ -8,9 +8,9 @@ nothing is guessed.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from posixpath import dirname
 
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
@@ -30,7 +30,7 @@ from bumper.manifest import Field, Span
 from bumper.manifest.document import text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.request import FieldPath, Live
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS

@@ -10,15 +10,15 @@ its path, of its file or of its cluster's directory names, that its namespace is
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
+from bumper.dataclasses import dataclass, replace
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites import annotations
 from bumper.fluxtree.sites.find import names
 from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import mapping, text
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 
 WORD = "environment"
 _BETWEEN = re.compile(r"[-._]")

@@ -11,10 +11,10 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError, NoAccess, Unreachable, UsageError
 from bumper.systems.github.api import Api, Invalid, Missing, Token, Unknown
 from bumper.systems.http.document import shaped

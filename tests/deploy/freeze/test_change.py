@@ -7,10 +7,11 @@ import platforms
 import pytest
 from trees import MemoryTree
 
-from bumper import freeze
 from bumper.deploy.freeze.change import FreezeChange, Freezing, name_of, propose
 from bumper.errors import FieldMissing, Refused
-from bumper.freeze import PATH, Selection
+from bumper.freeze.file import read as read_calendar
+from bumper.freeze.place import PATH
+from bumper.freeze.windows import Selection
 from bumper.request import Origin
 
 NOW = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
@@ -45,10 +46,10 @@ def test_a_freeze_is_one_window_and_lifting_it_gives_the_bytes_back() -> None:
     for hand, before in HANDS.items():
         frozen = after(proposed(STOP, before))
         assert frozen, hand
-        calendar = freeze.read(frozen)
+        calendar = read_calendar(frozen)
         assert calendar.faults == (), hand
         assert calendar.windows[-1].name == "stop-the-line", hand
-        assert calendar.windows[:-1] == freeze.read(before).windows, hand
+        assert calendar.windows[:-1] == read_calendar(before).windows, hand
         assert after(proposed(replace(STOP, lifts=True), frozen)) == before, hand
 
 
@@ -91,12 +92,12 @@ def test_what_is_frozen_already_is_left_and_somebody_elses_window_is_kept() -> N
         proposed(bens, frozen)
     assert "--force" in caught.value.hint
     replaced = after(proposed(replace(bens, force=True), frozen))
-    assert [window.by for window in freeze.read(replaced or b"").windows] == ["ben"]
+    assert [window.by for window in read_calendar(replaced or b"").windows] == ["ben"]
     own = after(proposed(replace(STOP, reason="it burns still"), frozen))
-    assert [window.reason for window in freeze.read(own or b"").windows] == ["it burns still"]
+    assert [window.reason for window in read_calendar(own or b"").windows] == ["it burns still"]
     ended = after(proposed(replace(STOP, until=NOW.replace(hour=4)), None))
     later = replace(bens, now=NOW.replace(hour=5))
-    assert [window.by for window in freeze.read(after(proposed(later, ended)) or b"").windows] == ["ben"]
+    assert [window.by for window in read_calendar(after(proposed(later, ended)) or b"").windows] == ["ben"]
 
 
 def test_a_freeze_of_nobody_is_refused() -> None:
