@@ -43,15 +43,25 @@ class ChannelName(StrEnum):
 
 
 @dataclass(frozen=True)
+class TokenServiceSettings:
+    """The service, `https://HOST`, that exchanges the job's OIDC token, and the identity that it is asked for."""
+
+    url: str
+    identity: str
+
+
+@dataclass(frozen=True)
 class RepositorySettings:
     """The platform repository: a URL or a directory, or where empty the checkout that we stand in.
 
     A directory stands for its origin; with `reads_directory` its own branch is read, and nothing is asked of the origin.
+    `token_service` gives the token for it, None where nothing is exchanged.
     """
 
     repo: str = ""
     branch: str = "main"
     reads_directory: bool = False
+    token_service: TokenServiceSettings | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from shlex import quote
 from typing import Any
 
+from bumper.address import may_carry_credentials, origin
 from bumper.app.settings import (
     ChannelName,
     CommitSettings,
@@ -18,6 +19,7 @@ from bumper.app.settings import (
     PublishSettings,
     RepositorySettings,
     RunSettings,
+    TokenServiceSettings,
 )
 from bumper.deploy.image_policy import is_platform
 from bumper.errors import UsageError
@@ -30,6 +32,7 @@ from bumper.request import Choice, Deadlines, FieldPath, Wanted, seconds_of
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _PLAN_HASH = re.compile("[0-9a-f]{12,64}")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
+_IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # How several sites that options would have to tell apart come into one commit.
 IN_ONE_COMMIT = (
     "for all of one site in one commit: --site SITE --sha SHA --kustomization A --kustomization B; or "
@@ -107,6 +110,47 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
         " A checkout stands for its origin; with --dry-run its own branch is read",
     )
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
+    group.add_argument(
+        "--token-service",
+        type=service,
+        metavar="HOST",
+        help="in a workflow with id-token: write, take the token for the repository from this service, which speaks octo-sts's "
+        "protocol: nothing is stored",
+    )
+    group.add_argument(
+        "--token-identity",
+        type=identity,
+        metavar="NAME",
+        help="with --token-service: the trust policy .github/chainguard/NAME.sts.yaml of the repository (bump setup writes it)",
+    )
+
+
+def service(text: str) -> str:
+    """The address of the token service `--token-service` names: `https://HOST`."""
+    address = text.strip().rstrip("/")
+    address = address if "://" in address else f"https://{address}"
+    if origin(address) != address.lower() or not may_carry_credentials(address):
+        raise argparse.ArgumentTypeError(f"{text!r} is no service; expected its host, such as octo-sts.dev")
+    return address
+
+
+def identity(text: str) -> str:
+    """The name of a trust policy, which is one of a file."""
+    if not _IDENTITY.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no identity; expected letters, digits, '-', '_' and '.'"
+        )
+    return text
+
+
+def _token_service(arguments: argparse.Namespace) -> TokenServiceSettings | None:
+    url, name = arguments.token_service, arguments.token_identity
+    if bool(url) != bool(name):
+        raise UsageError(
+            "--token-service and --token-identity belong together",
+            hint="name both: the service's host, and the trust policy in the platform repository (bump setup writes it)",
+        )
+    return TokenServiceSettings(url, name) if url else None
 
 
 def add_kustomizations(group: "argparse._ActionsContainer", what: str) -> None:
@@ -521,7 +565,9 @@ def wanted_tag(site: str, tag: str, option: str = "--tag") -> Wanted:
 
 def repository(arguments: argparse.Namespace, *, reads_directory: bool = False) -> RepositorySettings:
     """The options of `add_repository`. With `reads_directory` a directory is read itself, not its origin."""
-    return RepositorySettings(arguments.repo or "", arguments.branch, reads_directory)
+    return RepositorySettings(
+        arguments.repo or "", arguments.branch, reads_directory, _token_service(arguments)
+    )
 
 
 def is_read(arguments: argparse.Namespace) -> bool:

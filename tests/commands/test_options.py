@@ -82,3 +82,29 @@ def test_a_site_in_several_kustomizations_is_wanted_in_each() -> None:
         Wanted("web", "2.0", kustomization="b"),
     )
     assert options.in_each(site, ("a",)) == options.in_each(site, ()) == (site,)
+
+
+def test_a_token_service_is_a_host_that_tls_leads_to() -> None:
+    taken = {
+        "octo-sts.dev": "https://octo-sts.dev",
+        " https://sts.acme.example:8443/ ": "https://sts.acme.example:8443",
+        "http://127.0.0.1:8080": "http://127.0.0.1:8080",
+    }
+    assert {text: options.service(text) for text in taken} == taken
+    refused = (
+        "",
+        "http://sts.example",
+        "sts.example/x",
+        "api://AzureADTokenExchange",
+        "me@sts.example",
+        "a b",
+    )
+    for text in refused:
+        with pytest.raises(argparse.ArgumentTypeError, match="is no service; expected its host"):
+            options.service(text)
+    for text in ("", "../x", "a/b", "a b", "-x"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is no identity"):
+            options.identity(text)
+    for line in (["--token-service", "sts.example"], ["--token-identity", "bump"]):
+        with pytest.raises(UsageError, match="belong together"):
+            options.repository(parser_of("status").parse_args(line))
