@@ -3,10 +3,10 @@
 import argparse
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from shlex import quote
-from typing import Any
+from typing import Any, TypeVar
 
 from bumper.address import may_carry_credentials, origin
 from bumper.app.settings import (
@@ -28,6 +28,7 @@ from bumper.image import is_tag
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, FieldPath, Wanted, seconds_of
 
+T = TypeVar("T")
 # What stands in an argument for bytes that are none of the locale's letters (PEP 383).
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _PLAN_HASH = re.compile("[0-9a-f]{12,64}")
@@ -121,7 +122,8 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
         "--token-identity",
         type=identity,
         metavar="NAME",
-        help="with --token-service: the trust policy .github/chainguard/NAME.sts.yaml of the repository (bump setup writes it)",
+        help="with --token-service: the trust policy .github/chainguard/NAME.sts.yaml of the repository, which bump setup writes "
+        f"(default: {TokenServiceSettings.identity})",
     )
 
 
@@ -145,12 +147,24 @@ def identity(text: str) -> str:
 
 def _token_service(arguments: argparse.Namespace) -> TokenServiceSettings | None:
     url, name = arguments.token_service, arguments.token_identity
-    if bool(url) != bool(name):
+    if name and not url:
         raise UsageError(
-            "--token-service and --token-identity belong together",
-            hint="name both: the service's host, and the trust policy in the platform repository (bump setup writes it)",
+            "--token-identity names the trust policy that a token service finds, and there is none",
+            hint="name its host, too: --token-service HOST",
         )
-    return TokenServiceSettings(url, name) if url else None
+    return TokenServiceSettings(url, name or TokenServiceSettings.identity) if url else None
+
+
+def read_by(read: Callable[[str], T]) -> Callable[[str], T]:
+    """The same for argparse, of what raises ValueError for a text that it can't read."""
+
+    def converted(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return converted
 
 
 def add_kustomizations(group: "argparse._ActionsContainer", what: str) -> None:
@@ -286,18 +300,10 @@ def add_serves(group: "argparse._ActionsContainer", why: str) -> None:
     """How an answer proves its build."""
     group.add_argument(
         "--serves",
-        type=expectation,
+        type=read_by(Expectation.parse),
         metavar="SPEC",
         help=f"{why}. SPEC: [URL|/PATH] header=NAME, json=PATH, text=TEXT or sha, then is=TEXT, times=N, grace=TIME",
     )
-
-
-def expectation(text: str) -> Expectation:
-    """What `--serves` says."""
-    try:
-        return Expectation.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def resolution(text: str) -> Resolution:
@@ -332,6 +338,16 @@ def add_commit(parser: argparse.ArgumentParser) -> None:
         help="how long to try against other pushes (default: 2m)",
     )
     _add_wording(group)
+
+
+def add_way(group: "argparse._ActionsContainer") -> None:
+    """The way of a commit, for whoever makes none."""
+    group.add_argument(
+        "--commit-via",
+        choices=[via.value for via in CommitVia],
+        default=CommitVia.GIT.value,
+        help="the way that commits take, by which the rules of the branch are weighed (default: %(default)s)",
+    )
 
 
 def _add_wording(group: "argparse._ActionsContainer") -> None:

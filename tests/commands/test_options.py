@@ -2,6 +2,7 @@ import argparse
 
 import pytest
 
+from bumper.app.settings import TokenServiceSettings
 from bumper.commands import options
 from bumper.commands.parser import parser_of
 from bumper.errors import UsageError
@@ -105,6 +106,7 @@ def test_a_token_service_is_a_host_that_tls_leads_to() -> None:
     for text in ("", "../x", "a/b", "a b", "-x"):
         with pytest.raises(argparse.ArgumentTypeError, match="is no identity"):
             options.identity(text)
-    for line in (["--token-service", "sts.example"], ["--token-identity", "bump"]):
-        with pytest.raises(UsageError, match="belong together"):
-            options.repository(parser_of("status").parse_args(line))
+    settings = options.repository(parser_of("status").parse_args(["--token-service", "sts.example"]))
+    assert settings.token_service == TokenServiceSettings("https://sts.example", "bump")
+    with pytest.raises(UsageError, match="and there is none"):
+        options.repository(parser_of("status").parse_args(["--token-identity", "bump"]))
