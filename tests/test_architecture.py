@@ -22,7 +22,7 @@ FLOORS = (
     ("progress", "retry", "manifest", "history", "rollout", "systems/http", "systems/process"),
     ("fluxtree", "systems/file", "systems/folder", "recording", "deploy/commit"),
     ("systems", "systems/*", "check", "doctor", "publish", "follow", "deploy/hold"),
-    ("deploy", "onboarding", "status"),
+    ("deploy", "onboarding", "setup", "status"),
     ("app",),
     ("commands",),
     ("cli",),
@@ -32,12 +32,12 @@ FLOORS = (
 GROUND = ("dataclasses",)
 VALUES = (*GROUND, *FLOORS[0], *FLOORS[1], *FLOORS[2])
 PURE = (*VALUES, "progress", "manifest", "history", "rollout", "fluxtree", "recording", "check", "doctor")
-KNOW_PORTS = ("deploy", "deploy/*", "follow", "status", "doctor", "onboarding", "publish")
+KNOW_PORTS = ("deploy", "deploy/*", "follow", "status", "doctor", "onboarding", "setup", "publish")
 READ_YAML = ("manifest", "fluxtree")
 SLOW = {"azure", "cryptography", "git", "gitdb", "httpx", "rich"}
 # Where `--help`, `bump edit` and a refused request begin, and what none of them loads on its way.
 QUICK = ("cli", "commands/deploy", "commands/edit")
-SLOW_OF_OURS = ("rollout", "systems/*", "follow", "status", "doctor", "onboarding")
+SLOW_OF_OURS = ("rollout", "systems/*", "follow", "status", "doctor", "onboarding", "setup")
 CLOCKS = {"time.time", "time.monotonic", "time.sleep", "datetime.now", "date.today"}
 PROCESS = {"os.environ", "os.getenv", "sys.argv", "sys.exit", "print()", "exit()"}
 Tree = Mapping[str, str]
