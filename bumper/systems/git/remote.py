@@ -168,9 +168,10 @@ class Remote:
                 lend(self._checkout, self._environ, self._histories[key])
         return Branch(self._histories[key], branch, self._branches)
 
-    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
+    def note(self, site: str, commit: str, lines: Sequence[str], first: Sequence[str] = ()) -> None:
         """Adds the lines that are not there yet to the site's note on the commit, and pushes it: one try of `notes.append`."""
-        notes.append(self._repository, self._objects, self._environ, ending.ref(site), commit, lines)
+        ref = ending.ref(site)
+        notes.append(self._repository, self._objects, self._environ, ref, commit, lines, first)
 
     def ask_to_push(self, commit: str, branch: str) -> None:
         """Raises what a push would be refused with at the door, or passes; nothing is sent (`--dry-run`) and nothing moves.
