@@ -22,7 +22,7 @@ FLOORS = (
     ("progress", "retry", "manifest", "history", "rollout", "systems/http", "systems/process"),
     ("fluxtree", "freeze", "systems/file", "systems/folder", "recording", "deploy/commit"),
     ("systems", "systems/*", "check", "doctor", "publish", "follow", "deploy/hold"),
-    ("deploy", "onboarding", "status"),
+    ("deploy", "onboarding", "setup", "status"),
     ("app",),
     ("commands",),
     ("cli",),
@@ -43,14 +43,14 @@ PURE = (
     "check",
     "doctor",
 )
-KNOW_PORTS = ("deploy", "deploy/*", "follow", "status", "doctor", "onboarding", "publish")
+KNOW_PORTS = ("deploy", "deploy/*", "follow", "status", "doctor", "onboarding", "setup", "publish")
 READ_YAML = ("manifest", "fluxtree")
 # What a calendar is reckoned by: pure, too.
 RECKON = {"freeze": {"cronsim", "holidays"}}
 SLOW = {"azure", "cronsim", "cryptography", "git", "gitdb", "holidays", "httpx", "rich", "zoneinfo"}
 # Where `--help`, `bump edit` and a refused request begin, and what none of them loads on its way.
 QUICK = ("cli", "commands/deploy", "commands/edit")
-SLOW_OF_OURS = ("rollout", "systems/*", "follow", "status", "doctor", "onboarding")
+SLOW_OF_OURS = ("rollout", "systems/*", "follow", "status", "doctor", "onboarding", "setup")
 CLOCKS = {"time.time", "time.monotonic", "time.sleep", "datetime.now", "date.today"}
 PROCESS = {"os.environ", "os.getenv", "sys.argv", "sys.exit", "print()", "exit()"}
 Tree = Mapping[str, str]

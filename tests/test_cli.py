@@ -330,6 +330,8 @@ def _value_of(action: argparse.Action) -> str:
         "resolve": "web.example:443:::1",
         "message": "{change}",
         "trailer": "Refs: 7",
+        "aks": "group/name",
+        "action": f"owner/name@{'a' * 40}",
     }
     return values.get(action.dest, "1")
 

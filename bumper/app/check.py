@@ -63,7 +63,7 @@ def _print(is_json: bool, context: Context, data: Mapping[str, object], lines: S
         terminal.close()
 
 
-def _as_text(context: Context) -> AbstractContextManager[None]:
+def _as_text(context: Context) -> AbstractContextManager[object]:
     """In a workflow nothing that stands in a manifest becomes a command of the runner."""
     if not context.surroundings.is_workflow:
         return nullcontext()

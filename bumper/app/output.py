@@ -5,7 +5,7 @@ code.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -178,12 +178,12 @@ class Output:
             outcome, self._context.clock.wall(), self._context.surroundings.run_url
         )
         if endings:
-            self._context.afterwards.callback(self._write_notes, endings)
+            self._context.afterwards.callback(self._write_notes, endings, outcome_notes.namesakes(outcome))
 
-    def _write_notes(self, endings: Mapping[str, Sequence[Ending]]) -> None:
+    def _write_notes(self, endings: Mapping[str, Sequence[Ending]], namesakes: Collection[str]) -> None:
         try:
             with self._systems.new_repository(outcome_notes.TIMEOUT_S) as remote:
-                outcome_notes.write(remote, endings, self._systems.context.clock)
+                outcome_notes.write(remote, endings, self._systems.context.clock, namesakes=namesakes)
         except BumpError as error:
             self._context.stderr.write(
                 f"  ! the outcome was not noted for bump history: {visible(error.message)}\n"

@@ -180,6 +180,7 @@ def _site_report(
         stays=subject.stays,
         workloads=ended.workloads,
         found_running=subject.is_written and running.get(ended.site) == subject.previous.tag,
+        has_namesakes=bool(subject.desired.where),
     )
 
 

@@ -56,7 +56,11 @@ class Systems:
         # The run's own: while it is recorded, that of the recording.
         self.clock: Clock = self.context.clock
         self.identity = Identity(
-            self.context.environ, self.context.clock.now, lambda: self.context.clock.wall().timestamp()
+            self.context.environ,
+            self.context.clock.now,
+            lambda: self.context.clock.wall().timestamp(),
+            service=self.settings.token_service,
+            hide=self.context.hide,
         )
         # After everything that may still want to speak to GitHub.
         self.context.afterwards.callback(self.identity.close)
@@ -221,8 +225,8 @@ class Systems:
         from bumper.fluxtree.sites import receivers
         from bumper.systems.flux_receiver import Proof, Webhook
 
-        surroundings = self.context.surroundings
-        proof = Proof(surroundings.receiver_token, surroundings.job_token_url, surroundings.job_token_bearer)
+        surroundings, tokens = self.context.surroundings, self.identity.job_tokens()
+        proof = Proof(surroundings.receiver_token, tokens.ask if tokens.are_given else None)
         base, now = surroundings.receiver_url, self.context.clock.now
         webhooks = [
             Webhook(receivers.find(tree, source, base), proof, now=now, environ=self.context.environ)

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "remove-site": "take a site away, and say what that deletes",
     "isolate": "give a site a source of its own: a commit reconciles only what it changes",
     "check": "what is wrong in the Flux tree: no cluster, no network",
+    "setup": "what a platform needs before the first deploy: files, commands, and a look at it",
     "doctor": "access and settings, before the day you need them",
     "notifications": "let Flux tell GitHub how a deploy goes, for --follow github",
     "edit": "change the tag in files: no git, no network",
@@ -93,7 +94,7 @@ class Once(argparse.Action):
     ) -> None:
         if option_string:
             self._refuse_second(namespace, option_string, str(values))
-        setattr(namespace, self.dest, self._converted(values) if isinstance(values, str) else values)
+        setattr(namespace, self.dest, self._converted(values))
 
     def _refuse_second(self, namespace: argparse.Namespace, option: str, text: str) -> None:
         # Whether an option was given can't be told by its value: it may be the default.
@@ -104,9 +105,13 @@ class Once(argparse.Action):
             )
         written[self.dest] = text
 
-    def _converted(self, text: str) -> object:
+    def _converted(self, value: object) -> object:
+        if isinstance(value, list):
+            return [self._converted(entry) for entry in value]
+        if not isinstance(value, str):
+            return value
         try:
-            return self.convert(text)
+            return self.convert(value)
         except argparse.ArgumentTypeError as error:
             raise argparse.ArgumentError(self, str(error)) from None
 

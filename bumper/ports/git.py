@@ -113,8 +113,8 @@ class History(Protocol):
 class Notes(Protocol):
     """Where it is written down how a deploy ended; `git.Remote` is the real one."""
 
-    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
-        """Adds lines to the site's note on the commit, unless they are there.
+    def note(self, site: str, commit: str, lines: Sequence[str], first: Sequence[str] = ()) -> None:
+        """Adds lines to the site's note on the commit, unless they are there; `first` only where no other commit has a note of it.
 
         `LostRace` where another run wrote first: to be done again.
         """

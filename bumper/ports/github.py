@@ -143,10 +143,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Hosting:
-    """`may_push` is None where GitHub does not say. `dated_s` are epoch seconds by its clock."""
+    """`may_push` and `is_private` are None where GitHub does not say. `dated_s` are epoch seconds by its clock."""
 
     repository: str
     may_push: bool | None
     is_archived: bool
     rules: tuple[Rule, ...] = ()
     dated_s: float | None = None
+    is_private: bool | None = None

@@ -289,6 +289,7 @@ def encode_desired(desired: Desired) -> Entry:
         "makers": [encode_key(key) for key in desired.makers],
         "where": desired.where,
         "named": desired.named,
+        "was_in_registry": desired.was_in_registry,
     }
 
 
@@ -310,6 +311,7 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         makers=tuple(ObjectKey(*key) for key in entry.get("makers") or ()),
         where=entry.get("where") or "",
         named=entry.get("named") or "",
+        was_in_registry=entry.get("was_in_registry") or False,
     )
 
 

@@ -148,9 +148,14 @@ class Target:
         image: ImageReference | None = None,
         previous: ImageReference | None = None,
     ) -> tuple[Desired, ...]:
-        """What must become true for each workload of this site; without `image` that it runs what git holds."""
+        """What must become true for each workload of this site.
+
+        `image` is one that the registry was asked for, with its digest where it answered; without it what git holds counts.
+        """
+        was_in_registry = image is not None and bool(image.digest)
         return tuple(
-            self._desired(workload, revision, image or self.image, previous) for workload in self.followed
+            self._desired(workload, revision, image or self.image, previous, was_in_registry=was_in_registry)
+            for workload in self.followed
         )
 
     def _desired(
@@ -159,6 +164,8 @@ class Target:
         revision: Revision | None,
         image: ImageReference,
         previous: ImageReference | None,
+        *,
+        was_in_registry: bool,
     ) -> Desired:
         uses = [use for use in self.images if use.workload == workload]
         first, *beside = dict.fromkeys(use.container for use in uses)
@@ -177,6 +184,7 @@ class Target:
             makers=self.site.makers,
             where=self.site.where,
             named=self.site.named,
+            was_in_registry=was_in_registry,
         )
 
 

@@ -163,9 +163,10 @@ class Remote:
         """The deploys on a branch. Of a checkout that is at hand only what it does not have is fetched, and not into it."""
         return Branch(lambda: self._logged(branch), branch, self._branches)
 
-    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
+    def note(self, site: str, commit: str, lines: Sequence[str], first: Sequence[str] = ()) -> None:
         """Adds the lines that are not there yet to the site's note on the commit, and pushes it: one try of `notes.append`."""
-        notes.append(self._repository, self._objects, self._environ, ending.ref(site), commit, lines)
+        ref = ending.ref(site)
+        notes.append(self._repository, self._objects, self._environ, ref, commit, lines, first)
 
     def ask_to_push(self, commit: str, branch: str) -> None:
         """Raises what a push would be refused with at the door, or passes; nothing is sent (`--dry-run`) and nothing moves.
