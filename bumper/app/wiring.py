@@ -22,7 +22,7 @@ from bumper.deploy.commit.wording import WordedWriter
 from bumper.errors import NoAccess, TreeMissing, UsageError
 from bumper.history.wording import Wording
 from bumper.objects import ObjectKey
-from bumper.ports.git import Ancestry, CommitMessages, Tree, Writer
+from bumper.ports.git import CommitMessages, Tree, Writer
 from bumper.ports.github import Hosting, Pull
 from bumper.ports.run import Clock
 from bumper.ports.site import Resolution, SiteAccess
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bumper.systems.git import Checkout, Remote
     from bumper.systems.github.announced import AnnouncedBranch
     from bumper.systems.github.api import Token
+    from bumper.systems.github.comparison import Comparison
     from bumper.systems.github.graphql import GraphQL
     from bumper.systems.github.pulls import PullRequests
     from bumper.systems.kube import Cluster, Timeouts
@@ -300,8 +301,8 @@ class Systems:
         with closing(hub):
             return hub.labels_of(commit)
 
-    def ancestries(self, source_checkout: str) -> list[Ancestry]:
-        """Where the order of two commits of the sites' source can be looked up, the cheapest first.
+    def ancestries(self, source_checkout: str) -> "list[Checkout | Comparison]":
+        """Where the order of two commits of the sites' source can be looked up, and what lies between, the cheapest first.
 
         `source_checkout` is a checkout of it, empty for the one that we stand in. UsageError where it is none.
         """
@@ -328,7 +329,7 @@ class Systems:
         near = Checkout.around(self.context.cwd, self.context.environ)
         return [near] if near else []
 
-    def _comparisons(self, platform_url: str) -> list[Ancestry]:
+    def _comparisons(self, platform_url: str) -> "list[Comparison]":
         surroundings = self.context.surroundings
         name = surroundings.source_name(platform_url)
         token = self.identity.source(name, {"contents": "read"})

@@ -1,6 +1,7 @@
 """Writes into git, once, which image a site is, where its name does not tell."""
 
 import argparse
+import re
 
 from bumper.app.context import Context
 from bumper.app.settings import AdoptSettings
@@ -21,6 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_serves(
         parser.add_argument_group("what the site answers"),
         "write down what the site answers once visitors get a build: every deploy asks it from then on",
+    )
+    parser.add_argument(
+        "--environment",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="write down the environment that it is in, repeatable: for bump promote and bump freeze, where path and name mislead",
     )
     options.add_commit(parser)
     options.add_proposed_extent(parser)
@@ -43,4 +51,9 @@ def settings_of(arguments: argparse.Namespace) -> AdoptSettings:
         raise UsageError(
             "--kustomization is given twice", hint="adopt the site in one Kustomization after the other"
         )
-    return AdoptSettings(run_settings, site, choice, arguments.serves, only_proposes=arguments.pull_request)
+    environments = tuple(dict.fromkeys(arguments.environment))
+    if any(re.search(r"[,\s]", name) or not name for name in environments):
+        raise UsageError(
+            "--environment is one name, without a space or a comma", hint="repeat it for several"
+        )
+    return AdoptSettings(run_settings, site, choice, arguments.serves, arguments.pull_request, environments)

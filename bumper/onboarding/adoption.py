@@ -3,6 +3,7 @@
 Law: proved before it is written: on the tree as it would be, the site is found by its name alone, and it is the same place.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +11,7 @@ from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_CODES, FieldAmbiguous, FieldUnsafe, Outcome, Refused
 from bumper.fluxtree.discovery import artifact_path
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
-from bumper.fluxtree.sites import adoption, expectation
+from bumper.fluxtree.sites import adoption, expectation, traits
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.find import Site, Target, find_site
@@ -34,7 +35,7 @@ _TITLES = {
 class SiteAdoption(Reviewed):
     """The choice of one site on one tip. `is_ambiguous`: other Kustomizations have its name, too, so that it must still be named.
 
-    `serves` is what it answers from then on, None where that was not asked for.
+    `serves` is what it answers from then on, None where that was not asked for; `environments` likewise those that it is in.
     """
 
     site: str
@@ -42,6 +43,7 @@ class SiteAdoption(Reviewed):
     chosen: Adoption
     is_ambiguous: bool = False
     serves: Expectation | None = None
+    environments: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -50,7 +52,13 @@ class SiteAdoption(Reviewed):
 
 
 def propose(
-    site: str, choice: Choice, origin: Origin, tip: str, tree: Tree, serves: Expectation | None = None
+    site: str,
+    choice: Choice,
+    origin: Origin,
+    tip: str,
+    tree: Tree,
+    serves: Expectation | None = None,
+    environments: Sequence[str] = (),
 ) -> SiteAdoption:
     """What would be committed on the tip. Without files where git says it already, or where nothing needs to be said."""
     target = find_target(site, choice, tree)
@@ -62,7 +70,7 @@ def propose(
             "in it, expected its name in full",
             hint="name it with --image each time",
         )
-    if choice == Choice() and serves is None:
+    if choice == Choice() and serves is None and not environments:
         return SiteAdoption(tip, {}, "", site, target, chosen)
     if document.key.kind == RESOURCE_SET:
         _require_own_name(site, target, choice)
@@ -72,10 +80,14 @@ def propose(
     if serves:
         expectation.url_of(serves, target, is_of_tree=True)
         after = expectation.apply(after, document, site, serves)
+    if environments:
+        after = traits.apply(after, document, site, environments)
     is_ambiguous = _prove(site, target, tree, Changed(tree, {document.path: after}))
     files = {document.path: (before, after)} if after != before else {}
-    message = _message(site, target, chosen, origin, serves) if files else ""
-    return SiteAdoption(tip, files, message, site, target, chosen, is_ambiguous, serves)
+    message = _message(site, target, chosen, origin, serves, environments) if files else ""
+    return SiteAdoption(
+        tip, files, message, site, target, chosen, is_ambiguous, serves, environments=tuple(environments)
+    )
 
 
 def _require_own_name(site: str, target: Target, choice: Choice) -> None:
@@ -101,6 +113,7 @@ def lines(plan: SiteAdoption, revision: Revision | None) -> list[Line]:
         ("image", str(plan.chosen)),
         ("field", f"{plan.target.places}   {plan.target.image.tag or plan.target.image.digest}"),
         ("serves", str(plan.serves or "")),
+        ("in", ", ".join(plan.environments)),
         ("place", plan.place),
         ("commit", commit.short if commit else ""),
         ("pull", plan.pull.url if plan.pull else ""),
@@ -121,6 +134,7 @@ def as_data(plan: SiteAdoption, revision: Revision | None) -> dict[str, Any]:
         "containers": list(plan.chosen.containers),
         "field": str(plan.chosen.field) if plan.chosen.field else None,
         "serves": str(plan.serves) if plan.serves else None,
+        "environments": list(plan.environments),
         "kustomization": plan.target.site.identity,
         "place": plan.place,
         "commit": commit.sha if commit else None,
@@ -185,9 +199,17 @@ def _note(plan: SiteAdoption) -> str:
     return ""
 
 
-def _message(site: str, target: Target, chosen: Adoption, origin: Origin, serves: Expectation | None) -> str:
+def _message(
+    site: str,
+    target: Target,
+    chosen: Adoption,
+    origin: Origin,
+    serves: Expectation | None,
+    environments: Sequence[str],
+) -> str:
     sentence = (
         f"{target.site.document.path}: {site} is {chosen} of Kustomization {target.site.kustomization.name}."
     )
     sentences = [sentence, *([f"Once visitors get a build, it answers: {serves}."] if serves else [])]
+    sentences += [f"It is in {', '.join(environments)}."] if environments else []
     return worded(f"Adopt {site}", sentences, [("Bump-Adopt", site), *origin.trailers()])

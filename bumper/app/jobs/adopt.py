@@ -28,7 +28,13 @@ class _AdoptJob(ReviewedJob[SiteAdoption]):
     def propose(self, tip: str) -> SiteAdoption:
         tree = self._systems.repository.tree(tip)
         return adoption.propose(
-            self._wanted.site, self._wanted.choice, self._origin, tip, tree, self._wanted.serves
+            self._wanted.site,
+            self._wanted.choice,
+            self._origin,
+            tip,
+            tree,
+            self._wanted.serves,
+            self._wanted.environments,
         )
 
     def result(self, plan: SiteAdoption, revision: Revision | None) -> Result:

@@ -39,6 +39,8 @@ _MOST_LISTED = 8
 Failed: TypeAlias = Sequence[tuple[Change, Verdict]]
 # What the job asks for, found out when the run begins: it may depend on what git and the registry say.
 Ask: TypeAlias = Callable[[], GuardedRequest]
+# The job that is carried out about changes that failed.
+Recover: TypeAlias = "Callable[[Failed], TagChange]"
 
 
 def deploy(settings: DeploySettings, context: Context) -> int:
@@ -56,21 +58,9 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         def ask() -> GuardedRequest:
             source = context.surroundings.source_url(systems.repository.url)
             request = replace(asked, source=source)
-            return GuardedRequest(request, _guards(request, settings, systems, journal))
+            return GuardedRequest(request, guards(request, settings, systems, journal))
 
-        def roll_back(failed: Failed) -> TagChange:
-            second = output.new_journal()
-            return TagChange(
-                lambda: _rollbacks(asked, systems, second).after_failure(
-                    asked, failed, tracker.found_running()
-                ),
-                systems,
-                run,
-                tracker,
-                second,
-            )
-
-        recover = roll_back if settings.auto_rollback else None
+        recover = recovery(asked, settings, systems, tracker, output)
         job = TagChange(ask, systems, run, tracker, journal, output.landed, recover)
         return carry_out(job, output, dry_run=run.dry_run)
 
@@ -96,7 +86,25 @@ def roll_back(settings: RollbackSettings, context: Context) -> int:
         return carry_out(job, output, dry_run=run.dry_run)
 
 
-def _guards(request: Request, settings: DeploySettings, systems: Systems, journal: Journal) -> list[Guard]:
+def recovery(
+    asked: Request, settings: DeploySettings, systems: Systems, tracker: Tracker, output: Output
+) -> "Recover | None":
+    """What is done about changes that fail, where that was asked for."""
+
+    def roll_back_failed(failed: Failed) -> TagChange:
+        second = output.new_journal()
+        return TagChange(
+            lambda: _rollbacks(asked, systems, second).after_failure(asked, failed, tracker.found_running()),
+            systems,
+            settings.run,
+            tracker,
+            second,
+        )
+
+    return roll_back_failed if settings.auto_rollback else None
+
+
+def guards(request: Request, settings: DeploySettings, systems: Systems, journal: Journal) -> list[Guard]:
     """Whatever may refuse a deploy."""
     wanted = {site.key: site for site in request.wanted}
     source_checkout = settings.source_checkout
@@ -146,7 +154,7 @@ class TagChange(Job[Plan]):
         tracker: Tracker,
         journal: Journal,
         tell_landed: Callable[[Mapping[str, Landing]], None] = lambda landings: None,
-        recover: "Callable[[Failed], TagChange] | None" = None,
+        recover: "Recover | None" = None,
     ) -> None:
         self._ask = ask
         self._systems = systems
