@@ -7,7 +7,7 @@ first moment at which any container, event or condition of the site bore the cau
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from bumper.rollout.steadiness import STEADY_S
 
+from . import page
 from .api import Object
 from .deploys import Deploy
 from .program import Ended
@@ -25,6 +26,7 @@ Objects = dict[tuple[str, str], Object]
 _PULLS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 # What is certain is said within that long; what may heal, that long after its patience has ended.
 PROMPT_S = 5.0
+_WRONG = "**wrong**"
 _PATIENCE = Path(__file__).parents[2] / "docs" / "patience.md"
 _ROW = re.compile(r"^\| (?P<reasons>`[^|]*) \| (?P<after>[^|]*) \|", re.MULTILINE)
 
@@ -250,21 +252,12 @@ _RULES: dict[str, Shows] = {
 }
 
 
-def write(path: Path, rows: Iterable[Measured], stack: str, at_once: int) -> None:
-    """The table as a page."""
-    path.write_text(page(list(rows), stack, at_once), encoding="utf-8")
+HEADING = "What happened, and what bump said"
+_BODY = """\
+Each deploy is played on a real Kubernetes, a real Flux and a real node, and `bump` follows it, as `bump track` where somebody else
+pushes. {stack}, on {processors} processors, {at_once} deploys at once.
 
-
-_PAGE = """\
-# Verdicts on a real cluster
-
-Made by `make e2e-all`, and not written by hand: each deploy is played on a real Kubernetes, a real Flux and a real node, and `bump`
-follows it, as `bump track` where somebody else pushes.
-
-{stack}, on {processors} processors,
-{at_once} deploys at once. {rows} deploys, {wrong} verdicts wrong, {late} late.
-
-*Shown* is the moment at which the API server first said what the verdict
+**{rows} deploys, {wrong} verdicts wrong, {late} late.** *Shown* is the moment at which the API server first said what the verdict
 names; the seconds run from there to the line of `bump`. What may heal by itself is given the patience beside it, at most
 ([patience.md](patience.md)); what is certain has {prompt:.0f} s. Without seconds: the verdict needs no showing (a refusal, a deadline,
 a suspension, another commit).
@@ -275,18 +268,24 @@ a suspension, another commit).
 """
 
 
-def page(rows: Sequence[Measured], stack: str, at_once: int) -> str:
-    """The table, with the number of verdicts that are wrong and of those that came late."""
-    ordered = sorted(rows, key=lambda row: row.deploy.name)
-    return _PAGE.format(
+def write(path: Path, measured: Iterable[Measured], stack: str, at_once: int) -> None:
+    """The table as a section of the page; a deploy that was not played this time keeps the row that it has."""
+    written = page.rows(path, HEADING) | {row.deploy.what: _row(row) for row in measured}
+    page.put(path, HEADING, body(written, stack, at_once))
+
+
+def body(written: Mapping[str, str], stack: str, at_once: int) -> str:
+    """The section for these rows, with the number of verdicts that are wrong and of those that came late."""
+    ends = [row.rsplit(" | ", 1)[1] for row in written.values()]
+    return _BODY.format(
         stack=stack,
         processors=os.cpu_count(),
         at_once=at_once,
-        rows=len(rows),
-        wrong=sum(not row.is_right for row in rows),
-        late=sum(is_late(row) for row in rows),
+        rows=len(written),
+        wrong=sum(end.startswith(_WRONG) for end in ends),
+        late=sum(end.startswith("late") for end in ends),
         prompt=PROMPT_S,
-        table="\n".join(map(_row, ordered)),
+        table="\n".join(written[what] for what in sorted(written)),
     )
 
 
@@ -303,8 +302,6 @@ def _row(row: Measured) -> str:
     after = "" if row.after_s is None else f"{row.after_s:.1f} s"
     granted = f"{row.patience_s:.0f} s" if row.patience_s else ""
     right = (
-        ("late" if is_late(row) else "right")
-        if row.is_right
-        else f"**wrong**, expected {row.deploy.verdicts}"
+        ("late" if is_late(row) else "right") if row.is_right else f"{_WRONG}, expected {row.deploy.verdicts}"
     )
     return f"| {row.deploy.what} | {outcomes} | {codes} | {after} | {granted} | {right} |"
