@@ -1,10 +1,10 @@
 """What a container or pod shows of each cause, in the words of the kubelet and the runtimes.
 
 Law: a text is matched only where it was read in its source, which is named beside it: kubelet, scheduler and API server of Kubernetes
-1.36.1, containerd 2 (core/remotes, core/images), containers/image 5 (CRI-O), runc 1. "manifest unknown", "name unknown" and
-"unauthorized" are error codes of the OCI distribution specification, which both runtimes print in lower case
-(containerd core/remotes/docker/errcode.go). containerd asks for a manifest with HEAD, whose answer has no body: from it a missing
-repository and a missing tag look the same, "<reference>: not found".
+1.36.1, containerd 2 (core/remotes, core/images), containers/image 5 (CRI-O), runc 1. "manifest unknown", "name unknown",
+"unauthorized", "denied" and "toomanyrequests" are error codes of the OCI distribution specification, which both runtimes print in
+lower case (containerd core/remotes/docker/errcode.go). containerd asks for a manifest with HEAD, whose answer has no body: from it a
+missing repository and a missing tag look the same, "<reference>: not found".
 """
 
 import re
@@ -124,7 +124,7 @@ NO_PLATFORM = (
 UNREACHABLE = (
     r"(?P<fact>dial tcp\b.*|lookup \S+.*: no such host|[^:\"]*i/o timeout|net/http: .*|x509: .*|connection re(?:fused|set).*"
     r"|(?:unexpected status (?:code|from \w+ request to) \S+|failed with status code \[[^\]]*\]): (?:429|5\d\d).*"
-    r"|too many requests to registry"
+    r"|too many requests to registry|\btoomanyrequests: .*"
     r"|because the registry is unavailable.*)"
     r"|failed to do request: \w+ \"[^\"]*\": (?P<answer>.+)"
 )
@@ -135,7 +135,7 @@ DENIED = (
     r"(?P<fact>pull access denied.*|failed to authorize: .*|authorization failed.*|unauthorized: .*"
     r"|(?:unexpected status (?:code|from \w+ request to) \S+|failed with status code \[[^\]]*\]): 40[13].*"
     r"|unable to retrieve auth token.*"
-    r"|requested access to the resource is denied)"
+    r"|\bdenied: .*|requested access to the resource is denied)"
 )
 # Go's texts of ENOSPC, EDQUOT, EROFS, EIO, EMFILE and ENFILE (syscall/zerrors_linux_amd64.go), which end what containerd and
 # containers/image say of a layer that they can't write.
