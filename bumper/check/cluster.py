@@ -7,11 +7,11 @@ the other.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from posixpath import basename, dirname, join
 
 from bumper.check import kinds
+from bumper.dataclasses import dataclass, field
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.layers import GENERATED, Reading
 from bumper.fluxtree.resource import Resource, is_encrypted, is_variable

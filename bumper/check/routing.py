@@ -10,9 +10,9 @@ kubernetes-sigs/aws-load-balancer-controller (an Ingress has a load balancer and
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.fluxtree.resource import Resource, Route, is_variable
 from bumper.manifest.document import items, mapping, text
 

@@ -15,11 +15,11 @@ controlplaneio-fluxcd/charts, charts/flux-instance/templates/instance.yaml (`ins
 import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import cached_property
 from posixpath import basename, dirname, join
 from typing import Any
 
+from bumper.dataclasses import dataclass, replace
 from bumper.fluxtree import patches
 from bumper.fluxtree.build import resource_of
 from bumper.fluxtree.discovery import GROUP, artifact_path, cluster_of, source_key

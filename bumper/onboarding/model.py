@@ -6,8 +6,8 @@ most share (`shape`).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldAmbiguous, FieldMissing, Refused
 from bumper.fluxtree.sites import annotations, find
 from bumper.fluxtree.sites.find import Site, Target
