@@ -2,19 +2,18 @@
 
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bumper.app.context import Context
+from bumper.dataclasses import replace
 from bumper.errors import BumpError
 from bumper.publish import inputs, markdown, problem, step
 from bumper.publish.comment import LIMIT as SUMMARY_LIMIT
 from bumper.style import plain
+from bumper.systems.folder import Folder
 from bumper.systems.github import runner
 
 
@@ -69,16 +68,11 @@ def _run(job: Callable[[Context], int], context: Context, answer: io.StringIO) -
 
 @contextmanager
 def kubeconfig(context: Context) -> Iterator[Mapping[str, str]]:
-    """The environment with a kubeconfig file that holds the input, readable by us alone and removed afterwards."""
+    """The environment with a kubeconfig file that holds the input, in a folder of ours alone, which is removed afterwards."""
     text = context.surroundings.inputs.get("kubeconfig", "")
     if not text.strip():
         yield context.environ
         return
-    folder = context.surroundings.temporary_folder or None
-    descriptor, path = tempfile.mkstemp(prefix="bump-kubeconfig-", dir=folder)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        yield {**context.environ, "KUBECONFIG": path}
-    finally:
-        Path(path).unlink(missing_ok=True)
+    place = context.surroundings.temporary_folder
+    with Folder.new(Path(place) if place else None) as folder:
+        yield {**context.environ, "KUBECONFIG": str(folder.write("kubeconfig", text.encode()))}

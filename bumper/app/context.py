@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
 from bumper.app.clock import SystemClock
 from bumper.app.surroundings import Surroundings
-from bumper.ports import WallClock
+from bumper.dataclasses import dataclass, field
+from bumper.ports.run import WallClock
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -16,11 +15,14 @@ from bumper.app.context import Context
 from bumper.app.output import Output
 from bumper.app.settings import DoctorSettings, OutputSettings
 from bumper.app.wiring import Systems
+from bumper.dataclasses import replace
 from bumper.doctor import access, clocks, finding, flux, hosting
 from bumper.doctor.finding import Finding, Mark, of_error
 from bumper.errors import BumpError, Refused, Transient, UsageError
 from bumper.image import ImageReference
-from bumper.ports import ClusterAccess, PushAccess, RegistryAccess, Repository, Right
+from bumper.ports.git import PushAccess, Repository
+from bumper.ports.kubernetes import ClusterAccess, Right
+from bumper.ports.registry import RegistryAccess
 from bumper.revision import Revision
 from bumper.safe_text import visible
 from bumper.status import sites

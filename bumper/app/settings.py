@@ -3,13 +3,13 @@
 Law: nothing here knows argparse. Each command states which permissions it needs in the platform repository.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bumper.app.permissions import READ, READ_ONLY, WRITE, Permissions
-from bumper.history import Wording
+from bumper.dataclasses import dataclass, field
+from bumper.history.wording import Wording
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, FieldPath, Request, Wanted
 

@@ -2,7 +2,6 @@
 `bump setup`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from bumper.address import repository_name
@@ -22,11 +21,12 @@ from bumper.app.settings import (
 )
 from bumper.app.version import installed_from
 from bumper.app.wiring import Systems
+from bumper.dataclasses import replace
 from bumper.doctor import access
 from bumper.errors import BumpError, FieldMissing, UsageError
 from bumper.onboarding import notifications
 from bumper.onboarding.notifications import NotificationsRequest
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.safe_text import visible
 from bumper.setup import page
 from bumper.setup.request import (

@@ -4,7 +4,6 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from shlex import quote
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from bumper.app.settings import (
     RunSettings,
     TokenServiceSettings,
 )
+from bumper.dataclasses import replace
 from bumper.deploy.image_policy import is_platform
 from bumper.errors import UsageError
 from bumper.history.wording import SIGN_OFF, SKIP_CI, Trailer, Wording, template
@@ -30,10 +30,10 @@ from bumper.request import Choice, Deadlines, FieldPath, Wanted, seconds_of
 
 T = TypeVar("T")
 # What stands in an argument for bytes that are none of the locale's letters (PEP 383).
-_UNDECODED = re.compile("[\udc80-\udcff]")
-_PLAN_HASH = re.compile("[0-9a-f]{12,64}")
-_SHA = re.compile(r"[0-9a-f]{7,40}")
-_IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_UNDECODED = "[\udc80-\udcff]"
+_PLAN_HASH = "[0-9a-f]{12,64}"
+_SHA = r"[0-9a-f]{7,40}"
+_IDENTITY = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 # How several sites that options would have to tell apart come into one commit.
 IN_ONE_COMMIT = (
     "for all of one site in one commit: --site SITE --sha SHA --kustomization A --kustomization B; or "
@@ -56,7 +56,7 @@ def sentence(text: str) -> str:
     try:
         return typed.decode("utf-8")
     except UnicodeDecodeError:
-        if not _UNDECODED.search(text):
+        if not re.search(_UNDECODED, text):
             # Typed in another encoding, which the locale knows.
             return text
         raise argparse.ArgumentTypeError(
@@ -138,7 +138,7 @@ def service(text: str) -> str:
 
 def identity(text: str) -> str:
     """The name of a trust policy, which is one of a file."""
-    if not _IDENTITY.fullmatch(text):
+    if not re.fullmatch(_IDENTITY, text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is no identity; expected letters, digits, '-', '_' and '.'"
         )
@@ -546,7 +546,7 @@ def in_each(wanted: Wanted, names: Sequence[str]) -> tuple[Wanted, ...]:
 
 def wanted_commit(site: str, sha: str) -> Wanted:
     """A site at the image of a commit: a short SHA is its tag, for a full one the registry is asked."""
-    if not _SHA.fullmatch(sha):
+    if not re.fullmatch(_SHA, sha):
         raise UsageError(
             f"--sha: {sha!r} is no commit; expected 7 to 40 digits 0-9a-f",
             hint="for a tag that is no commit use --tag",
@@ -562,7 +562,7 @@ def expected_plan(arguments: argparse.Namespace) -> str:
     if arguments.expect_plan is None:
         return ""
     digits: str = arguments.expect_plan.strip().lower().removeprefix("sha256:")
-    if not _PLAN_HASH.fullmatch(digits):
+    if not re.fullmatch(_PLAN_HASH, digits):
         raise UsageError(
             f"--expect-plan: {arguments.expect_plan!r} is no hash of a plan; expected 12 to 64 digits 0-9a-f",
             hint="--dry-run prints it, and --output json has it in plan.hash",

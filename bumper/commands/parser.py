@@ -4,6 +4,7 @@ import argparse
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
@@ -33,6 +34,8 @@ COMMANDS: Mapping[str, str] = {
     "man": "the manual page",
 }
 MAIN_COMMAND = "deploy"
+# argparse lays out each option when it is added, although nobody sees that: the window is measured only where help is shown.
+_ANY_WIDTH = 80
 
 
 class Command(Protocol):
@@ -135,9 +138,14 @@ class Parser(argparse.ArgumentParser):
     """argparse that reports a wrong argument as every other error is reported, and takes an option that stores one value only once."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**settings, formatter_class=partial(Layout, width=_ANY_WIDTH))
         for plain in (None, "store"):
             self.register("action", plain, Once)
+
+    def format_help(self) -> str:
+        """The help, as wide as the window."""
+        self.formatter_class = Layout
+        return super().format_help()
 
     def print_help(self, file: object = None) -> None:
         raise TextWanted(self.format_help())
@@ -202,7 +210,6 @@ def parser_of(verb: str) -> Parser:
     parser = Parser(
         prog="bump" if is_main else f"bump {verb}",
         description=command_of(verb).SUMMARY,
-        formatter_class=Layout,
         epilog=_epilog() if is_main else None,
         allow_abbrev=False,
     )

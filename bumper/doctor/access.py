@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bumper.doctor.finding import Finding, Mark
-from bumper.ports import Right
+from bumper.ports.kubernetes import Right
 
 ACCOUNT = "bump"
 _RBAC = "rbac.authorization.k8s.io"

@@ -1,9 +1,9 @@
 """What is asked of GitHub, and what it answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bumper.dataclasses import dataclass, field
 from bumper.observation import RevisionFacts
 
 

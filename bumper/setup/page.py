@@ -4,11 +4,11 @@ The texts are those of docs/setup.md, too: `reference` shows every choice for an
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from textwrap import fill
 from typing import Self
 
+from bumper.dataclasses import dataclass
 from bumper.setup import azure, kubeconfig, trust_policy, workflow
 from bumper.setup.request import ClusterWay, Setup, TokenService
 

@@ -1,7 +1,6 @@
 """docs/setup.md: every choice of a set-up, for an example. What is told there of one's own platform, `bump setup` tells."""
 
-from dataclasses import replace
-
+from bumper.dataclasses import replace
 from bumper.setup import page
 from bumper.setup.request import ActionRelease, ClusterWay, Setup, SiteRepository, TokenService
 

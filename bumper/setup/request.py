@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from shlex import quote
 from typing import Self
+
+from bumper.dataclasses import dataclass, field
 
 PUBLIC_SERVER = "https://github.com"
 # The rules of GitHub for owners, repositories and branches as far as shells and YAML are concerned, and of Azure for its names.

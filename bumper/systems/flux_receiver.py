@@ -11,10 +11,10 @@ Source: notification-controller 1.9.3 (`generic-hmac`: `X-Signature: sha256=…`
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bumper.address import may_carry_credentials
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError
 from bumper.fluxtree.sites.receivers import HMAC, Receiver
 from bumper.safe_text import printable

@@ -148,6 +148,7 @@ def test_a_branch_that_takes_no_commits_is_denied_in_githubs_words(platform: Pla
     assert "--commit-via pr" in answer["error"]["hint"]
 
 
+@pytest.mark.slow
 def test_the_race_is_won_on_the_new_tip(platform: Platform) -> None:
     platform.stack.registry.push("aiimmigrants-com", "abc0005")
     lock = threading.Lock()

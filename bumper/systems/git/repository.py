@@ -6,9 +6,7 @@ prompts, no hook or filter of this machine runs, and no process outlives its cal
 """
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.ports.deadline import left_s
+from bumper.systems.folder import Folder, room
 from bumper.systems.git.address import Address, environment
-from bumper.systems.git.folder import Folder
 from bumper.systems.git.rejections import MissingRef, failure, rejection
 from bumper.systems.git.transport import Transport
 from bumper.systems.process import TooMuch, end, finished
@@ -215,7 +213,7 @@ class Repository:
         self._environ = environ
         self._timeout_s = timeout_s
         self._renewed = renewed
-        self._folder = _folder()
+        self._folder = Folder.new()
         self._directory = self._folder.path
         try:
             base = {**environ, **_surroundings(self._directory)}
@@ -225,7 +223,7 @@ class Repository:
             self._way = [*both, *settings]
             self._connected = program(self._directory, {**base, **self._credential()})
             require_version(self._git)
-            with _room():
+            with room():
                 _lay_out(self._directory)
             self._remark = self._require_encrypted()
         except BaseException:
@@ -238,7 +236,7 @@ class Repository:
         if "\n" in str(objects):  # gitrepository-layout(5) knows no way to write that
             return
         (self._directory / "objects" / "info").mkdir(exist_ok=True)
-        with _room():
+        with room():
             (self._directory / "objects" / "info" / "alternates").write_text(f"{objects}\n", encoding="utf-8")
 
     def close(self) -> None:
@@ -364,7 +362,7 @@ class Repository:
         """Writes an object, byte for byte; returns its sha."""
         from gitdb import IStream
 
-        with _room():
+        with room():
             stream = self._loose.store(IStream(kind.encode(), len(content), BytesIO(content)))
         sha: str = stream.hexsha.decode()
         return sha
@@ -398,23 +396,6 @@ def _surroundings(directory: Path) -> dict[str, str]:
         "GCM_INTERACTIVE": "never",
         "SSH_ASKPASS_REQUIRE": "never",
     }
-
-
-def _folder() -> Folder:
-    with _room():
-        return Folder.new(Path(tempfile.gettempdir()))
-
-
-@contextmanager
-def _room() -> Iterator[None]:
-    """`UsageError` where the folder for temporary files takes no more."""
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(
-            f"{error.filename or 'TMPDIR'}: {error.strerror}, expected a folder for temporary files that can be written to",
-            hint="set TMPDIR to a folder with some free megabytes",
-        ) from error
 
 
 def _text(output: bytes) -> str:

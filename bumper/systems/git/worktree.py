@@ -10,7 +10,7 @@ from os import walk
 from pathlib import Path
 
 from bumper.errors import UsageError
-from bumper.ports import Entry
+from bumper.ports.git import Entry
 from bumper.systems.git.checkout import ask, checkout_root, origin_of
 
 

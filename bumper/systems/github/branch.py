@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bumper.errors import NoAccess
-from bumper.ports import Hosting, Rule
+from bumper.ports.github import Hosting, Rule
 from bumper.systems.github.api import Api, Missing, Token
 from bumper.systems.github.graphql import Home
 from bumper.systems.http.document import Maybe, Shape, shaped

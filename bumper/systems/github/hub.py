@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess
-from bumper.ports import Posted, Standing
+from bumper.ports.github import Posted, Standing
 from bumper.systems.github.api import Api, Invalid, Missing, Token
 from bumper.systems.http.document import Maybe, Shape, parse, shaped
 
@@ -56,22 +56,26 @@ class GitHub:
         self._api.close()
 
     def commit(self, name: str) -> str:
-        """The full SHA that a short one, a branch or a tag stands for; empty where there is no such commit."""
+        """The full SHA that a short one, a branch or a tag stands for; empty where there is none. NoAccess to the repository."""
         try:
             return str(self._api.get(f"{self._here}/commits/{name}", per_page=1)["sha"])
-        except (Missing, Invalid):
+        except Invalid:
             return ""
+        except Missing:
+            raise self._unseen() from None
 
     def pull_of(self, sha: str) -> int | None:
-        """The number of the pull request that the commit came from, or None.
+        """The number of the pull request that the commit came from, or None. NoAccess where the repository is not shown.
 
         Of several: the pull request whose merge made the commit, else whose head it is, else a merged one, else the oldest.
         """
         try:
             path = f"{self._here}/commits/{sha}/pulls"
             pulls = [shaped(f"GitHub: {path}", entry, _PULL) for entry in self._api.pages(path)]
-        except (Missing, Invalid):
+        except Invalid:
             return None
+        except Missing:
+            raise self._unseen() from None
         ours = [pull for pull in pulls if _full_name(pull).lower() == self._repository.lower()]
         ours.sort(
             key=lambda pull: (
@@ -181,6 +185,13 @@ class GitHub:
         except Missing as error:
             # GitHub answers 404 to a token that may not know what is there.
             raise NoAccess(error.message, hint=f"permissions: {permission}: write") from None
+
+    def _unseen(self) -> NoAccess:
+        # Of a commit that it does not know GitHub says 422; 404 is for a repository that it does not show.
+        return NoAccess(
+            f"{self._repository}: not visible to this token (404)",
+            hint=f"it needs {_PERMISSION} and contents: read in that repository",
+        )
 
     @property
     def _here(self) -> str:

@@ -7,9 +7,9 @@ seconds. Source: GitHub's documentation, "Revoke an installation access token".
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError
 from bumper.systems.github.api import Api, Token
 

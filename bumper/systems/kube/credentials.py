@@ -15,8 +15,8 @@ from subprocess import Popen
 from typing import Any
 
 from bumper.errors import NoAccess, UsageError
-from bumper.ports import WallClock
 from bumper.ports.deadline import left_s
+from bumper.ports.run import WallClock
 from bumper.safe_text import MASK, mask, printable
 from bumper.systems.file import content
 from bumper.systems.http.document import parse

@@ -18,7 +18,7 @@ from git_remotes import (
 )
 
 from bumper.errors import NoAccess, Refused, Transient, Unreachable, UsageError
-from bumper.ports import Entry
+from bumper.ports.git import Entry
 from bumper_sandbox.git.server import GitServer
 
 
