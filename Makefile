@@ -8,7 +8,7 @@ SUPPLY := $(VENV)/supply
 RUNS := action.yml action bumper requirements.txt pyproject.toml
 ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 
-.PHONY: demo pictures test test-all lint types check actions bench trees e2e e2e-all e2e-peers soak audit dist lock gotk-components clean setup
+.PHONY: demo pictures page test test-all lint types check actions bench trees e2e e2e-all e2e-peers soak audit dist lock gotk-components clean setup
 
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
@@ -107,6 +107,10 @@ gotk-components:
 # The README's pictures of the terminal and of the comment, from the demo.
 pictures: setup
 	PYTHONPATH=tests $(BIN)/python tests/pictures.py
+
+# docs/setup.md, which is what `bump setup` says.
+page: setup
+	$(BIN)/python -c 'from bumper.setup import reference; print(reference.text(), end="")' > docs/setup.md
 
 # The lists of hashed requirements, from the ranges in pyproject.toml; the last one is of what releases are made with. Needs uv.
 lock:

@@ -5,8 +5,8 @@ first is an answer.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from bumper.dataclasses import dataclass, field
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
 from bumper.request import label
@@ -23,7 +23,8 @@ class Desired:
     file held before. `replicas` is how many pods git asks for, None where that is not known. `identity` names the Kustomization and
     the file that defines it (`record.KustomizationName`). `makers` make `source` where it is
     not fetched itself: the ArtifactGenerator, and last the source that it reads. `where` tells the site from others of its name in
-    the repository, `named` is how the user named its Kustomization; either is empty where the name alone is enough.
+    the repository, `named` is how the user named its Kustomization; either is empty where the name alone is enough. `was_in_registry`:
+    the registry was asked for it before the push, and had it.
     """
 
     site: str
@@ -40,6 +41,7 @@ class Desired:
     makers: tuple[ObjectKey, ...] = ()
     where: str = ""
     named: str = ""
+    was_in_registry: bool = False
 
     @property
     def label(self) -> str:

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple, Self
 
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.request import Origin
 

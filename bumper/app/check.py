@@ -52,7 +52,7 @@ def _print(
         terminal.close()
 
 
-def _as_text(context: Context) -> AbstractContextManager[None]:
+def _as_text(context: Context) -> AbstractContextManager[object]:
     """In a workflow nothing that stands in a manifest becomes a command of the runner."""
     if not context.surroundings.is_workflow:
         return nullcontext()

@@ -11,9 +11,9 @@ from bumper.app.output import Output
 from bumper.app.settings import HistorySettings, OutputSettings
 from bumper.app.wiring import Systems
 from bumper.errors import EXIT_CODES, Outcome
-from bumper.history import of_site
+from bumper.history.past import of_site
 from bumper.history.table import Page, as_csv, as_json, lines
-from bumper.ports import History
+from bumper.ports.git import History
 from bumper.record import KustomizationName, Recorded
 
 _GOOD = {outcome.value for outcome in Outcome if EXIT_CODES[outcome] == 0}

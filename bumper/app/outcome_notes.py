@@ -1,17 +1,19 @@
 """Writing down how a deploy ended: a line for each site and cluster, in a git note on its commit.
 
 Law: a note never changes a verdict. It is written once everything has been printed, up to a deadline of its own; what was lost to
-another run of the same site that wrote at the same time is read again and added to, so that both are there.
+another run of the same site that wrote at the same time is read again and added to, so that both are there. What a deploy found
+running is written down with the site's first note alone: later ones tell by themselves what ran.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from bumper.dataclasses import replace
 from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
-from bumper.ports import Clock, Notes
 from bumper.ports.deadline import until
+from bumper.ports.git import Notes
+from bumper.ports.run import Clock
 from bumper.publish.report import Report, SiteReport, name_of, seconds
 from bumper.record import FOUND_RUNNING, Ending
 from bumper.retry import attempts
@@ -52,14 +54,26 @@ def _of_site(site: SiteReport, report: Report, at: datetime, run: str) -> Iterat
         )
 
 
+def namesakes(report: Report) -> set[str]:
+    """The names that several sites of the repository bear: their notes stand in one ref."""
+    return {name_of(site) for site in report.sites if site.has_namesakes}
+
+
 def write(
-    notes: Notes, by_commit: Mapping[str, Sequence[Ending]], clock: Clock, timeout_s: float = TIMEOUT_S
+    notes: Notes,
+    by_commit: Mapping[str, Sequence[Ending]],
+    clock: Clock,
+    timeout_s: float = TIMEOUT_S,
+    namesakes: Collection[str] = (),
 ) -> None:
     """Adds the endings to the notes of their commits, again after each lost race until `timeout_s`."""
     deadline_s = clock.now() + timeout_s
     for commit, ended in by_commit.items():
         for site in dict.fromkeys(end.site for end in ended):
-            lines = [ending.line(end) for end in ended if end.site == site]
+            lines = {ending.line(end): end.reason for end in ended if end.site == site}
+            # Of a name that several bear another site's note is no earlier one of ours.
+            is_first_only = site not in namesakes
+            first = [line for line, reason in lines.items() if is_first_only and reason == FOUND_RUNNING]
             for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=2.0):
                 with attempt, until(clock, deadline_s):
-                    notes.note(site, commit, lines)
+                    notes.note(site, commit, [line for line in lines if line not in first], first)

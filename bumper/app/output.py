@@ -5,8 +5,7 @@ code.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,9 +13,10 @@ from bumper.app import outcome_notes
 from bumper.app.channels import Channels, platform_page
 from bumper.app.settings import OutputSettings
 from bumper.app.wiring import Systems
+from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_INTERRUPTED, BumpError
-from bumper.ports import Terminal
 from bumper.ports.deadline import told_to
+from bumper.ports.run import Terminal
 from bumper.progress import Journal
 from bumper.publish import inputs, problem, remedy, report
 from bumper.publish.publisher import Several
@@ -178,12 +178,12 @@ class Output:
             outcome, self._context.clock.wall(), self._context.surroundings.run_url
         )
         if endings:
-            self._context.afterwards.callback(self._write_notes, endings)
+            self._context.afterwards.callback(self._write_notes, endings, outcome_notes.namesakes(outcome))
 
-    def _write_notes(self, endings: Mapping[str, Sequence[Ending]]) -> None:
+    def _write_notes(self, endings: Mapping[str, Sequence[Ending]], namesakes: Collection[str]) -> None:
         try:
             with self._systems.new_repository(outcome_notes.TIMEOUT_S) as remote:
-                outcome_notes.write(remote, endings, self._systems.context.clock)
+                outcome_notes.write(remote, endings, self._systems.context.clock, namesakes=namesakes)
         except BumpError as error:
             self._context.stderr.write(
                 f"  ! the outcome was not noted for bump history: {visible(error.message)}\n"

@@ -6,11 +6,11 @@ and writes nothing. However a run ends, it is said where everything stands.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from bumper.app.output import Output, Result
+from bumper.dataclasses import dataclass, replace
 from bumper.deploy.commit.push import Landed, Proposal
 from bumper.errors import BumpError, Outcome, Unreachable
 from bumper.fluxtree.proof import Proof
@@ -180,6 +180,7 @@ def _site_report(
         stays=subject.stays,
         workloads=ended.workloads,
         found_running=subject.is_written and running.get(ended.site) == subject.previous.tag,
+        has_namesakes=bool(subject.desired.where),
     )
 
 

@@ -3,19 +3,20 @@
 Law: nothing here knows argparse. Each command states which permissions it needs in the platform repository.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bumper.app.permissions import READ, READ_ONLY, WRITE, Permissions
-from bumper.history import Wording
+from bumper.dataclasses import dataclass, field
+from bumper.history.wording import Wording
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, FieldPath, Request, Wanted
 
 if TYPE_CHECKING:
     from bumper.onboarding.addition import SiteRequest
     from bumper.onboarding.notifications import NotificationsRequest
+    from bumper.setup.request import ActionRelease, ClusterWay, TokenWay
 
 
 class CommitVia(StrEnum):
@@ -43,15 +44,25 @@ class ChannelName(StrEnum):
 
 
 @dataclass(frozen=True)
+class TokenServiceSettings:
+    """The service, `https://HOST`, that exchanges the job's OIDC token, and the identity that it is asked for."""
+
+    url: str
+    identity: str = "bump"
+
+
+@dataclass(frozen=True)
 class RepositorySettings:
     """The platform repository: a URL or a directory, or where empty the checkout that we stand in.
 
     A directory stands for its origin; with `reads_directory` its own branch is read, and nothing is asked of the origin.
+    `token_service` gives the token for it, None where nothing is exchanged.
     """
 
     repo: str = ""
     branch: str = "main"
     reads_directory: bool = False
+    token_service: TokenServiceSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -305,7 +316,8 @@ class HistorySettings:
 
 @dataclass(frozen=True)
 class DoctorSettings:
-    """Of `bump doctor`; no `sites` are all of them. `only_rbac` prints the manifest of the rights that following needs."""
+    """Of `bump doctor`; no `sites` are all of them. `only_rbac` prints the manifest of the rights that following needs, bound to
+    `user` where one is named. `looks_at_cluster` unless rollouts are followed on GitHub."""
 
     repository: RepositorySettings
     sites: tuple[str, ...] = ()
@@ -313,6 +325,8 @@ class DoctorSettings:
     contexts: tuple[str, ...] = ()
     timeout_s: float = 10.0
     only_rbac: bool = False
+    user: str = ""
+    looks_at_cluster: bool = True
     is_json: bool = False
 
     @property
@@ -321,6 +335,33 @@ class DoctorSettings:
         if self.only_rbac:
             return READ_ONLY
         return Permissions(WRITE, WRITE if self.commit_via is CommitVia.PULL_REQUEST else "")
+
+
+@dataclass(frozen=True)
+class SetupSettings:
+    """Of `bump setup`: what is known already; the rest is asked.
+
+    Of the `repository` the token service is that of the jobs. `sites` are pairs of a site and its repository. `write` is the folder
+    that the files go to, empty for none; `contexts` are those that are looked at in the end.
+    """
+
+    repository: RepositorySettings
+    sites: tuple[tuple[str, str], ...] = ()
+    cluster: "ClusterWay | None" = None
+    aks: tuple[str, str] | None = None
+    runs_on: str = ""
+    receiver_host: str = ""
+    token: "TokenWay | None" = None
+    action: "ActionRelease | None" = None
+    commit_via: CommitVia = CommitVia.GIT
+    site_branch: str = "main"
+    contexts: tuple[str, ...] = ()
+    write: str = ""
+
+    @property
+    def permissions(self) -> Permissions:
+        """Nothing is written."""
+        return READ_ONLY
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ Source: GitHub's documentation, "Store information in variables", default enviro
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Self
 
 from bumper.address import repository_name
+from bumper.dataclasses import dataclass, field
 from bumper.request import Origin, Wanted
 
 PUBLIC_SERVER, PUBLIC_API = "https://github.com", "https://api.github.com"

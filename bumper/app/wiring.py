@@ -7,7 +7,6 @@ What a token may do in the platform repository is stated by the command (`permis
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -17,17 +16,20 @@ from bumper.app.context import Context
 from bumper.app.identity import Identity
 from bumper.app.permissions import Permissions
 from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
+from bumper.dataclasses import dataclass
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.commit.wording import WordedWriter
 from bumper.errors import NoAccess, TreeMissing, UsageError
-from bumper.history import Wording
+from bumper.history.wording import Wording
 from bumper.objects import ObjectKey
-from bumper.ports import Ancestry, Clock, CommitMessages, Hosting, Pull, Tree, Writer
+from bumper.ports.git import Ancestry, CommitMessages, Tree, Writer
+from bumper.ports.github import Hosting, Pull
+from bumper.ports.run import Clock
 from bumper.ports.site import Resolution, SiteAccess
 
 if TYPE_CHECKING:
     from bumper.deploy.commit.pull_request import Merging
-    from bumper.ports import History
+    from bumper.ports.git import History
     from bumper.recording import Recorder
     from bumper.systems.git import Checkout, Remote
     from bumper.systems.github.announced import AnnouncedBranch
@@ -54,7 +56,11 @@ class Systems:
         # The run's own: while it is recorded, that of the recording.
         self.clock: Clock = self.context.clock
         self.identity = Identity(
-            self.context.environ, self.context.clock.now, lambda: self.context.clock.wall().timestamp()
+            self.context.environ,
+            self.context.clock.now,
+            lambda: self.context.clock.wall().timestamp(),
+            service=self.settings.token_service,
+            hide=self.context.hide,
         )
         # After everything that may still want to speak to GitHub.
         self.context.afterwards.callback(self.identity.close)
@@ -219,8 +225,8 @@ class Systems:
         from bumper.fluxtree.sites import receivers
         from bumper.systems.flux_receiver import Proof, Webhook
 
-        surroundings = self.context.surroundings
-        proof = Proof(surroundings.receiver_token, surroundings.job_token_url, surroundings.job_token_bearer)
+        surroundings, tokens = self.context.surroundings, self.identity.job_tokens()
+        proof = Proof(surroundings.receiver_token, tokens.ask if tokens.are_given else None)
         base, now = surroundings.receiver_url, self.context.clock.now
         webhooks = [
             Webhook(receivers.find(tree, source, base), proof, now=now, environ=self.context.environ)

@@ -2,12 +2,12 @@
 
 import argparse
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bumper.app.context import Context
 from bumper.app.settings import HistorySettings
 from bumper.commands import options
+from bumper.dataclasses import dataclass
 from bumper.errors import UsageError
 
 SUMMARY = "Shows who deployed what, when, from which commit, and how it ended: from the platform repository's own commits and notes."

@@ -1,13 +1,13 @@
 """Keeps automation off a site, by a commit."""
 
 import argparse
-from dataclasses import replace
 from datetime import datetime
 
 from bumper.app.context import Context
 from bumper.app.settings import HoldSettings
 from bumper.commands import options
 from bumper.commands.times import moment
+from bumper.dataclasses import replace
 from bumper.errors import UsageError
 from bumper.history.trailers import one_line
 

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
@@ -23,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "remove-site": "take a site away, and say what that deletes",
     "isolate": "give a site a source of its own: a commit reconciles only what it changes",
     "check": "what is wrong in the Flux tree: no cluster, no network",
+    "setup": "what a platform needs before the first deploy: files, commands, and a look at it",
     "doctor": "access and settings, before the day you need them",
     "notifications": "let Flux tell GitHub how a deploy goes, for --follow github",
     "edit": "change the tag in files: no git, no network",
@@ -32,6 +34,8 @@ COMMANDS: Mapping[str, str] = {
     "man": "the manual page",
 }
 MAIN_COMMAND = "deploy"
+# argparse lays out each option when it is added, although nobody sees that: the window is measured only where help is shown.
+_ANY_WIDTH = 80
 
 
 class Command(Protocol):
@@ -89,7 +93,7 @@ class Once(argparse.Action):
     ) -> None:
         if option_string:
             self._refuse_second(namespace, option_string, str(values))
-        setattr(namespace, self.dest, self._converted(values) if isinstance(values, str) else values)
+        setattr(namespace, self.dest, self._converted(values))
 
     def _refuse_second(self, namespace: argparse.Namespace, option: str, text: str) -> None:
         # Whether an option was given can't be told by its value: it may be the default.
@@ -100,9 +104,13 @@ class Once(argparse.Action):
             )
         written[self.dest] = text
 
-    def _converted(self, text: str) -> object:
+    def _converted(self, value: object) -> object:
+        if isinstance(value, list):
+            return [self._converted(entry) for entry in value]
+        if not isinstance(value, str):
+            return value
         try:
-            return self.convert(text)
+            return self.convert(value)
         except argparse.ArgumentTypeError as error:
             raise argparse.ArgumentError(self, str(error)) from None
 
@@ -130,9 +138,14 @@ class Parser(argparse.ArgumentParser):
     """argparse that reports a wrong argument as every other error is reported, and takes an option that stores one value only once."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**settings, formatter_class=partial(Layout, width=_ANY_WIDTH))
         for plain in (None, "store"):
             self.register("action", plain, Once)
+
+    def format_help(self) -> str:
+        """The help, as wide as the window."""
+        self.formatter_class = Layout
+        return super().format_help()
 
     def print_help(self, file: object = None) -> None:
         raise TextWanted(self.format_help())
@@ -197,7 +210,6 @@ def parser_of(verb: str) -> Parser:
     parser = Parser(
         prog="bump" if is_main else f"bump {verb}",
         description=command_of(verb).SUMMARY,
-        formatter_class=Layout,
         epilog=_epilog() if is_main else None,
         allow_abbrev=False,
     )

@@ -5,8 +5,8 @@ Law: `records(compose(x)) == x`, whatever stands in it: no value breaks out of i
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.history.trailers import one_line, paragraphs, trailers
 from bumper.image import ImageReference
 from bumper.request import Origin

@@ -8,9 +8,9 @@ makes them safe.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 
+from bumper.dataclasses import replace
 from bumper.history.message import NO_TAG
 from bumper.history.trailers import paragraphs, trailers
 from bumper.image import ImageReference, is_digest, is_tag

@@ -10,11 +10,11 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 
+from bumper.dataclasses import dataclass, field
 from bumper.image import is_tag
 from bumper.record import Ending, Record, Recorded, told_apart
 from bumper.safe_text import printable

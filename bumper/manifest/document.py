@@ -5,10 +5,10 @@ reads as empty text. A merge key (`<<`) brings what is not there; of a repeated 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
+from bumper.dataclasses import dataclass, field
 from bumper.manifest.yamltext import (
     Alias,
     Mapping,

@@ -6,10 +6,10 @@ did not find before.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from bumper import check
 from bumper.check import ERROR
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldUnsafe, Refused, UsageError
 from bumper.fluxtree.layers import within
 from bumper.fluxtree.sites import find
@@ -21,7 +21,7 @@ from bumper.onboarding.changed import Changed
 from bumper.onboarding.landscape import Landscape, Listing
 from bumper.onboarding.model import Model
 from bumper.onboarding.renaming import Uncarried
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 
 # Written where no image is there yet: a tag that no pipeline makes, so that nobody takes it for one.
 NO_IMAGE_YET = "no-image-yet"

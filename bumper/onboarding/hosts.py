@@ -7,9 +7,9 @@ A rule that finds hosts by a pattern (`HostRegexp`, `HostSNI`) says nothing of a
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.fluxtree.resource import scalars
 from bumper.fluxtree.sites.routes import KINDS
 from bumper.manifest.document import Document, items, mapping, text

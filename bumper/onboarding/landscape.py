@@ -4,9 +4,9 @@ Law: everything that Flux builds of this repository is read, once. What a direct
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 
+from bumper.dataclasses import dataclass, field
 from bumper.errors import FieldMissing, did_you_mean
 from bumper.fluxtree.build import build
 from bumper.fluxtree.discovery import Site
@@ -16,7 +16,7 @@ from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import Document, is_true, items, text
 from bumper.objects import ObjectKey
 from bumper.onboarding.hosts import Routed, routed
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Law: what is put on a new site is recorded as a deploy is (`history`), so that its history begins with its first commit.
 """
 
-from bumper.history import worded
+from bumper.history.message import worded
 from bumper.image import ImageReference
 from bumper.onboarding.addition import NO_IMAGE_YET, Addition
 from bumper.onboarding.removal import Removal

@@ -5,8 +5,8 @@ sites share (`shape`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldAmbiguous, FieldMissing, Refused
 from bumper.fluxtree.sites import annotations, find
 from bumper.fluxtree.sites.find import Site, Target

@@ -7,9 +7,9 @@ renamed for certain, is refused with `Uncarried`: a copy that quietly shares a d
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from bumper.dataclasses import dataclass, field
 from bumper.errors import Refused
 from bumper.manifest.document import text
 from bumper.onboarding import hosts as routes

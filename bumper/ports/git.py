@@ -5,10 +5,10 @@ with slashes and without a leading one; "" is the root itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from bumper.build_order import Decision
+from bumper.dataclasses import dataclass
 from bumper.image import ImageManifest
 from bumper.record import Recorded
 from bumper.revision import Revision
@@ -124,8 +124,8 @@ class History(Protocol):
 class Notes(Protocol):
     """Where it is written down how a deploy ended; `git.Remote` is the real one."""
 
-    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
-        """Adds lines to the site's note on the commit, unless they are there.
+    def note(self, site: str, commit: str, lines: Sequence[str], first: Sequence[str] = ()) -> None:
+        """Adds lines to the site's note on the commit, unless they are there; `first` only where no other commit has a note of it.
 
         `LostRace` where another run wrote first: to be done again.
         """

@@ -5,14 +5,14 @@ line is fitted to a screen is the display's business.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bumper.build_order import Decision
+from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import BumpError, Outcome, worst_exit_code
 from bumper.fluxtree.proof import Proof
 from bumper.image import ImageReference
-from bumper.ports import Step
+from bumper.ports.run import Step
 from bumper.publish import evidence, problem
 from bumper.publish.remedy import remedies
 from bumper.revision import Revision
@@ -29,7 +29,7 @@ class SiteReport:
     to the one before, where that was asked. `rolled_back` is what was done about a failure, as a phrase. `kustomization` is the Flux
     Kustomization that builds it (`record.KustomizationName`). `places` are all fields where several name the image, `stays` is what
     names it and did not move; `workloads` is how each ended, where several make up the site. `found_running`: the tag before ran in
-    every cluster when this one came.
+    every cluster when this one came. `has_namesakes`: other sites of the repository are called so, too.
     """
 
     site: str
@@ -50,6 +50,7 @@ class SiteReport:
     workloads: tuple[WorkloadEnd, ...] = ()
     name: str = ""
     found_running: bool = False
+    has_namesakes: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from bumper.build_order import Decision, Order, Witness
+from bumper.dataclasses import dataclass, field
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
 from bumper.observation import Baseline, Desired, Observation, RevisionFacts
-from bumper.ports import State, Step
+from bumper.ports.run import State, Step
 from bumper.ports.shape import Each, Maybe, Misshapen, Shape, held_to
 from bumper.revision import Revision
 from bumper.rollout.fields import misfit
@@ -289,6 +289,7 @@ def encode_desired(desired: Desired) -> Entry:
         "makers": [encode_key(key) for key in desired.makers],
         "where": desired.where,
         "named": desired.named,
+        "was_in_registry": desired.was_in_registry,
     }
 
 
@@ -310,6 +311,7 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         makers=tuple(ObjectKey(*key) for key in entry.get("makers") or ()),
         where=entry.get("where") or "",
         named=entry.get("named") or "",
+        was_in_registry=entry.get("was_in_registry") or False,
     )
 
 

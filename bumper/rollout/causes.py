@@ -282,7 +282,7 @@ def _finding(cause: Cause, sight: Sight, seen: Seen, *, is_old_down: bool) -> Fi
     image = ImageReference.parse(sight.spec.get("image") or "") or sight.desired.image
     container = sight.spec.get("name") or ""
     fields = {
-        "image": str(image.with_tag(image.tag)) if image.tag else str(image),
+        "image": sight.spec.get("image") or str(image.with_tag(image.tag) if image.tag else image),
         "repository": image.repository,
         "container": container,
         "pod": at(sight.pod, "metadata", "name") or "",

@@ -8,9 +8,9 @@ Texts and fields: kustomize-controller 1.9.4 (internal/controller/kustomization_
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+from bumper.dataclasses import dataclass
 from bumper.objects import Condition, Object, ObjectKey, at, condition
 from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
@@ -32,6 +32,8 @@ _REFUSED = re.compile(
     + r" (?:dry-run failed|not found|namespace not specified|apply failed|immutable field detected"
     + r"|failed to migrate API version|metadata\.managedFields cleanup failed)"
 )
+# What its labels and annotations begin with.
+GROUP = "kustomize.toolkit.fluxcd.io"
 ORIGIN = "org.opencontainers.image.revision"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bumper.objects import at
 from bumper.observation import Desired, Observation
-from bumper.rollout.flux import health_timeout_s, names_no_commit
+from bumper.rollout.flux import GROUP, health_timeout_s, names_no_commit
 
 # What is lost with a kind that can't be read; without the Kustomization or the workload nothing can be proved (see obstacles).
 LOST = {
@@ -18,7 +18,6 @@ LOST = {
     "Canary": "whether Flagger promotes the workload is not known, and so is what serves",
     "Event": "causes are named with less detail",
 }
-_METADATA = "kustomize.toolkit.fluxcd.io"
 
 
 def notices(desired: Desired, observation: Observation) -> tuple[str, ...]:
@@ -80,7 +79,7 @@ def another_owner(desired: Desired, observation: Observation) -> str:
     fluxcd/pkg ssa 0.76.1 manager.go, SetOwnerLabels.
     """
     labels = at(observation.workload, "metadata", "labels") or {}
-    name, namespace = (labels.get(f"{_METADATA}/{field}") or "" for field in ("name", "namespace"))
+    name, namespace = (labels.get(f"{GROUP}/{field}") or "" for field in ("name", "namespace"))
     own = desired.kustomization
     return (
         f"Kustomization {namespace}/{name}" if name and (name, namespace) != (own.name, own.namespace) else ""
@@ -115,7 +114,7 @@ def override(desired: Desired, observation: Observation) -> Override | None:
             # Where spec.images is the field that was edited, another Kustomization brings the new tag in a moment later: the one that
             # its label names. Without one a person wrote it.
             before = desired.previous
-            is_applied = at(observation.kustomization, "metadata", "labels", f"{_METADATA}/name")
+            is_applied = at(observation.kustomization, "metadata", "labels", f"{GROUP}/name")
             may_heal = (
                 bool(is_applied)
                 and before is not None
@@ -127,9 +126,7 @@ def override(desired: Desired, observation: Observation) -> Override | None:
     # manifest, which the object in the cluster copies.
     for key, values in (("reconcile", ("disabled",)), ("ssa", ("ignore", "ifnotpresent"))):
         for field in ("labels", "annotations"):
-            value = at(observation.workload, "metadata", field, f"{_METADATA}/{key}") or ""
+            value = at(observation.workload, "metadata", field, f"{GROUP}/{key}") or ""
             if value.lower() in values:
-                return Override(
-                    f"{_METADATA}/{key}: {value} on {desired.workload} keeps Flux from changing it"
-                )
+                return Override(f"{GROUP}/{key}: {value} on {desired.workload} keeps Flux from changing it")
     return None

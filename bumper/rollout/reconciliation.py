@@ -6,22 +6,45 @@ fine where it is. Reasons and messages: kustomize-controller 1.9.4, internal/con
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bumper.errors import Outcome
 from bumper.objects import Condition, Object, ObjectKey, at, condition
 from bumper.observation import Desired, Observation
 from bumper.revision import Revision
-from bumper.rollout.flux import Carries, Standing, refused_object, seconds, short, since, unhealthy_objects
+from bumper.rollout.flux import (
+    GROUP,
+    Carries,
+    Standing,
+    refused_object,
+    seconds,
+    short,
+    since,
+    unhealthy_objects,
+)
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import has_started, own_pods
-from bumper.rollout.refusals import blames_cluster, blames_manifest, lacks_build_input
+from bumper.rollout.refusals import (
+    blames_cluster,
+    blames_manifest,
+    fixed_fields,
+    lacks_build_input,
+    without_objects,
+)
 from bumper.rollout.serving import ours_is_fine, pod_events
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import completion
 
 # Graces in seconds. Flux asks its dependencies again every 30 s; a chain of them may take minutes for each commit.
-_CERTAIN_S, _SLIP_S, _RETRY_S, _OUTAGE_S, _ARTIFACT_S, _CHAIN_S = 3.0, 10.0, 45.0, 60.0, 90.0, 300.0
+_CERTAIN_S, _REFUSED_S, _SLIP_S, _RETRY_S, _OUTAGE_S, _ARTIFACT_S, _CHAIN_S = (
+    3.0,
+    5.0,
+    10.0,
+    45.0,
+    60.0,
+    90.0,
+    300.0,
+)
 
 # getSource, for a source that is an ExternalArtifact.
 _CLOSED_GATE = "ExternalArtifact feature gate is disabled"
@@ -159,12 +182,23 @@ def _reconciliation_failed(
     if flux.run is not Carries.OURS:
         return
     refused = refused_object(ready.message)
-    message = f"{desired.kustomization} can't be applied at {_revision(desired, flux)}: {ready.message}"
+    answer = without_objects(ready.message)
+    message = f"{desired.kustomization} can't be applied at {_revision(desired, flux)}: {answer}"
     message += _by_whom(observation, flux)
     is_manifest = blames_manifest(ready.message)
+    fixed = fixed_fields(ready.message) if is_manifest else ()
     if refused == desired.workload and is_manifest and not flux.later:
-        hint = "correct its manifest and push"
-        yield _finding(Outcome.FAILED, "ReconciliationFailed", message, hint, _SLIP_S, Stage.APPLIED)
+        hint = _make_anew(refused, fixed) if fixed else "correct its manifest and push"
+        # What never changes is refused of any version but the one that is there.
+        yield _finding(
+            Outcome.FAILED,
+            "ReconciliationFailed",
+            message,
+            hint,
+            _REFUSED_S,
+            Stage.APPLIED,
+            is_ours=not fixed,
+        )
         return
     message += ours_is_fine(desired, observation)
     # What any version would have been refused for gets the patience that an outage gets, and its own key: its time does not count for
@@ -177,11 +211,20 @@ def _reconciliation_failed(
         )
         return
     hint = f"correct the manifest of {refused} and push" if is_manifest else _get(desired)
+    if fixed:
+        hint = _make_anew(refused, fixed)
     if refused is not None and refused.kind == "Namespace":
         # Another manifest brings it, or nobody does: what is the matter with it, the cluster tells.
         hint = f"kubectl get namespace {refused.name} -o yaml; {_AGAIN}: {_get(desired)}"
     key = f"ReconciliationFailed {refused}"
     yield _finding(Outcome.BLOCKED, "ReconciliationFailed", message, hint, _SLIP_S, Stage.APPLIED, key=key)
+
+
+def _make_anew(refused: ObjectKey, fixed: Sequence[str]) -> str:
+    return (
+        f"{' and '.join(fixed)} of {refused} can't be changed while it is there: put it back, or let Flux delete the object and make "
+        f"it anew: the annotation {GROUP}/force: enabled in its manifest"
+    )
 
 
 def _health_check_failed(

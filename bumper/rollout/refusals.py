@@ -40,6 +40,17 @@ _BUILD_INPUT = re.compile(
     r"|Vault ConfigMap '|Vault authentication|authenticate with Vault '|" + _AWAY
 )
 
+# apimachinery pkg/util/validation/field/errors.go prints a value that is refused whole, as JSON, before 1.33 as Go writes it.
+_OBJECT = re.compile(r"(?<=Invalid value: )(?P<type>[\w.*&\[\]]*)\{")
+_BRACKETS = re.compile(r"\"(?:[^\"\\]|\\.)*\"|[{}]")
+_SHORT = 80
+# What is never changed in an object that is there: apimachinery pkg/api/validation/objectmeta.go; kubernetes pkg/apis/{apps,core,rbac,
+# storage}/validation/validation.go; "is immutable" in rules of custom resources.
+_FIELD_OR_FIXED = re.compile(
+    r"(?P<field>[A-Za-z][\w.\[\]-]*): (?:Invalid value|Forbidden|Required value|Unsupported value|Duplicate value): "
+    r"|immutable|may not change|cannot change|updates to \S+ (?:spec for fields other than|are forbidden)"
+)
+
 
 def blames_manifest(answer: str) -> bool:
     """Whether an object was refused for what its manifest says: a rollback would help then, and only then."""
@@ -56,3 +67,37 @@ def blames_cluster(answer: str) -> bool:
 def lacks_build_input(message: str) -> bool:
     """Whether a build failed for something that the cluster or another host should have given."""
     return _BUILD_INPUT.search(message) is not None
+
+
+def without_objects(answer: str) -> str:
+    """The answer without the long objects that it quotes whole: what is said of them stands behind."""
+    kept, end = "", 0
+    for match in _OBJECT.finditer(answer):
+        if match.start() < end:
+            continue
+        after = _after_object(answer, match.end())
+        if match["type"] or after - match.start() > _SHORT:
+            kept += f"{answer[end : match.start()]}…"
+            end = after
+    return kept + answer[end:]
+
+
+def _after_object(text: str, start: int) -> int:
+    depth = 1
+    for bracket in _BRACKETS.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(bracket[0], 0)
+        if not depth:
+            return bracket.end()
+    return len(text)  # Flux cuts what is too long for a condition
+
+
+def fixed_fields(answer: str) -> tuple[str, ...]:
+    """The fields for which an object is refused since they never change, empty where it is refused for another reason."""
+    fixed: dict[str, None] = {}
+    field = ""
+    for match in _FIELD_OR_FIXED.finditer(without_objects(answer)):
+        if match["field"]:
+            field = match["field"]
+        elif field:
+            fixed[field] = None
+    return tuple(fixed)

@@ -164,8 +164,10 @@ def no_tag(sight: Sight) -> Seen | None:
 
 
 def tag_gone(sight: Sight) -> Seen | None:
-    """The same for an image that the registry told us the digest of."""
-    return no_tag(sight) if sight.is_ours and sight.desired.image.digest else None
+    """The same for an image that the registry had before the push: a digest that no manifest names came from nowhere else."""
+    pinned = ImageReference.split(sight.spec.get("image") or "").digest
+    was_there = sight.desired.was_in_registry or (sight.desired.image.digest and not pinned)
+    return no_tag(sight) if sight.is_ours and was_there else None
 
 
 def _pull_text(sight: Sight) -> str:

@@ -4,8 +4,8 @@ Law: no Flux Kustomization of the tree is left out. One without a workload that 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
+from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.selection import no_tree, where
@@ -13,7 +13,8 @@ from bumper.image import ImageReference
 from bumper.manifest.document import documents, mapping, text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
-from bumper.ports import Cluster, Tree
+from bumper.ports.git import Tree
+from bumper.ports.kubernetes import Cluster
 from bumper.request import Choice
 from bumper.revision import Revision
 

@@ -4,10 +4,10 @@ Law: the table fits 80 columns, whatever stands in it; nothing is lost by that, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.deploy.hold.annotations import Hold, written
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.image import ImageReference

@@ -8,17 +8,18 @@ import math
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError
 from bumper.follow.loop import Case, Intervals, Loop
 from bumper.follow.revisions import Revisions
 from bumper.follow.threads import Threads
 from bumper.manifest.document import forget
-from bumper.ports import Clock, Cluster
 from bumper.ports.git import LastingRepository
+from bumper.ports.kubernetes import Cluster
+from bumper.ports.run import Clock
 from bumper.request import Choice
 from bumper.revision import Revision
 from bumper.status import sites

@@ -13,10 +13,10 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from bumper.dataclasses import dataclass
 from bumper.errors import UsageError
 
 _PREFIX = "bump-run-"

@@ -23,6 +23,12 @@ _PUSHED = re.compile(r"pushed ([0-9a-f]{40})")
 TAG = "abc1234"
 
 
+def recorded_as(name: str) -> tuple[str, ...]:
+    """Where `BUMP_E2E_RECORDS` names a folder, each run writes there what it sees, to become a situation of the tests."""
+    folder = os.environ.get("BUMP_E2E_RECORDS")
+    return ("--record", str(Path(folder) / f"{name}.jsonl.gz")) if folder else ()
+
+
 class Act(Play):
     """A play with `bump` in it."""
 
@@ -49,12 +55,8 @@ class Act(Play):
         return self.ground.start(self.repository.url, *command)
 
     def _record(self) -> tuple[str, ...]:
-        """Where `BUMP_E2E_RECORDS` names a folder, each run writes there what it sees, to become a situation of the tests."""
-        folder = os.environ.get("BUMP_E2E_RECORDS")
-        if not folder:
-            return ()
         self._runs += 1
-        return "--record", str(Path(folder) / f"{self.name}-{self._runs}.jsonl.gz")
+        return recorded_as(f"{self.name}-{self._runs}")
 
     def until_pushed(self, before: str) -> str:
         """The commit that `bump` has pushed."""
@@ -94,7 +96,7 @@ class _Follower:
     def note(self, text: str) -> None:
         if pushed := _PUSHED.match(text):
             if self.pushes == self.push:
-                track = ("track", "--site", self.name, "--commit", pushed[1])
+                track = ("track", "--site", self.name, "--commit", pushed[1], *recorded_as(self.name))
                 self.runs.append(self.ground.start(self.url, *track, *self.arguments))
             self.pushes += 1
 

@@ -32,15 +32,10 @@ from .verdicts import Measured, measure, patience_s, write
 
 _AT_ONCE = 12
 _RECORDED_S = 1.0
-# What a real node showed to be wrong, and is not mended yet.
-KNOWN = {
-    "missing-digest": "TagGone says that the registry had the image when asked, where nobody asked it",
-}
 
 
 def _marks(deploy: Deploy) -> list[pytest.MarkDecorator]:
-    known = [pytest.mark.xfail(strict=True, reason=KNOWN[deploy.name])] if deploy.name in KNOWN else []
-    return known if deploy.often else [*known, pytest.mark.slow]
+    return [] if deploy.often else [pytest.mark.slow]
 
 
 PLAYED = [

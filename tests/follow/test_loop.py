@@ -22,7 +22,8 @@ from bumper.follow.removal import follow_removal
 from bumper.follow.revisions import Revisions
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
-from bumper.ports import Clock, Tree
+from bumper.ports.git import Tree
+from bumper.ports.run import Clock
 from bumper.request import Choice
 from bumper.revision import Revision
 from bumper.rollout import Verdict

@@ -11,7 +11,8 @@ from git_remotes import git
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from bumper.history import Deploy, compose, recorded, records
+from bumper.history.message import Deploy, compose
+from bumper.history.record import recorded, records
 from bumper.history.trailers import one_line, paragraphs, trailers
 from bumper.image import ImageReference
 from bumper.record import KustomizationName, Record
@@ -229,7 +230,7 @@ def test_whatever_stands_in_a_message_its_records_are_those_it_was_composed_of(
         assert recorded(message, one_line(deploy.site)) == deploy.image
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(several, origins, values)
 def test_git_reads_the_same_trailers(wanted: list[Deploy], origin: Origin, reason: str) -> None:
     message = compose(wanted, origin, reason)

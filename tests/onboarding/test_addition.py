@@ -89,7 +89,7 @@ NAME = st.from_regex(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True)
 HOST = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?\.(example|test)", fullmatch=True)
 
 
-@settings(max_examples=examples(12), deadline=None)
+@settings(max_examples=examples(12))
 @given(NAME, st.lists(HOST, min_size=1, max_size=4, unique=True), st.sampled_from(SITES))
 @pytest.mark.slow
 def test_whatever_the_name_and_hosts_the_copy_is_the_plain_form(

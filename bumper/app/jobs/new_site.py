@@ -1,13 +1,12 @@
 """Bringing a new site to Ready: the job of `bump new-site`."""
 
-from dataclasses import replace
-
 from bumper.app.context import Context
 from bumper.app.output import Output, Result
 from bumper.app.run import Job, carry_out, report_of
 from bumper.app.settings import NewSiteSettings
 from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
+from bumper.dataclasses import replace
 from bumper.deploy import image_gate
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Landed

@@ -1,7 +1,6 @@
 """Changing the tags of sites: the job of a deploy and of a rollback."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -11,6 +10,7 @@ from bumper.app.run import Job, Recovery, carry_out, report_of
 from bumper.app.settings import DeploySettings, RollbackSettings, RunSettings
 from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
+from bumper.dataclasses import replace
 from bumper.deploy import pipeline
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.loop_guard import LoopGuard

@@ -13,14 +13,14 @@ nothing there: kustomize-controller looks again only when an object's generation
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.errors import FieldUnsafe
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.sites import annotations
-from bumper.history import worded
+from bumper.history.message import worded
 from bumper.manifest.document import Document, text
 from bumper.request import Origin
 

@@ -8,9 +8,9 @@ nothing is guessed.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from posixpath import dirname
 
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
@@ -30,7 +30,7 @@ from bumper.manifest import Field, Span
 from bumper.manifest.document import text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.request import FieldPath, Live
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
@@ -138,9 +138,14 @@ class Target:
         image: ImageReference | None = None,
         previous: ImageReference | None = None,
     ) -> tuple[Desired, ...]:
-        """What must become true for each workload of this site; without `image` that it runs what git holds."""
+        """What must become true for each workload of this site.
+
+        `image` is one that the registry was asked for, with its digest where it answered; without it what git holds counts.
+        """
+        was_in_registry = image is not None and bool(image.digest)
         return tuple(
-            self._desired(workload, revision, image or self.image, previous) for workload in self.followed
+            self._desired(workload, revision, image or self.image, previous, was_in_registry=was_in_registry)
+            for workload in self.followed
         )
 
     def _desired(
@@ -149,6 +154,8 @@ class Target:
         revision: Revision | None,
         image: ImageReference,
         previous: ImageReference | None,
+        *,
+        was_in_registry: bool,
     ) -> Desired:
         uses = [use for use in self.images if use.workload == workload]
         first, *beside = dict.fromkeys(use.container for use in uses)
@@ -167,6 +174,7 @@ class Target:
             makers=self.site.makers,
             where=self.site.where,
             named=self.site.named,
+            was_in_registry=was_in_registry,
         )
 
 

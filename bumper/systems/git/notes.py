@@ -28,8 +28,11 @@ def append(
     ref: str,
     commit: str,
     lines: Sequence[str],
+    first: Sequence[str] = (),
 ) -> None:
     """Adds the lines that are not there yet to the commit's note in `ref`, and pushes: one try.
+
+    Those of `first` too, unless there are notes on other commits.
 
     `LostRace` where another push came first, `Denied` where the host refuses the ref, `Transient` where it cannot be told whether the
     push landed; to do it again is harmless in each case.
@@ -39,7 +42,8 @@ def append(
     blobs = objects.blobs([sha for _, sha in places])
     # Git puts a note that stands in two places together, too.
     before = b"".join(blobs[sha] for _, sha in places)
-    after = appended(before, lines)
+    is_first = root is None or objects.tree(root).keys() <= {commit}
+    after = appended(before, [*lines, *first] if is_first else lines)
     if after == before:
         return
     tree = _put(objects, root, commit, objects.store("blob", after))

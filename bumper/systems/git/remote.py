@@ -11,7 +11,7 @@ from typing import Self
 
 from bumper.errors import BumpError, Denied, LostRace, Transient, Unreachable, UsageError
 from bumper.history import ending
-from bumper.ports import History
+from bumper.ports.git import History
 from bumper.revision import Revision
 from bumper.systems.git import notes
 from bumper.systems.git.address import Address, is_url, require_known_transport, require_safe
@@ -169,16 +169,12 @@ class Remote:
 
     def history(self, branch: str) -> History:
         """The deploys on a branch. Of a checkout that is at hand only what it does not have is fetched, and not into it."""
-        key = f"history of {branch}"
-        if key not in self._histories:
-            self._histories[key] = self._new_repository()
-            if self._checkout:
-                lend(self._checkout, self._environ, self._histories[key])
-        return Branch(self._histories[key], branch, self._branches)
+        return Branch(lambda: self._logged(branch), branch, self._branches)
 
-    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
+    def note(self, site: str, commit: str, lines: Sequence[str], first: Sequence[str] = ()) -> None:
         """Adds the lines that are not there yet to the site's note on the commit, and pushes it: one try of `notes.append`."""
-        notes.append(self._repository, self._objects, self._environ, ending.ref(site), commit, lines)
+        ref = ending.ref(site)
+        notes.append(self._repository, self._objects, self._environ, ref, commit, lines, first)
 
     def ask_to_push(self, commit: str, branch: str) -> None:
         """Raises what a push would be refused with at the door, or passes; nothing is sent (`--dry-run`) and nothing moves.
@@ -206,6 +202,15 @@ class Remote:
         except Unreachable:
             return None
         return status
+
+    def _logged(self, branch: str) -> Repository:
+        """Where the history of a branch is fetched to."""
+        key = f"history of {branch}"
+        if key not in self._histories:
+            self._histories[key] = self._new_repository()
+            if self._checkout:
+                lend(self._checkout, self._environ, self._histories[key])
+        return self._histories[key]
 
     def _new_repository(self) -> Repository:
         return Repository(self._address, self._environ, self._settings, self._timeout_s, self._renewed)

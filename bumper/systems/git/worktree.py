@@ -10,8 +10,7 @@ from os import walk
 from pathlib import Path
 
 from bumper.errors import UsageError
-from bumper.ports import Entry
-from bumper.ports.git import MOST_FILE_BYTES
+from bumper.ports.git import MOST_FILE_BYTES, Entry
 from bumper.systems.git.checkout import ask, checkout_root, origin_of
 
 

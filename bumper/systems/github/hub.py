@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess
-from bumper.ports import Posted, Standing
+from bumper.ports.github import Posted, Standing
 from bumper.systems.github.api import Api, Invalid, Missing, Token
 from bumper.systems.http.document import Maybe, Shape, parse, shaped
 

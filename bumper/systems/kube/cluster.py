@@ -17,8 +17,9 @@ from typing import Any, Self, TypeVar, TypeVarTuple, Unpack
 from bumper.errors import BumpError, Transient
 from bumper.objects import ObjectKey, at
 from bumper.observation import Desired, Observation
-from bumper.ports import Installation, Right, WallClock
 from bumper.ports.deadline import in_steps, left_s
+from bumper.ports.kubernetes import Installation, Right
+from bumper.ports.run import WallClock
 from bumper.systems.kube import config, feeds, survey
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.connection import Connection, Timeouts

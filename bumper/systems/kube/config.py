@@ -10,7 +10,6 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
 
+from bumper.dataclasses import dataclass, field
 from bumper.errors import ClusterMissing, NotYaml, UsageError
 from bumper.manifest.yamltext import UNREADABLE, compose, require_few_values
 from bumper.systems.file import content

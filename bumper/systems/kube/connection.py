@@ -9,11 +9,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bumper.dataclasses import dataclass
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
-from bumper.ports import WallClock
+from bumper.ports.run import WallClock
 from bumper.systems.http.client import Answer
 from bumper.systems.http.content import ENCODINGS, Content
 from bumper.systems.kube import credentials, tls

@@ -14,8 +14,8 @@ from subprocess import Popen
 from typing import Any
 
 from bumper.errors import NoAccess, UsageError
-from bumper.ports import WallClock
 from bumper.ports.deadline import left_s
+from bumper.ports.run import WallClock
 from bumper.systems.file import content
 from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User

@@ -113,7 +113,7 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=examples(200))
+@settings(derandomize=True, max_examples=examples(200))
 @given(
     st.sampled_from(sorted(LAYOUTS.values())), TEXTS, TEXTS, st.datetimes(timezones=st.just(UTC)) | st.none()
 )

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +54,10 @@ def shown_by_git(server: GitServer, commit: str) -> list[str]:
         "show",
         commit,
     ).split("\n")
+
+
+def noted_on(server: GitServer, commit: str) -> tuple[Ending, ...]:
+    return ending.parse("\n".join(shown_by_git(server, commit)))
 
 
 def history_of(server: GitServer) -> list[str]:
@@ -263,6 +267,23 @@ def test_a_host_that_refuses_the_ref_is_told_at_once(server: GitServer) -> None:
         )
 
 
+def test_what_was_found_running_is_noted_with_a_sites_first_deploy_alone(server: GitServer) -> None:
+    first, second = grown(server, 2)
+    ended = Ending("web", "ready", "Ready", 1.0, AT, "2")
+    ran = replace(ended, reason="FoundRunning", tag="1")
+    clock = SystemClock()
+    with remote(server) as ours:
+        outcome_notes.write(ours, {first: [ended, ran]}, clock)
+        # Another cluster's run of the same deploy is the first one still.
+        east = replace(ran, context="east")
+        outcome_notes.write(ours, {first: [east]}, clock)
+        outcome_notes.write(ours, {second: [replace(ended, tag="3"), replace(ran, tag="2")]}, clock)
+        assert [end.reason for end in noted_on(server, first)] == ["Ready", "FoundRunning", "FoundRunning"]
+        assert [end.reason for end in noted_on(server, second)] == ["Ready"]
+        outcome_notes.write(ours, {second: [ran]}, clock, namesakes={"web"})
+    assert [end.reason for end in noted_on(server, second)] == ["Ready", "FoundRunning"]
+
+
 @pytest.mark.slow
 def test_only_what_is_needed_is_fetched(server: GitServer) -> None:
     commits = grown(server, 5)
@@ -287,7 +308,7 @@ class Stubborn:
     written: list[tuple[str, str, Sequence[str]]] = field(default_factory=list)
     at_s: float = 0.0
 
-    def note(self, site: str, commit: str, lines: Sequence[str]) -> None:
+    def note(self, site: str, commit: str, lines: Sequence[str], first: Sequence[str] = ()) -> None:
         if self.answers:
             raise self.answers.pop(0)
         self.written.append((site, commit, lines))

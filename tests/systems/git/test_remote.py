@@ -18,8 +18,7 @@ from git_remotes import (
 )
 
 from bumper.errors import NoAccess, Refused, Transient, Unreachable, UsageError
-from bumper.ports import Entry
-from bumper.ports.git import MOST_FILE_BYTES
+from bumper.ports.git import MOST_FILE_BYTES, Entry
 from bumper_sandbox.git.server import GitServer
 
 

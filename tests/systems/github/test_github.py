@@ -16,7 +16,7 @@ from sandbox_github.content import Pull, User
 from sandbox_github.server import LONGEST_BODY, Answer, Exchange, GitHubServer, Token
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
-from bumper.ports import Posted
+from bumper.ports.github import Posted
 from bumper.publish.comment import MARKER
 from bumper.systems.github import GitHub, runner
 

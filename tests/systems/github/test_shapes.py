@@ -11,7 +11,8 @@ import pytest
 from mutations import mutations
 
 from bumper.errors import BumpError, Unreachable
-from bumper.ports import Pull, TreeOfModes
+from bumper.ports.git import TreeOfModes
+from bumper.ports.github import Pull
 from bumper.systems.github import GitHub, branch
 from bumper.systems.github.announced import AnnouncedBranch
 from bumper.systems.github.app import App
