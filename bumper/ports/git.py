@@ -13,6 +13,9 @@ from bumper.image import ImageManifest
 from bumper.record import Recorded
 from bumper.revision import Revision
 
+# The definitions of a large operator are some megabytes. Of a longer file one byte more is read, so that its reader sees that.
+MOST_FILE_BYTES = 10_000_000
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -31,7 +34,7 @@ class Tree(Protocol):
         ...
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
-        """The contents, fetched in one batch; paths that are no files are left out."""
+        """The contents, fetched in one batch and cut off behind `MOST_FILE_BYTES`; paths that are no files are left out."""
         ...
 
 
@@ -62,6 +65,14 @@ class Repository(Protocol):
     def subject(self, commit: str) -> str: ...
     def author(self, commit: str) -> str: ...
     def message(self, commit: str) -> str: ...
+
+
+class LastingRepository(Repository, Protocol):
+    """One that is read for hours; `git.Remote` is the real one."""
+
+    def renew(self) -> None:
+        """Forgets whatever was fetched of earlier commits."""
+        ...
 
 
 class CommitMessages(Protocol):
