@@ -5,6 +5,7 @@ with slashes and without a leading one; "" is the root itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from bumper.build_order import Decision
@@ -83,6 +84,14 @@ class CommitMessages(Protocol):
         ...
 
     def parents(self, commit: str) -> Sequence[str]: ...
+
+
+class CommitDates(Protocol):
+    """When commits of a source repository were made; `git.Checkout` and `github.Comparison` are the real ones."""
+
+    def committed_at(self, commit: str) -> datetime | None:
+        """The committer's date of a SHA, short or full; None where that is not known here. It raises nothing."""
+        ...
 
 
 class PushAccess(Protocol):
