@@ -10,6 +10,8 @@ from bumper.dataclasses import field as dataclass_field
 
 _OWNER = r"(?P<kind>[A-Za-z]\w*)/(?P<name>[\w.-]+):"
 _DURATION = r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?"
+_DAYS = r"(\d{1,4})([dw])"
+_DAYS_IN = {"d": 1, "w": 7}
 _STEP = r"""\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+)\]|\["(?P<quoted>[^"]+)"\]"""
 
 
@@ -193,3 +195,9 @@ def seconds_of(text: str) -> float | None:
         return None
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds
+
+
+def days_of(text: str) -> int | None:
+    """Days in `3d` and `2w`; None for anything else."""
+    match = re.fullmatch(_DAYS, text)
+    return int(match[1]) * _DAYS_IN[match[2]] if match else None

@@ -16,7 +16,7 @@ from bumper.app.output import Output
 from bumper.app.settings import DoctorSettings, OutputSettings
 from bumper.app.wiring import Systems
 from bumper.dataclasses import replace
-from bumper.doctor import access, clocks, finding, flux, hosting
+from bumper.doctor import access, clocks, finding, flux, freeze, hosting
 from bumper.doctor.finding import Finding, Mark, of_error
 from bumper.errors import BumpError, Refused, Transient, UsageError
 from bumper.image import ImageReference
@@ -119,6 +119,7 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
     try:
         tip, entries = read(repository, settings)
         findings = [_of_tree(repository.url, tip, entries), *_of_followed(repository.url, settings, entries)]
+        findings += _of_freeze(entries, systems.context.clock.wall())
     except (UsageError, Refused):
         raise
     except BumpError as error:
@@ -176,6 +177,12 @@ def _of_followed(url: str, settings: DoctorSettings, entries: Sequence[Entry]) -
             "git", url, mark, f"can't be followed: {'; '.join(workloads)}", why, "deploy it with --no-wait"
         )
     ]
+
+
+def _of_freeze(entries: Sequence[Entry], now: datetime) -> list[Finding]:
+    known = {entry.site.label: entry.freeze for entry in entries if entry.freeze}
+    frozen = {label: closure for label, each in known.items() if (closure := each.closure(now))}
+    return freeze.findings(next((each.calendar for each in known.values()), None), frozen)
 
 
 def _cluster_jobs(

@@ -6,7 +6,7 @@ What a token may do in the platform repository is stated by the command (`permis
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -275,6 +275,31 @@ class Systems:
         recorder = Recorder(stream.write, self.context.clock)
         self.clock = recorder.clock
         return recorder
+
+    def labels_of(self, commit: str) -> frozenset[str]:
+        """The labels of the pull request that a commit of the source repository came from.
+
+        NoAccess where nothing names the commit or the repository, or there is no token to ask with.
+        """
+        surroundings = self.context.surroundings
+        name = surroundings.told_repository
+        token = self.identity.source(name, {"contents": "read", "pull_requests": "read"})
+        if not (commit and name and token):
+            missing = "no commit" if not commit else "no source repository" if not name else "no token for it"
+            raise NoAccess(
+                f"{missing} is known", hint="BUMP_SOURCE_REPOSITORY and GITHUB_TOKEN say where to look"
+            )
+        from bumper.systems.github import GitHub
+
+        hub = GitHub(
+            name,
+            token=token,
+            now=self.context.clock.now,
+            api_url=surroundings.api_url,
+            environ=self.context.environ,
+        )
+        with closing(hub):
+            return hub.labels_of(commit)
 
     def ancestries(self, source_checkout: str) -> list[Ancestry]:
         """Where the order of two commits of the sites' source can be looked up, the cheapest first.

@@ -1,7 +1,7 @@
 """Changing the tags of sites: the job of a deploy and of a rollback."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import TypeAlias
 
@@ -13,6 +13,7 @@ from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
 from bumper.dataclasses import replace
 from bumper.deploy import pipeline
+from bumper.deploy.freeze_guard import FreezeGuard
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.loop_guard import LoopGuard
 from bumper.deploy.order_guard import OrderGuard
@@ -57,7 +58,7 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         def ask() -> GuardedRequest:
             source = context.surroundings.source_url(systems.repository.url)
             request = replace(asked, source=source)
-            guards = _guards(request, settings.source_checkout, systems, journal)
+            guards = _guards(request, settings, systems, journal)
             return GuardedRequest(
                 request, guards, _with_source_date(request, settings.source_checkout, systems)
             )
@@ -100,9 +101,10 @@ def roll_back(settings: RollbackSettings, context: Context) -> int:
         return carry_out(job, output, dry_run=run.dry_run)
 
 
-def _guards(request: Request, source_checkout: str, systems: Systems, journal: Journal) -> list[Guard]:
+def _guards(request: Request, settings: DeploySettings, systems: Systems, journal: Journal) -> list[Guard]:
     """Whatever may refuse a deploy."""
     wanted = {site.key: site for site in request.wanted}
+    source_checkout = settings.source_checkout
     ancestries = systems.ancestries(source_checkout)
     repository = systems.repository
     history = repository.history(request.branch)
@@ -114,7 +116,16 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     wall = systems.context.clock.wall
     pushed = systems.context.surroundings.pushed_to(repository.url)
     loop = LoopGuard(order.commit, repository, systems.checkouts(source_checkout), pushed, request.force)
-    return [loop, HoldGuard(order, journal, wall, request.force), order]
+    freeze = FreezeGuard(
+        repository.tree,
+        wall,
+        timedelta(seconds=request.deadlines.rollout_s + settings.run.commit.waits_s),
+        journal,
+        request.origin.requested_by,
+        lambda key, held: systems.labels_of(order.commit(key, held)),
+        request.force,
+    )
+    return [loop, HoldGuard(order, journal, wall, request.force), freeze, order]
 
 
 def _with_source_date(request: Request, source_checkout: str, systems: Systems) -> Amend:
