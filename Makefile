@@ -8,7 +8,7 @@ SUPPLY := $(VENV)/supply
 RUNS := action.yml action bumper requirements.txt pyproject.toml
 ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
 
-.PHONY: demo pictures test test-all lint types check actions bench trees e2e e2e-all e2e-peers soak audit dist lock gotk-components clean setup
+.PHONY: demo pictures page test test-all lint types check actions bench trees e2e e2e-all e2e-peers soak audit dist lock gotk-components clean setup
 
 demo: setup
 	@$(BIN)/bump demo $(ARGS)
@@ -99,14 +99,20 @@ $(SUPPLY)/.ready: requirements-supply.txt | setup
 	@$(SUPPLY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-supply.txt
 	@touch $@
 
-# Flux's own manifests for the controllers that this tree needs; `flux bootstrap` writes and commits the same file.
-gotk-components:
-	@command -v flux >/dev/null || { echo "flux is not installed: see https://fluxcd.io/flux/installation/" >&2; exit 1; }
-	flux install --export --components=source-controller,kustomize-controller,helm-controller > k8s/flux-system/gotk-components.yaml
+# Flux's own manifests for the controllers that this tree needs, as `flux bootstrap` writes and commits them: by the program `flux` where
+# it is there, else from the Go modules of the version that the end-to-end tests run. The first line says which.
+gotk-components: setup
+	$(BIN)/python tests/e2e/components.py > k8s/flux-system/gotk-components.yaml.new
+	@mv k8s/flux-system/gotk-components.yaml.new k8s/flux-system/gotk-components.yaml
+	@head -1 k8s/flux-system/gotk-components.yaml
 
 # The README's pictures of the terminal and of the comment, from the demo.
 pictures: setup
 	PYTHONPATH=tests $(BIN)/python tests/pictures.py
+
+# docs/setup.md, which is what `bump setup` says.
+page: setup
+	$(BIN)/python -c 'from bumper.setup import reference; print(reference.text(), end="")' > docs/setup.md
 
 # The lists of hashed requirements, from the ranges in pyproject.toml; the last one is of what releases are made with. Needs uv.
 lock:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.sidebyside import Way, measure
-from bumper.history import Deploy, compose, ending
+from bumper.history import ending
+from bumper.history.message import Deploy, compose
 from bumper.image import ImageReference
 from bumper.record import Ending
 from bumper.request import Origin

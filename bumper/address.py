@@ -12,20 +12,15 @@ import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-_REPOSITORY_URL = re.compile(
-    r"(?:(?:git\+)?[a-z+]+://)?(?:[^@/]+@)?(?P<host>[^/:@]+\.[^/:@]+|localhost)(?::[0-9]+(?=/))?[/:](?P<path>[^?#]+)"
-)
+_REPOSITORY_URL = r"(?:(?:git\+)?[a-z+]+://)?(?:[^@/]+@)?(?P<host>[^/:@]+\.[^/:@]+|localhost)(?::[0-9]+(?=/))?[/:](?P<path>[^?#]+)"
 # The same for a host whose name may be one word, as of a service in the cluster.
-_NAMED_URL = re.compile(
-    r"(?:[a-z+]+://(?:[^@/]*@)?(?P<host>[^/:@]+|\[[0-9a-f:.]+\])(?::[0-9]+)?/|[^@/:]+@(?P<scp>[^/:@]+):)(?P<path>.+)"
-)
-_URL = re.compile(
-    r"(?P<scheme>https?)://"
+_NAMED_URL = r"(?:[a-z+]+://(?:[^@/]*@)?(?P<host>[^/:@]+|\[[0-9a-f:.]+\])(?::[0-9]+)?/|[^@/:]+@(?P<scp>[^/:@]+):)(?P<path>.+)"
+_URL = (
+    r"(?i)(?P<scheme>https?)://"
     r"(?:[^\s@/?#\\]*@)?"
     r"(?P<host>\[[0-9a-f:.]+\]|[^\s@:%\[\]\\/?#]+)"
     r"(?::(?P<port>[0-9]{0,5}))?"
-    r"(?:/[^\x00-\x1f\x7f]*)?",
-    re.IGNORECASE,
+    r"(?:/[^\x00-\x1f\x7f]*)?"
 )
 # Where a service takes SSH under another name than HTTPS.
 _SSH_HOSTS = {
@@ -38,26 +33,26 @@ _DEFAULT_PORTS = {"https": "443", "http": "80"}
 
 def may_carry_credentials(url: str) -> bool:
     """Whether a credential may be sent to this http or https URL."""
-    match = _URL.fullmatch(url)
+    match = re.fullmatch(_URL, url)
     return match is not None and (match["scheme"].lower() == "https" or _is_loopback(match["host"]))
 
 
 def is_loopback(url: str) -> bool:
     """Whether this http or https URL leads to this machine itself, so that no proxy stands before it."""
-    match = _URL.fullmatch(url)
+    match = re.fullmatch(_URL, url)
     return match is not None and _is_loopback(match["host"])
 
 
 def is_link_local(url: str) -> bool:
     """Whether this http or https URL leads to an address that no router passes on: a machine's own host, in the clouds."""
-    match = _URL.fullmatch(url)
+    match = re.fullmatch(_URL, url)
     address = _address(match["host"]) if match else None
     return address is not None and address.is_link_local
 
 
 def origin(url: str) -> str:
     """`https://host:8443` of an http or https URL: in lower case, without user and default port; empty for anything else."""
-    match = _URL.fullmatch(url)
+    match = re.fullmatch(_URL, url)
     if match is None:
         return ""
     scheme, port = match["scheme"].lower(), match["port"]
@@ -76,7 +71,7 @@ def host_of(url: str) -> str:
 
 def repository_name(url: str) -> str:
     """`host/owner/name` of a git repository's URL in any of its forms, in lower case; empty for anything else."""
-    match = _REPOSITORY_URL.fullmatch(url.strip().lower())
+    match = re.fullmatch(_REPOSITORY_URL, url.strip().lower())
     if not match:
         return ""
     path = match["path"].strip("/").removesuffix(".git")
@@ -88,7 +83,7 @@ def repository_key(url: str) -> str:
     name = repository_name(url)
     if not name:
         written = url.strip().rstrip("/").removesuffix(".git").lower()
-        match = _NAMED_URL.fullmatch(written)
+        match = re.fullmatch(_NAMED_URL, written)
         return f"{match['host'] or match['scp']}/{match['path'].strip('/')}" if match else written
     host, _, path = name.partition("/")
     if host.endswith("dev.azure.com"):

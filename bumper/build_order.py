@@ -7,9 +7,10 @@ have run side by side: builds that do finish in any order, and a later finish is
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+
+from bumper.dataclasses import dataclass
 
 # A build takes minutes; two that were made closer together than this may have run side by side.
 SIDE_BY_SIDE_S = 3600.0

@@ -3,11 +3,9 @@
 The main job needs no verb: `bump --site …`. Everything else is a verb with a file of its own in `commands/`.
 """
 
-import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -43,11 +41,12 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
         return error.exit_code
     except KeyboardInterrupt:
         if wants_json:
-            interrupted = problem.interruption_as_data(["nothing was written"])
-            context.stdout.write(json.dumps(interrupted, indent=2) + "\n")
+            _print_json(problem.interruption_as_data(["nothing was written"]), context)
         context.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
     except Exception:
+        import traceback
+
         traceback.print_exc(file=context.stderr)
         context.stderr.write("This is a bug in bump: please report it with the lines above.\n")
         return EXIT_BUG
@@ -61,7 +60,18 @@ def _of_this_process() -> Context:
     sys.stdout, sys.stderr = lasting(sys.stdout, 1), lasting(sys.stderr, 2)
     # Set in the hooks of a server, where git moves no ref; ours are another repository's.
     os.environ.pop("GIT_QUARANTINE_PATH", None)
-    return Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
+    return Context(
+        dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin, hide=_hide
+    )
+
+
+def _hide(secret: str) -> None:
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from bumper.systems.github import runner
+
+        # The runner reads both streams, and standard output may be one JSON object.
+        sys.stderr.write(runner.masked(secret))
+        sys.stderr.flush()
 
 
 def _let_signals_interrupt() -> None:
@@ -102,9 +112,15 @@ def _say(text: str, context: Context) -> None:
 
 def _print_error(error: BumpError, context: Context, *, wants_json: bool) -> None:
     if wants_json:
-        context.stdout.write(json.dumps(problem.as_data(error), indent=2) + "\n")
+        _print_json(problem.as_data(error), context)
     for line in problem.lines(error):
         context.stderr.write(plain(line) + "\n")
+
+
+def _print_json(value: object, context: Context) -> None:
+    import json
+
+    context.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,34 +8,34 @@ grammar (`ko://…`, upper-case placeholders, `${REGISTRY}/web:1.0`): `split` ta
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Self
+
+from bumper.dataclasses import dataclass, replace
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _DOMAIN = rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-_REPOSITORY = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_REPOSITORY = rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+_DIGEST = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
 # The parts of any text. A substitution (of Flux, a shell or a template) is never looked into; without an end it goes on to the
 # end of the text, so that no text is gone through twice. A digest that is cut short is still one.
 _SUBSTITUTION = r"(?>\$\{[^}]*+(?:\}|\Z)|\$\([^)]*+(?:\)|\Z)|\{\{(?>.*?(?:\}\}|\Z))|\$[A-Za-z_]\w*+)"
-_WRITTEN = re.compile(
-    rf"(?P<repository>(?:{_SUBSTITUTION}|.)*?)"
+_WRITTEN = (
+    rf"(?s)(?P<repository>(?:{_SUBSTITUTION}|.)*?)"
     rf"(?::(?P<tag>(?:{_SUBSTITUTION}|[A-Za-z0-9_.-])++))?"
-    rf"(?:@(?P<digest>[A-Za-z0-9+._-]+:[A-Za-z0-9=_-]+|{_SUBSTITUTION}))?",
-    re.DOTALL,
+    rf"(?:@(?P<digest>[A-Za-z0-9+._-]+:[A-Za-z0-9=_-]+|{_SUBSTITUTION}))?"
 )
 
 
 def is_tag(text: str) -> bool:
     """Whether the distribution specification allows `text` as a tag."""
-    return _TAG.fullmatch(text) is not None
+    return re.fullmatch(_TAG, text) is not None
 
 
 def is_digest(text: str) -> bool:
     """Whether `text` is `sha256:<64 hex>` or `sha512:<128 hex>`."""
-    return _DIGEST.fullmatch(text) is not None
+    return re.fullmatch(_DIGEST, text) is not None
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ImageReference:
     @classmethod
     def split(cls, text: str) -> Self:
         """The parts of any text, valid or not: what cannot be a tag or a digest belongs to the repository."""
-        match = _WRITTEN.fullmatch(text)
+        match = re.fullmatch(_WRITTEN, text)
         assert match, "the repository takes whatever is left"
         return cls(match["repository"], match["tag"] or "", match["digest"] or "")
 
@@ -66,7 +66,7 @@ class ImageReference:
         # A colon before the last slash belongs to the registry's port.
         repository, tag = (head, tail) if colon and "/" not in tail else (name, "")
         valid = (
-            _REPOSITORY.fullmatch(repository)
+            re.fullmatch(_REPOSITORY, repository)
             and (is_tag(tag) if tag or repository != name else True)
             and (is_digest(digest) if at else True)
         )

@@ -4,8 +4,9 @@ Law: a missing field is an answer (empty, None), never an exception, because eve
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
+
+from bumper.dataclasses import dataclass
 
 Object = Mapping[str, Any]
 

@@ -5,8 +5,8 @@ first is an answer.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from bumper.dataclasses import dataclass, field
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
 from bumper.request import label

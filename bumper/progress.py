@@ -6,7 +6,7 @@ when it is interrupted, and what the timeline of a report is made from.
 
 from collections.abc import Callable, Iterable
 
-from bumper.ports import Display, State, Step
+from bumper.ports.run import Display, State, Step
 from bumper.style import Line, Span
 
 MARKS = {State.DONE: ("✓", "good"), State.FAILED: ("✗", "bad"), State.MOVING: ("·", "quiet")}

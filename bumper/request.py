@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from dataclasses import field as dataclass_field
 from shlex import quote
 from typing import Self
 
-_OWNER = re.compile(r"(?P<kind>[A-Za-z]\w*)/(?P<name>[\w.-]+):")
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
-_STEP = re.compile(r"""\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+)\]|\["(?P<quoted>[^"]+)"\]""")
+from bumper.dataclasses import dataclass, replace
+from bumper.dataclasses import field as dataclass_field
+
+_OWNER = r"(?P<kind>[A-Za-z]\w*)/(?P<name>[\w.-]+):"
+_DURATION = r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?"
+_DAYS = r"(\d{1,4})([dw])"
+_DAYS_IN = {"d": 1, "w": 7}
+_STEP = r"""\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+)\]|\["(?P<quoted>[^"]+)"\]"""
 
 
 def label(site: str, where: str) -> str:
@@ -20,6 +23,11 @@ def label(site: str, where: str) -> str:
 def name_in(label: str) -> str:
     """The name of a site in its label: no name has a space."""
     return label.partition(" (")[0]
+
+
+def where_in(label: str) -> str:
+    """What tells a site from others of its name, in its label; empty where nothing does."""
+    return label.partition(" (")[2].removesuffix(")")
 
 
 def site_options(site: str, kustomization: str) -> str:
@@ -58,10 +66,11 @@ class FieldPath:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The path that a text is, or None. A key with dots stands in brackets and quotes: `spec["a.b"].image`."""
-        owner = _OWNER.match(text)
+        owner = re.match(_OWNER, text)
         path = text[owner.end() :] if owner else text
+        step_at = re.compile(_STEP).match
         steps, at = [], 0
-        while step := _STEP.match(path, at):
+        while step := step_at(path, at):
             steps.append(int(step["index"]) if step["index"] else step["key"] or step["quoted"])
             at = step.end()
         if not steps or at < len(path) or path.startswith("."):
@@ -181,8 +190,14 @@ class Request:
 
 def seconds_of(text: str) -> float | None:
     """Seconds in `90`, `90s`, `10m`, `1h30m`; None for anything else."""
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     if not text or not match:
         return None
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds
+
+
+def days_of(text: str) -> int | None:
+    """Days in `3d` and `2w`; None for anything else."""
+    match = re.fullmatch(_DAYS, text)
+    return int(match[1]) * _DAYS_IN[match[2]] if match else None

@@ -6,8 +6,8 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from bumper.errors import NotConnected, Transient
-from bumper.ports import Clock
 from bumper.ports.deadline import say, until
+from bumper.ports.run import Clock
 
 T = TypeVar("T")
 # A server that asks for an hour is asked again after a minute, as GitHub wants it at least: most heal long before.

@@ -7,8 +7,9 @@ Branch names may hold `/` and `@`, so only the last separator counts. What is no
 """
 
 import re
-from dataclasses import dataclass
 from typing import Self
+
+from bumper.dataclasses import dataclass
 
 _NAMED = re.compile(r"(?:(?P<name>.+)@)?sha1:(?P<sha>[0-9a-f]{40})")
 _LEGACY = re.compile(r"(?:(?P<name>.+)/)?(?P<sha>[0-9a-f]{40})")

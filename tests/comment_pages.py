@@ -18,7 +18,7 @@ import npm
 from github_pages import FAILED, NEW, OLD, PAGES, READY, Page, report, stages, story
 
 from bumper.errors import FieldMissing, Outcome
-from bumper.ports import State
+from bumper.ports.run import State
 from bumper.publish.comment import merged
 from bumper.publish.story import SiteStory, Story
 from bumper.rollout import Stage, Verdict

@@ -8,7 +8,7 @@ from cmarkgfm.cmark import Options
 
 from bumper.errors import Outcome
 from bumper.image import ImageReference
-from bumper.ports import State, Step
+from bumper.ports.run import State, Step
 from bumper.publish.report import SiteReport
 from bumper.publish.story import Pages, SiteStory, Story
 from bumper.revision import Revision

@@ -20,22 +20,37 @@ FLOORS = (
     ("record", "observation", "style"),
     ("ports",),
     ("progress", "retry", "manifest", "history", "rollout", "systems/http", "systems/process"),
-    ("fluxtree", "systems/file", "recording", "deploy/commit"),
+    ("fluxtree", "freeze", "systems/file", "systems/folder", "recording", "deploy/commit"),
     ("systems", "systems/*", "check", "doctor", "publish", "follow", "deploy/hold"),
-    ("deploy", "onboarding", "status"),
+    ("deploy", "onboarding", "setup", "status"),
     ("app",),
     ("commands",),
     ("cli",),
     ("__main__",),
 )
-VALUES = (*FLOORS[0], *FLOORS[1], *FLOORS[2])
-PURE = (*VALUES, "progress", "manifest", "history", "rollout", "fluxtree", "recording", "check", "doctor")
-KNOW_PORTS = ("deploy", "deploy/*", "follow", "status", "doctor", "onboarding", "publish")
+# Below all of them, as the standard library is whose place it takes.
+GROUND = ("dataclasses",)
+VALUES = (*GROUND, *FLOORS[0], *FLOORS[1], *FLOORS[2])
+PURE = (
+    *VALUES,
+    "progress",
+    "manifest",
+    "history",
+    "rollout",
+    "fluxtree",
+    "freeze",
+    "recording",
+    "check",
+    "doctor",
+)
+KNOW_PORTS = ("deploy", "deploy/*", "follow", "status", "doctor", "onboarding", "setup", "publish")
 READ_YAML = ("manifest", "fluxtree")
-SLOW = {"azure", "cryptography", "git", "gitdb", "httpx", "rich"}
+# What a calendar is reckoned by: pure, too.
+RECKON = {"freeze": {"cronsim", "holidays"}}
+SLOW = {"azure", "cronsim", "cryptography", "git", "gitdb", "holidays", "httpx", "rich", "zoneinfo"}
 # Where `--help`, `bump edit` and a refused request begin, and what none of them loads on its way.
 QUICK = ("cli", "commands/deploy", "commands/edit")
-SLOW_OF_OURS = ("rollout", "systems/*", "follow", "status", "doctor", "onboarding")
+SLOW_OF_OURS = ("rollout", "systems/*", "follow", "status", "doctor", "onboarding", "setup")
 CLOCKS = {"time.time", "time.monotonic", "time.sleep", "datetime.now", "date.today"}
 PROCESS = {"os.environ", "os.getenv", "sys.argv", "sys.exit", "print()", "exit()"}
 Tree = Mapping[str, str]
@@ -98,7 +113,7 @@ def is_in(place: str, patterns: tuple[str, ...]) -> bool:
 @cache
 def place_of(module: str) -> str:
     """The place of a module below bumper, `systems/git/tree` or `errors`: the folder or file that stands on a floor."""
-    known = tuple(pattern for floor in FLOORS for pattern in floor)
+    known = tuple(pattern for floor in (GROUND, *FLOORS) for pattern in floor)
     outer = "/".join(module.split("/")[:2])
     return outer if is_in(outer, known) else module.split("/")[0]
 
@@ -123,7 +138,7 @@ def arrows(tree: Tree) -> Iterator[Arrow]:
 
 
 def floor(place: str) -> int:
-    return next((number for number, patterns in enumerate(FLOORS) if is_in(place, patterns)), -1)
+    return next((number for number, patterns in enumerate((GROUND, *FLOORS)) if is_in(place, patterns)), -1)
 
 
 def every_place_has_a_floor(tree: Tree) -> list[str]:
@@ -154,6 +169,7 @@ def pure_places_import_the_standard_library_alone(tree: Tree) -> list[str]:
         if is_in(place, PURE)
         and (package := name.partition(".")[0]) not in {"bumper", *sys.stdlib_module_names}
         and not (package == "ruamel" and place in READ_YAML)
+        and package not in RECKON.get(place, ())
     ]
 
 
@@ -163,7 +179,7 @@ def a_system_knows_no_other_system(tree: Tree) -> list[str]:
         for where, user, used in arrows(tree)
         if user.startswith("systems/")
         and used != user
-        and not is_in(used, (*PURE, "systems/http", "systems/process", "systems/file"))
+        and not is_in(used, (*PURE, "systems/http", "systems/process", "systems/file", "systems/folder"))
     ]
 
 
@@ -219,6 +235,15 @@ def slow_libraries_are_imported_where_they_are_used(tree: Tree) -> list[str]:
         for path, place, text in modules(tree)
         for line, name, at_start in imports(text)
         if at_start and not place.startswith("systems/") and name.partition(".")[0] in SLOW
+    ]
+
+
+def a_dataclass_is_cheap_to_define(tree: Tree) -> list[str]:
+    return [
+        f"{path}:{line}: {name}"
+        for path, place, text in modules(tree)
+        for line, name, _ in imports(text)
+        if name.partition(".")[0] == "dataclasses" and place != "dataclasses"
     ]
 
 
@@ -283,6 +308,7 @@ RULES: dict[Rule, dict[str, str]] = {
     only_the_demo_imports_the_sandbox: {"app/planted.py": "from bumper_sandbox.stack import Stack\n"},
     only_commands_know_the_argument_parser: {"app/planted.py": "import argparse\n"},
     slow_libraries_are_imported_where_they_are_used: {"app/planted.py": "import git\n"},
+    a_dataclass_is_cheap_to_define: {"check/planted.py": "from dataclasses import dataclass\n"},
     the_quick_way_imports_nothing_slow_of_ours: {"cli.py": "from bumper.rollout import judge\n"},
     rooms_stay_small: {
         "commands/planted.py": "X = 1\n" * 121,

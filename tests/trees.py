@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import dedent
 
-from bumper.ports import Entry
+from bumper.ports.git import Entry
 
 
 class MemoryTree:

@@ -2,30 +2,31 @@
 
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bumper.app.context import Context
+from bumper.dataclasses import replace
 from bumper.errors import BumpError
 from bumper.publish import inputs, markdown, problem, step
 from bumper.publish.comment import LIMIT as SUMMARY_LIMIT
 from bumper.style import plain
+from bumper.systems.folder import Folder
 from bumper.systems.github import runner
 
 
 def run_step(job: Callable[[Context], int], context: Context) -> int:
     """Runs the job, writes outputs and annotations, and returns the job's exit code. The job prints one JSON object on its stdout."""
-    with kubeconfig(context) as environ, runner.stopped_commands(context.stdout):
+    with kubeconfig(context) as environ, runner.stopped_commands(context.stdout) as commands:
         # The log of a step is one stream; what people read goes there, and the JSON comes back to us.
         answer = io.StringIO()
         # Where the workflow checked out, if it did: the process itself stands in an empty folder.
         cwd = Path(context.surroundings.workspace or context.cwd)
-        inner = replace(context, environ=environ, cwd=cwd, stdout=answer, stderr=context.stdout)
+        inner = replace(
+            context, environ=environ, cwd=cwd, stdout=answer, stderr=context.stdout, hide=commands.hide
+        )
         code, result = _run(job, inner, answer)
         # GitHub is told within: what it could not take is foreign text too.
         context.stdout.flush()
@@ -40,9 +41,10 @@ def run_step(job: Callable[[Context], int], context: Context) -> int:
 def run_look(job: Callable[[Context], int], context: Context, *, in_summary: bool) -> int:
     """Runs a command that only shows something; what it prints is the log, and with `in_summary` the summary of the job, too."""
     shown = io.StringIO()
-    with kubeconfig(context) as environ, runner.stopped_commands(context.stdout):
+    with kubeconfig(context) as environ, runner.stopped_commands(context.stdout) as commands:
+        inner = replace(context, environ=environ, stdout=shown, stderr=context.stdout, hide=commands.hide)
         try:
-            code = job(replace(context, environ=environ, stdout=shown, stderr=context.stdout))
+            code = job(inner)
         except BumpError as error:
             error.reword(inputs.named)
             shown.writelines(plain(line) + "\n" for line in problem.lines(error))
@@ -66,16 +68,11 @@ def _run(job: Callable[[Context], int], context: Context, answer: io.StringIO) -
 
 @contextmanager
 def kubeconfig(context: Context) -> Iterator[Mapping[str, str]]:
-    """The environment with a kubeconfig file that holds the input, readable by us alone and removed afterwards."""
+    """The environment with a kubeconfig file that holds the input, in a folder of ours alone, which is removed afterwards."""
     text = context.surroundings.inputs.get("kubeconfig", "")
     if not text.strip():
         yield context.environ
         return
-    folder = context.surroundings.temporary_folder or None
-    descriptor, path = tempfile.mkstemp(prefix="bump-kubeconfig-", dir=folder)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        yield {**context.environ, "KUBECONFIG": path}
-    finally:
-        Path(path).unlink(missing_ok=True)
+    place = context.surroundings.temporary_folder
+    with Folder.new(Path(place) if place else None) as folder:
+        yield {**context.environ, "KUBECONFIG": str(folder.write("kubeconfig", text.encode()))}

@@ -10,7 +10,7 @@ from bumper.app.identity import Identity
 from bumper.app.settings import ChannelName, PublishSettings
 from bumper.app.surroundings import Surroundings
 from bumper.errors import BumpError, UsageError
-from bumper.ports import Step
+from bumper.ports.run import Step
 from bumper.publish import comment
 from bumper.publish.publisher import Channel, Comments, Deployments, Publisher, Source, Statuses
 from bumper.publish.report import Report

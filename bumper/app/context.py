@@ -1,15 +1,15 @@
 """The process that a run lives in: only `cli` reads the environment, prints or exits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
 from bumper.app.clock import SystemClock
 from bumper.app.surroundings import Surroundings
-from bumper.ports import WallClock
+from bumper.dataclasses import dataclass, field
+from bumper.ports.run import WallClock
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Context:
     """What a command may know of the process it runs in. Texts for people and machines go to these two streams.
 
     `afterwards` is what may take some more time once everything has been printed; it cannot change the exit code.
-    `stdin` is where an answer comes from, None where nobody can be asked.
+    `stdin` is where an answer comes from, None where nobody can be asked. `hide` is told each secret that comes up in the run, and
+    sees to it that the log does not show it.
     """
 
     environ: Mapping[str, str]
@@ -27,6 +28,7 @@ class Context:
     afterwards: ExitStack = field(default_factory=ExitStack)
     stdin: TextIO | None = None
     clock: WallClock = field(default_factory=SystemClock)
+    hide: Callable[[str], None] = lambda secret: None
 
     @cached_property
     def surroundings(self) -> Surroundings:

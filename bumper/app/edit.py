@@ -4,13 +4,13 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from bumper import manifest
 from bumper.app.context import Context
 from bumper.app.settings import EditOutput, EditSettings
+from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_CODES, FieldMissing, Outcome, UsageError
 from bumper.image import ImageReference
 from bumper.manifest import Edit, Field, Mention

@@ -7,19 +7,22 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from bumper.app.context import Context
 from bumper.app.output import Output
 from bumper.app.settings import DoctorSettings, OutputSettings
 from bumper.app.wiring import Systems
-from bumper.doctor import access, clocks, finding, flux, hosting
+from bumper.dataclasses import replace
+from bumper.doctor import access, clocks, finding, flux, freeze, hosting
 from bumper.doctor.finding import Finding, Mark, of_error
 from bumper.errors import BumpError, Refused, Transient, UsageError
 from bumper.image import ImageReference
-from bumper.ports import ClusterAccess, PushAccess, RegistryAccess, Repository, Right
+from bumper.ports.git import PushAccess, Repository
+from bumper.ports.kubernetes import ClusterAccess, Right
+from bumper.ports.registry import RegistryAccess
 from bumper.revision import Revision
 from bumper.safe_text import visible
 from bumper.status import sites
@@ -32,8 +35,10 @@ _RESOLVE = "name the image and where it is built: bump --site SITE --image REPOS
 _Wall = Callable[[], datetime]
 _NOTE = """\
 What bump needs to follow {sites}, and no more: for kubectl apply -f -
-Its token: kubectl create token {account} -n {namespace}, or a pod with this service account.
+{whose}
 The namespaces must be there."""
+_OF_ACCOUNT = "Its token: kubectl create token {account} -n {namespace}, or a pod with this service account."
+_OF_USER = "Bound to the user {user}."
 
 
 def examine(settings: DoctorSettings, context: Context) -> int:
@@ -55,31 +60,42 @@ def print_rbac(settings: DoctorSettings, context: Context) -> int:
     """Prints the manifest of the rights that following these sites needs; returns 0."""
     with Systems(context, settings.repository, settings.permissions) as systems:
         repository = systems.open_repository(settings.timeout_s)
-        _, entries = _read(repository, settings)
-        namespace = entries[0].desired.source.namespace
-        objects = access.manifests(_rights(entries), namespace)
-        left_out = [f"{entry.desired.site}: {entry.not_followed}" for entry in entries if entry.image is None]
+        _, entries = read(repository, settings)
         if settings.is_json:
-            listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+            listed = {"apiVersion": "v1", "kind": "List", "items": _objects(entries, settings.user)}
             context.stdout.write(json.dumps(listed, indent=2) + "\n")
-            context.stderr.writelines(f"{visible(line)}\n" for line in _left_out(left_out))
+            context.stderr.writelines(f"{visible(line)}\n" for line in _left_out(entries))
         else:
             names = ", ".join(settings.sites) or f"every site of {repository.url}"
-            note = _NOTE.format(sites=names, account=access.ACCOUNT, namespace=namespace)
-            note = "\n".join([note, *map(visible, _left_out(left_out))])
-            context.stdout.write(access.as_yaml(objects, note))
+            context.stdout.write(rbac(entries, names, settings.user))
     return 0
 
 
-def _left_out(sites_left_out: Sequence[str]) -> list[str]:
+def rbac(entries: Sequence[Entry], names: str, user: str = "") -> str:
+    """The manifest as YAML, under a comment that says whom it is for."""
+    namespace = entries[0].desired.source.namespace
+    whose = (
+        _OF_USER.format(user=user)
+        if user
+        else _OF_ACCOUNT.format(account=access.ACCOUNT, namespace=namespace)
+    )
+    note = "\n".join([_NOTE.format(sites=names, whose=whose), *map(visible, _left_out(entries))])
+    return access.as_yaml(_objects(entries, user), note)
+
+
+def _objects(entries: Sequence[Entry], user: str) -> list[dict[str, Any]]:
+    return access.manifests(_rights(entries), entries[0].desired.source.namespace, user)
+
+
+def _left_out(entries: Sequence[Entry]) -> list[str]:
     """The sites whose workloads the manifest does not cover, a line each; nothing where it covers all."""
-    head = [
-        "Left out: the workloads of these Flux Kustomizations, of which no image is found (their own state is covered):"
-    ]
-    return [*head, *(f"  {site}" for site in sites_left_out)] if sites_left_out else []
+    left_out = [f"  {entry.desired.site}: {entry.not_followed}" for entry in entries if entry.image is None]
+    head = "Left out: the workloads of these Flux Kustomizations, of which no image is found (their own state is covered):"
+    return [head, *left_out] if left_out else []
 
 
-def _read(repository: Repository, settings: DoctorSettings) -> tuple[Revision, list[Entry]]:
+def read(repository: Repository, settings: DoctorSettings) -> tuple[Revision, list[Entry]]:
+    """The tip of the branch, and the sites that are looked at there."""
     branch = settings.repository.branch
     tip = Revision(branch, repository.fetch(branch))
     return tip, sites.several(repository.tree(tip.sha), tip, settings.sites)
@@ -101,8 +117,9 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
     tip: Revision | None = None
     entries: list[Entry] = []
     try:
-        tip, entries = _read(repository, settings)
+        tip, entries = read(repository, settings)
         findings = [_of_tree(repository.url, tip, entries), *_of_followed(repository.url, settings, entries)]
+        findings += _of_freeze(entries, systems.context.clock.wall())
     except (UsageError, Refused):
         raise
     except BumpError as error:
@@ -114,7 +131,7 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
         partial(of_registries, systems.open_registry(settings.timeout_s), entries, systems.context.clock.wall)
     )
     try:
-        jobs += _cluster_jobs(settings, systems, entries, tip)
+        jobs += [] if not settings.looks_at_cluster else _cluster_jobs(settings, systems, entries, tip)
     except UsageError as error:
         findings.append(of_error("cluster", "kubeconfig", error, "a deploy would be pushed and not followed"))
     with ThreadPoolExecutor(len(jobs)) as pool:
@@ -160,6 +177,12 @@ def _of_followed(url: str, settings: DoctorSettings, entries: Sequence[Entry]) -
             "git", url, mark, f"can't be followed: {'; '.join(workloads)}", why, "deploy it with --no-wait"
         )
     ]
+
+
+def _of_freeze(entries: Sequence[Entry], now: datetime) -> list[Finding]:
+    known = {entry.site.label: entry.freeze for entry in entries if entry.freeze}
+    frozen = {label: closure for label, each in known.items() if (closure := each.closure(now))}
+    return freeze.findings(next((each.calendar for each in known.values()), None), frozen)
 
 
 def _cluster_jobs(

@@ -1,21 +1,26 @@
-"""Whom GitHub sees: a token that was given for the purpose, a GitHub App, or the job's own token.
+"""Whom GitHub sees: a token that was given for the purpose, one that a token service exchanges, a GitHub App, or the job's own token.
 
 Law: each repository gets a token of its own, and neither an App's token nor `GITHUB_TOKEN` goes to another host than the GitHub that
 gave it: whoever names a platform repository elsewhere must not get it. The platform repository is written with `BUMP_TOKEN`, which is
-meant for it wherever it is, else the App's, else `GITHUB_TOKEN`: the job's own token can push to no other repository. In the site's
-own repository it is `GITHUB_TOKEN`, else the App's: what an App says may start workflows, what the job says does not.
+meant for it wherever it is, or with what the token service gives that was named, else the App's, else `GITHUB_TOKEN`: the job's own
+token can push to no other repository. In the site's own repository it is `GITHUB_TOKEN`, else the App's: what an App says may start
+workflows, what the job says does not.
 """
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bumper.address import origin, repository_name
+from bumper.address import host_of, origin, repository_name
+from bumper.app.settings import TokenServiceSettings
+from bumper.app.surroundings import Surroundings
 from bumper.errors import UsageError
 
 if TYPE_CHECKING:
     from bumper.systems.github.api import Token
     from bumper.systems.github.app import App
+    from bumper.systems.github.job_token import JobTokens
+    from bumper.systems.github.token_service import TokenService
 
 PUBLIC_API = "https://api.github.com"
 _PUBLIC_SERVER = "https://github.com"
@@ -23,15 +28,27 @@ _KEY, _KEY_FILE = "BUMP_APP_PRIVATE_KEY", "BUMP_APP_PRIVATE_KEY_FILE"
 
 
 class Identity:
-    """The tokens of one run. `now` is monotonic seconds, `wall` epoch seconds."""
+    """The tokens of one run. `now` is monotonic seconds, `wall` epoch seconds.
+
+    `service` gives the token for the platform repository, where one was named. `hide` is told each token that is made for this run.
+    """
 
     def __init__(
-        self, environ: Mapping[str, str], now: Callable[[], float], wall: Callable[[], float]
+        self,
+        environ: Mapping[str, str],
+        now: Callable[[], float],
+        wall: Callable[[], float],
+        *,
+        service: TokenServiceSettings | None = None,
+        hide: Callable[[str], None] = lambda token: None,
     ) -> None:
         self._environ = environ
         self._now = now
         self._wall = wall
+        self._service_settings = service
+        self._hide = hide
         self._app: App | None = None
+        self._service: TokenService | None = None
         self._tokens: dict[tuple[str, frozenset[tuple[str, str]]], Token] = {}
 
     def __repr__(self) -> str:
@@ -48,6 +65,8 @@ class Identity:
 
     def platform(self, url: Callable[[], str], permissions: Mapping[str, str]) -> "str | Token":
         """The token for the platform repository; empty where none is for its host. Its git URL is asked for where that counts."""
+        if self._service_settings:
+            return self._exchanged(self._service_settings, url())
         if token := self._environ.get("BUMP_TOKEN"):
             return token
         if self._has_app and (name := self._name_here(url())):
@@ -57,7 +76,7 @@ class Identity:
 
     def withheld(self, url: Callable[[], str]) -> str:
         """Why the platform repository gets no token although there is one; empty where it gets one, or there is none at all."""
-        if self._environ.get("BUMP_TOKEN") or not self._environ.get("GITHUB_TOKEN"):
+        if self._service_settings or self._environ.get("BUMP_TOKEN") or not self._environ.get("GITHUB_TOKEN"):
             return ""
         if _is_at(self._server, url()) or (self._has_app and self._name_here(url())):
             return ""
@@ -69,10 +88,53 @@ class Identity:
             return token
         return self._of_app(repository, permissions) if self._has_app and repository else ""
 
+    def job_tokens(self) -> "JobTokens":
+        """Where the job's own OIDC tokens come from."""
+        from bumper.systems.github.job_token import JobTokens
+
+        surroundings = Surroundings.of(self._environ)
+        return JobTokens(
+            surroundings.job_token_url, surroundings.job_token_bearer, now=self._now, environ=self._environ
+        )
+
     def close(self) -> None:
-        """Gives back what an App's key has minted."""
-        if self._app:
-            self._app.close()
+        """Gives back what was minted for this run."""
+        for opened in (self._app, self._service):
+            if opened:
+                opened.close()
+
+    def _exchanged(self, settings: TokenServiceSettings, url: str) -> "str | Token":
+        if self._environ.get("BUMP_TOKEN"):
+            raise UsageError(
+                "BUMP_TOKEN and --token-service both say which token the platform repository gets",
+                hint="leave one out: with --token-service no token is stored",
+            )
+        name = self._name_here(url)
+        if not name:
+            raise UsageError(
+                f"--token-service: {host_of(url)} is not at home on {self._server}, whose tokens the service gives",
+                hint="name the platform repository there with --repo, or use BUMP_TOKEN",
+            )
+        key = (name.lower(), frozenset[tuple[str, str]]())
+        if key not in self._tokens:
+            self._tokens[key] = self._opened_service(settings).token(name)
+        return self._tokens[key]
+
+    def _opened_service(self, settings: TokenServiceSettings) -> "TokenService":
+        from bumper.systems.github.minted import MintedTokens
+        from bumper.systems.github.token_service import TokenService
+
+        if self._service is None:
+            tokens = MintedTokens(now=self._now, api_url=self.api_url, environ=self._environ, hide=self._hide)
+            self._service = TokenService(
+                settings.url,
+                settings.identity,
+                self.job_tokens(),
+                tokens,
+                now=self._now,
+                environ=self._environ,
+            )
+        return self._service
 
     @property
     def _has_app(self) -> bool:
@@ -101,6 +163,7 @@ class Identity:
                 wall=self._wall,
                 api_url=self.api_url,
                 environ=self._environ,
+                hide=self._hide,
             )
         return self._app
 

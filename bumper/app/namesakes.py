@@ -13,7 +13,7 @@ from bumper.fluxtree.sites.selection import is_of_namesake, live_build
 from bumper.image import ImageReference
 from bumper.objects import NO_OBJECT, ObjectKey
 from bumper.observation import Desired
-from bumper.ports import Cluster
+from bumper.ports.kubernetes import Cluster
 from bumper.request import Live, LiveBuild
 
 

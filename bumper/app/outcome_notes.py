@@ -6,13 +6,14 @@ running is written down with the site's first note alone: later ones tell by the
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
+from bumper.dataclasses import replace
 from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
-from bumper.ports import Clock, Notes
 from bumper.ports.deadline import until
+from bumper.ports.git import Notes
+from bumper.ports.run import Clock
 from bumper.publish.report import Report, SiteReport, name_of, seconds
 from bumper.record import FOUND_RUNNING, Ending
 from bumper.retry import attempts

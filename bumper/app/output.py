@@ -6,7 +6,6 @@ code.
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,9 +13,10 @@ from bumper.app import outcome_notes
 from bumper.app.channels import Channels, platform_page
 from bumper.app.settings import OutputSettings
 from bumper.app.wiring import Systems
+from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_INTERRUPTED, BumpError
-from bumper.ports import Terminal
 from bumper.ports.deadline import told_to
+from bumper.ports.run import Terminal
 from bumper.progress import Journal
 from bumper.publish import inputs, problem, remedy, report
 from bumper.publish.publisher import Several

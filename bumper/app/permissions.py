@@ -4,7 +4,7 @@ Law: no more than the run does. A dry run reads, whatever it would have written;
 one, commit statuses only by one that follows them.
 """
 
-from dataclasses import dataclass
+from bumper.dataclasses import dataclass
 
 READ, WRITE = "read", "write"
 

@@ -6,11 +6,11 @@ and writes nothing. However a run ends, it is said where everything stands.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from bumper.app.output import Output, Result
+from bumper.dataclasses import dataclass, replace
 from bumper.deploy.commit.push import Landed, Proposal
 from bumper.errors import BumpError, Outcome, Unreachable
 from bumper.fluxtree.proof import Proof

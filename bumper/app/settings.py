@@ -3,19 +3,20 @@
 Law: nothing here knows argparse. Each command states which permissions it needs in the platform repository.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bumper.app.permissions import READ, READ_ONLY, WRITE, Permissions
-from bumper.history import Wording
+from bumper.dataclasses import dataclass, field
+from bumper.history.wording import Wording
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, FieldPath, Request, Wanted
 
 if TYPE_CHECKING:
     from bumper.onboarding.addition import SiteRequest
     from bumper.onboarding.notifications import NotificationsRequest
+    from bumper.setup.request import ActionRelease, ClusterWay, TokenWay
 
 
 class CommitVia(StrEnum):
@@ -43,15 +44,25 @@ class ChannelName(StrEnum):
 
 
 @dataclass(frozen=True)
+class TokenServiceSettings:
+    """The service, `https://HOST`, that exchanges the job's OIDC token, and the identity that it is asked for."""
+
+    url: str
+    identity: str = "bump"
+
+
+@dataclass(frozen=True)
 class RepositorySettings:
     """The platform repository: a URL or a directory, or where empty the checkout that we stand in.
 
     A directory stands for its origin; with `reads_directory` its own branch is read, and nothing is asked of the origin.
+    `token_service` gives the token for it, None where nothing is exchanged.
     """
 
     repo: str = ""
     branch: str = "main"
     reads_directory: bool = False
+    token_service: TokenServiceSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +75,14 @@ class CommitSettings:
     wording: Wording = field(default_factory=Wording)
 
     @property
+    def waits_s(self) -> float:
+        """How long people may take to agree: with a pull request as long as its merge may take."""
+        return self.merge_timeout_s if self.via is CommitVia.PULL_REQUEST else 0.0
+
+    @property
     def push_s(self) -> float:
-        """How long the commit may take to come on the branch: by a pull request also as long as its merge may take."""
-        waits_s = self.merge_timeout_s if self.via is CommitVia.PULL_REQUEST else 0.0
-        return self.push_timeout_s + waits_s
+        """How long the commit may take to come on the branch."""
+        return self.push_timeout_s + self.waits_s
 
 
 @dataclass(frozen=True)
@@ -172,6 +187,23 @@ class HoldSettings:
     until: datetime | None = None
     kustomizations: tuple[str, ...] = ()
     releases: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class FreezeSettings:
+    """Of `bump freeze`, which with `lifts` takes a window away. `until` is None for one with no known end; `name` is empty for what
+    the window names."""
+
+    run: RunSettings
+    now: datetime
+    sites: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    environments: tuple[str, ...] = ()
+    reason: str = ""
+    until: datetime | None = None
+    name: str = ""
+    lifts: bool = False
     force: bool = False
 
 
@@ -283,7 +315,8 @@ class StatusSettings:
 
 @dataclass(frozen=True)
 class HistorySettings:
-    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched. `format` is text, json or csv.
+    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched. `format` is text, json or csv,
+    or with `asks_metrics`, which shows figures in place of deploys, text, json or openmetrics.
 
     `kustomizations` are named as a commit names them, in full or in part; none for all.
     """
@@ -296,6 +329,7 @@ class HistorySettings:
     format: str = "text"
     is_offline: bool = False
     kustomizations: tuple[str, ...] = ()
+    asks_metrics: bool = False
 
     @property
     def permissions(self) -> Permissions:
@@ -305,7 +339,8 @@ class HistorySettings:
 
 @dataclass(frozen=True)
 class DoctorSettings:
-    """Of `bump doctor`; no `sites` are all of them. `only_rbac` prints the manifest of the rights that following needs."""
+    """Of `bump doctor`; no `sites` are all of them. `only_rbac` prints the manifest of the rights that following needs, bound to
+    `user` where one is named. `looks_at_cluster` unless rollouts are followed on GitHub."""
 
     repository: RepositorySettings
     sites: tuple[str, ...] = ()
@@ -313,6 +348,8 @@ class DoctorSettings:
     contexts: tuple[str, ...] = ()
     timeout_s: float = 10.0
     only_rbac: bool = False
+    user: str = ""
+    looks_at_cluster: bool = True
     is_json: bool = False
 
     @property
@@ -324,6 +361,33 @@ class DoctorSettings:
 
 
 @dataclass(frozen=True)
+class SetupSettings:
+    """Of `bump setup`: what is known already; the rest is asked.
+
+    Of the `repository` the token service is that of the jobs. `sites` are pairs of a site and its repository. `write` is the folder
+    that the files go to, empty for none; `contexts` are those that are looked at in the end.
+    """
+
+    repository: RepositorySettings
+    sites: tuple[tuple[str, str], ...] = ()
+    cluster: "ClusterWay | None" = None
+    aks: tuple[str, str] | None = None
+    runs_on: str = ""
+    receiver_host: str = ""
+    token: "TokenWay | None" = None
+    action: "ActionRelease | None" = None
+    commit_via: CommitVia = CommitVia.GIT
+    site_branch: str = "main"
+    contexts: tuple[str, ...] = ()
+    write: str = ""
+
+    @property
+    def permissions(self) -> Permissions:
+        """Nothing is written."""
+        return READ_ONLY
+
+
+@dataclass(frozen=True)
 class CheckSettings:
     """Of `bump check`: a directory of the tree, and the rules to leave out. `is_strict`: a warning is an error."""
 
@@ -331,6 +395,17 @@ class CheckSettings:
     ignored: tuple[str, ...] = ()
     is_strict: bool = False
     only_lists: bool = False
+    is_json: bool = False
+
+
+@dataclass(frozen=True)
+class FreezeQuestion:
+    """Of `bump check --at`: whether these sites, or all, are frozen then, for a deploy that may take so long."""
+
+    directory: str
+    at: datetime
+    sites: tuple[str, ...] = ()
+    timeout_s: float = Deadlines.rollout_s
     is_json: bool = False
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from bumper.app.context import Context
@@ -11,9 +10,11 @@ from bumper.app.output import Output
 from bumper.app.settings import OutputSettings, StatusSettings
 from bumper.app.stream import is_lost
 from bumper.app.wiring import Systems
+from bumper.dataclasses import replace
 from bumper.errors import EXIT_INTERRUPTED, ClusterMissing, UsageError
 from bumper.follow.revisions import Revisions
-from bumper.ports import Board, Cluster
+from bumper.ports.kubernetes import Cluster
+from bumper.ports.run import Board
 from bumper.request import Choice
 from bumper.revision import Revision
 from bumper.status import look, sites, table

@@ -1,7 +1,6 @@
 """Following what is on the branch already, or a recording of how it was followed: `bump track`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bumper import recording
@@ -11,12 +10,13 @@ from bumper.app.run import report_of
 from bumper.app.settings import TrackSettings
 from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import UsageError
 from bumper.fluxtree.sites import overrides
 from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.cluster import follow
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.progress import Journal
 from bumper.recording import NoFacts, Player, Subject
 from bumper.request import Deadlines, Live

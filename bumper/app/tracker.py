@@ -5,13 +5,13 @@ rollout.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from bumper.app.namesakes import build_in, elsewhere, live_builds, require_followed
 from bumper.app.settings import FollowSettings, FollowVia
 from bumper.app.wiring import Systems
+from bumper.dataclasses import replace
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import BumpError
 from bumper.fluxtree.sites.find import Site, Target
@@ -23,8 +23,8 @@ from bumper.follow.loop import Followed
 from bumper.follow.revisions import Revisions
 from bumper.follow.serving import ask, asked_of
 from bumper.observation import Desired
-from bumper.ports import Cluster
 from bumper.ports.deadline import until
+from bumper.ports.kubernetes import Cluster
 from bumper.progress import Journal
 from bumper.publish.story import Landing
 from bumper.recording import Recorder, Subject

@@ -22,6 +22,22 @@ def name_and_version(folder: Path = _FOLDER, package: str = _PACKAGE) -> str:
     )
 
 
+def installed_from(package: str = _PACKAGE) -> tuple[str, str]:
+    """The URL and the full SHA that it was installed from by git; two empty texts where it was not, or where a checkout runs.
+
+    Source: PyPA, "Recording the Direct URL Origin of installed distributions".
+    """
+    import json
+    from importlib import metadata
+
+    try:
+        record = json.loads(metadata.distribution(package).read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return "", ""
+    commit = record.get("vcs_info", {}).get("commit_id", "")
+    return (str(record.get("url", "")), str(commit)) if commit else ("", "")
+
+
 def _of_checkout(folder: Path, package: str) -> str:
     # Like the one below, needed for this answer alone and slow to import.
     import tomllib

@@ -8,15 +8,15 @@ A rule is one function in `rules/`; how one is written is told in `finding`.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from bumper.check import notes, silence
 from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, Finding, Rule, Severity
 from bumper.check.growth import clusters
 from bumper.check.rules import RULES
+from bumper.dataclasses import dataclass
 from bumper.fluxtree.layers import Reading
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 
 __all__ = ["ERROR", "RULES", "WARNING", "Checked", "Finding", "Rule", "Severity", "check", "findings"]
 

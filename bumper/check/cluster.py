@@ -7,14 +7,15 @@ the other.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from posixpath import basename, dirname, join
 
 from bumper.check import kinds
+from bumper.dataclasses import dataclass, field
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.layers import GENERATED, Reading
-from bumper.fluxtree.resource import Resource, is_variable
+from bumper.fluxtree.resource import Resource, is_encrypted, is_variable
+from bumper.fluxtree.sources import FLUX_SYSTEM
 from bumper.manifest.document import items, mapping, text
 from bumper.objects import ObjectKey
 
@@ -86,8 +87,7 @@ class Cluster:
         """Whether the object is made, or may be by something that is not seen."""
         return (
             (kind, namespace, name) in self._made
-            or is_variable(name)
-            or is_variable(namespace)
+            or any(is_variable(written) or is_encrypted(written) for written in (name, namespace))
             or self.may_hold(kind, namespace)
             or any(kinds.is_mirrored(maker) for maker in self._makers.get((kind, name), ()))
         )
@@ -182,8 +182,10 @@ class Cluster:
 
     @cached_property
     def _made(self) -> set[tuple[str, str, str]]:
-        return {key for resource in self.resources for key in kinds.made_by(resource)} | {
-            ("Secret", *kinds.BOOTSTRAP_SECRET)
+        bootstrapped = {built.owner.namespace for built in self.builds if id(built) not in self.parents}
+        return {
+            *(key for resource in self.resources for key in kinds.made_by(resource)),
+            *(key for space in (FLUX_SYSTEM, *bootstrapped) for key in kinds.made_by_bootstrap(space)),
         }
 
     @cached_property

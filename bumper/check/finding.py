@@ -10,10 +10,10 @@ what to do. `RULES` holds all of them in the order in which they are written; no
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from bumper.dataclasses import dataclass
 from bumper.fluxtree.resource import Fault
 
 if TYPE_CHECKING:

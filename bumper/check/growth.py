@@ -5,9 +5,9 @@ What is built from elsewhere, or applied to another cluster (`spec.kubeConfig`),
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from bumper.check.cluster import Cluster, key_of
+from bumper.dataclasses import replace
 from bumper.fluxtree.build import Build, build, resource_of
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.layers import Reading

@@ -13,7 +13,6 @@ from bumper.manifest.document import items, mapping, text
 
 # Those that every cluster has, and what `flux bootstrap` makes itself.
 NAMESPACES = frozenset(["default", "kube-system", "kube-public", "kube-node-lease", "flux-system"])
-BOOTSTRAP_SECRET = ("flux-system", "flux-system")
 
 FLUX = "toolkit.fluxcd.io"
 CONTROLLERS = {
@@ -32,6 +31,9 @@ CONTROLLERS = {
     "ImageUpdateAutomation": "image-automation-controller",
     "ArtifactGenerator": "source-watcher",
 }
+
+# The Services of Flux's own components: https://fluxcd.io/flux/components/
+_FLUX_SERVICES = ("notification-controller", "source-controller", "source-watcher", "webhook-receiver")
 
 # What charts and operators do not make, though they make many other things.
 MADE_BY_HAND = frozenset([*CONTROLLERS, "Namespace", "SecretStore", "ClusterSecretStore"])
@@ -134,6 +136,12 @@ def made_by(resource: Resource) -> Iterator[tuple[str, str, str]]:
         case "ServiceAccount":
             for secret in items(at("secrets")):
                 yield "Secret", space, text(mapping(secret).get("name"))
+
+
+def made_by_bootstrap(namespace: str) -> Iterator[tuple[str, str, str]]:
+    """Kind, namespace and name of what stands beside the controllers of Flux, which no file of the tree need hold."""
+    yield "Secret", namespace, "flux-system"
+    yield from (("Service", namespace, name) for name in _FLUX_SERVICES)
 
 
 def may_make_more(resource: Resource) -> bool:

@@ -4,14 +4,15 @@ Law: two promises clash only where one request fits both and nothing decides bet
 an entry point or listener in common, the same host, the same further conditions and the same priority. A rule that cannot be read
 (a negation, a regular expression for the host) promises nothing.
 
-Source: Traefik v3 rule syntax; Kubernetes networking.k8s.io/v1 Ingress; Gateway API v1 HTTPRoute.
+Source: Traefik v3 rule syntax; Kubernetes networking.k8s.io/v1 Ingress; Gateway API v1 HTTPRoute; kubernetes/ingress-gce and
+kubernetes-sigs/aws-load-balancer-controller (an Ingress has a load balancer and an address of its own, unless AWS is told a group).
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.fluxtree.resource import Resource, Route, is_variable
 from bumper.manifest.document import items, mapping, text
 
@@ -22,6 +23,14 @@ KINDS = {
 }
 _TOKEN = re.compile(r"\s*(?:(\|\||&&|[()!])|([A-Za-z]\w*)\(((?:`[^`]*`|\"[^\"]*\"|'[^']*'|[^()`\"'])*)\))")
 _TEXT = re.compile(r"`([^`]*)`|\"([^\"]*)\"|'([^']*)'")
+
+
+_OWN_BALANCER = ("gce", "gce-internal", "alb")
+_OF_OWN_BALANCERS = (
+    *("ingress.gcp.kubernetes.io/", "networking.gke.io/", "alb.ingress.kubernetes.io/"),
+    *("kubernetes.io/ingress.global-static-ip-name", "kubernetes.io/ingress.regional-static-ip-name"),
+)
+_BALANCER_GROUP = "alb.ingress.kubernetes.io/group.name"
 
 
 @dataclass(frozen=True)
@@ -197,6 +206,7 @@ def _ingress(resource: Resource) -> Iterator[Promise]:
     )
     if any("canary" in key for key in annotations):
         return
+    address = f"of {resource}" if _has_own_address(controller, annotations) else ""
     for at, rule in enumerate(map(mapping, items(resource.at("spec", "rules")))):
         for below, path in enumerate(map(mapping, items(mapping(rule.get("http")).get("paths")))):
             condition = frozenset([f"{text(path.get('pathType'))} {text(path.get('path')) or '/'}"])
@@ -206,9 +216,14 @@ def _ingress(resource: Resource) -> Iterator[Promise]:
                 route,
                 text(rule.get("host")).lower(),
                 condition,
-                f"ingress {controller}",
+                f"ingress {controller} {address}",
                 frozenset(),
             )
+
+
+def _has_own_address(controller: str, annotations: dict[str, Any]) -> bool:
+    is_alone = controller in _OWN_BALANCER or any(key.startswith(_OF_OWN_BALANCERS) for key in annotations)
+    return is_alone and _BALANCER_GROUP not in annotations
 
 
 def _gateway(resource: Resource) -> Iterator[Promise]:

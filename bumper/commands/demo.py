@@ -5,11 +5,11 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bumper.app.context import Context
 from bumper.commands import options
+from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_BUG
 from bumper.style import Span
 from bumper.systems.terminal import Log

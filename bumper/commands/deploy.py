@@ -1,12 +1,12 @@
 """The main job: one tag, one commit, followed until Ready or a verdict."""
 
 import argparse
-from dataclasses import replace
 
 from bumper.app.context import Context
 from bumper.app.settings import DeploySettings
 from bumper.commands import options
 from bumper.commands.parser import COMMANDS, no_command
+from bumper.dataclasses import replace
 from bumper.errors import UsageError
 from bumper.request import Choice, Deadlines, Request, Wanted
 

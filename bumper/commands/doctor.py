@@ -3,8 +3,9 @@
 import argparse
 
 from bumper.app.context import Context
-from bumper.app.settings import CommitVia, DoctorSettings
+from bumper.app.settings import CommitVia, DoctorSettings, FollowVia
 from bumper.commands import options
+from bumper.errors import UsageError
 
 SUMMARY = (
     "Looks at the access and the settings that a deploy needs, changes nothing, and says what is missing."
@@ -20,12 +21,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print the RBAC manifest that following these sites needs, and look at nothing else",
     )
-    options.add_repository(parser)
     parser.add_argument(
-        "--commit-via",
-        choices=[via.value for via in CommitVia],
-        default=CommitVia.GIT.value,
-        help="the way that commits take, by which the rules of the branch are weighed (default: %(default)s)",
+        "--user",
+        default="",
+        metavar="NAME",
+        help="with --rbac: bind the rights to this user of the cluster, not to a service account of ours: on AKS with Entra ID the "
+        "identity's object ID, for a runner in a pod system:serviceaccount:NAMESPACE:NAME",
+    )
+    options.add_repository(parser)
+    options.add_way(parser)
+    parser.add_argument(
+        "--follow",
+        choices=[via.value for via in FollowVia],
+        default=FollowVia.KUBERNETES.value,
+        help="who tells how a rollout goes; with github, where there is no access to it, the cluster is not looked at "
+        "(default: %(default)s)",
     )
     options.add_contexts(parser, "look at")
     parser.add_argument(
@@ -41,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Prints the findings. Returns 0 if all that is needed is there, 6 if not; warnings change nothing."""
     settings = settings_of(arguments)
+    if settings.user and not settings.only_rbac:
+        raise UsageError("--user says whom the rights of --rbac are for", hint="add --rbac, or leave it out")
     from bumper.app.examine import examine, print_rbac
 
     return print_rbac(settings, context) if settings.only_rbac else examine(settings, context)
@@ -55,5 +67,7 @@ def settings_of(arguments: argparse.Namespace) -> DoctorSettings:
         contexts=tuple(arguments.context),
         timeout_s=arguments.timeout,
         only_rbac=arguments.rbac,
+        user=arguments.user,
+        looks_at_cluster=FollowVia(arguments.follow) is FollowVia.KUBERNETES,
         is_json=options.is_json(arguments),
     )

@@ -3,11 +3,11 @@
 import argparse
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from shlex import quote
-from typing import Any
+from typing import Any, TypeVar
 
+from bumper.address import may_carry_credentials, origin
 from bumper.app.settings import (
     ChannelName,
     CommitSettings,
@@ -18,7 +18,9 @@ from bumper.app.settings import (
     PublishSettings,
     RepositorySettings,
     RunSettings,
+    TokenServiceSettings,
 )
+from bumper.dataclasses import replace
 from bumper.deploy.image_policy import is_platform
 from bumper.errors import UsageError
 from bumper.history.wording import SIGN_OFF, SKIP_CI, Trailer, Wording, template
@@ -26,10 +28,12 @@ from bumper.image import is_tag
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, FieldPath, Wanted, seconds_of
 
+T = TypeVar("T")
 # What stands in an argument for bytes that are none of the locale's letters (PEP 383).
-_UNDECODED = re.compile("[\udc80-\udcff]")
-_PLAN_HASH = re.compile("[0-9a-f]{12,64}")
-_SHA = re.compile(r"[0-9a-f]{7,40}")
+_UNDECODED = "[\udc80-\udcff]"
+_PLAN_HASH = "[0-9a-f]{12,64}"
+_SHA = r"[0-9a-f]{7,40}"
+_IDENTITY = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 # How several sites that options would have to tell apart come into one commit.
 IN_ONE_COMMIT = (
     "for all of one site in one commit: --site SITE --sha SHA --kustomization A --kustomization B; or "
@@ -52,7 +56,7 @@ def sentence(text: str) -> str:
     try:
         return typed.decode("utf-8")
     except UnicodeDecodeError:
-        if not _UNDECODED.search(text):
+        if not re.search(_UNDECODED, text):
             # Typed in another encoding, which the locale knows.
             return text
         raise argparse.ArgumentTypeError(
@@ -107,6 +111,60 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
         " A checkout stands for its origin; with --dry-run its own branch is read",
     )
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
+    group.add_argument(
+        "--token-service",
+        type=service,
+        metavar="HOST",
+        help="in a workflow with id-token: write, take the token for the repository from this service, which speaks octo-sts's "
+        "protocol: nothing is stored",
+    )
+    group.add_argument(
+        "--token-identity",
+        type=identity,
+        metavar="NAME",
+        help="with --token-service: the trust policy .github/chainguard/NAME.sts.yaml of the repository, which bump setup writes "
+        f"(default: {TokenServiceSettings.identity})",
+    )
+
+
+def service(text: str) -> str:
+    """The address of the token service `--token-service` names: `https://HOST`."""
+    address = text.strip().rstrip("/")
+    address = address if "://" in address else f"https://{address}"
+    if origin(address) != address.lower() or not may_carry_credentials(address):
+        raise argparse.ArgumentTypeError(f"{text!r} is no service; expected its host, such as octo-sts.dev")
+    return address
+
+
+def identity(text: str) -> str:
+    """The name of a trust policy, which is one of a file."""
+    if not re.fullmatch(_IDENTITY, text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no identity; expected letters, digits, '-', '_' and '.'"
+        )
+    return text
+
+
+def _token_service(arguments: argparse.Namespace) -> TokenServiceSettings | None:
+    url, name = arguments.token_service, arguments.token_identity
+    if name and not url:
+        raise UsageError(
+            "--token-identity names the trust policy that a token service finds, and there is none",
+            hint="name its host, too: --token-service HOST",
+        )
+    return TokenServiceSettings(url, name or TokenServiceSettings.identity) if url else None
+
+
+def read_by(read: Callable[[str], T]) -> Callable[[str], T]:
+    """The same for argparse, of what raises ValueError for a text that it can't read."""
+
+    def converted(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return converted
 
 
 def add_kustomizations(group: "argparse._ActionsContainer", what: str) -> None:
@@ -242,18 +300,10 @@ def add_serves(group: "argparse._ActionsContainer", why: str) -> None:
     """How an answer proves its build."""
     group.add_argument(
         "--serves",
-        type=expectation,
+        type=read_by(Expectation.parse),
         metavar="SPEC",
         help=f"{why}. SPEC: [URL|/PATH] header=NAME, json=PATH, text=TEXT or sha, then is=TEXT, times=N, grace=TIME",
     )
-
-
-def expectation(text: str) -> Expectation:
-    """What `--serves` says."""
-    try:
-        return Expectation.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def resolution(text: str) -> Resolution:
@@ -288,6 +338,16 @@ def add_commit(parser: argparse.ArgumentParser) -> None:
         help="how long to try against other pushes (default: 2m)",
     )
     _add_wording(group)
+
+
+def add_way(group: "argparse._ActionsContainer") -> None:
+    """The way of a commit, for whoever makes none."""
+    group.add_argument(
+        "--commit-via",
+        choices=[via.value for via in CommitVia],
+        default=CommitVia.GIT.value,
+        help="the way that commits take, by which the rules of the branch are weighed (default: %(default)s)",
+    )
 
 
 def _add_wording(group: "argparse._ActionsContainer") -> None:
@@ -337,8 +397,8 @@ def add_override(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--force",
         action="store_true",
-        help="deploy what is older than what runs, to a site that is held, or where a site that was not named, or a template that "
-        "Kubernetes keeps as it is, changes too; needs --reason",
+        help="deploy what is older than what runs, to a site that is held or frozen, or where a site that was not named, or a "
+        "template that Kubernetes keeps as it is, changes too; needs --reason",
     )
     add_reason(group, "why, for those who read the commit and the history")
 
@@ -486,7 +546,7 @@ def in_each(wanted: Wanted, names: Sequence[str]) -> tuple[Wanted, ...]:
 
 def wanted_commit(site: str, sha: str) -> Wanted:
     """A site at the image of a commit: a short SHA is its tag, for a full one the registry is asked."""
-    if not _SHA.fullmatch(sha):
+    if not re.fullmatch(_SHA, sha):
         raise UsageError(
             f"--sha: {sha!r} is no commit; expected 7 to 40 digits 0-9a-f",
             hint="for a tag that is no commit use --tag",
@@ -502,7 +562,7 @@ def expected_plan(arguments: argparse.Namespace) -> str:
     if arguments.expect_plan is None:
         return ""
     digits: str = arguments.expect_plan.strip().lower().removeprefix("sha256:")
-    if not _PLAN_HASH.fullmatch(digits):
+    if not re.fullmatch(_PLAN_HASH, digits):
         raise UsageError(
             f"--expect-plan: {arguments.expect_plan!r} is no hash of a plan; expected 12 to 64 digits 0-9a-f",
             hint="--dry-run prints it, and --output json has it in plan.hash",
@@ -521,7 +581,9 @@ def wanted_tag(site: str, tag: str, option: str = "--tag") -> Wanted:
 
 def repository(arguments: argparse.Namespace, *, reads_directory: bool = False) -> RepositorySettings:
     """The options of `add_repository`. With `reads_directory` a directory is read itself, not its origin."""
-    return RepositorySettings(arguments.repo or "", arguments.branch, reads_directory)
+    return RepositorySettings(
+        arguments.repo or "", arguments.branch, reads_directory, _token_service(arguments)
+    )
 
 
 def is_read(arguments: argparse.Namespace) -> bool:

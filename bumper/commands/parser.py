@@ -4,6 +4,8 @@ import argparse
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import takewhile
 from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
@@ -18,11 +20,13 @@ COMMANDS: Mapping[str, str] = {
     "rollback": "back to the last version that was Ready, and keep the rejected one off",
     "hold": "keep automation off a site",
     "release": "let automation on a site again",
+    "freeze": "stop the deploys of sites, or of all, for a time",
     "adopt": "write into git which image a site is, where its name does not tell",
     "new-site": "add a site, written as those that are there",
     "remove-site": "take a site away, and say what that deletes",
     "isolate": "give a site a source of its own: a commit reconciles only what it changes",
     "check": "what is wrong in the Flux tree: no cluster, no network",
+    "setup": "what a platform needs before the first deploy: files, commands, and a look at it",
     "doctor": "access and settings, before the day you need them",
     "notifications": "let Flux tell GitHub how a deploy goes, for --follow github",
     "edit": "change the tag in files: no git, no network",
@@ -32,6 +36,8 @@ COMMANDS: Mapping[str, str] = {
     "man": "the manual page",
 }
 MAIN_COMMAND = "deploy"
+# argparse lays out each option when it is added, although nobody sees that: the window is measured only where help is shown.
+_ANY_WIDTH = 80
 
 
 class Command(Protocol):
@@ -89,7 +95,7 @@ class Once(argparse.Action):
     ) -> None:
         if option_string:
             self._refuse_second(namespace, option_string, str(values))
-        setattr(namespace, self.dest, self._converted(values) if isinstance(values, str) else values)
+        setattr(namespace, self.dest, self._converted(values))
 
     def _refuse_second(self, namespace: argparse.Namespace, option: str, text: str) -> None:
         # Whether an option was given can't be told by its value: it may be the default.
@@ -100,15 +106,25 @@ class Once(argparse.Action):
             )
         written[self.dest] = text
 
-    def _converted(self, text: str) -> object:
+    def _converted(self, value: object) -> object:
+        if isinstance(value, list):
+            return [self._converted(entry) for entry in value]
+        if not isinstance(value, str):
+            return value
         try:
-            return self.convert(text)
+            return self.convert(value)
         except argparse.ArgumentTypeError as error:
             raise argparse.ArgumentError(self, str(error)) from None
 
 
 class Layout(argparse.RawDescriptionHelpFormatter):
     """Help as wide as the window, with whatever stands in columns left in them."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap
+
+        # An option that is broken at its hyphen can't be copied.
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False, break_long_words=False)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         lines = (_hanging(line, width) for line in text.splitlines())
@@ -130,15 +146,21 @@ class Parser(argparse.ArgumentParser):
     """argparse that reports a wrong argument as every other error is reported, and takes an option that stores one value only once."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**settings, formatter_class=partial(Layout, width=_ANY_WIDTH))
         for plain in (None, "store"):
             self.register("action", plain, Once)
+
+    def format_help(self) -> str:
+        """The help, as wide as the window."""
+        self.formatter_class = Layout
+        return super().format_help()
 
     def print_help(self, file: object = None) -> None:
         raise TextWanted(self.format_help())
 
     def parse(self, arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
         """The arguments; for those of `--repo` and `--context` that are not given, `BUMP_REPO` and `BUMP_CONTEXT` stand."""
+        self._require_known(arguments)
         parsed = self.parse_args(arguments)
         given = vars(parsed)
         if "repo" in given and not (parsed.repo or given.get("offline")):
@@ -148,6 +170,14 @@ class Parser(argparse.ArgumentParser):
                 name.strip() for name in environ.get("BUMP_CONTEXT", "").split(",") if name.strip()
             ]
         return parsed
+
+    def _require_known(self, arguments: Sequence[str]) -> None:
+        """UsageError for an option that there is not: argparse would first complain of the value behind it."""
+        known = self._option_string_actions
+        for argument in takewhile(lambda argument: argument != "--", arguments):
+            option = argument.partition("=")[0]
+            if option.startswith("--") and option not in known:
+                self.error(f"no such option {option}{did_you_mean(option, known)}")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
@@ -197,7 +227,6 @@ def parser_of(verb: str) -> Parser:
     parser = Parser(
         prog="bump" if is_main else f"bump {verb}",
         description=command_of(verb).SUMMARY,
-        formatter_class=Layout,
         epilog=_epilog() if is_main else None,
         allow_abbrev=False,
     )

@@ -1,12 +1,12 @@
 """Lets automation on a site again, by a commit."""
 
 import argparse
-from dataclasses import replace
 from datetime import datetime
 
 from bumper.app.context import Context
 from bumper.app.settings import HoldSettings
 from bumper.commands import hold, options
+from bumper.dataclasses import replace
 from bumper.history.trailers import one_line
 
 SUMMARY = "Releases a site that is held, so that automation may change it again."

@@ -6,9 +6,9 @@ but the plan that somebody has seen is pushed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from shlex import quote
 
+from bumper.dataclasses import dataclass
 from bumper.errors import Refused
 from bumper.fluxtree.discovery import GROUP, Site
 from bumper.fluxtree.proof import Arrival, BuiltChange, Proof, decided_by

@@ -5,16 +5,17 @@ refuses the rejected version and its ancestors, and versions that cannot be comp
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from bumper.build_order import Decision, Order, commit_in, is_same_commit, unknown
+from bumper.dataclasses import dataclass
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import Refused
 from bumper.image import ImageManifest
-from bumper.ports import Comparison, Progress
+from bumper.ports.git import Comparison
+from bumper.ports.run import Progress
 from bumper.request import site_options
 
 HELD = "held"

@@ -8,15 +8,17 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from bumper import history
 from bumper.build_order import tag_prefix
 from bumper.deploy import image_policy
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import ImageMissing, RepositoryMissing, Transient
 from bumper.fluxtree.sites.find import Target
+from bumper.history import record
 from bumper.image import ImageManifest, ImageReference
-from bumper.ports import Clock, Progress, Registry, Repository
 from bumper.ports.deadline import until
+from bumper.ports.git import Repository
+from bumper.ports.registry import Registry
+from bumper.ports.run import Clock, Progress
 from bumper.request import Request, Wanted
 from bumper.retry import attempts
 
@@ -105,7 +107,7 @@ def tell_moved_tags(
         now, field, site = manifests[key].image, target.field, target.site
         deployed, where = target.image, f"{field.path}:{field.span.line}"
         if deployed.tag == now.tag and not deployed.digest:
-            recorded = history.recorded(repository.message(tip), site.name, site.identity)
+            recorded = record.recorded(repository.message(tip), site.name, site.identity)
             deployed, where = recorded or deployed, f"commit {tip[:7]}"
         if deployed.tag == now.tag and deployed.digest and deployed.digest != now.digest:
             progress.notice(

@@ -8,17 +8,17 @@ https://github.com/containerd/platforms 1.0, `compare.go`, function `Only`, for 
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from bumper.address import repository_name
+from bumper.dataclasses import dataclass
 from bumper.errors import PlatformMissing, ProvenanceMismatch
 from bumper.image import ImageManifest
 
-_PLATFORM = re.compile(r"([a-z0-9]+)/([a-z0-9_]+)(?:/v([0-9]+)(?:\.([0-9]+))?)?")
+_PLATFORM = r"([a-z0-9]+)/([a-z0-9_]+)(?:/v([0-9]+)(?:\.([0-9]+))?)?"
 # What else a node of an architecture runs.
 _ALSO_RUNS = {"amd64": "386", "arm64": "arm"}
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_COMMIT = r"[0-9a-f]{7,64}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class _Platform(NamedTuple):
 
 def is_platform(text: str) -> bool:
     """Whether `text` is `os/architecture` or `os/architecture/variant`."""
-    return _PLATFORM.fullmatch(text) is not None
+    return re.fullmatch(_PLATFORM, text) is not None
 
 
 def runs(node: str, image: str) -> bool:
@@ -88,7 +88,7 @@ def require_provenance(image_manifest: ImageManifest, commit: str, source: str) 
     `commit` is a SHA, short or full, `source` the URL of a repository; either may be empty, which compares nothing.
     """
     revision = image_manifest.revision.lower()
-    if commit and _COMMIT.fullmatch(revision) and not _is_same_commit(revision, commit):
+    if commit and re.fullmatch(_COMMIT, revision) and not _is_same_commit(revision, commit):
         raise _mismatch(image_manifest, "revision", image_manifest.revision, commit)
     says, expected = repository_name(image_manifest.source), repository_name(source)
     if says and expected and not f"{says}/".startswith(f"{expected}/"):
@@ -116,7 +116,7 @@ def _listed(platforms: Iterable[str]) -> str:
 
 
 def _parsed(text: str) -> _Platform | None:
-    match = _PLATFORM.fullmatch(text.lower())
+    match = re.fullmatch(_PLATFORM, text.lower())
     if not match:
         return None
     level = (int(match[3]), int(match[4] or 0)) if match[3] else None

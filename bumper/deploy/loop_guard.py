@@ -6,14 +6,14 @@ nobody can read is none of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
 from bumper.build_order import is_same_commit
+from bumper.dataclasses import dataclass, field
 from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import BumpError, Refused
-from bumper.history import is_ours
+from bumper.history.message import is_ours
 from bumper.image import ImageManifest
-from bumper.ports import CommitMessages
+from bumper.ports.git import CommitMessages
 from bumper.safe_text import printable
 
 OWN_COMMIT = "own-commit"

@@ -6,14 +6,16 @@ diverged are neither older nor newer; where no witness knows, the deploy goes on
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from bumper.build_order import Decision, Order, by_creation, commit_in, commit_in_label, commit_of, unknown
+from bumper.dataclasses import dataclass, field
 from bumper.deploy.pipeline import Admission, Change
 from bumper.errors import BumpError, Refused
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
-from bumper.ports import Ancestry, Progress, Registry
+from bumper.ports.git import Ancestry
+from bumper.ports.registry import Registry
+from bumper.ports.run import Progress
 from bumper.record import Recorded
 from bumper.request import Choice, Wanted
 from bumper.safe_text import printable

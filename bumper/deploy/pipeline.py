@@ -8,11 +8,11 @@ left to write; if it wrote another image into our field, we stop and name both, 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
-from bumper import history, manifest
+from bumper import manifest
 from bumper.build_order import Decision
+from bumper.dataclasses import dataclass, field, replace
 from bumper.deploy import approval, image_gate
 from bumper.deploy.approval import Aim, Bystander
 from bumper.deploy.commit import push
@@ -25,9 +25,12 @@ from bumper.fluxtree.sites import adoption
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Target
 from bumper.fluxtree.sites.selection import listed
+from bumper.history.message import Deploy, compose
 from bumper.image import ImageManifest, ImageReference
-from bumper.ports import Clock, Progress, Registry, Repository, Tree, Writer
 from bumper.ports.deadline import until
+from bumper.ports.git import Repository, Tree, Writer
+from bumper.ports.registry import Registry
+from bumper.ports.run import Clock, Progress
 from bumper.request import Request
 from bumper.retry import answered
 
@@ -346,7 +349,7 @@ def _refuse_overlaps(changes: list[Change]) -> None:
 def _message(changes: Sequence[Change], request: Request, forced: str = "", plan_hash: str = "") -> str:
     taken_back = {wanted.key: wanted.rollback_of for wanted in request.wanted}
     deploys = [
-        history.Deploy(
+        Deploy(
             change.target.site.name,
             _files(change),
             _left(change),
@@ -357,7 +360,7 @@ def _message(changes: Sequence[Change], request: Request, forced: str = "", plan
         for change in changes
         if change.edits
     ]
-    return history.compose(
+    return compose(
         deploys,
         request.origin,
         request.reason,

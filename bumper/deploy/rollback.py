@@ -6,10 +6,10 @@ stays rejected: taking back a rollback leaves its hold as it is.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bumper.build_order import commit_in, commit_of
+from bumper.dataclasses import dataclass, replace
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.deploy.hold.change import whose
@@ -19,11 +19,13 @@ from bumper.errors import BumpError, Outcome, Refused
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
-from bumper.history import last_ready
+from bumper.history.past import last_ready
 from bumper.history.trailers import one_line
 from bumper.image import ImageManifest, ImageReference, is_tag
-from bumper.ports import Clock, History, Progress, Registry, Repository, Tree
 from bumper.ports.deadline import until
+from bumper.ports.git import History, Repository, Tree
+from bumper.ports.registry import Registry
+from bumper.ports.run import Clock, Progress
 from bumper.record import Recorded
 from bumper.request import Choice, Request, site_options
 from bumper.retry import answered

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bumper.doctor.finding import Finding, Mark
-from bumper.ports import Right
+from bumper.ports.kubernetes import Right
 
 ACCOUNT = "bump"
 _RBAC = "rbac.authorization.k8s.io"
@@ -58,13 +58,20 @@ def _refused(subject: str, missing: Sequence[Right]) -> Finding:
     )
 
 
-def manifests(rights: Iterable[Right], namespace: str) -> list[dict[str, Any]]:
-    """The account in `namespace`, its roles and their bindings, as objects for `kubectl apply`."""
+def manifests(rights: Iterable[Right], namespace: str, user: str = "") -> list[dict[str, Any]]:
+    """The account in `namespace`, its roles and their bindings, as objects for `kubectl apply`.
+
+    With `user` the rights are bound to it, as the cluster calls it, and no account is made.
+    """
     by_place: dict[str, list[Right]] = defaultdict(list)
     for right in sorted(set(rights)):
         by_place[right.namespace].append(right)
-    account = _object("v1", "ServiceAccount", ACCOUNT, namespace)
-    objects = [account]
+    subject = (
+        {"kind": "User", "name": user, "apiGroup": _RBAC}
+        if user
+        else {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}
+    )
+    objects = [] if user else [_object("v1", "ServiceAccount", ACCOUNT, namespace)]
     for place, granted in sorted(by_place.items()):
         kind, name = ("Role", ACCOUNT) if place else ("ClusterRole", f"{ACCOUNT}-nodes")
         objects.append({**_object(f"{_RBAC}/v1", kind, name, place), "rules": _rules(granted)})
@@ -72,7 +79,7 @@ def manifests(rights: Iterable[Right], namespace: str) -> list[dict[str, Any]]:
             {
                 **_object(f"{_RBAC}/v1", f"{kind}Binding", name, place),
                 "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": name},
-                "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
+                "subjects": [subject],
             }
         )
     return objects

@@ -6,10 +6,10 @@ that nobody saw, and never silence. No secret stands in any text.
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_CODES, BumpError, Outcome
 from bumper.safe_text import printable
 from bumper.style import Line, Span

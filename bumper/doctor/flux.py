@@ -8,12 +8,12 @@ Sources: kustomize-controller's main.go and its API 1.9.4; source-controller 1.9
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.doctor.finding import Finding, Mark
 from bumper.objects import Object, ObjectKey, at, condition
 from bumper.observation import Desired, Observation
-from bumper.ports import Installation
+from bumper.ports.kubernetes import Installation
 from bumper.rollout.flux import health_timeout_s, seconds
 from bumper.rollout.obstacles import follows_another
 from bumper.rollout.preflight import override, settings

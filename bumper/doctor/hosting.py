@@ -8,7 +8,7 @@ Source: GitHub's OpenAPI description, `repository-rule-*` and `repository-rulese
 from collections.abc import Iterator
 
 from bumper.doctor.finding import Finding, Mark
-from bumper.ports import Hosting, Rule
+from bumper.ports.github import Hosting, Rule
 
 # What each rule asks of a commit, and the ways of `--commit-via` that satisfy it.
 _FORBIDS: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -10,10 +10,10 @@ artifactgenerator_pathpattern.go` (`pathPattern`) and `artifactgenerator_control
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from posixpath import basename, dirname, join, normpath
 from typing import Any
 
+from bumper.dataclasses import dataclass, replace
 from bumper.fluxtree.globs import is_glob, path_matches, step_matches
 from bumper.fluxtree.layers import Gap, Reading, View, within
 from bumper.manifest.document import Document, items, mapping, text

@@ -11,11 +11,11 @@ Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/target/kusttarget.go`, `kus
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from posixpath import basename, dirname
 from typing import Any
 
+from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree import patches, replacements, transformers
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_remote, is_yaml, why_missing, within

@@ -10,10 +10,10 @@ Source of the hash and of the references to it: sigs.k8s.io/kustomize/api v0.21.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
+from bumper.dataclasses import dataclass
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.images import filled_in
 from bumper.fluxtree.leaves import Leaf, span_of

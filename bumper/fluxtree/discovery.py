@@ -6,10 +6,10 @@ joined as Flux does: below the root of the artifact, and never out of it.
 Source: kustomize-controller, internal/controller/kustomization_controller.go (`securejoin.SecureJoin(tmpDir, obj.Spec.Path)`).
 """
 
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from posixpath import basename, dirname, normpath
 
+from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree.artifacts import Slice
 from bumper.fluxtree.layers import Gap, Reading
 from bumper.fluxtree.resource import Resource, is_variable

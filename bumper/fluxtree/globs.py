@@ -7,9 +7,10 @@ Law: whoever writes the pattern and the names, the time grows with the product o
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+
+from bumper.dataclasses import dataclass
 
 WILD = "*?[]"
 # Braces within one pattern, and what they stand for together: of more, the first ways to read it count, or their very letters.

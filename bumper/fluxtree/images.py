@@ -6,11 +6,11 @@ that of an object that something may change which is not followed. What is ambig
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from bumper import manifest
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import NotYaml
 from bumper.fluxtree import chart_values, immutable
 from bumper.fluxtree.build import Build

@@ -12,17 +12,17 @@ Sources: fluxcd/pkg/kustomize v1.35.6 (`kustomize_generator.go`: a directory wit
 import copy
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, join, normpath
 from typing import Any
 
+from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import NotYaml
 from bumper.fluxtree import sourceignore
 from bumper.fluxtree.leaves import Reader, Text
 from bumper.fluxtree.sourceignore import Exclusions, Rule
 from bumper.manifest.document import Document, documents, items, mapping, text
 from bumper.objects import Object
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 
 # What `flux bootstrap` commits itself: controllers and their CRDs, hundreds of kilobytes, never a workload or a Flux object of ours.
 GENERATED = "gotk-components.yaml"

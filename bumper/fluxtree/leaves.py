@@ -4,9 +4,9 @@ Law: a leaf is equal to its text; wherever a transformer puts it, it still knows
 value is never searched for: it is the one that the value came from.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from bumper.dataclasses import dataclass
 from bumper.manifest.blocks import Block
 from bumper.manifest.yamltext import Scalar, Span, compose
 

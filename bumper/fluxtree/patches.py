@@ -11,10 +11,10 @@ Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/builtins/PatchTransformer.g
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from posixpath import dirname
 from typing import Any
 
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import NotYaml
 from bumper.fluxtree import json_patch, strategic
 from bumper.fluxtree.layers import Gap, Reading, why_missing, within

@@ -8,11 +8,11 @@ hash of a plan is that of its edits and differences alone, so that a commit whic
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.errors import NotYaml
 from bumper.fluxtree import immutable
 from bumper.fluxtree.build import Build, build, openings, sources
@@ -25,7 +25,7 @@ from bumper.fluxtree.substitution import not_read, references
 from bumper.fluxtree.walk import Walk
 from bumper.manifest import Edit, FieldKind
 from bumper.manifest.document import text
-from bumper.ports import Entry, Tree
+from bumper.ports.git import Entry, Tree
 
 # A shorter beginning of a hash could be met by chance.
 SHORTEST_HASH = 12

@@ -10,9 +10,9 @@ Source: sigs.k8s.io/kustomize/api v0.21.1, `filters/replacement/replacement.go`,
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+from bumper.dataclasses import replace
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.leaves import Leaf, leaf, near_to, origin_of
 from bumper.fluxtree.patches import Refusal

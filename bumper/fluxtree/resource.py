@@ -7,10 +7,10 @@ not be followed is a doubt, with its place.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.scopes import is_cluster_scoped
 from bumper.fluxtree.selectors import Identity, identity

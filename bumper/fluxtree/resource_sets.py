@@ -11,9 +11,9 @@ resourcesetinputprovider.md (a provider of type Static gives its default values 
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from bumper.dataclasses import dataclass, field
 from bumper.errors import NotYaml
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.leaves import Leaf, Reader, leaf, near_to

@@ -3,7 +3,8 @@
 Law: a root is a document, never a text that is mentioned: a Flux Kustomization in gotk-sync.yaml, `spec.sync` of a FluxInstance (or
 `instance.sync` in the values of the chart that makes one), or else any Flux Kustomization that no other one builds. Where
 gotk-sync.yaml is still to be written, the root is the directory that bootstrap is told (`--path`), which holds flux-system; where a
-kustomization.yaml that nobody builds holds the Kustomizations, its own directory. Likely places come first, and the search is bounded
+kustomization.yaml that nobody builds holds the Kustomizations, its own directory. What an instance syncs whose path is a variable
+alone (`${FLUX_PATH}`) is found among these. Likely places come first, and the search is bounded
 by directories and files.
 
 Source: fluxcd/flux2, pkg/manifestgen/sync; controlplaneio-fluxcd/flux-operator, api/v1/fluxinstance_types.go (`Sync`: the name is that
@@ -14,11 +15,11 @@ controlplaneio-fluxcd/charts, charts/flux-instance/templates/instance.yaml (`ins
 import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import cached_property
 from posixpath import basename, dirname, join
 from typing import Any
 
+from bumper.dataclasses import dataclass, replace
 from bumper.fluxtree import patches
 from bumper.fluxtree.build import resource_of
 from bumper.fluxtree.discovery import GROUP, artifact_path, cluster_of, source_key
@@ -60,7 +61,8 @@ _MOST_FILES = 3000
 class Root:
     """The Kustomization that a cluster begins with. `cluster` is the directory of its own, `sources` are those beside it.
 
-    `is_assumed` says that no file holds it, `is_certain` that its source is written down.
+    `is_assumed` says that no file holds it, `is_certain` that its source is written down, `is_open` that its path is a variable which
+    may be any directory.
     """
 
     owner: Resource
@@ -68,9 +70,14 @@ class Root:
     sources: tuple[Source, ...] = ()
     is_assumed: bool = False
     is_certain: bool = True
+    is_open: bool = False
 
 
-def roots(reading: Reading) -> tuple[tuple[Root, ...], tuple[str, ...]]:
+# The roots, and the files that were read for them.
+_Roots = tuple[tuple[Root, ...], tuple[str, ...]]
+
+
+def roots(reading: Reading) -> _Roots:
     """The roots of every cluster, and the files that were read for them."""
     entries = reading.entries("").items()
     top = sorted(name for name, is_directory in entries if is_directory and _is_searched(name))
@@ -78,13 +85,30 @@ def roots(reading: Reading) -> tuple[tuple[Root, ...], tuple[str, ...]]:
     others = [name for name in top if name not in likely and name not in _UNLIKELY]
     unlikely = [name for name in top if name in _UNLIKELY]
     for start, depth in (([""], 1), (likely, _DEEPEST), (others, _DEEPEST), (unlikely, _DEEPEST)):
-        if begun := _begun(reading, start, depth):
-            return begun
+        if (begun := _begun(reading, start, depth)) and (
+            closed := _closed(reading, begun, [*likely, *others])
+        ):
+            return closed
     for start in ([*likely, *others], unlikely):
-        directories = [directory for level in _levels(reading, start, _DEEPEST) for directory in level]
-        if loose := _Unbuilt(reading, ["", *directories]).roots():
+        if loose := _Unbuilt(reading, _directories(reading, start)).roots():
             return loose
     return (), ()
+
+
+def _closed(reading: Reading, begun: _Roots, start: list[str]) -> _Roots | None:
+    """The roots with what no other builds in place of those whose path is open; None where neither leaves any."""
+    roots, files = begun
+    certain = tuple(root for root in roots if not root.is_open)
+    if certain == roots:
+        return begun
+    beside = _Unbuilt(reading, _directories(reading, start)).beside(certain)
+    if beside:
+        return (*certain, *beside[0]), (*files, *beside[1])
+    return (certain, files) if certain else None
+
+
+def _directories(reading: Reading, start: Iterable[str]) -> list[str]:
+    return ["", *(directory for level in _levels(reading, start, _DEEPEST) for directory in level)]
 
 
 def manifests(reading: Reading, directory: str) -> list[str]:
@@ -112,7 +136,7 @@ def _levels(
         ]
 
 
-def _begun(reading: Reading, start: list[str], depth: int) -> tuple[tuple[Root, ...], tuple[str, ...]] | None:
+def _begun(reading: Reading, start: list[str], depth: int) -> _Roots | None:
     """The roots that `flux bootstrap` and the Flux operator leave in git; no cluster is looked for inside of another."""
     begun: list[Root] = []
     files: list[str] = []
@@ -121,7 +145,7 @@ def _begun(reading: Reading, start: list[str], depth: int) -> tuple[tuple[Root, 
         inner = [join(directory, FLUX_SYSTEM) for directory in level]
         places = [*level, *filter(reading.is_directory, inner)]
         known = list(_begun_in(reading, places, closed))
-        closed |= {root.cluster for root in known}
+        closed |= {root.cluster for root in known if not root.is_open}
         begun += known
         files += [
             path
@@ -208,10 +232,17 @@ def _instance(reading: Reading, document: Document) -> Iterator[Root]:
     """What an instance syncs, with its own patches."""
     spec = mapping(reading.traced(document).get("spec"))
     path = text(mapping(spec.get("sync")).get("path"))
-    if path and not _is_template(path):
-        namespace = document.key.namespace or FLUX_SYSTEM
-        place = f"{document.path}:{document.line('spec', 'sync')}"
+    if not path or _is_template(path):
+        return
+    namespace = document.key.namespace or FLUX_SYSTEM
+    place = f"{document.path}:{document.line('spec', 'sync')}"
+    if not _VARIABLE.search(path):
         yield _synced_by(reading, document, spec, path, namespace, place)
+        return
+    if _is_open(path):
+        yield replace(_synced_by(reading, document, spec, path, namespace, place), is_open=True)
+    for directory in _fitting(reading, artifact_path(path)):
+        yield replace(_synced_by(reading, document, spec, directory, namespace, place), cluster=directory)
 
 
 def _released(reading: Reading, document: Document) -> Iterator[Root]:
@@ -226,6 +257,9 @@ def _released(reading: Reading, document: Document) -> Iterator[Root]:
     if not text(sync.get("url")) or _is_template(text(sync.get("path"))):
         return
     place = f"{document.path}:{document.line(*route, 'sync')}"
+    if _is_open(text(sync.get("path"))):
+        root = _synced_by(reading, document, spec, sync["path"], FLUX_SYSTEM, place)
+        yield replace(root, is_open=True)
     for directory in _fitting(reading, artifact_path(text(sync.get("path")))):
         path = sync["path"] if "${" not in sync["path"] else directory
         source = _source_beside(reading, directory, text(sync.get("kind")) or GIT)
@@ -235,7 +269,9 @@ def _released(reading: Reading, document: Document) -> Iterator[Root]:
 
 
 def _fitting(reading: Reading, path: str) -> Iterator[str]:
-    """The directories that a path may mean, whose variables may be anything; none for the root, which tells no cluster."""
+    """The directories that a path may mean, whose variables may be any name; none for the root, which tells no cluster."""
+    if _is_open(path):
+        return
     known = [""]
     for name in filter(None, path.split("/")):
         fits = _VARIABLE.sub("?*", re.sub(r"[*?\[\\]", r"\\\g<0>", name))
@@ -246,6 +282,11 @@ def _fitting(reading: Reading, path: str) -> Iterator[str]:
             if is_directory and step_matches(fits, entry)
         ]
     yield from filter(None, known)
+
+
+def _is_open(path: str) -> bool:
+    """Whether a path is told by a variable alone, which may hold several steps: `${FLUX_PATH}`."""
+    return bool(_VARIABLE.match(artifact_path(path)))
 
 
 def _source_beside(reading: Reading, directory: str, kind: str) -> ObjectKey:
@@ -345,12 +386,17 @@ class _Unbuilt:
         self._holding = {owner.path for owner in written if owner.path not in patching}
         self._owners = [owner for owner in written if owner.path in self._holding and source_key(owner).name]
 
-    def roots(self) -> tuple[tuple[Root, ...], tuple[str, ...]] | None:
-        """Those that are left once what is built is taken away; None where there is no Kustomization at all."""
-        instances = tuple(_instances(self._reading, self._files))
+    def roots(self) -> _Roots | None:
+        """What instances sync; where there are none, what no other builds. None where there is no Kustomization at all."""
+        instances = tuple(root for root in _instances(self._reading, self._files) if not root.is_open)
         if instances:
             return instances, tuple(root.owner.path for root in instances)
-        listings = self._unlisted()
+        return self.beside(())
+
+    def beside(self, known: Iterable[Root]) -> _Roots | None:
+        """Those that are left once what is built is taken away, and no root that is known begins there."""
+        directories = {_path(root.owner) for root in known}
+        listings = [layer for layer in self._unlisted() if layer.directory not in directories]
         listed = {path for layer in listings for path in layer.all_files}
         begun = [*map(self._assumed, listings), *map(self._written, self._first(listed))]
         places = dict.fromkeys(dirname(root.owner.path) for root in begun)

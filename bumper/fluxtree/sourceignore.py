@@ -9,9 +9,9 @@ artifact/storage, `SourceIgnoreFilter`; go-git v5, plumbing/format/index, `SkipU
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
+from bumper.dataclasses import dataclass
 from bumper.fluxtree.globs import step_matches
 
 FILE = ".sourceignore"

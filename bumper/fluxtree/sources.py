@@ -9,10 +9,10 @@ nothing is guessed.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from posixpath import normpath
 
 from bumper.address import repository_key
+from bumper.dataclasses import dataclass, field
 from bumper.fluxtree import sourceignore
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.resource import Resource

@@ -11,9 +11,9 @@ other is left as it is, and told (`not_read`).
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from bumper.dataclasses import dataclass, field
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.leaves import Leaf, leaf, near_to
 from bumper.fluxtree.resource import Resource, scalars

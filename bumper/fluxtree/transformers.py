@@ -9,9 +9,9 @@ how Flux joins images: fluxcd/pkg/kustomize v1.35.4, `kustomize_generator.go`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
+from bumper.dataclasses import dataclass, replace
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.leaves import Leaf, leaf
 from bumper.fluxtree.resource import Resource, Route

@@ -6,9 +6,9 @@ another has. No level is read that nobody asks for.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 
 from bumper.address import repository_key
+from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import NotYaml
 from bumper.fluxtree.artifacts import EXTERNAL, KIND, Generators, Mapped
 from bumper.fluxtree.build import build, kustomization, resource_of

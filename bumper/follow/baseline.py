@@ -5,13 +5,15 @@ objects can't be read or can't be followed, ends the run here, and the hint name
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.objects import Condition, ObjectKey, at, condition
 from bumper.observation import Baseline, Desired, Observation
-from bumper.ports import Clock, ClusterAhead, Repository
+from bumper.ports.git import Repository
+from bumper.ports.kubernetes import ClusterAhead
+from bumper.ports.run import Clock
 from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.rollout import canary

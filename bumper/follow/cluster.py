@@ -6,9 +6,9 @@ Each workload is judged by itself, and the verdict on a site is that of all of t
 
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from bumper import rollout
+from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import BumpError, Outcome
 from bumper.follow.baseline import Known, key_of
 from bumper.follow.loop import Case, Followed, Loop, label, refusal
@@ -16,7 +16,8 @@ from bumper.follow.revisions import revisions_of
 from bumper.follow.threads import in_each
 from bumper.objects import ObjectKey
 from bumper.observation import Baseline, Desired, Observation
-from bumper.ports import Clock, Cluster, Facts, Progress, Tape
+from bumper.ports.kubernetes import Cluster, Facts, Tape
+from bumper.ports.run import Clock, Progress
 from bumper.request import site_options
 from bumper.rollout import Judgement, Sighting, Stage, Timeline, Verdict, WorkloadEnd
 from bumper.rollout import site as combined

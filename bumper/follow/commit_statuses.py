@@ -4,13 +4,15 @@ Law: each look reads the branch with all its statuses afresh. Nothing that is mi
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
+from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import BumpError, Outcome
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import PERIOD_S, Case, Followed, Intervals, Loop, refusal
 from bumper.observation import Desired
-from bumper.ports import Announced, Clock, Facts, Progress, StatusBranch
+from bumper.ports.github import Announced, StatusBranch
+from bumper.ports.kubernetes import Facts
+from bumper.ports.run import Clock, Progress
 from bumper.request import site_options
 from bumper.rollout import Sighting, Verdict, statuses
 from bumper.rollout.statuses import Proof, Telling

@@ -8,12 +8,12 @@ then, never timed out; who is refused ends at once. Graces and deadlines count o
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
-from bumper.ports import Clock, Progress
 from bumper.ports.deadline import until
+from bumper.ports.run import Clock, Progress
 from bumper.retry import wish_s
 from bumper.rollout import Moment, Verdict, WorkloadEnd
 
@@ -50,14 +50,16 @@ class Case:
     due_s: float | None = None
 
 
-@dataclass(frozen=True)
-class Intervals:
+class Intervals(NamedTuple):
     """Seconds between two looks without news, the same after some minutes (`slow_after_s`), and after a look that failed."""
 
     look_s: float = PERIOD_S
     slow_s: float = PERIOD_S
     slow_after_s: float = math.inf
     retry_s: float = 1.0
+
+
+_EVEN = Intervals()
 
 
 AnyCase = TypeVar("AnyCase", bound=Case)
@@ -106,7 +108,7 @@ class Loop(Generic[AnyCase, End]):
         clock: Clock,
         progress: Progress | None = None,
         *,
-        intervals: Intervals = Intervals(),
+        intervals: Intervals = _EVEN,
         stop: threading.Event | None = None,
     ) -> None:
         self._system = system

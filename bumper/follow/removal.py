@@ -7,15 +7,16 @@ looked at as well, since a namespace goes on ending after that.
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError, Outcome
 from bumper.follow.cluster import begin, unreachable
 from bumper.follow.loop import Case, Followed, Loop, label, refusal
 from bumper.follow.threads import in_each
 from bumper.observation import Desired, Observation
-from bumper.ports import Clock, Cluster, Progress
 from bumper.ports.deadline import until
+from bumper.ports.kubernetes import Cluster
+from bumper.ports.run import Clock, Progress
 from bumper.rollout import Verdict
 
 REMOVED = "removed"

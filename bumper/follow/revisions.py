@@ -12,7 +12,8 @@ from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.find import Target
 from bumper.objects import Object
 from bumper.observation import Desired, Observation, RevisionFacts
-from bumper.ports import Clock, Repository, Tree
+from bumper.ports.git import Repository, Tree
+from bumper.ports.run import Clock
 from bumper.request import Choice
 from bumper.revision import Revision
 from bumper.rollout.flux import ORIGIN

@@ -6,13 +6,13 @@ Law: a site is asked once it is Ready in every cluster that is followed, within 
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 
+from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import BumpError, Outcome, Refused
 from bumper.fluxtree.sites import expectation as written
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import Case, Followed, Intervals, Loop, refusal
-from bumper.ports import Clock, Progress
+from bumper.ports.run import Clock, Progress
 from bumper.ports.site import Expectation, SiteAccess
 from bumper.rollout import Moment, SiteStage, Verdict, answers
 from bumper.rollout.answers import Asked, Round

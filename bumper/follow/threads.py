@@ -11,7 +11,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Generic, Self, TypeVar
 
-from bumper.ports import Cluster
+from bumper.ports.kubernetes import Cluster
 
 # A system that does not answer cannot be stopped: its thread is not waited for any longer.
 _FAREWELL_S = 2.0

@@ -4,9 +4,9 @@ Law: in the order in which the branch got them, newest first. Nothing is guessed
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
+from bumper.dataclasses import replace
 from bumper.errors import Outcome
 from bumper.record import Ending, Record, Recorded
 

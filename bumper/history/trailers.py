@@ -8,9 +8,9 @@ Source: trailer.c of git 2.39 (`find_separator`, `find_trailer_start`, `unfold_v
 import re
 from collections.abc import Iterator
 
-_TRAILER = re.compile(r"^([A-Za-z0-9-]+)[ \t]*:(.*)", re.MULTILINE)
-_FOLD = re.compile(r"\n[ \t]")
-_BLANK_LINES = re.compile(r"\n[ \t\r]*\n")
+_TRAILER = r"(?m)^([A-Za-z0-9-]+)[ \t]*:(.*)"
+_FOLD = r"\n[ \t]"
+_BLANK_LINES = r"\n[ \t\r]*\n"
 # `git merge --squash` (builtin/merge.c) indents each message below this line, the newest first.
 _SQUASHED = "Squashed commit of the following:\n"
 _INDENTED = "    "
@@ -24,15 +24,15 @@ def paragraphs(message: str) -> Iterator[str]:
     head, squashed, tail = message.partition(_SQUASHED)
     if squashed and (not head or head.endswith("\n")):
         lines = (line.removeprefix(_INDENTED) for line in tail.split("\n"))
-        yield from reversed(_BLANK_LINES.split("\n".join(lines).strip()))
+        yield from reversed(re.split(_BLANK_LINES, "\n".join(lines).strip()))
         return
-    yield from _BLANK_LINES.split(message.strip())[1:]
+    yield from re.split(_BLANK_LINES, message.strip())[1:]
 
 
 def trailers(paragraph: str) -> list[tuple[str, str]]:
     """Keys, in lower case as git compares them, and values; a folded value is one line again. Other lines are passed over."""
-    text = _unfolded(paragraph) if _FOLD.search(paragraph) else paragraph
-    return [(key.lower(), value.strip()) for key, value in _TRAILER.findall(text)]
+    text = _unfolded(paragraph) if re.search(_FOLD, paragraph) else paragraph
+    return [(key.lower(), value.strip()) for key, value in re.findall(_TRAILER, text)]
 
 
 def _unfolded(paragraph: str) -> str:

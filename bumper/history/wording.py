@@ -8,8 +8,8 @@ GitLab, Bitbucket and Azure Pipelines know as well.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.history.trailers import trailers
 from bumper.request import Origin
 
@@ -19,20 +19,19 @@ SIGN_OFF = "Signed-off-by"
 SUBJECT, CHANGE, SITE = "subject", "change", "site"
 PLAIN = f"{{{SUBJECT}}}"
 _LONGEST = 60
-_NAME = re.compile(r"\{(\w*)\}")
-_TRAILER = re.compile(r"(?P<key>[A-Za-z0-9-]+)[ \t]*(?::|=)[ \t]*(?P<value>.*)")
+_NAME = r"\{(\w*)\}"
+_TRAILER = r"(?P<key>[A-Za-z0-9-]+)[ \t]*(?::|=)[ \t]*(?P<value>.*)"
 _OURS = frozenset(["reason", "rollback-of", "hold-until", *(key.lower() for key, _ in Origin().trailers())])
 # By these a message of ours says which sites it is about.
 _SITE_KEYS = frozenset(
     f"bump-{what}" for what in ("site", "hold", "release", "adopt", "new-site", "remove-site")
 )
 _NO_SITE = "platform"
-_SKIPS = re.compile(r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]", re.IGNORECASE)
-_SIGN_OFF_RULE = re.compile(r"sign(?:ed)?[ -]?off|\bDCO\b|certificate of origin", re.IGNORECASE)
-_MESSAGE_RULE = re.compile(
-    r"commit[ -]?(?:message|subject|title|header)|conventional[ -]?commit|commitlint"
-    r"|\b(?:message|subject)\b.*\b(?:match|pattern|format)",
-    re.IGNORECASE,
+_SKIPS = r"(?i)\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]"
+_SIGN_OFF_RULE = r"(?i)sign(?:ed)?[ -]?off|\bDCO\b|certificate of origin"
+_MESSAGE_RULE = (
+    r"(?i)commit[ -]?(?:message|subject|title|header)|conventional[ -]?commit|commitlint"
+    r"|\b(?:message|subject)\b.*\b(?:match|pattern|format)"
 )
 
 
@@ -46,7 +45,7 @@ class Trailer:
     @classmethod
     def parse(cls, text: str) -> "Trailer":
         """The trailer in `Key: value` or `Key=value`; ValueError where it is none, or one of ours."""
-        match = _TRAILER.fullmatch(text.strip())
+        match = re.fullmatch(_TRAILER, text.strip())
         if not (match and match["value"]) or not text.strip().isprintable():
             raise ValueError(
                 "is no trailer; expected one line KEY: VALUE, the key of letters, digits and '-'"
@@ -63,7 +62,7 @@ class Trailer:
 def template(text: str) -> str:
     """The text as a template of subjects; ValueError where it is none."""
     stripped = text.strip()
-    names = _NAME.findall(stripped)
+    names = re.findall(_NAME, stripped)
     if unknown := [name for name in names if name not in (SUBJECT, CHANGE, SITE)]:
         raise ValueError(
             f"names {{{unknown[0]}}}; expected {{{SUBJECT}}} (Deploy web abc1234), {{{CHANGE}}} (deploy web abc1234) or "
@@ -90,7 +89,7 @@ class Wording:
         """Whether nothing is started by the commit, or by a pull request that it is the last one of."""
         return (
             self.skips_ci
-            or bool(_SKIPS.search(self.subject))
+            or bool(re.search(_SKIPS, self.subject))
             or any(trailer.key.lower() == "skip-checks" for trailer in self.trailers)
         )
 
@@ -98,7 +97,7 @@ class Wording:
         """A message of ours in these words; `author` is `NAME <EMAIL>`, of whom a sign-off speaks."""
         subject, _, rest = message.partition("\n")
         added = [*self.trailers, *([Trailer(SIGN_OFF, author)] if self.signs_off and author else [])]
-        skip = f" {SKIP_CI}" if self.skips_ci and not _SKIPS.search(self.subject) else ""
+        skip = f" {SKIP_CI}" if self.skips_ci and not re.search(_SKIPS, self.subject) else ""
         return f"{self._subject(subject, rest)}{skip}\n{_extended(rest, dict.fromkeys(map(str, added)))}"
 
     def _subject(self, subject: str, rest: str) -> str:
@@ -107,7 +106,7 @@ class Wording:
             CHANGE: lambda: subject[:1].lower() + subject[1:],
             SITE: lambda: ",".join(_sites(rest)) or _NO_SITE,
         }
-        return _NAME.sub(lambda match: values[match[1]](), self.subject)
+        return re.sub(_NAME, lambda match: values[match[1]](), self.subject)
 
 
 def _sites(rest: str) -> list[str]:
@@ -127,8 +126,8 @@ def _extended(rest: str, lines: Mapping[str, None]) -> str:
 
 def hint_on_rule(answer: str) -> str:
     """What helps against a server's rule on commit messages, by its own words; empty where it speaks of something else."""
-    if _SIGN_OFF_RULE.search(answer):
+    if re.search(_SIGN_OFF_RULE, answer):
         return f"--signoff adds {SIGN_OFF} with the commit's author, --trailer '{SIGN_OFF}: NAME <EMAIL>' any other"
-    if _MESSAGE_RULE.search(answer):
+    if re.search(_MESSAGE_RULE, answer):
         return f"--message words the subject, as --message 'chore: {{{CHANGE}}}', and --trailer 'KEY: VALUE' adds a line"
     return ""

@@ -8,9 +8,9 @@ inside of one run can be edited as if the text were a file. That is checked run 
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from bumper.dataclasses import dataclass
 from bumper.manifest.sops import why_sealed
 from bumper.manifest.yamltext import PROPERTIES, Scalar, Source, Span
 

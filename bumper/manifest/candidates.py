@@ -15,10 +15,10 @@ Texts in ConfigMaps, annotations, labels, environment variables and schemas are 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from bumper.dataclasses import dataclass
 from bumper.image import ImageReference
 from bumper.manifest import custom_resources
 from bumper.manifest.yamltext import (
@@ -39,7 +39,7 @@ _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 _VALUES = frozenset({"values", "valuesObject", "valuesInline"})  # of Flux and Fleet, of Argo CD, of kustomize
 _TAGS_APART = ("imageTag", "image_tag", "imageVersion")  # beside an `image` without a tag, in older charts
 # What decides the tag of an untagged image that a chart puts together, beside it or above it.
-_VERSION = re.compile(r"(?:image|app|default|chart|release)?[_-]?(?:tag|version)", re.IGNORECASE)
+_VERSION = r"(?i)(?:image|app|default|chart|release)?[_-]?(?:tag|version)"
 _OPERATIONS = frozenset({"add", "replace"})
 _FREE_TEXT = ("annotations", "labels", "env")  # how keys of Helm values end under which any key may stand
 
@@ -52,7 +52,7 @@ class FieldKind(StrEnum):
     HELM_TAG = "tag"
 
 
-@dataclass(slots=True)
+@dataclass
 class Place:
     """A node on the way down. `key` is the key that it stands under, `list_key` that of the list that it is an entry of.
 
@@ -212,7 +212,7 @@ def _step_of_operation(mapping: Mapping) -> str:
 
 def _version(mapping: Mapping, names: list[str]) -> str:
     """The key of a mapping that a chart may take for the tag of an image below."""
-    return next((name for name in names if _VERSION.fullmatch(name) and _text(mapping, name)), "")
+    return next((name for name in names if re.fullmatch(_VERSION, name) and _text(mapping, name)), "")
 
 
 def _below_sequence(place: Place, sequence: Sequence) -> Iterator[Place]:

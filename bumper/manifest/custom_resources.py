@@ -9,7 +9,9 @@ Extended by one entry: the group, its kinds, the paths, and the type or page tha
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cache
+
+from bumper.dataclasses import dataclass
 
 Path = tuple[str, ...]
 
@@ -55,8 +57,8 @@ ENTRIES = (
     Entry(
         "postgresql.cnpg.io",
         ("ImageCatalog", "ClusterImageCatalog"),
-        ("spec.images[].image",),
-        "cloudnative-pg api/v1/imagecatalog_types.go: CatalogImage.Image",
+        ("spec.images[].image", "spec.images[].extensions[].image.reference"),
+        "cloudnative-pg api/v1/imagecatalog_types.go: CatalogImage.Image, CatalogImage.Extensions",
     ),
     Entry(
         "acid.zalan.do",
@@ -487,6 +489,7 @@ def steps(path: str) -> Path:
     return tuple(step for step in path.replace("[]", ".[]").split(".") if step)
 
 
+@cache
 def _table() -> Mapping[tuple[str, str], tuple[Path, ...]]:
     known: dict[tuple[str, str], tuple[Path, ...]] = {}
     for entry in ENTRIES:
@@ -496,12 +499,9 @@ def _table() -> Mapping[tuple[str, str], tuple[Path, ...]]:
     return known
 
 
-_TABLE = _table()
-
-
 def image_paths(group: str, kind: str) -> tuple[Path, ...]:
     """The paths of the image fields of a kind, beside its containers and volumes; none for a kind that nothing is known of."""
-    return _TABLE.get((group, kind), ())
+    return _table().get((group, kind), ())
 
 
 def below(paths: tuple[Path, ...], step: str | int) -> tuple[Path, ...]:

@@ -5,10 +5,10 @@ reads as empty text. A merge key (`<<`) brings what is not there; of a repeated 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
+from bumper.dataclasses import dataclass, field
 from bumper.manifest.yamltext import (
     Alias,
     Mapping,
@@ -92,6 +92,11 @@ def documents(content: bytes, path: str) -> tuple[Document, ...]:
         for at, root in enumerate(source.documents)
         for route, node in _objects(root)
     )
+
+
+def forget() -> None:
+    """Forgets every file that was read, for whoever goes on for hours: most of them were replaced since."""
+    documents.cache_clear()
 
 
 def text(value: Any) -> str:

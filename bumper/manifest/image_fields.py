@@ -6,8 +6,8 @@ Law: only the bytes of the value change. `fields` locates, `plan` spells the new
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldUnsafe, NotYaml
 from bumper.image import ImageReference
 from bumper.manifest.blocks import Block, block
@@ -25,7 +25,7 @@ NO_BLOCK = (
 )
 NO_RUN = "a text here writes it with escapes or over several lines, expected a literal block (|)"
 # An escape of a double-quoted scalar without all of its digits.
-_CUT_ESCAPE = re.compile(r"\\(?:x.?|u.{0,3}|U.{0,7})?\Z")
+_CUT_ESCAPE = r"\\(?:x.?|u.{0,3}|U.{0,7})?\Z"
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _edit(content: bytes, path: str, written: Written, value: str) -> Edit:
     same = equal_start(was, value)
     tail = was[same:]
     head = old[: len(old) - len(tail)]
-    if not old.endswith(tail) or (scalar.style == '"' and _CUT_ESCAPE.search(head)):
+    if not old.endswith(tail) or (scalar.style == '"' and re.search(_CUT_ESCAPE, head)):
         raise FieldUnsafe(
             f"{path}:{span.line}: the tag of {was} is written with escapes, expected plain characters",
             hint="change this field by hand",

@@ -5,10 +5,10 @@ fit that is no layout that lines can be added to or taken from, and is refused w
 """
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeGuard
 
+from bumper.dataclasses import dataclass
 from bumper.errors import FieldMissing, FieldUnsafe
 from bumper.manifest.spelling import Hand, reads_plain
 from bumper.manifest.yamltext import (

@@ -4,8 +4,8 @@ Law: nothing here is edited. It is told, with its line, to whoever moves the tag
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.image import references_in
 from bumper.manifest.image_fields import Field
 from bumper.manifest.yamltext import Scalar, Source, compose

@@ -9,7 +9,6 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
 _CONTEXT = 3  # lines around a change
@@ -133,6 +132,8 @@ def _few_anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]
         ]
     if len(old) * len(new) > _MOST_COMPARED:
         return []
+    from difflib import SequenceMatcher  # only where lines were added or taken away
+
     blocks = SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
     return [(block.a + at, block.b + at) for block in blocks for at in range(block.size)]
 

@@ -6,9 +6,9 @@ its neighbours are.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from bumper.dataclasses import dataclass
 from bumper.manifest.yamltext import Shape, reads_otherwise
 
 Value: TypeAlias = "str | Sequence[Value] | Mapping[str, Value]"

@@ -7,9 +7,9 @@ Anything else is refused with `FieldUnsafe`. The same holds inside a YAML text t
 
 from bisect import bisect_right
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from itertools import groupby
 
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldUnsafe, NotYaml
 from bumper.manifest.blocks import block
 from bumper.manifest.yamltext import Scalar, Source, compose

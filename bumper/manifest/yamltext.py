@@ -12,11 +12,12 @@ nodes: they show aliases where they stand, allow an anchor name to be defined ag
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+from bumper.dataclasses import dataclass
 from bumper.errors import NotYaml
+from bumper.ports.git import MOST_FILE_BYTES
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00")
@@ -30,8 +31,7 @@ UNREADABLE = (ValueError, OverflowError, AssertionError, RecursionError)
 MAX_DEPTH = 200
 # go-yaml, with which kustomize and Flux read, refuses "excessive aliasing" from 400,000 values on; no manifest comes near to either.
 _MOST_VALUES = 50_000
-# The definitions of a large operator are some megabytes and some hundred documents.
-_MOST_BYTES = 10_000_000
+# The definitions of a large operator are some hundred documents.
 _MOST_DOCUMENTS = 10_000
 _CHUNK = 4096  # characters between two known byte offsets
 
@@ -87,28 +87,30 @@ class Scalar(NamedTuple):
         return bool(self.style) or self.tag in _STR_TAGS or not reads_otherwise(value)
 
 
-@dataclass(slots=True, eq=False)
 class _Collection:
     """`start` and `end` count characters and include brackets, anchor and tag; in block style `end` is where the next token begins.
 
     `ordinal` and `end_ordinal` are the indexes of its first and last event in the file's shape.
     """
 
-    start: int
-    ordinal: int = 0
-    end: int = 0
-    end_ordinal: int = 0
-    items: "list[Node]" = field(default_factory=list)
+    __slots__ = ("end", "end_ordinal", "items", "ordinal", "start")
+
+    def __init__(self, start: int, ordinal: int = 0) -> None:
+        self.start, self.ordinal = start, ordinal
+        self.end = self.end_ordinal = 0
+        self.items: list[Node] = []
 
 
-@dataclass(slots=True, eq=False)
 class Sequence(_Collection):
     """A list."""
 
+    __slots__ = ()
 
-@dataclass(slots=True, eq=False)
+
 class Mapping(_Collection):
     """`items` holds keys and values in turn."""
+
+    __slots__ = ()
 
     @property
     def pairs(self) -> "Iterator[tuple[Node, Node]]":
@@ -117,8 +119,7 @@ class Mapping(_Collection):
         return zip(entries, entries, strict=True)
 
 
-@dataclass(slots=True, eq=False)
-class Alias:
+class Alias(NamedTuple):
     """`*name` where it stands; `target` is the node of its anchor, `start` and `end` count characters."""
 
     start: int
@@ -297,9 +298,14 @@ def compose(content: bytes, path: str) -> Source:
 
 def _refuse_large(content: bytes, path: str) -> None:
     documents = content.count(b"\n---") + 1
-    for size, most, what in ((len(content), _MOST_BYTES, "bytes"), (documents, _MOST_DOCUMENTS, "documents")):
+    for size, most, what in (
+        (len(content), MOST_FILE_BYTES, "bytes"),
+        (documents, _MOST_DOCUMENTS, "documents"),
+    ):
         if size > most:
-            raise NotYaml(f"{path}: found {size:,} {what}, expected a manifest of at most {most:,}")
+            raise NotYaml(
+                f"{path}: found more than {most:,} {what}, expected a manifest of that many at most"
+            )
 
 
 def _events_of_libyaml(text: str) -> Iterator[Any]:
@@ -430,21 +436,18 @@ _WORDS = frozenset(
         "<<",
     )
 )
-_NUMBERS = re.compile(
-    r"""[-+]?(?:
+_NUMBERS = r"""(?x)[-+]?(?:
         0b[01]* | 0o?[0-9]* | 0x[0-9a-f.]*(?:p[-+]?[0-9]+)?  # binary, octal, hexadecimal, hexadecimal float
       | (?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]+)?  # decimal, with a fraction and an exponent
       | [0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?  # base 60
       | \.inf | \.nan
       ) | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:t|[ \t]+)[0-9: .tz+-]*)?  # date and time
-    """,
-    re.VERBOSE,
-)
+    """
 
 
 def reads_otherwise(plain: str) -> bool:
     """Whether some reader takes this plain scalar for a number, a boolean, a date or null."""
     folded = plain.lower()
     # go-yaml drops every underscore before it looks for a number, but one at the start makes a text.
-    is_number = not plain.startswith("_") and _NUMBERS.fullmatch(folded.replace("_", ""))
+    is_number = not plain.startswith("_") and re.fullmatch(_NUMBERS, folded.replace("_", ""))
     return folded in _WORDS or bool(is_number)

@@ -4,9 +4,9 @@ Law: proved before it is written: on the tree as it would be, the site is found 
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_CODES, FieldAmbiguous, FieldUnsafe, Outcome, Refused
 from bumper.fluxtree.discovery import artifact_path
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
@@ -14,10 +14,10 @@ from bumper.fluxtree.sites import adoption, expectation
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.find import Site, Target, find_site
-from bumper.history import worded
+from bumper.history.message import worded
 from bumper.onboarding.changed import Changed
 from bumper.onboarding.reviewed import Reviewed
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.ports.site import Expectation
 from bumper.request import Choice, Origin
 from bumper.revision import Revision

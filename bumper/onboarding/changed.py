@@ -1,9 +1,9 @@
 """A tree as it would be after a commit, before there is one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from bumper.ports import Entry, Tree
+from bumper.dataclasses import dataclass, field
+from bumper.ports.git import Entry, Tree
 
 
 @dataclass(frozen=True)

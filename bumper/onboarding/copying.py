@@ -8,8 +8,8 @@ would read otherwise is refused with `Uncarried`.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
+from bumper.dataclasses import dataclass, field
 from bumper.errors import FieldUnsafe, NotYaml
 from bumper.manifest.document import plain
 from bumper.manifest.insertion import insert_item, remove

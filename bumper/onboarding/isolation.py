@@ -6,10 +6,10 @@ whole directories under the repository's own paths, so that `spec.path` stays as
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from posixpath import dirname, join
 from typing import Any
 
+from bumper.dataclasses import dataclass, field
 from bumper.errors import EXIT_CODES, FieldUnsafe, Outcome, Refused
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.artifacts import GROUP as ARTIFACTS
@@ -19,14 +19,14 @@ from bumper.fluxtree.layers import Layer, Reading, mentioned
 from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.selection import no_tree
-from bumper.history import worded
+from bumper.history.message import worded
 from bumper.manifest import insertion, spelling
 from bumper.manifest.document import Document, documents, items, mapping, text
 from bumper.manifest.spelling import Hand, Value
 from bumper.objects import ObjectKey
 from bumper.onboarding.changed import Changed
 from bumper.onboarding.reviewed import Reviewed
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.request import Origin
 from bumper.revision import Revision
 from bumper.style import Line

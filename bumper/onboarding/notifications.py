@@ -8,11 +8,11 @@ Sources: notification-controller 1.9.3, api/v1beta3 (Provider `github`, Alert: f
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from posixpath import dirname, join
 from typing import Any
 
 from bumper.address import repository_name
+from bumper.dataclasses import dataclass
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import EXIT_CODES, FieldMissing, Outcome, Refused, UsageError
 from bumper.fluxtree.discovery import GROUP, Site
@@ -22,13 +22,13 @@ from bumper.fluxtree.sites.receivers import GROUP as NOTIFICATION
 from bumper.fluxtree.sites.receivers import HMAC, OIDC, SERVICE
 from bumper.fluxtree.sites.selection import no_tree
 from bumper.fluxtree.walk import Walk
-from bumper.history import worded
+from bumper.history.message import worded
 from bumper.manifest import insertion, spelling
 from bumper.manifest.document import Document, mapping, text
 from bumper.manifest.spelling import Hand, Literal, Value
 from bumper.manifest.yamltext import reads_otherwise
 from bumper.objects import ObjectKey
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.request import Origin
 from bumper.revision import Revision
 from bumper.style import STYLES, Line, Span

@@ -1,8 +1,8 @@
 """The commits that bring a site or take one away, each proposed on one tip, and the verdicts on those that nobody follows."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bumper.dataclasses import dataclass, replace
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.hold import annotations
 from bumper.errors import Outcome, Refused
@@ -13,7 +13,8 @@ from bumper.onboarding import addition, removal
 from bumper.onboarding.addition import NO_IMAGE_YET, Addition, SiteRequest
 from bumper.onboarding.message import of_addition, of_removal
 from bumper.onboarding.removal import Removal
-from bumper.ports import Pull, Repository
+from bumper.ports.git import Repository
+from bumper.ports.github import Pull
 from bumper.request import Origin
 from bumper.revision import Revision
 from bumper.rollout import Verdict
@@ -57,7 +58,8 @@ class SiteAddition(Proposal):
     def _summary(self) -> str:
         like = self.addition.like
         shape = f", modelled on {like}" if like else ", in the plain form"
-        return f"{self.addition.target.site.path} ({len(self.files)} files{shape})"
+        paths = dict.fromkeys(target.site.path for target in self.addition.targets)
+        return f"{', '.join(paths)} ({len(self.files)} files{shape})"
 
 
 def add(

@@ -6,8 +6,8 @@ Source: kustomize-controller v1.9.4, `finalizerShouldDeleteResources` and the an
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.errors import FieldUnsafe, Refused
 from bumper.fluxtree.discovery import GROUP
 from bumper.fluxtree.sites.find import Site
@@ -16,7 +16,7 @@ from bumper.manifest.insertion import remove
 from bumper.objects import ObjectKey
 from bumper.onboarding.changed import Changed
 from bumper.onboarding.landscape import Built, Landscape, Listing, below, prunes
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 
 _PRUNE = f"{GROUP}/prune"
 

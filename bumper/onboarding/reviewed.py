@@ -1,11 +1,11 @@
 """A commit that people may want to read first: it is pushed, or left at an open pull request."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
+from bumper.dataclasses import dataclass, field
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import Outcome
-from bumper.ports import Pull
+from bumper.ports.github import Pull
 from bumper.revision import Revision
 from bumper.style import STYLES, Line, Span, paragraph
 

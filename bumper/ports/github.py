@@ -1,9 +1,9 @@
 """What is asked of GitHub, and what it answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bumper.dataclasses import dataclass, field
 from bumper.observation import RevisionFacts
 
 
@@ -143,10 +143,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Hosting:
-    """`may_push` is None where GitHub does not say. `dated_s` are epoch seconds by its clock."""
+    """`may_push` and `is_private` are None where GitHub does not say. `dated_s` are epoch seconds by its clock."""
 
     repository: str
     may_push: bool | None
     is_archived: bool
     rules: tuple[Rule, ...] = ()
     dated_s: float | None = None
+    is_private: bool | None = None

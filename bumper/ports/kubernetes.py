@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bumper.dataclasses import dataclass, field
 from bumper.objects import Object, ObjectKey
 from bumper.observation import Baseline, Desired, Observation, RevisionFacts
 

@@ -1,11 +1,11 @@
 """What a run is handed: a clock, and those who hear how it goes."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from bumper.dataclasses import dataclass
 from bumper.style import Line
 
 

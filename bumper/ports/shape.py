@@ -4,9 +4,10 @@ Law: what does not fit is said with its place, what was found and what was expec
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any, TypeAlias
+
+from bumper.dataclasses import dataclass
 
 _KINDS = {
     dict: "an object",

@@ -6,7 +6,6 @@ Law: an expectation names the build, so that no answer of another one can meet i
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 from shlex import quote
@@ -14,15 +13,16 @@ from typing import Protocol as Port
 from typing import Self
 from urllib.parse import urlsplit
 
+from bumper.dataclasses import dataclass, field
 from bumper.request import FieldPath, seconds_of
 
 _VARIABLES = ("{tag}", "{sha}")
-_HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
+_HEADER = r"[A-Za-z0-9-]{1,100}"
 _SCHEMES = ("http", "https")
-_AUTHORITY = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_AUTHORITY = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 # What a URL is made of (RFC 3986): nothing that two parsers read in two ways.
-_URL_TEXT = re.compile(r"[A-Za-z0-9\-._~:/?\[\]!$&'()*+,;=%]+")
-_RESOLUTION = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<port>\d{1,5}):(?P<addresses>.+)")
+_URL_TEXT = r"[A-Za-z0-9\-._~:/?\[\]!$&'()*+,;=%]+"
+_RESOLUTION = r"(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<port>\d{1,5}):(?P<addresses>.+)"
 _MOST_TIMES = 100
 
 
@@ -108,7 +108,7 @@ class Resolution:
     @classmethod
     def parse(cls, text: str) -> Self:
         """ValueError says what is wrong with a text."""
-        match = _RESOLUTION.fullmatch(text)
+        match = re.fullmatch(_RESOLUTION, text)
         if not match or not 0 < int(match["port"]) < 65536:
             raise ValueError("expected HOST:PORT:ADDRESS")
         addresses = [str(ip_address(each.strip("[]"))) for each in match["addresses"].split(",")]
@@ -158,8 +158,8 @@ def _is_address(word: str) -> bool:
     if not (word.startswith("/") or "://" in word.partition("=")[0]):
         return False
     url = urlsplit(word)
-    is_whole = bool(url.scheme in _SCHEMES and _AUTHORITY.fullmatch(url.netloc) and url.port != 0)
-    if word.startswith("//") or not _URL_TEXT.fullmatch(word) or not (is_whole or word.startswith("/")):
+    is_whole = bool(url.scheme in _SCHEMES and re.fullmatch(_AUTHORITY, url.netloc) and url.port != 0)
+    if word.startswith("//") or not re.fullmatch(_URL_TEXT, word) or not (is_whole or word.startswith("/")):
         raise ValueError(f"{word}: expected /PATH or http(s)://HOST/PATH, without a user and a fragment")
     return True
 
@@ -182,7 +182,7 @@ def _options(texts: list[str]) -> dict[str, str]:
 def _require_proof(proof: Proof, name: str, value: str, *, has_value: bool) -> None:
     if proof in (Proof.TEXT, Proof.SHA) and has_value:
         raise ValueError(f"is= goes with header= and json=, not with {proof}")
-    if proof is Proof.HEADER and not _HEADER.fullmatch(name):
+    if proof is Proof.HEADER and not re.fullmatch(_HEADER, name):
         raise ValueError(f"header={name}: expected the name of a header")
     if proof is Proof.JSON and ((path := FieldPath.parse(name)) is None or path.kind):
         raise ValueError(f"json={name}: expected keys and indexes, as build.sha or sites[0].tag")

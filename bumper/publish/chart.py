@@ -9,7 +9,7 @@ epoch, so that no reader's time zone can shift it. Minutes have no such sign: th
 import re
 from collections.abc import Sequence
 
-from bumper.ports import State, Step
+from bumper.ports.run import State, Step
 from bumper.style import duration
 
 # A stage without an end in a run that has ended keeps mermaid's own colour.

@@ -12,12 +12,12 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
 from bumper.build_order import commit_in
+from bumper.dataclasses import dataclass
 from bumper.errors import Outcome
-from bumper.ports import State, Step
+from bumper.ports.run import State, Step
 from bumper.publish import evidence, markdown, report
 from bumper.publish.chart import gantt
 from bumper.publish.markdown import code, inline, link

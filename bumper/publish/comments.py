@@ -1,9 +1,9 @@
 """The comment on each pull request that a deployed commit came from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
-from bumper.ports import CommentHub
+from bumper.dataclasses import dataclass, field, replace
+from bumper.ports.github import CommentHub
 from bumper.publish.source import Source
 from bumper.publish.sticky import Sticky
 from bumper.publish.story import SiteStory, Story

@@ -6,9 +6,9 @@ is made inactive once the new one is a success: GitHub does so only for environm
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from bumper.ports import DeploymentHub, Standing
+from bumper.dataclasses import dataclass, field
+from bumper.ports.github import DeploymentHub, Standing
 from bumper.publish import states
 from bumper.publish.source import Source
 from bumper.publish.states import Deployed, Phase

@@ -7,10 +7,10 @@ that GitHub asks for is kept: if it is longer than the grace, the last word is n
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
+from bumper.dataclasses import replace
 from bumper.errors import BumpError
-from bumper.ports import Display, Step
+from bumper.ports.run import Display, Step
 from bumper.publish.channel import GRACE_S, Channel, Teller
 from bumper.publish.comments import Comments
 from bumper.publish.deployments import Deployments

@@ -6,8 +6,9 @@ Law: a text is only ever a command if it has the form of one from its first word
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
+
+from bumper.dataclasses import dataclass
 
 _VALUE = r"(?:'[^']*'|[^\s;,()']+)"
 _ARGUMENTS = rf"(?: {_VALUE})*"

@@ -5,14 +5,14 @@ line is fitted to a screen is the display's business.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bumper.build_order import Decision
+from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import BumpError, Outcome, worst_exit_code
 from bumper.fluxtree.proof import Proof
 from bumper.image import ImageReference
-from bumper.ports import Step
+from bumper.ports.run import Step
 from bumper.publish import evidence, problem
 from bumper.publish.remedy import remedies
 from bumper.revision import Revision

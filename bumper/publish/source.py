@@ -1,10 +1,10 @@
 """Which commit of the site's own repository a version stands for: that is where GitHub shows a deploy."""
 
 import re
-from dataclasses import dataclass, field
 
+from bumper.dataclasses import dataclass, field
 from bumper.errors import Unreachable
-from bumper.ports import Commits
+from bumper.ports.github import Commits
 
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 

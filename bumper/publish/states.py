@@ -6,11 +6,11 @@ nothing pending, and success is said once, at the end.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_CODES, Outcome
-from bumper.ports import Step
+from bumper.ports.run import Step
 from bumper.publish import report
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story

@@ -1,9 +1,9 @@
 """A commit status for each site on the commit that it was built from: `bump/SITE`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from bumper.ports import StatusHub
+from bumper.dataclasses import dataclass, field
+from bumper.ports.github import StatusHub
 from bumper.publish import states
 from bumper.publish.source import Source
 from bumper.publish.states import Checked

@@ -6,7 +6,7 @@ that made them. And the run that has written the last word looks whether it stil
 written over it.
 """
 
-from bumper.ports import CommentHub, Posted
+from bumper.ports.github import CommentHub, Posted
 from bumper.publish.comment import MARKER, holds, merged
 from bumper.publish.story import Story
 

@@ -5,11 +5,11 @@ Markdown, `states` says what it means for Deployments and commit statuses.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from bumper.dataclasses import dataclass, field
 from bumper.errors import BumpError
 from bumper.fluxtree.proof import Proof
-from bumper.ports import Step
+from bumper.ports.run import Step
 from bumper.publish.report import SiteReport
 from bumper.revision import Revision
 

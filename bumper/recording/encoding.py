@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from bumper.build_order import Decision, Order, Witness
+from bumper.dataclasses import dataclass, field
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
 from bumper.observation import Baseline, Desired, Observation, RevisionFacts
-from bumper.ports import State, Step
+from bumper.ports.run import State, Step
 from bumper.ports.shape import Each, Maybe, Misshapen, Shape, held_to
 from bumper.revision import Revision
 from bumper.rollout.fields import misfit

@@ -7,13 +7,14 @@ records, the clock of the run stands still between two calls to a system, so tha
 import json
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+from bumper.dataclasses import replace
 from bumper.errors import BumpError
 from bumper.objects import Object, ObjectKey
 from bumper.observation import Baseline, Desired, Observation, RevisionFacts
-from bumper.ports import Clock, Cluster, Facts
+from bumper.ports.kubernetes import Cluster, Facts
+from bumper.ports.run import Clock
 from bumper.recording import encoding
 from bumper.recording.encoding import Entry, Head, Subject
 from bumper.recording.strip import strip

@@ -13,9 +13,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from bumper.dataclasses import dataclass
 from bumper.errors import Outcome
 from bumper.ports.site import Expectation, Obstacle, Proof, SiteAnswer
 from bumper.rollout.verdict import Verdict

@@ -6,8 +6,8 @@ site whose own old version fails proves nothing: the deploy may be the cure, and
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
+from bumper.dataclasses import replace
 from bumper.errors import Outcome
 from bumper.objects import Condition, Object, ObjectKey, at, condition
 from bumper.observation import Baseline, Desired, Observation

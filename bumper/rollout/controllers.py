@@ -8,8 +8,8 @@ controller_utils.go), helm-controller 1.6.4 (api/v2/condition_types.go, internal
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
+from bumper.dataclasses import replace
 from bumper.errors import Outcome
 from bumper.objects import Condition, Object, ObjectKey, at, condition
 from bumper.observation import Desired, Observation

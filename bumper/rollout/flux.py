@@ -8,9 +8,9 @@ Texts and fields: kustomize-controller 1.9.4 (internal/controller/kustomization_
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+from bumper.dataclasses import dataclass
 from bumper.objects import Condition, Object, ObjectKey, at, condition
 from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision

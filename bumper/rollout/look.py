@@ -1,8 +1,8 @@
 """One look at one site, with what every rule needs of it: how far our commit has come."""
 
-from dataclasses import replace
 from functools import cached_property
 
+from bumper.dataclasses import replace
 from bumper.objects import at
 from bumper.observation import Desired, Observation
 from bumper.rollout import canary

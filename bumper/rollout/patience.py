@@ -6,9 +6,9 @@ tries) is remembered over the gap, or it could never be believed. Time in which 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from bumper.dataclasses import dataclass
 from bumper.errors import Outcome
 from bumper.rollout.verdict import Sighting, Sightings, Verdict
 

@@ -10,9 +10,9 @@ completion by kind of workload (`workload`), causes at the pod (`causes`); and w
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
+from bumper.dataclasses import replace
 from bumper.errors import Outcome
 from bumper.objects import at, condition
 from bumper.observation import Desired, Observation

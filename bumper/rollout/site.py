@@ -5,8 +5,8 @@ waited for until the others have ended, too: the worst of all is what counts, an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.objects import ObjectKey
 from bumper.rollout.timeline import Moment

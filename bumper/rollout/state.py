@@ -4,8 +4,8 @@ Law: facts of one look, which decide nothing. Times are the cluster's, to be sho
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.image import ImageReference
 from bumper.objects import at, condition
 from bumper.observation import Desired, Observation

@@ -12,14 +12,14 @@ for a missing artifact, a dependency that is not ready, or a suspended object).
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import dropwhile
 from typing import Any, NamedTuple
 
+from bumper.dataclasses import dataclass
 from bumper.errors import Outcome
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
-from bumper.ports import Announced, CommitStatus
+from bumper.ports.github import Announced, CommitStatus
 from bumper.revision import Revision
 from bumper.rollout.patience import Finding, weigh
 from bumper.rollout.verdict import Sighting, Stage, Verdict

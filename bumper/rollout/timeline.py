@@ -5,8 +5,8 @@ keep their order, so that their seconds add up to the whole.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.objects import at
 from bumper.rollout.look import Look
 from bumper.rollout.pods import own_pods

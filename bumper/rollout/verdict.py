@@ -5,10 +5,10 @@ screen or turn the reading order, and the secrets in it are masked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
 
+from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import Outcome
 from bumper.safe_text import printable
 

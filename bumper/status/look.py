@@ -5,10 +5,10 @@ Law: a cluster that can't be read gives rows all the same: what git wants is kno
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from bumper import rollout
+from bumper.dataclasses import replace
 from bumper.deploy.hold import annotations
 from bumper.errors import BumpError, NoAccess, Outcome
 from bumper.fluxtree.sites.selection import is_of_namesake, live_build
@@ -17,7 +17,8 @@ from bumper.follow.revisions import revisions_of
 from bumper.follow.threads import in_each
 from bumper.objects import condition
 from bumper.observation import Desired, Observation
-from bumper.ports import Clock, Cluster, Facts
+from bumper.ports.kubernetes import Cluster, Facts
+from bumper.ports.run import Clock
 from bumper.rollout import Judgement, Verdict, WorkloadEnd
 from bumper.rollout import site as combined
 from bumper.rollout.state import State, state
@@ -181,6 +182,7 @@ def _row(
         verdict=verdict,
         not_followed=entry.not_followed,
         hold=annotations.counting(entry.site),
+        freeze=entry.freeze,
         workloads=tuple(ends) if len(ends) > 1 else (),
         stays=entry.stays,
         identity=entry.desired.identity,

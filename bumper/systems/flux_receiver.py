@@ -5,22 +5,20 @@ token goes to the address that the repository's own Receiver and route name, by 
 token is asked for that address or for Flux's Receivers in general, never for another service that the repository names: clouds and
 registries take tokens of the same issuer, told apart by nothing but their audience.
 
-Sources: notification-controller 1.9.3 (`generic-hmac`: `X-Signature: sha256=…` over the body; `generic-oidc`: a bearer token);
-GitHub's documentation, "OpenID Connect reference" (a job asks for its token at ACTIONS_ID_TOKEN_REQUEST_URL, with an audience).
+Source: notification-controller 1.9.3 (`generic-hmac`: `X-Signature: sha256=…` over the body; `generic-oidc`: a bearer token).
 """
 
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bumper.address import may_carry_credentials
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError
 from bumper.fluxtree.sites.receivers import HMAC, Receiver
 from bumper.safe_text import printable
 from bumper.systems.http.client import Answer, Client, Limits, Question
-from bumper.systems.http.document import parse_object
 
 if TYPE_CHECKING:
     import httpx
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 # Both answers are a line or two.
 _LIMITS = Limits(content_bytes=65_536, answer_s=10.0, wait_s=10.0)
 _TOKEN = "BUMP_RECEIVER_TOKEN"  # noqa: S105 (the name of a variable)
-_JOB_URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 
 
 class Problem(Exception):
@@ -37,20 +34,19 @@ class Problem(Exception):
 
 @dataclass(frozen=True, repr=False)
 class Proof:
-    """By what Flux knows us: the token that a Receiver's signatures are made with, or the job's own OIDC token.
+    """By what Flux knows us: the token that a Receiver's signatures are made with, empty for none, or the job's own OIDC token.
 
-    `job_url` is where a job asks for that, with `job_bearer`; what is not there is empty.
+    `job_token` asks for that, for an audience; None where the job may have none.
     """
 
     receiver_token: str = ""
-    job_url: str = ""
-    job_bearer: str = ""
+    job_token: Callable[[str], str] | None = None
 
     def is_for(self, receiver: Receiver) -> bool:
         """Whether this is what the Receiver wants."""
         if receiver.kind == HMAC:
             return bool(self.receiver_token)
-        return bool(self.job_url and self.job_bearer)
+        return self.job_token is not None
 
 
 class Webhook:
@@ -104,18 +100,11 @@ class Webhook:
             raise Problem(f"it answered {status}")
 
     def _job_token(self, audience: str) -> str:
-        """The job's own token for that audience. Needs `permissions: id-token: write`."""
-        url = self._proof.job_url
-        if not may_carry_credentials(url):
-            raise Problem(f"{_JOB_URL} is not https")
-        headers = {"Authorization": f"Bearer {self._proof.job_bearer}"}
-        answer = self._ask(Question("GET", url, headers, {"audience": audience}))
-        token = (parse_object(answer.content) or {}).get("value") if answer.status == 200 else ""
-        if not isinstance(token, str) or not token:
-            raise Problem(
-                f"GitHub gave no OIDC token for the job ({answer.status}): it needs permissions: id-token: write"
-            )
-        return token
+        assert self._proof.job_token is not None, "the proof is one for this Receiver"
+        try:
+            return self._proof.job_token(audience)
+        except BumpError as error:
+            raise Problem(error.message) from None
 
     def _ask(self, question: Question) -> Answer:
         client = Client(_LIMITS, now=self._now, environ=self._environ, transport=self._transport)

@@ -12,11 +12,11 @@ https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from bumper.dataclasses import replace
 from bumper.errors import NoAccess, Transient, Unreachable
 from bumper.ports.site import Obstacle, Resolution, SiteAnswer
 from bumper.safe_text import printable

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from bumper.ports import Board, State, Step, Terminal
+from bumper.ports.run import Board, State, Step, Terminal
 from bumper.progress import header, step_line
 from bumper.safe_text import visible
 from bumper.style import COMMAND, Line, Span, duration, plain, wrapped

@@ -40,7 +40,7 @@ def held(files: Mapping[str, bytes], ran: Checked) -> None:
     assert list(ran.findings) == sorted(set(ran.findings))
 
 
-@settings(deadline=None, max_examples=examples(80))
+@settings(max_examples=examples(80))
 @given(st.data())
 @pytest.mark.slow
 def test_a_line_that_is_lost_or_replaced_never_ends_a_run(data: st.DataObject) -> None:
@@ -57,7 +57,7 @@ def test_a_line_that_is_lost_or_replaced_never_ends_a_run(data: st.DataObject) -
         assert list(left) == [finding for finding in ran.findings if finding.id != identity]
 
 
-@settings(deadline=None, max_examples=examples(30))
+@settings(max_examples=examples(30))
 @given(st.sets(st.sampled_from(sorted(platform())), max_size=6))
 def test_files_that_are_missing_never_end_a_run(lost: set[str]) -> None:
     files = {path: content for path, content in platform().items() if path not in lost}

@@ -434,3 +434,63 @@ def test_templates_of_a_chart_in_the_repository_are_no_broken_manifests() -> Non
     files = added({"charts/web/templates/namespace.yaml": template}, IN_TOOLS)
     assert "invalid-yaml" not in dict(found(files))
     assert "invalid-yaml" in dict(found(added({f"{SITE}/namespace-2.yaml": template})))
+
+
+INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: %s, namespace: kevinryan-io, annotations: {%s}}
+spec: {rules: [{host: a.example.org, http: {paths: [%s]}}]}
+"""
+BACKEND = "{path: /, pathType: Prefix, backend: {service: {name: %s, port: {number: 80}}}}"
+
+
+def ways_in(*annotations: str) -> dict[str, bytes]:
+    backend = BACKEND % "kevinryan-io"
+    return added(
+        {
+            f"{SITE}/way-{at}.yaml": INGRESS % (f"way-{at}", annotation, backend)
+            for at, annotation in enumerate(annotations)
+        }
+    )
+
+
+def test_an_ingress_with_a_load_balancer_of_its_own_shares_its_host_with_no_other() -> None:
+    address = "kubernetes.io/ingress.global-static-ip-name: v%d"
+    group = "alb.ingress.kubernetes.io/group.name: web"
+    assert found(ways_in(address % 4, address % 6)) == []
+    for annotations in (("", ""), (group, group)):
+        assert [identity for identity, _ in found(ways_in(*annotations))] == ["host-twice"]
+
+
+def test_what_stands_beside_flux_is_there_and_what_is_encrypted_is_not_known() -> None:
+    def leads_to(service: str, namespace: str) -> dict[str, bytes]:
+        ingress = INGRESS % ("hook", "", BACKEND % service)
+        return added({f"{SITE}/hook.yaml": ingress.replace("kevinryan-io", namespace)})
+
+    def reads(secret: str) -> list[tuple[str, str]]:
+        container = f"          envFrom: [{{secretRef: {{name: '{secret}'}}}}]\n          ports:\n"
+        return found(changed(DEPLOYMENT, "          ports:\n", container))
+
+    assert "route-service" not in dict(found(leads_to("webhook-receiver", "flux-system")))
+    assert "route-service" in dict(found(leads_to("webhook-receiver", "kevinryan-io")))
+    assert reads("ENC[AES256_GCM,data:oin2,type:str]") == []
+    assert [identity for identity, _ in reads("password")] == ["secret-by-hand"]
+
+
+def test_a_service_where_git_has_no_workload_finds_pods_of_others() -> None:
+    service = platform()[SERVICE].decode().replace("kevinryan-io", "tools")
+    namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: tools}\n"
+    assert found(added({f"{SITE}/tools.yaml": f"{namespace}---\n{service}"})) == []
+
+
+def test_a_secret_that_a_generator_makes_needs_no_store() -> None:
+    made = "{sourceRef: {generatorRef: {apiVersion: generators.external-secrets.io/v1alpha1, kind: Password, name: it}}}"
+
+    def secret(*sources: str) -> dict[str, bytes]:
+        head = NO_STORE.replace("gitops", "kevinryan-io")
+        store = "secretStoreRef: {kind: ClusterSecretStore, name: gone}"
+        return added({f"{SITE}/secret.yaml": f"{head}spec: {{{store}, dataFrom: [{', '.join(sources)}]}}\n"})
+
+    assert "store-missing" not in dict(found(secret(made)))
+    assert "store-missing" in dict(found(secret(made, "{extract: {key: it}}")))

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,11 @@ import pytest
 from commandline import Ran
 from git_remotes import git
 from graphql_schema import problems
+from oidc import Issuer
 from sandbox_github.content import User
 from sandbox_github.hosted import Hosted, Rules
 from sandbox_github.server import GitHubServer, Token
+from sandbox_github.token_service import TokenServer
 
 from bumper.app.surroundings import Surroundings
 from bumper.cli import MAIN_COMMAND, parser_of
@@ -146,6 +148,7 @@ def test_a_branch_that_takes_no_commits_is_denied_in_githubs_words(platform: Pla
     assert "--commit-via pr" in answer["error"]["hint"]
 
 
+@pytest.mark.slow
 def test_the_race_is_won_on_the_new_tip(platform: Platform) -> None:
     platform.stack.registry.push("aiimmigrants-com", "abc0005")
     lock = threading.Lock()
@@ -192,3 +195,49 @@ def test_no_secret_is_in_what_is_said(platform: Platform) -> None:
         "--site", "kevinryan-io", "--sha", "abc0006", "--commit-via", "api", "--no-wait"
     )
     assert platform.stack.token not in stdout + stderr
+
+
+@pytest.mark.slow
+def test_a_step_without_a_stored_token_commits_with_what_a_token_service_gives(platform: Platform) -> None:
+    stack = platform.stack
+    stack.registry.push("specmcp-ai", "abc0077")
+    with Issuer(sub="repo:octo/web:ref:refs/heads/main", ref="refs/heads/main") as issuer:
+        policy = {"issuer": issuer.url, "subject": issuer.claims["sub"], "permissions": {"contents": "write"}}
+        files = {f"{NAME}/.github/chainguard/bump.sts.yaml": json.dumps(policy)}
+        minted: list[Mapping[str, str]] = []
+
+        def mint(repository: str, permissions: Mapping[str, str]) -> str:
+            minted.append({"repository": repository, **permissions})
+            return stack.token
+
+        with TokenServer(lambda repository, path: files.get(f"{repository}/{path}"), mint) as service:
+            inputs = {
+                "SITE": "specmcp-ai",
+                "SHA": "abc0077",
+                "REPO": platform.url,
+                "COMMIT_VIA": "api",
+                "WAIT": "false",
+                "SUMMARY": "false",
+                "COMMENT": "false",
+                "TOKEN_SERVICE": f"http://{service.domain}",
+                "TOKEN_IDENTITY": "bump",
+            }
+            environ = platform.environ(
+                BUMP_TOKEN="",
+                GITHUB_ACTIONS="true",
+                **{f"BUMP_INPUT_{name}": text for name, text in inputs.items()},
+                **issuer.environ(),
+            )
+            ran = commandline.bump("action", environ=environ)
+    assert ran.code == 0, ran.stdout
+    assert minted == [{"repository": NAME, "contents": "write"}], "one token for the whole run"
+    # The runner is told of it where it listens, and no other line shows it.
+    shown = [line for line in ran.stdout.splitlines() if stack.token in line]
+    assert shown == [f"::add-mask::{stack.token}"]
+    before, _, _ = ran.stdout.partition(shown[0])
+    stop = before.splitlines()[0]
+    assert before.endswith(f"\n{stop.replace('stop-commands::', '')}::\n")
+    assert stack.token not in ran.stderr
+    # It is given back; the sandbox has one token for everything, which the next test needs.
+    assert platform.hub.exchanges[-1].path == "/installation/token"
+    platform.hub.tokens[stack.token] = Token(User("deployer[bot]"), (NAME,))

@@ -61,6 +61,7 @@ def success(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedPro
     return demo(cwd=tmp_path_factory.mktemp("anywhere"))
 
 
+@pytest.mark.slow
 def test_the_demo_shows_the_diff_each_stage_and_ready(success: subprocess.CompletedProcess[str]) -> None:
     assert success.returncode == 0, success.stdout + success.stderr
     assert "simulated" in success.stdout

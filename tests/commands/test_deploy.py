@@ -44,6 +44,7 @@ def test_a_dry_run_prints_the_diff_and_writes_nothing(stack: Stack) -> None:
     assert tip(stack) == before
 
 
+@pytest.mark.slow
 def test_the_second_run_finds_nothing_to_write_and_follows_all_the_same(stack: Stack) -> None:
     stack.registry.push("specmcp-ai", "abc0002")
     arguments = ("--site", "specmcp-ai", "--sha", "abc0002", "--repo", stack.url)

@@ -7,7 +7,7 @@ import commandline
 import pytest
 from commandline import Ran
 
-from bumper import history
+from bumper.history import record
 from bumper.objects import ObjectKey
 from bumper_sandbox.stack import Stack
 
@@ -48,7 +48,7 @@ def test_a_new_site_becomes_ready_and_is_a_site_like_any_other(stack: Stack) -> 
     )
     assert "Bump-New-Site: example-org\n" in commit_message
     assert "Requested-By: ada\n" in commit_message
-    recorded = history.recorded(commit_message, "example-org")
+    recorded = record.recorded(commit_message, "example-org")
     assert recorded is not None
     assert recorded.tag == "abc2001"
     assert recorded.digest.startswith("sha256:")
@@ -83,7 +83,7 @@ def test_without_an_image_the_site_waits_for_its_first_deploy(stack: Stack) -> N
     assert (answer["outcome"], answer["sites"][0]["reason"]) == ("pushed", "NoImageYet")
     assert "no image yet" in answer["notices"][0]
     assert "bump --site early-org --sha SHA" in answer["sites"][0]["hint"]
-    assert history.recorded(message(stack), "early-org") is None
+    assert record.recorded(message(stack), "early-org") is None
     stack.registry.push("early-org", "abc2004")
     assert bump_json(stack, "--site", "early-org", "--sha", "abc2004")["outcome"] == "ready"
 
@@ -128,7 +128,7 @@ def test_an_image_that_was_asked_for_must_be_there(stack: Stack) -> None:
         (
             ["web", "--host", "a.example", "--like", "umami"],
             4,
-            "k8s/umami/deployment.yaml:25: reads the Secret umami-db",
+            "k8s/umami/deployment.yaml:24: reads the Secret umami-db",
         ),
     ],
 )

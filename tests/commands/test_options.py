@@ -2,6 +2,7 @@ import argparse
 
 import pytest
 
+from bumper.app.settings import TokenServiceSettings
 from bumper.commands import options
 from bumper.commands.parser import parser_of
 from bumper.errors import UsageError
@@ -82,3 +83,30 @@ def test_a_site_in_several_kustomizations_is_wanted_in_each() -> None:
         Wanted("web", "2.0", kustomization="b"),
     )
     assert options.in_each(site, ("a",)) == options.in_each(site, ()) == (site,)
+
+
+def test_a_token_service_is_a_host_that_tls_leads_to() -> None:
+    taken = {
+        "octo-sts.dev": "https://octo-sts.dev",
+        " https://sts.acme.example:8443/ ": "https://sts.acme.example:8443",
+        "http://127.0.0.1:8080": "http://127.0.0.1:8080",
+    }
+    assert {text: options.service(text) for text in taken} == taken
+    refused = (
+        "",
+        "http://sts.example",
+        "sts.example/x",
+        "api://AzureADTokenExchange",
+        "me@sts.example",
+        "a b",
+    )
+    for text in refused:
+        with pytest.raises(argparse.ArgumentTypeError, match="is no service; expected its host"):
+            options.service(text)
+    for text in ("", "../x", "a/b", "a b", "-x"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is no identity"):
+            options.identity(text)
+    settings = options.repository(parser_of("status").parse_args(["--token-service", "sts.example"]))
+    assert settings.token_service == TokenServiceSettings("https://sts.example", "bump")
+    with pytest.raises(UsageError, match="and there is none"):
+        options.repository(parser_of("status").parse_args(["--token-identity", "bump"]))

@@ -133,6 +133,7 @@ def test_the_same_again_is_no_second_deployment(world: World) -> None:
     assert len(world.states(TAGS[1])) == 1
 
 
+@pytest.mark.slow
 def test_a_failure_and_then_a_success_that_ends_what_was_there_before(world: World) -> None:
     world.stack.behaviours[TAGS[2]] = "crash"
     assert world.bump("--site", SITE, "--sha", TAGS[2])[0] == 11

@@ -31,6 +31,7 @@ def asked(stack: Stack, answer: bytes, *arguments: str) -> tuple[int, str]:
     return code, stdout + stderr
 
 
+@pytest.mark.slow
 def test_a_removed_site_is_gone_from_git_and_from_the_cluster(stack: Stack) -> None:
     site = "sddbook-com"
     tracked, _, stderr = bump(stack, "track", "--site", site)

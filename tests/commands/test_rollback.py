@@ -11,7 +11,7 @@ import pytest
 from commandline import Ran
 from git_remotes import git
 
-from bumper.history import of_site
+from bumper.history.past import of_site
 from bumper.record import Recorded
 from bumper.systems.git import Remote
 from bumper_sandbox.stack import Stack

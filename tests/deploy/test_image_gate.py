@@ -7,15 +7,15 @@ import pytest
 from platforms import HandClock, Quiet, files, remote, server
 from soak.proxy import Proxy
 
-from bumper import history
 from bumper.app.clock import SystemClock
 from bumper.deploy import pipeline
 from bumper.deploy.image_policy import Nodes
 from bumper.deploy.pipeline import Landed, Plan
 from bumper.errors import FieldUnsafe, ImageMissing, PlatformMissing, ProvenanceMismatch, RepositoryMissing
+from bumper.history.message import Deploy, compose
 from bumper.image import ImageReference
-from bumper.ports import Clock
-from bumper.request import Deadlines, Request, Wanted
+from bumper.ports.run import Clock
+from bumper.request import Deadlines, Origin, Request, Wanted
 from bumper.systems.registry import Registry
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.registry.server import RegistryServer
@@ -228,13 +228,9 @@ class TestMovedTags:
     @pytest.mark.slow
     def test_another_tag_or_another_site_is_no_move(self, gate: Gate) -> None:
         gate.registry.push("web", "2.0")
-        message = history.compose(
-            [
-                history.Deploy(
-                    "api", WEB, ImageReference("a", "1"), ImageReference("a", "1.0", "sha256:" + "0" * 64)
-                )
-            ],
-            history.Origin(),
+        message = compose(
+            [Deploy("api", WEB, ImageReference("a", "1"), ImageReference("a", "1.0", "sha256:" + "0" * 64))],
+            Origin(),
         )
         gate.write(WEB, gate.content(WEB).encode(), message)
         gate.prepare(tag("1.0"))

@@ -24,8 +24,8 @@ from bumper.deploy.order_guard import OrderGuard
 from bumper.deploy.pipeline import Landed
 from bumper.errors import Refused
 from bumper.fluxtree.sites.deploys import of_target
-from bumper.history import records
-from bumper.ports import Ancestry
+from bumper.history.record import records
+from bumper.ports.git import Ancestry
 from bumper.request import Deadlines, Origin, Request, Wanted
 from bumper.systems.git import Checkout
 from bumper.systems.github.comparison import Comparison

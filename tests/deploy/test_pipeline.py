@@ -14,7 +14,7 @@ from bumper.deploy import image_gate, pipeline
 from bumper.deploy.pipeline import Landed
 from bumper.errors import Contention, Denied, FieldUnsafe, ImageMissing, Refused
 from bumper.fluxtree.sites.choose import find_targets
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.request import Deadlines, Request, Wanted
 from bumper.revision import Revision
 from bumper.systems.git import Remote

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -16,7 +16,7 @@ from bumper.doctor.finding import Finding, Mark
 from bumper.image import ImageReference
 from bumper.objects import Object, ObjectKey
 from bumper.observation import Desired, Observation
-from bumper.ports import Installation, Right
+from bumper.ports.kubernetes import Installation, Right
 from bumper.revision import Revision
 from bumper.style import plain
 from bumper_sandbox.kubernetes.rights import Access, Rights
@@ -65,7 +65,6 @@ class TestTelling:
             "      do   pass another one",
         ]
 
-    @settings(deadline=None)
     @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=9))
     def test_a_break_loses_no_word(self, word: str) -> None:
         warning = Finding("git", "platform", Mark.WARNING, " ".join([word] * 20), " ".join([word] * 30), word)
@@ -128,7 +127,6 @@ RIGHTS = st.builds(
 
 
 class TestRights:
-    @settings(deadline=None)
     @given(st.frozensets(RIGHTS, max_size=12), RIGHTS)
     def test_the_manifest_grants_these_rights_and_no_other(
         self, granted: frozenset[Right], other: Right
@@ -139,7 +137,6 @@ class TestRights:
             assert rights.allows(_asked(right)), right
         assert rights.allows(_asked(other)) == any(_includes(right, other) for right in granted)
 
-    @settings(deadline=None)
     @given(st.frozensets(RIGHTS, max_size=12), NAMES)
     @pytest.mark.slow
     def test_the_text_is_the_same_manifest_whoever_reads_it(

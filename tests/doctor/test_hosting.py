@@ -12,7 +12,7 @@ from sandbox_github.server import GitHubServer, Token
 from bumper.doctor import hosting
 from bumper.doctor.finding import Finding, Mark
 from bumper.errors import BumpError, NoAccess
-from bumper.ports import Hosting, Rule
+from bumper.ports.github import Hosting, Rule
 from bumper.systems.github import branch
 from bumper.systems.github.api import Missing
 from bumper.systems.github.graphql import Home

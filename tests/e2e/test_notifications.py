@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from graphql_schema import problems as schema_problems
+from oidc import Issuer
 from openapi import problems as openapi_problems
 from sandbox_github.content import User
 from sandbox_github.server import GitHubServer, Token
@@ -26,10 +27,10 @@ from bumper.onboarding.notifications import NotificationsRequest, plan
 from bumper.request import Origin
 from bumper.systems.flux_receiver import Proof, Webhook
 from bumper.systems.git import Remote
+from bumper.systems.github.job_token import JobTokens
 
 from .fleet import Site, fleet
 from .looks import condition, eventually
-from .oidc import Issuer
 from .repository import Repository
 from .stack import FLUX_NAMESPACE, Options, Stack
 
@@ -235,4 +236,5 @@ def test_a_job_pokes_without_any_secret(place: Place) -> None:
 def proof(environ: Mapping[str, str]) -> Proof:
     """What a job with these variables shows to Flux."""
     job = Surroundings.of(environ)
-    return Proof(job.receiver_token, job.job_token_url, job.job_token_bearer)
+    tokens = JobTokens(job.job_token_url, job.job_token_bearer, now=time.monotonic)
+    return Proof(job.receiver_token, tokens.ask if tokens.are_given else None)

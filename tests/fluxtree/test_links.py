@@ -9,7 +9,7 @@ from trees import MemoryTree, deployment, flux, kustomization, sync
 
 from bumper.errors import FieldMissing
 from bumper.fluxtree.sites import find
-from bumper.ports import Entry
+from bumper.ports.git import Entry
 from bumper.systems.git.worktree import WorkTree
 
 SITE = deployment("web", "reg.example/web:old")

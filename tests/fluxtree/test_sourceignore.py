@@ -44,7 +44,7 @@ def _differs(pattern: str) -> bool:
     return "**" in (steps[-1], *(step for step in steps if steps.count("**") > 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_PATTERN, _PATH)
 def test_a_rule_reads_as_git_reads_it(empty_repository: Path, pattern: str, path: str) -> None:
     if _differs(pattern):

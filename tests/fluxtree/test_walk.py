@@ -111,6 +111,26 @@ ROOTS = {
         {"apps/flux-instance/values.yaml": CHART % "clusters/${CLUSTER}"},
         ["flux-system/apps apps/web"],
     ),
+    "the values of its chart, whose path is a variable alone": (
+        {
+            "apps/flux-instance/values.yaml": CHART % "${FLUX_PATH}",
+            "clusters/prod/kustomization.yaml": "resources: [apps.yaml]",
+        },
+        ["flux-system/apps apps/web"],
+    ),
+    "a FluxInstance whose path is a variable alone, beside one that tells its own": (
+        {
+            "clusters/prod/flux-instance.yaml": INSTANCE,
+            "clusters/test/flux-instance.yaml": INSTANCE.replace("clusters/prod", "${FLUX_PATH}"),
+            "clusters/test/kustomization.yaml": "resources: [apps.yaml]",
+            "clusters/test/apps.yaml": flux("test", "./apps/web"),
+        },
+        ["flux-system/apps apps/web", "flux-system/test apps/web"],
+    ),
+    "a FluxInstance with a variable in its path": (
+        {"clusters/prod/flux-instance.yaml": INSTANCE.replace("clusters/prod", "clusters/${CLUSTER}")},
+        ["flux-system/apps apps/web"],
+    ),
     "the values of a chart that is synced from elsewhere": (
         {
             "apps/flux-instance/values.yaml": CHART % "clusters/gone",

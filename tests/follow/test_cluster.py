@@ -16,7 +16,7 @@ from bumper.follow.revisions import Revisions
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.request import Choice
 from bumper.revision import Revision
 

@@ -23,7 +23,7 @@ from bumper.fluxtree.sites import find
 from bumper.follow.commit_statuses import Awaited, listen
 from bumper.follow.loop import Followed
 from bumper.observation import Desired, RevisionFacts
-from bumper.ports import Announced, CommitStatus
+from bumper.ports.github import Announced, CommitStatus
 from bumper.rollout.statuses import Proof
 
 

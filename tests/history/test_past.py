@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from bumper.errors import Outcome
-from bumper.history import Deploy, Logged, compose, ending, last_ready, of_site, past, records
+from bumper.history import ending
+from bumper.history.message import Deploy, compose
+from bumper.history.past import Logged, last_ready, of_site, past
+from bumper.history.record import records
 from bumper.image import ImageReference
 from bumper.record import Ending, Recorded
 from bumper.request import Origin

@@ -9,9 +9,9 @@ from git_remotes import git
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from bumper.history import Deploy, Trailer, Wording, compose, is_ours, records, worded
-from bumper.history.message import branch_of
-from bumper.history.wording import hint_on_rule, template
+from bumper.history.message import Deploy, branch_of, compose, is_ours, worded
+from bumper.history.record import records
+from bumper.history.wording import Trailer, Wording, hint_on_rule, template
 from bumper.image import ImageReference
 from bumper.record import Record
 from bumper.request import Origin

@@ -427,7 +427,7 @@ def second_reader(content: bytes) -> Any:
     return list(yaml.load_all(content.decode("utf-8-sig"), Loader=loader))
 
 
-@settings(deadline=None, derandomize=True, max_examples=examples(400))
+@settings(derandomize=True, max_examples=examples(400))
 @given(LAYOUTS, VALUES)
 def test_the_law_of_a_new_entry(before: str, value: Any) -> None:
     content = before.encode()
@@ -445,7 +445,7 @@ def test_the_law_of_a_new_entry(before: str, value: Any) -> None:
     assert remove(after, "f.yaml", (*LIST, len(entries) - 1)) == content
 
 
-@settings(deadline=None, derandomize=True, max_examples=examples(300))
+@settings(derandomize=True, max_examples=examples(300))
 @given(LAYOUTS, TEXTS, KEYS)
 def test_the_law_of_a_new_key(before: str, value: str, key: str) -> None:
     content = before.encode()

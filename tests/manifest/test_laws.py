@@ -137,7 +137,7 @@ def scalars(content: bytes) -> list[tuple[str, str, str]]:
     return events
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(documents(), TAGS)
 def test_laws(document: Document, tag: str) -> None:
     content = document.content
@@ -181,7 +181,7 @@ def test_laws(document: Document, tag: str) -> None:
         assert manifest.apply(after, inverse) == content
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(documents(), TAGS)
 def test_every_field_is_refused_or_edited_to_the_tag(document: Document, tag: str) -> None:
     after = manifest.apply(document.content, planned(document.content, document.repository, tag))
@@ -196,7 +196,7 @@ def in_a_block(content: bytes) -> bytes:
     return f"patches:\n- target: {{kind: Pod}}\n  patch: |+\n{body}".encode()
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(documents(), TAGS)
 def test_a_patch_in_a_block_is_edited_as_the_file_that_it_is(document: Document, tag: str) -> None:
     content = document.content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removeprefix("\ufeff".encode())

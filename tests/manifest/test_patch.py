@@ -148,14 +148,14 @@ def patched(content: bytes, patch: str) -> bytes:
     return "\n".join(after + (old[at:] or [""])).encode()
 
 
-@settings(deadline=None, derandomize=True, max_examples=examples(300))
+@settings(derandomize=True, max_examples=examples(300))
 @given(LINES, LINES, st.booleans())
 def test_it_leads_from_the_old_bytes_to_the_new_ones(before: bytes, after: bytes, is_cut: bool) -> None:
     after = after.rstrip(b"\n") if is_cut else after
     assert patched(before, diff("f.yaml", before, after)) == after
 
 
-@settings(deadline=None, derandomize=True, max_examples=examples(200))
+@settings(derandomize=True, max_examples=examples(200))
 @given(st.lists(st.integers(0, 50), unique=True, min_size=1), st.data())
 def test_lines_that_stand_once_are_not_shown_twice(lines: list[int], data: st.DataObject) -> None:
     """Between distinct lines the diff is as small as can be: only what was taken away and what was added."""

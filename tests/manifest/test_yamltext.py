@@ -98,7 +98,7 @@ boolish = st.sampled_from(["yes", "no", "on", "off", "true", "false", "null", "y
 )
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(numberish | boolish | st.from_regex(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}", fullmatch=True))
 def test_a_scalar_that_reads_as_text_does_so_for_yaml_1_1_as_pyyaml_has_it(plain: str) -> None:
     yaml = pytest.importorskip(
@@ -108,7 +108,7 @@ def test_a_scalar_that_reads_as_text_does_so_for_yaml_1_1_as_pyyaml_has_it(plain
     assert reads_otherwise(plain) or tag == "tag:yaml.org,2002:str"
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(numberish | boolish)
 def test_a_scalar_that_reads_as_text_does_so_for_yaml_1_2_as_ruamel_has_it(plain: str) -> None:
     from ruamel.yaml import YAML

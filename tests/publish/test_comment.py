@@ -14,7 +14,7 @@ from bumper.fluxtree.proof import Proof
 from bumper.image import ImageReference
 from bumper.manifest import Edit
 from bumper.objects import ObjectKey
-from bumper.ports import State, Step
+from bumper.ports.run import State, Step
 from bumper.publish import markdown
 from bumper.publish.chart import gantt
 from bumper.publish.comment import LIMIT, MARKER, Detail, holds, merged, sections, summary

@@ -11,7 +11,7 @@ from sandbox_github.deployments import Deployment, Ledger
 from sandbox_github.server import Answer, GitHubServer, Refusal
 
 from bumper.errors import Denied, NoAccess, Outcome, Transient, Unreachable
-from bumper.ports import State
+from bumper.ports.run import State
 from bumper.publish.publisher import Deployments, Source, Statuses
 from bumper.publish.story import Landing, Story
 from bumper.rollout import Verdict

@@ -17,7 +17,7 @@ from bumper.app.identity import Identity
 from bumper.app.settings import PublishSettings
 from bumper.app.surroundings import Surroundings
 from bumper.errors import FieldMissing, NoAccess, Transient
-from bumper.ports import State, Step
+from bumper.ports.run import State, Step
 from bumper.progress import Journal
 from bumper.publish.channel import PERIOD_S, SLOW_PERIOD_S, Pace
 from bumper.publish.comment import MARKER, merged

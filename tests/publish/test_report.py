@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from bumper.errors import FieldMissing, Outcome
 from bumper.image import ImageReference
-from bumper.ports import State, Step
+from bumper.ports.run import State, Step
 from bumper.publish import problem, report
 from bumper.publish.report import Report, RollbackReport, SiteReport
 from bumper.revision import Revision

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bumper.errors import EXIT_CODES, Denied, FieldMissing, Outcome, UsageError
-from bumper.ports import State, Step
+from bumper.ports.run import State, Step
 from bumper.publish.states import LONGEST, PHASES, Check, Phase, checks, deployments, fitted
 from bumper.publish.story import Landing, Story
 from bumper.rollout import Verdict

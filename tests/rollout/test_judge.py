@@ -16,9 +16,13 @@ from bumper.rollout import Sighting, Stage, Verdict, judge, timed_out
 JUST_S = 0.001
 
 
-@pytest.mark.parametrize("name", situations.names())
-def test_a_situation_is_judged_as_its_file_says(name: str) -> None:
-    situation = situations.load(name)
+def test_each_situation_is_judged_as_its_file_says(subtests: pytest.Subtests) -> None:
+    for name in situations.names():
+        with subtests.test(name):
+            assert_judged_as_its_file_says(situations.load(name))
+
+
+def assert_judged_as_its_file_says(situation: situations.Situation) -> None:
     expect = situation.expect
     after_s = float(expect.get("after_s", 0))
     if after_s:

@@ -168,7 +168,7 @@ def _shifted(observation: Observation, hours: int) -> Observation:
 
 
 @given(start_s=st.floats(0, 1e9), name=st.sampled_from(situations.names()))
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 def test_our_own_clock_may_stand_anywhere(start_s: float, name: str) -> None:
     situation = situations.load(name)
     here = judge(situation.desired, situation.observation, {})

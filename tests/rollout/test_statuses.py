@@ -9,7 +9,7 @@ from bumper.errors import Outcome
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, RevisionFacts
-from bumper.ports import Announced, CommitStatus
+from bumper.ports.github import Announced, CommitStatus
 from bumper.revision import Revision
 from bumper.rollout.statuses import Proof, Telling, expected_contexts, is_about, judge, timed_out
 

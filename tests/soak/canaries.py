@@ -17,6 +17,7 @@ from systems.kube.certificates import authority
 from systems.kube.kubeconfigs import write_config
 
 from .platform import TOKEN, Platform, platform
+from .secrets import forms
 from .table import Tally
 
 _SYSTEMS = ("git", "registry", "kubernetes", "github")
@@ -69,7 +70,7 @@ def _faults(place: Platform, system: str, status: int, form: str, verb: str) -> 
         }
         for place_of_secret, secret in planted.items():
             for output, text in outputs.items():
-                if any(form_of_secret in text for form_of_secret in _forms(secret)):
+                if any(form_of_secret in text for form_of_secret in forms(secret)):
                     yield f"{case}: {place_of_secret} stands in {output}"
 
 
@@ -85,15 +86,6 @@ def _planted() -> dict[str, str]:
             "docker",
         )
     }
-
-
-def _forms(secret: str) -> list[str]:
-    """As it is, and as basic authentication writes it with the names of users that tokens go by."""
-    users = ("x-access-token", "git", "bump", "user", "")
-    return [
-        secret,
-        *(base64.b64encode(f"{user}:{secret}".encode()).decode().rstrip("=")[:-1] for user in users),
-    ]
 
 
 def _is_output(file: Path) -> bool:

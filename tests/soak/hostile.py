@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 from github_pages import FAILED, Page, report, story
 
 from bumper.errors import FieldMissing
-from bumper.history import Deploy, Wording, compose, is_ours, records
+from bumper.history.message import Deploy, compose, is_ours
+from bumper.history.record import records
+from bumper.history.wording import Wording
 from bumper.image import ImageReference
 from bumper.publish import problem, step
 from bumper.publish.comment import merged, summary

@@ -1,33 +1,47 @@
-"""SIGKILL of the real program at each step of git and http: nothing is lost, nothing is doubled, and the repository is whole.
+"""SIGKILL of the program at each step of git and http: nothing is lost, nothing is doubled, the repository is whole, and the next run
+removes what the killed one left.
 
 A step is a start or an end of a git process, or a chunk that passes between git and the server. Case n is killed at step 37 n, past
-the last one from the first again; then the same command runs once more, unharmed.
+the last one from the first again; then the same command runs once more, unharmed. A run is a process of its own, forked from one that
+has loaded the program.
 """
 
+import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from .platform import Platform, platform
+from .platform import TOKEN, Platform, platform
 from .proxy import Proxy
+from .secrets import forms
 from .table import Tally
 
 TARGET, SLICE, SHORT = 500, 10, 2
 _SITE = "web"
 _LIMIT_S = 120.0
-# Stands in place of git: counts its starts and ends, and kills whoever started it at the step that is asked for.
+# What a deploy imports on its way.
+_LOADED = (
+    "bumper.cli", "bumper.commands.options", "bumper.app.jobs.tags", "bumper.app.wiring", "bumper.safe_text.masking",
+    "bumper.systems.git", "bumper.systems.registry", "certifi", "git", "httpcore", "httpx", "ruamel.yaml",
+)  # fmt: skip
+# Stands in place of git: counts its starts and ends, and kills whoever started it at the step that is asked for. The shell counts by
+# itself: a program for it would cost as much as git.
 _GIT = """\
 #!/bin/sh
 step() {{
   echo x >> "$SOAK_STEPS"
-  [ "$(wc -c < "$SOAK_STEPS")" -eq $((2 * SOAK_KILL_AT)) ] && kill -9 "$PPID"
+  [ "$SOAK_KILL_AT" -eq 0 ] && return
+  steps=0
+  while read -r _; do steps=$((steps + 1)); done < "$SOAK_STEPS"
+  [ "$steps" -eq "$SOAK_KILL_AT" ] && kill -9 "$PPID"
 }}
 step
 {git} "$@"
@@ -46,10 +60,7 @@ def run(start: int, cases: int) -> Tally:
         for number in range(start, start + cases):
             # A long step between two others covers the range soon, with few cases as well.
             tally += bench.kill(number, (number * 37) % (git_steps + chunks), git_steps)
-        problems = place.problems()
-        return tally + Tally(
-            tuple(problems), {"folders left": bench.left_folders(), "processes left": bench.left}
-        )
+        return tally + Tally(tuple(place.problems()))
 
 
 class _Bench:
@@ -57,14 +68,18 @@ class _Bench:
         self._place = place
         self._folder = folder
         self._steps = folder / "steps"
-        self._temporary = folder / "tmp"
+        # Whatever a run may leave is below these two.
+        self._temporary, self._home = folder / "tmp", folder / "home"
         self._temporary.mkdir()
+        self._home.mkdir()
         self._bin = folder / "bin"
         self._bin.mkdir()
         git = self._bin / "git"
         git.write_text(_GIT.format(git=shutil.which("git")))
         git.chmod(0o755)
-        self._runs = self.left = 0
+        self._runs = 0
+        self._fork = multiprocessing.get_context("forkserver")
+        self._fork.set_forkserver_preload(list(_LOADED))
 
     def steps(self) -> tuple[int, int]:
         """How many steps of git, and how many chunks, one whole deploy takes."""
@@ -78,7 +93,8 @@ class _Bench:
         at_git, at_chunk = (step + 1, 0) if step < git_steps else (0, step - git_steps + 1)
         with self._way(at_chunk) as (environ, _):
             killed = self._deploy(tag, {**environ, "SOAK_KILL_AT": str(at_git)})
-        self._await_silence()
+        processes = self._await_silence()
+        left, secrets = self._left(), self._secrets()
         between = self._place.subjects()
         with self._way(0) as (environ, _):
             again = self._deploy(tag, environ)
@@ -91,16 +107,33 @@ class _Bench:
             f"the commit stands there {after.count(ours)} times" if after.count(ours) != 1 else "",
             "another commit came along" if len(after) != len(before) + 1 else "",
             "the tag is not on the branch" if self._place.tag(_SITE) != tag else "",
+            f"{processes} processes went on" if processes else "",
+            f"the token stands in {secrets}" if secrets else "",
+            f"the run after it left {again_left}" if (again_left := self._left()) else "",
         ]
         where = f"git step {at_git}" if at_git else f"chunk {at_chunk}"
         return Tally(
             tuple(f"{number} ({where}): {text}" for text in wrong if text),
-            {"died": float(killed != 0), "landed though killed": float(len(between) > len(before))},
+            {
+                "died": float(killed != 0),
+                "landed though killed": float(len(between) > len(before)),
+                "folders left by a kill": len(left),
+            },
         )
 
-    def left_folders(self) -> int:
-        """What killed runs left in TMPDIR and no later run has removed."""
-        return len(list(self._temporary.iterdir()))
+    def _left(self) -> list[str]:
+        """What stands below the folder for temporary files, the home, and of locks in the repository on the server."""
+        here = [entry.name for folder in (self._temporary, self._home) for entry in folder.iterdir()]
+        return here + [lock.name for lock in self._place.path.rglob("*.lock")]
+
+    def _secrets(self) -> list[str]:
+        """The files there that hold the token, in whatever form."""
+        files = [
+            file for folder in (self._temporary, self._home) for file in folder.rglob("*") if file.is_file()
+        ]
+        return [
+            file.name for file in files if any(form.encode() in file.read_bytes() for form in forms(TOKEN))
+        ]
 
     def _next_tag(self) -> str:
         self._runs += 1
@@ -112,11 +145,11 @@ class _Bench:
     def _way(self, kill_at: int) -> Iterator[tuple[Mapping[str, str], Proxy]]:
         """The environment of a run whose git host is reached over a proxy that kills it at that chunk, 0 for none."""
         self._steps.write_bytes(b"")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
 
         def watch(number: int) -> bool:
             if number == kill_at and self._process:
-                self._process.send_signal(signal.SIGKILL)
+                self._process.kill()
             return True
 
         port = int(self._place.git.url.rpartition(":")[2])
@@ -125,6 +158,7 @@ class _Bench:
                 **self._place.environ(),
                 "PATH": f"{self._bin}:{os.environ['PATH']}",
                 "TMPDIR": str(self._temporary),
+                "HOME": str(self._home),
                 "SOAK_STEPS": str(self._steps),
                 "SOAK_KILL_AT": "0",
                 "SOAK_URL": f"http://{git.host}/platform.git",
@@ -132,43 +166,40 @@ class _Bench:
             yield environ, git
 
     def _deploy(self, tag: str, environ: Mapping[str, str]) -> int:
-        command = [
-            "-W",
-            "error",
-            "-m",
-            "bumper",
-            "--site",
-            _SITE,
-            "--sha",
-            tag,
-            "--repo",
-            environ["SOAK_URL"],
-            "--no-wait",
-        ]
+        command = ["--site", _SITE, "--sha", tag, "--repo", environ["SOAK_URL"], "--no-wait"]
         options = ["--platform", "linux/amd64", "--no-notes"]
-        self._process = subprocess.Popen(
-            [sys.executable, *command, *options],
-            env=dict(environ),
-            cwd=self._folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            return self._process.wait(_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
+        process = self._fork.Process(target=_become, args=([*command, *options], dict(environ), self._folder))
+        process.start()
+        self._process = process
+        process.join(_LIMIT_S)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+        assert process.exitcode is not None, "it was waited for"
+        return process.exitcode
 
-    def _await_silence(self) -> None:
-        """Waits for git processes that the killed run left; they may still push what they were given."""
+    def _await_silence(self) -> int:
+        """Waits for git processes that the killed run left, which may still push what they were given; how many go on all the same."""
         until_s = time.monotonic() + 10.0
         while (running := _processes_in(self._temporary)) and time.monotonic() < until_s:
             time.sleep(0.05)
-        self.left += len(running)
         for process in running:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+        return len(running)
+
+
+def _become(arguments: list[str], environ: Mapping[str, str], folder: Path) -> None:
+    """This process is the program from now on, with these surroundings."""
+    from bumper import cli
+
+    for descriptor in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(folder)
+    warnings.simplefilter("error")
+    sys.exit(cli.main(arguments))
 
 
 def _processes_in(folder: Path) -> list[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from slow_peers import Row as Cell
 
-from soak import canaries, editor, figures, hostile, slow, watching
+from soak import editor, figures, hostile, secrets, slow, watching
 from soak.table import Row, Table, Tally
 
 
@@ -67,8 +67,8 @@ def test_a_line_that_is_a_command_is_seen() -> None:
 
 
 def test_a_secret_is_seen_as_it_is_and_as_basic_authentication_writes_it() -> None:
-    assert canaries._forms("cn12")[0] == "cn12"
-    assert "eC1hY2Nlc3MtdG9rZW46Y24xM" in canaries._forms("cn12")[1]
+    assert secrets.forms("cn12")[0] == "cn12"
+    assert "eC1hY2Nlc3MtdG9rZW46Y24xM" in secrets.forms("cn12")[1]
 
 
 @pytest.mark.parametrize(

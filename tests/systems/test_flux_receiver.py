@@ -15,6 +15,7 @@ from bumper.fluxtree.sites import receivers
 from bumper.fluxtree.sites.receivers import HMAC, OIDC, Receiver
 from bumper.objects import ObjectKey
 from bumper.systems.flux_receiver import Proof, Webhook
+from bumper.systems.github.job_token import JobTokens
 
 SOURCE = ObjectKey("GitRepository", "flux-system", "flux-system")
 BASE = "https://flux.example.org"
@@ -168,8 +169,12 @@ def poke(
     flux_side: Callable[[httpx.Request], httpx.Response], environ: Mapping[str, str], *poked: Receiver
 ) -> str:
     surroundings = Surroundings.of(environ)
-    proof = Proof(surroundings.receiver_token, surroundings.job_token_url, surroundings.job_token_bearer)
-    return Webhook(poked, proof, now=time.monotonic, transport=httpx.MockTransport(flux_side)).poke()
+    transport = httpx.MockTransport(flux_side)
+    tokens = JobTokens(
+        surroundings.job_token_url, surroundings.job_token_bearer, now=time.monotonic, transport=transport
+    )
+    proof = Proof(surroundings.receiver_token, tokens.ask if tokens.are_given else None)
+    return Webhook(poked, proof, now=time.monotonic, transport=transport).poke()
 
 
 def test_a_job_pokes_with_its_own_token() -> None:

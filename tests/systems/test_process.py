@@ -7,8 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-from bumper.systems.git.folder import Folder
-
 RUN = """
 import os
 from bumper.systems.process import finished, started
@@ -48,14 +46,14 @@ def test_a_program_ends_with_us_where_we_are_killed() -> None:
 MAKE = """
 import sys, time
 from pathlib import Path
-from bumper.systems.git.folder import Folder
+from bumper.systems.folder import Folder
 print(Folder.new(Path(sys.argv[1])).path, flush=True)
 time.sleep(600)
 """
 NEXT = """
 import sys
 from pathlib import Path
-from bumper.systems.git.folder import Folder
+from bumper.systems.folder import Folder
 Folder.new(Path(sys.argv[1])).remove()
 """
 
@@ -66,27 +64,14 @@ def test_the_next_run_removes_what_a_killed_run_left(tmp_path: Path) -> None:
     with maker.stdout:
         left = Path(maker.stdout.readline().strip())
     (left / "objects").mkdir()
-    for old in (left, tmp_path / "bump-key-x", tmp_path / "bump-of-somebody"):
-        if old.name == "bump-key-x":
-            old.write_text("a key")
-        else:
-            old.mkdir(exist_ok=True)
-        os.utime(old, (1, 1))
+    for other in ("bump-of-somebody", "bump-new-young", "bump-new-old"):
+        (tmp_path / other).mkdir()
+    os.utime(tmp_path / "bump-new-old", (1, 1))
     next_run = [sys.executable, "-c", NEXT, str(tmp_path)]
     subprocess.run(next_run, check=True)
     # Its maker is still there.
-    assert left.is_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {left.name, "bump-of-somebody", "bump-new-young"}
     maker.kill()
     maker.wait()
-    os.utime(left, (1, 1))
     subprocess.run(next_run, check=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["bump-of-somebody"]
-
-
-def test_a_folder_of_a_moment_ago_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "bump-new").mkdir()
-    (tmp_path / "bump-new" / "bump.lock").touch()
-    folder = Folder.new(tmp_path)
-    assert (tmp_path / "bump-new").is_dir()
-    folder.remove()
-    assert not folder.path.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"bump-of-somebody", "bump-new-young"}

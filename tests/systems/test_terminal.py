@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from bumper.ports import State, Step
+from bumper.ports.run import State, Step
 from bumper.progress import Journal
 from bumper.style import Line, Span
 from bumper.systems.terminal import Live, Log, open_board, open_terminal

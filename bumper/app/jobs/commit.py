@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from bumper.app.context import Context
@@ -10,9 +9,11 @@ from bumper.app.output import Output, Result
 from bumper.app.run import Job, P, carry_out
 from bumper.app.settings import RunSettings
 from bumper.app.wiring import Systems
+from bumper.dataclasses import replace
 from bumper.deploy.commit.push import Landed, land
 from bumper.onboarding.reviewed import Reviewed
-from bumper.ports import Terminal, Writer
+from bumper.ports.git import Writer
+from bumper.ports.run import Terminal
 from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.style import Span

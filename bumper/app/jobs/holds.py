@@ -11,7 +11,7 @@ from bumper.deploy.hold import change, table
 from bumper.deploy.hold.annotations import Hold
 from bumper.deploy.hold.change import HoldChange, Holding
 from bumper.errors import EXIT_CODES
-from bumper.ports import Terminal
+from bumper.ports.run import Terminal
 from bumper.revision import Revision
 
 

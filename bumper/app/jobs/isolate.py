@@ -10,7 +10,7 @@ from bumper.app.wiring import Systems
 from bumper.errors import EXIT_CODES
 from bumper.onboarding import isolation
 from bumper.onboarding.isolation import Isolation
-from bumper.ports import Terminal
+from bumper.ports.run import Terminal
 from bumper.revision import Revision
 
 

@@ -11,7 +11,7 @@ from bumper.deploy.commit.push import Landed
 from bumper.errors import EXIT_CODES
 from bumper.onboarding import notifications
 from bumper.onboarding.notifications import NotificationsAddition
-from bumper.ports import Terminal
+from bumper.ports.run import Terminal
 from bumper.revision import Revision
 
 

@@ -84,13 +84,20 @@ def store(cluster: Cluster) -> Iterator[Fault]:
         kind = text(resource.at("spec", "secretStoreRef", "kind")) or "SecretStore"
         name = text(resource.at("spec", "secretStoreRef", "name"))
         space = "" if kind.startswith("Cluster") else resource.namespace
-        if name and resource.is_named and not cluster.has(kind, space, name):
+        if name and _asks_a_store(resource) and not cluster.has(kind, space, name):
             yield resource.fault(
                 f"{resource} takes its values from {kind} {name}, which nothing makes",
                 "spec",
                 "secretStoreRef",
                 "name",
             )
+
+
+def _asks_a_store(resource: Resource) -> bool:
+    """Whether it takes any value from its own store: what generators make needs none."""
+    listed = [mapping(source) for source in items(resource.at("spec", "dataFrom"))]
+    is_made = bool(listed) and all(mapping(source.get("sourceRef")).get("generatorRef") for source in listed)
+    return resource.is_named and (bool(resource.at("spec", "data")) or not is_made)
 
 
 def _missing(cluster: Cluster, kind: str) -> Iterator[tuple[str, Fault]]:

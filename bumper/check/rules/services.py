@@ -17,11 +17,12 @@ from bumper.manifest.document import items, mapping, text
 )
 def selects_nothing(cluster: Cluster) -> Iterator[Fault]:
     for service in _selecting(cluster):
-        if not _behind(cluster, service) and not _may_have_pods(cluster, service.namespace):
+        workloads = cluster.workloads(service.namespace)
+        # Where git has no workload at all, the pods come from elsewhere.
+        if workloads and not _behind(cluster, service) and not _may_have_pods(cluster, service.namespace):
             labels = ", ".join(
                 f"{key}={value}" for key, value in mapping(service.at("spec", "selector")).items()
             )
-            workloads = cluster.workloads(service.namespace)
             yield service.fault(
                 f"{service} selects {labels}, which no pod of this namespace has (found: {_told(workloads)})",
                 "spec",
@@ -118,4 +119,4 @@ def _told(workloads: list[Resource]) -> str:
         f"{workload.kind} {workload.name} with "
         f"{', '.join(f'{key}={value}' for key, value in workload.pod_labels.items()) or 'no labels'}"
         for workload in workloads
-    ) or "no workload"  # fmt: skip
+    )

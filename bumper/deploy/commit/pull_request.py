@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 
 from bumper.deploy.commit.pull_state import Step, judge
 from bumper.errors import BumpError, Denied, LostRace, Refused, Unmerged
-from bumper.ports import Clock, Pull, PullRequests
+from bumper.ports.github import Pull, PullRequests
+from bumper.ports.run import Clock
 from bumper.revision import Revision
 
 POLL_S = 5.0

@@ -7,7 +7,7 @@ Source: GitHub's GraphQL schema, `PullRequest`, `MergeStateStatus`, `PullRequest
 
 from enum import Enum, auto
 
-from bumper.ports import Pull
+from bumper.ports.github import Pull
 
 _CHECKS = {
     "PENDING": "checks are running",

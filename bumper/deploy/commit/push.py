@@ -5,13 +5,14 @@ writer in each round wins, so the number of tries must grow with the writers: th
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from bumper import manifest
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError, Contention, LostRace, Transient
-from bumper.ports import Clock, Writer
 from bumper.ports.deadline import until
+from bumper.ports.git import Writer
+from bumper.ports.run import Clock
 from bumper.retry import attempts
 from bumper.revision import Revision
 

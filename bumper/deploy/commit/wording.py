@@ -1,10 +1,10 @@
 """Writes commits in the words that the platform's repository asks for (`history.Wording`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from bumper.history import Wording
-from bumper.ports import Writer
+from bumper.dataclasses import dataclass
+from bumper.history.wording import Wording
+from bumper.ports.git import Writer
 from bumper.revision import Revision
 
 

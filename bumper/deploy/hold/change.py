@@ -5,16 +5,16 @@ only by force.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from bumper.dataclasses import dataclass
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.errors import Refused
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Site
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.request import Origin
 
 

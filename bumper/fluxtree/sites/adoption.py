@@ -11,8 +11,7 @@ A repository is written whole, registry included, without a tag, as it reaches t
 run as well, which shall not move with it; `field`, which comes last, for a field that no table knows.
 """
 
-from dataclasses import dataclass
-
+from bumper.dataclasses import dataclass
 from bumper.errors import FieldMissing
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.sites import annotations

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from bumper.errors import UsageError
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Target
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.request import Choice, Request, Wanted
 
 

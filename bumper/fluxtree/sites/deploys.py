@@ -16,7 +16,7 @@ from bumper.errors import NotYaml
 from bumper.fluxtree.discovery import GROUP
 from bumper.fluxtree.sites.find import Target, sites
 from bumper.manifest.document import documents
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 from bumper.record import KustomizationName, Record, Recorded
 
 # A place of the site in the numbered deploys of its image: the numbers, the newest first.

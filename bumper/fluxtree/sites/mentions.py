@@ -4,8 +4,8 @@ Law: nothing here is edited, and nothing is left out: whoever moves a tag reads 
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.images import Image
 from bumper.fluxtree.leaves import Leaf, near_to, origin_of, span_of

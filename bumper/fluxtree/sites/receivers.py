@@ -9,18 +9,18 @@ a `generic-oidc` Receiver has no token; internal/server/receiver_handlers.go and
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 
 from bumper.address import origin
+from bumper.dataclasses import dataclass
 from bumper.errors import NotYaml
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites import routes
 from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import Document, is_true, items, mapping, text
 from bumper.objects import ObjectKey
-from bumper.ports import Tree
+from bumper.ports.git import Tree
 
 HMAC, OIDC = "generic-hmac", "generic-oidc"
 GROUP = "notification.toolkit.fluxcd.io"

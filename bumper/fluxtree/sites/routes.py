@@ -6,9 +6,9 @@ Read are Traefik's IngressRoute (traefik.io/v1alpha1), Kubernetes' Ingress (netw
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.manifest.document import Document, items, mapping, text
 from bumper.objects import Object
 

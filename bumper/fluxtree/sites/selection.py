@@ -7,11 +7,11 @@ followed clusters have is meant, by its live spec.path and source; else each is 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 from posixpath import normpath
 
+from bumper.dataclasses import replace
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
 from bumper.fluxtree.discovery import Site, artifact_path
 from bumper.fluxtree.sites import adoption

@@ -9,11 +9,11 @@ sends an extra header to wherever it was redirected (http.c, `http_copy_default_
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from bumper.address import is_loopback, may_carry_credentials
+from bumper.dataclasses import dataclass, field
 from bumper.errors import UsageError
 from bumper.safe_text import printable
 

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bumper.errors import UsageError
-from bumper.history import Logged, ending, past, records
+from bumper.history import ending
+from bumper.history.past import Logged, past
+from bumper.history.record import records
 from bumper.record import Recorded
 from bumper.systems.git.address import is_url
 from bumper.systems.git.rejections import MissingRef
@@ -27,25 +29,31 @@ _LOG = (
 )
 # `fetch` always names a filter: this one keeps every note.
 _NOTES = "blob:limit=1g"
+# A deploy of a thousand sites has 300 kB. Whatever is longer was not written by us.
+_MOST_CHARACTERS = 1_000_000
 
 
 class Branch:
-    """A branch of a remote, fetched to `repository` anew each time it is asked: commits without trees, and the notes."""
+    """A branch of a remote, fetched to a repository of its own anew each time it is asked: commits without trees, and the notes.
 
-    def __init__(self, repository: Repository, branch: str, hint: Callable[[], str]) -> None:
-        self._repository = repository
+    `opened` gives that repository; most runs that may ask do not.
+    """
+
+    def __init__(self, opened: Callable[[], Repository], branch: str, hint: Callable[[], str]) -> None:
+        self._opened = opened
         self._branch = branch
         self._hint = hint
 
     def all(self) -> Iterator[Recorded]:
         """The deploys of all sites, newest first."""
+        repository = self._opened()
         try:
-            self._repository.fetch(f"+refs/heads/{self._branch}:{_TIP}", keep="tree:0")
+            repository.fetch(f"+refs/heads/{self._branch}:{_TIP}", keep="tree:0")
         except MissingRef:
-            raise UsageError(f"{self._repository}: no branch {self._branch!r}", hint=self._hint()) from None
+            raise UsageError(f"{repository}: no branch {self._branch!r}", hint=self._hint()) from None
         with suppress(MissingRef):  # nobody has noted anything yet
-            self._repository.fetch(ending.REFSPEC, depth=1, keep=_NOTES)
-        return past(_logged(iter(self._repository.run(*_LOG, _TIP, "--").stdout.split("\0"))))
+            repository.fetch(ending.REFSPEC, depth=1, keep=_NOTES)
+        return past(_logged(iter(repository.run(*_LOG, _TIP, "--").stdout.split("\0"))))
 
     def notices(self) -> list[str]:
         """Nothing: it is all there, or `all` has raised."""
@@ -121,8 +129,10 @@ def lend(directory: Path, environ: Mapping[str, str], repository: Repository) ->
 def _logged(texts: Iterator[str]) -> Iterator[Logged]:
     for head, author, seconds, message, note in zip(*[texts] * len(_FIELDS), strict=False):
         sha, *parents = head.split()
-        commit_records = records(sha, author, _time(seconds), message) if len(parents) < 2 else ()
-        yield Logged(sha, commit_records, ending.parse(note) if note else ())
+        is_ours = len(parents) < 2 and len(message) <= _MOST_CHARACTERS
+        commit_records = records(sha, author, _time(seconds), message) if is_ours else ()
+        notes = ending.parse(note) if 0 < len(note) <= _MOST_CHARACTERS else ()
+        yield Logged(sha, commit_records, notes)
 
 
 def _time(seconds: str) -> datetime:

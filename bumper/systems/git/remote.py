@@ -11,7 +11,7 @@ from typing import Self
 
 from bumper.errors import BumpError, Denied, LostRace, Transient, Unreachable, UsageError
 from bumper.history import ending
-from bumper.ports import History
+from bumper.ports.git import History
 from bumper.revision import Revision
 from bumper.systems.git import notes
 from bumper.systems.git.address import Address, is_url, require_known_transport, require_safe
@@ -61,10 +61,7 @@ class Remote:
         self._environ = environ
         self._settings = settings
         self._timeout_s = timeout_s
-        self._repository = self._new_repository()
-        self._objects = Objects(self._repository)
-        self._commits: dict[str, CommitObject] = {}
-        self._histories: dict[str, Repository] = {}
+        self._begin()
         self._checkout = None if is_url(url_or_dir) else Path(url_or_dir)
         self._unanswered: set[str] = set()
 
@@ -83,6 +80,17 @@ class Remote:
     def url(self) -> str:
         """Where it is, without any secret."""
         return self._address.url
+
+    def _begin(self) -> None:
+        self._repository = self._new_repository()
+        self._objects = Objects(self._repository)
+        self._commits: dict[str, CommitObject] = {}
+        self._histories: dict[str, Repository] = {}
+
+    def renew(self) -> None:
+        """Forgets everything that was fetched, as if nothing had been asked yet."""
+        self.close()
+        self._begin()
 
     def close(self) -> None:
         """Removes everything that was fetched."""
@@ -161,12 +169,7 @@ class Remote:
 
     def history(self, branch: str) -> History:
         """The deploys on a branch. Of a checkout that is at hand only what it does not have is fetched, and not into it."""
-        key = f"history of {branch}"
-        if key not in self._histories:
-            self._histories[key] = self._new_repository()
-            if self._checkout:
-                lend(self._checkout, self._environ, self._histories[key])
-        return Branch(self._histories[key], branch, self._branches)
+        return Branch(lambda: self._logged(branch), branch, self._branches)
 
     def note(self, site: str, commit: str, lines: Sequence[str], first: Sequence[str] = ()) -> None:
         """Adds the lines that are not there yet to the site's note on the commit, and pushes it: one try of `notes.append`."""
@@ -199,6 +202,15 @@ class Remote:
         except Unreachable:
             return None
         return status
+
+    def _logged(self, branch: str) -> Repository:
+        """Where the history of a branch is fetched to."""
+        key = f"history of {branch}"
+        if key not in self._histories:
+            self._histories[key] = self._new_repository()
+            if self._checkout:
+                lend(self._checkout, self._environ, self._histories[key])
+        return self._histories[key]
 
     def _new_repository(self) -> Repository:
         return Repository(self._address, self._environ, self._settings, self._timeout_s, self._renewed)

@@ -9,12 +9,12 @@ curl reads ~/.netrc where git has no credential (CURLOPT_NETRC, which http.c set
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from netrc import NetrcParseError, netrc
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bumper.address import may_carry_credentials, origin
+from bumper.dataclasses import dataclass
 from bumper.errors import UsageError
 from bumper.systems.git.address import Address
 

@@ -8,7 +8,7 @@ a cluster comes from them.
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from bumper.errors import Refused, Unreachable
-from bumper.ports import Entry
+from bumper.ports.git import Entry
 from bumper.systems.git.objects import DIRECTORY, FILE, SYMBOLIC_LINK, TreeEntry, format_tree, parse_tree
 from bumper.systems.git.repository import Repository
 

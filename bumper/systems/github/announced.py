@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bumper.errors import NoAccess, Unreachable
-from bumper.ports import Announced, CommitStatus
+from bumper.ports.github import Announced, CommitStatus
 from bumper.safe_text import printable
 from bumper.systems.github.graphql import GraphQL, Operation
 from bumper.systems.http.document import Maybe, Shape

@@ -8,11 +8,11 @@ Source: GitHub's documentation, "Rate limits for the REST API" and "Best practic
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bumper.address import host_of, may_carry_credentials, origin
+from bumper.dataclasses import replace
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.safe_text import printable
 from bumper.systems.http.client import Answer, Client, Limits, Question

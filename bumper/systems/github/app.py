@@ -1,22 +1,20 @@
-"""A GitHub App's identity: tokens of its installations, minted from the App's private key and renewed in time.
+"""A GitHub App's identity: tokens of its installations, minted from the App's private key.
 
-Law: a token is asked for one repository and for the permissions that are needed there, never for more; it is minted when it is first
-used, renewed before it ends, and given back at the end of the run. Lifetimes are counted by GitHub's clock and on ours from the moment
-of the answer: the two clocks are never compared, except to tell GitHub a time that it believes. No key or token stands in a text.
+Law: a token is asked for one repository and for the permissions that are needed there, never for more. Lifetimes are counted by
+GitHub's clock and on ours from the moment of the answer: the two clocks are never compared, except to tell GitHub a time that it
+believes. No key or token stands in a text.
 Source: GitHub's documentation, "Authenticating with a GitHub App", and its OpenAPI description.
 """
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bumper.errors import BumpError, NoAccess, Unreachable, UsageError
+from bumper.errors import NoAccess, Unreachable, UsageError
 from bumper.systems.github.api import Api, Invalid, Missing, Token, Unknown
+from bumper.systems.github.minted import Minted, MintedTokens
 from bumper.systems.http.document import shaped
 
 if TYPE_CHECKING:
@@ -25,18 +23,16 @@ if TYPE_CHECKING:
 
 # GitHub refuses an assertion from its own future and an assertion that ends more than ten minutes ahead.
 _BACKDATED_S, _VALID_S = 60, 540
-# A call of git or a slow answer must end before the token does.
-_MARGIN_S = 300.0
 # GitHub's Date is whole seconds, and an answer takes some.
 _SAME_CLOCK_S = 30.0
-_TIMEOUT_S, _GOODBYE_S = 10.0, 3.0
+_TIMEOUT_S = 10.0
 _KEY = "BUMP_APP_PRIVATE_KEY or BUMP_APP_PRIVATE_KEY_FILE must hold the App's private key in PEM form, as GitHub gave it"
 
 
 class App:
     """One App. `issuer` is its client ID or App ID, `key` the PEM text of its private key.
 
-    `now` is monotonic seconds, `wall` epoch seconds of this machine. Tokens may be used from several threads.
+    `now` is monotonic seconds, `wall` epoch seconds of this machine. `hide` is told each token as soon as it is there.
     """
 
     def __init__(
@@ -49,19 +45,23 @@ class App:
         api_url: str,
         environ: Mapping[str, str] | None = None,
         transport: "httpx.BaseTransport | None" = None,
+        hide: Callable[[str], None] = lambda token: None,
     ) -> None:
         """Does not use the network. `UsageError` where the key is no RSA key."""
         self._issuer = issuer
         self._key = _private_key(key)
         self._now = now
         self._wall = wall
-        self._environ = environ
         self._ahead_s = 0.0
-        self._api_url = api_url
-        self._transport = transport
-        self._api = self._open(self._assertion, _TIMEOUT_S)
-        self._lock = threading.Lock()
-        self._minted: list[_Minted] = []
+        self._api = Api(
+            api_url,
+            token=self._assertion,
+            now=now,
+            timeout_s=_TIMEOUT_S,
+            environ=environ,
+            transport=transport,
+        )
+        self._tokens = MintedTokens(now=now, api_url=api_url, environ=environ, transport=transport, hide=hide)
 
     def __repr__(self) -> str:
         return f"App({self._issuer!r})"
@@ -72,39 +72,14 @@ class App:
         `repository` is `owner/name`, permissions are in GitHub's words (`{"contents": "write"}`). Without `installation` GitHub is
         asked for it.
         """
-        held: list[_Minted] = []
-
-        def current() -> str:
-            with self._lock:
-                if not held or self._now() > held[0].renew_s:
-                    held[:] = [self._mint(repository, permissions, installation)]
-                    self._minted.append(held[0])
-                return held[0].token
-
-        return current
+        return self._tokens.token(lambda: self._mint(repository, permissions, installation))
 
     def close(self) -> None:
-        """Gives back every token that may still be valid. A token that GitHub does not take back ends by itself within the hour."""
-        for minted in list(self._minted):
-            if self._now() < minted.ends_s:
-                goodbye = self._open(minted.token, _GOODBYE_S)
-                with suppress(BumpError):
-                    goodbye.delete("/installation/token")
-                goodbye.close()
-        self._minted.clear()
+        """Gives back every token that may still be valid."""
+        self._tokens.close()
         self._api.close()
 
-    def _open(self, token: str | Token, timeout_s: float) -> Api:
-        return Api(
-            self._api_url,
-            token=token,
-            now=self._now,
-            timeout_s=timeout_s,
-            environ=self._environ,
-            transport=self._transport,
-        )
-
-    def _mint(self, repository: str, permissions: Mapping[str, str], installation: str) -> "_Minted":
+    def _mint(self, repository: str, permissions: Mapping[str, str], installation: str) -> Minted:
         owner, _, name = repository.partition("/")
         installation = installation or self._find(owner, name)
         body = {"repositories": [name], "permissions": dict(permissions)}
@@ -126,7 +101,7 @@ class App:
             ) from None
         return self._received(answer)
 
-    def _received(self, answer: Any) -> "_Minted":
+    def _received(self, answer: Any) -> Minted:
         try:
             token, ends_s = (
                 str(answer["token"]),
@@ -136,7 +111,7 @@ class App:
             raise Unreachable("GitHub: the answer holds no token with an end, expected both") from None
         # By the clock that wrote the end; where no Date was sent, by ours as GitHub would have it.
         sent_s = self._api.dated_s if self._api.dated_s is not None else self._wall() + self._ahead_s
-        return _Minted(token, self._now() + ends_s - sent_s)
+        return Minted(token, self._now() + ends_s - sent_s)
 
     def _find(self, owner: str, name: str) -> str:
         try:
@@ -186,18 +161,6 @@ class App:
             _encoded(json.dumps(part).encode()) for part in ({"alg": "RS256", "typ": "JWT"}, claims)
         )
         return f"{signed}.{_encoded(self._key.sign(signed.encode(), PKCS1v15(), SHA256()))}"
-
-
-@dataclass(frozen=True, repr=False)
-class _Minted:
-    """A token and when it ends, in monotonic seconds."""
-
-    token: str
-    ends_s: float
-
-    @property
-    def renew_s(self) -> float:
-        return self.ends_s - _MARGIN_S
 
 
 def _private_key(text: str) -> "RSAPrivateKey":

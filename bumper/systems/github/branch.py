@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bumper.errors import NoAccess
-from bumper.ports import Hosting, Rule
+from bumper.ports.github import Hosting, Rule
 from bumper.systems.github.api import Api, Missing, Token
 from bumper.systems.github.graphql import Home
 from bumper.systems.http.document import Maybe, Shape, shaped
@@ -16,7 +16,11 @@ from bumper.systems.http.document import Maybe, Shape, shaped
 if TYPE_CHECKING:
     import httpx
 
-_DETAILS: Shape = {"permissions": Maybe({"push": Maybe(bool)}), "archived": Maybe(bool)}
+_DETAILS: Shape = {
+    "permissions": Maybe({"push": Maybe(bool)}),
+    "archived": Maybe(bool),
+    "private": Maybe(bool),
+}
 _RULE: Shape = {"type": str, "ruleset_id": Maybe(int), "ruleset_source": Maybe(str)}
 
 
@@ -63,6 +67,7 @@ def hosting(
                 for entry in entries
             ),
             dated_s=api.dated_s,
+            is_private=details.get("private"),
         )
     finally:
         api.close()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from bumper.errors import BumpError, Denied, LostRace, Refused, Transient
 from bumper.history.message import PREFIX
 from bumper.history.wording import hint_on_rule
-from bumper.ports import TreeOfModes
+from bumper.ports.git import TreeOfModes
 from bumper.revision import Revision
 from bumper.systems.github.graphql import Declined, GraphQL, Operation
 from bumper.systems.http.document import Maybe, Shape

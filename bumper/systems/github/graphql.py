@@ -8,11 +8,11 @@ Source: GitHub's GraphQL schema (npm `@octokit/graphql-schema`), to which each r
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from bumper.address import repository_name
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.safe_text import printable
 from bumper.systems.github.api import Api

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess
-from bumper.ports import Posted, Standing
+from bumper.ports.github import Posted, Standing
 from bumper.systems.github.api import Api, Invalid, Missing, Token
 from bumper.systems.http.document import Maybe, Shape, parse, shaped
 
@@ -24,6 +24,7 @@ _PULL: Shape = {
     "merged_at": Maybe(str),
     "head": {"sha": str},
     "base": {"repo": Maybe({"full_name": str})},
+    "labels": Maybe([{"name": str}]),
 }
 _COMMENT: Shape = {"id": int, "body": Maybe(str), "user": Maybe({"login": str, "type": Maybe(str)})}
 
@@ -56,22 +57,33 @@ class GitHub:
         self._api.close()
 
     def commit(self, name: str) -> str:
-        """The full SHA that a short one, a branch or a tag stands for; empty where there is no such commit."""
+        """The full SHA that a short one, a branch or a tag stands for; empty where there is none. NoAccess to the repository."""
         try:
             return str(self._api.get(f"{self._here}/commits/{name}", per_page=1)["sha"])
-        except (Missing, Invalid):
+        except Invalid:
             return ""
+        except Missing:
+            raise self._unseen() from None
 
     def pull_of(self, sha: str) -> int | None:
-        """The number of the pull request that the commit came from, or None.
+        """The number of the pull request that the commit came from, or None. NoAccess where the repository is not shown."""
+        pull = self._pull_of(sha)
+        return int(pull["number"]) if pull else None
 
-        Of several: the pull request whose merge made the commit, else whose head it is, else a merged one, else the oldest.
-        """
+    def labels_of(self, sha: str) -> frozenset[str]:
+        """The labels of the pull request that the commit came from; none where it came from none."""
+        pull = self._pull_of(sha) or {}
+        return frozenset(label["name"] for label in pull.get("labels") or ())
+
+    def _pull_of(self, sha: str) -> Mapping[str, Any] | None:
+        """Of several: the pull request whose merge made the commit, else whose head it is, else a merged one, else the oldest."""
         try:
             path = f"{self._here}/commits/{sha}/pulls"
             pulls = [shaped(f"GitHub: {path}", entry, _PULL) for entry in self._api.pages(path)]
-        except (Missing, Invalid):
+        except Invalid:
             return None
+        except Missing:
+            raise self._unseen() from None
         ours = [pull for pull in pulls if _full_name(pull).lower() == self._repository.lower()]
         ours.sort(
             key=lambda pull: (
@@ -81,7 +93,7 @@ class GitHub:
                 pull["number"],
             )
         )
-        return int(ours[0]["number"]) if ours else None
+        return ours[0] if ours else None
 
     def comments(self, pull: int) -> Iterator[Posted]:
         """Every comment of the pull request through all pages, the oldest first."""
@@ -181,6 +193,13 @@ class GitHub:
         except Missing as error:
             # GitHub answers 404 to a token that may not know what is there.
             raise NoAccess(error.message, hint=f"permissions: {permission}: write") from None
+
+    def _unseen(self) -> NoAccess:
+        # Of a commit that it does not know GitHub says 422; 404 is for a repository that it does not show.
+        return NoAccess(
+            f"{self._repository}: not visible to this token (404)",
+            hint=f"it needs {_PERMISSION} and contents: read in that repository",
+        )
 
     @property
     def _here(self) -> str:

@@ -7,14 +7,15 @@ Source: GitHub's GraphQL schema.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
+from bumper.dataclasses import replace
 from bumper.errors import BumpError, Denied, LostRace, NoAccess
 from bumper.history.message import PREFIX, branch_of, has_other_sites, sites_of
 from bumper.history.wording import hint_on_rule
-from bumper.ports import Pull, TreeOfModes
+from bumper.ports.git import TreeOfModes
+from bumper.ports.github import Pull
 from bumper.systems.github.commits import Commits
 from bumper.systems.github.graphql import Declined, GraphQL, Operation
 from bumper.systems.github.pull_documents import (

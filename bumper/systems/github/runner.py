@@ -15,17 +15,43 @@ _IN_A_LINE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _IN_A_PROPERTY = {**_IN_A_LINE, ":": "%3A", ",": "%2C"}
 
 
+class StoppedCommands:
+    """The log of a step in which nothing is read as a command, but for what is said here."""
+
+    def __init__(self, log: TextIO) -> None:
+        self._log = log
+        self._token = secrets.token_hex(16)
+
+    def stop(self) -> None:
+        self._write(f"::stop-commands::{self._token}\n")
+
+    def resume(self) -> None:
+        self._write(f"::{self._token}::\n")
+
+    def hide(self, secret: str) -> None:
+        """From now on the runner shows `***` in its place."""
+        # In one piece: no foreign line comes in between, where commands are read.
+        self._write(f"\n::{self._token}::{masked(secret)}::stop-commands::{self._token}\n")
+
+    def _write(self, text: str) -> None:
+        self._log.write(text)
+        self._log.flush()
+
+
 @contextmanager
-def stopped_commands(log: TextIO) -> Iterator[None]:
+def stopped_commands(log: TextIO) -> Iterator[StoppedCommands]:
     """Nothing that is printed inside is read as a command."""
-    token = secrets.token_hex(16)
-    log.write(f"::stop-commands::{token}\n")
-    log.flush()
+    commands = StoppedCommands(log)
+    commands.stop()
     try:
-        yield
+        yield commands
     finally:
-        log.write(f"::{token}::\n")
-        log.flush()
+        commands.resume()
+
+
+def masked(secret: str) -> str:
+    """The line by which the runner learns of a secret, which it does not show. It begins at a line's start, whatever was printed."""
+    return f"\n::add-mask::{_written(secret, _IN_A_LINE)}\n"
 
 
 def annotation(level: str, title: str, text: str, *, path: str = "", line: int = 0) -> str:

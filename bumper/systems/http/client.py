@@ -9,11 +9,11 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bumper.address import host_of, is_loopback
+from bumper.dataclasses import dataclass, field
 from bumper.errors import NoAccess, NotConnected, Transient, Unreachable, UsageError
 from bumper.ports.deadline import left_s
 from bumper.safe_text import printable

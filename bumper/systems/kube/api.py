@@ -6,10 +6,10 @@ Law: an object that is not there is None, a kind that is not there is an error, 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bumper.dataclasses import dataclass
 from bumper.errors import Unreachable
 from bumper.objects import Object, at
 from bumper.rollout.fields import misfit

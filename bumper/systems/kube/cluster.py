@@ -8,17 +8,18 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, TypeVarTuple, Unpack
 
 from bumper.errors import BumpError, Transient
 from bumper.objects import ObjectKey, at
 from bumper.observation import Desired, Observation
-from bumper.ports import Installation, Right, WallClock
 from bumper.ports.deadline import in_steps, left_s
+from bumper.ports.kubernetes import Installation, Right
+from bumper.ports.run import WallClock
 from bumper.systems.kube import config, feeds, survey
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.connection import Connection, Timeouts
@@ -27,11 +28,14 @@ from bumper.systems.kube.reading import Reader
 from bumper.systems.kube.watch import Watches
 
 _Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
 # With hundreds of sites a look takes a while: at least this part of it passes before the next.
 _REST = 0.25
 _LONGEST_REST_S = 0.5
-# Longer than what the connection itself waits for its last words.
-_FAREWELL_S = 5.0
+# How long the connections may take to close.
+_FAREWELL_S = 0.5
+# How long a step of the loop is waited for at the end: what it still unpacks or parses is nobody's any more.
+_LAST_STEP_S = 0.1
 _REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 
 
@@ -221,14 +225,41 @@ class _Opened:
         await self.connection.aclose()
 
 
+class _EventLoop(asyncio.SelectorEventLoop):
+    """Starts a thread for each call that blocks. An executor's are waited for at the end, as long as a resolver does not answer."""
+
+    def run_in_executor(
+        self,
+        executor: Executor | None,
+        func: Callable[[Unpack[_Arguments]], _Result],
+        *args: *_Arguments,
+    ) -> asyncio.Future[_Result]:
+        future: Future[_Result] = Future()
+        # Whoever gives up leaves it running.
+        future.set_running_or_notify_cancel()
+
+        def settle() -> None:
+            try:
+                future.set_result(func(*args))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=settle, name="blocked", daemon=True).start()
+        return asyncio.wrap_future(future, loop=self)
+
+
 class _Loop:
     """An event loop on a thread of its own."""
 
     def __init__(self, name: str) -> None:
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=_EventLoop)
         self._loop = self._runner.get_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
+
+    def _serve(self) -> None:
+        with self._runner:
+            self._loop.run_forever()
 
     def start(self, coroutine: Coroutine[Any, Any, _Result]) -> Future[_Result]:
         """Lets the coroutine run on while the caller does something else."""
@@ -255,5 +286,4 @@ class _Loop:
     def close(self) -> None:
         """Ends the tasks that are left, then the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._runner.close()
+        self._thread.join(_LAST_STEP_S)

@@ -10,13 +10,14 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
 
+from bumper.dataclasses import dataclass, field
 from bumper.errors import ClusterMissing, NotYaml, UsageError
 from bumper.manifest.yamltext import UNREADABLE, compose, require_few_values
 from bumper.systems.file import content
@@ -94,6 +95,8 @@ class _Entry:
 
     def text(self, key: str) -> str:
         setting = self.value.get(key)
+        if isinstance(setting, bytes):  # !!binary, whose content is the text
+            return setting.decode("utf-8", "replace")
         return "" if setting is None else str(setting)
 
     def mapping(self, key: str) -> Mapping[Any, Any]:
@@ -133,7 +136,8 @@ class _Entry:
         inline = self.text(f"{key}-data")
         try:
             if inline:
-                return base64.b64decode(inline, validate=True)
+                # Go's decoder passes line breaks over, and nothing else.
+                return base64.b64decode(inline.replace("\r", "").replace("\n", ""), validate=True)
             path = self.path(key)
             return content(path, _MOST_BYTES) if path else b""
         except (OSError, binascii.Error) as error:
@@ -248,7 +252,7 @@ def _parse(file: Path) -> Mapping[str, Any]:
         raise _not_yaml(file) from None
     try:
         require_few_values(source)
-        config = YAML(typ="safe").load(read)
+        config = _reader().load(read)
     except NotYaml as error:
         raise UsageError(error.message, hint=error.hint) from None
     except (YAMLError, *UNREADABLE, TypeError, AttributeError, KeyError):
@@ -256,6 +260,19 @@ def _parse(file: Path) -> Mapping[str, Any]:
     if config is not None and not isinstance(config, Mapping):
         raise UsageError(f"{file}: not a mapping, expected a kubeconfig")
     return config or {}
+
+
+class _LastWins(SafeConstructor):
+    """Of a key that is there twice the last one counts, as for kubectl."""
+
+    def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
+        return True
+
+
+def _reader() -> YAML:
+    reader = YAML(typ="safe")
+    reader.Constructor = _LastWins
+    return reader
 
 
 def _not_yaml(file: Path) -> UsageError:

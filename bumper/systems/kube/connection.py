@@ -9,11 +9,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bumper.dataclasses import dataclass
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
-from bumper.ports import WallClock
+from bumper.ports.run import WallClock
 from bumper.systems.http.client import Answer
 from bumper.systems.http.content import ENCODINGS, Content
 from bumper.systems.kube import credentials, tls
@@ -22,14 +22,13 @@ from bumper.systems.kube.credentials import Credential
 from bumper.systems.kube.refusals import refusal, unreached
 
 if TYPE_CHECKING:
+    import httpcore
     import httpx
 
 
 # A page of 500 objects is 5 MB or less; of a collection that can't be read page by page, ten times that.
 MAX_ANSWER_BYTES = 64_000_000
 _MAX_REFUSAL_BYTES = 1_000_000
-# How long the end waits for requests on their way. A server that does not even finish a handshake is left to itself.
-_LAST_WORDS_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,6 @@ class Connection:
         self._timeouts = timeouts
         self._identity: _Identity | None = None
         self._clients: list[httpx.AsyncClient] = []
-        self._sending: set[asyncio.Task[httpx.Response]] = set()
-        self._dropping: set[asyncio.Task[None]] = set()
         self._renewing = asyncio.Lock()
         self._renewed_s = float("-inf")
         self._is_accepted = False
@@ -86,10 +83,6 @@ class Connection:
 
     async def aclose(self) -> None:
         """Closes all connections."""
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=_LAST_WORDS_S)
-        if self._dropping:
-            await asyncio.wait(self._dropping, timeout=_LAST_WORDS_S)
         for client in self._clients:
             await client.aclose()
 
@@ -183,7 +176,7 @@ class Connection:
             answer.reschedule(
                 asyncio.get_running_loop().time() + self._timeouts.connect_s + self._timeouts.answer_s
             )
-            response = await self._head(identity.client, request, answer)
+            response = await _head(identity.client, request)
             if response.status_code != 401:
                 self._is_accepted, self._refused_since_s = True, None
                 return response
@@ -197,32 +190,6 @@ class Connection:
                         or "they have expired or are not for this cluster: log in again",
                     )
                 )
-
-    async def _head(
-        self, client: "httpx.AsyncClient", request: "httpx.Request", answer: asyncio.Timeout
-    ) -> "httpx.Response":
-        """The answer up to its body. A caller that is cancelled leaves at once, the request goes on for as long as this takes.
-
-        httpcore 1.0.9 loses the socket of a request that is cancelled in the middle of its TLS handshake.
-        """
-        sending = asyncio.ensure_future(client.send(request, stream=True))
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
-        try:
-            return await asyncio.shield(sending)
-        except asyncio.CancelledError:
-            if answer.expired():
-                # Long after any handshake: what still comes is a header that has no end.
-                sending.cancel()
-            else:
-                sending.add_done_callback(self._drop)
-            raise
-
-    def _drop(self, sent: "asyncio.Task[httpx.Response]") -> None:
-        if not sent.cancelled() and sent.exception() is None:
-            closing = asyncio.ensure_future(sent.result().aclose())
-            self._dropping.add(closing)
-            closing.add_done_callback(self._dropping.discard)
 
     async def _current(self) -> _Identity:
         async with self._renewing:
@@ -286,6 +253,25 @@ class Connection:
             self._refused_since_s = now_s
         is_passing = now_s - self._refused_since_s < self._timeouts.refusal_s
         return Transient(error.message, hint=error.hint) if is_passing else error
+
+
+async def _head(client: "httpx.AsyncClient", request: "httpx.Request") -> "httpx.Response":
+    """The answer up to its body. Who is cancelled closes the socket, which httpcore 1.0.9 loses in a TLS handshake."""
+    in_handshake: list[httpcore.AsyncNetworkStream] = []
+
+    async def note(event: str, details: Mapping[str, Any]) -> None:
+        if event.endswith(".connect_tcp.complete"):
+            in_handshake.append(details["return_value"])
+        elif event.endswith(".start_tls.complete"):
+            in_handshake.clear()
+
+    request.extensions["trace"] = note
+    try:
+        return await client.send(request, stream=True)
+    except asyncio.CancelledError:
+        for stream in in_handshake:
+            await stream.aclose()
+        raise
 
 
 def _headers(method: str, change: Mapping[str, Any] | None, *, is_stream: bool) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ Law: a table, not discovery: a deploy asks for few kinds, and discovery costs re
 custom kind than the table is its group asked which one it prefers.
 """
 
-from dataclasses import dataclass
+from bumper.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

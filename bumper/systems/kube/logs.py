@@ -6,8 +6,8 @@ next.
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError
 from bumper.objects import Object, at
 from bumper.systems.kube.api import Api

@@ -10,8 +10,8 @@ requests does not grow with the number of sites.
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
+from bumper.dataclasses import dataclass, field, replace
 from bumper.objects import Object, ObjectKey, at
 from bumper.observation import Desired, Observation
 from bumper.rollout import canary

@@ -5,11 +5,11 @@ rights. Of each kind that is read, one object is asked for by name while there a
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from bumper.dataclasses import dataclass
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
-from bumper.ports import Right
+from bumper.ports.kubernetes import Right
 from bumper.rollout import canary
 from bumper.rollout.preflight import LOST
 from bumper.systems.kube.feeds import OWNED

@@ -5,12 +5,12 @@ Law: nothing is tried that would change anything. A review is a question to the 
 
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
+from bumper.dataclasses import replace
 from bumper.errors import Unreachable
 from bumper.objects import Object, at
-from bumper.ports import CONTROLLERS, Installation, Right
+from bumper.ports.kubernetes import CONTROLLERS, Installation, Right
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.kinds import ACCESS_REVIEW, CANARY, KINDS, RECEIVER, Resource
 from bumper.systems.kube.refusals import Forbidden, Missing

@@ -1,11 +1,11 @@
 """TLS to an API server, as its kubeconfig wants it."""
 
 import ssl
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 from bumper.errors import UsageError
+from bumper.systems.folder import Folder
 from bumper.systems.http.certificates import authorities
 from bumper.systems.kube.config import Endpoint
 
@@ -50,12 +50,11 @@ def context(endpoint: Endpoint, certificate: bytes, environ: Mapping[str, str]) 
 
 def _show(context: ssl.SSLContext, certificate: bytes, server: str) -> None:
     # OpenSSL reads a key from a file only: a file that its owner alone can read, for as long as this takes.
-    with tempfile.NamedTemporaryFile(prefix="bump-key-") as file:
-        file.write(certificate)
-        file.flush()
+    with Folder.new() as folder:
+        file = folder.write("key.pem", certificate)
         try:
             # Without a password function OpenSSL would ask at the terminal for that of an encrypted key.
-            context.load_cert_chain(file.name, password=lambda: b"")
+            context.load_cert_chain(file, password=lambda: b"")
         except (ssl.SSLError, ValueError):
             raise UsageError(
                 f"{server}: the client certificate and its key cannot be used",

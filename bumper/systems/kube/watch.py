@@ -8,10 +8,10 @@ and nothing else. Where watching is forbidden, a notice says so, and another try
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
-from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any
 
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError, Transient
 from bumper.objects import ObjectKey, at
 from bumper.systems.kube.api import Api

@@ -9,9 +9,9 @@ RFC 9110 for challenges and Retry-After; Docker's image manifest version 2, sche
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
+from bumper.dataclasses import dataclass
 from bumper.errors import BumpError, ImageMissing, NoAccess, RepositoryMissing, Transient, Unreachable
 from bumper.image import is_digest
 from bumper.systems.http.client import Answer

@@ -10,9 +10,9 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Self
 
+from bumper.dataclasses import dataclass, field
 from bumper.systems.http.document import parse
 
 # The key under which Docker has kept Docker Hub's entry since before it had another API.

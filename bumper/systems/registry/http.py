@@ -6,11 +6,11 @@ itself names; never along on a redirect to another host.
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bumper.address import is_loopback, may_carry_credentials, origin
+from bumper.dataclasses import replace
 from bumper.errors import NoAccess, NotConnected
 from bumper.systems.http.client import Answer, Client, Limits, Question
 from bumper.systems.registry.distribution import MAX_DOCUMENT_BYTES

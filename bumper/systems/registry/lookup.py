@@ -7,14 +7,14 @@ meant for this very registry), then the identity that Azure knows us by where it
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bumper.build_order import SHA_PREFIX, TAG_PREFIXES, tag_prefix
+from bumper.dataclasses import dataclass, field
 from bumper.errors import BumpError, ImageAmbiguous, ImageMissing, NoAccess, RepositoryMissing
 from bumper.image import ImageManifest, ImageReference
-from bumper.ports import Clock
+from bumper.ports.run import Clock
 from bumper.systems.registry.acr import AcrRegistry, is_azure_challenge, is_azure_name
 from bumper.systems.registry.credentials import from_docker, from_github
 from bumper.systems.registry.distribution import (

@@ -5,8 +5,9 @@ found.
 """
 
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
+
+from bumper.dataclasses import dataclass
 
 # One page: the list of a repository that is built daily has thousands.
 PAGE = 100

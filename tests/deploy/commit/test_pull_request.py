@@ -17,7 +17,7 @@ from bumper.deploy.commit.pull_state import Step, judge
 from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import BumpError, Contention, Denied, Refused, Transient, Unmerged
 from bumper.history.message import branch_of, has_other_sites, sites_of
-from bumper.ports import Pull
+from bumper.ports.github import Pull
 from bumper.systems.git import Remote
 from bumper.systems.github.commits import Commits
 from bumper.systems.github.graphql import GraphQL, graphql_url

@@ -8,7 +8,8 @@ from trees import MemoryTree
 
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.deploys import of_target
-from bumper.history import Deploy, compose, records
+from bumper.history.message import Deploy, compose
+from bumper.history.record import records
 from bumper.image import ImageReference
 from bumper.record import Record, Recorded
 from bumper.request import Origin

@@ -9,7 +9,9 @@ import pytest
 from git_remotes import FILES, TOKEN, git, hermetic, remote
 
 from bumper.errors import UsageError
-from bumper.history import Deploy, compose, ending, of_site
+from bumper.history import ending
+from bumper.history.message import Deploy, compose
+from bumper.history.past import of_site
 from bumper.image import ImageReference
 from bumper.record import Recorded
 from bumper.request import Origin

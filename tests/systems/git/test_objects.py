@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from git_remotes import git
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bumper.systems.git.objects import TreeEntry, format_tree, parse_commit, parse_tree
@@ -13,10 +13,8 @@ SHA = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
 modes = st.sampled_from([b"100644", b"100755", b"120000", b"160000", b"40000"])
 entries = st.builds(TreeEntry, modes, st.binary(min_size=20, max_size=20).map(bytes.hex))
-unhurried = settings(deadline=None)
 
 
-@unhurried
 @given(st.dictionaries(names, entries))
 def test_formatting_and_parsing_are_inverse(tree: dict[str, TreeEntry]) -> None:
     content = format_tree(tree.items())
@@ -24,7 +22,6 @@ def test_formatting_and_parsing_are_inverse(tree: dict[str, TreeEntry]) -> None:
     assert format_tree(parse_tree(content).items()) == content
 
 
-@unhurried
 @given(st.dictionaries(names, entries, min_size=1), names, entries)
 def test_one_entry_more_leaves_the_others(tree: dict[str, TreeEntry], name: str, entry: TreeEntry) -> None:
     after = parse_tree(format_tree({**tree, name: entry}.items()))

@@ -14,7 +14,7 @@ from sandbox_github.hosted import Hosted
 from sandbox_github.server import GitHubServer, Token
 
 from bumper.errors import NoAccess, Unreachable
-from bumper.ports import Announced, CommitStatus
+from bumper.ports.github import Announced, CommitStatus
 from bumper.systems.github.announced import AnnouncedBranch
 from bumper.systems.github.graphql import GraphQL, graphql_url
 from bumper_sandbox.git.server import GitServer

@@ -248,7 +248,7 @@ def test_no_text_shows_key_or_token(server: GitHubServer, clock: Time) -> None:
     token = app.token(SOURCE, PUSH)
     secret = token()
     identity = Identity({"BUMP_APP_PRIVATE_KEY": pem()}, clock.now, clock.wall)
-    shown = f"{app!r} {app._minted!r} {app._api!r} {token!r} {identity!r}"
+    shown = f"{app!r} {app._tokens._minted!r} {app._api!r} {token!r} {identity!r}"
     assert secret not in shown
     assert "KEY-----" not in shown
 

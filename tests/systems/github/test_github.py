@@ -16,7 +16,7 @@ from sandbox_github.content import Pull, User
 from sandbox_github.server import LONGEST_BODY, Answer, Exchange, GitHubServer, Token
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
-from bumper.ports import Posted
+from bumper.ports.github import Posted
 from bumper.publish.comment import MARKER
 from bumper.systems.github import GitHub, runner
 
@@ -125,6 +125,17 @@ def test_a_commit_is_found_by_its_first_digits(hub: GitHub) -> None:
 )
 def test_the_pull_request_that_a_commit_came_from(hub: GitHub, sha: str, pull: int | None) -> None:
     assert hub.pull_of(sha) == pull
+
+
+def test_a_repository_that_the_token_does_not_see_is_not_one_without_pull_requests(
+    server: GitHubServer,
+) -> None:
+    server.tokens["blind"] = Token(User("an-app[bot]"), ())
+    hub = GitHub(REPOSITORY, token="blind", now=time.monotonic, api_url=server.url)
+    for ask in (hub.pull_of, hub.commit):
+        with pytest.raises(NoAccess, match=f"{REPOSITORY}: not visible to this token"):
+            ask(MERGED)
+    hub.close()
 
 
 def test_of_several_pull_requests_the_one_that_was_merged_as_this_commit_wins(

@@ -11,7 +11,8 @@ import pytest
 from mutations import mutations
 
 from bumper.errors import BumpError, Unreachable
-from bumper.ports import Pull, TreeOfModes
+from bumper.ports.git import TreeOfModes
+from bumper.ports.github import Pull
 from bumper.systems.github import GitHub, branch
 from bumper.systems.github.announced import AnnouncedBranch
 from bumper.systems.github.app import App
@@ -114,6 +115,7 @@ def hub(answer: Any, ask: Callable[[GitHub], object]) -> None:
 def compare(answer: Any) -> None:
     with closing(Comparison("o/r", token="t", now=time.monotonic, transport=transport(answer))) as asked:
         asked.order(SHA, SHA)
+        asked.committed_at(SHA)
 
 
 def hosting(answer: Any) -> None:

@@ -2,6 +2,8 @@
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -281,3 +283,17 @@ def test_several_clusters_side_by_side(world: World, open_cluster: Callable[[], 
         settle(world, cluster, 12)
     world.write_status(APPS, "Deployment", ("web", "web"), replicas=7)
     assert [cluster.wait(10) for cluster in clusters] == [True, True]
+
+
+BLOCKED = """
+import asyncio, time
+from bumper.systems.kube.cluster import _Loop
+loop = _Loop("x")
+loop.start(asyncio.to_thread(time.sleep, 60))
+time.sleep(0.1)
+loop.close()
+"""
+
+
+def test_nobody_waits_at_the_end_for_a_resolver_that_does_not_answer() -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", BLOCKED], check=True, timeout=30)

@@ -164,6 +164,23 @@ def test_the_environment_names_the_proxy_where_the_cluster_entry_does_not(tmp_pa
     assert config.load(None, excluded).endpoint.proxy == ""
 
 
+def test_what_kubectl_reads_is_read(tmp_path: Path) -> None:
+    """Base64 in lines, as !!binary, and a key that is there twice, of which the last one counts: kubectl 1.32."""
+    encoded = base64.b64encode(b"-----BEGIN CERTIFICATE-----" * 9).decode()
+    lines = "".join(f"      {encoded[at : at + 64]}\r\n" for at in range(0, len(encoded), 64))
+    binary = base64.b64encode(encoded.encode()).decode()
+    for authority in (f"|\n{lines}", f"!!binary {binary}\n", f"{encoded}\n"):
+        text = (
+            "current-context: main\ncontexts: [{name: main, context: {cluster: c, user: u}}]\n"
+            f"clusters:\n- name: c\n  cluster:\n    server: https://first\n    server: {SERVER}\n"
+            f"    certificate-authority-data: {authority}users: [{{name: u, user: {{token: a, token: b}}}}]\n"
+        )
+        (tmp_path / "config").write_text(text, newline="")
+        access = config.load(None, {"KUBECONFIG": str(tmp_path / "config")})
+        assert access.endpoint.authority == b"-----BEGIN CERTIFICATE-----" * 9
+        assert (access.endpoint.server, access.user.token) == (SERVER, "b")
+
+
 def test_impersonation_becomes_headers(tmp_path: Path) -> None:
     user = {
         "token": "t",

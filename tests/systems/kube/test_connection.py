@@ -28,7 +28,7 @@ def test_a_client_certificate(caller: Ask, server: Server, tmp_path: Path) -> No
 def test_no_key_is_left_in_a_file(caller: Ask) -> None:
     certificate, key = authority().issue("alice")
     caller({"client-certificate-data": encoded(certificate), "client-key-data": encoded(key)}).ask()
-    left = Path(tempfile.gettempdir()).glob("bump-key-*")
+    left = Path(tempfile.gettempdir()).glob("bump-*/key.pem")
     assert not [path for path in left if key in path.read_bytes()]
 
 

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 
 class Issuer:
-    """Runs as a context manager; `claims` go into every token."""
+    """Runs as a context manager; `claims` go into every token, which ends `lasts_s` after it was asked for."""
 
     def __init__(self, **claims: str) -> None:
         self.claims = claims
+        self.lasts_s = 300
         self.job_token = secrets.token_hex(8)
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._http = _Server(("127.0.0.1", 0), _Handler)
@@ -63,7 +64,14 @@ class Issuer:
 
     def _token(self, audience: str) -> str:
         now = int(time.time())
-        claims = {"iss": self.url, "aud": audience, "sub": "job", "iat": now, "exp": now + 300, **self.claims}
+        claims = {
+            "iss": self.url,
+            "aud": audience,
+            "sub": "job",
+            "iat": now,
+            "exp": now + self.lasts_s,
+            **self.claims,
+        }
         segments = [{"alg": "RS256", "typ": "JWT", "kid": "e2e"}, claims]
         signed = ".".join(_encoded(json.dumps(part).encode()) for part in segments)
         signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())

@@ -1,0 +1,302 @@
+"""What a platform needs before its first deploy: read from its repository, asked where nothing says it, printed, and looked at.
+`bump setup`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bumper.address import repository_name
+from bumper.app import examine
+from bumper.app.context import Context
+from bumper.app.questions import Questions
+from bumper.app.settings import (
+    CommitSettings,
+    CommitVia,
+    DoctorSettings,
+    FollowSettings,
+    FollowVia,
+    RepositorySettings,
+    RunSettings,
+    SetupSettings,
+    TokenServiceSettings,
+)
+from bumper.app.version import installed_from
+from bumper.app.wiring import Systems
+from bumper.dataclasses import replace
+from bumper.doctor import access
+from bumper.errors import BumpError, FieldMissing, UsageError
+from bumper.onboarding import notifications
+from bumper.onboarding.notifications import NotificationsRequest
+from bumper.ports.git import Tree
+from bumper.safe_text import visible
+from bumper.setup import page
+from bumper.setup.request import (
+    ActionRelease,
+    ClusterWay,
+    Setup,
+    SiteRepository,
+    TokenService,
+    TokenWay,
+    cluster_of,
+    repository_of,
+    runner_of,
+)
+from bumper.status.sites import Entry
+from bumper.style import Span
+from bumper.systems.terminal import Log, width_of
+
+_TIMEOUT_S = 10.0
+_WIDEST = 120
+_CLUSTERS = (
+    (ClusterWay.KUBECONFIG, "a kubeconfig of a service account, stored as a secret"),
+    (ClusterWay.AKS, "AKS with Entra ID: the job's OIDC token and kubelogin, nothing is stored"),
+    (ClusterWay.RUNNER, "a self-hosted runner that is a pod of the cluster"),
+    (ClusterWay.NONE, "no access: what Flux posts on GitHub (--follow github, Flux 2.9)"),
+)
+_TOKENS = (
+    (TokenWay.SECRET, "a fine-grained token or an App's key, stored for the sites"),
+    (TokenWay.SERVICE, "none is stored: a token service exchanges the job's own OIDC token"),
+)
+# What the repository of the action holds, by which it is known.
+_ACTION_FILES = ("action.yml", ".github/workflows/deploy-site.yml")
+
+
+def set_up(settings: SetupSettings, context: Context) -> int:
+    """Prints it, writes it where that is asked for, and looks at it; returns the exit code of that look."""
+    questions = Questions(context)
+    settings = replace(settings, repository=_repository(settings.repository, questions, context))
+    with Systems(context, _by_hand(settings), settings.permissions) as systems:
+        repository = systems.open_repository(_TIMEOUT_S)
+        tip, entries = examine.read(repository, _looked_at(settings, ()))
+        tree = repository.tree(tip.sha)
+        setup = _Interview(settings, questions, systems, entries).setup(tree, tip.sha)
+        named = [entry for entry in entries if entry.desired.site in {site.site for site in setup.sites}]
+        shown = page.sections(setup, _manifests(setup, named, tree, tip.sha, context))
+    _show(page.title(setup), shown, settings.write, context)
+    follow = FollowVia.GITHUB if setup.follows_on_github else FollowVia.KUBERNETES
+    looked_at = _looked_at(settings, [site.site for site in setup.sites], follow)
+    return examine.examine(looked_at, context)
+
+
+def _looked_at(
+    settings: SetupSettings, sites: Sequence[str], follow: FollowVia = FollowVia.KUBERNETES
+) -> DoctorSettings:
+    return DoctorSettings(
+        _by_hand(settings),
+        tuple(sites),
+        settings.commit_via,
+        settings.contexts,
+        _TIMEOUT_S,
+        looks_at_cluster=follow is FollowVia.KUBERNETES,
+    )
+
+
+def _by_hand(settings: SetupSettings) -> RepositorySettings:
+    """The repository as it is read now: the token service is one for jobs."""
+    return replace(settings.repository, token_service=None)
+
+
+def _repository(settings: RepositorySettings, questions: Questions, context: Context) -> RepositorySettings:
+    """What was named, or the checkout that we stand in; else a person is asked."""
+    from bumper.systems.git import checkout_root
+
+    if settings.repo or not questions.can_ask or checkout_root(context.cwd, context.environ):
+        return settings
+    name = questions.ask("The platform repository, OWNER/NAME", repository_of, "--repo URL")
+    return replace(settings, repo=f"{context.surroundings.server_url}/{name}.git")
+
+
+class _Interview:
+    """What is given, else what the repository says, else what a person says."""
+
+    def __init__(
+        self, settings: SetupSettings, questions: Questions, systems: Systems, entries: Sequence[Entry]
+    ) -> None:
+        self._settings = settings
+        self._questions = questions
+        self._systems = systems
+        self._entries = entries
+
+    def setup(self, tree: Tree, tip: str) -> Setup:
+        settings = self._settings
+        server_url = self._systems.context.surroundings.server_url
+        url = self._systems.repository.url
+        platform = _name_at(server_url, url)
+        sites = tuple(self._sites())
+        cluster = settings.cluster or ClusterWay(
+            self._questions.choose("How does a job see the rollout?", _CLUSTERS, "--cluster WAY")
+        )
+        return Setup(
+            platform=platform,
+            url=f"{server_url}/{platform}.git",
+            sites=sites,
+            cluster=cluster,
+            aks=self._aks(cluster),
+            runs_on=self._runs_on(cluster),
+            service=self._service(),
+            action=self._action(platform, tree, tip),
+            permissions=_permissions(settings, cluster),
+            branch=settings.repository.branch,
+            site_branch=settings.site_branch,
+            account=access.ACCOUNT,
+            namespace=self._entries[0].desired.source.namespace,
+            receiver_host=settings.receiver_host,
+            commit_via=settings.commit_via.value,
+            is_private=self._is_private(url),
+            server_url=server_url,
+        )
+
+    def _sites(self) -> Iterator[SiteRepository]:
+        entries = {entry.desired.site: entry for entry in self._entries}
+        for name, repository in self._settings.sites or self._asked_sites(entries):
+            entry = entries.get(name)
+            if entry is None:
+                raise FieldMissing(
+                    f"{name}: the tree has no such site, expected one of {', '.join(entries)}",
+                    hint="a new one is written by bump new-site",
+                )
+            if entry.image is None:
+                raise FieldMissing(
+                    f"{entry.place}: {name}: {entry.not_followed}", hint="bump adopt says which image it is"
+                )
+            yield SiteRepository(name, repository, entry.image.registry, entry.image.path)
+
+    def _asked_sites(self, entries: Mapping[str, Entry]) -> list[tuple[str, str]]:
+        images = {name: entry.image.repository for name, entry in entries.items() if entry.image}
+        option = f"--site SITE=OWNER/NAME (here are: {', '.join(images)})"
+        if not self._questions.can_ask:
+            raise UsageError(
+                "not given: the sites, and the repository that builds each", hint=f"give them: {option}"
+            )
+        self._questions.tell("Which repository builds each site? OWNER/NAME, or nothing to leave it out.")
+        answers = [
+            (name, self._questions.ask(f"  {name} ({image})", _or_none, option))
+            for name, image in images.items()
+        ]
+        if not (given := [(name, repository) for name, repository in answers if repository]):
+            raise UsageError("no site has a repository", hint=f"give them: {option}")
+        return given
+
+    def _aks(self, cluster: ClusterWay) -> tuple[str, str]:
+        if cluster is not ClusterWay.AKS:
+            return "", ""
+        question = "The cluster in Azure, RESOURCE-GROUP/NAME"
+        return self._settings.aks or self._questions.ask(question, cluster_of, "--aks GROUP/NAME")
+
+    def _runs_on(self, cluster: ClusterWay) -> str:
+        if cluster is not ClusterWay.RUNNER:
+            return ""
+        return self._settings.runs_on or self._questions.ask(
+            "The runner's label", runner_of, "--runs-on LABEL"
+        )
+
+    def _service(self) -> TokenService | None:
+        question = f"Where does the token for {self._systems.repository.url} come from?"
+        way = self._settings.token or TokenWay(self._questions.choose(question, _TOKENS, "--token WAY"))
+        if way is TokenWay.SECRET:
+            return None
+        if named := self._settings.repository.token_service:
+            return TokenService(named.url.removeprefix("https://"), named.identity)
+        host = self._questions.ask("The token service's host", _host, "--token-service HOST")
+        return TokenService(host, TokenServiceSettings.identity)
+
+    def _action(self, platform: str, tree: Tree, tip: str) -> ActionRelease:
+        if self._settings.action:
+            return self._settings.action
+        url, sha = installed_from()
+        if name := repository_name(url).partition("/")[2]:
+            return ActionRelease(name, sha)
+        if len(tree.read(_ACTION_FILES)) == len(_ACTION_FILES):
+            return ActionRelease(platform, tip)
+        question = "The action's repository, and the full SHA of the commit to use, OWNER/NAME@SHA"
+        return self._questions.ask(question, ActionRelease.parse, "--action OWNER/NAME@SHA")
+
+    def _is_private(self, url: str) -> bool | None:
+        try:
+            hosted = self._systems.hosting(url, _TIMEOUT_S)
+        except BumpError:
+            return None
+        return hosted.is_private if hosted else None
+
+
+def _permissions(settings: SetupSettings, cluster: ClusterWay) -> Mapping[str, str]:
+    """Those that a deploy asks for which goes this way."""
+    follow = FollowVia.GITHUB if cluster is ClusterWay.NONE else FollowVia.KUBERNETES
+    return RunSettings(
+        commit=CommitSettings(CommitVia(settings.commit_via)), follow=FollowSettings(via=follow)
+    ).permissions.asked()
+
+
+def _name_at(server_url: str, url: str) -> str:
+    """`owner/name`, in the letters of the URL; UsageError for a repository that is not on this GitHub."""
+    host = repository_name(f"{server_url}/owner/name").removesuffix("owner/name")
+    name = repository_name(url)
+    if not host or not name.startswith(host) or name.count("/") != 2:
+        raise UsageError(
+            f"{url} is not at home on {server_url}: a set-up is for workflows of GitHub",
+            hint="for an Enterprise Server set GITHUB_SERVER_URL; elsewhere see docs/setup.md for the parts that hold everywhere",
+        )
+    written = url.strip().rstrip("/").removesuffix(".git")
+    return written[-len(name.removeprefix(host)) :]
+
+
+def _or_none(text: str) -> str:
+    return repository_of(text) if text else ""
+
+
+def _host(text: str) -> str:
+    if not text or "/" in text or " " in text:
+        raise ValueError(f"{text!r}: expected a host, such as octo-sts.dev")
+    return text
+
+
+def _manifests(
+    setup: Setup, entries: Sequence[Entry], tree: Tree, tip: str, context: Context
+) -> page.Manifests:
+    names = ", ".join(site.site for site in setup.sites)
+    rights = "" if setup.follows_on_github else examine.rbac(entries, names)
+    if not (setup.follows_on_github or setup.receiver_host):
+        return page.Manifests(rights)
+    owners = tuple(dict.fromkeys(name.partition("/")[0] for name in setup.repositories))
+    wanted = NotificationsRequest(setup.receiver_host, owners if setup.receiver_host else ())
+    try:
+        plan = notifications.plan(tip, tree, wanted, context.surroundings.origin())
+    except BumpError as refusal:
+        return page.Manifests(rights, steps=(refusal.message, *filter(None, [refusal.hint])))
+    written = tuple((path, (after or b"").decode()) for path, (_, after) in plan.files.items())
+    return page.Manifests(rights, written, plan.steps)
+
+
+def _show(title: str, shown: Sequence[page.Section], folder: str, context: Context) -> None:
+    width = min(width_of(context.stdout, context.environ) or _WIDEST, _WIDEST)
+    if folder:
+        root = context.cwd / folder
+        for file in [
+            page.File("README.md", title + page.text(shown, _WIDEST, shows_files=False)),
+            *page.files(shown),
+        ]:
+            _write(root, file)
+    lines = (title + page.text(shown, width, shows_files=not folder)).splitlines()
+    if folder:
+        lines += [f"Written below {root}, README.md first.", ""]
+    # As a log: what is to be copied is never broken at the window.
+    log = Log(context.stdout, context.clock.now, name_sites=False)
+    log.write((Span(visible(line)),) for line in lines)
+
+
+def _write(root: Path, file: page.File) -> None:
+    path = root / file.path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # What somebody changed by hand is not ours to replace.
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(file.content)
+        if file.language == "sh":
+            path.chmod(0o755)
+    except FileExistsError:
+        raise UsageError(
+            f"{path} is there already", hint="--write wants a new folder, or an empty one"
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}", hint="--write DIR names a folder that can be written"
+        ) from None

@@ -1,0 +1,69 @@
+"""The commands that give GitHub's jobs an identity in Azure, without a secret.
+
+Sources: Azure CLI (`az ad app federated-credential create`, `az role assignment create`, `az acr show`); Microsoft's documentation,
+"Azure Container Registry Entra permissions and role assignments overview" (AcrPush is not honoured in the mode with ABAC); GitHub's
+REST API, "Get the customization template for an OIDC subject claim for a repository" (`sub_claim_prefix`).
+"""
+
+from shlex import quote
+
+from bumper.setup.request import ClusterWay, Setup
+from bumper.setup.trust_policy import issuer
+
+_HEAD = """\
+#!/bin/sh
+# An identity in Azure for the jobs of the sites. Read it first; it asks az and gh, which must be logged in.
+set -eu
+app=$(az ad app create --display-name '{name}' --query appId --output tsv)
+identity=$(az ad sp create --id "$app" --query id --output tsv)
+"""
+_TRUST = """\
+
+# The jobs of {repository} on {branch}, and no other. GitHub itself says how their subject begins.
+prefix=$(gh api repos/{repository}/actions/oidc/customization/sub --jq '.sub_claim_prefix // "repo:{repository}"')
+az ad app federated-credential create --id "$app" --parameters '{{"name": "{credential}", "issuer": "{issuer}",
+  "subject": "'"$prefix"':ref:refs/heads/{branch}", "audiences": ["api://AzureADTokenExchange"]}}'
+gh variable set AZURE_CLIENT_ID --repo {repository} --body "$app"
+gh variable set AZURE_TENANT_ID --repo {repository} --body "$(az account show --query tenantId --output tsv)"
+gh variable set AZURE_SUBSCRIPTION_ID --repo {repository} --body "$(az account show --query id --output tsv)"
+"""
+_REGISTRY = """\
+
+# {host}: to push and pull.
+registry=$(az acr show --name {name} --query id --output tsv)
+case "$(az acr show --name {name} --query roleAssignmentMode --output tsv)" in
+  AbacRepositoryPermissions) role='Container Registry Repository Writer' ;;
+  *) role=AcrPush ;;
+esac
+az role assignment create --assignee-object-id "$identity" --assignee-principal-type ServicePrincipal \\
+  --role "$role" --scope "$registry"
+"""
+_CLUSTER = """\
+
+# The cluster: to log in, and in it what following takes.
+cluster=$(az aks show --resource-group {group} --name {name} --query id --output tsv)
+az role assignment create --assignee-object-id "$identity" --assignee-principal-type ServicePrincipal \\
+  --role 'Azure Kubernetes Service Cluster User Role' --scope "$cluster"
+bump doctor --rbac --user "$identity"{place}{sites} | kubectl apply -f -
+"""
+
+
+def script(setup: Setup) -> str:
+    """Shell commands; the roles are the least that building, pushing and following take."""
+    owner, _, name = setup.platform.partition("/")
+    pieces = [_HEAD.format(name=f"bump-{owner}-{name}")]
+    pieces += [
+        _TRUST.format(
+            repository=repository,
+            branch=setup.site_branch,
+            issuer=issuer(setup),
+            credential=f"{repository.replace('/', '-')}-{setup.site_branch.replace('/', '-')}",
+        )
+        for repository in setup.repositories
+    ]
+    pieces += [_REGISTRY.format(host=host, name=host.partition(".")[0]) for host in setup.azure_registries]
+    if setup.cluster is ClusterWay.AKS:
+        group, cluster = map(quote, setup.aks)
+        sites = "".join(f" {site.site}" for site in setup.sites)
+        pieces.append(_CLUSTER.format(group=group, name=cluster, place=setup.place, sites=sites))
+    return "".join(pieces)

@@ -1,0 +1,162 @@
+"""What a set-up is for: the platform and its sites, how the cluster and the registry are reached, and who may write."""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from shlex import quote
+from typing import Self
+
+from bumper.dataclasses import dataclass, field
+
+PUBLIC_SERVER = "https://github.com"
+# The rules of GitHub for owners, repositories and branches as far as shells and YAML are concerned, and of Azure for its names.
+_REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}")
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_AZURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._()-]*")
+_SHA = re.compile(r"[0-9a-f]{40}")
+# A label, or several as JSON.
+_RUNNER = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*|\["[A-Za-z0-9._-]+"(?:, ?"[A-Za-z0-9._-]+")*\]')
+
+
+def repository_of(text: str) -> str:
+    """`owner/name`; ValueError where it is none."""
+    return _held(text.strip().removesuffix(".git"), _REPOSITORY, "a repository, OWNER/NAME")
+
+
+def branch_of(text: str) -> str:
+    """The name of a branch; ValueError where it is none, or one that a shell would take apart."""
+    return _held(text, _BRANCH, "a branch: letters, digits, '.', '_', '-' and '/'")
+
+
+def runner_of(text: str) -> str:
+    """The label of a runner, or several as JSON; ValueError where it is none."""
+    return _held(text.strip(), _RUNNER, """the label of a runner, or several as ["self-hosted", "linux"]""")
+
+
+def cluster_of(text: str) -> tuple[str, str]:
+    """Resource group and name of a cluster in Azure, from `GROUP/NAME`; ValueError where it is none."""
+    group, _, name = text.strip().partition("/")
+    expected = "a cluster in Azure, RESOURCE-GROUP/NAME"
+    return _held(group, _AZURE, expected), _held(name, _AZURE, expected)
+
+
+def site_of(text: str) -> tuple[str, str]:
+    """A site and the repository that it is built from, from `SITE=OWNER/NAME`; ValueError where it is none."""
+    site, equals, repository = text.strip().partition("=")
+    if not (site and equals):
+        raise ValueError(f"{text!r}: expected a site and its repository, SITE=OWNER/NAME")
+    return site, repository_of(repository)
+
+
+def _held(text: str, pattern: re.Pattern[str], expected: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{text!r}: expected {expected}")
+    return text
+
+
+class ClusterWay(StrEnum):
+    """How the job sees the rollout."""
+
+    KUBECONFIG = "kubeconfig"
+    AKS = "aks"
+    RUNNER = "runner"
+    NONE = "none"
+
+
+class TokenWay(StrEnum):
+    """Where the token for the platform repository comes from."""
+
+    SECRET = "secret"  # noqa: S105 (the word for a way)
+    SERVICE = "service"
+
+
+@dataclass(frozen=True)
+class SiteRepository:
+    """A site, the repository `owner/name` that it is built from, and its image: the registry's host, and the path there."""
+
+    site: str
+    repository: str
+    registry: str
+    image: str
+
+    @property
+    def is_azure(self) -> bool:
+        """Whether the image is in an Azure Container Registry."""
+        return self.registry.endswith((".azurecr.io", ".azurecr.cn", ".azurecr.us"))
+
+
+@dataclass(frozen=True)
+class ActionRelease:
+    """Where the action comes from: a repository `owner/name`, the full SHA of a commit of it, and what that is called."""
+
+    repository: str
+    sha: str
+    name: str = "bump"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `OWNER/NAME@SHA`; ValueError where it is none."""
+        repository, _, sha = text.strip().partition("@")
+        expected = "the action and the full SHA of its commit, OWNER/NAME@SHA"
+        return cls(_held(repository, _REPOSITORY, expected), _held(sha, _SHA, expected))
+
+
+@dataclass(frozen=True)
+class TokenService:
+    """A token service's host, and the name of the trust policy that it finds."""
+
+    host: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A platform to be set up.
+
+    `platform` is `owner/name`, `url` its git URL by https, `account` and `namespace` name the service account in the cluster.
+    `is_private` is None where nobody said. `permissions` are those of the token for the platform repository, in GitHub's words.
+    `receiver_host` is empty where Flux shall not be poked; `aks` is the resource group and the name.
+    """
+
+    platform: str
+    url: str
+    sites: tuple[SiteRepository, ...]
+    action: ActionRelease
+    cluster: ClusterWay
+    service: TokenService | None = None
+    permissions: Mapping[str, str] = field(default_factory=lambda: {"contents": "write"})
+    branch: str = "main"
+    site_branch: str = "main"
+    account: str = "bump"
+    namespace: str = "flux-system"
+    aks: tuple[str, str] = ("", "")
+    runs_on: str = ""
+    receiver_host: str = ""
+    commit_via: str = "git"
+    is_private: bool | None = None
+    server_url: str = PUBLIC_SERVER
+
+    @property
+    def follows_on_github(self) -> bool:
+        """Whether nothing of the cluster is asked."""
+        return self.cluster is ClusterWay.NONE
+
+    @property
+    def place(self) -> str:
+        """The options that say where the platform is, with a space before."""
+        return f" --repo {self.url}" + ("" if self.branch == "main" else f" --branch {quote(self.branch)}")
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """The sites' repositories, each once."""
+        return tuple(dict.fromkeys(site.repository for site in self.sites))
+
+    @property
+    def azure_registries(self) -> tuple[str, ...]:
+        """The hosts of the registries in Azure, each once."""
+        return tuple(dict.fromkeys(site.registry for site in self.sites if site.is_azure))
+
+    @property
+    def has_azure_identity(self) -> bool:
+        """Whether a job logs in to Azure."""
+        return bool(self.azure_registries) or self.cluster is ClusterWay.AKS
