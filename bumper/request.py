@@ -25,6 +25,11 @@ def name_in(label: str) -> str:
     return label.partition(" (")[0]
 
 
+def where_in(label: str) -> str:
+    """What tells a site from others of its name, in its label; empty where nothing does."""
+    return label.partition(" (")[2].removesuffix(")")
+
+
 def site_options(site: str, kustomization: str) -> str:
     """What names a site again in a command; `kustomization` is how the user named that, empty where the name leads to it."""
     return f"--site {site} --kustomization {quote(kustomization)}" if kustomization else f"--site {site}"

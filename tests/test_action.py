@@ -140,7 +140,7 @@ def test_the_input_command_says_what_is_done(command: str, given: dict[str, str]
     assert "--site=web" in line
     assert set(re.split(r" (?=--)", expected)) <= set(line)
     assert ("--output=json" in line) is (command != "status")
-    assert any("--publish" in option for option in line) is (command in ("deploy", "rollback"))
+    assert any("--publish" in option for option in line) is (command in ("deploy", "promote", "rollback"))
 
 
 @pytest.mark.parametrize(

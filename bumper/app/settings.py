@@ -335,7 +335,8 @@ class StatusSettings:
 
 @dataclass(frozen=True)
 class HistorySettings:
-    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched. `format` is text, json or csv.
+    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched. `format` is text, json or csv,
+    or with `asks_metrics`, which shows figures in place of deploys, text, json or openmetrics.
 
     `kustomizations` are named as a commit names them, in full or in part; none for all.
     """
@@ -348,6 +349,7 @@ class HistorySettings:
     format: str = "text"
     is_offline: bool = False
     kustomizations: tuple[str, ...] = ()
+    asks_metrics: bool = False
 
     @property
     def permissions(self) -> Permissions:

@@ -22,7 +22,7 @@ from bumper.deploy.commit.wording import WordedWriter
 from bumper.errors import NoAccess, TreeMissing, UsageError
 from bumper.history.wording import Wording
 from bumper.objects import ObjectKey
-from bumper.ports.git import CommitMessages, Tree, Writer
+from bumper.ports.git import CommitDates, CommitMessages, Tree, Writer
 from bumper.ports.github import Hosting, Pull
 from bumper.ports.run import Clock
 from bumper.ports.site import Resolution, SiteAccess
@@ -310,8 +310,15 @@ class Systems:
         near = [checkout for checkout in self._near if not checkout.is_of(platform_url)]
         return [*(self._named(source_checkout) or near), *self._comparisons(platform_url)]
 
-    def checkouts(self, source_checkout: str) -> list[CommitMessages]:
+    def checkouts(self, source_checkout: str) -> Sequence[CommitMessages]:
         """The checkout that was named, and the one that we stand in, whichever repository that is of."""
+        return self._checkouts(source_checkout)
+
+    def commit_dates(self, source_checkout: str) -> list[CommitDates]:
+        """Where it can be looked up when a commit of the sites' source was made, the cheapest first."""
+        return [*self._checkouts(source_checkout), *self._comparisons(self.repository.url)]
+
+    def _checkouts(self, source_checkout: str) -> "list[Checkout]":
         return [*self._named(source_checkout), *self._near]
 
     def _named(self, source_checkout: str) -> "list[Checkout]":

@@ -142,7 +142,7 @@ BROKEN: dict[str, Case] = {
     "secret-missing": (
         "a typo",
         changed(f"{UMAMI}/deployment.yaml", "name: umami-db", "name: umami-database"),
-        f"{UMAMI}/deployment.yaml:25",
+        f"{UMAMI}/deployment.yaml:24",
     ),
     "secret-by-hand": (
         "where none is made",

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from bumper.app.context import Context
-from bumper.app.jobs.tags import TagChange, guards, recovery
+from bumper.app.jobs.tags import TagChange, guards, recovery, with_source_date
 from bumper.app.output import Output
 from bumper.app.permissions import READ_ONLY
 from bumper.app.run import carry_out
@@ -135,7 +135,9 @@ class _Promoting:
             self._criteria,
         )
         others = guards(request, settings.deploy, self.systems, self.journal)
-        return GuardedRequest(request, [guard, *others])
+        commit = request.origin.source_commit
+        amend = with_source_date(commit, settings.deploy.source_checkout, self.systems)
+        return GuardedRequest(request, [guard, *others], amend)
 
     @property
     def _criteria(self) -> Criteria:

@@ -1,8 +1,8 @@
 """Changing the tags of sites: the job of a deploy and of a rollback."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
-from functools import partial
+from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import TypeAlias
 
 from bumper.app.context import Context
@@ -17,15 +17,17 @@ from bumper.deploy.freeze_guard import FreezeGuard
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.loop_guard import LoopGuard
 from bumper.deploy.order_guard import OrderGuard
-from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
+from bumper.deploy.pipeline import Amend, Change, Guard, GuardedRequest, Landed, Plan
 from bumper.deploy.rollback import Rollbacks
 from bumper.errors import BumpError, Outcome, Unreachable
 from bumper.fluxtree.sites import overrides
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import Followed
+from bumper.history.message import dated
 from bumper.image import ImageManifest
 from bumper.observation import Desired
+from bumper.ports.git import Tree
 from bumper.progress import Journal
 from bumper.publish.story import Landing
 from bumper.record import Recorded
@@ -58,7 +60,9 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         def ask() -> GuardedRequest:
             source = context.surroundings.source_url(systems.repository.url)
             request = replace(asked, source=source)
-            return GuardedRequest(request, guards(request, settings, systems, journal))
+            commit = context.surroundings.built_from(request.wanted, systems.repository.url)
+            amend = with_source_date(commit, settings.source_checkout, systems)
+            return GuardedRequest(request, guards(request, settings, systems, journal), amend)
 
         recover = recovery(asked, settings, systems, tracker, output)
         job = TagChange(ask, systems, run, tracker, journal, output.landed, recover)
@@ -129,6 +133,24 @@ def guards(request: Request, settings: DeploySettings, systems: Systems, journal
         request.force,
     )
     return [loop, HoldGuard(order, journal, wall, request.force), freeze, order]
+
+
+def with_source_date(commit: str, source_checkout: str, systems: Systems) -> Amend:
+    """Writes into the message when the deployed commit was made; looked up once, and only of what no guard refuses.
+
+    `commit` is empty where nothing names it.
+    """
+
+    @cache
+    def source_at() -> datetime | None:
+        dates = systems.commit_dates(source_checkout) if commit else ()
+        return next(filter(None, (each.committed_at(commit) for each in dates)), None)
+
+    def amend(planned: Plan, tree: Tree) -> Plan:
+        at = source_at() if planned.message else None
+        return replace(planned, message=dated(planned.message, at)) if at else planned
+
+    return amend
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:

@@ -185,6 +185,7 @@ class Target:
             where=self.site.where,
             named=self.site.named,
             was_in_registry=was_in_registry,
+            is_elsewhere=self.site.is_elsewhere or any(use.is_elsewhere for use in uses),
         )
 
 
