@@ -471,6 +471,20 @@ def add_extent(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     return group
 
 
+def add_tag_change(parser: argparse.ArgumentParser, *, returns: bool) -> None:
+    """What `tag_change` reads, and `add_expectation`; with `returns` what is done about a failure, too."""
+    add_commit(parser)
+    add_follow(parser)
+    add_serving(parser)
+    how = add_extent(parser)
+    if returns:
+        add_auto_rollback(how)
+    add_expectation(how)
+    add_notes(how)
+    add_publish(parser)
+    add_output(parser)
+
+
 def add_proposed_extent(parser: argparse.ArgumentParser) -> None:
     """How far a commit goes that people may read first: `--pull-request`, `--dry-run`."""
     group = parser.add_argument_group("how far to go")

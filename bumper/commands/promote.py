@@ -64,15 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_image_choice(parser.add_argument_group("where convention leaves a choice"))
     options.add_image(parser)
     options.add_source(parser)
-    options.add_commit(parser)
-    options.add_follow(parser)
-    options.add_serving(parser)
-    how = options.add_extent(parser)
-    options.add_auto_rollback(how)
-    options.add_expectation(how)
-    options.add_notes(how)
-    options.add_publish(parser)
-    options.add_output(parser)
+    options.add_tag_change(parser, returns=True)
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:

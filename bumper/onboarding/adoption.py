@@ -9,6 +9,7 @@ from typing import Any
 
 from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_CODES, FieldAmbiguous, FieldUnsafe, Outcome, Refused
+from bumper.fluxtree.changed import Changed
 from bumper.fluxtree.discovery import artifact_path
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.sites import adoption, expectation, traits
@@ -16,7 +17,6 @@ from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.find import Site, Target, find_site
 from bumper.history.message import worded
-from bumper.onboarding.changed import Changed
 from bumper.onboarding.reviewed import Reviewed
 from bumper.ports.git import Tree
 from bumper.ports.site import Expectation
