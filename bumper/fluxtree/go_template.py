@@ -384,7 +384,14 @@ def _is_plain(value: Leaf) -> bool:
 
 
 def _is_true(value: Any) -> bool:
-    return bool(value.text) if isinstance(value, _Quoted) else bool(value)
+    return bool(value.text) if isinstance(value, _Quoted) else bool(_decided(value))
+
+
+def _decided(value: Any) -> Any:
+    """The same value; Unknown where Flux fills it in before the operator gets it: nothing may depend on what is written here."""
+    if isinstance(value, str) and "${" in value:
+        raise Unknown(f"depends on {value}, which Flux fills in first")
+    return value
 
 
 def _entries(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -441,7 +448,7 @@ def _default(arguments: list[Any]) -> Any:
 
 
 def _equal(arguments: list[Any]) -> bool:
-    first, *others = arguments
+    first, *others = map(_decided, arguments)
     kinds = {_kind(value) for value in arguments}
     if len(kinds) != 1 or None in kinds or not others:
         raise Unknown("compares values of several kinds")
@@ -455,7 +462,7 @@ def _kind(value: Any) -> str | None:
 
 
 def _integer(arguments: list[Any]) -> Any:
-    (value,) = arguments
+    value = _decided(*arguments)
     if isinstance(value, str) and not _INTEGER.fullmatch(value):
         raise Unknown(f"makes a number of {value}, which is not followed")
     return value if isinstance(value, int) and not isinstance(value, bool) else _kept(value, _text(value))
@@ -490,7 +497,7 @@ def _formatted(arguments: list[Any]) -> str:
 
 
 def _length(arguments: list[Any]) -> int:
-    (value,) = arguments
+    value = _decided(*arguments)
     if isinstance(value, str):
         return len(value.encode())
     if isinstance(value, list | Mapping):
@@ -536,14 +543,14 @@ def _of_text(make: Callable[..., str]) -> Callable[[list[Any]], Any]:
 
 
 def _ascii(value: Any) -> str:
-    written = _text(value)
+    written = _text(_decided(value))
     if not written.isascii():
         raise Unknown(f"gives a function {written}, whose letters are not followed")
     return written
 
 
 def _asked(ask: Callable[..., bool]) -> Callable[[list[Any]], bool]:
-    return lambda arguments: ask(*map(_text, arguments))
+    return lambda arguments: ask(*map(_ascii, arguments))
 
 
 _FUNCTIONS: Mapping[str, Callable[[list[Any]], Any]] = {

@@ -129,10 +129,11 @@ def test_an_object_is_made_once_and_not_at_all_where_it_is_disabled() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        ("<< inputs.app.tag >>", "<< inputs.app.tag | trunc 3 >>", "sets/apps.yaml:11: ResourceSet flux-system/apps has the function"),
+        ("<< inputs.app.tag >>", "<< inputs.app.tag | trunc 3 >>", "sets/apps.yaml:12: ResourceSet flux-system/apps has the function"),
         ("<< inputs.app.tag >>", "<< template \"x\" >>", "which is not followed"),
         ("<< inputs.app.tag >>", "<< if inputs.app >>1", "has << if inputs.app >> without its end"),
         ("<< inputs.app.tag >>", "<< if eq inputs.app.tag 1 >>1<< end >>", "compares values of several kinds"),
+        ("<< inputs.app.tag >>", "<< if inputs.who >>1<< end >>", "depends on ${WHO=web}, which Flux fills in first"),
         ("<< inputs.app.tag >>", "<< $tag >>", "has the variable $tag, which it does not declare"),
         ("<< inputs.app.tag >>", "<< inputs.app >>", "which its inputs do not hold as a text"),
         ("<< inputs.app.tag >>", "<< inputs.app.gone >>", "has inputs.app.gone, which its inputs do not hold"),
@@ -148,8 +149,10 @@ def test_an_object_is_made_once_and_not_at_all_where_it_is_disabled() -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_followed_is_said_with_its_line(before: str, after: str, reason: str) -> None:
+    written = resources(DEPLOYMENT).replace(before, after)
+    written = written.replace("- tenant: web", "- who: ${WHO=web}\n      tenant: web")
     with pytest.raises(FieldMissing) as refused:
-        find.find(platform(resources(DEPLOYMENT).replace(before, after)), "shop", kustomization="all")
+        find.find(platform(written), "shop", kustomization="all")
     assert reason in refused.value.message
 
 
