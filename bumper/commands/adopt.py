@@ -5,7 +5,6 @@ import argparse
 from bumper.app.context import Context
 from bumper.app.settings import AdoptSettings
 from bumper.commands import options
-from bumper.errors import UsageError
 
 SUMMARY = "Writes into git which image a site is, as an annotation on its Flux Kustomization: every command knows it from then on."
 
@@ -39,8 +38,6 @@ def settings_of(arguments: argparse.Namespace) -> AdoptSettings:
     """What was asked for; UsageError without a site."""
     run_settings = options.plain_commit(arguments)
     site, choice = options.require_site(arguments), options.choice(arguments)
-    if len(options.kustomizations(arguments)) > 1:
-        raise UsageError(
-            "--kustomization is given twice", hint="adopt the site in one Kustomization after the other"
-        )
-    return AdoptSettings(run_settings, site, choice, arguments.serves, only_proposes=arguments.pull_request)
+    names = options.kustomizations(arguments)
+    several = names if len(names) > 1 else ()
+    return AdoptSettings(run_settings, site, choice, arguments.serves, arguments.pull_request, several)

@@ -63,13 +63,15 @@ class _Cluster:
 
 
 class Walk:
-    """The way through the Flux tree. `gaps`, `broken` and `files` grow with each level: what is missing, what is no YAML, and the
-    files that were read for it. `url` is the repository's own address, where the caller knows it.
+    """The way through the Flux tree. `gaps`, `broken`, `unexpanded` and `files` grow with each level: what is missing, what is no
+    YAML, what ResourceSets may make besides, and the files that were read for it. `url` is the repository's own address, where the
+    caller knows it.
     """
 
     def __init__(self, reading: Reading, url: str = "") -> None:
         self._gaps: dict[Gap, None] = {}
         self._files: dict[str, None] = {}
+        self.unexpanded: dict[Gap, None] = {}
         self._reading = reading.forgiving()
         self._own = repository_key(url or reading.url)
         self._clusters: dict[str, _Cluster] = {}
@@ -250,7 +252,9 @@ class Walk:
             documents = (document for path in telling for document in reading.documents(path))
             objects = [each for document in documents if (each := resource_of(reading, document))]
         elif telling or self._generates(layer, site):
-            objects = list(build(self._reading, site, site.owner).resources)
+            built = build(self._reading, site, site.owner)
+            self.unexpanded |= dict.fromkeys(built.unexpanded)
+            objects = list(built.resources)
         else:
             objects = []
         return [each for each in objects if is_kustomization(each) or each.kind in (GIT, KIND, *REFERRED)]
