@@ -77,7 +77,7 @@ soak: setup
 # What people run after a push, and `bump track`, on the same deploys.
 e2e-peers: setup
 	$(BIN)/python tests/e2e/build.py --peers
-	@PYTHONPATH=tests $(BIN)/python -m e2e.peers $(ARGS)
+	@BUMP_E2E_VERDICTS=docs/verdicts.md PYTHONPATH=tests $(BIN)/python -m e2e.peers $(ARGS)
 
 # Known vulnerabilities in what the Action installs and in what we develop with. Needs the package index, whose advisories it asks.
 audit: $(SUPPLY)/.ready

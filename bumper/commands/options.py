@@ -397,8 +397,8 @@ def add_override(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--force",
         action="store_true",
-        help="deploy what is older than what runs, to a site that is held, or where a site that was not named, or a template that "
-        "Kubernetes keeps as it is, changes too; needs --reason",
+        help="deploy what is older than what runs, to a site that is held or frozen, or where a site that was not named, or a "
+        "template that Kubernetes keeps as it is, changes too; needs --reason",
     )
     add_reason(group, "why, for those who read the commit and the history")
 

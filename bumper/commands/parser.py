@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "rollback": "back to the last version that was Ready, and keep the rejected one off",
     "hold": "keep automation off a site",
     "release": "let automation on a site again",
+    "freeze": "stop the deploys of sites, or of all, for a time",
     "adopt": "write into git which image a site is, where its name does not tell",
     "new-site": "add a site, written as those that are there",
     "remove-site": "take a site away, and say what that deletes",

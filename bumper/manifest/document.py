@@ -94,6 +94,11 @@ def documents(content: bytes, path: str) -> tuple[Document, ...]:
     )
 
 
+def forget() -> None:
+    """Forgets every file that was read, for whoever goes on for hours: most of them were replaced since."""
+    documents.cache_clear()
+
+
 def text(value: Any) -> str:
     """The value where it is text, else empty."""
     return value if isinstance(value, str) else ""

@@ -5,6 +5,7 @@ with slashes and without a leading one; "" is the root itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from bumper.build_order import Decision
@@ -12,6 +13,9 @@ from bumper.dataclasses import dataclass
 from bumper.image import ImageManifest
 from bumper.record import Recorded
 from bumper.revision import Revision
+
+# The definitions of a large operator are some megabytes. Of a longer file one byte more is read, so that its reader sees that.
+MOST_FILE_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Tree(Protocol):
         ...
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
-        """The contents, fetched in one batch; paths that are no files are left out."""
+        """The contents, fetched in one batch and cut off behind `MOST_FILE_BYTES`; paths that are no files are left out."""
         ...
 
 
@@ -64,6 +68,14 @@ class Repository(Protocol):
     def message(self, commit: str) -> str: ...
 
 
+class LastingRepository(Repository, Protocol):
+    """One that is read for hours; `git.Remote` is the real one."""
+
+    def renew(self) -> None:
+        """Forgets whatever was fetched of earlier commits."""
+        ...
+
+
 class CommitMessages(Protocol):
     """What commits say; `git.Remote` and `git.Checkout` are the real ones."""
 
@@ -72,6 +84,14 @@ class CommitMessages(Protocol):
         ...
 
     def parents(self, commit: str) -> Sequence[str]: ...
+
+
+class CommitDates(Protocol):
+    """When commits of a source repository were made; `git.Checkout` and `github.Comparison` are the real ones."""
+
+    def committed_at(self, commit: str) -> datetime | None:
+        """The committer's date of a SHA, short or full; None where that is not known here. It raises nothing."""
+        ...
 
 
 class PushAccess(Protocol):

@@ -409,6 +409,33 @@ class Platform(History):
     def tree(self, commit: str) -> Tree:
         return MemoryTree(tree("2.0"))
 
+    def renew(self) -> None:
+        raise AssertionError("the branch stands still")
+
+
+class Moving(Platform):
+    """A branch that has another tip at each fetch."""
+
+    def __init__(self) -> None:
+        self.fetches = self.renewals = 0
+
+    def fetch(self, branch: str) -> str:
+        self.fetches += 1
+        return f"{self.fetches:040}"
+
+    def renew(self) -> None:
+        self.renewals += 1
+
+
+def test_a_watch_forgets_what_it_knew_of_many_commits() -> None:
+    clock, platform = ThreadClock(), Moving()
+    cluster = Watched([OVER], {OVER: look(OURS, NEW)}, clock)
+    with Watcher([cluster], platform, clock, "main", site="web", fetch_s=0.0, renewed_after=3) as watcher:
+        for _ in itertools.islice(watcher.pictures(tick_s=0.0), 7):
+            pass
+    # Of eight tips that were seen, the fourth and the seventh; each was fetched once more, afterwards.
+    assert (platform.renewals, platform.fetches) == (2, 10)
+
 
 def test_a_watch_shows_every_outage_and_refusal_and_goes_on() -> None:
     cluster = Watched([OVER], {OVER: look(OURS, NEW)}, ThreadClock())

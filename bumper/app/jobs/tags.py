@@ -1,7 +1,8 @@
 """Changing the tags of sites: the job of a deploy and of a rollback."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import TypeAlias
 
 from bumper.app.context import Context
@@ -12,18 +13,21 @@ from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
 from bumper.dataclasses import replace
 from bumper.deploy import pipeline
+from bumper.deploy.freeze_guard import FreezeGuard
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.loop_guard import LoopGuard
 from bumper.deploy.order_guard import OrderGuard
-from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
+from bumper.deploy.pipeline import Amend, Change, Guard, GuardedRequest, Landed, Plan
 from bumper.deploy.rollback import Rollbacks
 from bumper.errors import BumpError, Outcome, Unreachable
 from bumper.fluxtree.sites import overrides
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import Followed
+from bumper.history.message import dated
 from bumper.image import ImageManifest
 from bumper.observation import Desired
+from bumper.ports.git import Tree
 from bumper.progress import Journal
 from bumper.publish.story import Landing
 from bumper.record import Recorded
@@ -54,7 +58,10 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         def ask() -> GuardedRequest:
             source = context.surroundings.source_url(systems.repository.url)
             request = replace(asked, source=source)
-            return GuardedRequest(request, _guards(request, settings.source_checkout, systems, journal))
+            guards = _guards(request, settings, systems, journal)
+            return GuardedRequest(
+                request, guards, _with_source_date(request, settings.source_checkout, systems)
+            )
 
         def roll_back(failed: Failed) -> TagChange:
             second = output.new_journal()
@@ -94,9 +101,10 @@ def roll_back(settings: RollbackSettings, context: Context) -> int:
         return carry_out(job, output, dry_run=run.dry_run)
 
 
-def _guards(request: Request, source_checkout: str, systems: Systems, journal: Journal) -> list[Guard]:
+def _guards(request: Request, settings: DeploySettings, systems: Systems, journal: Journal) -> list[Guard]:
     """Whatever may refuse a deploy."""
     wanted = {site.key: site for site in request.wanted}
+    source_checkout = settings.source_checkout
     ancestries = systems.ancestries(source_checkout)
     repository = systems.repository
     history = repository.history(request.branch)
@@ -108,7 +116,32 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     wall = systems.context.clock.wall
     pushed = systems.context.surroundings.pushed_to(repository.url)
     loop = LoopGuard(order.commit, repository, systems.checkouts(source_checkout), pushed, request.force)
-    return [loop, HoldGuard(order, journal, wall, request.force), order]
+    freeze = FreezeGuard(
+        repository.tree,
+        wall,
+        timedelta(seconds=request.deadlines.rollout_s + settings.run.commit.waits_s),
+        journal,
+        request.origin.requested_by,
+        lambda key, held: systems.labels_of(order.commit(key, held)),
+        request.force,
+    )
+    return [loop, HoldGuard(order, journal, wall, request.force), freeze, order]
+
+
+def _with_source_date(request: Request, source_checkout: str, systems: Systems) -> Amend:
+    """Writes into the message when the deployed commit was made; looked up once, and only of what no guard refuses."""
+
+    @cache
+    def source_at() -> datetime | None:
+        commit = systems.context.surroundings.built_from(request.wanted, systems.repository.url)
+        dates = systems.commit_dates(source_checkout) if commit else ()
+        return next(filter(None, (each.committed_at(commit) for each in dates)), None)
+
+    def amend(planned: Plan, tree: Tree) -> Plan:
+        at = source_at() if planned.message else None
+        return replace(planned, message=dated(planned.message, at)) if at else planned
+
+    return amend
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:

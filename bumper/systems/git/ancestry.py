@@ -5,6 +5,7 @@ an order in any clone; that there is none proves something only in a clone that 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bumper.address import repository_key
@@ -69,6 +70,13 @@ class Checkout:
     def parents(self, commit: str) -> Sequence[str]:
         """The commits that it was made on; empty where it is not here."""
         return self._shown("%P", commit).split()
+
+    def committed_at(self, commit: str) -> datetime | None:
+        """When a commit was made; None where it is not here, or claims a time that is none."""
+        try:
+            return datetime.fromtimestamp(int(self._shown("%ct", commit)), UTC)
+        except (BumpError, ValueError, OverflowError, OSError):
+            return None
 
     def _shown(self, form: str, commit: str) -> str:
         [sha] = self._commits(commit)

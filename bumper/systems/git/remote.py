@@ -61,10 +61,7 @@ class Remote:
         self._environ = environ
         self._settings = settings
         self._timeout_s = timeout_s
-        self._repository = self._new_repository()
-        self._objects = Objects(self._repository)
-        self._commits: dict[str, CommitObject] = {}
-        self._histories: dict[str, Repository] = {}
+        self._begin()
         self._checkout = None if is_url(url_or_dir) else Path(url_or_dir)
         self._unanswered: set[str] = set()
 
@@ -83,6 +80,17 @@ class Remote:
     def url(self) -> str:
         """Where it is, without any secret."""
         return self._address.url
+
+    def _begin(self) -> None:
+        self._repository = self._new_repository()
+        self._objects = Objects(self._repository)
+        self._commits: dict[str, CommitObject] = {}
+        self._histories: dict[str, Repository] = {}
+
+    def renew(self) -> None:
+        """Forgets everything that was fetched, as if nothing had been asked yet."""
+        self.close()
+        self._begin()
 
     def close(self) -> None:
         """Removes everything that was fetched."""

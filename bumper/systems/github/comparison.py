@@ -1,10 +1,12 @@
-"""GitHub's comparison of two commits of one repository: which of them came first, without a checkout.
+"""GitHub's comparison of two commits of one repository: which of them came first, and when one was made, without a checkout.
 
 Source: GitHub's OpenAPI description,
-`GET /repos/{owner}/{repo}/compare/{basehead}`; its `status` says how the head stands to the base.
+`GET /repos/{owner}/{repo}/compare/{basehead}`; its `status` says how the head stands to the base; and
+`GET /repos/{owner}/{repo}/commits/{ref}`.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bumper.build_order import Decision, Order, Witness
@@ -22,6 +24,7 @@ _ORDERS = {
     "identical": Order.SAME,
     "diverged": Order.DIVERGED,
 }
+_COMMIT: Shape = {"sha": str, "commit": {"committer": {"date": str}}}
 _ANSWER: Shape = {"status": str, "base_commit": {"sha": str}}
 
 
@@ -64,6 +67,17 @@ class Comparison:
             # A branch may be called like a SHA.
             return Decision(Order.UNKNOWN, f"{self} compares {base} instead of {before}")
         return Decision(order, f"{self}", Witness.GITHUB)
+
+    def committed_at(self, commit: str) -> datetime | None:
+        """When a commit was made; None where GitHub does not tell."""
+        path = f"/repos/{self._repository}/commits/{commit}"
+        try:
+            answer = shaped(f"GitHub: {path}", self._api.get(path, per_page=1), _COMMIT)
+            at = datetime.fromisoformat(answer["commit"]["committer"]["date"])
+        except (BumpError, ValueError):
+            return None
+        # A branch may be called like a SHA.
+        return at.astimezone(UTC) if at.tzinfo and answer["sha"].startswith(commit) else None
 
     def __str__(self) -> str:
         return f"GitHub's comparison in {self._repository}"
