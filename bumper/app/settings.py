@@ -228,13 +228,17 @@ class FreezeSettings:
 
 @dataclass(frozen=True)
 class AdoptSettings:
-    """Of `bump adopt`: the site, and what is written down of it. `only_proposes`: a pull request is opened, and that is all."""
+    """Of `bump adopt`: the site, and what is written down of it. `only_proposes`: a pull request is opened, and that is all.
+
+    `kustomizations` are several in which the same is written down; none where it is one.
+    """
 
     run: RunSettings
     site: str
     choice: Choice
     serves: Expectation | None = None
     only_proposes: bool = False
+    kustomizations: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
 
 

@@ -47,13 +47,13 @@ def settings_of(arguments: argparse.Namespace) -> AdoptSettings:
     """What was asked for; UsageError without a site."""
     run_settings = options.plain_commit(arguments)
     site, choice = options.require_site(arguments), options.choice(arguments)
-    if len(options.kustomizations(arguments)) > 1:
-        raise UsageError(
-            "--kustomization is given twice", hint="adopt the site in one Kustomization after the other"
-        )
+    names = options.kustomizations(arguments)
+    several = names if len(names) > 1 else ()
     environments = tuple(dict.fromkeys(arguments.environment))
     if any(re.search(r"[,\s]", name) or not name for name in environments):
         raise UsageError(
             "--environment is one name, without a space or a comma", hint="repeat it for several"
         )
-    return AdoptSettings(run_settings, site, choice, arguments.serves, arguments.pull_request, environments)
+    return AdoptSettings(
+        run_settings, site, choice, arguments.serves, arguments.pull_request, several, environments
+    )

@@ -6,13 +6,15 @@ with slashes and without a leading one; "" is the root itself.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bumper.build_order import Decision
 from bumper.dataclasses import dataclass
-from bumper.image import ImageManifest
-from bumper.record import Recorded
-from bumper.revision import Revision
+
+if TYPE_CHECKING:
+    from bumper.build_order import Decision
+    from bumper.image import ImageManifest
+    from bumper.record import Recorded
+    from bumper.revision import Revision
 
 # The definitions of a large operator are some megabytes. Of a longer file one byte more is read, so that its reader sees that.
 MOST_FILE_BYTES = 10_000_000
@@ -54,7 +56,7 @@ class Writer(Protocol):
 
     def write(
         self, parent: str, changes: Mapping[str, bytes | None], message: str, branch: str
-    ) -> Revision: ...
+    ) -> "Revision": ...
 
 
 class Repository(Protocol):
@@ -108,7 +110,7 @@ class Ancestry(Protocol):
     `order` says how the commit `after` stands to `before`, both SHAs, short or full; it raises nothing.
     """
 
-    def order(self, before: str, after: str) -> Decision: ...
+    def order(self, before: str, after: str) -> "Decision": ...
 
 
 class CommitRange(Protocol):
@@ -122,14 +124,14 @@ class CommitRange(Protocol):
 class Comparison(Protocol):
     """Tells how commits of a site's source stand to each other; `order_guard.OrderGuard` is the real one."""
 
-    def commit(self, key: str, held: ImageManifest) -> str: ...
-    def compared(self, before: str, after: str) -> Iterable[Decision]: ...
+    def commit(self, key: str, held: "ImageManifest") -> str: ...
+    def compared(self, before: str, after: str) -> "Iterable[Decision]": ...
 
 
 class History(Protocol):
     """The deploys that the branch's commits record, with their outcomes; `git.Branch` and `git.Clone` are the real ones."""
 
-    def all(self) -> Iterator[Recorded]:
+    def all(self) -> "Iterator[Recorded]":
         """Those of every site, newest first, as they are read."""
         ...
 
