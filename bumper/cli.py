@@ -60,18 +60,7 @@ def _of_this_process() -> Context:
     sys.stdout, sys.stderr = lasting(sys.stdout, 1), lasting(sys.stderr, 2)
     # Set in the hooks of a server, where git moves no ref; ours are another repository's.
     os.environ.pop("GIT_QUARANTINE_PATH", None)
-    return Context(
-        dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin, hide=_hide
-    )
-
-
-def _hide(secret: str) -> None:
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        from bumper.systems.github import runner
-
-        # The runner reads both streams, and standard output may be one JSON object.
-        sys.stderr.write(runner.masked(secret))
-        sys.stderr.flush()
+    return Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
 
 
 def _let_signals_interrupt() -> None:
