@@ -121,6 +121,10 @@ CAUSES: tuple[Cause, ...] = (
         "container {container} can't be configured: {fact}", _DESCRIBE, blames_image=True,
     ),
     Cause(
+        "ContainerConfigFailed", 5, symptoms.user_forbidden,
+        "container {container} can't be configured: {fact}", "correct securityContext in the manifest and push",
+    ),
+    Cause(
         "ContainerConfigFailed", 60, symptoms.waiting("CreateContainerConfigError"),
         "container {container} can't be configured: {fact}", _DESCRIBE,
     ),

@@ -245,6 +245,12 @@ def wrong_user(sight: Sight) -> Seen | None:
     return Seen(sight.message) if is_refused else None
 
 
+def user_forbidden(sight: Sight) -> Seen | None:
+    """A user that the pod's own manifest names and forbids (the same function of the kubelet): no time heals it, and no image."""
+    is_refused = sight.waiting == "CreateContainerConfigError" and "breaks non-root policy" in sight.message
+    return Seen(sight.message) if is_refused else None
+
+
 def no_start(sight: Sight) -> Seen | None:
     """A container that the runtime can't start: said while the kubelet waits, then as the reason of its end.
 
