@@ -9,7 +9,6 @@ from bumper import check as rules
 from bumper.app.context import Context
 from bumper.app.settings import CheckSettings, FreezeQuestion
 from bumper.check import ERROR, Finding, listing
-from bumper.deploy.freeze import answer
 from bumper.errors import EXIT_CODES, Outcome, TreeMissing, UsageError
 from bumper.style import Line
 from bumper.systems.git.worktree import WorkTree
@@ -38,6 +37,9 @@ def check(settings: CheckSettings, context: Context) -> int:
 
 def say_when(question: FreezeQuestion, context: Context) -> int:
     """Prints of each site whether a freeze window keeps a deploy off it; returns 4 if one of them is frozen."""
+    # What plans a deploy comes with it, and no other check needs that.
+    from bumper.deploy.freeze import answer
+
     tree = WorkTree(context.cwd / question.directory, context.environ)
     lasts, by = timedelta(seconds=question.timeout_s), context.surroundings.requested_by
     answers = answer.answers(tree, question.at, lasts, by, question.sites)

@@ -165,6 +165,25 @@ class DeploySettings:
 
 
 @dataclass(frozen=True)
+class PromoteSettings:
+    """Of `bump promote`: the sites, from which environment to which, and what the build must have shown in the first.
+
+    Environments are empty where the repositories or branches differ alone. `origin` is where the first one is, and `contexts` its
+    clusters.
+    """
+
+    deploy: DeploySettings
+    sites: tuple[str, ...]
+    from_environment: str
+    to_environment: str
+    origin: RepositorySettings
+    contexts: tuple[str, ...] = ()
+    soak_s: float = 0.0
+    requires_serving: bool = False
+    most_behind: int | None = None
+
+
+@dataclass(frozen=True)
 class RollbackSettings:
     """Of `bump rollback`; `to` is a tag, empty for the last version that was Ready."""
 
@@ -220,6 +239,7 @@ class AdoptSettings:
     serves: Expectation | None = None
     only_proposes: bool = False
     kustomizations: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

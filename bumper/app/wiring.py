@@ -23,7 +23,7 @@ from bumper.deploy.commit.wording import WordedWriter
 from bumper.errors import NoAccess, TreeMissing, UsageError
 from bumper.history.wording import Wording
 from bumper.objects import ObjectKey
-from bumper.ports.git import Ancestry, CommitDates, CommitMessages, Tree, Writer
+from bumper.ports.git import CommitDates, CommitMessages, Tree, Writer
 from bumper.ports.github import Hosting, Pull
 from bumper.ports.run import Clock
 from bumper.ports.site import Resolution, SiteAccess
@@ -311,8 +311,8 @@ class Systems:
         if stream.is_lost:
             self.context.stderr.write(f"  ! --record {path}: could not be written to its end\n")
 
-    def ancestries(self, source_checkout: str) -> list[Ancestry]:
-        """Where the order of two commits of the sites' source can be looked up, the cheapest first.
+    def ancestries(self, source_checkout: str) -> "list[Checkout | Comparison]":
+        """Where the order of two commits of the sites' source can be looked up, and what lies between, the cheapest first.
 
         `source_checkout` is a checkout of it, empty for the one that we stand in. UsageError where it is none.
         """

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "what every site wants, runs and is worth",
     "history": "who deployed what, when, from which commit, with what outcome",
     "rollback": "back to the last version that was Ready, and keep the rejected one off",
+    "promote": "to one environment what another one is known to run well",
     "hold": "keep automation off a site",
     "release": "let automation on a site again",
     "freeze": "stop the deploys of sites, or of all, for a time",

@@ -19,7 +19,7 @@ from bumper.ports.git import Tree
 from bumper.ports.run import Progress
 
 if TYPE_CHECKING:
-    from bumper.freeze.windows import Calendar, Closure
+    from bumper.freeze.windows import Allowance, Calendar, Closure, Window
 
 FROZEN = "frozen"
 _FORCE = "to deploy it all the same: --force --reason TEXT"
@@ -49,10 +49,12 @@ class FreezeGuard:
         calendar = self._calendars[tip]
         if calendar is None:
             return None
-        closure = calendar.closure(traits(change.target.site), self.now(), self.lasts, self.by)
+        site, now = traits(change.target.site), self.now()
+        closure = calendar.closure(site, now, self.lasts, self.by)
         refusal = _refusal(change, closure) if closure else self._held_by_label(calendar, change, held)
         if refusal is None:
-            return None
+            allowed = calendar.allowed(site, now, self.by)
+            return Admission(note=inside(*allowed)) if allowed else None
         if not self.force:
             raise refusal
         self.progress.notice(f"{refusal.message}; forced")
@@ -88,3 +90,8 @@ def _way_out(closure: "Closure") -> str:
     name = closure.window.name if closure.window else ""
     again = "run it again then" if closure.until else f"bump freeze --lift --name {name}"
     return f"{again}; a rollback passes"
+
+
+def inside(window: "Window", allowance: "Allowance") -> str:
+    """Why a site is open in spite of a window."""
+    return f"allowed inside of {window.name}: {allowance.reason}"

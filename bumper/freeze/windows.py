@@ -116,6 +116,10 @@ class Window:
     by: str = ""
     since: str = ""
 
+    def covers(self, subject: Subject, at: datetime) -> bool:
+        """Whether it names the site, and is now, whatever it allows."""
+        return self.selection.includes(subject) and _is_in(self.times, at)
+
     def spans(self, subject: Subject, by: str, since: datetime, stop: datetime = END) -> Iterator[Span]:
         """When it is closed for the site, after `since`, as far as that begins before `stop`."""
         if not self.selection.includes(subject):
@@ -189,6 +193,15 @@ class Calendar:
         """When a site that is open at `at` is closed next, and by which window; None where it is not within two years."""
         return min(self._next(subject, at, by, at + _AHEAD), key=_start, default=None)
 
+    def allowed(self, subject: Subject, at: datetime, by: str = "") -> "tuple[Window, Allowance] | None":
+        """Of a site that is open at `at` in spite of a window, that window and what allows it; None where none covers it."""
+        for window in self.windows:
+            if window.covers(subject, at):
+                for allowance in window.allowances:
+                    if allowance.opens(subject, by) and _is_in(allowance.times, at):
+                        return window, allowance
+        return None
+
     def _next(self, subject: Subject, at: datetime, by: str, stop: datetime) -> Iterator[tuple[Span, Window]]:
         """The first time after `at`, before `stop`, that each window closes the site."""
         for window in self.windows:
@@ -208,6 +221,10 @@ def closure_as_data(closure: Closure | None) -> dict[str, Any] | None:
         "begins": written_time(closure.begins) or None,
         "until": written_time(closure.until) or None,
     }
+
+
+def _is_in(times: Times, at: datetime) -> bool:
+    return any(span.start <= at for span in islice(times.spans(at), 1))
 
 
 def _start(hit: tuple[Span, Window]) -> datetime:

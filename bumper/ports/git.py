@@ -113,6 +113,14 @@ class Ancestry(Protocol):
     def order(self, before: str, after: str) -> "Decision": ...
 
 
+class CommitRange(Protocol):
+    """Tells which commits lie between two of a source repository; `git.Checkout` and `github.Comparison` are the real ones."""
+
+    def between(self, before: str, after: str, most: int) -> tuple[int, tuple[str, ...]] | None:
+        """How many commits `after` has that `before` has not, and up to `most` of them in words; None where that is not known."""
+        ...
+
+
 class Comparison(Protocol):
     """Tells how commits of a site's source stand to each other; `order_guard.OrderGuard` is the real one."""
 

@@ -158,6 +158,11 @@ def test_what_is_wrong_is_said_with_its_line_and_the_schema_agrees() -> None:
 def test_no_file_is_no_calendar_and_a_folder_in_its_place_is_closed() -> None:
     assert calendar_of(MemoryTree({"a.yaml": b""})) is None
     assert calendar_of(MemoryTree({".bump/other.yaml": b""})) is None
+    misspelt = calendar_of(MemoryTree({".bump/freeze.yml": b"windows: []"}))
+    assert misspelt
+    assert [str(fault) for fault in misspelt.faults] == [
+        f"{PATH}:1: found freeze.yml beside it, expected freeze.yaml"
+    ]
     calendar = calendar_of(MemoryTree({f"{PATH}/x": b""}))
     assert calendar
     assert [str(fault) for fault in calendar.faults] == [f"{PATH}:1: found a directory, expected a file"]

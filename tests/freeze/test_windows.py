@@ -134,3 +134,17 @@ def test_what_comes_next() -> None:
     assert coming
     assert coming[0].start == datetime(2026, 12, 4, 16, 0, tzinfo=UTC)
     assert window("  sites: api").next_after(Site(), NOW) is None
+
+
+def test_what_is_let_through_says_why() -> None:
+    allowed = window(
+        "  sites: web\n  allow: [{reason: only text, by: ann}, {reason: at night, cron: 0 22 * * *, for: 2h}]"
+    )
+    answer = allowed.allowed(Site(), NOW, "ann")
+    assert answer
+    assert (answer[0].name, answer[1].reason) == ("w", "only text")
+    assert allowed.allowed(Site(), NOW, "ben") is None
+    night = allowed.allowed(Site(), NOW.replace(hour=23), "ben")
+    assert night
+    assert night[1].reason == "at night"
+    assert window("  sites: web\n  until: 2026-11-20\n  allow: [{reason: x}]").allowed(Site(), NOW) is None

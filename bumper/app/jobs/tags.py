@@ -41,6 +41,8 @@ _MOST_LISTED = 8
 Failed: TypeAlias = Sequence[tuple[Change, Verdict]]
 # What the job asks for, found out when the run begins: it may depend on what git and the registry say.
 Ask: TypeAlias = Callable[[], GuardedRequest]
+# The job that is carried out about changes that failed.
+Recover: TypeAlias = "Callable[[Failed], TagChange]"
 
 
 def deploy(settings: DeploySettings, context: Context) -> int:
@@ -58,24 +60,11 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         def ask() -> GuardedRequest:
             source = context.surroundings.source_url(systems.repository.url)
             request = replace(asked, source=source)
-            guards = _guards(request, settings, systems, journal)
-            return GuardedRequest(
-                request, guards, _with_source_date(request, settings.source_checkout, systems)
-            )
+            commit = context.surroundings.built_from(request.wanted, systems.repository.url)
+            amend = with_source_date(commit, settings.source_checkout, systems)
+            return GuardedRequest(request, guards(request, settings, systems, journal), amend)
 
-        def roll_back(failed: Failed) -> TagChange:
-            second = output.new_journal()
-            return TagChange(
-                lambda: _rollbacks(asked, systems, second).after_failure(
-                    asked, failed, tracker.found_running()
-                ),
-                systems,
-                run,
-                tracker,
-                second,
-            )
-
-        recover = roll_back if settings.auto_rollback else None
+        recover = recovery(asked, settings, systems, tracker, output)
         job = TagChange(ask, systems, run, tracker, journal, output.landed, recover)
         return carry_out(job, output, dry_run=run.dry_run)
 
@@ -101,7 +90,25 @@ def roll_back(settings: RollbackSettings, context: Context) -> int:
         return carry_out(job, output, dry_run=run.dry_run)
 
 
-def _guards(request: Request, settings: DeploySettings, systems: Systems, journal: Journal) -> list[Guard]:
+def recovery(
+    asked: Request, settings: DeploySettings, systems: Systems, tracker: Tracker, output: Output
+) -> "Recover | None":
+    """What is done about changes that fail, where that was asked for."""
+
+    def roll_back_failed(failed: Failed) -> TagChange:
+        second = output.new_journal()
+        return TagChange(
+            lambda: _rollbacks(asked, systems, second).after_failure(asked, failed, tracker.found_running()),
+            systems,
+            settings.run,
+            tracker,
+            second,
+        )
+
+    return roll_back_failed if settings.auto_rollback else None
+
+
+def guards(request: Request, settings: DeploySettings, systems: Systems, journal: Journal) -> list[Guard]:
     """Whatever may refuse a deploy."""
     wanted = {site.key: site for site in request.wanted}
     source_checkout = settings.source_checkout
@@ -128,12 +135,14 @@ def _guards(request: Request, settings: DeploySettings, systems: Systems, journa
     return [loop, HoldGuard(order, journal, wall, request.force), freeze, order]
 
 
-def _with_source_date(request: Request, source_checkout: str, systems: Systems) -> Amend:
-    """Writes into the message when the deployed commit was made; looked up once, and only of what no guard refuses."""
+def with_source_date(commit: str, source_checkout: str, systems: Systems) -> Amend:
+    """Writes into the message when the deployed commit was made; looked up once, and only of what no guard refuses.
+
+    `commit` is empty where nothing names it.
+    """
 
     @cache
     def source_at() -> datetime | None:
-        commit = systems.context.surroundings.built_from(request.wanted, systems.repository.url)
         dates = systems.commit_dates(source_checkout) if commit else ()
         return next(filter(None, (each.committed_at(commit) for each in dates)), None)
 
@@ -167,7 +176,7 @@ class TagChange(Job[Plan]):
         tracker: Tracker,
         journal: Journal,
         tell_landed: Callable[[Mapping[str, Landing]], None] = lambda landings: None,
-        recover: "Callable[[Failed], TagChange] | None" = None,
+        recover: "Recover | None" = None,
     ) -> None:
         self._ask = ask
         self._systems = systems

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bumper.dataclasses import dataclass
+from bumper.deploy.freeze_guard import inside
 from bumper.errors import SiteMissing, did_you_mean
 from bumper.fluxtree.sites import traits
 from bumper.fluxtree.sites.selection import no_tree
@@ -19,11 +20,12 @@ from bumper.style import Span as Styled
 
 @dataclass(frozen=True)
 class Answer:
-    """Of one site; `coming` is the window that comes next, of a site that is open."""
+    """Of one site; of one that is open `coming` is the window that comes next, and `allowed` says why it is open in spite of one."""
 
     site: Traits
     closure: Closure | None
     coming: tuple[Span, Window] | None = None
+    allowed: str = ""
 
 
 def answers(tree: Tree, at: datetime, lasts: timedelta, by: str, names: Sequence[str] = ()) -> list[Answer]:
@@ -60,6 +62,7 @@ def as_data(several: Sequence[Answer], at: datetime, exit_code: int) -> dict[str
                 "environments": sorted(each.site.environments),
                 "freeze": closure_as_data(each.closure),
                 "next": _coming_as_data(each),
+                "allowed": each.allowed or None,
             }
             for each in several
         ],
@@ -67,8 +70,10 @@ def as_data(several: Sequence[Answer], at: datetime, exit_code: int) -> dict[str
 
 
 def _answer(calendar: Calendar, site: Traits, at: datetime, lasts: timedelta, by: str) -> Answer:
-    closure = calendar.closure(site, at, lasts, by)
-    return Answer(site, closure, None if closure else calendar.next_after(site, at, by))
+    if closure := calendar.closure(site, at, lasts, by):
+        return Answer(site, closure)
+    allowed = calendar.allowed(site, at, by)
+    return Answer(site, None, calendar.next_after(site, at, by), inside(*allowed) if allowed else "")
 
 
 def _label(each: Answer, several: Sequence[Answer]) -> str:
@@ -81,10 +86,16 @@ def _verdict(each: Answer) -> Line:
         return Styled("closed", "bad"), Styled(f"   {each.closure}   {each.closure.place}")
     if each.coming:
         span, window = each.coming
-        return Styled("open", "good"), Styled(
-            f"   until {shown_time(span.start)}: {window.name}   {window.place}"
+        return (
+            Styled("open", "good"),
+            Styled(_after(each.allowed)),
+            Styled(f"   until {shown_time(span.start)}: {window.name}   {window.place}"),
         )
-    return (Styled("open", "good"),)
+    return Styled("open", "good"), Styled(_after(each.allowed))
+
+
+def _after(text: str) -> str:
+    return f"   {text}" if text else ""
 
 
 def _coming_as_data(each: Answer) -> dict[str, Any] | None:

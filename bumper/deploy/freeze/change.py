@@ -7,11 +7,15 @@ as it is.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from posixpath import dirname
 
 from bumper.dataclasses import dataclass
 from bumper.deploy.commit.push import Proposal
 from bumper.errors import FieldMissing, FieldUnsafe, Outcome, Refused
+from bumper.fluxtree.changed import Changed
+from bumper.fluxtree.layers import Reading, expand
 from bumper.fluxtree.sites import traits
+from bumper.fluxtree.walk import Walk
 from bumper.freeze.file import read as read_calendar
 from bumper.freeze.place import PATH, calendar_of
 from bumper.freeze.windows import Calendar, Selection, Window
@@ -82,6 +86,8 @@ def propose(wanted: FreezeChange, tip: str, tree: Tree) -> Freezing:
     if before and not _may_replace(wanted, before):
         return Freezing(tip, {}, "", wanted.name, before, before, sites)
     after = _with_window(wanted, _without_window(content, calendar, before))
+    if content is None:
+        _require_not_built(Changed(tree, {PATH: after}))
     window = _named(wanted.name, read_calendar(after))
     assert window, "it was written just now"
     return Freezing(
@@ -132,6 +138,21 @@ def _frozen(selection: Selection, tree: Tree) -> tuple[str, ...]:
                 hint="bump status --offline lists the sites; bump adopt SITE --environment NAME says where one is",
             )
     return tuple(dict.fromkeys(each.name for each in known if selection.includes(each)))
+
+
+def _require_not_built(after: Tree) -> None:
+    """Refused where Flux would take the new file for a manifest, and apply nothing any more."""
+    reading = Reading(after)
+    for level in Walk(reading).levels():
+        for site in level:
+            if site.path in ("", dirname(PATH)) and site.is_built(reading):
+                layers = expand(site.view(reading), [site.path])
+                if any(PATH in layer.files for layer in layers.values()):
+                    raise Refused(
+                        f"{site.place}: Kustomization {site.kustomization.name} builds all of the repository, {PATH} too, which is no "
+                        "manifest: Flux would apply nothing any more",
+                        hint="leave it out by a line /.bump in the .sourceignore, or list what is built in a kustomization.yaml",
+                    )
 
 
 def _may_replace(wanted: FreezeChange, before: Window) -> bool:

@@ -9,7 +9,7 @@ its path, of its file or of its cluster's directory names, that its namespace is
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bumper.dataclasses import dataclass, replace
 from bumper.fluxtree.discovery import Site
@@ -17,7 +17,7 @@ from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites import annotations
 from bumper.fluxtree.sites.find import names
 from bumper.fluxtree.walk import Walk
-from bumper.manifest.document import mapping, text
+from bumper.manifest.document import Document, mapping, text
 from bumper.ports.git import Tree
 
 WORD = "environment"
@@ -69,6 +69,11 @@ def environments(site: Site) -> frozenset[str]:
         if key in known:
             return frozenset(filter(None, re.split(r"[,\s]+", text(known[key]))))
     return frozenset(filter(None, _implied(site)))
+
+
+def apply(content: bytes, document: Document, site: str, names: Sequence[str]) -> bytes:
+    """The bytes of the document's file, in which the site is in these environments and no other; as `annotations.write`."""
+    return annotations.write(content, document, {annotations.key_of(document, WORD, site): ",".join(names)})
 
 
 def _implied(site: Site) -> Iterator[str]:

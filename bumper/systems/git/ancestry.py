@@ -63,6 +63,17 @@ class Checkout:
         except BumpError:
             return Decision(Order.UNKNOWN, f"{self}: git gave no answer")
 
+    def between(self, before: str, after: str, most: int) -> tuple[int, tuple[str, ...]] | None:
+        """How many commits `after` has that `before` has not, and the newest of them; None where this clone does not tell."""
+        first, second = self._commits(before, after)
+        if not (first and second):
+            return None
+        if self._git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
+            return None
+        count = self._git("rev-list", "--count", second, f"^{first}").stdout.strip()
+        shown = self._git("log", f"--max-count={most}", "--format=%h %s", second, f"^{first}").stdout
+        return (int(count), tuple(shown.splitlines())) if count.isdigit() else None
+
     def message(self, commit: str) -> str:
         """The message of a commit by its SHA, short or full; empty where it is not here."""
         return self._shown("%B", commit)

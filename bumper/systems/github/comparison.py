@@ -24,6 +24,7 @@ _ORDERS = {
     "identical": Order.SAME,
     "diverged": Order.DIVERGED,
 }
+_RANGE: Shape = {"ahead_by": int, "commits": [{"sha": str, "commit": {"message": str}}]}
 _COMMIT: Shape = {"sha": str, "commit": {"committer": {"date": str}}}
 _ANSWER: Shape = {"status": str, "base_commit": {"sha": str}}
 
@@ -68,6 +69,16 @@ class Comparison:
             return Decision(Order.UNKNOWN, f"{self} compares {base} instead of {before}")
         return Decision(order, f"{self}", Witness.GITHUB)
 
+    def between(self, before: str, after: str, most: int) -> tuple[int, tuple[str, ...]] | None:
+        """How many commits `after` has that `before` has not, and the oldest of them; None where GitHub does not know both."""
+        try:
+            path = f"/repos/{self._repository}/compare/{before}...{after}"
+            answer = shaped(f"GitHub: {path}", self._api.get(path, per_page=most, page=1), _RANGE)
+        except Missing:
+            return None
+        commits = [f"{each['sha'][:7]} {_subject(each['commit']['message'])}" for each in answer["commits"]]
+        return answer["ahead_by"], tuple(commits[:most])
+
     def committed_at(self, commit: str) -> datetime | None:
         """When a commit was made; None where GitHub does not tell."""
         path = f"/repos/{self._repository}/commits/{commit}"
@@ -81,3 +92,7 @@ class Comparison:
 
     def __str__(self) -> str:
         return f"GitHub's comparison in {self._repository}"
+
+
+def _subject(message: str) -> str:
+    return message.partition("\n")[0]

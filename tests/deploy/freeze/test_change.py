@@ -125,3 +125,14 @@ def test_what_cannot_be_lifted() -> None:
         proposed(replace(STOP, lifts=True), b"windows: soon\n")
     with pytest.raises(Refused, match=r"freeze.yaml:1: "):
         proposed(STOP, b"windows: soon\n")
+
+
+def test_a_new_file_that_flux_would_build_is_refused() -> None:
+    root = {**SITES, "k8s/flux-system/web-sync.yaml": platforms.kustomization("web", "./").encode()}
+    with pytest.raises(Refused, match="Kustomization web builds all of the repository") as caught:
+        propose(STOP, "0" * 40, MemoryTree(root))
+    assert "/.bump in the .sourceignore" in caught.value.hint
+    assert propose(STOP, "0" * 40, MemoryTree({**root, ".sourceignore": b"/.bump\n"})).files
+    assert propose(
+        STOP, "0" * 40, MemoryTree({**root, "kustomization.yaml": b"resources: [k8s/web/deployment.yaml]\n"})
+    ).files
