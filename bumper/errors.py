@@ -24,7 +24,8 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
     │   └── Denied                a rule or a permission forbids the push
     └── Unreachable           6   could not find out
         ├── Transient             may heal by itself: retried inside the deadline
-        │   └── NotConnected          nobody takes a connection: before anything is written, retried for a moment
+        │   ├── NotConnected          nobody takes a connection: before anything is written, retried for a moment
+        │   └── Unanswered            what was written may be there: looked for before it is written anew
         └── NoAccess              an identity or a permission is missing: not retried
 
 Retrying is decided by these types, never by a text. The module that owns an SDK translates its exceptions into these.
@@ -237,6 +238,14 @@ class Transient(Unreachable):
 
 class NotConnected(Transient):
     """Nobody takes a connection there: there is no such host, or it refuses at once."""
+
+
+class Unanswered(Transient):
+    """A commit was sent, and no answer came. `landed` looks for it: its sha where the branch has it, else empty."""
+
+    def __init__(self, error: Transient, landed: Callable[[], str]) -> None:
+        super().__init__(error.message, hint=error.hint, retry_after_s=error.retry_after_s)
+        self.landed = landed
 
 
 class NoAccess(Unreachable):

@@ -327,6 +327,19 @@ def test_a_wrong_input_ends_the_step_with_an_annotation_and_outputs(tmp_path: Pa
     assert "outcome<<" in outputs.read_text()
 
 
+@pytest.mark.parametrize("takes_nothing", [".", "absent/outputs", "/dev/full"])
+def test_outputs_that_nobody_takes_are_said_and_change_nothing(tmp_path: Path, takes_nothing: str) -> None:
+    log = io.StringIO()
+    environ = {
+        "BUMP_INPUT_REPO": "octo/platform",
+        "BUMP_INPUT_SITE": "web",
+        "GITHUB_OUTPUT": str(tmp_path / takes_nothing),
+    }
+    context = Context(environ=environ, cwd=tmp_path, stdout=log, stderr=io.StringIO())
+    assert action.run(argparse.Namespace(), context) == EXIT_USAGE
+    assert f"::warning title=GITHUB_OUTPUT::GITHUB_OUTPUT: {tmp_path / takes_nothing}: " in log.getvalue()
+
+
 def test_a_look_is_shown_in_the_log_and_in_the_summary(tmp_path: Path) -> None:
     log, summary = io.StringIO(), tmp_path / "summary"
     context = Context({"GITHUB_STEP_SUMMARY": str(summary)}, tmp_path, stdout=log, stderr=io.StringIO())

@@ -16,6 +16,7 @@ from bumper.app.context import Context
 from bumper.app.identity import Identity
 from bumper.app.permissions import Permissions
 from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
+from bumper.app.stream import LastingStream
 from bumper.dataclasses import dataclass
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.commit.wording import WordedWriter
@@ -268,10 +269,14 @@ class Systems:
         from bumper.recording import Recorder
 
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-            stream = self._stack.enter_context(Path(path).open("w", encoding="utf-8", buffering=1))  # noqa: SIM115 (closed with the run)
-        except OSError as error:
-            raise UsageError(f"--record {path}: {error.strerror}") from None
+            # A pipe that nobody reads is refused, and not waited for.
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o600)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UsageError(f"--record {path}: {reason}") from None
+        os.set_blocking(descriptor, True)
+        stream = LastingStream(os.fdopen(descriptor, "wb"), encoding="utf-8", line_buffering=True)
+        self._stack.callback(self._end_recording, path, stream)
         recorder = Recorder(stream.write, self.context.clock)
         self.clock = recorder.clock
         return recorder
@@ -300,6 +305,11 @@ class Systems:
         )
         with closing(hub):
             return hub.labels_of(commit)
+
+    def _end_recording(self, path: str, stream: LastingStream) -> None:
+        stream.close()
+        if stream.is_lost:
+            self.context.stderr.write(f"  ! --record {path}: could not be written to its end\n")
 
     def ancestries(self, source_checkout: str) -> "list[Checkout | Comparison]":
         """Where the order of two commits of the sites' source can be looked up, and what lies between, the cheapest first.

@@ -35,9 +35,8 @@ _TITLES = {
 class SiteAdoption(Reviewed):
     """The choice of one site on one tip. `is_ambiguous`: other Kustomizations have its name, too, so that it must still be named.
 
-    `serves` is what it answers from then on, None where that was not asked for. `beside` is the same choice in other Kustomizations,
-    in the same commit; the files and the message of that are this one's. `environments` are those that it is in from then on, none
-    where that was not asked for.
+    `serves` is what it answers from then on, None where that was not asked for; `environments` likewise those that it is in.
+    `beside` is the same choice in other Kustomizations, in the same commit; the files and the message of that are this one's.
     """
 
     site: str
@@ -123,8 +122,9 @@ def _proposed(
         after = traits.apply(after, document, site, environments)
     is_ambiguous = _prove(site, target, original, Changed(tree, {document.path: after}))
     files = {document.path: (before, after)} if after != before else {}
-    adopted = SiteAdoption(tip, files, "", site, target, chosen, is_ambiguous, serves)
-    adopted = replace(adopted, environments=tuple(environments))
+    adopted = SiteAdoption(
+        tip, files, "", site, target, chosen, is_ambiguous, serves, environments=tuple(environments)
+    )
     return replace(adopted, message=_message(site, [adopted], origin)) if files else adopted
 
 
@@ -250,6 +250,6 @@ def _message(site: str, written: Sequence[SiteAdoption], origin: Origin) -> str:
     ]
     served = dict.fromkeys(each.serves for each in written if each.serves)
     sentences += [f"Once visitors get a build, it answers: {serves}." for serves in served]
-    places = dict.fromkeys(each.environments for each in written if each.environments)
-    sentences += [f"It is in {', '.join(environments)}." for environments in places]
+    named = dict.fromkeys(each.environments for each in written if each.environments)
+    sentences += [f"It is in {', '.join(environments)}." for environments in named]
     return worded(f"Adopt {site}", sentences, [("Bump-Adopt", site), *origin.trailers()])

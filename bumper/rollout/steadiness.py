@@ -2,16 +2,17 @@
 
 Law: without a readiness probe the kubelet calls a container ready the moment it runs, so that one that exits after a second was Ready
 before. It must run for `STEADY_S` without a restart: by the cluster's own clock where a look shows it, else by ours, from our first
-look at this very run of the container. A probe, or a `minReadySeconds` of the author's own, is taken at its word. Sidecars and init
-containers are not asked: what was deployed is.
+look at this very run of the container. A probe, or a `minReadySeconds` of the author's own, is taken at its word. Other containers of
+the pod are asked only once they were restarted: what was deployed is ours.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bumper.objects import Object, at
 from bumper.observation import Desired, Observation
+from bumper.rollout import cluster_clock
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import is_alive, own_pods
 from bumper.rollout.template import containers
@@ -29,61 +30,68 @@ def awaited(desired: Desired, observation: Observation, ready: Verdict) -> Findi
         return None
     if at(observation.workload, "spec", "minReadySeconds"):
         return None
-    runs = [run for pod in own_pods(desired, observation) if is_alive(pod) for run in _unasked(desired, pod)]
-    latest = _latest(observation)
-    ran_s = {name: _ran_s(status, latest) for name, status in runs}
-    pending = sorted(name for name, seconds in ran_s.items() if seconds < STEADY_S)
+    pending = _pending(desired, observation)
     if not pending:
         return None
-    return Finding(f"Steady {', '.join(pending)}", ready, STEADY_S, stood_s=min(ran_s.values()))
+    return Finding(
+        f"Steady {', '.join(sorted(run.name for run in pending))}",
+        ready,
+        STEADY_S,
+        stood_s=min(run.seconds for run in pending),
+    )
 
 
-def text(desired: Desired) -> str:
+def text(desired: Desired, observation: Observation) -> str:
     """What is waited for, in words."""
-    return f"no readinessProbe asks {desired.container or 'the container'}: waiting until it has run for {STEADY_S:g} s"
+    until = f"waiting until it has run for {STEADY_S:g} s"
+    restarted = next((run.container for run in _pending(desired, observation) if not run.is_ours), "")
+    if restarted:
+        return f"{restarted} was restarted, and no probe asks it: {until}"
+    return f"no readinessProbe asks {desired.container or 'the container'}: {until}"
 
 
-def _unasked(desired: Desired, pod: Object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Our containers of a pod that nothing asks whether they are ready: a name for this very run, and its status."""
-    name = at(pod, "metadata", "name") or ""
-    ours = [
-        spec
-        for spec in at(pod, "spec", "containers") or ()
-        if spec in list(containers(desired, at(pod, "spec")))
+class _Run(NamedTuple):
+    """One run of a container that nothing asks whether it is ready, by the cluster's clock."""
+
+    name: str
+    container: str
+    is_ours: bool
+    seconds: float
+
+
+def _pending(desired: Desired, observation: Observation) -> list[_Run]:
+    """The runs that are shorter than they must be."""
+    now = cluster_clock.now(observation)
+    runs = [
+        run for pod in own_pods(desired, observation) if is_alive(pod) for run in _unasked(desired, pod, now)
     ]
-    statuses = {status.get("name"): status for status in at(pod, "status", "containerStatuses") or ()}
-    for spec in ours:
-        status = statuses.get(spec.get("name"))
-        if status and not any(spec.get(probe) for probe in _PROBES):
-            run = status.get("containerID") or f"{spec.get('name')} {status.get('restartCount') or 0}"
-            yield f"{name} {run}", status
+    return [run for run in runs if run.seconds < STEADY_S]
 
 
-def _ran_s(status: Mapping[str, Any], latest: datetime | None) -> float:
+def _unasked(desired: Desired, pod: Object, now: datetime | None) -> Iterator[_Run]:
+    """The containers that run in a pod and that no probe asks: ours, and whichever else was restarted, as long as it runs on."""
+    name, spec = at(pod, "metadata", "name") or "", at(pod, "spec")
+    ours = list(containers(desired, spec))
+    specs = [
+        *(at(spec, "containers") or ()),
+        *(each for each in at(spec, "initContainers") or () if each.get("restartPolicy") == "Always"),
+    ]
+    statuses = {
+        status.get("name"): status
+        for field in ("initContainerStatuses", "containerStatuses")
+        for status in at(pod, "status", field) or ()
+    }
+    for container in specs:
+        status = statuses.get(container.get("name"))
+        if not status or any(container.get(probe) for probe in _PROBES):
+            continue
+        is_ours, restarts = container in ours, status.get("restartCount") or 0
+        if is_ours or restarts:
+            run = status.get("containerID") or f"{container.get('name')} {restarts}"
+            yield _Run(f"{name} {run}", str(container.get("name")), is_ours, _ran_s(status, now))
+
+
+def _ran_s(status: Mapping[str, Any], now: datetime | None) -> float:
     """How long a container has run at least, by the cluster's clock."""
-    started = _time(at(status, "state", "running", "startedAt"))
-    return (latest - started).total_seconds() if started and latest else 0.0
-
-
-def _latest(observation: Observation) -> datetime | None:
-    """The latest moment that the cluster itself speaks of, which is no later than its present."""
-    times = [_time(text) for text in (observation.cluster_time, *_moments(observation))]
-    return max((time for time in times if time), default=None)
-
-
-def _moments(observation: Observation) -> Iterator[Any]:
-    single = (observation.source, observation.kustomization, observation.workload)
-    for cluster_object in (*single, *observation.replica_sets, *observation.pods):
-        for condition in at(cluster_object, "status", "conditions") or ():
-            yield condition.get("lastTransitionTime")
-            yield condition.get("lastUpdateTime")
-    for event in observation.events:
-        yield event.get("lastTimestamp")
-
-
-def _time(text: Any) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text) if isinstance(text, str) and text else None
-    except ValueError:
-        return None
-    return time if time and time.tzinfo else None
+    started = cluster_clock.time_of(at(status, "state", "running", "startedAt"))
+    return (now - started).total_seconds() if started and now else 0.0

@@ -29,6 +29,8 @@ from .repository import Repository
 from .stack import FLUX_NAMESPACE, Options, Stack
 
 _PATIENCE_S = 60
+# Of the deploys that succeed each way has so many, and the one of middle length is shown.
+_RUNS = 3
 _VERDICTS = ("Ready", "Failed", "Suspended", "Blocked", "Timed", "error:")
 _OLD, _NEW = "1.0.0", "2.0.0"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -49,9 +51,16 @@ class Deploy:
 
     @property
     def runs(self) -> bool:
-        """Whether the new image runs, and no other one."""
-        wanted = f"{self.stack.registry}/{self.site}:{_NEW}"
-        return {image for image, _ in running_images(self.stack, self.site)} == {wanted}
+        """Whether the new image runs, and no other one but in pods that are on their way out."""
+        pods = self.stack.api.list("Pod", self.site)
+        running = {
+            entry["image"]
+            for pod in pods
+            if "deletionTimestamp" not in pod["metadata"]
+            for entry in pod["status"].get("containerStatuses") or ()
+            if entry["ready"]
+        }
+        return running == {f"{self.stack.registry}/{self.site}:{_NEW}"}
 
 
 Push = Callable[[Stack, Repository], str]
@@ -173,10 +182,10 @@ def _run(environ: Mapping[str, str], *command: str | Path) -> tuple[int, str]:
     return ended.returncode, ended.stdout
 
 
-def measure(stack: Stack, kubeconfig: Path, name: str, way: str) -> Answer:
+def measure(stack: Stack, kubeconfig: Path, name: str, suffix: str, way: str) -> Answer:
     """One way on one deploy that nobody else looks at."""
     situation = SITUATIONS[name]
-    site = f"{name}-{way}"
+    site = f"{name}-{suffix}"
     repository = fleet(stack, site, [Site(site, kustomization=situation.kustomization)])
     first = repository.tip
     deploy = Deploy(stack, repository, first, kubeconfig)
@@ -217,7 +226,8 @@ _BODY = """\
 On the same deploys, one after the other: `bump track`; `flux reconcile kustomization --with-source` and then
 `kubectl rollout status --timeout=60s`; `kubectl wait --for=condition=Ready --timeout=60s` on the Kustomization. The time runs from the
 end of the push to the end of the command; right is what was so at the moment it was said. `kubectl wait` looks at once and finds the
-revision before ours Ready; `flux reconcile` has its own timeout of five minutes. {stack}; flux 2.9.3, kubectl 1.36.1. One run.
+revision before ours Ready; `flux reconcile` has its own timeout of five minutes. {stack}; flux 2.9.3, kubectl 1.36.1. Of three
+runs of what succeeds the one of middle length, one of all else.
 
 {table}
 """
@@ -237,11 +247,21 @@ def table(names: Sequence[str]) -> None:
             page.put(Path(path), HEADING, _BODY.format(stack=f"The node: {node}", table="\n".join(lines)))
 
 
+def _typical(stack: Stack, kubeconfig: Path, name: str, way: str) -> Answer:
+    """The answer of middle length where seconds are what counts; one that is wrong before all others."""
+    situation = SITUATIONS[name]
+    runs = range(_RUNS if situation.succeeds else 1)
+    answers = [measure(stack, kubeconfig, name, f"{way}-{run}" if run else way, way) for run in runs]
+    answers.sort(key=lambda answer: answer.seconds)
+    wrong = [answer for answer in answers if judge(situation, answer) != "right"]
+    return (wrong or answers)[len(wrong or answers) // 2]
+
+
 def _rows(stack: Stack, names: Sequence[str]) -> Iterator[str]:
     kubeconfig = stack.account("bump", FOLLOWER)
     for name in names:
         for number, (way, (title, _)) in enumerate(WAYS.items()):
-            answer = measure(stack, kubeconfig, name, way)
+            answer = _typical(stack, kubeconfig, name, way)
             what = "" if number else SITUATIONS[name].what
             verdict = judge(SITUATIONS[name], answer)
             says = last_line(answer.output)

@@ -9,7 +9,7 @@ _WAITS = {"wait": True, "timeout": "30s"}
 
 @scenario("a slow start, with wait: true", kustomization=_WAITS)
 def healthy_wait(stage: Play) -> None:
-    stage.until_ready(stage.push_tag("2.0.0", behaviour="slow", ready_after_s=20))
+    stage.until_ready(stage.push_tag("2.0.0", behaviour="slow", ready_after_s=10))
 
 
 @scenario("never ready, with wait: true", kustomization=_WAITS)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from bumper.systems.file import append
+
 _IN_A_LINE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _IN_A_PROPERTY = {**_IN_A_LINE, ":": "%3A", ",": "%2C"}
 
@@ -57,10 +59,9 @@ def annotation(level: str, title: str, text: str, *, path: str = "", line: int =
 
 
 def append_outputs(path: Path, outputs: Mapping[str, str]) -> None:
-    """Adds the outputs of this step to the file that the runner reads."""
+    """Adds the outputs of this step to the file that the runner reads. OSError where it takes nothing."""
     end = f"end-{secrets.token_hex(16)}"
-    with path.open("a", encoding="utf-8") as stream:
-        stream.writelines(f"{name}<<{end}\n{value}\n{end}\n" for name, value in outputs.items())
+    append(path, "".join(f"{name}<<{end}\n{value}\n{end}\n" for name, value in outputs.items()))
 
 
 def _written(text: str, replaced: Mapping[str, str]) -> str:
