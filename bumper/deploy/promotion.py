@@ -269,11 +269,11 @@ def commits_between(
 
 
 def candidate_in(
-    tree: Tree, deploys: Callable[[], Sequence[Recorded]], name: str, environment: str, choice: Choice
+    tree: Tree, deploys: Sequence[Recorded], name: str, environment: str, choice: Choice
 ) -> Candidate:
-    """What the site runs in the environment that it comes from; no cluster is asked."""
+    """What the site runs in the environment that it comes from, among the `deploys` of all; no cluster is asked."""
     target = target_in(tree, name, environment, choice)
-    return Candidate(environment, target, of_target(deploys(), target, tree))
+    return Candidate(environment, target, of_target(deploys, target, tree))
 
 
 def require_other(candidate: Candidate, target: Target) -> None:

@@ -56,13 +56,19 @@ class _Reading:
         return error
 
 
-def look(clusters: Sequence[Cluster], entries: Sequence[Entry], facts: Facts, clock: Clock) -> list[Row]:
-    """One row for each entry in each cluster, in order."""
+def look(
+    clusters: Sequence[Cluster],
+    entries: Sequence[Entry],
+    facts: Facts,
+    clock: Clock,
+    patience_s: float = _PATIENCE_S,
+) -> list[Row]:
+    """One row for each entry in each cluster, in order. A cluster that does not answer is asked again for so long."""
     began_s = clock.now()
 
     def read(cluster: Cluster, stop: threading.Event | None) -> list[Answer]:
         reading = Loop(cluster, _Reading(cluster, entries), [Case()], clock, stop=stop)
-        return reading.run(began_s, began_s + _PATIENCE_S)
+        return reading.run(began_s, began_s + patience_s)
 
     answers = in_each(clusters, read)
     return [

@@ -14,7 +14,7 @@ from trees import deployment, flux, repository
 
 from bumper_sandbox.stack import Stack
 
-from .branch import message, tip
+from . import branch
 
 HOST = "acme.azurecr.io"  # the sandbox puts its own registry in its place
 OFTEN = ("interval: 10m", "prune: true")
@@ -85,10 +85,10 @@ def bump_json(stack: Stack, cwd: Path, *arguments: str) -> dict[str, Any]:
 
 
 def refusal(stack: Stack, cwd: Path, *arguments: str) -> str:
-    before = tip(stack)
+    before = branch.tip(stack)
     code, _, stderr = bump(stack, cwd, *arguments)
     assert code == 4, stderr
-    assert tip(stack) == before
+    assert branch.tip(stack) == before
     return stderr.splitlines()[0]
 
 
@@ -110,9 +110,9 @@ def test_what_is_ready_in_staging_goes_to_production_and_nothing_else(stages: St
         stages, source, *AWAY, "--at-most-behind", "1"
     )
 
-    before = tip(stages)
+    before = branch.tip(stages)
     shown = bump_json(stages, source, *AWAY, "--dry-run", "--at-most-behind", "2")
-    assert (shown["outcome"], tip(stages)) == ("planned", before)
+    assert (shown["outcome"], branch.tip(stages)) == ("planned", before)
     assert [site["kustomization"] for site in shown["sites"]] == [
         "k8s/flux-system/web-production.yaml#flux-system/web-production"
     ]
@@ -123,11 +123,12 @@ def test_what_is_ready_in_staging_goes_to_production_and_nothing_else(stages: St
 
     promoted = bump_json(stages, source, *AWAY)
     assert promoted["outcome"] == "ready"
-    text = message(stages, promoted["sites"][0]["commit"])
+    text = branch.message(stages, promoted["sites"][0]["commit"])
     assert f"Deploy web {third}\n" in text
     assert "Bump-Kustomization: k8s/flux-system/web-production.yaml#flux-system/web-production\n" in text
     assert f"\nReason: promoted from web in staging: {third} is ready since " in text
     assert bump_json(stages, source, *AWAY)["outcome"] == "unchanged"
+    git(branch.repository(stages), "update-ref", "refs/heads/next", branch.tip(stages))
 
 
 def test_a_tag_that_was_moved_is_not_promoted(stages: Stack, source: Path) -> None:
@@ -143,6 +144,9 @@ def test_environments_are_what_the_tree_has(stages: Stack, source: Path) -> None
     refused = refusal(stages, source, "promote", "web", "--from", "testing", "--to", "production")
     assert "web in testing: no Flux Kustomization of that name is in that environment" in refused
     assert "web-testing" not in refused
+    # Another branch is another environment; the cluster runs what the tests above have put there since.
+    elsewhere = refusal(stages, source, *AWAY, "--from-branch", "next")
+    assert f"{shas(source)[2][:7]} is not promoted: " in elsewhere
     for arguments in (
         ("promote", "web"),
         ("promote", "--from", "a", "--to", "b"),

@@ -33,7 +33,7 @@ def deploy(*endings: Ending, tag: str = "1.0", digest: str = DIGEST) -> Recorded
 
 
 def candidate(*deploys: Recorded, files: dict[str, bytes] = FILES) -> Candidate:
-    return candidate_in(MemoryTree(files), lambda: deploys, "web", "k8s", Choice())
+    return candidate_in(MemoryTree(files), deploys, "web", "k8s", Choice())
 
 
 def held(rejected: str) -> dict[str, bytes]:

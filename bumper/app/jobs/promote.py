@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bumper.app.context import Context
 from bumper.app.jobs.tags import TagChange, guards, recovery, with_source_date
@@ -12,20 +12,26 @@ from bumper.app.run import carry_out
 from bumper.app.settings import FollowVia, PromoteSettings
 from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
-from bumper.dataclasses import dataclass, replace
+from bumper.dataclasses import dataclass, field, replace
 from bumper.deploy import promotion
 from bumper.deploy.pipeline import GuardedRequest
 from bumper.deploy.promotion import Candidate, Criteria, Promotion, PromotionGuard
 from bumper.errors import Outcome
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.revisions import Revisions
-from bumper.ports.git import CommitRange, Repository
+from bumper.ports.git import CommitRange, Tree
 from bumper.ports.kubernetes import Cluster
 from bumper.progress import Journal
 from bumper.record import Recorded
-from bumper.request import Choice, Origin
+from bumper.request import Origin
 from bumper.retry import answered
 from bumper.revision import Revision
+
+if TYPE_CHECKING:
+    from bumper.status.table import Row
+
+# Nobody waits for a table here: a cluster that is busy for a moment keeps nobody from promoting.
+_PATIENCE_S = 30.0
 
 
 def promote(settings: PromoteSettings, context: Context) -> int:
@@ -48,14 +54,36 @@ def promote(settings: PromoteSettings, context: Context) -> int:
 
 @dataclass
 class _Source:
-    """The environment that builds come from."""
+    """The environment that builds come from: read once for each tip of its branch, and all sites at once."""
 
     settings: PromoteSettings
     systems: Systems
     journal: Journal
+    _known: dict[str, tuple[Tree, list[Recorded]]] = field(default_factory=dict)
 
-    @cached_property
-    def clusters(self) -> Sequence[Cluster]:
+    def running(self, names: Sequence[str]) -> dict[str, Candidate]:
+        """What the sites run there, as git and its record say, and as the clusters show it."""
+        tip, candidates = self.recorded(names)
+        clusters = self._clusters()
+        if not clusters:
+            return candidates
+        why_not = self._why_not(list(candidates.values()), tip, clusters)
+        return {
+            name: promotion.without_running(each, why)
+            for (name, each), why in zip(candidates.items(), why_not, strict=True)
+        }
+
+    def recorded(self, names: Sequence[str]) -> tuple[Revision, dict[str, Candidate]]:
+        """The same by git alone, with the tip that was read."""
+        branch, repository = self.settings.origin.branch, self.systems.repository
+        tip = Revision(branch, repository.fetch(branch))
+        if tip.sha not in self._known:
+            self._known[tip.sha] = repository.tree(tip.sha), list(repository.history(branch).all())
+        tree, deploys = self._known[tip.sha]
+        choice, environment = self.settings.deploy.request.choice, self.settings.from_environment
+        return tip, {name: promotion.candidate_in(tree, deploys, name, environment, choice) for name in names}
+
+    def _clusters(self) -> Sequence[Cluster]:
         """Those that tell whether it still runs; none where no cluster shall be asked."""
         follow = self.settings.deploy.run.follow
         if follow.via is FollowVia.GITHUB:
@@ -65,42 +93,42 @@ class _Source:
             return ()
         return self.systems.clusters(self.settings.contexts or follow.contexts)
 
-    @property
-    def repository(self) -> Repository:
-        return self.systems.repository
-
-    def candidate(self, name: str, *, asks_clusters: bool) -> Candidate:
-        """What a site runs there; with `asks_clusters` as they show it."""
-        branch, choice = self.settings.origin.branch, self.settings.deploy.request.choice
-        tip = self.repository.fetch(branch)
-        tree = self.repository.tree(tip)
-        candidate = promotion.candidate_in(tree, self._deploys, name, self.settings.from_environment, choice)
-        if not (asks_clusters and self.clusters):
-            return candidate
-        return promotion.without_running(
-            candidate, self._why_not_running(candidate, Revision(branch, tip), choice)
-        )
-
-    def _deploys(self) -> list[Recorded]:
-        return list(self.systems.repository.history(self.settings.origin.branch).all())
-
-    def _why_not_running(self, candidate: Candidate, tip: Revision, choice: Choice) -> str:
+    def _why_not(
+        self, candidates: Sequence[Candidate], tip: Revision, clusters: Sequence[Cluster]
+    ) -> list[str]:
+        """What the clusters say against each of them; empty for one that runs well in all."""
         from bumper.status import look, sites
 
-        target, repository = candidate.target, self.repository
-        named = choice.named(target.site.identity)
-        entries = sites.read(repository.tree(tip.sha), tip, target.site.name, [named])
-        clock = self.systems.clock
-        rows = look.look(self.clusters, entries, Revisions(repository, named, clock), clock)
-        for row in rows:
-            where = f" in {row.context}" if row.context else ""
-            if row.verdict is None:
-                return f"it is moving there{where}: {row.detail}"
-            if row.verdict.outcome is not Outcome.READY:
-                return f"it does not run well there{where} now: {row.verdict.outcome} ({row.verdict.reason}), {row.verdict.message}"
-            if target.image.tag not in row.state.running:
-                return f"it does not run there{where}: {', '.join(row.state.running) or 'nothing'} does"
-        return ""
+        choice, repository, clock = (
+            self.settings.deploy.request.choice,
+            self.systems.repository,
+            self.systems.clock,
+        )
+        tree = repository.tree(tip.sha)
+        entries = [
+            entry
+            for each in candidates
+            for entry in sites.read(
+                tree, tip, each.target.site.name, [choice.named(each.target.site.identity)]
+            )
+        ]
+        rows = look.look(clusters, entries, Revisions(repository, choice, clock), clock, _PATIENCE_S)
+        # A row for each entry in each cluster, in order.
+        return [
+            next(filter(None, (_against(row, each) for row in rows[number :: len(entries)])), "")
+            for number, each in enumerate(candidates)
+        ]
+
+
+def _against(row: "Row", candidate: Candidate) -> str:
+    where = f" in {row.context}" if row.context else ""
+    if row.verdict is None:
+        return f"it is moving there{where}: {row.detail}"
+    if row.verdict.outcome is not Outcome.READY:
+        return f"it does not run well there{where} now: {row.verdict.outcome} ({row.verdict.reason}), {row.verdict.message}"
+    if candidate.target.image.tag not in row.state.running:
+        return f"it does not run there{where}: {', '.join(row.state.running) or 'nothing'} does"
+    return ""
 
 
 @dataclass
@@ -114,7 +142,9 @@ class _Promoting:
 
     def ask(self) -> GuardedRequest:
         settings, asked = self.settings, self.settings.deploy.request
-        promotions = {name: self._promotion(name, asks_clusters=True) for name in settings.sites}
+        promotions = {
+            name: self._promotion(each) for name, each in self.source.running(settings.sites).items()
+        }
         targets = answered(self._targets, self.systems.clock, asked.deadlines.push_s)
         for name, each in promotions.items():
             promotion.require_other(each.candidate, targets[name])
@@ -130,7 +160,7 @@ class _Promoting:
         self._tell(promotions, targets, ranges)
         guard = PromotionGuard(
             {key: promotions[name] for key, name in names.items()},
-            lambda key: self._promotion(names[key], asks_clusters=False),
+            lambda key: self._again(names[key]),
             ranges,
             self._criteria,
         )
@@ -144,9 +174,13 @@ class _Promoting:
         settings = self.settings
         return Criteria(timedelta(seconds=settings.soak_s), settings.requires_serving, settings.most_behind)
 
-    def _promotion(self, name: str, *, asks_clusters: bool) -> Promotion:
-        candidate = self.source.candidate(name, asks_clusters=asks_clusters)
+    def _promotion(self, candidate: Candidate) -> Promotion:
         return Promotion(candidate, candidate.promoted(self._criteria, self.systems.context.clock.wall()))
+
+    def _again(self, name: str) -> Promotion:
+        """The promotion of a site anew, by git alone: a look at the clusters would make the race longer."""
+        _, candidates = self.source.recorded([name])
+        return self._promotion(candidates[name])
 
     def _targets(self) -> dict[str, Target]:
         asked = self.settings.deploy.request
