@@ -83,7 +83,7 @@ EXIT_MEANINGS: dict[int, str] = {
     1: "a bug of ours, with a trace",
     2: "arguments or configuration",
     3: "still moving at the deadline; the verdict says in which stage",
-    4: "nothing was written: no such image or field, an ambiguous or unsafe field, not YAML, older than what runs, held",
+    4: "nothing was written: no such image or field, an ambiguous or unsafe field, not YAML, older than what runs, held, frozen",
     5: "could not push: lost races up to the deadline, or a rule or permission forbids it",
     6: "not this deploy's fault: suspended, blocked by another object, no access, API gone",
     11: "the rollout failed, with its cause; a difference for `edit --check`; errors that `check` found",

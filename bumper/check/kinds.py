@@ -8,7 +8,7 @@ Sources: fluxcd/flux2 v2.8 (`manifests/bases`); the charts' own CRD templates.
 from collections.abc import Iterator
 
 from bumper.fluxtree.resource import Resource
-from bumper.fluxtree.scopes import BUILT_IN_GROUPS
+from bumper.fluxtree.scopes import BUILT_IN_GROUPS, is_cluster_scoped
 from bumper.manifest.document import items, mapping, text
 
 # Those that every cluster has, and what `flux bootstrap` makes itself.
@@ -123,7 +123,9 @@ def chart_of(release: Resource) -> str:
 
 def made_by(resource: Resource) -> Iterator[tuple[str, str, str]]:
     """Kind, namespace and name of each object that comes of this one, itself included."""
-    at, space = resource.at, resource.namespace
+    # The API server drops a namespace that is written where the kind has none.
+    space = "" if is_cluster_scoped(resource.kind, resource.group) else resource.namespace
+    at = resource.at
     for name in resource.names:
         yield resource.kind, space, name
     match resource.kind:

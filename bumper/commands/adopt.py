@@ -1,6 +1,7 @@
 """Writes into git, once, which image a site is, where its name does not tell."""
 
 import argparse
+import re
 
 from bumper.app.context import Context
 from bumper.app.settings import AdoptSettings
@@ -22,6 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument_group("what the site answers"),
         "write down what the site answers once visitors get a build: every deploy asks it from then on",
     )
+    parser.add_argument(
+        "--environment",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="write down the environment that it is in, repeatable: for bump promote and bump freeze, where path and name mislead",
+    )
     options.add_commit(parser)
     options.add_proposed_extent(parser)
     options.add_output(parser)
@@ -39,8 +47,13 @@ def settings_of(arguments: argparse.Namespace) -> AdoptSettings:
     """What was asked for; UsageError without a site."""
     run_settings = options.plain_commit(arguments)
     site, choice = options.require_site(arguments), options.choice(arguments)
-    if len(options.kustomizations(arguments)) > 1:
+    names = options.kustomizations(arguments)
+    several = names if len(names) > 1 else ()
+    environments = tuple(dict.fromkeys(arguments.environment))
+    if any(re.search(r"[,\s]", name) or not name for name in environments):
         raise UsageError(
-            "--kustomization is given twice", hint="adopt the site in one Kustomization after the other"
+            "--environment is one name, without a space or a comma", hint="repeat it for several"
         )
-    return AdoptSettings(run_settings, site, choice, arguments.serves, only_proposes=arguments.pull_request)
+    return AdoptSettings(
+        run_settings, site, choice, arguments.serves, arguments.pull_request, several, environments
+    )

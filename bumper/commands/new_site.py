@@ -7,7 +7,7 @@ from bumper.app.settings import NewSiteSettings, OutputSettings, RunSettings
 from bumper.commands import options
 from bumper.errors import UsageError
 from bumper.image import ImageReference
-from bumper.onboarding import SiteRequest, require_hosts, require_name
+from bumper.onboarding import SiteRequest, read_hosts, require_name
 from bumper.request import Wanted
 
 SUMMARY = "Adds a site in the hand of those that are there: its manifests, its sync file and the entry that lists it, in one commit."
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         required=True,
         metavar="HOST",
-        help="a host it serves, repeatable",
+        help="a host it serves, repeatable; CLUSTER=HOST for that cluster alone",
     )
     what.add_argument(
         "--like",
@@ -96,8 +96,7 @@ def _run_settings(arguments: argparse.Namespace) -> RunSettings:
 
 def _site(arguments: argparse.Namespace, name: str) -> SiteRequest:
     require_name(name)
-    hosts = tuple(arguments.host)
-    require_hosts(hosts)
+    hosts, of_clusters = read_hosts(arguments.host)
     if arguments.like and arguments.plain:
         raise UsageError("--like and --plain exclude each other", hint="leave one of them out")
     image = ImageReference.parse(arguments.image) if arguments.image else None
@@ -106,7 +105,7 @@ def _site(arguments: argparse.Namespace, name: str) -> SiteRequest:
             f"--image {arguments.image}: no image repository; expected for example registry.example.org/{name}",
             hint="the tag goes into --tag or --sha",
         )
-    return SiteRequest(name, hosts, arguments.like, arguments.plain, arguments.image)
+    return SiteRequest(name, hosts, arguments.like, arguments.plain, arguments.image, of_clusters)
 
 
 def _wanted(arguments: argparse.Namespace, name: str) -> Wanted | None:

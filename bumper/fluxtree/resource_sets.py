@@ -5,50 +5,42 @@ here, or inputs that only the cluster has, is a gap with its line. A text that t
 that an edit goes there.
 
 Source: flux-operator (commit of 2026-08-19) `internal/builder/resourceset.go` (Go templates with `<<` and `>>`, one pass for each set
-of inputs, an object of the same group, kind, namespace and name only once) and docs/api/v1/resourceset.md (inputs, functions, steps),
-resourcesetinputprovider.md (a provider of type Static gives its default values as one set of inputs, and an id of the cluster's own).
+of inputs, an object of the same group, kind, namespace and name only once), `internal/inputs/` (the order of the providers, Permute)
+and docs/api/v1/resourceset.md (inputs, functions, steps), resourcesetinputprovider.md (a provider of type Static gives its default
+values as one set of inputs, and an id of the cluster's own).
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+from zlib import adler32
 
 from bumper.dataclasses import dataclass, field
 from bumper.errors import NotYaml
+from bumper.fluxtree.go_template import Piece, Template, Unknown, parse
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.leaves import Leaf, Reader, leaf, near_to
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.transformers import split
-from bumper.manifest.document import items, mapping, plain, text
-from bumper.manifest.yamltext import compose
+from bumper.manifest.document import is_true, items, mapping, plain, text
+from bumper.manifest.yamltext import Scalar, Source, compose
 from bumper.objects import Object
 
 GROUP = "fluxcd.controlplane.io"
 KIND = "ResourceSet"
 _RECONCILE = f"{GROUP}/reconcile"
-_ACTION = re.compile(r"<<(?P<expression>.*?)>>", re.DOTALL)
-_VALUE = re.compile(
-    r"""\s*inputs(?P<path>(?:\.\w+)+)(?P<functions>(?:\s*\|\s*(?:default\s+"[^"]*"|\w+))*)\s*"""
-)
 # What reads in YAML as it is written, wherever it is put.
 _HARMLESS = re.compile(r"[\w./:@+-]*(?<!:)")
-_INTEGER = re.compile(r"-?(?:0|[1-9]\d*)")
-# Functions that leave some texts as they are (slim-sprig): only of those they are followed.
-_SAME: Mapping[str, Callable[[str], bool]] = {
-    "int": lambda value: bool(_INTEGER.fullmatch(value)),
-    "bool": lambda value: value in ("true", "false"),
-    "lower": lambda value: value == value.lower(),
-    "upper": lambda value: value == value.upper(),
-    "trim": lambda value: value == value.strip(),
-    "toString": lambda value: True,
-    "default": bool,
-}
 _STATIC, _PROVIDER = "Static", "ResourceSetInputProvider"
-
-
-class _Unknown(Exception):
-    """Why a template is not followed."""
+_PERMUTE = "Permute"
+# The operator's own limit.
+_MOST_PERMUTATIONS = 10_000
+# What a template makes of one set of inputs.
+_Made = Callable[[Object], list[Object]]
 
 
 @dataclass
@@ -77,19 +69,19 @@ def expanded(resource_set: Resource, beside: Sequence[Resource] = ()) -> Expansi
     for route, why in _hidden_inputs(resource_set, beside):
         expansion.gaps.append(_gap(resource_set, ("spec", *route), why))
     inputs = list(_inputs(resource_set, beside))
-    for route, template in _templates(resource_set, expansion):
+    for route, make in _templates(resource_set, expansion):
         for known in inputs:
             try:
-                made = _with_metadata(mapping(_filled(template, known)), resource_set)
-            except _Unknown as unknown:
+                several = [_with_metadata(each, resource_set) for each in make(known)]
+            except Unknown as unknown:
                 expansion.gaps.append(_gap(resource_set, route, str(unknown)))
                 break
-            name = text(mapping(made.get("metadata")).get("name"))
-            expansion.add(
-                Resource(
-                    resource_set.document, made, frozenset([name]), root=route, doubts=resource_set.doubts
+            for made in several:
+                name = text(mapping(made.get("metadata")).get("name"))
+                doubts = resource_set.doubts
+                expansion.add(
+                    Resource(resource_set.document, made, frozenset([name]), root=route, doubts=doubts)
                 )
-            )
     return expansion
 
 
@@ -98,9 +90,6 @@ def _gap(resource_set: Resource, route: Route, why: str) -> Gap:
 
 
 def _hidden_inputs(resource_set: Resource, beside: Sequence[Resource]) -> Iterator[tuple[Route, str]]:
-    if text(resource_set.at("spec", "inputStrategy", "name")) == "Permute":
-        yield ("inputStrategy",), "permutes its inputs, which is not followed"
-        return
     for at, reference in enumerate(map(mapping, items(resource_set.at("spec", "inputsFrom")))):
         providers = _providers(resource_set, reference, beside)
         called = text(reference.get("name")) or "that its selector names"
@@ -132,16 +121,46 @@ def _providers(resource_set: Resource, reference: Object, beside: Sequence[Resou
 def _inputs(resource_set: Resource, beside: Sequence[Resource]) -> Iterator[Object]:
     """Each set of inputs; one without any where the ResourceSet has none at all."""
     spec = mapping(resource_set.at("spec"))
-    if text(mapping(spec.get("inputStrategy")).get("name")) == "Permute":
-        return
-    for each in map(mapping, items(spec.get("inputs"))):
-        yield {**each, "provider": _itself(resource_set)}
-    for reference in map(mapping, items(spec.get("inputsFrom"))):
-        for provider in _providers(resource_set, reference, beside):
-            if text(provider.at("spec", "type")) == _STATIC:
-                yield {**mapping(provider.at("spec", "defaultValues")), "provider": _itself(provider)}
-    if not spec.get("inputs") and not spec.get("inputsFrom"):
+    own: list[Object] = [
+        {**each, "provider": _itself(resource_set)} for each in map(mapping, items(spec.get("inputs")))
+    ]
+    providers = {
+        provider.name: provider
+        for reference in map(mapping, items(spec.get("inputsFrom")))
+        for provider in _providers(resource_set, reference, beside)
+    }
+    given: list[tuple[str, list[Object]]] = [(resource_set.name, own)]
+    for name, provider in sorted(providers.items()):
+        values = mapping(provider.at("spec", "defaultValues"))
+        is_static = text(provider.at("spec", "type")) == _STATIC
+        given.append((name, [{**values, "provider": _itself(provider)}] if is_static else []))
+    if text(mapping(spec.get("inputStrategy")).get("name")) == _PERMUTE:
+        is_hidden = any(_hidden_inputs(resource_set, beside))
+        yield from (
+            () if is_hidden else _permuted(given, is_true(spec["inputStrategy"].get("includeEmptyProviders")))
+        )
+    elif spec.get("inputs") or spec.get("inputsFrom"):
+        yield from (inputs for _, several in given for inputs in several)
+    else:
         yield {}
+
+
+def _permuted(given: Iterable[tuple[str, list[Object]]], with_empty: bool) -> Iterator[Object]:
+    """Every choice of one set of inputs of each provider, below the provider's name; none where the operator refuses so many."""
+    known = [(_normalized(name), several) for name, several in given if several or with_empty]
+    count = prod(len(several) for _, several in known)
+    if not known or count > _MOST_PERMUTATIONS:
+        return
+    for chosen in product(*(list(enumerate(several)) for _, several in known)):
+        permutation: Object = {name: inputs for (name, _), (_, inputs) in zip(known, chosen, strict=True)}
+        written = "/".join(f"{name}={at}" for (name, _), (at, _) in zip(known, chosen, strict=True))
+        yield {**permutation, "id": leaf(str(adler32(written.encode())))}
+
+
+def _normalized(name: str) -> str:
+    """The name of a provider as a template says it: letters, digits and single underscores."""
+    kept = (each if each.isascii() and each.isalnum() else "_" for each in name.lower())
+    return "_".join(filter(None, "".join(kept).split("_")))
 
 
 def _itself(provider: Resource) -> Object:
@@ -154,40 +173,97 @@ def _itself(provider: Resource) -> Object:
     }
 
 
-def _templates(resource_set: Resource, expansion: Expansion) -> Iterator[tuple[Route, Any]]:
-    """The templates of single objects, each with its place; those of steps in their order."""
+def _templates(resource_set: Resource, expansion: Expansion) -> Iterator[tuple[Route, _Made]]:
+    """The templates, each with its place; those of steps in their order."""
     steps = [("spec", "steps", at) for at, _ in enumerate(items(resource_set.at("spec", "steps")))]
     places: list[Route] = [("spec",), *steps]
     for place in places:
         for at, template in enumerate(items(resource_set.at(*place, "resources"))):
-            yield (*place, "resources", at), template
+            yield (*place, "resources", at), partial(_object, template)
         written = resource_set.at(*place, "resourcesTemplate")
         if written:
             route = (*place, "resourcesTemplate")
             try:
-                yield from ((route, root) for root in _roots(resource_set, route, written))
-            except _Unknown as unknown:
+                yield from ((route, make) for make in _of_several(resource_set, route, written))
+            except Unknown as unknown:
                 expansion.gaps.append(_gap(resource_set, route, str(unknown)))
 
 
-def _roots(resource_set: Resource, route: Route, written: Any) -> list[Any]:
-    """The objects of a template of several, as long as it has no statements: then it is YAML before it is filled in."""
-    for action in _ACTION.finditer(str(written)):
-        _parsed(action)
+def _object(template: Any, inputs: Object) -> list[Object]:
+    return [mapping(_filled(template, inputs))]
+
+
+def _of_several(resource_set: Resource, route: Route, written: Any) -> list[_Made]:
+    """What a text makes, one object after the other where it is YAML before it is filled in: then its own words can be edited."""
+    template = parse(str(written))
     if not isinstance(written, Leaf) or written.origin is None:
-        raise _Unknown("has a template that is put together of several texts, which is not followed")
+        raise Unknown("has a template that is put together of several texts, which is not followed")
     content = inside(written, resource_set.line(*route))
+    if not template.has_statements:
+        try:
+            source = compose(content.content, content.path)
+        except NotYaml:
+            return [partial(_rendered, template, written)]
+        roots = [plain(root, Reader(content)) for root in source.documents]
+        return [partial(_object, root) for root in roots if isinstance(root, dict)]
+    return [partial(_rendered, template, written)]
+
+
+def _rendered(template: Template, written: Leaf, inputs: Object) -> list[Object]:
+    """The objects of the whole text as it is filled in."""
+    pieces = template.filled(inputs)
+    made = "".join(piece.text for piece in pieces)
     try:
-        source = compose(content.content, content.path)
+        source = compose(made.encode(), "")
     except NotYaml as error:
-        raise _Unknown(f"has a template that is no YAML before it is filled in ({error.message})") from None
-    roots = [plain(root, Reader(content)) for root in source.documents]
-    return [root for root in roots if isinstance(root, dict)]
+        raise Unknown(f"makes what is no YAML ({error.message.lstrip(':')})") from None
+    roots = [plain(root, _Rendered(source, _spans(pieces), written)) for root in source.documents]
+    objects: list[Object] = [root for root in roots if isinstance(root, dict)]
+    if any(text(each.get("kind")).endswith("List") for each in objects):
+        raise Unknown("makes a list of objects, which is not followed")
+    return objects
+
+
+class _Span(NamedTuple):
+    """The characters that an action made, without its quotes."""
+
+    start: int
+    end: int
+    value: Leaf | None
+
+
+def _spans(pieces: Iterable[Piece]) -> list[_Span]:
+    spans, end = [], 0
+    for piece in pieces:
+        start, end = end, end + len(piece.text)
+        if piece.is_made:
+            spans.append(_Span(start + piece.is_quoted, end - piece.is_quoted, piece.value))
+    return spans
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """Reads a scalar of a text that was filled in: what stands behind its last colon, or all of it, may be a value of the inputs."""
+
+    source: Source
+    spans: Sequence[_Span]
+    template: Leaf
+
+    def __call__(self, scalar: Scalar) -> Leaf:
+        start, end = self.source.inner(scalar) or (scalar.start, scalar.end)
+        inside_it = [span for span in self.spans if span.start < end and start < span.end]
+        last = inside_it[-1] if inside_it else _Span(0, 0, None)
+        before = self.source.text[start : last.start]
+        is_tag = last.end == end and last.start >= start and (not before or before.endswith(":"))
+        if is_tag and last.value is not None:
+            return leaf(scalar.shown, decider=last.value.decider or last.value)
+        near = near_to(last.value) or near_to(self.template)
+        return leaf(scalar.shown, near=near, is_null=scalar.is_null)
 
 
 def _with_metadata(made: Object, resource_set: Resource) -> Object:
     if not text(made.get("kind")) or not text(mapping(made.get("metadata")).get("name")):
-        raise _Unknown("has a template that gives no object with kind and name")
+        raise Unknown("has a template that gives no object with kind and name")
     metadata = dict(mapping(made.get("metadata")))
     for key in ("labels", "annotations"):
         if common := mapping(resource_set.at("spec", "commonMetadata", key)):
@@ -198,7 +274,7 @@ def _with_metadata(made: Object, resource_set: Resource) -> Object:
 def _filled(value: Any, inputs: Object) -> Any:
     if isinstance(value, dict):
         if unread := next((key for key in value if "<<" in key), None):
-            raise _Unknown(f"fills in the key {unread}, which is not followed")
+            raise Unknown(f"fills in the key {unread}, which is not followed")
         return {key: _filled(inner, inputs) for key, inner in value.items()}
     if isinstance(value, list):
         return [_filled(inner, inputs) for inner in value]
@@ -206,41 +282,27 @@ def _filled(value: Any, inputs: Object) -> Any:
 
 
 def _filled_text(value: Leaf, inputs: Object) -> Leaf:
-    actions = list(_ACTION.finditer(value))
-    if not actions:
-        raise _Unknown(f"has {value!s}, which is not followed")
-    given = {action.start(): _value(action, inputs, is_whole=action[0] == value) for action in actions}
-    new = _ACTION.sub(lambda action: str(given[action.start()]), value)
-    last, decides = actions[-1], given[actions[-1].start()]
-    before = value[: last.start()]
-    if last.end() == len(value) and (not before or before.endswith(":")):
-        return leaf(new, value.origin, decider=decides.decider or decides)
-    if "<<" in "".join(split(value)[1:]):
-        return leaf(new, near=near_to(decides))
+    template = parse(str(value))
+    pieces = template.filled(inputs)
+    for piece in filter(lambda piece: piece.is_made, pieces):
+        _require_same_in_yaml(piece, is_whole=len(pieces) == 1)
+    spans = _spans(pieces)
+    new = "".join(piece.text for piece in pieces)
+    if len(pieces) == 1 and pieces[0].is_quoted:
+        new, spans = new[1:-1], [span._replace(start=0, end=len(new) - 2) for span in spans]
+    last = spans[-1] if spans else _Span(0, 0, None)
+    before = new[: last.start]
+    if last.value is not None and last.end == len(new) and (not before or before.endswith(":")):
+        return leaf(new, value.origin, decider=last.value.decider or last.value)
+    tag = len(new) - len("".join(split(new)[1:]))
+    if template.has_statements or any(span.end > tag for span in spans):
+        return leaf(new, near=near_to(last.value) or near_to(value))
     return leaf(new, value.origin, decider=value.decider)
 
 
-def _parsed(action: re.Match[str]) -> re.Match[str]:
-    match = _VALUE.fullmatch(action["expression"])
-    if match is None:
-        raise _Unknown(f"has {action[0]}, which is not followed: only << inputs.NAME >> is")
-    return match
-
-
-def _value(action: re.Match[str], inputs: Object, *, is_whole: bool) -> Leaf:
-    match = _parsed(action)
-    value: Any = inputs
-    for step in match["path"].split(".")[1:]:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    if not isinstance(value, Leaf) or value.is_null:
-        raise _Unknown(f"has {action[0]}, which its inputs do not hold as a text")
-    functions = [call.split()[0] for call in match["functions"].split("|")[1:]]
-    for name in functions:
-        is_same = name in _SAME and _SAME[name](value)
-        if not (name == "quote" and is_whole) and not is_same:
-            raise _Unknown(f"has {action[0]}, whose function {name} is not followed here")
-    if "quote" not in functions and not _HARMLESS.fullmatch(value):
-        raise _Unknown(
-            f"has {action[0]}, whose value {value} may read otherwise in YAML: write | quote behind it"
-        )
-    return value
+def _require_same_in_yaml(piece: Piece, *, is_whole: bool) -> None:
+    """The template is YAML by then: a value that reads otherwise there would make something else of it."""
+    if piece.is_quoted and not is_whole:
+        raise Unknown(f"puts quotes around {piece.text} inside of a text, which is not followed")
+    if not piece.is_quoted and not _HARMLESS.fullmatch(piece.text):
+        raise Unknown(f"fills in {piece.text}, which may read otherwise in YAML: write | quote behind it")

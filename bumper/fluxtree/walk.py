@@ -63,19 +63,29 @@ class _Cluster:
 
 
 class Walk:
-    """The way through the Flux tree. `gaps`, `broken` and `files` grow with each level: what is missing, what is no YAML, and the
-    files that were read for it. `url` is the repository's own address, where the caller knows it.
+    """The way through the Flux tree. `gaps`, `broken`, `unexpanded` and `files` grow with each level: what is missing, what is no
+    YAML, what ResourceSets may make besides, and the files that were read for it. `url` is the repository's own address, where the
+    caller knows it.
     """
 
     def __init__(self, reading: Reading, url: str = "") -> None:
-        self.gaps: list[Gap] = []
-        self.files: list[str] = []
+        self._gaps: dict[Gap, None] = {}
+        self._files: dict[str, None] = {}
+        self.unexpanded: dict[Gap, None] = {}
         self._reading = reading.forgiving()
         self._own = repository_key(url or reading.url)
         self._clusters: dict[str, _Cluster] = {}
         self._level: list[Site] = []
         self._left: set[str] = set()
         self._waiting: list[Site] = []
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return list(self._gaps)
+
+    @property
+    def files(self) -> list[str]:
+        return list(self._files)
 
     @property
     def broken(self) -> list[NotYaml]:
@@ -85,7 +95,7 @@ class Walk:
     def levels(self) -> Iterator[tuple[Site, ...]]:
         """The Kustomizations of each level: the roots, those in the directories that they build, and so on."""
         begun, files = roots(self._reading)
-        self._note(files)
+        self._files |= dict.fromkeys(files)
         # Whose a source is, the roots of a cluster tell together.
         level = [self._built_by_itself(self._judged(site)) for site in [*map(self._site_of_root, begun)]]
         for _ in range(_DEEPEST):
@@ -115,10 +125,6 @@ class Walk:
 
     def _variables(self, site: Site) -> Variables:
         return variables_of(site.owner, self._clusters[site.cluster].data)
-
-    def _note(self, files: Iterable[str]) -> None:
-        known = set(self.files)
-        self.files += [path for path in dict.fromkeys(files) if path not in known]
 
     def _site_of_root(self, root: Root) -> Site:
         cluster = self._clusters.setdefault(root.cluster, self._cluster())
@@ -232,8 +238,8 @@ class Walk:
             known = expand(several[0].view(self._reading), sorted({site.path for site in several}))
             layers |= {id(site.owner): known[site.path] for site in several}
         for layer in layers.values():
-            self._note(layer.all_files)
-            self.gaps += [gap for gap in layer.all_gaps if gap not in self.gaps]
+            self._files |= dict.fromkeys(layer.all_files)
+            self._gaps |= dict.fromkeys(layer.all_gaps)
         return layers
 
     def _objects(self, site: Site, layer: Layer) -> list[Resource]:
@@ -246,7 +252,9 @@ class Walk:
             documents = (document for path in telling for document in reading.documents(path))
             objects = [each for document in documents if (each := resource_of(reading, document))]
         elif telling or self._generates(layer, site):
-            objects = list(build(self._reading, site, site.owner).resources)
+            built = build(self._reading, site, site.owner)
+            self.unexpanded |= dict.fromkeys(built.unexpanded)
+            objects = list(built.resources)
         else:
             objects = []
         return [each for each in objects if is_kustomization(each) or each.kind in (GIT, KIND, *REFERRED)]

@@ -174,8 +174,8 @@ def _plain(node: Node, known: dict[int, Any], leaf: Leaf) -> Any:
     merged: dict[str, Any] = {}
     for key, inner in node.pairs:
         value = _plain(inner, known, leaf)
-        if name_of(key) != "<<":
-            own[name_of(key)] = value
+        if (name := name_of(key)) != "<<":
+            own[name] = value
             continue
         for merge_source in value if isinstance(value, list) else [value]:
             merged = mapping(merge_source) | merged

@@ -317,8 +317,8 @@ def _events_of_libyaml(text: str) -> Iterator[Any]:
         return
     parser = CBaseLoader(text)
     try:
-        while parser.check_event():
-            yield parser.get_event()
+        while event := parser.get_event():
+            yield event
     finally:
         parser.dispose()
 

@@ -6,7 +6,7 @@ or has a plain form where the tree has no site (`plain`). A site that goes takes
 
 from bumper.onboarding.addition import NO_IMAGE_YET, Addition, SiteRequest
 from bumper.onboarding.addition import plan as plan_addition
-from bumper.onboarding.names import require_hosts, require_name
+from bumper.onboarding.names import read_hosts, require_name
 from bumper.onboarding.removal import Removal
 from bumper.onboarding.removal import plan as plan_removal
 from bumper.onboarding.renaming import Uncarried
@@ -19,6 +19,6 @@ __all__ = [
     "Uncarried",
     "plan_addition",
     "plan_removal",
-    "require_hosts",
+    "read_hosts",
     "require_name",
 ]

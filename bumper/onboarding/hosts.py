@@ -12,7 +12,9 @@ from typing import Any
 from bumper.dataclasses import dataclass
 from bumper.fluxtree.resource import scalars
 from bumper.fluxtree.sites.routes import KINDS
+from bumper.fluxtree.substitution import put_in
 from bumper.manifest.document import Document, items, mapping, text
+from bumper.objects import Object
 
 # Traefik's matcher, with one or several (v2) quoted names: https://doc.traefik.io/traefik/routing/routers/#rule
 _NAMES = r"""\s*(?:`[^`]*`|"[^"]*")(?:\s*,\s*(?:`[^`]*`|"[^"]*"))*\s*"""
@@ -25,15 +27,24 @@ _IN_VALUES = ("host", "hosts", "hostname", "hostnames")
 
 @dataclass(frozen=True)
 class Routed:
-    """One host and the place of the rule that takes it, `k8s/web/ingress.yaml:10`."""
+    """One host, lower-case, and the place of the rule that takes it, `k8s/web/ingress.yaml:10`; `written` may hold variables."""
 
     host: str
     place: str
+    written: str = ""
+
+    @property
+    def has_variable(self) -> bool:
+        """Whether Flux fills in a part of it."""
+        return self.written.lower() != self.host
 
 
-def routed(document: Document) -> Iterator[Routed]:
-    """Every host that the object routes, lower-case."""
-    kind, spec = document.key.kind, mapping(document.value.get("spec"))
+def routed(
+    document: Document, value: Object | None = None, variables: Object | None = None
+) -> Iterator[Routed]:
+    """Every host that the object routes; `value` is the object as it is built, into which Flux fills `variables`."""
+    kind = document.key.kind
+    spec = mapping((document.value if value is None else value).get("spec"))
     if kind == "HelmRelease":
         routes = _in_values(mapping(spec.get("values")), ("spec", "values"))
     elif kind in KINDS:
@@ -42,7 +53,8 @@ def routed(document: Document) -> Iterator[Routed]:
         return
     for host, route in routes:
         if host:
-            yield Routed(host.lower(), f"{document.path}:{document.line(*route)}")
+            reaches = put_in(host, variables or {})
+            yield Routed(reaches.lower(), f"{document.path}:{document.line(*route)}", host)
 
 
 def unread(document: Document) -> str:

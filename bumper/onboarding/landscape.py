@@ -8,23 +8,27 @@ from functools import cached_property
 
 from bumper.dataclasses import dataclass, field
 from bumper.errors import FieldMissing, did_you_mean
-from bumper.fluxtree.build import build
+from bumper.fluxtree.build import Build, build
 from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.images import filled_in
 from bumper.fluxtree.layers import Layer, Reading, expand, within
 from bumper.fluxtree.sites.selection import no_tree
 from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import Document, is_true, items, text
-from bumper.objects import ObjectKey
+from bumper.objects import Object, ObjectKey
 from bumper.onboarding.hosts import Routed, routed
 from bumper.ports.git import Tree
+from bumper.record import told_apart
 
 
 @dataclass(frozen=True)
 class Built:
-    """One object of a site's build, under the name that reaches the cluster."""
+    """One object of a site's build, under the name that reaches the cluster; `value` as it is built, `variables` what is filled in."""
 
     key: ObjectKey
     document: Document
+    value: Object = field(repr=False, compare=False)
+    variables: Object = field(repr=False, compare=False)
 
     @property
     def place(self) -> str:
@@ -53,12 +57,13 @@ class Landscape:
     reading: Reading = field(init=False)
     sites: tuple[Site, ...] = field(init=False)
     layers: dict[str, Layer] = field(init=False)
-    _builds: dict[str, tuple[Built, ...]] = field(init=False, default_factory=dict)
+    _builds: dict[int, Build] = field(init=False, default_factory=dict)
+    _built: dict[int, tuple[Built, ...]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         reading = Reading(self.tree)
         walk = Walk(reading)
-        sites = tuple(site for level in walk.levels() for site in level)
+        sites = tuple(walk.with_variables(site) for level in walk.levels() for site in level)
         if walk.broken:
             raise walk.broken[0]
         if not sites:
@@ -85,12 +90,20 @@ class Landscape:
 
     def built(self, site: Site) -> tuple[Built, ...]:
         """The objects that Flux makes of a site's directory, less what a kustomization generates."""
-        if site.place not in self._builds:
-            resources = build(self.reading, site, site.owner).resources
-            self._builds[site.place] = tuple(
-                Built(each.key, each.document) for each in resources if not each.root
+        if id(site.owner) not in self._built:
+            whole = self.build(site)
+            self._built[id(site.owner)] = tuple(
+                Built(each.key, each.document, each.value, filled_in(each, whole))
+                for each in whole.resources
+                if not each.root
             )
-        return self._builds[site.place]
+        return self._built[id(site.owner)]
+
+    def build(self, site: Site) -> Build:
+        """What Flux makes of a site's directory."""
+        if id(site.owner) not in self._builds:
+            self._builds[id(site.owner)] = build(self.reading, site, site.owner)
+        return self._builds[id(site.owner)]
 
     def read_by(self, site: Site) -> frozenset[str]:
         """Every file that a site's build reads: manifests, patches and kustomizations."""
@@ -103,7 +116,20 @@ class Landscape:
 
     def hosts_of(self, site: Site) -> tuple[Routed, ...]:
         """The hosts that a site's routes take, in order."""
-        return tuple(route for built in self.built(site) for route in routed(built.document))
+        return tuple(
+            route
+            for built in self.built(site)
+            for route in routed(built.document, built.value, built.variables)
+        )
+
+    def namesakes(self, name: str) -> tuple[Site, ...]:
+        """The Kustomizations of that name, those of several clusters."""
+        return tuple(site for site in self.sites if site.name == name)
+
+    def cluster_name(self, site: Site) -> str:
+        """What tells its cluster from the others of the repository; empty where there is no other."""
+        clusters = {other.cluster for other in self.sites}
+        return told_apart(clusters)[site.cluster] if len(clusters) > 1 else ""
 
     def listings(self, path: str) -> tuple[Listing, ...]:
         """Every place where a file is listed, or built without being listed."""

@@ -16,15 +16,26 @@ def of_addition(addition: Addition, image: ImageReference, origin: Origin) -> st
     """`Add site web`. A site without an image yet records no deploy."""
     wanted = addition.wanted
     model = f"modelled on {addition.like}" if addition.like else "in the plain form"
-    deploy = [("Bump-Site", wanted.name), ("Bump-Kustomization", addition.target.site.identity)]
-    deploy += [("Bump-Image", image.repository), ("Bump-From", "no tag")]
-    deploy += [("Bump-To", image.tag), ("Bump-Digest", image.digest)]
-    trailers = [(NEW_SITE, wanted.name), ("Bump-Hosts", " ".join(wanted.hosts)), ("Bump-Like", addition.like)]
+    hosts = wanted.all_hosts
+    sites = {target.site.identity: target.site for target in addition.targets}
+    deploys = [trailer for site in sites for trailer in _deploy(wanted.name, site, image)]
+    trailers = [(NEW_SITE, wanted.name), ("Bump-Hosts", " ".join(hosts)), ("Bump-Like", addition.like)]
     return worded(
         f"Add site {wanted.name}",
-        [f"{addition.target.site.path}: {', '.join(wanted.hosts)}, {model}."],
-        [*trailers, *(deploy if image.tag != NO_IMAGE_YET else []), *origin.trailers()],
+        [f"{', '.join(site.path for site in sites.values())}: {', '.join(hosts)}, {model}."],
+        [*trailers, *(deploys if image.tag != NO_IMAGE_YET else []), *origin.trailers()],
     )
+
+
+def _deploy(name: str, kustomization: str, image: ImageReference) -> list[tuple[str, str]]:
+    return [
+        ("Bump-Site", name),
+        ("Bump-Kustomization", kustomization),
+        ("Bump-Image", image.repository),
+        ("Bump-From", "no tag"),
+        ("Bump-To", image.tag),
+        ("Bump-Digest", image.digest),
+    ]
 
 
 def of_removal(removal: Removal, origin: Origin) -> str:

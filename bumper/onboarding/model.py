@@ -1,10 +1,11 @@
 """The site that a new one is modelled on: the hand of the team is in what they wrote before.
 
-Law: a site is a model only if it can be copied as a whole (`fitness`, `copying`). Of several, the model is the site whose shape most
-sites share (`shape`).
+Law: a site is a model only if it can be copied as a whole (`fitness`, `copying`), in every cluster that has it: the base that the
+clusters share is copied once, and only if its copy is the same for all of them. Of several sites, the model is the one whose shape
+most share (`shape`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldAmbiguous, FieldMissing, Refused
@@ -15,6 +16,7 @@ from bumper.manifest import Field, FieldKind, fields
 from bumper.onboarding.copying import copy
 from bumper.onboarding.fitness import OTHER as _OTHER
 from bumper.onboarding.fitness import require_fit
+from bumper.onboarding.hosts import Routed, routed
 from bumper.onboarding.landscape import Landscape, Listing
 from bumper.onboarding.renaming import Path, Renaming, Uncarried
 from bumper.onboarding.shape import shapes
@@ -24,59 +26,116 @@ _ANY_NAME, _ANY_HOST = "any-site-0", "any-site.invalid"
 
 
 @dataclass(frozen=True)
-class Model:
-    """A site that can be copied: `files` are its own, the sync file, its kustomization and the base that has its name included."""
+class Placement:
+    """The site in one cluster: `files` are its own, that of its Kustomization included, `replaced` the hosts that an overlay replaces.
+
+    `cluster` is what tells its cluster from the others; empty where the repository has one alone.
+    """
 
     site: Site
     target: Target
-    hosts: tuple[str, ...]
-    files: Mapping[str, bytes]
+    hosts: tuple[Routed, ...]
+    replaced: tuple[str, ...]
+    files: frozenset[str]
     listing: Listing
+    cluster: str = ""
+
+    def renaming(self, name: str, hosts: tuple[str, ...], foreign: frozenset[str]) -> Renaming:
+        """From this site to another with these hosts; a host with a variable keeps it where that gives the new one."""
+        names = Renaming(self.site.name, name, (), (), foreign)
+        written = [_written(names, old, new) for old, new in zip(self.hosts, hosts, strict=False)]
+        old = tuple(host.written.lower() for host in self.hosts)
+        new = (*written, *hosts[len(written) :])
+        return replace(names, old_hosts=old, new_hosts=new, replaced=self.replaced)
+
+
+def _written(names: Renaming, old: Routed, new: str) -> str:
+    return names.host(old.written) if old.has_variable and names.host(old.host) == new else new
+
+
+@dataclass(frozen=True)
+class Model:
+    """A site that can be copied, in each cluster that has it; `contents` are its own files in all of them."""
+
+    placements: tuple[Placement, ...]
+    contents: Mapping[str, bytes]
     foreign: frozenset[str]
 
     @property
     def name(self) -> str:
-        return self.site.name
+        return self.placements[0].site.name
+
+    @property
+    def repository(self) -> str:
+        """What is pulled."""
+        return self.placements[0].target.repository
+
+    @property
+    def pins(self) -> bool:
+        """Whether its image has a digest."""
+        return bool(self.placements[0].target.field.image.digest)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields that decide its image, of all clusters."""
+        return tuple(field for placement in self.placements for field in placement.target.fields)
 
     @property
     def _is_written_whole(self) -> bool:
         """Whether tag and repository stand together wherever the image is decided."""
-        return all(field.kind is FieldKind.IMAGE for field in self.target.fields)
+        return all(field.kind is FieldKind.IMAGE for field in self.fields)
 
-    def renaming(self, name: str, hosts: tuple[str, ...]) -> Renaming:
-        """From this site to another."""
-        return Renaming(self.name, name, self.hosts, hosts, self.foreign)
-
-    def paths(self, renaming: Renaming) -> dict[str, str]:
-        """The path of each file in the copy."""
-        return {path: renamed(path, renaming) for path in self.files}
-
-    def copied(self, renaming: Renaming, image: ImageReference) -> dict[str, bytes]:
-        """The files of the new site, under its paths; the image as it is given."""
-        paths, copies = self.paths(renaming), {}
-        for path, content in self.files.items():
-            images = self._images(path, content, image, renaming.new)
-            copies[paths[path]] = copy(content, path, replace(renaming, images=images))
-        return copies
+    def copied(
+        self, name: str, hosts: Mapping[str, tuple[str, ...]], image: ImageReference
+    ) -> dict[str, bytes]:
+        """The files of the new site, under its paths; `hosts` by the cluster, the image as it is given."""
+        copies: dict[str, dict[bytes, str]] = {}
+        for placement in self.placements:
+            renaming = placement.renaming(name, hosts[placement.cluster], self.foreign)
+            for path in sorted(placement.files):
+                content = self.contents[path]
+                images = self._images(path, content, image, name)
+                copied = copy(content, path, replace(renaming, images=images))
+                copies.setdefault(path, {}).setdefault(copied, placement.cluster)
+        for path, versions in copies.items():
+            if len(versions) > 1:
+                raise Uncarried(
+                    f"{path}: its copy would differ for the clusters that share it ({', '.join(versions.values())})",
+                    hint="put into the overlays what differs, its hosts say; or name another site with --like SITE",
+                )
+        paths = Renaming(self.name, name, (), (), self.foreign)
+        return {renamed(path, paths): content for path, (content, *_) in copies.items()}
 
     def require_copy(self) -> None:
         """Raises Uncarried, with file and line, unless everything of it can be copied."""
-        hosts = tuple(f"{number}.{_ANY_HOST}" for number, _ in enumerate(self.hosts))
-        image = ImageReference(beside(self.target.repository, _ANY_NAME), "any")
-        self.copied(self.renaming(_ANY_NAME, hosts), image)
+        names = Renaming(self.name, _ANY_NAME, (), (), self.foreign)
+        known = {
+            host.host: names.host(host.host) if host.has_variable else f"{at}.{_ANY_HOST}"
+            for at, host in enumerate(self._all_hosts())
+        }
+        hosts = {
+            placement.cluster: tuple(known[host.host] for host in placement.hosts)
+            for placement in self.placements
+        }
+        self.copied(_ANY_NAME, hosts, ImageReference(beside(self.repository, _ANY_NAME), "any"))
+
+    def _all_hosts(self) -> Iterable[Routed]:
+        hosts = {host.host: host for placement in self.placements for host in placement.hosts}
+        return hosts.values()
 
     def _images(self, path: str, content: bytes, image: ImageReference, name: str) -> dict[Path, str]:
         """What is written for each image of the site in a file, by its place."""
+        repositories = {placement.target.field.image.repository for placement in self.placements}
         return {
             field.route: self._written(field, image, name)
             for field in fields(content, path)
-            if field.image.repository == self.target.field.image.repository
+            if field.image.repository in repositories
         }
 
     def _written(self, field: Field, image: ImageReference, name: str) -> str:
         if field.kind is not FieldKind.IMAGE:
             return image.tag
-        deciding = [(each.path, each.span) for each in self.target.fields]
+        deciding = [(each.path, each.span) for each in self.fields]
         if (field.path, field.span) in deciding or self._is_written_whole:
             return str(image)
         # An entry elsewhere decides: what stands here is the name by which it is found.
@@ -94,16 +153,17 @@ def chosen(landscape: Landscape, like: str) -> Model | None:
     `Refused` where there are sites, but none that can be copied.
     """
     if like:
-        namesakes = [site for site in landscape.sites if site.name == like]
-        candidate = model(landscape, namesakes[0] if namesakes else landscape.named(like))
+        candidate = model(landscape, landscape.namesakes(like) or (landscape.named(like),))
         candidate.require_copy()
         return candidate
     problems: dict[str, str] = {}
+    tried: set[str] = set()
     for sites in shapes(landscape):
         # What keeps one site of a shape from being copied keeps the others, too; a second is tried for reasons beside its shape.
-        for site in sites[:2]:
+        for site in [site for site in sites[:2] if site.name not in tried]:
+            tried.add(site.name)
             try:
-                candidate = model(landscape, site)
+                candidate = model(landscape, landscape.namesakes(site.name))
                 candidate.require_copy()
             except _NoSite:
                 continue
@@ -123,20 +183,38 @@ class _NoSite(Refused):
     """A Kustomization that makes no site: no image at all, or no route."""
 
 
-def model(landscape: Landscape, site: Site) -> Model:
-    """The site as a model; Uncarried, with file and line, where it cannot be one."""
-    _refuse_several_clusters(landscape, site)
-    built = landscape.built(site)
-    hosts = tuple(dict.fromkeys(routed_host.host for routed_host in landscape.hosts_of(site)))
+def model(landscape: Landscape, sites: tuple[Site, ...]) -> Model:
+    """The site as a model, in the clusters that have it; Uncarried, with file and line, where it cannot be one."""
+    _refuse_one_cluster_twice(sites)
+    targets = [_target(landscape, site) for site in sites]
+    if not any(landscape.hosts_of(site) for site in sites):
+        raise _NoSite(f"{sites[0].place}: Kustomization {sites[0].name} routes no host", hint=_OTHER)
+    placements = tuple(
+        _placement(landscape, site, target) for site, target in zip(sites, targets, strict=True)
+    )
+    names = {built.key.name for site in sites for built in landscape.built(site)} | {sites[0].name}
+    others = {built.key.name for other, built in landscape.objects if other not in sites} | {
+        known.name for known in landscape.sites
+    }
+    own = {path for placement in placements for path in placement.files}
+    contents = {path: landscape.reading.content(path) for path in sorted(own)}
+    documents = {site.document.path: _without_words(landscape, site) for site in sites}
+    return Model(placements, contents | documents, frozenset(others - names))
+
+
+def _target(landscape: Landscape, site: Site) -> Target:
     try:
-        target = find.find(landscape.tree, site.name)
+        return find.find_in(landscape.reading, site)
     except (FieldMissing, FieldAmbiguous) as error:
         read = landscape.read_by(site)
         has_image = any(fields(landscape.reading.content(path), path) for path in sorted(read))
         kind = Uncarried if has_image else _NoSite
         raise kind(f"{site.place}: {error.message}", hint=_OTHER) from None
-    if not hosts:
-        raise _NoSite(f"{site.place}: Kustomization {site.name} routes no host", hint=_OTHER)
+
+
+def _placement(landscape: Landscape, site: Site, target: Target) -> Placement:
+    built = landscape.built(site)
+    hosts = {host.host: host for host in landscape.hosts_of(site)}
     own = _own_files(landscape, site)
     require_fit(landscape, site, built, own)
     own |= {site.document.path}
@@ -151,18 +229,16 @@ def model(landscape: Landscape, site: Site) -> Model:
                 f"{field.path}:{field.span.line}: the image is pinned by a digest beside its tag",
                 hint=_OTHER,
             )
-    names = {built_object.key.name for built_object in built} | {site.name}
-    others = {built_object.key.name for other, built_object in landscape.objects if other != site} | {
-        known_site.name for known_site in landscape.sites
-    }
-    return Model(
+    first = {host.host for each in built for host in routed(each.document)}
+    reaching = {host.written.lower() for host in hosts.values()}
+    return Placement(
         site,
         target,
-        hosts,
-        {path: landscape.reading.content(path) for path in sorted(own)}
-        | {site.document.path: _without_words(landscape, site)},
+        tuple(hosts.values()),
+        tuple(sorted(first - reaching)),
+        frozenset(own),
         _listing(landscape, site),
-        frozenset(others - names),
+        landscape.cluster_name(site),
     )
 
 
@@ -173,16 +249,14 @@ def _without_words(landscape: Landscape, site: Site) -> bytes:
     return annotations.write(landscape.reading.content(document.path), document, ours)
 
 
-def _refuse_several_clusters(landscape: Landscape, site: Site) -> None:
-    """A site of several clusters has an overlay for each, with hosts of its own: which of the new ones goes where is not known."""
-    namesakes = [other for other in landscape.sites if other.name == site.name]
-    if len(namesakes) > 1:
-        directories = {directory for other in namesakes for directory in _own_directories(landscape, other)}
-        by_hand = ", ".join([*sorted(directories), *sorted({other.document.path for other in namesakes})])
+def _refuse_one_cluster_twice(sites: tuple[Site, ...]) -> None:
+    """Which of two Kustomizations of one name in one cluster a new site is like can't be told."""
+    clusters = [site.cluster for site in sites]
+    if len(set(clusters)) < len(sites):
+        places = ", ".join(site.place for site in sites)
         raise Uncarried(
-            f"{site.name}: a site of {len(namesakes)} clusters ({', '.join(other.place for other in namesakes)}); a new site is"
-            " written for one cluster, and the others would lack it",
-            hint=f"copy these by hand under the new name, and list them where they are listed: {by_hand}",
+            f"{sites[0].name}: {len(sites)} Flux Kustomizations of one cluster have this name ({places})",
+            hint=_OTHER,
         )
 
 
@@ -236,11 +310,11 @@ def beside(repository: str, name: str) -> str:
 
 def repository_for(model: Model, name: str, asked: str) -> str:
     """The image repository of a new site: the one asked for, or the model's registry and path with the new name."""
-    apart = [field for field in model.target.fields if field.kind is not FieldKind.IMAGE]
+    apart = [field for field in model.fields if field.kind is not FieldKind.IMAGE]
     if asked and apart:
         field = apart[0]
         raise Uncarried(
             f"{field.path}:{field.span.line}: {model.name} names its image apart from its tag, so --image can't be carried over",
             hint="leave out --image, or take the plain form: --plain",
         )
-    return asked or beside(model.target.repository, name)
+    return asked or beside(model.repository, name)

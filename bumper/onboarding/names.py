@@ -32,6 +32,15 @@ def require_name(name: str) -> None:
         )
 
 
+def read_hosts(written: Sequence[str]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The hosts of no cluster in particular, and those that are written `CLUSTER=HOST`, as pairs; UsageError as `require_hosts`."""
+    pairs = [(cluster, host) for cluster, _, host in (each.rpartition("=") for each in written)]
+    for cluster in dict.fromkeys(cluster for cluster, _ in pairs):
+        require_hosts([host for other, host in pairs if other == cluster])
+    hosts = tuple(host for cluster, host in pairs if not cluster)
+    return hosts, tuple((cluster, host) for cluster, host in pairs if cluster)
+
+
 def require_hosts(hosts: Sequence[str]) -> None:
     """Raises UsageError unless each host is a DNS name in its ASCII form, and each is another one."""
     for host in hosts:

@@ -58,7 +58,8 @@ class SiteAddition(Proposal):
     def _summary(self) -> str:
         like = self.addition.like
         shape = f", modelled on {like}" if like else ", in the plain form"
-        return f"{self.addition.target.site.path} ({len(self.files)} files{shape})"
+        paths = dict.fromkeys(target.site.path for target in self.addition.targets)
+        return f"{', '.join(paths)} ({len(self.files)} files{shape})"
 
 
 def add(

@@ -50,7 +50,8 @@ class Uncarried(Refused):
 class Renaming:
     """From the name and hosts of one site to those of another. `foreign` are names of other things, which stay as they are.
 
-    `images` maps the place of each image of the site to what is written there.
+    `images` maps the place of each image of the site to what is written there, `replaced` are hosts that an overlay puts others in
+    place of.
     """
 
     old: str
@@ -59,6 +60,11 @@ class Renaming:
     new_hosts: tuple[str, ...]
     foreign: frozenset[str] = frozenset()
     images: dict[Path, str] = field(default_factory=dict)
+    replaced: tuple[str, ...] = ()
+
+    def host(self, written: str) -> str:
+        """A host with the site's name in it replaced, wherever it stands."""
+        return _WORD.sub(lambda match: self._word(match[0]), written)
 
     def data(self, value: Any, path: Path = ()) -> Any:
         """The value of the copy, for the value at `path` (beginning with the document's index) of the model; Uncarried."""
@@ -113,21 +119,21 @@ class Renaming:
 
         masked = value
         for at, host in sorted(enumerate(self.old_hosts), key=lambda numbered_host: -len(numbered_host[1])):
-            pattern = re.compile(
-                rf"(?<![A-Za-z0-9.-]){re.escape(host)}(?![A-Za-z0-9-]|\.[A-Za-z0-9])", re.IGNORECASE
-            )
+            pattern = _standing_alone(host)
             if pattern.search(masked) and at >= len(self.new_hosts):
                 raise Uncarried(
                     f"{_short(value)} names {host}, and there are fewer new hosts than the model has"
                 )
             while pattern.search(masked):
                 masked = pattern.sub(keep(self.new_hosts[at]), masked, count=1)
+        for host in self.replaced:
+            masked = _standing_alone(host).sub(lambda match: keep(self.host(match[0])), masked)
         masked = _DOTTED.sub(lambda match: keep(self._dotted(match[0])), masked)
         masked = _WORD.sub(lambda match: self._word(match[0]), masked)
         return re.sub(r"\0(\d+)\0", lambda match: kept[int(match[1])], masked)
 
     def _dotted(self, written: str) -> str:
-        renamed = _WORD.sub(lambda match: self._word(match[0]), written)
+        renamed = self.host(written)
         if renamed == written:
             return written
         is_ours = _FILE.search(written) or _IN_CLUSTER.search(written) or written.split(".") == [self.old] * 2
@@ -168,6 +174,10 @@ class Renaming:
                 "the rules of its hosts differ: which of the new ones belongs to which is not certain"
             )
         return dict(value[0])
+
+
+def _standing_alone(host: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z0-9.-]){re.escape(host)}(?![A-Za-z0-9-]|\.[A-Za-z0-9])", re.IGNORECASE)
 
 
 def _stays(path: Path, keys: list[str]) -> bool:

@@ -484,6 +484,16 @@ def test_a_service_where_git_has_no_workload_finds_pods_of_others() -> None:
     assert found(added({f"{SITE}/tools.yaml": f"{namespace}---\n{service}"})) == []
 
 
+def test_an_object_of_the_whole_cluster_is_there_in_whatever_namespace_it_is_written() -> None:
+    head = NO_STORE.replace("gitops", "kevinryan-io")
+    secret = (
+        f"{head}spec: {{secretStoreRef: {{kind: ClusterSecretStore, name: it}}, data: [{{secretKey: a}}]}}\n"
+    )
+    store = "apiVersion: external-secrets.io/v1\nkind: ClusterSecretStore\nmetadata: {name: it, namespace: kevinryan-io}\n"
+    assert "store-missing" in dict(found(added({f"{SITE}/secret.yaml": secret})))
+    assert "store-missing" not in dict(found(added({f"{SITE}/secret.yaml": f"{secret}---\n{store}"})))
+
+
 def test_a_secret_that_a_generator_makes_needs_no_store() -> None:
     made = "{sourceRef: {generatorRef: {apiVersion: generators.external-secrets.io/v1alpha1, kind: Password, name: it}}}"
 

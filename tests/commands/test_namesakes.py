@@ -8,6 +8,7 @@ from pathlib import Path
 import commandline
 import pytest
 from commandline import Ran
+from onboarding.platforms import workload
 from trees import deployment, flux, sync
 
 from bumper_sandbox.stack import Stack
@@ -15,6 +16,18 @@ from bumper_sandbox.stack import Stack
 from .branch import message
 
 HOST = "acme.azurecr.io"  # the sandbox puts its own registry in its place
+ROUTE = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: blog, namespace: blog}
+spec: {rules: [{host: %s, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: blog, port: {number: 80}}}}]}}]}
+"""
+
+
+def _both(name: str) -> list[str]:
+    return [f"--kustomization=clusters/{cluster}/{name}.yaml" for cluster in ("east", "west")]
+
+
 BOTH = [option for name in ("east", "west") for option in ("--kustomization", f"clusters/{name}/web.yaml")]
 
 pytestmark = pytest.mark.slow
@@ -28,6 +41,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         files[f"{name}/flux-system/gotk-sync.yaml"] = sync(f"./clusters/{name}")
         files[f"{name}/web.yaml"] = flux("web", f"./clusters/apps/{name}")
         files[f"apps/{name}/web.yaml"] = deployment("web", f"{HOST}/web:0000001", namespace="web")
+        files[f"{name}/blog.yaml"] = flux("blog", f"./clusters/apps/blog/{name}")
+        files[f"apps/blog/{name}/kustomization.yaml"] = "resources: [../base, route.yaml]\n"
+        files[f"apps/blog/{name}/route.yaml"] = ROUTE % f"blog.{name}.example"
+    files["apps/blog/base/kustomization.yaml"] = "resources: [blog.yaml]\n"
+    files["apps/blog/base/blog.yaml"] = workload("blog", image=f"{HOST}/blog:0000001")
     for path, text in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
@@ -90,3 +108,23 @@ def test_options_of_one_kustomization_are_refused_for_several(fleet: Stack, tmp_
     twice = ("--kustomization", "clusters/east/web.yaml#flux-system/web")
     same = bump(fleet, tmp_path, "web", "--sha", "abc0003", *BOTH, *twice, "--no-wait")
     assert (same.code, "are the same Kustomization" in same.stderr) == (2, True)
+
+
+def test_a_new_site_comes_to_both_in_one_commit(fleet: Stack, tmp_path: Path) -> None:
+    fleet.registry.push("shop", "abc0001")
+    hosts = ("--host", "east=shop.example", "--host", "west=shop.test")
+    made = bump(
+        fleet, tmp_path, "new-site", "shop", "--like", "blog", *hosts, "--tag", "abc0001", "--no-wait"
+    )
+    assert made.code == 0, made.stderr
+    written = message(fleet)
+    assert written.startswith(
+        "Add site shop\n\nclusters/apps/shop/east, clusters/apps/shop/west: shop.example, shop.test, "
+    )
+    for name in ("east", "west"):
+        assert f"Bump-Site: shop\nBump-Kustomization: clusters/{name}/shop.yaml#flux-system/shop\n" in written
+    shown = bump(fleet, tmp_path, "shop", "--tag", "abc0001", *_both("shop"), "--dry-run", "--output", "json")
+    assert [(site["site"], site["outcome"]) for site in json.loads(shown.stdout)["sites"]] == [
+        ("shop", "unchanged"),
+        ("shop", "unchanged"),
+    ]

@@ -129,20 +129,30 @@ def test_an_object_is_made_once_and_not_at_all_where_it_is_disabled() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        ("<< inputs.app.tag >>", "<< inputs.app.tag | trunc 3 >>", "sets/apps.yaml:11: ResourceSet flux-system/apps has <<"),
-        ("<< inputs.app.tag >>", "<< inputs.app.tag | upper | bool >>", "whose function bool is not followed here"),
-        ("<< inputs.app.tag >>", "<< if inputs.app >>1<< end >>", "which is not followed: only << inputs.NAME >> is"),
-        ("<< inputs.app.tag >>", "<< inputs.app.gone >>", "which its inputs do not hold as a text"),
-        ("<< inputs.app.tag >>", "<< inputs.app.tag | quote >>", "whose function quote is not followed here"),
-        ("<< inputs.app.tag >>", "<<- inputs.app.tag >>", "which is not followed"),
+        ("<< inputs.app.tag >>", "<< inputs.app.tag | trunc 3 >>", "sets/apps.yaml:12: ResourceSet flux-system/apps has the function"),
+        ("<< inputs.app.tag >>", "<< template \"x\" >>", "which is not followed"),
+        ("<< inputs.app.tag >>", "<< if inputs.app >>1", "has << if inputs.app >> without its end"),
+        ("<< inputs.app.tag >>", "<< if eq inputs.app.tag 1 >>1<< end >>", "compares values of several kinds"),
+        ("<< inputs.app.tag >>", "<< if inputs.who >>1<< end >>", "depends on ${WHO=web}, which Flux fills in first"),
+        ("<< inputs.app.tag >>", "<< $tag >>", "has the variable $tag, which it does not declare"),
+        ("<< inputs.app.tag >>", "<< inputs.app >>", "which its inputs do not hold as a text"),
+        ("<< inputs.app.tag >>", "<< inputs.app.gone >>", "has inputs.app.gone, which its inputs do not hold"),
+        ("<< inputs.app.tag >>", "<< inputs.app.tag | quote >>", "puts quotes around \"1.0\" inside of a text"),
+        ('tag: "1.0"', "tag: 1.10", "has the value 1.10, which is no text: write it in quotes"),
         ('tag: "2.0"', 'tag: "2.0 # x"', "may read otherwise in YAML"),
         ("  inputs:\n", "  inputsFrom: [{name: x}]\n  inputs:\n", "takes inputs from ResourceSetInputProvider x, which is not built"),
-        ("  inputs:\n", "  inputStrategy: {name: Permute}\n  inputs:\n", "permutes its inputs"),
+        (
+            "  inputs:\n",
+            "  inputStrategy: {name: Permute}\n  inputsFrom: [{name: x}]\n  inputs:\n",
+            "takes inputs from ResourceSetInputProvider x, which is not built",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_not_followed_is_said_with_its_line(before: str, after: str, reason: str) -> None:
+    written = resources(DEPLOYMENT).replace(before, after)
+    written = written.replace("- tenant: web", "- who: ${WHO=web}\n      tenant: web")
     with pytest.raises(FieldMissing) as refused:
-        find.find(platform(resources(DEPLOYMENT).replace(before, after)), "shop", kustomization="all")
+        find.find(platform(written), "shop", kustomization="all")
     assert reason in refused.value.message
 
 
@@ -232,7 +242,7 @@ def test_inputs_that_only_the_cluster_has_are_said_with_their_line(
 
 
 @pytest.mark.parametrize(
-    "call", ["lower", "trim | quote", 'default "0.1" | quote', "toString | quote", "int"]
+    "call", ["lower", "trim | quote", 'default "0.1" | quote', "toString | quote", "int", 'replace "-" "_"']
 )
 def test_a_function_that_leaves_the_text_as_it_is_is_followed(call: str) -> None:
     written = (
@@ -240,3 +250,81 @@ def test_a_function_that_leaves_the_text_as_it_is_is_followed(call: str) -> None
     )
     tree = platform(written, {"apps/blog/web.yaml": deployment("blog", "reg.example/blog:0")})
     assert find.find(tree, "blog").image.tag == "20"
+
+
+STATEMENTS = """\
+    <</* What runs in production. */>>
+    <<- $where := "prod" >>
+    <<- range $name, $app := inputs.apps >>
+    <<- if not $app.on >>
+    <<- else if ne $name "off" >>
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: << $name >>, namespace: << printf "%s-%s" $where $name >>}
+    spec:
+      template:
+        spec:
+          containers:
+            <<- with get $app "sidecar" >>
+            - {name: side, image: "reg.example/side:<< .tag >>"}
+            <<- else >>
+            - {name: none, image: "reg.example/none:0.1"}
+            <<- end >>
+            <<- range $app.tags >>
+            - name: main
+              image: reg.example/<< $name >>:<< . >>
+            <<- end >>
+    <<- end >>
+    <<- end >>
+"""
+APPS = """\
+  inputs:
+    - apps:
+        web: {on: true, tags: ["1.0"], sidecar: {tag: "0.9"}}
+        blog: {on: true, tags: ["2.0"]}
+        gone: {on: false, tags: ["3.0"]}
+        off: {on: true, tags: ["4.0"]}
+"""
+
+
+def test_statements_are_carried_out_and_a_tag_from_the_inputs_is_edited_there() -> None:
+    head = SET[: SET.index("  inputs:")]
+    written = head + APPS + "  resourcesTemplate: |\n" + STATEMENTS
+    tree = platform(written)
+    blog, web = (find.find(tree, name, kustomization="all") for name in ("blog", "web"))
+    assert (str(blog.image), str(blog.workload)) == ("reg.example/blog:2.0", "Deployment prod-blog/blog")
+    assert edited(tree, blog, "2.1") == written.replace('tags: ["2.0"]', 'tags: ["2.1"]')
+    assert (web.image.tag, web.workload.namespace) == ("1.0", "prod-web")
+    side = find.find(tree, "side", kustomization="all")
+    assert edited(tree, side, "1.0") == written.replace('tag: "0.9"', 'tag: "1.0"')
+    for name in ("gone", "off"):
+        with pytest.raises(FieldMissing):
+            find.find(tree, name, kustomization="all")
+    with pytest.raises(FieldUnsafe):
+        edited(tree, find.find(tree, "none", kustomization="all"), "0.2")
+
+
+def test_inputs_are_permuted_below_the_names_of_who_gives_them() -> None:
+    site = SITE.replace("inputs.tenant", "inputs.apps.tenant").replace(
+        "inputs.app.tag", "inputs.docs_1.app.tag"
+    )
+    site = site.replace("metadata: {name: ", 'metadata: {annotations: {id: "<< inputs.id >>"}, name: ')
+    head = "spec:\n  inputStrategy: {name: Permute}\n  inputsFrom: [{name: docs.1}]\n"
+    written = resources(site).replace("spec:\n", head, 1)
+    provider = PROVIDER.replace("name: docs,", "name: docs.1,")
+    more = {f"apps/{name}/web.yaml": deployment(name, f"reg.example/{name}:0") for name in ("web", "blog")}
+    tree = platform(written, {"sets/docs.yaml": provider, **more})
+    target = find.find(tree, "blog")
+    assert edited(tree, target, "4.0") == provider.replace('"3.0"', '"4.0"')
+    # What adler32 makes of apps=1/docs_1=0.
+    assert target.site.owner.at("metadata", "annotations", "id") == "714409208"
+
+
+def test_a_site_that_only_the_cluster_may_know_is_not_taken_for_gone() -> None:
+    written = resources(SITE).replace("spec:\n", "spec:\n  inputsFrom: [{name: pulls}]\n", 1)
+    with pytest.raises(
+        FieldMissing, match=r"sets/apps\.yaml:5: .* ResourceSetInputProvider pulls, .* and may make it"
+    ) as refused:
+        find.find(platform(written), "preview")
+    assert type(refused.value) is FieldMissing

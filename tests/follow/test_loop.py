@@ -380,6 +380,27 @@ def test_a_wait_ends_at_the_nearest_grace_or_at_the_deadline() -> None:
     assert [at_s for at_s, _ in toy.looked] == [0.0, 3.0, 4.0, 9.0, 12.0]
 
 
+@dataclass
+class CutOff(Toy):
+    """It sees nothing more from `away_s` on."""
+
+    away_s: float = math.inf
+
+    def look(self, cases: Sequence[Case]) -> Iterator[str | None]:
+        if self.clock.now() >= self.away_s:
+            raise away()
+        return super().look(cases)
+
+
+@pytest.mark.parametrize(("away_s", "end"), [(12.0, "timed out"), (7.0, "unreachable"), (0.0, "unreachable")])
+def test_a_look_that_the_deadline_cut_off_takes_nothing_away_from_the_one_before(
+    away_s: float, end: str
+) -> None:
+    clock = HandClock()
+    toy = CutOff(clock, {"a": math.inf}, away_s=away_s)
+    assert Loop(Scripted([], {}, clock), toy, [Case(label="a")], clock).run(0.0, 12.0) == [end]
+
+
 def test_a_loop_that_is_stopped_has_no_end_for_what_was_not_over() -> None:
     stop = threading.Event()
     stop.set()

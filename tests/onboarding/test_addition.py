@@ -24,7 +24,8 @@ LISTED = "k8s/flux-system/kustomization.yaml"
 def added(
     files: "dict[str, str] | dict[str, bytes]", *hosts: str, name: str = "shop", **wanted: object
 ) -> Addition:
-    return plan_addition(tree(files), SiteRequest(name, hosts or ("shop.example",), **wanted))  # type: ignore[arg-type]
+    named = hosts or ("shop.example",)
+    return plan_addition(tree(files), SiteRequest(name, wanted.pop("hosts", named), **wanted))  # type: ignore[arg-type]
 
 
 def text(addition: Addition, path: str) -> str:
@@ -481,16 +482,104 @@ def test_a_base_is_copied_with_its_overlay() -> None:
     assert str(target.image) == "reg.example/shop:no-image-yet"
 
 
-@pytest.mark.parametrize("wanted", [{}, {"like": "web"}])
-def test_a_site_of_several_clusters_is_refused_with_what_a_copy_takes(wanted: dict[str, str]) -> None:
+EAST_AND_WEST = (("east", "shop.example"), ("west", "shop.test"))
+
+
+def test_a_site_of_several_clusters_gets_a_base_and_an_overlay_for_each() -> None:
+    files = {path: content.encode() for path, content in overlaid("east", "west").items()}
+    files["clusters/west/other.yaml"] = platforms.flux_site("other", "./apps/west/other").encode()
+    addition = added(files, hosts=(), of_clusters=EAST_AND_WEST)
+    assert sorted(addition.files) == [
+        "apps/base/shop/kustomization.yaml",
+        "apps/base/shop/workload.yaml",
+        *(
+            f"apps/{cluster}/shop/{name}.yaml"
+            for cluster in ("east", "west")
+            for name in ("kustomization", "route")
+        ),
+        *(
+            f"clusters/{cluster}/{name}.yaml"
+            for cluster in ("east", "west")
+            for name in ("kustomization", "shop")
+        ),
+    ]
+    for cluster, host in EAST_AND_WEST:
+        listed = f"clusters/{cluster}/kustomization.yaml"
+        assert addition.files[listed] == (files[listed], files[listed] + b"  - shop.yaml\n")
+        for path in (f"apps/{cluster}/shop/route.yaml", f"apps/{cluster}/shop/kustomization.yaml"):
+            model = files[path.replace("shop", "web")].decode().replace(f"{cluster}.example", host)
+            expected = model.replace("web", "shop").replace(f"1.0-{cluster}", "no-image-yet")
+            assert text(addition, path) == expected
+    assert [(target.site.label, target.url) for target in addition.targets] == [
+        ("shop (east)", "https://shop.example"),
+        ("shop (west)", "https://shop.test"),
+    ]
+
+
+def hosted(cluster: str) -> dict[str, str]:
+    """A base that routes a host with a variable, and the value that one cluster gives it."""
+    variable = f"postBuild: {{substitute: {{DOMAIN: {cluster}.example}}}}"
+    return {
+        f"clusters/{cluster}/web.yaml": platforms.flux_site("web", f"./apps/{cluster}/web", variable),
+        f"apps/{cluster}/web/route.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: web}\n",
+        "apps/base/web/kustomization.yaml": "resources:\n  - workload.yaml\n  - route.yaml\n",
+        "apps/base/web/route.yaml": route("web", "web.${DOMAIN}"),
+    }
+
+
+def test_hosts_that_follow_from_the_models_are_those_of_their_clusters() -> None:
+    plain = overlaid("east", "west")
+    for cluster in ("east", "west"):
+        plain[f"apps/{cluster}/web/route.yaml"] = route("web", f"web.{cluster}.example")
+    filled = overlaid("east", "west") | hosted("east") | hosted("west")
+    for files, path, host in (
+        (plain, "apps/west/shop/route.yaml", "shop.west.example"),
+        (filled, "apps/base/shop/route.yaml", "shop.${DOMAIN}"),
+    ):
+        addition = added(files, "shop.west.example", "shop.east.example")
+        assert f"Host(`{host}`)" in text(addition, path)
+        assert [target.url for target in addition.targets] == [
+            "https://shop.east.example",
+            "https://shop.west.example",
+        ]
+
+
+def test_what_cannot_be_the_same_in_all_clusters_is_refused() -> None:
+    files = overlaid("east", "west")
     with pytest.raises(Uncarried) as refused:
-        added(overlaid("east", "west"), **wanted)
-    message = "a site of 2 clusters (clusters/east/web.yaml:1, clusters/west/web.yaml:1); a new site is written for one cluster"
-    assert message in refused.value.message
-    assert refused.value.hint == (
-        "copy these by hand under the new name, and list them where they are listed: apps/base/web, apps/east/web, apps/west/web, "
-        "clusters/east/web.yaml, clusters/west/web.yaml"
+        added(files)
+    assert refused.value.message == (
+        "web: which of the new hosts belongs to which cluster is not certain (east has east.example; west has west.example)"
     )
+    assert refused.value.hint == "say it for each: --host east=HOST"
+    with pytest.raises(UsageError, match=r"web is in no cluster north \(found: east, west\)"):
+        added(files, hosts=(), of_clusters=(("north", "shop.example"),))
+    shared = files | hosted("east") | hosted("west")
+    with pytest.raises(Uncarried, match=r"apps/base/web/route\.yaml: its copy would differ .*\(east, west\)"):
+        added(shared, hosts=(), of_clusters=EAST_AND_WEST)
+    twice = overlaid("east")
+    twice["clusters/east/more.yaml"] = platforms.flux_site("web", "./apps/east/web").replace(
+        "flux-system\nspec", "more\nspec"
+    )
+    twice["clusters/east/kustomization.yaml"] += "  - more.yaml\n"
+    with pytest.raises(Uncarried, match="2 Flux Kustomizations of one cluster have this name"):
+        added(twice)
+
+
+def test_a_cluster_without_the_model_gets_no_new_site_and_that_is_told() -> None:
+    files = overlaid("east", "west")
+    files["clusters/west/kustomization.yaml"] = "resources:\n  - flux-system/gotk-sync.yaml\n"
+    addition = added(files)
+    assert not [path for path in addition.files if "west" in path]
+    assert addition.notices == ("not in west, where web is not either",)
+
+
+def test_whatever_else_the_new_files_change_is_refused() -> None:
+    files = overlaid("east")
+    files["clusters/east/rest.yaml"] = platforms.flux_site("rest", "./apps/base", "targetNamespace: rest")
+    files["clusters/east/kustomization.yaml"] += "  - rest.yaml\n"
+    with pytest.raises(Refused, match="would change with the new site"):
+        added(files)
 
 
 def test_every_use_of_the_models_image_is_the_new_sites() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bumper.errors import UsageError
-from bumper.onboarding import require_hosts, require_name
+from bumper.onboarding.names import require_hosts, require_name
 
 
 @pytest.mark.parametrize("name", ["a", "web", "example-org", "a1-b2", "a" * 63, "xn--bcher-kva"])

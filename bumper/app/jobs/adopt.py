@@ -27,8 +27,16 @@ class _AdoptJob(ReviewedJob[SiteAdoption]):
 
     def propose(self, tip: str) -> SiteAdoption:
         tree = self._systems.repository.tree(tip)
+        wanted = self._wanted
         return adoption.propose(
-            self._wanted.site, self._wanted.choice, self._origin, tip, tree, self._wanted.serves
+            wanted.site,
+            wanted.choice,
+            self._origin,
+            tip,
+            tree,
+            wanted.serves,
+            wanted.kustomizations,
+            wanted.environments,
         )
 
     def result(self, plan: SiteAdoption, revision: Revision | None) -> Result:

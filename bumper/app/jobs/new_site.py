@@ -1,5 +1,7 @@
 """Bringing a new site to Ready: the job of `bump new-site`."""
 
+from collections.abc import Iterable
+
 from bumper.app.context import Context
 from bumper.app.output import Output, Result
 from bumper.app.run import Job, carry_out, report_of
@@ -60,7 +62,7 @@ class _NewSite(Job[SiteAddition]):
         first = answered(self._propose, self._systems.clock, self._run.commit.push_timeout_s)
         # Chosen once: what is planned again on another tip shall be the same site.
         like = first.addition.like
-        self._tracker.look_ahead([first.addition.target])
+        self._tracker.look_ahead(first.addition.targets)
         self._wanted = replace(self._wanted, like=like, is_plain=not like)
         self._image = self._first_image(first.addition.target)
         plan = self._propose()
@@ -97,9 +99,11 @@ class _NewSite(Job[SiteAddition]):
         plan, revision = landed.plan, landed.revision
         if not self._run.follow.is_wanted or plan.image.tag == NO_IMAGE_YET:
             return self._unfollowed(plan, revision, plan.pushed(revision))
-        subject = _subject(plan, revision, self._journal)
-        followed = self._tracker.follow([subject], [plan.addition.target], self._journal)
-        return Result.of(report_of([subject], followed, self._journal))
+        targets = plan.addition.targets
+        self._share_steps(targets)
+        subjects = [_subject(target, revision, self._journal) for target in targets]
+        followed = self._tracker.follow(subjects, targets, self._journal)
+        return Result.of(report_of(subjects, followed, self._journal))
 
     def standing(self, landed: Landed[SiteAddition] | None) -> list[str]:
         name = self._name
@@ -113,6 +117,14 @@ class _NewSite(Job[SiteAddition]):
                 "a push was under way and may have arrived: look at the branch before running the same command again"
             ]
         return ["nothing was written"]
+
+    def _share_steps(self, targets: Iterable[Target]) -> None:
+        """What was done for the site was done for it in each of its clusters."""
+        labels = [target.site.label for target in targets if target.site.label != self._name]
+        for label in labels:
+            self._journal.begin(label, "new", self._image.tag if self._image else NO_IMAGE_YET)
+            steps = [replace(step, site=label) for step in self._journal.steps(self._name)]
+            self._journal.resume(label, steps, self._journal.since(self._name))
 
     def _propose(self) -> SiteAddition:
         repository, branch = self._systems.repository, self._run.repository.branch
@@ -144,7 +156,8 @@ class _NewSite(Job[SiteAddition]):
             source=systems.context.surroundings.source_url(systems.repository.url),
         )
         nodes = tuple if settings.platforms else self._tracker.nodes(self._journal)
-        targets = {self._name: target}
+        # The image is one for all clusters.
+        targets = {self._name: replace(target, site=replace(target.site, where=""))}
         manifests = image_gate.resolve(
             request, targets, systems.registry, systems.clock, self._journal, nodes
         )
@@ -193,17 +206,17 @@ class _NewSite(Job[SiteAddition]):
         return Result.of(Report((site,), journal.seconds, tuple(journal.notices), diff))
 
 
-def _subject(plan: SiteAddition, revision: Revision, journal: Journal) -> Subject:
-    target = plan.addition.target
+def _subject(target: Target, revision: Revision, journal: Journal) -> Subject:
+    label = target.site.label
     return Subject(
         followed=target.desired(revision),
         places=target.all_places,
         stays=tuple(map(str, target.stays)),
         previous=target.image.with_tag(""),
-        place=plan.addition.place,
+        place=target.place,
         revision=revision,
         url=target.url,
         header=("new", target.image.tag),
-        steps=journal.steps(plan.name),
-        since_s=journal.since(plan.name),
+        steps=journal.steps(label),
+        since_s=journal.since(label),
     )

@@ -35,6 +35,8 @@ class Proposal:
 
 
 P = TypeVar("P", bound=Proposal)
+# Some fifty writers that take a quarter of a second each.
+_LONGEST_PAUSE_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def land(
     failure: BumpError | None = None
     unanswered: list[tuple[P, Unanswered]] = []
     try:
-        for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=3.0):
+        for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=_LONGEST_PAUSE_S):
             with attempt, until(clock, deadline_s):
                 tries += 1
                 for sent, lost in unanswered:

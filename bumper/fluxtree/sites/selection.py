@@ -206,6 +206,10 @@ def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
     if related := [problem for problem in problems if wanted in problem]:
         return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
     hint = "name one of those found with --kustomization"
+    if walk.unexpanded:
+        # Only the cluster may know what else there is.
+        sets = listed([f"{gap}, and may make it" for gap in walk.unexpanded])
+        return FieldMissing(f"{message}; {sets}", hint=f"{hint}, or write the inputs into git")
     if problems:
         # Not read as a whole, so that nobody may take the site for gone.
         return FieldMissing(message, hint=f"{hint}; bump check tells {len(problems)} faults of the tree")

@@ -32,8 +32,9 @@ class StoppedCommands:
 
     def hide(self, secret: str) -> None:
         """From now on the runner shows `***` in its place."""
-        # In one piece: no foreign line comes in between, where commands are read.
-        self._write(f"\n::{self._token}::{masked(secret)}::stop-commands::{self._token}\n")
+        # In one piece, from a line's start: no foreign line comes in between, where commands are read, and no half line before.
+        mask = f"::add-mask::{_written(secret, _IN_A_LINE)}"
+        self._write(f"\n::{self._token}::\n{mask}\n::stop-commands::{self._token}\n")
 
     def _write(self, text: str) -> None:
         self._log.write(text)
@@ -49,11 +50,6 @@ def stopped_commands(log: TextIO) -> Iterator[StoppedCommands]:
         yield commands
     finally:
         commands.resume()
-
-
-def masked(secret: str) -> str:
-    """The line by which the runner learns of a secret, which it does not show. It begins at a line's start, whatever was printed."""
-    return f"\n::add-mask::{_written(secret, _IN_A_LINE)}\n"
 
 
 def annotation(level: str, title: str, text: str, *, path: str = "", line: int = 0) -> str:
