@@ -134,10 +134,14 @@ def _overview(texts: Sequence[str]) -> list[str]:
         return []
     mark = next(mark for mark in _WORST_FIRST if any(row.mark == mark for row in rows))
     counts = ", ".join(f"{count} {ending}" for ending, count in Counter(row.ending for row in rows).items())
-    lines = [f"| {row.mark} | {row.name} | {row.change} | {row.ending} | {row.taken} |" for row in rows]
+    # Three columns are what a phone shows without scrolling.
+    lines = [
+        f"| {row.mark} {row.name} | {row.change} | {', '.join(filter(None, (row.ending, row.taken)))} |"
+        for row in rows
+    ]
     return [
         f"### {mark} {len(rows)} sites: {counts}",
-        "\n".join(["| | site | change | | took |", "|---|---|---|---|---|", *lines]),
+        "\n".join(["| site | change | outcome |", "|---|---|---|", *lines]),
     ]
 
 
