@@ -77,7 +77,7 @@ soak: setup
 # What people run after a push, and `bump track`, on the same deploys.
 e2e-peers: setup
 	$(BIN)/python tests/e2e/build.py --peers
-	@PYTHONPATH=tests $(BIN)/python -m e2e.peers $(ARGS)
+	@BUMP_E2E_VERDICTS=docs/verdicts.md PYTHONPATH=tests $(BIN)/python -m e2e.peers $(ARGS)
 
 # Known vulnerabilities in what the Action installs and in what we develop with. Needs the package index, whose advisories it asks.
 audit: $(SUPPLY)/.ready
@@ -99,10 +99,12 @@ $(SUPPLY)/.ready: requirements-supply.txt | setup
 	@$(SUPPLY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-supply.txt
 	@touch $@
 
-# Flux's own manifests for the controllers that this tree needs; `flux bootstrap` writes and commits the same file.
-gotk-components:
-	@command -v flux >/dev/null || { echo "flux is not installed: see https://fluxcd.io/flux/installation/" >&2; exit 1; }
-	flux install --export --components=source-controller,kustomize-controller,helm-controller > k8s/flux-system/gotk-components.yaml
+# Flux's own manifests for the controllers that this tree needs, as `flux bootstrap` writes and commits them: by the program `flux` where
+# it is there, else from the Go modules of the version that the end-to-end tests run. The first line says which.
+gotk-components: setup
+	$(BIN)/python tests/e2e/components.py > k8s/flux-system/gotk-components.yaml.new
+	@mv k8s/flux-system/gotk-components.yaml.new k8s/flux-system/gotk-components.yaml
+	@head -1 k8s/flux-system/gotk-components.yaml
 
 # The README's pictures of the terminal and of the comment, from the demo.
 pictures: setup

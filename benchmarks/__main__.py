@@ -1,4 +1,4 @@
-"""`python -m benchmarks [edit|land|contention …]`: all of them where none is named."""
+"""`python -m benchmarks [edit|land|contention …]`: all of them where none is named; `--growth` is the series of sizes alone."""
 
 import importlib
 import os
@@ -10,6 +10,10 @@ NAMES = ("edit", "land", "contention", "registry", "following", "check", "histor
 def main(names: list[str]) -> int:
     # An installed program has its modules compiled; where this variable is set they would be compiled anew at each start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if names == ["--growth"]:
+        from benchmarks import growth
+
+        return growth.main()
     for name in names or NAMES:
         if name not in NAMES:
             print(f"no benchmark {name!r}: there are {', '.join(NAMES)}", file=sys.stderr)

@@ -21,7 +21,7 @@ def main() -> None:
     for copies in (0, 100):
         with tempfile.TemporaryDirectory() as folder:
             _measure(
-                _grown(Path(folder), copies),
+                grown(Path(folder), copies),
                 f"check k8s/ with {copies} sites more" if copies else "check k8s/",
             )
 
@@ -38,7 +38,7 @@ def _measure(root: Path, title: str) -> None:
     print(f"  {files} files{'':<34}{seconds:>8.3f}s   {seconds / files * 1000:.1f} ms a file")
 
 
-def _grown(root: Path, copies: int) -> Path:
+def grown(root: Path, copies: int) -> Path:
     """The platform with so many more sites like one of it."""
     shutil.copytree(K8S, root / "k8s", ignore=shutil.ignore_patterns("gotk-components.yaml"))
     flux = root / "k8s" / "flux-system"

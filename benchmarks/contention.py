@@ -5,7 +5,6 @@ is not on the branch. The start of Python is not in these figures: `land` has it
 """
 
 import os
-import random
 import subprocess
 import tempfile
 import threading
@@ -15,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 
-from bumper.errors import LostRace, Transient
+from bumper.app.clock import SystemClock
+from bumper.deploy.commit.push import Proposal, land
+from bumper.errors import Contention, Transient
 from bumper.systems.git import Remote
 from bumper_sandbox.git.server import GitServer
 
@@ -52,7 +53,7 @@ Way = Callable[[str, str], tuple[bool, int]]
 
 def main() -> None:
     ways: dict[str, Way] = {
-        "bump, re-plan with jitter": ours,
+        "bump, planned again on each tip": ours,
         "clone, sed, 5 x (pull --rebase, push)": workflow,
     }
     with GitServer(token=TOKEN, environ=os.environ) as server:
@@ -103,21 +104,22 @@ def report(name: str, attempts: list[Attempt], repository: Path, taken_s: float)
 
 
 def ours(url: str, file: str) -> tuple[bool, int]:
-    """The loop of the pipe: read, plan and push again on each new tip, with full jitter, to a deadline."""
-    deadline_s = time.monotonic() + DEADLINE_S
+    """The loop of the pipe: read, plan and push again on each new tip, with its pauses, to a deadline."""
     tries = 0
     with Remote(url, token=TOKEN, environ=os.environ) as remote:
-        while time.monotonic() < deadline_s:
-            tip = remote.fetch("main")
-            content = remote.tree(tip).read([file])[file].replace(OLD, NEW)
+
+        def propose() -> Proposal:
+            nonlocal tries
             tries += 1
-            try:
-                remote.push(remote.commit(tip, {file: content}, f"Deploy {file}"), "main")
-            except (LostRace, Transient):
-                time.sleep(random.uniform(0, min(0.1 * 2**tries, 3.0)))
-            else:
-                return True, tries
-    return False, tries
+            tip = remote.fetch("main")
+            before = remote.tree(tip).read([file])[file]
+            return Proposal(tip, {file: (before, before.replace(OLD, NEW))}, f"Deploy {file}")
+
+        try:
+            land(propose(), propose, remote, "main", SystemClock(), DEADLINE_S)
+        except (Contention, Transient):
+            return False, tries
+    return True, tries
 
 
 def workflow(url: str, file: str) -> tuple[bool, int]:

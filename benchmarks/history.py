@@ -80,24 +80,24 @@ def theirs(clone: Path, *command: str) -> Way:
     return run
 
 
-def write_clone(folder: Path) -> None:
-    """A clone as it is after a fetch: deploys of 20 sites, a note with the outcome on each."""
+def write_clone(folder: Path, deploys: int = DEPLOYS) -> None:
+    """A clone as it is after a fetch: so many deploys of 20 sites, a note with the outcome on each."""
     subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
     subprocess.run(
         ["git", "-C", str(folder), "config", "remote.origin.url", "https://git.example/platform.git"],
         check=True,
     )
-    stream = b"".join(_stream())
+    stream = b"".join(_stream(deploys))
     environ = {**os.environ, "LC_ALL": "C"}
     subprocess.run(
         ["git", "-C", str(folder), "fast-import", "--quiet"], input=stream, check=True, env=environ
     )
 
 
-def _stream() -> "list[bytes]":
+def _stream(deploys: int) -> "list[bytes]":
     commands, notes = [], []
     previous: dict[str, str] = {}
-    for number in range(DEPLOYS):
+    for number in range(deploys):
         site, tag, at = f"site-{number % SITES}-example", f"{number:07x}", _START + 60 * number
         image = ImageReference(f"registry.example/{site}", tag, f"sha256:{number:064x}")
         run = f"https://git.example/acme/{site}/actions/runs/{number}"

@@ -24,7 +24,8 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
     │   └── Denied                a rule or a permission forbids the push
     └── Unreachable           6   could not find out
         ├── Transient             may heal by itself: retried inside the deadline
-        │   └── NotConnected          nobody takes a connection: before anything is written, retried for a moment
+        │   ├── NotConnected          nobody takes a connection: before anything is written, retried for a moment
+        │   └── Unanswered            what was written may be there: looked for before it is written anew
         └── NoAccess              an identity or a permission is missing: not retried
 
 Retrying is decided by these types, never by a text. The module that owns an SDK translates its exceptions into these.
@@ -82,7 +83,7 @@ EXIT_MEANINGS: dict[int, str] = {
     1: "a bug of ours, with a trace",
     2: "arguments or configuration",
     3: "still moving at the deadline; the verdict says in which stage",
-    4: "nothing was written: no such image or field, an ambiguous or unsafe field, not YAML, older than what runs, held",
+    4: "nothing was written: no such image or field, an ambiguous or unsafe field, not YAML, older than what runs, held, frozen",
     5: "could not push: lost races up to the deadline, or a rule or permission forbids it",
     6: "not this deploy's fault: suspended, blocked by another object, no access, API gone",
     11: "the rollout failed, with its cause; a difference for `edit --check`; errors that `check` found",
@@ -237,6 +238,14 @@ class Transient(Unreachable):
 
 class NotConnected(Transient):
     """Nobody takes a connection there: there is no such host, or it refuses at once."""
+
+
+class Unanswered(Transient):
+    """A commit was sent, and no answer came. `landed` looks for it: its sha where the branch has it, else empty."""
+
+    def __init__(self, error: Transient, landed: Callable[[], str]) -> None:
+        super().__init__(error.message, hint=error.hint, retry_after_s=error.retry_after_s)
+        self.landed = landed
 
 
 class NoAccess(Unreachable):

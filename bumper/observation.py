@@ -24,7 +24,7 @@ class Desired:
     the file that defines it (`record.KustomizationName`). `makers` make `source` where it is
     not fetched itself: the ArtifactGenerator, and last the source that it reads. `where` tells the site from others of its name in
     the repository, `named` is how the user named its Kustomization; either is empty where the name alone is enough. `was_in_registry`:
-    the registry was asked for it before the push, and had it.
+    the registry was asked for it before the push, and had it. `is_elsewhere`: git says that it runs in another cluster than Flux.
     """
 
     site: str
@@ -42,6 +42,7 @@ class Desired:
     where: str = ""
     named: str = ""
     was_in_registry: bool = False
+    is_elsewhere: bool = False
 
     @property
     def label(self) -> str:

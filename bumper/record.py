@@ -73,7 +73,8 @@ class Record:
     `kustomization` is the Flux Kustomization that builds it (`KustomizationName`), and `path` the file that was changed; either is
     empty where the commit does not say. `image` is the repository; `previous` the tag before (or the digest, where no tag stood),
     empty where neither was known. `rollback_of` is the commit that was taken back, `forced` what was overridden (`older`, `held`).
-    `at` is the commit's time, in UTC. `plan` is the hash of what the commit changed in what Flux builds.
+    `at` is the commit's time, in UTC. `plan` is the hash of what the commit changed in what Flux builds. `source_at` is when the
+    source commit was made, in UTC; None where that was not known.
     """
 
     site: str
@@ -91,6 +92,7 @@ class Record:
     kustomization: str = ""
     path: str = ""
     plan: str = ""
+    source_at: datetime | None = None
 
     @property
     def who(self) -> str:
@@ -146,18 +148,27 @@ class Recorded:
         """The one that counts: the last of each cluster, and of several clusters the worst. None where nobody followed the deploy."""
         if len(self.endings) < 2:
             return self.endings[0] if self.endings else None
+        return _worst(self._of_clusters)
+
+    @property
+    def _of_clusters(self) -> list[Ending]:
         last: dict[str, Ending] = {}
         for ending in self.endings:
             before = last.get(ending.context)
             # Of a deploy that is Ready it counts how it became so, not who looked again.
             if not (before and before.outcome in _GOOD and ending.outcome in _GOOD):
                 last[ending.context] = ending
-        return _worst(list(last.values()))
+        return list(last.values())
 
     @property
     def is_ready(self) -> bool:
         """Whether it is known to have become Ready, in every cluster where it was followed."""
         return self.ending is not None and self.ending.outcome in _GOOD
+
+    @property
+    def ready_at(self) -> datetime | None:
+        """When it was Ready in the last of these clusters; None where it is not known to be Ready."""
+        return max(ending.at for ending in self._of_clusters) if self.is_ready else None
 
 
 def _worst(endings: Sequence[Ending]) -> Ending | None:

@@ -10,6 +10,8 @@ from bumper.dataclasses import field as dataclass_field
 
 _OWNER = r"(?P<kind>[A-Za-z]\w*)/(?P<name>[\w.-]+):"
 _DURATION = r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?"
+_DAYS = r"(\d{1,4})([dw])"
+_DAYS_IN = {"d": 1, "w": 7}
 _STEP = r"""\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+)\]|\["(?P<quoted>[^"]+)"\]"""
 
 
@@ -21,6 +23,11 @@ def label(site: str, where: str) -> str:
 def name_in(label: str) -> str:
     """The name of a site in its label: no name has a space."""
     return label.partition(" (")[0]
+
+
+def where_in(label: str) -> str:
+    """What tells a site from others of its name, in its label; empty where nothing does."""
+    return label.partition(" (")[2].removesuffix(")")
 
 
 def site_options(site: str, kustomization: str) -> str:
@@ -188,3 +195,9 @@ def seconds_of(text: str) -> float | None:
         return None
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds
+
+
+def days_of(text: str) -> int | None:
+    """Days in `3d` and `2w`; None for anything else."""
+    match = re.fullmatch(_DAYS, text)
+    return int(match[1]) * _DAYS_IN[match[2]] if match else None

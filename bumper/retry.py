@@ -12,6 +12,7 @@ from bumper.ports.run import Clock
 T = TypeVar("T")
 # A server that asks for an hour is asked again after a minute, as GitHub wants it at least: most heal long before.
 _LONGEST_WISH_S = 60.0
+_SHORTEST_TRY_S = 0.1
 # A network that comes back, a server that starts; not the rest of two minutes for a name that is wrong.
 _REFUSED_S = 15.0
 
@@ -46,7 +47,7 @@ def answered(ask: Callable[[], T], clock: Clock, timeout_s: float) -> T:
 def attempts(
     clock: Clock, deadline_s: float, retried: tuple[type[Exception], ...], max_wait_s: float
 ) -> Retrying:
-    """Tries with full jitter up to the deadline; a server's own Retry-After is respected, up to a minute."""
+    """Tries up to the deadline, with a pause between two (`_Pause`) of up to `max_wait_s`."""
     return _retrying(clock, lambda error: deadline_s, retried, max_wait_s)
 
 
@@ -57,9 +58,11 @@ def _retrying(
     max_wait_s: float,
     tell: Callable[[RetryCallState], None] | None = None,
 ) -> Retrying:
+    pause = _Pause(clock, max_wait_s)
     return Retrying(
         retry=retry_if_exception_type(retried),
-        wait=_wait_s(max_wait_s),
+        before=pause.begin,
+        wait=pause.seconds,
         stop=lambda state: clock.now() + state.upcoming_sleep >= end_s(_error(state)),
         before_sleep=tell,
         sleep=clock.sleep,
@@ -67,9 +70,26 @@ def _retrying(
     )
 
 
-def _wait_s(longest_s: float) -> Callable[[RetryCallState], float]:
-    jitter = wait_random_exponential(multiplier=0.1, max=longest_s)
-    return lambda state: max(jitter(state), wish_s(_error(state)) or 0.0)
+class _Pause:
+    """Full jitter over as long as the last try took, and twice as long after each; a server's own Retry-After is respected.
+
+    A try that takes long has more rivals, or a slower server: to come back in fixed steps would only add tries that fail.
+    """
+
+    def __init__(self, clock: Clock, longest_s: float) -> None:
+        self._clock = clock
+        self._longest_s = longest_s
+        self._began_s = 0.0
+
+    def begin(self, state: RetryCallState) -> None:
+        """Notes when a try begins."""
+        self._began_s = self._clock.now()
+
+    def seconds(self, state: RetryCallState) -> float:
+        """How long to wait after the try that failed."""
+        took_s = max(_SHORTEST_TRY_S, self._clock.now() - self._began_s)
+        jitter = wait_random_exponential(multiplier=took_s, max=self._longest_s)
+        return max(jitter(state), wish_s(_error(state)) or 0.0)
 
 
 def _error(state: RetryCallState) -> BaseException | None:

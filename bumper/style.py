@@ -6,6 +6,7 @@ runner would take `::error::` for a command, and nothing in it speaks to the ter
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from bumper.errors import Outcome
@@ -93,3 +94,13 @@ def duration(seconds: float) -> str:
 def plain(line: Sequence[Span]) -> str:
     """The line without its styles."""
     return visible("".join(span.text for span in line))
+
+
+def shown_time(time: datetime) -> str:
+    """For people: `2026-12-01 08:00 UTC`."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def written_time(time: datetime | None) -> str:
+    """RFC 3339 in UTC, to the second; empty for None."""
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if time else ""

@@ -111,9 +111,13 @@ class Cluster:
         branch: str = "main",
         path: str = "./k8s/flux-system",
         interval_s: float = 60.0,
+        name: str = bootstrap.NAMESPACE,
+        source: str = bootstrap.NAMESPACE,
     ) -> None:
         """Points Flux at a repository: the rest of the tree follows from git alone."""
-        for manifest in bootstrap.objects(git_url, token, branch=branch, path=path, interval_s=interval_s):
+        for manifest in bootstrap.objects(
+            git_url, token, branch=branch, path=path, interval_s=interval_s, name=name, source=source
+        ):
             self.add(manifest)
 
     def add(self, manifest: Mapping[str, Any]) -> Manifest:

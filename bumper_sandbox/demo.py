@@ -142,7 +142,8 @@ class Demo:
 
     def _kustomizations(self, site: Site) -> Iterator[ObjectKey]:
         """The site's Kustomization, after all that it waits for."""
-        yield ObjectKey("Kustomization", NAMESPACE, NAMESPACE)
+        yield ObjectKey("Kustomization", NAMESPACE, self.stack.platform.name)
+        yield from site.parents
         chain = [site.kustomization]
         for key in chain:
             waits_for = at(self.stack.cluster.find(key), "spec", "dependsOn") or ()

@@ -10,12 +10,23 @@ from typing import Any
 from bumper.image import ImageReference
 from bumper_sandbox.flux.documents import DuplicateKey, Malformed, parse
 
+_MANIFESTS = (".yaml", ".yml", ".json")
+# Without one of them nothing names an image, as `_of_mapping` reads it.
+_WORDS = (b"image", b"newTag", b"repository")
+
 
 def images(files: Mapping[str, bytes]) -> set[ImageReference]:
     """Every image of every file."""
-    named = {text for content in files.values() for value in values(content) for text in _texts(value)}
+    named = {text for value in mentioning(files, *_WORDS) for text in _texts(value)}
     references = (ImageReference.parse(text) for text in named)
     return {reference for reference in references if reference and reference.tag}
+
+
+def mentioning(files: Mapping[str, bytes], *names: bytes) -> Iterator[Any]:
+    """The documents of the manifests in which one of these words stands: to read a large repository whole takes a minute."""
+    for path, content in files.items():
+        if path.endswith(_MANIFESTS) and any(name in content for name in names):
+            yield from values(content)
 
 
 def values(content: bytes) -> list[Any]:

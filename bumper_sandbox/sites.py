@@ -5,7 +5,8 @@ Law: what is no site that the sandbox can play is named with the reason, before 
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bumper.errors import UsageError
@@ -17,18 +18,21 @@ from bumper_sandbox.kubernetes.kinds import Kinds
 
 Manifest = Mapping[str, Any]
 _HINT = "choose a site with --site or a tree with --tree, or leave both out"
+# Of a tree whose sites are all of another kind one reason is enough, and many are unreadable.
+_MOST_REASONS = 6
 _FLUX = "kustomize.toolkit.fluxcd.io/"
 
 
 @dataclass(frozen=True)
 class Site:
-    """A Deployment that one Flux Kustomization applies; `path` is the Kustomization's directory."""
+    """A Deployment that one Flux Kustomization applies; `path` is the Kustomization's directory, `parents` apply that itself."""
 
     name: str
     path: str
     kustomization: ObjectKey
     workload: ObjectKey
     image: ImageReference
+    parents: tuple[ObjectKey, ...] = ()
 
 
 class _Unplayable(Exception):
@@ -38,37 +42,72 @@ class _Unplayable(Exception):
 def choose(files: Mapping[str, bytes], root: str, registry: str, name: str = "") -> Site:
     """The site of that name, or the first one of the tree; `root` is the directory that holds Flux's own Kustomization."""
     kustomizations = _kustomizations(files, root)
-    reasons = []
-    for kustomization in sorted(kustomizations, key=lambda manifest: bool(_spec(manifest).get("dependsOn"))):
+    known = {ObjectKey.of(manifest): manifest for manifest, _ in kustomizations}
+    reasons: list[str] = []
+    for kustomization, parents in sorted(
+        kustomizations, key=lambda entry: bool(_spec(entry[0]).get("dependsOn"))
+    ):
         if name in ("", kustomization["metadata"]["name"]):
             try:
-                return _site(files, kustomization, registry)
+                _require_dependencies(files, kustomization, known)
+                return replace(_site(files, kustomization, registry), parents=parents)
             except _Unplayable as reason:
                 reasons.append(str(reason))
     if not reasons:
-        names = ", ".join(manifest["metadata"]["name"] for manifest in kustomizations)
+        names = ", ".join(manifest["metadata"]["name"] for manifest, _ in kustomizations)
         reasons = [
             f"{root}: no Kustomization '{name}' (found: {names})" if name else f"{root}: no Kustomization"
         ]
-    raise UsageError(
-        "no site that the sandbox can play:\n" + "\n".join(f"  {reason}" for reason in reasons), hint=_HINT
-    )
+    left = len(reasons) - _MOST_REASONS
+    shown = [*reasons[:_MOST_REASONS], *([f"and {left} more"] if left > 0 else [])]
+    raise UsageError(f"no site that the sandbox can play: {'; '.join(shown)}", hint=_HINT)
 
 
-def _kustomizations(files: Mapping[str, bytes], root: str) -> list[Manifest]:
-    """Every Flux Kustomization below Flux's own, which is none of them."""
+def _kustomizations(files: Mapping[str, bytes], root: str) -> list[tuple[Manifest, tuple[ObjectKey, ...]]]:
+    """Every Flux Kustomization below Flux's own, which is none of them, with those that apply it, the first one first."""
     try:
-        manifests = build(files, root, {}, "")
+        below = _built(files, root, {})
     except BuildError as error:
         raise UsageError(f"{root}: {error}", hint=_HINT) from None
-    return [
-        manifest
-        for manifest in manifests
-        if str(manifest.get("apiVersion")).startswith(_FLUX) and _path(manifest) != posixpath.normpath(root)
-    ]
+    reached = [(manifest, ()) for manifest in below if _path(manifest) != posixpath.normpath(root)]
+    seen = {posixpath.normpath(root)} | {_path(manifest) for manifest, _ in reached}
+    queue: list[tuple[Manifest, tuple[ObjectKey, ...]]] = list(reached)
+    for manifest, parents in queue:
+        with suppress(BuildError):
+            children = (
+                _built(files, _path(manifest), _spec(manifest))
+                if has_directory(files, _path(manifest))
+                else []
+            )
+            new = [child for child in children if _path(child) not in seen]
+            seen |= {_path(child) for child in new}
+            queue += [(child, (*parents, ObjectKey.of(manifest))) for child in new]
+    return queue
 
 
-def _site(files: Mapping[str, bytes], kustomization: Manifest, registry: str) -> Site:
+def _built(files: Mapping[str, bytes], path: str, spec: Manifest) -> list[Manifest]:
+    """The Flux Kustomizations that one builds."""
+    manifests = build(files, path, spec, "")
+    return [manifest for manifest in manifests if str(manifest.get("apiVersion")).startswith(_FLUX)]
+
+
+def _require_dependencies(
+    files: Mapping[str, bytes], kustomization: Manifest, known: Mapping[ObjectKey, Manifest]
+) -> None:
+    """Raises `_Unplayable` where something that it waits for, however far, will never be Ready here."""
+    waiting = [ObjectKey.of(kustomization)]
+    for key in waiting:
+        for entry in _spec(known[key]).get("dependsOn") or ():
+            dependency = ObjectKey("Kustomization", entry.get("namespace") or key.namespace, entry["name"])
+            if dependency not in known:
+                raise _Unplayable(f"{key}: depends on {dependency}, which is not in the tree")
+            if dependency not in waiting:
+                _objects(files, known[dependency])
+                waiting.append(dependency)
+
+
+def _objects(files: Mapping[str, bytes], kustomization: Manifest) -> list[dict[str, Any]]:
+    """What a Kustomization builds, all of it known here, and able to become ready where that is waited for."""
     key, path = ObjectKey.of(kustomization), _path(kustomization)
     if not has_directory(files, path):
         raise _Unplayable(f"{key}: spec.path {path}: no such directory")
@@ -77,6 +116,12 @@ def _site(files: Mapping[str, bytes], kustomization: Manifest, registry: str) ->
     except BuildError as error:
         raise _Unplayable(f"{key}: {error}") from None
     _check_kinds(key, manifests, waits=bool(_spec(kustomization).get("wait")))
+    return manifests
+
+
+def _site(files: Mapping[str, bytes], kustomization: Manifest, registry: str) -> Site:
+    key, path = ObjectKey.of(kustomization), _path(kustomization)
+    manifests = _objects(files, kustomization)
     for manifest in manifests:
         for image in _deployed_images(manifest):
             if image.registry == registry and image.path.rpartition("/")[2] == key.name:

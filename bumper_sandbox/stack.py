@@ -18,7 +18,7 @@ from bumper_sandbox import tree
 from bumper_sandbox.cluster import Cluster
 from bumper_sandbox.flux.bootstrap import COMPONENTS, COMPONENTS_FILE
 from bumper_sandbox.git.server import GitServer
-from bumper_sandbox.images import images, values
+from bumper_sandbox.images import images, mentioning
 from bumper_sandbox.kubernetes import image_pull
 from bumper_sandbox.kubernetes.containerd import Puller
 from bumper_sandbox.kubernetes.image_pull import Pulled, PullError
@@ -86,7 +86,10 @@ class Stack:
 
     def bootstrap(self) -> None:
         """Points the cluster's Flux at the repository."""
-        self.cluster.bootstrap(self.url, self.token, path=self.root)
+        platform = self.platform
+        self.cluster.bootstrap(
+            self.url, self.token, path=self.root, name=platform.name, source=platform.source
+        )
 
     def commit(self, files: Mapping[str, bytes], subject: str) -> None:
         """Adds these files to the platform repository, as somebody else's push."""
@@ -124,6 +127,6 @@ def _hosts(files: Mapping[str, bytes]) -> set[str]:
 
 
 def _source_urls(files: Mapping[str, bytes]) -> list[str]:
-    documents = [value for content in files.values() for value in values(content) if isinstance(value, dict)]
+    documents = [value for value in mentioning(files, b"GitRepository") if isinstance(value, dict)]
     sources = [document for document in documents if document.get("kind") == "GitRepository"]
     return [source["spec"]["url"] for source in sources if (source.get("spec") or {}).get("url")]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
@@ -18,20 +18,20 @@ KUBERNETES = "1.35"
 BUILT_IN = ("v1", "apps/v1")
 CLUSTER_SCOPED = ("Namespace", "ClusterSecretStore")
 NODE = {"role": "observability"}
-# Where each chart takes the node selector of each of its pods, sub-charts included.
-NODE_SELECTORS = {
-    "grafana": ("nodeSelector",),
-    "loki": ("singleBinary.nodeSelector",),
-    "promtail": ("nodeSelector",),
-    "victoria-metrics-k8s-stack": (
-        "victoria-metrics-operator.nodeSelector",
-        "vmsingle.spec.nodeSelector",
-        "vmagent.spec.nodeSelector",
-        "kube-state-metrics.nodeSelector",
-        "prometheus-node-exporter.nodeSelector",
-    ),
-}
-_RANGE = re.compile(r">=(\d+)\.(\d+)\.\d+ <(\d+)\.(\d+)\.0")
+# What Helm made of our values: each chart's version, its Services, where it takes the node selector of its pods (sub-charts included),
+# and of which of them it runs one on every node.
+CHARTS: list[dict[str, Any]] = YAML(typ="safe").load(
+    (Path(__file__).parent / "data" / "charts.yaml").read_text(encoding="utf-8")
+)
+# What each controller writes once an object is as it should be, and once it is not (their sources, as of Flux 2.9.3).
+DONE = (
+    "Reconciliation finished in",
+    "release in-sync with desired state",
+    "artifact up-to-date with remote revision",
+    "stored artifact",
+)
+FAILED = ("Reconciliation failed after", "Reconciler error")
+_RANGE = re.compile(r">=(\d+)\.(\d+)\.(\d+) <(\d+)\.0\.0")
 
 Files = Mapping[str, bytes]
 Check = Callable[["Tree"], Iterator[str]]
@@ -262,17 +262,34 @@ def _schema_problems(document: Document) -> tuple[str, ...]:
 
 
 def releases_agree(tree: Tree) -> Iterator[str]:
-    repositories = {(repository.namespace, repository.name) for repository in tree.of("HelmRepository")}
+    repositories = {
+        (repository.namespace, repository.name): repository.spec["url"]
+        for repository in tree.of("HelmRepository")
+    }
+    recorded = {chart["chart"]: chart for chart in CHARTS}
     for release in tree.of("HelmRelease"):
         chart = release.spec["chart"]["spec"]
-        if (release.namespace, chart["sourceRef"]["name"]) not in repositories:
+        url = repositories.get((release.namespace, chart["sourceRef"]["name"]))
+        if url is None:
             yield f"{release.path}: no HelmRepository {chart['sourceRef']['name']} in {release.namespace}"
+        rendered = recorded[chart["chart"]]
+        if url not in (None, rendered["repository"]):
+            yield f"{release.path}: {chart['chart']} comes from {url}, what is known of it from {rendered['repository']}"
+        # Charts below 1.0 have a minor release a week: a range up to the next one delivers nothing.
         match = _RANGE.fullmatch(chart["version"])
-        if not match or (int(match[3]), int(match[4])) != _next_breaking(int(match[1]), int(match[2])):
-            yield f"{release.path}: version {chart['version']!r} is no range up to the next breaking release"
-        for path in NODE_SELECTORS.get(release.name, ()):
+        if not match or int(match[4]) != int(match[1]) + 1:
+            yield f"{release.path}: version {chart['version']!r} is no range up to the next major release"
+        elif ".".join(match.groups()[:3]) != rendered["version"]:
+            yield f"{release.path}: version {chart['version']!r} begins elsewhere than at {rendered['version']}, which was rendered"
+        for action in ("install", "upgrade"):
+            if release.spec.get(action, {}).get("remediation", {}).get("retries") != 3:
+                yield f"{release.path}: {action} is not tried again"
+        for path in rendered.get("node_selectors", ()):
             if tree.value("HelmRelease", release.name, f"spec.values.{path}") != NODE:
                 yield f"{release.path}: values.{path} must be {NODE}"
+        for path in rendered.get("everywhere", ()):
+            if tree.value("HelmRelease", release.name, f"spec.values.{path}") is not None:
+                yield f"{release.path}: values.{path} keeps it from the nodes that sites run on"
 
 
 def secrets_agree(tree: Tree) -> Iterator[str]:
@@ -303,15 +320,23 @@ def secrets_agree(tree: Tree) -> Iterator[str]:
 
 
 def addresses_agree(tree: Tree) -> Iterator[str]:
-    """The names that the charts give, as their templates make them, are the ones that the others use."""
-    loki = f"http://{tree.value('HelmRelease', 'loki', 'spec.values.fullnameOverride')}.observability.svc.cluster.local:3100"
+    """The Services that the charts made are the ones that the others use."""
+    services = {name: port for chart in CHARTS for name, port in chart["services"].items()}
+    made = {f"http://{name}.observability.svc.cluster.local:{port}" for name, port in services.items()}
     stack = "victoria-metrics-k8s-stack"
-    name = tree.value("HelmRelease", stack, "spec.values.fullnameOverride")
-    port = tree.value("HelmRelease", stack, "spec.values.vmsingle.spec.port")
-    metrics = f"http://vmsingle-{name}.observability.svc.cluster.local:{port}"
-    addresses = {source["uid"]: source["url"] for source in datasources(tree)}
-    if addresses != {"loki": loki, "victoriametrics": metrics}:
-        yield f"grafana: data sources {addresses}, the charts make {loki} and {metrics}"
+    named = {
+        tree.value("HelmRelease", "loki", "spec.values.fullnameOverride"): "loki",
+        f"vmsingle-{tree.value('HelmRelease', stack, 'spec.values.fullnameOverride')}": "vmsingle-vm",
+    }
+    for name, expected in named.items():
+        if name != expected:
+            yield f"a release makes the Service {name}, the charts made {expected}"
+    if str(services["vmsingle-vm"]) != tree.value("HelmRelease", stack, "spec.values.vmsingle.spec.port"):
+        yield f"{stack}: another port than {services['vmsingle-vm']}"
+    for source in datasources(tree):
+        if source["url"] not in made:
+            yield f"grafana: data source {source['uid']} is at {source['url']}, the charts make {sorted(made)}"
+    loki = f"http://loki.observability.svc.cluster.local:{services['loki']}"
     clients = tree.value("HelmRelease", "promtail", "spec.values.config.clients")
     if clients != [{"url": f"{loki}/loki/api/v1/push"}]:
         yield f"promtail: pushes to {clients}, Loki is {loki}"
@@ -372,6 +397,19 @@ def dashboards_are_sound(tree: Tree) -> Iterator[str]:
         )
 
 
+def reconciliations_of_all_controllers_are_counted(tree: Tree) -> Iterator[str]:
+    queries = {
+        panel["title"]: panel["targets"][0]["expr"]
+        for where, board in dashboards(tree)
+        if board and where.endswith("flux-cd.json")
+        for panel in board["panels"]
+    }
+    for title, texts in (("Reconciliations finished", DONE), ("Reconciliations failed", FAILED)):
+        for text in texts:
+            if text not in queries.get(title, ""):
+                yield f"the panel {title!r} does not count the lines with {text!r}"
+
+
 def config_maps_are_dashboards(tree: Tree) -> Iterator[str]:
     labelled = {where.partition(":")[0] for where, _ in dashboards(tree)}
     for config_map in tree.of("ConfigMap"):
@@ -397,10 +435,6 @@ def _directory(kustomization: Document) -> str:
     return str(PurePosixPath(kustomization.spec["path"]))
 
 
-def _next_breaking(major: int, minor: int) -> tuple[int, int]:
-    return (major + 1, 0) if major else (0, minor + 1)
-
-
 CHECKS: tuple[Check, ...] = (
     paths_exist,
     resources_are_listed,
@@ -416,5 +450,6 @@ CHECKS: tuple[Check, ...] = (
     addresses_agree,
     logs_are_kept_31_days,
     dashboards_are_sound,
+    reconciliations_of_all_controllers_are_counted,
     config_maps_are_dashboards,
 )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from git_remotes import git as run_git
 from git_remotes import hermetic
 from registries import reference
 from systems.kube.kubeconfigs import write_config
@@ -178,6 +179,19 @@ def git_ssh(place: Place) -> None:
         remote.fetch("main")
 
 
+def git_signing(place: Place) -> None:
+    """A commit that gpg, or whatever stands for it, is to sign."""
+    settings = "[user]\n name = n\n email = n@example.com\n signingKey = k\n[commit]\n gpgSign = true\n"
+    (place.folder / ".gitconfig").write_text(f"{settings}[gpg]\n program = {place.program}\n")
+    repository = place.folder / "platform.git"
+    run_git(place.folder, "init", "--quiet", "--bare", "--initial-branch=main", repository.name)
+    tree = run_git(repository, "mktree")
+    tip = run_git(repository, "commit-tree", "-m", "First", tree)
+    run_git(repository, "update-ref", "refs/heads/main", tip)
+    with Remote(repository.as_uri(), environ=place.environ) as remote:
+        remote.commit(remote.fetch("main"), {"README.md": b"new"}, "Sign this")
+
+
 def git_itself(place: Place) -> None:
     """A git that hangs once it is asked for anything but its version."""
     script = f'#!/bin/sh\ncase "$*" in *version*) echo git version 2.40.0;; *) exec {place.program};; esac\n'
@@ -208,6 +222,7 @@ PROGRAMS: dict[str, Callable[[Place], None]] = {
     "docker helper": docker_helper,
     "git credential helper": git_credential_helper,
     "git over ssh": git_ssh,
+    "gpg": git_signing,
     "git": git_itself,
 }
 

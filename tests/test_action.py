@@ -80,7 +80,7 @@ def test_every_option_of_a_deploy_is_an_input_of_its_name_and_every_input_of_a_c
     offered = {name for command in action.STEPS for name in options_of(command)}
     assert set(options_of("deploy")) <= set(ACTION["inputs"])
     # Of the other commands those that a person has at a terminal only are left out.
-    assert offered - set(ACTION["inputs"]) == {"exit-code", "offline", "watch"}
+    assert offered - set(ACTION["inputs"]) == {"exit-code", "offline", "schema", "watch"}
     no_option = {
         "command", "kubeconfig", "receiver-url", "receiver-token", "token", "source-token", "source-repository",
         "app-id", "app-private-key",
@@ -123,6 +123,8 @@ def test_the_workflow_of_the_actions_page_offers_every_command_in_the_words_of_t
         ("deploy", {"SHA": "abc1234", "PIN": "true", "CONTAINER": "web\njob"}, "--container=job --pin --sha=abc1234"),
         ("rollback", {"TO": "1.0", "REASON": "it is slow", "DRY_RUN": "true"}, "--dry-run --reason=it is slow --to=1.0"),
         ("hold", {"UNTIL": "3d", "REASON": "a fair"}, "--reason=a fair --until=3d"),
+        ("promote", {"FROM": "staging", "TO": "live", "SOAK": "2h"}, "--from=staging --soak=2h --to=live"),
+        ("freeze", {"ALL": "true", "REASON": "it burns", "UNTIL": "3h"}, "--all --reason=it burns --until=3h"),
         ("release", {"PIN": "false", "KUSTOMIZATION": "apps"}, "--kustomization=apps"),
         ("status", {"CONTEXT": "east\nwest"}, "--context=east --context=west"),
     ],
@@ -138,7 +140,7 @@ def test_the_input_command_says_what_is_done(command: str, given: dict[str, str]
     assert "--site=web" in line
     assert set(re.split(r" (?=--)", expected)) <= set(line)
     assert ("--output=json" in line) is (command != "status")
-    assert any("--publish" in option for option in line) is (command in ("deploy", "rollback"))
+    assert any("--publish" in option for option in line) is (command in ("deploy", "promote", "rollback"))
 
 
 @pytest.mark.parametrize(
@@ -323,6 +325,19 @@ def test_a_wrong_input_ends_the_step_with_an_annotation_and_outputs(tmp_path: Pa
     )
     assert messages[0].startswith("error: web: expected one of")
     assert "outcome<<" in outputs.read_text()
+
+
+@pytest.mark.parametrize("takes_nothing", [".", "absent/outputs", "/dev/full"])
+def test_outputs_that_nobody_takes_are_said_and_change_nothing(tmp_path: Path, takes_nothing: str) -> None:
+    log = io.StringIO()
+    environ = {
+        "BUMP_INPUT_REPO": "octo/platform",
+        "BUMP_INPUT_SITE": "web",
+        "GITHUB_OUTPUT": str(tmp_path / takes_nothing),
+    }
+    context = Context(environ=environ, cwd=tmp_path, stdout=log, stderr=io.StringIO())
+    assert action.run(argparse.Namespace(), context) == EXIT_USAGE
+    assert f"::warning title=GITHUB_OUTPUT::GITHUB_OUTPUT: {tmp_path / takes_nothing}: " in log.getvalue()
 
 
 def test_a_look_is_shown_in_the_log_and_in_the_summary(tmp_path: Path) -> None:

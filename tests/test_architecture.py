@@ -20,7 +20,7 @@ FLOORS = (
     ("record", "observation", "style"),
     ("ports",),
     ("progress", "retry", "manifest", "history", "rollout", "systems/http", "systems/process"),
-    ("fluxtree", "systems/file", "systems/folder", "recording", "deploy/commit"),
+    ("fluxtree", "freeze", "systems/file", "systems/folder", "recording", "deploy/commit"),
     ("systems", "systems/*", "check", "doctor", "publish", "follow", "deploy/hold"),
     ("deploy", "onboarding", "setup", "status"),
     ("app",),
@@ -31,10 +31,23 @@ FLOORS = (
 # Below all of them, as the standard library is whose place it takes.
 GROUND = ("dataclasses",)
 VALUES = (*GROUND, *FLOORS[0], *FLOORS[1], *FLOORS[2])
-PURE = (*VALUES, "progress", "manifest", "history", "rollout", "fluxtree", "recording", "check", "doctor")
+PURE = (
+    *VALUES,
+    "progress",
+    "manifest",
+    "history",
+    "rollout",
+    "fluxtree",
+    "freeze",
+    "recording",
+    "check",
+    "doctor",
+)
 KNOW_PORTS = ("deploy", "deploy/*", "follow", "status", "doctor", "onboarding", "setup", "publish")
 READ_YAML = ("manifest", "fluxtree")
-SLOW = {"azure", "cryptography", "git", "gitdb", "httpx", "rich"}
+# What a calendar is reckoned by: pure, too.
+RECKON = {"freeze": {"cronsim", "holidays"}}
+SLOW = {"azure", "cronsim", "cryptography", "git", "gitdb", "holidays", "httpx", "rich", "zoneinfo"}
 # Where `--help`, `bump edit` and a refused request begin, and what none of them loads on its way.
 QUICK = ("cli", "commands/deploy", "commands/edit")
 SLOW_OF_OURS = ("rollout", "systems/*", "follow", "status", "doctor", "onboarding", "setup")
@@ -156,6 +169,7 @@ def pure_places_import_the_standard_library_alone(tree: Tree) -> list[str]:
         if is_in(place, PURE)
         and (package := name.partition(".")[0]) not in {"bumper", *sys.stdlib_module_names}
         and not (package == "ruamel" and place in READ_YAML)
+        and package not in RECKON.get(place, ())
     ]
 
 

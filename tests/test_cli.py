@@ -18,7 +18,7 @@ from commandline import Ran
 from bumper.cli import COMMANDS, MAIN_COMMAND, parser_of
 from bumper.commands.action import options_of
 from bumper.commands.parser import Parser
-from bumper.errors import EXIT_CODES, EXIT_MEANINGS, UsageError
+from bumper.errors import EXIT_CODES, EXIT_MEANINGS, EXIT_USAGE, UsageError
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -373,3 +373,27 @@ def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
     done = bump("edit", "a.yaml", "--image", "reg.io/web", "--tag", "2.0", cwd=tmp_path)
     assert done.code == 2
     assert done.stderr.startswith("error: a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("line", "refusal"),
+    [
+        (["status", "--contxt", "a"], "error: no such option --contxt; did you mean '--context'?\n"),
+        (["setup", "--clustr=none"], "error: no such option --clustr; did you mean '--cluster'?\n"),
+        (["--sites", "web", "--sha", "abc1234"], "error: no such option --sites; did you mean '--site'?\n"),
+        (["web", "--zzz", "--sha", "abc1234"], "error: no such option --zzz\n"),
+    ],
+)
+def test_an_option_that_there_is_not_is_shown_its_neighbour(
+    line: list[str], refusal: str, tmp_path: Path
+) -> None:
+    ran = commandline.bump(*line, environ={}, cwd=tmp_path)
+    assert ran.code == EXIT_USAGE
+    assert ran.stderr.startswith(refusal)
+
+
+def test_help_breaks_no_option_at_its_hyphens(monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in ("60", "80"):
+        monkeypatch.setenv("COLUMNS", columns)
+        shown = {verb: parser_of(verb).format_help().splitlines() for verb in (MAIN_COMMAND, *COMMANDS)}
+        assert [line for lines in shown.values() for line in lines if re.search(r"--\w*-$|\w-$", line)] == []

@@ -12,7 +12,9 @@ from bumper.dataclasses import replace
 from bumper.errors import BumpError
 from bumper.publish import inputs, markdown, problem, step
 from bumper.publish.comment import LIMIT as SUMMARY_LIMIT
+from bumper.safe_text import visible
 from bumper.style import plain
+from bumper.systems.file import append
 from bumper.systems.folder import Folder
 from bumper.systems.github import runner
 
@@ -32,7 +34,8 @@ def run_step(job: Callable[[Context], int], context: Context) -> int:
         context.stdout.flush()
         context.afterwards.close()
     if path := context.surroundings.outputs_path:
-        runner.append_outputs(Path(path), step.outputs_of(result))
+        with _said_of("GITHUB_OUTPUT", context):
+            runner.append_outputs(Path(path), step.outputs_of(result))
     for level, title, text in step.annotations_of(result):
         context.stdout.write(runner.annotation(level, title, text))
     return code
@@ -51,8 +54,8 @@ def run_look(job: Callable[[Context], int], context: Context, *, in_summary: boo
             code = error.exit_code
         context.stdout.write(shown.getvalue())
     if in_summary and (path := context.surroundings.summary_path):
-        with Path(path).open("a", encoding="utf-8") as stream:
-            stream.write(markdown.preformatted(shown.getvalue().splitlines(), SUMMARY_LIMIT) + "\n")
+        with _said_of("GITHUB_STEP_SUMMARY", context):
+            append(Path(path), markdown.preformatted(shown.getvalue().splitlines(), SUMMARY_LIMIT) + "\n")
     return code
 
 
@@ -64,6 +67,18 @@ def _run(job: Callable[[Context], int], context: Context, answer: io.StringIO) -
         context.stderr.writelines(plain(line) + "\n" for line in problem.lines(error))
         return error.exit_code, problem.as_data(error)
     return code, json.loads(answer.getvalue())
+
+
+@contextmanager
+def _said_of(variable: str, context: Context) -> Iterator[None]:
+    """A file of the runner that takes nothing is said, and changes nothing of how the step ends."""
+    try:
+        yield
+    except OSError as error:
+        why = (
+            f"{variable}: {context.environ[variable]}: {error.strerror}, expected a file that can be added to"
+        )
+        context.stdout.write(runner.annotation("warning", variable, visible(why)))
 
 
 @contextmanager

@@ -85,9 +85,10 @@ class Channels:
         path = self._surroundings.summary_path
         if not path:
             return ["summary: GITHUB_STEP_SUMMARY is not set: only a job of a workflow has one"]
+        from bumper.systems.file import append
+
         try:
-            with Path(path).open("a", encoding="utf-8") as stream:
-                stream.write(comment.summary(self._publisher.story))
+            append(Path(path), comment.summary(self._publisher.story))
         except OSError as error:
             return [f"summary: {path}: {error.strerror}"]
         return []

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 
 from bumper import check as rules
 from bumper.app.context import Context
-from bumper.app.settings import CheckSettings
+from bumper.app.settings import CheckSettings, FreezeQuestion
 from bumper.check import ERROR, Finding, listing
 from bumper.errors import EXIT_CODES, Outcome, TreeMissing, UsageError
 from bumper.style import Line
@@ -28,22 +29,34 @@ def check(settings: CheckSettings, context: Context) -> int:
         )
     fails = any(finding.severity is ERROR or settings.is_strict for finding in checked.findings)
     code = EXIT_CODES[Outcome.FAILED if fails else Outcome.UNCHANGED]
-    _print(settings, context, listing.as_data(checked, code), listing.lines(checked))
+    _print(settings.is_json, context, listing.as_data(checked, code), listing.lines(checked))
     if context.surroundings.is_workflow:
         _annotate(context, checked.findings, to_stderr=settings.is_json)
     return code
 
 
+def say_when(question: FreezeQuestion, context: Context) -> int:
+    """Prints of each site whether a freeze window keeps a deploy off it; returns 4 if one of them is frozen."""
+    # What plans a deploy comes with it, and no other check needs that.
+    from bumper.deploy.freeze import answer
+
+    tree = WorkTree(context.cwd / question.directory, context.environ)
+    lasts, by = timedelta(seconds=question.timeout_s), context.surroundings.requested_by
+    answers = answer.answers(tree, question.at, lasts, by, question.sites)
+    is_frozen = any(each.closure for each in answers)
+    code = EXIT_CODES[Outcome.REFUSED if is_frozen else Outcome.UNCHANGED]
+    _print(question.is_json, context, answer.as_data(answers, question.at, code), answer.lines(answers))
+    return code
+
+
 def print_rules(settings: CheckSettings, context: Context) -> int:
     """Prints all rules, and looks at nothing; returns 0."""
-    _print(settings, context, listing.table_as_data(), listing.table())
+    _print(settings.is_json, context, listing.table_as_data(), listing.table())
     return EXIT_CODES[Outcome.UNCHANGED]
 
 
-def _print(
-    settings: CheckSettings, context: Context, data: Mapping[str, object], lines: Sequence[Line]
-) -> None:
-    if settings.is_json:
+def _print(is_json: bool, context: Context, data: Mapping[str, object], lines: Sequence[Line]) -> None:
+    if is_json:
         context.stdout.write(json.dumps(data, indent=2) + "\n")
         return
     with _as_text(context):

@@ -17,8 +17,8 @@ class Context:
     """What a command may know of the process it runs in. Texts for people and machines go to these two streams.
 
     `afterwards` is what may take some more time once everything has been printed; it cannot change the exit code.
-    `stdin` is where an answer comes from, None where nobody can be asked. `hide` is told each secret that comes up in the run, and
-    sees to it that the log does not show it.
+    `stdin` is where an answer comes from, None where nobody can be asked. `hide` is told each secret that comes up in the run; where
+    the log is our own it sees to it that the log does not show it. Elsewhere the line that says so might be what shows it, in a file.
     """
 
     environ: Mapping[str, str]

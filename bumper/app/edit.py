@@ -15,6 +15,7 @@ from bumper.errors import EXIT_CODES, FieldMissing, Outcome, UsageError
 from bumper.image import ImageReference
 from bumper.manifest import Edit, Field, Mention
 from bumper.manifest.named_field import named_fields
+from bumper.ports.git import MOST_FILE_BYTES
 
 _LISTED = 8  # images named in an error before the rest is counted
 
@@ -110,7 +111,8 @@ def _print_diffs(files: Sequence[Planned], context: Context) -> None:
 def _planned(name: str, path: Path, settings: EditSettings) -> Planned:
     """The file and what it would become, nothing written."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as stream:
+            content = stream.read(MOST_FILE_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}, expected a file that can be read") from None
     present = _present(content, name, settings)

@@ -16,7 +16,7 @@ from bumper.app.output import Output
 from bumper.app.settings import DoctorSettings, OutputSettings
 from bumper.app.wiring import Systems
 from bumper.dataclasses import replace
-from bumper.doctor import access, clocks, finding, flux, hosting
+from bumper.doctor import access, clocks, finding, flux, freeze, hosting
 from bumper.doctor.finding import Finding, Mark, of_error
 from bumper.errors import BumpError, Refused, Transient, UsageError
 from bumper.image import ImageReference
@@ -118,7 +118,8 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
     entries: list[Entry] = []
     try:
         tip, entries = read(repository, settings)
-        findings = [_of_tree(repository.url, tip, entries), *_of_kinds(repository.url, settings, entries)]
+        findings = [_of_tree(repository.url, tip, entries), *_of_followed(repository.url, settings, entries)]
+        findings += _of_freeze(entries, systems.context.clock.wall())
     except (UsageError, Refused):
         raise
     except BumpError as error:
@@ -156,26 +157,32 @@ def _of_tree(url: str, tip: Revision, entries: Sequence[Entry]) -> Finding:
     )
 
 
-def _of_kinds(url: str, settings: DoctorSettings, entries: Sequence[Entry]) -> list[Finding]:
-    """The workloads that a deploy refuses before it pushes, since no rule says when they are done; nothing where there are none."""
-    from bumper.rollout.workload import FOLLOWED_KINDS
+def _of_followed(url: str, settings: DoctorSettings, entries: Sequence[Entry]) -> list[Finding]:
+    """The workloads that a deploy refuses before it pushes, since nobody could tell when they are Ready."""
+    from bumper.rollout.preflight import unfollowable
 
     workloads = [
-        f"{desired.site}: {desired.workload}"
+        f"{desired.site}: {desired.workload} ({why})"
         for entry in entries
         for desired in entry.followed
-        if desired.workload.kind and desired.workload.kind not in FOLLOWED_KINDS
+        if (why := unfollowable(desired))
     ]
     if not workloads:
         return []
     # Of a whole tree the other sites may be what is deployed.
     mark = Mark.MISSING if settings.sites else Mark.WARNING
-    why = "no rule says when a workload of such a kind is done: a deploy of it is refused before the push"
+    why = "a deploy that can't be followed is refused before the push"
     return [
         Finding(
             "git", url, mark, f"can't be followed: {'; '.join(workloads)}", why, "deploy it with --no-wait"
         )
     ]
+
+
+def _of_freeze(entries: Sequence[Entry], now: datetime) -> list[Finding]:
+    known = {entry.site.label: entry.freeze for entry in entries if entry.freeze}
+    frozen = {label: closure for label, each in known.items() if (closure := each.closure(now))}
+    return freeze.findings(next((each.calendar for each in known.values()), None), frozen)
 
 
 def _cluster_jobs(

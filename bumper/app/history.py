@@ -1,4 +1,4 @@
-"""Who deployed what and how it ended, as one page: `bump history`."""
+"""Who deployed what and how it ended, as one page or as figures: `bump history`."""
 
 import gc
 import os
@@ -15,25 +15,51 @@ from bumper.history.past import of_site
 from bumper.history.table import Page, as_csv, as_json, lines
 from bumper.ports.git import History
 from bumper.record import KustomizationName, Recorded
+from bumper.style import Line
 
 _GOOD = {outcome.value for outcome in Outcome if EXIT_CODES[outcome] == 0}
 
 
 def show(settings: HistorySettings, context: Context) -> int:
-    """Prints the deploys; returns 0, also where there are none."""
+    """Prints the deploys, or their figures; returns 0, also where there are none."""
     # Ten thousand records live until the end: looking for garbage among them, again and again and once more at the exit, takes a
     # quarter of the time.
     gc.disable()
     with Systems(context, settings.repository, settings.permissions) as systems:
-        page = _page(settings, _history(settings, systems))
-        if settings.format == "json":
-            context.stdout.write(as_json(page))
-        elif settings.format == "csv":
-            context.stdout.write(as_csv(page))
+        history = _history(settings, systems)
+        if settings.asks_metrics:
+            _show_metrics(settings, history, systems, context)
         else:
-            _print(page, systems, context)
+            _show_deploys(settings, history, systems, context)
     gc.freeze()
     return 0
+
+
+def _show_deploys(settings: HistorySettings, history: History, systems: Systems, context: Context) -> None:
+    page = _page(settings, history)
+    if settings.format == "json":
+        context.stdout.write(as_json(page))
+    elif settings.format == "csv":
+        context.stdout.write(as_csv(page))
+    else:
+        _print(lines(page, context.clock.wall(), width=_width(context)), systems)
+
+
+def _show_metrics(settings: HistorySettings, history: History, systems: Systems, context: Context) -> None:
+    from bumper.history import metrics_table, openmetrics
+    from bumper.history.metrics import measure
+
+    # What came before the period is needed, too: a site may have failed then.
+    deploys = _of_sites(history.all(), settings)
+    metrics = measure(deploys, settings.repository.branch, context.clock.wall(), settings.since)
+    notices = history.notices()
+    if settings.format == "json":
+        context.stdout.write(metrics_table.as_json(metrics, notices))
+    elif settings.format == "openmetrics":
+        context.stdout.write(openmetrics.as_openmetrics(metrics))
+        context.stderr.writelines(f"! {notice}\n" for notice in notices)
+    else:
+        _print(metrics_table.lines(metrics, notices, width=_width(context)), systems)
 
 
 def _history(settings: HistorySettings, systems: Systems) -> History:
@@ -49,17 +75,22 @@ def _page(settings: HistorySettings, history: History) -> Page:
     return Page(settings.repository.branch, settings.site, tuple(shown), is_cut, tuple(history.notices()))
 
 
-def _print(page: Page, systems: Systems, context: Context) -> None:
+def _print(text: Sequence[Line], systems: Systems) -> None:
     with Output(systems, OutputSettings()) as output:
         output.begin(name_sites=False)
         output.terminal.close()
-        output.terminal.write(lines(page, context.clock.wall(), width=_width(context)))
+        output.terminal.write(text)
 
 
-def _wanted(deploys: Iterator[Recorded], settings: HistorySettings) -> Iterator[Recorded]:
+def _of_sites(deploys: Iterator[Recorded], settings: HistorySettings) -> Iterator[Recorded]:
     wanted = of_site(deploys, settings.site) if settings.site else deploys
     if settings.kustomizations:
         wanted = (deploy for deploy in wanted if _is_called(deploy, settings.kustomizations))
+    return wanted
+
+
+def _wanted(deploys: Iterator[Recorded], settings: HistorySettings) -> Iterator[Recorded]:
+    wanted = _of_sites(deploys, settings)
     if since := settings.since:
         # Not cut off at the first that is older: commits may claim any time.
         wanted = (deploy for deploy in wanted if deploy.record.at >= since)

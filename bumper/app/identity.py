@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PUBLIC_API = "https://api.github.com"
 _PUBLIC_SERVER = "https://github.com"
+_MOST_KEY_BYTES = 100_000
 _KEY, _KEY_FILE = "BUMP_APP_PRIVATE_KEY", "BUMP_APP_PRIVATE_KEY_FILE"
 
 
@@ -176,8 +177,10 @@ class Identity:
                 "BUMP_APP_ID is set, and the App's private key is not",
                 hint=f"{_KEY} holds its PEM text, or {_KEY_FILE} names its file",
             )
+        from bumper.systems.file import content
+
         try:
-            return Path(path).read_text(encoding="utf-8")
+            return content(Path(path), _MOST_KEY_BYTES).decode()
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
             raise UsageError(f"{_KEY_FILE}: {path}: {why}", hint="it names a PEM file") from None

@@ -75,10 +75,14 @@ class CommitSettings:
     wording: Wording = field(default_factory=Wording)
 
     @property
+    def waits_s(self) -> float:
+        """How long people may take to agree: with a pull request as long as its merge may take."""
+        return self.merge_timeout_s if self.via is CommitVia.PULL_REQUEST else 0.0
+
+    @property
     def push_s(self) -> float:
-        """How long the commit may take to come on the branch: by a pull request also as long as its merge may take."""
-        waits_s = self.merge_timeout_s if self.via is CommitVia.PULL_REQUEST else 0.0
-        return self.push_timeout_s + waits_s
+        """How long the commit may take to come on the branch."""
+        return self.push_timeout_s + self.waits_s
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,25 @@ class DeploySettings:
 
 
 @dataclass(frozen=True)
+class PromoteSettings:
+    """Of `bump promote`: the sites, from which environment to which, and what the build must have shown in the first.
+
+    Environments are empty where the repositories or branches differ alone. `origin` is where the first one is, and `contexts` its
+    clusters.
+    """
+
+    deploy: DeploySettings
+    sites: tuple[str, ...]
+    from_environment: str
+    to_environment: str
+    origin: RepositorySettings
+    contexts: tuple[str, ...] = ()
+    soak_s: float = 0.0
+    requires_serving: bool = False
+    most_behind: int | None = None
+
+
+@dataclass(frozen=True)
 class RollbackSettings:
     """Of `bump rollback`; `to` is a tag, empty for the last version that was Ready."""
 
@@ -187,6 +210,23 @@ class HoldSettings:
 
 
 @dataclass(frozen=True)
+class FreezeSettings:
+    """Of `bump freeze`, which with `lifts` takes a window away. `until` is None for one with no known end; `name` is empty for what
+    the window names."""
+
+    run: RunSettings
+    now: datetime
+    sites: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    environments: tuple[str, ...] = ()
+    reason: str = ""
+    until: datetime | None = None
+    name: str = ""
+    lifts: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
 class AdoptSettings:
     """Of `bump adopt`: the site, and what is written down of it. `only_proposes`: a pull request is opened, and that is all.
 
@@ -199,6 +239,7 @@ class AdoptSettings:
     serves: Expectation | None = None
     only_proposes: bool = False
     kustomizations: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -298,7 +339,8 @@ class StatusSettings:
 
 @dataclass(frozen=True)
 class HistorySettings:
-    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched. `format` is text, json or csv.
+    """Of `bump history`; a `limit` of 0 is none. `is_offline` reads a clone as it was last fetched. `format` is text, json or csv,
+    or with `asks_metrics`, which shows figures in place of deploys, text, json or openmetrics.
 
     `kustomizations` are named as a commit names them, in full or in part; none for all.
     """
@@ -311,6 +353,7 @@ class HistorySettings:
     format: str = "text"
     is_offline: bool = False
     kustomizations: tuple[str, ...] = ()
+    asks_metrics: bool = False
 
     @property
     def permissions(self) -> Permissions:
@@ -376,6 +419,17 @@ class CheckSettings:
     ignored: tuple[str, ...] = ()
     is_strict: bool = False
     only_lists: bool = False
+    is_json: bool = False
+
+
+@dataclass(frozen=True)
+class FreezeQuestion:
+    """Of `bump check --at`: whether these sites, or all, are frozen then, for a deploy that may take so long."""
+
+    directory: str
+    at: datetime
+    sites: tuple[str, ...] = ()
+    timeout_s: float = Deadlines.rollout_s
     is_json: bool = False
 
 

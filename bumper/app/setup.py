@@ -41,7 +41,8 @@ from bumper.setup.request import (
     runner_of,
 )
 from bumper.status.sites import Entry
-from bumper.systems.terminal import width_of
+from bumper.style import Span
+from bumper.systems.terminal import Log, width_of
 
 _TIMEOUT_S = 10.0
 _WIDEST = 120
@@ -274,13 +275,12 @@ def _show(title: str, shown: Sequence[page.Section], folder: str, context: Conte
             *page.files(shown),
         ]:
             _write(root, file)
-    context.stdout.write(_printable(title + page.text(shown, width, shows_files=not folder)))
+    lines = (title + page.text(shown, width, shows_files=not folder)).splitlines()
     if folder:
-        context.stdout.write(f"Written below {root}, README.md first.\n\n")
-
-
-def _printable(text: str) -> str:
-    return "".join(f"{visible(line)}\n" for line in text.splitlines())
+        lines += [f"Written below {root}, README.md first.", ""]
+    # As a log: what is to be copied is never broken at the window.
+    log = Log(context.stdout, context.clock.now, name_sites=False)
+    log.write((Span(visible(line)),) for line in lines)
 
 
 def _write(root: Path, file: page.File) -> None:

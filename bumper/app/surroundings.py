@@ -105,6 +105,16 @@ class Surroundings:
             requested_by=self.requested_by,
         )
 
+    def built_from(self, wanted: Sequence[Wanted], platform_url: str) -> str:
+        """The one commit, as a SHA short or full, that all the images are built from; empty where that is not known.
+
+        It is the only one that is wanted, or else the one that a workflow of the source repository runs for.
+        """
+        commits = {site.version for site in wanted if site.is_commit}
+        if len(commits) == 1:
+            return commits.pop()
+        return "" if commits or not self.source_url(platform_url) else self.sha
+
     def source_url(self, platform_url: str) -> str:
         """The URL of the repository that the images are built from: where the workflow runs that deploys them.
 

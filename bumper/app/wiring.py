@@ -6,7 +6,7 @@ What a token may do in the platform repository is stated by the command (`permis
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +16,14 @@ from bumper.app.context import Context
 from bumper.app.identity import Identity
 from bumper.app.permissions import Permissions
 from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
+from bumper.app.stream import LastingStream
 from bumper.dataclasses import dataclass
 from bumper.deploy.commit.push import Proposal
 from bumper.deploy.commit.wording import WordedWriter
 from bumper.errors import NoAccess, TreeMissing, UsageError
 from bumper.history.wording import Wording
 from bumper.objects import ObjectKey
-from bumper.ports.git import Ancestry, CommitMessages, Tree, Writer
+from bumper.ports.git import CommitDates, CommitMessages, Tree, Writer
 from bumper.ports.github import Hosting, Pull
 from bumper.ports.run import Clock
 from bumper.ports.site import Resolution, SiteAccess
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from bumper.systems.git import Checkout, Remote
     from bumper.systems.github.announced import AnnouncedBranch
     from bumper.systems.github.api import Token
+    from bumper.systems.github.comparison import Comparison
     from bumper.systems.github.graphql import GraphQL
     from bumper.systems.github.pulls import PullRequests
     from bumper.systems.kube import Cluster, Timeouts
@@ -267,16 +269,50 @@ class Systems:
         from bumper.recording import Recorder
 
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-            stream = self._stack.enter_context(Path(path).open("w", encoding="utf-8", buffering=1))  # noqa: SIM115 (closed with the run)
-        except OSError as error:
-            raise UsageError(f"--record {path}: {error.strerror}") from None
+            # A pipe that nobody reads is refused, and not waited for.
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o600)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UsageError(f"--record {path}: {reason}") from None
+        os.set_blocking(descriptor, True)
+        stream = LastingStream(os.fdopen(descriptor, "wb"), encoding="utf-8", line_buffering=True)
+        self._stack.callback(self._end_recording, path, stream)
         recorder = Recorder(stream.write, self.context.clock)
         self.clock = recorder.clock
         return recorder
 
-    def ancestries(self, source_checkout: str) -> list[Ancestry]:
-        """Where the order of two commits of the sites' source can be looked up, the cheapest first.
+    def labels_of(self, commit: str) -> frozenset[str]:
+        """The labels of the pull request that a commit of the source repository came from.
+
+        NoAccess where nothing names the commit or the repository, or there is no token to ask with.
+        """
+        surroundings = self.context.surroundings
+        name = surroundings.told_repository
+        token = self.identity.source(name, {"contents": "read", "pull_requests": "read"})
+        if not (commit and name and token):
+            missing = "no commit" if not commit else "no source repository" if not name else "no token for it"
+            raise NoAccess(
+                f"{missing} is known", hint="BUMP_SOURCE_REPOSITORY and GITHUB_TOKEN say where to look"
+            )
+        from bumper.systems.github import GitHub
+
+        hub = GitHub(
+            name,
+            token=token,
+            now=self.context.clock.now,
+            api_url=surroundings.api_url,
+            environ=self.context.environ,
+        )
+        with closing(hub):
+            return hub.labels_of(commit)
+
+    def _end_recording(self, path: str, stream: LastingStream) -> None:
+        stream.close()
+        if stream.is_lost:
+            self.context.stderr.write(f"  ! --record {path}: could not be written to its end\n")
+
+    def ancestries(self, source_checkout: str) -> "list[Checkout | Comparison]":
+        """Where the order of two commits of the sites' source can be looked up, and what lies between, the cheapest first.
 
         `source_checkout` is a checkout of it, empty for the one that we stand in. UsageError where it is none.
         """
@@ -284,8 +320,15 @@ class Systems:
         near = [checkout for checkout in self._near if not checkout.is_of(platform_url)]
         return [*(self._named(source_checkout) or near), *self._comparisons(platform_url)]
 
-    def checkouts(self, source_checkout: str) -> list[CommitMessages]:
+    def checkouts(self, source_checkout: str) -> Sequence[CommitMessages]:
         """The checkout that was named, and the one that we stand in, whichever repository that is of."""
+        return self._checkouts(source_checkout)
+
+    def commit_dates(self, source_checkout: str) -> list[CommitDates]:
+        """Where it can be looked up when a commit of the sites' source was made, the cheapest first."""
+        return [*self._checkouts(source_checkout), *self._comparisons(self.repository.url)]
+
+    def _checkouts(self, source_checkout: str) -> "list[Checkout]":
         return [*self._named(source_checkout), *self._near]
 
     def _named(self, source_checkout: str) -> "list[Checkout]":
@@ -303,7 +346,7 @@ class Systems:
         near = Checkout.around(self.context.cwd, self.context.environ)
         return [near] if near else []
 
-    def _comparisons(self, platform_url: str) -> list[Ancestry]:
+    def _comparisons(self, platform_url: str) -> "list[Comparison]":
         surroundings = self.context.surroundings
         name = surroundings.source_name(platform_url)
         token = self.identity.source(name, {"contents": "read"})

@@ -70,11 +70,7 @@ class Cluster:
 
     def named(self, kind: str, namespace: str, name: str) -> list[Resource]:
         """The objects of that kind that a reference from the namespace can mean."""
-        return [
-            resource
-            for resource in self.of_kind(kind)
-            if resource.namespace == namespace and name in resource.names
-        ]
+        return self._by_name.get((kind, namespace, name), [])
 
     def charts_of(self, release: Resource) -> set[str]:
         """What the chart of a HelmRelease may be called: its name, and the end of the address that its OCIRepository has."""
@@ -105,14 +101,14 @@ class Cluster:
             or not self._unnamed.get(kind, frozenset()).isdisjoint(("", namespace))
         )
 
-    def before(self, built: Build) -> set[int]:
-        """The ids of the builds that Flux applied before it begins with this one: its parents, what they depend on, and so on."""
-        earlier: set[int] = set()
+    def before(self, built: Build) -> dict[int, Build]:
+        """By their ids, the builds that Flux applied before it begins with this one: its parents, what they depend on, and so on."""
+        earlier: dict[int, Build] = {}
         waiting = self.directly_before(built)
         while waiting:
             ancestor = waiting.pop()
             if id(ancestor) not in earlier:
-                earlier.add(id(ancestor))
+                earlier[id(ancestor)] = ancestor
                 waiting += self.directly_before(ancestor)
         return earlier
 
@@ -127,9 +123,8 @@ class Cluster:
     def has_order(self, built: Build) -> bool:
         """Whether all that comes before a build is known, and the build itself does not."""
         before = self.before(built)
-        chain = [built, *(earlier for earlier in self.builds if id(earlier) in before)]
         return id(built) not in before and all(
-            self.build_of(key) for link in chain for _, key in depends_on(link.owner)
+            self.build_of(key) for link in (built, *before.values()) for _, key in depends_on(link.owner)
         )
 
     def build_of(self, key: ObjectKey) -> Build | None:
@@ -152,9 +147,22 @@ class Cluster:
         return by_kind
 
     @cached_property
+    def _by_name(self) -> dict[tuple[str, str, str], list[Resource]]:
+        by_name: dict[tuple[str, str, str], list[Resource]] = defaultdict(list)
+        for resource in self.resources:
+            for name in resource.names:
+                by_name[resource.kind, resource.namespace, name].append(resource)
+        return by_name
+
+    @cached_property
+    def open_builds(self) -> list[Build]:
+        """Those that may hold more than is seen."""
+        return [built for built in self.builds if built.is_open]
+
+    @cached_property
     def _open_namespaces(self) -> set[str]:
         """Where builds may hold more than is seen; the empty namespace is all of them."""
-        return {built.open_namespace for built in self.builds if built.is_open}
+        return {built.open_namespace for built in self.open_builds}
 
     @cached_property
     def _unnamed(self) -> dict[str, set[str]]:

@@ -18,7 +18,7 @@ SUMMARY = (
     "A command as a step of a workflow. Inputs: BUMP_INPUT_SITE, BUMP_INPUT_SHA, … as action.yml sets them."
 )
 # What the input `command` may name.
-STEPS = (MAIN_COMMAND, "rollback", "hold", "release", "status")
+STEPS = (MAIN_COMMAND, "promote", "rollback", "hold", "release", "freeze", "status")
 _LOOK = "status"
 # Those that need no permission which the job has not had before are on.
 _CHANNELS = {"comment": True, "summary": True, "deployment": False, "status": False}

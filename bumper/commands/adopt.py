@@ -1,10 +1,12 @@
 """Writes into git, once, which image a site is, where its name does not tell."""
 
 import argparse
+import re
 
 from bumper.app.context import Context
 from bumper.app.settings import AdoptSettings
 from bumper.commands import options
+from bumper.errors import UsageError
 
 SUMMARY = "Writes into git which image a site is, as an annotation on its Flux Kustomization: every command knows it from then on."
 
@@ -20,6 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_serves(
         parser.add_argument_group("what the site answers"),
         "write down what the site answers once visitors get a build: every deploy asks it from then on",
+    )
+    parser.add_argument(
+        "--environment",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="write down the environment that it is in, repeatable: for bump promote and bump freeze, where path and name mislead",
     )
     options.add_commit(parser)
     options.add_proposed_extent(parser)
@@ -40,4 +49,11 @@ def settings_of(arguments: argparse.Namespace) -> AdoptSettings:
     site, choice = options.require_site(arguments), options.choice(arguments)
     names = options.kustomizations(arguments)
     several = names if len(names) > 1 else ()
-    return AdoptSettings(run_settings, site, choice, arguments.serves, arguments.pull_request, several)
+    environments = tuple(dict.fromkeys(arguments.environment))
+    if any(re.search(r"[,\s]", name) or not name for name in environments):
+        raise UsageError(
+            "--environment is one name, without a space or a comma", hint="repeat it for several"
+        )
+    return AdoptSettings(
+        run_settings, site, choice, arguments.serves, arguments.pull_request, several, environments
+    )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bumper.app.context import Context
 from bumper.commands import options
@@ -14,6 +15,9 @@ from bumper.errors import EXIT_BUG
 from bumper.style import Span
 from bumper.systems.terminal import Log
 from bumper_sandbox.faults import FAULTS
+
+if TYPE_CHECKING:
+    from bumper_sandbox.tree import Beginnings
 
 SUMMARY = "Runs the main job on a platform that is simulated on this machine: git, registry, Kubernetes and Flux on loopback."
 
@@ -47,12 +51,28 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     tree = (context.cwd / arguments.tree).resolve() if arguments.tree else TREE
     screen = _Screen(context, Log(context.stdout, context.clock.now, name_sites=False))
     screen.say("Starting a platform on this machine. Nothing of yours is touched.")
-    with Stack(of(tree), context.environ) as stack:
+    with Stack(of(tree, lambda: beginnings(tree, context)), context.environ) as stack:
         environ = stack.child_environ()
         demo = Demo(stack, screen.say, lambda command: screen.bump(command, environ))
         if arguments.tour:
             return demo.tour(options.site(arguments), screen.pause)
         return demo.play(options.site(arguments), arguments.fail or "")
+
+
+def beginnings(directory: Path, context: Context) -> "Beginnings":
+    """Where Flux begins in somebody's directory, as every command of ours reads a tree."""
+    from bumper.fluxtree.layers import Reading
+    from bumper.fluxtree.roots import roots
+    from bumper.systems.git.worktree import WorkTree
+    from bumper_sandbox.tree import Beginning
+
+    tree = WorkTree(directory, context.environ)
+    begun = []
+    for root in roots(Reading(tree))[0]:
+        spec = root.owner.value["spec"]
+        source = spec.get("sourceRef", {}).get("name") or root.owner.key.name
+        begun.append(Beginning(spec["path"], root.cluster, root.owner.key.name, source))
+    return tree.root, begun
 
 
 @dataclass(frozen=True)

@@ -34,19 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_image(parser)
     options.add_source(parser)
     options.add_override(parser)
-    options.add_commit(parser)
-    options.add_follow(parser)
-    options.add_serving(parser)
-    how = options.add_extent(parser)
-    how.add_argument(
-        "--auto-rollback",
-        action="store_true",
-        help="where the rollout fails, go back to the last version that was Ready, once",
-    )
-    options.add_expectation(how)
-    options.add_notes(how)
-    options.add_publish(parser)
-    options.add_output(parser)
+    options.add_tag_change(parser, returns=True)
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
@@ -69,10 +57,7 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
     if len({site.site for site in asked}) < len(asked):
         raise UsageError("--set names a site twice", hint="give each site one SHA")
     wanted = options.in_each(asked[0], names) if len(asked) == 1 else asked
-    if arguments.auto_rollback and arguments.no_wait:
-        raise UsageError(
-            "--auto-rollback waits for the verdict, and --no-wait does not", hint="leave one out"
-        )
+    returns = options.auto_rollback(arguments)
     run_settings = options.tag_change(arguments, wanted)
     request = Request(
         wanted=wanted,
@@ -86,7 +71,7 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
         force=arguments.force,
         expected_plan=options.expected_plan(arguments),
     )
-    return DeploySettings(run_settings, request, arguments.source or "", arguments.auto_rollback)
+    return DeploySettings(run_settings, request, arguments.source or "", returns)
 
 
 def _wanted(arguments: argparse.Namespace) -> tuple[Wanted, ...]:

@@ -12,6 +12,7 @@ from bumper.errors import UsageError
 
 SUMMARY = "Shows who deployed what, when, from which commit, and how it ended: from the platform repository's own commits and notes."
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+_NEWEST = 20
 _AGO = re.compile(r"(\d{1,6})([dhm])")
 
 
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which = parser.add_argument_group("which deploys")
     which.add_argument(
-        "--limit", type=_limit, default=20, metavar="N", help="the newest N, 0 for all (default: %(default)s)"
+        "--limit", type=_limit, metavar="N", help=f"the newest N, 0 for all (default: {_NEWEST})"
     )
     which.add_argument(
         "--since",
@@ -44,10 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--failed", action="store_true", help="only those that were followed and did not become Ready"
     )
     parser.add_argument(
+        "--metrics",
+        action="store_true",
+        help="DORA's four figures in place of the deploys: how often, lead time, failure rate, time to restore; of all, by "
+        "environment and by site",
+    )
+    parser.add_argument(
         "--output",
-        choices=("text", "json", "csv"),
+        choices=("text", "json", "csv", "openmetrics"),
         default="text",
-        help="json and csv hold everything, with times in UTC (default: text)",
+        help="json and csv hold everything, with times in UTC; openmetrics is for --metrics (default: text)",
     )
 
 
@@ -61,15 +68,23 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 def settings_of(arguments: argparse.Namespace, now: datetime) -> HistorySettings:
     """What was asked for."""
+    if arguments.metrics and (arguments.limit is not None or arguments.failed or arguments.output == "csv"):
+        raise UsageError(
+            "--metrics counts all deploys of the period, and cannot be combined with --limit, --failed or --output csv",
+            hint="--since says where the period begins",
+        )
+    if arguments.output == "openmetrics" and not arguments.metrics:
+        raise UsageError("--output openmetrics holds figures", hint="ask for them with --metrics")
     return HistorySettings(
         repository=options.repository(arguments),
         site=options.site(arguments),
-        limit=arguments.limit,
+        limit=_NEWEST if arguments.limit is None else arguments.limit,
         since=arguments.since.at(now) if arguments.since else None,
         only_failed=arguments.failed,
         format=arguments.output,
         is_offline=arguments.offline,
         kustomizations=options.kustomizations(arguments),
+        asks_metrics=arguments.metrics,
     )
 
 

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 def settings_of(arguments: argparse.Namespace, now: datetime) -> HoldSettings:
     """What was asked for at this time of day, in UTC; UsageError for a reason, a time or sites that cannot be."""
-    reason = _reason(arguments.reason)
+    reason = require_reason(arguments.reason)
     until = moment(arguments.until, now) if arguments.until else None
     return replace(site_settings(arguments, now), reason=reason, until=until, force=arguments.force)
 
@@ -75,7 +75,8 @@ def site_settings(arguments: argparse.Namespace, now: datetime) -> HoldSettings:
     return HoldSettings(options.plain_commit(arguments), sites, now, kustomizations=names)
 
 
-def _reason(text: str) -> str:
+def require_reason(text: str) -> str:
+    """The reason; UsageError for none, and for one that can't stand in a manifest."""
     reason = one_line(text)
     if not reason:
         raise UsageError("no reason given", hint="say why for whoever is refused: --reason TEXT")

@@ -26,7 +26,7 @@ from bumper.errors import UsageError
 from bumper.history.wording import SIGN_OFF, SKIP_CI, Trailer, Wording, template
 from bumper.image import is_tag
 from bumper.ports.site import Expectation, Resolution
-from bumper.request import Choice, Deadlines, FieldPath, Wanted, seconds_of
+from bumper.request import Choice, Deadlines, FieldPath, Wanted, days_of, seconds_of
 
 T = TypeVar("T")
 # What stands in an argument for bytes that are none of the locale's letters (PEP 383).
@@ -48,6 +48,19 @@ def duration(text: str) -> float:
     if seconds is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; expected for example 90s, 10m or 1h30m")
     return seconds
+
+
+def long_duration(text: str) -> float:
+    """Seconds in `2h`, and in `1d` and `2w`."""
+    days = days_of(text)
+    return days * 86400.0 if days is not None else duration(text)
+
+
+def number_of_commits(text: str) -> int:
+    """What `--at-most-behind` says."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of commits; expected for example 20")
+    return int(text)
 
 
 def sentence(text: str) -> str:
@@ -183,13 +196,7 @@ def kustomizations(arguments: argparse.Namespace) -> tuple[str, ...]:
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """Where convention leaves a choice."""
     group = parser.add_argument_group("where convention leaves a choice")
-    group.add_argument(
-        "--image",
-        metavar="REPOSITORY",
-        default="",
-        help="image repository to look for, or its end; default: what git says (bump adopt), else the one that ends with the "
-        "site's name",
-    )
+    add_image_choice(group)
     add_kustomizations(
         group,
         "Flux Kustomization of the site, as name, namespace/name, FILE, FILE:LINE or FILE#namespace/name, repeatable for a site of "
@@ -214,6 +221,17 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         default="",
         help="the directory of this repository that the Kustomization builds, where its source is pushed from here (an OCI artifact); "
         "default: what its annotation bump/path says",
+    )
+
+
+def add_image_choice(group: "argparse._ActionsContainer") -> None:
+    """Which image is meant."""
+    group.add_argument(
+        "--image",
+        metavar="REPOSITORY",
+        default="",
+        help="image repository to look for, or its end; default: what git says (bump adopt), else the one that ends with the "
+        "site's name",
     )
 
 
@@ -397,8 +415,8 @@ def add_override(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--force",
         action="store_true",
-        help="deploy what is older than what runs, to a site that is held, or where a site that was not named, or a template that "
-        "Kubernetes keeps as it is, changes too; needs --reason",
+        help="deploy what is older than what runs, to a site that is held or frozen, or where a site that was not named, or a "
+        "template that Kubernetes keeps as it is, changes too; needs --reason",
     )
     add_reason(group, "why, for those who read the commit and the history")
 
@@ -453,11 +471,43 @@ def add_extent(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     return group
 
 
+def add_tag_change(parser: argparse.ArgumentParser, *, returns: bool) -> None:
+    """What `tag_change` reads, and `add_expectation`; with `returns` what is done about a failure, too."""
+    add_commit(parser)
+    add_follow(parser)
+    add_serving(parser)
+    how = add_extent(parser)
+    if returns:
+        add_auto_rollback(how)
+    add_expectation(how)
+    add_notes(how)
+    add_publish(parser)
+    add_output(parser)
+
+
 def add_proposed_extent(parser: argparse.ArgumentParser) -> None:
     """How far a commit goes that people may read first: `--pull-request`, `--dry-run`."""
     group = parser.add_argument_group("how far to go")
     group.add_argument("--pull-request", action="store_true", help="open a pull request and leave it at that")
     group.add_argument("--dry-run", action="store_true", help="print the diff, write nothing")
+
+
+def add_auto_rollback(group: "argparse._ActionsContainer") -> None:
+    """What is done about a failure."""
+    group.add_argument(
+        "--auto-rollback",
+        action="store_true",
+        help="where the rollout fails, go back to the last version that was Ready, once",
+    )
+
+
+def auto_rollback(arguments: argparse.Namespace) -> bool:
+    """The option of `add_auto_rollback`; UsageError where nobody waits for the verdict."""
+    if arguments.auto_rollback and arguments.no_wait:
+        raise UsageError(
+            "--auto-rollback waits for the verdict, and --no-wait does not", hint="leave one out"
+        )
+    return bool(arguments.auto_rollback)
 
 
 def add_expectation(group: "argparse._ActionsContainer") -> None:

@@ -5,6 +5,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import takewhile
 from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
@@ -17,8 +18,10 @@ COMMANDS: Mapping[str, str] = {
     "status": "what every site wants, runs and is worth",
     "history": "who deployed what, when, from which commit, with what outcome",
     "rollback": "back to the last version that was Ready, and keep the rejected one off",
+    "promote": "to one environment what another one is known to run well",
     "hold": "keep automation off a site",
     "release": "let automation on a site again",
+    "freeze": "stop the deploys of sites, or of all, for a time",
     "adopt": "write into git which image a site is, where its name does not tell",
     "new-site": "add a site, written as those that are there",
     "remove-site": "take a site away, and say what that deletes",
@@ -118,6 +121,12 @@ class Once(argparse.Action):
 class Layout(argparse.RawDescriptionHelpFormatter):
     """Help as wide as the window, with whatever stands in columns left in them."""
 
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap
+
+        # An option that is broken at its hyphen can't be copied.
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False, break_long_words=False)
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         lines = (_hanging(line, width) for line in text.splitlines())
         return "\n".join(indent + line for line in lines)
@@ -152,6 +161,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
         """The arguments; for those of `--repo` and `--context` that are not given, `BUMP_REPO` and `BUMP_CONTEXT` stand."""
+        self._require_known(arguments)
         parsed = self.parse_args(arguments)
         given = vars(parsed)
         if "repo" in given and not (parsed.repo or given.get("offline")):
@@ -161,6 +171,14 @@ class Parser(argparse.ArgumentParser):
                 name.strip() for name in environ.get("BUMP_CONTEXT", "").split(",") if name.strip()
             ]
         return parsed
+
+    def _require_known(self, arguments: Sequence[str]) -> None:
+        """UsageError for an option that there is not: argparse would first complain of the value behind it."""
+        known = self._option_string_actions
+        for argument in takewhile(lambda argument: argument != "--", arguments):
+            option = argument.partition("=")[0]
+            if option.startswith("--") and option not in known:
+                self.error(f"no such option {option}{did_you_mean(option, known)}")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")

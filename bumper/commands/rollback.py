@@ -29,14 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_repository(parser)
     options.add_choice(parser)
-    options.add_commit(parser)
-    options.add_follow(parser)
-    options.add_serving(parser)
-    how = options.add_extent(parser)
-    options.add_expectation(how)
-    options.add_notes(how)
-    options.add_publish(parser)
-    options.add_output(parser)
+    options.add_tag_change(parser, returns=False)
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:

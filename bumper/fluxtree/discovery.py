@@ -98,6 +98,11 @@ class Site:
         return self.built_by.root if self.built_by else self
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether Flux applies what it builds to another cluster than the one that it is in."""
+        return bool(self.spec.get("kubeConfig"))
+
+    @property
     def follows_root(self) -> bool:
         """Whether its source gives the same commits as that of the root, as far as the tree tells."""
         root = self.root.origin

@@ -42,6 +42,11 @@ def is_glob(text: str) -> bool:
 @lru_cache(maxsize=1 << 16)  # the few rules of a repository meet the same names in each of its directories
 def step_matches(pattern: str, name: str) -> bool:
     """Whether a name is meant by one step of a pattern of `path.Match`."""
+    # As nearly all are: a whole name, or an ending.
+    if _is_plain(pattern):
+        return name == pattern
+    if pattern[0] == "*" and _is_plain(pattern[1:]) and "/" not in name:
+        return name.endswith(pattern[1:])
     tokens = _tokens(pattern)
     at, begun, after_star = 0, 0, None
     while begun < len(name):
@@ -57,6 +62,10 @@ def step_matches(pattern: str, name: str) -> bool:
         else:
             return False
     return all(token == _STAR for token in tokens[at:])
+
+
+def _is_plain(pattern: str) -> bool:
+    return not any(letter in pattern for letter in (*WILD, _ESCAPE))
 
 
 def path_matches(pattern: str, path: str) -> bool:

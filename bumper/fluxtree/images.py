@@ -36,7 +36,7 @@ class Image:
     `value` is what stands there, `field` what decides its tag, `route` where it stands in the object. `repository` is what is pulled;
     `written` the repository in the manifest. `workload` has the namespace and name that it gets, empty for an image of a remote base;
     `name` is its name in the manifest, and `path` the manifest. `replicas` is how many pods the build asks for,
-    None where the kind has no such number, or nobody has asked for it.
+    None where the kind has no such number, or nobody has asked for it. `is_elsewhere`: a HelmRelease installs it in another cluster.
     """
 
     field: Field
@@ -49,6 +49,7 @@ class Image:
     value: str = ""
     route: tuple[str | int, ...] = ()
     replicas: int | None = None
+    is_elsewhere: bool = False
 
     @property
     def is_init(self) -> bool:
@@ -178,6 +179,7 @@ def _image(reading: Reading, resource: Resource, candidate: Candidate, known: li
         resource.path,
         str(candidate.image),
         candidate.route[1:],
+        is_elsewhere=resource.kind == "HelmRelease" and bool(resource.at("spec", "kubeConfig")),
     )
 
 

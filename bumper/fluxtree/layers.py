@@ -129,7 +129,7 @@ class Reading:
 
     def fetch(self, paths: Iterable[str]) -> None:
         """Reads what is not known yet, in one batch."""
-        if wanted := sorted(set(paths) - self._contents.keys()):
+        if wanted := sorted({path for path in paths if path not in self._contents}):
             self._contents.update(self._tree.read(wanted))
 
     def content(self, path: str) -> bytes:
@@ -186,7 +186,7 @@ class Artifact(View):
     def __init__(self, whole: Reading, exclusions: Exclusions) -> None:
         super().__init__(whole)
         self._exclusions = exclusions
-        self._is_kept: dict[str, bool] = {}
+        self._is_kept: dict[str, bool] = self.once(("kept", exclusions), dict)
 
     def of(self, exclusions: Exclusions) -> "Artifact":
         return self._whole.of(exclusions)

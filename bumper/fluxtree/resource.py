@@ -167,7 +167,7 @@ class Resource:
             self.at(*route)
         )
 
-    @property
+    @cached_property
     def is_named(self) -> bool:
         """Whether its name is known, and the namespace that it needs."""
         is_placed = self.namespace or is_cluster_scoped(self.kind, self.group)

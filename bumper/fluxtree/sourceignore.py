@@ -58,8 +58,11 @@ class Rule:
         return written if written.endswith("\\ ") else written.rstrip(" ")
 
     def _matches_name(self, path: list[str], is_directory: bool) -> bool:
-        at = next((at for at, name in enumerate(path) if step_matches(self._steps[0], name)), None)
-        return at is not None and self._is_kind(at == len(path) - 1, is_directory)
+        step, last = self._steps[0], len(path) - 1
+        for at, name in enumerate(path):
+            if step_matches(step, name):
+                return self._is_kind(at == last, is_directory)
+        return False
 
     def _matches_path(self, path: list[str], is_directory: bool) -> bool:
         matched = may_skip = False

@@ -69,15 +69,23 @@ class Walk:
     """
 
     def __init__(self, reading: Reading, url: str = "") -> None:
-        self.gaps: list[Gap] = []
+        self._gaps: dict[Gap, None] = {}
+        self._files: dict[str, None] = {}
         self.unexpanded: dict[Gap, None] = {}
-        self.files: list[str] = []
         self._reading = reading.forgiving()
         self._own = repository_key(url or reading.url)
         self._clusters: dict[str, _Cluster] = {}
         self._level: list[Site] = []
         self._left: set[str] = set()
         self._waiting: list[Site] = []
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return list(self._gaps)
+
+    @property
+    def files(self) -> list[str]:
+        return list(self._files)
 
     @property
     def broken(self) -> list[NotYaml]:
@@ -87,7 +95,7 @@ class Walk:
     def levels(self) -> Iterator[tuple[Site, ...]]:
         """The Kustomizations of each level: the roots, those in the directories that they build, and so on."""
         begun, files = roots(self._reading)
-        self._note(files)
+        self._files |= dict.fromkeys(files)
         # Whose a source is, the roots of a cluster tell together.
         level = [self._built_by_itself(self._judged(site)) for site in [*map(self._site_of_root, begun)]]
         for _ in range(_DEEPEST):
@@ -117,10 +125,6 @@ class Walk:
 
     def _variables(self, site: Site) -> Variables:
         return variables_of(site.owner, self._clusters[site.cluster].data)
-
-    def _note(self, files: Iterable[str]) -> None:
-        known = set(self.files)
-        self.files += [path for path in dict.fromkeys(files) if path not in known]
 
     def _site_of_root(self, root: Root) -> Site:
         cluster = self._clusters.setdefault(root.cluster, self._cluster())
@@ -234,8 +238,8 @@ class Walk:
             known = expand(several[0].view(self._reading), sorted({site.path for site in several}))
             layers |= {id(site.owner): known[site.path] for site in several}
         for layer in layers.values():
-            self._note(layer.all_files)
-            self.gaps += [gap for gap in layer.all_gaps if gap not in self.gaps]
+            self._files |= dict.fromkeys(layer.all_files)
+            self._gaps |= dict.fromkeys(layer.all_gaps)
         return layers
 
     def _objects(self, site: Site, layer: Layer) -> list[Resource]:

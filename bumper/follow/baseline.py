@@ -17,7 +17,7 @@ from bumper.ports.run import Clock
 from bumper.retry import answered
 from bumper.revision import Revision
 from bumper.rollout import canary
-from bumper.rollout.workload import FOLLOWED_KINDS
+from bumper.rollout.preflight import unfollowable
 
 # How long a cluster is asked again before the push, and how long a look counts.
 ANSWER_S, FRESH_S = 15.0, 10.0
@@ -52,7 +52,8 @@ class BaselineLook:
     def known(self, repository: Repository) -> Known:
         """What was seen in each cluster. UsageError where we are not let in, Unreachable where there is no answer."""
         for site in self.desired if self.looks else ():
-            _require_known_kind(site.workload)
+            if why := unfollowable(site):
+                raise _unfollowable(f"{site.workload if site.workload.kind else site.label}: {why}")
         return {cluster.name: self._seen_in(cluster, first, repository) for cluster, first in self.looks}
 
     def _seen_in(
@@ -115,11 +116,6 @@ def _required(
 def _unfollowable(message: str, hint: str = "") -> UsageError:
     text = f"{message}: nothing was written, since the deploy could not be followed"
     return UsageError(text, hint="; ".join(filter(None, (hint, _WITHOUT))))
-
-
-def _require_known_kind(workload: ObjectKey) -> None:
-    if workload.kind and workload.kind not in FOLLOWED_KINDS:
-        raise _unfollowable(f"{workload}: no rule says when a {workload.kind} is done")
 
 
 def _require_readable(cluster: str, desired: Desired, seen: Observation) -> None:

@@ -21,6 +21,8 @@ from bumper.rollout import Moment, Verdict, WorkloadEnd
 PERIOD_S = 5.0
 # A stop cannot wake a system's own wait: where one may come, no wait is longer than this.
 _STEP_S = 1.0
+# How long what was seen still counts at the deadline.
+_FRESH_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class Loop(Generic[AnyCase, End]):
         self._ends: list[End | None] = [None] * len(cases)
         self._notices: set[str] = set()
         self._failures = 0
+        self._seen_s = -math.inf
 
     def run(self, began_s: float, deadline_s: float) -> list[End]:
         """The end of each case, in order; fewer only if stopped."""
@@ -147,7 +150,7 @@ class Loop(Generic[AnyCase, End]):
         ends = self._follower.look([self._cases[number] for number in numbers])
         for number, end in zip(numbers, ends, strict=True):
             self._ends[number] = end
-        self._failures = 0
+        self._failures, self._seen_s = 0, self._clock.now()
 
     def _attempt(self, step: Callable[[], None]) -> BumpError | None:
         """What came in the way of the step. What may heal is told, anything else is the end."""
@@ -168,7 +171,9 @@ class Loop(Generic[AnyCase, End]):
         self._end_pending(lambda case: self._follower.refused(case, error))
 
     def _expire(self, outage: BumpError | None) -> None:
-        if outage:
+        # One look that the deadline cut off takes nothing away from the one shortly before it.
+        is_fresh = self._failures <= 1 and self._clock.now() - self._seen_s <= _FRESH_S
+        if outage and not is_fresh:
             self._end_pending(lambda case: self._follower.unreachable(case, outage))
         else:
             self._end_pending(self._follower.timed_out)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from bumper.history.message import iso_utc
 from bumper.record import Ending
 
 # Where the notes of all sites stood together, which is still read. Git allows no ref beneath another one.
@@ -31,7 +32,7 @@ def line(ending: Ending) -> str:
         "outcome": ending.outcome,
         "reason": ending.reason,
         "seconds": round(ending.seconds, 3),
-        "at": ending.at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "at": iso_utc(ending.at),
         "tag": ending.tag,
         "context": ending.context,
         "run": ending.run,

@@ -5,6 +5,7 @@ Law: `records(compose(x)) == x`, whatever stands in it: no value breaks out of i
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from bumper.dataclasses import dataclass
 from bumper.history.trailers import one_line, paragraphs, trailers
@@ -12,6 +13,7 @@ from bumper.image import ImageReference
 from bumper.request import Origin
 
 PREFIX = "bump/"
+SOURCE_DATE = "Bump-Source-Date"
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+|\.{2,}")
 _LONGEST_NAME = 100
 _SITE = re.compile(r"^Bump-Site: (\S+)[ \t\r]*$(?:\nBump-Kustomization: (\S.*?)[ \t\r]*$)?", re.MULTILINE)
@@ -69,6 +71,19 @@ def worded(subject: str, sentences: Sequence[str], trailers: Sequence[tuple[str,
     body = "\n".join(one_line(sentence) for sentence in sentences)
     block = "\n".join(f"{key}: {value}" for key, value in lines if value)
     return f"{one_line(subject)}\n\n{body}\n\n{block}\n"
+
+
+def dated(message: str, source_at: datetime) -> str:
+    """The same message with the time at which the deployed commit was made; one that has it already stays as it is."""
+    line = f"{SOURCE_DATE}: {iso_utc(source_at)}"
+    body = message.rstrip("\n")
+    return message if line in body.split("\n") else f"{body}\n{line}\n"
+
+
+def iso_utc(at: datetime) -> str:
+    """`2026-03-04T05:06:07Z`."""
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def _subject(deploys: Sequence[Deploy], *, is_rollback: bool) -> str:

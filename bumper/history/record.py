@@ -8,10 +8,10 @@ makes them safe.
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bumper.dataclasses import replace
-from bumper.history.message import NO_TAG
+from bumper.history.message import NO_TAG, SOURCE_DATE
 from bumper.history.trailers import paragraphs, trailers
 from bumper.image import ImageReference, is_digest, is_tag
 from bumper.record import KustomizationName, Record
@@ -20,6 +20,7 @@ from bumper.request import Origin
 _SITE = "bump-site"
 # Of each site where they take different deploys back, else once for all of them.
 _TAKEN_BACK, _ALL_TAKEN_BACK = "bump-rollback-of", "rollback-of"
+_SOURCE_DATE = SOURCE_DATE.lower()
 _OF_A_SITE = {_SITE, "bump-kustomization", "bump-image", "bump-from", "bump-to", "bump-digest", _TAKEN_BACK}
 # The sentence on a change, as `message` writes it: by its file the deploys of earlier versions are told apart.
 _SENTENCE = re.compile(
@@ -74,6 +75,7 @@ def _recorded(
     )
     guards = whole.get("bump-forced", "")
     forced = tuple(part.strip() for part in guards.split(",") if part.strip()) if guards else ()
+    source_at = _time(whole[_SOURCE_DATE]) if _SOURCE_DATE in whole else None
     for fields in _blocks(trailer_pairs):
         image, previous = fields.get("bump-image", ""), fields.get("bump-from", "")
         tag, digest = fields.get("bump-to", ""), fields.get("bump-digest", "")
@@ -93,7 +95,17 @@ def _recorded(
                 at=at,
                 kustomization=fields.get("bump-kustomization", ""),
                 plan=whole.get("bump-plan", ""),
+                source_at=source_at,
             )
+
+
+def _time(text: str) -> datetime | None:
+    """The moment in UTC; None for a text that is none, or that leaves its offset to the reader."""
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _blocks(trailer_pairs: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:

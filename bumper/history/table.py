@@ -10,11 +10,12 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 
 from bumper.dataclasses import dataclass, field
+from bumper.history.message import iso_utc
 from bumper.image import is_tag
 from bumper.record import Ending, Record, Recorded, told_apart
 from bumper.safe_text import printable
@@ -125,6 +126,7 @@ _CSV = (
         "forced",
         "kustomization",
         "plan",
+        "sourceDate",
     ),
 )
 
@@ -132,7 +134,7 @@ _CSV = (
 def _data(deploy: Recorded) -> dict[str, Any]:
     record, ending = deploy.record, deploy.ending
     return {
-        "at": _iso(record.at),
+        "at": iso_utc(record.at),
         "site": record.site,
         "kustomization": record.kustomization,
         "image": record.image,
@@ -144,6 +146,7 @@ def _data(deploy: Recorded) -> dict[str, Any]:
         "commit": record.commit,
         "sourceRepository": record.origin.source_repository,
         "sourceCommit": record.origin.source_commit,
+        "sourceDate": iso_utc(record.source_at) if record.source_at else None,
         "workflowRun": record.origin.workflow_run,
         "reason": record.reason,
         "rollbackOf": record.rollback_of,
@@ -152,7 +155,7 @@ def _data(deploy: Recorded) -> dict[str, Any]:
         "outcome": ending.outcome if ending else None,
         "outcomeReason": ending.reason if ending else None,
         "seconds": ending.seconds if ending else None,
-        "outcomeAt": _iso(ending.at) if ending else None,
+        "outcomeAt": iso_utc(ending.at) if ending else None,
         "outcomes": [_ending_data(ending) for ending in deploy.endings],
     }
 
@@ -162,7 +165,7 @@ def _ending_data(ending: Ending) -> dict[str, Any]:
         "outcome": ending.outcome,
         "reason": ending.reason,
         "seconds": ending.seconds,
-        "at": _iso(ending.at),
+        "at": iso_utc(ending.at),
         "context": ending.context,
         "run": ending.run,
     }
@@ -183,7 +186,7 @@ def _columns(page: Page, now: datetime, zone: tzinfo | None) -> list[_Column]:
         _Column("TO", [record.tag for record in records], 7),
         _Column("WHO", [_safe(record.who) or "-" for record in records], 6),
         _Column("OUTCOME", *_outcomes(endings)),
-        _Column("TOOK", [_took(ending.seconds) if ending else "-" for ending in endings]),
+        _Column("TOOK", [took(ending.seconds) if ending else "-" for ending in endings]),
         _Column("COMMIT", [record.commit[:SHORT_SHA] for record in records]),
         _Column("SOURCE", [_tag(record.origin.source_commit)[:SHORT_SHA] or "-" for record in records]),
     ]
@@ -256,12 +259,15 @@ def _outcomes(endings: Sequence[Ending | None]) -> tuple[list[str], int, list[st
     return whole, 9, short
 
 
-def _took(seconds: float) -> str:
-    """`9.1 s`, `1m15s`, `2h05m`."""
+def took(seconds: float) -> str:
+    """`9.1 s`, `1m15s`, `2h05m`, `3d04h`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}m{rest:02}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}m"
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24}d{hours % 24:02}h"
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
 
 
 @lru_cache(maxsize=10_000)
@@ -286,7 +292,7 @@ def _about(deploy: Recorded) -> list[tuple[str, str]]:
     if len(contexts) > 1:
         ended = {ending.context: ending for ending in deploy.endings}
         texts = (
-            f"{context or 'default'} {ending.outcome} {_took(ending.seconds)}"
+            f"{context or 'default'} {ending.outcome} {took(ending.seconds)}"
             for context, ending in ended.items()
         )
         notes.append(("clusters", ", ".join(texts)))
@@ -300,11 +306,6 @@ def _notices(page: Page) -> list[Line]:
 def _short(at: datetime, now: datetime) -> str:
     """`03-04 05:06`; the date with its year where that is another one."""
     return at.strftime("%m-%d %H:%M" if at.year == now.year else "%Y-%m-%d")
-
-
-def _iso(at: datetime) -> str:
-    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return f"{utc.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def _cell(value: str | float | None) -> str | float | None:

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from bumper.dataclasses import dataclass
 from bumper.image import ImageReference
 from bumper.manifest import custom_resources
 from bumper.manifest.yamltext import (
@@ -52,26 +51,36 @@ class FieldKind(StrEnum):
     HELM_TAG = "tag"
 
 
-@dataclass
 class Place:
     """A node on the way down. `key` is the key that it stands under, `list_key` that of the list that it is an entry of.
 
-    `paths` lead from here to the image fields of the custom resource that it is a part of. `version` is a key above it that a chart or
-    an operator may take for the tag. `through` (the alias that leads here) and `unsafe` (why nothing below can be edited) are
-    inherited.
+    Inherited, until something on the way says otherwise: `in_values`; `paths`, which lead from here to the image fields of the custom
+    resource that it is a part of; `version`, a key above it that a chart or an operator may take for the tag; `through`, the alias
+    that leads here; `unsafe`, why nothing below can be edited.
     """
 
-    node: Node
-    parent: "Place | None"
-    step: str | int
-    workload: ObjectKey
-    key: str = ""
-    list_key: str = ""
-    in_values: bool = False
-    paths: tuple[custom_resources.Path, ...] = ()
-    version: str = ""
-    through: str = ""
-    unsafe: str = ""
+    in_values: bool
+    paths: tuple[custom_resources.Path, ...]
+    version: str
+    through: str
+    unsafe: str
+
+    def __init__(
+        self,
+        node: Node,
+        parent: "Place | None",
+        step: str | int,
+        workload: ObjectKey,
+        key: str = "",
+        list_key: str = "",
+    ) -> None:
+        self.node, self.parent, self.step, self.workload = node, parent, step, workload
+        self.key, self.list_key = key, list_key
+        self.in_values = parent.in_values if parent else False
+        self.paths = custom_resources.below(parent.paths, step) if parent and parent.paths else ()
+        self.version = parent.version if parent else ""
+        self.through = parent.through if parent else ""
+        self.unsafe = parent.unsafe if parent else ""
 
     @property
     def route(self) -> tuple[str | int, ...]:
@@ -179,7 +188,7 @@ def _below_mapping(place: Place, mapping: Mapping, names: list[str]) -> Iterator
     for name, (_, node) in zip(names, mapping.pairs, strict=True):
         if isinstance(node, Scalar):
             continue
-        below = _below(place, name, node, key=name)
+        below = Place(node, place, name, place.workload, key=name)
         if count.get(name, 0) > 1:
             below.unsafe = (
                 f"the key {name}, on the way to this image, stands twice in the same mapping, expected once"
@@ -218,24 +227,7 @@ def _version(mapping: Mapping, names: list[str]) -> str:
 def _below_sequence(place: Place, sequence: Sequence) -> Iterator[Place]:
     for at, item in enumerate(sequence.items):
         if not isinstance(item, Scalar):
-            yield _below(place, at, item, list_key=place.key)
-
-
-def _below(place: Place, step: str | int, node: Node, key: str = "", list_key: str = "") -> Place:
-    paths = custom_resources.below(place.paths, step) if place.paths else ()
-    return Place(
-        node,
-        place,
-        step,
-        place.workload,
-        key,
-        list_key,
-        place.in_values,
-        paths,
-        place.version,
-        place.through,
-        place.unsafe,
-    )
+            yield Place(item, place, at, place.workload, list_key=place.key)
 
 
 def _is_image_volume(place: Place) -> bool:

@@ -94,6 +94,11 @@ def documents(content: bytes, path: str) -> tuple[Document, ...]:
     )
 
 
+def forget() -> None:
+    """Forgets every file that was read, for whoever goes on for hours: most of them were replaced since."""
+    documents.cache_clear()
+
+
 def text(value: Any) -> str:
     """The value where it is text, else empty."""
     return value if isinstance(value, str) else ""
@@ -169,8 +174,8 @@ def _plain(node: Node, known: dict[int, Any], leaf: Leaf) -> Any:
     merged: dict[str, Any] = {}
     for key, inner in node.pairs:
         value = _plain(inner, known, leaf)
-        if name_of(key) != "<<":
-            own[name_of(key)] = value
+        if (name := name_of(key)) != "<<":
+            own[name] = value
             continue
         for merge_source in value if isinstance(value, list) else [value]:
             merged = mapping(merge_source) | merged

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from bumper.dataclasses import dataclass
 from bumper.errors import NotYaml
+from bumper.ports.git import MOST_FILE_BYTES
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00")
@@ -30,8 +31,7 @@ UNREADABLE = (ValueError, OverflowError, AssertionError, RecursionError)
 MAX_DEPTH = 200
 # go-yaml, with which kustomize and Flux read, refuses "excessive aliasing" from 400,000 values on; no manifest comes near to either.
 _MOST_VALUES = 50_000
-# The definitions of a large operator are some megabytes and some hundred documents.
-_MOST_BYTES = 10_000_000
+# The definitions of a large operator are some hundred documents.
 _MOST_DOCUMENTS = 10_000
 _CHUNK = 4096  # characters between two known byte offsets
 
@@ -298,9 +298,14 @@ def compose(content: bytes, path: str) -> Source:
 
 def _refuse_large(content: bytes, path: str) -> None:
     documents = content.count(b"\n---") + 1
-    for size, most, what in ((len(content), _MOST_BYTES, "bytes"), (documents, _MOST_DOCUMENTS, "documents")):
+    for size, most, what in (
+        (len(content), MOST_FILE_BYTES, "bytes"),
+        (documents, _MOST_DOCUMENTS, "documents"),
+    ):
         if size > most:
-            raise NotYaml(f"{path}: found {size:,} {what}, expected a manifest of at most {most:,}")
+            raise NotYaml(
+                f"{path}: found more than {most:,} {what}, expected a manifest of that many at most"
+            )
 
 
 def _events_of_libyaml(text: str) -> Iterator[Any]:
@@ -312,8 +317,8 @@ def _events_of_libyaml(text: str) -> Iterator[Any]:
         return
     parser = CBaseLoader(text)
     try:
-        while parser.check_event():
-            yield parser.get_event()
+        while event := parser.get_event():
+            yield event
     finally:
         parser.dispose()
 

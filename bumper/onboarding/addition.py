@@ -11,6 +11,7 @@ from bumper import check
 from bumper.check import ERROR
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldUnsafe, Refused, UsageError
+from bumper.fluxtree.changed import Changed
 from bumper.fluxtree.difference import differences
 from bumper.fluxtree.discovery import GROUP
 from bumper.fluxtree.layers import within
@@ -20,7 +21,6 @@ from bumper.image import ImageReference
 from bumper.manifest.insertion import insert_item
 from bumper.onboarding import model, plain
 from bumper.onboarding.assignment import assigned
-from bumper.onboarding.changed import Changed
 from bumper.onboarding.landscape import Landscape, Listing
 from bumper.onboarding.model import Model
 from bumper.onboarding.renaming import Renaming, Uncarried

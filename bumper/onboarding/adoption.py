@@ -9,14 +9,14 @@ from typing import Any
 
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import EXIT_CODES, FieldAmbiguous, FieldMissing, FieldUnsafe, Outcome, Refused, UsageError
+from bumper.fluxtree.changed import Changed
 from bumper.fluxtree.discovery import artifact_path
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
-from bumper.fluxtree.sites import adoption, expectation
+from bumper.fluxtree.sites import adoption, expectation, traits
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.find import Site, Target, find_site
 from bumper.history.message import worded
-from bumper.onboarding.changed import Changed
 from bumper.onboarding.reviewed import Reviewed
 from bumper.ports.git import Tree
 from bumper.ports.site import Expectation
@@ -35,8 +35,8 @@ _TITLES = {
 class SiteAdoption(Reviewed):
     """The choice of one site on one tip. `is_ambiguous`: other Kustomizations have its name, too, so that it must still be named.
 
-    `serves` is what it answers from then on, None where that was not asked for. `beside` is the same choice in other Kustomizations,
-    in the same commit; the files and the message of that are this one's.
+    `serves` is what it answers from then on, None where that was not asked for; `environments` likewise those that it is in.
+    `beside` is the same choice in other Kustomizations, in the same commit; the files and the message of that are this one's.
     """
 
     site: str
@@ -45,6 +45,7 @@ class SiteAdoption(Reviewed):
     is_ambiguous: bool = False
     serves: Expectation | None = None
     beside: "tuple[SiteAdoption, ...]" = ()
+    environments: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -60,18 +61,19 @@ def propose(
     tree: Tree,
     serves: Expectation | None = None,
     kustomizations: Sequence[str] = (),
+    environments: Sequence[str] = (),
 ) -> SiteAdoption:
     """What would be committed on the tip. Without files where git says it already, or where nothing needs to be said.
 
     `kustomizations` are several in which the same is chosen.
     """
     if not kustomizations:
-        return _proposed(site, choice, origin, tip, tree, tree, serves)
+        return _proposed(site, choice, origin, tip, tree, tree, serves, environments)
     adoptions: list[SiteAdoption] = []
     files: dict[str, tuple[bytes | None, bytes | None]] = {}
     for name in kustomizations:
         changed = Changed(tree, {path: after for path, (_, after) in files.items()})
-        adopted = _proposed(site, choice.named(name), origin, tip, changed, tree, serves)
+        adopted = _proposed(site, choice.named(name), origin, tip, changed, tree, serves, environments)
         if adopted.target.site.identity in {each.target.site.identity for each in adoptions}:
             raise UsageError(
                 f"--kustomization {name}: is the same Kustomization as one that is named before, {adopted.target.site.identity}",
@@ -94,6 +96,7 @@ def _proposed(
     tree: Tree,
     original: Tree,
     serves: Expectation | None,
+    environments: Sequence[str],
 ) -> SiteAdoption:
     """What would be committed for one Kustomization, on a tree in which others may be adopted already; `original` is the tip."""
     target = find_target(site, choice, tree)
@@ -105,7 +108,7 @@ def _proposed(
             "in it, expected its name in full",
             hint="name it with --image each time",
         )
-    if choice == Choice() and serves is None:
+    if choice == Choice() and serves is None and not environments:
         return SiteAdoption(tip, {}, "", site, target, chosen)
     if document.key.kind == RESOURCE_SET:
         _require_own_name(site, target, choice)
@@ -115,9 +118,13 @@ def _proposed(
     if serves:
         expectation.url_of(serves, target, is_of_tree=True)
         after = expectation.apply(after, document, site, serves)
+    if environments:
+        after = traits.apply(after, document, site, environments)
     is_ambiguous = _prove(site, target, original, Changed(tree, {document.path: after}))
     files = {document.path: (before, after)} if after != before else {}
-    adopted = SiteAdoption(tip, files, "", site, target, chosen, is_ambiguous, serves)
+    adopted = SiteAdoption(
+        tip, files, "", site, target, chosen, is_ambiguous, serves, environments=tuple(environments)
+    )
     return replace(adopted, message=_message(site, [adopted], origin)) if files else adopted
 
 
@@ -150,6 +157,7 @@ def _rows(plan: SiteAdoption) -> list[tuple[str, str]]:
         ("image", str(plan.chosen)),
         ("field", f"{plan.target.places}   {plan.target.image.tag or plan.target.image.digest}"),
         ("serves", str(plan.serves or "")),
+        ("in", ", ".join(plan.environments)),
         ("place", plan.place),
         ("note", _note(plan)),
     ]
@@ -171,6 +179,7 @@ def _data(plan: SiteAdoption) -> dict[str, Any]:
         "containers": list(plan.chosen.containers),
         "field": str(plan.chosen.field) if plan.chosen.field else None,
         "serves": str(plan.serves) if plan.serves else None,
+        "environments": list(plan.environments),
         "kustomization": plan.target.site.identity,
         "place": plan.place,
     }
@@ -241,4 +250,6 @@ def _message(site: str, written: Sequence[SiteAdoption], origin: Origin) -> str:
     ]
     served = dict.fromkeys(each.serves for each in written if each.serves)
     sentences += [f"Once visitors get a build, it answers: {serves}." for serves in served]
+    named = dict.fromkeys(each.environments for each in written if each.environments)
+    sentences += [f"It is in {', '.join(environments)}." for environments in named]
     return worded(f"Adopt {site}", sentences, [("Bump-Adopt", site), *origin.trailers()])

@@ -14,6 +14,7 @@ from bumper.errors import EXIT_CODES, FieldUnsafe, Outcome, Refused
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.artifacts import GROUP as ARTIFACTS
 from bumper.fluxtree.build import Build, build, kustomization
+from bumper.fluxtree.changed import Changed
 from bumper.fluxtree.discovery import GROUP, Site
 from bumper.fluxtree.layers import Layer, Reading, mentioned
 from bumper.fluxtree.resource import Resource
@@ -24,7 +25,6 @@ from bumper.manifest import insertion, spelling
 from bumper.manifest.document import Document, documents, items, mapping, text
 from bumper.manifest.spelling import Hand, Value
 from bumper.objects import ObjectKey
-from bumper.onboarding.changed import Changed
 from bumper.onboarding.reviewed import Reviewed
 from bumper.ports.git import Tree
 from bumper.request import Origin

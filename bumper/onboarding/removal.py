@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 
 from bumper.dataclasses import dataclass
 from bumper.errors import FieldUnsafe, Refused
+from bumper.fluxtree.changed import Changed
 from bumper.fluxtree.discovery import GROUP
 from bumper.fluxtree.sites.find import Site
 from bumper.manifest.document import is_true, items, mapping, text
 from bumper.manifest.insertion import remove
 from bumper.objects import ObjectKey
-from bumper.onboarding.changed import Changed
 from bumper.onboarding.landscape import Built, Landscape, Listing, below, prunes
 from bumper.ports.git import Tree
 

@@ -5,13 +5,19 @@ with slashes and without a leading one; "" is the root itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
-from bumper.build_order import Decision
 from bumper.dataclasses import dataclass
-from bumper.image import ImageManifest
-from bumper.record import Recorded
-from bumper.revision import Revision
+
+if TYPE_CHECKING:
+    from bumper.build_order import Decision
+    from bumper.image import ImageManifest
+    from bumper.record import Recorded
+    from bumper.revision import Revision
+
+# The definitions of a large operator are some megabytes. Of a longer file one byte more is read, so that its reader sees that.
+MOST_FILE_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Tree(Protocol):
         ...
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
-        """The contents, fetched in one batch; paths that are no files are left out."""
+        """The contents, fetched in one batch and cut off behind `MOST_FILE_BYTES`; paths that are no files are left out."""
         ...
 
 
@@ -50,7 +56,7 @@ class Writer(Protocol):
 
     def write(
         self, parent: str, changes: Mapping[str, bytes | None], message: str, branch: str
-    ) -> Revision: ...
+    ) -> "Revision": ...
 
 
 class Repository(Protocol):
@@ -64,6 +70,14 @@ class Repository(Protocol):
     def message(self, commit: str) -> str: ...
 
 
+class LastingRepository(Repository, Protocol):
+    """One that is read for hours; `git.Remote` is the real one."""
+
+    def renew(self) -> None:
+        """Forgets whatever was fetched of earlier commits."""
+        ...
+
+
 class CommitMessages(Protocol):
     """What commits say; `git.Remote` and `git.Checkout` are the real ones."""
 
@@ -72,6 +86,14 @@ class CommitMessages(Protocol):
         ...
 
     def parents(self, commit: str) -> Sequence[str]: ...
+
+
+class CommitDates(Protocol):
+    """When commits of a source repository were made; `git.Checkout` and `github.Comparison` are the real ones."""
+
+    def committed_at(self, commit: str) -> datetime | None:
+        """The committer's date of a SHA, short or full; None where that is not known here. It raises nothing."""
+        ...
 
 
 class PushAccess(Protocol):
@@ -88,20 +110,28 @@ class Ancestry(Protocol):
     `order` says how the commit `after` stands to `before`, both SHAs, short or full; it raises nothing.
     """
 
-    def order(self, before: str, after: str) -> Decision: ...
+    def order(self, before: str, after: str) -> "Decision": ...
+
+
+class CommitRange(Protocol):
+    """Tells which commits lie between two of a source repository; `git.Checkout` and `github.Comparison` are the real ones."""
+
+    def between(self, before: str, after: str, most: int) -> tuple[int, tuple[str, ...]] | None:
+        """How many commits `after` has that `before` has not, and up to `most` of them in words; None where that is not known."""
+        ...
 
 
 class Comparison(Protocol):
     """Tells how commits of a site's source stand to each other; `order_guard.OrderGuard` is the real one."""
 
-    def commit(self, key: str, held: ImageManifest) -> str: ...
-    def compared(self, before: str, after: str) -> Iterable[Decision]: ...
+    def commit(self, key: str, held: "ImageManifest") -> str: ...
+    def compared(self, before: str, after: str) -> "Iterable[Decision]": ...
 
 
 class History(Protocol):
     """The deploys that the branch's commits record, with their outcomes; `git.Branch` and `git.Clone` are the real ones."""
 
-    def all(self) -> Iterator[Recorded]:
+    def all(self) -> "Iterator[Recorded]":
         """Those of every site, newest first, as they are read."""
         ...
 

@@ -290,6 +290,7 @@ def encode_desired(desired: Desired) -> Entry:
         "where": desired.where,
         "named": desired.named,
         "was_in_registry": desired.was_in_registry,
+        "is_elsewhere": desired.is_elsewhere,
     }
 
 
@@ -312,6 +313,7 @@ def decode_desired(entry: Mapping[str, Any]) -> Desired:
         where=entry.get("where") or "",
         named=entry.get("named") or "",
         was_in_registry=entry.get("was_in_registry") or False,
+        is_elsewhere=entry.get("is_elsewhere") or False,
     )
 
 

@@ -121,6 +121,10 @@ CAUSES: tuple[Cause, ...] = (
         "container {container} can't be configured: {fact}", _DESCRIBE, blames_image=True,
     ),
     Cause(
+        "ContainerConfigFailed", 5, symptoms.user_forbidden,
+        "container {container} can't be configured: {fact}", "correct securityContext in the manifest and push",
+    ),
+    Cause(
         "ContainerConfigFailed", 60, symptoms.waiting("CreateContainerConfigError"),
         "container {container} can't be configured: {fact}", _DESCRIBE,
     ),
@@ -181,6 +185,11 @@ CAUSES: tuple[Cause, ...] = (
         "no node takes pod {pod}, since its claims have no volume: {fact}",
         "is the storage class of the claim there? kubectl get storageclass; kubectl describe pvc -n {namespace}",
     ),
+    # Whatever the pod asks for: the nodes come back, or a person lets pods onto them again.
+    Cause(
+        "Unschedulable", 120, symptoms.nodes_out,
+        "no node takes pod {pod}, nor any other: {fact}", "kubectl get nodes", outcome=Outcome.BLOCKED,
+    ),
     Cause(
         "Unschedulable", 120, symptoms.no_room,
         "no node takes pod {pod}: {fact}", f"add capacity, or lower the pod's requests; {_DESCRIBE}",
@@ -189,6 +198,20 @@ CAUSES: tuple[Cause, ...] = (
         "Unschedulable", 120, symptoms.unschedulable,
         "no node takes pod {pod}: {fact}",
         f"compare the pod's selectors, affinity and tolerations with the nodes: kubectl get nodes --show-labels; {_DESCRIBE}",
+    ),
+    Cause(
+        "SchedulerError", 120, symptoms.scheduler_error,
+        "the scheduler fails for pod {pod}: {fact}", _DESCRIBE, outcome=Outcome.BLOCKED,
+    ),
+    # Neither proves that nobody will: they are named at the deadline.
+    Cause(
+        "NotScheduled", 900, symptoms.never_looked_at,
+        "no scheduler has looked at pod {pod} (its schedulerName is {fact})",
+        "does that scheduler run? kubectl get pods -n kube-system", outcome=Outcome.BLOCKED,
+    ),
+    Cause(
+        "NodeSilent", 900, symptoms.node_silent,
+        "the kubelet of node {fact} has not begun with pod {pod}", "kubectl get nodes", outcome=Outcome.BLOCKED,
     ),
     Cause(
         "SchedulingGated", 60, symptoms.gated,

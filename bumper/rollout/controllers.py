@@ -17,7 +17,7 @@ from bumper.rollout import canary, promotion
 from bumper.rollout.look import is_held_at_zero
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import has_started, new_replica_set, own_pods
-from bumper.rollout.refusals import blames_cluster
+from bumper.rollout.refusals import blames_cluster, fixed_fields, without_objects
 from bumper.rollout.serving import events_about, last_time
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
@@ -111,7 +111,7 @@ def findings(desired: Desired, observation: Observation, causes: Sequence[Findin
     elif kind == "Job":
         controller_findings += _job(desired, observation)
     elif kind == "HelmRelease":
-        controller_findings += _helm_release(desired, workload)
+        controller_findings += _helm_release(desired, workload, causes)
     return controller_findings
 
 
@@ -227,15 +227,14 @@ def _job(desired: Desired, observation: Observation) -> Iterator[Finding]:
     failed = next((end for end in ends if end and end.status == "True"), None)
     if failed is None:
         return
-    codes = sorted(
-        {
-            str(code)
-            for pod in own_pods(desired, observation)
-            for status in at(pod, "status", "containerStatuses") or ()
-            if (code := at(status, "state", "terminated", "exitCode")) is not None
-        }
-    )
-    exits = f" (exit code {', '.join(codes)})" if codes else ""
+    ended = [
+        at(status, "state", "terminated") or {}
+        for pod in own_pods(desired, observation)
+        for status in at(pod, "status", "containerStatuses") or ()
+    ]
+    codes = sorted({str(end["exitCode"]) for end in ended if end.get("exitCode") is not None})
+    oom = ", OOMKilled" if any(end.get("reason") == "OOMKilled" for end in ended) else ""
+    exits = f" (exit code {', '.join(codes)}{oom})" if codes else ""
     verdict = Verdict(
         Outcome.FAILED,
         "JobFailed",
@@ -257,6 +256,14 @@ _RELEASE_FAILED = re.compile(
 
 # helm pkg/action/action.go: another run holds the release, whatever it is given.
 _IN_PROGRESS = "another operation (install/upgrade/rollback) is in progress"
+
+
+# What no other image would change: the chart, its values, its name, a field that somebody else owns (helm 4.2.4 pkg/engine/engine.go,
+# pkg/action/{action,install,upgrade}.go, pkg/chart/common/util/values.go, pkg/kube/client.go).
+_OF_CHART = re.compile(
+    r"execution error at \(|: template: |YAML parse error on |unable to build kubernetes objects |chart requires kubeVersion: "
+    r"|has no deployed releases|cannot reuse a name|values don't meet the specifications|conflict occurred while applying object "
+)
 
 
 def _release_story(workload: Object) -> tuple[str, ...]:
@@ -283,26 +290,44 @@ def _is_held_before(workload: Object, ready: Condition) -> bool:
     return not is_of_release and bool(ready.observed_generation == at(workload, "metadata", "generation"))
 
 
-def _helm_release(desired: Desired, workload: Object) -> Iterator[Finding]:
+def _helm_release(desired: Desired, workload: Object, causes: Sequence[Finding]) -> Iterator[Finding]:
     ready, stalled = condition(workload, "Ready"), condition(workload, "Stalled")
     if ready is None or not (_is_attempted(workload) or _is_held_before(workload, ready)):
         return
     story = _release_story(workload)
-    cause = story[0] if story else ready.reason
+    cause = without_objects(story[0]) if story else ready.reason
+    fixed = fixed_fields(story[0]) if story else ()
     is_outage = any(blames_cluster(message) or _IN_PROGRESS in message for message in story)
-    hint = _release_hint(desired.workload, cause)
+    hint = _release_hint(desired.workload, cause, fixed)
+    is_of_image = not fixed and _OF_CHART.search(cause) is None
     if stalled and stalled.status == "True":
         text = f"{desired.workload} has given up: {stalled.message}: {cause}"
         outcome = Outcome.BLOCKED if is_outage else Outcome.FAILED
-        verdict = Verdict(outcome, stalled.reason, text, hint, evidence=story, stage=Stage.ROLLED_OUT)
-        yield Finding(stalled.reason, verdict, 0)
+        verdict = Verdict(
+            outcome,
+            stalled.reason,
+            text,
+            hint,
+            evidence=story,
+            stage=Stage.ROLLED_OUT,
+            helps_to_go_back=is_of_image,
+        )
+        yield Finding(stalled.reason, _because_of_pods(verdict, causes), 0)
     elif ready.status == "False":
         # Helm passes on what the API server answered.
         is_ours = _RELEASE_FAILED.fullmatch(ready.reason) is not None and not is_outage
         outcome = Outcome.FAILED if is_ours else Outcome.BLOCKED
         text = f"{desired.workload}: {cause}"
-        verdict = Verdict(outcome, ready.reason, text, hint, evidence=story[1:], stage=Stage.ROLLED_OUT)
-        yield _weighed_by_blame(verdict, is_outage=not is_ours)
+        verdict = Verdict(
+            outcome,
+            ready.reason,
+            text,
+            hint,
+            evidence=story[1:],
+            stage=Stage.ROLLED_OUT,
+            helps_to_go_back=is_of_image,
+        )
+        yield _weighed_by_blame(_because_of_pods(verdict, causes), is_outage=not is_ours)
     elif story:
         # An attempt has failed, and the next one is on its way.
         released = condition(workload, "Released")
@@ -312,8 +337,28 @@ def _helm_release(desired: Desired, workload: Object) -> Iterator[Finding]:
         yield Finding(f"{reason}, again", verdict, math.inf)
 
 
-def _release_hint(key: ObjectKey, cause: str) -> str:
+def _because_of_pods(verdict: Verdict, causes: Sequence[Finding]) -> Verdict:
+    """What Helm says of a release that failed, with what its pods show: that is why, and whose fault it is."""
+    if verdict.outcome is not Outcome.FAILED or not causes:
+        return verdict
+    known = causes[0].verdict
+    return replace(
+        verdict,
+        outcome=Outcome.BLOCKED if known.outcome is Outcome.BLOCKED else verdict.outcome,
+        message=f"{verdict.message}; {known.message}",
+        hint=f"{known.hint}; {verdict.hint}",
+        evidence=(*verdict.evidence, *known.evidence),
+        helps_to_go_back=known.helps_to_go_back,
+    )
+
+
+def _release_hint(key: ObjectKey, cause: str, fixed: Sequence[str]) -> str:
     """Where to look next; at the log of a hook that failed, which Helm does not quote."""
+    if fixed:
+        return (
+            f"{' and '.join(fixed)} can't be changed while the object is there: put it back, or let Helm replace the object: "
+            f"spec.upgrade.force of {key}"
+        )
     job = _FAILED_JOB.search(cause)
     log = f"kubectl logs job/{job['name']} -n {job['namespace']}; " if job else ""
     return f"{log}flux get helmrelease {key.name} -n {key.namespace}"

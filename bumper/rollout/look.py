@@ -18,9 +18,11 @@ class Look:
 
     def __init__(self, desired: Desired, observation: Observation) -> None:
         self.desired = desired
-        self.observation = (
-            _without_namesakes(desired, observation) if is_elsewhere(observation) else observation
-        )
+        if is_elsewhere(observation):
+            observation = _without_namesakes(desired, replace(observation, workload=None))
+        elif is_released_elsewhere(observation):
+            observation = _without_namesakes(desired, observation)
+        self.observation = observation
 
     @cached_property
     def flux(self) -> Standing:
@@ -62,6 +64,7 @@ class Look:
             self.runs_ours
             and is_complete
             and not is_held
+            and not is_released_elsewhere(self.observation)
             and not canary.unreadable(self.desired, self.observation)
             and not lagging_pods(self.desired, self.observation)
         )
@@ -87,13 +90,18 @@ def is_elsewhere(observation: Observation) -> bool:
     return bool(at(observation.kustomization, "spec", "kubeConfig"))
 
 
+def is_released_elsewhere(observation: Observation) -> bool:
+    """Whether helm-controller installs the chart in another cluster (`spec.kubeConfig` of the HelmRelease, API 1.6.4)."""
+    workload = observation.workload
+    return at(workload, "kind") == "HelmRelease" and bool(at(workload, "spec", "kubeConfig"))
+
+
 def _without_namesakes(desired: Desired, observation: Observation) -> Observation:
-    """What was seen, without the workload and pods of the same name: they are another site's, and prove nothing."""
+    """What was seen, without pods and whatever else may have the same name: they are another site's, and prove nothing."""
     flux_kinds = (desired.kustomization.kind, desired.source.kind)
     unreadable = {kind: why for kind, why in observation.unreadable.items() if kind in flux_kinds}
     return replace(
         observation,
-        workload=None,
         canary=None,
         primary=None,
         replica_sets=(),

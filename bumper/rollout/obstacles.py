@@ -11,12 +11,12 @@ from bumper.objects import Object, ObjectKey, at, condition
 from bumper.observation import Desired, Observation
 from bumper.rollout import reconciliation
 from bumper.rollout.flux import Carries, Standing, short, since
-from bumper.rollout.look import is_elsewhere
+from bumper.rollout.look import is_elsewhere, is_released_elsewhere
 from bumper.rollout.patience import Finding
 from bumper.rollout.preflight import another_owner, override
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
-from bumper.rollout.workload import FOLLOWED_KINDS
+from bumper.rollout.workload import FOLLOWED_KINDS, completion
 
 # Graces in seconds. What only a person can change is said at once; what heals by itself gets more than one of Flux's tries.
 _CERTAIN_S, _GONE_S, _SLIP_S, _ACCESS_S, _MISSING_S, _OUTAGE_S = 3.0, 5.0, 10.0, 15.0, 30.0, 60.0
@@ -189,7 +189,16 @@ def _workload(desired: Desired, observation: Observation, flux: Standing) -> Ite
         is_gone = observation.before is not None and observation.before.workload is not None
         grace_s = _GONE_S if is_gone else _MISSING_S
         yield _finding(Outcome.UNKNOWN, "WorkloadMissing", message, hint, grace_s, Stage.ROLLED_OUT)
-    if workload is None or desired.is_met_by(template_image(desired, workload)):
+    if workload is None:
+        return
+    if desired.is_met_by(template_image(desired, workload)):
+        if is_released_elsewhere(observation) and is_applied and completion(workload).is_complete:
+            message = (
+                f"{key} is Ready and installs its chart in another cluster (its spec.kubeConfig): whether its pods run "
+                f"{desired.image.tag or desired.image.digest} can't be seen from here"
+            )
+            hint = f"in that cluster: helm status {key.name}; a deploy of it wants --no-wait"
+            yield _finding(Outcome.UNKNOWN, "AnotherCluster", message, hint, _CERTAIN_S, Stage.ROLLED_OUT)
         return
     cause = override(desired, observation)
     if cause or is_applied:

@@ -80,9 +80,17 @@ def own_pods(desired: Desired, observation: Observation) -> list[Object]:
             pod
             for pod in staying
             if at(pod, "metadata", "labels", "controller-revision-hash") == revision
-            and desired.is_met_by(pod_image(desired, pod))
+            and _runs_ours(desired, pod)
         ]
-    return [pod for pod in staying if desired.is_met_by(pod_image(desired, pod))]
+    return [pod for pod in staying if _runs_ours(desired, pod)]
+
+
+def _runs_ours(desired: Desired, pod: Object) -> bool:
+    """Whether a pod runs our image, be it that a webhook has it pulled from a mirror: then its tag is still ours."""
+    image = pod_image(desired, pod)
+    if image is None or image.repository == desired.image.repository:
+        return desired.is_met_by(image)
+    return image.tag == desired.image.tag != ""
 
 
 def has_started(desired: Desired, observation: Observation) -> bool:
@@ -135,7 +143,7 @@ def old_pods(desired: Desired, observation: Observation) -> list[Object]:
         pods = [pod for pod in pods if _is_owned_by(pod, observation.workload)]
     if kind == "StatefulSet" and (revision := at(observation.workload, "status", "updateRevision")):
         return [pod for pod in pods if at(pod, "metadata", "labels", "controller-revision-hash") != revision]
-    return [pod for pod in pods if not desired.is_met_by(pod_image(desired, pod))]
+    return [pod for pod in pods if not _runs_ours(desired, pod)]
 
 
 def _of_older_replica_sets(desired: Desired, observation: Observation) -> list[Object]:

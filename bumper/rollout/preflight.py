@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bumper.objects import at
 from bumper.observation import Desired, Observation
 from bumper.rollout.flux import GROUP, health_timeout_s, names_no_commit
+from bumper.rollout.workload import FOLLOWED_KINDS
 
 # What is lost with a kind that can't be read; without the Kustomization or the workload nothing can be proved (see obstacles).
 LOST = {
@@ -95,6 +96,14 @@ def _checks_ours(desired: Desired, observation: Observation) -> bool:
         == (key.kind, key.name, key.namespace)
         for check in spec.get("healthChecks") or ()
     )
+
+
+def unfollowable(desired: Desired) -> str:
+    """Why nobody can tell when the site is Ready, as git alone shows; empty where it can be followed."""
+    workload = desired.workload
+    if workload.kind and workload.kind not in FOLLOWED_KINDS:
+        return f"no rule says when a {workload.kind} is done"
+    return "Flux applies it to another cluster (spec.kubeConfig in git)" if desired.is_elsewhere else ""
 
 
 class Override(NamedTuple):

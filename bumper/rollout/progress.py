@@ -8,6 +8,15 @@ from bumper.rollout.flux import Carries, short, since
 from bumper.rollout.look import Look, is_elsewhere
 from bumper.rollout.serving import activity
 from bumper.rollout.verdict import Stage, Verdict
+from bumper.rollout.workload import is_seen
+
+# Who writes status.observedGeneration of a kind that has it.
+_CONTROLLERS = {
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet"), "kube-controller-manager"),
+    "HelmRelease": "helm-controller",
+    "Rollout": "the controller of Argo Rollouts",
+    "Service": "the controller of Knative Serving",
+}
 
 
 def details(look: Look, pending: Verdict | None, reached: Sequence[Stage]) -> dict[Stage, str]:
@@ -103,6 +112,12 @@ def next_command(look: Look, stage: Stage) -> str:
             f"kubectl describe {kustomization.kind} {kustomization.name} -n {kustomization.namespace}; "
             "kustomize-controller has not begun with the commit: "
             f"kubectl logs -n {kustomization.namespace} deploy/kustomize-controller"
+        )
+    is_unseen = look.observation.workload is not None and not is_seen(look.observation.workload)
+    if stage is Stage.ROLLED_OUT and is_unseen and workload.kind in _CONTROLLERS:
+        return (
+            f"{_CONTROLLERS[workload.kind]} has not seen the change, is it running? kubectl get pods -A; "
+            f"kubectl get {workload.kind} {workload.name} -n {workload.namespace} -o yaml"
         )
     if stage is Stage.APPLIED or look.is_rolled_out or not workload.kind:
         return f"kubectl describe {kustomization.kind} {kustomization.name} -n {kustomization.namespace}"

@@ -32,6 +32,8 @@ _WAITS = {
 # nobody gives (analysis/analysis.go; utils/conditions/conditions.go, TimedOutReason).
 _OF_VERSION = re.compile(r"assessed Failed due to|ProgressDeadlineExceeded")
 
+# Why no pod of a revision came up, in the words of the API server and the scheduler (as in `controllers` and `symptoms`).
+_OF_CLUSTER = re.compile(r"exceeded quota: |nodes are available: |no nodes available to schedule pods")
 # Knative asks the registry itself (go-containerregistry pkg/v1/remote/transport/error.go; Go's net, net/http and crypto/x509).
 _OF_REGISTRY = re.compile(
     r"unexpected status code (?:401|403|429|5\d\d)|dial tcp\b|: no such host|i/o timeout|x509: |UNAUTHORIZED: |DENIED: "
@@ -131,7 +133,7 @@ def _service(desired: Desired, workload: Object) -> Iterator[Finding]:
             message,
             hint,
             stage=Stage.ROLLED_OUT,
-            helps_to_go_back=_OF_REGISTRY.search(message) is None,
+            helps_to_go_back=not (_OF_REGISTRY.search(message) or _OF_CLUSTER.search(message)),
         )
         yield Finding(configurations.reason, verdict, _RETRY_S)
     elif routes and routes.status == "False":

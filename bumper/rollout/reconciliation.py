@@ -96,8 +96,12 @@ def _dependency_not_ready(
     if not flux.is_fetched or flux.is_tried:
         return
     match = _DEPENDENCY.search(ready.message)
-    name = match["name"] if match else ready.message
-    namespace = (match["namespace"] if match else "") or desired.kustomization.namespace
+    if match is None:
+        message = f"{desired.kustomization} waits for a dependency{since(ready)}: {ready.message}{ours_is_fine(desired, observation)}"
+        yield _finding(Outcome.BLOCKED, "DependencyNotReady", message, _get(desired), _CHAIN_S, Stage.APPLIED)
+        return
+    name = match["name"]
+    namespace = match["namespace"] or desired.kustomization.namespace
     dependency = next(
         (
             kustomization
@@ -129,6 +133,9 @@ def _state_of(dependency: Object | None, ready: Condition) -> tuple[str, bool]:
     if theirs is None or theirs.status != "False":
         # With the same source each commit has to pass the chain from its beginning.
         return "has not applied this revision yet", False
+    if theirs.reason == "DependencyNotReady":
+        # Whether that one fails is not known here: it may be the next in a chain.
+        return f"waits itself{since(theirs)}: {theirs.message}", False
     return f"is not Ready{since(theirs)}: {theirs.reason}: {theirs.message}", True
 
 

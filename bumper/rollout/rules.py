@@ -48,7 +48,10 @@ def judge(desired: Desired, observation: Observation, sightings: Mapping[str, Si
     if unproved and verdict is None:
         texts[Stage.ROLLED_OUT] = "; ".join(
             text
-            for text in (look.completion.text if look.completion else "", steadiness.text(desired))
+            for text in (
+                look.completion.text if look.completion else "",
+                steadiness.text(desired, look.observation),
+            )
             if text
         )
     return Judgement(

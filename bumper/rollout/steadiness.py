@@ -8,7 +8,7 @@ containers are not asked: what was deployed is.
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bumper.objects import Object, at
 from bumper.observation import Desired, Observation
@@ -29,34 +29,68 @@ def awaited(desired: Desired, observation: Observation, ready: Verdict) -> Findi
         return None
     if at(observation.workload, "spec", "minReadySeconds"):
         return None
-    runs = [run for pod in own_pods(desired, observation) if is_alive(pod) for run in _unasked(desired, pod)]
-    latest = _latest(observation)
-    ran_s = {name: _ran_s(status, latest) for name, status in runs}
-    pending = sorted(name for name, seconds in ran_s.items() if seconds < STEADY_S)
+    pending = _pending(desired, observation)
     if not pending:
         return None
-    return Finding(f"Steady {', '.join(pending)}", ready, STEADY_S, stood_s=min(ran_s.values()))
+    return Finding(
+        f"Steady {', '.join(sorted(run.name for run in pending))}",
+        ready,
+        STEADY_S,
+        stood_s=min(run.seconds for run in pending),
+    )
 
 
-def text(desired: Desired) -> str:
+def text(desired: Desired, observation: Observation) -> str:
     """What is waited for, in words."""
-    return f"no readinessProbe asks {desired.container or 'the container'}: waiting until it has run for {STEADY_S:g} s"
+    until = f"waiting until it has run for {STEADY_S:g} s"
+    restarted = next((run.container for run in _pending(desired, observation) if not run.is_ours), "")
+    if restarted:
+        return f"{restarted} was restarted, and no probe asks it: {until}"
+    return f"no readinessProbe asks {desired.container or 'the container'}: {until}"
 
 
-def _unasked(desired: Desired, pod: Object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Our containers of a pod that nothing asks whether they are ready: a name for this very run, and its status."""
-    name = at(pod, "metadata", "name") or ""
-    ours = [
-        spec
-        for spec in at(pod, "spec", "containers") or ()
-        if spec in list(containers(desired, at(pod, "spec")))
+class _Run(NamedTuple):
+    """One run of a container that nothing asks whether it is ready, by the cluster's clock."""
+
+    name: str
+    container: str
+    is_ours: bool
+    seconds: float
+
+
+def _pending(desired: Desired, observation: Observation) -> list[_Run]:
+    """The runs that are shorter than they must be."""
+    latest = _latest(observation)
+    runs = [
+        run
+        for pod in own_pods(desired, observation)
+        if is_alive(pod)
+        for run in _unasked(desired, pod, latest)
     ]
-    statuses = {status.get("name"): status for status in at(pod, "status", "containerStatuses") or ()}
-    for spec in ours:
-        status = statuses.get(spec.get("name"))
-        if status and not any(spec.get(probe) for probe in _PROBES):
-            run = status.get("containerID") or f"{spec.get('name')} {status.get('restartCount') or 0}"
-            yield f"{name} {run}", status
+    return [run for run in runs if run.seconds < STEADY_S]
+
+
+def _unasked(desired: Desired, pod: Object, latest: datetime | None) -> Iterator[_Run]:
+    """The containers that run in a pod and that no probe asks: ours, and whichever else was restarted, as long as it runs on."""
+    name, spec = at(pod, "metadata", "name") or "", at(pod, "spec")
+    ours = list(containers(desired, spec))
+    specs = [
+        *(at(spec, "containers") or ()),
+        *(each for each in at(spec, "initContainers") or () if each.get("restartPolicy") == "Always"),
+    ]
+    statuses = {
+        status.get("name"): status
+        for field in ("initContainerStatuses", "containerStatuses")
+        for status in at(pod, "status", field) or ()
+    }
+    for container in specs:
+        status = statuses.get(container.get("name"))
+        if not status or any(container.get(probe) for probe in _PROBES):
+            continue
+        is_ours, restarts = container in ours, status.get("restartCount") or 0
+        if is_ours or restarts:
+            run = status.get("containerID") or f"{container.get('name')} {restarts}"
+            yield _Run(f"{name} {run}", str(container.get("name")), is_ours, _ran_s(status, latest))
 
 
 def _ran_s(status: Mapping[str, Any], latest: datetime | None) -> float:

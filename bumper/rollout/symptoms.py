@@ -1,10 +1,10 @@
 """What a container or pod shows of each cause, in the words of the kubelet and the runtimes.
 
 Law: a text is matched only where it was read in its source, which is named beside it: kubelet, scheduler and API server of Kubernetes
-1.36.1, containerd 2 (core/remotes, core/images), containers/image 5 (CRI-O), runc 1. "manifest unknown", "name unknown" and
-"unauthorized" are error codes of the OCI distribution specification, which both runtimes print in lower case
-(containerd core/remotes/docker/errcode.go). containerd asks for a manifest with HEAD, whose answer has no body: from it a missing
-repository and a missing tag look the same, "<reference>: not found".
+1.36.1, containerd 2 (core/remotes, core/images), containers/image 5 (CRI-O), runc 1. "manifest unknown", "name unknown",
+"unauthorized", "denied" and "toomanyrequests" are error codes of the OCI distribution specification, which both runtimes print in
+lower case (containerd core/remotes/docker/errcode.go). containerd asks for a manifest with HEAD, whose answer has no body: from it a
+missing repository and a missing tag look the same, "<reference>: not found".
 """
 
 import re
@@ -86,8 +86,20 @@ class Sight(NamedTuple):
     def is_ours(self) -> bool:
         """Whether this is a container that the deploy changes: by its name, or since it runs the very image."""
         ours = (self.desired.container, *self.desired.beside)
-        runs_it = self.desired.is_met_by(ImageReference.split(self.spec.get("image") or ""))
-        return not self.desired.container or self.spec.get("name") in ours or runs_it
+        image = ImageReference.split(self.spec.get("image") or "")
+        if self.desired.container or not image.repository:
+            is_named = not self.desired.container or self.spec.get("name") in ours
+            return is_named or self.desired.is_met_by(image)
+        # Charts name their containers themselves, and meshes put more beside them.
+        others = [
+            *(at(self.pod, "spec", "initContainers") or ()),
+            *(at(self.pod, "spec", "containers") or ()),
+        ]
+        repositories = {ImageReference.split(each.get("image") or "").repository for each in others}
+        return (
+            image.repository == self.desired.image.repository
+            or self.desired.image.repository not in repositories
+        )
 
 
 class Seen(NamedTuple):
@@ -107,10 +119,12 @@ NO_PLATFORM = (
 )
 # The errors of Go's net, net/http and crypto/x509 inside containerd's "failed to do request: …" and containers/image's "pinging
 # container registry …"; an answer that is no answer to the question (containerd core/remotes/errors/errors.go, containers/image
-# docker/errors.go); kubelet image_manager.go, evalCRIPullErr.
+# docker/errors.go); kubelet image_manager.go, evalCRIPullErr. "failed with status code [manifests …]" is containerd 1.6.20,
+# remotes/docker/resolver.go.
 UNREACHABLE = (
     r"(?P<fact>dial tcp\b.*|lookup \S+.*: no such host|[^:\"]*i/o timeout|net/http: .*|x509: .*|connection re(?:fused|set).*"
-    r"|unexpected status (?:code|from \w+ request to) \S+: (?:429|5\d\d).*|too many requests to registry"
+    r"|(?:unexpected status (?:code|from \w+ request to) \S+|failed with status code \[[^\]]*\]): (?:429|5\d\d).*"
+    r"|too many requests to registry|\btoomanyrequests: .*"
     r"|because the registry is unavailable.*)"
     r"|failed to do request: \w+ \"[^\"]*\": (?P<answer>.+)"
 )
@@ -119,8 +133,9 @@ OLD_FORMAT = r"(?P<fact>media type \S+ is no longer supported since containerd \
 # containerd core/remotes/docker/resolver.go, authorizer.go and fetcher.go; containers/image docker/errors.go.
 DENIED = (
     r"(?P<fact>pull access denied.*|failed to authorize: .*|authorization failed.*|unauthorized: .*"
-    r"|unexpected status (?:code|from \w+ request to) \S+: 40[13].*|unable to retrieve auth token.*"
-    r"|requested access to the resource is denied)"
+    r"|(?:unexpected status (?:code|from \w+ request to) \S+|failed with status code \[[^\]]*\]): 40[13].*"
+    r"|unable to retrieve auth token.*"
+    r"|\bdenied: .*|requested access to the resource is denied)"
 )
 # Go's texts of ENOSPC, EDQUOT, EROFS, EIO, EMFILE and ENFILE (syscall/zerrors_linux_amd64.go), which end what containerd and
 # containers/image say of a layer that they can't write.
@@ -227,6 +242,12 @@ def wrong_user(sight: Sight) -> Seen | None:
     kubelet kuberuntime/security_context_others.go, verifyRunAsNonRoot.
     """
     is_refused = sight.waiting == "CreateContainerConfigError" and "runAsNonRoot and image" in sight.message
+    return Seen(sight.message) if is_refused else None
+
+
+def user_forbidden(sight: Sight) -> Seen | None:
+    """A user that the pod's own manifest names and forbids (the same function of the kubelet): no time heals it, and no image."""
+    is_refused = sight.waiting == "CreateContainerConfigError" and "breaks non-root policy" in sight.message
     return Seen(sight.message) if is_refused else None
 
 
@@ -380,6 +401,53 @@ _NO_CLAIM = re.compile(
 )
 # pkg/controller/volume/persistentvolume/pv_controller.go passes on the NotFound of client-go's lister.
 _NO_CLASS = re.compile(r"storageclass\.storage\.k8s\.io \"[^\"]+\" not found")
+
+
+# pkg/scheduler/scheduler.go and framework/plugins/nodeunschedulable/node_unschedulable.go; earlier versions (1.33) name
+# the taint, among them those that the node controllers set (core/v1 well_known_taints.go).
+_NODES_OUT = re.compile(
+    r"no nodes available to schedule pods"
+    r"|0/\d+ nodes are available: (?:, )?(?:\d+ node\(s\) (?:were unschedulable"
+    r"|had untolerated taint \{node\.kubernetes\.io/[^}]*\})(?:, |\. |\.?$))+(?:preemption: |$)"
+)
+
+
+def nodes_out(sight: Sight) -> Seen | None:
+    """Nodes that take no pod at all for now, whatever it asks for."""
+    seen = unschedulable(sight)
+    return seen if seen and _NODES_OUT.match(seen.fact) else None
+
+
+def scheduler_error(sight: Sight) -> Seen | None:
+    """Reason SchedulerError of core/v1 (pkg/scheduler/schedule_one.go): it could not even try."""
+    scheduled = condition(sight.pod, "PodScheduled")
+    is_error = scheduled is not None and scheduled.reason == "SchedulerError" and not sight.status
+    return Seen(scheduled.message) if scheduled and is_error else None
+
+
+def never_looked_at(sight: Sight) -> Seen | None:
+    """A pod that no scheduler has looked at: each writes down what it found (pkg/scheduler/schedule_one.go)."""
+    is_waiting = not sight.status and at(sight.pod, "status", "phase") == "Pending"
+    if (
+        not is_waiting
+        or at(sight.pod, "spec", "nodeName")
+        or condition(sight.pod, "PodScheduled")
+        or sight.events
+    ):
+        return None
+    return Seen(at(sight.pod, "spec", "schedulerName") or "default-scheduler")
+
+
+def node_silent(sight: Sight) -> Seen | None:
+    """A pod that has its node, whose kubelet has not begun with it: not even a status of its containers is there."""
+    scheduled, node = condition(sight.pod, "PodScheduled"), at(sight.pod, "spec", "nodeName") or ""
+    is_placed = scheduled is not None and scheduled.status == "True" and bool(node)
+    is_begun = at(sight.pod, "status", "containerStatuses") or at(
+        sight.pod, "status", "initContainerStatuses"
+    )
+    is_waiting = not sight.status and at(sight.pod, "status", "phase") == "Pending" and not is_begun
+    begun_events = sight.events_of("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", *_GOES_ON)
+    return Seen(node) if is_placed and is_waiting and not begun_events else None
 
 
 def no_room(sight: Sight) -> Seen | None:

@@ -182,6 +182,7 @@ def _row(
         verdict=verdict,
         not_followed=entry.not_followed,
         hold=annotations.counting(entry.site),
+        freeze=entry.freeze,
         workloads=tuple(ends) if len(ends) > 1 else (),
         stays=entry.stays,
         identity=entry.desired.identity,

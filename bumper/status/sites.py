@@ -4,11 +4,15 @@ Law: no Flux Kustomization of the tree is left out. One without a workload that 
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.selection import no_tree, where
+from bumper.fluxtree.sites.traits import Traits, traits
+from bumper.freeze.place import calendar_of
+from bumper.freeze.windows import Calendar, Closure
 from bumper.image import ImageReference
 from bumper.manifest.document import documents, mapping, text
 from bumper.objects import ObjectKey
@@ -20,12 +24,24 @@ from bumper.revision import Revision
 
 
 @dataclass(frozen=True)
+class SiteCalendar:
+    """The tree's freeze windows as one site meets them."""
+
+    calendar: Calendar
+    traits: Traits
+
+    def closure(self, now: datetime) -> Closure | None:
+        """What keeps deploys off the site now, whoever asks; None where nothing does."""
+        return self.calendar.closure(self.traits, now, timedelta())
+
+
+@dataclass(frozen=True)
 class Entry:
     """One site. `image` is what git wants, None for a site without a workload that can be followed (`not_followed` says why).
 
     `followed` is what must become true for all of its workloads, the leading one first. `pods_namespaces` are where the pods of each
     are, in the same order: a HelmRelease may install into another namespace than its own. `is_ours` is False for a Kustomization that
-    another repository feeds. `stays` is what names the image and does not move.
+    another repository feeds. `stays` is what names the image and does not move. `freeze` is there where the tree has freeze windows.
     """
 
     followed: tuple[Desired, ...]
@@ -36,6 +52,7 @@ class Entry:
     not_followed: str = ""
     is_ours: bool = True
     stays: tuple[str, ...] = ()
+    freeze: SiteCalendar | None = field(default=None, repr=False, compare=False)
 
     @property
     def desired(self) -> Desired:
@@ -57,12 +74,14 @@ def read(tree: Tree, tip: Revision, name: str = "", choices: Sequence[Choice] = 
     if not name:
         return _all(tree, tip)
     entries = [_named(name, choice, tree) for choice in choices]
-    return list({entry.site.identity: entry for entry in entries}.values())
+    return _with_calendar(list({entry.site.identity: entry for entry in entries}.values()), tree)
 
 
 def several(tree: Tree, tip: Revision, names: Sequence[str]) -> list[Entry]:
     """The sites named, every Kustomization of the tree for none. TreeMissing where there is none at all."""
-    entries = [_named(name, Choice(), tree) for name in names] or _all(tree, tip)
+    if names:
+        return _with_calendar([_named(name, Choice(), tree) for name in names], tree)
+    entries = _all(tree, tip)
     if not entries:
         raise no_tree(tip.short)
     return entries
@@ -81,7 +100,14 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
             entries.append(_without_image(site, tip, answer.message))
     # The same Kustomization for two clusters is one place to edit, and stands here once.
     distinct = {(entry.site.name, entry.site.kustomization, entry.site.path): entry for entry in entries}
-    return _told_apart(list(distinct.values()))
+    return _with_calendar(_told_apart(list(distinct.values())), tree)
+
+
+def _with_calendar(entries: list[Entry], tree: Tree) -> list[Entry]:
+    calendar = calendar_of(tree)
+    if calendar is None:
+        return entries
+    return [replace(entry, freeze=SiteCalendar(calendar, traits(entry.site))) for entry in entries]
 
 
 def _without_image(site: find.Site, tip: Revision, reason: str) -> Entry:

@@ -8,15 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from bumper.dataclasses import dataclass
-from bumper.deploy.hold.annotations import Hold, written
+from bumper.deploy.hold.annotations import Hold
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
+from bumper.fluxtree.sites.selection import listed
+from bumper.freeze.windows import closure_as_data
 from bumper.image import ImageReference
 from bumper.publish.report import verdict_as_data, workload_as_data, workload_line
 from bumper.request import label
 from bumper.revision import Revision
 from bumper.rollout import Verdict, WorkloadEnd
 from bumper.rollout.state import State
-from bumper.style import STYLES, Line, Span, labelled
+from bumper.status.sites import SiteCalendar
+from bumper.style import STYLES, Line, Span, labelled, written_time
 
 WIDTH = 80
 _COLUMNS = (("SITE", 22), ("WANTED", 12), ("APPLIED", 8), ("RUNNING", 12), ("VERDICT", 15), ("AGE", 6))
@@ -31,6 +34,7 @@ class Row:
     `verdict` is None while the site is moving; `pending` then is what it will be if nothing changes, `detail` what it is doing.
     `workloads` is how each of them stands, where several make up the site; `stays` what names the image and does not move with it.
     `identity` names the Kustomization and its file; `where` what tells it from another site of the same name, empty for the only one.
+    `freeze` tells whether a freeze window keeps deploys off it.
     `is_elsewhere`: the cluster has another site under its name, so that nothing here speaks of it.
     """
 
@@ -50,6 +54,7 @@ class Row:
     identity: str = ""
     where: str = ""
     is_elsewhere: bool = False
+    freeze: SiteCalendar | None = None
 
     @property
     def label(self) -> str:
@@ -106,6 +111,7 @@ def lines(overview: Overview) -> list[Line]:
         table.append((Span(_cells([name for name, _ in _COLUMNS]), "quiet"),))
         table += [_row(row, overview.now) for row in rows]
         table += [line for row in rows for line in _about(row, overview.now)]
+        table += _freezes(rows, overview.now)
     return table
 
 
@@ -124,7 +130,7 @@ def wanted(overview: Overview) -> list[Line]:
             (Span(f"  {row.label}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
             for name, text in reasons
         ]
-    return table
+    return [*table, *_freezes(overview.rows, overview.now)]
 
 
 def details(overview: Overview) -> list[Line]:
@@ -146,6 +152,7 @@ def details(overview: Overview) -> list[Line]:
             ("age", age(row.state.since, overview.now)),
             *(("drift", text) for text in row.state.drift),
             *(("hold", text) for text in _hold(row, overview.now)),
+            *(("freeze", text) for text in _freeze(row, overview.now)),
             *(
                 (("if it stays", f"{row.pending.outcome.value}: {row.pending.message}"),)
                 if row.pending
@@ -220,7 +227,7 @@ def _row(row: Row, now: datetime) -> Line:
         _wanted(row),
         _applied(row) or NOTHING,
         _running(row) or NOTHING,
-        f"{row.word}, held" if row.is_held(now) else row.word,
+        f"{row.word}, {off}" if (off := _kept_off(row, now)) else row.word,
         age(row.state.since, now) or NOTHING,
     ]
     text = _cells(cells)
@@ -255,6 +262,7 @@ def _standing(row: Row, now: datetime) -> tuple[object, ...]:
         row.state.running,
         row.state.drift,
         _hold(row, now),
+        _freeze(row, now),
     )
 
 
@@ -321,6 +329,30 @@ def _hold(row: Row, now: datetime) -> list[str]:
     return [f"{row.hold}   {row.hold.place}"] if row.hold and row.hold.holds_at(now) else []
 
 
+def _freeze(row: Row, now: datetime) -> list[str]:
+    """The freeze window that is in force."""
+    closure = row.freeze.closure(now) if row.freeze else None
+    return [f"{closure}   {closure.place}"] if closure else []
+
+
+def _kept_off(row: Row, now: datetime) -> str:
+    if row.is_held(now):
+        return "held"
+    return "frozen" if _freeze(row, now) else ""
+
+
+def _freezes(rows: Sequence[Row], now: datetime) -> list[Line]:
+    """Each freeze that is in force once, with the sites that it keeps deploys off."""
+    labels: dict[str, list[str]] = {}
+    for row in rows:
+        for text in _freeze(row, now):
+            labels.setdefault(text, []).append(row.label)
+    return [
+        (Span(f"  {listed(names)}: ", "strong"), Span("freeze: ", "quiet"), Span(text))
+        for text, names in labels.items()
+    ]
+
+
 def _row_data(row: Row, now: datetime) -> dict[str, Any]:
     revision = Revision.parse(row.state.applied)
     return {
@@ -343,6 +375,7 @@ def _row_data(row: Row, now: datetime) -> dict[str, Any]:
         "workloads": [workload_as_data(end) for end in row.workloads],
         "stays": list(row.stays),
         "hold": _hold_data(row.hold, now) if row.hold else None,
+        "freeze": closure_as_data(row.freeze.closure(now)) if row.freeze else None,
     }
 
 
@@ -350,8 +383,8 @@ def _hold_data(hold: Hold, now: datetime) -> dict[str, Any]:
     return {
         "reason": hold.reason,
         "by": hold.by or None,
-        "since": written(hold.since) or None,
-        "until": written(hold.until) or None,
+        "since": written_time(hold.since) or None,
+        "until": written_time(hold.until) or None,
         "rejected": hold.rejected or None,
         "place": hold.place,
         "isInForce": hold.holds_at(now),

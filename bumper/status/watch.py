@@ -16,7 +16,8 @@ from bumper.errors import BumpError
 from bumper.follow.loop import Case, Intervals, Loop
 from bumper.follow.revisions import Revisions
 from bumper.follow.threads import Threads
-from bumper.ports.git import Repository
+from bumper.manifest.document import forget
+from bumper.ports.git import LastingRepository
 from bumper.ports.kubernetes import Cluster
 from bumper.ports.run import Clock
 from bumper.request import Choice
@@ -27,6 +28,8 @@ from bumper.status.sites import Entry
 from bumper.status.table import Row
 
 FETCH_S = 30.0
+# What is kept of each commit is worth a fetch of the tip after this many.
+RENEWED_AFTER = 20
 _INTERVALS = Intervals(retry_s=2.0)
 
 
@@ -90,13 +93,14 @@ class Watcher:
     def __init__(
         self,
         clusters: Sequence[Cluster],
-        repository: Repository,
+        repository: LastingRepository,
         clock: Clock,
         branch: str,
         *,
         site: str = "",
         choices: Sequence[Choice] = (Choice(),),
         fetch_s: float = FETCH_S,
+        renewed_after: int = RENEWED_AFTER,
     ) -> None:
         self._clusters = clusters
         self._repository = repository
@@ -105,9 +109,11 @@ class Watcher:
         self._site = site
         self._choices = choices
         self._fetch_s = fetch_s
+        self._renewed_after = renewed_after
         self._revisions = Revisions(repository, choices[0], clock)
         self._looks: queue.SimpleQueue[_Look] = queue.SimpleQueue()
         self._problem = ""
+        self._tips: set[Revision] = set()
         self._tip, self._entries = self._wanted()
         self._fetched_s = clock.now()
         self._last: dict[int, _Look] = {}
@@ -158,7 +164,17 @@ class Watcher:
 
     def _wanted(self) -> tuple[Revision, list[Entry]]:
         tip = Revision(self._branch, self._repository.fetch(self._branch))
+        self._tips.add(tip)
+        if len(self._tips) > self._renewed_after:
+            self._forget()
+            tip = Revision(self._branch, self._repository.fetch(self._branch))
         return tip, sites.read(self._repository.tree(tip.sha), tip, self._site, self._choices)
+
+    def _forget(self) -> None:
+        self._tips.clear()
+        self._repository.renew()
+        self._revisions = Revisions(self._repository, self._choices[0], self._clock)
+        forget()
 
     def _picture(self) -> Picture:
         shown: list[Row] = []

@@ -1,19 +1,34 @@
-"""Files of this machine that somebody named: read to their end, but not further than they may be long, nor for ever."""
+"""Files of this machine that somebody named: read to their end or added to, but no further than they may be long, nor for ever."""
 
 import errno
 from pathlib import Path
 
 from bumper.systems.http.deadline import within
 
-_READ_S = 10.0
+_LIMIT_S = 10.0
 
 
 def content(path: Path, most_bytes: int) -> bytes:
     """What the file holds. OSError where it cannot be read, is longer, or is a pipe that nobody writes to."""
     try:
-        return within(_READ_S, lambda: _read(path, most_bytes), str(path))
+        return within(_LIMIT_S, lambda: _read(path, most_bytes), str(path))
     except TimeoutError:
-        raise OSError(errno.ETIMEDOUT, f"has no end after {_READ_S:.0f} s") from None
+        raise OSError(errno.ETIMEDOUT, f"has no end after {_LIMIT_S:.0f} s") from None
+
+
+def append(path: Path, text: str) -> None:
+    """Adds the text. OSError where that cannot be done, or where it is a pipe that nobody reads."""
+    # Letters that are none (of an argument, say) are no reason to lose the others.
+    added = text.encode("utf-8", "backslashreplace")
+    try:
+        within(_LIMIT_S, lambda: _append(path, added), str(path))
+    except TimeoutError:
+        raise OSError(errno.ETIMEDOUT, f"takes nothing for {_LIMIT_S:.0f} s") from None
+
+
+def _append(path: Path, added: bytes) -> None:
+    with path.open("ab") as stream:
+        stream.write(added)
 
 
 def _read(path: Path, most_bytes: int) -> bytes:

@@ -5,6 +5,7 @@ that keeps credentials) holds nobody up, though it may hold its streams.
 """
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -14,11 +15,16 @@ from functools import partial
 from typing import IO, NamedTuple
 
 from bumper.ports.deadline import in_steps, left_s
+from bumper.safe_text import MASK, mask, printable
 
 # Whoever has ended may leave its streams to a child: then what was read is all there is.
 _SLICE_S = 0.25
 _CHUNK = 1 << 16
 _MOST_COMPLAINT_BYTES = 1 << 20
+_READ_CHARACTERS = 100_000
+_SHOWN_CHARACTERS = 300
+# Whoever keeps secrets has some at hand whose form we do not know: beside what is masked everywhere, anything long and opaque.
+_OPAQUE = re.compile(r"[A-Za-z0-9_+/=-]{40,}")
 # What is told begins (+) and ends (-); whatever has not ended when nobody is left to tell it is ended.
 _LISTEN = """
 trap '' HUP INT TERM
@@ -83,6 +89,14 @@ def end(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
+
+
+def shown(complaint: bytes) -> str:
+    """What a program that keeps secrets said last, on one line and without any."""
+    # A traceback or a key in PEM form is masked as a whole, before its last lines are chosen.
+    text = mask(complaint[-_READ_CHARACTERS:].decode(errors="replace"))
+    lines = [printable(line) for line in text.splitlines() if line.strip()]
+    return _OPAQUE.sub(MASK, " / ".join(lines[-3:]))[:_SHOWN_CHARACTERS] or "it said nothing"
 
 
 class _Guardian:

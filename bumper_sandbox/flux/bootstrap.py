@@ -24,7 +24,16 @@ metadata:
 """.encode()
 
 
-def objects(git_url: str, token: str, *, branch: str, path: str, interval_s: float) -> list[Manifest]:
+def objects(
+    git_url: str,
+    token: str,
+    *,
+    branch: str,
+    path: str,
+    interval_s: float,
+    name: str = NAMESPACE,
+    source: str = NAMESPACE,
+) -> list[Manifest]:
     """Namespace, secret, GitRepository and root Kustomization, as bootstrap creates them for a repository over HTTPS with a token."""
     secret = {"username": "git", "password": token}
     return [
@@ -35,14 +44,14 @@ def objects(git_url: str, token: str, *, branch: str, path: str, interval_s: flo
         {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": _named(),
+            "metadata": _named(NAMESPACE),
             "type": "Opaque",
             "data": {key: base64.b64encode(value.encode()).decode() for key, value in secret.items()},
         },
         {
             "apiVersion": "source.toolkit.fluxcd.io/v1",
             "kind": "GitRepository",
-            "metadata": _named(),
+            "metadata": _named(source),
             "spec": {
                 "interval": duration(interval_s),
                 "ref": {"branch": branch},
@@ -53,16 +62,16 @@ def objects(git_url: str, token: str, *, branch: str, path: str, interval_s: flo
         {
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
             "kind": "Kustomization",
-            "metadata": _named(),
+            "metadata": _named(name),
             "spec": {
                 "interval": "10m0s",
                 "path": path,
                 "prune": True,
-                "sourceRef": {"kind": "GitRepository", "name": NAMESPACE},
+                "sourceRef": {"kind": "GitRepository", "name": source},
             },
         },
     ]
 
 
-def _named() -> dict[str, str]:
-    return {"name": NAMESPACE, "namespace": NAMESPACE}
+def _named(name: str) -> dict[str, str]:
+    return {"name": name, "namespace": NAMESPACE}

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scanner import ScannerError
@@ -97,9 +98,19 @@ def _split(text: str) -> Iterator[str]:
 
 
 # Flux builds every Kustomization of a source anew for each revision, and hardly a file has changed.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _composed(text: str, *, pure: bool) -> tuple[Node | None, ...]:
-    return tuple(YAML(typ="safe", pure=pure).compose_all(text))
+    reader = YAML(typ="safe", pure=pure)
+    reader.Composer = _Composer
+    return tuple(reader.compose_all(text))
+
+
+class _Composer(Composer):
+    """An anchor may be defined anew: YAML allows it, and so do the readers of a cluster."""
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader=loader)
+        self.warn_double_anchors = False
 
 
 class _Document:

@@ -36,6 +36,8 @@ PATCH = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetada
 SHARED = "namespace: default, annotations: {kustomize.toolkit.fluxcd.io/ssa: Merge}"
 VOLUME = "      volumes: [{name: d, persistentVolumeClaim: {claimName: data}}]\n"
 COMPONENTS = f"{FLUX}/gotk-components.yaml"
+FREEZE = ".bump/freeze.yaml"
+WINDOWS = "windows:\n"
 WORKFLOW = ".github/workflows/deploy.yml"
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: kevinryan-io}\n"
 
@@ -140,7 +142,7 @@ BROKEN: dict[str, Case] = {
     "secret-missing": (
         "a typo",
         changed(f"{UMAMI}/deployment.yaml", "name: umami-db", "name: umami-database"),
-        f"{UMAMI}/deployment.yaml:25",
+        f"{UMAMI}/deployment.yaml:24",
     ),
     "secret-by-hand": (
         "where none is made",
@@ -167,6 +169,21 @@ BROKEN: dict[str, Case] = {
         changed(f"{UMAMI}/externalsecret.yaml", "name: azure-keyvault", "name: azure-vault"),
         f"{UMAMI}/externalsecret.yaml:10",
     ),
+    "freeze-unreadable": (
+        "no reason",
+        added({FREEZE: f"{WINDOWS}- {{name: x, sites: [umami]}}\n"}),
+        f"{FREEZE}:2",
+    ),
+    "freeze-nobody": (
+        "a site that is none",
+        added({FREEZE: f"{WINDOWS}- {{name: x, reason: y, sites: [umami, unami]}}\n"}),
+        f"{FREEZE}:2",
+    ),
+    "freeze-built": (
+        "a Kustomization of everything",
+        {**changed(f"{FLUX}/umami-sync.yaml", "path: ./k8s/umami", "path: ./.bump"), FREEZE: b"windows: []\n"},
+        f"{FREEZE}:1",
+    ),
     "workflow-loop": ("on any push", added({WORKFLOW: workflow("push: {branches: [main]}")}), f"{WORKFLOW}:2"),
 }  # fmt: skip
 
@@ -188,6 +205,12 @@ def test_it_is_silenced_by_its_id(identity: str) -> None:
 
 
 NOOP: dict[str, Mapping[str, bytes]] = {
+    "freeze windows of a site, of an environment and of all": added(
+        {
+            FREEZE: f"{WINDOWS}- {{name: x, reason: y, sites: [umami], environments: [k8s]}}\n"
+            "- {name: z, reason: y, sites: '*', allow: [{reason: fine, environments: [umami]}]}\n"
+        }
+    ),
     "a comment": changed(SERVICE, "kind: Service", "kind: Service # a [bracket"),
     "a file that the list names in a comment": changed(LIST, "  - kevinryan-io-sync.yaml", "  # - kevinryan-io-sync.yaml"),
     "chart values beside the list": added({f"{FLUX}/values.yaml": "replicas: 2\n"}),

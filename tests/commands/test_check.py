@@ -29,7 +29,7 @@ BROKEN = """\
   meant to be so?  # bump-check: ignore=service-port   on its line or the one above it, or --ignore service-port
 
 ! image-tag   warning
-  k8s/umami/deployment.yaml:18  container umami of Deployment umami/umami: ghcr.io/umami-software/umami has the tag latest
+  k8s/umami/deployment.yaml:19  container umami of Deployment umami/umami: ghcr.io/umami-software/umami has the tag latest
   why  Without a tag, or with latest, nobody can tell which version runs, and
        no commit can bring back the one before.
   do   Name the version: a tag of its own, or a digest.
@@ -110,7 +110,7 @@ def test_json_is_one_object_and_nothing_else(platform: Path) -> None:
     assert answer["exitCode"] == 11
     assert answer["files"] == 60
     assert len(answer["notes"]) == 3
-    assert answer["silenced"] == [{"id": "image-tag", "file": "k8s/umami/deployment.yaml", "line": 18}]
+    assert answer["silenced"] == [{"id": "image-tag", "file": "k8s/umami/deployment.yaml", "line": 19}]
     rule = check.RULES["service-port"]
     assert answer["findings"] == [
         {

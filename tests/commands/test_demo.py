@@ -143,6 +143,33 @@ def test_an_installed_copy_runs_it_from_any_directory(tmp_path: Path) -> None:
     assert "\nReady in " in done.stdout
 
 
+@pytest.mark.slow
+def test_a_strangers_repository_without_a_sync_file_is_played(tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    source = "sourceRef: {kind: GitRepository, name: home}"
+    head = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+    files = {
+        "kubernetes/flux/cluster/ks.yaml": head
+        + "metadata: {name: cluster-apps, namespace: flux-system}\n"
+        + f"spec: {{interval: 10m, path: ./kubernetes/apps, prune: true, {source}}}\n",
+        "kubernetes/apps/kustomization.yaml": "resources: [web/ks.yaml]\n",
+        "kubernetes/apps/web/ks.yaml": head
+        + "metadata: {name: web, namespace: flux-system}\n"
+        + f"spec: {{interval: 10m, path: ./kubernetes/apps/web/app, prune: true, wait: true, {source}}}\n",
+        "kubernetes/apps/web/app/web.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: web}\n---\n"
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: web}\n"
+        "spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, "
+        'spec: {containers: [{name: web, image: "ghcr.io/acme/web:1.0"}]}}}\n',
+    }
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    done = demo("--tree", str(folder), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Flux has brought web up from git at 1.0." in done.stdout
+    assert "\nReady in " in done.stdout
+
+
 def test_a_tree_that_is_none_is_refused(tmp_path: Path) -> None:
     done = commandline.bump("demo", "--tree", str(tmp_path), environ={}, cwd=tmp_path)
     assert done.code == 2

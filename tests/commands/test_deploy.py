@@ -226,3 +226,21 @@ def test_no_secret_is_in_what_is_said(stack: Stack) -> None:
     )
     for secret in (stack.token, stack.registry.identity_header):
         assert secret not in stdout + stderr
+
+
+def test_a_site_of_another_cluster_is_not_written_unless_nobody_wants_to_follow_it(stack: Stack) -> None:
+    path = "k8s/flux-system/sddbook-com-sync.yaml"
+    edge = stack.files[path].replace(b"spec:\n", b"spec:\n  kubeConfig: {secretRef: {name: edge}}\n", 1)
+    url = stack.git.create("edge.git", {**stack.files, path: edge})
+    stack.registry.push("sddbook-com", "abc0012")
+    arguments = ("--site", "sddbook-com", "--sha", "abc0012", "--repo", url)
+    code, _, stderr = bump(stack, *arguments)
+    assert code == 2
+    assert (
+        "Deployment sddbook-com/sddbook-com: Flux applies it to another cluster (spec.kubeConfig in git)"
+        in stderr
+    )
+    assert "nothing was written" in stderr
+    code, stdout, _ = bump(stack, *arguments, "--no-wait")
+    assert code == 0
+    assert "sddbook-com applies to another cluster" in stdout

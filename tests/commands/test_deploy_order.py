@@ -1,6 +1,7 @@
 """An older build against a newer one, against the sandbox."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def test_a_run_that_ends_late_does_not_go_over_the_newer_one(
     }
     stages = {stage["stage"]: stage["detail"] for stage in newer["sites"][0]["stages"]}
     assert stages["commit"].endswith("   newer (checkout)")
+    assert source_date(stack) == committed_at(source, third)
 
 
 @pytest.mark.slow
@@ -103,6 +105,24 @@ def test_a_workflow_with_a_shallow_checkout_asks_github(stack: Stack, source: Pa
         (exchange,) = hub.exchanges
         assert exchange.path == f"/repos/acme/site/compare/{third[:7]}...{second}"
         assert problems(exchange) == []
+        forced = bump_json(stack, tmp_path / "site", "--sha", second, "--force", "--reason", "x", **github)
+        assert forced["outcome"] == "pushed", forced
+        assert hub.exchanges[-1].path == f"/repos/acme/site/commits/{second}"
+        assert problems(hub.exchanges[-1]) == []
+        assert source_date(stack) == hub.exchanges[-1].answer.body["commit"]["committer"]["date"]
+
+
+def source_date(stack: Stack) -> str:
+    """What the newest commit says of its source commit."""
+    (date,) = (
+        line.partition(": ")[2] for line in message(stack).split("\n") if line.startswith("Bump-Source-Date")
+    )
+    return date
+
+
+def committed_at(source: Path, sha: str) -> str:
+    seconds = int(git(source, "show", "--no-patch", "--format=%ct", sha).strip())
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_a_directory_that_is_no_repository_is_said_before_anything_is_asked(

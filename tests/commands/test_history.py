@@ -71,6 +71,14 @@ def test_every_deploy_is_read_back_with_its_outcome_and_duration(stack: Stack) -
     assert head.split() == ["WHEN", "FROM", "TO", "WHO", "OUTCOME", "TOOK", "COMMIT", "SOURCE"]
     assert first.split()[2:7] == ["abc2001", "abc2002", "eve", "failed:", "CrashLoop"]
     assert max(map(len, stdout.splitlines())) <= 80
+    code, stdout, _ = bump(stack, "history", SITE, "--repo", stack.url, "--metrics", "--output", "json")
+    rate = json.loads(stdout)["overall"]["changeFailureRate"]
+    assert (code, rate["sampleSize"], rate["failed"]) == (0, 2, 1)
+    code, stdout, _ = bump(stack, "history", "--repo", stack.url, "--metrics", "--output", "openmetrics")
+    assert code == 0
+    assert f'bump_failed_deploys{{scope="site",site="{SITE}"' in stdout
+    code, stdout, _ = bump(stack, "history", "--repo", stack.url, "--metrics")
+    assert [line.split()[:2] for line in stdout.splitlines() if line.startswith(SITE)] == [[SITE, "1"]]
 
 
 @pytest.mark.slow
@@ -176,6 +184,9 @@ def _basic(token: str) -> str:
         (["--offline", "--repo", "https://git.example/x.git"], "--offline reads a clone on this machine"),
         (["--repo", "/nowhere"], "/nowhere: neither a URL nor a directory"),
         (["--branch", "prod"], "no branch 'prod'"),
+        (["--metrics", "--limit", "5"], "--metrics counts all deploys of the period"),
+        (["--metrics", "--output", "csv"], "--metrics counts all deploys of the period"),
+        (["--output", "openmetrics"], "--output openmetrics holds figures"),
     ],
 )
 def test_what_cannot_be_done_is_told(stack: Stack, arguments: list[str], problem: str) -> None:

@@ -128,7 +128,7 @@ def test_an_image_that_was_asked_for_must_be_there(stack: Stack) -> None:
         (
             ["web", "--host", "a.example", "--like", "umami"],
             4,
-            "k8s/umami/deployment.yaml:25: reads the Secret umami-db",
+            "k8s/umami/deployment.yaml:24: reads the Secret umami-db",
         ),
     ],
 )

@@ -17,7 +17,7 @@ from .fleet import Site, fleet
 from .looks import eventually
 from .program import Ended, Ground, Run, results
 from .scenarios import SCENARIOS
-from .stage import Play, set_up
+from .stage import UNTIL_SEEN, Play, set_up
 
 _PUSHED = re.compile(r"pushed ([0-9a-f]{40})")
 TAG = "abc1234"
@@ -83,7 +83,7 @@ DEPLOYS: dict[str, Deploy] = {}
 
 @dataclass
 class _Follower:
-    """Starts `bump track` when the scenario has made its push number `push`."""
+    """Starts `bump track` when the scenario has made its push number `push`, and has it wait for that where it says so."""
 
     ground: Ground
     name: str
@@ -94,6 +94,9 @@ class _Follower:
     pushes: int = 0
 
     def note(self, text: str) -> None:
+        if text == UNTIL_SEEN:
+            for run in self.runs:
+                run.result()
         if pushed := _PUSHED.match(text):
             if self.pushes == self.push:
                 track = ("track", "--site", self.name, "--commit", pushed[1], *recorded_as(self.name))
@@ -102,7 +105,8 @@ class _Follower:
 
 
 def _follow(name: str, push: int, arguments: tuple[str, ...], ground: Ground) -> list[Ended]:
-    follower = _Follower(ground, name, push, arguments)
+    registry = ground.platform.registry
+    follower = _Follower(ground, name, push, tuple(text.format(registry=registry) for text in arguments))
     stage = set_up(name, ground.platform, follower)
     follower.url = stage.repository.url
     try:
@@ -174,7 +178,6 @@ follows("sidecar", *READY, often=True)
 follows("startup-in-time", *READY)
 follows("graceful", *READY, push=1)
 follows("stubborn", *READY, push=1)
-follows("late-tag", *READY)
 follows("two-pushes", *READY, push=1)
 follows("later-commit", *READY, both=True)
 follows("fix-while-checking", *READY, push=1, both=True)
@@ -199,10 +202,12 @@ follows("post-start-fails", "failed", "ContainerStartFailed", 11)
 follows("init-waits", "timed-out", "NotRolledOut", 3, "--timeout", "20s")
 
 follows("missing-tag", "failed", "NoSuchTag", 11, both=True, often=True)
-# Its image is no longer the site's by its name: --image would say so.
-follows("missing-repository", "refused", "FieldMissing", 4)
+# It comes later, and the site with it; whoever follows was told before that it is not there.
+follows("late-tag", "failed", "NoSuchTag", 11)
+# Its image is no longer the site's by its name: --image says so. containerd can't tell a missing repository from a missing tag.
+follows("missing-repository", "failed", "NoSuchTag", 11, "--image", "{registry}/mising-repository")
 follows("missing-digest", "failed", "NoSuchTag", 11)
-follows("invalid-name", "failed", "InvalidImageName", 11)
+follows("invalid-name", "failed", "InvalidImageName", 11, "--image", "{registry}/Invalid-Name")
 follows("login-wanted", "failed", "PullDenied", 11, often=True)
 follows("no-token", "failed", "PullDenied", 11)
 follows("pull-forbidden", "failed", "PullDenied", 11)
@@ -220,7 +225,7 @@ follows("missing-config-map", "failed", "MissingConfig", 11)
 follows("missing-key", "failed", "MissingConfig", 11, often=True)
 follows("unschedulable", "failed", "Unschedulable", 11)
 follows("quota", "failed", "QuotaExceeded", 11)
-follows("no-replicas", "unknown", "NoReplicas", 6)
+follows("no-replicas", *READY)  # with a warning: git asks for no pod
 follows("paused", "suspended", "Paused", 6, push=1)
 
 # What the commit wants cannot be read: there is nothing to follow.
@@ -230,7 +235,8 @@ follows("wrong-type", "failed", "ReconciliationFailed", 11, both=True)
 follows("immutable", "failed", "ReconciliationFailed", 11)
 follows("missing-namespace", "blocked", "ReconciliationFailed", 6)
 follows("superseded", "superseded", "Superseded", 0, both=True)
-follows("revert", "superseded", "Reverted", 0)
+# What came before is nobody's to know who only follows: it is a later commit with another tag.
+follows("revert", "superseded", "Superseded", 0)
 follows("controller-restart", *READY, alone=True)
 follows("source-outage", *READY, both=True, alone=True)
 

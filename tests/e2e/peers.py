@@ -1,9 +1,11 @@
 """What people run today after a push, and `bump track`, on the same deploys: prints a Markdown table.
 
+Where `BUMP_E2E_VERDICTS` names a file, that becomes a section of it.
+
     make e2e-peers
     PYTHONPATH=tests python -m e2e.peers [SITUATION...]
 
-Each way gets a site of its own and a push of its own, one after the other on one cluster whose node waits as long as a real one.
+Each way gets a site of its own and a push of its own, one after the other on one cluster.
 The clock runs from the end of the push to the end of the command. What it said is held against the cluster at that moment.
 """
 
@@ -12,20 +14,23 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import build
+from . import build, page
 from .access import FOLLOWER
 from .fleet import Site, fleet
 from .looks import eventually, running_images
+from .record import versions
 from .repository import Repository
 from .stack import FLUX_NAMESPACE, Options, Stack
 
 _PATIENCE_S = 60
+# Of the deploys that succeed each way has so many, and the one of middle length is shown.
+_RUNS = 3
 _VERDICTS = ("Ready", "Failed", "Suspended", "Blocked", "Timed", "error:")
 _OLD, _NEW = "1.0.0", "2.0.0"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -170,10 +175,10 @@ def _run(environ: Mapping[str, str], *command: str | Path) -> tuple[int, str]:
     return ended.returncode, ended.stdout
 
 
-def measure(stack: Stack, kubeconfig: Path, name: str, way: str) -> Answer:
+def measure(stack: Stack, kubeconfig: Path, name: str, suffix: str, way: str) -> Answer:
     """One way on one deploy that nobody else looks at."""
     situation = SITUATIONS[name]
-    site = f"{name}-{way}"
+    site = f"{name}-{suffix}"
     repository = fleet(stack, site, [Site(site, kustomization=situation.kustomization)])
     first = repository.tip
     deploy = Deploy(stack, repository, first, kubeconfig)
@@ -209,21 +214,51 @@ def last_line(output: str) -> str:
     return verdict_line if len(verdict_line) <= 110 else f"{verdict_line[:107]}..."
 
 
+HEADING = "Beside what people run after a push"
+_BODY = """\
+On the same deploys, one after the other: `bump track`; `flux reconcile kustomization --with-source` and then
+`kubectl rollout status --timeout=60s`; `kubectl wait --for=condition=Ready --timeout=60s` on the Kustomization. The time runs from the
+end of the push to the end of the command; right is what was so at the moment it was said. `kubectl wait` looks at once and finds the
+revision before ours Ready; `flux reconcile` has its own timeout of five minutes. {stack}; flux 2.9.3, kubectl 1.36.1. Of three
+runs of what succeeds the one of middle length, one of all else.
+
+{table}
+"""
+
+
 def table(names: Sequence[str]) -> None:
-    """Measures and prints row by row."""
-    _print("| deploy | asked by | after | exit code | says | verdict |")
-    _print("|---|---|---|---|---|---|")
+    """Measures and prints row by row; then the page has them, where one was named."""
+    lines = ["| deploy | asked by | after | exit code | says | verdict |", "|---|---|---|---|---|---|"]
+    _print("\n".join(lines))
     keep = os.environ.get("BUMP_E2E_LOGS")
-    with Stack(Options(played_node=True, kubelet_speed=1.0), keep=Path(keep) if keep else None) as stack:
-        kubeconfig = stack.account("bump", FOLLOWER)
-        for name in names:
-            for number, (way, (title, _)) in enumerate(WAYS.items()):
-                answer = measure(stack, kubeconfig, name, way)
-                what = "" if number else SITUATIONS[name].what
-                verdict = judge(SITUATIONS[name], answer)
-                _print(
-                    f"| {what} | {title} | {answer.seconds:.1f} s | {answer.code} | {last_line(answer.output)} | {verdict} |"
-                )
+    with Stack(Options(kubelet_speed=1.0), keep=Path(keep) if keep else None) as stack:
+        for line in _rows(stack, names):
+            lines.append(line)
+            _print(line)
+        if path := os.environ.get("BUMP_E2E_VERDICTS"):
+            node = versions(stack.node_is_played)["node"]
+            page.put(Path(path), HEADING, _BODY.format(stack=f"The node: {node}", table="\n".join(lines)))
+
+
+def _typical(stack: Stack, kubeconfig: Path, name: str, way: str) -> Answer:
+    """The answer of middle length where seconds are what counts; one that is wrong before all others."""
+    situation = SITUATIONS[name]
+    runs = range(_RUNS if situation.succeeds else 1)
+    answers = [measure(stack, kubeconfig, name, f"{way}-{run}" if run else way, way) for run in runs]
+    answers.sort(key=lambda answer: answer.seconds)
+    wrong = [answer for answer in answers if judge(situation, answer) != "right"]
+    return (wrong or answers)[len(wrong or answers) // 2]
+
+
+def _rows(stack: Stack, names: Sequence[str]) -> Iterator[str]:
+    kubeconfig = stack.account("bump", FOLLOWER)
+    for name in names:
+        for number, (way, (title, _)) in enumerate(WAYS.items()):
+            answer = _typical(stack, kubeconfig, name, way)
+            what = "" if number else SITUATIONS[name].what
+            verdict = judge(SITUATIONS[name], answer)
+            says = last_line(answer.output)
+            yield f"| {what} | {title} | {answer.seconds:.1f} s | {answer.code} | {says} | {verdict} |"
 
 
 def _print(line: str) -> None:

@@ -2,14 +2,14 @@
 
 from .looks import condition, eventually
 from .stack import FLUX_NAMESPACE
-from .stage import Play, scenario
+from .stage import UNTIL_SEEN, Play, scenario
 
 _WAITS = {"wait": True, "timeout": "30s"}
 
 
 @scenario("a slow start, with wait: true", kustomization=_WAITS)
 def healthy_wait(stage: Play) -> None:
-    stage.until_ready(stage.push_tag("2.0.0", behaviour="slow", ready_after_s=20))
+    stage.until_ready(stage.push_tag("2.0.0", behaviour="slow", ready_after_s=10))
 
 
 @scenario("never ready, with wait: true", kustomization=_WAITS)
@@ -105,6 +105,7 @@ def suspended_kustomization(stage: Play) -> None:
     stage.patch("Kustomization", stage.name, {"suspend": True})
     commit = stage.push_tag("2.0.0")
     stage.until_fetched(commit)
+    stage.say(UNTIL_SEEN)
     stage.patch("Kustomization", stage.name, {"suspend": None})
     stage.until_ready(commit)
 
@@ -113,6 +114,7 @@ def suspended_kustomization(stage: Play) -> None:
 def suspended_source(stage: Play) -> None:
     stage.patch("GitRepository", stage.name, {"suspend": True})
     commit = stage.push_tag("2.0.0")
+    stage.say(UNTIL_SEEN)
     stage.patch("GitRepository", stage.name, {"suspend": None})
     stage.until_ready(commit)
 

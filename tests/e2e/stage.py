@@ -16,6 +16,9 @@ from .record import Recorder
 from .repository import Repository
 from .stack import FLUX_NAMESPACE, Stack
 
+# Who follows a scenario gives their verdict first, and then it goes on.
+UNTIL_SEEN = "goes on when it is seen"
+
 
 class Notes(Protocol):
     """Hears what a scenario does, at the moment it does it."""

@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from bumper.setup.kubeconfig import script as kubeconfig_script
+from bumper.setup.request import ActionRelease, ClusterWay, Setup, SiteRepository
+
 from .access import write_kubeconfig
 from .api import Api, Object, tls_context
+from .build import PROGRAMS, binary, build
 from .fleet import Site, fleet
 from .looks import eventually, running_images
 from .repository import Repository
@@ -160,3 +164,35 @@ def test_an_administrator_lacks_nothing(stack: Stack, repository: Repository) ->
     ]
     assert versions == ["Kubernetes v1.36.1 answers"]
     assert set(findings(ended, "clock")) == {"good"}
+
+
+@pytest.mark.slow
+def test_the_kubeconfig_that_a_set_up_makes_is_taken_and_ends_with_its_secret(
+    stack: Stack, repository: Repository, printed: str, tmp_path: Path
+) -> None:
+    """The script of `bump setup`, with the real kubectl as the administrator; `gh` keeps what it is given."""
+    build([program for program in PROGRAMS if program.name == "kubectl"])
+    site = SiteRepository(OURS, "acme/ours", "registry.example", OURS)
+    action = ActionRelease("acme/bump", "a" * 40)
+    setup = Setup("acme/platform", repository.url, (site,), action, ClusterWay.KUBECONFIG)
+    (tmp_path / "rbac.yaml").write_text(printed)
+    (tmp_path / "kubeconfig.sh").write_text(kubeconfig_script(setup))
+    stored, gh = tmp_path / "stored", tmp_path / "gh"
+    gh.write_text(f'#!/bin/sh\n[ "$*" = "secret set KUBECONFIG --repo acme/ours" ] && cat > {stored}\n')
+    gh.chmod(0o755)
+    path = f"{tmp_path}:{binary('kubectl').parent}:{os.environ['PATH']}"
+    environ = {**os.environ, "PATH": path, "KUBECONFIG": str(stack.admin_kubeconfig)}
+    made = subprocess.run(
+        ["sh", str(tmp_path / "kubeconfig.sh")], env=environ, capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert re.search(r"The token ends on 20\d\d-\d\d-\d\dT", made.stdout)
+    looked = bump(repository, stored, "doctor", OURS, "--output", "json")
+    assert set(findings(looked, "cluster")) == {"good"}, looked.stdout + looked.stderr
+    stack.api.request("DELETE", f"/api/v1/namespaces/{FLUX_NAMESPACE}/secrets/bump-token").raise_for_status()
+
+    def ended() -> bool:
+        refused = bump(repository, stored, "doctor", OURS, "--output", "json")
+        return "401" in json.dumps(findings(refused, "cluster"))
+
+    eventually(ended, "the token has ended", timeout_s=60.0)

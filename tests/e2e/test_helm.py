@@ -93,7 +93,7 @@ released(("superseded", "Superseded", 0), READY, timeout="2m")(superseded_by_a_l
 
 @released(
     ("failed", "RetriesExceeded", 11),
-    quotes=("Helm upgrade failed", "timeout waiting for: [Deployment/helm-never-ready"),
+    quotes=("Helm upgrade failed", "runs but is not ready"),
     upgrade={"timeout": "20s"},
 )
 def never_ready(act: Act) -> list[Run]:

@@ -81,6 +81,7 @@ def test_without_the_gate_nothing_is_applied_and_both_say_so(
 ) -> None:
     (definition,) = [text for text in crds.definitions() if f"name: {GENERATORS}" in text]
     flux.api.create_yaml("CustomResourceDefinition", definition)
+    eventually(lambda: flux.api.healthy("/apis/source.extensions.fluxcd.io/v1beta1"), "the kind is served")
     flux.resume("source-watcher")
     _show_controller(flux, "source-watcher", ())
     before = _objects(flux)

@@ -132,6 +132,8 @@ def _announce(place: Place) -> None:
         ),
         "the Receiver is ready",
     )
+    # Applied before notification-controller knew the Alert, it told nobody.
+    repository.request_reconciliation("Kustomization", "quick")
     eventually(lambda: place.states(commit, "quick"), "Flux has posted on the commit")
 
 

@@ -5,13 +5,17 @@ first moment at which any container, event or condition of the site bore the cau
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bumper.rollout.causes import CAUSES
+from bumper.rollout.steadiness import STEADY_S
 
+from . import page
 from .api import Object
 from .deploys import Deploy
 from .program import Ended
@@ -22,7 +26,9 @@ Objects = dict[tuple[str, str], Object]
 _PULLS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 # What is certain is said within that long; what may heal, that long after its patience has ended.
 PROMPT_S = 5.0
-_CONTAINER_PATIENCE_S = {cause.reason: cause.grace_s for cause in CAUSES}
+_WRONG = "**wrong**"
+_PATIENCE = Path(__file__).parents[2] / "docs" / "patience.md"
+_ROW = re.compile(r"^\| (?P<reasons>`[^|]*) \| (?P<after>[^|]*) \|", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Measured:
     deploy: Deploy
     ended: tuple[Ended, ...]
     after_s: float | None
+    patience_s: float = 0.0
 
     @property
     def verdicts(self) -> tuple[tuple[str, str, int], ...]:
@@ -43,8 +50,18 @@ class Measured:
 
 
 def patience_s(reason: str) -> float:
-    """For how long a cause may heal before it is believed; 0 for what is certain at once."""
-    return _CONTAINER_PATIENCE_S.get(reason, 0.0)
+    """The longest time that docs/patience.md grants to a cause; 0 for what is certain at once."""
+    return _granted().get(reason, 0.0)
+
+
+@cache
+def _granted() -> dict[str, float]:
+    granted: dict[str, float] = {}
+    for row in _ROW.finditer(_PATIENCE.read_text(encoding="utf-8")):
+        longest = max(map(float, re.findall(r"(\d+) s\b", row["after"])), default=0.0)
+        for reason in re.findall(r"`(\w+)`", row["reasons"]):
+            granted[reason] = max(longest, granted.get(reason, 0.0))
+    return granted
 
 
 def measure(deploy: Deploy, ended: Sequence[Ended], lines: Lines, started_s: float) -> Measured:
@@ -52,9 +69,23 @@ def measure(deploy: Deploy, ended: Sequence[Ended], lines: Lines, started_s: flo
     if not ended:
         return Measured(deploy, (), None)
     last = ended[-1]
-    shown_s = shown_at(last, [line for line in lines if _concerns(line, deploy.name)])
+    own = [line for line in lines if _concerns(line, deploy.name)]
+    shown_s = shown_at(last, own)
     after_s = None if shown_s is None else last.said_at_s - started_s - shown_s
-    return Measured(deploy, tuple(ended), after_s)
+    outcome, reason = last.verdict
+    granted_s = patience_s(reason)
+    if outcome == "ready" and _is_without_probe(own):
+        granted_s = STEADY_S
+    return Measured(deploy, tuple(ended), after_s, granted_s)
+
+
+def _is_without_probe(lines: Lines) -> bool:
+    return any(
+        "readinessProbe" not in container
+        for line in lines
+        if line["object"]["kind"] == "Deployment"
+        for container in line["object"]["spec"]["template"]["spec"]["containers"]
+    )
 
 
 def shown_at(ended: Ended, lines: Lines) -> float | None:
@@ -97,14 +128,14 @@ def _rule(outcome: str, reason: str) -> Shows | None:
         return None  # before anything was written, and at the deadline
     if outcome == "superseded":
         return None  # shown by the branch
-    if reason in ("Suspended", "Paused", "NoReplicas"):
+    if reason in ("Suspended", "Paused"):
         return None  # so from the beginning
     return _RULES.get(reason, _kustomization_says(reason))
 
 
 def _is_complete(objects: Objects, site: dict[str, Any]) -> bool:
-    """The commit, or a later one, is applied, and every replica is of the last generation and available."""
-    applied = _is_applied(objects, site["commit"])
+    """The commit, or a later one with its tag, is applied, and every replica is of the last generation and available."""
+    applied = _is_applied(objects, site["commit"]) or _is_later_applied(objects, site["tag"])
     rolled = [_rolled_out(subject) for (kind, _), subject in objects.items() if kind == "Deployment"]
     return applied and bool(rolled) and all(rolled)
 
@@ -115,6 +146,20 @@ def _is_applied(objects: Objects, commit: str) -> bool:
         for (kind, _), subject in objects.items()
         if kind == "Kustomization"
     )
+
+
+def _is_later_applied(objects: Objects, tag: str) -> bool:
+    """The last revision that was fetched is applied, and the Deployments have the tag."""
+    statuses = {kind: subject.get("status") or {} for (kind, _), subject in objects.items()}
+    fetched = (statuses.get("GitRepository", {}).get("artifact") or {}).get("revision")
+    has_it = fetched and statuses.get("Kustomization", {}).get("lastAppliedRevision") == fetched
+    images = [
+        container["image"]
+        for (kind, _), subject in objects.items()
+        if kind == "Deployment"
+        for container in subject["spec"]["template"]["spec"]["containers"]
+    ]
+    return bool(has_it and images) and all(image.endswith(f":{tag}") for image in images)
 
 
 def _rolled_out(deployment: Object) -> bool:
@@ -207,20 +252,14 @@ _RULES: dict[str, Shows] = {
 }
 
 
-def write(path: Path, rows: Iterable[Measured], stack: str) -> None:
-    """The table as a page."""
-    path.write_text(page(list(rows), stack))
+HEADING = "What happened, and what bump said"
+_BODY = """\
+Each deploy is played on a real Kubernetes, a real Flux and a real node, and `bump` follows it, as `bump track` where somebody else
+pushes. {stack}, on {processors} processors, {at_once} deploys at once.
 
-
-_PAGE = """\
-# Verdicts on a real cluster
-
-Made by `make e2e-all`, and not written by hand: each deploy is played on a real Kubernetes, a real Flux and a real node, and `bump`
-follows it, as `bump track` where somebody else pushes.
-
-{stack}. {rows} deploys, {wrong} verdicts wrong, {late} late. *Shown* is the moment at which the API server first said what the verdict
-names; the seconds run from there to the line of `bump`. What may heal by itself is given the patience beside it
-(`bumper/rollout/causes.py`); what is certain has {prompt:.0f} s. Without seconds: the verdict needs no showing (a refusal, a deadline,
+**{rows} deploys, {wrong} verdicts wrong, {late} late.** *Shown* is the moment at which the API server first said what the verdict
+names; the seconds run from there to the line of `bump`. What may heal by itself is given the patience beside it, at most
+([patience.md](patience.md)); what is certain has {prompt:.0f} s. Without seconds: the verdict needs no showing (a refusal, a deadline,
 a suspension, another commit).
 
 | what happens | verdict | exit code | shown to said | patience | right? |
@@ -229,16 +268,24 @@ a suspension, another commit).
 """
 
 
-def page(rows: Sequence[Measured], stack: str) -> str:
-    """The table, with the number of verdicts that are wrong and of those that came late."""
-    ordered = sorted(rows, key=lambda row: row.deploy.name)
-    return _PAGE.format(
+def write(path: Path, measured: Iterable[Measured], stack: str, at_once: int) -> None:
+    """The table as a section of the page; a deploy that was not played this time keeps the row that it has."""
+    written = page.rows(path, HEADING) | {row.deploy.what: _row(row) for row in measured}
+    page.put(path, HEADING, body(written, stack, at_once))
+
+
+def body(written: Mapping[str, str], stack: str, at_once: int) -> str:
+    """The section for these rows, with the number of verdicts that are wrong and of those that came late."""
+    ends = [row.rsplit(" | ", 1)[1] for row in written.values()]
+    return _BODY.format(
         stack=stack,
-        rows=len(rows),
-        wrong=sum(not row.is_right for row in rows),
-        late=sum(is_late(row) for row in rows),
+        processors=os.cpu_count(),
+        at_once=at_once,
+        rows=len(written),
+        wrong=sum(end.startswith(_WRONG) for end in ends),
+        late=sum(end.startswith("late") for end in ends),
         prompt=PROMPT_S,
-        table="\n".join(map(_row, ordered)),
+        table="\n".join(written[what] for what in sorted(written)),
     )
 
 
@@ -246,18 +293,15 @@ def is_late(row: Measured) -> bool:
     """Later than what the verdict's reason is granted."""
     if row.after_s is None or not row.ended:
         return False
-    return not row.after_s <= patience_s(row.ended[-1].verdict[1]) + PROMPT_S
+    return not row.after_s <= row.patience_s + PROMPT_S
 
 
 def _row(row: Measured) -> str:
     outcomes = ", then ".join(f"{outcome}: {reason}" for outcome, reason, _ in row.verdicts)
     codes = ", ".join(str(code) for _, _, code in row.verdicts)
     after = "" if row.after_s is None else f"{row.after_s:.1f} s"
-    patience = patience_s(row.ended[-1].verdict[1]) if row.ended else 0.0
-    granted = f"{patience:.0f} s" if patience else ""
+    granted = f"{row.patience_s:.0f} s" if row.patience_s else ""
     right = (
-        ("late" if is_late(row) else "right")
-        if row.is_right
-        else f"**wrong**, expected {row.deploy.verdicts}"
+        ("late" if is_late(row) else "right") if row.is_right else f"{_WRONG}, expected {row.deploy.verdicts}"
     )
     return f"| {row.deploy.what} | {outcomes} | {codes} | {after} | {granted} | {right} |"

@@ -380,6 +380,27 @@ def test_a_wait_ends_at_the_nearest_grace_or_at_the_deadline() -> None:
     assert [at_s for at_s, _ in toy.looked] == [0.0, 3.0, 4.0, 9.0, 12.0]
 
 
+@dataclass
+class CutOff(Toy):
+    """It sees nothing more from `away_s` on."""
+
+    away_s: float = math.inf
+
+    def look(self, cases: Sequence[Case]) -> Iterator[str | None]:
+        if self.clock.now() >= self.away_s:
+            raise away()
+        return super().look(cases)
+
+
+@pytest.mark.parametrize(("away_s", "end"), [(12.0, "timed out"), (7.0, "unreachable"), (0.0, "unreachable")])
+def test_a_look_that_the_deadline_cut_off_takes_nothing_away_from_the_one_before(
+    away_s: float, end: str
+) -> None:
+    clock = HandClock()
+    toy = CutOff(clock, {"a": math.inf}, away_s=away_s)
+    assert Loop(Scripted([], {}, clock), toy, [Case(label="a")], clock).run(0.0, 12.0) == [end]
+
+
 def test_a_loop_that_is_stopped_has_no_end_for_what_was_not_over() -> None:
     stop = threading.Event()
     stop.set()
@@ -408,6 +429,33 @@ class Platform(History):
 
     def tree(self, commit: str) -> Tree:
         return MemoryTree(tree("2.0"))
+
+    def renew(self) -> None:
+        raise AssertionError("the branch stands still")
+
+
+class Moving(Platform):
+    """A branch that has another tip at each fetch."""
+
+    def __init__(self) -> None:
+        self.fetches = self.renewals = 0
+
+    def fetch(self, branch: str) -> str:
+        self.fetches += 1
+        return f"{self.fetches:040}"
+
+    def renew(self) -> None:
+        self.renewals += 1
+
+
+def test_a_watch_forgets_what_it_knew_of_many_commits() -> None:
+    clock, platform = ThreadClock(), Moving()
+    cluster = Watched([OVER], {OVER: look(OURS, NEW)}, clock)
+    with Watcher([cluster], platform, clock, "main", site="web", fetch_s=0.0, renewed_after=3) as watcher:
+        for _ in itertools.islice(watcher.pictures(tick_s=0.0), 7):
+            pass
+    # Of eight tips that were seen, the fourth and the seventh; each was fetched once more, afterwards.
+    assert (platform.renewals, platform.fetches) == (2, 10)
 
 
 def test_a_watch_shows_every_outage_and_refusal_and_goes_on() -> None:

@@ -11,7 +11,7 @@ from git_remotes import git
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from bumper.history.message import Deploy, compose
+from bumper.history.message import Deploy, compose, dated
 from bumper.history.record import recorded, records
 from bumper.history.trailers import one_line, paragraphs, trailers
 from bumper.image import ImageReference
@@ -141,6 +141,28 @@ def test_everything_of_a_deploy_is_read_back() -> None:
         web, site="api", image="reg.io/api", previous="", digest="", path=API.path, kustomization=""
     )
     assert read(message) == (web, api)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Bump-Source-Date: 2026-03-04T06:06:07+01:00", AT),
+        ("Bump-Source-Date: 2026-03-04T05:06:07", None),
+        ("Bump-Source-Date: yesterday", None),
+        ("Source-Date: 2026-03-04T05:06:07Z", None),
+    ],
+)
+def test_the_date_of_the_source_commit_is_a_moment_or_nothing(line: str, expected: datetime | None) -> None:
+    assert [record.source_at for record in read(f"{compose([WEB], Origin())}{line}\n")] == [expected]
+
+
+def test_a_message_gets_the_date_of_its_source_commit_once() -> None:
+    message = compose([WEB, API], Origin())
+    with_date = dated(message, AT)
+    assert with_date == f"{message}Bump-Source-Date: 2026-03-04T05:06:07Z\n"
+    assert dated(with_date, AT) == with_date
+    assert [record.source_at for record in read(with_date)] == [AT, AT]
+    assert "Bump-Source-Date: 2026-03-04T05:06:07Z" in parsed_by_git(with_date)
 
 
 def test_a_rollback_says_so_in_its_subject() -> None:

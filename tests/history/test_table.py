@@ -22,7 +22,7 @@ ORIGIN = Origin(
 )
 DIGEST = "sha256:" + "a" * 64
 PLAIN = Recorded(
-    Record("web", "reg.io/web", "1.0", "2.0", DIGEST, ORIGIN, "", "", (), "c" * 40, "ci", AT),
+    Record("web", "reg.io/web", "1.0", "2.0", DIGEST, ORIGIN, "", "", (), "c" * 40, "ci", AT, source_at=AT),
     (Ending("web", "ready", "Ready", 12.34, AT, "2.0", run="https://ci.example/7"),),
 )
 ROLLBACK = Recorded(
@@ -43,6 +43,7 @@ UNKNOWN = Recorded(
         previous="",
         at=AT.replace(year=2025),
         origin=Origin(),
+        source_at=None,
     )
 )
 CLUSTERS = Recorded(
@@ -145,6 +146,7 @@ def test_the_whole_json() -> None:
                 "commit": "c" * 40,
                 "sourceRepository": "https://github.com/acme/web",
                 "sourceCommit": "f" * 40,
+                "sourceDate": "2026-03-04T05:06:07Z",
                 "workflowRun": "https://github.com/acme/web/actions/runs/7",
                 "reason": "it was slow",
                 "rollbackOf": "d" * 40,
@@ -190,10 +192,11 @@ def test_the_whole_json() -> None:
 def test_the_whole_csv() -> None:
     assert as_csv(Page("main", "", (replace(PLAIN, record=ROLLBACK.record), UNKNOWN))) == (
         "at,site,image,previousTag,tag,digest,requestedBy,author,outcome,outcomeReason,seconds,outcomeAt,commit,sourceRepository,"
-        "sourceCommit,workflowRun,reason,rollbackOf,forced,kustomization,plan\r\n"
+        "sourceCommit,workflowRun,reason,rollbackOf,forced,kustomization,plan,sourceDate\r\n"
         f"2026-03-04T05:06:07Z,web,reg.io/web,2.0,1.0,{DIGEST},kevin,ci,ready,Ready,12.34,2026-03-04T05:06:07Z,{'c' * 40},"
-        f'https://github.com/acme/web,{"f" * 40},https://github.com/acme/web/actions/runs/7,it was slow,{"d" * 40},"older, held",,\r\n'
-        f"2025-03-04T05:06:07Z,a-site-with-a-long-name.example,reg.io/web,,2.0,{DIGEST},,ci,,,,,{'c' * 40},,,,,,,,\r\n"
+        f'https://github.com/acme/web,{"f" * 40},https://github.com/acme/web/actions/runs/7,it was slow,{"d" * 40},"older, held",,,'
+        "2026-03-04T05:06:07Z\r\n"
+        f"2025-03-04T05:06:07Z,a-site-with-a-long-name.example,reg.io/web,,2.0,{DIGEST},,ci,,,,,{'c' * 40},,,,,,,,,\r\n"
     )
 
 

@@ -4,9 +4,9 @@ import pytest
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper.errors import Refused
+from bumper.fluxtree.changed import Changed
 from bumper.fluxtree.sites import find
 from bumper.onboarding import isolation
-from bumper.onboarding.changed import Changed
 from bumper.request import Origin
 
 OVERLAY = "resources: [../base]\nconfigMapGenerator:\n- name: page\n  files: [index=../pages/index.html]\n"

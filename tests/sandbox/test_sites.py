@@ -11,7 +11,7 @@ from bumper.objects import ObjectKey
 from bumper_sandbox.demo import TREE
 from bumper_sandbox.sites import Site, choose
 from bumper_sandbox.stack import seed
-from bumper_sandbox.tree import PlatformTree, of
+from bumper_sandbox.tree import Beginning, PlatformTree, of
 
 REGISTRY = "127.0.0.1:5000"
 ROOT = "./apps/flux-system"
@@ -153,7 +153,7 @@ def test_what_flux_would_wait_for_in_vain_is_named_at_once(tmp_path: Path) -> No
         "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: redis, namespace: web}\n"
     )
     assert refusal(tmp_path / "b", {**files, "web/redis.yaml": release}) == (
-        "no site that the sandbox can play:\n  Kustomization flux-system/web: waits for HelmRelease web/redis, "
+        "no site that the sandbox can play: Kustomization flux-system/web: waits for HelmRelease web/redis, "
         "and no controller of the sandbox makes a HelmRelease ready"
     )
 
@@ -204,3 +204,36 @@ def test_a_repository_with_several_beginnings_or_none_is_refused(tmp_path: Path)
                 {"a/flux-system/gotk-sync.yaml": kustomization("flux-system", "./elsewhere")},
             )
         )
+
+
+# No sync file: whoever runs bootstrap names the directory, and one Kustomization brings the others.
+NESTED = {
+    "kubernetes/flux/cluster/ks.yaml": kustomization("cluster-apps", "./kubernetes/apps"),
+    "kubernetes/apps/kustomization.yaml": "resources: [web/ks.yaml, chart/ks.yaml]\n",
+    "kubernetes/apps/web/ks.yaml": kustomization("web", "./kubernetes/apps/web/app"),
+    "kubernetes/apps/web/app/deployment.yaml": DEPLOYMENT,
+    "kubernetes/apps/chart/ks.yaml": kustomization("chart", "./kubernetes/apps/chart/app"),
+    "kubernetes/apps/chart/app/release.yaml": "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n"
+    "metadata: {name: chart, namespace: chart}\nspec: {}\n",
+}
+
+
+def test_where_no_sync_file_says_it_the_reader_of_trees_does(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "home", NESTED)
+    begun = Beginning("kubernetes/flux/cluster", "kubernetes/flux/cluster", "cluster", "home")
+    platform = of(folder, lambda: (folder, [begun]))
+    assert platform == PlatformTree(folder, "", "./kubernetes/flux/cluster", "cluster", "home")
+    files = seed(platform, REGISTRY, "http://127.0.0.1:1/platform.git")
+    site = choose(files, platform.root, REGISTRY, "web")
+    assert (site.path, site.parents) == (
+        "kubernetes/apps/web/app",
+        (ObjectKey("Kustomization", "flux-system", "cluster-apps"),),
+    )
+    with pytest.raises(UsageError, match="chart: no Deployment in kubernetes/apps/chart/app"):
+        choose(files, platform.root, REGISTRY, "chart")
+    several = [begun, Beginning("clusters/b", "clusters/b")]
+    with pytest.raises(UsageError, match="several places: clusters/b, kubernetes/flux/cluster"):
+        of(folder, lambda: (folder, several))
+    assert of(folder / "kubernetes", lambda: (folder, several)) == platform
+    loose = [Beginning("apps/a", "clusters/c", "a"), Beginning("apps/b", "clusters/c", "b")]
+    assert of(folder, lambda: (folder, loose)).root == "./clusters/c"

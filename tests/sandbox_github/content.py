@@ -77,6 +77,7 @@ class Pull:
     commits: tuple[str, ...]
     merge: str = ""
     head_repository: str = ""
+    labels: tuple[str, ...] = ()
 
     def holds(self, sha: str) -> bool:
         return sha in self.commits or sha == self.merge
@@ -222,7 +223,7 @@ class Objects:
             "title": f"Change {pull.number}",
             "user": author,
             "body": None,
-            "labels": [],
+            "labels": [self._label(repository, name) for name in pull.labels],
             "milestone": None,
             "created_at": _TIME,
             "updated_at": _TIME,
@@ -235,6 +236,17 @@ class Objects:
             "_links": {name: {"href": address} for name, address in links.items()},
             "author_association": "CONTRIBUTOR",
             "auto_merge": None,
+        }
+
+    def _label(self, repository: Repository, name: str) -> dict[str, Any]:
+        return {
+            "id": 1,
+            "node_id": f"LA_{name}",
+            "url": f"{self.api}/repos/{repository.name}/labels/{name}",
+            "name": name,
+            "description": "",
+            "color": "ff0000",
+            "default": False,
         }
 
     def _end(self, repository: str, ref: str, sha: str, author: dict[str, Any]) -> dict[str, Any]:

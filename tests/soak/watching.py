@@ -20,7 +20,7 @@ from .proxy import Weather
 from .rollouts import TREE, behind
 from .table import Tally
 
-TARGET, SLICE, SHORT = 3_600, 120, 8
+TARGET, SLICE, SHORT = 3_600, 1_800, 8
 _SITES = ("shop-example", "blog-example", "docs-example")
 _WEATHER = Weather(delay_s=0.02, share=0.05)
 _LOOK_S, _DEPLOY_EVERY = 0.5, 10
@@ -59,6 +59,7 @@ def run(start: int, cases: int) -> Tally:
                 return Tally((f"ended with {watcher.returncode}: {told_last}",))
             measures = {
                 "MB": looks[-1][0],
+                "MB grown": round(_grown(looks, 0), 1),
                 "sockets": looks[-1][1],
                 "cuts": sum(each.cuts for each in proxies),
             }
@@ -109,11 +110,15 @@ def _sockets(pid: int) -> int:
 
 
 def _growth(looks: list[tuple[float, int]]) -> list[str]:
-    third = len(looks) // 3
-    second, last = looks[third : 2 * third], looks[2 * third :]
-    grown_mb = median(mb for mb, _ in last) - median(mb for mb, _ in second)
-    opened = median(count for _, count in last) - median(count for _, count in second)
+    grown_mb, opened = _grown(looks, 0), _grown(looks, 1)
     return [
         *([f"memory grew by {grown_mb:.1f} MB"] if grown_mb > _MOST_GROWTH_MB else []),
         *([f"{opened:g} more sockets are open"] if opened > _MOST_SOCKETS else []),
     ]
+
+
+def _grown(looks: list[tuple[float, int]], measure: int) -> float:
+    """How much more it is in the last third than in the second one."""
+    third = len(looks) // 3
+    second, last = looks[third : 2 * third], looks[2 * third :]
+    return median(look[measure] for look in last) - median(look[measure] for look in second)

@@ -29,7 +29,14 @@ class _AdoptJob(ReviewedJob[SiteAdoption]):
         tree = self._systems.repository.tree(tip)
         wanted = self._wanted
         return adoption.propose(
-            wanted.site, wanted.choice, self._origin, tip, tree, wanted.serves, wanted.kustomizations
+            wanted.site,
+            wanted.choice,
+            self._origin,
+            tip,
+            tree,
+            wanted.serves,
+            wanted.kustomizations,
+            wanted.environments,
         )
 
     def result(self, plan: SiteAdoption, revision: Revision | None) -> Result:

@@ -1,7 +1,8 @@
 """Changing the tags of sites: the job of a deploy and of a rollback."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import TypeAlias
 
 from bumper.app.context import Context
@@ -12,18 +13,21 @@ from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
 from bumper.dataclasses import replace
 from bumper.deploy import pipeline
+from bumper.deploy.freeze_guard import FreezeGuard
 from bumper.deploy.hold_guard import HoldGuard
 from bumper.deploy.loop_guard import LoopGuard
 from bumper.deploy.order_guard import OrderGuard
-from bumper.deploy.pipeline import Change, Guard, GuardedRequest, Landed, Plan
+from bumper.deploy.pipeline import Amend, Change, Guard, GuardedRequest, Landed, Plan
 from bumper.deploy.rollback import Rollbacks
 from bumper.errors import BumpError, Outcome, Unreachable
 from bumper.fluxtree.sites import overrides
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import Followed
+from bumper.history.message import dated
 from bumper.image import ImageManifest
 from bumper.observation import Desired
+from bumper.ports.git import Tree
 from bumper.progress import Journal
 from bumper.publish.story import Landing
 from bumper.record import Recorded
@@ -37,6 +41,8 @@ _MOST_LISTED = 8
 Failed: TypeAlias = Sequence[tuple[Change, Verdict]]
 # What the job asks for, found out when the run begins: it may depend on what git and the registry say.
 Ask: TypeAlias = Callable[[], GuardedRequest]
+# The job that is carried out about changes that failed.
+Recover: TypeAlias = "Callable[[Failed], TagChange]"
 
 
 def deploy(settings: DeploySettings, context: Context) -> int:
@@ -54,21 +60,11 @@ def deploy(settings: DeploySettings, context: Context) -> int:
         def ask() -> GuardedRequest:
             source = context.surroundings.source_url(systems.repository.url)
             request = replace(asked, source=source)
-            return GuardedRequest(request, _guards(request, settings.source_checkout, systems, journal))
+            commit = context.surroundings.built_from(request.wanted, systems.repository.url)
+            amend = with_source_date(commit, settings.source_checkout, systems)
+            return GuardedRequest(request, guards(request, settings, systems, journal), amend)
 
-        def roll_back(failed: Failed) -> TagChange:
-            second = output.new_journal()
-            return TagChange(
-                lambda: _rollbacks(asked, systems, second).after_failure(
-                    asked, failed, tracker.found_running()
-                ),
-                systems,
-                run,
-                tracker,
-                second,
-            )
-
-        recover = roll_back if settings.auto_rollback else None
+        recover = recovery(asked, settings, systems, tracker, output)
         job = TagChange(ask, systems, run, tracker, journal, output.landed, recover)
         return carry_out(job, output, dry_run=run.dry_run)
 
@@ -94,9 +90,28 @@ def roll_back(settings: RollbackSettings, context: Context) -> int:
         return carry_out(job, output, dry_run=run.dry_run)
 
 
-def _guards(request: Request, source_checkout: str, systems: Systems, journal: Journal) -> list[Guard]:
+def recovery(
+    asked: Request, settings: DeploySettings, systems: Systems, tracker: Tracker, output: Output
+) -> "Recover | None":
+    """What is done about changes that fail, where that was asked for."""
+
+    def roll_back_failed(failed: Failed) -> TagChange:
+        second = output.new_journal()
+        return TagChange(
+            lambda: _rollbacks(asked, systems, second).after_failure(asked, failed, tracker.found_running()),
+            systems,
+            settings.run,
+            tracker,
+            second,
+        )
+
+    return roll_back_failed if settings.auto_rollback else None
+
+
+def guards(request: Request, settings: DeploySettings, systems: Systems, journal: Journal) -> list[Guard]:
     """Whatever may refuse a deploy."""
     wanted = {site.key: site for site in request.wanted}
+    source_checkout = settings.source_checkout
     ancestries = systems.ancestries(source_checkout)
     repository = systems.repository
     history = repository.history(request.branch)
@@ -108,7 +123,34 @@ def _guards(request: Request, source_checkout: str, systems: Systems, journal: J
     wall = systems.context.clock.wall
     pushed = systems.context.surroundings.pushed_to(repository.url)
     loop = LoopGuard(order.commit, repository, systems.checkouts(source_checkout), pushed, request.force)
-    return [loop, HoldGuard(order, journal, wall, request.force), order]
+    freeze = FreezeGuard(
+        repository.tree,
+        wall,
+        timedelta(seconds=request.deadlines.rollout_s + settings.run.commit.waits_s),
+        journal,
+        request.origin.requested_by,
+        lambda key, held: systems.labels_of(order.commit(key, held)),
+        request.force,
+    )
+    return [loop, HoldGuard(order, journal, wall, request.force), freeze, order]
+
+
+def with_source_date(commit: str, source_checkout: str, systems: Systems) -> Amend:
+    """Writes into the message when the deployed commit was made; looked up once, and only of what no guard refuses.
+
+    `commit` is empty where nothing names it.
+    """
+
+    @cache
+    def source_at() -> datetime | None:
+        dates = systems.commit_dates(source_checkout) if commit else ()
+        return next(filter(None, (each.committed_at(commit) for each in dates)), None)
+
+    def amend(planned: Plan, tree: Tree) -> Plan:
+        at = source_at() if planned.message else None
+        return replace(planned, message=dated(planned.message, at)) if at else planned
+
+    return amend
 
 
 def _rollbacks(asked: Request, systems: Systems, journal: Journal) -> Rollbacks:
@@ -134,7 +176,7 @@ class TagChange(Job[Plan]):
         tracker: Tracker,
         journal: Journal,
         tell_landed: Callable[[Mapping[str, Landing]], None] = lambda landings: None,
-        recover: "Callable[[Failed], TagChange] | None" = None,
+        recover: "Recover | None" = None,
     ) -> None:
         self._ask = ask
         self._systems = systems

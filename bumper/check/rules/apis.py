@@ -109,9 +109,10 @@ def unordered(cluster: Cluster) -> Iterator[Fault]:
         if after and cluster.has_order(built) and not is_ordered:
             by_group[resource.group].append((built, resource, after))
     for several in by_group.values():
+        named = {id(built) for built, _, _ in several}
         for built, resource, after in several:
             # What depends on another that is told of already is put right with it.
-            if any(id(other) in cluster.before(built) for other, _, _ in several):
+            if not named.isdisjoint(cluster.before(built)):
                 continue
             names = ", ".join(sorted({other.name for other in after}))
             yield resource.fault(
@@ -141,17 +142,15 @@ def crd_missing(cluster: Cluster) -> Iterator[Fault]:
 def _may_be_defined(cluster: Cluster, built: Build) -> bool:
     """Whether a remote base or another repository, applied no later than the build, may bring definitions."""
     before = cluster.before(built)
-    return any(other.is_open and (other is built or id(other) in before) for other in cluster.builds)
+    return any(other is built or id(other) in before for other in cluster.open_builds)
 
 
 def _is_awaited(cluster: Cluster, built: Build, group: str) -> bool:
     """Whether a Kustomization that is Ready before the build checks the health of a definition of the group, whoever installs it."""
-    before = cluster.before(built)
     return any(
         text(checked.get("kind")) == "CustomResourceDefinition"
         and text(checked.get("name")).endswith(f".{group}")
-        for other in cluster.builds
-        if id(other) in before
+        for other in cluster.before(built).values()
         for checked in map(mapping, items(other.owner.at("spec", "healthChecks")))
     )
 

@@ -1,7 +1,7 @@
 """Rules about names: what Kubernetes refuses, and one object that two places claim."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from bumper.check.cluster import Cluster, key_of
@@ -99,10 +99,10 @@ def two_owners(cluster: Cluster) -> Iterator[Fault]:
 
 def _certain(cluster: Cluster) -> Iterator[Build]:
     """The builds without the root that nobody wrote down, where a Kustomization is there that builds the same: it may be the root."""
-    for built in cluster.builds:
-        others = (other for other in cluster.builds if other is not built)
-        if not (built.site.is_assumed and any(other.site.path == built.site.path for other in others)):
-            yield built
+    paths = Counter(built.site.path for built in cluster.builds)
+    yield from (
+        built for built in cluster.builds if not (built.site.is_assumed and paths[built.site.path] > 1)
+    )
 
 
 def _shared_by(owners: list[tuple[Build, Resource]]) -> Iterator[Fault]:

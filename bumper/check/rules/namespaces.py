@@ -58,7 +58,7 @@ def missing(cluster: Cluster) -> Iterator[Fault]:
 )
 def unordered(cluster: Cluster) -> Iterator[Fault]:
     for built, resource, makers in _used(cluster):
-        if makers and not any(id(maker) in cluster.before(built) for maker in makers):
+        if makers and cluster.before(built).keys().isdisjoint(map(id, makers)):
             names = ", ".join(sorted({maker.name for maker in makers}))
             yield resource.fault(
                 f"the namespace {resource.namespace} of {resource.kind} {resource.name} is made by Kustomization {names},"

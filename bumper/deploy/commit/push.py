@@ -1,7 +1,8 @@
 """Putting a commit on a branch that others push to at the same time.
 
-The laws of the race: a lost push is neither merged nor rebased, what shall be written is proposed again on the new tip. About one
-writer in each round wins, so the number of tries must grow with the writers: the loop ends at a deadline, never at a count.
+The laws of the race: a lost push is neither merged nor rebased, what shall be written is proposed again on the new tip. A push whose
+answer was lost is looked for first: on a tip that holds it nothing is left to propose, and what was there before is forgotten. About
+one writer in each round wins, so the number of tries must grow with the writers: the loop ends at a deadline, never at a count.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from typing import Generic, TypeVar
 
 from bumper import manifest
 from bumper.dataclasses import dataclass
-from bumper.errors import BumpError, Contention, LostRace, Transient
+from bumper.errors import BumpError, Contention, LostRace, Transient, Unanswered
 from bumper.ports.deadline import until
 from bumper.ports.git import Writer
 from bumper.ports.run import Clock
@@ -34,6 +35,8 @@ class Proposal:
 
 
 P = TypeVar("P", bound=Proposal)
+# Some fifty writers that take a quarter of a second each.
+_LONGEST_PAUSE_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,14 @@ def land(
     deadline_s = clock.now() + timeout_s
     current, tries = first, 0
     failure: BumpError | None = None
+    unanswered: list[tuple[P, Unanswered]] = []
     try:
-        for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=3.0):
+        for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=_LONGEST_PAUSE_S):
             with attempt, until(clock, deadline_s):
                 tries += 1
+                for sent, lost in unanswered:
+                    if sha := lost.landed():
+                        return Landed(sent, Revision(branch, sha), tries)
                 if tries > 1:
                     current = again()
                 tell(current, _trying(branch, tries, failure))
@@ -72,6 +79,8 @@ def land(
                     landed = Landed(current, _write(current, writer, branch), tries)
                 except (LostRace, Transient) as error:
                     failure = error
+                    if isinstance(error, Unanswered):
+                        unanswered.append((current, error))
                     raise
     except LostRace as error:
         raise Contention(

@@ -23,6 +23,7 @@ from bumper.fluxtree.sites import annotations
 from bumper.history.message import worded
 from bumper.manifest.document import Document, text
 from bumper.request import Origin
+from bumper.style import shown_time, written_time
 
 REASON = "hold"
 BY = "hold-by"
@@ -60,7 +61,7 @@ class Hold:
         """`held by ann since 2026-11-23 11:00 UTC until 2026-12-01 08:00 UTC: freeze`."""
         what = f"{self.rejected} was rejected" if self.rejected else "held"
         phrases = [what, f"by {self.by}" if self.by else ""]
-        phrases += [f"{word} {shown(time)}" if time else "" for word, time in self._times()]
+        phrases += [f"{word} {shown_time(time)}" if time else "" for word, time in self._times()]
         unread_note = f" ({self.unread})" if self.unread else ""
         return f"{' '.join(filter(None, phrases))}: {self.reason or 'no reason given'}{unread_note}"
 
@@ -129,8 +130,8 @@ def apply(content: bytes, document: Document, hold: Hold, site: str = "") -> byt
     texts = {
         REASON: hold.reason,
         BY: hold.by,
-        SINCE: written(hold.since),
-        UNTIL: written(hold.until),
+        SINCE: written_time(hold.since),
+        UNTIL: written_time(hold.until),
         REJECTED: hold.rejected,
     }
     keys = _keys(site)
@@ -164,28 +165,22 @@ def _rank(hold: Hold, now: datetime | None) -> tuple[bool, bool, float]:
     return has_ended, bool(hold.rejected), -hold.until.timestamp() if hold.until else float("-inf")
 
 
-def written(time: datetime | None) -> str:
-    """RFC 3339 in UTC, to the second; empty for None."""
-    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if time else ""
-
-
-def shown(time: datetime) -> str:
-    """For people: `2026-12-01 08:00 UTC`."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def message(
     sites: Iterable[str], places: Iterable[str], hold: Hold | None, reason: str, origin: Origin
 ) -> str:
     """The message of a commit that holds these sites, or with `hold` None releases them. `places` are the files that change."""
     names = list(sites)
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    until = f" until {shown(hold.until)}" if hold and hold.until else ""
+    until = f" until {shown_time(hold.until)}" if hold and hold.until else ""
     subject = f"{'Hold' if hold else 'Release'} {names[0]}{more}{until}"
     verb = "keep automation off" if hold else "let automation on again to"
     sentence = f"{', '.join(dict.fromkeys(places))}: {verb} {', '.join(names)}."
     trailers = [("Bump-Hold" if hold else "Bump-Release", name) for name in names]
-    trailers += [("Hold-Until", written(hold.until) if hold else ""), ("Reason", reason), *origin.trailers()]
+    trailers += [
+        ("Hold-Until", written_time(hold.until) if hold else ""),
+        ("Reason", reason),
+        *origin.trailers(),
+    ]
     return worded(subject, [sentence], trailers)
 
 

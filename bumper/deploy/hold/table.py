@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.deploy.hold.change import Held, Holding
 from bumper.errors import EXIT_CODES, Outcome
 from bumper.revision import Revision
-from bumper.style import STYLES, Line, Span, paragraph
+from bumper.style import STYLES, Line, Span, paragraph, written_time
 
 
 def lines(plan: Holding, revision: Revision | None) -> list[Line]:
@@ -71,7 +70,7 @@ def _hold_data(hold: Hold | None) -> dict[str, Any] | None:
     return {
         "reason": hold.reason,
         "by": hold.by,
-        "since": annotations.written(hold.since) or None,
-        "until": annotations.written(hold.until) or None,
+        "since": written_time(hold.since) or None,
+        "until": written_time(hold.until) or None,
         "rejected": hold.rejected or None,
     }

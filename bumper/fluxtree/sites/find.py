@@ -35,7 +35,17 @@ from bumper.request import FieldPath, Live
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
 
-__all__ = ["Site", "Target", "find", "find_all", "find_in", "find_site", "is_one_of_several", "sites"]
+__all__ = [
+    "Site",
+    "Target",
+    "find",
+    "find_all",
+    "find_in",
+    "find_site",
+    "is_one_of_several",
+    "names",
+    "sites",
+]
 
 # Those that roll out come before those that run once, where one field decides the image of both.
 # apps/v1: an absent spec.replicas means 1.
@@ -175,6 +185,7 @@ class Target:
             where=self.site.where,
             named=self.site.named,
             was_in_registry=was_in_registry,
+            is_elsewhere=self.site.is_elsewhere or any(use.is_elsewhere for use in uses),
         )
 
 
@@ -183,7 +194,7 @@ def sites(tree: Tree) -> tuple[Site, ...]:
     return tuple(site for level in Walk(Reading(tree)).levels() for site in level if not site.is_assumed)
 
 
-def _names(site: Site) -> Iterable[str]:
+def names(site: Site) -> Iterable[str]:
     """What the site is called: its Kustomization's own name, and those that its annotations give it."""
     return dict.fromkeys((site.name, *adoption.site_names(site.document)))
 
@@ -255,7 +266,7 @@ def find_all(tree: Tree) -> Iterator[tuple[Site, Target | BumpError]]:
     reading = Reading(tree)
     for several in every(Walk(reading)).values():
         for site in several:
-            for name in _names(site):
+            for name in names(site):
                 yield replace(site, name=name), _answer(reading, name, several)
 
 

@@ -20,7 +20,7 @@ _MARKER = re.compile(
 def notices(target: Target, contents: Mapping[str, bytes], branch: str = "") -> tuple[str, ...]:
     """One sentence each. `contents` are the files of the target's fields that are changed, `branch` is where they are changed."""
     markers = (text for field in target.fields for text in _marker(field, contents.get(field.path, b"")))
-    return (*markers, *_suspended(target), *_elsewhere(target, branch))
+    return (*markers, *_suspended(target), *_elsewhere(target, branch), *_in_another_cluster(target))
 
 
 def _marker(field: Field, content: bytes) -> Iterator[str]:
@@ -50,3 +50,14 @@ def _elsewhere(target: Target, branch: str) -> Iterator[str]:
             f"{origin.place}: Kustomization {target.site.kustomization.name} is built from {origin.ref} of {origin.url}, not from "
             f"branch {branch}: Flux applies the commit once it is there"
         )
+
+
+def _in_another_cluster(target: Target) -> Iterator[str]:
+    for use in target.images:
+        if use.is_elsewhere:
+            yield f"{use.path}: {use.workload} installs its chart in another cluster (spec.kubeConfig): nobody follows it there"
+            return
+    site = target.site
+    if site.is_elsewhere:
+        name = site.kustomization.name
+        yield f"{site.place}: Kustomization {name} applies to another cluster (spec.kubeConfig): nobody follows it there"

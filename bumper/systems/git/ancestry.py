@@ -5,6 +5,7 @@ an order in any clone; that there is none proves something only in a clone that 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bumper.address import repository_key
@@ -62,6 +63,17 @@ class Checkout:
         except BumpError:
             return Decision(Order.UNKNOWN, f"{self}: git gave no answer")
 
+    def between(self, before: str, after: str, most: int) -> tuple[int, tuple[str, ...]] | None:
+        """How many commits `after` has that `before` has not, and the newest of them; None where this clone does not tell."""
+        first, second = self._commits(before, after)
+        if not (first and second):
+            return None
+        if self._git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
+            return None
+        count = self._git("rev-list", "--count", second, f"^{first}").stdout.strip()
+        shown = self._git("log", f"--max-count={most}", "--format=%h %s", second, f"^{first}").stdout
+        return (int(count), tuple(shown.splitlines())) if count.isdigit() else None
+
     def message(self, commit: str) -> str:
         """The message of a commit by its SHA, short or full; empty where it is not here."""
         return self._shown("%B", commit)
@@ -69,6 +81,13 @@ class Checkout:
     def parents(self, commit: str) -> Sequence[str]:
         """The commits that it was made on; empty where it is not here."""
         return self._shown("%P", commit).split()
+
+    def committed_at(self, commit: str) -> datetime | None:
+        """When a commit was made; None where it is not here, or claims a time that is none."""
+        try:
+            return datetime.fromtimestamp(int(self._shown("%ct", commit)), UTC)
+        except (BumpError, ValueError, OverflowError, OSError):
+            return None
 
     def _shown(self, form: str, commit: str) -> str:
         [sha] = self._commits(commit)

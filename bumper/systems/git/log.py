@@ -29,6 +29,8 @@ _LOG = (
 )
 # `fetch` always names a filter: this one keeps every note.
 _NOTES = "blob:limit=1g"
+# A deploy of a thousand sites has 300 kB. Whatever is longer was not written by us.
+_MOST_CHARACTERS = 1_000_000
 
 
 class Branch:
@@ -127,8 +129,10 @@ def lend(directory: Path, environ: Mapping[str, str], repository: Repository) ->
 def _logged(texts: Iterator[str]) -> Iterator[Logged]:
     for head, author, seconds, message, note in zip(*[texts] * len(_FIELDS), strict=False):
         sha, *parents = head.split()
-        commit_records = records(sha, author, _time(seconds), message) if len(parents) < 2 else ()
-        yield Logged(sha, commit_records, ending.parse(note) if note else ())
+        is_ours = len(parents) < 2 and len(message) <= _MOST_CHARACTERS
+        commit_records = records(sha, author, _time(seconds), message) if is_ours else ()
+        notes = ending.parse(note) if 0 < len(note) <= _MOST_CHARACTERS else ()
+        yield Logged(sha, commit_records, notes)
 
 
 def _time(seconds: str) -> datetime:

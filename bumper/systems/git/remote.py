@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bumper.errors import BumpError, Denied, LostRace, Transient, Unreachable, UsageError
+from bumper.errors import BumpError, Denied, LostRace, Transient, Unanswered, Unreachable, UsageError
 from bumper.history import ending
 from bumper.ports.git import History
 from bumper.revision import Revision
@@ -61,10 +61,7 @@ class Remote:
         self._environ = environ
         self._settings = settings
         self._timeout_s = timeout_s
-        self._repository = self._new_repository()
-        self._objects = Objects(self._repository)
-        self._commits: dict[str, CommitObject] = {}
-        self._histories: dict[str, Repository] = {}
+        self._begin()
         self._checkout = None if is_url(url_or_dir) else Path(url_or_dir)
         self._unanswered: set[str] = set()
 
@@ -83,6 +80,17 @@ class Remote:
     def url(self) -> str:
         """Where it is, without any secret."""
         return self._address.url
+
+    def _begin(self) -> None:
+        self._repository = self._new_repository()
+        self._objects = Objects(self._repository)
+        self._commits: dict[str, CommitObject] = {}
+        self._histories: dict[str, Repository] = {}
+
+    def renew(self) -> None:
+        """Forgets everything that was fetched, as if nothing had been asked yet."""
+        self.close()
+        self._begin()
 
     def close(self) -> None:
         """Removes everything that was fetched."""
@@ -139,7 +147,7 @@ class Remote:
     def push(self, commit: str, branch: str) -> Revision:
         """Moves the branch from the commit's parent to the commit; returns the revision that Flux will speak of.
 
-        `LostRace` where the branch is elsewhere by now, `Denied` with the server's words where a rule forbids it, `Transient` where
+        `LostRace` where the branch is elsewhere by now, `Denied` with the server's words where a rule forbids it, `Unanswered` where
         it cannot be told whether the push landed.
         """
         expected = self._commit(commit).parents[0]
@@ -157,6 +165,8 @@ class Remote:
             self._unanswered.add(commit)
         if self._has_landed(commit, branch, error):
             return Revision(branch, commit)
+        if isinstance(error, Transient) and commit in self._unanswered:
+            raise Unanswered(error, lambda: commit if self._holds(branch, commit) else "") from None
         raise error
 
     def history(self, branch: str) -> History:
@@ -242,6 +252,10 @@ class Remote:
             return unanswered and self.contains(tip, commit) is True
         except (Unreachable, UsageError):
             return False
+
+    def _holds(self, branch: str, commit: str) -> bool:
+        """Whether the branch has the commit. A server that does not know it can't tell that either, and has it not."""
+        return self.contains(self.fetch(branch), commit) is True
 
     def _history(self, ancestor: str) -> Repository:
         """A repository of commits alone in which `ancestor` is the shallow end, or rather its recent ancestors are.

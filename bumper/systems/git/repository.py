@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.ports.deadline import left_s
+from bumper.ports.git import MOST_FILE_BYTES
 from bumper.systems.folder import Folder, room
 from bumper.systems.git.address import Address, environment
 from bumper.systems.git.rejections import MissingRef, failure, rejection
@@ -52,6 +53,8 @@ _SETTINGS = [
     ("fetch.bundleURI", ""),
     ("transfer.bundleURI", "false"),
     ("core.fsmonitor", "false"),
+    # What is larger is neither read into memory nor compared with others.
+    ("core.bigFileThreshold", str(MOST_FILE_BYTES)),
     ("i18n.commitEncoding", "utf-8"),
 ]
 
@@ -148,7 +151,10 @@ def _command(arguments: Sequence[str]) -> str:
 
 
 def stream(git: "Git", *arguments: str) -> Iterator[str]:
-    """What git writes between two NULs, while it goes on; `Failure` with its words where it fails. Git ends when its reader does."""
+    """What git writes between two NULs, while it goes on; `Failure` with its words where it fails, or with ours where that has no end.
+
+    Git ends when its reader does.
+    """
     started = _start(git, arguments, None)
     process = started.proc
     rest = b""
@@ -156,6 +162,8 @@ def stream(git: "Git", *arguments: str) -> Iterator[str]:
         while chunk := process.stdout.read1(_CHUNK):
             *whole, rest = (rest + chunk).split(b"\0")
             yield from map(_text, whole)
+            if len(rest) > MOST_FILE_BYTES:
+                raise Failure(f"found a text of more than {MOST_FILE_BYTES:,} bytes, expected less")
         _, stderr = process.communicate()
     except BaseException:
         end(process)
@@ -348,15 +356,32 @@ class Repository:
         return Output(output.status, scrub(output.stdout), scrub(output.stderr))
 
     def read(self, name: str) -> tuple[str, bytes] | None:
-        """Sha and content of the object that `name` (a sha, a ref, `<sha>^{tree}`) stands for; None where it is not here."""
+        """Sha and content of the object that `name` (a sha, a ref, `<sha>^{tree}`) stands for; None where it is not here.
+
+        A file is cut off behind `MOST_FILE_BYTES`. Unreachable for a tree or a commit that is longer.
+        """
         from git.compat import safe_decode
 
         try:
-            sha, _, _, content = self._git.get_object_data(name)
+            sha, kind, size = self._git.get_object_header(name)
+            if size <= MOST_FILE_BYTES:
+                # Bytes, whatever GitPython 3.2 declares.
+                return safe_decode(sha), self._git.get_object_data(name)[-1]
         except ValueError:
             self._git.clear_cache()  # git may have ended over a missing object of a partial repository
             return None
-        return safe_decode(sha), content  # bytes, whatever GitPython 3.2 declares
+        if safe_decode(kind) != "blob":
+            what = f"the {safe_decode(kind)} {safe_decode(sha)}"
+            raise Unreachable(f"{self}: {what} has {size:,} bytes, expected at most {MOST_FILE_BYTES:,}")
+        return safe_decode(sha), self._beginning(safe_decode(sha))
+
+    def _beginning(self, sha: str) -> bytes:
+        started = _start(self._git, ["cat-file", "blob", sha], None)
+        try:
+            content: bytes = started.proc.stdout.read(MOST_FILE_BYTES + 1)
+        finally:
+            end(started.proc)
+        return content
 
     def store(self, kind: str, content: bytes) -> str:
         """Writes an object, byte for byte; returns its sha."""

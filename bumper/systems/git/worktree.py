@@ -10,7 +10,7 @@ from os import walk
 from pathlib import Path
 
 from bumper.errors import UsageError
-from bumper.ports.git import Entry
+from bumper.ports.git import MOST_FILE_BYTES, Entry
 from bumper.systems.git.checkout import ask, checkout_root, origin_of
 
 
@@ -45,8 +45,8 @@ class WorkTree:
         return [entry for _, entry in children]
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
-        """The contents as they are on the disk; a path that is no file of the tree is left out."""
-        return {path: (self.root / path).read_bytes() for path in paths if self._holds(path)}
+        """The contents as they are on the disk, cut off as by git; a path that is no file of the tree is left out."""
+        return {path: _beginning(self.root / path) for path in paths if self._holds(path)}
 
     def _holds(self, path: str) -> bool:
         directory, _, name = path.rpartition("/")
@@ -60,6 +60,11 @@ class WorkTree:
         while directory:
             directory, _, name = directory.rpartition("/")
             self._children.setdefault(directory, {})[name] = Entry(name, is_directory=True)
+
+
+def _beginning(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(MOST_FILE_BYTES + 1)
 
 
 def _tracked(root: Path, environ: Mapping[str, str]) -> list[str]:

@@ -1,10 +1,12 @@
-"""GitHub's comparison of two commits of one repository: which of them came first, without a checkout.
+"""GitHub's comparison of two commits of one repository: which of them came first, and when one was made, without a checkout.
 
 Source: GitHub's OpenAPI description,
-`GET /repos/{owner}/{repo}/compare/{basehead}`; its `status` says how the head stands to the base.
+`GET /repos/{owner}/{repo}/compare/{basehead}`; its `status` says how the head stands to the base; and
+`GET /repos/{owner}/{repo}/commits/{ref}`.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bumper.build_order import Decision, Order, Witness
@@ -22,6 +24,8 @@ _ORDERS = {
     "identical": Order.SAME,
     "diverged": Order.DIVERGED,
 }
+_RANGE: Shape = {"ahead_by": int, "commits": [{"sha": str, "commit": {"message": str}}]}
+_COMMIT: Shape = {"sha": str, "commit": {"committer": {"date": str}}}
 _ANSWER: Shape = {"status": str, "base_commit": {"sha": str}}
 
 
@@ -65,5 +69,30 @@ class Comparison:
             return Decision(Order.UNKNOWN, f"{self} compares {base} instead of {before}")
         return Decision(order, f"{self}", Witness.GITHUB)
 
+    def between(self, before: str, after: str, most: int) -> tuple[int, tuple[str, ...]] | None:
+        """How many commits `after` has that `before` has not, and the oldest of them; None where GitHub does not know both."""
+        try:
+            path = f"/repos/{self._repository}/compare/{before}...{after}"
+            answer = shaped(f"GitHub: {path}", self._api.get(path, per_page=most, page=1), _RANGE)
+        except Missing:
+            return None
+        commits = [f"{each['sha'][:7]} {_subject(each['commit']['message'])}" for each in answer["commits"]]
+        return answer["ahead_by"], tuple(commits[:most])
+
+    def committed_at(self, commit: str) -> datetime | None:
+        """When a commit was made; None where GitHub does not tell."""
+        path = f"/repos/{self._repository}/commits/{commit}"
+        try:
+            answer = shaped(f"GitHub: {path}", self._api.get(path, per_page=1), _COMMIT)
+            at = datetime.fromisoformat(answer["commit"]["committer"]["date"])
+        except (BumpError, ValueError):
+            return None
+        # A branch may be called like a SHA.
+        return at.astimezone(UTC) if at.tzinfo and answer["sha"].startswith(commit) else None
+
     def __str__(self) -> str:
         return f"GitHub's comparison in {self._repository}"
+
+
+def _subject(message: str) -> str:
+    return message.partition("\n")[0]

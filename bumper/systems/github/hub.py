@@ -24,6 +24,7 @@ _PULL: Shape = {
     "merged_at": Maybe(str),
     "head": {"sha": str},
     "base": {"repo": Maybe({"full_name": str})},
+    "labels": Maybe([{"name": str}]),
 }
 _COMMENT: Shape = {"id": int, "body": Maybe(str), "user": Maybe({"login": str, "type": Maybe(str)})}
 
@@ -65,10 +66,17 @@ class GitHub:
             raise self._unseen() from None
 
     def pull_of(self, sha: str) -> int | None:
-        """The number of the pull request that the commit came from, or None. NoAccess where the repository is not shown.
+        """The number of the pull request that the commit came from, or None. NoAccess where the repository is not shown."""
+        pull = self._pull_of(sha)
+        return int(pull["number"]) if pull else None
 
-        Of several: the pull request whose merge made the commit, else whose head it is, else a merged one, else the oldest.
-        """
+    def labels_of(self, sha: str) -> frozenset[str]:
+        """The labels of the pull request that the commit came from; none where it came from none."""
+        pull = self._pull_of(sha) or {}
+        return frozenset(label["name"] for label in pull.get("labels") or ())
+
+    def _pull_of(self, sha: str) -> Mapping[str, Any] | None:
+        """Of several: the pull request whose merge made the commit, else whose head it is, else a merged one, else the oldest."""
         try:
             path = f"{self._here}/commits/{sha}/pulls"
             pulls = [shaped(f"GitHub: {path}", entry, _PULL) for entry in self._api.pages(path)]
@@ -85,7 +93,7 @@ class GitHub:
                 pull["number"],
             )
         )
-        return int(ours[0]["number"]) if ours else None
+        return ours[0] if ours else None
 
     def comments(self, pull: int) -> Iterator[Posted]:
         """Every comment of the pull request through all pages, the oldest first."""

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from bumper.systems.file import append
+
 _IN_A_LINE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _IN_A_PROPERTY = {**_IN_A_LINE, ":": "%3A", ",": "%2C"}
 
@@ -30,8 +32,9 @@ class StoppedCommands:
 
     def hide(self, secret: str) -> None:
         """From now on the runner shows `***` in its place."""
-        # In one piece: no foreign line comes in between, where commands are read.
-        self._write(f"\n::{self._token}::{masked(secret)}::stop-commands::{self._token}\n")
+        # In one piece, from a line's start: no foreign line comes in between, where commands are read, and no half line before.
+        mask = f"::add-mask::{_written(secret, _IN_A_LINE)}"
+        self._write(f"\n::{self._token}::\n{mask}\n::stop-commands::{self._token}\n")
 
     def _write(self, text: str) -> None:
         self._log.write(text)
@@ -49,11 +52,6 @@ def stopped_commands(log: TextIO) -> Iterator[StoppedCommands]:
         commands.resume()
 
 
-def masked(secret: str) -> str:
-    """The line by which the runner learns of a secret, which it does not show. It begins at a line's start, whatever was printed."""
-    return f"\n::add-mask::{_written(secret, _IN_A_LINE)}\n"
-
-
 def annotation(level: str, title: str, text: str, *, path: str = "", line: int = 0) -> str:
     """The line that makes an annotation; `level` is `error`, `warning` or `notice`, `path` counts from the root of the checkout."""
     place = f"file={_written(path, _IN_A_PROPERTY)},line={line}," if path else ""
@@ -61,10 +59,9 @@ def annotation(level: str, title: str, text: str, *, path: str = "", line: int =
 
 
 def append_outputs(path: Path, outputs: Mapping[str, str]) -> None:
-    """Adds the outputs of this step to the file that the runner reads."""
+    """Adds the outputs of this step to the file that the runner reads. OSError where it takes nothing."""
     end = f"end-{secrets.token_hex(16)}"
-    with path.open("a", encoding="utf-8") as stream:
-        stream.writelines(f"{name}<<{end}\n{value}\n{end}\n" for name, value in outputs.items())
+    append(path, "".join(f"{name}<<{end}\n{value}\n{end}\n" for name, value in outputs.items()))
 
 
 def _written(text: str, replaced: Mapping[str, str]) -> str:

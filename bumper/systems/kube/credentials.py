@@ -8,7 +8,6 @@ v1beta1, as client-go 0.35.3 speaks it (plugin/pkg/client/auth/exec/exec.go).
 import asyncio
 import base64
 import json
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from subprocess import Popen
@@ -17,21 +16,16 @@ from typing import Any
 from bumper.errors import NoAccess, UsageError
 from bumper.ports.deadline import left_s
 from bumper.ports.run import WallClock
-from bumper.safe_text import MASK, mask, printable
 from bumper.systems.file import content
 from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
-from bumper.systems.process import Ended, TooMuch, end, finished, started
+from bumper.systems.process import Ended, TooMuch, end, finished, shown, started
 
 _API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 # A clock that runs ahead of the issuer's would otherwise ask the plugin again for each request.
 _SHORTEST_LIFE_S = 10.0
-_SHOWN_CHARACTERS = 300
-_READ_CHARACTERS = 100_000
 # A chain of certificates with its key is some kilobytes.
 _MOST_BYTES = 1_000_000
-# A plugin has secrets at hand whose form we do not know: beside what is masked everywhere, anything long and opaque.
-_OPAQUE = re.compile(r"[A-Za-z0-9_+/=-]{40,}")
 
 
 class Credential:
@@ -124,7 +118,7 @@ async def _run(
         raise NoAccess(f"{name} cannot be run: {reason}", hint=plugin.install_hint) from None
     ended = await _ended(process, name, timeout_s)
     if ended.status != 0:
-        raise NoAccess(f"{name} ended with {ended.status}: {_shown(ended.stderr)}", hint=plugin.install_hint)
+        raise NoAccess(f"{name} ended with {ended.status}: {shown(ended.stderr)}", hint=plugin.install_hint)
     return _status(plugin, name, ended.stdout)
 
 
@@ -171,10 +165,3 @@ def _request(plugin: Plugin, endpoint: Endpoint) -> str:
         }
         spec["cluster"] = {key: value for key, value in cluster.items() if value}
     return json.dumps({"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec})
-
-
-def _shown(complaint: bytes) -> str:
-    # A traceback or a key in PEM form is masked as a whole, before its last lines are chosen.
-    text = mask(complaint[-_READ_CHARACTERS:].decode(errors="replace"))
-    lines = [printable(line) for line in text.splitlines() if line.strip()]
-    return _OPAQUE.sub(MASK, " / ".join(lines[-3:]))[:_SHOWN_CHARACTERS] or "it said nothing"

@@ -7,7 +7,7 @@ from bumper.address import origin
 from bumper.errors import NoAccess
 from bumper.ports.deadline import left_s
 from bumper.systems.file import content
-from bumper.systems.process import TooMuch, finished, started
+from bumper.systems.process import TooMuch, finished, shown, started
 from bumper.systems.registry.docker_config import Credential, DockerConfig, parse_helper_answer, server_name
 
 _HELPER_TIMEOUT_S = 20.0
@@ -65,5 +65,6 @@ def _ask_helper(helper: str, registry: str, environ: Mapping[str, str]) -> Crede
         return parse_helper_answer(program, answer)
     if answer.strip() == _NOTHING_KEPT:
         return None
-    # Nothing of what it printed: a helper may print what it should keep.
-    raise ValueError(f"{program} ended with exit code {ended.status}")
+    # By the protocol it says on stdout what is wrong. Nothing is shown of what looks like an answer all the same.
+    complaint = ended.stderr if b"{" in ended.stdout else ended.stdout + b"\n" + ended.stderr
+    raise ValueError(f"{program} ended with exit code {ended.status}: {shown(complaint)}")

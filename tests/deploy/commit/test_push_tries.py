@@ -7,7 +7,7 @@ import pytest
 from platforms import HandClock
 
 from bumper.deploy.commit.push import Proposal, land
-from bumper.errors import BumpError, LostRace, Transient
+from bumper.errors import BumpError, LostRace, Transient, Unanswered
 from bumper.revision import Revision
 
 SHA = "a" * 40
@@ -45,3 +45,14 @@ def test_a_further_try_names_why_the_one_before_it_failed(failure: BumpError, wh
     )
     assert landed.attempts == 2
     assert heard == ["pushing to main", f"pushing to main, try 2: {why}"]
+
+
+def test_a_push_that_landed_without_an_answer_is_found_before_anything_is_proposed_anew() -> None:
+    proposal, answers = Proposal("b" * 40, {"a": (b"", b"x")}, "Deploy\n"), iter(["", "c" * 40])
+
+    def look() -> str:
+        return next(answers)
+
+    lost = Unanswered(Transient("the server hung up"), look)
+    landed = land(proposal, lambda: proposal, Writer([lost, LostRace("moved")]), "main", HandClock(), 60.0)
+    assert (landed.plan, landed.revision, landed.attempts) == (proposal, Revision("main", "c" * 40), 3)

@@ -26,6 +26,7 @@ from bumper.fluxtree.sites import find
 from bumper.image import ImageManifest, ImageReference
 from bumper.manifest.document import Document, documents
 from bumper.request import Deadlines, Origin, Request, Wanted
+from bumper.style import shown_time, written_time
 from bumper.systems.registry import Registry
 from bumper_sandbox.registry.server import RegistryServer
 
@@ -421,6 +422,6 @@ def test_a_site_may_be_named_by_another_kustomization(url: str) -> None:
 
 def test_times_are_told_in_utc() -> None:
     zone = timezone(timedelta(hours=1))
-    assert annotations.written(datetime(2026, 12, 1, 9, 0, tzinfo=zone)) == "2026-12-01T08:00:00Z"
-    assert annotations.shown(datetime(2026, 12, 1, 9, 0, tzinfo=zone)) == "2026-12-01 08:00 UTC"
-    assert annotations.written(None) == ""
+    assert written_time(datetime(2026, 12, 1, 9, 0, tzinfo=zone)) == "2026-12-01T08:00:00Z"
+    assert shown_time(datetime(2026, 12, 1, 9, 0, tzinfo=zone)) == "2026-12-01 08:00 UTC"
+    assert written_time(None) == ""

@@ -60,3 +60,27 @@ def test_a_kustomization_that_is_suspended_in_git_is_told() -> None:
     (notice,) = noticed("reg.io/web:1.0", "suspend: true")
     assert "Kustomization web is suspended in git" in notice
     assert notice.startswith("k8s/flux-system/web-sync.yaml:1: ")
+
+
+def test_what_runs_in_another_cluster_is_told_and_is_not_looked_for_here() -> None:
+    assert noticed("reg.io/web:1.0", "kubeConfig: {secretRef: {name: edge}}") == (
+        "k8s/flux-system/web-sync.yaml:1: Kustomization web applies to another cluster (spec.kubeConfig): nobody follows it there",
+    )
+    release = """\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: web, namespace: web}
+spec:
+  kubeConfig: {secretRef: {name: edge}}
+  values: {image: {repository: reg.io/web, tag: "1.0"}}
+"""
+    files = {
+        "k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system"),
+        "k8s/flux-system/web-sync.yaml": flux("web", "./k8s/web"),
+        "k8s/web/release.yaml": release,
+    }
+    for text, is_elsewhere in ((release, True), (release.replace("  kubeConfig", "  # kubeConfig"), False)):
+        tree = MemoryTree({**files, "k8s/web/release.yaml": text})
+        target = find.find(tree, "web")
+        assert [desired.is_elsewhere for desired in target.desired(None)] == [is_elsewhere]
+        assert len(overrides.notices(target, tree.files)) == is_elsewhere

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, hermetic, hook, remote
 
-from bumper.errors import BumpError, Denied, LostRace, Transient, Unreachable, UsageError
+from bumper.errors import BumpError, Denied, LostRace, Transient, Unanswered, Unreachable, UsageError
 from bumper.systems.git import Remote
 from bumper_sandbox.git.server import GitServer
 
@@ -220,6 +220,19 @@ class TestLostAnswers:
                 commit_directly(platform, "main", branch="main", message=message)
             assert ours.push(commit, "main").sha == commit
         assert subjects(platform) == ["Last", "Later", "Deploy", "Seed"]
+
+    def test_a_server_that_is_away_leaves_the_question_open(self, server: GitServer) -> None:
+        with remote(server) as ours:
+            commit = deploy(ours)
+            server.faults.outage = True
+            with pytest.raises(Unanswered) as caught:
+                ours.push(commit, "main")
+            with pytest.raises(Transient):
+                caught.value.landed()
+            server.faults.outage = False
+            assert caught.value.landed() == ""
+            ours.push(commit, "main")
+            assert caught.value.landed() == commit
 
     @pytest.mark.slow
     def test_a_hook_that_hangs_after_the_push_landed(self, server: GitServer, platform: Path) -> None:

@@ -18,7 +18,7 @@ from git_remotes import (
 )
 
 from bumper.errors import NoAccess, Refused, Transient, Unreachable, UsageError
-from bumper.ports.git import Entry
+from bumper.ports.git import MOST_FILE_BYTES, Entry
 from bumper_sandbox.git.server import GitServer
 
 
@@ -45,6 +45,30 @@ class TestReading:
             assert tree.list("") == tree.list(".") == (Entry("README.md", False), Entry("k8s", True))
             assert tree.list("k8s") == tree.list("./k8s/") == (Entry("blog", True), Entry("web", True))
             assert tree.list("k8s/web") == (Entry("deployment.yaml", False), Entry("service.yaml", False))
+
+    def test_what_is_longer_than_a_manifest_is_cut_off(self, server: GitServer) -> None:
+        server.commit("platform.git", {"k8s/web/long.yaml": b"a" * (MOST_FILE_BYTES + 5)}, "Grow")
+        with remote(server) as ours:
+            content = ours.tree(ours.fetch("main")).read(["k8s/web/long.yaml"])["k8s/web/long.yaml"]
+            assert content == b"a" * (MOST_FILE_BYTES + 1)
+
+    def test_a_message_that_is_longer_is_refused(self, server: GitServer) -> None:
+        server.commit("platform.git", {"README.md": b"new"}, "a" * MOST_FILE_BYTES)
+        with (
+            remote(server) as ours,
+            pytest.raises(Unreachable, match=r"the commit \w+ has 10,000,\d+ bytes, expected at most"),
+        ):
+            ours.fetch("main")
+
+    def test_a_renewed_one_has_nothing_of_before(self, server: GitServer) -> None:
+        with remote(server) as ours:
+            before = ours.fetch("main")
+            server.commit("platform.git", {"README.md": b"new"}, "Grow")
+            assert ours.contains(ours.fetch("main"), before) is True
+            ours.renew()
+            assert ours.tree(ours.fetch("main")).read(["README.md"]) == {"README.md": b"new"}
+            assert ours._commits.keys() == {ours.fetch("main")}
+            assert ours._histories == {}
 
     @pytest.mark.parametrize("directory", ["nothing", "k8s/nothing/deep", "README.md", "README.md/x"])
     def test_what_is_no_directory_lists_nothing(self, server: GitServer, directory: str) -> None:

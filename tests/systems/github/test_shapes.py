@@ -115,6 +115,7 @@ def hub(answer: Any, ask: Callable[[GitHub], object]) -> None:
 def compare(answer: Any) -> None:
     with closing(Comparison("o/r", token="t", now=time.monotonic, transport=transport(answer))) as asked:
         asked.order(SHA, SHA)
+        asked.committed_at(SHA)
 
 
 def hosting(answer: Any) -> None:

@@ -14,7 +14,8 @@ read -r server
 case "$1 $server" in
   "get r.example") echo '{"ServerURL": "r.example", "Username": "me", "Secret": "from the helper"}' ;;
   "get token.example") echo '{"ServerURL": "token.example", "Username": "<token>", "Secret": "refresh"}' ;;
-  "get locked.example") echo 's3cret: the keychain is locked'; exit 1 ;;
+  "get locked.example") echo 'gpg: decryption failed: No secret key'; exit 1 ;;
+  "get leaky.example") echo '{"Secret": "s3cret"}'; echo 'password=s3cret is wrong' >&2; exit 1 ;;
   "get odd.example") echo 'no json' ;;
   *) echo 'credentials not found in native keychain'; exit 1 ;;
 esac
@@ -69,7 +70,12 @@ def test_a_helper_that_keeps_nothing_leaves_what_stands_in_the_file(
 @pytest.mark.parametrize(
     ("registry", "helper", "problem"),
     [
-        ("locked.example", "test", "docker-credential-test ended with exit code 1"),
+        (
+            "locked.example",
+            "test",
+            "docker-credential-test ended with exit code 1: gpg: decryption failed: No secret key",
+        ),
+        ("leaky.example", "test", "docker-credential-test ended with exit code 1: password="),
         ("odd.example", "test", "Expecting value"),
         ("r.example", "absent", "docker-credential-absent is not installed"),
     ],

@@ -1,0 +1,290 @@
+"""Bringing to one environment exactly what another one is known to run well.
+
+Law: promoted is the digest that the record says was Ready there, and nothing else: what git wants there now, whose newest verdict that
+is, that was not rejected, for long enough, and that still runs. What is missing is said, all of it. The registry must still hold that
+digest under the tag. All of it is asked again on each tip that the push compares with.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from bumper.build_order import commit_in, is_same_commit
+from bumper.dataclasses import dataclass, field, replace
+from bumper.deploy.hold import annotations
+from bumper.deploy.pipeline import Admission, Change
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, Outcome, Refused, SiteMissing
+from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.sites import adoption, find
+from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites.deploys import of_target
+from bumper.fluxtree.sites.find import Target
+from bumper.fluxtree.sites.selection import listed
+from bumper.fluxtree.sites.traits import environments
+from bumper.image import ImageManifest
+from bumper.ports.git import CommitRange, Tree
+from bumper.record import Recorded
+from bumper.request import Choice, Wanted
+from bumper.style import shown_time
+
+_GOOD = (Outcome.READY.value, Outcome.SERVING.value, Outcome.UNCHANGED.value)
+# So many of the commits that come along are named.
+MOST_COMMITS = 20
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What a build must have shown: Ready for `soak`, and with `serves` that visitors got it.
+
+    `most_behind` is how many commits may come at once; None for any number.
+    """
+
+    soak: timedelta = timedelta()
+    serves: bool = False
+    most_behind: int | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a site runs in the environment that it comes from: where it stands there, and its deploys, the newest first.
+
+    `why_not_running` is what a cluster says against it; empty where it runs, or where none was asked.
+    """
+
+    environment: str
+    target: Target
+    deploys: Sequence[Recorded]
+    why_not_running: str = ""
+
+    @property
+    def label(self) -> str:
+        """`web in staging`."""
+        return (
+            f"{self.target.site.name} in {self.environment}" if self.environment else self.target.site.label
+        )
+
+    def promoted(self, criteria: Criteria, now: datetime) -> Recorded:
+        """The deploy whose image is promoted; Refused with all that is missing."""
+        problems = list(self._problems(criteria, now))
+        if problems:
+            tag = self.target.image.tag or "what is there"
+            raise Refused(
+                f"{self.target.place}: {self.label}: {tag} is not promoted: {'; '.join(problems)}",
+                hint="wait until it is there and run it again; or deploy it by hand: bump --site SITE --tag TAG",
+            )
+        return self.deploys[0]
+
+    def _problems(self, criteria: Criteria, now: datetime) -> Iterator[str]:
+        tag = self.target.image.tag
+        newest = next(iter(self.deploys), None)
+        if newest is None:
+            yield "no deploy of it is recorded there"
+            return
+        record = newest.record
+        if record.tag != tag:
+            yield (
+                f"git wants {tag or 'no tag'} there, and the newest deploy that is recorded is of {record.tag} "
+                f"({record.commit[:7]})"
+            )
+            return
+        if not record.digest:
+            yield f"its record ({record.commit[:7]}) names no digest"
+        yield from _verdict_problems(newest, criteria, now)
+        for hold in annotations.of_site(self.target.site):
+            if hold.rejected and _is_of(hold.rejected, newest):
+                yield f"{hold.place}: it was rejected there ({hold})"
+        if self.why_not_running:
+            yield self.why_not_running
+
+
+def _verdict_problems(deploy: Recorded, criteria: Criteria, now: datetime) -> Iterator[str]:
+    ending = deploy.ending
+    if ending is None:
+        yield f"nobody noted how its deploy ended ({deploy.record.commit[:7]})"
+        return
+    if ending.outcome not in _GOOD:
+        yield f"its newest verdict is {ending.outcome} ({ending.reason}) of {shown_time(ending.at)}"
+        return
+    if criteria.serves and not any(each.outcome == Outcome.SERVING for each in deploy.endings):
+        yield f"it is noted as {ending.outcome}, not as serving: nobody asked whether visitors get it"
+    since = ready_since(deploy)
+    if since and now - since < criteria.soak:
+        yield (
+            f"Ready there since {shown_time(since)}, for {_length(now - since)} of {_length(criteria.soak)}: "
+            f"old enough at {shown_time(since + criteria.soak)}"
+        )
+
+
+def ready_since(deploy: Recorded) -> datetime | None:
+    """Since when it is Ready in every cluster where it was followed, by the notes; None where it is not."""
+    since: dict[str, datetime | None] = {}
+    for ending in deploy.endings:
+        before = since.get(ending.context)
+        since[ending.context] = (before or ending.at) if ending.outcome in _GOOD else None
+    times = [time for time in since.values() if time]
+    return max(times) if times and len(times) == len(since) else None
+
+
+def _is_of(rejected: str, deploy: Recorded) -> bool:
+    record = deploy.record
+    known = (commit_in(record.tag), record.origin.source_commit)
+    return rejected == record.tag or any(
+        is_same_commit(commit_in(rejected), commit) for commit in known if commit
+    )
+
+
+def _length(time: timedelta) -> str:
+    minutes = int(time.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+
+
+def site_in(tree: Tree, name: str, environment: str) -> Site:
+    """The Kustomization of the site `name` in an environment, by `traits.environments`; with none the one that the name leads to.
+
+    SiteMissing where there is none, FieldAmbiguous where there are several.
+    """
+    if not environment:
+        return find.find_site(tree, name)
+    known = find.sites(tree)
+    called = [site for site in known if _is_called(site, name, environment)]
+    there = {site.identity: site for site in called if environment in environments(site)}
+    if len(there) > 1:
+        raise FieldAmbiguous(
+            f"{name} in {environment}: {listed(sorted(there))} may be meant",
+            hint="say which is where: bump adopt SITE --kustomization FILE --environment NAME",
+        )
+    if not there:
+        seen = dict.fromkeys(f"{site.identity} ({', '.join(sorted(environments(site)))})" for site in called)
+        known_names = f"found: {listed(list(seen))}" if seen else "no Flux Kustomization is called so"
+        raise SiteMissing(
+            f"{name} in {environment}: no Flux Kustomization of that name is in that environment; {known_names}",
+            hint="environments are steps of its path or file, its namespace, or the end of its name; "
+            "bump adopt SITE --environment NAME says it",
+        )
+    return next(iter(there.values()))
+
+
+def _is_called(site: Site, name: str, environment: str) -> bool:
+    names = (*find.names(site), site.name)
+    return any(each in (name, f"{name}-{environment}", f"{environment}-{name}") for each in names)
+
+
+def target_in(tree: Tree, name: str, environment: str, choice: Choice) -> Target:
+    """Where the image of the site stands in an environment."""
+    site = site_in(tree, name, environment)
+    own_name = site.kustomization.name
+    called = own_name if adoption.of_site(site.document, own_name) else name
+    return find_target(called, choice.named(site.identity), tree)
+
+
+def wanted_in(target: Target, version: str) -> Wanted:
+    """The version for the site that stands there, named so that no other one is meant."""
+    return Wanted(target.site.name, version, kustomization=target.site.identity)
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One site's promotion: the deploy that it comes from, and in which environment."""
+
+    candidate: Candidate
+    deploy: Recorded
+
+    @property
+    def tag(self) -> str:
+        return self.deploy.record.tag
+
+    @property
+    def evidence(self) -> str:
+        """`staging: abc1234 is Ready since 2026-11-29 01:00 UTC by 3f9d2ab`."""
+        since = ready_since(self.deploy)
+        when = f" since {shown_time(since)}" if since else ""
+        outcome = self.deploy.ending.outcome if self.deploy.ending else "not followed"
+        return f"{self.candidate.label}: {self.tag} is {outcome}{when}, by {self.deploy.record.commit[:7]}"
+
+
+@dataclass
+class PromotionGuard:
+    """A `pipeline.Guard`. `promotions` by `Change.key`; `again` finds the promotion of a key anew, for each tip but the `first`."""
+
+    promotions: dict[str, Promotion]
+    again: Callable[[str], Promotion]
+    ranges: Sequence[CommitRange] = ()
+    criteria: Criteria = field(default_factory=Criteria)
+    first: str = ""
+
+    def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
+        """Refused where the tag is another image by now, where what was known does not hold any more, or too much comes at once."""
+        if change.key not in self.promotions:
+            return None
+        self.first = self.first or tip
+        promotion = self.promotions[change.key] if tip == self.first else self.again(change.key)
+        digest = promotion.deploy.record.digest
+        if promotion.tag != change.image.tag:
+            raise Refused(
+                f"{change.place}: {promotion.candidate.label} went to {promotion.tag} while {change.image.tag} was being promoted",
+                hint="run it again",
+            )
+        if held.image.digest != digest:
+            raise Refused(
+                f"{held.image.repository}:{change.image.tag} is {held.image.digest} now, and {promotion.candidate.label} was "
+                f"Ready with {digest}: the tag was moved, or another image was pushed under it",
+                hint="deploy it to the first environment again, and promote what is Ready then",
+            )
+        self._require_near(change, promotion)
+        return Admission(note=f"from {promotion.candidate.label}")
+
+    def _require_near(self, change: Change, promotion: Promotion) -> None:
+        most = self.criteria.most_behind
+        if most is None:
+            return
+        number, _ = commits_between(self.ranges, *ends(change.target, promotion))
+        if number is None or number > most:
+            how_many = "nobody can tell how many" if number is None else str(number)
+            raise Refused(
+                f"{change.place}: {how_many} commits would come at once, expected at most {most} (--at-most-behind)",
+                hint="look at them with --dry-run; a checkout (--source), or GITHUB_TOKEN and BUMP_SOURCE_REPOSITORY, tell how many",
+            )
+
+
+def ends(target: Target, promotion: Promotion) -> tuple[str, str]:
+    """The commits that a site has and gets, as far as tags and records name them."""
+    return commit_in(target.image.tag), commit_in(
+        promotion.tag
+    ) or promotion.deploy.record.origin.source_commit
+
+
+def commits_between(
+    ranges: Sequence[CommitRange], before: str, after: str
+) -> tuple[int | None, tuple[str, ...]]:
+    """How many commits lie between, and the first of them, as the first witness tells that knows; None where none does."""
+    if not (before and after):
+        return None, ()
+    for each in ranges:
+        try:
+            known = each.between(before, after, MOST_COMMITS)
+        except BumpError:
+            continue
+        if known is not None:
+            return known
+    return None, ()
+
+
+def candidate_in(
+    tree: Tree, deploys: Callable[[], Sequence[Recorded]], name: str, environment: str, choice: Choice
+) -> Candidate:
+    """What the site runs in the environment that it comes from; no cluster is asked."""
+    target = target_in(tree, name, environment, choice)
+    return Candidate(environment, target, of_target(deploys(), target, tree))
+
+
+def require_other(candidate: Candidate, target: Target) -> None:
+    """FieldMissing where both environments are one and the same place."""
+    if candidate.target.site.identity == target.site.identity and candidate.target.place == target.place:
+        raise FieldMissing(
+            f"{target.place}: {target.site.name} is one and the same in both environments",
+            hint="name two: --from staging --to production",
+        )
+
+
+def without_running(candidate: Candidate, why: str) -> Candidate:
+    """The same with what a cluster says against it."""
+    return replace(candidate, why_not_running=why)

@@ -1,0 +1,166 @@
+"""DORA's figures as people and programs read them. Pure: values in, lines of styled text or plain data out.
+
+Law: no figure without its sample size; the definitions stand beside the figures, and what was left out is counted. JSON holds
+everything, times in UTC and durations in seconds. The text fits its width by cutting names.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from bumper.history.message import iso_utc
+from bumper.history.metrics import DEFINITIONS, PERCENTILES, Figures, Metrics, Spread
+from bumper.history.scopes import Level
+from bumper.history.table import took
+from bumper.safe_text import printable
+from bumper.style import Line, Span
+
+_GAP = "  "
+_LEAST_NAME = 13
+_TITLES = {
+    "deployFrequency": "READY, PER DAY, EVERY",
+    "leadTime": "LEAD TIME",
+    "changeFailureRate": "FAILED",
+    "timeToRestore": "RESTORED IN",
+}
+
+
+def lines(
+    metrics: Metrics, notices: Sequence[str] = (), *, width: int | None = None, zone: tzinfo | None = None
+) -> list[Line]:
+    """A table, in the time of `zone` (None: this machine's), and what its columns mean. Without a width nothing is cut."""
+    rows = [_HEAD, *map(_row, metrics.scopes)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if width is not None:
+        widths[0] = min(widths[0], max(_LEAST_NAME, width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)))
+    head, *others = (_padded(row, widths) for row in rows)
+    return [
+        (Span(_period(metrics, zone)),),
+        (Span(head, "quiet"),),
+        *((Span(text),) for text in others),
+        *((Span(f"{_TITLES[name]}: ", "quiet"), Span(text, "quiet")) for name, text in DEFINITIONS.items()),
+        (Span("p50, p90: the value that half, or nine tenths, do not exceed; n: of how many", "quiet"),),
+        *((Span(f"left out: {text}", "quiet"),) for text in _left_out(metrics.overall)),
+        *((Span(f"! {text}", "warn"),) for text in notices),
+    ]
+
+
+def as_json(metrics: Metrics, notices: Sequence[str] = ()) -> str:
+    """The one object that `--output json` prints."""
+    data = {
+        "branch": metrics.branch,
+        "since": iso_utc(metrics.since),
+        "until": iso_utc(metrics.now),
+        "days": round(metrics.overall.days, 3),
+        "definitions": {**DEFINITIONS, "percentiles": "nearest rank"},
+        "overall": _data(metrics.overall),
+        "environments": [
+            {"environment": figures.scope.name, **_data(figures)} for figures in metrics.environments
+        ],
+        "sites": [
+            {
+                "site": figures.scope.site,
+                "label": figures.scope.name,
+                "kustomization": figures.scope.kustomization,
+                **_data(figures),
+            }
+            for figures in metrics.sites
+        ],
+        "notices": list(notices),
+    }
+    return json.dumps(data, indent=2) + "\n"
+
+
+_HEAD = (
+    *("", "READY", "PER DAY", "EVERY p50", "LEAD TIME p50", "p90", "n"),
+    *("FAILED", "RESTORED IN p50", "p90", "n"),
+)
+
+
+def _row(figures: Figures) -> tuple[str, ...]:
+    lead, restored, rate = figures.lead_times, figures.incidents, figures.failure_rate
+    return (
+        _name(figures),
+        str(figures.deploys),
+        f"{figures.per_day:.2f}",
+        _took(figures.intervals, 50),
+        *(_took(lead, 50), _took(lead, 90), str(len(lead.values))),
+        "-" if rate is None else f"{rate:.1%} of {figures.judged}",
+        *(_took(restored, 50), _took(restored, 90), _restored(figures)),
+    )
+
+
+def _name(figures: Figures) -> str:
+    name = printable(figures.scope.name)
+    return {Level.ALL: "all", Level.ENVIRONMENT: f"in {name}"}.get(figures.scope.level, name)
+
+
+def _restored(figures: Figures) -> str:
+    """How many incidents are over, and how many are not."""
+    open_now = f" +{figures.open_incidents} open" if figures.open_incidents else ""
+    return f"{len(figures.incidents.values)}{open_now}"
+
+
+def _took(spread: Spread, percent: int) -> str:
+    value = spread.percentile(percent)
+    return "-" if value is None else took(value)
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [
+        text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"
+        for text, width in zip(row, widths, strict=True)
+    ]
+    return _GAP.join(cells).rstrip()
+
+
+def _period(metrics: Metrics, zone: tzinfo | None) -> str:
+    def day(at: datetime) -> str:
+        return f"{at.astimezone(zone):%Y-%m-%d}"
+
+    return f"{metrics.branch}, {day(metrics.since)} to {day(metrics.now)}, {metrics.overall.days:.0f} days"
+
+
+def _left_out(figures: Figures) -> Iterator[str]:
+    counted = (
+        (figures.rollbacks, "rollbacks, which are no changes"),
+        (figures.not_judged, "deploys that neither became Ready nor failed as far as anybody noted"),
+        (figures.undated, "deploys whose commit does not say when its source commit was made: no lead time"),
+        (
+            figures.dated_after_ready,
+            "deploys whose source commit claims to be younger than its deploy: no lead time",
+        ),
+    )
+    yield from (f"{count} {what}" for count, what in counted if count)
+
+
+def _data(figures: Figures) -> dict[str, Any]:
+    return {
+        "deployFrequency": {
+            "sampleSize": figures.deploys,
+            "perDay": round(figures.per_day, 6),
+            "secondsBetween": _percentiles(figures.intervals),
+            "leftOut": {"rollbacks": figures.rollbacks},
+        },
+        "leadTime": {
+            "sampleSize": len(figures.lead_times.values),
+            "seconds": _percentiles(figures.lead_times),
+            "leftOut": {"noSourceDate": figures.undated, "sourceDateAfterReady": figures.dated_after_ready},
+        },
+        "changeFailureRate": {
+            "sampleSize": figures.judged,
+            "failed": figures.failed,
+            "rate": figures.failure_rate,
+            "leftOut": {"notJudged": figures.not_judged},
+        },
+        "timeToRestore": {
+            "sampleSize": len(figures.incidents.values),
+            "seconds": _percentiles(figures.incidents),
+            "open": figures.open_incidents,
+        },
+    }
+
+
+def _percentiles(spread: Spread) -> dict[str, float | None]:
+    return {f"p{percent}": spread.percentile(percent) for percent in PERCENTILES}

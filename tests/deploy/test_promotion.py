@@ -1,0 +1,156 @@
+"""What keeps a build from being promoted: each reason alone, and all of them at once."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import platforms
+import pytest
+from trees import MemoryTree
+
+from bumper.dataclasses import replace
+from bumper.deploy.promotion import Candidate, Criteria, candidate_in, ready_since, site_in
+from bumper.errors import FieldAmbiguous, Refused, SiteMissing
+from bumper.onboarding.adoption import propose
+from bumper.record import Ending, Record, Recorded
+from bumper.request import Choice, Origin
+
+NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+DIGEST = f"sha256:{'1' * 64}"
+FILES = platforms.files("registry.example", "web")
+KUSTOMIZATION = "k8s/flux-system/web-sync.yaml#flux-system/web"
+
+
+def ending(outcome: str, hours: float, context: str = "") -> Ending:
+    return Ending("web", outcome, "Because", 3.0, NOW - timedelta(hours=hours), "1.0", context)
+
+
+def deploy(*endings: Ending, tag: str = "1.0", digest: str = DIGEST) -> Recorded:
+    record = Record(
+        site="web", image="registry.example/web", previous="0.9", tag=tag, digest=digest, origin=Origin(), reason="",
+        rollback_of="", forced=(), commit="c" * 40, author="ann", at=NOW, kustomization=KUSTOMIZATION, path="",
+    )  # fmt: skip
+    return Recorded(record, endings)
+
+
+def candidate(*deploys: Recorded, files: dict[str, bytes] = FILES) -> Candidate:
+    return candidate_in(MemoryTree(files), lambda: deploys, "web", "k8s", Choice())
+
+
+def held(rejected: str) -> dict[str, bytes]:
+    path = "k8s/flux-system/web-sync.yaml"
+    lines = f"{{bump/hold: broken, bump/hold-rejected: '{rejected}'}}"
+    return {**FILES, path: FILES[path].replace(b"name: web,", f"name: web, annotations: {lines},".encode())}
+
+
+READY = ending("ready", 3)
+# What was deployed, what is asked of it, and what is missing; nothing for what is promoted.
+CASES: dict[str, tuple[Sequence[Recorded], Criteria, str]] = {
+    "ready": ([deploy(READY)], Criteria(), ""),
+    "serving": ([deploy(ending("serving", 3))], Criteria(serves=True), ""),
+    "only ready": ([deploy(READY)], Criteria(serves=True), "it is noted as ready, not as serving"),
+    "nothing recorded": ([], Criteria(), "no deploy of it is recorded there"),
+    "nobody looked": ([deploy()], Criteria(), "nobody noted how its deploy ended (ccccccc)"),
+    "failed": ([deploy(ending("failed", 3))], Criteria(), "its newest verdict is failed (Because) of 2026-11-29 09:00 UTC"),
+    "a newer failure": ([deploy(READY, ending("failed", 1))], Criteria(), "its newest verdict is failed"),
+    "an older failure": ([deploy(ending("timed-out", 4), READY)], Criteria(), ""),
+    "failed in one of two clusters": ([deploy(READY, ending("failed", 3, "west"))], Criteria(), "its newest verdict is failed"),
+    "a word of a later version": ([deploy(ending("sleepy", 3))], Criteria(), "its newest verdict is sleepy"),
+    "a newer deploy without a verdict": ([deploy(tag="1.1"), deploy(READY)], Criteria(), "newest deploy that is recorded is of 1.1"),
+    "another tag by hand": ([deploy(READY, tag="0.9")], Criteria(), "git wants 1.0 there, and the newest deploy"),
+    "no digest": ([deploy(READY, digest="")], Criteria(), "its record (ccccccc) names no digest"),
+    "old enough": ([deploy(READY)], Criteria(timedelta(hours=3)), ""),
+    "too young": (
+        [deploy(READY)],
+        Criteria(timedelta(hours=4)),
+        "for 3 h 00 min of 4 h 00 min: old enough at 2026-11-29 13:00 UTC",
+    ),
+    "looked at again": ([deploy(READY, ending("ready", 1))], Criteria(timedelta(hours=3)), ""),
+    "young again after a failure": (
+        [deploy(ending("ready", 9), ending("failed", 8), ending("ready", 1))],
+        Criteria(timedelta(hours=3)),
+        "for 1 h 00 min of 3 h 00 min",
+    ),
+    "young in one cluster": ([deploy(READY, ending("ready", 1, "west"))], Criteria(timedelta(hours=3)), "for 1 h 00 min"),
+}  # fmt: skip
+
+
+def problem(candidate: Candidate, criteria: Criteria) -> str:
+    try:
+        candidate.promoted(criteria, NOW)
+    except Refused as refused:
+        return refused.message
+    return ""
+
+
+def test_each_thing_that_is_missing_is_said() -> None:
+    wrong = {}
+    for case, (deploys, criteria, expected) in CASES.items():
+        said_there = problem(candidate(*deploys), criteria)
+        if (expected not in said_there) or bool(expected) != bool(said_there):
+            wrong[case] = said_there
+    assert wrong == {}
+
+
+def test_all_of_it_is_said_at_once() -> None:
+    there = replace(candidate(deploy(ending("failed", 3), digest="")), why_not_running="it is moving there")
+    assert problem(there, Criteria()) == (
+        "k8s/web/deployment.yaml:9: web in k8s: 1.0 is not promoted: its record (ccccccc) names no digest; "
+        "its newest verdict is failed (Because) of 2026-11-29 09:00 UTC; it is moving there"
+    )
+
+
+def test_what_was_rejected_there_is_not_promoted() -> None:
+    rejected = candidate(deploy(READY), files=held("1.0"))
+    assert "it was rejected there (1.0 was rejected: broken)" in problem(rejected, Criteria())
+    assert problem(candidate(deploy(READY), files=held("0.9")), Criteria()) == ""
+
+
+def test_since_when_it_is_ready() -> None:
+    assert ready_since(deploy()) is None
+    assert ready_since(deploy(READY, ending("failed", 1))) is None
+    assert ready_since(deploy(READY, ending("ready", 2, "west"))) == NOW - timedelta(hours=2)
+
+
+def test_a_site_of_an_environment_is_found_by_what_the_tree_has() -> None:
+    def sync(name: str, path: str, extra: str = "") -> bytes:
+        text = platforms.kustomization(name, path)
+        return text.replace("namespace: flux-system}\n", f"namespace: flux-system{extra}}}\n", 1).encode()
+
+    system = {path: FILES[path] for path in ("k8s/flux-system/gotk-sync.yaml",)}
+    tree = MemoryTree(
+        {
+            **system,
+            "k8s/flux-system/a.yaml": sync("web-staging", "./apps/web"),
+            "k8s/flux-system/b.yaml": sync("web", "./apps/production/web"),
+            "k8s/flux-system/c.yaml": sync("web-eu", "./apps/eu", ", annotations: {bump/environment: live}"),
+            "k8s/flux-system/d.yaml": sync("api", "./apps/staging/api"),
+        }
+    )
+    assert site_in(tree, "web", "staging").kustomization.name == "web-staging"
+    assert site_in(tree, "web", "production").kustomization.name == "web"
+    assert site_in(tree, "api", "staging").kustomization.name == "api"
+    # The annotation alone counts, where there is one.
+    assert site_in(tree, "web-eu", "live").kustomization.name == "web-eu"
+    with pytest.raises(
+        SiteMissing, match=r"api in production: .* found: k8s/flux-system/d.yaml#flux-system/api"
+    ):
+        site_in(tree, "api", "production")
+    with pytest.raises(SiteMissing, match="no Flux Kustomization is called so"):
+        site_in(tree, "shop", "production")
+    two = {
+        "k8s/flux-system/e.yaml": sync("web", "./apps/web"),
+        "k8s/flux-system/f.yaml": sync("web-k8s", "./apps/web"),
+    }
+    with pytest.raises(FieldAmbiguous, match="web in k8s: "):
+        site_in(MemoryTree({**system, **two}), "web", "k8s")
+
+
+def test_adopt_writes_the_environment_down_and_it_alone_counts() -> None:
+    plan = propose("web", Choice(), Origin(), "0" * 40, MemoryTree(FILES), environments=("live", "eu"))
+    ((path, (_, after)),) = plan.files.items()
+    tree = MemoryTree({**FILES, path: after or b""})
+    assert 'bump/environment: "live,eu"' in (after or b"").decode()
+    assert "It is in live, eu.\n" in plan.message
+    assert site_in(tree, "web", "eu").kustomization.name == "web"
+    with pytest.raises(SiteMissing, match=r"\(eu, live\)"):
+        site_in(tree, "web", "k8s")
