@@ -7,13 +7,14 @@ before are not Ready either. What the rows match, and where those texts come fro
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from bumper.errors import Outcome
 from bumper.image import ImageReference
-from bumper.objects import at
+from bumper.objects import Object, at
 from bumper.observation import Desired, Observation
-from bumper.rollout import symptoms
+from bumper.rollout import cluster_clock, symptoms
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import is_alive, is_ready, old_pods, own_pods
 from bumper.rollout.serving import claim_events, pod_events
@@ -277,7 +278,7 @@ def _is_old_down(desired: Desired, observation: Observation) -> bool:
 
 
 def _sights(desired: Desired, observation: Observation) -> Iterator[Sight]:
-    pods = own_pods(desired, observation)
+    pods, now = own_pods(desired, observation), cluster_clock.now(observation)
     # One that was put out stays in the list for long; the pod that came instead tells how it goes on.
     is_replaced = any(is_alive(pod) and not is_ready(pod) for pod in pods)
     for pod in pods:
@@ -298,7 +299,13 @@ def _sights(desired: Desired, observation: Observation) -> Iterator[Sight]:
                 log = observation.logs.get(f"{name}/{container}", "")
                 spec: Any = by_name.get(container) or {"name": container}
                 yield Sight(desired, pod, spec, status, events, log, specs == "initContainers")
-        yield Sight(desired, pod, {}, {}, events, "", of_claims=claim_events(observation, pod))
+        claims = claim_events(observation, pod)
+        yield Sight(desired, pod, {}, {}, events, "", of_claims=claims, age_s=_age_s(pod, now))
+
+
+def _age_s(pod: Object, now: datetime | None) -> float:
+    made = cluster_clock.time_of(at(pod, "metadata", "creationTimestamp"))
+    return (now - made).total_seconds() if made and now else 0.0
 
 
 def _finding(cause: Cause, sight: Sight, seen: Seen, *, is_old_down: bool) -> Finding:

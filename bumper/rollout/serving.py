@@ -19,9 +19,10 @@ _PULLED = re.compile(
 
 
 def serving(desired: Desired, observation: Observation) -> str:
-    """`08a2c8e, 1/1 available: visitors see the old version`; empty for a workload that serves nobody (a Job)."""
+    """`08a2c8e, 1/1 available: visitors see the old version`; empty for a workload that serves nobody here (a Job)."""
     kind = desired.workload.kind
-    if kind not in _SERVING_KINDS:
+    # What a HelmRelease installs in another cluster serves there, and nobody has looked.
+    if kind not in _SERVING_KINDS or at(observation.workload, "spec", "kubeConfig"):
         return ""
     if observation.workload is None:
         why = observation.unreadable.get(kind)

@@ -2,8 +2,8 @@
 
 Law: without a readiness probe the kubelet calls a container ready the moment it runs, so that one that exits after a second was Ready
 before. It must run for `STEADY_S` without a restart: by the cluster's own clock where a look shows it, else by ours, from our first
-look at this very run of the container. A probe, or a `minReadySeconds` of the author's own, is taken at its word. Sidecars and init
-containers are not asked: what was deployed is.
+look at this very run of the container. A probe, or a `minReadySeconds` of the author's own, is taken at its word. Other containers of
+the pod are asked only once they were restarted: what was deployed is ours.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from bumper.objects import Object, at
 from bumper.observation import Desired, Observation
+from bumper.rollout import cluster_clock
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import is_alive, own_pods
 from bumper.rollout.template import containers
@@ -60,17 +61,14 @@ class _Run(NamedTuple):
 
 def _pending(desired: Desired, observation: Observation) -> list[_Run]:
     """The runs that are shorter than they must be."""
-    latest = _latest(observation)
+    now = cluster_clock.now(observation)
     runs = [
-        run
-        for pod in own_pods(desired, observation)
-        if is_alive(pod)
-        for run in _unasked(desired, pod, latest)
+        run for pod in own_pods(desired, observation) if is_alive(pod) for run in _unasked(desired, pod, now)
     ]
     return [run for run in runs if run.seconds < STEADY_S]
 
 
-def _unasked(desired: Desired, pod: Object, latest: datetime | None) -> Iterator[_Run]:
+def _unasked(desired: Desired, pod: Object, now: datetime | None) -> Iterator[_Run]:
     """The containers that run in a pod and that no probe asks: ours, and whichever else was restarted, as long as it runs on."""
     name, spec = at(pod, "metadata", "name") or "", at(pod, "spec")
     ours = list(containers(desired, spec))
@@ -90,34 +88,10 @@ def _unasked(desired: Desired, pod: Object, latest: datetime | None) -> Iterator
         is_ours, restarts = container in ours, status.get("restartCount") or 0
         if is_ours or restarts:
             run = status.get("containerID") or f"{container.get('name')} {restarts}"
-            yield _Run(f"{name} {run}", str(container.get("name")), is_ours, _ran_s(status, latest))
+            yield _Run(f"{name} {run}", str(container.get("name")), is_ours, _ran_s(status, now))
 
 
-def _ran_s(status: Mapping[str, Any], latest: datetime | None) -> float:
+def _ran_s(status: Mapping[str, Any], now: datetime | None) -> float:
     """How long a container has run at least, by the cluster's clock."""
-    started = _time(at(status, "state", "running", "startedAt"))
-    return (latest - started).total_seconds() if started and latest else 0.0
-
-
-def _latest(observation: Observation) -> datetime | None:
-    """The latest moment that the cluster itself speaks of, which is no later than its present."""
-    times = [_time(text) for text in (observation.cluster_time, *_moments(observation))]
-    return max((time for time in times if time), default=None)
-
-
-def _moments(observation: Observation) -> Iterator[Any]:
-    single = (observation.source, observation.kustomization, observation.workload)
-    for cluster_object in (*single, *observation.replica_sets, *observation.pods):
-        for condition in at(cluster_object, "status", "conditions") or ():
-            yield condition.get("lastTransitionTime")
-            yield condition.get("lastUpdateTime")
-    for event in observation.events:
-        yield event.get("lastTimestamp")
-
-
-def _time(text: Any) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text) if isinstance(text, str) and text else None
-    except ValueError:
-        return None
-    return time if time and time.tzinfo else None
+    started = cluster_clock.time_of(at(status, "state", "running", "startedAt"))
+    return (now - started).total_seconds() if started and now else 0.0

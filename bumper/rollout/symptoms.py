@@ -22,7 +22,7 @@ See = Callable[["Sight"], "Seen | None"]
 class Sight(NamedTuple):
     """One container of one of our pods, or the pod itself (`status` and `spec` empty), with its events, the oldest first.
 
-    `of_claims` are the events of the volume claims that the pod mounts.
+    `of_claims` are the events of the volume claims that the pod mounts, `age_s` is how long the pod has been there.
     """
 
     desired: Desired
@@ -33,6 +33,7 @@ class Sight(NamedTuple):
     log: str
     is_init: bool = False
     of_claims: Sequence[Object] = ()
+    age_s: float = 0.0
 
     @property
     def waiting(self) -> str:
@@ -425,11 +426,16 @@ def scheduler_error(sight: Sight) -> Seen | None:
     return Seen(scheduled.message) if scheduled and is_error else None
 
 
+# A scheduler and a kubelet that live begin with a pod within a second or two.
+_SOON_S = 10.0
+
+
 def never_looked_at(sight: Sight) -> Seen | None:
     """A pod that no scheduler has looked at: each writes down what it found (pkg/scheduler/schedule_one.go)."""
     is_waiting = not sight.status and at(sight.pod, "status", "phase") == "Pending"
     if (
         not is_waiting
+        or sight.age_s < _SOON_S
         or at(sight.pod, "spec", "nodeName")
         or condition(sight.pod, "PodScheduled")
         or sight.events
@@ -446,8 +452,9 @@ def node_silent(sight: Sight) -> Seen | None:
         sight.pod, "status", "initContainerStatuses"
     )
     is_waiting = not sight.status and at(sight.pod, "status", "phase") == "Pending" and not is_begun
+    is_late = sight.age_s >= _SOON_S
     begun_events = sight.events_of("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", *_GOES_ON)
-    return Seen(node) if is_placed and is_waiting and not begun_events else None
+    return Seen(node) if is_placed and is_waiting and is_late and not begun_events else None
 
 
 def no_room(sight: Sight) -> Seen | None:

@@ -51,9 +51,16 @@ class Deploy:
 
     @property
     def runs(self) -> bool:
-        """Whether the new image runs, and no other one."""
-        wanted = f"{self.stack.registry}/{self.site}:{_NEW}"
-        return {image for image, _ in running_images(self.stack, self.site)} == {wanted}
+        """Whether the new image runs, and no other one but in pods that are on their way out."""
+        pods = self.stack.api.list("Pod", self.site)
+        running = {
+            entry["image"]
+            for pod in pods
+            if "deletionTimestamp" not in pod["metadata"]
+            for entry in pod["status"].get("containerStatuses") or ()
+            if entry["ready"]
+        }
+        return running == {f"{self.stack.registry}/{self.site}:{_NEW}"}
 
 
 Push = Callable[[Stack, Repository], str]
