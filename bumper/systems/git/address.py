@@ -80,7 +80,9 @@ class Address:
         require_safe(shown, what="a token" if token else "a password" if password else "")
         if split_url.scheme == "http" and not may_carry_credentials(shown):
             return cls(shown, remark=f"{_WITHOUT_TLS}; {remark}" if remark else _WITHOUT_TLS)
-        basic = base64.b64encode(credentials.encode()).decode() if credentials else ""
+        basic = (
+            base64.b64encode(credentials.encode("utf-8", "surrogateescape")).decode() if credentials else ""
+        )
         return cls(
             shown,
             user="" if credentials else user,

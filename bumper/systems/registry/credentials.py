@@ -1,5 +1,6 @@
 """Where credentials for a registry are found: Docker's configuration with its helpers, and GITHUB_TOKEN for ghcr.io."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def from_docker(registry: str, environ: Mapping[str, str]) -> Credential | None:
     """The credential that `docker login` left for this registry. Raises NoAccess where one is configured but cannot be had."""
     folder = environ.get("DOCKER_CONFIG") or (f"{environ['HOME']}/.docker" if environ.get("HOME") else "")
     path = Path(folder) / "config.json"
-    if not folder or not path.is_file():
+    # False, too, for what no path can be.
+    if not folder or not os.path.isfile(path):  # noqa: PTH113
         return None
     try:
         config = DockerConfig.parse(str(path), content(path, _MOST_BYTES).decode())
