@@ -37,6 +37,7 @@ from bumper.setup.request import (
     TokenService,
     TokenWay,
     cluster_of,
+    plain_name_of,
     repository_of,
     runner_of,
 )
@@ -138,7 +139,7 @@ class _Interview:
             branch=settings.repository.branch,
             site_branch=settings.site_branch,
             account=access.ACCOUNT,
-            namespace=self._entries[0].desired.source.namespace,
+            namespace=_plain(self._entries[0].desired.source.namespace, self._entries[0].place),
             receiver_host=settings.receiver_host,
             commit_via=settings.commit_via.value,
             is_private=self._is_private(url),
@@ -158,7 +159,13 @@ class _Interview:
                 raise FieldMissing(
                     f"{entry.place}: {name}: {entry.not_followed}", hint="bump adopt says which image it is"
                 )
-            yield SiteRepository(name, repository, entry.image.registry, entry.image.path)
+            image = entry.image
+            yield SiteRepository(
+                _plain(name, entry.place),
+                repository,
+                _plain(image.registry, entry.place),
+                _plain(image.path, entry.place),
+            )
 
     def _asked_sites(self, entries: Mapping[str, Entry]) -> list[tuple[str, str]]:
         images = {name: entry.image.repository for name, entry in entries.items() if entry.image}
@@ -236,7 +243,20 @@ def _name_at(server_url: str, url: str) -> str:
             hint="for an Enterprise Server set GITHUB_SERVER_URL; elsewhere see docs/setup.md for the parts that hold everywhere",
         )
     written = url.strip().rstrip("/").removesuffix(".git")
-    return written[-len(name.removeprefix(host)) :]
+    try:
+        return repository_of(written[-len(name.removeprefix(host)) :])
+    except ValueError as error:
+        raise UsageError(f"{url}: {error}", hint="name the repository with --repo URL") from None
+
+
+def _plain(text: str, place: str) -> str:
+    """The same, where it can stand in a script; UsageError where the tree names things otherwise."""
+    try:
+        return plain_name_of(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{place}: {error}", hint="leave that site out: its files are to be written by hand"
+        ) from None
 
 
 def _or_none(text: str) -> str:

@@ -134,10 +134,14 @@ def _overview(texts: Sequence[str]) -> list[str]:
         return []
     mark = next(mark for mark in _WORST_FIRST if any(row.mark == mark for row in rows))
     counts = ", ".join(f"{count} {ending}" for ending, count in Counter(row.ending for row in rows).items())
-    lines = [f"| {row.mark} | {row.name} | {row.change} | {row.ending} | {row.taken} |" for row in rows]
+    # Three columns are what a phone shows without scrolling.
+    lines = [
+        f"| {row.mark} {row.name} | {row.change} | {', '.join(filter(None, (row.ending, row.taken)))} |"
+        for row in rows
+    ]
     return [
         f"### {mark} {len(rows)} sites: {counts}",
-        "\n".join(["| | site | change | | took |", "|---|---|---|---|---|", *lines]),
+        "\n".join(["| site | change | outcome |", "|---|---|---|", *lines]),
     ]
 
 
@@ -233,9 +237,10 @@ def _row(site_report: SiteReport, story: Story) -> Row:
 def _headline(site_report: SiteReport, story: Story) -> str:
     outcome = site_report.verdict.outcome
     name = link(inline(site_report.site, 300), site_report.url)
-    taken = f" in {duration(sum(step.seconds for step in site_report.steps))}" if site_report.steps else ""
-    ending = _SAID.get(outcome, outcome.value)
+    ending = f"{_SAID.get(outcome, outcome.value)}{report.comma(site_report)}"
     if report.is_good(site_report.verdict):
+        seconds = sum(step.seconds for step in site_report.steps)
+        taken = report.taken(site_report, seconds) if site_report.steps or site_report.later else ""
         ending = f"is {report.title(outcome)}{taken}"
     return (
         f"{_mark(outcome)} {name} {ending}: {_change(site_report.previous.tag, site_report.image.tag, story)}"

@@ -14,6 +14,8 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,10
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _AZURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._()-]*")
 _SHA = re.compile(r"[0-9a-f]{40}")
+# Names of Kubernetes, hosts and paths of images: what is read from a tree stands in scripts and in workflows as it is.
+_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9._:/-]*[a-z0-9])?")
 # A label, or several as JSON.
 _RUNNER = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*|\["[A-Za-z0-9._-]+"(?:, ?"[A-Za-z0-9._-]+")*\]')
 
@@ -21,6 +23,13 @@ _RUNNER = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*|\["[A-Za-z0-9._-]+"(?:, ?"[A-Z
 def repository_of(text: str) -> str:
     """`owner/name`; ValueError where it is none."""
     return _held(text.strip().removesuffix(".git"), _REPOSITORY, "a repository, OWNER/NAME")
+
+
+def plain_name_of(text: str) -> str:
+    """A name, a host or the path of an image; ValueError for what a shell, YAML or a path could take apart."""
+    if ".." in text:
+        raise ValueError(f"{text!r}: expected a name without '..'")
+    return _held(text, _PLAIN, "small letters, digits, '.', '_', ':', '/' and '-'")
 
 
 def branch_of(text: str) -> str:

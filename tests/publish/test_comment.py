@@ -163,8 +163,8 @@ def test_several_clusters_of_a_site_are_told_one_after_the_other() -> None:
         reports=(report(READY, site="web in blue"), report(FAILED, site="web in green")),
     )
     text = merged("", replace(story(READY), sites=(both,)))
-    assert "### ❌ 2 sites: 1 Ready, 1 failed\n\n| | site | change | | took |" in text
-    assert f"| ✅ | [web in blue](https://web.example) | {CHANGE} | Ready | 9.4 s |" in text
+    assert "### ❌ 2 sites: 1 Ready, 1 failed\n\n| site | change | outcome |" in text
+    assert f"| ✅ [web in blue](https://web.example) | {CHANGE} | Ready, 9.4 s |" in text
     assert text.index("<summary>Details of web in blue</summary>") < text.index(
         "### ❌ [web in green](https://web.example) failed"
     )
@@ -200,7 +200,7 @@ def test_a_run_replaces_its_own_sections_and_keeps_those_of_others() -> None:
     first = merged("", story(None, sites=("web", "api")))
     docs = merged(first, story(READY, sites=("docs",)))
     both = merged(docs, story(READY, sites=("web", "api")))
-    assert re.findall(r"^\| ✅ \| \[(\w+)\]", both, re.MULTILINE) == ["web", "api", "docs"]
+    assert re.findall(r"^\| ✅ \[(\w+)\]", both, re.MULTILINE) == ["web", "api", "docs"]
     assert both.startswith(f"{MARKER}\n\n### ✅ 3 sites: 3 Ready\n")
     assert "being deployed" not in both
     assert holds(both, story(READY, sites=("docs",)))

@@ -12,7 +12,17 @@ from ruamel.yaml import YAML
 from sandbox_github.token_service import Refusal, check, compiled
 
 from bumper.setup import azure, kubeconfig, reference, trust_policy, workflow
-from bumper.setup.request import ActionRelease, ClusterWay, Setup, SiteRepository
+from bumper.setup.request import (
+    ActionRelease,
+    ClusterWay,
+    Setup,
+    SiteRepository,
+    branch_of,
+    cluster_of,
+    plain_name_of,
+    repository_of,
+    runner_of,
+)
 
 from .variants import BASE, variants
 
@@ -175,3 +185,31 @@ def test_the_kubeconfig_is_stored_and_left_nowhere_else(tmp_path: Path) -> None:
     stores = [call[-1] for call in calls if call[:4] == ["gh", "secret", "set", "KUBECONFIG"]]
     assert stores == list(BASE.repositories)
     assert (tmp_path / "kubeconfig").read_text() == "mine", "no file of that name is touched"
+
+
+def test_what_a_shell_or_a_path_could_take_apart_is_refused() -> None:
+    assert plain_name_of("acme.azurecr.io:5000/team/web_1") == "acme.azurecr.io:5000/team/web_1"
+    for text in (
+        "",
+        "../../x",
+        "a/../b",
+        "$(id)",
+        "${REGISTRY}/web",
+        "a b",
+        "a\nb",
+        "a;b",
+        "-x",
+        "web'",
+        "Web",
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            plain_name_of(text)
+    for read, text in (
+        (repository_of, "a/b;c"),
+        (branch_of, "-x"),
+        (branch_of, "a'b"),
+        (runner_of, "x\ny"),
+        (cluster_of, "a"),
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            read(text)
