@@ -31,8 +31,10 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if context is None:
-        context = _of_this_process()
         _let_signals_interrupt()
+        code = main(arguments, _of_this_process())
+        _let_nothing_interrupt()
+        return code
     wants_json = "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
     try:
         with told_to(lambda text: _say(text, context)):
@@ -72,6 +74,12 @@ def _let_signals_interrupt() -> None:
     for stop in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(stop) is not signal.SIG_IGN:
             signal.signal(stop, signal.default_int_handler)
+
+
+def _let_nothing_interrupt() -> None:
+    # It has been said how it ended: another signal, while Python clears up, would end us with a code of its own.
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.SIG_IGN)
 
 
 def _run(arguments: list[str], context: Context) -> int:

@@ -13,7 +13,8 @@ from bumper.request import Origin
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 # The reason of an ending that tells of the version before: that it ran when a deploy came to replace it.
 FOUND_RUNNING = "FoundRunning"
-_GOOD = (Outcome.READY, Outcome.SERVING, Outcome.UNCHANGED)
+# The version runs.
+GOOD = (Outcome.READY, Outcome.SERVING, Outcome.UNCHANGED)
 
 
 class KustomizationName(NamedTuple):
@@ -156,14 +157,14 @@ class Recorded:
         for ending in self.endings:
             before = last.get(ending.context)
             # Of a deploy that is Ready it counts how it became so, not who looked again.
-            if not (before and before.outcome in _GOOD and ending.outcome in _GOOD):
+            if not (before and before.outcome in GOOD and ending.outcome in GOOD):
                 last[ending.context] = ending
         return list(last.values())
 
     @property
     def is_ready(self) -> bool:
         """Whether it is known to have become Ready, in every cluster where it was followed."""
-        return self.ending is not None and self.ending.outcome in _GOOD
+        return self.ending is not None and self.ending.outcome in GOOD
 
     @property
     def ready_at(self) -> datetime | None:

@@ -68,6 +68,16 @@ def test_a_folder_for_temporary_files_that_takes_nothing(tmp_path: Path) -> None
     assert run.stderr.endswith("help:  set TMPDIR to a folder with some free megabytes\n")
 
 
+def test_a_signal_after_the_end_changes_no_exit_code(tmp_path: Path) -> None:
+    """As a second one does that comes a moment after the first."""
+    script = (
+        "import os, signal, sys; from bumper import cli; code = cli.main(['--version']); "
+        "[os.kill(os.getpid(), sent) for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]; sys.exit(code)"
+    )
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    assert subprocess.run([sys.executable, "-c", script], env=environ, check=False).returncode == 0
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -1,7 +1,7 @@
 """Who hears of a run besides the terminal: opens what `--publish` asks for, in a workflow."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from bumper.ports.run import Step
 from bumper.publish import comment
 from bumper.publish.publisher import Channel, Comments, Deployments, Publisher, Source, Statuses
 from bumper.publish.report import Report
-from bumper.publish.story import Landing, Pages, Story
+from bumper.publish.story import Landing, Pages, SiteStory, Story
 
 if TYPE_CHECKING:
     from bumper.systems.github import GitHub
@@ -43,16 +43,26 @@ class Channels:
         identity: Identity,
         *,
         platform_url: str,
+        sites: tuple[SiteStory, ...] = (),
     ) -> None:
+        """`sites` are those that the story begins with: of a run that tells of nothing but its end."""
         self._settings = settings
         self._surroundings = surroundings
         self._now = now
         self._identity = identity
         self._problems: list[str] = []
         beginning = Story(
-            pages=pages(surroundings, platform_url), clusters=settings.clusters, asked=settings.asked
+            sites=sites,
+            pages=pages(surroundings, platform_url),
+            clusters=settings.clusters,
+            asked=settings.asked,
         )
         self._publisher = Publisher(self._open(), now, beginning)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether an earlier run may have begun what is told."""
+        return self._settings.resumes
 
     def begin(self, site: str, previous: str, wanted: str) -> None:
         self._publisher.begin(site, previous, wanted)
@@ -130,7 +140,10 @@ class Channels:
         """One token for all channels on GitHub."""
         repository = self._surroundings.told_repository
         asked = [_PERMISSIONS[name] for name in self._asked if name in _PERMISSIONS]
-        token = self._identity.source(repository, {"contents": "read", **dict(asked)})
+        is_elsewhere = self.resumes and repository != self._surroundings.repository
+        token = self._identity.source(
+            repository, {"contents": "read", **dict(asked)}, prefers_app=is_elsewhere
+        )
         if not token or not repository:
             raise UsageError(f"{'GITHUB_TOKEN' if repository else 'GITHUB_REPOSITORY'} is not set")
         return token
@@ -139,7 +152,9 @@ class Channels:
 # How each channel is opened, in the order in which they are told. The summary is no channel: it is written once, at the end.
 _OPENERS: Mapping[ChannelName, Callable[[Channels], Channel]] = {
     ChannelName.COMMENT: lambda channels: channels.on_github(Comments),
-    ChannelName.DEPLOYMENT: lambda channels: channels.on_github(Deployments),
+    ChannelName.DEPLOYMENT: lambda channels: channels.on_github(
+        partial(Deployments, resumes=channels.resumes)
+    ),
     ChannelName.STATUS: lambda channels: channels.on_github(Statuses),
 }
 

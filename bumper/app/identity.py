@@ -83,9 +83,15 @@ class Identity:
             return ""
         return f"GITHUB_TOKEN is for {self._server} alone and was not sent"
 
-    def source(self, repository: str, permissions: Mapping[str, str]) -> "str | Token":
-        """The token for a site's own repository, `owner/name`; empty where there is none."""
-        if token := self._environ.get("GITHUB_TOKEN"):
+    def source(
+        self, repository: str, permissions: Mapping[str, str], *, prefers_app: bool = False
+    ) -> "str | Token":
+        """The token for a site's own repository, `owner/name`; empty where there is none.
+
+        With `prefers_app` an App's goes before that of the job, which is for the workflow's own repository alone.
+        """
+        token = self._environ.get("GITHUB_TOKEN")
+        if token and not (prefers_app and self._has_app):
             return token
         return self._of_app(repository, permissions) if self._has_app and repository else ""
 

@@ -65,8 +65,13 @@ def write(
     clock: Clock,
     timeout_s: float = TIMEOUT_S,
     namesakes: Collection[str] = (),
+    *,
+    only_news: bool = False,
 ) -> None:
-    """Adds the endings to the notes of their commits, again after each lost race until `timeout_s`."""
+    """Adds the endings to the notes of their commits, again after each lost race until `timeout_s`.
+
+    With `only_news` none that a note says already, by whichever run.
+    """
     deadline_s = clock.now() + timeout_s
     for commit, ended in by_commit.items():
         for site in dict.fromkeys(end.site for end in ended):
@@ -76,4 +81,5 @@ def write(
             first = [line for line, reason in lines.items() if is_first_only and reason == FOUND_RUNNING]
             for attempt in attempts(clock, deadline_s, (LostRace, Transient), max_wait_s=2.0):
                 with attempt, until(clock, deadline_s):
-                    notes.note(site, commit, [line for line in lines if line not in first], first)
+                    others = [line for line in lines if line not in first]
+                    notes.note(site, commit, others, first, only_news=only_news)

@@ -106,7 +106,8 @@ class FollowSettings:
 class PublishSettings:
     """Which channels hear of the run, and what it is about to do.
 
-    `asked` are the sites and versions that were asked for; `clusters` are named where several are followed.
+    `asked` are the sites and versions that were asked for; `clusters` are named where several are followed. `resumes`: an earlier run
+    may have begun what is told.
     """
 
     channels: tuple[str, ...] = ()
@@ -114,6 +115,7 @@ class PublishSettings:
     clusters: tuple[str, ...] = ()
     writes: bool = True
     follows: bool = True
+    resumes: bool = False
 
     def refuses(self, channel: str) -> str:
         """Why there is nothing to tell such a channel; empty where there is."""
@@ -359,6 +361,29 @@ class HistorySettings:
     def permissions(self) -> Permissions:
         """Only reads."""
         return READ_ONLY
+
+
+@dataclass(frozen=True)
+class SweepSettings:
+    """Of `bump sweep`: deploys that are at least `least_age_s` and at most `most_age_s` old; no `sites` are all of them.
+
+    With `exits_by_verdict` the exit code is that of the worst verdict. `writes`: what is found is noted and told.
+    """
+
+    repository: RepositorySettings
+    follow: FollowSettings
+    output: OutputSettings
+    publish: PublishSettings = field(default_factory=PublishSettings)
+    sites: tuple[str, ...] = ()
+    least_age_s: float = 15 * 60.0
+    most_age_s: float = 7 * 86_400.0
+    exits_by_verdict: bool = False
+    writes: bool = True
+
+    @property
+    def permissions(self) -> Permissions:
+        """Nothing is written but notes."""
+        return Permissions(WRITE) if self.writes else READ_ONLY
 
 
 @dataclass(frozen=True)

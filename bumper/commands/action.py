@@ -14,12 +14,10 @@ from bumper.commands.parser import MAIN_COMMAND, Parser, command_of, parser_of
 from bumper.errors import UsageError, did_you_mean
 from bumper.publish import inputs
 
-SUMMARY = (
-    "A command as a step of a workflow. Inputs: BUMP_INPUT_SITE, BUMP_INPUT_SHA, … as action.yml sets them."
-)
+SUMMARY = "A command as a step of a workflow. Inputs: BUMP_INPUT_SITE, BUMP_INPUT_SHA, … as action.yml."
 # What the input `command` may name.
-STEPS = (MAIN_COMMAND, "promote", "rollback", "hold", "release", "freeze", "status")
-_LOOK = "status"
+STEPS = (MAIN_COMMAND, "promote", "rollback", "hold", "release", "freeze", "sweep", "status")
+_LOOKS = {"status": False, "sweep": True}  # what only prints, by whether it writes the job's summary itself
 # Those that need no permission which the job has not had before are on.
 _CHANNELS = {"comment": True, "summary": True, "deployment": False, "status": False}
 # What is no option of any command: whom it is told, and what gets in by files and variables of its own.
@@ -42,8 +40,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     """Runs the command, writes outputs and annotations, and returns its exit code."""
     from bumper.app.action import run_look, run_step
 
-    if context.surroundings.inputs.get("command", "").strip() == _LOOK:
-        return run_look(_run, context, in_summary=_is_true(context.surroundings, "summary", default=True))
+    command = context.surroundings.inputs.get("command", "").strip()
+    if command in _LOOKS:
+        in_summary = not _LOOKS[command] and _is_true(context.surroundings, "summary", default=True)
+        return run_look(_run, context, in_summary=in_summary)
     return run_step(_run, context)
 
 
@@ -62,7 +62,7 @@ def command_line(surroundings: Surroundings) -> tuple[str, list[str]]:
     """The command and the options that the inputs stand for; UsageError for an input that the command has not, or can't read."""
     command = _command(surroundings)
     options = options_of(parser_of(command))
-    line = [] if command == _LOOK else ["--output=json"]
+    line = [] if command in _LOOKS else ["--output=json"]
     for name, text in surroundings.inputs.items():
         if name not in _OTHERS and text.strip():
             line += _of_input(surroundings, command, name, options.get(name))

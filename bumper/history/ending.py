@@ -63,6 +63,16 @@ def appended(note: bytes, lines: Iterable[str]) -> bytes:
     return note + end + b"".join(text + b"\n" for text in missing)
 
 
+def news(note: bytes, lines: Iterable[str]) -> list[str]:
+    """Those of the lines that say of a deploy in a cluster something else than the last line on it in the note."""
+    last = {_subject(ending): ending.outcome for ending in parse(note.decode(errors="replace"))}
+    return [text for text in lines for ending in parse(text) if last.get(_subject(ending)) != ending.outcome]
+
+
+def _subject(ending: Ending) -> tuple[str, str, str, str]:
+    return ending.site, ending.tag, ending.kustomization, ending.context
+
+
 def _ending(text: str) -> Ending | None:
     try:
         data = json.loads(text)

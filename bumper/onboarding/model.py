@@ -5,10 +5,12 @@ clusters share is copied once, and only if its copy is the same for all of them.
 most share (`shape`).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldAmbiguous, FieldMissing, Refused
+from bumper.fluxtree.layers import FILE_NAMES
 from bumper.fluxtree.sites import annotations, find
 from bumper.fluxtree.sites.find import Site, Target
 from bumper.image import ImageReference
@@ -153,6 +155,7 @@ def chosen(landscape: Landscape, like: str) -> Model | None:
     `Refused` where there are sites, but none that can be copied.
     """
     if like:
+        _refuse_built_with_others(landscape, like)
         candidate = model(landscape, landscape.namesakes(like) or (landscape.named(like),))
         candidate.require_copy()
         return candidate
@@ -200,6 +203,41 @@ def model(landscape: Landscape, sites: tuple[Site, ...]) -> Model:
     contents = {path: landscape.reading.content(path) for path in sorted(own)}
     documents = {site.document.path: _without_words(landscape, site) for site in sites}
     return Model(placements, contents | documents, frozenset(others - names))
+
+
+def _refuse_built_with_others(landscape: Landscape, name: str) -> None:
+    """Refused for what has no Kustomization of its own, with what a copy by hand takes: its files, and the lines that name them."""
+    if landscape.namesakes(name):
+        return
+    own: set[str] = set()
+    builders: dict[str, None] = {}
+    naming: set[str] = set()
+    for site in landscape.sites:
+        paths = landscape.read_by(site)
+        if its_own := {path for path in paths if _is_called(path, name)}:
+            own |= its_own
+            builders[f"{site.name} ({site.place})"] = None
+            naming |= {path for path in paths - its_own if path.rpartition("/")[2] in FILE_NAMES}
+    if own:
+        lines = ", ".join(place for path in sorted(naming) for place in _lines_with(landscape, path, name))
+        raise Uncarried(
+            f"{name}: no Flux Kustomization has this name; it is built with others by {', '.join(builders)}, and only a site with a"
+            " Kustomization of its own is copied",
+            hint=f"copy these by hand under the new name: {', '.join(sorted(own))}; "
+            f"and name them where they are named: {lines}",
+        )
+
+
+def _is_called(path: str, name: str) -> bool:
+    """Whether a directory or the file itself has the name, or begins with it: `podinfo-values.yaml`."""
+    *directories, file = path.split("/")
+    return name in directories or bool(re.match(rf"{re.escape(name)}(?![A-Za-z0-9])", file))
+
+
+def _lines_with(landscape: Landscape, path: str, name: str) -> list[str]:
+    word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])")
+    written = landscape.reading.content(path).decode(errors="replace").splitlines()
+    return [f"{path}:{number}" for number, line in enumerate(written, 1) if word.search(line)]
 
 
 def _target(landscape: Landscape, site: Site) -> Target:

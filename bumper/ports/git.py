@@ -143,8 +143,18 @@ class History(Protocol):
 class Notes(Protocol):
     """Where it is written down how a deploy ended; `git.Remote` is the real one."""
 
-    def note(self, site: str, commit: str, lines: Sequence[str], first: Sequence[str] = ()) -> None:
+    def note(
+        self,
+        site: str,
+        commit: str,
+        lines: Sequence[str],
+        first: Sequence[str] = (),
+        *,
+        only_news: bool = False,
+    ) -> None:
         """Adds lines to the site's note on the commit, unless they are there; `first` only where no other commit has a note of it.
+
+        With `only_news` a line only where the last one on the same deploy and cluster has another outcome.
 
         `LostRace` where another run wrote first: to be done again.
         """

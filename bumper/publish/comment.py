@@ -237,9 +237,10 @@ def _row(site_report: SiteReport, story: Story) -> Row:
 def _headline(site_report: SiteReport, story: Story) -> str:
     outcome = site_report.verdict.outcome
     name = link(inline(site_report.site, 300), site_report.url)
-    taken = f" in {duration(sum(step.seconds for step in site_report.steps))}" if site_report.steps else ""
-    ending = _SAID.get(outcome, outcome.value)
+    ending = f"{_SAID.get(outcome, outcome.value)}{report.comma(site_report)}"
     if report.is_good(site_report.verdict):
+        seconds = sum(step.seconds for step in site_report.steps)
+        taken = report.taken(site_report, seconds) if site_report.steps or site_report.later else ""
         ending = f"is {report.title(outcome)}{taken}"
     return (
         f"{_mark(outcome)} {name} {ending}: {_change(site_report.previous.tag, site_report.image.tag, story)}"

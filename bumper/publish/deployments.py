@@ -18,6 +18,8 @@ MARK = "gitops-bump"
 # How many of the earlier Deployments are looked at, at most.
 _LOOKED_AT = 10
 _ENDED = (Phase.INACTIVE, Phase.FAILURE, Phase.ERROR)
+# What ended may heal; what something newer has ended stays so.
+_RESUMED = dict.fromkeys(Phase, (Phase.FAILURE, Phase.ERROR)) | {Phase.INACTIVE: _ENDED}
 
 
 @dataclass
@@ -31,12 +33,16 @@ class _Held:
 
 @dataclass
 class Deployments:
-    """The Deployments of one run."""
+    """The Deployments of one run.
+
+    With `resumes` those that an earlier run left or ended are gone on with, and none is made of what neither succeeded nor failed.
+    """
 
     hub: DeploymentHub
     source: Source
     close_hub: Callable[[], None]
     name: str = "deployment"
+    resumes: bool = False
     _held: dict[str, _Held] = field(default_factory=dict)
 
     def publish(self, story: Story, *, is_last: bool) -> None:
@@ -44,7 +50,8 @@ class Deployments:
         unknown, held_deployments = [], []
         for deployed in states.deployments(story):
             if sha := self.source.commit(deployed.version):
-                held_deployments.append((deployed, self._bring(deployed, sha, story.pages)))
+                if held := self._bring(deployed, sha, story.pages):
+                    held_deployments.append((deployed, held))
             else:
                 unknown.append(deployed.version)
         # The new states come first; earlier Deployments may become inactive late.
@@ -57,9 +64,12 @@ class Deployments:
     def close(self) -> None:
         self.close_hub()
 
-    def _bring(self, deployed: Deployed, sha: str, pages: Pages) -> _Held:
+    def _bring(self, deployed: Deployed, sha: str, pages: Pages) -> _Held | None:
         if deployed.environment not in self._held:
-            self._held[deployed.environment] = self._open(deployed, sha, pages)
+            opened = self._open(deployed, sha, pages)
+            if opened is None:
+                return None
+            self._held[deployed.environment] = opened
         held = self._held[deployed.environment]
         goes_back = held.phase == Phase.SUCCESS and not deployed.phase.has_ended
         if held.phase != deployed.phase and not goes_back:
@@ -67,14 +77,16 @@ class Deployments:
             held.phase = deployed.phase
         return held
 
-    def _open(self, deployed: Deployed, sha: str, pages: Pages) -> _Held:
-        """The active Deployment of this site and commit, or a new one."""
+    def _open(self, deployed: Deployed, sha: str, pages: Pages) -> _Held | None:
+        """The Deployment of this site and commit that can be gone on with, or a new one."""
         ours = self._ours(deployed.environment, pages)
         shared = [standing.number for standing in self._shared(deployed, pages)][:_LOOKED_AT]
         for standing in [standing for standing in ours if standing.sha == sha][:_LOOKED_AT]:
             phases = self.hub.phases(standing.number)
-            if phases[0] not in _ENDED:
+            if phases[0] not in _ENDED or (self.resumes and phases[0] in _RESUMED[deployed.phase]):
                 return _Held(standing.number, phases[0], [*_earlier(ours, standing.number), *shared])
+        if self.resumes and deployed.phase not in (Phase.SUCCESS, Phase.FAILURE):
+            return None
         description = states.fitted(f"{deployed.site} {deployed.tag} by {deployed.revision.short}")
         number = self.hub.deploy(sha, deployed.environment, description, _payload(deployed, pages))
         return _Held(number, "", [*_earlier(ours, number), *shared])

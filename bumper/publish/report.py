@@ -30,6 +30,7 @@ class SiteReport:
     Kustomization that builds it (`record.KustomizationName`). `places` are all fields where several name the image, `stays` is what
     names it and did not move; `workloads` is how each ended, where several make up the site. `found_running`: the tag before ran in
     every cluster when this one came. `has_namesakes`: other sites of the repository are called so, too.
+    `later` is how it stands against what was noted before, as a phrase, where somebody looked at it again.
     """
 
     site: str
@@ -51,6 +52,7 @@ class SiteReport:
     name: str = ""
     found_running: bool = False
     has_namesakes: bool = False
+    later: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,11 +161,11 @@ def reworded(report: Report, word: Callable[[str], str]) -> Report:
     return replace(report, sites=sites, notices=tuple(map(word, report.notices)))
 
 
-def verdicts(report: Report) -> list[Line]:
-    """What is printed at the end: a block for each site."""
+def verdicts(report: Report, *, names_sites: bool = False) -> list[Line]:
+    """What is printed at the end: a block for each site, with its name where there are several or that is asked for."""
     lines = [*diff_lines(report.diff), *plan_lines(report)]
     for site in report.sites:
-        lines += _verdict(site, report, several=len(report.sites) > 1)
+        lines += _verdict(site, report, several=names_sites or len(report.sites) > 1)
     return lines
 
 
@@ -213,11 +215,11 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
             (
                 *name,
                 Span(title(verdict.outcome), style),
-                Span(f" in {duration(seconds(site, report))}   {site.url}".rstrip()),
+                Span(f"{taken(site, seconds(site, report))}   {site.url}".rstrip()),
             )
         ]
     else:
-        lines = [(*name, Span(title(verdict.outcome), style), Span(f": {verdict.message}"))]
+        lines = [(*name, Span(title(verdict.outcome), style), Span(f"{comma(site)}: {verdict.message}"))]
     rows = [("serving now", "" if is_good(verdict) else verdict.serving)]
     rows += [("workload", workload_line(end)) for end in site.workloads]
     rows += [("warning", warning) for warning in verdict.warnings]
@@ -242,6 +244,16 @@ def _next_lines(hint: str) -> list[Line]:
 def is_good(verdict: Verdict) -> bool:
     """Whether the new version runs, and where it was asked answers, so that there is nothing to explain."""
     return verdict.outcome in (Outcome.READY, Outcome.SERVING)
+
+
+def taken(site: SiteReport, seconds: float) -> str:
+    """What follows the outcome of a site that is well: ` in 12.5 s`, or `, recovered after 14 min`."""
+    return comma(site) or f" in {duration(seconds)}"
+
+
+def comma(site: SiteReport) -> str:
+    """`, still failing after 14 min`; empty where nobody has looked at the site before."""
+    return f", {site.later}" if site.later else ""
 
 
 def title(outcome: Outcome) -> str:

@@ -17,7 +17,6 @@ from bumper.publish.story import SiteStory, Story
 from bumper.revision import Revision
 from bumper.rollout import SiteStage, Stage
 from bumper.safe_text import printable
-from bumper.style import duration
 
 # GitHub refuses a longer description with 422. Counted in bytes, the strictest reading of "characters".
 LONGEST = 140
@@ -203,8 +202,10 @@ def _worst(reports: Sequence[SiteReport]) -> SiteReport:
 def _said(ended: SiteReport) -> str:
     verdict = ended.verdict
     if report.is_good(verdict):
-        return f"{report.title(verdict.outcome)} in {duration(sum(step.seconds for step in ended.steps))}"
-    return f"{verdict.outcome.value.replace('-', ' ').capitalize()}: {verdict.message}"
+        return (
+            f"{report.title(verdict.outcome)}{report.taken(ended, sum(step.seconds for step in ended.steps))}"
+        )
+    return f"{report.title(verdict.outcome)}{report.comma(ended)}: {verdict.message}"
 
 
 def _words(story: Story) -> str:

@@ -202,3 +202,57 @@ def test_an_app_that_is_not_installed_there_is_told_in_words(world: World) -> No
     assert "BUMP_APP_ID must be" in stderr
     code, _, stderr = world.bump_in_silence("--site", SITE, "--sha", TAGS[7], BUMP_APP_PRIVATE_KEY="nonsense")
     assert (code, "found no readable PEM text" in stderr) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_sweep_finishes_what_a_killed_run_began(world: World) -> None:
+    tag = TAGS[7]
+    world.stack.behaviours[tag] = "unready"
+    job = ("--site", SITE, "--sha", tag, "--publish", "deployment,status", "--repo", world.repository)
+    with commandline.process(*job, environ=world.environ()) as process:
+        assert process.stdout
+        while "applied" not in (line := process.stdout.readline()):
+            assert line, "it ended before it was killed"
+        while not (world.states(tag) and world.states(tag)[0]):
+            time.sleep(0.1)
+        process.kill()
+        process.communicate()
+    assert world.states(tag)[0][-1] in ("queued", "in_progress")
+    # Nobody gives its tokens back: GitHub forgets them within the hour.
+    world.hub.tokens.clear()
+    sweep = ("sweep", "--older-than", "0s", "--site", SITE)
+    code, stdout, stderr = world.bump(*sweep, "--timeout", "5s", **_PLATFORMS)
+    assert (code, stderr.count("!")) == (0, 0), stdout + stderr
+    (states,) = world.states(tag)
+    # By its own deadline the Deployment may have failed meanwhile.
+    assert (states[-1], world.checks(tag)[-1]) in (("error", "error"), ("failure", "failure"))
+    description = str(world.ledger.statuses[-1].description)
+    assert description.startswith(("Timed out, still not Ready after ", "Failed, failing "))
+    # Nobody waited: there is no Deployment yet, and one more sweep has nothing to tell.
+    assert world.bump_in_silence("--site", SITE, "--sha", TAGS[0], "--no-wait")[0] == 0
+    assert world.bump(*sweep, **_PLATFORMS)[0] == 0
+    assert ([states[-1] for states in world.states(TAGS[0])], world.checks(TAGS[0])) == (
+        ["success"],
+        ["success"],
+    )
+    assert str(world.ledger.statuses[-1].description).startswith("Ready, seen ")
+    assert world.states(tag)[0][-1] == "inactive"
+    assert "every deploy has an end" in world.bump(*sweep, **_PLATFORMS)[1]
+
+
+@pytest.mark.slow
+def test_a_sweep_without_an_app_finishes_the_record_and_says_what_it_takes_to_tell(world: World) -> None:
+    assert world.bump_in_silence("--site", SITE, "--sha", TAGS[3], "--no-wait")[0] == 0
+    before = len(world.ledger.statuses)
+    world.hub.tokens["job"] = Token(User("github-actions[bot]"), (PLATFORM,))
+    no_app = {"BUMP_APP_ID": "", "BUMP_APP_PRIVATE_KEY": "", "GITHUB_TOKEN": "job"}
+    sweep = ("sweep", "--older-than", "0s", "--site", SITE)
+    code, stdout, stderr = world.bump(*sweep, GITHUB_REPOSITORY=PLATFORM, **no_app)
+    assert (code, len(world.ledger.statuses)) == (0, before)
+    assert f"; in {SOURCE} that takes an App which is installed there" in stderr
+    assert f"{SITE}: Ready, seen " in stdout
+    assert "every deploy has an end" in world.bump_in_silence(*sweep)[1]
+
+
+# A workflow of the platform, whose own token is for nothing else.
+_PLATFORMS = {"GITHUB_REPOSITORY": PLATFORM, "GITHUB_TOKEN": "none"}

@@ -1,5 +1,6 @@
 """docs/verdicts.md: one page whose sections are written by the commands that measure them, each its own."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,11 @@ HEAD = """\
 
 Measured, and not written by hand: `make e2e-all` writes the first table, `make e2e-peers` the second one.
 """
+
+
+def machine() -> str:
+    """What the seconds were measured on: a processor that has other work to do takes longer for everybody."""
+    return f"{os.cpu_count()} processors with a load of {os.getloadavg()[1]:.0f}"
 
 
 def put(path: Path, heading: str, body: str) -> None:

@@ -226,8 +226,8 @@ _BODY = """\
 On the same deploys, one after the other: `bump track`; `flux reconcile kustomization --with-source` and then
 `kubectl rollout status --timeout=60s`; `kubectl wait --for=condition=Ready --timeout=60s` on the Kustomization. The time runs from the
 end of the push to the end of the command; right is what was so at the moment it was said. `kubectl wait` looks at once and finds the
-revision before ours Ready; `flux reconcile` has its own timeout of five minutes. {stack}; flux 2.9.3, kubectl 1.36.1. Of three
-runs of what succeeds the one of middle length, one of all else.
+revision before ours Ready; `flux reconcile` has its own timeout of five minutes. {stack}; flux 2.9.3, kubectl 1.36.1; {machine}. Of
+three runs of what succeeds the one of middle length, one of all else.
 
 {table}
 """
@@ -244,28 +244,35 @@ def table(names: Sequence[str]) -> None:
             _print(line)
         if path := os.environ.get("BUMP_E2E_VERDICTS"):
             node = versions(stack.node_is_played)["node"]
-            page.put(Path(path), HEADING, _BODY.format(stack=f"The node: {node}", table="\n".join(lines)))
+            page.put(Path(path), HEADING, body(node, lines))
 
 
-def _typical(stack: Stack, kubeconfig: Path, name: str, way: str) -> Answer:
-    """The answer of middle length where seconds are what counts; one that is wrong before all others."""
-    situation = SITUATIONS[name]
-    runs = range(_RUNS if situation.succeeds else 1)
-    answers = [measure(stack, kubeconfig, name, f"{way}-{run}" if run else way, way) for run in runs]
-    answers.sort(key=lambda answer: answer.seconds)
-    wrong = [answer for answer in answers if judge(situation, answer) != "right"]
-    return (wrong or answers)[len(wrong or answers) // 2]
+def body(node: str, lines: Sequence[str]) -> str:
+    """The section for these lines."""
+    return _BODY.format(stack=f"The node: {node}", machine=page.machine(), table="\n".join(lines))
 
 
 def _rows(stack: Stack, names: Sequence[str]) -> Iterator[str]:
     kubeconfig = stack.account("bump", FOLLOWER)
     for name in names:
+        situation = SITUATIONS[name]
+        # In turn, so that all of them have the machine's better and worse moments.
+        runs = [
+            {way: measure(stack, kubeconfig, name, f"{way}-{run}", way) for way in WAYS}
+            for run in range(_RUNS if situation.succeeds else 1)
+        ]
         for number, (way, (title, _)) in enumerate(WAYS.items()):
-            answer = _typical(stack, kubeconfig, name, way)
-            what = "" if number else SITUATIONS[name].what
-            verdict = judge(SITUATIONS[name], answer)
-            says = last_line(answer.output)
+            answer = _typical(situation, [answers[way] for answers in runs])
+            what = "" if number else situation.what
+            verdict, says = judge(situation, answer), last_line(answer.output)
             yield f"| {what} | {title} | {answer.seconds:.1f} s | {answer.code} | {says} | {verdict} |"
+
+
+def _typical(situation: Situation, answers: Sequence[Answer]) -> Answer:
+    """The answer of middle length; of those that are wrong, if there are any."""
+    wrong = [answer for answer in answers if judge(situation, answer) != "right"]
+    ordered = sorted(wrong or answers, key=lambda answer: answer.seconds)
+    return ordered[len(ordered) // 2]
 
 
 def _print(line: str) -> None:

@@ -6,7 +6,6 @@ One stack of its own: it starts as a cluster that is not ready for artifacts, an
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -14,8 +13,9 @@ from . import crds
 from .access import FOLLOWER
 from .api import Object, path_of
 from .fleet import Site, fleet
-from .looks import condition, eventually, running_images
-from .program import Ended, Ground
+from .isolation import ARTIFACTS, GATE, bumped, kustomization, origin, ready, reason, runs
+from .looks import eventually, running_images
+from .program import Ground
 from .repository import Repository
 from .stack import FLUX_NAMESPACE, Options, Stack
 
@@ -24,13 +24,7 @@ pytestmark = pytest.mark.slow
 SITES = ("isle-a", "isle-b", "isle-c", "isle-d")
 ISOLATED = SITES[:3]
 GENERATORS = "artifactgenerators.source.extensions.fluxcd.io"
-GATE = "--feature-gates=ExternalArtifact=true"
 _WITHOUT_GATE = ("--requeue-dependency=2s",)
-_ARTIFACTS: Object = {
-    "apiGroups": ["source.toolkit.fluxcd.io", "source.extensions.fluxcd.io"],
-    "resources": ["externalartifacts", "artifactgenerators"],
-    "verbs": ["get", "list", "watch"],
-}
 # `bump doctor` reads the settings of Flux's controllers from their Deployments.
 _CONTROLLERS: Object = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list"]}
 TOGETHER = "eee0005"
@@ -51,7 +45,7 @@ def flux(controllers: Callable[..., tuple[str, ...]]) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def ground(flux: Stack) -> Ground:
-    rules = (*FOLLOWER, _ARTIFACTS, _CONTROLLERS)
+    rules = (*FOLLOWER, ARTIFACTS, _CONTROLLERS)
     return Ground(flux, {"KUBECONFIG": str(flux.account("isolation", rules))})
 
 
@@ -72,12 +66,12 @@ def test_without_source_watcher_the_sites_stay_as_they_are(
     assert (proposed.exit_code, proposed.answer["outcome"]) == (0, "pushed"), proposed
     assert proposed.answer["sites"] == list(ISOLATED)
     repository.request_fetch("isle")
-    eventually(lambda: _reason(flux, "fleet-isle") == "ReconciliationFailed", "the kind is not known")
+    eventually(lambda: reason(flux, "fleet-isle") == "ReconciliationFailed", "the kind is not known")
     assert _missing(ground, repository) == [
         "runs without the feature gate ExternalArtifact",
         "none found beside the sources",
     ]
-    ended = _bumped(flux, ground, repository, "isle-a", "aaa0000")
+    ended = bumped(flux, ground, repository, "isle-a", "aaa0000")
     assert (*ended.verdict, ended.exit_code) == ("ready", "Ready", 0), ended
     assert "takes another source in the cluster" in json.dumps(ended.answer)
 
@@ -92,8 +86,8 @@ def test_without_the_gate_nothing_is_applied_and_both_say_so(
     _show_controller(flux, "source-watcher", ())
     before = _objects(flux)
     repository.request_reconciliation("Kustomization", "fleet-isle")
-    eventually(lambda: _reason(flux, "isle-a") == "AccessDenied", "kustomize-controller refuses the source")
-    eventually(lambda: _ready(flux, "ArtifactGenerator", "sites"), "the artifacts are made")
+    eventually(lambda: reason(flux, "isle-a") == "AccessDenied", "kustomize-controller refuses the source")
+    eventually(lambda: ready(flux, "ArtifactGenerator", "sites"), "the artifacts are made")
     assert _missing(ground, repository) == ["runs without the feature gate ExternalArtifact"]
 
     flux.images.push("isle-a", "aaa0001")
@@ -108,9 +102,9 @@ def test_with_the_gate_each_site_is_built_from_its_own_artifact(
 ) -> None:
     flux.restart_kustomize_controller(*_WITHOUT_GATE, GATE)
     _show_controller(flux, "kustomize-controller", (*_WITHOUT_GATE, GATE))
-    eventually(lambda: all(_ready(flux, "Kustomization", name) for name in SITES), "all are Ready")
+    eventually(lambda: all(ready(flux, "Kustomization", name) for name in SITES), "all are Ready")
     for name in ISOLATED:
-        revisions = _kustomization(flux, name).get("status") or {}
+        revisions = kustomization(flux, name).get("status") or {}
         assert revisions["lastAppliedRevision"].startswith("latest@sha256:"), revisions
         assert revisions["lastAppliedOriginRevision"].startswith("main@sha1:"), revisions
     assert _missing(ground, repository) == []
@@ -118,21 +112,21 @@ def test_with_the_gate_each_site_is_built_from_its_own_artifact(
 
 def test_a_bump_reconciles_its_own_site_alone(flux: Stack, ground: Ground, repository: Repository) -> None:
     eventually(lambda: _is_quiet(flux), "nothing is left to reconcile")
-    before = {name: _kustomization(flux, name) for name in SITES}
-    runs = {name: _runs(flux, name) for name in SITES}
-    ended = _bumped(flux, ground, repository, "isle-b", "bbb0002")
+    before = {name: kustomization(flux, name) for name in SITES}
+    finished = {name: runs(flux, name) for name in SITES}
+    ended = bumped(flux, ground, repository, "isle-b", "bbb0002")
     assert (*ended.verdict, ended.exit_code) == ("ready", "Ready", 0), ended
     tip = repository.tip
     eventually(
-        lambda: _origin(flux, "isle-d").endswith(tip),
+        lambda: origin(flux, "isle-d").endswith(tip),
         "the site without an artifact has gone through the commit",
     )
     time.sleep(_QUIET_S)
-    after = {name: _kustomization(flux, name) for name in SITES}
-    assert _origin(flux, "isle-b") == f"main@sha1:{tip}"
+    after = {name: kustomization(flux, name) for name in SITES}
+    assert origin(flux, "isle-b") == f"main@sha1:{tip}"
     for name in ("isle-a", "isle-c"):
         assert after[name]["metadata"]["resourceVersion"] == before[name]["metadata"]["resourceVersion"], name
-    assert {name: _runs(flux, name) - runs[name] for name in SITES} == {
+    assert {name: runs(flux, name) - finished[name] for name in SITES} == {
         "isle-a": 0,
         "isle-b": 1,
         "isle-c": 0,
@@ -146,7 +140,7 @@ def test_a_site_whose_artifact_stays_is_followed_by_its_content(
     """Its artifact names an older commit than the branch's: that of the last change of its own files."""
     tag = "bbb0002"
     commit = repository.tip
-    _bumped(flux, ground, repository, "isle-c", "ccc0003")
+    bumped(flux, ground, repository, "isle-c", "ccc0003")
     unchanged = ground.start(repository.url, "--site", "isle-b", "--sha", tag).result()
     assert (unchanged.exit_code, unchanged.verdict) == (0, ("unchanged", "Ready")), unchanged
     tracked = ground.start(repository.url, "track", "--site", "isle-b", "--commit", commit).result()
@@ -172,12 +166,7 @@ def test_a_bad_version_fails_and_goes_back(flux: Stack, ground: Ground, reposito
         ),
         "the version before runs again",
     )
-    assert _origin(flux, "isle-c").endswith(repository.tip)
-
-
-def _bumped(flux: Stack, ground: Ground, repository: Repository, site: str, tag: str) -> Ended:
-    flux.images.push(site, tag)
-    return ground.start(repository.url, "--site", site, "--sha", tag).result()
+    assert origin(flux, "isle-c").endswith(repository.tip)
 
 
 def _missing(ground: Ground, repository: Repository) -> list[str]:
@@ -197,39 +186,10 @@ def _objects(flux: Stack) -> dict[str, str]:
     }
 
 
-def _kustomization(flux: Stack, name: str) -> Object:
-    return flux.api.find("Kustomization", FLUX_NAMESPACE, name) or {}
-
-
-def _reason(flux: Stack, name: str) -> str:
-    return str(condition(_kustomization(flux, name), "Ready").get("reason", ""))
-
-
-def _ready(flux: Stack, kind: str, name: str) -> bool:
-    subject = flux.api.find(kind, FLUX_NAMESPACE, name)
-    return condition(subject, "Ready").get("status") == "True"
-
-
-def _origin(flux: Stack, name: str) -> str:
-    """The commit that the site's Kustomization has applied, by its artifact or by the repository itself."""
-    status = _kustomization(flux, name).get("status") or {}
-    return str(status.get("lastAppliedOriginRevision") or status.get("lastAppliedRevision") or "")
-
-
-def _runs(flux: Stack, name: str) -> int:
-    """How many reconciliations kustomize-controller has finished for the Kustomization."""
-    lines = flux.log("kustomize-controller").splitlines()
-    records: list[dict[str, Any]] = [json.loads(line) for line in lines if line.startswith("{")]
-    return sum(
-        record.get("name") == name and str(record.get("msg", "")).startswith("Reconciliation finished")
-        for record in records
-    )
-
-
 def _is_quiet(flux: Stack) -> bool:
-    before = {name: _kustomization(flux, name)["metadata"]["resourceVersion"] for name in SITES}
+    before = {name: kustomization(flux, name)["metadata"]["resourceVersion"] for name in SITES}
     time.sleep(_QUIET_S)
-    return before == {name: _kustomization(flux, name)["metadata"]["resourceVersion"] for name in SITES}
+    return before == {name: kustomization(flux, name)["metadata"]["resourceVersion"] for name in SITES}
 
 
 def _show_controller(flux: Stack, name: str, arguments: tuple[str, ...]) -> None:

@@ -5,7 +5,6 @@ first moment at which any container, event or condition of the site bore the cau
 """
 
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -255,7 +254,7 @@ _RULES: dict[str, Shows] = {
 HEADING = "What happened, and what bump said"
 _BODY = """\
 Each deploy is played on a real Kubernetes, a real Flux and a real node, and `bump` follows it, as `bump track` where somebody else
-pushes. {stack}, on {processors} processors, {at_once} deploys at once.
+pushes. {stack}; {machine}, {at_once} deploys at once.
 
 **{rows} deploys, {wrong} verdicts wrong, {late} late.** *Shown* is the moment at which the API server first said what the verdict
 names; the seconds run from there to the line of `bump`. What may heal by itself is given the patience beside it, at most
@@ -279,7 +278,7 @@ def body(written: Mapping[str, str], stack: str, at_once: int) -> str:
     ends = [row.rsplit(" | ", 1)[1] for row in written.values()]
     return _BODY.format(
         stack=stack,
-        processors=os.cpu_count(),
+        machine=page.machine(),
         at_once=at_once,
         rows=len(written),
         wrong=sum(end.startswith(_WRONG) for end in ends),

@@ -566,6 +566,25 @@ def test_what_cannot_be_the_same_in_all_clusters_is_refused() -> None:
         added(twice)
 
 
+def test_what_is_built_with_others_is_refused_with_what_a_copy_by_hand_takes() -> None:
+    whole = overlaid("east")
+    files = {
+        path: text for path, text in whole.items() if "/base/" in path or path.endswith("gotk-sync.yaml")
+    }
+    files["clusters/east/apps.yaml"] = platforms.flux_site("apps", "./apps/east")
+    files["apps/east/route.yaml"] = whole["apps/east/web/route.yaml"]
+    overlay = whole["apps/east/web/kustomization.yaml"]
+    files["apps/east/kustomization.yaml"] = overlay.replace("../../base/web", "../base/web")
+    with pytest.raises(Uncarried) as refused:
+        added(files, like="web")
+    message = "web: no Flux Kustomization has this name; it is built with others by apps (clusters/east/apps.yaml:1)"
+    assert message in refused.value.message
+    assert refused.value.hint == (
+        "copy these by hand under the new name: apps/base/web/kustomization.yaml, apps/base/web/workload.yaml; "
+        "and name them where they are named: apps/east/kustomization.yaml:2, apps/east/kustomization.yaml:5"
+    )
+
+
 def test_a_cluster_without_the_model_gets_no_new_site_and_that_is_told() -> None:
     files = overlaid("east", "west")
     files["clusters/west/kustomization.yaml"] = "resources:\n  - flux-system/gotk-sync.yaml\n"

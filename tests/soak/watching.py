@@ -20,7 +20,7 @@ from .proxy import Weather
 from .rollouts import TREE, behind
 from .table import Tally
 
-TARGET, SLICE, SHORT = 3_600, 1_800, 8
+TARGET, SLICE, SHORT = 3_600, 900, 8
 _SITES = ("shop-example", "blog-example", "docs-example")
 _WEATHER = Weather(delay_s=0.02, share=0.05)
 _LOOK_S, _DEPLOY_EVERY = 0.5, 10

@@ -8,7 +8,7 @@ number of pairs of its digits (`fanout`, notes.c); ours is written so that git f
 from collections.abc import Mapping, Sequence
 
 from bumper.errors import Unreachable
-from bumper.history.ending import appended
+from bumper.history.ending import appended, news
 from bumper.systems.git.commits import commit_tree
 from bumper.systems.git.objects import DIRECTORY, FILE, TreeEntry, format_tree, parse_commit
 from bumper.systems.git.rejections import MissingRef
@@ -29,10 +29,13 @@ def append(
     commit: str,
     lines: Sequence[str],
     first: Sequence[str] = (),
+    *,
+    only_news: bool = False,
 ) -> None:
     """Adds the lines that are not there yet to the commit's note in `ref`, and pushes: one try.
 
-    Those of `first` too, unless there are notes on other commits.
+    Those of `first` too, unless there are notes on other commits. With `only_news` those alone that end a deploy otherwise than the
+    note says by then.
 
     `LostRace` where another push came first, `Denied` where the host refuses the ref, `Transient` where it cannot be told whether the
     push landed; to do it again is harmless in each case.
@@ -43,7 +46,8 @@ def append(
     # Git puts a note that stands in two places together, too.
     before = b"".join(blobs[sha] for _, sha in places)
     is_first = root is None or objects.tree(root).keys() <= {commit}
-    after = appended(before, [*lines, *first] if is_first else lines)
+    lines = [*lines, *first] if is_first else lines
+    after = appended(before, news(before, lines) if only_news else lines)
     if after == before:
         return
     tree = _put(objects, root, commit, objects.store("blob", after))

@@ -20,6 +20,7 @@ from bumper.errors import (
     UsageError,
 )
 from bumper.history.wording import hint_on_rule
+from bumper.safe_text import mask
 
 _ANOTHER_PUSH = re.compile(
     r"fetch first|non-fast-forward|stale info"  # the client's own look (transport.c)
@@ -177,8 +178,8 @@ def _last_words(stderr: str) -> str:
 
 
 def _lines(stderr: str) -> list[str]:
-    """The lines without what a terminal would obey: a server chooses this text."""
-    lines = (_CONTROL.sub("", line).strip() for line in stderr.splitlines())
+    """The lines without what a terminal would obey, and without secrets: a server chooses this text."""
+    lines = (_CONTROL.sub("", line).strip() for line in mask(stderr).splitlines())
     return [line for line in lines if line]
 
 

@@ -173,10 +173,18 @@ class Remote:
         """The deploys on a branch. Of a checkout that is at hand only what it does not have is fetched, and not into it."""
         return Branch(lambda: self._logged(branch), branch, self._branches)
 
-    def note(self, site: str, commit: str, lines: Sequence[str], first: Sequence[str] = ()) -> None:
+    def note(
+        self,
+        site: str,
+        commit: str,
+        lines: Sequence[str],
+        first: Sequence[str] = (),
+        *,
+        only_news: bool = False,
+    ) -> None:
         """Adds the lines that are not there yet to the site's note on the commit, and pushes it: one try of `notes.append`."""
-        ref = ending.ref(site)
-        notes.append(self._repository, self._objects, self._environ, ref, commit, lines, first)
+        ref, objects = ending.ref(site), self._objects
+        notes.append(self._repository, objects, self._environ, ref, commit, lines, first, only_news=only_news)
 
     def ask_to_push(self, commit: str, branch: str) -> None:
         """Raises what a push would be refused with at the door, or passes; nothing is sent (`--dry-run`) and nothing moves.

@@ -34,6 +34,7 @@ _MOST_BYTES = 256_000_000
 # A command that needs no network waits for nobody but a disk, a hook or a program that signs.
 _LOCAL_S = 60.0
 _LOOK_S = 5.0
+_ROOM = "set TMPDIR to a folder with some free megabytes, and look whether git works there"
 _QUARANTINE = "GIT_QUARANTINE_PATH"
 _OLDEST = (2, 31)  # GIT_CONFIG_COUNT
 _SETTINGS = [
@@ -330,10 +331,12 @@ class Repository:
         environ: Mapping[str, str] | None = None,
         may_fail: bool = False,
     ) -> Output:
-        """Runs a command that needs no network, with `environ` added to its environment."""
+        """Runs a command that needs no network, with `environ` added to its environment; UsageError where it fails."""
         output = self._bounded(self._git, arguments, stdin, environ)
         if output.status and not may_fail:
-            raise RuntimeError(f"git {arguments[0]}: {output.stderr}")
+            # A disk that is full, a file system that went read-only: nothing that a remote or a person did.
+            reason = output.stderr.strip().removeprefix("fatal: ") or f"ended with {output.status}"
+            raise UsageError(f"git {_command(arguments)}: {reason}", hint=_ROOM)
         return output
 
     def _bounded(

@@ -59,7 +59,8 @@ class GitHub:
     def commit(self, name: str) -> str:
         """The full SHA that a short one, a branch or a tag stands for; empty where there is none. NoAccess to the repository."""
         try:
-            return str(self._api.get(f"{self._here}/commits/{name}", per_page=1)["sha"])
+            path = f"{self._here}/commits/{name}"
+            return str(shaped(f"GitHub: {path}", self._api.get(path, per_page=1), {"sha": str})["sha"])
         except Invalid:
             return ""
         except Missing:

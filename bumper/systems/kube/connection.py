@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # A page of 500 objects is 5 MB or less; of a collection that can't be read page by page, ten times that.
 MAX_ANSWER_BYTES = 64_000_000
 _MAX_REFUSAL_BYTES = 1_000_000
+# How long the end waits for what is being closed.
+_LAST_WORDS_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,20 @@ class Connection:
         self._timeouts = timeouts
         self._identity: _Identity | None = None
         self._clients: list[httpx.AsyncClient] = []
+        self._sending: set[asyncio.Task[httpx.Response]] = set()
+        self._dropping: set[asyncio.Task[None]] = set()
         self._renewing = asyncio.Lock()
         self._renewed_s = float("-inf")
         self._is_accepted = False
         self._refused_since_s: float | None = None
 
     async def aclose(self) -> None:
-        """Closes all connections."""
+        """Ends what is on its way, and closes all connections."""
+        for sending in self._sending:
+            sending.cancel()
+        for tasks in (self._sending, self._dropping):
+            if tasks:
+                await asyncio.wait(tasks, timeout=_LAST_WORDS_S)
         for client in self._clients:
             await client.aclose()
 
@@ -125,7 +134,7 @@ class Connection:
                 response = await self._send(method, path, query, timeout, change, headers, answer)
                 try:
                     if response.status_code >= 300:
-                        body = await self._content(response, _MAX_REFUSAL_BYTES)
+                        body = self._scrubbed(await self._content(response, _MAX_REFUSAL_BYTES))
                         raise refusal(
                             self.name, response.status_code, response.headers, body, hint=self._access.remark
                         )
@@ -141,6 +150,9 @@ class Connection:
                 f"{self.name}: {self._access.endpoint.server}: the answer was not complete after "
                 f"{self._timeouts.connect_s + self._timeouts.answer_s:g} s"
             ) from None
+
+    def _scrubbed(self, body: bytes) -> bytes:
+        return self._identity.credential.scrub(body) if self._identity else body
 
     async def _content(self, response: "httpx.Response", limit: int) -> bytes:
         import httpx
@@ -176,7 +188,7 @@ class Connection:
             answer.reschedule(
                 asyncio.get_running_loop().time() + self._timeouts.connect_s + self._timeouts.answer_s
             )
-            response = await _head(identity.client, request)
+            response = await self._head(identity.client, request, answer)
             if response.status_code != 401:
                 self._is_accepted, self._refused_since_s = True, None
                 return response
@@ -190,6 +202,32 @@ class Connection:
                         or "they have expired or are not for this cluster: log in again",
                     )
                 )
+
+    async def _head(
+        self, client: "httpx.AsyncClient", request: "httpx.Request", answer: asyncio.Timeout
+    ) -> "httpx.Response":
+        """The answer up to its body. A caller that is cancelled leaves at once, the request goes on for as long as this takes.
+
+        httpcore 1.0.9 keeps a connection for ever whose first request is cancelled right after the handshake.
+        """
+        sending = asyncio.ensure_future(_sent(client, request))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            if answer.expired():
+                # Long after any handshake: what still comes is a header that has no end.
+                sending.cancel()
+            else:
+                sending.add_done_callback(self._drop)
+            raise
+
+    def _drop(self, sent: "asyncio.Task[httpx.Response]") -> None:
+        if not sent.cancelled() and sent.exception() is None:
+            closing = asyncio.ensure_future(sent.result().aclose())
+            self._dropping.add(closing)
+            closing.add_done_callback(self._dropping.discard)
 
     async def _current(self) -> _Identity:
         async with self._renewing:
@@ -255,7 +293,7 @@ class Connection:
         return Transient(error.message, hint=error.hint) if is_passing else error
 
 
-async def _head(client: "httpx.AsyncClient", request: "httpx.Request") -> "httpx.Response":
+async def _sent(client: "httpx.AsyncClient", request: "httpx.Request") -> "httpx.Response":
     """The answer up to its body. Who is cancelled closes the socket, which httpcore 1.0.9 loses in a TLS handshake."""
     in_handshake: list[httpcore.AsyncNetworkStream] = []
 

@@ -16,6 +16,7 @@ from typing import Any
 from bumper.errors import NoAccess, UsageError
 from bumper.ports.deadline import left_s
 from bumper.ports.run import WallClock
+from bumper.safe_text import MASK
 from bumper.systems.file import content
 from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
@@ -40,6 +41,13 @@ class Credential:
         self._token = user.token or token
         if user.token_file and not self._token:
             self._token = _read(user)
+
+    def scrub(self, content: bytes) -> bytes:
+        """The content without what we are known by: a server may repeat what it is sent."""
+        _, _, password = self._user.basic.partition(":")
+        for secret in (self._token, password, base64.b64encode(self._user.basic.encode()).decode()):
+            content = content.replace(secret.encode(), MASK.encode()) if secret else content
+        return content
 
     def headers(self) -> list[tuple[str, str]]:
         """Authorization and impersonation as they are at this moment."""

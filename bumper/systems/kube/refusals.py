@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import NoAccess, Transient, Unreachable
+from bumper.safe_text import printable
 from bumper.systems.http.document import parse_object
 from bumper.systems.http.headers import retry_after_s
 from bumper.systems.kube.config import Access
@@ -41,8 +42,8 @@ def refusal(
 ) -> Unreachable:
     """The error for an answer of 300 or more, other than 401. `name` is the context's, `hint` what else to say of who we are."""
     answer = _status(content)
-    text = str(answer.get("message") or "") or content.decode(errors="replace").strip()
-    reason = f"{name}: {text[:_SHOWN_CHARACTERS] or 'no reason given'}"
+    text = printable(str(answer.get("message") or "") or content.decode(errors="replace"))[:_SHOWN_CHARACTERS]
+    reason = f"{name}: {text or 'no reason given'}"
     if status == 403:
         return Forbidden(reason, hint=hint)
     if status == 404:
@@ -50,7 +51,7 @@ def refusal(
     if status == 410:
         return Gone(reason)
     if status == 429 or status >= 500:
-        message = f"{name}: the API server answered {status}: {text[:_SHOWN_CHARACTERS]}".rstrip(": ")
+        message = f"{name}: the API server answered {status}: {text}".rstrip(": ")
         return Transient(message, retry_after_s=retry_after_s(headers))
     if status < 400:
         return NoAccess(f"{name}: answered {status}, a redirect", hint="is the server a Kubernetes API?")

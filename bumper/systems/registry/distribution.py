@@ -14,6 +14,7 @@ from typing import Any, Self
 from bumper.dataclasses import dataclass
 from bumper.errors import BumpError, ImageMissing, NoAccess, RepositoryMissing, Transient, Unreachable
 from bumper.image import is_digest
+from bumper.safe_text import printable
 from bumper.systems.http.client import Answer
 from bumper.systems.http.document import parse_object
 from bumper.systems.http.headers import retry_after_s
@@ -57,8 +58,7 @@ def error_codes(content: bytes) -> list[tuple[str, str]]:
 
 def one_line(text: str) -> str:
     """`text` as it may be printed: one line, no control characters, not too long."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(printable.split())[:300]
+    return printable(text)[:300]
 
 
 def failure(subject: str, answer: Answer, *, tried: str, hint: str) -> BumpError:

@@ -5,7 +5,7 @@ Source: https://github.com/distribution/distribution `docs/content/spec/auth`, v
 
 from bumper.address import host_of
 from bumper.errors import NoAccess, Unreachable
-from bumper.image import ImageReference
+from bumper.image import ImageReference, is_tag
 from bumper.systems.http.client import Answer
 from bumper.systems.http.document import parse_object
 from bumper.systems.registry.distribution import (
@@ -59,7 +59,8 @@ class OciRegistry:
         names = (parse_object(answer.content) or {}).get("tags")
         if not isinstance(names, list):
             raise Unreachable(f"{image.repository}: the registry answered with something else than tags")
-        return Tags(tuple(str(name) for name in names[:PAGE]), newest_first=False)
+        tags = [name for name in names[:PAGE] if isinstance(name, str) and is_tag(name)]
+        return Tags(tuple(tags), newest_first=False)
 
     def _answer(self, image: ImageReference, path: str, accept: str) -> Answer:
         answer = self._ask(image, path, accept)

@@ -308,7 +308,15 @@ class Stubborn:
     written: list[tuple[str, str, Sequence[str]]] = field(default_factory=list)
     at_s: float = 0.0
 
-    def note(self, site: str, commit: str, lines: Sequence[str], first: Sequence[str] = ()) -> None:
+    def note(
+        self,
+        site: str,
+        commit: str,
+        lines: Sequence[str],
+        first: Sequence[str] = (),
+        *,
+        only_news: bool = False,
+    ) -> None:
         if self.answers:
             raise self.answers.pop(0)
         self.written.append((site, commit, lines))

@@ -60,6 +60,10 @@ class TestReading:
         ):
             ours.fetch("main")
 
+    def test_git_that_fails_here_is_said_with_its_words(self, server: GitServer) -> None:
+        with remote(server) as ours, pytest.raises(UsageError, match=r"git commit-tree: .*valid object name"):
+            ours._repository.run("commit-tree", "nothing")
+
     def test_a_renewed_one_has_nothing_of_before(self, server: GitServer) -> None:
         with remote(server) as ours:
             before = ours.fetch("main")

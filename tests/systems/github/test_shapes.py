@@ -193,6 +193,10 @@ ANSWERS: dict[str, tuple[Any, Callable[[Any], None]]] = {
         * 2,
         lambda answer: hub(answer, lambda github: github.pull_of(SHA)),
     ),
+    "the commit of a name": (
+        {"sha": SHA},
+        lambda answer: hub(answer, lambda github: github.commit("aaaaaaa")),
+    ),
     "comments": ([COMMENT], lambda answer: hub(answer, lambda github: list(github.comments(1)))),
     "a comment": (COMMENT, lambda answer: hub(answer, lambda github: github.create_comment(1, "x"))),
     "deployments": (

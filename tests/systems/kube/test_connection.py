@@ -238,3 +238,18 @@ def test_a_request_that_is_given_up_leaves_nothing_behind(caller: Ask) -> None:
     asking.close()
     # A connection that is still open complains when it is collected, and a complaint fails the test.
     gc.collect()
+
+
+@pytest.mark.parametrize(
+    ("credential", "secret"),
+    [({"token": TOKEN}, TOKEN), ({"username": "me", "password": "hunter22"}, "hunter22")],
+)
+def test_a_server_that_repeats_what_it_is_sent_is_not_quoted_with_it(
+    caller: Ask, server: Server, credential: dict[str, str], secret: str
+) -> None:
+    def repeats(request: Request) -> Answer:
+        return Answer(422, f"not for {request.headers['authorization']}, that is {secret}\x1b[2J".encode())
+
+    server.answer = repeats
+    scheme = "Bearer" if "token" in credential else "Basic"
+    assert caller(credential).refusal().message.endswith(f": not for {scheme} ***, that is *** (422)")
