@@ -29,6 +29,7 @@ from bumper.manifest.spelling import Hand, Literal, Value
 from bumper.manifest.yamltext import reads_otherwise
 from bumper.objects import ObjectKey
 from bumper.ports.git import Tree
+from bumper.ports.github import JOB_ISSUER
 from bumper.request import Origin
 from bumper.revision import Revision
 from bumper.style import STYLES, Line, Span
@@ -36,7 +37,6 @@ from bumper.style import STYLES, Line, Span
 FILE = "notifications.yaml"
 _PORT = Literal("80")  # of the Service
 NAME = "bump"
-ISSUER = "https://token.actions.githubusercontent.com"
 _GROUPS = {
     "IngressRoute": "traefik.io/v1alpha1",
     "Ingress": "networking.k8s.io/v1",
@@ -195,7 +195,7 @@ def _poking(
         else {
             "oidcProviders": [
                 {
-                    "issuerURL": ISSUER,
+                    "issuerURL": JOB_ISSUER,
                     "validations": [
                         {"expression": allowed, "message": f"only workflows of {', '.join(owners)}"}
                     ],

@@ -6,6 +6,9 @@ from typing import Any, Protocol
 from bumper.dataclasses import dataclass, field
 from bumper.observation import RevisionFacts
 
+# Who vouches for the jobs of workflows on github.com.
+JOB_ISSUER = "https://token.actions.githubusercontent.com"
+
 
 class Commits(Protocol):
     """Looks up commits; `github.GitHub` is the real one."""

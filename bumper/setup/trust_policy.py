@@ -7,9 +7,9 @@ not, by its age and its settings.
 
 import re
 
+from bumper.ports.github import JOB_ISSUER
 from bumper.setup.request import PUBLIC_SERVER, Setup, TokenService
 
-ISSUER = "https://token.actions.githubusercontent.com"
 _NUMBER = "(@[0-9]+)?"
 
 
@@ -37,7 +37,7 @@ def written(setup: Setup) -> str:
 
 def issuer(setup: Setup) -> str:
     """Who vouches for the jobs of this GitHub."""
-    return ISSUER if setup.server_url == PUBLIC_SERVER else f"{setup.server_url}/_services/token"
+    return JOB_ISSUER if setup.server_url == PUBLIC_SERVER else f"{setup.server_url}/_services/token"
 
 
 def _ref(setup: Setup) -> str:

@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 from sandbox_github.token_service import Refusal, check, compiled
 
+from bumper.ports.github import JOB_ISSUER
 from bumper.setup import azure, kubeconfig, reference, trust_policy, workflow
 from bumper.setup.request import (
     ActionRelease,
@@ -97,7 +98,7 @@ def test_a_trust_policy_lets_the_sites_in_and_nobody_else(prefix: str) -> None:
     policy = compiled(YAML(typ="safe").load(trust_policy.written(setup)))
     assert policy["permissions"] == setup.permissions
     job = {
-        "iss": trust_policy.ISSUER,
+        "iss": JOB_ISSUER,
         "aud": "octo-sts.dev",
         "sub": f"{prefix}:ref:refs/heads/main",
         "repository": "acme/web",
