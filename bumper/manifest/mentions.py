@@ -3,7 +3,8 @@
 Law: nothing here is edited. It is told, with its line, to whoever moves the tag beside it.
 """
 
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
 
 from bumper.dataclasses import dataclass
 from bumper.image import references_in
@@ -30,9 +31,10 @@ def mentions(content: bytes, path: str, repository: str, fields: Collection[Fiel
 
 def _mentions(source: Source, repository: str, fields: Collection[Field]) -> Iterator[Mention]:
     lines = {field.span.line for field in fields}
+    starts = sorted(field.span.start for field in fields)
     for scalar in source.scalars:
         is_block = scalar.style in ("|", ">")
-        if not is_block and _is_field(source, scalar, fields):
+        if not is_block and _is_field(source, scalar, starts):
             continue
         for match in references_in(scalar.value, repository):
             line = source.line(scalar.start) + is_block + scalar.value.count("\n", 0, match.start())
@@ -40,6 +42,8 @@ def _mentions(source: Source, repository: str, fields: Collection[Field]) -> Ite
                 yield Mention(source.path, line, match[0])
 
 
-def _is_field(source: Source, scalar: Scalar, fields: Collection[Field]) -> bool:
+def _is_field(source: Source, scalar: Scalar, starts: Sequence[int]) -> bool:
+    """Whether a field begins in the scalar; `starts` is where all of them begin, in order."""
     start, end = source.byte(scalar.start), source.byte(scalar.end)
-    return any(start <= field.span.start <= end for field in fields)
+    following = bisect_left(starts, start)
+    return following < len(starts) and starts[following] <= end
