@@ -100,7 +100,8 @@ def own_fields(content: bytes, path: str) -> tuple[Field, ...]:
             reads.add(candidate.image.repository)
             if not (candidate.place.through or hit.through):
                 reads.add(_HELD)
-    return tuple(_field(source, candidate, readers) for candidate in ordered_candidates)
+    sealed = why_sealed(source)
+    return tuple(_field(source, candidate, readers, sealed) for candidate in ordered_candidates)
 
 
 def fields_inside(inside: Block, path: str) -> tuple[Field, ...]:
@@ -134,7 +135,7 @@ def field_of(
         container,
         unsafe="it has an anchor, and an alias may read it too" if source.shape[ordinal][1] else "",
     )
-    field = _field(source, candidate, {ordinal: {_HELD}})
+    field = _field(source, candidate, {ordinal: {_HELD}}, why_sealed(source))
     return _outward(field, inside) if inside else field
 
 
@@ -210,8 +211,7 @@ def _edit(content: bytes, path: str, written: Written, value: str) -> Edit:
     return Edit(path, span.line, span.start, span.end, old.encode(), new.encode())
 
 
-def _field(source: Source, candidate: Candidate, readers: _Readers) -> Field:
-    sealed = why_sealed(source)
+def _field(source: Source, candidate: Candidate, readers: _Readers, sealed: str) -> Field:
     unsafe = sealed or _why_unsafe(candidate, readers)
     written = [_written(source, hit) for hit in candidate.hits]
     if not unsafe and None in written:
