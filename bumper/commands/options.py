@@ -114,14 +114,15 @@ def add_sites(group: "argparse._ActionsContainer", site: str) -> None:
     )
 
 
-def add_repository(parser: argparse.ArgumentParser) -> None:
-    """Where the manifests are."""
+def add_repository(parser: argparse.ArgumentParser, *, own_branch_by: str = "") -> None:
+    """Where the manifests are. `own_branch_by` is the option with which the branch of a checkout itself is read, if there is one."""
+    own_branch = f"; with {own_branch_by} its own branch is read" if own_branch_by else ""
     group = parser.add_argument_group("platform repository")
     group.add_argument(
         "--repo",
         metavar="URL|DIR",
         help="the GitOps repository, with a token by https; default: $BUMP_REPO, else the origin of the checkout we stand in."
-        " A checkout stands for its origin; with --dry-run its own branch is read",
+        f" A checkout stands for its origin{own_branch}",
     )
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
     group.add_argument(
@@ -676,7 +677,14 @@ def follow(arguments: argparse.Namespace, *, is_wanted: bool = True) -> FollowSe
             "--context and --record speak of a cluster, and --follow github asks none",
             hint="leave them out, or follow the cluster",
         )
-    return FollowSettings(is_wanted, via, contexts, arguments.timeout, arguments.record or "")
+    return FollowSettings(
+        is_wanted,
+        via,
+        contexts,
+        arguments.timeout,
+        arguments.record or "",
+        can_stop_early=hasattr(arguments, "no_wait"),
+    )
 
 
 def serving(arguments: argparse.Namespace, follow: FollowSettings) -> FollowSettings:

@@ -66,7 +66,7 @@ def settings_of(arguments: argparse.Namespace) -> SweepSettings:
     """What was asked for."""
     return SweepSettings(
         options.repository(arguments),
-        FollowSettings(contexts=tuple(arguments.context), timeout_s=arguments.timeout),
+        FollowSettings(contexts=tuple(arguments.context), timeout_s=arguments.timeout, can_stop_early=False),
         OutputSettings(options.is_json(arguments), place=options.place(arguments)),
         replace(options.publish(arguments), resumes=True),
         options.sites(arguments),

@@ -1,5 +1,7 @@
 import argparse
+from pathlib import Path
 
+import commandline
 import pytest
 
 from bumper.app.settings import TokenServiceSettings
@@ -110,3 +112,14 @@ def test_a_token_service_is_a_host_that_tls_leads_to() -> None:
     assert settings.token_service == TokenServiceSettings("https://sts.example", "bump")
     with pytest.raises(UsageError, match="and there is none"):
         options.repository(parser_of("status").parse_args(["--token-identity", "bump"]))
+
+
+def test_who_has_no_cluster_is_told_of_options_that_the_command_has(tmp_path: Path) -> None:
+    repository = ("--repo", "https://127.0.0.1:9/platform")
+    commands = (("web", "--sha", "abc1234"), ("track", "--site", "web"), ("sweep",))
+    hints = [
+        commandline.bump(*command, *repository, environ={"HOME": str(tmp_path)}).stderr.splitlines()[-1]
+        for command in commands
+    ]
+    named = "help:  set KUBECONFIG, or name a context with --context"
+    assert hints == [f"{named}; to push without following: --no-wait", named, named]
