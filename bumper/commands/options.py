@@ -31,6 +31,7 @@ from bumper.request import Choice, Deadlines, FieldPath, Wanted, days_of, second
 T = TypeVar("T")
 # What stands in an argument for bytes that are none of the locale's letters (PEP 383).
 _UNDECODED = "[\udc80-\udcff]"
+_LONGEST_S = 9999 * 7 * 86_400.0  # as far as days and weeks are read
 _PLAN_HASH = "[0-9a-f]{12,64}"
 _SHA = r"[0-9a-f]{7,40}"
 _IDENTITY = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
@@ -51,9 +52,12 @@ def duration(text: str) -> float:
 
 
 def long_duration(text: str) -> float:
-    """Seconds in `2h`, and in `1d` and `2w`."""
+    """Seconds in `2h`, and in `1d` and `2w`: less than a calendar has."""
     days = days_of(text)
-    return days * 86400.0 if days is not None else duration(text)
+    seconds = days * 86400.0 if days is not None else duration(text)
+    if seconds > _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is too long; expected for example 2h, 7d or 2w")
+    return seconds
 
 
 def number_of_commits(text: str) -> int:
