@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from shlex import quote
 from typing import Any, TypeVar
 
-from bumper.address import may_carry_credentials, origin
+from bumper.address import service_of
 from bumper.app.settings import (
     ChannelName,
     CommitSettings,
@@ -131,7 +131,7 @@ def add_repository(parser: argparse.ArgumentParser, *, own_branch_by: str = "") 
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
     group.add_argument(
         "--token-service",
-        type=service,
+        type=read_by(service_of),
         metavar="HOST",
         help="in a workflow with id-token: write, take the token for the repository from this service, which speaks octo-sts's "
         "protocol: nothing is stored",
@@ -143,15 +143,6 @@ def add_repository(parser: argparse.ArgumentParser, *, own_branch_by: str = "") 
         help="with --token-service: the trust policy .github/chainguard/NAME.sts.yaml of the repository, which bump setup writes "
         f"(default: {TokenServiceSettings.identity})",
     )
-
-
-def service(text: str) -> str:
-    """The address of the token service `--token-service` names: `https://HOST`."""
-    address = text.strip().rstrip("/")
-    address = address if "://" in address else f"https://{address}"
-    if origin(address) != address.lower() or not may_carry_credentials(address):
-        raise argparse.ArgumentTypeError(f"{text!r} is no service; expected its host, such as octo-sts.dev")
-    return address
 
 
 def identity(text: str) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 import commandline
 import pytest
 
+from bumper.address import service_of
 from bumper.app.settings import TokenServiceSettings
 from bumper.commands import options
 from bumper.commands.parser import parser_of
@@ -93,7 +94,7 @@ def test_a_token_service_is_a_host_that_tls_leads_to() -> None:
         " https://sts.acme.example:8443/ ": "https://sts.acme.example:8443",
         "http://127.0.0.1:8080": "http://127.0.0.1:8080",
     }
-    assert {text: options.service(text) for text in taken} == taken
+    assert {text: service_of(text) for text in taken} == taken
     refused = (
         "",
         "http://sts.example",
@@ -103,8 +104,8 @@ def test_a_token_service_is_a_host_that_tls_leads_to() -> None:
         "a b",
     )
     for text in refused:
-        with pytest.raises(argparse.ArgumentTypeError, match="is no service; expected its host"):
-            options.service(text)
+        with pytest.raises(ValueError, match="is no service; expected its host"):
+            service_of(text)
     for text in ("", "../x", "a/b", "a b", "-x"):
         with pytest.raises(argparse.ArgumentTypeError, match="is no identity"):
             options.identity(text)
