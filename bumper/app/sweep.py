@@ -66,7 +66,8 @@ def sweep(settings: SweepSettings, context: Context) -> int:
         outcome = Report(tuple(each.site for each in swept), journal.seconds, tuple(journal.notices))
         counted = [site.verdict.outcome for site in outcome.sites if _counts(site.verdict, settings)]
         worst = worst_exit_code(counted) if counted else 0
-        code = output.finish(Result(_lines(swept, outcome, len(cases)), _data(swept, outcome, worst), worst))
+        lines = _lines(swept, output.reworded(outcome), len(cases))
+        code = output.finish(Result(lines, _data(swept, outcome, worst), worst))
         if settings.writes:
             _finish([each for each in swept if each.is_news], settings, systems)
         return code

@@ -99,7 +99,8 @@ def test_a_failure_is_looked_at_until_it_heals_or_something_newer_comes(stack: S
     (seen,) = sweep(stack, "--site", BROKEN).values()
     assert (seen["outcome"], seen["later"], seen["isNews"]) == ("failed", "still failing after 0 min", False)
     assert noted(stack, BROKEN, broken) == ["failed"]
-    assert bump(stack, "sweep", *NOW, "--exit-code").code == 11
+    code, stdout, _ = bump(stack, "sweep", *NOW, "--exit-code")
+    assert (code, f"--repo {stack.url}" in stdout) == (11, True), stdout
     path = f"k8s/{BROKEN}/deployment.yaml"
     stack.commit({path: read(stack, path).replace(b"abc5201", b"abc5200")}, "Take it back by hand")
     assert sweep(stack, "--site", BROKEN) == {}, "it was a failure when it went"
