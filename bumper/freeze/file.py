@@ -201,7 +201,8 @@ class _Reader:
             )
             return timedelta()
         text = self.text(route, entry, "for")
-        lasts = _length(text)
+        # A number without a unit is seconds on a command line; in 64 and 1h30 nobody means that.
+        lasts = timedelta() if text[-1:].isdigit() else _length(text)
         if text and not timedelta() < lasts <= _LONGEST:
             self.fault(
                 (*route, "for"),
@@ -270,6 +271,8 @@ class _Reader:
         if not isinstance(value, dict):
             self.fault(route, f"found {_kind(value)}, expected a mapping")
             return {}
+        if not value and route:
+            self.fault(route, "found an empty mapping")
         for key in value.keys() - known.keys():
             self.fault((*route, key), f"{key!r} is nothing that may stand here{did_you_mean(key, known)}")
         return {key: below for key, below in value.items() if key in known}

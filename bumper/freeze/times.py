@@ -177,7 +177,9 @@ def _starts(cron: Cron, since: datetime, zone: tzinfo) -> Iterator[datetime]:
 def _whole_days(days: Iterable[date], zone: tzinfo) -> Iterator[Span]:
     for day in days:
         midnight = datetime.combine(day, time())
-        yield Span(local(midnight, zone), local(midnight + _DAY, zone))
+        # The first and the last day of all time are not whole in every zone.
+        with suppress(OverflowError):
+            yield Span(local(midnight, zone), local(midnight + _DAY, zone))
 
 
 def _disjoint(spans: Iterable[Span]) -> Iterator[Span]:

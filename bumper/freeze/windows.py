@@ -52,7 +52,7 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """The sites that are meant: those that match all of what is given; of several names, labels or environments any will do.
+    """The sites that are meant: those that match all of what is given, every label too; of several names or environments any will do.
 
     Names are patterns of a shell, `*` is every site. `line` is where it stands.
     """

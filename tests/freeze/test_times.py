@@ -57,6 +57,11 @@ def test_what_recurs_is_closed_by_the_clock_on_the_wall(case: str) -> None:
     assert shown(next(times.spans(at(since)))) == expected
 
 
+def test_a_day_that_no_calendar_can_end_is_passed_over() -> None:
+    times = Times(ZoneInfo("America/Lima"), days=(date(2026, 12, 24), date.max))
+    assert [shown(span) for span in times.spans(at("2026-11-29"))] == ["12-24T05:00 12-25T05:00"]
+
+
 def test_an_allowance_ends_at_the_earlier_of_two_times() -> None:
     zone, cron = ZoneInfo("Europe/Berlin"), Cron("30 1 * * *", timedelta(hours=1))
     assert [
