@@ -73,7 +73,19 @@ class Selection:
             )
         )
 
-    def singles(self) -> "Iterator[Selection]":
+    @property
+    def criteria(self) -> tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]:
+        """What is given, wherever it stands."""
+        return self.sites, dict(self.labels), self.environments
+
+    def idle_among(self, subjects: Collection[Subject]) -> "Selection | None":
+        """What of it means none of the sites: a name, label or environment, or all of it; None where everything has effect."""
+        each_alone = (*self._singles(), self)
+        return next(
+            (selection for selection in each_alone if not any(map(selection.includes, subjects))), None
+        )
+
+    def _singles(self) -> "Iterator[Selection]":
         """Each name, label and environment of it alone."""
         yield from (Selection(sites=(name,)) for name in self.sites)
         yield from (Selection(labels={key: value}) for key, value in self.labels.items())

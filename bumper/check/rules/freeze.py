@@ -32,10 +32,8 @@ def names_nobody(cluster: Cluster) -> Iterator[Fault]:
     calendar = _calendar(cluster)
     known = cluster.reading.once("traits of sites", lambda: traits.of_reading(cluster.reading))
     for selection in _selections(calendar) if not calendar.faults else ():
-        for word in (*selection.singles(), selection):
-            if not any(word.includes(subject) for subject in known):
-                yield Fault(PATH, selection.line, f"no site of the tree is meant by {word}")
-                break
+        if idle := selection.idle_among(known):
+            yield Fault(PATH, selection.line, f"no site of the tree is meant by {idle}")
 
 
 @rule(
