@@ -160,17 +160,20 @@ def test_what_is_wrong_is_said_with_its_line_and_the_schema_agrees() -> None:
     assert problems == []
 
 
-def test_no_file_is_no_calendar_and_a_folder_in_its_place_is_closed() -> None:
+def test_no_file_is_no_calendar_and_anything_else_in_its_place_is_closed() -> None:
     assert calendar_of(MemoryTree({"a.yaml": b""})) is None
     assert calendar_of(MemoryTree({".bump/other.yaml": b""})) is None
-    misspelt = calendar_of(MemoryTree({".bump/freeze.yml": b"windows: []"}))
-    assert misspelt
-    assert [str(fault) for fault in misspelt.faults] == [
-        f"{PATH}:1: found freeze.yml beside it, expected freeze.yaml"
-    ]
-    calendar = calendar_of(MemoryTree({f"{PATH}/x": b""}))
-    assert calendar
-    assert [str(fault) for fault in calendar.faults] == [f"{PATH}:1: found a directory, expected a file"]
+    for tree, obstacle in (
+        (
+            MemoryTree({".bump/freeze.yml": b"windows: []"}),
+            "found freeze.yml beside it, expected freeze.yaml",
+        ),
+        (MemoryTree({f"{PATH}/x": b""}), "found a directory, expected a file"),
+        (MemoryTree({"a.yaml": b""}, links=[".bump"]), ".bump is a symbolic link, expected a directory"),
+    ):
+        calendar = calendar_of(tree)
+        assert calendar
+        assert [str(fault) for fault in calendar.faults] == [f"{PATH}:1: {obstacle}"]
 
 
 def test_a_country_without_the_library_is_closed_with_the_hint() -> None:

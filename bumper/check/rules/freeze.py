@@ -6,8 +6,7 @@ from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, rule
 from bumper.fluxtree.resource import Fault
 from bumper.fluxtree.sites import traits
-from bumper.freeze.file import read as read_calendar
-from bumper.freeze.place import PATH
+from bumper.freeze.place import PATH, calendar_of
 from bumper.freeze.windows import Calendar, Selection
 
 
@@ -49,9 +48,7 @@ def is_built(cluster: Cluster) -> Iterator[Fault]:
 
 
 def _calendar(cluster: Cluster) -> Calendar:
-    if not cluster.reading.is_file(PATH):
-        return Calendar()
-    return read_calendar(cluster.reading.content(PATH))
+    return calendar_of(cluster.reading.tree) or Calendar()
 
 
 def _selections(calendar: Calendar) -> Iterator[Selection]:
