@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from heapq import merge
 from itertools import islice
+from shlex import quote
 from typing import Any, NamedTuple, Protocol
 
 from bumper.dataclasses import dataclass, field
@@ -127,6 +128,11 @@ class Window:
     excluded: tuple[Selection, ...] = ()
     by: str = ""
     since: str = ""
+
+    @property
+    def lifting(self) -> str:
+        """The command that takes it away."""
+        return f"bump freeze --lift --name {quote(self.name)}"
 
     def covers(self, subject: Subject, at: datetime) -> bool:
         """Whether it names the site, and is now, whatever it allows."""

@@ -131,7 +131,7 @@ def _require_meant(wanted: FreezeChange, before: Window) -> None:
     if any(named) and named != before.selection.criteria:
         raise Refused(
             f"{before.place}: the window {before.name} freezes {before.selection}, not {wanted.selection}",
-            hint=f"bump freeze --lift --name {before.name} lifts all of it; for some sites write an allow into it by hand",
+            hint=f"{before.lifting} lifts all of it; for some sites write an allow into it by hand",
         )
 
 
