@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="sites of an environment, repeatable: a step of the Kustomization's path or file, its namespace, the end of its name",
+        help="sites of an environment, repeatable: a step of its path or file, its namespace, the start or end of its name",
     )
     window = parser.add_argument_group("the window")
     options.add_reason(window, "why, for whoever is refused; required")

@@ -149,7 +149,7 @@ def site_in(tree: Tree, name: str, environment: str) -> Site:
         known_names = f"found: {listed(list(seen))}" if seen else "no Flux Kustomization is called so"
         raise SiteMissing(
             f"{name} in {environment}: no Flux Kustomization of that name is in that environment; {known_names}",
-            hint="environments are steps of its path or file, its namespace, or the end of its name; "
+            hint="environments are steps of its path or file, its namespace, or the start or end of its name; "
             "bump adopt SITE --environment NAME says it",
         )
     return next(iter(there.values()))
