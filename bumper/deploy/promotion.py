@@ -7,6 +7,7 @@ digest under the tag. All of it is asked again on each tip that the push compare
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from bumper.build_order import commit_in, is_same_commit
 from bumper.dataclasses import dataclass, field, replace
@@ -106,7 +107,7 @@ def _verdict_problems(deploy: Recorded, criteria: Criteria, now: datetime) -> It
     if ending.outcome not in GOOD:
         yield f"its newest verdict is {ending.outcome} ({ending.reason}) of {shown_time(ending.at)}"
         return
-    if criteria.serves and not any(each.outcome == Outcome.SERVING for each in deploy.endings):
+    if criteria.serves and not _was_served(deploy):
         yield f"it is noted as {ending.outcome}, not as serving: nobody asked whether visitors get it"
     since = deploy.ready_at
     if since and now - since < criteria.soak:
@@ -114,6 +115,12 @@ def _verdict_problems(deploy: Recorded, criteria: Criteria, now: datetime) -> It
             f"Ready there since {shown_time(since)}, for {_length(now - since)} of {_length(criteria.soak)}: "
             f"old enough at {shown_time(since + criteria.soak)}"
         )
+
+
+def _was_served(deploy: Recorded) -> bool:
+    """Whether visitors got it, since it failed last."""
+    since_failure = takewhile(lambda ending: ending.outcome in GOOD, reversed(deploy.endings))
+    return any(ending.outcome == Outcome.SERVING for ending in since_failure)
 
 
 def _is_of(rejected: str, deploy: Recorded) -> bool:

@@ -55,6 +55,12 @@ CASES: dict[str, tuple[Sequence[Recorded], Criteria, str]] = {
     "ready": ([deploy(READY)], Criteria(), ""),
     "serving": ([deploy(ending("serving", 3))], Criteria(serves=True), ""),
     "only ready": ([deploy(READY)], Criteria(serves=True), "it is noted as ready, not as serving"),
+    "ready after it was serving": ([deploy(ending("serving", 3), ending("ready", 1))], Criteria(serves=True), ""),
+    "serving before it failed": (
+        [deploy(ending("serving", 9), ending("failed", 8), READY)],
+        Criteria(serves=True),
+        "not as serving",
+    ),
     "nothing recorded": ([], Criteria(), "no deploy of it is recorded there"),
     "nobody looked": ([deploy()], Criteria(), "nobody noted how its deploy ended (ccccccc)"),
     "failed": ([deploy(ending("failed", 3))], Criteria(), "its newest verdict is failed (Because) of 2026-11-29 09:00 UTC"),
