@@ -143,6 +143,14 @@ def test_the_input_command_says_what_is_done(command: str, given: dict[str, str]
     assert any("--publish" in option for option in line) is (command in ("deploy", "promote", "rollback"))
 
 
+def test_several_sites_stand_in_one_line_or_in_several() -> None:
+    for sites in ("web shop", "web\n shop\n", "web  shop"):
+        line = command_line(
+            {"BUMP_INPUT_COMMAND": "promote", "BUMP_INPUT_SITE": sites, "BUMP_INPUT_REPO": "a/b"}
+        )
+        assert [option for option in line if option.startswith("--site")] == ["--site=web", "--site=shop"]
+
+
 @pytest.mark.parametrize(
     ("given", "refusal"),
     [

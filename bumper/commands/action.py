@@ -95,7 +95,7 @@ def _of_input(surroundings: Surroundings, command: str, name: str, takes: Takes 
     if takes is Takes.NOTHING:
         yield from [f"--{name}"] if _is_true(surroundings, name, default=False) else []
     elif takes is Takes.SEVERAL:
-        yield from (f"--{name}={line.strip()}" for line in text.splitlines() if line.strip())
+        yield from (f"--{name}={value}" for value in inputs.values(name, text))
     else:
         yield f"--{name}={text}"
 

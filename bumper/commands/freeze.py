@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from bumper.app.context import Context
 from bumper.app.settings import FreezeSettings
@@ -24,14 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="sites whose Flux Kustomization has the label, repeatable",
+        help="sites whose Flux Kustomization has the label, repeatable: all of them",
     )
     what.add_argument(
         "--environment",
         action="append",
         default=[],
         metavar="NAME",
-        help="sites of an environment, repeatable: a step of the Kustomization's path or file, its namespace, the end of its name",
+        help="sites of an environment, repeatable: a step of its path or file, its namespace, the start or end of its name",
     )
     window = parser.add_argument_group("the window")
     options.add_reason(window, "why, for whoever is refused; required")
@@ -89,7 +90,7 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> FreezeSettin
         options.plain_commit(arguments),
         now,
         ("*",) if arguments.all else sites,
-        tuple(_label(text) for text in arguments.label),
+        _labels(arguments.label),
         tuple(arguments.environment),
         one_line(arguments.reason) if arguments.lift else hold.require_reason(arguments.reason),
         moment(arguments.until, now) if arguments.until else None,
@@ -97,6 +98,16 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> FreezeSettin
         arguments.lift,
         arguments.force,
     )
+
+
+def _labels(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    labels = dict(map(_label, texts))
+    if len(labels) != len(set(texts)):
+        raise UsageError(
+            "--label: one key has two values, and a site must have all labels",
+            hint="a window for each: give each command its own --label",
+        )
+    return tuple(labels.items())
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -87,9 +87,8 @@ def _refusal(change: Change, closure: "Closure") -> Refused:
 
 
 def _way_out(closure: "Closure") -> str:
-    name = closure.window.name if closure.window else ""
-    again = "run it again then" if closure.until else f"bump freeze --lift --name {name}"
-    return f"{again}; a rollback passes"
+    lifted = closure.window.lifting if closure.window else "mend the file"
+    return f"{'run it again then' if closure.until else lifted}; a rollback passes"
 
 
 def inside(window: "Window", allowance: "Allowance") -> str:

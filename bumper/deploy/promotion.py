@@ -7,6 +7,7 @@ digest under the tag. All of it is asked again on each tip that the push compare
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from bumper.build_order import commit_in, is_same_commit
 from bumper.dataclasses import dataclass, field, replace
@@ -22,11 +23,10 @@ from bumper.fluxtree.sites.selection import listed
 from bumper.fluxtree.sites.traits import environments
 from bumper.image import ImageManifest
 from bumper.ports.git import CommitRange, Tree
-from bumper.record import Recorded
+from bumper.record import GOOD, Recorded
 from bumper.request import Choice, Wanted
 from bumper.style import shown_time
 
-_GOOD = (Outcome.READY.value, Outcome.SERVING.value, Outcome.UNCHANGED.value)
 # So many of the commits that come along are named.
 MOST_COMMITS = 20
 
@@ -86,8 +86,11 @@ class Candidate:
                 f"({record.commit[:7]})"
             )
             return
+        pinned = self.target.image.digest
         if not record.digest:
             yield f"its record ({record.commit[:7]}) names no digest"
+        elif pinned not in ("", record.digest):
+            yield f"git wants {pinned} there, and its record ({record.commit[:7]}) names {record.digest}"
         yield from _verdict_problems(newest, criteria, now)
         for hold in annotations.of_site(self.target.site):
             if hold.rejected and _is_of(hold.rejected, newest):
@@ -101,12 +104,12 @@ def _verdict_problems(deploy: Recorded, criteria: Criteria, now: datetime) -> It
     if ending is None:
         yield f"nobody noted how its deploy ended ({deploy.record.commit[:7]})"
         return
-    if ending.outcome not in _GOOD:
+    if ending.outcome not in GOOD:
         yield f"its newest verdict is {ending.outcome} ({ending.reason}) of {shown_time(ending.at)}"
         return
-    if criteria.serves and not any(each.outcome == Outcome.SERVING for each in deploy.endings):
+    if criteria.serves and not _was_served(deploy):
         yield f"it is noted as {ending.outcome}, not as serving: nobody asked whether visitors get it"
-    since = ready_since(deploy)
+    since = deploy.ready_at
     if since and now - since < criteria.soak:
         yield (
             f"Ready there since {shown_time(since)}, for {_length(now - since)} of {_length(criteria.soak)}: "
@@ -114,14 +117,10 @@ def _verdict_problems(deploy: Recorded, criteria: Criteria, now: datetime) -> It
         )
 
 
-def ready_since(deploy: Recorded) -> datetime | None:
-    """Since when it is Ready in every cluster where it was followed, by the notes; None where it is not."""
-    since: dict[str, datetime | None] = {}
-    for ending in deploy.endings:
-        before = since.get(ending.context)
-        since[ending.context] = (before or ending.at) if ending.outcome in _GOOD else None
-    times = [time for time in since.values() if time]
-    return max(times) if times and len(times) == len(since) else None
+def _was_served(deploy: Recorded) -> bool:
+    """Whether visitors got it, since it failed last."""
+    since_failure = takewhile(lambda ending: ending.outcome in GOOD, reversed(deploy.endings))
+    return any(ending.outcome == Outcome.SERVING for ending in since_failure)
 
 
 def _is_of(rejected: str, deploy: Recorded) -> bool:
@@ -157,7 +156,7 @@ def site_in(tree: Tree, name: str, environment: str) -> Site:
         known_names = f"found: {listed(list(seen))}" if seen else "no Flux Kustomization is called so"
         raise SiteMissing(
             f"{name} in {environment}: no Flux Kustomization of that name is in that environment; {known_names}",
-            hint="environments are steps of its path or file, its namespace, or the end of its name; "
+            hint="environments are steps of its path or file, its namespace, or the start or end of its name; "
             "bump adopt SITE --environment NAME says it",
         )
     return next(iter(there.values()))
@@ -195,7 +194,7 @@ class Promotion:
     @property
     def evidence(self) -> str:
         """`staging: abc1234 is Ready since 2026-11-29 01:00 UTC by 3f9d2ab`."""
-        since = ready_since(self.deploy)
+        since = self.deploy.ready_at
         when = f" since {shown_time(since)}" if since else ""
         outcome = self.deploy.ending.outcome if self.deploy.ending else "not followed"
         return f"{self.candidate.label}: {self.tag} is {outcome}{when}, by {self.deploy.record.commit[:7]}"
@@ -203,20 +202,20 @@ class Promotion:
 
 @dataclass
 class PromotionGuard:
-    """A `pipeline.Guard`. `promotions` by `Change.key`; `again` finds the promotion of a key anew, for each tip but the `first`."""
+    """A `pipeline.Guard`. `again` finds the promotions by `Change.key`; `known` are those that were found on a tip already."""
 
-    promotions: dict[str, Promotion]
-    again: Callable[[str], Promotion]
+    again: Callable[[], dict[str, Promotion]]
+    known: dict[str, dict[str, Promotion]] = field(default_factory=dict)
     ranges: Sequence[CommitRange] = ()
     criteria: Criteria = field(default_factory=Criteria)
-    first: str = ""
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         """Refused where the tag is another image by now, where what was known does not hold any more, or too much comes at once."""
-        if change.key not in self.promotions:
+        if not change.key:  # a site that nobody named, which a file of another one moves too
             return None
-        self.first = self.first or tip
-        promotion = self.promotions[change.key] if tip == self.first else self.again(change.key)
+        if tip not in self.known:
+            self.known[tip] = self.again()
+        promotion = self.known[tip][change.key]
         digest = promotion.deploy.record.digest
         if promotion.tag != change.image.tag:
             raise Refused(

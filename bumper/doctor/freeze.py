@@ -23,7 +23,14 @@ def findings(calendar: Calendar | None, frozen: Mapping[str, Closure]) -> list[F
         labels.setdefault(f"{closure} ({closure.place})", []).append(label)
     why = "a deploy is refused until then, but for a rollback and for --force --reason TEXT"
     in_force = [
-        Finding("git", PATH, Mark.WARNING, f"{listed(names)}: {text}", why, "wait, or bump freeze --lift")
+        Finding(
+            "git",
+            PATH,
+            Mark.WARNING,
+            f"{listed(names)}: {text}",
+            why,
+            "wait, or bump freeze --lift --name NAME",
+        )
         for text, names in labels.items()
     ]
     number = len(calendar.windows)

@@ -50,7 +50,7 @@ class Reading:
     """A tree of which nothing is asked twice. `broken` are the files that are no YAML, where they are forgiven."""
 
     def __init__(self, tree: Tree) -> None:
-        self._tree = tree
+        self.tree = tree
         self._entries: dict[str, dict[str, bool]] = {}
         self._links: set[str] = set()
         self._contents: dict[str, bytes] = {}
@@ -96,7 +96,7 @@ class Reading:
     def entries(self, directory: str) -> Mapping[str, bool]:
         """The names in a directory, and whether each is a directory itself."""
         if directory not in self._entries:
-            listed = self._tree.list(directory)
+            listed = self.tree.list(directory)
             self._entries[directory] = {
                 entry.name: entry.is_directory for entry in listed if not entry.is_link
             }
@@ -130,7 +130,7 @@ class Reading:
     def fetch(self, paths: Iterable[str]) -> None:
         """Reads what is not known yet, in one batch."""
         if wanted := sorted({path for path in paths if path not in self._contents}):
-            self._contents.update(self._tree.read(wanted))
+            self._contents.update(self.tree.read(wanted))
 
     def content(self, path: str) -> bytes:
         """A file that is there."""

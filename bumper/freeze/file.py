@@ -201,7 +201,8 @@ class _Reader:
             )
             return timedelta()
         text = self.text(route, entry, "for")
-        lasts = _length(text)
+        # A number without a unit is seconds on a command line; in 64 and 1h30 nobody means that.
+        lasts = timedelta() if text[-1:].isdigit() else _length(text)
         if text and not timedelta() < lasts <= _LONGEST:
             self.fault(
                 (*route, "for"),
@@ -244,24 +245,8 @@ class _Reader:
         subdivision = self.text(route, entry, "subdivision") if "subdivision" in entry else None
         if not country:
             return None
-        try:
-            from holidays import country_holidays
-        except ImportError:
-            hint = "install it: pip install 'gitops-bump[holidays]'; or name the days in dates"
-            self.fault(
-                route,
-                "names the holidays of a country, and the library that knows them is not installed",
-                hint,
-            )
-            return None
-        try:
-            country_holidays(country, subdiv=subdivision, years=2024)
-        except (NotImplementedError, ValueError) as error:
-            self.fault(
-                route,
-                f"{country!r} has no holidays that are known: {error}",
-                "countries are ISO 3166 codes, as DE",
-            )
+        if problem := _country_problem(country, subdivision):
+            self.fault(route, *problem)
             return None
         return partial(_holidays, country, subdivision)
 
@@ -270,6 +255,8 @@ class _Reader:
         if not isinstance(value, dict):
             self.fault(route, f"found {_kind(value)}, expected a mapping")
             return {}
+        if not value and route:
+            self.fault(route, "found an empty mapping")
         for key in value.keys() - known.keys():
             self.fault((*route, key), f"{key!r} is nothing that may stand here{did_you_mean(key, known)}")
         return {key: below for key, below in value.items() if key in known}
@@ -329,6 +316,22 @@ def _length(text: str) -> timedelta:
         return timedelta(days=days) if days is not None else timedelta(seconds=seconds or 0)
     except OverflowError:
         return timedelta.max
+
+
+def _country_problem(country: str, subdivision: str | None) -> tuple[str, str] | None:
+    """Why the holidays of a country are not known, and what to do; None where they are."""
+    try:
+        from holidays import country_holidays
+
+        country_holidays(country, subdiv=subdivision, years=2024)
+    except ImportError:
+        return (
+            "names the holidays of a country, and the library that knows them is not installed",
+            "install it: pip install 'gitops-bump[holidays]'; or name the days in dates",
+        )
+    except (NotImplementedError, ValueError) as error:
+        return f"{country!r} has no holidays that are known: {error}", "countries are ISO 3166 codes, as DE"
+    return None
 
 
 @lru_cache(maxsize=64)

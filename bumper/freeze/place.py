@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bumper.ports.git import Tree
+from bumper.ports.git import Entry, Tree
 
 if TYPE_CHECKING:
     from bumper.freeze.windows import Calendar
@@ -15,17 +15,24 @@ _MISSPELT = "freeze.yml"
 def calendar_of(tree: Tree) -> "Calendar | None":
     """The calendar of a commit; None where it has none, which costs no request: all directories of a commit are there."""
     directory, _, name = PATH.rpartition("/")
-    there = {entry.name: entry for entry in tree.list(directory)}
-    entry = there.get(name)
-    if entry is None and _MISSPELT not in there:
+    folder = _entries(tree, "").get(directory)
+    there = _entries(tree, directory)
+    if not (name in there or _MISSPELT in there or (folder and folder.is_link)):
         return None
     from bumper.freeze import file
 
-    if entry is None:
-        return file.unreadable(f"found {_MISSPELT} beside it, expected {name}")
     content = tree.read([PATH]).get(PATH)
-    if content is None:
-        return file.unreadable(
-            f"found a {'symbolic link' if entry.is_link else 'directory'}, expected a file"
-        )
-    return file.read(content)
+    return file.unreadable(_obstacle(folder, there.get(name))) if content is None else file.read(content)
+
+
+def _entries(tree: Tree, directory: str) -> dict[str, Entry]:
+    return {entry.name: entry for entry in tree.list(directory)}
+
+
+def _obstacle(folder: Entry | None, entry: Entry | None) -> str:
+    """Why what is there is no file of windows."""
+    if folder and folder.is_link:
+        return f"{folder.name} is a symbolic link, expected a directory"
+    if entry is None:
+        return f"found {_MISSPELT} beside it, expected {PATH.rpartition('/')[2]}"
+    return f"found a {'symbolic link' if entry.is_link else 'directory'}, expected a file"

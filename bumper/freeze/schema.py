@@ -38,7 +38,7 @@ _TIMES = {
     },
     "for": {
         "type": "string",
-        "pattern": r"^(\d{1,4}[dw]|(\d+h)?(\d+m)?(\d+s?)?)$",
+        "pattern": r"^(\d{1,4}[dw]|(\d+h)?(\d+m)?(\d+s)?)$",
         "description": "how long it lasts from there on, on the wall's clock: 64h, 1h30m, 2d",
     },
     "dates": {**_NAMES, "description": "whole days: 2026-12-24"},

@@ -8,6 +8,7 @@ Cron is Debian's own (`cronsim`), its rules for clocks that change included: a t
 that comes twice counts once.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -20,6 +21,7 @@ from bumper.dataclasses import dataclass
 BEGINNING, END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 # A zone is never further from UTC than this.
 _DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
 # Nobody waits for the one after so many.
 _MOST_STARTS = 5000
 # Holidays are known year by year; nobody plans a deploy further ahead.
@@ -108,8 +110,20 @@ class Times:
 
 
 def local(moment: datetime, zone: tzinfo, *, is_later: bool = False) -> datetime:
-    """A time on the wall of a zone, in UTC; `is_later` of two moments that have it."""
-    return moment.replace(tzinfo=zone, fold=int(is_later)).astimezone(UTC)
+    """A time on the wall of a zone, in UTC; `is_later` of two moments that have it; of one that is skipped the change."""
+    earlier, later = (moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    # Of a time that is skipped the first is reckoned by the clock before the change, and comes after it.
+    return _change(later, earlier, zone) if later < earlier else later if is_later else earlier
+
+
+def _change(before: datetime, after: datetime, zone: tzinfo) -> datetime:
+    """The moment after the one and up to the other at which the clocks of a zone change, to the second."""
+    start, offset = before.replace(microsecond=0), after.astimezone(zone).utcoffset()
+    seconds = range((after - start) // _SECOND + 1)
+    changed = bisect_left(
+        seconds, True, key=lambda second: (start + second * _SECOND).astimezone(zone).utcoffset() == offset
+    )
+    return start + changed * _SECOND
 
 
 def without(closed: Iterable[Span], opened: Iterable[Span]) -> Iterator[Span]:
@@ -177,7 +191,9 @@ def _starts(cron: Cron, since: datetime, zone: tzinfo) -> Iterator[datetime]:
 def _whole_days(days: Iterable[date], zone: tzinfo) -> Iterator[Span]:
     for day in days:
         midnight = datetime.combine(day, time())
-        yield Span(local(midnight, zone), local(midnight + _DAY, zone))
+        # The first and the last day of all time are not whole in every zone.
+        with suppress(OverflowError):
+            yield Span(local(midnight, zone), local(midnight + _DAY, zone))
 
 
 def _disjoint(spans: Iterable[Span]) -> Iterator[Span]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from heapq import merge
 from itertools import islice
+from shlex import quote
 from typing import Any, NamedTuple, Protocol
 
 from bumper.dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """The sites that are meant: those that match all of what is given; of several names, labels or environments any will do.
+    """The sites that are meant: those that match all of what is given, every label too; of several names or environments any will do.
 
     Names are patterns of a shell, `*` is every site. `line` is where it stands.
     """
@@ -73,7 +74,19 @@ class Selection:
             )
         )
 
-    def singles(self) -> "Iterator[Selection]":
+    @property
+    def criteria(self) -> tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]:
+        """What is given, wherever it stands."""
+        return self.sites, dict(self.labels), self.environments
+
+    def idle_among(self, subjects: Collection[Subject]) -> "Selection | None":
+        """What of it means none of the sites: a name, label or environment, or all of it; None where everything has effect."""
+        each_alone = (*self._singles(), self)
+        return next(
+            (selection for selection in each_alone if not any(map(selection.includes, subjects))), None
+        )
+
+    def _singles(self) -> "Iterator[Selection]":
         """Each name, label and environment of it alone."""
         yield from (Selection(sites=(name,)) for name in self.sites)
         yield from (Selection(labels={key: value}) for key, value in self.labels.items())
@@ -115,6 +128,11 @@ class Window:
     excluded: tuple[Selection, ...] = ()
     by: str = ""
     since: str = ""
+
+    @property
+    def lifting(self) -> str:
+        """The command that takes it away."""
+        return f"bump freeze --lift --name {quote(self.name)}"
 
     def covers(self, subject: Subject, at: datetime) -> bool:
         """Whether it names the site, and is now, whatever it allows."""

@@ -29,6 +29,14 @@ _OPTION = re.compile(
 )
 
 
+def values(name: str, text: str) -> list[str]:
+    """What stands in an input that takes several values: one on each line, and sites with spaces between them as well.
+
+    The form of the Actions page has a single line for each input, and no site has a space in its name.
+    """
+    return text.split() if name == "site" else [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def named(text: str) -> str:
     """The text with inputs where it names options: `--force --reason TEXT` is `force: true, reason: TEXT`."""
     pieces, end = [], 0

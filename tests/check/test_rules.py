@@ -266,6 +266,10 @@ def test_a_change_that_breaks_nothing_finds_nothing(change: str) -> None:
     assert checked(NOOP[change], *ignored).findings == ()
 
 
+def test_a_calendar_that_deploys_take_for_closed_is_found() -> None:
+    assert only(added({".bump/freeze.yml": "windows: []\n"})).id == "freeze-unreadable"
+
+
 @pytest.mark.parametrize(
     ("events", "step"),
     [

@@ -199,6 +199,7 @@ def test_what_was_asked_for_must_be_clear(stack: Stack) -> None:
         (("--all", "--site", OTHER, "--reason", "x"), "--all is every site"),
         (("--all",), "no reason given"),
         (("--label", "team", "--reason", "x"), "--label team: expected KEY=VALUE"),
+        (("--label", "team=a", "--label", "team=b", "--reason", "x"), "one key has two values"),
         (("--lift",), "no sites given"),
         (("--lift", "--all", "--until", "3d"), "speak of a window that is made"),
     ):

@@ -153,3 +153,6 @@ def test_environments_are_what_the_tree_has(stages: Stack, source: Path) -> None
         (*AWAY[:4], "--to", "staging"),
     ):
         assert bump(stages, source, *arguments)[0] == 2
+    environ = stages.child_environ() | {"KUBECONFIG": ""}
+    line = (*AWAY, "--dry-run", "--repo", stages.url)
+    assert "still runs: --follow github" in commandline.bump(*line, environ=environ, cwd=source).stderr

@@ -8,8 +8,10 @@ import pytest
 from trees import MemoryTree
 
 from bumper.dataclasses import replace
-from bumper.deploy.promotion import Candidate, Criteria, candidate_in, ready_since, site_in
+from bumper.deploy.pipeline import Admission, Change
+from bumper.deploy.promotion import Candidate, Criteria, Promotion, PromotionGuard, candidate_in, site_in
 from bumper.errors import FieldAmbiguous, Refused, SiteMissing
+from bumper.image import ImageManifest, ImageReference
 from bumper.onboarding.adoption import propose
 from bumper.record import Ending, Record, Recorded
 from bumper.request import Choice, Origin
@@ -36,6 +38,11 @@ def candidate(*deploys: Recorded, files: dict[str, bytes] = FILES) -> Candidate:
     return candidate_in(MemoryTree(files), deploys, "web", "k8s", Choice())
 
 
+def tagged(tag: str) -> dict[str, bytes]:
+    path = "k8s/web/deployment.yaml"
+    return {**FILES, path: FILES[path].replace(b":1.0", f":{tag}".encode())}
+
+
 def held(rejected: str) -> dict[str, bytes]:
     path = "k8s/flux-system/web-sync.yaml"
     lines = f"{{bump/hold: broken, bump/hold-rejected: '{rejected}'}}"
@@ -48,6 +55,12 @@ CASES: dict[str, tuple[Sequence[Recorded], Criteria, str]] = {
     "ready": ([deploy(READY)], Criteria(), ""),
     "serving": ([deploy(ending("serving", 3))], Criteria(serves=True), ""),
     "only ready": ([deploy(READY)], Criteria(serves=True), "it is noted as ready, not as serving"),
+    "ready after it was serving": ([deploy(ending("serving", 3), ending("ready", 1))], Criteria(serves=True), ""),
+    "serving before it failed": (
+        [deploy(ending("serving", 9), ending("failed", 8), READY)],
+        Criteria(serves=True),
+        "not as serving",
+    ),
     "nothing recorded": ([], Criteria(), "no deploy of it is recorded there"),
     "nobody looked": ([deploy()], Criteria(), "nobody noted how its deploy ended (ccccccc)"),
     "failed": ([deploy(ending("failed", 3))], Criteria(), "its newest verdict is failed (Because) of 2026-11-29 09:00 UTC"),
@@ -85,9 +98,9 @@ def problem(candidate: Candidate, criteria: Criteria) -> str:
 def test_each_thing_that_is_missing_is_said() -> None:
     wrong = {}
     for case, (deploys, criteria, expected) in CASES.items():
-        said_there = problem(candidate(*deploys), criteria)
-        if (expected not in said_there) or bool(expected) != bool(said_there):
-            wrong[case] = said_there
+        message = problem(candidate(*deploys), criteria)
+        if (expected not in message) or bool(expected) != bool(message):
+            wrong[case] = message
     assert wrong == {}
 
 
@@ -99,16 +112,77 @@ def test_all_of_it_is_said_at_once() -> None:
     )
 
 
+def test_another_digest_that_git_pins_is_not_what_was_recorded() -> None:
+    other = f"sha256:{'2' * 64}"
+    pinned = candidate(deploy(READY), files=tagged(f"1.0@{other}"))
+    assert f"git wants {other} there, and its record (ccccccc) names {DIGEST}" in problem(pinned, Criteria())
+    assert problem(candidate(deploy(READY), files=tagged(f"1.0@{DIGEST}")), Criteria()) == ""
+
+
 def test_what_was_rejected_there_is_not_promoted() -> None:
     rejected = candidate(deploy(READY), files=held("1.0"))
     assert "it was rejected there (1.0 was rejected: broken)" in problem(rejected, Criteria())
     assert problem(candidate(deploy(READY), files=held("0.9")), Criteria()) == ""
 
 
-def test_since_when_it_is_ready() -> None:
-    assert ready_since(deploy()) is None
-    assert ready_since(deploy(READY, ending("failed", 1))) is None
-    assert ready_since(deploy(READY, ending("ready", 2, "west"))) == NOW - timedelta(hours=2)
+def promotion(*deploys: Recorded, files: dict[str, bytes] = FILES) -> Promotion:
+    there = candidate(*deploys, files=files)
+    return Promotion(there, there.promoted(Criteria(), NOW))
+
+
+class Commits:
+    """A source in which so many commits lie between any two."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def between(self, before: str, after: str, most: int) -> tuple[int, tuple[str, ...]]:
+        return self.number, ()
+
+
+def test_it_is_asked_again_on_each_tip_that_was_not_read_and_once() -> None:
+    asked: list[str] = []
+
+    def again() -> dict[str, Promotion]:
+        asked.append("again")
+        return {"web": promotion(deploy(READY))}
+
+    there = promotion(deploy(READY))
+    image = replace(there.candidate.target.image, digest=DIGEST)
+    change = Change("web", there.candidate.target, image, (), image, key="web")
+    guard = PromotionGuard(again, {"a": {"web": there}})
+    held = ImageManifest(image, "")
+    assert guard.admit(change, held, "a") == Admission(note="from web in k8s")
+    assert asked == []
+    assert (
+        guard.admit(change, held, "b") == guard.admit(change, held, "b") == Admission(note="from web in k8s")
+    )
+    assert asked == ["again"]
+    assert guard.admit(replace(change, key=""), held, "c") is None
+    assert asked == ["again"]
+
+
+def test_what_is_promoted_is_the_image_of_the_record_and_not_too_much_of_it() -> None:
+    target = candidate(files=tagged("0123456")).target
+    known = {"a": {"web": promotion(deploy(READY, tag="1234567"), files=tagged("1234567"))}}
+    wanted = target.image.with_tag("1234567", DIGEST)
+    change = Change("web", target, wanted, (), target.image, key="web")
+
+    def refused(change: Change, held: ImageReference, guard: PromotionGuard) -> str:
+        with pytest.raises(Refused) as caught:
+            guard.admit(change, ImageManifest(held, ""), "a")
+        return caught.value.message
+
+    moved = replace(wanted, digest=f"sha256:{'2' * 64}")
+    assert "the tag was moved, or another image" in refused(change, moved, PromotionGuard(dict, known))
+    other = replace(change, image=wanted.with_tag("1.1"))
+    assert "web in k8s went to 1234567 while 1.1 was" in refused(other, wanted, PromotionGuard(dict, known))
+    few = Criteria(most_behind=2)
+    guard = PromotionGuard(dict, known, [Commits(3)], few)
+    assert "3 commits would come at once, expected at most 2" in refused(change, wanted, guard)
+    assert "nobody can tell how many" in refused(change, wanted, PromotionGuard(dict, known, (), few))
+    near = PromotionGuard(dict, known, [Commits(2)], few)
+    assert near.admit(change, ImageManifest(wanted, ""), "a")
 
 
 def test_a_site_of_an_environment_is_found_by_what_the_tree_has() -> None:

@@ -89,6 +89,7 @@ WRONG = {
     "a cron without a length": (f"{WINDOW}    cron: 0 5 * * *\n", 5, "nothing how long it lasts"),
     "a length without a cron": (f"{WINDOW}    for: 5h\n", 5, "no cron says from when"),
     "no length": (f"{WINDOW}    cron: 0 5 * * *\n    for: soon\n", 6, "'soon' is no length"),
+    "a length without a unit": (f"{WINDOW}    cron: 0 5 * * *\n    for: 1h30\n", 6, "'1h30' is no length"),
     "no time at all": (f"{WINDOW}    cron: 0 5 * * *\n    for: 0s\n", 6, "'0s' is no length*"),
     "a length of years": (f"{WINDOW}    cron: 0 5 * * *\n    for: 9999w\n", 6, "is no length*"),
     "no time": (f"{WINDOW}    until: tomorrow\n", 5, "until is 'tomorrow', expected a time like*"),
@@ -106,6 +107,10 @@ WRONG = {
         "that are known*",
     ),
     "an allowance without a reason": (f"{WINDOW}    allow:\n      - sites: [web]\n", 6, "reason is missing"),
+    "an empty window": ("windows:\n  - {}\n", 2, "found an empty mapping"),
+    "an empty allowance": (f"{WINDOW}    allow:\n      - {{}}\n", 6, "found an empty mapping"),
+    "an empty exclusion": (f"{WINDOW}    exclude:\n      - {{}}\n", 6, "found an empty mapping"),
+    "holidays of nowhere": (f"{WINDOW}    holidays: {{}}\n", 5, "found an empty mapping"),
     "an exclusion of nothing": (f"{WINDOW}    exclude:\n      - reason: x\n", 6, "names no site"),
     "a key of the window in an exclusion": (
         f"{WINDOW}    exclude:\n      - {{sites: [a], cron: x}}\n",
@@ -155,17 +160,20 @@ def test_what_is_wrong_is_said_with_its_line_and_the_schema_agrees() -> None:
     assert problems == []
 
 
-def test_no_file_is_no_calendar_and_a_folder_in_its_place_is_closed() -> None:
+def test_no_file_is_no_calendar_and_anything_else_in_its_place_is_closed() -> None:
     assert calendar_of(MemoryTree({"a.yaml": b""})) is None
     assert calendar_of(MemoryTree({".bump/other.yaml": b""})) is None
-    misspelt = calendar_of(MemoryTree({".bump/freeze.yml": b"windows: []"}))
-    assert misspelt
-    assert [str(fault) for fault in misspelt.faults] == [
-        f"{PATH}:1: found freeze.yml beside it, expected freeze.yaml"
-    ]
-    calendar = calendar_of(MemoryTree({f"{PATH}/x": b""}))
-    assert calendar
-    assert [str(fault) for fault in calendar.faults] == [f"{PATH}:1: found a directory, expected a file"]
+    for tree, obstacle in (
+        (
+            MemoryTree({".bump/freeze.yml": b"windows: []"}),
+            "found freeze.yml beside it, expected freeze.yaml",
+        ),
+        (MemoryTree({f"{PATH}/x": b""}), "found a directory, expected a file"),
+        (MemoryTree({"a.yaml": b""}, links=[".bump"]), ".bump is a symbolic link, expected a directory"),
+    ):
+        calendar = calendar_of(tree)
+        assert calendar
+        assert [str(fault) for fault in calendar.faults] == [f"{PATH}:1: {obstacle}"]
 
 
 def test_a_country_without_the_library_is_closed_with_the_hint() -> None:

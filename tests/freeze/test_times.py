@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bumper.freeze.times import END, Cron, Span, Times, begins, first_opening, without
+from bumper.freeze.times import END, Cron, Span, Times, begins, first_opening, local, without
 
 WEEKEND = Cron("0 16 * * FRI", timedelta(hours=64))
 NIGHT = Cron("30 2 * * *", timedelta(hours=1))
+EARLY = Cron("30 1 * * *", timedelta(hours=1))
 HALF = Cron("45 1 * * *", timedelta(minutes=30))
 
 
@@ -31,6 +32,7 @@ TABLE = {
     "three quarters of an hour": ("Asia/Kathmandu", NIGHT, "2026-10-23", "10-23T20:45 10-23T21:45"),
     "the other side of the world": ("Pacific/Kiritimati", NIGHT, "2026-10-23", "10-23T12:30 10-23T13:30"),
     "a time that is skipped": ("Europe/Berlin", NIGHT, "2026-03-28T12:00", "03-29T01:00 03-29T02:00"),
+    "an end that is skipped": ("Europe/Berlin", EARLY, "2026-03-28T12:00", "03-29T00:30 03-29T01:00"),
     "a time that comes twice": ("Europe/Berlin", NIGHT, "2026-10-24T12:00", "10-25T00:30 10-25T02:30"),
     "asked in its second hour": ("Europe/Berlin", NIGHT, "2026-10-25T01:15", "10-25T00:30 10-25T02:30"),
     "half an hour comes twice": ("Australia/Lord_Howe", HALF, "2026-04-04T06:00", "04-04T14:45 04-04T15:45"),
@@ -57,10 +59,29 @@ def test_what_recurs_is_closed_by_the_clock_on_the_wall(case: str) -> None:
     assert shown(next(times.spans(at(since)))) == expected
 
 
+def test_a_day_that_no_calendar_can_end_is_passed_over() -> None:
+    times = Times(ZoneInfo("America/Lima"), days=(date(2026, 12, 24), date.max))
+    assert [shown(span) for span in times.spans(at("2026-11-29"))] == ["12-24T05:00 12-25T05:00"]
+
+
+def test_a_time_that_is_skipped_is_the_moment_of_the_change() -> None:
+    for zone, skipped, change in (
+        ("Europe/Berlin", "2026-03-29T02:30:59.5", "2026-03-29T01:00"),
+        ("Europe/Berlin", "2026-03-29T02:00", "2026-03-29T01:00"),
+        ("Australia/Lord_Howe", "2026-10-04T02:15", "2026-10-03T15:30"),
+        ("Pacific/Apia", "2011-12-30T12:00", "2011-12-30T10:00"),  # a whole day that never was
+    ):
+        moments = {
+            local(datetime.fromisoformat(skipped), ZoneInfo(zone), is_later=is_later)
+            for is_later in (False, True)
+        }
+        assert moments == {at(change)}, zone
+
+
 def test_an_allowance_ends_at_the_earlier_of_two_times() -> None:
-    zone, cron = ZoneInfo("Europe/Berlin"), Cron("30 1 * * *", timedelta(hours=1))
+    zone = ZoneInfo("Europe/Berlin")
     assert [
-        shown(next(Times(zone, crons=(cron,), ends_early=ends_early).spans(at("2026-10-24T12:00"))))
+        shown(next(Times(zone, crons=(EARLY,), ends_early=ends_early).spans(at("2026-10-24T12:00"))))
         for ends_early in (False, True)
     ] == ["10-24T23:30 10-25T01:30", "10-24T23:30 10-25T00:30"]
 

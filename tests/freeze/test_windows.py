@@ -106,6 +106,11 @@ def test_a_closure_says_until_when_a_deploy_may_begin() -> None:
     assert str(endless) == "frozen by w (set by ann) with no known end: r"
 
 
+def test_the_command_that_lifts_a_window_is_safe_to_paste() -> None:
+    (odd,) = calendar("windows: [{name: night; reboot, reason: r, sites: '*'}]").windows
+    assert odd.lifting == "bump freeze --lift --name 'night; reboot'"
+
+
 def test_the_window_that_lasts_longest_is_named() -> None:
     two = """\
         windows:

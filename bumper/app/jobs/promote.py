@@ -1,6 +1,6 @@
 """Bringing to one environment what another one is known to run well: the job of `bump promote`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,17 +12,16 @@ from bumper.app.run import carry_out
 from bumper.app.settings import FollowVia, PromoteSettings
 from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
-from bumper.dataclasses import dataclass, field, replace
+from bumper.dataclasses import dataclass, replace
 from bumper.deploy import promotion
 from bumper.deploy.pipeline import GuardedRequest
 from bumper.deploy.promotion import Candidate, Criteria, Promotion, PromotionGuard
-from bumper.errors import Outcome
+from bumper.errors import Outcome, UsageError
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.revisions import Revisions
-from bumper.ports.git import CommitRange, Tree
+from bumper.ports.git import CommitRange
 from bumper.ports.kubernetes import Cluster
 from bumper.progress import Journal
-from bumper.record import Recorded
 from bumper.request import Origin
 from bumper.retry import answered
 from bumper.revision import Revision
@@ -54,34 +53,34 @@ def promote(settings: PromoteSettings, context: Context) -> int:
 
 @dataclass
 class _Source:
-    """The environment that builds come from: read once for each tip of its branch, and all sites at once."""
+    """The environment that builds come from, all sites of a promotion at once."""
 
     settings: PromoteSettings
     systems: Systems
     journal: Journal
-    _known: dict[str, tuple[Tree, list[Recorded]]] = field(default_factory=dict)
 
-    def running(self, names: Sequence[str]) -> dict[str, Candidate]:
-        """What the sites run there, as git and its record say, and as the clusters show it."""
-        tip, candidates = self.recorded(names)
+    def running(self) -> tuple[Revision, dict[str, Candidate]]:
+        """What the sites run there, as git and its record say, and as the clusters show it, with the tip that was read."""
+        tip, candidates = self.recorded()
         clusters = self._clusters()
         if not clusters:
-            return candidates
+            return tip, candidates
         why_not = self._why_not(list(candidates.values()), tip, clusters)
-        return {
+        return tip, {
             name: promotion.without_running(each, why)
             for (name, each), why in zip(candidates.items(), why_not, strict=True)
         }
 
-    def recorded(self, names: Sequence[str]) -> tuple[Revision, dict[str, Candidate]]:
-        """The same by git alone, with the tip that was read."""
+    def recorded(self) -> tuple[Revision, dict[str, Candidate]]:
+        """The same by git alone."""
         branch, repository = self.settings.origin.branch, self.systems.repository
         tip = Revision(branch, repository.fetch(branch))
-        if tip.sha not in self._known:
-            self._known[tip.sha] = repository.tree(tip.sha), list(repository.history(branch).all())
-        tree, deploys = self._known[tip.sha]
+        tree, deploys = repository.tree(tip.sha), list(repository.history(branch).all())
         choice, environment = self.settings.deploy.request.choice, self.settings.from_environment
-        return tip, {name: promotion.candidate_in(tree, deploys, name, environment, choice) for name in names}
+        return tip, {
+            name: promotion.candidate_in(tree, deploys, name, environment, choice)
+            for name in self.settings.sites
+        }
 
     def _clusters(self) -> Sequence[Cluster]:
         """Those that tell whether it still runs; none where no cluster shall be asked."""
@@ -91,7 +90,12 @@ class _Source:
                 "no cluster is asked whether it still runs there (--follow github): git wants it still, and no newer verdict is noted"
             )
             return ()
-        return self.systems.clusters(self.settings.contexts or follow.contexts)
+        try:
+            return self.systems.clusters(self.settings.contexts or follow.contexts)
+        except UsageError as error:
+            # A dry run and one that does not wait ask them as well: nothing but this leaves them alone.
+            hint = "set KUBECONFIG, name its context with --from-context, or ask no cluster whether it still runs: --follow github"
+            raise UsageError(error.message, hint=hint) from None
 
     def _why_not(
         self, candidates: Sequence[Candidate], tip: Revision, clusters: Sequence[Cluster]
@@ -142,9 +146,8 @@ class _Promoting:
 
     def ask(self) -> GuardedRequest:
         settings, asked = self.settings, self.settings.deploy.request
-        promotions = {
-            name: self._promotion(each) for name, each in self.source.running(settings.sites).items()
-        }
+        tip, candidates = self.source.running()
+        promotions = self._promotions(candidates)
         targets = answered(self._targets, self.systems.clock, asked.deadlines.push_s)
         for name, each in promotions.items():
             promotion.require_other(each.candidate, targets[name])
@@ -159,8 +162,8 @@ class _Promoting:
         ranges = self.systems.ancestries(settings.deploy.source_checkout)
         self._tell(promotions, targets, ranges)
         guard = PromotionGuard(
-            {key: promotions[name] for key, name in names.items()},
-            lambda key: self._again(names[key]),
+            lambda: _by_key(self._again(), names),
+            {tip.sha: _by_key(promotions, names)} if self._is_one_branch else {},
             ranges,
             self._criteria,
         )
@@ -174,13 +177,19 @@ class _Promoting:
         settings = self.settings
         return Criteria(timedelta(seconds=settings.soak_s), settings.requires_serving, settings.most_behind)
 
-    def _promotion(self, candidate: Candidate) -> Promotion:
-        return Promotion(candidate, candidate.promoted(self._criteria, self.systems.context.clock.wall()))
+    @property
+    def _is_one_branch(self) -> bool:
+        """Whether a tip of the second environment is one of the first, too."""
+        return self.settings.origin == self.settings.deploy.run.repository
 
-    def _again(self, name: str) -> Promotion:
-        """The promotion of a site anew, by git alone: a look at the clusters would make the race longer."""
-        _, candidates = self.source.recorded([name])
-        return self._promotion(candidates[name])
+    def _promotions(self, candidates: Mapping[str, Candidate]) -> dict[str, Promotion]:
+        criteria, now = self._criteria, self.systems.context.clock.wall()
+        return {name: Promotion(each, each.promoted(criteria, now)) for name, each in candidates.items()}
+
+    def _again(self) -> dict[str, Promotion]:
+        """The promotions anew, by git alone: a look at the clusters would make the race longer."""
+        _, candidates = self.source.recorded()
+        return self._promotions(candidates)
 
     def _targets(self) -> dict[str, Target]:
         asked = self.settings.deploy.request
@@ -212,6 +221,10 @@ class _Promoting:
                 self.journal.notice(f"{name}: {subject}")
             if more := number - len(subjects):
                 self.journal.notice(f"{name}: and {more} more")
+
+
+def _by_key(promotions: Mapping[str, Promotion], names: Mapping[str, str]) -> dict[str, Promotion]:
+    return {key: promotions[name] for key, name in names.items()}
 
 
 def _origin(asked: Origin, promotions: Sequence[Promotion]) -> Origin:

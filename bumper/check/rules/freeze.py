@@ -6,8 +6,7 @@ from bumper.check.cluster import Cluster
 from bumper.check.finding import ERROR, WARNING, rule
 from bumper.fluxtree.resource import Fault
 from bumper.fluxtree.sites import traits
-from bumper.freeze.file import read as read_calendar
-from bumper.freeze.place import PATH
+from bumper.freeze.place import PATH, calendar_of
 from bumper.freeze.windows import Calendar, Selection
 
 
@@ -32,10 +31,8 @@ def names_nobody(cluster: Cluster) -> Iterator[Fault]:
     calendar = _calendar(cluster)
     known = cluster.reading.once("traits of sites", lambda: traits.of_reading(cluster.reading))
     for selection in _selections(calendar) if not calendar.faults else ():
-        for word in (*selection.singles(), selection):
-            if not any(word.includes(subject) for subject in known):
-                yield Fault(PATH, selection.line, f"no site of the tree is meant by {word}")
-                break
+        if idle := selection.idle_among(known):
+            yield Fault(PATH, selection.line, f"no site of the tree is meant by {idle}")
 
 
 @rule(
@@ -51,9 +48,7 @@ def is_built(cluster: Cluster) -> Iterator[Fault]:
 
 
 def _calendar(cluster: Cluster) -> Calendar:
-    if not cluster.reading.is_file(PATH):
-        return Calendar()
-    return read_calendar(cluster.reading.content(PATH))
+    return calendar_of(cluster.reading.tree) or Calendar()
 
 
 def _selections(calendar: Calendar) -> Iterator[Selection]:

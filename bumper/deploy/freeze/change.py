@@ -101,6 +101,7 @@ def _lifted(
     if before is None:
         _require_known(wanted.name, calendar)
         return Freezing(tip, {}, "", wanted.name)
+    _require_meant(wanted, before)
     after = _without_window(content, calendar, before)
     return Freezing(tip, {PATH: (content, after)}, _message(wanted, ()), wanted.name, before)
 
@@ -124,19 +125,28 @@ def _require_known(name: str, calendar: Calendar | None) -> None:
         )
 
 
+def _require_meant(wanted: FreezeChange, before: Window) -> None:
+    """Refused where other sites were named than the window freezes: all of it is lifted, and for some of its sites none can be."""
+    named = wanted.selection.criteria
+    if any(named) and named != before.selection.criteria:
+        raise Refused(
+            f"{before.place}: the window {before.name} freezes {before.selection}, not {wanted.selection}",
+            hint=f"{before.lifting} lifts all of it; for some sites write an allow into it by hand",
+        )
+
+
 def _named(name: str, calendar: Calendar | None) -> Window | None:
     return next((window for window in calendar.windows if window.name == name), None) if calendar else None
 
 
 def _frozen(selection: Selection, tree: Tree) -> tuple[str, ...]:
-    """The names of the sites that are meant; Refused where one of the words means none."""
+    """The names of the sites that are meant; FieldMissing where some of the selection means none."""
     known = traits.of_tree(tree)
-    for word in (*selection.singles(), selection):
-        if not any(word.includes(each) for each in known):
-            raise FieldMissing(
-                f"no Flux Kustomization of the tree is meant by {word}: nothing would be frozen",
-                hint="bump status --offline lists the sites; bump adopt SITE --environment NAME says where one is",
-            )
+    if idle := selection.idle_among(known):
+        raise FieldMissing(
+            f"no Flux Kustomization of the tree is meant by {idle}: nothing would be frozen",
+            hint="bump status --offline lists the sites; bump adopt SITE --environment NAME says where one is",
+        )
     return tuple(dict.fromkeys(each.name for each in known if selection.includes(each)))
 
 
@@ -158,13 +168,7 @@ def _require_not_built(after: Tree) -> None:
 def _may_replace(wanted: FreezeChange, before: Window) -> bool:
     """Whether the window is to be written anew; Refused where somebody else's would be."""
     has_ended = before.times.end <= wanted.now
-    is_same = (before.selection.sites, dict(before.selection.labels), before.selection.environments) == (
-        wanted.selection.sites,
-        dict(wanted.selection.labels),
-        wanted.selection.environments,
-    )
-    end = before.times.end if before.times.has_end else None
-    if not has_ended and is_same and (before.reason, end) == (wanted.reason, wanted.until):
+    if not has_ended and _closes_the_same(wanted, before):
         return False
     is_own = bool(before.by) and before.by == wanted.origin.requested_by
     if not (has_ended or is_own or wanted.force):
@@ -173,6 +177,18 @@ def _may_replace(wanted: FreezeChange, before: Window) -> bool:
             hint="leave it, give this one another --name, or replace it with --force",
         )
     return True
+
+
+def _closes_the_same(wanted: FreezeChange, before: Window) -> bool:
+    """Whether nothing of a window would change: one that recurs, begins later or allows something keeps less off than is wanted."""
+    end = before.times.end if before.times.has_end else None
+    is_whole = before.times.is_always and before.times.start <= wanted.now and not before.allowances
+    same = (before.selection.criteria, before.reason, end) == (
+        wanted.selection.criteria,
+        wanted.reason,
+        wanted.until,
+    )
+    return is_whole and same
 
 
 def _without_window(content: bytes | None, calendar: Calendar | None, window: Window | None) -> bytes | None:

@@ -100,6 +100,23 @@ def test_what_is_frozen_already_is_left_and_somebody_elses_window_is_kept() -> N
     assert [window.by for window in read_calendar(after(proposed(later, ended)) or b"").windows] == ["ben"]
 
 
+def test_a_window_that_closes_less_is_not_what_was_asked_for() -> None:
+    start = "windows:\n- name: stop-the-line\n  reason: 'the database: it burns'\n  sites: ['*']\n"
+    for more in ("  cron: 0 16 * * FRI\n  for: 64h\n", "  from: 2027-01-01\n", "  allow: [{reason: text}]\n"):
+        with pytest.raises(Refused, match="there is a window stop-the-line already"):
+            proposed(STOP, (start + more).encode())
+    assert proposed(STOP, start.encode()).files == {}
+
+
+def test_a_window_of_more_sites_is_not_lifted_for_some_of_them() -> None:
+    frozen = after(proposed(STOP))
+    some = replace(STOP, selection=Selection(sites=("web",)), lifts=True)
+    with pytest.raises(Refused, match="the window stop-the-line freezes all sites, not web") as caught:
+        proposed(some, frozen)
+    assert "bump freeze --lift --name stop-the-line" in caught.value.hint
+    assert read_calendar(after(proposed(replace(some, selection=Selection()), frozen)) or b"").windows == ()
+
+
 def test_a_freeze_of_nobody_is_refused() -> None:
     for selection, word in (
         (Selection(sites=("wbe",)), "wbe"),
