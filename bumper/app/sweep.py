@@ -126,7 +126,7 @@ class _Sweep:
         """What is unfinished, with its place on the branch as it stands. A failure that went from the branch stays one."""
         repository, settings = self._systems.repository, self._settings
         deploys = list(repository.history(self._branch).all())
-        for name in set(settings.sites) - {deploy.record.site for deploy in deploys}:
+        for name in sorted({*settings.sites} - {deploy.record.site for deploy in deploys}):
             self._journal.notice(f"{name}: no deploy of it is recorded on {self._branch}")
         cases = unfinished(
             deploys,

@@ -5,13 +5,17 @@ import csv
 import io
 import json
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import commandline
+import git_remotes
 import pytest
 from commandline import Ran
 
+from bumper.history import ending
+from bumper.record import Ending
 from bumper_sandbox.stack import Stack
 
 SITE = "kevinryan-io"
@@ -43,6 +47,15 @@ def git(stack: Stack, *arguments: str) -> str:
         ["git", "-C", str(repository), *arguments], check=True, capture_output=True, text=True
     )
     return ran.stdout.strip()
+
+
+def note(stack: Stack, deploy: dict[str, Any], outcome: str) -> None:
+    """As a run does at its end."""
+    ended = Ending(deploy["site"], outcome, "Because", 1.0, datetime.now(UTC), deploy["tag"])
+    refs = f"--ref={ending.ref(ended.site)}"
+    git_remotes.git(
+        stack.git.path("platform.git"), "notes", refs, "add", "-m", ending.line(ended), deploy["commit"]
+    )
 
 
 @pytest.mark.slow
@@ -145,7 +158,13 @@ def test_which_deploys_are_shown(stack: Stack) -> None:
     assert history(stack, "--repo", stack.url, "--limit", "1") == everything[:1]
     assert history(stack, "--repo", stack.url, "--since", "1h") == everything[:20]
     assert history(stack, "--repo", stack.url, "--since", "2100-01-01") == []
-    assert {deploy["outcome"] for deploy in history(stack, "--repo", stack.url, "--failed")} <= {"failed"}
+    note(stack, everything[0], "superseded")
+    note(stack, everything[1], "timed-out")
+    badly = [
+        (deploy["site"], deploy["outcome"]) for deploy in history(stack, "--repo", stack.url, "--failed")
+    ]
+    assert badly[0] == ("aiimmigrants-com", "timed-out")
+    assert {outcome for _, outcome in badly} <= {"timed-out", "failed"}
     code, stdout, _ = bump(stack, "history", "--repo", stack.url, "--limit", "0", "--output", "csv")
     rows = list(csv.DictReader(io.StringIO(stdout, newline="")))
     assert code == 0

@@ -76,6 +76,9 @@ def test_each_deploy_without_an_end_gets_one(stack: Stack) -> None:
     assert sweep(stack) == {}
     code, stdout, _ = bump(stack, "sweep", *NOW)
     assert (code, stdout) == (0, "every deploy of this period has an end: nothing to sweep\n")
+    assert "nobody: no deploy of it is recorded on main" in "".join(
+        bump(stack, "sweep", *NOW, "--site", "nobody")[1:]
+    )
 
 
 @pytest.mark.slow
