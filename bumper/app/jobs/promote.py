@@ -22,7 +22,7 @@ from bumper.follow.revisions import Revisions
 from bumper.ports.git import CommitRange
 from bumper.ports.kubernetes import Cluster
 from bumper.progress import Journal
-from bumper.request import Origin
+from bumper.request import Origin, Request, Wanted
 from bumper.retry import answered
 from bumper.revision import Revision
 
@@ -43,8 +43,7 @@ def promote(settings: PromoteSettings, context: Context) -> int:
     ):
         tracker = Tracker(systems, run.follow, asked.choice)
         journal = output.begin(name_sites=len(settings.sites) > 1)
-        is_here = settings.origin == run.repository
-        source = _Source(settings, systems if is_here else elsewhere, journal)
+        source = _Source(settings, systems if settings.is_one_branch else elsewhere, journal)
         promoting = _Promoting(settings, systems, source, journal)
         recover = recovery(asked, settings.deploy, systems, tracker, output)
         job = TagChange(promoting.ask, systems, run, tracker, journal, output.landed, recover)
@@ -152,18 +151,14 @@ class _Promoting:
         for name, each in promotions.items():
             promotion.require_other(each.candidate, targets[name])
         wanted = {name: promotion.wanted_in(targets[name], each.tag) for name, each in promotions.items()}
-        request = replace(
-            asked,
-            wanted=tuple(wanted.values()),
-            origin=_origin(asked.origin, list(promotions.values())),
-            reason=asked.reason or _reason(settings, list(promotions.values())),
-        )
-        names = {each.key: name for name, each in wanted.items()}
+        request = self._request(list(wanted.values()), list(promotions.values()))
         ranges = self.systems.ancestries(settings.deploy.source_checkout)
         self._tell(promotions, targets, ranges)
+        names = {each.key: name for name, each in wanted.items()}
         guard = PromotionGuard(
             lambda: _by_key(self._again(), names),
-            {tip.sha: _by_key(promotions, names)} if self._is_one_branch else {},
+            # A tip of the second environment is one of the first then, too.
+            {tip.sha: _by_key(promotions, names)} if settings.is_one_branch else {},
             ranges,
             self._criteria,
         )
@@ -172,15 +167,19 @@ class _Promoting:
         amend = with_source_date(commit, settings.deploy.source_checkout, self.systems)
         return GuardedRequest(request, [guard, *others], amend)
 
+    def _request(self, wanted: Sequence[Wanted], promotions: Sequence[Promotion]) -> Request:
+        asked = self.settings.deploy.request
+        return replace(
+            asked,
+            wanted=tuple(wanted),
+            origin=_origin(asked.origin, promotions),
+            reason=asked.reason or _reason(self.settings, promotions),
+        )
+
     @property
     def _criteria(self) -> Criteria:
         settings = self.settings
         return Criteria(timedelta(seconds=settings.soak_s), settings.requires_serving, settings.most_behind)
-
-    @property
-    def _is_one_branch(self) -> bool:
-        """Whether a tip of the second environment is one of the first, too."""
-        return self.settings.origin == self.settings.deploy.run.repository
 
     def _promotions(self, candidates: Mapping[str, Candidate]) -> dict[str, Promotion]:
         criteria, now = self._criteria, self.systems.context.clock.wall()
