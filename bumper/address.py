@@ -61,6 +61,15 @@ def origin(url: str) -> str:
     )
 
 
+def service_of(text: str) -> str:
+    """The address of a service that is named by its host or by a URL, `https://HOST`; ValueError where no credential may go there."""
+    address = text.strip().rstrip("/")
+    address = address if "://" in address else f"https://{address}"
+    if origin(address) != address.lower() or not may_carry_credentials(address):
+        raise ValueError(f"{text!r} is no service; expected its host, such as octo-sts.dev")
+    return address
+
+
 def host_of(url: str) -> str:
     """Host and port of a URL, without any user name; the text itself where it is no URL."""
     try:

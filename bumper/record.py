@@ -10,6 +10,8 @@ from bumper.dataclasses import dataclass, replace
 from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.request import Origin
 
+# The name of a site, and that of its Kustomization (`KustomizationName`).
+SiteKey = tuple[str, str]
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 # The reason of an ending that tells of the version before: that it ran when a deploy came to replace it.
 FOUND_RUNNING = "FoundRunning"

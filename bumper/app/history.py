@@ -14,7 +14,7 @@ from bumper.errors import EXIT_CODES, Outcome
 from bumper.history.past import of_site
 from bumper.history.table import Page, as_csv, as_json, lines
 from bumper.ports.git import History
-from bumper.record import KustomizationName, Recorded
+from bumper.record import KustomizationName, Recorded, SiteKey
 from bumper.style import Line
 
 _GOOD = {outcome.value for outcome in Outcome if EXIT_CODES[outcome] == 0}
@@ -50,8 +50,9 @@ def _show_metrics(settings: HistorySettings, history: History, systems: Systems,
     from bumper.history.metrics import measure
 
     # What came before the period is needed, too: a site may have failed then.
-    deploys = _of_sites(history.all(), settings)
-    metrics = measure(deploys, settings.repository.branch, context.clock.wall(), settings.since)
+    deploys = list(_of_sites(history.all(), settings))
+    annotated = {} if settings.is_offline else _annotated(deploys, settings.repository.branch, systems)
+    metrics = measure(deploys, settings.repository.branch, context.clock.wall(), settings.since, annotated)
     notices = history.notices()
     if settings.format == "json":
         context.stdout.write(metrics_table.as_json(metrics, notices))
@@ -60,6 +61,15 @@ def _show_metrics(settings: HistorySettings, history: History, systems: Systems,
         context.stderr.writelines(f"! {notice}\n" for notice in notices)
     else:
         _print(metrics_table.lines(metrics, notices, width=_width(context)), systems)
+
+
+def _annotated(deploys: Sequence[Recorded], branch: str, systems: Systems) -> dict[SiteKey, frozenset[str]]:
+    """The environments that the branch as it stands names, by site."""
+    from bumper.fluxtree.sites import traits
+
+    sites = {(deploy.record.site, deploy.record.kustomization) for deploy in deploys}
+    repository = systems.repository
+    return traits.annotated(repository.tree(repository.fetch(branch)), sites) if sites else {}
 
 
 def _history(settings: HistorySettings, systems: Systems) -> History:

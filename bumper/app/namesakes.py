@@ -35,8 +35,11 @@ def elsewhere(targets: Iterable[Target], build_of: Callable[[Site], LiveBuild | 
     return frozenset(site.label for site in sites if site.has_rivals and is_of_namesake(site, build_of(site)))
 
 
-def require_followed(target: Target, builds: Mapping[str, LiveBuild | None]) -> None:
-    """UsageError where every cluster that is followed builds another site under the name of this one; `builds` are theirs."""
+def require_followed(target: Target, builds: Mapping[str, LiveBuild | None], remedy: str = "") -> None:
+    """UsageError where every cluster that is followed builds another site under the name of this one; `builds` are theirs.
+
+    `remedy` is what else helps than to name its cluster.
+    """
     site = target.site
     if not builds or not all(is_of_namesake(site, build) for build in builds.values()):
         return
@@ -44,7 +47,7 @@ def require_followed(target: Target, builds: Mapping[str, LiveBuild | None]) -> 
     raise UsageError(
         f"{site.place}: Kustomization {site.kustomization.namespace}/{site.kustomization.name} builds {site.path or '.'}, and no "
         f"cluster that is followed does: {there}",
-        hint="name its cluster: --context NAME, repeatable; or push without following: --no-wait",
+        hint="; ".join(filter(None, ("name its cluster: --context NAME, repeatable", remedy))),
     )
 
 

@@ -74,6 +74,10 @@ class Output:
     def _name(self, text: str) -> str:
         return inputs.named(text) if self._context.surroundings.is_action else text
 
+    def reworded(self, outcome: Report) -> Report:
+        """The report in those words."""
+        return report.reworded(outcome, self._word)
+
     def begin(self, *, name_sites: bool) -> Journal:
         """Opens the terminal, with the site's name in each line where there are several. The journal counts from now on."""
         self._terminal = self._open_terminal(name_sites=name_sites)
@@ -103,7 +107,7 @@ class Output:
     def finish(self, result: Result) -> int:
         """Tells the result; returns its exit code."""
         if result.report:
-            shown = report.reworded(result.report, self._word)
+            shown = self.reworded(result.report)
             data = report.as_data(report.reworded(result.report, self._name))
             result = Result(report.verdicts(shown), data, result.exit_code, shown)
         self._print(result.lines, result.data)

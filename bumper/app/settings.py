@@ -90,7 +90,7 @@ class FollowSettings:
     """Who is asked how it goes after the push, and for how long; `is_wanted` unless the run ends before that.
 
     `record` is the file that everything seen is written to, empty for none. `serves` is what each site must answer after that, None
-    for what git says of it; `resolve` where its host is asked instead of where DNS says.
+    for what git says of it; `resolve` where its host is asked instead of where DNS says. `can_stop_early`: it has `--no-wait`.
     """
 
     is_wanted: bool = True
@@ -100,6 +100,7 @@ class FollowSettings:
     record: str = ""
     serves: Expectation | None = None
     resolve: tuple[Resolution, ...] = ()
+    can_stop_early: bool = True
 
 
 @dataclass(frozen=True)

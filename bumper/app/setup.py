@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bumper.address import repository_name
+from bumper.address import repository_name, service_of
 from bumper.app import examine
 from bumper.app.context import Context
 from bumper.app.questions import Questions
@@ -23,7 +23,8 @@ from bumper.app.version import installed_from
 from bumper.app.wiring import Systems
 from bumper.dataclasses import replace
 from bumper.doctor import access
-from bumper.errors import BumpError, FieldMissing, UsageError
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, UsageError
+from bumper.fluxtree.sites.selection import listed
 from bumper.onboarding import notifications
 from bumper.onboarding.notifications import NotificationsRequest
 from bumper.ports.git import Tree
@@ -147,14 +148,8 @@ class _Interview:
         )
 
     def _sites(self) -> Iterator[SiteRepository]:
-        entries = {entry.desired.site: entry for entry in self._entries}
-        for name, repository in self._settings.sites or self._asked_sites(entries):
-            entry = entries.get(name)
-            if entry is None:
-                raise FieldMissing(
-                    f"{name}: the tree has no such site, expected one of {', '.join(entries)}",
-                    hint="a new one is written by bump new-site",
-                )
+        for name, repository in self._settings.sites or self._asked_sites():
+            entry = self._entry(name)
             if entry.image is None:
                 raise FieldMissing(
                     f"{entry.place}: {name}: {entry.not_followed}", hint="bump adopt says which image it is"
@@ -167,8 +162,24 @@ class _Interview:
                 _plain(image.path, entry.place),
             )
 
-    def _asked_sites(self, entries: Mapping[str, Entry]) -> list[tuple[str, str]]:
-        images = {name: entry.image.repository for name, entry in entries.items() if entry.image}
+    def _entry(self, name: str) -> Entry:
+        """The only one of that name."""
+        named = [entry for entry in self._entries if entry.desired.site == name]
+        if not named:
+            known = dict.fromkeys(entry.desired.site for entry in self._entries)
+            raise FieldMissing(
+                f"{name}: the tree has no such site, expected one of {', '.join(known)}",
+                hint="a new one is written by bump new-site",
+            )
+        if len(named) > 1:
+            raise FieldAmbiguous(
+                f"{name}: {listed([entry.site.identity for entry in named])} are called so",
+                hint="leave that site out: its workflow is to be written by hand, with the input kustomization",
+            )
+        return named[0]
+
+    def _asked_sites(self) -> list[tuple[str, str]]:
+        images = {entry.desired.site: entry.image.repository for entry in self._entries if entry.image}
         option = f"--site SITE=OWNER/NAME (here are: {', '.join(images)})"
         if not self._questions.can_ask:
             raise UsageError(
@@ -203,8 +214,8 @@ class _Interview:
             return None
         if named := self._settings.repository.token_service:
             return TokenService(named.url.removeprefix("https://"), named.identity)
-        host = self._questions.ask("The token service's host", _host, "--token-service HOST")
-        return TokenService(host, TokenServiceSettings.identity)
+        url = self._questions.ask("The token service's host", service_of, "--token-service HOST")
+        return TokenService(url.removeprefix("https://"), TokenServiceSettings.identity)
 
     def _action(self, platform: str, tree: Tree, tip: str) -> ActionRelease:
         if self._settings.action:
@@ -261,12 +272,6 @@ def _plain(text: str, place: str) -> str:
 
 def _or_none(text: str) -> str:
     return repository_of(text) if text else ""
-
-
-def _host(text: str) -> str:
-    if not text or "/" in text or " " in text:
-        raise ValueError(f"{text!r}: expected a host, such as octo-sts.dev")
-    return text
 
 
 def _manifests(

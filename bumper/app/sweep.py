@@ -25,6 +25,7 @@ from bumper.dataclasses import dataclass, replace
 from bumper.errors import BumpError, Outcome, worst_exit_code
 from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.find import Target
+from bumper.follow.loop import label
 from bumper.history.unfinished import Unfinished, compared, unfinished
 from bumper.image import ImageReference
 from bumper.ports.git import Tree
@@ -58,13 +59,15 @@ def sweep(settings: SweepSettings, context: Context) -> int:
         journal = output.begin(name_sites=True)
         try:
             broom = _Sweep(settings, systems, tracker, journal)
-            swept = broom.look(answered(broom.open, systems.clock, Deadlines.push_s))
+            cases = answered(broom.open, systems.clock, Deadlines.push_s)
+            swept = broom.look(cases)
         except KeyboardInterrupt:
             return output.interrupt(["looking stopped; nothing was written"])
         outcome = Report(tuple(each.site for each in swept), journal.seconds, tuple(journal.notices))
         counted = [site.verdict.outcome for site in outcome.sites if _counts(site.verdict, settings)]
         worst = worst_exit_code(counted) if counted else 0
-        code = output.finish(Result(_lines(swept, outcome), _data(swept, outcome, worst), worst))
+        lines = _lines(swept, output.reworded(outcome), len(cases))
+        code = output.finish(Result(lines, _data(swept, outcome, worst), worst))
         if settings.writes:
             _finish([each for each in swept if each.is_news], settings, systems)
         return code
@@ -121,16 +124,20 @@ class _Sweep:
         self._branch = settings.repository.branch
 
     def open(self) -> list[_Open]:
-        """What is unfinished, with its place on the branch as it stands."""
+        """What is unfinished, with its place on the branch as it stands. A failure that went from the branch stays one."""
         repository, settings = self._systems.repository, self._settings
+        deploys = list(repository.history(self._branch).all())
+        for name in set(settings.sites) - {deploy.record.site for deploy in deploys}:
+            self._journal.notice(f"{name}: no deploy of it is recorded on {self._branch}")
         cases = unfinished(
-            repository.history(self._branch).all(),
+            deploys,
             self._now - timedelta(seconds=settings.most_age_s),
             self._now - timedelta(seconds=settings.least_age_s),
         )
         wanted = [case for case in cases if not settings.sites or case.deploy.record.site in settings.sites]
         tree = repository.tree(repository.fetch(self._branch)) if wanted else None
-        return [_Open(case, self._target(case, tree)) for case in wanted if tree]
+        opened = [_Open(case, self._target(case, tree)) for case in wanted if tree]
+        return [each for each in opened if not (each.case.has_failed and each.is_superseded)]
 
     def _target(self, case: Unfinished, tree: Tree) -> Target | None:
         record = case.deploy.record
@@ -145,7 +152,12 @@ class _Sweep:
 
     def look(self, cases: Sequence[_Open]) -> list[_Swept]:
         """How each stands now. The newest deploys are followed together, in no more time than one."""
-        superseded = [self._superseded(each) for each in cases if each.is_superseded]
+        superseded = [
+            self._superseded(each, context)
+            for each in cases
+            if each.is_superseded
+            for context in each.case.contexts
+        ]
         targets = [
             (each.case, each.target)
             for each in cases
@@ -162,13 +174,15 @@ class _Sweep:
             return False
         return True
 
-    def _superseded(self, each: _Open) -> _Swept:
+    def _superseded(self, each: _Open, context: str) -> _Swept:
         record, newer = each.case.deploy.record, each.case.newer
         by = f"{newer.record.tag} was deployed" if newer else "the branch holds another tag"
         site = each.target.site if each.target else None
+        name = site.label if site else record.site
         revision = Revision(self._branch, record.commit)
         site_report = SiteReport(
-            site=site.label if site else record.site,
+            site=label(name, context, is_alone=not context),
+            context=context,
             previous=ImageReference(record.image, record.previous),
             image=ImageReference(record.image, record.tag, record.digest),
             place=record.path,
@@ -199,8 +213,8 @@ class _Sweep:
 
     def _subject(self, case: Unfinished, target: Target) -> Subject:
         record = case.deploy.record
-        label, revision = target.site.label, Revision(self._branch, record.commit)
-        self._journal.begin(label, record.previous, record.tag)
+        name, revision = target.site.label, Revision(self._branch, record.commit)
+        self._journal.begin(name, record.previous, record.tag)
         return Subject(
             # Judged by what the branch holds: later commits of other sites have moved the revision on.
             followed=target.desired(None),
@@ -210,7 +224,7 @@ class _Sweep:
             revision=revision,
             url=target.url,
             header=(record.previous, record.tag),
-            since_s=self._journal.since(label),
+            since_s=self._journal.since(name),
         )
 
     def _swept(self, case: Unfinished, site: SiteReport, landing: Landing) -> _Swept:
@@ -317,9 +331,11 @@ def _ending(swept: _Swept, at: datetime, run: str) -> Ending:
     )
 
 
-def _lines(swept: Sequence[_Swept], outcome: Report) -> list[Line]:
+def _lines(swept: Sequence[_Swept], outcome: Report, cases: int) -> list[Line]:
+    if not cases:
+        return [(Span("every deploy of this period has an end: nothing to sweep"),)]
     if not swept:
-        return [(Span("every deploy has an end: nothing to sweep"),)]
+        return [(Span(f"{cases} without an end, and none of them could be looked at"),)]
     news = sum(each.is_news for each in swept)
     counted = f"{len(swept)} without an end before, {news} of them with another outcome than was noted"
     return [*report.verdicts(outcome, names_sites=True), (Span(counted, "quiet"),)]

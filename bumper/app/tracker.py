@@ -16,7 +16,7 @@ from bumper.deploy.image_policy import Nodes
 from bumper.errors import BumpError
 from bumper.fluxtree.sites.find import Site, Target
 from bumper.fluxtree.sites.selection import live_build
-from bumper.follow.baseline import BaselineLook, Known, key_of, on_parent
+from bumper.follow.baseline import WITHOUT, BaselineLook, Known, key_of, on_parent
 from bumper.follow.cluster import follow
 from bumper.follow.commit_statuses import Awaited, listen
 from bumper.follow.loop import Followed
@@ -49,7 +49,8 @@ class Tracker:
         self._choice = choice or Choice()
         self._listens = settings.is_wanted and settings.via is FollowVia.GITHUB
         asks_clusters = settings.is_wanted and not self._listens
-        self.clusters = systems.clusters(settings.contexts) if asks_clusters else []
+        self._remedy = WITHOUT if settings.can_stop_early else ""
+        self.clusters = systems.clusters(settings.contexts, remedy=self._remedy) if asks_clusters else []
         self._recorder = systems.recorder(settings.record) if asks_clusters and settings.record else None
         self._branch: AnnouncedBranch | None = None
         self._look: BaselineLook | None = None
@@ -140,7 +141,8 @@ class Tracker:
         builds = {cluster.name: self._builds_in(cluster) for cluster in self.clusters}
         self._elsewhere = {name: elsewhere(targets, build_of) for name, build_of in builds.items()}
         for target in targets if any(self._elsewhere.values()) else ():
-            require_followed(target, {name: build_of(target.site) for name, build_of in builds.items()})
+            seen = {name: build_of(target.site) for name, build_of in builds.items()}
+            require_followed(target, seen, self._remedy)
         for name, labels in self._elsewhere.items():
             for label in sorted(labels):
                 journal.notice(f"{label}: not followed in {name}, which builds another site under its name")

@@ -202,16 +202,24 @@ class Systems:
         self._stack.callback(registry.close)
         return registry
 
-    def clusters(self, contexts: Sequence[str], timeouts: "Timeouts | None" = None) -> Sequence["Cluster"]:
+    def clusters(
+        self, contexts: Sequence[str], timeouts: "Timeouts | None" = None, *, remedy: str = ""
+    ) -> Sequence["Cluster"]:
         """One for each context; the current one, or the cluster we run in, where none is named.
 
-        UsageError where there is no kubeconfig that names it.
+        UsageError where there is no kubeconfig that names it; `remedy` is what else helps then.
         """
         from bumper.systems.kube import Cluster
 
         names: Sequence[str | None] = contexts or [None]
         environ, clock = self.context.environ, self.context.clock
-        clusters = [Cluster(context=name, environ=environ, clock=clock, timeouts=timeouts) for name in names]
+        try:
+            clusters = [
+                Cluster(context=name, environ=environ, clock=clock, timeouts=timeouts) for name in names
+            ]
+        except UsageError as error:
+            error.hint = "; ".join(filter(None, (error.hint, remedy)))
+            raise
         for cluster in clusters:
             self._stack.callback(cluster.close)
         return clusters

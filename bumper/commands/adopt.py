@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument_group("which site"),
         site="what the site shall be called; its Kustomization may have another name",
     )
-    options.add_repository(parser)
+    options.add_repository(parser, own_branch_by="--dry-run")
     options.add_choice(parser)
     options.add_serves(
         parser.add_argument_group("what the site answers"),

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SITE=SHA",
         help="several sites in one commit, repeatable",
     )
-    options.add_repository(parser)
+    options.add_repository(parser, own_branch_by="--dry-run")
     options.add_choice(parser)
     options.add_image(parser)
     options.add_source(parser)

@@ -43,7 +43,7 @@ def add_sites(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
 
 def add_how(parser: argparse.ArgumentParser) -> None:
     """Where it is written, and how."""
-    options.add_repository(parser)
+    options.add_repository(parser, own_branch_by="--dry-run")
     options.add_commit(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the diff, write nothing")
     options.add_output(parser)

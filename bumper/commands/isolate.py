@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--all", action="store_true", help="every site that can be isolated; the others are named"
     )
-    options.add_repository(parser)
+    options.add_repository(parser, own_branch_by="--dry-run")
     options.add_commit(parser)
     options.add_proposed_extent(parser)
     options.add_output(parser)

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     image.add_argument("--sha", help="commit that the image was built from, short or full")
     image.add_argument("--tag", help="any other tag; default: the only one in the registry, if there is one")
     options.add_image_wait(image)
-    options.add_repository(parser)
+    options.add_repository(parser, own_branch_by="--dry-run")
     options.add_follow(parser)
     how = parser.add_argument_group("how far to go")
     how.add_argument("--dry-run", action="store_true", help="print the diff and write nothing")

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="Secret with the token by which Flux posts statuses (default: %(default)s)",
     )
-    options.add_repository(parser)
+    options.add_repository(parser, own_branch_by="--dry-run")
     options.add_commit(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the diff, write nothing")
     options.add_output(parser)

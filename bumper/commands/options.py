@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from shlex import quote
 from typing import Any, TypeVar
 
-from bumper.address import may_carry_credentials, origin
+from bumper.address import service_of
 from bumper.app.settings import (
     ChannelName,
     CommitSettings,
@@ -31,6 +31,7 @@ from bumper.request import Choice, Deadlines, FieldPath, Wanted, days_of, second
 T = TypeVar("T")
 # What stands in an argument for bytes that are none of the locale's letters (PEP 383).
 _UNDECODED = "[\udc80-\udcff]"
+_LONGEST_S = 9999 * 7 * 86_400.0  # as far as days and weeks are read
 _PLAN_HASH = "[0-9a-f]{12,64}"
 _SHA = r"[0-9a-f]{7,40}"
 _IDENTITY = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
@@ -51,9 +52,12 @@ def duration(text: str) -> float:
 
 
 def long_duration(text: str) -> float:
-    """Seconds in `2h`, and in `1d` and `2w`."""
+    """Seconds in `2h`, and in `1d` and `2w`: less than a calendar has."""
     days = days_of(text)
-    return days * 86400.0 if days is not None else duration(text)
+    seconds = days * 86400.0 if days is not None else duration(text)
+    if seconds > _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is too long; expected for example 2h, 7d or 2w")
+    return seconds
 
 
 def number_of_commits(text: str) -> int:
@@ -114,19 +118,20 @@ def add_sites(group: "argparse._ActionsContainer", site: str) -> None:
     )
 
 
-def add_repository(parser: argparse.ArgumentParser) -> None:
-    """Where the manifests are."""
+def add_repository(parser: argparse.ArgumentParser, *, own_branch_by: str = "") -> None:
+    """Where the manifests are. `own_branch_by` is the option with which the branch of a checkout itself is read, if there is one."""
+    own_branch = f"; with {own_branch_by} its own branch is read" if own_branch_by else ""
     group = parser.add_argument_group("platform repository")
     group.add_argument(
         "--repo",
         metavar="URL|DIR",
         help="the GitOps repository, with a token by https; default: $BUMP_REPO, else the origin of the checkout we stand in."
-        " A checkout stands for its origin; with --dry-run its own branch is read",
+        f" A checkout stands for its origin{own_branch}",
     )
     group.add_argument("--branch", default="main", help="the branch that Flux follows (default: %(default)s)")
     group.add_argument(
         "--token-service",
-        type=service,
+        type=read_by(service_of),
         metavar="HOST",
         help="in a workflow with id-token: write, take the token for the repository from this service, which speaks octo-sts's "
         "protocol: nothing is stored",
@@ -138,15 +143,6 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
         help="with --token-service: the trust policy .github/chainguard/NAME.sts.yaml of the repository, which bump setup writes "
         f"(default: {TokenServiceSettings.identity})",
     )
-
-
-def service(text: str) -> str:
-    """The address of the token service `--token-service` names: `https://HOST`."""
-    address = text.strip().rstrip("/")
-    address = address if "://" in address else f"https://{address}"
-    if origin(address) != address.lower() or not may_carry_credentials(address):
-        raise argparse.ArgumentTypeError(f"{text!r} is no service; expected its host, such as octo-sts.dev")
-    return address
 
 
 def identity(text: str) -> str:
@@ -676,7 +672,14 @@ def follow(arguments: argparse.Namespace, *, is_wanted: bool = True) -> FollowSe
             "--context and --record speak of a cluster, and --follow github asks none",
             hint="leave them out, or follow the cluster",
         )
-    return FollowSettings(is_wanted, via, contexts, arguments.timeout, arguments.record or "")
+    return FollowSettings(
+        is_wanted,
+        via,
+        contexts,
+        arguments.timeout,
+        arguments.record or "",
+        can_stop_early=hasattr(arguments, "no_wait"),
+    )
 
 
 def serving(arguments: argparse.Namespace, follow: FollowSettings) -> FollowSettings:

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fixed command line of `bump remove-site`."""
     options.add_site(parser.add_argument_group("which site"), metavar="NAME")
     parser.add_argument("--yes", action="store_true", help="don't ask; needed where nobody can answer")
-    options.add_repository(parser)
+    options.add_repository(parser, own_branch_by="--dry-run")
     group = parser.add_argument_group("following the removal")
     options.add_contexts(group, "follow")
     group.add_argument(

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_site(
         parser.add_argument_group("which site"), site="one site in full; default: a table of all"
     )
-    options.add_repository(parser)
+    options.add_repository(parser, own_branch_by="--offline")
     options.add_choice(parser)
     options.add_contexts(parser, "look at")
     parser.add_argument(

@@ -1,19 +1,17 @@
 """Finishes the record of deploys whose run died, timed out or did not wait."""
 
 import argparse
-import re
 
 from bumper.app.context import Context
 from bumper.app.settings import FollowSettings, OutputSettings, SweepSettings
 from bumper.commands import options
 from bumper.dataclasses import replace
+from bumper.errors import UsageError
 
 SUMMARY = (
     "Finds deploys whose end nobody noted, because their run died, timed out or did not wait, judges them as they stand now, and "
     "finishes their notes and what GitHub shows of them. Made to run on a schedule; two at once do no harm."
 )
-_DAYS = re.compile(r"(\d{1,4})d")
-_DAY_S = 86_400.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_sites(which, "only this site, repeatable; default: all of them")
     which.add_argument(
         "--older-than",
-        type=_age,
+        type=options.long_duration,
         default=SweepSettings.least_age_s,
         metavar="TIME",
         help="leave younger ones to their own run (default: 15m)",
     )
     which.add_argument(
         "--newer-than",
-        type=_age,
+        type=options.long_duration,
         default=SweepSettings.most_age_s,
         metavar="TIME",
         help="leave older ones as they are (default: 7d)",
@@ -63,10 +61,15 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def settings_of(arguments: argparse.Namespace) -> SweepSettings:
-    """What was asked for."""
+    """What was asked for; UsageError for a period that holds nothing."""
+    if arguments.older_than >= arguments.newer_than:
+        raise UsageError(
+            "--older-than and --newer-than leave nothing between them: no deploy is older than the one and newer than the other",
+            hint="a sweep of old deploys names both: --older-than 7d --newer-than 30d",
+        )
     return SweepSettings(
         options.repository(arguments),
-        FollowSettings(contexts=tuple(arguments.context), timeout_s=arguments.timeout),
+        FollowSettings(contexts=tuple(arguments.context), timeout_s=arguments.timeout, can_stop_early=False),
         OutputSettings(options.is_json(arguments), place=options.place(arguments)),
         replace(options.publish(arguments), resumes=True),
         options.sites(arguments),
@@ -75,9 +78,3 @@ def settings_of(arguments: argparse.Namespace) -> SweepSettings:
         exits_by_verdict=arguments.exit_code,
         writes=not arguments.dry_run,
     )
-
-
-def _age(text: str) -> float:
-    """Seconds in `7d`, `2h` or `15m`."""
-    days = _DAYS.fullmatch(text)
-    return int(days[1]) * _DAY_S if days else options.duration(text)

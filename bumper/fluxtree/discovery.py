@@ -18,13 +18,27 @@ from bumper.fluxtree.sourceignore import Exclusions
 from bumper.fluxtree.sources import FLUX_SYSTEM, Source
 from bumper.fluxtree.substitution import Variables
 from bumper.image import ImageReference
-from bumper.manifest.document import Document, is_true, items, mapping, text
+from bumper.manifest.document import Document, documents, is_true, items, mapping, text
 from bumper.objects import NO_OBJECT, Object, ObjectKey
 from bumper.observation import Desired
+from bumper.record import KustomizationName
 from bumper.request import label
 from bumper.revision import Revision
 
 GROUP = "kustomize.toolkit.fluxcd.io"
+
+
+def definition(content: bytes, name: KustomizationName) -> Document | None:
+    """The Kustomization of this name in its file; None where the file has none, NotYaml where it can't be read."""
+    of_flux = (document for document in documents(content, name.file) if document.group == GROUP)
+    return next(
+        (
+            each
+            for each in of_flux
+            if name.has_name_of(KustomizationName(name.file, each.key.namespace, each.key.name))
+        ),
+        None,
+    )
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ ANSWER_S, FRESH_S = 15.0, 10.0
 
 Key: TypeAlias = tuple[str, ObjectKey]
 Known: TypeAlias = Mapping[str, Mapping[Key, Baseline]]
-_WITHOUT = "to push without following: --no-wait"
+# For commands that can do without.
+WITHOUT = "to push without following: --no-wait"
 
 
 def key_of(desired: Desired) -> Key:
@@ -107,7 +108,7 @@ def _required(
             return answered(again, clock, ANSWER_S)
     except Transient as error:
         raise Unreachable(
-            f"{error.message}: nothing was written, since the deploy could not be followed", hint=_WITHOUT
+            f"{error.message}: nothing was written, since the deploy could not be followed", hint=WITHOUT
         ) from None
     except NoAccess as error:
         raise _unfollowable(error.message, error.hint) from None
@@ -115,7 +116,7 @@ def _required(
 
 def _unfollowable(message: str, hint: str = "") -> UsageError:
     text = f"{message}: nothing was written, since the deploy could not be followed"
-    return UsageError(text, hint="; ".join(filter(None, (hint, _WITHOUT))))
+    return UsageError(text, hint="; ".join(filter(None, (hint, WITHOUT))))
 
 
 def _require_readable(cluster: str, desired: Desired, seen: Observation) -> None:

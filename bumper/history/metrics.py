@@ -10,11 +10,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from types import MappingProxyType
 
 from bumper.dataclasses import dataclass, field
 from bumper.errors import Outcome
 from bumper.history.scopes import Level, Scope, by_site, environments, scopes
-from bumper.record import Recorded
+from bumper.record import Recorded, SiteKey
 
 PERCENTILES = (50, 90, 95)
 DEFINITIONS: Mapping[str, str] = {
@@ -94,9 +95,16 @@ class Metrics:
 
 
 def measure(
-    deploys: Iterable[Recorded], branch: str, now: datetime, since: datetime | None = None
+    deploys: Iterable[Recorded],
+    branch: str,
+    now: datetime,
+    since: datetime | None = None,
+    annotated: Mapping[SiteKey, frozenset[str]] = MappingProxyType({}),
 ) -> Metrics:
-    """The figures of the deploys that were made from `since` on, or of all; `deploys` are all that are known, newest first."""
+    """The figures of the deploys that were made from `since` on, or of all; `deploys` are all that are known, newest first.
+
+    `annotated` are the environments of those sites whose Kustomization names them.
+    """
     ordered = list(deploys)
     # Commits of one second stay in the order in which the branch got them.
     ordered.reverse()
@@ -107,8 +115,9 @@ def measure(
     tallies = {key: _tally(site_deploys, begin) for key, site_deploys in of_sites.items()}
     known = scopes(of_sites)
     of_environments: dict[str, list[_Tally]] = {}
-    for key, name in environments(of_sites).items():
-        of_environments.setdefault(name, []).append(tallies[key])
+    for key, names in environments(of_sites, annotated).items():
+        for name in names:
+            of_environments.setdefault(name, []).append(tallies[key])
     return Metrics(
         branch,
         begin,

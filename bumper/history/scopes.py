@@ -1,8 +1,8 @@
 """What figures are of: everything, an environment, a site.
 
-Law: told by the commits alone, so that old ones count as well. Sites of one name are told apart by their Kustomizations. What tells
-them apart (`prod` of `clusters/prod/web.yaml`) is an environment, as are the words that people commonly use for one; a site is in the
-one that its Kustomization's file, name or its own file names first, or in none.
+Law: told by the commits, so that old ones count as well. Sites of one name are told apart by their Kustomizations. What tells them
+apart (`prod` of `clusters/prod/web.yaml`) is an environment, as are the words that people commonly use for one; a site is in the one
+that its Kustomization's file, name or its own file names first, or in none. Where an annotation names environments, those count.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from bumper.dataclasses import dataclass
-from bumper.record import KustomizationName, Recorded, told_apart
+from bumper.record import KustomizationName, Recorded, SiteKey, told_apart
 from bumper.request import label, where_in
 
 _USUAL = frozenset(
@@ -21,8 +21,6 @@ _USUAL = frozenset(
 )
 _STEPS = re.compile("[/#]")
 _NAME_STEPS = re.compile("[-._]")
-# The name of a site and its Kustomization.
-Key = tuple[str, str]
 
 
 class Level(StrEnum):
@@ -43,10 +41,10 @@ class Scope:
     kustomization: str = ""
 
 
-def by_site(deploys: Iterable[Recorded]) -> dict[Key, list[Recorded]]:
+def by_site(deploys: Iterable[Recorded]) -> dict[SiteKey, list[Recorded]]:
     """By site and Kustomization. Commits that name no Kustomization go to the only one of the site's name, if there is one."""
     names: dict[str, set[str]] = {}
-    by_key: dict[Key, list[Recorded]] = {}
+    by_key: dict[SiteKey, list[Recorded]] = {}
     for deploy in deploys:
         record = deploy.record
         by_key.setdefault((record.site, record.kustomization), []).append(deploy)
@@ -60,7 +58,7 @@ def by_site(deploys: Iterable[Recorded]) -> dict[Key, list[Recorded]]:
     return by_key
 
 
-def scopes(of_sites: Mapping[Key, Sequence[Recorded]]) -> dict[Key, Scope]:
+def scopes(of_sites: Mapping[SiteKey, Sequence[Recorded]]) -> dict[SiteKey, Scope]:
     """What the figures of each site are of, with its label."""
     names: dict[str, list[str]] = {}
     for site, kustomization in of_sites:
@@ -75,15 +73,18 @@ def scopes(of_sites: Mapping[Key, Sequence[Recorded]]) -> dict[Key, Scope]:
     }
 
 
-def environments(of_sites: Mapping[Key, Sequence[Recorded]]) -> dict[Key, str]:
-    """By site its environment, where it has one: the first step of its Kustomization's or its file's name that is known to be one."""
+def environments(
+    of_sites: Mapping[SiteKey, Sequence[Recorded]], annotated: Mapping[SiteKey, frozenset[str]]
+) -> dict[SiteKey, frozenset[str]]:
+    """By site its environments: those of its annotation, else the first step of its Kustomization's or file's name that is known
+    to be one."""
     apart = {key: where_in(scope.name) for key, scope in scopes(of_sites).items()}
     known = _USUAL | set(filter(None, apart.values()))
     by_key = {
         key: next((step for step in _steps(key[1], deploys[-1].record.path) if step in known), apart[key])
         for key, deploys in of_sites.items()
     }
-    return {key: name for key, name in by_key.items() if name}
+    return {key: annotated.get(key, frozenset({name} - {""})) for key, name in by_key.items()}
 
 
 def _steps(kustomization: str, path: str) -> Iterator[str]:

@@ -23,6 +23,17 @@ class Unfinished:
     deploy: Recorded
     newer: Recorded | None = None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended badly, and may still heal."""
+        return self.deploy.ending is not None and self.deploy.ending.outcome == Outcome.FAILED
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """The clusters in which it has no end; one without a name where nobody looked."""
+        last = {ending.context: ending.outcome for ending in self.deploy.endings}
+        return tuple(context for context, outcome in last.items() if outcome in _OPEN) or ("",)
+
 
 def unfinished(deploys: Iterable[Recorded], since: datetime, until: datetime) -> list[Unfinished]:
     """Those that were made in this time, the oldest first; `deploys` are all, newest first."""
@@ -32,14 +43,14 @@ def unfinished(deploys: Iterable[Recorded], since: datetime, until: datetime) ->
         Unfinished(deploy, newer)
         for of_site in by_site(oldest_first).values()
         for deploy, newer in zip(of_site, [*of_site[1:], None], strict=True)
-        if since <= deploy.record.at <= until and _is_open(deploy, is_newest=newer is None)
+        if since <= deploy.record.at <= until
     ]
-    return sorted(cases, key=lambda case: case.deploy.record.at)
+    return sorted(filter(_is_open, cases), key=lambda case: case.deploy.record.at)
 
 
-def _is_open(deploy: Recorded, *, is_newest: bool) -> bool:
-    ending = deploy.ending
-    return ending is None or ending.outcome in _OPEN or (is_newest and ending.outcome == Outcome.FAILED)
+def _is_open(case: Unfinished) -> bool:
+    ending = case.deploy.ending
+    return ending is None or ending.outcome in _OPEN or (case.newer is None and case.has_failed)
 
 
 def compared(before: str, now: Outcome, age_s: float) -> str:

@@ -2,14 +2,17 @@
 
 Sources: Azure CLI (`az ad app federated-credential create`, `az role assignment create`, `az acr show`); Microsoft's documentation,
 "Azure Container Registry Entra permissions and role assignments overview" (AcrPush is not honoured in the mode with ABAC); GitHub's
-REST API, "Get the customization template for an OIDC subject claim for a repository" (`sub_claim_prefix`).
+REST API, "Get the customization template for an OIDC subject claim for a repository" (`sub_claim_prefix`); Microsoft's documentation,
+"Important considerations and restrictions for federated identity credentials" (their names).
 """
 
+import re
 from shlex import quote
 
 from bumper.setup.request import ClusterWay, Setup
 from bumper.setup.trust_policy import issuer
 
+_LONGEST_NAME = 120
 _HEAD = """\
 #!/bin/sh
 # An identity in Azure for the jobs of the sites. Read it first; it asks az and gh, which must be logged in.
@@ -57,7 +60,7 @@ def script(setup: Setup) -> str:
             repository=repository,
             branch=setup.site_branch,
             issuer=issuer(setup),
-            credential=f"{repository.replace('/', '-')}-{setup.site_branch.replace('/', '-')}",
+            credential=_credential(f"{repository}-{setup.site_branch}"),
         )
         for repository in setup.repositories
     ]
@@ -67,3 +70,8 @@ def script(setup: Setup) -> str:
         sites = "".join(f" {site.site}" for site in setup.sites)
         pieces.append(_CLUSTER.format(group=group, name=cluster, place=setup.place, sites=sites))
     return "".join(pieces)
+
+
+def _credential(text: str) -> str:
+    """A name that Azure takes for a federated credential: letters, digits, dashes and underscores."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", text)[:_LONGEST_NAME]

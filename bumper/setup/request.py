@@ -10,7 +10,7 @@ from bumper.dataclasses import dataclass, field
 
 PUBLIC_SERVER = "https://github.com"
 # The rules of GitHub for owners, repositories and branches as far as shells and YAML are concerned, and of Azure for its names.
-_REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _AZURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._()-]*")
 _SHA = re.compile(r"[0-9a-f]{40}")

@@ -6,7 +6,7 @@ Law: whoever copies it gets the least permissions, and every action by its commi
 from collections.abc import Mapping
 from shlex import quote
 
-from bumper.manifest.spelling import Hand, Literal, Value, block
+from bumper.manifest.spelling import Hand, Literal, Value, block, flow
 from bumper.setup.request import ClusterWay, Setup, SiteRepository
 
 CHECKOUT = "actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2"
@@ -17,7 +17,7 @@ _HEAD = """\
 name: Deploy
 on:
   push:
-    branches: [{branch}]
+    branches: {branches}
 permissions: {{}}
 """
 _BUILD = """\
@@ -70,7 +70,7 @@ def _called(site: SiteRepository, setup: Setup) -> str:
     if setup.cluster is ClusterWay.KUBECONFIG:
         secrets["kubeconfig"] = _KUBECONFIG_SECRET
     return (
-        _HEAD.format(branch=setup.site_branch)
+        _HEAD.format(branches=flow([setup.site_branch], Hand()))
         + "jobs:\n  deploy:\n    permissions:\n"
         + _lines(_permissions(site, setup), 6)
         + f"    uses: {action.repository}/.github/workflows/deploy-site.yml@{action.sha} # {setup.action.name}\n"
@@ -96,7 +96,7 @@ def _with_steps(site: SiteRepository, setup: Setup) -> str:
     if not setup.service:
         inputs["token"] = _PLATFORM_SECRET
     return (
-        _HEAD.format(branch=setup.site_branch)
+        _HEAD.format(branches=flow([setup.site_branch], Hand()))
         + "concurrency: # one deploy of the site after the other, and none is dropped\n"
         + f"  group: bump-{site.site}\n  cancel-in-progress: false\n  queue: max\n"
         + f"jobs:\n  deploy:\n    runs-on: {setup.runs_on or 'ubuntu-24.04'}\n    timeout-minutes: 60\n    permissions:\n"

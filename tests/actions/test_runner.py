@@ -82,7 +82,7 @@ def test_the_documented_step_deploys_two_sites_in_one_commit(world: World) -> No
     assert {world.wanted(SITE), world.wanted(OTHER_SITE)} == {sha[:7]}
     (comment,) = world.comments()
     assert [f"[{site}](" in comment for site in (SITE, OTHER_SITE)] == [True, True]
-    assert comment.count(" | Ready | ") == 2
+    assert comment.count(" | Ready, ") == 2
     outputs = run.outputs("bump")
     assert {site["commit"] for site in json.loads(outputs["verdict"])["sites"]} == {outputs["commit"]}
     assert "the outcome was ready" in run.log

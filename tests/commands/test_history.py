@@ -59,11 +59,13 @@ def test_every_deploy_is_read_back_with_its_outcome_and_duration(stack: Stack) -
     )
     assert 0 < ready["seconds"] < 60
     assert failed["commit"] == git(stack, "rev-parse", "main")
-    # Git itself shows the same line, and the version that ran before.
-    noted = git(stack, "notes", f"--ref={NOTES}", "show", failed["commit"])
-    assert [(line["site"], line["outcome"], line["tag"]) for line in map(json.loads, noted.splitlines())] == [
-        (SITE, "failed", "abc2002"),
+    # Git itself shows the same lines, and in the site's first note the version that ran before.
+    notes = [git(stack, "notes", f"--ref={NOTES}", "show", each["commit"]) for each in (ready, failed)]
+    lines = [json.loads(line) for note in notes for line in note.splitlines()]
+    assert [(line["site"], line["outcome"], line["tag"]) for line in lines] == [
         (SITE, "ready", "abc2001"),
+        (SITE, "ready", "08a2c8e"),
+        (SITE, "failed", "abc2002"),
     ]
     code, stdout, _ = bump(stack, "history", SITE, "--repo", stack.url, COLUMNS="80")
     assert code == 0
@@ -71,9 +73,12 @@ def test_every_deploy_is_read_back_with_its_outcome_and_duration(stack: Stack) -
     assert head.split() == ["WHEN", "FROM", "TO", "WHO", "OUTCOME", "TOOK", "COMMIT", "SOURCE"]
     assert first.split()[2:7] == ["abc2001", "abc2002", "eve", "failed:", "CrashLoop"]
     assert max(map(len, stdout.splitlines())) <= 80
+    assert bump(stack, "adopt", SITE, "--environment", "blue", "--repo", stack.url).code == 0
     code, stdout, _ = bump(stack, "history", SITE, "--repo", stack.url, "--metrics", "--output", "json")
-    rate = json.loads(stdout)["overall"]["changeFailureRate"]
+    metrics = json.loads(stdout)
+    rate = metrics["overall"]["changeFailureRate"]
     assert (code, rate["sampleSize"], rate["failed"]) == (0, 2, 1)
+    assert [each["environment"] for each in metrics["environments"]] == ["blue"]
     code, stdout, _ = bump(stack, "history", "--repo", stack.url, "--metrics", "--output", "openmetrics")
     assert code == 0
     assert f'bump_failed_deploys{{scope="site",site="{SITE}"' in stdout

@@ -2,8 +2,10 @@ import argparse
 import io
 from pathlib import Path
 
+import commandline
 import pytest
 
+from bumper.address import service_of
 from bumper.app.context import Context
 from bumper.app.settings import TokenServiceSettings
 from bumper.commands import options, promote
@@ -94,7 +96,7 @@ def test_a_token_service_is_a_host_that_tls_leads_to() -> None:
         " https://sts.acme.example:8443/ ": "https://sts.acme.example:8443",
         "http://127.0.0.1:8080": "http://127.0.0.1:8080",
     }
-    assert {text: options.service(text) for text in taken} == taken
+    assert {text: service_of(text) for text in taken} == taken
     refused = (
         "",
         "http://sts.example",
@@ -104,8 +106,8 @@ def test_a_token_service_is_a_host_that_tls_leads_to() -> None:
         "a b",
     )
     for text in refused:
-        with pytest.raises(argparse.ArgumentTypeError, match="is no service; expected its host"):
-            options.service(text)
+        with pytest.raises(ValueError, match="is no service; expected its host"):
+            service_of(text)
     for text in ("", "../x", "a/b", "a b", "-x"):
         with pytest.raises(argparse.ArgumentTypeError, match="is no identity"):
             options.identity(text)
@@ -132,3 +134,14 @@ def test_both_environments_of_a_promotion_are_read_with_the_token_of_the_service
     assert settings.origin == settings.deploy.run.repository
     other = promote.settings_of(parser_of("promote").parse([*line, "--from-branch", "next"], {}), context)
     assert (other.origin.branch, other.origin.token_service) == ("next", settings.origin.token_service)
+
+
+def test_who_has_no_cluster_is_told_of_options_that_the_command_has(tmp_path: Path) -> None:
+    repository = ("--repo", "https://127.0.0.1:9/platform")
+    commands = (("web", "--sha", "abc1234"), ("track", "--site", "web"), ("sweep",))
+    hints = [
+        commandline.bump(*command, *repository, environ={"HOME": str(tmp_path)}).stderr.splitlines()[-1]
+        for command in commands
+    ]
+    named = "help:  set KUBECONFIG, or name a context with --context"
+    assert hints == [f"{named}; to push without following: --no-wait", named, named]

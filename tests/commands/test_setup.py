@@ -16,6 +16,8 @@ from sandbox_github.server import GitHubServer, Token
 
 from bumper_sandbox.stack import REPOSITORY, Stack
 
+from .branch import read
+
 NAME = "octo/platform"
 ACTION = "octo/gitops-bump@" + "a" * 40
 SITE = "kevinryan-io"
@@ -99,11 +101,11 @@ def test_it_writes_what_doctor_prints_and_a_workflow_for_each_site_and_then_look
 
 def test_a_person_is_asked_what_nothing_says(platform: Platform) -> None:
     sites = "".join("octo/site\n" if "kevinryan" in name else "\n" for name in names(platform))
-    typed = Typed(sites + "nothing\n4\n2\nhttps://x\nocto-sts.dev\n" + ACTION + "\n")
+    typed = Typed(sites + "nothing\n4\n2\nhttp://x\nocto-sts.dev\n" + ACTION + "\n")
     ran = platform.setup(stdin=typed)
     assert "Which repository builds each site? OWNER/NAME, or nothing to leave it out.\n" in ran.stderr
     assert "'nothing': expected 1 to 4, or one of kubeconfig, aks, runner, none" in ran.stderr
-    assert "'https://x': expected a host, such as octo-sts.dev" in ran.stderr
+    assert "'http://x' is no service; expected its host, such as octo-sts.dev" in ran.stderr
     assert "follow: github" in ran.stdout
     assert "token-service: octo-sts.dev" in ran.stdout
     assert "platform/.github/chainguard/bump.sts.yaml" in ran.stdout
@@ -157,3 +159,20 @@ def test_rights_are_bound_to_the_user_that_is_named(platform: Platform) -> None:
     assert {(subject["kind"], subject["name"]) for subject in subjects} == {("User", user)}
     refused = platform.bump("doctor", SITE, "--user", user, "--repo", platform.url)
     assert "--user says whom the rights of --rbac are for" in refused.stderr
+
+
+def test_a_name_that_two_sites_bear_is_refused(platform: Platform) -> None:
+    ours = {
+        name: read(platform.stack, f"k8s/flux-system/{name}")
+        for name in (f"{SITE}-sync.yaml", "gotk-sync.yaml")
+    }
+    files = {
+        f"clusters/two/flux-system/{name}": content.replace(
+            b"./k8s/flux-system", b"./clusters/two/flux-system"
+        ).replace(b"./k8s/kevinryan-io", b"./k8s/umami")
+        for name, content in ours.items()
+    }
+    platform.stack.commit(files, "Add a cluster")
+    ran = platform.setup(f"{SITE}=octo/site", "--cluster", "none")
+    assert (ran.code, ran.stdout) == (4, ""), ran.stderr
+    assert f"clusters/two/flux-system/{SITE}-sync.yaml#flux-system/{SITE} are called so" in ran.stderr

@@ -16,7 +16,7 @@ from bumper.record import Ending
 from bumper_sandbox.kubernetes.kubelet import Behaviour
 from bumper_sandbox.stack import Stack
 
-from .branch import repository, tip
+from .branch import read, repository, tip
 
 SITE, SLOW, BROKEN = "kevinryan-io", "sddbook-com", "specmcp-ai"
 NOW = ("--older-than", "0s")
@@ -75,7 +75,7 @@ def test_each_deploy_without_an_end_gets_one(stack: Stack) -> None:
     assert (noted(stack, SITE, older), noted(stack, SITE, newer)) == (["superseded"], ["ready"])
     assert sweep(stack) == {}
     code, stdout, _ = bump(stack, "sweep", *NOW)
-    assert (code, stdout) == (0, "every deploy has an end: nothing to sweep\n")
+    assert (code, stdout) == (0, "every deploy of this period has an end: nothing to sweep\n")
 
 
 @pytest.mark.slow
@@ -99,7 +99,11 @@ def test_a_failure_is_looked_at_until_it_heals_or_something_newer_comes(stack: S
     (seen,) = sweep(stack, "--site", BROKEN).values()
     assert (seen["outcome"], seen["later"], seen["isNews"]) == ("failed", "still failing after 0 min", False)
     assert noted(stack, BROKEN, broken) == ["failed"]
-    assert bump(stack, "sweep", *NOW, "--exit-code").code == 11
+    code, stdout, _ = bump(stack, "sweep", *NOW, "--exit-code")
+    assert (code, f"--repo {stack.url}" in stdout) == (11, True), stdout
+    path = f"k8s/{BROKEN}/deployment.yaml"
+    stack.commit({path: read(stack, path).replace(b"abc5201", b"abc5200")}, "Take it back by hand")
+    assert sweep(stack, "--site", BROKEN) == {}, "it was a failure when it went"
     deploy(stack, BROKEN, "abc5202")
     assert sweep(stack, "--site", BROKEN) == {}
 

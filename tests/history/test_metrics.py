@@ -181,6 +181,13 @@ def test_environments_are_what_tells_sites_of_one_name_apart_or_what_people_call
     }
 
 
+def test_environments_are_those_of_the_annotation_where_there_is_one() -> None:
+    newest_first = (deploy(1, "ready 2", kustomization=STAGING), deploy(0, "ready 1", kustomization=PROD))
+    annotated = {("web", PROD): frozenset({"blue", "live"}), ("web", STAGING): frozenset[str]()}
+    metrics = measure(newest_first, "main", NOW, annotated=annotated)
+    assert [each.scope.name for each in metrics.environments] == ["blue", "live"]
+
+
 @given(some.lists(some.floats(0, 1e9), min_size=1, max_size=50), some.integers(1, 100))
 def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(
     values: list[float], percent: int

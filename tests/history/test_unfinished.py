@@ -70,6 +70,17 @@ def test_what_has_no_end(deploys: list[Recorded], expected: list[tuple[str, str]
     assert shown(*deploys) == expected
 
 
+def test_an_end_is_missed_in_the_clusters_that_have_none() -> None:
+    both = (
+        ended("timed-out", context="east"),
+        ended("timed-out", context="west"),
+        ended("ready", 1, context="east"),
+    )
+    cases = unfinished([Recorded(deploy(1).record, both[:count]) for count in (2, 3)], at(0), at(2))
+    assert [case.contexts for case in cases] == [("west",), ("east", "west")]
+    assert unfinished([deploy(1)], at(0), at(2))[0].contexts == ("",), "nobody looked"
+
+
 def test_what_is_too_young_or_too_old_is_left_alone() -> None:
     assert shown(deploy(1), deploy(5), deploy(9), since=2, until=8) == [("v5", "v9")]
 

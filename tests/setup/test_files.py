@@ -92,6 +92,14 @@ def test_a_workflow_gives_what_is_asked_for_there_and_no_more() -> None:
     assert len(shapes) == 16, "both shapes for all"
 
 
+def test_a_branch_that_looks_like_a_number_stays_one() -> None:
+    for site in BASE.sites:
+        text = workflow.written(site, replace(BASE, site_branch="1.10"))
+        assert YAML(typ="safe", pure=True).load(text.replace("on:", "'on':", 1))["on"]["push"][
+            "branches"
+        ] == ["1.10"]
+
+
 @pytest.mark.parametrize("prefix", ["repo:acme/web", "repo:acme@1234/web@56789"])
 def test_a_trust_policy_lets_the_sites_in_and_nobody_else(prefix: str) -> None:
     setup = replace(BASE, permissions={"contents": "write", "statuses": "read"})
@@ -161,7 +169,7 @@ def test_the_commands_for_azure_are_whole_and_trust_each_repository_alone(tmp_pa
         json.loads(call[call.index("--parameters") + 1]) for call in calls if "federated-credential" in call
     ]
     assert [credential["name"] for credential in credentials] == [
-        "acme-web-main", "other-shop.js-main", "acme-platform-main",
+        "acme-web-main", "other-shop-js-main", "acme-platform-main",
     ]  # fmt: skip
     assert {credential["subject"] for credential in credentials} == {"repo:acme@1/web@2:ref:refs/heads/main"}
     assert credentials[0]["audiences"] == ["api://AzureADTokenExchange"]
@@ -207,6 +215,7 @@ def test_what_a_shell_or_a_path_could_take_apart_is_refused() -> None:
             plain_name_of(text)
     for read, text in (
         (repository_of, "a/b;c"),
+        (repository_of, "a/.."),
         (branch_of, "-x"),
         (branch_of, "a'b"),
         (runner_of, "x\ny"),

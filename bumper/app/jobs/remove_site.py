@@ -11,7 +11,7 @@ from bumper.app.wiring import Systems
 from bumper.deploy.commit import push
 from bumper.deploy.commit.push import Landed
 from bumper.errors import Refused, worst_exit_code
-from bumper.follow.baseline import BaselineLook
+from bumper.follow.baseline import WITHOUT, BaselineLook
 from bumper.follow.loop import Followed
 from bumper.follow.removal import follow_removal
 from bumper.onboarding import proposal
@@ -33,7 +33,7 @@ def remove_site(settings: RemoveSiteSettings, context: Context) -> int:
         Systems(context, run.repository, run.permissions) as systems,
         Output(systems, run.output) as output,
     ):
-        clusters = systems.clusters(run.follow.contexts) if run.follow.is_wanted else ()
+        clusters = systems.clusters(run.follow.contexts, remedy=WITHOUT) if run.follow.is_wanted else ()
         output.begin(name_sites=len(clusters) > 1)
         return carry_out(_RemoveSite(settings, systems, clusters, output), output, dry_run=run.dry_run)
 

@@ -13,9 +13,8 @@ count where they all come before the site's own, and where the last of them left
 from collections.abc import Iterable, Sequence
 
 from bumper.errors import NotYaml
-from bumper.fluxtree.discovery import GROUP
+from bumper.fluxtree.discovery import definition
 from bumper.fluxtree.sites.find import Target, sites
-from bumper.manifest.document import documents
 from bumper.ports.git import Tree
 from bumper.record import KustomizationName, Record, Recorded
 
@@ -97,7 +96,6 @@ class _Selection:
 def _defines(content: bytes, place: KustomizationName) -> bool:
     """Whether the file still has that Kustomization; a file that can't be read may have it."""
     try:
-        keys = [document.key for document in documents(content, place.file) if document.group == GROUP]
+        return definition(content, place) is not None
     except NotYaml:
         return True
-    return any(place.has_name_of(KustomizationName(place.file, key.namespace, key.name)) for key in keys)

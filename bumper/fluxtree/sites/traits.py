@@ -9,16 +9,18 @@ its path, of its file or of its cluster's directory names, that its namespace is
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from bumper.dataclasses import dataclass, replace
-from bumper.fluxtree.discovery import Site
+from bumper.errors import NotYaml
+from bumper.fluxtree.discovery import Site, definition
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites import annotations
 from bumper.fluxtree.sites.find import names
 from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import Document, mapping, text
 from bumper.ports.git import Tree
+from bumper.record import KustomizationName, SiteKey
 
 WORD = "environment"
 _BETWEEN = re.compile(r"[-._]")
@@ -64,11 +66,36 @@ def of_reading(reading: Reading) -> list[Traits]:
 
 def environments(site: Site) -> frozenset[str]:
     """The environments that a site is in."""
-    known = annotations.read(site.document)
-    for key in (annotations.key_of(site.document, WORD, site.name), annotations.key(WORD)):
+    named = _annotated(site.document, site.name)
+    return frozenset(filter(None, _implied(site))) if named is None else named
+
+
+def annotated(tree: Tree, sites: Collection[SiteKey]) -> dict[SiteKey, frozenset[str]]:
+    """Of these sites the environments that an annotation names, by the file that defines the Kustomization, where it can be read."""
+    owners = {site: KustomizationName.parse(site[1]) for site in sites}
+    contents = tree.read({owner.file for owner in owners.values() if owner.file})
+    known = {
+        site: _annotated(document, site[0])
+        for site, owner in owners.items()
+        if (document := _readable(contents.get(owner.file, b""), owner))
+    }
+    return {site: named for site, named in known.items() if named is not None}
+
+
+def _readable(content: bytes, name: KustomizationName) -> Document | None:
+    try:
+        return definition(content, name)
+    except NotYaml:
+        return None
+
+
+def _annotated(document: Document, site: str) -> frozenset[str] | None:
+    """None where no annotation says it."""
+    known = annotations.read(document)
+    for key in (annotations.key_of(document, WORD, site), annotations.key(WORD)):
         if key in known:
             return frozenset(filter(None, re.split(r"[,\s]+", text(known[key]))))
-    return frozenset(filter(None, _implied(site)))
+    return None
 
 
 def apply(content: bytes, document: Document, site: str, names: Sequence[str]) -> bytes:

@@ -1,7 +1,7 @@
 """A token service: takes the job's own OIDC token and gives one of an App's installation for it, so that no repository stores any.
 
-Law: the job's token is asked for this service alone (its audience is the service's host), and goes to it alone. What it gives is for
-one repository, as the trust policy says that stands in that repository.
+Law: the job's token is asked for this service alone (its audience is the service's host), goes to it alone, and stands in no text.
+What it gives is for one repository, as the trust policy says that stands in that repository.
 Sources: octo-sts, `app` (GET /sts/exchange; refusals are those of gRPC, as grpc-gateway writes them) and `action` (the query, the
 audience); GitHub's documentation, "Generating an installation access token" (it ends after one hour).
 """
@@ -85,7 +85,8 @@ class TokenService:
     def _refusal(
         self, subject: str, repository: str, proof: str, answer: Answer, document: Mapping[str, Any]
     ) -> BumpError:
-        reason = printable(str(document.get("message") or ""))[:300]
+        # A service may repeat what it is sent.
+        reason = printable(str(document.get("message") or "").replace(proof, "***"))[:300]
         message = f"{subject}: {answer.status} {reason}".rstrip()
         policy = f".github/chainguard/{self._identity}.sts.yaml of {repository}"
         match answer.status:

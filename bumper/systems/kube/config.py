@@ -32,7 +32,7 @@ _PLUGIN_EXTENSION = "client.authentication.k8s.io/exec"
 _WITHOUT_TLS = (
     "the server's address is http, where no credential is sent (kubectl sends none either): expected https"
 )
-_HINT = "set KUBECONFIG, name a context with --context, or do not follow the rollout: --no-wait"
+_HINT = "set KUBECONFIG, or name a context with --context"
 
 
 @dataclass(frozen=True)
