@@ -16,7 +16,7 @@ from bumper.dataclasses import dataclass, replace
 from bumper.deploy import promotion
 from bumper.deploy.pipeline import GuardedRequest
 from bumper.deploy.promotion import Candidate, Criteria, Promotion, PromotionGuard
-from bumper.errors import Outcome, UsageError
+from bumper.errors import Outcome
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.revisions import Revisions
 from bumper.ports.git import CommitRange
@@ -89,12 +89,9 @@ class _Source:
                 "no cluster is asked whether it still runs there (--follow github): git wants it still, and no newer verdict is noted"
             )
             return ()
-        try:
-            return self.systems.clusters(self.settings.contexts or follow.contexts)
-        except UsageError as error:
-            # A dry run and one that does not wait ask them as well: nothing but this leaves them alone.
-            hint = "set KUBECONFIG, name its context with --from-context, or ask no cluster whether it still runs: --follow github"
-            raise UsageError(error.message, hint=hint) from None
+        # A dry run and one that does not wait ask them as well: nothing but this leaves them alone.
+        remedy = "--from-context NAME is the first environment's; to ask no cluster whether it still runs: --follow github"
+        return self.systems.clusters(self.settings.contexts or follow.contexts, remedy=remedy)
 
     def _why_not(
         self, candidates: Sequence[Candidate], tip: Revision, clusters: Sequence[Cluster]
