@@ -22,6 +22,8 @@ _URL = (
     r"(?::(?P<port>[0-9]{0,5}))?"
     r"(?:/[^\x00-\x1f\x7f]*)?"
 )
+# GitHub's rules for owners and repositories, as far as shells, YAML and paths are concerned.
+_GITHUB_NAME = r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
 # Where a service takes SSH under another name than HTTPS.
 _SSH_HOSTS = {
     "ssh.github.com": "github.com",
@@ -85,6 +87,21 @@ def repository_name(url: str) -> str:
         return ""
     path = match["path"].strip("/").removesuffix(".git")
     return f"{match['host']}/{path}" if path else ""
+
+
+def name_on(server_url: str, url: str) -> str:
+    """`owner/name` of a repository on this GitHub, in the letters of its URL; empty for any other URL."""
+    host = repository_name(f"{server_url}/owner/name").removesuffix("owner/name")
+    name = repository_name(url)
+    if not host or not name.startswith(host):
+        return ""
+    path = url.strip().rstrip("/").removesuffix(".git")[-len(name.removeprefix(host)) :]
+    return path if is_github_name(path) else ""
+
+
+def is_github_name(text: str) -> bool:
+    """Whether a repository on GitHub may be called so, `owner/name`."""
+    return re.fullmatch(_GITHUB_NAME, text) is not None
 
 
 def repository_key(url: str) -> str:

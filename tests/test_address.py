@@ -2,7 +2,7 @@
 
 import pytest
 
-from bumper.address import is_link_local, is_loopback, may_carry_credentials, origin
+from bumper.address import is_link_local, is_loopback, may_carry_credentials, name_on, origin
 
 LOOPBACK = [
     "127.0.0.1",
@@ -163,3 +163,20 @@ def test_what_is_no_address_of_http(url: str) -> None:
 )
 def test_origins(url: str, expected: str) -> None:
     assert origin(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://github.example/Octo/Web.git", "Octo/Web"),
+        ("git@github.example:octo/web", "octo/web"),
+        ("https://elsewhere.example/octo/web", ""),
+        ("https://github.example.evil/octo/web", ""),
+        ("https://github.example/octo/web/tree", ""),
+        ("https://github.example/octo/..", ""),
+        ("https://[octo/web", ""),
+        ("", ""),
+    ],
+)
+def test_a_repository_on_this_github_is_known_by_its_name(url: str, name: str) -> None:
+    assert name_on("https://github.example", url) == name

@@ -17,7 +17,7 @@ from bumper.ports.git import History
 from bumper.record import KustomizationName, Recorded, SiteKey
 from bumper.style import Line
 
-_GOOD = {outcome.value for outcome in Outcome if EXIT_CODES[outcome] == 0}
+_ENDED_WELL = {outcome.value for outcome in Outcome if EXIT_CODES[outcome] == 0}
 
 
 def show(settings: HistorySettings, context: Context) -> int:
@@ -105,7 +105,7 @@ def _wanted(deploys: Iterator[Recorded], settings: HistorySettings) -> Iterator[
         # Not cut off at the first that is older: commits may claim any time.
         wanted = (deploy for deploy in wanted if deploy.record.at >= since)
     if settings.only_failed:
-        wanted = (deploy for deploy in wanted if deploy.ending and deploy.ending.outcome not in _GOOD)
+        wanted = (deploy for deploy in wanted if deploy.ending and deploy.ending.outcome not in _ENDED_WELL)
     return wanted
 
 

@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bumper.address import repository_name, service_of
+from bumper.address import name_on, repository_name, service_of
 from bumper.app import examine
 from bumper.app.context import Context
 from bumper.app.questions import Questions
@@ -246,18 +246,13 @@ def _permissions(settings: SetupSettings, cluster: ClusterWay) -> Mapping[str, s
 
 def _name_at(server_url: str, url: str) -> str:
     """`owner/name`, in the letters of the URL; UsageError for a repository that is not on this GitHub."""
-    host = repository_name(f"{server_url}/owner/name").removesuffix("owner/name")
-    name = repository_name(url)
-    if not host or not name.startswith(host) or name.count("/") != 2:
+    name = name_on(server_url, url)
+    if not name:
         raise UsageError(
             f"{url} is not at home on {server_url}: a set-up is for workflows of GitHub",
             hint="for an Enterprise Server set GITHUB_SERVER_URL; elsewhere see docs/setup.md for the parts that hold everywhere",
         )
-    written = url.strip().rstrip("/").removesuffix(".git")
-    try:
-        return repository_of(written[-len(name.removeprefix(host)) :])
-    except ValueError as error:
-        raise UsageError(f"{url}: {error}", hint="name the repository with --repo URL") from None
+    return name
 
 
 def _plain(text: str, place: str) -> str:

@@ -8,9 +8,8 @@ is found again by the next sweep.
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
-from bumper.address import repository_name
+from bumper.address import name_on
 from bumper.app import outcome_notes
 from bumper.app.channels import Channels
 from bumper.app.context import Context
@@ -252,7 +251,7 @@ def _publish(deploy: Sequence[_Swept], hears: PublishSettings, systems: Systems)
     if not names:
         return []
     surroundings, record = systems.context.surroundings, deploy[0].case.deploy.record
-    source = _name_on(surroundings.server_url, record.origin.source_repository)
+    source = name_on(surroundings.server_url, record.origin.source_repository)
     if not source:
         return [f"{record.site}: {', '.join(names)}: its commit names no source repository on GitHub"]
     lines = _tell(
@@ -291,13 +290,6 @@ def _story(swept: _Swept) -> SiteStory:
     record = swept.case.deploy.record
     version = commit_in(record.tag) or record.origin.source_commit or record.tag
     return SiteStory(report.label(swept.site), record.previous, version, landing=swept.landing)
-
-
-def _name_on(server_url: str, url: str) -> str:
-    """`owner/name` of a repository on this GitHub; empty for any other URL."""
-    name = urlsplit(url).path.strip("/").removesuffix(".git")
-    is_here = bool(name) and repository_name(url) == repository_name(f"{server_url}/{name}")
-    return name if is_here and name.count("/") == 1 else ""
 
 
 def _note(news: Sequence[_Swept], systems: Systems) -> list[str]:

@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="not before: 2026-03-04, 2026-03-04T05:06, or 30d, 12h, 90m ago",
     )
     which.add_argument(
-        "--failed", action="store_true", help="only those that were followed and did not become Ready"
+        "--failed",
+        action="store_true",
+        help="only those that ended otherwise than well: failed, timed out, suspended, blocked, unknown",
     )
     parser.add_argument(
         "--metrics",

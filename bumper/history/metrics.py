@@ -114,23 +114,28 @@ def measure(
     days = max((now - begin) / timedelta(days=1), 1.0)
     tallies = {key: _tally(site_deploys, begin) for key, site_deploys in of_sites.items()}
     known = scopes(of_sites)
-    of_environments: dict[str, list[_Tally]] = {}
-    for key, names in environments(of_sites, annotated).items():
-        for name in names:
-            of_environments.setdefault(name, []).append(tallies[key])
     return Metrics(
         branch,
         begin,
         now,
         _figures(Scope(Level.ALL), days, tallies.values()),
-        tuple(
-            _figures(Scope(Level.ENVIRONMENT, name), days, of_environment)
-            for name, of_environment in sorted(of_environments.items())
-        ),
+        tuple(_of_environments(environments(of_sites, annotated), tallies, days)),
         tuple(
             _figures(known[key], days, [tally]) for key, tally in sorted(tallies.items()) if tally.is_active
         ),
     )
+
+
+def _of_environments(
+    names: Mapping[SiteKey, frozenset[str]], tallies: Mapping[SiteKey, "_Tally"], days: float
+) -> Iterator[Figures]:
+    """By the names of the environments; a site counts in each that it is in."""
+    of_names: dict[str, list[_Tally]] = {}
+    for key, of_site in names.items():
+        for name in of_site:
+            of_names.setdefault(name, []).append(tallies[key])
+    for name, of_name in sorted(of_names.items()):
+        yield _figures(Scope(Level.ENVIRONMENT, name), days, of_name)
 
 
 @dataclass

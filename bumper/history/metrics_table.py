@@ -126,13 +126,16 @@ def _left_out(figures: Figures) -> Iterator[str]:
     counted = (
         (figures.rollbacks, "rollbacks, which are no changes"),
         (figures.not_judged, "deploys that neither became Ready nor failed as far as anybody noted"),
-        (figures.undated, "deploys whose commit does not say when its source commit was made: no lead time"),
+        (
+            figures.undated,
+            "deploys without a lead time, whose commit does not say when its source commit was made",
+        ),
         (
             figures.dated_after_ready,
-            "deploys whose source commit claims to be younger than its deploy: no lead time",
+            "deploys without a lead time, whose source commit claims to be younger than its deploy",
         ),
     )
-    yield from (f"{count} {what}" for count, what in counted if count)
+    yield from (f"{what}: {count}" for count, what in counted if count)
 
 
 def _data(figures: Figures) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from enum import StrEnum
 from shlex import quote
 from typing import Self
 
+from bumper.address import is_github_name
 from bumper.dataclasses import dataclass, field
 
 PUBLIC_SERVER = "https://github.com"
-# The rules of GitHub for owners, repositories and branches as far as shells and YAML are concerned, and of Azure for its names.
-_REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+# The rules of GitHub for branches as far as shells and YAML are concerned, and of Azure for its names.
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _AZURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._()-]*")
 _SHA = re.compile(r"[0-9a-f]{40}")
@@ -22,7 +22,10 @@ _RUNNER = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*|\["[A-Za-z0-9._-]+"(?:, ?"[A-Z
 
 def repository_of(text: str) -> str:
     """`owner/name`; ValueError where it is none."""
-    return _held(text.strip().removesuffix(".git"), _REPOSITORY, "a repository, OWNER/NAME")
+    name = text.strip().removesuffix(".git")
+    if not is_github_name(name):
+        raise ValueError(f"{name!r}: expected a repository, OWNER/NAME")
+    return name
 
 
 def plain_name_of(text: str) -> str:
@@ -107,7 +110,9 @@ class ActionRelease:
         """From `OWNER/NAME@SHA`; ValueError where it is none."""
         repository, _, sha = text.strip().partition("@")
         expected = "the action and the full SHA of its commit, OWNER/NAME@SHA"
-        return cls(_held(repository, _REPOSITORY, expected), _held(sha, _SHA, expected))
+        if not is_github_name(repository):
+            raise ValueError(f"{text!r}: expected {expected}")
+        return cls(repository, _held(sha, _SHA, expected))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """`--publish deployment,status` and an App's identity: real git, GitHub's API, and a Flux that follows."""
 
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from commandline import Ran
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from git_remotes import commit_directly, git
 from openapi import problems
 from sandbox_github.apps import Installation, RegisteredApp
 from sandbox_github.content import Pull, User
@@ -237,7 +239,7 @@ def test_a_sweep_finishes_what_a_killed_run_began(world: World) -> None:
     )
     assert str(world.ledger.statuses[-1].description).startswith("Ready, seen ")
     assert world.states(tag)[0][-1] == "inactive"
-    assert "every deploy has an end" in world.bump(*sweep, **_PLATFORMS)[1]
+    assert "has an end" in world.bump(*sweep, **_PLATFORMS)[1]
 
 
 @pytest.mark.slow
@@ -251,7 +253,28 @@ def test_a_sweep_without_an_app_finishes_the_record_and_says_what_it_takes_to_te
     assert (code, len(world.ledger.statuses)) == (0, before)
     assert f"; in {SOURCE} that takes an App which is installed there" in stderr
     assert f"{SITE}: Ready, seen " in stdout
-    assert "every deploy has an end" in world.bump_in_silence(*sweep)[1]
+    assert "has an end" in world.bump_in_silence(*sweep)[1]
+
+
+@pytest.mark.slow
+def test_a_commit_that_names_no_repository_keeps_no_sweep_from_its_end(world: World) -> None:
+    repository = world.stack.git.path(REPOSITORY)
+    assert world.bump_in_silence("--site", SITE, "--sha", TAGS[4], "--no-wait")[0] == 0
+    deployed = git(repository, "show", "--no-patch", "--format=%B", "main")
+    sweep = ("sweep", "--older-than", "0s", "--site", SITE)
+    for address in (
+        "https://[octo/web",
+        f"{world.stack.git.url}/octo/..",
+        "https://elsewhere.example/octo/web",
+    ):
+        message = re.sub("Source-Repository: .*", f"Source-Repository: {address}", deployed)
+        commit_directly(repository, git(repository, "rev-parse", "main"), branch="main", message=message)
+        code, _, stderr = world.bump(*sweep, **_PLATFORMS)
+        assert (code, f"{SITE}: deployment, status: its commit names no source repository" in stderr) == (
+            0,
+            True,
+        )
+    assert "has an end" in world.bump_in_silence(*sweep)[1]
 
 
 # A workflow of the platform, whose own token is for nothing else.

@@ -216,7 +216,7 @@ def test_the_whole_table() -> None:
         "FAILED",
         "RESTORED IN",
     ]
-    assert text[-2:] == ["left out: 1 rollbacks, which are no changes", "! this clone is shallow"]
+    assert text[-2:] == ["left out: rollbacks, which are no changes: 1", "! this clone is shallow"]
     empty = [plain(line) for line in lines(of(), zone=UTC)]
     assert empty[2].split() == ["all", "0", "0.00", "-", "-", "-", "0", "-", "-", "-", "0"]
 
