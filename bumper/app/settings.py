@@ -185,6 +185,11 @@ class PromoteSettings:
     requires_serving: bool = False
     most_behind: int | None = None
 
+    @property
+    def is_one_branch(self) -> bool:
+        """Whether both environments are on one branch of one repository."""
+        return self.origin == self.deploy.run.repository
+
 
 @dataclass(frozen=True)
 class RollbackSettings:

@@ -292,7 +292,7 @@ class Systems:
     def labels_of(self, commit: str) -> frozenset[str]:
         """The labels of the pull request that a commit of the source repository came from.
 
-        NoAccess where nothing names the commit or the repository, or there is no token to ask with.
+        NoAccess where nothing names the commit or the repository, where that has none such, or there is no token to ask with.
         """
         surroundings = self.context.surroundings
         name = surroundings.told_repository
@@ -312,7 +312,12 @@ class Systems:
             environ=self.context.environ,
         )
         with closing(hub):
-            return hub.labels_of(commit)
+            # A tag has a short SHA, by which GitHub lists no pull request.
+            if not (full_sha := hub.commit(commit)):
+                raise NoAccess(
+                    f"{name} has no commit {commit}", hint="BUMP_SOURCE_REPOSITORY says where to look"
+                )
+            return hub.labels_of(full_sha)
 
     def _end_recording(self, path: str, stream: LastingStream) -> None:
         stream.close()

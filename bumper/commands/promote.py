@@ -3,8 +3,9 @@
 import argparse
 
 from bumper.app.context import Context
-from bumper.app.settings import DeploySettings, PromoteSettings, RepositorySettings
+from bumper.app.settings import DeploySettings, PromoteSettings
 from bumper.commands import options
+from bumper.dataclasses import replace
 from bumper.errors import UsageError
 from bumper.request import Choice, Deadlines, Request
 
@@ -81,10 +82,9 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> PromoteSetti
     if not sites:
         raise UsageError("no site given", hint="bump promote SITE --from staging --to production")
     run_settings = options.tag_change(arguments)
-    origin = RepositorySettings(
-        arguments.from_repo or run_settings.repository.repo, arguments.from_branch or arguments.branch
-    )
-    if origin == run_settings.repository and arguments.from_environment == arguments.to_environment:
+    here = run_settings.repository
+    origin = replace(here, repo=arguments.from_repo or here.repo, branch=arguments.from_branch or here.branch)
+    if origin == here and arguments.from_environment == arguments.to_environment:
         named = f"both are {arguments.from_environment}" if arguments.from_environment else "none is named"
         raise UsageError(f"two environments are needed, and {named}", hint="--from staging --to production")
     request = Request(

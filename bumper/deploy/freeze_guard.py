@@ -70,7 +70,8 @@ class FreezeGuard:
                 f"{change.site}: whether its pull request has the label {calendar.hold_label} could not be read: {error.message}"
             )
             return None
-        if calendar.hold_label not in labels:
+        # To GitHub capitals make no other label.
+        if calendar.hold_label.lower() not in map(str.lower, labels):
             return None
         return Refused(
             f"{change.site}: the pull request that {change.image.tag} comes from has the label {calendar.hold_label}, which holds it",

@@ -137,19 +137,23 @@ def test_a_label_of_the_pull_request_holds_what_it_brings(stack: Stack) -> None:
     write(stack, "holdLabel: do-not-deploy\n")
     asked = ("--site", OTHER, "--sha", SHA, "--dry-run")
     with GitHubServer() as hub:
-        hub.add("acme/site").pulls[7] = Pull(7, ("1" * 40,), merge=SHA, labels=("bug", "do-not-deploy"))
+        hub.add("acme/site").pulls[7] = Pull(7, ("1" * 40,), merge=SHA, labels=("bug", "Do-Not-Deploy"))
         hub.tokens["job"] = Token(User("github-actions[bot]"), ("acme/site",), writes=False)
         github = {"GITHUB_API_URL": hub.url, "GITHUB_TOKEN": "job", "BUMP_SOURCE_REPOSITORY": "acme/site"}
-        code, _, stderr = bump(stack, *asked, **github)
-        assert code == 4
-        assert (
-            f"{OTHER}: the pull request that abc0001 comes from has the label do-not-deploy, which holds it"
-            in stderr
-        )
+        for version in (asked, ("--site", OTHER, "--tag", "abc0001", "--dry-run")):
+            code, _, stderr = bump(stack, *version, **github)
+            assert code == 4
+            assert (
+                f"{OTHER}: the pull request that abc0001 comes from has the label do-not-deploy, which holds it"
+                in stderr
+            )
         assert [problem for exchange in hub.exchanges for problem in problems(exchange)] == []
         hub.add("acme/site").pulls[7] = Pull(7, ("1" * 40,), merge=SHA)
         assert bump(stack, *asked, **github)[0] == 0
         # What can't be read is told, and holds nobody.
+        hub.add("acme/site")
+        unknown = bump_json(stack, *asked, **github)["notices"]
+        assert any(f"acme/site has no commit {SHA}" in notice for notice in unknown)
         answer = bump_json(stack, *asked, **github | {"GITHUB_TOKEN": "of somebody else"})
     assert answer["outcome"] == "planned"
     assert any("has the label do-not-deploy could not be read: " in notice for notice in answer["notices"])

@@ -1,12 +1,14 @@
 import argparse
+import io
 from pathlib import Path
 
 import commandline
 import pytest
 
 from bumper.address import service_of
+from bumper.app.context import Context
 from bumper.app.settings import TokenServiceSettings
-from bumper.commands import options
+from bumper.commands import options, promote
 from bumper.commands.parser import parser_of
 from bumper.errors import UsageError
 from bumper.request import Wanted
@@ -113,6 +115,25 @@ def test_a_token_service_is_a_host_that_tls_leads_to() -> None:
     assert settings.token_service == TokenServiceSettings("https://sts.example", "bump")
     with pytest.raises(UsageError, match="and there is none"):
         options.repository(parser_of("status").parse_args(["--token-identity", "bump"]))
+
+
+def test_both_environments_of_a_promotion_are_read_with_the_token_of_the_service() -> None:
+    line = [
+        "web",
+        "--from",
+        "a",
+        "--to",
+        "b",
+        "--repo",
+        "https://git.example/x",
+        "--token-service",
+        "sts.example",
+    ]
+    context = Context({}, Path(), io.StringIO(), io.StringIO())
+    settings = promote.settings_of(parser_of("promote").parse(line, {}), context)
+    assert settings.origin == settings.deploy.run.repository
+    other = promote.settings_of(parser_of("promote").parse([*line, "--from-branch", "next"], {}), context)
+    assert (other.origin.branch, other.origin.token_service) == ("next", settings.origin.token_service)
 
 
 def test_who_has_no_cluster_is_told_of_options_that_the_command_has(tmp_path: Path) -> None:

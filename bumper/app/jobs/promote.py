@@ -16,13 +16,13 @@ from bumper.dataclasses import dataclass, replace
 from bumper.deploy import promotion
 from bumper.deploy.pipeline import GuardedRequest
 from bumper.deploy.promotion import Candidate, Criteria, Promotion, PromotionGuard
-from bumper.errors import Outcome, UsageError
+from bumper.errors import Outcome
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.revisions import Revisions
 from bumper.ports.git import CommitRange
 from bumper.ports.kubernetes import Cluster
 from bumper.progress import Journal
-from bumper.request import Origin
+from bumper.request import Origin, Request, Wanted
 from bumper.retry import answered
 from bumper.revision import Revision
 
@@ -43,8 +43,7 @@ def promote(settings: PromoteSettings, context: Context) -> int:
     ):
         tracker = Tracker(systems, run.follow, asked.choice)
         journal = output.begin(name_sites=len(settings.sites) > 1)
-        is_here = settings.origin == run.repository
-        source = _Source(settings, systems if is_here else elsewhere, journal)
+        source = _Source(settings, systems if settings.is_one_branch else elsewhere, journal)
         promoting = _Promoting(settings, systems, source, journal)
         recover = recovery(asked, settings.deploy, systems, tracker, output)
         job = TagChange(promoting.ask, systems, run, tracker, journal, output.landed, recover)
@@ -90,12 +89,9 @@ class _Source:
                 "no cluster is asked whether it still runs there (--follow github): git wants it still, and no newer verdict is noted"
             )
             return ()
-        try:
-            return self.systems.clusters(self.settings.contexts or follow.contexts)
-        except UsageError as error:
-            # A dry run and one that does not wait ask them as well: nothing but this leaves them alone.
-            hint = "set KUBECONFIG, name its context with --from-context, or ask no cluster whether it still runs: --follow github"
-            raise UsageError(error.message, hint=hint) from None
+        # A dry run and one that does not wait ask them as well: nothing but this leaves them alone.
+        remedy = "--from-context NAME is the first environment's; to ask no cluster whether it still runs: --follow github"
+        return self.systems.clusters(self.settings.contexts or follow.contexts, remedy=remedy)
 
     def _why_not(
         self, candidates: Sequence[Candidate], tip: Revision, clusters: Sequence[Cluster]
@@ -152,18 +148,14 @@ class _Promoting:
         for name, each in promotions.items():
             promotion.require_other(each.candidate, targets[name])
         wanted = {name: promotion.wanted_in(targets[name], each.tag) for name, each in promotions.items()}
-        request = replace(
-            asked,
-            wanted=tuple(wanted.values()),
-            origin=_origin(asked.origin, list(promotions.values())),
-            reason=asked.reason or _reason(settings, list(promotions.values())),
-        )
-        names = {each.key: name for name, each in wanted.items()}
+        request = self._request(list(wanted.values()), list(promotions.values()))
         ranges = self.systems.ancestries(settings.deploy.source_checkout)
         self._tell(promotions, targets, ranges)
+        names = {each.key: name for name, each in wanted.items()}
         guard = PromotionGuard(
             lambda: _by_key(self._again(), names),
-            {tip.sha: _by_key(promotions, names)} if self._is_one_branch else {},
+            # A tip of the second environment is one of the first then, too.
+            {tip.sha: _by_key(promotions, names)} if settings.is_one_branch else {},
             ranges,
             self._criteria,
         )
@@ -172,15 +164,19 @@ class _Promoting:
         amend = with_source_date(commit, settings.deploy.source_checkout, self.systems)
         return GuardedRequest(request, [guard, *others], amend)
 
+    def _request(self, wanted: Sequence[Wanted], promotions: Sequence[Promotion]) -> Request:
+        asked = self.settings.deploy.request
+        return replace(
+            asked,
+            wanted=tuple(wanted),
+            origin=_origin(asked.origin, promotions),
+            reason=asked.reason or _reason(self.settings, promotions),
+        )
+
     @property
     def _criteria(self) -> Criteria:
         settings = self.settings
         return Criteria(timedelta(seconds=settings.soak_s), settings.requires_serving, settings.most_behind)
-
-    @property
-    def _is_one_branch(self) -> bool:
-        """Whether a tip of the second environment is one of the first, too."""
-        return self.settings.origin == self.settings.deploy.run.repository
 
     def _promotions(self, candidates: Mapping[str, Candidate]) -> dict[str, Promotion]:
         criteria, now = self._criteria, self.systems.context.clock.wall()
