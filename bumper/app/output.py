@@ -113,9 +113,8 @@ class Output:
         self._print(result.lines, result.data)
         outcome = result.report
         if outcome:
-            self._note(outcome)
-            if outcome.rollback and outcome.rollback.report:
-                self._note(outcome.rollback.report)
+            rollback = outcome.rollback.report if outcome.rollback else None
+            self._note([outcome, rollback] if rollback else [outcome])
             page = self._actions_page(outcome) if self._channels else ""
             self._end_publishing(lambda channels: channels.finish(outcome, actions_page=page))
         return result.exit_code
@@ -174,15 +173,18 @@ class Output:
             platform_url=self._systems.settings.repo,
         )
 
-    def _note(self, outcome: Report) -> None:
-        """Writes down how the sites ended that were followed; see `outcome_notes`."""
+    def _note(self, reports: Sequence[Report]) -> None:
+        """Writes down how the sites ended that were followed, the deploy before its rollback; see `outcome_notes`."""
         if not self._settings.keeps_notes:
             return
-        endings = outcome_notes.endings(
-            outcome, self._context.clock.wall(), self._context.surroundings.run_url
-        )
+        endings: dict[str, list[Ending]] = {}
+        for each in reports:
+            now, run_url = self._context.clock.wall(), self._context.surroundings.run_url
+            for commit, ended in outcome_notes.endings(each, now, run_url).items():
+                endings.setdefault(commit, []).extend(ended)
         if endings:
-            self._context.afterwards.callback(self._write_notes, endings, outcome_notes.namesakes(outcome))
+            namesakes = {name for each in reports for name in outcome_notes.namesakes(each)}
+            self._context.afterwards.callback(self._write_notes, endings, namesakes)
 
     def _write_notes(self, endings: Mapping[str, Sequence[Ending]], namesakes: Collection[str]) -> None:
         try:
