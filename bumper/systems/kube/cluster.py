@@ -32,10 +32,6 @@ _Arguments = TypeVarTuple("_Arguments")
 # With hundreds of sites a look takes a while: at least this part of it passes before the next.
 _REST = 0.25
 _LONGEST_REST_S = 0.5
-# How long the connections may take to close.
-_FAREWELL_S = 0.5
-# How long a step of the loop is waited for at the end: what it still unpacks or parses is nobody's any more.
-_LAST_STEP_S = 0.1
 _REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 
 
@@ -193,7 +189,7 @@ class Cluster:
 
     def _loop_opened(self) -> "_Loop":
         if self._loop is None:
-            self._loop = _Loop(f"kube {self.name}")
+            self._loop = _Loop(f"kube {self.name}", self._timeouts)
         return self._loop
 
     def _open_once(self) -> "_Opened":
@@ -251,7 +247,8 @@ class _EventLoop(asyncio.SelectorEventLoop):
 class _Loop:
     """An event loop on a thread of its own."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
         self._runner = asyncio.Runner(loop_factory=_EventLoop)
         self._loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -281,9 +278,9 @@ class _Loop:
     def end(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Runs the coroutine, whatever deadline is over, and leaves it where that takes long."""
         with suppress(TimeoutError):
-            self.start(coroutine).result(_FAREWELL_S)
+            self.start(coroutine).result(self._timeouts.farewell_s)
 
     def close(self) -> None:
         """Ends the tasks that are left, then the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_LAST_STEP_S)
+        self._thread.join(self._timeouts.last_step_s)

@@ -35,7 +35,9 @@ _LAST_WORDS_S = 0.2
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds. `refusal_s` is how long a refusal is taken as passing after the server had accepted us."""
+    """Seconds. `refusal_s` is how long a refusal is taken as passing after the server had accepted us. At the end the connections
+    have `farewell_s` to close, and the loop `last_step_s`: what it still unpacks or parses is nobody's any more.
+    """
 
     connect_s: float = 10.0
     answer_s: float = 20.0
@@ -48,6 +50,8 @@ class Timeouts:
     forbidden_s: float = 60.0
     poll_s: float = 5.0
     settle_s: float = 0.03
+    farewell_s: float = 0.5
+    last_step_s: float = 0.1
 
 
 @dataclass(frozen=True)

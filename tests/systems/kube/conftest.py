@@ -21,7 +21,16 @@ from systems.kube.server import TOKEN, Server, accepting
 
 IMAGE = ImageReference("registry.example/web", "abc1234")
 # Nothing waits long in a test; what is asked of the real world is tried in `test_connection`.
-TIMEOUTS = Timeouts(first_pause_s=0.01, longest_pause_s=0.05, forbidden_s=0.05, poll_s=0.05, settle_s=0.01)
+# Short where a test waits for it, long where a busy machine may take its time.
+TIMEOUTS = Timeouts(
+    first_pause_s=0.01,
+    longest_pause_s=0.05,
+    forbidden_s=0.05,
+    poll_s=0.05,
+    settle_s=0.01,
+    farewell_s=20.0,
+    last_step_s=20.0,
+)
 
 
 def desired(site: str = "web", kind: str = "Deployment") -> Desired:

@@ -288,7 +288,8 @@ def test_several_clusters_side_by_side(world: World, open_cluster: Callable[[], 
 BLOCKED = """
 import asyncio, time
 from bumper.systems.kube.cluster import _Loop
-loop = _Loop("x")
+from bumper.systems.kube.connection import Timeouts
+loop = _Loop("x", Timeouts())
 loop.start(asyncio.to_thread(time.sleep, 60))
 time.sleep(0.1)
 loop.close()
