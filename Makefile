@@ -102,7 +102,7 @@ $(SUPPLY)/.ready: requirements-supply.txt | setup
 # Flux's own manifests for the controllers that this tree needs, as `flux bootstrap` writes and commits them: by the program `flux` where
 # it is there, else from the Go modules of the version that the end-to-end tests run. The first line says which.
 gotk-components: setup
-	$(BIN)/python tests/e2e/components.py > k8s/flux-system/gotk-components.yaml.new
+	PYTHONPATH=tests $(BIN)/python -m e2e.components > k8s/flux-system/gotk-components.yaml.new
 	@mv k8s/flux-system/gotk-components.yaml.new k8s/flux-system/gotk-components.yaml
 	@head -1 k8s/flux-system/gotk-components.yaml
 

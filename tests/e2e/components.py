@@ -1,6 +1,6 @@
 """Flux's own manifest for this tree (`gotk-components.yaml`), which nobody commits here: as `flux install --export` prints it.
 
-    python tests/e2e/components.py > k8s/flux-system/gotk-components.yaml
+    PYTHONPATH=tests python -m e2e.components > k8s/flux-system/gotk-components.yaml
 
 By the program `flux` where there is one on the PATH, whatever version that is, else from the Go modules of the version that the
 end-to-end tests run. The first lines say which. Standard library only, as build.py.
@@ -15,10 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-if __package__:
-    from . import build
-else:
-    import build  # type: ignore[import-not-found, no-redef]
+from . import build
 
 CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller")
 # The platform's document names this one; its own modules are not served by the Go proxy.
