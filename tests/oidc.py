@@ -6,15 +6,16 @@ The claims are those that GitHub documents ("OpenID Connect reference"); only th
 import base64
 import json
 import secrets
-import threading
 import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from bumper_sandbox.registry.listener import Listener
+from bumper_sandbox.registry.routes import Reply
 
 
 class Issuer:
@@ -25,22 +26,17 @@ class Issuer:
         self.lasts_s = 300
         self.job_token = secrets.token_hex(8)
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self._http = _Server(("127.0.0.1", 0), _Handler)
-        self._http.owner = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="oidc")
+        self._listener = Listener(self._reply, None)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"http://127.0.0.1:{self._listener.port}"
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        self._listener.close()
 
     def environ(self) -> dict[str, str]:
         """What a job with `id-token: write` finds in its environment."""
@@ -48,6 +44,10 @@ class Issuer:
             "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/job?api-version=2.0",
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self.job_token,
         }
+
+    def _reply(self, method: str, target: str, headers: Mapping[str, str], content: bytes) -> Reply:
+        answer = self.answer(target, headers.get("authorization", ""))
+        return Reply.json(403, {"message": "no"}) if answer is None else Reply.json(200, answer)
 
     def answer(self, target: str, authorization: str) -> Mapping[str, Any] | None:
         url = urlsplit(target)
@@ -84,23 +84,3 @@ def _bytes(number: int) -> bytes:
 
 def _encoded(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-class _Server(ThreadingHTTPServer):
-    owner: Issuer
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        answer = self.server.owner.answer(self.path, self.headers.get("Authorization", ""))
-        content = json.dumps(answer if answer is not None else {"message": "no"}).encode()
-        self.send_response(200 if answer is not None else 403)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Silent."""

@@ -58,6 +58,8 @@ class Tracker:
         self._asked: dict[str, Asked] = {}
         self._targets: Sequence[Target] = ()
         self._elsewhere: dict[str, frozenset[str]] = {}
+        # By the name of a cluster what it builds under the name of a site, each asked once.
+        self._builds: dict[str, Callable[[Site], LiveBuild | None]] = {}
 
     @property
     def live(self) -> Live | None:
@@ -109,7 +111,7 @@ class Tracker:
         """Waits for that look, and tells what is broken already. UsageError or Unreachable where nobody could follow the deploy."""
         if self._look is None:
             return
-        self._baselines = self._look.known(self._systems.repository)
+        self._baselines, self._builds = self._look.known(self._systems.repository), {}
         self.tell_apart(self._targets, journal)
         for name, seen in self._baselines.items():
             notices = [
@@ -138,7 +140,8 @@ class Tracker:
 
         UsageError for a site that none of them has.
         """
-        builds = {cluster.name: self._builds_in(cluster) for cluster in self.clusters}
+        builds = self._builds or {cluster.name: self._builds_in(cluster) for cluster in self.clusters}
+        self._builds = builds
         self._elsewhere = {name: elsewhere(targets, build_of) for name, build_of in builds.items()}
         for target in targets if any(self._elsewhere.values()) else ():
             seen = {name: build_of(target.site) for name, build_of in builds.items()}

@@ -8,7 +8,7 @@ from bumper.commands import options
 from bumper.commands.parser import COMMANDS, no_command
 from bumper.dataclasses import replace
 from bumper.errors import UsageError
-from bumper.request import Choice, Deadlines, Request, Wanted
+from bumper.request import Choice, Wanted
 
 SUMMARY = "Changes a site's image tag in its GitOps repository, commits it, and follows Flux and the rollout until it is Ready."
 _SEVERAL = "several sites go in one commit by --set SITE=SHA --set SITE=SHA"
@@ -59,17 +59,8 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> DeploySettin
     wanted = options.in_each(asked[0], names) if len(asked) == 1 else asked
     returns = options.auto_rollback(arguments)
     run_settings = options.tag_change(arguments, wanted)
-    request = Request(
-        wanted=wanted,
-        branch=arguments.branch,
-        choice=choice,
-        deadlines=Deadlines(arguments.wait_for_image, run_settings.commit.push_s, arguments.timeout),
-        origin=context.surroundings.origin(wanted),
-        reason=options.require_reason(arguments),
-        platforms=tuple(arguments.platform),
-        pin=arguments.pin,
-        force=arguments.force,
-        expected_plan=options.expected_plan(arguments),
+    request = options.tag_request(
+        arguments, run_settings, wanted, choice, context.surroundings.origin(wanted)
     )
     return DeploySettings(run_settings, request, arguments.source or "", returns)
 

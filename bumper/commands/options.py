@@ -26,7 +26,7 @@ from bumper.errors import UsageError
 from bumper.history.wording import SIGN_OFF, SKIP_CI, Trailer, Wording, template
 from bumper.image import is_tag
 from bumper.ports.site import Expectation, Resolution
-from bumper.request import Choice, Deadlines, FieldPath, Wanted, days_of, seconds_of
+from bumper.request import Choice, Deadlines, FieldPath, Origin, Request, Wanted, days_of, seconds_of
 
 T = TypeVar("T")
 # What stands in an argument for bytes that are none of the locale's letters (PEP 383).
@@ -717,6 +717,28 @@ def place(arguments: argparse.Namespace) -> str:
     contexts = [("--context", name) for name in vars(arguments).get("context", [])]
     named = [("--repo", arguments.repo), ("--branch", branch), *contexts]
     return "".join(f" {option} {quote(value)}" for option, value in named if value)
+
+
+def tag_request(
+    arguments: argparse.Namespace,
+    run_settings: RunSettings,
+    asked: Sequence[Wanted],
+    choice: Choice,
+    origin: Origin,
+) -> Request:
+    """What deploy and promote ask for: the image that is waited for, the plan that was agreed to, and by force or not."""
+    return Request(
+        wanted=tuple(asked),
+        branch=arguments.branch,
+        choice=choice,
+        deadlines=Deadlines(arguments.wait_for_image, run_settings.commit.push_s, arguments.timeout),
+        origin=origin,
+        reason=require_reason(arguments),
+        platforms=tuple(arguments.platform),
+        pin=arguments.pin,
+        force=arguments.force,
+        expected_plan=expected_plan(arguments),
+    )
 
 
 def tag_change(arguments: argparse.Namespace, wanted: Sequence[Wanted] = ()) -> RunSettings:

@@ -7,7 +7,7 @@ from bumper.app.settings import DeploySettings, PromoteSettings
 from bumper.commands import options
 from bumper.dataclasses import replace
 from bumper.errors import UsageError
-from bumper.request import Choice, Deadlines, Request
+from bumper.request import Choice
 
 SUMMARY = "Deploys to one environment exactly the image that the record says was Ready in another one, and still runs there."
 
@@ -87,17 +87,8 @@ def settings_of(arguments: argparse.Namespace, context: Context) -> PromoteSetti
     if origin == here and arguments.from_environment == arguments.to_environment:
         named = f"both are {arguments.from_environment}" if arguments.from_environment else "none is named"
         raise UsageError(f"two environments are needed, and {named}", hint="--from staging --to production")
-    request = Request(
-        wanted=(),
-        branch=arguments.branch,
-        choice=Choice(arguments.image),
-        deadlines=Deadlines(arguments.wait_for_image, run_settings.commit.push_s, arguments.timeout),
-        origin=context.surroundings.origin(),
-        reason=options.require_reason(arguments),
-        platforms=tuple(arguments.platform),
-        pin=arguments.pin,
-        force=arguments.force,
-        expected_plan=options.expected_plan(arguments),
+    request = options.tag_request(
+        arguments, run_settings, (), Choice(arguments.image), context.surroundings.origin()
     )
     return PromoteSettings(
         DeploySettings(run_settings, request, arguments.source or "", options.auto_rollback(arguments)),

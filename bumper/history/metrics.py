@@ -119,7 +119,7 @@ def measure(
         begin,
         now,
         _figures(Scope(Level.ALL), days, tallies.values()),
-        tuple(_of_environments(environments(of_sites, annotated), tallies, days)),
+        tuple(_of_environments(environments(of_sites, known, annotated), tallies, days)),
         tuple(
             _figures(known[key], days, [tally]) for key, tally in sorted(tallies.items()) if tally.is_active
         ),

@@ -74,11 +74,13 @@ def scopes(of_sites: Mapping[SiteKey, Sequence[Recorded]]) -> dict[SiteKey, Scop
 
 
 def environments(
-    of_sites: Mapping[SiteKey, Sequence[Recorded]], annotated: Mapping[SiteKey, frozenset[str]]
+    of_sites: Mapping[SiteKey, Sequence[Recorded]],
+    scopes_of_sites: Mapping[SiteKey, Scope],
+    annotated: Mapping[SiteKey, frozenset[str]],
 ) -> dict[SiteKey, frozenset[str]]:
     """By site its environments: those of its annotation, else the first step of its Kustomization's or file's name that is known
     to be one."""
-    apart = {key: where_in(scope.name) for key, scope in scopes(of_sites).items()}
+    apart = {key: where_in(scope.name) for key, scope in scopes_of_sites.items()}
     known = _USUAL | set(filter(None, apart.values()))
     by_key = {
         key: next((step for step in _steps(key[1], deploys[-1].record.path) if step in known), apart[key])

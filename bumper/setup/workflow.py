@@ -13,6 +13,11 @@ CHECKOUT = "actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2"
 AZURE_LOGIN = "azure/login@532459ea530d8321f2fb9bb10d1e0bcf23869a43 # v3.0.0"
 _GHCR = "ghcr.io"
 _PLATFORM_SECRET, _KUBECONFIG_SECRET = "${{ secrets.BUMP_TOKEN }}", "${{ secrets.KUBECONFIG }}"
+# Who a job is in Azure, by the inputs of azure/login; deploy-site.yml has the same ones behind `azure-`.
+_AZURE_IDENTITY = {
+    name: f"${{{{ vars.AZURE_{name.upper().replace('-', '_')} }}}}"
+    for name in ("client-id", "tenant-id", "subscription-id")
+}
 _HEAD = """\
 name: Deploy
 on:
@@ -65,7 +70,8 @@ def _called(site: SiteRepository, setup: Setup) -> str:
     }
     if action.repository.lower() != setup.platform.lower():
         inputs["platform"] = setup.platform
-    inputs |= _azure_inputs() | _cluster_inputs(setup) | _token_inputs(setup) | _commit_inputs(site, setup)
+    inputs |= {f"azure-{name}": variable for name, variable in _AZURE_IDENTITY.items()}
+    inputs |= _cluster_inputs(setup) | _token_inputs(setup) | _commit_inputs(site, setup)
     secrets: dict[str, Value] = {} if setup.service else {"platform-token": _PLATFORM_SECRET}
     if setup.cluster is ClusterWay.KUBECONFIG:
         secrets["kubeconfig"] = _KUBECONFIG_SECRET
@@ -112,10 +118,7 @@ def _with_steps(site: SiteRepository, setup: Setup) -> str:
 
 def _logged_in(setup: Setup) -> str:
     login = f"      - name: Log in to Azure\n        uses: {AZURE_LOGIN}\n        with:\n"
-    login += "".join(
-        f"          {name}: ${{{{ vars.AZURE_{name.upper().replace('-', '_')} }}}}\n"
-        for name in ("client-id", "tenant-id", "subscription-id")
-    )
+    login += "".join(f"          {name}: {variable}\n" for name, variable in _AZURE_IDENTITY.items())
     return login + (_reached(setup) if setup.cluster is ClusterWay.AKS else "")
 
 
@@ -161,11 +164,6 @@ def _permissions(site: SiteRepository, setup: Setup) -> list[str]:
         *(["packages: write # the image"] if site.registry == _GHCR else []),
         "pull-requests: write # the comment",
     ]
-
-
-def _azure_inputs() -> dict[str, str]:
-    names = ("client-id", "tenant-id", "subscription-id")
-    return {f"azure-{name}": f"${{{{ vars.AZURE_{name.upper().replace('-', '_')} }}}}" for name in names}
 
 
 def _cluster_inputs(setup: Setup, *, of_the_workflow: bool = True) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import commandline
@@ -73,6 +75,17 @@ class World:
 
     def checks(self, tag: str) -> list[str]:
         return [status.state for status in self.ledger.statuses if status.sha == tag + "0" * 33]
+
+
+@contextmanager
+def applying(world: World, tag: str) -> Iterator["subprocess.Popen[str]"]:
+    """A deploy as a process of its own, as far as Flux has applied it."""
+    job = ("--site", SITE, "--sha", tag, "--publish", "deployment,status", "--repo", world.repository)
+    with commandline.process(*job, environ=world.environ()) as process:
+        assert process.stdout
+        while "applied" not in (line := process.stdout.readline()):
+            assert line, "it ended before it had been applied"
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -169,11 +182,7 @@ def test_what_is_refused_is_no_deployment_and_its_status_says_so(world: World) -
 def test_an_interrupted_run_leaves_nothing_unfinished(world: World, sent: signal.Signals) -> None:
     tag = {signal.SIGINT: TAGS[4], signal.SIGTERM: TAGS[5], signal.SIGHUP: TAGS[8]}[sent]
     world.stack.behaviours[tag] = "unready"
-    job = ("--site", SITE, "--sha", tag, "--publish", "deployment,status", "--repo", world.repository)
-    with commandline.process(*job, environ=world.environ()) as process:
-        assert process.stdout
-        while "applied" not in (line := process.stdout.readline()):
-            assert line, "it ended before it was interrupted"
+    with applying(world, tag) as process:
         time.sleep(0.2)
         process.send_signal(sent)
         process.communicate()
@@ -210,11 +219,7 @@ def test_an_app_that_is_not_installed_there_is_told_in_words(world: World) -> No
 def test_a_sweep_finishes_what_a_killed_run_began(world: World) -> None:
     tag = TAGS[7]
     world.stack.behaviours[tag] = "unready"
-    job = ("--site", SITE, "--sha", tag, "--publish", "deployment,status", "--repo", world.repository)
-    with commandline.process(*job, environ=world.environ()) as process:
-        assert process.stdout
-        while "applied" not in (line := process.stdout.readline()):
-            assert line, "it ended before it was killed"
+    with applying(world, tag) as process:
         while not (world.states(tag) and world.states(tag)[0]):
             time.sleep(0.1)
         process.kill()

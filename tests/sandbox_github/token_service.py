@@ -8,11 +8,9 @@ Sources: octo-sts/app at cb87fc17, `pkg/octosts/octosts.go` (what is asked, in w
 import base64
 import json
 import re
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +19,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+from bumper_sandbox.registry.listener import Listener
+from bumper_sandbox.registry.routes import Reply
 
 # Numbers of gRPC, and the HTTP status that grpc-gateway makes of each.
 INVALID, NOT_FOUND, DENIED, EXHAUSTED, INTERNAL, UNKNOWN_CALLER = 3, 5, 7, 8, 13, 16
@@ -56,23 +57,21 @@ class TokenServer:
         self._mint = mint
         self.faults: list[Refusal] = []
         self.queries: list[Mapping[str, str]] = []
-        self._http = _Server(("127.0.0.1", 0), _Handler)
-        self._http.owner = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="token service")
+        self._listener = Listener(self._reply, None)
 
     @property
     def domain(self) -> str:
         """What it is called, in an input and as an audience."""
-        return f"127.0.0.1:{self._http.server_address[1]}"
+        return f"127.0.0.1:{self._listener.port}"
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        self._listener.close()
+
+    def _reply(self, method: str, target: str, headers: Mapping[str, str], content: bytes) -> Reply:
+        return Reply.json(*self.answer(target, headers.get("authorization", "")))
 
     def answer(self, target: str, authorization: str) -> tuple[int, Mapping[str, Any]]:
         """The status and the body of an answer."""
@@ -189,23 +188,3 @@ def _fetched(url: str) -> Any:
 
 def _decoded(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-
-
-class _Server(ThreadingHTTPServer):
-    owner: TokenServer
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        status, body = self.server.owner.answer(self.path, self.headers.get("Authorization", ""))
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Silent."""

@@ -1,5 +1,6 @@
 """Whether sites may be deployed at a time, by the calendar of a tree: `bump check --at`. Asks nothing but the files."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,8 +34,9 @@ def answers(tree: Tree, at: datetime, lasts: timedelta, by: str, names: Sequence
     known = traits.of_tree(tree)
     if not known:
         raise no_tree()
+    known_names = {name for site in known for name in site.names}
     for name in names:
-        if name not in {name for site in known for name in site.names}:
+        if name not in known_names:
             near = did_you_mean(name, {site.name for site in known})
             raise SiteMissing(
                 f"no Flux Kustomization of the tree is called {name!r}{near}",
@@ -46,8 +48,13 @@ def answers(tree: Tree, at: datetime, lasts: timedelta, by: str, names: Sequence
 
 def lines(several: Sequence[Answer]) -> list[Line]:
     """A line for each site."""
-    width = max(len(_label(each, several)) for each in several)
-    return [(Styled(f"{_label(each, several):<{width}}   ", "strong"), *_verdict(each)) for each in several]
+    bearers = Counter(each.site.name for each in several)
+    labels = [_label(each.site, has_namesakes=bearers[each.site.name] > 1) for each in several]
+    width = max(map(len, labels))
+    return [
+        (Styled(f"{label:<{width}}   ", "strong"), *_verdict(each))
+        for label, each in zip(labels, several, strict=True)
+    ]
 
 
 def as_data(several: Sequence[Answer], at: datetime, exit_code: int) -> dict[str, Any]:
@@ -76,9 +83,8 @@ def _answer(calendar: Calendar, site: Traits, at: datetime, lasts: timedelta, by
     return Answer(site, None, calendar.next_after(site, at, by), inside(*allowed) if allowed else "")
 
 
-def _label(each: Answer, several: Sequence[Answer]) -> str:
-    has_namesakes = sum(other.site.name == each.site.name for other in several) > 1
-    return f"{each.site.name} ({each.site.identity})" if has_namesakes else each.site.name
+def _label(site: Traits, *, has_namesakes: bool) -> str:
+    return f"{site.name} ({site.identity})" if has_namesakes else site.name
 
 
 def _verdict(each: Answer) -> Line:
