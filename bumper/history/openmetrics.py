@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from bumper.dataclasses import dataclass
 from bumper.history.metrics import DEFINITIONS, PERCENTILES, Figures, Metrics, Spread
-from bumper.safe_text import printable
+from bumper.safe_text import mask
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _Labels = tuple[tuple[str, str], ...]
@@ -120,5 +120,10 @@ def _labels(figures: Figures, more: Iterable[tuple[str, str]] = ()) -> str:
     elif scope.name:
         pairs.append(("environment", scope.name))
     return (
-        "{" + ",".join(f'{key}="{printable(text).translate(_ESCAPES)}"' for key, text in pairs if text) + "}"
+        "{" + ",".join(f'{key}="{_spelled(text).translate(_ESCAPES)}"' for key, text in pairs if text) + "}"
     )
+
+
+def _spelled(text: str) -> str:
+    """A name without secrets; what can't be seen is spelled out, so that two names never become the same line."""
+    return mask("".join(char if char.isprintable() else ascii(char)[1:-1] for char in text))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -282,6 +282,7 @@ names = some.text(min_size=1, max_size=12)
 
 
 @given(some.lists(some.tuples(names, names, some.sampled_from(["ready", "failed"])), max_size=6))
+@example([("0", " ", "ready"), ("0", "\x1f", "ready")])
 def test_no_name_breaks_the_format(named: list[tuple[str, str, str]]) -> None:
     deploys = [
         replace_names(deploy(number, f"{outcome} {number + 1}"), site, kustomization)
