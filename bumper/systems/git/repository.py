@@ -21,7 +21,7 @@ from bumper.ports.git import MOST_FILE_BYTES
 from bumper.safe_text import printable
 from bumper.systems.folder import Folder, room
 from bumper.systems.git.address import Address, environment
-from bumper.systems.git.rejections import MissingRef, failure, rejection
+from bumper.systems.git.rejections import MissingRef, failure, not_git, rejection
 from bumper.systems.git.transport import Transport
 from bumper.systems.process import TooMuch, end, finished, started
 
@@ -51,6 +51,9 @@ _PLACES = (
     "GIT_CONFIG_SYSTEM",
     "GIT_CONFIG_NOSYSTEM",
 )
+# As git traces an answer (http.c), and what it has (gitprotocol-http(5)), the first one above all.
+_CONTENT_TYPE = re.compile(r"<= Recv header(?:, [^:]*)?: content-type: *([^;\s]*)", re.IGNORECASE)
+_OF_GIT, _ADVERTISEMENT = "application/x-git-", "application/x-git-upload-pack-advertisement"
 _USABLE: set[tuple[str, ...]] = set()
 _SETTINGS = [
     ("protocol.version", "2"),
@@ -328,7 +331,26 @@ class Repository:
             # All that git says where a pattern fits no ref (2.39, builtin/fetch.c).
             raise MissingRef(f"{self}: no such ref")
         if output.status:
+            if "info/refs not valid" in output.stderr:  # remote-curl.c, which does not say what came instead
+                self.branches()
             raise self._explained(failure(str(self), output.stderr))
+
+    def branches(self) -> list[str]:
+        """The names of all branches there.
+
+        `Unreachable` where somebody else answers than a git host: git takes a web page for a repository without any branch, as old
+        hosts serve one that is a folder of files.
+        """
+        arguments = ("ls-remote", "--heads", REMOTE)
+        # Without the bodies, and by git's own default without credentials.
+        traced = {"GIT_TRACE_CURL": "1", "GIT_TRACE_CURL_NO_DATA": "1", "GIT_TRACE_REDACT": "1"}
+        output = self._bounded(self._connected, arguments, b"", traced)
+        content_types = _CONTENT_TYPE.findall(output.stderr)
+        if content_types and not content_types[-1].lower().startswith(_OF_GIT):
+            raise not_git(
+                str(self), f"it sent {printable(content_types[-1])[:_SHOWN]}, expected {_ADVERTISEMENT}"
+            )
+        return [line.partition("refs/heads/")[2] for line in output.stdout.splitlines()]
 
     def rejection(self, branch: str, output: Output) -> BumpError:
         """Why a push did not land."""
