@@ -3,7 +3,8 @@
 Law: a Kustomization is named by its own name, by NAMESPACE/NAME, by the file that defines it, or by FILE:LINE where a file defines
 several; a site also by its annotation (`adoption`). Each cluster is searched until it has one of that name. The same Kustomization for
 two clusters is one, as long as both build the same directory; of several others the one that the
-followed clusters have is meant, by its live spec.path and source; else each is listed, and nothing is chosen.
+followed clusters have is meant, by its live spec.path and source; else each is listed, and nothing is chosen. A name that the
+repository does not have may be one that only the clusters know (`unwritten`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from posixpath import normpath
 from bumper.dataclasses import replace
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
 from bumper.fluxtree.discovery import Site, artifact_path
-from bumper.fluxtree.sites import adoption
+from bumper.fluxtree.sites import adoption, unwritten
 from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import text
 from bumper.objects import Object, ObjectKey, at
@@ -24,9 +25,12 @@ from bumper.request import Live, LiveBuild
 MOST_LISTED = 8
 
 
-def select(walk: Walk, name: str, kustomization: str = "", live: Live | None = None) -> tuple[Site, ...]:
+def select(
+    walk: Walk, name: str, kustomization: str = "", live: Live | None = None, path: str = ""
+) -> tuple[Site, ...]:
     """The Kustomizations of one name and path, one for each cluster, for the site `name` or the Kustomization that is asked for.
 
+    One that no file of the repository holds is taken from the clusters, or is what builds the directory `path` (`unwritten`).
     FieldAmbiguous where several are meant, SiteMissing or FieldMissing where there is none, TreeMissing without a tree.
     """
     wanted = kustomization or name
@@ -44,9 +48,12 @@ def select(walk: Walk, name: str, kustomization: str = "", live: Live | None = N
         ]
         matching += map(walk.with_variables, there)
         walk.leave(site.cluster for site in matching)
-    if not matching:
+    if not matching and (beyond := unwritten.sites(walk, wanted, known, live, path)):
+        chosen: Sequence[Site] = same(beyond, wanted)
+    elif not matching:
         raise _missing(walk, wanted, [site for site in known if not site.is_assumed])
-    chosen = same(_running(_preferred(matching, name, wanted), live), wanted)
+    else:
+        chosen = same(_running(_preferred(matching, name, wanted), live), wanted)
     return tuple(_called(site, name, kustomization, known) for site in chosen)
 
 
@@ -85,11 +92,16 @@ def live_build(kustomization: Object | None, namespace: str) -> LiveBuild | None
     """What a Kustomization of a cluster, which is in this namespace, builds; None where there is none."""
     if not kustomization:
         return None
+    path = str(at(kustomization, "spec", "path") or "")
+    return LiveBuild(path, str(source_of(kustomization, namespace)), kustomization=kustomization)
+
+
+def source_of(kustomization: Object, namespace: str) -> ObjectKey:
+    """The source of a Kustomization of a cluster, which is in this namespace."""
     source = at(kustomization, "spec", "sourceRef") or {}
-    key = ObjectKey(
+    return ObjectKey(
         str(source.get("kind", "")), str(source.get("namespace") or namespace), str(source.get("name", ""))
     )
-    return LiveBuild(str(at(kustomization, "spec", "path") or ""), str(key))
 
 
 def _called(site: Site, name: str, kustomization: str, known: Iterable[Site]) -> Site:
@@ -102,7 +114,9 @@ def _called(site: Site, name: str, kustomization: str, known: Iterable[Site]) ->
         and (other.identity, other.path) != (site.identity, site.path)
     }
     namesakes = tuple(rivals.values())
-    return replace(site, named=kustomization, namesakes=namesakes, where=where(site, name, namesakes))
+    # Where no file holds it, its whole name leads to it again, whether a cluster is asked or not.
+    named = site.identity if site.known_by else kustomization
+    return replace(site, named=named, namesakes=namesakes, where=where(site, name, namesakes))
 
 
 def _leads_to(name: str, site: Site) -> bool:
@@ -209,7 +223,8 @@ def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
     if walk.unexpanded:
         # Only the cluster may know what else there is.
         sets = listed([f"{gap}, and may make it" for gap in walk.unexpanded])
-        return FieldMissing(f"{message}; {sets}", hint=f"{hint}, or write the inputs into git")
+        how = "write the inputs into git, follow the cluster that has it (--context), or name what it builds: --path DIR"
+        return FieldMissing(f"{message}; {sets}", hint=f"{hint}, or {how}")
     if problems:
         # Not read as a whole, so that nobody may take the site for gone.
         return FieldMissing(message, hint=f"{hint}; bump check tells {len(problems)} faults of the tree")
