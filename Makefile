@@ -61,14 +61,14 @@ e2e: setup
 else
 e2e: setup
 	$(BIN)/python tests/e2e/build.py
-	$(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
 endif
 
 # With all scenarios and the page of what bump said of each, and with the further controllers that some start (source-watcher,
 # helm-controller, Flagger).
 e2e-all: setup
 	$(BIN)/python tests/e2e/build.py --all
-	BUMP_E2E_VERDICTS=docs/verdicts.md $(BIN)/pytest tests/e2e $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE BUMP_E2E_VERDICTS=docs/verdicts.md $(BIN)/pytest tests/e2e $(ARGS)
 
 # Long runs, resumable: make soak PART=kills FOR=10m; SHORT=1 as .ci/run has it, PUBLISH=1 writes the figures into SECURITY.md.
 soak: setup
@@ -77,7 +77,7 @@ soak: setup
 # What people run after a push, and `bump track`, on the same deploys.
 e2e-peers: setup
 	$(BIN)/python tests/e2e/build.py --peers
-	@BUMP_E2E_VERDICTS=docs/verdicts.md PYTHONPATH=tests $(BIN)/python -m e2e.peers $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE BUMP_E2E_VERDICTS=docs/verdicts.md PYTHONPATH=tests $(BIN)/python -m e2e.peers $(ARGS)
 
 # Known vulnerabilities in what the Action installs and in what we develop with. Needs the package index, whose advisories it asks.
 audit: $(SUPPLY)/.ready

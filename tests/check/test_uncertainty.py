@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 from checks import DEPLOYMENT, FLUX, ROUTE, SERVICE, SITE, SYNC, added, changed, checked, found, platform
+from tables import each_row
 from trees import flux
 
 NO_SERVICE = changed(ROUTE, "        - name: kevinryan-io", "        - name: other")
@@ -65,8 +66,8 @@ HIDES: dict[str, Mapping[str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("identity", BREAKS)
-@pytest.mark.parametrize("hiding", HIDES)
+@each_row("identity", BREAKS)
+@each_row("hiding", HIDES)
 def test_what_is_hidden_may_be_there(identity: str, hiding: str) -> None:
     assert identity in dict(found(BREAKS[identity]))
     assert identity not in dict(found(added(HIDES[hiding], BREAKS[identity])))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from textwrap import indent
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, repository, sync
 
 from bumper import manifest
@@ -182,7 +183,7 @@ ROOTS = {
 }
 
 
-@pytest.mark.parametrize(("more", "expected"), ROOTS.values(), ids=ROOTS)
+@each_row(("more", "expected"), ROOTS.values(), ids=ROOTS)
 def test_where_a_tree_begins(more: dict[str, str], expected: list[str]) -> None:
     files = web() | {"clusters/prod/apps.yaml": flux("apps", "./apps/web")} | more
     assert names(files) == expected
@@ -479,7 +480,7 @@ PARENTS = {
 }
 
 
-@pytest.mark.parametrize(("more", "name", "path"), PARENTS.values(), ids=PARENTS)
+@each_row(("more", "name", "path"), PARENTS.values(), ids=PARENTS)
 def test_a_kustomization_is_read_as_its_parent_builds_it(more: dict[str, str], name: str, path: str) -> None:
     files = SYNC | APPS | web() | web("apps/prod") | more
     target = find.find(MemoryTree(files), "web", kustomization=name)
@@ -564,7 +565,7 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize(("more", "url"), FOREIGN.values(), ids=FOREIGN)
+@each_row(("more", "url"), FOREIGN.values(), ids=FOREIGN)
 def test_a_source_with_another_address_is_not_ours(more: dict[str, str], url: str) -> None:
     files = (
         web()
@@ -580,7 +581,7 @@ def test_a_source_with_another_address_is_not_ours(more: dict[str, str], url: st
     assert only(files, "apps", url).is_ours
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "https://git.example/platform.git",
