@@ -64,7 +64,7 @@ def cluster(*kustomizations: Any, url: str = OURS, name: str = "web") -> Live:
     return live
 
 
-def found(live: Live | None = None, *, files: dict[str, str] | None = None, **chosen: Any) -> find.Target:
+def target_of(live: Live | None = None, *, files: dict[str, str] | None = None, **chosen: Any) -> find.Target:
     return find.find(MemoryTree({**FILES, **(files or {})}), "web", live=live, **chosen)
 
 
@@ -105,7 +105,7 @@ def test_a_cluster_knows_what_git_does_not(subtests: pytest.Subtests) -> None:
     }
     for name, (live, chosen, path) in rows.items():
         with subtests.test(name):
-            target = found(live, **chosen)
+            target = target_of(live, **chosen)
             assert target.field.path == path
             directory = path.removesuffix("/dep.yaml")
             assert target.site.identity == target.site.named == f"{directory}#flux-system/web"
@@ -159,9 +159,9 @@ def test_what_is_refused_of_what_git_does_not_have(subtests: pytest.Subtests) ->
         with subtests.test(name):
             if message:
                 with pytest.raises(kind, match=message):
-                    found(live, **chosen)
+                    target_of(live, **chosen)
             else:
-                field = found(live, **chosen).field
+                field = target_of(live, **chosen).field
                 assert "which no file of this repository holds (cluster prod)" in field.unsafe
                 assert str(field.image.tag) == "1.0"
 
@@ -171,7 +171,7 @@ def test_its_edit_is_proved_in_its_build_and_its_own_fields_count() -> None:
         (cluster(live_kustomization("./apps/web", targetNamespace="tenant")), ""),
         (None, "--"),
     ):
-        target = found(live, path="apps/web")
+        target = target_of(live, path="apps/web")
         assert target.workload.namespace == ("" if unproved else "tenant")
         content = FILES["apps/web/dep.yaml"].encode()
         edits = plan(content, target.field, "3.0", "")
@@ -185,9 +185,9 @@ def test_its_edit_is_proved_in_its_build_and_its_own_fields_count() -> None:
 
 def test_a_resource_set_names_the_ways_and_nothing_is_written_on_what_no_file_holds() -> None:
     with pytest.raises(FieldMissing, match="may make it") as caught:
-        found(files={"clusters/prod/set.yaml": SET})
+        target_of(files={"clusters/prod/set.yaml": SET})
     assert "--path DIR" in caught.value.hint
     assert "--context" in caught.value.hint
     with pytest.raises(FieldMissing, match="no file of this repository holds Kustomization web"):
         find.find_site(MemoryTree(FILES), "web", kustomization="apps/web#flux-system/web")
-    assert of_target([], found(path="apps/web"), MemoryTree(FILES)) == []
+    assert of_target([], target_of(path="apps/web"), MemoryTree(FILES)) == []
