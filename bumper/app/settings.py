@@ -471,6 +471,7 @@ class EditOutput(StrEnum):
     DIFF = "diff"
     CHECK = "check"
     STDOUT = "stdout"
+    PLAN = "plan"
 
 
 @dataclass(frozen=True)

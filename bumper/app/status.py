@@ -117,7 +117,7 @@ def _chosen(settings: StatusSettings, clusters: Sequence[Cluster]) -> list[Choic
 
 def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Overview:
     tip, entries = _read(settings, systems, clusters)
-    revisions = Revisions(systems.repository, settings.choice, systems.clock)
+    revisions = Revisions(systems.repository, _chosen(settings, clusters)[0], systems.clock)
     rows = look.look(clusters, entries, revisions, systems.clock)
     # That a watch is not allowed is no matter of a single look.
     notices = tuple(text for text in _polled(clusters) if "watch" not in text)
