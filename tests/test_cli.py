@@ -47,10 +47,19 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
     ("arguments", "problem"),
     [
         (["--sha", "abc1234"], "no site given"),
-        (["--site", "web"], "expected one of --sha and --tag"),
-        (["--site", "web", "--sha", "abc1234", "--tag", "v1"], "expected one of --sha and --tag"),
+        (["--site", "web"], "expected one of --sha and --tag, neither is given"),
+        (
+            ["--site", "web", "--sha", "abc1234", "--tag", "v1"],
+            "expected one of --sha and --tag, both are given",
+        ),
         (["--site", "web", "--sha", "xyz"], "'xyz' is no commit"),
         (["--set", "web"], "expected SITE=SHA"),
+        (
+            ["hold", "web", "--to", "1.0"],
+            "no such option --to here: it is one of bump rollback, bump promote",
+        ),
+        (["web", "--sha", "abc1234", "--until", "3d"], "--until here: it is one of bump hold, bump freeze"),
+        (["status", "--sah", "abc1234"], "no such option --sah"),
         (["--set", "web=abc1234", "--set", "web=abc1235"], "names a site twice"),
         (["--site", "a", "--site", "b", "--sha", "abc1234"], "--site is given twice, as 'a' and as 'b'"),
         (["--site", "a", "--sha", "abc1234", "--timeout", "10m", "--timeout=5m"], "as '10m' and as '5m'"),
@@ -91,7 +100,7 @@ def test_a_wrong_command_line_exits_2_and_says_why(
         (["edti", "a.yaml", "--image", "reg.io/web", "--tag", "2.0"], "no such command 'edti'; did you mean 'edit'?"),
         (["web"], "no such command 'web'"),
         (["rolback", "--site", "web"], "no such command 'rolback'; did you mean 'rollback'?"),
-        (["deploy", "--site", "web", "--sha", "abc1234"], "no such command 'deploy'"),
+        (["deploy", "--site", "web", "--sha", "abc1234"], "no such command 'deploy': a deploy is what bump does without one"),
         (["--repo", ".", "status"], "'status' is a command, and a command comes first"),
         (["--sha", "abc1234", "status"], "'status' is a command, and a command comes first"),
     ],
@@ -104,6 +113,23 @@ def test_a_word_that_is_no_command_is_said_with_the_nearest(
     first, second = done.stderr.splitlines()
     assert first == f"error: {message}"
     assert second.startswith("help:  ")
+
+
+def test_what_to_type_instead_can_be_pasted(tmp_path: Path) -> None:
+    for line, instead in {
+        ("web",): "see bump --help; a deploy needs no command: bump web --sha SHA",
+        ("web", "abc1234"): "see bump --help; a deploy needs no command: bump web --sha abc1234",
+        ("help",): "bump --help",
+        (
+            "depoly",
+            "web",
+            "--sha",
+            "abc1234",
+            "--reason",
+            "it is slow",
+        ): "bump web --sha abc1234 --reason 'it is slow'",
+    }.items():
+        assert bump(*line, cwd=tmp_path).stderr.endswith(f"\nhelp:  {instead}\n")
 
 
 def test_beside_an_image_a_bare_word_is_the_site(tmp_path: Path) -> None:

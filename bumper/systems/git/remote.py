@@ -243,7 +243,11 @@ class Remote:
     def _branches(self) -> str:
         output = self._repository.call("ls-remote", "--heads", REMOTE)
         names = [line.partition("refs/heads/")[2] for line in output.stdout.splitlines()]
-        return f"branches there: {', '.join(names)}" if names else "the repository has no branch yet"
+        return (
+            f"name one of those there by --branch: {', '.join(names)}"
+            if names
+            else "the repository has no branch yet"
+        )
 
     def _has_landed(self, commit: str, branch: str, error: BumpError) -> bool:
         """Whether the branch has the commit although the push failed: the answer may have been lost, not the push.
