@@ -1,6 +1,7 @@
 """Arguments, exit codes, what goes to which stream; as a process of its own where that is what is asked."""
 
 import argparse
+import io
 import json
 import os
 import re
@@ -15,7 +16,8 @@ import commandline
 import pytest
 from commandline import Ran
 
-from bumper.cli import COMMANDS, MAIN_COMMAND, parser_of
+from bumper.app.context import Context
+from bumper.cli import COMMANDS, MAIN_COMMAND, main, parser_of
 from bumper.commands.action import options_of
 from bumper.commands.parser import Parser
 from bumper.errors import EXIT_CODES, EXIT_MEANINGS, EXIT_USAGE, UsageError
@@ -130,6 +132,29 @@ def test_what_to_type_instead_can_be_pasted(tmp_path: Path) -> None:
         ): "bump web --sha abc1234 --reason 'it is slow'",
     }.items():
         assert bump(*line, cwd=tmp_path).stderr.endswith(f"\nhelp:  {instead}\n")
+
+
+def test_an_error_is_broken_between_words_and_a_command_is_not(tmp_path: Path) -> None:
+    class Window(io.StringIO):
+        """What somebody looks at."""
+
+        def isatty(self) -> bool:
+            return True
+
+    for columns in (60, 80, 100, 140):
+        stderr = Window()
+        context = Context({"COLUMNS": str(columns)}, tmp_path, stdout=io.StringIO(), stderr=stderr)
+        assert main(["deploy", "web", "--sha", "abc1234", *["--reason", "word " * 40]], context) == 2
+        assert main(["hold", "web", "--sha", "abc1234", "--until", "3d", "--repo", "."], context) == 2
+        assert main(["status", "--to", "production"], context) == 2
+        *others, helped = [
+            line for line in stderr.getvalue().splitlines() if line.startswith("help:  bump web")
+        ]
+        assert not others
+        assert helped.endswith("word word '"), "it is copied as one line"
+        lines = [line for line in stderr.getvalue().splitlines() if not line.startswith("help:")]
+        assert max(map(len, lines)) <= columns
+        assert "bump rollback" in " ".join(line.strip() for line in lines)
 
 
 def test_beside_an_image_a_bare_word_is_the_site(tmp_path: Path) -> None:

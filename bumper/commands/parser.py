@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import takewhile
@@ -212,19 +213,19 @@ def no_command(word: str, others: Sequence[str] = ()) -> UsageError:
             hint=f"bump {word} …; for a site of this name: --site {word}",
         )
     if nearest(word, [*COMMANDS, MAIN_COMMAND]) == MAIN_COMMAND:
-        import shlex  # only for an error
-
         line = shlex.join(others) or "SITE --sha SHA"
         return UsageError(
             f"no such command {word!r}: a deploy is what bump does without one", hint=f"bump {line}"
         )
     if word == "help":
         return UsageError("no such command 'help'", hint="bump --help")
-    likely = did_you_mean(word, COMMANDS)
+    if near := nearest(word, COMMANDS):
+        line = shlex.join(["bump", near, *others])
+        return UsageError(f"no such command {word!r}; did you mean {near!r}?", hint=line)
     sha = next((argument for argument in others if re.fullmatch("[0-9a-f]{7,40}", argument)), "SHA")
-    deploys = f"bump {'SITE' if likely else word} --sha {sha}"
     return UsageError(
-        f"no such command {word!r}{likely}", hint=f"see bump --help; a deploy needs no command: {deploys}"
+        f"no such command {word!r}",
+        hint=f"see bump --help; a deploy needs no command: bump {word} --sha {sha}",
     )
 
 
