@@ -15,6 +15,7 @@ from pathlib import Path
 import commandline
 import pytest
 from commandline import Ran
+from tables import each_row
 
 from bumper.app.context import Context
 from bumper.cli import COMMANDS, MAIN_COMMAND, main, parser_of
@@ -359,7 +360,7 @@ def test_every_option_of_every_command_is_explained() -> None:
             assert action.help, f"{verb} {action.dest}"
 
 
-@pytest.mark.parametrize("verb", [MAIN_COMMAND, *COMMANDS])
+@each_row("verb", [MAIN_COMMAND, *COMMANDS])
 def test_an_option_is_taken_once_or_says_that_it_is_repeatable(verb: str) -> None:
     parser = parser_of(verb)
     for action in parser._actions:
