@@ -64,7 +64,9 @@ def _ended(verdict: Verdict, *, rolled_back: str = "", slower: float = 1.0) -> S
         replace(step, seconds=step.seconds * slower)
         for step in stages(last=ways.get(verdict.outcome, State.DONE))
     )
-    shown = replace(report(verdict, steps=steps), rolled_back=rolled_back)
+    # What helps against the version that failed is over once that is taken back.
+    ended = replace(verdict, hint="") if rolled_back else verdict
+    shown = replace(report(ended, steps=steps), rolled_back=rolled_back)
     return replace(story(verdict), sites=(replace(site, reports=(shown,)),), pages=_WITH_ACTIONS)
 
 
@@ -101,7 +103,11 @@ def stories() -> dict[str, Story]:
         "moving": story(None),
         "refused": replace(story(None), error=refusal),
         "interrupted": replace(
-            story(None), standing=(f"web: {NEW} is on the branch", "to follow again: bump track")
+            story(None),
+            standing=(
+                f"web: {NEW} is on the branch as main@sha1:3f9d2ab",
+                "the cluster goes on by itself; to follow again: bump track --site web --commit 3f9d2ab0c1d2",
+            ),
         ),
         **{
             outcome.value: _ended(Verdict(outcome, "Reason", f"what {outcome.value} means"))

@@ -4,6 +4,7 @@ import gc
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from bumper.app.context import Context
 from bumper.app.namesakes import live_builds
@@ -23,7 +24,7 @@ from bumper.status.sites import Entry
 from bumper.status.table import Overview
 from bumper.status.watch import Picture, Watcher
 from bumper.style import Line
-from bumper.systems.terminal import open_board
+from bumper.systems.terminal import open_board, width_of
 
 # As Python itself does by default (3.11).
 _FREQUENTLY = (700, 10, 10)
@@ -41,7 +42,7 @@ def show(settings: StatusSettings, context: Context) -> int:
         if settings.is_json:
             context.stdout.write(json.dumps(table.as_data(overview), indent=2) + "\n")
         else:
-            output.terminal.write(_lines(settings, overview))
+            output.terminal.write(_lines(settings, overview, width_of(context.stdout, context.environ)))
         return overview.exit_code if settings.exits_by_verdict else 0
 
 
@@ -58,7 +59,7 @@ def watch(settings: StatusSettings, context: Context) -> int:
                     clusters,
                     context.clock.wall,
                     lambda: is_lost(context.stdout),
-                    is_of_one_site=bool(settings.site),
+                    partial(_drawn, context) if not settings.site else table.details,
                 )
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED
@@ -67,10 +68,10 @@ def watch(settings: StatusSettings, context: Context) -> int:
     return EXIT_INTERRUPTED
 
 
-def _lines(settings: StatusSettings, overview: Overview) -> list[Line]:
+def _lines(settings: StatusSettings, overview: Overview, width: int) -> list[Line]:
     if settings.site:
         return table.details(overview)
-    return table.lines(overview) if overview.is_looked else table.wanted(overview)
+    return table.lines(overview, width) if overview.is_looked else table.wanted(overview)
 
 
 def _overview_of(settings: StatusSettings, systems: Systems) -> Overview:
@@ -143,11 +144,9 @@ def _show_pictures(
     clusters: Sequence[Cluster],
     wall: Callable[[], datetime],
     is_over: Callable[[], bool],
-    *,
-    is_of_one_site: bool,
+    render: Callable[[Overview], list[Line]],
 ) -> None:
     """Shows them until nobody looks any more."""
-    render = table.details if is_of_one_site else table.lines
     shown: Overview | None = None
     for picture in watcher.pictures():
         before, shown = shown, _overview(picture, shown, clusters, wall())
@@ -159,6 +158,11 @@ def _show_pictures(
             board.add(table.changes(before, shown))
         if is_over():
             return
+
+
+def _drawn(context: Context, overview: Overview) -> list[Line]:
+    """The table for the window as wide as it is now."""
+    return table.lines(overview, width_of(context.stdout, context.environ))
 
 
 def _overview(

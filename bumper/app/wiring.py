@@ -404,6 +404,7 @@ class Systems:
         root = checkout_root(self.context.cwd, self.context.environ)
         if root is None:
             raise UsageError(
-                "no platform repository: this is no git checkout", hint="name it with --repo URL"
+                "no platform repository: none is named, and this is no git checkout",
+                hint="add --repo https://github.com/OWNER/NAME.git, or set BUMP_REPO",
             )
         return str(root)

@@ -15,7 +15,7 @@ from posixpath import normpath
 from typing import NamedTuple
 
 from bumper.dataclasses import replace
-from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean, nearest
 from bumper.fluxtree.discovery import Site, artifact_path
 from bumper.fluxtree.sites import adoption, unwritten
 from bumper.fluxtree.walk import Walk
@@ -301,13 +301,15 @@ def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
     names = list(
         dict.fromkeys(name for site in known for name in (site.name, *adoption.site_names(site.document)))
     )
-    nearest = sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
-    message = f"{wanted}: no Flux Kustomization has this name (found: {listed(nearest)}){did_you_mean(wanted, names)}"
+    ranked = sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
+    message = f"{wanted}: no Flux Kustomization has this name (found: {listed(ranked)}){did_you_mean(wanted, names)}"
     problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
     # Of what is wrong in the tree only that is named which speaks of it.
     if related := [problem for problem in problems if wanted in problem]:
         return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
     hint = "name one of those found with --kustomization"
+    if near := nearest(wanted, names):
+        hint = f"--site {near}, or where the site is called otherwise than its Kustomization: --kustomization NAME"
     if walk.unexpanded:
         # Only the cluster may know what else there is.
         sets = listed([f"{gap}, and may make it" for gap in walk.unexpanded])
