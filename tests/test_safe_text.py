@@ -12,6 +12,7 @@ import pytest
 import situations
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.rollout import Verdict, judge
 from bumper.safe_text import mask, printable
@@ -20,7 +21,7 @@ KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7\nabc=\n-----END RSA PR
 LINE = "MIIEowIBAAKCAQEA7bq0Zc1nGgYp0zq7mYkH2t9JbR0yqQv7Jm1xk8f4a5s6d7f8g9h0"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "masked"),
     [
         ("Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "Authorization: Bearer ***"),
@@ -50,7 +51,7 @@ def test_a_secret_goes_and_its_name_stays(text: str, masked: str) -> None:
     assert mask(masked) == masked
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         'secret "db-credentials" not found',
@@ -207,7 +208,7 @@ SENTENCES = (
 )
 
 
-@pytest.mark.parametrize("kind", TOKENS)
+@each_row("kind", TOKENS)
 def test_a_token_of_a_known_form_goes_wherever_it_stands(kind: str) -> None:
     chance = random.Random(kind)
     for sentence in SENTENCES * 10:
@@ -287,7 +288,7 @@ NAMED = (
 )
 
 
-@pytest.mark.parametrize("sentence", NAMED)
+@each_row("sentence", NAMED)
 def test_what_is_named_as_a_secret_goes(sentence: str) -> None:
     chance = random.Random(sentence)
     for _ in range(20):

@@ -1,6 +1,5 @@
 """Who deployed what and how it ended, as one page or as figures: `bump history`."""
 
-import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -22,16 +21,12 @@ _ENDED_WELL = {outcome.value for outcome in Outcome if EXIT_CODES[outcome] == 0}
 
 def show(settings: HistorySettings, context: Context) -> int:
     """Prints the deploys, or their figures; returns 0, also where there are none."""
-    # Ten thousand records live until the end: looking for garbage among them, again and again and once more at the exit, takes a
-    # quarter of the time.
-    gc.disable()
     with Systems(context, settings.repository, settings.permissions) as systems:
         history = _history(settings, systems)
         if settings.asks_metrics:
             _show_metrics(settings, history, systems, context)
         else:
             _show_deploys(settings, history, systems, context)
-    gc.freeze()
     return 0
 
 

@@ -6,10 +6,12 @@ two clusters is one, as long as both build the same directory; of several others
 followed clusters have is meant, by its live spec.path and source; else each is listed, and nothing is chosen.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from posixpath import normpath
+from typing import NamedTuple
 
 from bumper.dataclasses import replace
 from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
@@ -22,6 +24,20 @@ from bumper.record import told_apart
 from bumper.request import Live, LiveBuild
 
 MOST_LISTED = 8
+# What a file has in its name, or a line of it behind.
+_PLACE = re.compile(r"[./:#]")
+
+
+class Asked(NamedTuple):
+    """A site, and the Kustomization that the caller names for it; `live` tells which of several namesakes the clusters have."""
+
+    name: str
+    kustomization: str = ""
+    live: Live | None = None
+
+    @property
+    def wanted(self) -> str:
+        return self.kustomization or self.name
 
 
 def select(walk: Walk, name: str, kustomization: str = "", live: Live | None = None) -> tuple[Site, ...]:
@@ -29,25 +45,95 @@ def select(walk: Walk, name: str, kustomization: str = "", live: Live | None = N
 
     FieldAmbiguous where several are meant, SiteMissing or FieldMissing where there is none, TreeMissing without a tree.
     """
-    wanted = kustomization or name
-    known: list[Site] = []
-    matching: list[Site] = []
-    for level in walk.levels():
-        known += level
-        there = [
-            site
-            for site in level
-            if not site.is_assumed
-            and (
-                _is_named(site, wanted) or (not kustomization and name in adoption.site_names(site.document))
+    return select_each(walk, [Asked(name, kustomization, live)])[0]()
+
+
+def select_each(walk: Walk, asked: Iterable[Asked]) -> list[Callable[[], tuple[Site, ...]]]:
+    """The same for several, whose tree is walked once: for each what gives its Kustomizations, or raises."""
+    searches = [_Search(each) for each in asked]
+    levels: list[_Level] = []
+    for sites in walk.levels():
+        levels.append(_Level(sites))
+        for search in searches:
+            search.look(walk, levels)
+        clusters = {site.cluster for site in sites}
+        walk.leave(cluster for cluster in clusters if all(cluster in each.left for each in searches))
+    return [partial(search.chosen, walk, levels) for search in searches]
+
+
+class _Level:
+    """The Kustomizations of one level by what they are called, each with its place in the level."""
+
+    def __init__(self, sites: Sequence[Site]) -> None:
+        self.sites = [site for site in sites if not site.is_assumed]
+        self._own = _by_text(self.sites, lambda site: [site.kustomization.name])
+        self._adopted = _by_text(self.sites, lambda site: adoption.site_names(site.document))
+        self._named = _by_text(self.sites, lambda site: [site.name, _qualified(site), site.identity])
+
+    def named(self, asked: Asked) -> list[Site]:
+        """Those that are asked for."""
+        hits = dict(self._named.get(asked.wanted, {}))
+        if _PLACE.search(asked.wanted):
+            hits |= self._placed.get(normpath(asked.wanted), {})
+        if not asked.kustomization:
+            hits |= self._adopted.get(asked.name, {})
+        return [hits[number] for number in sorted(hits)]
+
+    def beside(self, name: str, site: Site) -> list[Site]:
+        """Those that a site's name may mean, and those that are called as the site's Kustomization."""
+        hits = {
+            **self._own.get(name, {}),
+            **self._adopted.get(name, {}),
+            **self._own.get(site.kustomization.name, {}),
+        }
+        return [hits[number] for number in sorted(hits)]
+
+    @cached_property
+    def _placed(self) -> "_ByText":
+        return _by_text(self.sites, _places)
+
+
+_ByText = Mapping[str, Mapping[int, Site]]
+
+
+def _by_text(sites: Sequence[Site], texts: Callable[[Site], Iterable[str]]) -> _ByText:
+    """The sites by each of their texts, and by their place among all."""
+    by_text: dict[str, dict[int, Site]] = {}
+    for number, site in enumerate(sites):
+        for each in texts(site):
+            by_text.setdefault(each, {})[number] = site
+    return by_text
+
+
+class _Search:
+    """One of those that are asked for, on the way through the levels. `left` are the clusters that have it, by the level."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._matching: list[Site] = []
+        self.left: dict[str, int] = {}
+
+    def look(self, walk: Walk, levels: Sequence[_Level]) -> None:
+        """Looks at the last level."""
+        there = [site for site in levels[-1].named(self._asked) if site.cluster not in self.left]
+        self._matching += map(walk.with_variables, there)
+        self.left |= {site.cluster: len(levels) for site in there}
+
+    def chosen(self, walk: Walk, levels: Sequence[_Level]) -> tuple[Site, ...]:
+        """The Kustomizations that are meant."""
+        name, kustomization, live = self._asked
+        wanted = self._asked.wanted
+        if not self._matching:
+            raise _missing(walk, wanted, [site for level in levels for site in level.sites])
+        chosen = same(_running(_preferred(self._matching, name, wanted), live), wanted)
+        return tuple(_called(site, name, kustomization, self._beside(name, site, levels)) for site in chosen)
+
+    def _beside(self, name: str, site: Site, levels: Sequence[_Level]) -> Iterator[Site]:
+        """Those of the levels that were looked at: below the one where a cluster has it, nothing of the cluster was."""
+        for deep, level in enumerate(levels, start=1):
+            yield from (
+                each for each in level.beside(name, site) if deep <= self.left.get(each.cluster, deep)
             )
-        ]
-        matching += map(walk.with_variables, there)
-        walk.leave(site.cluster for site in matching)
-    if not matching:
-        raise _missing(walk, wanted, [site for site in known if not site.is_assumed])
-    chosen = same(_running(_preferred(matching, name, wanted), live), wanted)
-    return tuple(_called(site, name, kustomization, known) for site in chosen)
 
 
 def where(site: Site, name: str, namesakes: Iterable[Site]) -> str:
@@ -92,14 +178,12 @@ def live_build(kustomization: Object | None, namespace: str) -> LiveBuild | None
     return LiveBuild(str(at(kustomization, "spec", "path") or ""), str(key))
 
 
-def _called(site: Site, name: str, kustomization: str, known: Iterable[Site]) -> Site:
-    """The site as the caller named it, beside its namesakes."""
+def _called(site: Site, name: str, kustomization: str, beside: Iterable[Site]) -> Site:
+    """The site as the caller named it, and `beside` it its namesakes."""
     rivals = {
         (other.identity, other.path): other
-        for other in known
-        if not other.is_assumed
-        and (_leads_to(name, other) or other.kustomization.name == site.kustomization.name)
-        and (other.identity, other.path) != (site.identity, site.path)
+        for other in beside
+        if (other.identity, other.path) != (site.identity, site.path)
     }
     namesakes = tuple(rivals.values())
     return replace(site, named=kustomization, namesakes=namesakes, where=where(site, name, namesakes))
@@ -149,10 +233,9 @@ def ambiguous(wanted: str, sites: Sequence[Site]) -> FieldAmbiguous:
     )
 
 
-def _is_named(site: Site, wanted: str) -> bool:
+def _places(site: Site) -> tuple[str, ...]:
     file = site.document.path
-    places = (file, site.place, f"{file}:{site.document.line('metadata', 'name')}", site.identity)
-    return wanted in (site.name, _qualified(site), site.identity) or normpath(wanted) in places
+    return file, site.place, f"{file}:{site.document.line('metadata', 'name')}", site.identity
 
 
 def _qualified(site: Site) -> str:

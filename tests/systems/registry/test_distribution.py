@@ -4,6 +4,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.errors import BumpError, ImageMissing, NoAccess, RepositoryMissing, Transient, Unreachable
 from bumper.systems.http.client import Answer
@@ -23,7 +24,7 @@ def errors(code: str, message: str = "said so") -> bytes:
     return json.dumps({"errors": [{"code": code, "message": message}]}).encode()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("header", "expected"),
     [
         ("", ()),
@@ -61,7 +62,7 @@ def test_no_header_breaks_the_parser(header: str) -> None:
     assert all(isinstance(challenge, Challenge) for challenge in parse_challenges(header))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "content", "expected", "problem"),
     [
         (401, errors("UNAUTHORIZED"), NoAccess, "401 UNAUTHORIZED: said so"),
