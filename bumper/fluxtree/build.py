@@ -17,7 +17,7 @@ from typing import Any
 
 from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree import patches, replacements, transformers
-from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.discovery import BY_PATH, Site
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_remote, is_yaml, why_missing, within
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
@@ -131,7 +131,12 @@ def openings(reading: Reading, built: Build) -> tuple[Gap, ...]:
 
 
 def _guesses(site: Site) -> Iterator[Gap]:
-    """That nothing says whether the source is this repository."""
+    """That nothing says whether the source is this repository, or what the Kustomization itself adds."""
+    if site.known_by == BY_PATH:
+        message = (
+            f"Kustomization {site.kustomization.name} is in no file, and no cluster was asked what it adds"
+        )
+        yield Gap(site.document.path, 1, message)
     if site.is_likely and site.origin:
         path, _, line = site.origin.place.rpartition(":")
         message = (

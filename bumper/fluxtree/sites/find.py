@@ -55,6 +55,7 @@ __all__ = [
     "find_site",
     "is_one_of_several",
     "names",
+    "require_written",
     "sites",
 ]
 
@@ -271,7 +272,7 @@ def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> list[Target]:
     """The same for several sites: the tree is walked once, and what they build is read in a few batches."""
     reading = Reading(tree)
     selecting = select_each(
-        Walk(reading), [Asked(name, choice.kustomization, choice.live) for name, choice in asked]
+        Walk(reading), [Asked(name, choice.kustomization, choice.live, choice.path) for name, choice in asked]
     )
     if len(asked) > 1:
         _read_ahead(reading.forgiving(), selecting)
@@ -352,7 +353,7 @@ def _target(
 
 def _at(site: Site, path: str) -> Site:
     """The site, built from this directory of the repository; FieldMissing where its own source says what it is built from."""
-    if not path:
+    if not path or (site.known_by and site.is_ours):
         return site
     if site.is_ours and pushed_path(site.document) is None:
         raise FieldMissing(
@@ -416,8 +417,19 @@ def _addresses(reading: Reading, built: Build, chosen: Image) -> tuple[str, ...]
 
 
 def find_site(tree: Tree, name: str, *, kustomization: str = "") -> Site:
-    """The site `name`, whatever it builds; FieldMissing or FieldAmbiguous as `find`, which also looks for its image."""
-    return replace(select(Walk(Reading(tree)), name, kustomization)[0], name=name)
+    """The site `name`, whatever it builds; FieldMissing or FieldAmbiguous as `find`, and for one that no file of the tree holds."""
+    site = replace(select(Walk(Reading(tree)), name, kustomization)[0], name=name)
+    require_written(site)
+    return site
+
+
+def require_written(site: Site) -> None:
+    """FieldMissing for a Kustomization that no file of the repository holds: nothing can be written on it."""
+    if site.known_by:
+        raise FieldMissing(
+            f"{site.place}: no file of this repository holds Kustomization {site.kustomization.name}, where an annotation could stand",
+            hint="write it where the Kustomization is made: into the template of its ResourceSet, or of its chart",
+        )
 
 
 def _build(reading: Reading, site: Site) -> Build:

@@ -281,7 +281,10 @@ def _reader() -> YAML:
 
 def _not_yaml(file: Path) -> UsageError:
     # The parser's own message would quote the line, and with it perhaps a token.
-    return UsageError(f"{file}: not YAML, expected a kubeconfig")
+    return UsageError(
+        f"{file}: not YAML, expected a kubeconfig",
+        hint="correct it: kubectl config view says where it breaks",
+    )
 
 
 def _named(config: Mapping[str, Any], kind: str, file: Path) -> list[tuple[str, Mapping[str, Any]]]:
