@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SUPPLY := $(VENV)/supply
+COMPILED := $(VENV)/.compiled
 # What action.yml runs.
 RUNS := action.yml action bumper requirements.txt pyproject.toml
 ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
@@ -16,12 +17,19 @@ demo: setup
 # The tests of one file share servers and stay on one processor. Compiled files are kept even where the shell asks not to: each process
 # that a test starts would compile the program anew.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist loadfile
-test: setup
+test: $(COMPILED)
 	$(PYTEST) -m "not slow" $(ARGS)
 
 # With those marked slow, and all examples of the generated tests.
-test-all: setup
+test-all: $(COMPILED)
 	$(PYTEST) --hypothesis-profile=thorough $(ARGS)
+
+# In a new checkout, once: else each worker compiles all test modules for itself.
+$(COMPILED): | setup
+	@for half in "tests/[a-h]*/" "tests/[i-z]*/ tests/test_*.py"; do \
+	  env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --collect-only -qq --ignore tests/actions --ignore tests/e2e $$half >/dev/null & \
+	done; wait
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check
@@ -61,14 +69,14 @@ e2e: setup
 else
 e2e: setup
 	$(BIN)/python tests/e2e/build.py
-	$(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
 endif
 
 # With all scenarios and the page of what bump said of each, and with the further controllers that some start (source-watcher,
 # helm-controller, Flagger).
 e2e-all: setup
 	$(BIN)/python tests/e2e/build.py --all
-	BUMP_E2E_VERDICTS=docs/verdicts.md $(BIN)/pytest tests/e2e $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE BUMP_E2E_VERDICTS=docs/verdicts.md $(BIN)/pytest tests/e2e $(ARGS)
 
 # Long runs, resumable: make soak PART=kills FOR=10m; SHORT=1 as .ci/run has it, PUBLISH=1 writes the figures into SECURITY.md.
 soak: setup
@@ -77,7 +85,7 @@ soak: setup
 # What people run after a push, and `bump track`, on the same deploys.
 e2e-peers: setup
 	$(BIN)/python tests/e2e/build.py --peers
-	@BUMP_E2E_VERDICTS=docs/verdicts.md PYTHONPATH=tests $(BIN)/python -m e2e.peers $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE BUMP_E2E_VERDICTS=docs/verdicts.md PYTHONPATH=tests $(BIN)/python -m e2e.peers $(ARGS)
 
 # Known vulnerabilities in what the Action installs and in what we develop with. Needs the package index, whose advisories it asks.
 audit: $(SUPPLY)/.ready

@@ -9,6 +9,7 @@ Sources: RFC 3986, 3.2 (authority); RFC 6761, 6.3 (localhost); RFC 1122, 3.2.1.3
 """
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -31,12 +32,33 @@ _SSH_HOSTS = {
     "altssh.bitbucket.org": "bitbucket.org",
 }
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
+# What a header can carry (RFC 6750, 2.1, is narrower); no issuer makes a token that long, and servers take 8 to 64 kB of headers.
+_TOKEN = re.compile(r"[\x21-\x7e]*")
+_MOST_TOKEN_CHARACTERS = 16_000
 
 
 def may_carry_credentials(url: str) -> bool:
     """Whether a credential may be sent to this http or https URL."""
     match = re.fullmatch(_URL, url)
     return match is not None and (match["scheme"].lower() == "https" or _is_loopback(match["host"]))
+
+
+def token_of(environ: Mapping[str, str], variable: str) -> str:
+    """The token in this variable, without the blanks and line ends around it that pasting leaves; empty where there is none.
+
+    ValueError, which holds nothing of it, where no header could carry it.
+    """
+    token = environ.get(variable, "").strip()
+    if len(token) > _MOST_TOKEN_CHARACTERS:
+        raise ValueError(
+            f"{variable}: found {len(token):,} characters, expected a token, which has at most {_MOST_TOKEN_CHARACTERS:,}"
+        )
+    if not _TOKEN.fullmatch(token):
+        place = next(at for at, character in enumerate(token, 1) if not _TOKEN.fullmatch(character))
+        raise ValueError(
+            f"{variable}: character {place} of {len(token):,} is a blank, a line end or not ASCII, expected a token, which has none"
+        )
+    return token
 
 
 def is_loopback(url: str) -> bool:

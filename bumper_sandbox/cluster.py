@@ -14,6 +14,7 @@ from typing import Any, Self
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
 from bumper_sandbox.flux import bootstrap
+from bumper_sandbox.flux.build import Model
 from bumper_sandbox.flux.kustomizations import KustomizationController
 from bumper_sandbox.flux.source import SourceController
 from bumper_sandbox.kubernetes.api import ApiServer
@@ -51,6 +52,8 @@ class Cluster:
     `pull` asks the registry as a node would. `behaves` says what it does in a container. `environ` supplies PATH for git.
     Cluster time passes `speed` times as fast as the clock on the wall: all intervals, time-outs and back-offs of Flux and Kubernetes,
     and `timing`, are in cluster seconds. `source_interval_s` replaces the intervals of GitRepositories.
+    `model` builds what the small kustomize does not understand; without `waits_for_unplayed` health checks take what no controller
+    here acts on for ready.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Cluster:
         crash_log: str = CRASH_LOG,
         wall: Callable[[], str] = _now,
         loop: Loop | None = None,
+        model: Model | None = None,
+        waits_for_unplayed: bool = True,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="bump-sandbox-")
         folder = Path(self._folder.name)
@@ -73,7 +78,9 @@ class Cluster:
         self.store.create(NODE_KIND, _NODE, status=True)
         self.loop = loop or Loop(speed=speed)
         self._sources = SourceController(self.store, self.loop, folder / "git", environ, source_interval_s)
-        KustomizationController(self.store, self.loop, self._sources)
+        KustomizationController(
+            self.store, self.loop, self._sources, model, waits_for_unplayed=waits_for_unplayed
+        )
         DeploymentController(self.store, self.loop)
         ReplicaSetController(self.store, self.loop)
         self._kubelet = Kubelet(self.store, self.loop, pull, behaves, timing or Timing(), crash_log)

@@ -13,7 +13,7 @@ from bumper.errors import EXIT_BUG, EXIT_CODES, Outcome, UsageError
 from bumper.objects import ObjectKey, at, condition
 from bumper_sandbox.faults import FAULTS
 from bumper_sandbox.flux.bootstrap import NAMESPACE
-from bumper_sandbox.sites import Site, choose
+from bumper_sandbox.sites import Site
 from bumper_sandbox.stack import Stack
 
 # The small platform that travels with this package.
@@ -84,7 +84,7 @@ class Demo:
 
     def _begin(self, site_name: str) -> Site:
         stack = self.stack
-        site = choose(stack.files, stack.root, stack.registry.host, site_name)
+        site = stack.site(site_name)
         self._introduce()
         self._bring_up(site)
         return site
@@ -106,10 +106,10 @@ class Demo:
         self.stack.registry.push(site.image.path, tag, created=datetime.now(UTC).isoformat())
 
     def _deploy(self, site: Site, sha: str) -> list[str]:
-        return ["--site", site.name, "--sha", sha, "--repo", self.stack.url]
+        return ["--site", site.name, "--sha", sha, *_image(site), "--repo", self.stack.url]
 
     def _on(self, verb: str, site: Site, *options: str) -> list[str]:
-        return [verb, "--site", site.name, *options, "--repo", self.stack.url]
+        return [verb, "--site", site.name, *options, *_image(site), "--repo", self.stack.url]
 
     def _introduce(self) -> None:
         stack = self.stack
@@ -156,7 +156,12 @@ class Demo:
 
     def _left_out(self) -> str:
         kinds = sorted({key.kind for key in self.stack.cluster.not_simulated()})
-        return f"Stored but not simulated: {', '.join(kinds)}." if kinds else ""
+        return f"Not played, only stored: {', '.join(kinds)}." if kinds else ""
+
+
+def _image(site: Site) -> list[str]:
+    """The option that names the image of a site that is not called like it."""
+    return ["--image", site.image.path] if site.unlike else []
 
 
 def _not_played(text: str) -> UsageError:

@@ -17,6 +17,7 @@ from bumper.image import ImageReference
 from bumper_sandbox import tree
 from bumper_sandbox.cluster import Cluster
 from bumper_sandbox.flux.bootstrap import COMPONENTS, COMPONENTS_FILE
+from bumper_sandbox.flux.build import Model
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.images import images, mentioning
 from bumper_sandbox.kubernetes import image_pull
@@ -24,6 +25,7 @@ from bumper_sandbox.kubernetes.containerd import Puller
 from bumper_sandbox.kubernetes.image_pull import Pulled, PullError
 from bumper_sandbox.kubernetes.kubelet import Behaviour
 from bumper_sandbox.registry.server import RegistryServer
+from bumper_sandbox.sites import Site, Tree, choose
 from bumper_sandbox.tree import PlatformTree
 
 REPOSITORY = "platform.git"
@@ -36,6 +38,8 @@ _OURS = re.compile(r"(?:BUMP|GITHUB|AZURE|KUBERNETES|IDENTITY|MSI|DOCKER)_|KUBEC
 class Stack:
     """Runs as a context manager. `tree` is the directory that holds `flux-system/`, or what `tree.of` makes of somebody's.
 
+    `model` builds what the small kustomize does not understand; without `waits_for_unplayed` health checks take what no controller
+    of the sandbox acts on for ready.
     `behaviours` says how tags behave once they run, `web:TAG` of the container `web` alone; tags that are `not_replicated` are in the
     registry, but not for the node.
     """
@@ -43,6 +47,8 @@ class Stack:
     tree: Path | PlatformTree
     environ: Mapping[str, str]
     speed: float = 5.0
+    model: Model | None = None
+    waits_for_unplayed: bool = True
 
     def __enter__(self) -> Self:
         self._opened = ExitStack()
@@ -60,13 +66,14 @@ class Stack:
                     self.environ,
                     behaves=self._behaves,
                     speed=self.speed,
+                    model=self.model,
+                    waits_for_unplayed=self.waits_for_unplayed,
                 )
             )
             self.platform = self.tree if isinstance(self.tree, PlatformTree) else tree.whole(self.tree)
             self.files = seed(self.platform, self.registry.host, f"{self.git.url}/{REPOSITORY}")
+            self._fill_registry()
             self.url = self.git.create(REPOSITORY, self.files)
-            for image in images(self.files):
-                self.registry.push(image.path, image.tag)
             self._opened = opened.pop_all()
         return self
 
@@ -74,6 +81,36 @@ class Stack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.close()
+
+    def _fill_registry(self) -> None:
+        """Pushes all that the tree names; where it names a digest as well, that becomes the one of what is pushed."""
+        host = re.escape(self.registry.host.encode())
+        # In a patch an image may stand in a text of its own.
+        written = re.compile(rb"(?<![\w.:/-])" + host + rb"/([a-z0-9][a-z0-9._/-]*):(\w[\w.-]*)")
+        for path, tag in {
+            match.groups() for content in self.files.values() for match in written.finditer(content)
+        }:
+            self.registry.push(path.decode(), tag.decode())
+        for image in images(self.files):
+            digest = self.registry.push(image.path, image.tag)
+            if image.digest:
+                old, new = image.digest.encode(), digest.encode()
+                self.files = {path: content.replace(old, new) for path, content in self.files.items()}
+
+    def site(self, name: str = "") -> Site:
+        """The site of that name, or the first one; UsageError where there is none that can be played."""
+        platform = self.platform
+        return choose(
+            Tree(
+                self.files,
+                platform.root,
+                self.registry.host,
+                platform.name,
+                self.model,
+                self.waits_for_unplayed,
+            ),
+            name,
+        )
 
     def _behaves(self, image: ImageReference, container: str) -> Behaviour:
         anywhere = self.behaviours.get(image.tag, "ready")
@@ -110,9 +147,22 @@ class Stack:
         }
 
 
+def require_playable(platform: PlatformTree, site: str, model: Model, *, waits_for_unplayed: bool) -> None:
+    """UsageError where the tree has no site, or none of this name, that can be played: it says which object, and why.
+
+    Nothing is started for that, and no file read but those that Flux builds.
+    """
+    files = _bootstrapped(platform)
+    choose(Tree(files, platform.root, "", platform.name, model, waits_for_unplayed), site)
+
+
+def _bootstrapped(platform: PlatformTree) -> dict[str, bytes]:
+    return {**platform.files(), f"{platform.components}/{COMPONENTS_FILE}": COMPONENTS}
+
+
 def seed(platform: PlatformTree, registry: str, repository: str) -> dict[str, bytes]:
     """The files of the tree, the sites' registries and the Flux source's URL replaced by these."""
-    files = {**platform.files(), f"{platform.components}/{COMPONENTS_FILE}": COMPONENTS}
+    files = _bootstrapped(platform)
     for url in _source_urls(files):
         files = {path: content.replace(url.encode(), repository.encode()) for path, content in files.items()}
     if hosts := _hosts(files):

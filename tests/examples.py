@@ -1,10 +1,10 @@
-"""How many examples a generated test takes: all of them in `make test-all`, a quarter of them otherwise."""
+"""How many examples a generated test takes: all of them in `make test-all`, an eighth of them otherwise."""
 
 from hypothesis import HealthCheck, settings
 
 THOROUGH, QUICK = "thorough", "quick"
 _ALL = 100
-_SHARE = 4
+_SHARE = 8
 
 
 def register() -> None:

@@ -106,9 +106,13 @@ def _read(path: Path) -> str:
 
 @dataclass
 class Foreign:
-    """A server that redirects to `target`, or, without one, speaks enough of git for a client to go on. Keeps what it was sent."""
+    """A server that redirects to `target`, or has a `page` for everybody, or else speaks enough of git for a client to go on.
+
+    Keeps what it was sent. A page is its type and its content.
+    """
 
     target: str = ""
+    page: tuple[str, bytes] | None = None
     seen: list[tuple[str, str]] = field(default_factory=list)  # request line, Authorization
     url: str = ""
 
@@ -119,6 +123,10 @@ class Foreign:
         if self.target:
             handler.send_response(302)
             handler.send_header("Location", self.target + handler.path)
+        elif self.page:
+            content_type, body = self.page
+            handler.send_response(200)
+            handler.send_header("Content-Type", content_type)
         elif handler.command == "GET":
             lines = [
                 b"# service=git-upload-pack\n",

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from tables import each_row
 
 from bumper.app.action import kubeconfig, run_look
 from bumper.app.context import Context
@@ -117,7 +118,7 @@ def test_the_workflow_of_the_actions_page_offers_every_command_in_the_words_of_t
     assert {name for name in offered if f"inputs.{name}" not in step["with"].get(name, "")} == set()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("command", "given", "expected"),
     [
         ("deploy", {"SHA": "abc1234", "PIN": "true", "CONTAINER": "web\njob"}, "--container=job --pin --sha=abc1234"),
@@ -151,7 +152,7 @@ def test_several_sites_stand_in_one_line_or_in_several() -> None:
         assert [option for option in line if option.startswith("--site")] == ["--site=web", "--site=shop"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "refusal"),
     [
         ({"COMMAND": "relase"}, "command: 'relase', expected one of deploy, .*; did you mean 'release'"),
@@ -168,7 +169,7 @@ def test_an_input_that_the_command_has_not_is_refused(given: dict[str, str], ref
         command_line({**environ, "BUMP_INPUT_REPO": "a/b"})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("hint", "shown"),
     [
         ("pass --container with one of the names found", "pass the input container with one of the names found"),
@@ -302,7 +303,7 @@ def test_an_error_has_outputs_too() -> None:
     assert annotations_of(result) == [("error", "bump: refused", "reg.io/web:1: no such image\npush it")]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("outcome", "levels"),
     [
         (Outcome.READY, []),
@@ -442,7 +443,7 @@ def test_windows_is_refused_in_words(tmp_path: Path) -> None:
     assert on_macos.returncode == 0
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@each_row("path", FILES, ids=lambda path: path.name)
 def test_no_expression_stands_in_a_script_and_every_action_is_pinned(path: Path) -> None:
     loaded = YAML(typ="safe").load(path.read_text())
     steps = [
@@ -468,7 +469,7 @@ def test_the_action_uses_no_other_one_and_takes_nothing_from_where_it_runs() -> 
         assert set(starts) == {"-I"}
 
 
-@pytest.mark.parametrize("path", FILES[1:], ids=lambda path: path.name)
+@each_row("path", FILES[1:], ids=lambda path: path.name)
 def test_workflows_begin_without_permissions_and_jobs_have_the_least(path: Path) -> None:
     loaded = YAML(typ="safe").load(path.read_text())
     assert loaded["permissions"] == {}

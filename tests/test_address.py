@@ -1,6 +1,7 @@
 """Where a credential may go: every way to write an address that somebody could take for another one."""
 
 import pytest
+from tables import each_row
 
 from bumper.address import is_link_local, is_loopback, may_carry_credentials, name_on, origin
 
@@ -95,7 +96,7 @@ def test_another_machine_by_tls_alone(authority: str, path: str) -> None:
     assert not is_loopback(f"https://{authority}{path}")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "expected"),
     [
         ("http://169.254.129.3:8081/msi/token", True),
@@ -112,7 +113,7 @@ def test_addresses_that_no_router_passes_on(url: str, expected: bool) -> None:
     assert is_link_local(url) is expected
 
 
-@pytest.mark.parametrize("authority", AMBIGUOUS)
+@each_row("authority", AMBIGUOUS)
 def test_what_parsers_read_in_two_ways_is_no_address(authority: str) -> None:
     for scheme in ("http", "https"):
         assert not may_carry_credentials(f"{scheme}://{authority}/x")
@@ -120,7 +121,7 @@ def test_what_parsers_read_in_two_ways_is_no_address(authority: str) -> None:
         assert origin(f"{scheme}://{authority}/x") == ""
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "",
@@ -148,7 +149,7 @@ def test_what_is_no_address_of_http(url: str) -> None:
     assert origin(url) == ""
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "expected"),
     [
         ("https://Git.Example/o/r.git", "https://git.example"),
@@ -165,7 +166,7 @@ def test_origins(url: str, expected: str) -> None:
     assert origin(url) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "name"),
     [
         ("https://github.example/Octo/Web.git", "Octo/Web"),

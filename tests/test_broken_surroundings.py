@@ -4,11 +4,24 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 
 import commandline
 import pytest
 from commandline import Ran
+
+from bumper.address import token_of
+from bumper.app.clock import SystemClock
+from bumper.errors import UsageError
+from bumper.ports.deadline import until
+from bumper.systems.git import Remote
+from bumper.systems.git.worktree import WorkTree
+from bumper.systems.http.certificates import Authorities
+from bumper.systems.kube.config import load
+
+_DEPLOY = ("--site", "web", "--tag", "2", "--no-wait")
 
 
 def _bump(directory: Path, *arguments: str, **environ: str) -> Ran:
@@ -142,3 +155,127 @@ def test_a_kubeconfig_that_no_reader_survives(tmp_path: Path, content: str) -> N
     assert run.code == 2
     assert run.stderr.startswith(f"error: {tmp_path}/config: ")
     assert "Traceback" not in run.stderr
+
+
+def test_a_token_that_no_header_can_carry(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """Pasted with its line end it is a token all the same; nothing of one that is none is shown, or handed to git."""
+    for variable in ("BUMP_TOKEN", "GITHUB_TOKEN"):
+        assert token_of({variable: " hunter2\r\n"}, variable) == "hunter2"
+        assert token_of({variable: " \n"}, variable) == ""
+        for token, message in (
+            ("hunter2" * 15_000, "found 105,000 characters, expected a token, which has at most 16,000"),
+            ("hunter2\nhunter2", "character 8 of 15 is a blank, a line end or not ASCII"),
+            ("hunter2\udcff", "character 8 of 8 is a blank, a line end or not ASCII"),
+            ("hunter2\x1b[2J", "character 8 of 11 is a blank, a line end or not ASCII"),
+            ("hunter2é", "character 8 of 8 is a blank, a line end or not ASCII"),
+        ):
+            with subtests.test(variable, token=token[:16]):
+                run = _bump(tmp_path, "history", "--repo", "https://github.com/x/y", **{variable: token})
+                assert run.code == 2
+                assert run.stderr.startswith(f"error: {variable}: {message}")
+                assert "hunter2" not in run.stdout + run.stderr
+
+
+def test_what_is_longer_than_the_system_hands_on(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    long = "x" * 140_000
+    url = f"https://me:{long}@127.0.0.1:1/x"
+    for name, arguments, environ in (
+        ("a directory", ["history", "--repo", long], {}),
+        ("a directory that is to be read offline", ["history", "--offline", "--repo", long], {}),
+        ("a password", ["history", "--repo", url], {}),
+        ("a tree", ["check", long], {}),
+        ("a checkout", [*_DEPLOY, "--repo", str(tmp_path), "--source", long], {}),
+        ("an author", ["history", "--repo", "https://127.0.0.1:1/x"], {"GIT_AUTHOR_NAME": long}),
+    ):
+        with subtests.test(name):
+            run = _bump(tmp_path, *arguments, **environ)
+            assert run.code == 2
+            assert "Traceback" not in run.stderr
+    assert "git history: cannot be started" not in run.stderr
+    assert "its longest variable (GIT_AUTHOR_NAME) 140,000" in run.stderr
+
+
+def test_a_file_that_has_no_end_or_is_none(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """Whoever names a pipe that nobody writes to waits no longer than the deadline in force, and is told."""
+    pipe, loop = tmp_path / "pipe", tmp_path / "loop"
+    os.mkfifo(pipe)
+    loop.symlink_to(loop.name)
+    (tmp_path / "git").mkdir()
+    (tmp_path / "git" / "config").symlink_to(pipe)
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    kubeconfig = {
+        "current-context": "main",
+        "contexts": [{"name": "main", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+
+    def edit(path: Path) -> None:
+        run = _bump(tmp_path, "edit", str(path), "--image", "reg.io/web", "--tag", "2")
+        raise UsageError(run.stderr) if run.code == 2 else AssertionError(run)
+
+    def opened(**more: str) -> None:
+        Remote("https://127.0.0.1:1/x", environ={**environ, **more}).close()
+
+    def load_authority(path: Path) -> None:
+        cluster = {"server": "https://127.0.0.1:1", "certificate-authority": str(path)}
+        file = tmp_path / "config"
+        file.write_text(json.dumps({**kubeconfig, "clusters": [{"name": "c", "cluster": cluster}]}))
+        load(None, {"KUBECONFIG": str(file)})
+
+    everything = (pipe, loop, tmp_path, Path("/dev/zero"), tmp_path / "a\0b", Path("/" + "x" * 5000))
+    reads: Sequence[tuple[str, Callable[[Path], object], Sequence[Path]]] = (
+        ("git's configuration", lambda path: opened(GIT_CONFIG_GLOBAL=str(path)), [pipe]),
+        ("the other one", lambda path: opened(XDG_CONFIG_HOME=str(path)), [tmp_path]),
+        ("a kubeconfig", lambda path: load(None, {"KUBECONFIG": str(path)}), everything),
+        ("a cluster's authority", load_authority, everything),
+        (
+            "authorities",
+            lambda path: Authorities(str(path), "").load(SSLContext(PROTOCOL_TLS_CLIENT)),
+            everything[:4],
+        ),
+        ("a manifest", edit, everything),
+    )
+    clock = SystemClock()
+    for name, read, paths in reads:
+        for path in paths:
+            with (
+                subtests.test(name, path=str(path)[:20]),
+                until(clock, clock.now() + 0.1),
+                pytest.raises(UsageError),
+            ):
+                read(path)
+
+
+def test_what_we_may_not_look_at(tmp_path: Path) -> None:
+    """A home of somebody else's, as in a container that does not run as root: what may lie there is not there, unless it was named."""
+    home, tree = tmp_path / "home", tmp_path / "tree"
+    tree.mkdir()
+    (tree / "secret").touch(0o000)
+    (home / ".kube").mkdir(parents=True)
+    home.chmod(0o000)
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(0o755)
+    reads: Sequence[Callable[[], object]] = (
+        lambda: load(None, {"HOME": str(home)}),
+        lambda: load(None, {"KUBECONFIG": str(home / "x")}),
+        lambda: WorkTree(home / "x", {}),
+        lambda: WorkTree(tree, {"HOME": "/"}).read(["secret"]),
+    )
+    WorkTree(tree, {"HOME": "/"})
+    messages = []
+    try:
+        if os.getuid() == 0:
+            os.seteuid(65534)
+        for read in reads:
+            with pytest.raises(UsageError) as caught:
+                read()
+            messages.append(caught.value.message)
+    finally:
+        os.seteuid(os.getuid())
+        home.chmod(0o755)
+    assert messages == [
+        "no Kubernetes cluster: there is no kubeconfig, and this is not a pod",
+        f"{home}/x: Permission denied, expected a kubeconfig",
+        f"{home}/x: no such directory",
+        f"{tree}/secret: Permission denied, expected a file that can be read",
+    ]

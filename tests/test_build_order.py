@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.build_order import (
     SIDE_BY_SIDE_S,
@@ -22,7 +23,7 @@ FULL = "abc1234" + "0" * 33
 OPPOSITE = {Order.NEWER: Order.OLDER, Order.OLDER: Order.NEWER}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tag", "commit"),
     [
         ("abc1234", "abc1234"),
@@ -41,7 +42,7 @@ def test_a_tag_names_a_commit_or_not(tag: str, commit: str) -> None:
     assert commit_in(tag) == commit
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tag", "label", "commit"),
     [
         ("abc1234", FULL, FULL),
@@ -58,7 +59,7 @@ def test_a_label_completes_a_tag_and_never_contradicts_it(tag: str, label: str, 
     assert commit_of(tag, label) == commit
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("before", "after", "common", "whole", "order"),
     [
         (A, B, A, True, Order.NEWER),

@@ -14,6 +14,7 @@ from pathlib import Path
 import commandline
 import pytest
 from commandline import Ran
+from tables import each_row
 
 from bumper.cli import COMMANDS, MAIN_COMMAND, parser_of
 from bumper.commands.action import options_of
@@ -308,7 +309,7 @@ def test_every_option_of_every_command_is_explained() -> None:
             assert action.help, f"{verb} {action.dest}"
 
 
-@pytest.mark.parametrize("verb", [MAIN_COMMAND, *COMMANDS])
+@each_row("verb", [MAIN_COMMAND, *COMMANDS])
 def test_an_option_is_taken_once_or_says_that_it_is_repeatable(verb: str) -> None:
     parser = parser_of(verb)
     for action in parser._actions:

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.image import ImageReference, is_digest, is_tag
 
@@ -20,13 +21,13 @@ REFERENCES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "repository", "tag", "digest"), REFERENCES)
+@each_row(("text", "repository", "tag", "digest"), REFERENCES)
 def test_the_parts_of_a_reference(text: str, repository: str, tag: str, digest: str) -> None:
     assert ImageReference.parse(text) == ImageReference.split(text) == ImageReference(repository, tag, digest)
     assert str(ImageReference.parse(text)) == text
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "",
@@ -49,7 +50,7 @@ def test_what_no_registry_can_be_asked_for(text: str) -> None:
     assert str(ImageReference.split(text)) == text
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "repository", "tag", "digest"),
     [
         ("ko://example.com/cmd/Web", "ko://example.com/cmd/Web", "", ""),
@@ -86,7 +87,7 @@ def test_a_long_text_does_not_take_long(text: str) -> None:
     assert str(ImageReference.split(f"web:{text}!")) == f"web:{text}!"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         ("web:${TAG}", True),
@@ -110,7 +111,7 @@ def test_a_new_tag_never_keeps_the_old_digest() -> None:
     assert str(ImageReference("web", "1").with_tag("2", DIGEST)) == f"web:2@{DIGEST}"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "registry", "path"),
     [
         ("nginx", "docker.io", "library/nginx"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import k8s_checks
 import pytest
 from k8s_checks import Check, Tree
+from tables import each_row
 
 K8S = Path(__file__).parent.parent / "k8s"
 FILES = {
@@ -336,9 +337,7 @@ BREAKS: list[tuple[str, str, str, str | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("check", "path", "old", "new", "complaint"), BREAKS, ids=[f"{b[0]}-{b[4]}" for b in BREAKS]
-)
+@each_row(("check", "path", "old", "new", "complaint"), BREAKS, ids=[f"{b[0]}-{b[4]}" for b in BREAKS])
 def test_a_broken_copy_is_noticed(check: str, path: str, old: str, new: str | None, complaint: str) -> None:
     broken = dict(FILES)
     content = broken.pop(path).decode()

@@ -1,11 +1,12 @@
 import pytest
+from tables import each_row
 
 from bumper.revision import Revision
 
 SHA = "3f9d2ab0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "name"),
     [
         (f"main@sha1:{SHA}", "main"),
@@ -23,7 +24,7 @@ def test_every_form_that_flux_has_written_names_its_commit(text: str, name: str)
     assert Revision.parse(text) == Revision(name, SHA)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "",

@@ -16,6 +16,7 @@ from bumper.image import ImageReference
 from bumper.manifest import Edit, Field, Mention
 from bumper.manifest.named_field import named_fields
 from bumper.ports.git import MOST_FILE_BYTES
+from bumper.systems.file import content as content_of
 
 _LISTED = 8  # images named in an error before the rest is counted
 
@@ -95,7 +96,7 @@ def _paths(settings: EditSettings, context: Context) -> dict[Path, str]:
     for name in settings.files:
         try:
             paths.setdefault((context.cwd / name).resolve(), name)
-        except (OSError, RuntimeError) as error:  # a symbolic link that leads to itself
+        except (OSError, RuntimeError, ValueError) as error:  # a symbolic link that leads to itself; a NUL
             raise UsageError(f"{name}: cannot be read: {error}") from None
     return paths
 
@@ -111,8 +112,7 @@ def _print_diffs(files: Sequence[Planned], context: Context) -> None:
 def _planned(name: str, path: Path, settings: EditSettings) -> Planned:
     """The file and what it would become, nothing written."""
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MOST_FILE_BYTES + 1)
+        content = content_of(path, MOST_FILE_BYTES)
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}, expected a file that can be read") from None
     present = _present(content, name, settings)

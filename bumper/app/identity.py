@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bumper.address import host_of, origin, repository_name
+from bumper.address import host_of, origin, repository_name, token_of
 from bumper.app.settings import TokenServiceSettings
 from bumper.app.surroundings import Surroundings
 from bumper.errors import UsageError
@@ -68,16 +68,16 @@ class Identity:
         """The token for the platform repository; empty where none is for its host. Its git URL is asked for where that counts."""
         if self._service_settings:
             return self._exchanged(self._service_settings, url())
-        if token := self._environ.get("BUMP_TOKEN"):
+        if token := self._token("BUMP_TOKEN"):
             return token
         if self._has_app and (name := self._name_here(url())):
             return self._of_app(name, permissions, self._environ.get("BUMP_APP_INSTALLATION_ID", ""))
-        token = self._environ.get("GITHUB_TOKEN") or ""
+        token = self._token("GITHUB_TOKEN")
         return token if token and _is_at(self._server, url()) else ""
 
     def withheld(self, url: Callable[[], str]) -> str:
         """Why the platform repository gets no token although there is one; empty where it gets one, or there is none at all."""
-        if self._service_settings or self._environ.get("BUMP_TOKEN") or not self._environ.get("GITHUB_TOKEN"):
+        if self._service_settings or self._token("BUMP_TOKEN") or not self._token("GITHUB_TOKEN"):
             return ""
         if _is_at(self._server, url()) or (self._has_app and self._name_here(url())):
             return ""
@@ -90,7 +90,7 @@ class Identity:
 
         With `prefers_app` an App's goes before that of the job, which is for the workflow's own repository alone.
         """
-        token = self._environ.get("GITHUB_TOKEN")
+        token = self._token("GITHUB_TOKEN")
         if token and not (prefers_app and self._has_app):
             return token
         return self._of_app(repository, permissions) if self._has_app and repository else ""
@@ -110,8 +110,14 @@ class Identity:
             if opened:
                 opened.close()
 
+    def _token(self, variable: str) -> str:
+        try:
+            return token_of(self._environ, variable)
+        except ValueError as error:
+            raise UsageError(str(error), hint="copy the token anew, alone and as a whole") from None
+
     def _exchanged(self, settings: TokenServiceSettings, url: str) -> "str | Token":
-        if self._environ.get("BUMP_TOKEN"):
+        if self._token("BUMP_TOKEN"):
             raise UsageError(
                 "BUMP_TOKEN and --token-service both say which token the platform repository gets",
                 hint="leave one out: with --token-service no token is stored",

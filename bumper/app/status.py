@@ -1,5 +1,6 @@
 """How every site stands, looked at once or for as long as somebody watches: `bump status`."""
 
+import gc
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -23,6 +24,9 @@ from bumper.status.table import Overview
 from bumper.status.watch import Picture, Watcher
 from bumper.style import Line
 from bumper.systems.terminal import open_board
+
+# As Python itself does by default (3.11).
+_FREQUENTLY = (700, 10, 10)
 
 
 def show(settings: StatusSettings, context: Context) -> int:
@@ -131,6 +135,8 @@ def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Clust
 
 
 def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Watcher:
+    # Made sparing for a start, whose objects stay to its end: each look of a watch leaves garbage, which took 30 MB more.
+    gc.set_threshold(*_FREQUENTLY)
     return Watcher(
         clusters,
         systems.repository,

@@ -35,6 +35,7 @@ def track(settings: TrackSettings, context: Context) -> int:
         journal = output.begin(name_sites=len(tracker.clusters) * len(settings.choices) > 1)
         try:
             tracker.open()
+            tracker.connect()
             commit = answered(
                 lambda: _commit(settings, tracker.live, systems), systems.clock, Deadlines.push_s
             )

@@ -76,6 +76,11 @@ class Tracker:
         if self._listens and not self._branch:
             self._branch = self._systems.announced()
 
+    def connect(self) -> None:
+        """Begins to connect to the clusters, which git need not be waited for."""
+        for cluster in self.clusters:
+            cluster.begin_to_connect()
+
     def nodes(self, journal: Journal) -> Callable[[], list[Nodes]]:
         """What the clusters run on: asked for at once, waited for when it is called. What cannot be read is told."""
         asked = {cluster.name: cluster.platforms() for cluster in self.clusters}

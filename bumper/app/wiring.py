@@ -387,10 +387,11 @@ class Systems:
 
     def platform_url(self) -> str:
         """Where the platform repository is: a directory stands for its origin."""
+        from bumper.systems.file import is_directory
         from bumper.systems.git import is_url, origin_of
 
         location = self._location()
-        if is_url(location) or not Path(location).is_dir():
+        if is_url(location) or not is_directory(Path(location)):
             return location
         return origin_of(Path(location), self.context.environ) or location
 

@@ -5,6 +5,7 @@ Law: a kind that is not known here may make anything; nothing is reported as mis
 Sources: fluxcd/flux2 v2.8 (`manifests/bases`); the charts' own CRD templates.
 """
 
+import re
 from collections.abc import Iterator
 
 from bumper.fluxtree.resource import Resource
@@ -33,6 +34,8 @@ CONTROLLERS = {
 }
 
 # The Services of Flux's own components: https://fluxcd.io/flux/components/
+# kube-webhook-certgen: `--secret-name`; cert-manager's webhook: `--dynamic-serving-ca-secret-name`.
+_MADE_SECRET = re.compile(r"--[\w-]*secret-name[= ]([\w.-]+)")
 _FLUX_SERVICES = ("notification-controller", "source-controller", "source-watcher", "webhook-receiver")
 
 # What charts and operators do not make, though they make many other things.
@@ -122,7 +125,7 @@ def chart_of(release: Resource) -> str:
 
 
 def made_by(resource: Resource) -> Iterator[tuple[str, str, str]]:
-    """Kind, namespace and name of each object that comes of this one, itself included."""
+    """Kind, namespace and name of each object that comes of this one, itself included, those that its containers are told to make."""
     # The API server drops a namespace that is written where the kind has none.
     space = "" if is_cluster_scoped(resource.kind, resource.group) else resource.namespace
     at = resource.at
@@ -138,6 +141,10 @@ def made_by(resource: Resource) -> Iterator[tuple[str, str, str]]:
         case "ServiceAccount":
             for secret in items(at("secrets")):
                 yield "Secret", space, text(mapping(secret).get("name"))
+    for _, container in resource.containers():
+        arguments = " ".join(map(text, (*items(container.get("command")), *items(container.get("args")))))
+        for match in _MADE_SECRET.finditer(arguments):
+            yield "Secret", space, match[1]
 
 
 def made_by_bootstrap(namespace: str) -> Iterator[tuple[str, str, str]]:

@@ -5,7 +5,10 @@ an entry point or listener in common, the same host, the same further conditions
 (a negation, a regular expression for the host) promises nothing.
 
 Source: Traefik v3 rule syntax; Kubernetes networking.k8s.io/v1 Ingress; Gateway API v1 HTTPRoute; kubernetes/ingress-gce and
-kubernetes-sigs/aws-load-balancer-controller (an Ingress has a load balancer and an address of its own, unless AWS is told a group).
+kubernetes-sigs/aws-load-balancer-controller (an Ingress has a load balancer and an address of its own, unless AWS is told a group);
+tailscale/tailscale, cmd/k8s-operator/ingress.go (each Ingress is a machine of its own, with its first TLS host or a name of its own);
+traefik/traefik, pkg/provider/kubernetes/crd/kubernetes_http.go (`getServicePort`) and kubernetes/ingress-nginx,
+internal/ingress/controller/endpointslices.go (a Service of type ExternalName is reached at the number that the route names).
 """
 
 import re
@@ -25,7 +28,7 @@ _TOKEN = re.compile(r"\s*(?:(\|\||&&|[()!])|([A-Za-z]\w*)\(((?:`[^`]*`|\"[^\"]*\
 _TEXT = re.compile(r"`([^`]*)`|\"([^\"]*)\"|'([^']*)'")
 
 
-_OWN_BALANCER = ("gce", "gce-internal", "alb")
+_OWN_BALANCER = ("gce", "gce-internal", "alb", "tailscale")
 _OF_OWN_BALANCERS = (
     *("ingress.gcp.kubernetes.io/", "networking.gke.io/", "alb.ingress.kubernetes.io/"),
     *("kubernetes.io/ingress.global-static-ip-name", "kubernetes.io/ingress.regional-static-ip-name"),
@@ -92,6 +95,11 @@ def backends(resource: Resource) -> Iterator[Backend]:
             for route, named in _each(resource, ("spec", "rules"), "backendRefs"):
                 if text(named.get("kind")) in ("", "Service") and not text(named.get("group")):
                     yield _backend(resource, route, named, text(named.get("port")))
+
+
+def takes_any_port(service: Resource, backend: Backend) -> bool:
+    """Whether a route may name a port that the Service does not have."""
+    return text(service.at("spec", "type")) == "ExternalName" and backend.port.isdigit()
 
 
 def _each(resource: Resource, above: Route, key: str) -> Iterator[tuple[Route, dict[str, Any]]]:

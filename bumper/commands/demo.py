@@ -45,13 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Starts the sandbox, runs the real command against it, and returns that command's exit code."""
     from bumper_sandbox.demo import TREE, Demo
-    from bumper_sandbox.stack import Stack
+    from bumper_sandbox.model import Model
+    from bumper_sandbox.stack import Stack, require_playable
     from bumper_sandbox.tree import of
 
     tree = (context.cwd / arguments.tree).resolve() if arguments.tree else TREE
     screen = _Screen(context, Log(context.stdout, context.clock.now, name_sites=False))
+    platform, model = of(tree, lambda: beginnings(tree, context)), Model()
+    require_playable(platform, options.site(arguments), model, waits_for_unplayed=False)
     screen.say("Starting a platform on this machine. Nothing of yours is touched.")
-    with Stack(of(tree, lambda: beginnings(tree, context)), context.environ) as stack:
+    with Stack(platform, context.environ, model=model, waits_for_unplayed=False) as stack:
         environ = stack.child_environ()
         demo = Demo(stack, screen.say, lambda command: screen.bump(command, environ))
         if arguments.tour:

@@ -5,7 +5,8 @@ Law: a root is a document, never a text that is mentioned: a Flux Kustomization 
 gotk-sync.yaml is still to be written, the root is the directory that bootstrap is told (`--path`), which holds flux-system; where a
 kustomization.yaml that nobody builds holds the Kustomizations, its own directory. What an instance syncs whose path is a variable
 alone (`${FLUX_PATH}`) is found among these. Likely places come first, and the search is bounded
-by directories and files.
+by directories and files. Beside and inside of these clusters another one begins where gotk-sync.yaml or an instance builds the very
+directory that it lies in, from the same repository.
 
 Source: fluxcd/flux2, pkg/manifestgen/sync; controlplaneio-fluxcd/flux-operator, api/v1/fluxinstance_types.go (`Sync`: the name is that
 of the namespace unless another is given) and internal/builder/build.go (`spec.kustomize.patches` change what it makes);
@@ -72,6 +73,12 @@ class Root:
     is_certain: bool = True
     is_open: bool = False
 
+    @property
+    def address(self) -> str:
+        """The address of its own source, as a key; empty where that is not written down."""
+        own = source_key(self.owner)
+        return next((source.repository for source in self.sources if source.key == own), "")
+
 
 # The roots, and the files that were read for them.
 _Roots = tuple[tuple[Root, ...], tuple[str, ...]]
@@ -88,7 +95,7 @@ def roots(reading: Reading) -> _Roots:
         if (begun := _begun(reading, start, depth)) and (
             closed := _closed(reading, begun, [*likely, *others])
         ):
-            return closed
+            return _with_further(reading, closed, [*likely, *others])
     for start in ([*likely, *others], unlikely):
         if loose := _Unbuilt(reading, _directories(reading, start)).roots():
             return loose
@@ -105,6 +112,41 @@ def _closed(reading: Reading, begun: _Roots, start: list[str]) -> _Roots | None:
     if beside:
         return (*certain, *beside[0]), (*files, *beside[1])
     return (certain, files) if certain else None
+
+
+def _with_further(reading: Reading, known: _Roots, start: list[str]) -> _Roots:
+    """The roots with those of clusters that lie inside of another one, or where nothing was looked for."""
+    roots, files = known
+    seen = {dirname(path) for path in files}
+    places = [
+        directory
+        for level in _levels(reading, start, _DEEPEST)
+        for directory in level
+        if directory not in seen and _UNLIKELY.isdisjoint(directory.split("/"))
+    ]
+    synced = [place for place in places if reading.is_file(join(place, SYNC))]
+    named = [
+        path
+        for place in places
+        if basename(place) == FLUX_SYSTEM
+        for path in manifests(reading, place)
+        if _INSTANCE_FILE.fullmatch(basename(path))
+    ]
+    beside = [path for place in synced for path in manifests(reading, place)]
+    reading.fetch([*beside, *named[:_MOST_FILES]])
+    found = [*_synced(reading, synced), *_instances(reading, dict.fromkeys([*beside, *named[:_MOST_FILES]]))]
+    paths = {_path(root.owner) for root in roots}
+    further = [root for root in found if _path(root.owner) not in paths and _begins_a_cluster(root, roots)]
+    more = (path for root in further for path in manifests(reading, dirname(root.owner.path)))
+    return (*roots, *further), (*files, *dict.fromkeys(more))
+
+
+def _begins_a_cluster(root: Root, others: Iterable[Root]) -> bool:
+    """Whether a root builds the directory that it lies in, from the repository that the other roots are built from."""
+    path = _path(root.owner)
+    addresses = {root.address for root in others} - {""}
+    is_of_here = not (addresses and root.address) or root.address in addresses
+    return bool(path) and not root.is_open and root.owner.path.startswith(f"{path}/") and is_of_here
 
 
 def _directories(reading: Reading, start: Iterable[str]) -> list[str]:

@@ -13,7 +13,8 @@ from bumper.objects import Condition, Object, ObjectKey, at, condition
 from bumper.observation import Baseline, Desired, Observation
 from bumper.rollout.flux import refused_object, unhealthy_objects
 from bumper.rollout.patience import Finding
-from bumper.rollout.template import template_image
+from bumper.rollout.pods import serving_replica_set
+from bumper.rollout.template import changes_beside_image, template_image
 from bumper.rollout.verdict import Stage
 from bumper.rollout.workload import completion
 
@@ -78,6 +79,45 @@ def not_ours(of_flux: Sequence[Finding], desired: Desired, observation: Observat
         else _begun_before(finding, before)
         for finding, was_there in seen
     ]
+
+
+# An image that can't be had is at fault whatever else changed.
+_OF_IMAGE_ALONE = (
+    "InvalidImageName",
+    "WrongArchitecture",
+    "ImageFormat",
+    "NoSuchRepository",
+    "NoSuchTag",
+    "SignatureRejected",
+)
+
+
+def not_proved_by_image(
+    of_workload: Sequence[Finding], desired: Desired, observation: Observation
+) -> list[Finding]:
+    """The findings, with the word that other fields of the template changed as well: then nothing proves the image at fault."""
+    changed = changes_beside_image(desired, _template_before(desired, observation), observation.workload)
+    if not changed:
+        return list(of_workload)
+    text = f"; {', '.join(changed)} changed in the same rollout, so it may not be the image"
+    return [
+        replace(
+            finding,
+            verdict=replace(finding.verdict, message=finding.verdict.message + text, helps_to_go_back=False),
+        )
+        if finding.verdict.outcome is Outcome.FAILED
+        and finding.verdict.helps_to_go_back
+        and finding.verdict.reason not in _OF_IMAGE_ALONE
+        else finding
+        for finding in of_workload
+    ]
+
+
+def _template_before(desired: Desired, observation: Observation) -> Object | None:
+    """What ran before: the workload as it was seen before the push, else the newest of the older ReplicaSets that has pods."""
+    if observation.before is not None and observation.before.workload is not None:
+        return observation.before.workload
+    return serving_replica_set(desired, observation)
 
 
 def _begun_before(finding: Finding, before: Baseline) -> Finding:

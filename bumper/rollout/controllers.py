@@ -16,9 +16,10 @@ from bumper.observation import Desired, Observation
 from bumper.rollout import canary, promotion
 from bumper.rollout.look import is_held_at_zero
 from bumper.rollout.patience import Finding
-from bumper.rollout.pods import has_started, new_replica_set, own_pods
+from bumper.rollout.pods import has_started, is_ready, new_replica_set, own_pods, released_replica_sets
 from bumper.rollout.refusals import blames_cluster, fixed_fields, without_objects
 from bumper.rollout.serving import events_about, last_time
+from bumper.rollout.symptoms import is_put_out
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage, Verdict
 from bumper.rollout.workload import completion, is_seen
@@ -46,12 +47,23 @@ _REFUSALS = (
 )  # fmt: skip
 
 
+# With each of these some pods may be new, and those are followed first.
+_KEEPS_OLD_PODS = ("OnDelete", "Partition")
+
+
 def held_back(desired: Desired, observation: Observation) -> Finding | None:
     """The setting that keeps the workload from rolling, None where there is none: only a person can change it."""
     held = _held_by_setting(desired, observation)
+    if held and held.key in _KEEPS_OLD_PODS and _is_coming_up(desired, observation):
+        return None
     # Until our commit is in the object, git may be about to change it with what was just pushed.
     is_ours = observation.workload is not None and _runs_ours(desired, observation.workload)
     return replace(held, grace_s=_OUTAGE_S) if held and observation.before and not is_ours else held
+
+
+def _is_coming_up(desired: Desired, observation: Observation) -> bool:
+    """Whether some pods are new all the same, and not Ready yet: how they end says more than that the others stay old."""
+    return any(not is_ready(pod) and not is_put_out(pod) for pod in own_pods(desired, observation))
 
 
 def _held_by_setting(desired: Desired, observation: Observation) -> Finding | None:
@@ -179,6 +191,9 @@ def _not_created(desired: Desired, observation: Observation) -> Iterator[Finding
         if failure is None and is_unread and observation.workload and is_seen(observation.workload):
             failure = condition(observation.workload, "ReplicaFailure")
         text = failure.message if failure and failure.status == "True" else ""
+    elif desired.workload.kind == "HelmRelease":
+        failures = (condition(each, "ReplicaFailure") for each in released_replica_sets(desired, observation))
+        text = next((each.message for each in failures if each and each.status == "True"), "")
     else:
         text = _failed_create(desired, observation)
     if not text:

@@ -7,7 +7,7 @@ from bumper.objects import at
 from bumper.observation import Desired, Observation
 from bumper.rollout import canary
 from bumper.rollout.flux import Carries, Standing, standing
-from bumper.rollout.pods import lagging_pods
+from bumper.rollout.pods import lacks_pods, lagging_pods, released_replica_sets
 from bumper.rollout.template import template_image
 from bumper.rollout.verdict import Stage
 from bumper.rollout.workload import Completion, completion
@@ -67,6 +67,7 @@ class Look:
             and not is_released_elsewhere(self.observation)
             and not canary.unreadable(self.desired, self.observation)
             and not lagging_pods(self.desired, self.observation)
+            and not any(lacks_pods(each) for each in released_replica_sets(self.desired, self.observation))
         )
 
     def reached(self, *, is_ready: bool) -> tuple[Stage, ...]:

@@ -109,6 +109,19 @@ def has_started(desired: Desired, observation: Observation) -> bool:
     )
 
 
+def released_replica_sets(desired: Desired, observation: Observation) -> list[Object]:
+    """The ReplicaSets of a HelmRelease whose template runs our image; none for other kinds, which count for themselves."""
+    if desired.workload.kind != "HelmRelease":
+        return []
+    return [each for each in observation.replica_sets if desired.is_met_by(template_image(desired, each))]
+
+
+def lacks_pods(replica_set: Object) -> bool:
+    """Whether fewer pods of a ReplicaSet are available than it shall have."""
+    wanted, available = at(replica_set, "spec", "replicas"), at(replica_set, "status", "availableReplicas")
+    return (wanted or 0) > (available or 0)
+
+
 def lagging_pods(desired: Desired, observation: Observation) -> list[Object]:
     """The living pods of an older template: while there are any, the rollout is not over, whatever the counts say."""
     kind = desired.workload.kind
@@ -147,13 +160,25 @@ def old_pods(desired: Desired, observation: Observation) -> list[Object]:
 
 
 def _of_older_replica_sets(desired: Desired, observation: Observation) -> list[Object]:
+    older = _older_replica_sets(desired, observation)
+    return [pod for pod in observation.pods if any(_is_owned_by(pod, replica_set) for replica_set in older)]
+
+
+def serving_replica_set(desired: Desired, observation: Observation) -> Object | None:
+    """The newest of the older ReplicaSets of a Deployment that still has pods, None where there is none."""
+    if desired.workload.kind != "Deployment":
+        return None
+    older = [each for each in _older_replica_sets(desired, observation) if at(each, "spec", "replicas")]
+    return max(older, key=_deployment_revision, default=None)
+
+
+def _older_replica_sets(desired: Desired, observation: Observation) -> list[Object]:
     newest = new_replica_set(desired, observation)
-    older = [
+    return [
         replica_set
         for replica_set in observation.replica_sets
         if replica_set is not newest and _is_owned_by(replica_set, observation.workload)
     ]
-    return [pod for pod in observation.pods if any(_is_owned_by(pod, replica_set) for replica_set in older)]
 
 
 def restarts(pods: list[Object]) -> int:

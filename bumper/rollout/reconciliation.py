@@ -61,17 +61,24 @@ _NO_ARTIFACT = ("Source artifact not found", "Source is not ready, artifact not 
 def findings(desired: Desired, observation: Observation, flux: Standing) -> Iterator[Finding]:
     """What the Kustomization itself says against our commit, if it says anything."""
     ready = condition(observation.kustomization, "Ready")
-    stalled = condition(observation.kustomization, "Stalled")
-    if stalled and stalled.status == "True":
+    if stalled := _given_up(observation.kustomization):
         message = f"{desired.kustomization} has given up{since(stalled)}: {stalled.message}"
         hint = _OPEN_GATE if _CLOSED_GATE in stalled.message else _get(desired)
         # Git may mend it with what was just pushed: another Kustomization brings that in a moment later.
-        was_so = condition(observation.before.kustomization, "Stalled") if observation.before else None
+        was_so = _given_up(observation.before.kustomization) if observation.before else None
         grace_s = _SLIP_S if was_so else _CERTAIN_S
         yield _finding(Outcome.BLOCKED, stalled.reason, message, hint, grace_s, Stage.APPLIED)
     elif ready and ready.status == "False":
         rule = RULES.get(ready.reason, _other_failure)
         yield from rule(desired, observation, flux, ready)
+
+
+def _given_up(kustomization: Object | None) -> Condition | None:
+    """What says that Flux has given up; None where it goes on. Before 1.7 a source that it may not read was tried on and on."""
+    ready, stalled = condition(kustomization, "Ready"), condition(kustomization, "Stalled")
+    if stalled and stalled.status == "True":
+        return stalled
+    return ready if ready and ready.status == "False" and ready.reason == "AccessDenied" else None
 
 
 def _finding(
@@ -111,14 +118,14 @@ def _dependency_not_ready(
         None,
     )
     state, is_stuck = _state_of(dependency, ready)
+    grace_s = _dependency_grace_s(dependency, flux, is_stuck=is_stuck)
     message = (
         f"{desired.kustomization} waits for the Kustomization {namespace}/{name}{since(ready)}, which {state}"
         f"{ours_is_fine(desired, observation)}"
     )
     hint = f"flux get kustomization {name} -n {namespace}"
-    grace_s = _RETRY_S if is_stuck else _CHAIN_S
     # By what it is doing: the time in which it only waited its turn does not count for a failure afterwards.
-    key = f"DependencyNotReady {name}, {'stuck' if is_stuck else 'on its way'}"
+    key = f"DependencyNotReady {name}, {grace_s:g}"
     yield _finding(Outcome.BLOCKED, "DependencyNotReady", message, hint, grace_s, Stage.APPLIED, key=key)
 
 
@@ -137,6 +144,25 @@ def _state_of(dependency: Object | None, ready: Condition) -> tuple[str, bool]:
         # Whether that one fails is not known here: it may be the next in a chain.
         return f"waits itself{since(theirs)}: {theirs.message}", False
     return f"is not Ready{since(theirs)}: {theirs.reason}: {theirs.message}", True
+
+
+def _dependency_grace_s(dependency: Object | None, flux: Standing, *, is_stuck: bool) -> float:
+    """The patience with a dependency: what only a person or another commit can end needs none."""
+    if not is_stuck:
+        return _CHAIN_S
+    ready, stalled = condition(dependency, "Ready"), condition(dependency, "Stalled")
+    if at(dependency, "spec", "suspend"):
+        # Git may resume it with what was just pushed.
+        return _SLIP_S
+    if stalled and stalled.status == "True":
+        return _REFUSED_S
+    # The very commit that is fetched was tried, and its own content was refused.
+    tried = at(dependency, "status", "lastAttemptedRevision") or ""
+    is_refused = ready is not None and (
+        (ready.reason == "BuildFailed" and not lacks_build_input(ready.message))
+        or (ready.reason == "ReconciliationFailed" and blames_manifest(ready.message))
+    )
+    return _REFUSED_S if is_refused and tried and tried == flux.fetched_revision else _RETRY_S
 
 
 def _artifact_failed(

@@ -39,7 +39,7 @@ def judge(desired: Desired, observation: Observation, sightings: Mapping[str, Si
     unproved = steadiness.awaited(desired, look.observation, ready) if ready else None
     verdict = verdict or ready
     findings = [unproved] if unproved else [] if verdict else _findings(look)
-    weighed = weigh(findings, sightings, observation.at_s)
+    weighed = weigh(findings, sightings if ready else steadiness.without_unseen(sightings), observation.at_s)
     if findings:
         verdict = weighed.believed.verdict if weighed.believed else None
     reached = look.reached(is_ready=verdict is not None and verdict.outcome is Outcome.READY)
@@ -175,6 +175,9 @@ def _findings(look: Look) -> list[Finding]:
             of_pods = causes.findings(desired, observation)
             of_old_side = old_side.findings(desired, observation)
             of_controllers = controllers.findings(desired, observation, [*of_pods, *of_old_side])
+    of_pods, of_controllers = (
+        baseline.not_proved_by_image(group, desired, observation) for group in (of_pods, of_controllers)
+    )
     of_flux = _excused(
         baseline.not_ours(obstacles.findings(desired, observation, flux), desired, observation),
         [*of_pods, *of_old_side, *of_controllers],

@@ -1,9 +1,10 @@
 """Whether new pods have run for a while: what Ready is worth where no probe asks the container.
 
-Law: without a readiness probe the kubelet calls a container ready the moment it runs, so that one that exits after a second was Ready
-before. It must run for `STEADY_S` without a restart: by the cluster's own clock where a look shows it, else by ours, from our first
-look at this very run of the container. A probe, or a `minReadySeconds` of the author's own, is taken at its word. Other containers of
-the pod are asked only once they were restarted: what was deployed is ours.
+Law: without a readiness probe the kubelet calls a container ready the moment it runs (or its startup probe has passed once), so that
+one that exits after a second was Ready before. It must run for `STEADY_S` without a restart: by the cluster's own clock where a look
+shows it, else by ours, from our first look at this very run of the container. A readiness probe, or a `minReadySeconds` of the
+author's own, is taken at its word. Other containers of the pod are asked only once they were restarted: what was deployed is ours.
+Where no pod shows a run, Ready itself must stand for as long.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,12 +17,14 @@ from bumper.rollout import cluster_clock
 from bumper.rollout.patience import Finding
 from bumper.rollout.pods import is_alive, own_pods
 from bumper.rollout.template import containers
-from bumper.rollout.verdict import Verdict
+from bumper.rollout.verdict import Sighting, Sightings, Verdict
+from bumper.rollout.workload import waits_for_pods
 
 STEADY_S = 10.0
 # These run to an end, and their end is what counts.
 _RUNS_TO_AN_END = ("Job", "CronJob")
-_PROBES = ("readinessProbe", "startupProbe")
+# The key of what can't be seen: runs that no pod shows.
+_UNSEEN = "Steady, unseen"
 
 
 def awaited(desired: Desired, observation: Observation, ready: Verdict) -> Finding | None:
@@ -32,7 +35,7 @@ def awaited(desired: Desired, observation: Observation, ready: Verdict) -> Findi
         return None
     pending = _pending(desired, observation)
     if not pending:
-        return None
+        return Finding(_UNSEEN, ready, STEADY_S) if _is_unseen(desired, observation) else None
     return Finding(
         f"Steady {', '.join(sorted(run.name for run in pending))}",
         ready,
@@ -44,10 +47,34 @@ def awaited(desired: Desired, observation: Observation, ready: Verdict) -> Findi
 def text(desired: Desired, observation: Observation) -> str:
     """What is waited for, in words."""
     until = f"waiting until it has run for {STEADY_S:g} s"
+    if _is_unseen(desired, observation):
+        return f"its pods can't be seen: waiting until it has stood so for {STEADY_S:g} s"
     restarted = next((run.container for run in _pending(desired, observation) if not run.is_ours), "")
     if restarted:
         return f"{restarted} was restarted, and no probe asks it: {until}"
     return f"no readinessProbe asks {desired.container or 'the container'}: {until}"
+
+
+def without_unseen(sightings: Mapping[str, Sighting]) -> Mapping[str, Sighting]:
+    """The sightings without that of runs which no pod shows: where it was not Ready in between, they were other ones."""
+    if _UNSEEN not in sightings:
+        return sightings
+    kept = Sightings({key: sighting for key, sighting in sightings.items() if key != _UNSEEN})
+    if isinstance(sightings, Sightings):
+        kept.last, kept.last_s = sightings.last, sightings.last_s
+    return kept
+
+
+def _is_unseen(desired: Desired, observation: Observation) -> bool:
+    """Whether no pod shows how long a container has run that nothing asks: they can't be read, or Helm waits for none."""
+    if observation.canary is not None:
+        return False
+    if desired.workload.kind == "HelmRelease":
+        return not waits_for_pods(observation.workload) and not own_pods(desired, observation)
+    template = at(observation.workload, "spec", "template", "spec")
+    return "Pod" in observation.unreadable and any(
+        not container.get("readinessProbe") for container in containers(desired, template)
+    )
 
 
 class _Run(NamedTuple):
@@ -83,7 +110,7 @@ def _unasked(desired: Desired, pod: Object, now: datetime | None) -> Iterator[_R
     }
     for container in specs:
         status = statuses.get(container.get("name"))
-        if not status or any(container.get(probe) for probe in _PROBES):
+        if not status or container.get("readinessProbe"):
             continue
         is_ours, restarts = container in ours, status.get("restartCount") or 0
         if is_ours or restarts:

@@ -29,6 +29,50 @@ def pod_image(desired: Desired, pod: Object) -> ImageReference | None:
     return _image_in(desired, at(pod, "spec"))
 
 
+def changes_beside_image(desired: Desired, before: Object | None, now: Object | None) -> tuple[str, ...]:
+    """What else than images differs between two templates of the workload, as its API names it: `env of container web`.
+
+    Where our tag stands in other fields too (a label, a variable), it moves along and is no difference.
+    """
+    if before is None or now is None or at(before, "kind") == "HelmRelease":
+        # The values of a chart name the image in ways of their own, and its templates are not seen.
+        return ()
+    place = _POD_SPEC.get(at(now, "kind") or "", _TEMPLATE)
+    old, new = (_without_tags(desired, at(each, *place) or {}) for each in (before, now))
+    fields = [
+        field for field in (*new, *old) if field not in _CONTAINERS and old.get(field) != new.get(field)
+    ]
+    for section in _CONTAINERS:
+        of_old, of_new = ({each.get("name"): each for each in of.get(section) or ()} for of in (old, new))
+        for name in (*of_new, *(name for name in of_old if name not in of_new)):
+            if name not in of_old or name not in of_new:
+                fields.append(f"container {name}")
+                continue
+            ours, theirs = of_new[name], of_old[name]
+            fields += [
+                f"{field} of container {name}"
+                for field in (*ours, *theirs)
+                if field != "image" and ours.get(field) != theirs.get(field)
+            ]
+    return tuple(dict.fromkeys(fields))
+
+
+_CONTAINERS = ("initContainers", "containers")
+
+
+def _without_tags(desired: Desired, value: Any) -> Any:
+    """The value with our tag and the one before it as the same text."""
+    tags = [image.tag for image in (desired.image, desired.previous) if image and image.tag]
+    if isinstance(value, Mapping):
+        return {key: _without_tags(desired, each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_tags(desired, each) for each in value]
+    if isinstance(value, str):
+        for tag in tags:
+            value = value.replace(tag, "")
+    return value
+
+
 def _image_in(desired: Desired, pod_spec: Any) -> ImageReference | None:
     # Taken apart, not checked: what no runtime can pull stands in a template all the same, and is ours.
     images = [

@@ -157,6 +157,11 @@ def _by_ready_condition(workload: Object) -> tuple[list[_Claim], str]:
     return [_Claim(is_ready, ready.message)], ready.reason
 
 
+def waits_for_pods(release: Object | None) -> bool:
+    """Whether helm-controller calls a HelmRelease Ready only once its pods are (helm-controller 1.6.4, api/v2, GetDisableWait)."""
+    return not any(at(release, "spec", action, "disableWait") for action in ("install", "upgrade"))
+
+
 def _rollout(workload: Object) -> tuple[list[_Claim], str]:
     """A Rollout of Argo Rollouts 1.8: its controller writes the phase (utils/rollout/rolloututil.go, GetRolloutPhase)."""
     wanted, updated = _wanted(workload), _count(workload, "updatedReplicas")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from bumper.safe_text import MASK
 
+_PUTTY = r"(?P<name>Private-(?:Lines: \d{1,3}|MAC: ))(?P<value>(?:\s*+[A-Za-z0-9+/=]{16,}+)++)"
 _PEM = r"(?s)-----BEGIN (?P<what>[A-Z0-9 ]{1,64})-----.*?(?:-----END (?P=what)-----|\Z)"
 _PEM_END = r"[ \t]*+-----END (?P<what>[A-Z0-9 ]{1,64})-----"
 _PEM_BODY = r"[ \t]*+[A-Za-z0-9+/=]++\r?"
@@ -20,9 +21,14 @@ _URL = r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]++://)(?P<rest>[^\s'\"<>`]+
 _PORT = r"\d{1,5}(?:[/?#]|$)"
 _WEBHOOK = (
     r"(?P<place>hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/webhookb2/"
-    r"|chat\.googleapis\.com/v1/spaces/|api\.telegram\.org/bot)(?P<value>(?!\*\*\*)[^\s'\"<>`]++)"
+    r"|chat\.googleapis\.com/v1/spaces/|/hook/(?=[0-9a-f]{64})|api\.telegram\.org/bot)(?P<value>(?!\*\*\*)[^\s'\"<>`]++)"
 )
 
+# Before `_` and hexadecimal digits these say what is counted or summed up.
+_NO_ISSUER = (
+    r"[a-z0-9_]*?(?:sha|md5|digest|commit|rev|hash|sum|blob|tree|tag|id|trace|span|layer|cache|file|dir|image|vol|build"
+    r"|version|node|pod)"
+)
 # What the services hand out, by the forms that they document: known wherever it stands. Before the forms what each of them contains:
 # nearly all texts have none of it, and the patterns are made for those that do.
 _TOKENS: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -107,6 +113,63 @@ _TOKENS: tuple[tuple[tuple[str, ...], str], ...] = (
         r"key-[0-9a-f]{32}|[0-9a-f]{32}-us\d{1,2}(?![A-Za-z0-9])|ops_ey[\w-]{40,}+|LTAI[A-Za-z0-9]{16,}+",
     ),
     ((":AA", "K10"), r"\d{8,10}:AA[\w-]{32,}+|K10[0-9a-f]{40,}+::[^\s'\"]++"),  # Telegram, k3s
+    (
+        ("fm", "sgp_", "rdme_", "CLOJARS_", "snyk_", "sm_pat_", "lsv2_", "sb_secret_"),  # Fly.io and others
+        r"fm(?:1[ra]|2)_[\w+/=,-]{40,}+|(?:sgp_|rdme_|CLOJARS_|snyk_(?:uat|sat)\.|sb_secret_|sm_pat_|lsv2_[ps][tk]_)[\w.-]{16,}+",
+    ),
+    (
+        (
+            "cmVmdGtuO",
+            "AKCp",
+            "eyJhdXRocyI6",
+            "GOOG1",
+            "AKID",
+            "AQVN",
+        ),  # JFrog, docker's configuration, Google's HMAC, Tencent, Yandex
+        r"cmVmdGtuO[\w=]{30,}+|AKCp\w{60,}+|eyJhdXRocyI6[\w+/=]{20,}+|GOOG1[A-Z0-9]{40,}+|AKID\w{28,}+|AQVN[\w-]{30,}+",
+    ),
+    (
+        (
+            "pat",
+            "CFPAT-",
+            "API-",
+            "xkeysib-",
+            "SECK",
+            "access-",
+            "sdk-",
+        ),  # Airtable, HubSpot, Contentful, Octopus, Brevo, Plaid …
+        (
+            r"pat\w{14}\.[0-9a-f]{64}|pat-[a-z]{2}\d-[0-9a-f-]{36}|pat\.[\w-]{20,24}\.\w{24}\.\w{20}|CFPAT-[\w-]{40,}+|API-[A-Z0-9]{26,}+"
+            r"|xkeysib-[0-9a-f]{64}-\w{16}|FLWSECK(?:_TEST)?-\w{32}-X|access-(?:production|development|sandbox)-[0-9a-f-]{36}"
+            r"|sdk-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+        ),
+    ),
+    (
+        (
+            "s.",
+            "b.",
+            "t1.",
+            ".local.",
+            "SSWS",
+            "st.",
+            "sk.",
+        ),  # Vault before 1.10, Yandex, PASETO, Mapbox, Okta, Infisical
+        (
+            r"[sb]\.(?=[A-Za-z]*+\d)(?=\w*?[a-z])(?=\w*?[A-Z])[A-Za-z0-9]{24}(?![\w.])|t1\.[\w-]{40,}+\.[\w-]{60,}+|v[1-4]\.local\.[\w-]{40,}+"
+            r"|sk\.eyJ[\w-]{20,}+\.[\w-]{16,}+|SSWS[ ]00[\w-]{30,}+|st\.[0-9a-f]{24}(?:\.[0-9a-f]{32}){2}"
+        ),
+    ),
+    (("-",), r"[0-9a-f]{32}(?:-[0-9a-f]{8}){2}(?![\w-])"),  # Mailgun
+    ((":",), r"\d/\d{10,19}/\d{10,19}:[0-9a-f]{32}"),  # Asana
+    # What services of today make by GitHub's example: words of whose they are, `_`, and what nobody speaks.
+    (
+        ("_",),
+        (
+            r"(?<![\w-])[a-z][a-z0-9]{1,11}(?:_[a-z0-9]{1,10}){0,3}_"
+            r"(?=[\w-]*?[a-z])(?=(?:[a-z0-9_-]*+[A-Z]++){3})(?=(?:[A-Za-z_-]*+\d++){3})[\w-]{24,}+"
+            rf"|(?<![\w-])(?!{_NO_ISSUER})[a-z][a-z0-9]{{1,11}}(?:_[a-z0-9]{{1,10}}){{0,3}}_(?=[a-f]*+\d)[0-9a-f]{{32,}}+(?![\w-])"
+        ),
+    ),
     (("M", "N", "O"), r"[MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,}+"),  # Discord
 )
 
@@ -125,11 +188,13 @@ _HINTS = (
     "code",
     "sess",
     "pat",
+    "bindpw",
+    "dockerconfig",
 )
 _WORDS = (
-    r"(?:passw(?:or)?d|passphrase|passcode|pwd|secret|token|credential|signature"
+    r"(?:passw(?:or)?d|bindpw|dockerconfigjson|passphrase|passcode|pwd|secret|token|credential|signature"
     r"|(?:api|access|account|private|signing|encryption|shared|storage|master|function|host|session|auth|license"
-    r"|webhook|deploy|client|service|root|admin|bot)[-_. ]?key)"
+    r"|webhook|deploy|instrumentation|client|service|root|admin|bot)[-_. ]?key)"
 )
 _SECRET_NAME = rf"(?i){_WORDS}|(?:^|[-_.])(?:sig|psk|otp|pw|pass[-_]?key)$|pass(?:[-_.]?\d+)?$"
 # English words that end as `dbpass` does.
@@ -217,6 +282,8 @@ def mask(text: str) -> str:
 def _masked(text: str) -> str:
     if "-----" in text:
         text = _without_pem_tails(re.sub(_PEM, _block, text))
+    if "Private-" in text:
+        text = re.sub(_PUTTY, rf"\g<name> {MASK}", text)
     if len(text) >= 60:
         text = re.sub(_BASE64_LINE, MASK, text)
     if "://" in text:

@@ -17,6 +17,8 @@ _HEAD = """\
 #!/bin/sh
 # An identity in Azure for the jobs of the sites. Read it first; it asks az and gh, which must be logged in.
 set -eu
+cloud=$(az cloud show --query name --output tsv)
+test "$cloud" = {cloud} || {{ echo "az is at $cloud: az cloud set --name {cloud}, az login, and again" >&2; exit 2; }}
 app=$(az ad app create --display-name '{name}' --query appId --output tsv)
 identity=$(az ad sp create --id "$app" --query id --output tsv)
 """
@@ -25,10 +27,14 @@ _TRUST = """\
 # The jobs of {repository} on {branch}, and no other. GitHub itself says how their subject begins.
 prefix=$(gh api repos/{repository}/actions/oidc/customization/sub --jq '.sub_claim_prefix // "repo:{repository}"')
 az ad app federated-credential create --id "$app" --parameters '{{"name": "{credential}", "issuer": "{issuer}",
-  "subject": "'"$prefix"':ref:refs/heads/{branch}", "audiences": ["api://AzureADTokenExchange"]}}'
+  "subject": "'"$prefix"':ref:refs/heads/{branch}", "audiences": ["{exchange}"]}}'
 gh variable set AZURE_CLIENT_ID --repo {repository} --body "$app"
 gh variable set AZURE_TENANT_ID --repo {repository} --body "$(az account show --query tenantId --output tsv)"
 gh variable set AZURE_SUBSCRIPTION_ID --repo {repository} --body "$(az account show --query id --output tsv)"
+"""
+# What the platform's own workflows can't read from a registry's name.
+_CLOUD = """\
+gh variable set AZURE_ENVIRONMENT --repo {repository} --body {login}
 """
 _REGISTRY = """\
 
@@ -54,16 +60,20 @@ bump doctor --rbac --user "$identity"{place}{sites} | kubectl apply -f -
 def script(setup: Setup) -> str:
     """Shell commands; the roles are the least that building, pushing and following take."""
     owner, _, name = setup.platform.partition("/")
-    pieces = [_HEAD.format(name=f"bump-{owner}-{name}")]
+    cloud = setup.azure_cloud
+    pieces = [_HEAD.format(name=f"bump-{owner}-{name}", cloud=cloud.name)]
     pieces += [
         _TRUST.format(
             repository=repository,
-            branch=setup.site_branch,
+            branch=branch,
             issuer=issuer(setup),
-            credential=_credential(f"{repository}-{setup.site_branch}"),
+            credential=_credential(f"{repository}-{branch}"),
+            exchange=cloud.exchange,
         )
-        for repository in setup.repositories
+        for repository, branch in setup.jobs
     ]
+    if cloud.login and setup.brings_workflows:
+        pieces.append(_CLOUD.format(repository=setup.platform, login=cloud.login))
     pieces += [_REGISTRY.format(host=host, name=host.partition(".")[0]) for host in setup.azure_registries]
     if setup.cluster is ClusterWay.AKS:
         group, cluster = map(quote, setup.aks)

@@ -34,6 +34,6 @@ _STORED = 'gh secret set KUBECONFIG --repo {repository} < "$kubeconfig"\n'
 
 
 def script(setup: Setup) -> str:
-    """Shell commands, for whoever may create the objects of the RBAC manifest; the kubeconfig goes into each site's repository."""
-    stored = "".join(_STORED.format(repository=repository) for repository in setup.repositories)
+    """Shell commands, for whoever may create the objects of the RBAC manifest; each repository whose jobs follow gets it."""
+    stored = "".join(_STORED.format(repository=repository) for repository in dict(setup.jobs))
     return _SCRIPT.format(namespace=setup.namespace, account=setup.account, stored=stored)

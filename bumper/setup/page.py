@@ -5,6 +5,7 @@ The texts are those of docs/setup.md, too: `reference` shows every choice for an
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
+from shlex import quote
 from textwrap import fill
 from typing import Self
 
@@ -68,6 +69,7 @@ def sections(setup: Setup, manifests: Manifests) -> list[Section]:
         *([azure_identity(setup)] if setup.has_azure_identity else []),
         *registries(setup),
         site_workflow(setup),
+        *([by_hand(setup)] if setup.brings_workflows else []),
         *([] if setup.is_private is False else [private(setup)]),
         looked_at(setup),
     ]
@@ -235,6 +237,15 @@ def azure_identity(setup: Setup) -> Section:
     )
 
 
+_OWN_WAYS = {
+    ClusterWay.KUBECONFIG: "the secret `KUBECONFIG` of that repository, which kubeconfig.sh stores there, too",
+    ClusterWay.AKS: "the identity in Azure, whose script trusts that repository, too, and two variables that name the cluster",
+    ClusterWay.RUNNER: "the same runner, which a variable names",
+    ClusterWay.NONE: "what Flux posts, which a variable says. `status` and a sweep look at the cluster all the same: run "
+    "`bump status` and `bump sweep` by hand where it can be reached, or give these two a `KUBECONFIG`",
+}
+
+
 def registries(setup: Setup) -> Iterator[Section]:
     """What the registries outside of Azure take."""
     for host in dict.fromkeys(site.registry for site in setup.sites if not site.is_azure):
@@ -260,6 +271,27 @@ def site_workflow(setup: Setup) -> Section:
             File(f"sites/{site.repository}/{workflow.path(site, setup)}", workflow.written(site, setup))
             for site in setup.sites
         ),
+    )
+
+
+def by_hand(setup: Setup) -> Section:
+    """How the platform's own workflows reach the cluster."""
+    variables = {
+        ClusterWay.KUBECONFIG: (),
+        ClusterWay.AKS: (("AKS_RESOURCE_GROUP", setup.aks[0]), ("AKS_CLUSTER", setup.aks[1])),
+        ClusterWay.RUNNER: (("BUMP_RUNS_ON", setup.runs_on),),
+        ClusterWay.NONE: (("BUMP_FOLLOW", "github"),),
+    }[setup.cluster]
+    commands = [
+        f"$ gh variable set {name} --repo {setup.platform} --body {quote(value)}" for name, value in variables
+    ]
+    return Section.of(
+        "By hand and by the clock",
+        f"""
+        `bump.yml` (the Actions page), `promote.yml` and `sweep.yml` run in {setup.platform} itself, and see the cluster by
+        {_OWN_WAYS[setup.cluster]}.
+        """,
+        more=commands,
     )
 
 

@@ -40,6 +40,13 @@ _STEPS = (
     "where Flux shall be poked, the name of that host in DNS",
 )
 
+_BY_HAND = (
+    "By hand and by the clock, with a kubeconfig",
+    "By hand and by the clock, AKS with Entra ID",
+    "By hand and by the clock, from a runner inside",
+    "By hand and by the clock, without the cluster",
+)
+
 
 def text() -> str:
     """The page."""
@@ -62,6 +69,7 @@ def text() -> str:
         page.site_workflow(_EXAMPLE),
         *page.registries(elsewhere),
         replace(page.site_workflow(elsewhere), title="The workflow of a site whose registry is another one"),
+        *(replace(page.by_hand(way), title=title) for way, title in zip(ways, _BY_HAND, strict=True)),
         page.private(_EXAMPLE),
         page.looked_at(_EXAMPLE),
     ]

@@ -8,6 +8,7 @@ from typing import Self
 
 from bumper.address import is_github_name
 from bumper.dataclasses import dataclass, field
+from bumper.ports.registry import AZURE_CLOUDS, AzureCloud, azure_cloud_of
 
 PUBLIC_SERVER = "https://github.com"
 # The rules of GitHub for branches as far as shells and YAML are concerned, and of Azure for its names.
@@ -94,7 +95,7 @@ class SiteRepository:
     @property
     def is_azure(self) -> bool:
         """Whether the image is in an Azure Container Registry."""
-        return self.registry.endswith((".azurecr.io", ".azurecr.cn", ".azurecr.us"))
+        return azure_cloud_of(self.registry) is not None
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,24 @@ class Setup:
     def repositories(self) -> tuple[str, ...]:
         """The sites' repositories, each once."""
         return tuple(dict.fromkeys(site.repository for site in self.sites))
+
+    @property
+    def brings_workflows(self) -> bool:
+        """Whether the platform repository is that of the action, whose workflows by hand and by the clock then run there."""
+        return self.action.repository.lower() == self.platform.lower()
+
+    @property
+    def jobs(self) -> tuple[tuple[str, str], ...]:
+        """The repositories whose jobs reach the cluster, each with the branch that they run on."""
+        sites = [(repository, self.site_branch) for repository in self.repositories]
+        own = [(self.platform, self.branch)] if self.brings_workflows else []
+        return tuple(dict.fromkeys([*sites, *own]))
+
+    @property
+    def azure_cloud(self) -> AzureCloud:
+        """The cloud of its registries in Azure; the public one where it has none."""
+        clouds = (azure_cloud_of(host) for host in self.azure_registries)
+        return next(filter(None, clouds), AZURE_CLOUDS[0])
 
     @property
     def azure_registries(self) -> tuple[str, ...]:

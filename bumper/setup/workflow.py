@@ -119,6 +119,8 @@ def _with_steps(site: SiteRepository, setup: Setup) -> str:
 def _logged_in(setup: Setup) -> str:
     login = f"      - name: Log in to Azure\n        uses: {AZURE_LOGIN}\n        with:\n"
     login += "".join(f"          {name}: {variable}\n" for name, variable in _AZURE_IDENTITY.items())
+    if cloud := setup.azure_cloud.login:
+        login += f"          environment: {cloud}\n          audience: {setup.azure_cloud.exchange}\n"
     return login + (_reached(setup) if setup.cluster is ClusterWay.AKS else "")
 
 

@@ -1,6 +1,7 @@
 """Files of this machine that somebody named: read to their end or added to, but no further than they may be long, nor for ever."""
 
 import errno
+import os
 from pathlib import Path
 
 from bumper.systems.http.deadline import within
@@ -14,6 +15,29 @@ def content(path: Path, most_bytes: int) -> bytes:
         return within(_LIMIT_S, lambda: _read(path, most_bytes), str(path))
     except TimeoutError:
         raise OSError(errno.ETIMEDOUT, f"has no end after {_LIMIT_S:.0f} s") from None
+    except ValueError:
+        raise OSError(errno.EINVAL, "is no path, since it holds a NUL or half a character") from None
+
+
+def is_directory(path: Path) -> bool:
+    """Whether there is a directory that we may see; False, too, for what no path can be, where `Path.is_dir` raises."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something, as far as we may see; False, too, for what no path can be, where `Path.exists` raises."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_missing(path: Path) -> bool:
+    """Whether the system says that there is nothing; False where it does not let us look."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def append(path: Path, text: str) -> None:

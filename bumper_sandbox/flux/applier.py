@@ -9,10 +9,14 @@ from bumper_sandbox.kubernetes.store import Manifest, Store, key_of
 
 
 class Applier:
-    """Remembers what it applied last, so that fields which a manifest no longer has go away."""
+    """Remembers what it applied last, so that fields which a manifest no longer has go away.
 
-    def __init__(self, store: Store) -> None:
+    Unless it `waits_for_unplayed`, what no controller of the sandbox acts on is healthy once it is there.
+    """
+
+    def __init__(self, store: Store, *, waits_for_unplayed: bool = True) -> None:
         self._store = store
+        self._waits_for_unplayed = waits_for_unplayed
         self._applied: dict[str, Manifest] = {}
 
     def apply(self, manifests: Sequence[Manifest]) -> list[str]:
@@ -39,7 +43,12 @@ class Applier:
     def health(self, manifest: Manifest) -> str:
         """kstatus' word for the object as it is now."""
         kind = self._store.kinds.find(manifest["apiVersion"], manifest["kind"])
-        return health.status(kind, self._store.find(kind, *key_of(manifest))) if kind else health.NOT_FOUND
+        if kind is None:
+            return health.NOT_FOUND
+        live = self._store.find(kind, *key_of(manifest))
+        if live and not (self._waits_for_unplayed or health.settles(kind)):
+            return health.CURRENT
+        return health.status(kind, live)
 
     def _apply(self, manifest: Manifest) -> str:
         """`created`, `configured`, or nothing if nothing changed."""

@@ -8,7 +8,7 @@ Flux Kustomization targetNamespace and images. Error texts are kustomize's and F
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bumper_sandbox.flux import documents
@@ -48,17 +48,38 @@ class BuildError(Exception):
     """The text is what Flux puts into the Ready condition with reason BuildFailed."""
 
 
+class NotUnderstood(BuildError):
+    """Flux would build it; the small kustomize here does not know how."""
+
+
+# Builds what is not understood here: the files, namespace and name of the Flux Kustomization, and its path. Raises BuildError.
+Model = Callable[[Files, str, str, str], list[Manifest]]
+
+
 def has_directory(files: Files, path: str) -> bool:
     """Whether the commit has that directory."""
     inside = _inside(path)
     return any(name.startswith(inside) for name in files)
 
 
+def built(
+    files: Files, key: tuple[str, str], spec: Mapping[str, Any], root: str, model: Model | None
+) -> list[Manifest]:
+    """The objects of a Flux Kustomization, by namespace and name: from here, or from the `model` what is not understood here."""
+    path = str(spec.get("path") or ".")
+    try:
+        return build(files, path, spec, root)
+    except NotUnderstood:
+        if model is None:
+            raise
+        return model(files, *key, path)
+
+
 def build(files: Files, path: str, spec: Mapping[str, Any], root: str) -> list[Manifest]:
     """The objects of `path`, in order. `spec` is the Flux Kustomization's; `root` is where error texts say that the files lie."""
     unknown = [field for field in _NOT_UNDERSTOOD_IN_FLUX if spec.get(field)]
     if unknown:
-        raise BuildError(f"the sandbox's Flux does not understand spec.{unknown[0]} of a Kustomization")
+        raise NotUnderstood(f"the sandbox's Flux does not understand spec.{unknown[0]} of a Kustomization")
     tree = _Tree(files, root)
     directory = posixpath.normpath(path).lstrip("/")
     kustomization = tree.kustomization(directory)
@@ -174,7 +195,7 @@ def _checked(content: bytes) -> Manifest:
                 )
     unknown = sorted(set(kustomization) - _UNDERSTOOD)
     if unknown:
-        raise BuildError(f"the sandbox's kustomize does not understand the field '{unknown[0]}'")
+        raise NotUnderstood(f"the sandbox's kustomize does not understand the field '{unknown[0]}'")
     return kustomization
 
 

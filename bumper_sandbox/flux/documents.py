@@ -56,6 +56,11 @@ def parse(content: bytes, *, yaml_1_1: bool = False) -> list[Any]:
     return [value for value in values if value is not None]
 
 
+def scalar(text: str) -> Any:
+    """What a plain scalar is read as."""
+    return _CONSTANTS[text] if text in _CONSTANTS else _plain(text)
+
+
 def objects(content: bytes) -> list[dict[str, Any]]:
     """The Kubernetes objects of a file; lists are taken apart."""
     manifests: list[dict[str, Any]] = []

@@ -12,7 +12,7 @@ from typing import Any
 
 from bumper_sandbox.flux import conditions, health, server_side_apply
 from bumper_sandbox.flux.applier import Applier
-from bumper_sandbox.flux.build import BuildError, build, has_directory
+from bumper_sandbox.flux.build import BuildError, Model, built, has_directory
 from bumper_sandbox.flux.patch import Patcher
 from bumper_sandbox.flux.server_side_apply import ApplyError
 from bumper_sandbox.flux.source import FINALIZER, MIN_RETRY_S, SourceController, requested_at, wants_run
@@ -42,14 +42,23 @@ class _Stop(Exception):
 
 
 class KustomizationController:
-    """Builds and applies what `sources` fetched."""
+    """Builds and applies what `sources` fetched; `model` builds what is not understood here."""
 
-    def __init__(self, store: Store, loop: Loop, sources: SourceController) -> None:
+    def __init__(
+        self,
+        store: Store,
+        loop: Loop,
+        sources: SourceController,
+        model: Model | None = None,
+        *,
+        waits_for_unplayed: bool = True,
+    ) -> None:
         self._store = store
         self._loop = loop
         self._sources = sources
         self._events = Recorder(store, "kustomize-controller")
-        self._applier = Applier(store)
+        self._model = model
+        self._applier = Applier(store, waits_for_unplayed=waits_for_unplayed)
         self._queue: WorkQueue[Key] = WorkQueue(loop, self._reconcile)
         store.subscribe(self._notice)
 
@@ -169,7 +178,7 @@ class KustomizationController:
         obj["status"]["lastAttemptedRevision"] = revision
         yield from self._report(patcher, "Building manifests for", revision)
         try:
-            manifests = build(commit.files, path, obj["spec"], _ROOT)
+            manifests = built(commit.files, key_of(obj), obj["spec"], _ROOT, self._model)
         except BuildError as error:
             raise _Stop("BuildFailed", str(error)) from None
         digest = _digest(manifests)

@@ -2,6 +2,7 @@
 
 import pytest
 from checks import ROUTE, changed, found
+from tables import each_row
 
 from bumper.check.routing import alternatives
 
@@ -9,7 +10,7 @@ A, B = ("Host", "a"), ("Host", "b")
 X, Y = ("PathPrefix", "/x"), ("Path", "/y")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rule", "expected"),
     [
         ("Host(`a`)", [{A}]),

@@ -19,6 +19,7 @@ from checks import (
     platform,
     without,
 )
+from tables import each_row
 
 from bumper.check import RULES
 
@@ -188,7 +189,7 @@ BROKEN: dict[str, Case] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("identity", RULES)
+@each_row("identity", RULES)
 def test_a_broken_platform_has_that_one_finding(identity: str) -> None:
     case = BROKEN.get(identity)
     assert case, f"no case breaks {identity}"
@@ -199,7 +200,7 @@ def test_a_broken_platform_has_that_one_finding(identity: str) -> None:
     assert "\n" not in finding.message
 
 
-@pytest.mark.parametrize("identity", BROKEN)
+@each_row("identity", BROKEN)
 def test_it_is_silenced_by_its_id(identity: str) -> None:
     assert checked(BROKEN[identity][1], identity).findings == ()
 
@@ -260,7 +261,7 @@ NOOP: dict[str, Mapping[str, bytes]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("change", NOOP)
+@each_row("change", NOOP)
 def test_a_change_that_breaks_nothing_finds_nothing(change: str) -> None:
     ignored = {"crd-missing"} if "Certificate" in change else set()
     assert checked(NOOP[change], *ignored).findings == ()

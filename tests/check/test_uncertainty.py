@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 from checks import DEPLOYMENT, FLUX, ROUTE, SERVICE, SITE, SYNC, added, changed, checked, found, platform
+from tables import each_row
 from trees import flux
 
 NO_SERVICE = changed(ROUTE, "        - name: kevinryan-io", "        - name: other")
@@ -65,8 +66,8 @@ HIDES: dict[str, Mapping[str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("identity", BREAKS)
-@pytest.mark.parametrize("hiding", HIDES)
+@each_row("identity", BREAKS)
+@each_row("hiding", HIDES)
 def test_what_is_hidden_may_be_there(identity: str, hiding: str) -> None:
     assert identity in dict(found(BREAKS[identity]))
     assert identity not in dict(found(added(HIDES[hiding], BREAKS[identity])))
@@ -458,7 +459,9 @@ def ways_in(*annotations: str) -> dict[str, bytes]:
 def test_an_ingress_with_a_load_balancer_of_its_own_shares_its_host_with_no_other() -> None:
     address = "kubernetes.io/ingress.global-static-ip-name: v%d"
     group = "alb.ingress.kubernetes.io/group.name: web"
+    tailscale = "kubernetes.io/ingress.class: tailscale"
     assert found(ways_in(address % 4, address % 6)) == []
+    assert found(ways_in(tailscale, tailscale)) == []
     for annotations in (("", ""), (group, group)):
         assert [identity for identity, _ in found(ways_in(*annotations))] == ["host-twice"]
 
@@ -476,6 +479,33 @@ def test_what_stands_beside_flux_is_there_and_what_is_encrypted_is_not_known() -
     assert "route-service" in dict(found(leads_to("webhook-receiver", "kevinryan-io")))
     assert reads("ENC[AES256_GCM,data:oin2,type:str]") == []
     assert [identity for identity, _ in reads("password")] == ["secret-by-hand"]
+
+
+def test_a_secret_that_a_container_is_told_to_make_is_there() -> None:
+    volume = "      volumes: [{name: hook, secret: {secretName: hook}}]\n      containers:\n"
+    files = changed(DEPLOYMENT, "      containers:\n", volume)
+    job = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: hook, namespace: kevinryan-io}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: make, image: a/certgen:1, args: [%s],
+  resources: {limits: {memory: 1Mi}}}]}}}
+"""
+    assert [identity for identity, _ in found(files)] == ["secret-by-hand"]
+    for arguments in ("create, --host=a, --secret-name=hook", "--dynamic-serving-ca-secret-name, hook"):
+        assert found(added({f"{SITE}/job.yaml": job % arguments}, files)) == []
+    assert dict(found(added({f"{SITE}/job.yaml": job % "--secret-name=other"}, files)))
+
+
+def test_a_service_that_is_another_name_takes_any_port_that_is_a_number() -> None:
+    service = (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: far, namespace: kevinryan-io}\n"
+        "spec: {type: ExternalName, externalName: a.example}\n"
+    )
+    number, name = BACKEND % "far", (BACKEND % "far").replace("number: 80", "name: http")
+    for backend, expected in ((number, []), (name, ["route-port"])):
+        files = added({f"{SITE}/far.yaml": service + "---\n" + INGRESS % ("far", "", backend)})
+        assert [identity for identity, _ in found(files)] == expected
 
 
 def test_a_service_where_git_has_no_workload_finds_pods_of_others() -> None:

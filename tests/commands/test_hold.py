@@ -10,6 +10,7 @@ from typing import Any
 import commandline
 import pytest
 from commandline import Ran
+from tables import each_row
 
 from bumper.commands.times import moment
 from bumper.errors import UsageError
@@ -217,7 +218,7 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(
     assert tip(stack) == before
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         ("3d", NOW + timedelta(days=3)),
@@ -234,9 +235,7 @@ def test_when_a_hold_ends(text: str, expected: datetime) -> None:
     assert moment(text, NOW) == expected
 
 
-@pytest.mark.parametrize(
-    "text", ["0d", "0s", "2026-11-23T11:00Z", "2026-13-01", "tomorrow", "9999w", "99999999999h", "-1d"]
-)
+@each_row("text", ["0d", "0s", "2026-11-23T11:00Z", "2026-13-01", "tomorrow", "9999w", "99999999999h", "-1d"])
 def test_a_time_that_is_none_or_has_passed_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--until"):
         moment(text, NOW) if text != "9999w" else moment("9999w", datetime.max.replace(tzinfo=UTC))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import commandline
 import pytest
+from tables import each_row
 
 from bumper.address import service_of
 from bumper.app.context import Context
@@ -16,14 +17,14 @@ from bumper.request import Wanted
 FULL = "abc1234def5678abc1234def5678abc1234def56"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5s", 1.5), ("10m", 600), ("1h30m", 5400), ("0", 0)]
 )
 def test_durations(text: str, seconds: float) -> None:
     assert options.duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "ten", "10 m", "-5s", "5x", "m"])
+@each_row("text", ["", "ten", "10 m", "-5s", "5x", "m"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="duration"):
         options.duration(text)
@@ -35,13 +36,13 @@ def test_a_short_sha_is_the_tag_and_a_full_one_is_looked_up() -> None:
     assert options.wanted_tag("web", FULL) == Wanted("web", FULL, is_commit=False)
 
 
-@pytest.mark.parametrize("sha", ["abc123", "ABC1234", "abc123g", FULL + "0", "v1.0.0", ""])
+@each_row("sha", ["abc123", "ABC1234", "abc123g", FULL + "0", "v1.0.0", ""])
 def test_what_is_no_commit(sha: str) -> None:
     with pytest.raises(UsageError, match="7 to 40 digits"):
         options.wanted_commit("web", sha)
 
 
-@pytest.mark.parametrize("tag", ["", "-x", ".x", "a b", "a:b", "a" * 129])
+@each_row("tag", ["", "-x", ".x", "a b", "a:b", "a" * 129])
 def test_what_is_no_tag(tag: str) -> None:
     with pytest.raises(UsageError, match="no image tag"):
         options.wanted_tag("web", tag)
@@ -68,7 +69,7 @@ def test_channels() -> None:
         options.channels("comment,mail")
 
 
-@pytest.mark.parametrize("verb", ["deploy", "rollback", "track", "status", "hold", "release", "history"])
+@each_row("verb", ["deploy", "rollback", "track", "status", "hold", "release", "history"])
 def test_a_kustomization_may_be_named_several_times(verb: str) -> None:
     given = parser_of(verb).parse_args(
         ["--kustomization", "a", "--kustomization", "b", "--kustomization", "a"]

@@ -26,7 +26,10 @@ def without_plan(answer: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in answer.items() if key != "plan"}
 
 
-@pytest.mark.parametrize(("tag", "behaviour", "code"), [("abc1001", "ready", 0), ("abc1002", "crash", 11)])
+@pytest.mark.parametrize(
+    ("tag", "behaviour", "code"),
+    [pytest.param("abc1001", "ready", 0, marks=pytest.mark.slow), ("abc1002", "crash", 11)],
+)
 def test_a_recorded_deploy_prints_the_same_report_again(
     stack: Stack, tmp_path: Path, tag: str, behaviour: str, code: int
 ) -> None:

@@ -1,6 +1,7 @@
 """Which images are let through: by the platforms they are there for, and by what their labels say."""
 
 import pytest
+from tables import each_row
 
 from bumper.deploy import image_policy
 from bumper.deploy.image_policy import Nodes
@@ -15,7 +16,7 @@ def image(*platforms: str, revision: str = "", source: str = "") -> ImageManifes
     return ImageManifest(ImageReference("r.example/web", "1"), "", platforms, revision, source)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("node", "offered", "expected"),
     [
         ("linux/amd64", "linux/amd64", True),
@@ -44,9 +45,7 @@ def test_a_platform(text: str) -> None:
     assert image_policy.is_platform(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "linux", "amd64", "linux/", "linux/arm/7", "linux/amd64 ", "Linux/amd64"]
-)
+@each_row("text", ["", "linux", "amd64", "linux/", "linux/arm/7", "linux/amd64 ", "Linux/amd64"])
 def test_no_platform(text: str) -> None:
     assert not image_policy.is_platform(text)
 
@@ -103,7 +102,7 @@ class TestProvenance:
     def test_without_a_commit_asked_for_any_label_is_accepted(self) -> None:
         image_policy.require_provenance(image(revision="f" * 40), "", "")
 
-    @pytest.mark.parametrize(
+    @each_row(
         "label",
         [
             SOURCE,

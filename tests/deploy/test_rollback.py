@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from platforms import Quiet, files, remote, server
+from tables import each_row
 
 from bumper.app.clock import SystemClock
 from bumper.deploy import pipeline
@@ -59,7 +60,7 @@ def way(left: str, *rows: str, to: str = "", only_ready: bool = False) -> Rollba
     return way_back("web", PLACE, image, past(*rows), to, only_ready=only_ready)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("left", "rows", "tag", "taken_back"),
     [
         # What failed goes back to what was Ready.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from tables import each_row
 
 from bumper.doctor import access, clocks, finding, flux
 from bumper.doctor.finding import Finding, Mark
@@ -250,7 +251,7 @@ class TestFlux:
             (Mark.GOOD, "is polled every 1m0s, without a webhook; bump asks it to fetch at once"),
         ]
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("tag", "arguments", "is_told"),
         [
             ("v1.8.2", (GATE,), True),

@@ -8,6 +8,7 @@ from openapi import problems
 from sandbox_github.content import User
 from sandbox_github.rules import Ruleset
 from sandbox_github.server import GitHubServer, Token
+from tables import each_row
 
 from bumper.doctor import hosting
 from bumper.doctor.finding import Finding, Mark
@@ -125,7 +126,7 @@ def test_who_may_not_ask(server: GitHubServer, token: str, error: type[BumpError
         ask(server, token)
 
 
-@pytest.mark.parametrize("kind", sorted(hosting._FORBIDS))
+@each_row("kind", sorted(hosting._FORBIDS))
 def test_every_rule_that_forbids_a_push_names_a_way(kind: str) -> None:
     (finding,) = findings(Hosting(REPOSITORY, True, False, (Rule(kind, "org#1", "never"),)))
     assert (finding.mark, bool(finding.why), bool(finding.advice)) == (Mark.MISSING, True, True)

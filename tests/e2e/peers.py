@@ -6,7 +6,7 @@ Where `BUMP_E2E_VERDICTS` names a file, that becomes a section of it.
     PYTHONPATH=tests python -m e2e.peers [SITUATION...]
 
 Each way gets a site of its own and a push of its own, one after the other on one cluster.
-The clock runs from the end of the push to the end of the command. What it said is held against the cluster at that moment.
+The clock runs from the end of the push to the verdict and to the end of the command. What it said is held against the cluster then.
 """
 
 import os
@@ -125,15 +125,31 @@ SITUATIONS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """`output` is what the command printed; `ran` whether the new image ran when it ended."""
+    """`output` is what the command printed; `ran` whether the new image ran when it ended.
+
+    `said_s` is when the last line came that gives the verdict, `seconds` when the command ended.
+    """
 
     seconds: float
     code: int
     output: str
     ran: bool
+    said_s: float = 0.0
 
 
-def ask_bump(deploy: Deploy) -> tuple[int, str]:
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and its lines, each with the second (monotonic) at which it came."""
+
+    code: int
+    lines: Sequence[tuple[float, str]]
+
+    @property
+    def output(self) -> str:
+        return "".join(line for _, line in self.lines)
+
+
+def ask_bump(deploy: Deploy) -> Ended:
     """`bump track`, with the rights of a workflow and not those of an administrator."""
     environ = {
         **os.environ,
@@ -146,25 +162,23 @@ def ask_bump(deploy: Deploy) -> tuple[int, str]:
     return _run(environ, sys.executable, "-m", "bumper", "track", *wanted, "--timeout", f"{_PATIENCE_S}s")
 
 
-def ask_flux(deploy: Deploy) -> tuple[int, str]:
+def ask_flux(deploy: Deploy) -> Ended:
     """`flux reconcile --with-source && kubectl rollout status`, as a shell would run it."""
     environ = _administrator(deploy)
-    code, output = _run(
-        environ, build.binary("flux"), "reconcile", "kustomization", deploy.site, "--with-source"
-    )
-    if code:
-        return code, output
+    ended = _run(environ, build.binary("flux"), "reconcile", "kustomization", deploy.site, "--with-source")
+    if ended.code:
+        return ended
     wanted = (f"deployment/{deploy.site}", "--namespace", deploy.site)
     return _run(environ, build.binary("kubectl"), "rollout", "status", *wanted, f"--timeout={_PATIENCE_S}s")
 
 
-def ask_kubectl(deploy: Deploy) -> tuple[int, str]:
+def ask_kubectl(deploy: Deploy) -> Ended:
     """`kubectl wait` on the Kustomization."""
     wanted = (f"kustomization/{deploy.site}", "--namespace", FLUX_NAMESPACE, "--for=condition=Ready")
     return _run(_administrator(deploy), build.binary("kubectl"), "wait", *wanted, f"--timeout={_PATIENCE_S}s")
 
 
-WAYS: dict[str, tuple[str, Callable[[Deploy], tuple[int, str]]]] = {
+WAYS: dict[str, tuple[str, Callable[[Deploy], Ended]]] = {
     "bump": ("`bump track`", ask_bump),
     "flux": ("`flux reconcile --with-source`, `kubectl rollout status`", ask_flux),
     "wait": ("`kubectl wait`", ask_kubectl),
@@ -175,11 +189,14 @@ def _administrator(deploy: Deploy) -> dict[str, str]:
     return {**os.environ, "KUBECONFIG": str(deploy.stack.admin_kubeconfig), "HOME": str(deploy.stack.folder)}
 
 
-def _run(environ: Mapping[str, str], *command: str | Path) -> tuple[int, str]:
-    ended = subprocess.run(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+def _run(environ: Mapping[str, str], *command: str | Path) -> Ended:
+    process = subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    return ended.returncode, ended.stdout
+    assert process.stdout is not None
+    with process.stdout as stream:
+        lines = [(time.monotonic(), line) for line in stream]
+    return Ended(process.wait(), lines)
 
 
 def measure(stack: Stack, kubeconfig: Path, name: str, suffix: str, way: str) -> Answer:
@@ -192,9 +209,12 @@ def measure(stack: Stack, kubeconfig: Path, name: str, suffix: str, way: str) ->
     eventually(partial(_is_settled, deploy), f"{site} is Ready at {_OLD}")
     deploy = Deploy(stack, repository, situation.push(stack, repository), kubeconfig)
     started = time.monotonic()
-    code, output = WAYS[way][1](deploy)
+    ended = WAYS[way][1](deploy)
     seconds = time.monotonic() - started
-    return Answer(seconds, code, output, deploy.runs)
+    ran = deploy.runs
+    said = [at_s for at_s, line in ended.lines if line.strip().startswith(_VERDICTS)]
+    said_s = said[-1] - started if said else seconds
+    return Answer(seconds, ended.code, ended.output, ran, said_s)
 
 
 def _is_settled(deploy: Deploy) -> bool:
@@ -225,7 +245,8 @@ HEADING = "Beside what people run after a push"
 _BODY = """\
 On the same deploys, one after the other: `bump track`; `flux reconcile kustomization --with-source` and then
 `kubectl rollout status --timeout=60s`; `kubectl wait --for=condition=Ready --timeout=60s` on the Kustomization. The time runs from the
-end of the push to the end of the command; right is what was so at the moment it was said. `kubectl wait` looks at once and finds the
+end of the push to the line that gives the verdict, and to the end of the command: `bump track` then writes the outcome into git.
+Right is what was so at the end. `kubectl wait` looks at once and finds the
 revision before ours Ready; `flux reconcile` has its own timeout of five minutes. {stack}; flux 2.9.3, kubectl 1.36.1; {machine}. Of
 three runs of what succeeds the one of middle length, one of all else.
 
@@ -235,7 +256,10 @@ three runs of what succeeds the one of middle length, one of all else.
 
 def table(names: Sequence[str]) -> None:
     """Measures and prints row by row; then the page has them, where one was named."""
-    lines = ["| deploy | asked by | after | exit code | says | verdict |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| deploy | asked by | said after | ended after | exit code | says | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
     _print("\n".join(lines))
     keep = os.environ.get("BUMP_E2E_LOGS")
     with Stack(Options(kubelet_speed=1.0), keep=Path(keep) if keep else None) as stack:
@@ -265,7 +289,8 @@ def _rows(stack: Stack, names: Sequence[str]) -> Iterator[str]:
             answer = _typical(situation, [answers[way] for answers in runs])
             what = "" if number else situation.what
             verdict, says = judge(situation, answer), last_line(answer.output)
-            yield f"| {what} | {title} | {answer.seconds:.1f} s | {answer.code} | {says} | {verdict} |"
+            times = f"{answer.said_s:.1f} s | {answer.seconds:.1f} s"
+            yield f"| {what} | {title} | {times} | {answer.code} | {says} | {verdict} |"
 
 
 def _typical(situation: Situation, answers: Sequence[Answer]) -> Answer:

@@ -177,7 +177,7 @@ def suspended(act: Promoted) -> list[Run]:
 
 @pytest.fixture(scope="module")
 def flagger(controllers: Callable[..., tuple[str, ...]]) -> Iterator[Stack]:
-    with Stack(Options(played_node=True, more=controllers("flagger"))) as running:
+    with Stack(Options(more=controllers("flagger"))) as running:
         yield running
 
 

@@ -112,8 +112,10 @@ def failing_hook(act: Act) -> list[Run]:
     return [act.bump()]
 
 
+# A node lets a container end for the third time some 15 s after its first start.
+_CRASHES = "30s"
 _REMEDIATES = {"retries": 0, "remediateLastFailure": True}
-_ROLLS_BACK = {"timeout": "10s", "remediation": {**_REMEDIATES, "strategy": "rollback"}}
+_ROLLS_BACK = {"timeout": _CRASHES, "remediation": {**_REMEDIATES, "strategy": "rollback"}}
 _UNINSTALLS = {"timeout": "10s", "remediation": {**_REMEDIATES, "strategy": "uninstall"}}
 
 
@@ -164,7 +166,7 @@ def blocked_by_a_dependency(act: Act) -> list[Run]:
     return [act.bump()]
 
 
-@released(("failed", "CrashLoop", 11), READY, settles=False, timeout="10s")
+@released(("failed", "CrashLoop", 11), READY, settles=False, timeout=_CRASHES)
 def failed_install_that_the_next_version_heals(act: Act) -> list[Run]:
     eventually(lambda: _ready(act).get("reason") == "InstallFailed", "the install fails")
     first = act.track(act.first)
@@ -191,7 +193,7 @@ def _remediated(act: Act) -> str:
 
 @pytest.fixture(scope="module")
 def helm(controllers: Callable[..., tuple[str, ...]]) -> Iterator[Stack]:
-    with Stack(Options(played_node=True, more=controllers("helm-controller"))) as running:
+    with Stack(Options(more=controllers("helm-controller"))) as running:
         yield running
 
 

@@ -83,7 +83,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(programs: None) -> Iterator[Place]:
     keep = os.environ.get("BUMP_E2E_LOGS")
-    options = Options(played_node=True, notifications=True)
+    options = Options(notifications=True)
     with GitHubServer() as hub, Stack(options, keep=Path(keep) / "notifications" if keep else None) as stack:
         sites = [Site("told", kustomization=WAITS), Site("crashing", kustomization=WAITS), Site("quick")]
         # An interval that no test waits for: without a poke nothing is fetched.

@@ -5,6 +5,7 @@ from textwrap import dedent, indent
 from time import process_time
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper import check, manifest
@@ -56,7 +57,7 @@ def platform(generator: str, path: str, more: Mapping[str, str] | None = None) -
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("operations", "path"),
     [
         (['{from: "@repo/apps/**", to: "@artifact/apps/"}'], "./apps/prod"),
@@ -95,7 +96,7 @@ def test_the_field_is_found_through_the_artifact(operations: list[str], path: st
     assert target.site.source.kind == "ExternalArtifact"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("operations", "path", "reason"),
     [
         (
@@ -190,7 +191,7 @@ def test_the_checks_look_into_artifacts() -> None:
     assert "apps/prod/kustomization.yaml:3" in places
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("pattern", "path", "matches"),
     [
         ("*.md", "a.md", True),

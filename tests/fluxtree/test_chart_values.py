@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, flux, kustomization, sync
 
 from bumper import manifest
@@ -117,7 +118,7 @@ def tree(files: Mapping[str, str]) -> dict[str, str]:
     return BASE | {f"k8s/web/{name}": text for name, text in files.items()}
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@each_row("case", CASES.values(), ids=CASES)
 def test_the_tag_is_edited_where_it_is_written(case: Case) -> None:
     files = tree(case.files)
 

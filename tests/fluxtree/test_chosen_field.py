@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper import manifest
@@ -49,9 +50,7 @@ def test_a_path_is_read_and_written_alike(text: str, steps: tuple[str | int, ...
     assert str(FieldPath.parse(f"Widget/a-b.c:{text}")) == f"Widget/a-b.c:{text}"
 
 
-@pytest.mark.parametrize(
-    "text", ["", ".spec", "spec..image", "spec[", "spec[x]", "Widget/web:", "spec.image."]
-)
+@each_row("text", ["", ".spec", "spec..image", "spec[", "spec[x]", "Widget/web:", "spec.image."])
 def test_anything_else_is_no_path(text: str) -> None:
     assert FieldPath.parse(text) is None
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, kustomization, sync
 
 from bumper import manifest
@@ -104,7 +105,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@each_row("case", CASES.values(), ids=CASES)
 def test_the_scalar_that_the_tag_comes_from_decides(case: Case) -> None:
     tree = MemoryTree(case.files)
     target = find.find(tree, "web")

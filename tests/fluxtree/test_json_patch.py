@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from bumper.fluxtree.json_patch import Refused, applied
 
 VALUE: dict[str, Any] = {"a": {"b": "1"}, "list": ["x", "y"], "with/slash": {"~": "t"}}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("operation", "expected"),
     [
         ({"op": "replace", "path": "/a/b", "value": "2"}, {"a": {"b": "2"}}),
@@ -35,7 +36,7 @@ def test_an_operation(operation: dict[str, Any], expected: dict[str, Any]) -> No
     assert repr(VALUE) == before
 
 
-@pytest.mark.parametrize(
+@each_row(
     "operation",
     [
         {"op": "replace", "path": "/c/d", "value": "2"},

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from bumper.image import ImageReference
 
@@ -20,7 +21,7 @@ from . import generated_trees, oracle
 
 ANSWERS = Path(__file__).parents[1] / "data" / "kustomize" / "answers.jsonl"
 BATCHES = 10
-QUICK_BATCHES = 3
+QUICK_BATCHES = 1
 MOST_REFUSED = 0.05
 FEWEST_TREES = 500
 FEWEST_OF_A_FORM = 10
@@ -63,7 +64,7 @@ def written() -> dict[str, dict[str, Any]]:
     return {answer["name"]: answer for answer in map(json.loads, lines)}
 
 
-@pytest.mark.parametrize("name", written())
+@each_row("name", written())
 def test_the_model_says_of_a_written_tree_what_kustomize_says(name: str) -> None:
     answer = written()[name]
     build, images = oracle.modelled(answer["tree"])

@@ -1,6 +1,7 @@
 """Which patch sets an image, by the form of its target: each target that kustomize takes, beside one that it does not."""
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, kustomization, sync
 
 from bumper.errors import FieldMissing
@@ -30,7 +31,7 @@ def decided_in(target: str, patch: str = PATCH) -> str:
     return find.find(MemoryTree(files), "web").field.path
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("target", "path"),
     [
         # With its own deployment alone, five of these six were planned in the wrong file.

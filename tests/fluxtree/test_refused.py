@@ -1,6 +1,7 @@
 """What kustomize or Flux refuses, or does in a way that is not followed here: said with its line, and never taken for nothing."""
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, kustomization
 
 from bumper import manifest
@@ -107,9 +108,7 @@ def substituted(value: str) -> MemoryTree:
     return MemoryTree(files | {"k8s/web/web.yaml": container})
 
 
-@pytest.mark.parametrize(
-    "value", ["${TAG//./-}", "${TAG#v}", "${TAG-x}", "${TAG:0:1}", "${#TAG}", "${TAG:=${X}}"]
-)
+@each_row("value", ["${TAG//./-}", "${TAG#v}", "${TAG-x}", "${TAG:0:1}", "${#TAG}", "${TAG:=${X}}"])
 def test_an_operator_that_is_not_followed_is_not_proved(value: str) -> None:
     (gap,) = proved(substituted(value)).unproved
     assert gap.path == "k8s/web/web.yaml"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from textwrap import indent
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper import manifest
@@ -126,7 +127,7 @@ def test_an_object_is_made_once_and_not_at_all_where_it_is_disabled() -> None:
         find.find(platform(resources(off)), "shared", kustomization="all")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("before", "after", "reason"),
     [
         ("<< inputs.app.tag >>", "<< inputs.app.tag | trunc 3 >>", "sets/apps.yaml:12: ResourceSet flux-system/apps has the function"),
@@ -241,7 +242,7 @@ def test_inputs_that_only_the_cluster_has_are_said_with_their_line(
     assert reason in refused.value.message
 
 
-@pytest.mark.parametrize(
+@each_row(
     "call", ["lower", "trim | quote", 'default "0.1" | quote', "toString | quote", "int", 'replace "-" "_"']
 )
 def test_a_function_that_leaves_the_text_as_it_is_is_followed(call: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tables import each_row
 from trees import MemoryTree, deployment, flux, repository, sync
 
 from bumper.errors import FieldMissing
@@ -53,7 +54,7 @@ def test_a_rule_reads_as_git_reads_it(empty_repository: Path, pattern: str, path
     assert decided == _git_ignores(empty_repository, pattern, path), (pattern, path)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("written", "path", "is_left_out"),
     [
         ("/*\n!/apps", "apps/web.yaml", False),  # git would not look into what is left out
@@ -114,7 +115,7 @@ LEFT_OUT = {
 }
 
 
-@pytest.mark.parametrize(("more", "message"), LEFT_OUT.values(), ids=LEFT_OUT)
+@each_row(("more", "message"), LEFT_OUT.values(), ids=LEFT_OUT)
 def test_what_flux_does_not_see_is_refused_with_the_rule(more: dict[str, str], message: str) -> None:
     with pytest.raises(FieldMissing) as caught:
         find.find(MemoryTree(_platform() | more), "web")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from bumper.fluxtree.selectors import Undecided
 from bumper.fluxtree.strategic import merged
@@ -15,7 +16,7 @@ def containers(kind: dict[str, Any], *listed: Any) -> dict[str, Any]:
     return {**kind, "spec": {"containers": list(listed)}}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "patch", "expected"),
     [
         ({"a": "1", "b": "2"}, {"b": "3"}, {"a": "1", "b": "3"}),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from textwrap import indent
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, repository, sync
 
 from bumper import manifest
@@ -182,7 +183,7 @@ ROOTS = {
 }
 
 
-@pytest.mark.parametrize(("more", "expected"), ROOTS.values(), ids=ROOTS)
+@each_row(("more", "expected"), ROOTS.values(), ids=ROOTS)
 def test_where_a_tree_begins(more: dict[str, str], expected: list[str]) -> None:
     files = web() | {"clusters/prod/apps.yaml": flux("apps", "./apps/web")} | more
     assert names(files) == expected
@@ -283,6 +284,46 @@ def test_a_kustomization_that_another_list_left_off_begins_nothing() -> None:
         "apps/old/ks.yaml": flux("gone", "./apps/web"),
     }
     assert names(files) == ["flux-system/root apps", "flux-system/web apps/web"]
+
+
+FURTHER = {
+    "inside of another one": ("k8s/two/", "k8s/", "platform", True),
+    "beside the likely places": ("edge/two/", "clusters/one/", "platform", True),
+    "inside of one that has all": ("two/", "", "platform", True),
+    "that is put away": ("k8s/archive/two/", "k8s/", "platform", False),
+    "of another repository": ("k8s/two/", "k8s/", "other", False),
+}
+
+
+@pytest.mark.parametrize(("second", "first", "repository_name", "is_there"), FURTHER.values(), ids=FURTHER)
+def test_another_cluster(second: str, first: str, repository_name: str, *, is_there: bool) -> None:
+    """Each has a Kustomization of the same name, and none is chosen for the other."""
+    files: dict[str, str] = {}
+    for cluster, apps, name in ((first, "apps/one", "platform"), (second, "apps/two", repository_name)):
+        files[f"{cluster}flux-system/gotk-sync.yaml"] = sync(f"./{cluster}").replace("platform", name)
+        files[f"{cluster}flux-system/kustomization.yaml"] = "resources: [gotk-sync.yaml]"
+        files[f"{cluster}kustomization.yaml"] = "resources: [flux-system, web.yaml]"
+        files[f"{cluster}web.yaml"] = flux("web", f"./{apps}")
+        files |= web(apps)
+    if is_there:
+        with pytest.raises(FieldAmbiguous, match="2 Flux Kustomizations have this name"):
+            find.find(MemoryTree(files), "web")
+    else:
+        assert find.find(MemoryTree(files), "web").field.path == "apps/one/deployment.yaml"
+
+
+def test_a_cluster_of_an_instance_inside_of_another_one() -> None:
+    files = {
+        "k8s/flux-system/instance.yaml": INSTANCE.replace("clusters/prod", "k8s"),
+        "k8s/two/flux-system/instance.yaml": INSTANCE.replace("clusters/prod", "k8s/two"),
+        "k8s/kustomization.yaml": "resources: [web.yaml]",
+        "k8s/web.yaml": flux("web", "./apps/one"),
+        "k8s/two/kustomization.yaml": "resources: [web.yaml]",
+        "k8s/two/web.yaml": flux("web", "./apps/two"),
+        **web("apps/one"),
+        **web("apps/two"),
+    }
+    assert names(files) == ["flux-system/web apps/one", "flux-system/web apps/two"]
 
 
 def test_several_clusters_at_several_depths() -> None:
@@ -439,7 +480,7 @@ PARENTS = {
 }
 
 
-@pytest.mark.parametrize(("more", "name", "path"), PARENTS.values(), ids=PARENTS)
+@each_row(("more", "name", "path"), PARENTS.values(), ids=PARENTS)
 def test_a_kustomization_is_read_as_its_parent_builds_it(more: dict[str, str], name: str, path: str) -> None:
     files = SYNC | APPS | web() | web("apps/prod") | more
     target = find.find(MemoryTree(files), "web", kustomization=name)
@@ -524,7 +565,7 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize(("more", "url"), FOREIGN.values(), ids=FOREIGN)
+@each_row(("more", "url"), FOREIGN.values(), ids=FOREIGN)
 def test_a_source_with_another_address_is_not_ours(more: dict[str, str], url: str) -> None:
     files = (
         web()
@@ -540,7 +581,7 @@ def test_a_source_with_another_address_is_not_ours(more: dict[str, str], url: st
     assert only(files, "apps", url).is_ours
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "https://git.example/platform.git",

@@ -6,6 +6,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
+from tables import each_row
 
 from bumper.freeze.times import END, Cron, Span, Times, begins, first_opening, local, without
 
@@ -52,7 +53,7 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize("case", TABLE)
+@each_row("case", TABLE)
 def test_what_recurs_is_closed_by_the_clock_on_the_wall(case: str) -> None:
     zone, cron, since, expected = TABLE[case]
     times = Times(UTC if zone == "UTC" else ZoneInfo(zone), crons=(cron,))

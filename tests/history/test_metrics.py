@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from tables import each_row
 
 from bumper.history.metrics import Figures, Metrics, Spread, measure, trend
 from bumper.history.metrics_table import as_json, lines
@@ -86,7 +87,7 @@ def test_how_often_and_how_soon() -> None:
     assert (figures.judged, figures.failed, figures.not_judged) == (2, 0, 3)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("deploys", "lead_times", "left_out"),
     [
         ([deploy(0, "ready 1")], [], (1, 0)),
@@ -109,7 +110,7 @@ def test_what_has_a_lead_time(
     assert (figures.undated, figures.dated_after_ready) == left_out
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("deploys", "failed", "restored", "still_open"),
     [
         ([deploy(0, "ready 1")], "0/1", [], 0),

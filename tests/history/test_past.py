@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from tables import each_row
 
 from bumper.errors import Outcome
 from bumper.history import ending
@@ -83,7 +83,7 @@ def test_no_note_breaks_the_reader(note: str) -> None:
     assert ending.parse(note) == ()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "changed",
     [
         {"at": "yesterday"},
@@ -140,7 +140,7 @@ def test_what_was_noted_on_a_later_commit_belongs_to_the_deploy_that_it_speaks_o
     assert shown(deploys) == [("web", "3.0", ["ready"]), ("api", "1.0", []), ("web", "2.0", ["ready"])]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("noted", "counts"),
     [
         ([], None),
@@ -161,7 +161,7 @@ def test_the_last_ending_of_each_cluster_and_the_worst_of_them_counts(
     assert (deploy.ending.outcome if deploy.ending else None) == counts
 
 
-@pytest.mark.parametrize("outcome", list(Outcome))
+@each_row("outcome", list(Outcome))
 def test_only_ready_is_ready(outcome: Outcome) -> None:
     (deploy,) = past([logged(1, "web:2.0", ended(outcome.value))])
     assert deploy.is_ready == (outcome in (Outcome.READY, Outcome.SERVING, Outcome.UNCHANGED))

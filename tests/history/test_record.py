@@ -10,6 +10,7 @@ from examples import examples
 from git_remotes import git
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from tables import each_row
 
 from bumper.history.message import Deploy, compose, dated
 from bumper.history.record import recorded, records
@@ -339,7 +340,7 @@ def test_a_local_squash_cherry_pick_and_revert_by_real_git(tmp_path: Path) -> No
     assert tags(message) == [("web", "1.0", "3.0")]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "message",
     [
         "Look at this\n\n> Bump-Site: web\n> Bump-Image: reg.io/web\n> Bump-To: 2.0\n",
@@ -389,7 +390,7 @@ def test_the_file_of_a_change_is_read_from_its_sentence() -> None:
     assert [record.path for record in read("X\n\nBump-Site: a\nBump-Image: b\nBump-To: 1\n")] == [""]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("first", "second", "is_same", "has_name_of"),
     [
         ("a.yaml#flux-system/web", "a.yaml#flux-system/web", True, True),

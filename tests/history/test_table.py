@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from tables import each_row
 
 from bumper.history.table import Page, as_csv, as_json, lines
 from bumper.record import Ending, Record, Recorded, told_apart
@@ -233,7 +234,7 @@ def test_sites_of_one_name_are_told_apart_and_one_alone_is_not() -> None:
     assert "SITE" not in plain(lines(alone, AT, zone=UTC)[0])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("names", "expected"),
     [
         (["a/prod/web.yaml#f/web", "a/staging/web.yaml#f/web"], ["prod", "staging"]),

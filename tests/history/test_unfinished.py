@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
+from tables import each_row
 
 from bumper.errors import Outcome
 from bumper.history.ending import line, news
@@ -47,7 +47,7 @@ def shown(*oldest_first: Recorded, since: float = 0, until: float = 100) -> list
     return [(case.deploy.record.tag, case.newer.record.tag if case.newer else "") for case in cases]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("deploys", "expected"),
     [
         ([deploy(1)], [("v1", "")]),
@@ -85,7 +85,7 @@ def test_what_is_too_young_or_too_old_is_left_alone() -> None:
     assert shown(deploy(1), deploy(5), deploy(9), since=2, until=8) == [("v5", "v9")]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("before", "now", "age_s", "phrase"),
     [
         ("timed-out", Outcome.READY, 14 * 60, "recovered after 14 min"),

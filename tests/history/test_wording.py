@@ -8,6 +8,7 @@ from examples import examples
 from git_remotes import git
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from tables import each_row
 
 from bumper.history.message import Deploy, branch_of, compose, is_ours, worded
 from bumper.history.record import records
@@ -80,7 +81,7 @@ def test_a_line_stands_once_and_skip_ci_too() -> None:
     assert wording.of(wording.of(MESSAGE, AUTHOR), AUTHOR).count("Signed-off-by: ") == 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "Bump-Site: shop", "bump-to=9.9", "BUMP-ANYTHING: x", "Reason: none", "Requested-By: somebody else",
@@ -92,7 +93,7 @@ def test_our_own_trailers_are_said_by_nobody_else(text: str) -> None:
         Trailer.parse(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text", ["", "no key", "Refs:", ": value", "Re fs: 1", "Refs: 1\nBump-Site: shop", "Refs: \x1b[31m", "R\0: 1"]
 )  # fmt: skip
 def test_what_is_no_trailer(text: str) -> None:
@@ -100,7 +101,7 @@ def test_what_is_no_trailer(text: str) -> None:
         Trailer.parse(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "problem"),
     [
         ("chore: bump", "does not say what is done"),
@@ -158,7 +159,7 @@ class TestWhatIsOurs:
         squashed = MESSAGE.replace("\n", " (#12)\n", 1) + "\n---------\n\nCo-authored-by: A <a@example.org>\n"
         assert is_ours(squashed)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "message",
         [
             "",
@@ -174,7 +175,7 @@ class TestWhatIsOurs:
         assert not is_ours(message)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("answer", "hint"),
     [
         ("every commit needs a Signed-off-by line", "--signoff"),

@@ -1,6 +1,7 @@
 """A value inside a literal block is edited as if the block were a file, and nothing else in either changes."""
 
 import pytest
+from tables import each_row
 
 from bumper import manifest
 from bumper.errors import FieldUnsafe
@@ -82,7 +83,7 @@ QUOTED = {
 }
 
 
-@pytest.mark.parametrize("written", QUOTED.values(), ids=QUOTED)
+@each_row("written", QUOTED.values(), ids=QUOTED)
 def test_a_field_in_a_quoted_or_folded_text_is_edited_where_it_stands(written: str) -> None:
     content = f"# änderung\npatches:\n- target: {{kind: A}}\n  patch: {written}\n".encode()
     (field,) = manifest.fields(content, "k.yaml")

@@ -1,7 +1,7 @@
 """What is an image field, and what only looks like one."""
 
-import pytest
 from editing import container, kustomization, release
+from tables import each_row
 
 from bumper import manifest
 from bumper.manifest import FieldKind
@@ -67,7 +67,7 @@ def test_flux_has_the_same_entries_in_its_kustomization_and_in_post_renderers() 
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "expected"),
     [
         ("{image: {repository: reg.io/web, tag: v1}}", ["reg.io/web:v1"]),
@@ -118,12 +118,12 @@ LOOKALIKES = {
 }
 
 
-@pytest.mark.parametrize("text", LOOKALIKES.values(), ids=LOOKALIKES.keys())
+@each_row("text", LOOKALIKES.values(), ids=LOOKALIKES.keys())
 def test_what_only_looks_like_an_image_is_none(text: str) -> None:
     assert images(text.encode()) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("asked", "written"),
     [
         ("reg.io/web", "reg.io/web-api:1"),
@@ -169,7 +169,7 @@ def test_a_mapping_that_holds_itself_ends() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "reason"),
     [
         ("imageTag: old\n    image: reg.io/web", "its tag stands in imageTag"),

@@ -1,6 +1,7 @@
 """Which fields of custom resources hold an image, and that each of them is edited to the byte."""
 
 import pytest
+from tables import each_row
 
 from bumper import manifest
 from bumper.errors import FieldUnsafe
@@ -45,7 +46,7 @@ OBJECTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", OBJECTS.values(), ids=OBJECTS)
+@each_row("text", OBJECTS.values(), ids=OBJECTS)
 def test_the_image_of_a_custom_resource_is_edited_alone(text: str) -> None:
     content = text.replace("IMAGE", "reg.io/team/web:1.0").encode()
 
@@ -134,7 +135,7 @@ def written(text: str, tag: str) -> bytes:
     ).encode()
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+@each_row("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_the_value_of_a_json_patch_holds_an_image_where_its_path_leads_to_one(operation: str) -> None:
     inside = "patches:\n- target: {kind: Deployment}\n  patch: |-\n" + "".join(
         f"    {line}\n" for line in operation.splitlines()

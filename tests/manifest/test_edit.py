@@ -2,6 +2,7 @@
 
 import pytest
 from editing import DIGEST, OLD_DIGEST, container, edited, fields_of, kustomization, release
+from tables import each_row
 
 from bumper import manifest
 from bumper.errors import FieldUnsafe
@@ -29,18 +30,18 @@ SPELLINGS = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new"), SPELLINGS)
+@each_row(("old", "new"), SPELLINGS)
 def test_only_the_tag_changes_and_the_style_stays(old: str, new: str) -> None:
     assert edited(container(old), "web", "2.0", DIGEST) == container(new)
 
 
-@pytest.mark.parametrize("written", [new for _, new in SPELLINGS])
+@each_row("written", [new for _, new in SPELLINGS])
 def test_noop_where_the_tag_stands_there_already(written: str) -> None:
     content = container(written)
     assert [manifest.plan(content, field, "2.0", DIGEST) for field in fields_of(content, "web")] == [()]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("lines", "expected"),
     [
         (["name: web", "newTag: v1"], ["name: web", 'newTag: "1234567"']),
@@ -154,7 +155,7 @@ UNSAFE = {
 }
 
 
-@pytest.mark.parametrize(("content", "image", "line", "reason"), UNSAFE.values(), ids=UNSAFE.keys())
+@each_row(("content", "image", "line", "reason"), UNSAFE.values(), ids=UNSAFE.keys())
 def test_what_cannot_be_changed_alone_is_refused(content: bytes, image: str, line: int, reason: str) -> None:
     (field,) = fields_of(content, image)
     with pytest.raises(FieldUnsafe, match=rf"^f\.yaml:{line}: .*{reason}.*, expected ") as refusal:
@@ -192,7 +193,7 @@ SHARED = {
 }
 
 
-@pytest.mark.parametrize(("text", "old", "new"), SHARED.values(), ids=SHARED.keys())
+@each_row(("text", "old", "new"), SHARED.values(), ids=SHARED.keys())
 def test_a_value_that_its_author_shared_is_changed_once(text: str, old: str, new: str) -> None:
     repository = "${R}/web" if "${R}" in text else "web"
     after = edited(text.encode(), repository, "2")

@@ -10,6 +10,7 @@ import pytest
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.errors import FieldMissing, FieldUnsafe, NotYaml, Refused
 from bumper.manifest import yamltext
@@ -115,12 +116,12 @@ ITEMS = {
 }
 
 
-@pytest.mark.parametrize(("before", "after"), ITEMS.values(), ids=ITEMS.keys())
+@each_row(("before", "after"), ITEMS.values(), ids=ITEMS.keys())
 def test_an_entry_is_added_in_the_hand_of_the_list(before: str, after: str) -> None:
     assert added(before) == after
 
 
-@pytest.mark.parametrize(("before", "after"), ITEMS.values(), ids=ITEMS.keys())
+@each_row(("before", "after"), ITEMS.values(), ids=ITEMS.keys())
 def test_taking_the_entry_away_gives_the_bytes_from_before(before: str, after: str) -> None:
     entries = plain(compose(after.encode(), "f.yaml").documents[0])["resources"]
     assert entries[-1] == "n.yaml"
@@ -181,17 +182,17 @@ ENTRIES = {
 }
 
 
-@pytest.mark.parametrize(("before", "after"), ENTRIES.values(), ids=ENTRIES.keys())
+@each_row(("before", "after"), ENTRIES.values(), ids=ENTRIES.keys())
 def test_a_key_is_added_in_the_hand_of_its_neighbours(before: str, after: str) -> None:
     assert noted(before) == after
 
 
-@pytest.mark.parametrize(("before", "after"), ENTRIES.values(), ids=ENTRIES.keys())
+@each_row(("before", "after"), ENTRIES.values(), ids=ENTRIES.keys())
 def test_a_key_that_holds_the_text_already_is_left(before: str, after: str) -> None:
     assert noted(after) == after
 
 
-@pytest.mark.parametrize(("before", "after"), ENTRIES.values(), ids=ENTRIES.keys())
+@each_row(("before", "after"), ENTRIES.values(), ids=ENTRIES.keys())
 def test_taking_the_key_away_gives_the_bytes_from_before(before: str, after: str) -> None:
     assert taken(after, "metadata", "annotations", "bump/hold") == before
 
@@ -209,7 +210,7 @@ REPLACED = {
 }
 
 
-@pytest.mark.parametrize(("before", "after"), REPLACED.values(), ids=REPLACED.keys())
+@each_row(("before", "after"), REPLACED.values(), ids=REPLACED.keys())
 def test_a_value_is_replaced_in_its_place(before: str, after: str) -> None:
     assert noted(before, route=(0,), key="a") == after
     assert noted(after, route=(0,), key="a") == after
@@ -262,7 +263,7 @@ TAKEN: dict[str, tuple[str, Route, str]] = {
 }
 
 
-@pytest.mark.parametrize(("before", "route", "after"), TAKEN.values(), ids=TAKEN.keys())
+@each_row(("before", "route", "after"), TAKEN.values(), ids=TAKEN.keys())
 def test_what_is_taken_away(before: str, route: Route, after: str) -> None:
     assert taken(before, *route) == after
 
@@ -285,14 +286,14 @@ REFUSED: dict[str, tuple[str, Route, int]] = {
 }
 
 
-@pytest.mark.parametrize(("content", "route", "line"), REFUSED.values(), ids=REFUSED.keys())
+@each_row(("content", "route", "line"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_cannot_be_added_to_is_refused_with_its_line(content: str, route: Route, line: int) -> None:
     with pytest.raises(FieldUnsafe, match=rf"^f\.yaml:{line}: ") as refusal:
         added(content, route)
     assert refusal.value.hint
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("content", "route", "line"),
     [
         ("a:\n- b: c\n  d: e\n", ("a", 0, "b"), 2),
@@ -321,7 +322,7 @@ def test_a_document_that_is_not_there_is_missing() -> None:
         added("a: b\n", (3, "resources"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "content",
     ["a: |\n  b\n", "a: [b]\n", "a: {b: c}\n", "a: !!int 1\n", "a: &x b\nc: *x\n", "b: &x 1\na: *x\n"],
 )
@@ -388,19 +389,19 @@ QUOTED = [
 ]
 
 
-@pytest.mark.parametrize("value", PLAIN)
+@each_row("value", PLAIN)
 def test_a_text_that_every_reader_takes_for_one_is_written_plain(value: str) -> None:
     assert added("resources:\n- a\n", value=value) == f"resources:\n- a\n- {value}\n"
 
 
-@pytest.mark.parametrize("value", QUOTED)
+@each_row("value", QUOTED)
 def test_any_other_text_is_quoted(value: str) -> None:
     line = added("resources:\n- a\n", value=value).split("\n")[2]
     assert line.startswith('- "')
     assert added("resources: [a]\n", value=value).startswith('resources: [a, "')
 
 
-@pytest.mark.parametrize("value", ["a:b", "a,b", "[a]", "a]", "?a", "-a"])
+@each_row("value", ["a:b", "a,b", "[a]", "a]", "?a", "-a"])
 def test_inside_of_brackets_more_is_quoted(value: str) -> None:
     assert added("resources: [a]\n", value=value) == f'resources: [a, "{value}"]\n'
 
@@ -498,7 +499,7 @@ def collections(content: bytes, path: str) -> Iterator[tuple[Route, Collection]]
             below += [((*route, at), item) for at, item in enumerate(node.items)]
 
 
-@pytest.mark.parametrize("file", files(), ids=lambda file: f"{file.parent.name}/{file.name}")
+@each_row("file", files(), ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_every_list_and_mapping_of_a_real_file_is_restored_or_refused(file: Path) -> None:
     content = file.read_bytes()
     try:

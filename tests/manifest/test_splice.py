@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from editing import container, kustomization
+from tables import each_row
 
 from bumper.errors import FieldUnsafe
 from bumper.manifest.splice import Edit, apply
@@ -70,7 +71,7 @@ UNPROVED = {
 }
 
 
-@pytest.mark.parametrize(("content", "old", "new"), UNPROVED.values(), ids=UNPROVED.keys())
+@each_row(("content", "old", "new"), UNPROVED.values(), ids=UNPROVED.keys())
 def test_what_is_not_proved_is_refused(content: bytes, old: str, new: str) -> None:
     planned = replace(edit(content, old, ""), new=new.encode(errors="surrogateescape"))
     with pytest.raises(FieldUnsafe, match=rf"^f\.yaml:{planned.line}: "):

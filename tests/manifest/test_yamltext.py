@@ -6,6 +6,7 @@ import pytest
 from editing import rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.errors import NotYaml
 from bumper.manifest.document import documents
@@ -38,7 +39,7 @@ NOT_YAML = {
 }
 
 
-@pytest.mark.parametrize(("content", "line", "reason"), NOT_YAML.values(), ids=NOT_YAML.keys())
+@each_row(("content", "line", "reason"), NOT_YAML.values(), ids=NOT_YAML.keys())
 def test_what_is_no_yaml_is_refused_with_its_line(content: bytes, line: int, reason: str) -> None:
     with pytest.raises(NotYaml, match=rf"^f\.yaml:{line}: .*{reason}"):
         compose(content, "f.yaml")
@@ -53,7 +54,7 @@ def hard_files() -> list[Path]:
     ]
 
 
-@pytest.mark.parametrize("path", hard_files(), ids=lambda path: path.stem)
+@each_row("path", hard_files(), ids=lambda path: path.stem)
 def test_both_readers_find_the_same_in_the_same_places(path: Path) -> None:
     alone = compose(path.read_bytes(), "f.yaml")
     by_ruamel = compose(path.read_bytes() + READ_BY_RUAMEL, "f.yaml")
@@ -87,7 +88,7 @@ def test_places_far_into_a_file() -> None:
     assert [span.line for span in spans] == [1, 1, 2, 2, 3, 3]
 
 
-@pytest.mark.parametrize("row", rows(DATA / "plain_scalars.tsv"), ids=lambda row: row["plain"])
+@each_row("row", rows(DATA / "plain_scalars.tsv"), ids=lambda row: row["plain"])
 def test_what_plain_scalars_are_taken_for(row: dict[str, str]) -> None:
     assert reads_otherwise(row["plain"]) is (row["reads_as"] == "other"), row["why"]
 

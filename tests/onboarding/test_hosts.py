@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.manifest.document import documents
 from bumper.onboarding.hosts import in_rule, routed, unread, with_hosts
@@ -21,7 +22,7 @@ spec:
 """
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         (

@@ -1,6 +1,7 @@
 """Sites that get a source of their own: what is written, and that they are built as before."""
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper.errors import Refused
@@ -107,7 +108,7 @@ def test_all_means_every_site_that_can_and_says_why_the_others_stay() -> None:
     assert all(site.makers for site in find.sites(after) if site.name in plan.sites)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "more", "reason"),
     [
         ("tools", {}, "clusters/a/tools.yaml:1: Kustomization tools brings Kustomization flux-system/more"),

@@ -3,17 +3,18 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.errors import UsageError
 from bumper.onboarding.names import require_hosts, require_name
 
 
-@pytest.mark.parametrize("name", ["a", "web", "example-org", "a1-b2", "a" * 63, "xn--bcher-kva"])
+@each_row("name", ["a", "web", "example-org", "a1-b2", "a" * 63, "xn--bcher-kva"])
 def test_a_label_is_a_name(name: str) -> None:
     require_name(name)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "problem"),
     [
         ("", "no name for a site"),
@@ -49,7 +50,7 @@ def test_a_dns_name_is_a_host(host: str) -> None:
     require_hosts([host])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("host", "problem"),
     [
         ("", "no DNS label"),

@@ -7,6 +7,7 @@ import pytest
 from github_pages import FAILED, NEW, OLD, PAGES, READY, Page, report, stages, story
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.errors import FieldMissing, Outcome
 from bumper.fluxtree.layers import Gap
@@ -124,7 +125,7 @@ def test_what_goes_on_is_told_with_its_stages_so_far() -> None:
     assert text.endswith(f"<sub>[this run]({PAGES.run})</sub>\n<!-- /gitops-bump -->")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "outcome",
     [outcome for outcome in Outcome if outcome not in (Outcome.REFUSED, Outcome.CONTENTION, Outcome.DENIED)],
 )
@@ -319,7 +320,7 @@ def test_a_chart_holds_a_closed_set_of_characters(nasty: str) -> None:
     assert re.fullmatch(r"  [A-Za-z0-9._/ -]+ 3\.0 s :done, 0, 3000", lines[7])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("lengths_s", "axis", "ticks"),
     [
         ((0.3, 0.2), "", ""),
@@ -372,7 +373,7 @@ def test_the_line_that_tells_most_comes_first_and_nothing_twice() -> None:
     assert in_order(("x", "y", "x")) == ["x", "y"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("hint", "expected"),
     [
         ("push the image, or: bump rollback --site web", [Remedy("push the image"), Remedy("", "bump rollback --site web")]),

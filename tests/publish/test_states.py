@@ -6,6 +6,7 @@ import pytest
 from github_pages import FAILED, NEW, READY, REVISION, report, stages, story
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.errors import EXIT_CODES, Denied, FieldMissing, Outcome, UsageError
 from bumper.ports.run import State, Step
@@ -20,7 +21,7 @@ def landed(run: Story) -> Story:
     return replace(run, sites=tuple(replace(site, landing=LANDING) for site in run.sites))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("outcome", "phase", "check"),
     [
         (Outcome.READY, Phase.SUCCESS, Check.SUCCESS),

@@ -22,6 +22,7 @@ from follow.test_cluster import (
     of_worker,
 )
 from platforms import HandClock, Quiet
+from tables import each_row
 
 from bumper.errors import NoAccess, Outcome, Transient, UsageError
 from bumper.follow.cluster import follow
@@ -328,7 +329,7 @@ VERDICTS = {
 }
 
 
-@pytest.mark.parametrize("name", replays.names())
+@each_row("name", replays.names())
 def test_a_file_that_was_sent_is_judged_as_it_was(name: str) -> None:
     head, entries = replays.load(name)
     player = Player(head, entries)

@@ -1,8 +1,8 @@
 """Each recording of the real stack, judged event by event as it arrived: which verdicts would have been given, in which order."""
 
-import pytest
 import recordings
 import situations
+from tables import each_row
 
 from bumper.errors import Outcome
 from bumper.rollout import Sighting, judge
@@ -72,7 +72,7 @@ def sequence(scenario: str, push: int) -> list[tuple[str, str]]:
     return verdicts
 
 
-@pytest.mark.parametrize(("scenario", "push"), pushes())
+@each_row(("scenario", "push"), pushes())
 def test_a_recorded_scenario_gives_these_verdicts(scenario: str, push: int) -> None:
     assert sequence(scenario, push) == VERDICTS.get((scenario, push), [])
 

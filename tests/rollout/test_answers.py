@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tables import each_row
 
 from bumper.errors import Outcome
 from bumper.ports.site import Expectation, Obstacle, Resolution, SiteAnswer
@@ -45,7 +46,7 @@ def _several(given: SiteAnswer | tuple[SiteAnswer, ...]) -> tuple[SiteAnswer, ..
     return given if isinstance(given, tuple) else (given,)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "/ sha",
@@ -61,7 +62,7 @@ def test_an_expectation_is_written_as_it_is_read(text: str) -> None:
     assert Expectation.parse(str(expectation)) == expectation
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "why"),
     [
         ("", "expected one of header=NAME"),
@@ -102,7 +103,7 @@ def test_an_address_is_named_as_curl_does() -> None:
             Resolution.parse(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("spec", "given", "kind"),
     [
         ("sha", page(NEW), Kind.RIGHT),
@@ -223,7 +224,7 @@ def test_going_back_helps_against_an_error_of_the_new_build_alone(
     assert verdict.helps_to_go_back is helps
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "reason", "says"),
     [
         (page(OLD, age="9"), "StaleAnswer", "3 of 3 answers still come from 08a2c8e, out of a cache"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import situations
 from mutations import mutations
+from tables import each_row
 
 from bumper.observation import Observation
 from bumper.rollout import judge, timed_out
@@ -53,7 +54,7 @@ REAL: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REAL)
+@each_row("name", REAL)
 def test_a_real_object_fits(name: str) -> None:
     assert misfit(REAL[name]) == ""
 
@@ -67,7 +68,7 @@ def objects(observation: Observation) -> Iterator[Any]:
             yield from value
 
 
-@pytest.mark.parametrize("name", JUDGED)
+@each_row("name", JUDGED)
 def test_what_was_recorded_fits(name: str) -> None:
     assert [misfit(each) for each in objects(situations.load(name).observation) if misfit(each)] == []
 
@@ -97,7 +98,7 @@ def test_what_fits_is_judged(name: str) -> None:
     assert count > 100
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("odd", "problem"),
     [
         ({"spec": 5}, "spec: found a number, expected an object"),

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import situations
+from tables import each_row
 
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
@@ -22,7 +23,7 @@ from bumper.rollout.obstacles import follows_another
 OURS, LATER = "1" * 40, "2" * 40
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "facts", "expected"),
     [
         ("", None, Carries.NOTHING),
@@ -74,7 +75,7 @@ def test_the_recorded_messages_name_the_revision_in_flight() -> None:
     assert (seen.in_flight, seen.applied, seen.attempted) == (Carries.OURS, Carries.NOT_OURS, Carries.OURS)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("duration", "expected"),
     [("1m30s", 90.0), ("10m0s", 600.0), ("1h", 3600.0), ("500ms", 0.5), ("1.5s", 1.5), ("", None), ("soon", None), ("5", None)],
 )  # fmt: skip

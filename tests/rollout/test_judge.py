@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import situations
 from situations import LONG_AFTER, PUSHED, at_second
+from tables import each_row
 
 from bumper.errors import Outcome
 from bumper.observation import Desired, Observation
@@ -174,7 +175,7 @@ VERDICTS = {
 }
 
 
-@pytest.mark.parametrize("sha", PUSHED)
+@each_row("sha", PUSHED)
 def test_the_recorded_watch_gives_these_verdicts_in_this_order(sha: str) -> None:
     assert sequence(sha) == VERDICTS[sha[:7]]
 

@@ -1,12 +1,12 @@
 from typing import Any
 
-import pytest
 import situations
+from tables import each_row
 
 from bumper.rollout.serving import serving
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "text"),
     [
         ("recorded-second-ready", "1.1.1, 2/2 available: visitors see the new version"),

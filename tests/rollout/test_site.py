@@ -1,6 +1,6 @@
 """The verdict on a site by those on its workloads."""
 
-import pytest
+from tables import each_row
 
 from bumper.errors import Outcome
 from bumper.objects import ObjectKey
@@ -40,7 +40,7 @@ def end(
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("outcomes", "ended"),
     [
         ((READY, None), False),
@@ -57,7 +57,7 @@ def test_a_failure_ends_the_site_and_anything_else_waits_for_all(
     assert has_ended([end(str(number), outcome) for number, outcome in enumerate(outcomes)]) is ended
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("outcomes", "decides"),
     [
         ((READY, FAILED), 1),

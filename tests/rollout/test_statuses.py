@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from tables import each_row
 
 from bumper.errors import Outcome
 from bumper.image import ImageReference
@@ -83,7 +84,7 @@ def test_a_success_proves_no_more_than_what_flux_waited_for() -> None:
     assert "Flux does not wait for Deployment web/web" in telling.verdict.message
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("spec", "proves"),
     [
         ({"wait": "true"}, True),

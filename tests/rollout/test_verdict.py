@@ -1,13 +1,13 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.errors import Outcome
 from bumper.rollout.verdict import Verdict
 from bumper.safe_text import printable
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "shown"),
     [
         ("plain text: ünïcode ✓", "plain text: ünïcode ✓"),

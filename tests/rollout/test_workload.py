@@ -5,6 +5,7 @@ import pytest
 import situations
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.image import ImageReference
 from bumper.rollout.pods import lagging_pods, own_pods
@@ -52,7 +53,7 @@ def test_a_deployment_is_complete_only_if_every_replica_is_new_and_available(
         assert counts["availableReplicas"] >= counts["updatedReplicas"]
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "Job", "HelmRelease", "Pod"])
+@each_row("kind", ["Deployment", "StatefulSet", "DaemonSet", "Job", "HelmRelease", "Pod"])
 def test_an_object_that_nobody_has_looked_at_is_not_complete(kind: str) -> None:
     done = completion({"kind": kind, "metadata": {"generation": 1}, "spec": {}})
     assert not done.is_complete
@@ -67,7 +68,7 @@ def test_a_workload_that_is_being_deleted_is_not_complete() -> None:
     assert completion(leaving) == (False, "it is being deleted")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "expected"),
     [
         ({"image": {"repository": "reg.example/web", "tag": "1"}}, "1"),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from bumper_sandbox.flux import documents
 from bumper_sandbox.flux.bootstrap import COMPONENTS, COMPONENTS_FILE
@@ -36,7 +37,7 @@ def failure(files: dict[str, str], path: str = "site", **spec: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("text", MALFORMED)
+@each_row("text", MALFORMED)
 def test_a_file_that_is_not_yaml_is_refused_in_kustomizes_words(text: str) -> None:
     files = {"site/kustomization.yaml": "resources: [a.yaml]\n", "site/a.yaml": text}
     assert failure(files) == f"kustomize build failed: {IN_FILE}{MALFORMED[text]} in File: a.yaml"
@@ -50,7 +51,7 @@ def test_without_a_kustomization_the_generator_speaks_first() -> None:
     assert failure({"site/a.yaml": text}) == expected + "did not find expected node content"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("files", "expected"),
     [
         (

@@ -1,6 +1,7 @@
 """Conditions, history and durations as fluxcd/pkg and Go write them."""
 
 import pytest
+from tables import each_row
 
 from bumper_sandbox.flux import conditions
 from bumper_sandbox.kubernetes import durations
@@ -26,13 +27,13 @@ DURATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("nanoseconds", "text"), DURATIONS)
+@each_row(("nanoseconds", "text"), DURATIONS)
 def test_durations_are_written_and_read_as_go_does(nanoseconds: int, text: str) -> None:
     assert durations.duration(nanoseconds / 1e9) == text
     assert durations.seconds(text) == pytest.approx(nanoseconds / 1e9)
 
 
-@pytest.mark.parametrize("text", ["", "10", "1 m", "m", "1x", "-1s"])
+@each_row("text", ["", "10", "1 m", "m", "1x", "-1s"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no duration"):
         durations.seconds(text)

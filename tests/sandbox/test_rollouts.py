@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tables import each_row
 
 from bumper_sandbox.kubernetes.kinds import DEPLOYMENT, NAMESPACE, POD, REPLICA_SET
 from bumper_sandbox.kubernetes.rolling_update import Surge, condition, new_size, old_sizes, surge
@@ -196,7 +197,7 @@ def replica_set(name: str, size: int, available: int) -> Manifest:
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("deployment", "expected"),
     [
         (sized(1), Surge(1, 0)),

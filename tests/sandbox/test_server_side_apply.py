@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper_sandbox.flux import health, server_side_apply
 from bumper_sandbox.flux.server_side_apply import ApplyError
@@ -133,7 +134,7 @@ def custom_kind(api_version: str, name: str) -> Kind:
     return kind
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "status", "expected"),
     [
         (DEPLOYMENT, {**COMPLETE, "conditions": GOOD}, "Current"),

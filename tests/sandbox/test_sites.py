@@ -9,7 +9,7 @@ from bumper.errors import UsageError
 from bumper.image import ImageReference
 from bumper.objects import ObjectKey
 from bumper_sandbox.demo import TREE
-from bumper_sandbox.sites import Site, choose
+from bumper_sandbox.sites import Site, Tree, choose
 from bumper_sandbox.stack import seed
 from bumper_sandbox.tree import Beginning, PlatformTree, of
 
@@ -33,7 +33,7 @@ def kustomization(name: str, path: str, spec: str = "") -> str:
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
 metadata: {{name: {name}, namespace: flux-system}}
-spec: {{path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}{spec}}}
+spec: {{interval: 10m, path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}{spec}}}
 """
 
 
@@ -46,7 +46,7 @@ def seeded(folder: Path, files: Mapping[str, str]) -> dict[str, bytes]:
 
 def refusal(folder: Path, files: Mapping[str, str], site: str = "") -> str:
     with pytest.raises(UsageError) as refused:
-        choose(seeded(folder, files), ROOT, REGISTRY, site)
+        choose(Tree(seeded(folder, files), ROOT, REGISTRY), site)
     return refused.value.message
 
 
@@ -57,7 +57,7 @@ def test_a_site_of_any_registry_and_with_an_ingress_is_taken(tmp_path: Path) -> 
         "web/deployment.yaml": DEPLOYMENT,
         "web/ingress.yaml": INGRESS,
     }
-    assert choose(seeded(tmp_path, files), ROOT, REGISTRY) == Site(
+    assert choose(Tree(seeded(tmp_path, files), ROOT, REGISTRY)) == Site(
         "web",
         "apps/web",
         ObjectKey("Kustomization", "flux-system", "web"),
@@ -68,17 +68,21 @@ def test_a_site_of_any_registry_and_with_an_ingress_is_taken(tmp_path: Path) -> 
 
 def test_the_first_site_that_waits_for_no_other_is_taken() -> None:
     files = seed(of(TREE), REGISTRY, "http://127.0.0.1:1/platform.git")
-    assert choose(files, "./k8s/flux-system", REGISTRY).name == "shop-example"
+    assert choose(Tree(files, "./k8s/flux-system", REGISTRY)).name == "shop-example"
     waiting = files["k8s/flux-system/shop-example-sync.yaml"] + b"  dependsOn: [{name: docs-example}]\n"
     changed = {**files, "k8s/flux-system/shop-example-sync.yaml": waiting}
-    assert choose(changed, "./k8s/flux-system", REGISTRY).name == "blog-example"
-    assert choose(changed, "./k8s/flux-system", REGISTRY, "docs-example").name == "docs-example"
+    assert choose(Tree(changed, "./k8s/flux-system", REGISTRY)).name == "blog-example"
+    assert choose(Tree(changed, "./k8s/flux-system", REGISTRY), "docs-example").name == "docs-example"
 
 
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
         ({}, "no Kustomization"),
+        (
+            {"flux-system/web.yaml": kustomization("web", "./apps/web").replace("interval: 10m, ", "")},
+            "Kustomization flux-system/web: spec.interval is missing",
+        ),
         (
             {"flux-system/web.yaml": kustomization("web", "./apps/wep")},
             "Kustomization flux-system/web: spec.path apps/wep: no such directory",
@@ -113,7 +117,7 @@ def test_the_first_site_that_waits_for_no_other_is_taken() -> None:
                 "flux-system/web.yaml": kustomization("web", "./apps/web"),
                 "web/deployment.yaml": DEPLOYMENT.replace("ghcr.io/acme/web", "nginx"),
             },
-            "no Deployment in apps/web whose image is called web and comes from a named registry",
+            "Kustomization flux-system/web: Deployment web/web: no image of it names its registry and a tag (nginx:1.0)",
         ),
     ],
 )
@@ -148,7 +152,7 @@ def test_what_flux_would_wait_for_in_vain_is_named_at_once(tmp_path: Path) -> No
         "web/deployment.yaml": DEPLOYMENT,
         "web/ingress.yaml": INGRESS,
     }
-    assert choose(seeded(tmp_path / "a", files), ROOT, REGISTRY).name == "web"
+    assert choose(Tree(seeded(tmp_path / "a", files), ROOT, REGISTRY)).name == "web"
     release = (
         "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: redis, namespace: web}\n"
     )
@@ -188,7 +192,7 @@ def test_a_whole_repository_is_taken_from_its_root_and_from_where_flux_begins(
     files = seed(platform, REGISTRY, "http://127.0.0.1:1/platform.git")
     assert files["README.txt"] == b"hello"
     assert "clusters/prod/flux-system/gotk-components.yaml" in files
-    assert choose(files, platform.root, REGISTRY).path == "apps/prod/web"
+    assert choose(Tree(files, platform.root, REGISTRY)).path == "apps/prod/web"
 
 
 def test_a_repository_with_several_beginnings_or_none_is_refused(tmp_path: Path) -> None:
@@ -224,13 +228,13 @@ def test_where_no_sync_file_says_it_the_reader_of_trees_does(tmp_path: Path) -> 
     platform = of(folder, lambda: (folder, [begun]))
     assert platform == PlatformTree(folder, "", "./kubernetes/flux/cluster", "cluster", "home")
     files = seed(platform, REGISTRY, "http://127.0.0.1:1/platform.git")
-    site = choose(files, platform.root, REGISTRY, "web")
+    site = choose(Tree(files, platform.root, REGISTRY), "web")
     assert (site.path, site.parents) == (
         "kubernetes/apps/web/app",
         (ObjectKey("Kustomization", "flux-system", "cluster-apps"),),
     )
-    with pytest.raises(UsageError, match="chart: no Deployment in kubernetes/apps/chart/app"):
-        choose(files, platform.root, REGISTRY, "chart")
+    with pytest.raises(UsageError, match="chart: HelmRelease chart/chart: the sandbox plays no HelmRelease"):
+        choose(Tree(files, platform.root, REGISTRY), "chart")
     several = [begun, Beginning("clusters/b", "clusters/b")]
     with pytest.raises(UsageError, match="several places: clusters/b, kubernetes/flux/cluster"):
         of(folder, lambda: (folder, several))

@@ -12,12 +12,14 @@ from ruamel.yaml import YAML
 from sandbox_github.token_service import Refusal, check, compiled
 
 from bumper.ports.github import JOB_ISSUER
-from bumper.setup import azure, kubeconfig, reference, trust_policy, workflow
+from bumper.ports.registry import AZURE_CLOUDS
+from bumper.setup import azure, kubeconfig, page, reference, trust_policy, workflow
 from bumper.setup.request import (
     ActionRelease,
     ClusterWay,
     Setup,
     SiteRepository,
+    TokenService,
     branch_of,
     cluster_of,
     plain_name_of,
@@ -137,6 +139,7 @@ printf '%s' "$(basename "$0")" >> "$LOG"
 for argument; do printf '\\037%s' "$argument" >> "$LOG"; done
 printf '\\036' >> "$LOG"
 case "$*" in
+  "cloud show"*) echo "$CLOUD" ;;
   *roleAssignmentMode*) echo LegacyRegistryPermissions ;;
   *customization/sub*) echo 'repo:acme@1/web@2' ;;
   *"create token"*) printf '2027-01-01T00:00:00Z ey.Jh.bG' ;;
@@ -148,13 +151,13 @@ esac
 """
 
 
-def ran(script: str, folder: Path) -> list[list[str]]:
+def ran(script: str, folder: Path, cloud: str = "AzureCloud") -> list[list[str]]:
     """What the script calls, with stand-ins for every program of others."""
     for program in ("az", "gh", "kubectl", "bump"):
         path = folder / program
         path.write_text(STANDIN)
         path.chmod(0o755)
-    environ = {"PATH": f"{folder}:/usr/bin:/bin", "LOG": str(folder / "log")}
+    environ = {"PATH": f"{folder}:/usr/bin:/bin", "LOG": str(folder / "log"), "CLOUD": cloud}
     (folder / "script.sh").write_text(script)
     subprocess.run(
         ["sh", str(folder / "script.sh")], env=environ, check=True, capture_output=True, cwd=folder
@@ -181,6 +184,70 @@ def test_the_commands_for_azure_are_whole_and_trust_each_repository_alone(tmp_pa
     assert any(call[:4] == ["bump", "doctor", "--rbac", "--user"] for call in calls)
 
 
+def test_each_cloud_of_azure_is_spoken_to_in_its_own_words(tmp_path: Path) -> None:
+    for number, cloud in enumerate(AZURE_CLOUDS):
+        registry = f"acme{cloud.registries}"
+        site = SiteRepository("web", "acme/web", registry, "web")
+        setup = replace(BASE, sites=(site,), action=ActionRelease(BASE.platform, BASE.action.sha))
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        calls = ran(azure.script(setup), folder, cloud.name)
+        given = [
+            json.loads(call[call.index("--parameters") + 1])
+            for call in calls
+            if "federated-credential" in call
+        ]
+        assert [(each["name"], each["audiences"]) for each in given] == [
+            ("acme-web-main", [cloud.exchange]), ("acme-platform-main", [cloud.exchange]),
+        ]  # fmt: skip
+        environments = [call[-1] for call in calls if "AZURE_ENVIRONMENT" in call]
+        assert environments == ([cloud.login] if cloud.login else []), (
+            "the platform's own workflows read no registry"
+        )
+        other = AZURE_CLOUDS[number - 1].name
+        with pytest.raises(subprocess.CalledProcessError):
+            ran(azure.script(setup), folder, other)
+        # A workflow with steps, since the action comes from a private repository.
+        steps = workflow.written(site, replace(setup, service=TokenService("octo-sts.dev", "bump")))
+        login = next(
+            step
+            for step in YAML(typ="safe").load(steps)["jobs"]["deploy"]["steps"]
+            if "azure/login" in step.get("uses", "")
+        )
+        told = (login["with"].get("environment", ""), login["with"].get("audience", cloud.exchange))
+        assert told == (cloud.login, cloud.exchange)
+        step = next(
+            step for step in REUSABLE["jobs"]["deploy"]["steps"] if "azure/login" in step.get("uses", "")
+        )
+        assert not cloud.login or f"'{cloud.registries}') && '{cloud.login}'" in step["with"]["environment"]
+        assert f"'{cloud.exchange}'" in step["with"]["audience"]
+
+
+def test_the_platforms_own_workflows_reach_the_cluster_in_each_way_that_a_set_up_offers() -> None:
+    for name in ("bump", "promote", "sweep"):
+        text = (ROOT / f".github/workflows/{name}.yml").read_text(encoding="utf-8")
+        (job,) = YAML(typ="safe").load(text)["jobs"].values()
+        assert "vars.BUMP_RUNS_ON" in job["runs-on"]
+        assert job["permissions"]["id-token"] == "write"
+        steps = {step["name"]: step for step in job["steps"]}
+        login = steps["Log in to Azure"]["with"]
+        assert all(cloud.exchange in login["audience"] for cloud in AZURE_CLOUDS)
+        assert "vars.AZURE_ENVIRONMENT" in login["environment"]
+        called = next(
+            step for step in REUSABLE["jobs"]["deploy"]["steps"] if step["name"] == "Reach the cluster"
+        )
+        reach = steps["Reach the cluster"]
+        assert (reach["if"], reach["run"]) == ("vars.AKS_CLUSTER != ''", called["run"])
+        assert ("vars.BUMP_FOLLOW" in text) is (name != "sweep"), "a sweep looks at the cluster"
+    variables = {
+        ClusterWay.AKS: {"AKS_RESOURCE_GROUP", "AKS_CLUSTER"}, ClusterWay.RUNNER: {"BUMP_RUNS_ON"}, ClusterWay.NONE: {"BUMP_FOLLOW"},
+    }  # fmt: skip
+    for setup in variants():
+        told = page.text(page.sections(setup, page.Manifests()), 100)
+        expected = variables.get(setup.cluster, set()) if setup.brings_workflows else set()
+        assert set(re.findall(r"gh variable set (AKS_\w+|BUMP_\w+)", told)) == expected
+
+
 def test_the_kubeconfig_is_stored_and_left_nowhere_else(tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text("mine")
     calls = ran(kubeconfig.script(BASE), tmp_path)
@@ -191,6 +258,8 @@ def test_the_kubeconfig_is_stored_and_left_nowhere_else(tmp_path: Path) -> None:
     }  # fmt: skip
     asked = next(call for call in calls if "token" in call)
     assert {"--duration=8760h", "--bound-object-kind=Secret", "--bound-object-name=bump-token"} <= set(asked)
+    own = replace(BASE, action=ActionRelease(BASE.platform, BASE.action.sha), sites=BASE.sites[:1])
+    assert "KUBECONFIG --repo acme/platform " in kubeconfig.script(own), "its own workflows follow, too"
     stores = [call[-1] for call in calls if call[:4] == ["gh", "secret", "set", "KUBECONFIG"]]
     assert stores == list(BASE.repositories)
     assert (tmp_path / "kubeconfig").read_text() == "mine", "no file of that name is touched"

@@ -54,6 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     given = _parser().parse_args(arguments)
     table = Table(TABLE)
+    figures.take_over(table, TOP / "SECURITY.md")
     if given.publish:
         return figures.publish(table, TOP / "SECURITY.md")
     faults = 0

@@ -1,4 +1,4 @@
-"""The last figures of each part, as a table in SECURITY.md between two marks."""
+"""The last figures of each part, as a table in SECURITY.md between two marks, from which another machine goes on."""
 
 import re
 import sys
@@ -7,7 +7,13 @@ from pathlib import Path
 from .table import Row, Table, Tally
 
 BEGIN, END = "<!-- figures of make soak -->", "<!-- end of the figures -->"
-_BLOCK = re.compile(f"{BEGIN}\n.*?{END}", re.DOTALL)
+_BLOCK = re.compile(f"{BEGIN}\n(.*?){END}", re.DOTALL)
+_LINE = re.compile(
+    r"^\| (?P<part>[a-z]+) \| (?P<cases>[\d,]+) \| (?P<hours>[\d.]+) \| (?P<faults>\d+) \| (?P<noted>.*?) ?\| (?P<day>[\d-]+) \|$",
+    re.MULTILINE,
+)
+# What sums that were taken over from the page have in place of a commit and of words.
+PUBLISHED = "published"
 
 
 def say(text: str) -> None:
@@ -24,6 +30,19 @@ def publish(table: Table, page: Path) -> int:
         return 1
     page.write_text(_BLOCK.sub(lambda _: f"{BEGIN}\n{rendered(table)}{END}", text), encoding="utf-8")
     return 0
+
+
+def take_over(table: Table, page: Path) -> None:
+    """Begins a table that is not there with the sums of the page, so that a new machine neither repeats nor loses what was run."""
+    if table.path.exists():
+        return
+    block = _BLOCK.search(page.read_text(encoding="utf-8"))
+    for line in _LINE.finditer(block[1] if block else ""):
+        done, seconds = int(line["cases"].replace(",", "")), float(line["hours"]) * 3600
+        noted = (each.rpartition(" ") for each in line["noted"].split(", ") if each)
+        measures = {name: float(value) for name, _, value in noted}
+        faults = (PUBLISHED,) * int(line["faults"])
+        table.append(Row(line["part"], 0, done, seconds, line["day"], PUBLISHED, faults, measures))
 
 
 def rendered(table: Table) -> str:

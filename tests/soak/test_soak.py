@@ -39,6 +39,18 @@ def test_the_figures_take_the_place_of_the_last_ones(tmp_path: Path) -> None:
     assert "old" not in text
 
 
+def test_another_machine_goes_on_from_what_is_published(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "SECURITY.md"
+    published = page.read_text(encoding="utf-8").partition(figures.BEGIN)[2].partition(figures.END)[0].strip()
+    table = Table(tmp_path / "table.jsonl")
+    figures.take_over(table, page)
+    figures.take_over(table, page)
+    assert [line.rstrip() for line in figures.rendered(table).splitlines()] == published.splitlines()
+    before = table.next_case("rollouts")
+    table.append(row("rollouts", before))
+    assert f"| rollouts | {before + 10:,} |" in figures.rendered(table)
+
+
 def test_the_page_has_a_place_for_them() -> None:
     page = Path(__file__).parents[2] / "SECURITY.md"
     assert page.read_text(encoding="utf-8").count(figures.BEGIN) == 1

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tables import each_row
 
 from bumper.deploy.hold.annotations import Hold
 from bumper.errors import Outcome
@@ -169,7 +170,7 @@ class TestChanges:
         assert ["in east" in lines[0], "in west" in lines[1]] == [True, True]
 
 
-@pytest.mark.parametrize("outcome", list(Outcome))
+@each_row("outcome", list(Outcome))
 def test_the_table_fits_eighty_columns_whatever_stands_in_it(outcome: Outcome) -> None:
     long = row("s" * 60, Verdict(outcome, "R" * 40, "m"), tag="t" * 128, running=("t" * 128, "u" * 128))
     long = replace(
@@ -201,7 +202,7 @@ def test_the_exit_code_is_that_of_the_worst(rows: tuple[Row, ...], code: int) ->
     assert Overview(TIP, rows, NOW).exit_code == code
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("since", "age"),
     [
         ("2026-11-23T11:59:52Z", "8 s"),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import httpx
 import pytest
+from tables import each_row
 from trees import MemoryTree, flux
 
 from bumper.app.surroundings import Surroundings
@@ -115,7 +116,7 @@ def test_an_audience_stands_with_its_line() -> None:
     assert receiver.audience == "notification-controller"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "host",
     [
         "flux.example.org/prefix",
@@ -270,7 +271,7 @@ OTHER_SERVICES = {
 }
 
 
-@pytest.mark.parametrize("audience", OTHER_SERVICES.values(), ids=OTHER_SERVICES)
+@each_row("audience", OTHER_SERVICES.values(), ids=OTHER_SERVICES)
 def test_a_token_for_another_service_is_never_asked_for(audience: str) -> None:
     side = Flux()
     assert poke(side, JOB, with_audience(audience)) == (

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from registries import StillClock, reference
+from tables import each_row
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.systems.github.api import Api as GitHubApi
@@ -199,7 +200,7 @@ class TestRedirects:
             assert len(peer.requests) == 10
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sent", "expected_s"),
     [
         ({}, None),
@@ -249,7 +250,7 @@ def github(respond: Callable[[httpx.Request], httpx.Response]) -> GitHubApi:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("link", "expected"),
     [
         ("", ""),
@@ -342,9 +343,7 @@ class TestDocuments:
 class TestShapes:
     """What each system makes of JSON that is not what it asked for: an error of ours, whatever came."""
 
-    @pytest.mark.parametrize(
-        "content", [*ODD, b'{"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": 5}']
-    )
+    @each_row("content", [*ODD, b'{"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": 5}'])
     def test_a_registry(self, content: bytes) -> None:
         def respond(request: httpx.Request) -> httpx.Response:
             return httpx.Response(
@@ -358,7 +357,7 @@ class TestShapes:
             with pytest.raises(Unreachable):
                 registry.tags(reference("r.example/web:1"))
 
-    @pytest.mark.parametrize("content", ODD[:-1])
+    @each_row("content", ODD[:-1])
     def test_github(self, content: bytes) -> None:
         with closing(github(lambda request: httpx.Response(200, content=content))) as api:
             for question in (lambda: api.get("/x"), lambda: api.entries("/x"), lambda: list(api.pages("/x"))):
@@ -366,7 +365,7 @@ class TestShapes:
                     with pytest.raises(Unreachable):
                         question()
 
-    @pytest.mark.parametrize("content", ODD)
+    @each_row("content", ODD)
     def test_github_s_graphql(self, content: bytes) -> None:
         transport = httpx.MockTransport(lambda request: httpx.Response(200, content=content))
         api = GraphQL("https://api.github.com/graphql", token="t", now=time.monotonic, transport=transport)

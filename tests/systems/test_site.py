@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from tables import each_row
 from web_pages import serving
 
 from bumper.ports.site import Obstacle, Resolution, SiteAnswer
@@ -118,7 +119,7 @@ def test_neither_credentials_nor_cookies_nor_proxies(tmp_path: Path) -> None:
     assert "secret" not in str(sent)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "location",
     [
         "http://elsewhere.example/",
@@ -225,7 +226,7 @@ def test_an_address_that_is_not_public_is_asked_only_where_it_was_named() -> Non
     assert named.content == b"new"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("address", "what"),
     [
         ("127.0.0.1", "this machine"),

@@ -41,7 +41,8 @@ def no_port(cluster: Cluster) -> Iterator[Fault]:
         for service in cluster.named("Service", backend.namespace, backend.name)[:1]:
             ports = [mapping(port) for port in items(service.at("spec", "ports"))]
             known = {text(port.get(key)) for port in ports for key in ("name", "port")}
-            if backend.port and backend.port not in known and service.knows("spec", "ports"):
+            is_known = service.knows("spec", "ports") and not routing.takes_any_port(service, backend)
+            if backend.port and backend.port not in known and is_known:
                 port_numbers = ", ".join(text(port.get("port")) for port in ports) or "none"
                 yield backend.resource.fault(
                     f"{backend.resource} leads to port {backend.port} of {service}, which has no such port (found: {port_numbers})",

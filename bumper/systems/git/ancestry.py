@@ -11,6 +11,7 @@ from pathlib import Path
 from bumper.address import repository_key
 from bumper.build_order import Decision, Order, Witness, by_common_ancestor
 from bumper.errors import BumpError, UsageError
+from bumper.systems.file import is_directory
 from bumper.systems.git.checkout import ask, checkout_root, origin_of
 from bumper.systems.git.repository import Output, program, run
 
@@ -36,7 +37,7 @@ class Checkout:
     @classmethod
     def at(cls, directory: Path, environ: Mapping[str, str]) -> "Checkout":
         """The checkout at a directory that a person named; `UsageError` where there is none."""
-        if ask(directory, environ, "rev-parse", "--git-dir").status if directory.is_dir() else True:
+        if ask(directory, environ, "rev-parse", "--git-dir").status if is_directory(directory) else True:
             raise UsageError(
                 f"--source {directory}: not a git repository", hint="name a checkout of the source repository"
             )

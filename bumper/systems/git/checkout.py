@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bumper.errors import UsageError
+from bumper.systems.file import is_directory
 from bumper.systems.git.address import is_url
 from bumper.systems.git.repository import Output, program, run
 
@@ -31,7 +32,7 @@ def way_from(
 
     They may hold a credential, as actions/checkout leaves it, and go where the token goes: into the environment of git's processes.
     """
-    if not directory.is_dir():
+    if not is_directory(directory):
         raise UsageError(f"{directory}: neither a URL nor a directory", hint="check --repo")
     bare = ask(directory, environ, "rev-parse", "--is-bare-repository")
     if bare.status:

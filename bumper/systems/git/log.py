@@ -16,6 +16,7 @@ from bumper.history import ending
 from bumper.history.past import Logged, past
 from bumper.history.record import records
 from bumper.record import Recorded
+from bumper.systems.file import is_directory
 from bumper.systems.git.address import is_url
 from bumper.systems.git.rejections import MissingRef
 from bumper.systems.git.repository import Failure, Output, Repository, program, run, stream
@@ -70,7 +71,7 @@ class Clone:
                 f"{directory}: --offline reads a clone on this machine",
                 hint="leave it out, or name a directory",
             )
-        if not directory.is_dir():
+        if not is_directory(directory):
             raise UsageError(f"{directory}: neither a URL nor a directory", hint="check --repo")
         alone = {**environ, "LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
         self._git = program(directory, alone)

@@ -46,6 +46,9 @@ _READ_ONLY = re.compile(
 _MISSING_REF = re.compile(r"couldn't find remote ref|invalid refspec")  # builtin/fetch.c, refspec.c
 _MISSING_COMMIT = re.compile(r"not our ref|unadvertised object")  # upload-pack.c, fetch-pack.c
 _NO_REPOSITORY = re.compile(r"does not appear to be a git repository")  # connect.c, a path or ssh
+_NOT_GIT = re.compile(
+    r"info/refs not valid|bad line length character|invalid server response"
+)  # remote-curl.c, pkt-line.c
 _UNTRUSTED = re.compile(r"certificate", re.IGNORECASE)  # curl with any of its TLS libraries
 _CONNECTION = re.compile(
     r"unable to access|RPC failed"  # remote-curl.c, each before curl's own words
@@ -112,6 +115,7 @@ def _rules(pushing: bool) -> list[tuple[re.Pattern[str], Callable[[str, str], Bu
         (_MISSING_REF, lambda place, answer: MissingRef(f"{place}: {answer}")),
         (_MISSING_COMMIT, lambda place, answer: Unreachable(f"{place}: the commit is not there: {answer}")),
         (_NO_REPOSITORY, lambda place, answer: UsageError(f"{place}: {answer}", hint="check --repo")),
+        (_NOT_GIT, not_git),
         (_UNTRUSTED, _untrusted),
         (_NO_CONNECTION, lambda place, answer: NotConnected(f"{place}: {answer}")),
         (_CONNECTION, lambda place, answer: Transient(f"{place}: {answer}")),
@@ -147,6 +151,15 @@ def _unseen(place: str, answer: str) -> BumpError:
     return NoAccess(
         f"{place}: no such repository, or no access to it: {answer}",
         hint=f"check --repo; hosts answer so, too, where the token may not see the repository: {_TOKEN_HINT}",
+    )
+
+
+def not_git(place: str, answer: str) -> Unreachable:
+    """The error where somebody answers that is no git host."""
+    return Unreachable(
+        f"{place}: what answers there is no git repository: {answer}",
+        hint="a page to log in at, a captive portal or a proxy may stand between, or --repo names a web page: "
+        "expected the address that git clone takes",
     )
 
 

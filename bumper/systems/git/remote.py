@@ -241,8 +241,7 @@ class Remote:
         return self._commits[sha]
 
     def _branches(self) -> str:
-        output = self._repository.call("ls-remote", "--heads", REMOTE)
-        names = [line.partition("refs/heads/")[2] for line in output.stdout.splitlines()]
+        names = self._repository.branches()
         return f"branches there: {', '.join(names)}" if names else "the repository has no branch yet"
 
     def _has_landed(self, commit: str, branch: str, error: BumpError) -> bool:

@@ -6,6 +6,7 @@ prompts, no hook or filter of this machine runs, and no process outlives its cal
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import pairwise
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.ports.deadline import left_s
 from bumper.ports.git import MOST_FILE_BYTES
+from bumper.safe_text import printable
 from bumper.systems.folder import Folder, room
 from bumper.systems.git.address import Address, environment
-from bumper.systems.git.rejections import MissingRef, failure, rejection
+from bumper.systems.git.rejections import MissingRef, failure, not_git, rejection
 from bumper.systems.git.transport import Transport
-from bumper.systems.process import TooMuch, end, finished
+from bumper.systems.process import TooMuch, end, finished, started
 
 if TYPE_CHECKING:
     from git import Git
@@ -37,6 +39,22 @@ _LOOK_S = 5.0
 _ROOM = "set TMPDIR to a folder with some free megabytes, and look whether git works there"
 _QUARANTINE = "GIT_QUARANTINE_PATH"
 _OLDEST = (2, 31)  # GIT_CONFIG_COUNT
+_VERSION = re.compile(r"\b(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})*")
+_VERSION_S = 10.0
+_SHOWN = 100
+# What says which git that is, and where its configuration lies.
+_PLACES = (
+    "PATH",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+)
+# As git traces an answer (http.c), and what it has (gitprotocol-http(5)), the first one above all.
+_CONTENT_TYPE = re.compile(r"<= Recv header(?:, [^:]*)?: content-type: *([^;\s]*)", re.IGNORECASE)
+_OF_GIT, _ADVERTISEMENT = "application/x-git-", "application/x-git-upload-pack-advertisement"
+_USABLE: set[tuple[str, ...]] = set()
 _SETTINGS = [
     ("protocol.version", "2"),
     ("core.hooksPath", os.devnull),
@@ -69,38 +87,53 @@ class Output(NamedTuple):
 
 
 def program(directory: Path, environ: Mapping[str, str]) -> "Git":
-    """The git program in `directory`; `UsageError` where there is none.
+    """The git program in `directory`; `UsageError` where there is none that can be used.
 
     GitPython lays `environ` over the variables of our own process.
     """
+    _require_usable(environ)
     try:
         from git import Git
     except ModuleNotFoundError:
         raise
     except ImportError as error:  # GitPython runs git when it is imported
-        cause = error.__cause__
-        # A status is git's own; a git that is not there leaves an exception in its place.
-        if isinstance(getattr(cause, "status", None), int):
-            raise _unusable(str(getattr(cause, "stderr", ""))) from error
         raise _absent() from error
     git = Git(directory)
     git.update_environment(**environ)
     return git
 
 
-def require_version(git: "Git") -> None:
-    """`UsageError` where the git program is absent or too old."""
-    from git.exc import GitCommandError, GitCommandNotFound
+def _require_usable(environ: Mapping[str, str]) -> None:
+    """`UsageError` where the git program is absent, too old or never ends, as where its configuration is a pipe.
 
+    Asked once for each place that git and its configuration may be in, before GitPython runs git without a limit.
+    """
+    place = tuple(environ.get(name, "") for name in _PLACES)
+    if place in _USABLE:
+        return
+    limit_s = left_s(_VERSION_S)
     try:
-        version = git.version_info
-    except GitCommandNotFound as error:
-        raise _absent() from error
-    except GitCommandError as error:
-        raise _unusable(str(error.stderr)) from error
-    if version < _OLDEST:
-        present, oldest = (".".join(str(number) for number in numbers) for numbers in (version, _OLDEST))
-        raise UsageError(f"git: found version {present}, expected {oldest} or newer", hint=_install())
+        ended = finished(started(["git", "version"], environ), b"", limit_s=limit_s, most_bytes=_MOST_BYTES)
+    except FileNotFoundError:
+        raise _absent() from None
+    except OSError as error:
+        raise _not_started(error, ["version"], environ) from None
+    except TimeoutError:
+        raise _unusable(f"`git version` had not ended after {round(limit_s, 1):g} s") from None
+    if ended.status:
+        raise _unusable(_text(ended.stderr))
+    _require_version(_text(ended.stdout))
+    _USABLE.add(place)
+
+
+def _require_version(text: str) -> None:
+    """`UsageError` unless this is the answer of a git that is new enough: `git version 2.39.5 (Apple Git-154)`."""
+    match = _VERSION.search(text)
+    if match is None:
+        raise _unusable(f"`git version` says {printable(text)[:_SHOWN]!r}")
+    if (int(match[1]), int(match[2])) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise UsageError(f"git: found version {match[0]}, expected {oldest} or newer", hint=_install())
 
 
 def run(
@@ -188,9 +221,10 @@ def _out_of_quarantine(environ: Mapping[str, str]) -> list[str]:
 def _start(git: "Git", arguments: Sequence[str], environ: Mapping[str, str] | None) -> Any:
     from git.exc import GitCommandNotFound
 
+    variables = {**git.environment(), **(environ or {})}
     try:
         return git.execute(
-            [*_out_of_quarantine(git.environment()), str(git.GIT_PYTHON_GIT_EXECUTABLE), *arguments],
+            [*_out_of_quarantine(variables), str(git.GIT_PYTHON_GIT_EXECUTABLE), *arguments],
             istream=PIPE,
             as_process=True,
             env=environ,
@@ -199,6 +233,24 @@ def _start(git: "Git", arguments: Sequence[str], environ: Mapping[str, str] | No
         )
     except GitCommandNotFound as error:
         raise _absent() from error
+    except (OSError, ValueError) as error:
+        raise _not_started(error, arguments, variables) from None
+
+
+def _not_started(
+    error: OSError | ValueError, arguments: Sequence[str], environ: Mapping[str, str]
+) -> UsageError:
+    """The error for a git that the system does not start: what it is handed is too long, or there is no room for a process."""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    longest = max(environ, key=lambda name: len(environ[name]), default="")
+    argument = max(map(len, arguments), default=0)
+    sizes = f"its longest argument has {argument:,} characters, its longest variable"
+    # The name of a setting that we add says nothing to anybody, and its value may be a credential.
+    name = "" if longest.startswith("GIT_CONFIG_VALUE_") else f" ({longest})"
+    return UsageError(
+        f"git {_command(arguments)}: cannot be started: {reason}; {sizes}{name} {len(environ.get(longest, '')):,}",
+        hint="shorten what is that long: a system hands on some hundred kilobytes",
+    )
 
 
 class Repository:
@@ -231,7 +283,6 @@ class Repository:
             self._git = program(self._directory, alone)
             self._way = [*both, *settings]
             self._connected = program(self._directory, {**base, **self._credential()})
-            require_version(self._git)
             with room():
                 _lay_out(self._directory)
             self._remark = self._require_encrypted()
@@ -280,7 +331,26 @@ class Repository:
             # All that git says where a pattern fits no ref (2.39, builtin/fetch.c).
             raise MissingRef(f"{self}: no such ref")
         if output.status:
+            if "info/refs not valid" in output.stderr:  # remote-curl.c, which does not say what came instead
+                self.branches()
             raise self._explained(failure(str(self), output.stderr))
+
+    def branches(self) -> list[str]:
+        """The names of all branches there.
+
+        `Unreachable` where somebody else answers than a git host: git takes a web page for a repository without any branch, as old
+        hosts serve one that is a folder of files.
+        """
+        arguments = ("ls-remote", "--heads", REMOTE)
+        # Without the bodies, and by git's own default without credentials.
+        traced = {"GIT_TRACE_CURL": "1", "GIT_TRACE_CURL_NO_DATA": "1", "GIT_TRACE_REDACT": "1"}
+        output = self._bounded(self._connected, arguments, b"", traced)
+        content_types = _CONTENT_TYPE.findall(output.stderr)
+        if content_types and not content_types[-1].lower().startswith(_OF_GIT):
+            raise not_git(
+                str(self), f"it sent {printable(content_types[-1])[:_SHOWN]}, expected {_ADVERTISEMENT}"
+            )
+        return [line.partition("refs/heads/")[2] for line in output.stdout.splitlines()]
 
     def rejection(self, branch: str, output: Output) -> BumpError:
         """Why a push did not land."""

@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 from bumper.address import may_carry_credentials, origin
 from bumper.dataclasses import dataclass
 from bumper.errors import UsageError
+from bumper.systems.file import content, is_there
 from bumper.systems.git.address import Address
 
+_MOST_NETRC_BYTES = 1_000_000
 _NO_VERIFY = "GIT_SSL_NO_VERIFY"
 _ENCRYPTED = "expected https (http only to this machine)"
 
@@ -50,9 +52,10 @@ class Transport:
 
     def _refuse_netrc(self) -> None:
         path = Path(self.environ.get("HOME", "")) / ".netrc"
-        if not self.environ.get("HOME") or not path.is_file():
+        if not self.environ.get("HOME") or not is_there(path):
             return
         try:
+            content(path, _MOST_NETRC_BYTES)
             is_kept = bool(netrc(path).authenticators(urlsplit(self.address.url).hostname or ""))
         except (OSError, NetrcParseError, UnicodeDecodeError):
             is_kept = True  # curl may read what we can't

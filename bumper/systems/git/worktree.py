@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bumper.errors import UsageError
 from bumper.ports.git import MOST_FILE_BYTES, Entry
+from bumper.systems.file import is_directory
 from bumper.systems.git.checkout import ask, checkout_root, origin_of
 
 
@@ -21,7 +22,7 @@ class WorkTree:
     """
 
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
-        if not directory.is_dir():
+        if not is_directory(directory):
             raise UsageError(
                 f"{directory}: no such directory", hint="name a directory of the platform repository"
             )
@@ -63,8 +64,14 @@ class WorkTree:
 
 
 def _beginning(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(MOST_FILE_BYTES + 1)
+    try:
+        with file.open("rb") as stream:
+            return stream.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{file}: {error.strerror}, expected a file that can be read",
+            hint="it is a part of the tree, as git would commit it now",
+        ) from None
 
 
 def _tracked(root: Path, environ: Mapping[str, str]) -> list[str]:

@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bumper.errors import UsageError
+from bumper.systems.http.deadline import within
 
+# A pipe that nobody writes to has no end.
+_LOAD_S = 10.0
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
@@ -30,7 +33,12 @@ class Authorities(NamedTuple):
     def load(self, context: ssl.SSLContext) -> None:
         """Trusts them in `context`. `UsageError` where they cannot be read."""
         try:
-            context.load_verify_locations(self.file or None, self.folder or None)
+            within(_LOAD_S, lambda: context.load_verify_locations(self.file or None, self.folder or None))
+        except TimeoutError:
+            raise UsageError(
+                f"{self.file}: has no end after {_LOAD_S:.0f} s, expected certificate authorities",
+                hint="SSL_CERT_FILE names a file of certificates in PEM form",
+            ) from None
         except OSError as error:
             raise UsageError(
                 f"{self.file}: found no certificate authorities: {error.strerror or error}",

@@ -84,6 +84,10 @@ class Cluster:
         """Begins the same; the future raises what `observe` would. `close` cancels it."""
         return self._begin(self._observe(self._open_once(), desired))
 
+    def begin_to_connect(self) -> None:
+        """Begins to open a connection and to sign in, so that the first question waits for less; it tells what stands in the way."""
+        self._begin(self._connect(self._open_once()))
+
     def wait(self, timeout_s: float) -> bool:
         """Returns True once something changed, False after `timeout_s`; earlier where a watch is not allowed."""
         opened = self._opened
@@ -161,6 +165,10 @@ class Cluster:
         opened.watches.follow(*feeds.of(desired, observations))
         self._look_s = self._clock.now() - started_s
         return observations
+
+    async def _connect(self, opened: "_Opened") -> None:
+        with suppress(BumpError):
+            await opened.api.server()
 
     async def _platforms(self, opened: "_Opened") -> frozenset[str]:
         try:

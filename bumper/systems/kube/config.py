@@ -20,7 +20,7 @@ from ruamel.yaml.error import YAMLError
 from bumper.dataclasses import dataclass, field
 from bumper.errors import ClusterMissing, NotYaml, UsageError
 from bumper.manifest.yamltext import UNREADABLE, compose, require_few_values
-from bumper.systems.file import content
+from bumper.systems.file import content, is_missing, is_there
 from bumper.systems.kube.proxy import proxy_for
 
 IN_CLUSTER = "in-cluster"
@@ -153,7 +153,7 @@ def load(context: str | None, environ: Mapping[str, str], service_account: Path 
     Raises `UsageError` for files, contexts and entries that are missing or broken.
     """
     files = _files(environ)
-    present = [path for path in files if path.exists()]
+    present = [path for path in files if _counts(path, environ)]
     if not present and environ.get("KUBECONFIG"):
         named = ", ".join(map(str, files))
         raise ClusterMissing(f"KUBECONFIG: there is no file {named}", hint=_HINT)
@@ -181,12 +181,17 @@ def _files(environ: Mapping[str, str]) -> list[Path]:
     return [Path(environ["HOME"]) / ".kube" / "config"] if environ.get("HOME") else []
 
 
+def _counts(path: Path, environ: Mapping[str, str]) -> bool:
+    """Whether there is a kubeconfig at the path: of one that somebody named it is an error that it can't be looked at."""
+    return not is_missing(path) if environ.get("KUBECONFIG") else is_there(path)
+
+
 def _without_kubeconfig(context: str | None, environ: Mapping[str, str], service_account: Path) -> Access:
     if context:
         raise UsageError(f"context '{context}': there is no kubeconfig to find it in", hint=_HINT)
     host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")
     token_file = service_account / "token"
-    if not (host and port and token_file.exists()):
+    if not (host and port and is_there(token_file)):
         raise ClusterMissing(
             "no Kubernetes cluster: there is no kubeconfig, and this is not a pod", hint=_HINT
         )
@@ -194,7 +199,7 @@ def _without_kubeconfig(context: str | None, environ: Mapping[str, str], service
     authority = service_account / "ca.crt"
     endpoint = Endpoint(
         server,
-        content(authority, _MOST_BYTES) if authority.exists() else b"",
+        content(authority, _MOST_BYTES) if is_there(authority) else b"",
         proxy=proxy_for(server, environ),
     )
     return Access(IN_CLUSTER, endpoint, User(token_file=token_file), is_pod=True)

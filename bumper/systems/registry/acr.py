@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable
 from bumper.image import ImageReference
 from bumper.ports.deadline import left_s
+from bumper.ports.registry import azure_cloud_of
 from bumper.systems.http.certificates import authorities
 from bumper.systems.http.client import Answer, is_untrusted, untrusted
 from bumper.systems.http.content import Content
@@ -28,7 +29,7 @@ from bumper.systems.registry.distribution import (
     one_line,
 )
 from bumper.systems.registry.http import ANSWER_LIMIT_S
-from bumper.systems.registry.identity import AUTHORITIES, Identity, open_identity
+from bumper.systems.registry.identity import Identity, open_identity
 from bumper.systems.registry.tags import PAGE, Tags
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _ROLE_HINT = (
 
 def is_azure_name(registry: str) -> bool:
     """Whether the host's name says that it is an Azure Container Registry: `*.azurecr.io`, `.cn`, `.us`."""
-    return registry.endswith((".azurecr.io", *AUTHORITIES))
+    return azure_cloud_of(registry) is not None
 
 
 def is_azure_challenge(registry: str, challenges: tuple[Challenge, ...]) -> bool:
@@ -159,9 +160,12 @@ class AcrRegistry:
             timeout_s=self._timeout_s,
             uses_proxies=self._is_https,
         )
+        cloud = azure_cloud_of(self._registry)
         return ContainerRegistryClient(
             self._origin(),
             identity,
+            # What a registry exchanges in the clouds of states is a token for their own Resource Manager.
+            **({"audience": cloud.audience} if cloud and cloud.audience else {}),
             transport=transport,
             per_retry_policies=[self._memory],
             # Trying again is the caller's business: it has a deadline and shows what it waits for.

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from bumper.address import origin
+from bumper.address import origin, token_of
 from bumper.errors import NoAccess
 from bumper.ports.deadline import left_s
 from bumper.systems.file import content
@@ -40,13 +40,18 @@ def from_docker(registry: str, environ: Mapping[str, str]) -> Credential | None:
 
 
 def from_github(registry: str, environ: Mapping[str, str]) -> Credential | None:
-    """GITHUB_TOKEN as a credential for GitHub's own registry; its user name is not looked at there."""
-    token = environ.get("GITHUB_TOKEN")
+    """GITHUB_TOKEN as a credential for GitHub's own registry; its user name is not looked at there. NoAccess where it is no token."""
     # The token of an Enterprise Server is nothing to github.com's registry.
     is_public = origin(environ.get("GITHUB_SERVER_URL") or _GITHUB) == _GITHUB
-    if registry != "ghcr.io" or not token or not is_public:
+    if registry != "ghcr.io" or not is_public:
         return None
-    return Credential("GITHUB_TOKEN", environ.get("GITHUB_ACTOR") or "x-access-token", token)
+    try:
+        token = token_of(environ, "GITHUB_TOKEN")
+    except ValueError as error:
+        raise NoAccess(str(error), hint="copy the token anew, alone and as a whole") from None
+    return (
+        Credential("GITHUB_TOKEN", environ.get("GITHUB_ACTOR") or "x-access-token", token) if token else None
+    )
 
 
 def _ask_helper(helper: str, registry: str, environ: Mapping[str, str]) -> Credential | None:

@@ -14,6 +14,7 @@ from typing import Any, Self
 from bumper.dataclasses import dataclass
 from bumper.errors import BumpError, ImageMissing, NoAccess, RepositoryMissing, Transient, Unreachable
 from bumper.image import is_digest
+from bumper.ports.shape import Each, Maybe, Misshapen, Shape, held_to
 from bumper.safe_text import printable
 from bumper.systems.http.client import Answer
 from bumper.systems.http.document import parse_object
@@ -31,6 +32,15 @@ CONFIG_TYPES = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
 )
+# What is read of them, as the specification requires it; an image without a configuration says nothing of itself.
+_DESCRIPTOR: Mapping[str, Shape] = {"mediaType": str, "digest": str}
+_ANNOTATIONS = Maybe(Each(Maybe(str)))
+_PLATFORM = Maybe({"os": str, "architecture": str, "variant": Maybe(str)})
+_MANIFEST: Mapping[str, Shape] = {"config": Maybe(_DESCRIPTOR), "annotations": _ANNOTATIONS}
+_INDEX: Mapping[str, Shape] = {
+    "manifests": [{**_DESCRIPTOR, "platform": _PLATFORM}],
+    "annotations": _ANNOTATIONS,
+}
 # The limit that the specification asks registries to accept, and the limit that containerd sets.
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 
@@ -157,9 +167,18 @@ class Document:
 
     @classmethod
     def shaped(cls, subject: str, media_type: str, digest: str, fields: Mapping[str, Any]) -> Self:
-        """A document whose `manifests`, where it has some, are a list."""
-        if not isinstance(fields.get("manifests") or [], list):
-            raise Unreachable(f"{subject}: the registry answered with manifests that are no list")
+        """A document of the shape that its type has by the specification; Unreachable where it says something else.
+
+        Otherwise an index that says nothing would be an image for any platform.
+        """
+        shape = _INDEX if media_type in INDEX_TYPES else _MANIFEST if media_type in MANIFEST_TYPES else {}
+        try:
+            held_to(shape, fields, f"{subject}: the registry answered with {media_type or 'no type'}")
+            _require_digests(fields, shape, subject)
+        except Misshapen as error:
+            raise Unreachable(
+                str(error), hint="push the image again; whoever pulls this can read it no better"
+            ) from None
         return cls(media_type, digest, fields)
 
     @property
@@ -186,8 +205,20 @@ class Document:
         labels = config.get("Labels") if isinstance(config, dict) else None
         metadata = labels or self.fields.get("annotations") or {}
         return (
-            {str(name): str(value) for name, value in metadata.items()} if isinstance(metadata, dict) else {}
+            {str(name): str(value or "") for name, value in metadata.items()}
+            if isinstance(metadata, dict)
+            else {}
         )
+
+
+def _require_digests(fields: Mapping[str, Any], shape: Mapping[str, Shape], subject: str) -> None:
+    """`Misshapen` where a descriptor of this shape names no digest."""
+    descriptors = fields["manifests"] if "manifests" in shape else [fields.get("config")] if shape else []
+    for descriptor in filter(None, descriptors):
+        if not is_digest(descriptor["digest"]):
+            raise Misshapen(
+                f"{subject}: found {one_line(descriptor['digest'])[:80]!r}, expected the digest of what it names"
+            )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bumper.address import is_link_local, may_carry_credentials
 from bumper.errors import NoAccess
+from bumper.ports.registry import azure_cloud_of
 from bumper.systems.http.certificates import authorities
 from bumper.systems.http.document import parse
 from bumper.systems.registry.azure_transport import bounded_transport
@@ -17,8 +18,6 @@ from bumper.systems.registry.azure_transport import bounded_transport
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
 
-# The sign-in hosts of the sovereign clouds, by the end of the registry's name; AZURE_AUTHORITY_HOST goes before them.
-AUTHORITIES = {".azurecr.cn": "login.chinacloudapi.cn", ".azurecr.us": "login.microsoftonline.us"}
 # Where azure-identity sends IDENTITY_HEADER or MSI_SECRET to.
 _ENDPOINTS = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT")
 _SIGN_IN_HINT = (
@@ -53,9 +52,8 @@ class Identity:
 
 def authority_of(registry: str, environ: Mapping[str, str]) -> str:
     """The host to sign in at, where the registry is in a sovereign cloud; empty where azure-identity decides by itself."""
-    if environ.get("AZURE_AUTHORITY_HOST"):
-        return ""
-    return next((host for ending, host in AUTHORITIES.items() if registry.endswith(ending)), "")
+    cloud = azure_cloud_of(registry)
+    return cloud.authority if cloud and not environ.get("AZURE_AUTHORITY_HOST") else ""
 
 
 @contextmanager

@@ -192,6 +192,11 @@ class Registry:
                 "which is no image that a cluster can pull",
                 hint="push an image with a manifest of Docker's schema 2 or of OCI",
             )
+        if document.media_type in INDEX_TYPES and not document.children:
+            raise ImageMissing(
+                f"{image}: the registry holds an index there that names no image",
+                hint="push the image itself, for each platform that must run it",
+            )
         platforms = tuple(child.platform for child in document.children if child.platform)
         config = self._configuration(image, document)
         labels = {**(config.labels if config else {}), **document.labels}

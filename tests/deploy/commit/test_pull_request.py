@@ -11,6 +11,7 @@ from graphql_schema import problems
 from sandbox_github.content import User
 from sandbox_github.hosted import Hosted, OpenPull
 from sandbox_github.server import Answer, GitHubServer, Token
+from tables import each_row
 
 from bumper.deploy.commit.pull_request import POLL_S, Merging
 from bumper.deploy.commit.pull_state import Step, judge
@@ -577,7 +578,7 @@ def test_commits_by_the_api_are_told_of_pull_requests(place: Place) -> None:
 OPEN = Pull(1, "", "", "bump/web-1", "ours", "tip", "OPEN", merge_state="BLOCKED")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("pull", "step", "reason"),
     [
         (replace(OPEN, state="MERGED", head="other"), Step.FOLLOW, "merged"),

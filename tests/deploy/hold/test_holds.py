@@ -10,6 +10,7 @@ from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from platforms import Quiet, deployment, files, kustomization, remote, server
+from tables import each_row
 from trees import MemoryTree
 
 from bumper.app.clock import SystemClock
@@ -156,7 +157,7 @@ def test_a_time_that_was_written_by_hand(written: str, until: datetime) -> None:
     assert (hold.until, hold.unread) == (until, "")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("lines", "unread"),
     [
         (["bump/hold: why", "bump/hold-until: tomorrow"], "f.yaml:8: bump/hold-until is 'tomorrow'"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import trees
 from platforms import deployment, files, kustomization
+from tables import each_row
 from trees import MemoryTree
 
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, FieldUnsafe
@@ -88,7 +89,7 @@ def test_an_annotation_whose_image_is_gone_is_named_with_its_line() -> None:
     assert "bump adopt shop --image" in caught.value.hint
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         '""',

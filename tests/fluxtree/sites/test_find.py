@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, image_entry, kustomization, repository, sync
 
 from bumper import manifest
@@ -39,7 +40,7 @@ FLEET = {
 
 
 class TestOurOwnTree:
-    @pytest.mark.parametrize("site", SITES)
+    @each_row("site", SITES)
     def test_every_site_is_found(self, site: str) -> None:
         target = find.find(MemoryTree(OURS), site)
         assert target.field.path == f"k8s/{site}/deployment.yaml"
@@ -495,7 +496,7 @@ CASES: dict[str, Case] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@each_row("case", CASES.values(), ids=CASES)
 def test_the_field_that_decides_is_found(case: Case) -> None:
     target = find.find(MemoryTree(case.files), "web", **case.ask)
     assert f"{target.field.path}:{target.field.span.line} {target.field.image}" == case.at
@@ -775,7 +776,7 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, Any], type[BumpError], str, s
 }
 
 
-@pytest.mark.parametrize(("files", "ask", "error", "message", "hint"), REFUSED.values(), ids=REFUSED)
+@each_row(("files", "ask", "error", "message", "hint"), REFUSED.values(), ids=REFUSED)
 def test_anything_else_is_refused_with_what_is_there(
     files: dict[str, str], ask: dict[str, Any], error: type[BumpError], message: str, hint: str
 ) -> None:
@@ -801,7 +802,7 @@ def test_one_kustomization_for_two_clusters_is_one_place() -> None:
     assert find.find(MemoryTree(files), "web").field.path == "apps/a/web.yaml"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "spec", "entries", "asked"),
     [
         ("Deployment", "spec:\n", (), 1),

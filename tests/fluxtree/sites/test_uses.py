@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tables import each_row
 from trees import MemoryTree, deployment, flux, image_entry, kustomization, sync
 
 from bumper.errors import FieldMissing
@@ -156,7 +157,7 @@ def found(case: Case) -> Target:
     return find.find(MemoryTree({**PLATFORM, **files}), "web", **case.ask)
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@each_row("case", CASES.values(), ids=CASES)
 def test_all_uses_move_and_what_stays_is_listed(case: Case) -> None:
     target = found(case)
     assert list(target.all_places) == [f"k8s/web/{place}" for place in case.moves]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from git_remotes import FILES, TOKEN, WEB, content, foreign, git, hermetic, hook, remote
+from tables import each_row
 
 from bumper.errors import BumpError, Denied, NoAccess, UsageError
 from bumper.systems.git import Remote, origin_of
@@ -219,7 +220,7 @@ class TestRedirects:
 
 
 class TestAddress:
-    @pytest.mark.parametrize(
+    @each_row(
         ("text", "shown"),
         [
             ("https://git.example/o/r.git", "https://git.example/o/r.git"),
@@ -260,7 +261,7 @@ class TestAddress:
         assert address.scrub(f"a p@ss b p%40ss c {basic} d") == "a *** b *** c *** d"
         assert Address.parse("https://git.example/").scrub("as it is") == "as it is"
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("text", "expected"),
         [
             ("https://git.example/x", True),

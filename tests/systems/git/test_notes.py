@@ -185,7 +185,8 @@ def test_a_note_that_stands_in_two_places_is_put_together_as_git_reads_it(server
     assert sorted(names) == sorted(["README", f"{commit[:2]}/{commit[2:]}"])
 
 
-@pytest.mark.parametrize("runs", [4, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("runs", [4, 16])
 def test_runs_that_write_at_once_lose_nothing(server: GitServer, runs: int) -> None:
     first, *others = [tip(server), *grown(server, 3)]
     clock = SystemClock()

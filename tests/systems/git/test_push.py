@@ -83,7 +83,8 @@ class TestRaces:
             assert ours.push(commit, "main") == ours.push(commit, "main")
         assert subjects(platform) == ["Deploy", "Seed"]
 
-    @pytest.mark.parametrize("writers", [4, pytest.param(16, marks=pytest.mark.slow)])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("writers", [4, 16])
     def test_many_writers_at_once_all_land_and_none_is_lost(self, server: GitServer, writers: int) -> None:
         files = {f"k8s/site-{n}/deployment.yaml": b"image: old\n" for n in range(writers)}
         server.create("busy.git", files)

@@ -1,6 +1,7 @@
 """What git printed, as it printed it, and the error that it is."""
 
 import pytest
+from tables import each_row
 
 from bumper.errors import (
     BumpError,
@@ -89,7 +90,7 @@ NO_REPORT = [
 ]
 
 
-@pytest.mark.parametrize("summary", LOST)
+@each_row("summary", LOST)
 def test_lost_races(summary: str) -> None:
     error = rejection(PLACE, "main", porcelain(summary), f"error: failed to push some refs to '{PLACE}'\n")
     assert isinstance(error, LostRace)
@@ -97,7 +98,7 @@ def test_lost_races(summary: str) -> None:
     assert error.message.startswith(f"{PLACE}: another push to main came first (")
 
 
-@pytest.mark.parametrize(("reason", "stderr", "explanation"), DENIED)
+@each_row(("reason", "stderr", "explanation"), DENIED)
 def test_rules_are_final_and_explained(reason: str, stderr: str, explanation: str) -> None:
     stderr += f"error: failed to push some refs to '{PLACE}'\n"
     error = rejection(PLACE, "main", porcelain(f"[remote rejected] ({reason})"), stderr)
@@ -179,7 +180,7 @@ FAILURES: dict[tuple[type[BumpError], type[BumpError]], list[str]] = {
 }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fetching", "pushing", "stderr"), [(*types, text) for types, texts in FAILURES.items() for text in texts]
 )
 def test_failures_on_the_way(fetching: type[BumpError], pushing: type[BumpError], stderr: str) -> None:

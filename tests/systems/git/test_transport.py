@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from git_remotes import FILES, TOKEN, WEB, Foreign, content, foreign, git, hermetic, remote
 
-from bumper.errors import BumpError, NoAccess, UsageError
+from bumper.errors import BumpError, NoAccess, Unreachable, UsageError
 from bumper.systems.git import Remote
 from bumper.systems.git.address import Address
 from bumper_sandbox.git.server import GitServer
@@ -286,3 +286,39 @@ def test_an_address_without_tls_has_no_credential_in_its_settings() -> None:
         ("http.http://git.example/.extraHeader", ""),
         ("credential.helper", ""),
     ]
+
+
+def test_a_page_is_no_repository_without_branches(home: Path, subtests: pytest.Subtests) -> None:
+    """A captive portal or a login page in a git host's place, whatever git makes of it; a repository without a branch is one."""
+    empty = (
+        b"001e# service=git-upload-pack\n00000050" + b"0" * 40 + b" capabilities^{}\0object-format=sha1\n0000"
+    )
+    advertisement = "application/x-git-upload-pack-advertisement"
+    with foreign() as host:
+        for content_type, page, message in (
+            (
+                "text/html; charset=utf-8",
+                b"<!DOCTYPE html><title>Sign in</title>",
+                "it sent text/html, expected",
+            ),
+            ("text/html", b"<!DOCTYPE html>\n<a>\tSign in</a>\n", "it sent text/html, expected"),
+            ("application/json", b'{"message": "moved"}', "it sent application/json, expected"),
+            ("text/plain", b"", "it sent text/plain, expected"),
+            ("text/plain", b"a" * 40 + b"\trefs/heads/other\n", "it sent text/plain, expected"),
+            ("te\x1b[2Jxt/html", b"", "it sent text/html, expected"),
+            (advertisement, b"<!DOCTYPE html>\n", "bad line length character: <!DO"),
+            (advertisement, empty, ""),
+        ):
+            host.page = (content_type, page)
+            with (
+                subtests.test(content_type, page=page),
+                Remote(f"{host.url}/o/p.git", environ=hermetic(home)) as ours,
+            ):
+                with pytest.raises(BumpError) as caught:
+                    ours.fetch("main")
+                if message:
+                    assert isinstance(caught.value, Unreachable)
+                    assert message in caught.value.message
+                    assert "captive portal" in caught.value.hint
+                else:
+                    assert caught.value.message.endswith("no branch 'main'")

@@ -15,6 +15,7 @@ from graphql_schema import problems
 from sandbox_github.content import User
 from sandbox_github.hosted import Hosted
 from sandbox_github.server import Answer, GitHubServer, Token
+from tables import each_row
 
 from bumper.app.surroundings import Surroundings
 from bumper.deploy.commit.push import Landed, Proposal, land
@@ -301,7 +302,7 @@ def test_the_token_goes_in_a_header_and_stands_in_no_text() -> None:
 ENTERPRISE = {"GITHUB_SERVER_URL": "https://git.example", "GITHUB_API_URL": "https://git.example/api/v3"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "environ", "name", "api"),
     [
         ("https://github.com/Octo/Platform.git", {}, NAME, "https://api.github.com/graphql"),

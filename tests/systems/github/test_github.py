@@ -14,6 +14,7 @@ import pytest
 from openapi import problems
 from sandbox_github.content import Pull, User
 from sandbox_github.server import LONGEST_BODY, Answer, Exchange, GitHubServer, Token
+from tables import each_row
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.ports.github import Posted
@@ -210,7 +211,7 @@ def test_a_token_of_another_repository_gets_nowhere(server: GitHubServer, token:
             client.create_comment(7, "hello")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "headers", "message", "wait_s"),
     [
         (429, {"Retry-After": "17"}, "", 17.0),

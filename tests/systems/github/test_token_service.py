@@ -10,6 +10,7 @@ from oidc import Issuer
 from sandbox_github.content import User
 from sandbox_github.server import GitHubServer, Token
 from sandbox_github.token_service import DENIED, EXHAUSTED, INTERNAL, Refusal, TokenServer
+from tables import each_row
 
 from bumper.app.identity import Identity
 from bumper.app.settings import TokenServiceSettings
@@ -171,7 +172,7 @@ def test_two_ways_to_a_token_and_a_platform_elsewhere_are_refused(place: Place) 
     assert place.service.queries == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("answer", "message"),
     [
         (httpx.Response(200, json={}), "holds no token"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from bumper.objects import ObjectKey
 from bumper.observation import Observation
@@ -66,7 +66,7 @@ def test_dependencies_are_watched() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["StatefulSet", "CronJob", "HelmRelease", "Rollout", "Service", "CloneSet"])
+@each_row("kind", ["StatefulSet", "CronJob", "HelmRelease", "Rollout", "Service", "CloneSet"])
 def test_other_kinds_are_watched_with_what_they_own(kind: str) -> None:
     plurals = {feed.resource.plural for feed in feeds_of(["web"], kind)}
     flux = {"gitrepositories", "kustomizations"}

@@ -1,6 +1,6 @@
 """NO_PROXY as Go reads it: the rows follow golang.org/x/net's own documentation of `httpproxy.Config.NoProxy`."""
 
-import pytest
+from tables import each_row
 
 from bumper.systems.kube.proxy import proxy_for
 
@@ -8,7 +8,7 @@ API = "https://10.1.2.3:6443"
 NAMED = "https://api.prod.example.com"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("server", "no_proxy"),
     [
         (API, "*"),
@@ -32,7 +32,7 @@ def test_the_proxy_is_left_out(server: str, no_proxy: str) -> None:
     assert proxy_for(server, {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": no_proxy}) == ""
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("server", "no_proxy"),
     [
         (API, ""),

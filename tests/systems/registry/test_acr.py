@@ -5,6 +5,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from registries import Opener, Serve, login, paths, reference, self_signed
@@ -12,7 +13,7 @@ from registries import Opener, Serve, login, paths, reference, self_signed
 from bumper.errors import NoAccess
 from bumper.image import ImageManifest
 from bumper.systems.registry.acr import AcrRegistry
-from bumper.systems.registry.identity import authority_of, open_identity
+from bumper.systems.registry.identity import Identity, authority_of, open_identity
 from bumper_sandbox.registry.server import Fault, RegistryServer
 from bumper_sandbox.registry.tokens import APPLICATION, OBJECT, TENANT
 
@@ -175,6 +176,40 @@ class TestAzure:
         self, registry: str, environ: dict[str, str], expected: str
     ) -> None:
         assert authority_of(registry, environ) == expected
+
+    @pytest.mark.parametrize(
+        ("registry", "expected"),
+        [
+            ("r.azurecr.io", "https://containerregistry.azure.net/.default"),
+            ("r.azurecr.cn", "https://management.chinacloudapi.cn/.default"),
+            ("r.azurecr.us", "https://management.usgovcloudapi.net/.default"),
+        ],
+    )
+    def test_the_token_of_a_sovereign_cloud_is_asked_for_its_own_resource_manager(
+        self, serve: Serve, registry: str, expected: str
+    ) -> None:
+        server = serve()
+        server.push("web", "1")
+        asked: list[str] = []
+
+        class Credential:
+            """Writes down what it is asked for, and is nobody."""
+
+            def get_token(self, *scopes: str, **_: object) -> None:
+                asked.extend(scopes)
+                raise NoAccess("nobody", hint="")
+
+        class Asking(AcrRegistry):
+            """Asks as `Credential`."""
+
+            def _open(self) -> Any:
+                return self._client or self._stack.enter_context(self._connect(Identity(Credential())))
+
+        acr = Asking(registry, lambda: f"http://{server.host}", environ={}, timeout_s=5.0)
+        with pytest.raises(NoAccess, match="nobody"):
+            acr.manifest(reference(f"{registry}/web:1"))
+        acr.close()
+        assert asked == [expected]
 
 
 @pytest.mark.parametrize(

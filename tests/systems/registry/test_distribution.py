@@ -4,10 +4,14 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.errors import BumpError, ImageMissing, NoAccess, RepositoryMissing, Transient, Unreachable
 from bumper.systems.http.client import Answer
 from bumper.systems.registry.distribution import (
+    CONFIG_TYPES,
+    INDEX_TYPES,
+    MANIFEST_TYPES,
     Challenge,
     Document,
     described,
@@ -20,7 +24,7 @@ def errors(code: str, message: str = "said so") -> bytes:
     return json.dumps({"errors": [{"code": code, "message": message}]}).encode()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("header", "expected"),
     [
         ("", ()),
@@ -58,7 +62,7 @@ def test_no_header_breaks_the_parser(header: str) -> None:
     assert all(isinstance(challenge, Challenge) for challenge in parse_challenges(header))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "content", "expected", "problem"),
     [
         (401, errors("UNAUTHORIZED"), NoAccess, "401 UNAUTHORIZED: said so"),
@@ -121,10 +125,46 @@ class TestDocument:
         entries = [
             image | {"platform": {"os": "linux", "architecture": "arm", "variant": "v7"}},
             image | {"platform": {"os": "unknown", "architecture": "unknown"}},
-            image | {"digest": "nonsense"},
-            "nonsense",
             image,
         ]
         fields = {"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
         document = Document.proved("r/web:1", Answer(200, {}, json.dumps(fields).encode()), "")
         assert [child.platform for child in document.children] == ["linux/arm/v7", ""]
+
+    def test_what_the_specification_does_not_allow_is_no_image_for_any_platform(
+        self, subtests: pytest.Subtests
+    ) -> None:
+        image = {"mediaType": MANIFEST_TYPES[0], "digest": "sha256:" + "a" * 64}
+        manifest = {"mediaType": MANIFEST_TYPES[0]}
+        index = {"mediaType": INDEX_TYPES[0]}
+        for fields, message in (
+            (index, "manifests: found nothing, expected a list"),
+            (index | {"manifests": {}}, "manifests: found an object, expected a list"),
+            (index | {"manifests": 5}, "manifests: found a number, expected a list"),
+            (
+                index | {"manifests": [image, "nonsense"]},
+                "manifests[1]: found a text, expected a JSON object",
+            ),
+            (index | {"manifests": [None]}, "manifests[0]: found nothing, expected a JSON object"),
+            (
+                index | {"manifests": [{"mediaType": MANIFEST_TYPES[0]}]},
+                "digest: found nothing, expected a text",
+            ),
+            (
+                index | {"manifests": [image | {"digest": "sha256:\x1b[2J"}]},
+                "found 'sha256:', expected the digest",
+            ),
+            (index | {"manifests": [image | {"platform": "linux/amd64"}]}, "platform: found a text"),
+            (index | {"manifests": [image | {"platform": {"os": "linux"}}]}, "architecture: found nothing"),
+            (
+                index | {"manifests": [image | {"platform": {"os": ["linux"], "architecture": "arm"}}]},
+                "os: found a list",
+            ),
+            (index | {"manifests": [image], "annotations": ["x"]}, "annotations: found a list"),
+            (manifest | {"config": "sha256:x"}, "config: found a text"),
+            (manifest | {"config": {"mediaType": CONFIG_TYPES[0], "digest": 5}}, "digest: found a number"),
+        ):
+            with subtests.test(message), pytest.raises(Unreachable) as caught:
+                Document.proved("r/web:1", Answer(200, {}, json.dumps(fields).encode()), "")
+            assert message in caught.value.message
+            assert caught.value.message.startswith("r/web:1: ")

@@ -25,6 +25,7 @@ from registries import (
 from bumper.errors import ImageMissing, NoAccess, Transient, Unreachable
 from bumper.systems.registry import Registry
 from bumper.systems.registry.acr import is_azure_name
+from bumper.systems.registry.distribution import INDEX_TYPES
 
 pytest_plugins = ["registry_fixtures"]
 
@@ -260,6 +261,15 @@ class TestOtherHosts:
         with pytest.raises(ImageMissing, match=r"manifest\.v1") as caught:
             opened(httpx.MockTransport(script)).resolve(reference("r.example/web:1"))
         assert "schema 2" in caught.value.hint
+
+    def test_an_index_without_an_image_is_none(self, opened: Opener) -> None:
+        attestation = {"mediaType": MANIFEST, "digest": "sha256:" + "a" * 64}
+        unknown = {"platform": {"os": "unknown", "architecture": "unknown"}}
+        for manifests in ([], [attestation | unknown], [attestation | {"mediaType": "application/x"}]):
+            answer = artifact(mediaType=INDEX_TYPES[0], manifests=manifests)
+            script = Script({"https://r.example/v2/web/manifests/1": answer})
+            with pytest.raises(ImageMissing, match="an index there that names no image"):
+                opened(httpx.MockTransport(script)).resolve(reference("r.example/web:1"))
 
     def test_an_answer_that_is_too_long(self, opened: Opener) -> None:
         content = b'{"padding": "' + b" " * 2**22 + b'"}'
