@@ -155,10 +155,14 @@ def test_a_page_is_written_whole_or_refused(
 
 @pytest.mark.slow
 def test_with_a_cluster_the_page_says_what_it_shows(stack: Stack, tmp_path: Path) -> None:
-    code, page, stderr = report(tmp_path, "-", "--repo", stack.url, **stack.child_environ())
-    assert code == 0, stderr
+    # A cluster that has just begun, or that is busy, is not known at the first look.
+    for _ in range(10):
+        code, page, stderr = report(tmp_path, "-", "--repo", stack.url, **stack.child_environ())
+        assert code == 0, stderr
+        sites = {site["site"]: site for site in packed(page)["sites"]}
+        if sites["flux-system"]["word"] != "unknown":
+            break
     assert 'class="badge live">live' in page
-    sites = {site["site"]: site for site in packed(page)["sites"]}
     assert sites["kevinryan-io"]["seen"]
     assert sites["kevinryan-io"]["wanted"] == "08a2c8e"
-    assert sites["flux-system"]["word"] == "applied"
+    assert sites["flux-system"]["word"] == "applied", sites["flux-system"]
