@@ -270,27 +270,42 @@ def find(
 
 def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> list[Target]:
     """The same for several sites: the tree is walked once, and what they build is read in a few batches."""
+    return list(map(_required, answers(tree, asked)))
+
+
+def _required(answer: Target | BumpError) -> Target:
+    if isinstance(answer, BumpError):
+        raise answer
+    return answer
+
+
+def answers(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> Iterator[Target | BumpError]:
+    """Where the image of each stands, or why that can't be told, in order and as they are asked for."""
     reading = Reading(tree)
     selecting = select_each(
         Walk(reading), [Asked(name, choice.kustomization, choice.live, choice.path) for name, choice in asked]
     )
     if len(asked) > 1:
         _read_ahead(reading.forgiving(), selecting)
-    targets = []
     for (name, choice), select_one in zip(asked, selecting, strict=True):
-        chosen = select_one()
-        several = [
-            _target(
-                reading,
-                replace(_at(site, choice.path), name=name),
-                image=choice.image,
-                containers=choice.containers,
-                field=choice.field,
-            )
-            for site in chosen
-        ]
-        targets.append(_agreed(several, chosen, choice.kustomization or name))
-    return targets
+        try:
+            yield _chosen(reading, name, choice, select_one())
+        except BumpError as error:
+            yield error
+
+
+def _chosen(reading: Reading, name: str, choice: Choice, chosen: Sequence[Site]) -> Target:
+    several = [
+        _target(
+            reading,
+            replace(_at(site, choice.path), name=name),
+            image=choice.image,
+            containers=choice.containers,
+            field=choice.field,
+        )
+        for site in chosen
+    ]
+    return _agreed(several, chosen, choice.kustomization or name)
 
 
 def _read_ahead(reading: Reading, selecting: Iterable[Callable[[], Sequence[Site]]]) -> None:
