@@ -19,6 +19,8 @@ from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
 from bumper.style import COMMAND, STYLES, Line, Span, duration, labelled, margin
 
+_NOT_ROLLED_BACK = "no: "
+
 
 @dataclass(frozen=True)
 class SiteReport:
@@ -53,6 +55,11 @@ class SiteReport:
     found_running: bool = False
     has_namesakes: bool = False
     later: str = ""
+
+    @property
+    def is_rolled_back(self) -> bool:
+        """Whether the version before is wanted again, after this one failed."""
+        return bool(self.rolled_back) and not self.rolled_back.startswith(_NOT_ROLLED_BACK)
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,7 @@ def with_rollback(outcome: Report, rollback: RollbackReport, sites: Collection[s
 def _rolled_back(site: SiteReport, rollback: RollbackReport, ended: SiteReport | None) -> SiteReport:
     if rollback.report is None or ended is None:
         why = rollback.error.message if rollback.error else "see the notices"
-        return replace(site, rolled_back=f"no: {why}")
+        return replace(site, rolled_back=f"{_NOT_ROLLED_BACK}{why}")
     outcome = ended.verdict.outcome
     taken = f" in {duration(seconds(ended, rollback.report))}" if is_good(ended.verdict) else ""
     why = "" if is_good(ended.verdict) else f": {ended.verdict.message}"
@@ -176,13 +183,18 @@ def diff_lines(diff: str) -> list[Line]:
 
 def plan_lines(report: Report) -> list[Line]:
     """What is planned, in full for a dry run; whoever agrees to it names its hash."""
-    if not (report.plan.edits and report.diff):
+    return proof_lines(report.plan) if report.diff else []
+
+
+def proof_lines(proof: Proof) -> list[Line]:
+    """What edits change in what Flux builds, and the hash of that; nothing where nothing is edited."""
+    if not proof.edits:
         return []
     return [
-        (Span("  plan         ", "quiet"), Span(report.plan.summary)),
-        *((Span("  built        ", "quiet"), Span(text)) for text in report.plan.built),
-        *((Span("  not proved   ", "quiet"), Span(str(gap), "warn")) for gap in report.plan.unproved),
-        (Span("  hash         ", "quiet"), Span(report.plan.hash)),
+        (Span("  plan         ", "quiet"), Span(proof.summary)),
+        *((Span("  built        ", "quiet"), Span(text)) for text in proof.built),
+        *((Span("  not proved   ", "quiet"), Span(str(gap), "warn")) for gap in proof.unproved),
+        (Span("  hash         ", "quiet"), Span(proof.hash)),
     ]
 
 

@@ -8,7 +8,6 @@ nothing is guessed.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from posixpath import dirname
 
 from bumper.dataclasses import dataclass, replace
@@ -55,6 +54,7 @@ __all__ = [
     "find_site",
     "is_one_of_several",
     "names",
+    "require_written",
     "sites",
 ]
 
@@ -271,13 +271,16 @@ def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> list[Target]:
     """The same for several sites: the tree is walked once, and what they build is read in a few batches."""
     reading = Reading(tree)
     selecting = select_each(
-        Walk(reading), [Asked(name, choice.kustomization, choice.live) for name, choice in asked]
+        Walk(reading), [Asked(name, choice.kustomization, choice.live, choice.path) for name, choice in asked]
     )
+    answers = [_site_or_error(select_one) for select_one in selecting]
     if len(asked) > 1:
-        _read_ahead(reading.forgiving(), selecting)
+        known = [site for answer in answers if not isinstance(answer, BumpError) for site in answer]
+        _read_ahead(reading.forgiving(), known)
     targets = []
-    for (name, choice), select_one in zip(asked, selecting, strict=True):
-        chosen = select_one()
+    for (name, choice), chosen in zip(asked, answers, strict=True):
+        if isinstance(chosen, BumpError):
+            raise chosen
         several = [
             _target(
                 reading,
@@ -292,14 +295,20 @@ def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> list[Target]:
     return targets
 
 
-def _read_ahead(reading: Reading, selecting: Iterable[Callable[[], Sequence[Site]]]) -> None:
+def _site_or_error(select_one: Callable[[], tuple[Site, ...]]) -> tuple[Site, ...] | BumpError:
+    try:
+        return select_one()
+    except BumpError as error:
+        return error
+
+
+def _read_ahead(reading: Reading, several: Iterable[Site]) -> None:
     """Reads what several build, as far as they are there: all of a level in one batch."""
     views: dict[int, tuple[Reading, list[str]]] = {}
-    for select_one in selecting:
-        with suppress(BumpError):
-            for site in filter(lambda site: site.is_built(reading), select_one()):
-                view = site.view(reading)
-                views.setdefault(id(view), (view, []))[1].extend(sources(view, site, site.owner))
+    for site in several:
+        if site.is_built(reading):
+            view = site.view(reading)
+            views.setdefault(id(view), (view, []))[1].extend(sources(view, site, site.owner))
     for view, directories in views.values():
         expand(view, directories)
 
@@ -352,7 +361,7 @@ def _target(
 
 def _at(site: Site, path: str) -> Site:
     """The site, built from this directory of the repository; FieldMissing where its own source says what it is built from."""
-    if not path:
+    if not path or (site.known_by and site.is_ours):
         return site
     if site.is_ours and pushed_path(site.document) is None:
         raise FieldMissing(
@@ -416,8 +425,19 @@ def _addresses(reading: Reading, built: Build, chosen: Image) -> tuple[str, ...]
 
 
 def find_site(tree: Tree, name: str, *, kustomization: str = "") -> Site:
-    """The site `name`, whatever it builds; FieldMissing or FieldAmbiguous as `find`, which also looks for its image."""
-    return replace(select(Walk(Reading(tree)), name, kustomization)[0], name=name)
+    """The site `name`, whatever it builds; FieldMissing or FieldAmbiguous as `find`, and for one that no file of the tree holds."""
+    site = replace(select(Walk(Reading(tree)), name, kustomization)[0], name=name)
+    require_written(site)
+    return site
+
+
+def require_written(site: Site) -> None:
+    """FieldMissing for a Kustomization that no file of the repository holds: nothing can be written on it."""
+    if site.known_by:
+        raise FieldMissing(
+            f"{site.place}: no file of this repository holds Kustomization {site.kustomization.name}, where an annotation could stand",
+            hint="write it where the Kustomization is made: into the template of its ResourceSet, or of its chart",
+        )
 
 
 def _build(reading: Reading, site: Site) -> Build:

@@ -3,7 +3,8 @@
 Law: a Kustomization is named by its own name, by NAMESPACE/NAME, by the file that defines it, or by FILE:LINE where a file defines
 several; a site also by its annotation (`adoption`). Each cluster is searched until it has one of that name. The same Kustomization for
 two clusters is one, as long as both build the same directory; of several others the one that the
-followed clusters have is meant, by its live spec.path and source; else each is listed, and nothing is chosen.
+followed clusters have is meant, by its live spec.path and source; else each is listed, and nothing is chosen. A name that the
+repository does not have may be one that only the clusters know (`unwritten`).
 """
 
 import re
@@ -14,9 +15,9 @@ from posixpath import normpath
 from typing import NamedTuple
 
 from bumper.dataclasses import replace
-from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean, nearest
 from bumper.fluxtree.discovery import Site, artifact_path
-from bumper.fluxtree.sites import adoption
+from bumper.fluxtree.sites import adoption, unwritten
 from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import text
 from bumper.objects import Object, ObjectKey, at
@@ -29,23 +30,30 @@ _PLACE = re.compile(r"[./:#]")
 
 
 class Asked(NamedTuple):
-    """A site, and the Kustomization that the caller names for it; `live` tells which of several namesakes the clusters have."""
+    """A site, and the Kustomization that the caller names for it.
+
+    `live` tells which of several namesakes the clusters have, `path` is the directory of one that no file holds.
+    """
 
     name: str
     kustomization: str = ""
     live: Live | None = None
+    path: str = ""
 
     @property
     def wanted(self) -> str:
         return self.kustomization or self.name
 
 
-def select(walk: Walk, name: str, kustomization: str = "", live: Live | None = None) -> tuple[Site, ...]:
+def select(
+    walk: Walk, name: str, kustomization: str = "", live: Live | None = None, path: str = ""
+) -> tuple[Site, ...]:
     """The Kustomizations of one name and path, one for each cluster, for the site `name` or the Kustomization that is asked for.
 
+    One that no file of the repository holds is taken from the clusters, or is what builds the directory `path` (`unwritten`).
     FieldAmbiguous where several are meant, SiteMissing or FieldMissing where there is none, TreeMissing without a tree.
     """
-    return select_each(walk, [Asked(name, kustomization, live)])[0]()
+    return select_each(walk, [Asked(name, kustomization, live, path)])[0]()
 
 
 def select_each(walk: Walk, asked: Iterable[Asked]) -> list[Callable[[], tuple[Site, ...]]]:
@@ -121,11 +129,16 @@ class _Search:
 
     def chosen(self, walk: Walk, levels: Sequence[_Level]) -> tuple[Site, ...]:
         """The Kustomizations that are meant."""
-        name, kustomization, live = self._asked
+        name, kustomization, live, path = self._asked
         wanted = self._asked.wanted
-        if not self._matching:
-            raise _missing(walk, wanted, [site for level in levels for site in level.sites])
-        chosen = same(_running(_preferred(self._matching, name, wanted), live), wanted)
+        if self._matching:
+            chosen = same(_running(_preferred(self._matching, name, wanted), live), wanted)
+        else:
+            known = [site for level in levels for site in level.sites]
+            beyond = unwritten.sites(walk, wanted, known, live, path)
+            if not beyond:
+                raise _missing(walk, wanted, known)
+            chosen = same(beyond, wanted)
         return tuple(_called(site, name, kustomization, self._beside(name, site, levels)) for site in chosen)
 
     def _beside(self, name: str, site: Site, levels: Sequence[_Level]) -> Iterator[Site]:
@@ -171,11 +184,16 @@ def live_build(kustomization: Object | None, namespace: str) -> LiveBuild | None
     """What a Kustomization of a cluster, which is in this namespace, builds; None where there is none."""
     if not kustomization:
         return None
+    path = str(at(kustomization, "spec", "path") or "")
+    return LiveBuild(path, str(source_of(kustomization, namespace)), kustomization=kustomization)
+
+
+def source_of(kustomization: Object, namespace: str) -> ObjectKey:
+    """The source of a Kustomization of a cluster, which is in this namespace."""
     source = at(kustomization, "spec", "sourceRef") or {}
-    key = ObjectKey(
+    return ObjectKey(
         str(source.get("kind", "")), str(source.get("namespace") or namespace), str(source.get("name", ""))
     )
-    return LiveBuild(str(at(kustomization, "spec", "path") or ""), str(key))
 
 
 def _called(site: Site, name: str, kustomization: str, beside: Iterable[Site]) -> Site:
@@ -186,7 +204,9 @@ def _called(site: Site, name: str, kustomization: str, beside: Iterable[Site]) -
         if (other.identity, other.path) != (site.identity, site.path)
     }
     namesakes = tuple(rivals.values())
-    return replace(site, named=kustomization, namesakes=namesakes, where=where(site, name, namesakes))
+    # Where no file holds it, its whole name leads to it again, whether a cluster is asked or not.
+    named = site.identity if site.known_by else kustomization
+    return replace(site, named=named, namesakes=namesakes, where=where(site, name, namesakes))
 
 
 def _leads_to(name: str, site: Site) -> bool:
@@ -282,17 +302,20 @@ def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
     names = list(
         dict.fromkeys(name for site in known for name in (site.name, *adoption.site_names(site.document)))
     )
-    nearest = sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
-    message = f"{wanted}: no Flux Kustomization has this name (found: {listed(nearest)}){did_you_mean(wanted, names)}"
+    ranked = sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
+    message = f"{wanted}: no Flux Kustomization has this name (found: {listed(ranked)}){did_you_mean(wanted, names)}"
     problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
     # Of what is wrong in the tree only that is named which speaks of it.
     if related := [problem for problem in problems if wanted in problem]:
         return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
     hint = "name one of those found with --kustomization"
+    if near := nearest(wanted, names):
+        hint = f"--site {near}, or where the site is called otherwise than its Kustomization: --kustomization NAME"
     if walk.unexpanded:
         # Only the cluster may know what else there is.
         sets = listed([f"{gap}, and may make it" for gap in walk.unexpanded])
-        return FieldMissing(f"{message}; {sets}", hint=f"{hint}, or write the inputs into git")
+        how = "write the inputs into git, follow the cluster that has it (--context), or name what it builds: --path DIR"
+        return FieldMissing(f"{message}; {sets}", hint=f"{hint}, or {how}")
     if problems:
         # Not read as a whole, so that nobody may take the site for gone.
         return FieldMissing(message, hint=f"{hint}; bump check tells {len(problems)} faults of the tree")

@@ -21,7 +21,7 @@ from bumper.ports.git import MOST_FILE_BYTES
 from bumper.safe_text import printable
 from bumper.systems.folder import Folder, room
 from bumper.systems.git.address import Address, environment
-from bumper.systems.git.rejections import MissingRef, failure, not_git, rejection
+from bumper.systems.git.rejections import ASKS_FOR_TOKEN, MissingRef, failure, not_git, rejection
 from bumper.systems.git.transport import Transport
 from bumper.systems.process import Ended, TooMuch, end, finished, started
 
@@ -376,10 +376,12 @@ class Repository:
             return error
         if self._remark:
             return NoAccess(error.message, hint=f"{self._remark}; {error.hint}")
-        if not self._address.authorization:
-            return error
-        message = f"{error.message} (a token was sent, and the server did not accept it)"
-        return NoAccess(message, hint=error.hint)
+        if self._address.authorization:
+            message = f"{error.message} (a token was sent, and the server did not accept it)"
+            hint = f"it has expired, was revoked or is for another repository: {error.hint}"
+            return NoAccess(message, hint=hint)
+        is_asked = error.message.endswith(ASKS_FOR_TOKEN)
+        return NoAccess(f"{error.message}, and none was sent", hint=error.hint) if is_asked else error
 
     def _require_encrypted(self) -> str:
         way = Transport(

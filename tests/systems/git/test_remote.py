@@ -213,7 +213,7 @@ class TestReading:
         with remote(server) as ours, pytest.raises(UsageError) as caught:
             ours.fetch(branch)
         assert caught.value.message == f"{server.url}/platform.git: no branch {branch!r}"
-        assert caught.value.hint == "branches there: main, next"
+        assert caught.value.hint == "name one of those there by --branch: main, next"
 
     def test_a_repository_without_commits(self, server: GitServer) -> None:
         git(server.path("platform.git"), "update-ref", "-d", "refs/heads/main")
