@@ -66,32 +66,53 @@ class Picture(NamedTuple):
     size: int
 
 
+class _Known:
+    """The Kustomizations of the tree by their keys. One that is built alike for several clusters stands in the tree once."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.sites = {entry.site.identity: entry.site for entry in snapshot.entries}
+        self._keys = {_key(site): site for site in self.sites.values()}
+        self._shared = {_key(site)[1:]: site for site in self.sites.values()}
+
+    def waits_for(self, site: Site) -> list[Site]:
+        """What it waits for, as far as the tree has it: in its own cluster, else what several share."""
+        keys = [(site.cluster, key.namespace, key.name) for key in site.depends_on]
+        wanted = (self._keys.get(key) or self._shared.get(key[1:]) for key in keys)
+        return [other for other in dict.fromkeys(wanted) if other and other != site]
+
+    def of_cluster(self, cluster: str) -> list[Site]:
+        """Those of one cluster, with what they wait for."""
+        own = [site for site in self.sites.values() if site.cluster == cluster]
+        known = {site.identity: site for site in own}
+        for site in own:  # grows while it is gone through
+            for other in self.waits_for(site):
+                if other.identity not in known:
+                    known[other.identity] = other
+                    own.append(other)
+        return own
+
+
 def needs(snapshot: Snapshot) -> dict[int, list[int]]:
     """By the number of each row those that it waits for."""
-    rows = _rows(snapshot)
-    keys = {_key(entry.site): entry.site.identity for entry in snapshot.entries}
+    rows, known = _rows(snapshot), _Known(snapshot)
     waiting: dict[int, list[int]] = {}
-    for entry in snapshot.entries:
-        wanted = _waits_for(entry.site, keys)
-        for number in rows.get(entry.site.identity, ()):
-            if numbers := [rows[identity][0] for identity in wanted if rows.get(identity)]:
+    for identity, site in known.sites.items():
+        wanted = [other.identity for other in known.waits_for(site)]
+        for number in rows.get(identity, ()):
+            if numbers := [rows[other][0] for other in wanted if rows.get(other)]:
                 waiting[number] = list(dict.fromkeys(numbers))
     return waiting
 
 
 def pictures(snapshot: Snapshot, several: Sequence[Standing], drawing: Drawing) -> list[Picture]:
     """One for each cluster that the tree has, in its order."""
-    sites = list({entry.site.identity: entry.site for entry in snapshot.entries}.values())
-    rows = _rows(snapshot)
+    rows, known = _rows(snapshot), _Known(snapshot)
     states = {
         identity: min((several[number].state for number in numbers), key=list(State).index)
         for identity, numbers in rows.items()
     }
-    clusters = dict.fromkeys(site.cluster for site in sites)
-    return [
-        _picture(cluster, [site for site in sites if site.cluster == cluster], rows, states, drawing)
-        for cluster in clusters
-    ]
+    clusters = dict.fromkeys(site.cluster for site in known.sites.values())
+    return [_picture(cluster, known, rows, states, drawing) for cluster in clusters]
 
 
 def _rows(snapshot: Snapshot) -> dict[str, list[int]]:
@@ -106,21 +127,15 @@ def _key(site: Site) -> tuple[str, str, str]:
     return site.cluster, site.kustomization.namespace, site.kustomization.name
 
 
-def _waits_for(site: Site, keys: Mapping[tuple[str, str, str], str]) -> list[str]:
-    """The identities of what it waits for, as far as the tree has it."""
-    wanted = (keys.get((site.cluster, key.namespace, key.name)) for key in site.depends_on)
-    return [identity for identity in dict.fromkeys(wanted) if identity and identity != site.identity]
-
-
 def _picture(
     cluster: str,
-    sites: Sequence[Site],
+    known: _Known,
     rows: Mapping[str, Sequence[int]],
     states: Mapping[str, State],
     drawing: Drawing,
 ) -> Picture:
-    keys = {_key(site): site.identity for site in sites}
-    above = {site.identity: _waits_for(site, keys) for site in sites}
+    sites = known.of_cluster(cluster)
+    above = {site.identity: [other.identity for other in known.waits_for(site)] for site in sites}
     parents = {
         site.identity: site.built_by.identity
         for site in sites

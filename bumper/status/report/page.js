@@ -27,7 +27,7 @@ function took(seconds) {
   if (minutes < 120) return `${minutes} min`;
   return minutes < 2880 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} d`;
 }
-const ago = at => { const seconds = now - at; return seconds < 0 ? "soon" : seconds < 60 ? "now" : `${took(seconds)} ago`; };
+const ago = at => { const seconds = now - at; return seconds < 60 ? "now" : `${took(seconds)} ago`; };
 const two = number => String(number).padStart(2, "0");
 function moment(at) {
   const time = new Date(at * 1000);
