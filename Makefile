@@ -125,6 +125,7 @@ page: setup
 # The lists of hashed requirements, from the ranges in pyproject.toml; the last one is of what releases are made with. Needs uv.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra report -o requirements-report.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements-dev.txt
 	echo "cyclonedx-bom>=7.2 pip-audit>=2.10" | tr ' ' '\n' | uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header - -o requirements-supply.txt
 

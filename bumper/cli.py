@@ -77,6 +77,8 @@ def _let_signals_interrupt() -> None:
 
 
 def _let_nothing_interrupt() -> None:
+    # Nor is there any use in looking for garbage once more: the memory goes back as a whole.
+    gc.freeze()
     # It has been said how it ended: another signal, while Python clears up, would end us with a code of its own.
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.SIG_IGN)

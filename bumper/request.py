@@ -1,9 +1,9 @@
 """What a run was asked for."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from shlex import quote
-from typing import Self
+from typing import Any, Self
 
 from bumper.dataclasses import dataclass, replace
 from bumper.dataclasses import field as dataclass_field
@@ -90,10 +90,16 @@ def _written(step: str | int) -> str:
 
 @dataclass(frozen=True)
 class LiveBuild:
-    """What a Kustomization of a cluster builds: `spec.path` as it stands there, and its source, as an `ObjectKey` reads."""
+    """What a Kustomization of a cluster builds: `spec.path` as it stands there, and its source, as an `ObjectKey` reads.
+
+    `kustomization` is the object of `cluster`, and `address` asks there for the URL of its source, empty where that is not known.
+    """
 
     path: str
     source: str
+    cluster: str = dataclass_field(default="", compare=False)
+    kustomization: Mapping[str, Any] = dataclass_field(default_factory=dict, compare=False, repr=False)
+    address: Callable[[], str] = dataclass_field(default=str, compare=False, repr=False)
 
 
 # What the clusters that are followed build under the namespace and name of a Kustomization.

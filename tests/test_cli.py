@@ -274,7 +274,7 @@ def test_every_command_has_a_help(verb: str, tmp_path: Path) -> None:
         (["track", "--site", "web", "--commit", "abc"], [], 33),
         (["remove-site", "web"], [], 80),
         (["hold", "--site", "web"], [], 75),
-        (["edit", "pod.yaml", "--image", "reg.io/web", "--tag", "2.0"], ["ruamel"], 47),
+        (["edit", "pod.yaml", "--image", "reg.io/web", "--tag", "2.0"], ["ruamel"], 50),
     ],
 )
 def test_what_asks_no_system_starts_with_little(

@@ -44,7 +44,15 @@ def edit(settings: EditSettings, context: Context) -> int:
 
     FieldMissing where no file names the image, UsageError for a file that cannot be read or written.
     """
-    files = [_planned(name, path, settings) for path, name in _paths(settings, context).items()]
+    paths = _paths(settings, context)
+    tree = None
+    if settings.output is EditOutput.PLAN:
+        # Slow to import, and of no use for what only changes bytes.
+        from bumper.app import edit_plan
+
+        tree = edit_plan.work_tree(list(paths), context)
+        paths = {path: path.relative_to(tree.root).as_posix() for path in paths}
+    files = [_planned(name, path, settings) for path, name in paths.items()]
     if not any(file.fields or file.others for file in files):
         raise _missing(settings.image, files)
     _require_containers(settings, files)
@@ -56,6 +64,14 @@ def edit(settings: EditSettings, context: Context) -> int:
             _print_diffs(files, context)
         case EditOutput.CHECK:
             context.stdout.write(_summary(files, "would change"))
+        case EditOutput.PLAN if tree:
+            changed = {file.name: file.edited for file in files if file.edited != file.content}
+            diff = "".join(manifest.diff(file.name, file.content, file.edited) for file in files)
+            planned = [each for file in files for each in file.fields]
+            edits = list(dict.fromkeys(edit for _, several in planned for edit in several))
+            edit_plan.show(tree, diff, changed, edits, [field for field, _ in planned], context)
+            if not changed:
+                context.stderr.write("unchanged\n")
         case EditOutput.FILES:
             _replace([file for file in files if file.edited != file.content])
             context.stdout.write(_summary(files, "changed"))

@@ -1,18 +1,20 @@
-"""What the clusters themselves build under a name that the repository has several times.
+"""What the clusters themselves build under a name that the repository has several times, or not at all.
 
-Law: asked only where the repository leaves a choice. A cluster that can't be read decides nothing: a site is followed in every cluster
-that is not known to build another one under its name.
+Law: asked only where the repository leaves a choice, or has nothing. A cluster that can't be read decides nothing: a site is
+followed in every cluster that is not known to build another one under its name.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
+from bumper.dataclasses import replace
 from bumper.errors import BumpError, UsageError
 from bumper.fluxtree.sites.find import Site, Target
-from bumper.fluxtree.sites.selection import is_of_namesake, live_build
+from bumper.fluxtree.sites.selection import is_of_namesake, live_build, source_of
+from bumper.fluxtree.sources import GIT
 from bumper.image import ImageReference
-from bumper.objects import NO_OBJECT, ObjectKey
-from bumper.observation import Desired
+from bumper.objects import NO_OBJECT, ObjectKey, at
+from bumper.observation import Desired, Observation
 from bumper.ports.kubernetes import Cluster
 from bumper.request import Live, LiveBuild
 
@@ -55,10 +57,24 @@ def build_in(cluster: Cluster, namespace: str, name: str) -> LiveBuild | None:
     """What one cluster builds under the name of a Kustomization; None where that is not known, or it has none."""
     key = ObjectKey("Kustomization", namespace, name)
     # Which source is looked at beside it does not matter: that of the Kustomization is to be learned.
-    source = ObjectKey("GitRepository", namespace, name)
-    desired = Desired(name, ImageReference(""), None, None, key, source, NO_OBJECT, "")
+    look = _seen(cluster, key, ObjectKey(GIT, namespace, name))
+    build = live_build(look.kustomization, namespace) if look else None
+    if build is None:
+        return None
+    source = source_of(build.kustomization, namespace)
+    return replace(build, cluster=cluster.name, address=lambda: _address(cluster, key, source))
+
+
+def _address(cluster: Cluster, key: ObjectKey, source: ObjectKey) -> str:
+    """The URL of a source, as the cluster has it; empty where that is not known, or it is no GitRepository."""
+    look = _seen(cluster, key, source) if source.kind == GIT else None
+    return str(at(look.source, "spec", "url") or "") if look and look.source else ""
+
+
+def _seen(cluster: Cluster, key: ObjectKey, source: ObjectKey) -> Observation | None:
+    desired = Desired(key.name, ImageReference(""), None, None, key, source, NO_OBJECT, "")
     try:
         (look,) = cluster.observe([desired])
     except BumpError:
         return None
-    return live_build(look.kustomization, namespace)
+    return look

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bumper.app.permissions import READ, READ_ONLY, WRITE, Permissions
-from bumper.dataclasses import dataclass, field
+from bumper.dataclasses import dataclass, field, replace
 from bumper.history.wording import Wording
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, FieldPath, Request, Wanted
@@ -370,6 +370,30 @@ class HistorySettings:
 
 
 @dataclass(frozen=True)
+class ReportSettings:
+    """Of `bump report`: what `bump status` of all sites and `bump history` of all deploys show, as one page in the file `html`.
+
+    `is_offline` asks no cluster and no origin.
+    """
+
+    repository: RepositorySettings
+    html: str
+    contexts: tuple[str, ...] = ()
+    is_offline: bool = False
+
+    @property
+    def status(self) -> StatusSettings:
+        """The look at the sites. Without a network the directory is read as it is."""
+        repository = replace(self.repository, reads_directory=self.is_offline)
+        return StatusSettings(repository, contexts=self.contexts, is_offline=self.is_offline)
+
+    @property
+    def permissions(self) -> Permissions:
+        """Only reads."""
+        return READ_ONLY
+
+
+@dataclass(frozen=True)
 class SweepSettings:
     """Of `bump sweep`: deploys that are at least `least_age_s` and at most `most_age_s` old; no `sites` are all of them.
 
@@ -471,6 +495,7 @@ class EditOutput(StrEnum):
     DIFF = "diff"
     CHECK = "check"
     STDOUT = "stdout"
+    PLAN = "plan"
 
 
 @dataclass(frozen=True)

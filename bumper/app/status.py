@@ -12,7 +12,7 @@ from bumper.app.output import Output
 from bumper.app.settings import OutputSettings, StatusSettings
 from bumper.app.stream import is_lost
 from bumper.app.wiring import Systems
-from bumper.dataclasses import replace
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import EXIT_INTERRUPTED, ClusterMissing, UsageError
 from bumper.follow.revisions import Revisions
 from bumper.ports.kubernetes import Cluster
@@ -37,7 +37,7 @@ def show(settings: StatusSettings, context: Context) -> int:
         Output(systems, OutputSettings(settings.is_json)) as output,
     ):
         output.begin(name_sites=False)
-        overview = _overview_of(settings, systems)
+        overview = look_at(settings, systems).overview
         output.terminal.close()
         if settings.is_json:
             context.stdout.write(json.dumps(table.as_data(overview), indent=2) + "\n")
@@ -74,7 +74,16 @@ def _lines(settings: StatusSettings, overview: Overview, width: int) -> list[Lin
     return table.lines(overview, width) if overview.is_looked else table.wanted(overview)
 
 
-def _overview_of(settings: StatusSettings, systems: Systems) -> Overview:
+@dataclass(frozen=True)
+class Seen:
+    """What git has and how it stands; `why_not_looked` says why no cluster was asked, empty where they were."""
+
+    entries: Sequence[Entry]
+    overview: Overview
+    why_not_looked: str = ""
+
+
+def look_at(settings: StatusSettings, systems: Systems) -> Seen:
     """What git wants and the clusters have; where nothing names a cluster, what git wants alone."""
     if settings.is_offline:
         _require_directory(settings.repository.repo)
@@ -97,9 +106,10 @@ def _require_directory(repo: str) -> None:
         )
 
 
-def _wanted(settings: StatusSettings, systems: Systems, why: str) -> Overview:
+def _wanted(settings: StatusSettings, systems: Systems, why: str) -> Seen:
     tip, entries = _read(settings, systems)
-    return Overview(tip, tuple(look.unasked(entries, why)), systems.context.clock.wall(), is_looked=False)
+    rows = tuple(look.unasked(entries, why))
+    return Seen(entries, Overview(tip, rows, systems.context.clock.wall(), is_looked=False), why)
 
 
 def _read(
@@ -116,13 +126,13 @@ def _chosen(settings: StatusSettings, clusters: Sequence[Cluster]) -> list[Choic
     return [replace(choice, live=live) for choice in settings.choices]
 
 
-def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Overview:
+def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Seen:
     tip, entries = _read(settings, systems, clusters)
-    revisions = Revisions(systems.repository, settings.choice, systems.clock)
+    revisions = Revisions(systems.repository, _chosen(settings, clusters)[0], systems.clock)
     rows = look.look(clusters, entries, revisions, systems.clock)
     # That a watch is not allowed is no matter of a single look.
     notices = tuple(text for text in _polled(clusters) if "watch" not in text)
-    return Overview(tip, tuple(rows), systems.context.clock.wall(), notices)
+    return Seen(entries, Overview(tip, tuple(rows), systems.context.clock.wall(), notices))
 
 
 def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Watcher:

@@ -5,7 +5,7 @@ rollout.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from bumper.app.namesakes import build_in, elsewhere, live_builds, require_followed
@@ -61,9 +61,9 @@ class Tracker:
         # By the name of a cluster what it builds under the name of a site, each asked once.
         self._builds: dict[str, Callable[[Site], LiveBuild | None]] = {}
 
-    @property
+    @cached_property
     def live(self) -> Live | None:
-        """What the clusters build under a name that the repository has several times; None where none is followed."""
+        """What the clusters build under a name that the repository has several times, or not at all; None where none is followed."""
         return live_builds(self.clusters) if self.clusters else None
 
     @property
@@ -240,7 +240,7 @@ class Tracker:
         )
 
     def _revisions(self) -> Revisions:
-        return Revisions(self._systems.repository, self._choice, self._systems.clock)
+        return Revisions(self._systems.repository, self.choice, self._systems.clock)
 
     def _poke(self, subjects: Sequence[Subject]) -> str:
         shas = [subject.revision.sha for subject in subjects if subject.revision]

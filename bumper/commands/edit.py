@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--diff", action="store_true", help="print a unified diff, write nothing")
     output.add_argument("--check", action="store_true", help="write nothing, exit 11 if a field would change")
     output.add_argument(
+        "--plan",
+        action="store_true",
+        help="print the diff and what it changes in what Flux builds from this checkout, with the hash that a "
+        "deploy of it has; write nothing",
+    )
+    output.add_argument(
         "--stdout", action="store_true", help="print the bytes of the one edited file, write nothing"
     )
 
@@ -84,4 +90,6 @@ def _output(arguments: argparse.Namespace) -> EditOutput:
         return EditOutput.DIFF
     if arguments.check:
         return EditOutput.CHECK
+    if arguments.plan:
+        return EditOutput.PLAN
     return EditOutput.STDOUT if arguments.stdout else EditOutput.FILES

@@ -215,8 +215,8 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--path",
         metavar="DIR",
         default="",
-        help="the directory of this repository that the Kustomization builds, where its source is pushed from here (an OCI artifact); "
-        "default: what its annotation bump/path says",
+        help="the directory of this repository that the Kustomization builds, where its source is pushed from here (an OCI artifact), "
+        "or no file holds the Kustomization; default: what its annotation bump/path says, or the cluster",
     )
 
 

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "track": "follow a commit that is already on the branch",
     "status": "what every site wants, runs and is worth",
     "history": "who deployed what, when, from which commit, with what outcome",
+    "report": "all of it as one page of HTML: sites, graph, calendar, deploys, trends",
     "sweep": "finish the record of deploys whose run died, timed out or did not wait",
     "rollback": "back to the last version that was Ready, and keep the rejected one off",
     "promote": "to one environment what another one is known to run well",

@@ -239,12 +239,12 @@ class Rejection:
     now: Callable[[], datetime]
 
     def __call__(self, planned: Plan, tree: Tree) -> Plan:
-        """The plan with the hold of each site that it changes, on the tree it was made on."""
+        """The plan with the hold of each site that it changes and a file of the repository holds, on the tree it was made on."""
         files = dict(planned.files)
         for change in planned.changes:
             site = change.target.site
             path = site.document.path
-            hold = self._hold(change) if change.edits else None
+            hold = self._hold(change) if change.edits and not site.known_by else None
             if hold is None:
                 continue
             before = files.get(path) or (tree.read([path])[path],) * 2

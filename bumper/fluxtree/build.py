@@ -16,8 +16,9 @@ from posixpath import basename, dirname
 from typing import Any
 
 from bumper.dataclasses import dataclass, field, replace
+from bumper.errors import NotYaml
 from bumper.fluxtree import patches, replacements, transformers
-from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.discovery import BY_PATH, Site
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_remote, is_yaml, why_missing, within
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
@@ -25,7 +26,7 @@ from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.resource_sets import expanded as expanded_set
 from bumper.fluxtree.resource_sets import is_resource_set
 from bumper.fluxtree.transformers import ImageEntry, ImageSpec
-from bumper.manifest.document import Document, is_true, items, mapping, plain, text
+from bumper.manifest.document import Document, documents, is_true, items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
@@ -131,7 +132,12 @@ def openings(reading: Reading, built: Build) -> tuple[Gap, ...]:
 
 
 def _guesses(site: Site) -> Iterator[Gap]:
-    """That nothing says whether the source is this repository."""
+    """That nothing says whether the source is this repository, or what the Kustomization itself adds."""
+    if site.known_by == BY_PATH:
+        message = (
+            f"Kustomization {site.kustomization.name} is in no file, and no cluster was asked what it adds"
+        )
+        yield Gap(site.document.path, 1, message)
     if site.is_likely and site.origin:
         path, _, line = site.origin.place.rpartition(":")
         message = (
@@ -290,13 +296,36 @@ class _Making:
         resources = self._retagged(resources, value, specs, spec, here, owner)
         for entry in items(value.get("replacements")):
             resources = self._replaced(resources, entry, path)
-        if value.get("transformers"):
-            doubt = replace(
-                here, message="transformers of a kustomization may change it, which are not followed"
-            )
-            resources = [known.doubted(doubt) for known in resources]
+        for entry in items(value.get("transformers")):
+            resources = self._configured(resources, text(entry), path)
         # Vars fill in `$(NAME)`; a tag with one cannot be edited, as `manifest` sees itself.
         return [known.varied() for known in resources] if value.get("vars") else resources
+
+    def _configured(self, resources: list[Resource], entry: str, path: str) -> list[Resource]:
+        """The objects after one entry of `transformers:`: of those that are followed (`Setting`), any other is a doubt."""
+        settings = [transformers.Setting.read(config) for config in self._configs(entry, path)]
+        if not settings or None in settings:
+            message = f"transformers of a kustomization may change it, which are not followed: {entry.strip().partition(chr(10))[0]}"
+            return [known.doubted(Gap(path, 1, message)) for known in resources]
+        for setting in filter(None, settings):
+            resources = [setting.on(known) for known in resources]
+        return resources
+
+    def _configs(self, entry: str, path: str) -> list[Resource]:
+        """The configurations that an entry of `transformers:` is or names, in a file or a kustomization; none where none is seen."""
+        if "\n" in entry:
+            try:
+                return [Resource(each, each.value) for each in documents(entry.encode(), path)]
+            except NotYaml:
+                return []
+        place = within(dirname(path), entry)
+        if not place:
+            return []
+        if self.reading.is_directory(place):
+            layer = expand(self.reading, [place])[place]
+            return [] if layer.gaps or layer.has_remote else self._layer(layer, [])
+        written = self.reading.documents(place) if self.reading.is_file(place) else ()
+        return [known for document in written if (known := resource_of(self.reading, document))]
 
     def _patched(
         self, resources: list[Resource], value: Object, key: str, path: str, *, is_remembered: bool = True

@@ -18,10 +18,9 @@ from bumper.fluxtree.build import Build
 from bumper.fluxtree.images import filled_in
 from bumper.fluxtree.leaves import Leaf, span_of
 from bumper.fluxtree.resource import Resource, Route, scalars
-from bumper.fluxtree.substitution import NAMED, put_in
+from bumper.fluxtree.substitution import NAMED, Variables, put_in
 from bumper.manifest import Span
 from bumper.manifest.document import is_true, items, mapping, text
-from bumper.objects import Object
 
 _NAMES = (("metadata", "name"), ("metadata", "namespace"), ("kind",))
 # What stands for a hash that only kustomize computes.
@@ -133,15 +132,15 @@ def _values(before: Any, after: Any, route: Route) -> Iterator[tuple[Route, Any,
         yield route, before, after
 
 
-def _shown(value: Any, variables: Object) -> str | None:
+def _shown(value: Any, variables: Variables) -> str | None:
     if value is None:
         return None
     return put_in(str(value), variables)
 
 
-def _places(value: Any, variables: Object) -> Iterator[Place]:
+def _places(value: Any, variables: Variables) -> Iterator[Place]:
     """What decides a value, its variables included."""
-    waiting = [value, *(variables.get(match["name"]) for match in NAMED.finditer(str(value or "")))]
+    waiting = [value, *(variables.values.get(match["name"]) for match in NAMED.finditer(str(value or "")))]
     for each in waiting:
         while isinstance(each, Leaf):
             for origin in filter(None, (each.origin, each.near)):

@@ -26,6 +26,8 @@ from bumper.request import label
 from bumper.revision import Revision
 
 GROUP = "kustomize.toolkit.fluxcd.io"
+# Who knows of a Kustomization that no file holds, where no cluster was asked.
+BY_PATH = "--path"
 
 
 def definition(content: bytes, name: KustomizationName) -> Document | None:
@@ -54,6 +56,8 @@ class Site:
     `artifact` is what is built instead of the whole repository, for a Kustomization whose source is made of it by `makers`, its
     ArtifactGenerator and that one's source; `unmapped` why it can't be told what such a source has there.
 
+    `known_by` says who knows of it where no file of the repository holds it, nor its document: `cluster prod`, `BY_PATH`.
+
     `named` is how the user named the Kustomization, empty where the site's name led to it; `namesakes` are the others of the
     repository that have its name, or that the site's name may mean; `where` tells it from them, empty for the only one.
     """
@@ -81,6 +85,7 @@ class Site:
     artifact: Slice | None = field(default=None, repr=False, compare=False)
     unmapped: Gap | None = field(default=None, repr=False, compare=False)
     makers: tuple[ObjectKey, ...] = field(default=(), repr=False, compare=False)
+    known_by: str = field(default="", compare=False)
     where: str = field(default="", compare=False)
     named: str = field(default="", compare=False)
     namesakes: "tuple[Site, ...]" = field(default=(), repr=False, compare=False)

@@ -19,14 +19,14 @@ from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, or
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.resource_sets import is_resource_set
-from bumper.fluxtree.substitution import NAMED, is_left_alone, put_in
+from bumper.fluxtree.substitution import NAMED, Variables, is_left_alone, last_given, put_in
 from bumper.fluxtree.transformers import ImageEntry, split
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
-from bumper.manifest.candidates import Candidate, Place, candidates
+from bumper.manifest.candidates import Candidate, Place, candidates, may_name_images
 from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import Hit, Mapping, Node, Scalar, Sequence, Source, Span, compose, name_of
-from bumper.objects import NO_OBJECT, Object, ObjectKey
+from bumper.objects import NO_OBJECT, ObjectKey
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,12 @@ def image_at(reading: Reading, built: Build, resource: Resource, route: Route, r
     return _kept(_image(reading, resource, candidate, known), immutable.why_kept(resource, built.owner))
 
 
-def filled_in(resource: Resource, built: Build) -> Object:
+def filled_in(resource: Resource, built: Build) -> Variables:
     """The variables that Flux fills into an object: none where it is told not to."""
-    known = built.site.variables.values or mapping(built.owner.at("spec", "postBuild", "substitute"))
-    return {} if is_left_alone(resource) else dict(known)
+    known = built.site.variables
+    if not known.values:
+        known = replace(known, values=mapping(built.owner.at("spec", "postBuild", "substitute")))
+    return Variables() if is_left_alone(resource) else known
 
 
 def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Image]:
@@ -109,6 +111,8 @@ def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Im
     variables = filled_in(resource, built)
     seen: set[Route] = set()
     for value in (resource.value, *_values_of_patches(reading, resource)):
+        if not may_name_images(value):
+            continue
         known: list[Leaf] = []
         root = _node(value, known, variables)
         for candidate in candidates(Source("", b"", "", (root,), (), ())):
@@ -298,7 +302,7 @@ def _written(reading: Reading, resource: Resource, candidate: Candidate) -> str:
     return same[0].image.repository if same else ""
 
 
-def _node(value: Any, known: list[Leaf], variables: Object) -> Node:
+def _node(value: Any, known: list[Leaf], variables: Variables) -> Node:
     """A value as the nodes that a file would have; `known` gets its scalars, by their ordinal."""
     if isinstance(value, dict):
         mapped = Mapping(0)
@@ -310,17 +314,17 @@ def _node(value: Any, known: list[Leaf], variables: Object) -> Node:
         listed.items += [_node(inner, known, variables) for inner in value]
         return listed
     text = value if isinstance(value, Leaf) else leaf("" if value is None else str(value))
-    return _scalar(_substituted(text, variables) if variables and "${" in text else text, known)
+    return _scalar(_substituted(text, variables) if "$" in text else text, known)
 
 
-def _substituted(value: Leaf, variables: Object) -> Leaf:
+def _substituted(value: Leaf, variables: Variables) -> Leaf:
     """The text after Flux's substitution; the variable that is its tag, or all of it, decides."""
-    last = [match for match in NAMED.finditer(value) if match["name"] in variables]
-    if not last or not isinstance(given := variables[last[-1]["name"]], Leaf):
+    last = last_given(value, variables)
+    if last is None or not isinstance(given := variables.values[last["name"]], Leaf):
         return value
     new = put_in(value, variables)
-    before = value[: last[-1].start()]
-    is_tag = last[-1].end() == len(value) and (not before or before.endswith(":"))
+    before = value[: last.start()]
+    is_tag = last.end() == len(value) and (not before or before.endswith(":"))
     if is_tag:
         return leaf(new, value.origin, decider=given.decider or given)
     if "${" in "".join(split(value)[1:]):

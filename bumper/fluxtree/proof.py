@@ -244,7 +244,8 @@ def prove(
     if not edits:
         return Proof()
     paths = {site.identity: site.path for site in named}
-    old, new = _Forest(tree, paths), _Forest(Overlay(tree, files), paths)
+    beyond = [site for site in named if site.known_by]
+    old, new = _Forest(tree, paths, beyond), _Forest(Overlay(tree, files), paths, beyond)
     sites = old.sites()
     readers = old.readers(sites, files)
     # Most edits change no Kustomization, nor what fills one in; then these are the same, and the way to them is not gone again.
@@ -274,7 +275,7 @@ def prove(
         }
         arrivals += _arrivals(site, before, after, aim)
         unproved |= dict.fromkeys([*before.openings, *_unfilled(of_site)])
-    reconciled = {site.kustomization for site in sites if site.is_ours and not site.suspended}
+    reconciled = {(site.cluster, site.kustomization) for site in sites if site.is_ours and not site.suspended}
     return Proof(
         tuple(edits), tuple(changes), tuple(arrivals), tuple(unproved), len(reconciled), frozenset(parents)
     )
@@ -342,17 +343,19 @@ class _Built:
 
 
 class _Forest:
-    """Every Kustomization of a tree, and its build where it is asked for."""
+    """Every Kustomization of a tree and those that no file holds (`beyond`), and their builds where they are asked for."""
 
-    def __init__(self, tree: Tree, paths: Mapping[str, str]) -> None:
+    def __init__(self, tree: Tree, paths: Mapping[str, str], beyond: Sequence[Site]) -> None:
         self._reading = Reading(tree).forgiving()
         self._walk = Walk(self._reading)
         self._paths = paths
+        self._beyond = beyond
 
     def sites(self) -> tuple[Site, ...]:
-        return tuple(
+        written = [
             self._walk.with_variables(self._pushed(site)) for level in self._walk.levels() for site in level
-        )
+        ]
+        return (*written, *(self._pushed(self._walk.beside(site)) for site in self._beyond))
 
     def _pushed(self, site: Site) -> Site:
         path = None if site.is_ours else self._paths.get(site.identity)

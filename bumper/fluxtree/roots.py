@@ -134,9 +134,14 @@ def _with_further(reading: Reading, known: _Roots, start: list[str]) -> _Roots:
     ]
     beside = [path for place in synced for path in manifests(reading, place)]
     reading.fetch([*beside, *named[:_MOST_FILES]])
-    found = [*_synced(reading, synced), *_instances(reading, dict.fromkeys([*beside, *named[:_MOST_FILES]]))]
+    candidates = [
+        *_synced(reading, synced),
+        *_instances(reading, dict.fromkeys([*beside, *named[:_MOST_FILES]])),
+    ]
     paths = {_path(root.owner) for root in roots}
-    further = [root for root in found if _path(root.owner) not in paths and _begins_a_cluster(root, roots)]
+    further = [
+        root for root in candidates if _path(root.owner) not in paths and _begins_a_cluster(root, roots)
+    ]
     more = (path for root in further for path in manifests(reading, dirname(root.owner.path)))
     return (*roots, *further), (*files, *dict.fromkeys(more))
 

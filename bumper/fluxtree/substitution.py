@@ -101,9 +101,15 @@ def filled(resource: Resource, variables: Variables) -> Resource:
     return resource.with_value(_filled(resource.value, variables))
 
 
-def put_in(written: str, variables: Object) -> str:
-    """A text with the values that are known in place of their variables."""
-    return NAMED.sub(lambda match: str(variables.get(match["name"], match[0])), written)
+def put_in(written: str, variables: Variables) -> str:
+    """A text as Flux fills it in, as far as that is known; without any variable it fills in nothing."""
+    return _VARIABLE.sub(lambda match: _value(match, variables), written) if variables else written
+
+
+def last_given(written: str, variables: Variables) -> re.Match[str] | None:
+    """The last variable in a text that gets a value of git, and not its default; None where there is none."""
+    given = (match for match in _VARIABLE.finditer(written) if _given(match, variables) is not None)
+    return next(reversed([*given]), None)
 
 
 def unfilled(written: str, variables: Variables) -> str:
@@ -139,7 +145,7 @@ def _text(value: str, variables: Variables) -> str:
     """A text with what is known of it; a text that is one variable alone is the scalar that brings the value."""
     whole = _VARIABLE.fullmatch(value)
     given = variables.values.get(whole["name"]) if whole and whole["name"] else None
-    made = _VARIABLE.sub(lambda match: _value(match, variables), value)
+    made = put_in(value, variables)
     if made == value:
         return value
     if isinstance(given, Leaf) and made == given:
@@ -148,12 +154,20 @@ def _text(value: str, variables: Variables) -> str:
 
 
 def _value(match: re.Match[str], variables: Variables) -> str:
-    name, default = match["name"], match["default"]
+    name = match["name"]
     if name is None:
         return "$"
-    given = variables.values.get(name)
-    if given is not None and (str(given) or not match["operator"]):
+    if (given := _given(match, variables)) is not None:
         return str(given).replace("\n", "")
-    if match["operator"] and name not in variables.secret and (given is not None or not variables.lacking):
-        return default or ""
-    return match[0]
+    is_known = name in variables.values or not variables.lacking
+    return (
+        match["default"] or ""
+        if match["operator"] and name not in variables.secret and is_known
+        else match[0]
+    )
+
+
+def _given(match: re.Match[str], variables: Variables) -> Any:
+    """The value of git that a variable gets: none where it is empty and there is a default."""
+    given = variables.values.get(match["name"])
+    return None if given is None or (match["operator"] and not str(given)) else given

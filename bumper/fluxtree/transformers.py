@@ -11,7 +11,7 @@ how Flux joins images: fluxcd/pkg/kustomize v1.35.4, `kustomize_generator.go`.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bumper.dataclasses import dataclass, replace
+from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.leaves import Leaf, leaf
 from bumper.fluxtree.resource import Resource, Route
@@ -19,6 +19,13 @@ from bumper.fluxtree.scopes import is_cluster_scoped_built_in
 from bumper.fluxtree.selectors import Undecided, whole
 from bumper.manifest.document import below, is_true, items, mapping, text
 
+# What each transformer that is followed has of its own.
+_OF_SETTINGS = {
+    "NamespaceTransformer": "unsetOnly",
+    "LabelTransformer": "labels",
+    "AnnotationsTransformer": "annotations",
+}
+_OF_EACH_SETTING = frozenset({"apiVersion", "kind", "metadata", "fieldSpecs"})
 _KEPT_NAMES = ("CustomResourceDefinition", "APIService", "Namespace")
 _SCALED = frozenset({"Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"})
 _IMAGE_LISTS = frozenset({"containers", "initContainers"})
@@ -179,6 +186,56 @@ _VOLUMES = tuple(
     ImageSpec((*above, "volumes", "image", "reference"))
     for above in (("spec",), ("spec", "template", "spec"))
 )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A transformer that a kustomization lists in `transformers:` and that writes a namespace, labels or annotations.
+
+    `fields` are its fieldSpecs, each with `create`; `namespace` is None for one that adds `pairs`.
+    Source: api v0.21.1, `internal/builtins/{Namespace,Label,Annotations}Transformer.go`, `filters/namespace/namespace.go`:
+    metadata.namespace is set in whatever has one, further fields as the fieldSpecs say; those of `namespace:` are not added.
+    """
+
+    fields: tuple[tuple[ImageSpec, bool], ...]
+    namespace: str | None = None
+    only_unset: bool = False
+    pairs: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, config: Resource) -> "Setting | None":
+        """What a configuration says; None for another transformer, and for what is not followed."""
+        written = [mapping(entry) for entry in items(config.at("fieldSpecs"))]
+        known = _OF_SETTINGS.get(config.kind, "") if text(config.at("apiVersion")) == "builtin" else ""
+        is_plain = config.value.keys() <= {*_OF_EACH_SETTING, known} and not any(
+            set("[]\\") & {*text(entry.get("path"))} for entry in written
+        )
+        if not (known and is_plain):
+            return None
+        fields = tuple((ImageSpec.read(entry), is_true(entry.get("create"))) for entry in written)
+        if known != "unsetOnly":
+            return cls(fields, pairs=mapping(config.at(known)))
+        return cls(fields, text(config.at("metadata", "namespace")), is_true(config.at("unsetOnly")))
+
+    def on(self, resource: Resource) -> Resource:
+        """The object with what is set in its fields."""
+        fields = [(spec.path, create) for spec, create in self.fields if spec.selects(resource)]
+        if self.namespace is not None:
+            fields = [(path, create) for path, create in fields if path != ("metadata", "namespace")]
+            if not is_cluster_scoped_built_in(resource.kind, resource.group):
+                fields = [(("metadata", "namespace"), True), *fields]
+        changed = resource.known() if self.namespace else resource
+        for path, create in fields:
+            there = changed.at(*path)
+            if there is not None or create:
+                changed = changed.with_value(with_value_at(changed.value, path, self._new(there)))
+        is_renamed = changed.name != resource.name
+        return replace(changed, names=frozenset([changed.name])) if is_renamed else changed
+
+    def _new(self, there: Any) -> Any:
+        if self.namespace is None:
+            return {**mapping(there), **self.pairs}
+        return self.namespace if self.namespace and not (self.only_unset and text(there)) else there
 
 
 def _routes(value: Any, path: tuple[str, ...], above: Route) -> Iterator[Route]:

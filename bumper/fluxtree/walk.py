@@ -18,10 +18,10 @@ from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.roots import Root, is_kustomization, roots
 from bumper.fluxtree.sourceignore import Exclusions
-from bumper.fluxtree.sources import GIT, Ownership, source_of
+from bumper.fluxtree.sources import FLUX_SYSTEM, GIT, Ownership, Source, source_of
 from bumper.fluxtree.substitution import REFERRED, Variables, filled, references, variables_of
 from bumper.manifest.document import Document, mapping, text
-from bumper.objects import Object
+from bumper.objects import Object, ObjectKey
 
 # What a kustomization may say and still leave every object as it is written.
 _PLAIN = frozenset({"apiVersion", "kind", "metadata", "resources", "bases"})
@@ -106,6 +106,26 @@ class Walk:
             level = self._below([site for site in level if site.cluster not in self._left])
         if self._waiting:
             yield tuple(map(self._judged, self._waiting))
+
+    def beside(self, site: Site, address: str = "") -> Site:
+        """A Kustomization that no file holds, of the cluster whose source it is built from; `address` is its source's, if known.
+
+        To be asked after the levels, whose sources tell which is this repository.
+        """
+        answers = []
+        for name in self._clusters or {"": self._clusters.setdefault("", self._cluster())}:
+            sources = self._clusters[name].ownership.sources
+            if address and site.source not in sources:
+                sources[site.source] = Source(site.source, address, f"{site.document.path}:1")
+            judged = self._judged(replace(site, cluster=name))
+            answers.append(judged)
+        return self.with_variables(next((each for each in answers if each.is_ours), answers[0]))
+
+    @property
+    def first_source(self) -> ObjectKey:
+        """What the first cluster begins with; as bootstrap calls it where nothing is known."""
+        roots = [root for cluster in self._clusters.values() for root in cluster.ownership.roots]
+        return roots[0] if roots else ObjectKey(GIT, FLUX_SYSTEM, FLUX_SYSTEM)
 
     def leave(self, clusters: Iterable[str]) -> None:
         """Goes no further in these."""

@@ -15,7 +15,7 @@ from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.sites import adoption, expectation, traits
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_target
-from bumper.fluxtree.sites.find import Site, Target, find_site
+from bumper.fluxtree.sites.find import Site, Target, find_site, require_written
 from bumper.history.message import worded
 from bumper.onboarding.reviewed import Reviewed
 from bumper.ports.git import Tree
@@ -100,6 +100,7 @@ def _proposed(
 ) -> SiteAdoption:
     """What would be committed for one Kustomization, on a tree in which others may be adopted already; `original` is the tip."""
     target = find_target(site, choice, tree)
+    require_written(target.site)
     document = target.site.document
     chosen = _chosen(target, choice)
     if not adoption.is_repository(chosen.repository):

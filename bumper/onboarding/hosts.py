@@ -12,7 +12,7 @@ from typing import Any
 from bumper.dataclasses import dataclass
 from bumper.fluxtree.resource import scalars
 from bumper.fluxtree.sites.routes import KINDS
-from bumper.fluxtree.substitution import put_in
+from bumper.fluxtree.substitution import Variables, put_in
 from bumper.manifest.document import Document, items, mapping, text
 from bumper.objects import Object
 
@@ -40,7 +40,7 @@ class Routed:
 
 
 def routed(
-    document: Document, value: Object | None = None, variables: Object | None = None
+    document: Document, value: Object | None = None, variables: Variables | None = None
 ) -> Iterator[Routed]:
     """Every host that the object routes; `value` is the object as it is built, into which Flux fills `variables`."""
     kind = document.key.kind
@@ -53,7 +53,7 @@ def routed(
         return
     for host, route in routes:
         if host:
-            reaches = put_in(host, variables or {})
+            reaches = put_in(host, variables or Variables())
             yield Routed(reaches.lower(), f"{document.path}:{document.line(*route)}", host)
 
 

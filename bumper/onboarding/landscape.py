@@ -13,6 +13,7 @@ from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.images import filled_in
 from bumper.fluxtree.layers import Layer, Reading, expand, within
 from bumper.fluxtree.sites.selection import no_tree
+from bumper.fluxtree.substitution import Variables
 from bumper.fluxtree.walk import Walk
 from bumper.manifest.document import Document, is_true, items, text
 from bumper.objects import Object, ObjectKey
@@ -28,7 +29,7 @@ class Built:
     key: ObjectKey
     document: Document
     value: Object = field(repr=False, compare=False)
-    variables: Object = field(repr=False, compare=False)
+    variables: Variables = field(repr=False, compare=False)
 
     @property
     def place(self) -> str:

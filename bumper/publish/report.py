@@ -183,13 +183,18 @@ def diff_lines(diff: str) -> list[Line]:
 
 def plan_lines(report: Report) -> list[Line]:
     """What is planned, in full for a dry run; whoever agrees to it names its hash."""
-    if not (report.plan.edits and report.diff):
+    return proof_lines(report.plan) if report.diff else []
+
+
+def proof_lines(proof: Proof) -> list[Line]:
+    """What edits change in what Flux builds, and the hash of that; nothing where nothing is edited."""
+    if not proof.edits:
         return []
     return [
-        (Span("  plan         ", "quiet"), Span(report.plan.summary)),
-        *((Span("  built        ", "quiet"), Span(text)) for text in report.plan.built),
-        *((Span("  not proved   ", "quiet"), Span(str(gap), "warn")) for gap in report.plan.unproved),
-        (Span("  hash         ", "quiet"), Span(report.plan.hash)),
+        (Span("  plan         ", "quiet"), Span(proof.summary)),
+        *((Span("  built        ", "quiet"), Span(text)) for text in proof.built),
+        *((Span("  not proved   ", "quiet"), Span(str(gap), "warn")) for gap in proof.unproved),
+        (Span("  hash         ", "quiet"), Span(proof.hash)),
     ]
 
 

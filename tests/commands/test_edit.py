@@ -1,12 +1,17 @@
 """`bump edit` as its callers see it: texts, exit codes, and what is on the disk afterwards."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from editing import DIGEST, OLD_DIGEST, bump_edit, container, kustomization
+from trees import MemoryTree, deployment, flux, sync
 
+from bumper import manifest
 from bumper.errors import BumpError, FieldMissing, FieldUnsafe, NotYaml, UsageError
+from bumper.fluxtree.proof import prove
+from bumper.fluxtree.sites.find import find
 
 WEB = container("image: reg.io/web:1.0")
 NEW_WEB = container("image: reg.io/web:2.0")
@@ -324,3 +329,37 @@ def test_a_field_that_is_another_image_or_is_not_there_is_refused(
 def test_a_field_that_a_table_knows_is_changed_once(folder: Path) -> None:
     ran = bump_edit(folder, "web.yaml", *CHANGE, "--field", "spec.containers[0].image")
     assert ran.out.decode().splitlines()[-1] == "1 value changed in 1 file"
+
+
+def test_a_plan_is_that_of_a_deploy_of_the_same_files(tmp_path: Path) -> None:
+    files = {
+        "clusters/prod/flux-system/gotk-sync.yaml": sync("./clusters/prod"),
+        "clusters/prod/web.yaml": flux("web", "./apps/web"),
+        "apps/web/dep.yaml": deployment("web", "reg.io/web:1.0"),
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+
+    ran = bump_edit(tmp_path / "apps", "web/dep.yaml", *CHANGE, "--plan")
+
+    content = files["apps/web/dep.yaml"].encode()
+    target = find(MemoryTree(files), "web")
+    edits = manifest.plan(content, target.field, "2.0")
+    proof = prove(
+        MemoryTree(files), {"apps/web/dep.yaml": manifest.apply(content, edits)}, edits, target.images
+    )
+    shown = ran.out.decode()
+    assert ran.code == 0
+    assert "+++ b/apps/web/dep.yaml" in shown
+    assert f"plan         {proof.summary}\n" in shown
+    assert "1 field in 1 object of 1 Kustomization: image; nothing else; 2 Kustomizations reconcile" in shown
+    assert f"hash         {proof.hash}\n" in shown
+    assert (tmp_path / "apps/web/dep.yaml").read_text() == files["apps/web/dep.yaml"]
+
+    again = bump_edit(tmp_path, "apps/web/dep.yaml", "--image", "reg.io/web", "--tag", "1.0", "--plan")
+    assert (again.code, again.out, again.err) == (0, b"", "unchanged\n")
+    (tmp_path.parent / "beside.yaml").write_bytes(WEB)
+    with pytest.raises(UsageError, match="expected files of one checkout"):
+        bump_edit(tmp_path, "apps/web/dep.yaml", "../beside.yaml", *CHANGE, "--plan")

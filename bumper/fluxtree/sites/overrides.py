@@ -36,7 +36,12 @@ def _marker(field: Field, content: bytes) -> Iterator[str]:
 
 def _suspended(target: Target) -> Iterator[str]:
     site = target.site
-    if site.suspended:
+    if site.known_by:
+        yield (
+            f"{site.place}: no file of this repository holds Kustomization {site.kustomization.name}: it can be deployed and "
+            "followed, not held, and a version that is rolled back is not kept off"
+        )
+    elif site.suspended:
         yield (
             f"{site.place}: Kustomization {site.kustomization.name} is suspended in git: Flux does not apply the commit; "
             "set spec.suspend to false"

