@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SUPPLY := $(VENV)/supply
+COMPILED := $(VENV)/.compiled
 # What action.yml runs.
 RUNS := action.yml action bumper requirements.txt pyproject.toml
 ACTIONLINT := $(VENV)/bin/actionlint-1.7.12
@@ -16,12 +17,19 @@ demo: setup
 # The tests of one file share servers and stay on one processor. Compiled files are kept even where the shell asks not to: each process
 # that a test starts would compile the program anew.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist loadfile
-test: setup
+test: $(COMPILED)
 	$(PYTEST) -m "not slow" $(ARGS)
 
 # With those marked slow, and all examples of the generated tests.
-test-all: setup
+test-all: $(COMPILED)
 	$(PYTEST) --hypothesis-profile=thorough $(ARGS)
+
+# In a new checkout, once: else each worker compiles all test modules for itself.
+$(COMPILED): | setup
+	@for half in "tests/[a-h]*/" "tests/[i-z]*/ tests/test_*.py"; do \
+	  env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --collect-only -qq --ignore tests/actions --ignore tests/e2e $$half >/dev/null & \
+	done; wait
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check
@@ -117,6 +125,7 @@ page: setup
 # The lists of hashed requirements, from the ranges in pyproject.toml; the last one is of what releases are made with. Needs uv.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra report -o requirements-report.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements-dev.txt
 	echo "cyclonedx-bom>=7.2 pip-audit>=2.10" | tr ' ' '\n' | uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header - -o requirements-supply.txt
 

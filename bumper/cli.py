@@ -18,7 +18,7 @@ from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, BumpError, UsageError
 from bumper.ports.deadline import told_to
 from bumper.publish import problem
 from bumper.safe_text import visible
-from bumper.style import plain
+from bumper.style import COMMAND, plain, wrapped
 
 __all__ = ["COMMANDS", "MAIN_COMMAND", "main", "parser_of"]
 
@@ -77,6 +77,8 @@ def _let_signals_interrupt() -> None:
 
 
 def _let_nothing_interrupt() -> None:
+    # Nor is there any use in looking for garbage once more: the memory goes back as a whole.
+    gc.freeze()
     # It has been said how it ended: another signal, while Python clears up, would end us with a code of its own.
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.SIG_IGN)
@@ -113,8 +115,21 @@ def _say(text: str, context: Context) -> None:
 def _print_error(error: BumpError, context: Context, *, wants_json: bool) -> None:
     if wants_json:
         _print_json(problem.as_data(error), context)
+    width = _columns(context)
     for line in problem.lines(error):
-        context.stderr.write(plain(line) + "\n")
+        is_whole = not width or line[-1].style == COMMAND
+        for shown in [line] if is_whole else wrapped(line, width):
+            context.stderr.write(plain(shown) + "\n")
+
+
+def _columns(context: Context) -> int:
+    """The width of the window that errors appear in; 0 where there is none. Without the library that draws: an error loads nothing."""
+    if not context.stderr.isatty():
+        return 0
+    try:
+        return int(context.environ.get("COLUMNS") or os.get_terminal_size(context.stderr.fileno()).columns)
+    except (ValueError, OSError):
+        return 0
 
 
 def _print_json(value: object, context: Context) -> None:

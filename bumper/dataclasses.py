@@ -2,17 +2,20 @@
 
 Law: an instance does what it would do as one of `dataclasses.dataclass`, and a type checker reads it as such. There, six methods are
 compiled for each class, a millisecond of every start, and most classes that a run imports never have an instance. Here, a few
-functions go by the names of the fields. Left out is what nobody here asks for, `slots` above all.
+functions go by the names of the fields, and an `__init__` is written and compiled for a class that has many instances already. Left
+out is what nobody here asks for, `slots` above all.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from operator import attrgetter, eq, ge, gt, le, lt
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 _NOTHING: Any = object()
 _assign = object.__setattr__
+# From so many instances on a function of its own has paid for a class: it takes as long to compile as it saves on them.
+_MANY = 200
 
 
 class _Field(NamedTuple):
@@ -82,9 +85,9 @@ def _dataclass(
 
 def _replace(instance: Any, /, **changes: Any) -> Any:
     """A new instance of the same class, in which some fields are others."""
-    fields = _fields_of(type(instance))
-    kept = {name: getattr(instance, name) for name, field in fields.items() if field.init}
-    return type(instance)(**kept | changes)
+    kind: Any = type(instance)
+    kept = {name: getattr(instance, name) for name in _given(kind)}
+    return kind(**kept | changes)
 
 
 if TYPE_CHECKING:
@@ -98,6 +101,12 @@ __all__ = ["dataclass", "field", "replace"]
 def _fields_of(cls: type) -> Mapping[str, _Field]:
     known = (vars(base).get("__dataclass_fields__") for base in cls.__mro__)
     return next((fields for fields in known if isinstance(fields, _Fields)), {})
+
+
+@cache
+def _given(cls: type) -> tuple[str, ...]:
+    """The names of the fields that whoever makes an instance gives."""
+    return tuple(name for name, field in _fields_of(cls).items() if field.init)
 
 
 def _inherited(cls: type) -> Mapping[str, _Field]:
@@ -130,8 +139,13 @@ def _construction(cls: type, fields: Mapping[str, _Field]) -> Mapping[str, Any]:
         if field.init or field.default is not _NOTHING or field.default_factory
     }
     completes = hasattr(cls, "__post_init__")
+    made = 0
 
     def __init__(self: Any, /, *values: Any, **named: Any) -> None:
+        nonlocal made
+        made += 1
+        if made >= _MANY:
+            type.__setattr__(cls, "__init__", _compiled(cls, fields))
         state = {**defaults, **dict(zip(positional, values, strict=False)), **named}
         is_given_twice = bool(values and named) and not named.keys().isdisjoint(positional[: len(values)])
         if not named.keys() <= given or len(values) > len(positional) or is_given_twice:
@@ -147,6 +161,31 @@ def _construction(cls: type, fields: Mapping[str, _Field]) -> Mapping[str, Any]:
             self.__post_init__()
 
     return {"__init__": __init__, "__match_args__": positional}
+
+
+def _compiled(cls: type, fields: Mapping[str, _Field]) -> Any:
+    """The same `__init__`, written for one class."""
+    names: dict[str, Any] = {"_nothing": _NOTHING}
+    parameters, keywords, values = ["self", "/"], ["*"], []
+    for name, field in fields.items():
+        has_default = field.default is not _NOTHING or field.default_factory
+        names |= {f"_default_{name}": field.default, f"_make_{name}": field.default_factory}
+        if field.init:
+            parameter = f"{name}=_default_{name}" if has_default else name
+            (keywords if field.kw_only else parameters).append(parameter)
+        if not field.init and not has_default:
+            continue
+        value = name if field.init else f"_default_{name}"
+        values.append(
+            f"{name}=_make_{name}() if {value} is _nothing else {value}"
+            if field.default_factory
+            else f"{name}={value}"
+        )
+    parameters += keywords[len(keywords) == 1 :]
+    completion = "; self.__post_init__()" if hasattr(cls, "__post_init__") else ""
+    body = f"self.__dict__.update({', '.join(values)}){completion}"
+    exec(f"def __init__({', '.join(parameters)}): {body}", names)  # noqa: S102 (of nothing but names of fields, as the standard library)
+    return names["__init__"]
 
 
 def _misfit(cls: type, values: tuple[Any, ...], named: Mapping[str, Any]) -> TypeError:

@@ -100,13 +100,18 @@ def worst_exit_code(outcomes: list[Outcome]) -> int:
     return next(code for code in _WORST_FIRST if code in codes)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'status'?` for the end of a message, where something known looks like the word; else empty."""
+def nearest(word: str, known: Iterable[str]) -> str:
+    """What of the known looks most like the word; empty where nothing does."""
     # Needed once something is wrong.
     from difflib import get_close_matches
 
-    nearest = get_close_matches(word, tuple(known), n=1)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return next(iter(get_close_matches(word, tuple(known), n=1)), "")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'status'?` for the end of a message, where something known looks like the word; else empty."""
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 class BumpError(Exception):

@@ -123,19 +123,20 @@ class Ending:
 
     def is_of(self, record: Record) -> bool:
         """Whether it may be the ending of this deploy: of the same site and tag, and of no other Kustomization."""
-        names = KustomizationName.parse(self.kustomization), KustomizationName.parse(record.kustomization)
-        is_known = bool(self.kustomization and record.kustomization)
         is_ending = self.reason != FOUND_RUNNING
-        return (
-            is_ending
-            and (self.site, self.tag) == (record.site, record.tag)
-            and (not is_known or names[0].is_same(names[1]))
+        if not is_ending or (self.site, self.tag) != (record.site, record.tag):
+            return False
+        if not (self.kustomization and record.kustomization):
+            return True
+        return KustomizationName.parse(self.kustomization).is_same(
+            KustomizationName.parse(record.kustomization)
         )
 
     def is_found_before(self, record: Record) -> bool:
         """Whether it tells that the version before this deploy ran when the deploy came."""
-        is_of_it = replace(self, reason="", tag=record.tag).is_of(record)
-        return self.reason == FOUND_RUNNING and self.tag == record.previous and is_of_it
+        if self.reason != FOUND_RUNNING or self.tag != record.previous:
+            return False
+        return replace(self, reason="", tag=record.tag).is_of(record)
 
 
 @dataclass(frozen=True)

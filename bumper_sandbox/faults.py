@@ -21,6 +21,14 @@ def _crash(stack: "Stack", site: "Site", tag: str) -> str:
 
 
 def _build(stack: "Stack", site: "Site", tag: str) -> str:
+    from bumper_sandbox.flux.build import KUSTOMIZATION_FILES  # it reads YAML, and `--help` lists the faults
+
+    listing = next(
+        (path for name in KUSTOMIZATION_FILES if (path := f"{site.path}/{name}") in stack.files), ""
+    )
+    if listing:
+        stack.commit({listing: stack.files[listing] + b"\nclosed: [never\n"}, f"Change {listing}")
+        return f"Somebody else has just pushed {listing}, which is no YAML any more, so that Flux cannot build the directory:"
     path = f"{site.path}/broken.yaml"
     content = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  labels: {of: nobody}\n"
     stack.commit({path: content}, f"Add {path}")

@@ -1,12 +1,11 @@
 """Every way a comment may look, as pages that a browser shows as GitHub does: light, dark, and as wide as a phone.
 
-`python tests/comment_pages.py FOLDER` takes a picture of each, for people to look at.
+`PYTHONPATH=. python tests/comment_pages.py FOLDER` takes a picture of each, for people to look at.
 """
 
 import html
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,13 +16,13 @@ from pathlib import Path
 import npm
 from github_pages import FAILED, NEW, OLD, PAGES, READY, Page, report, stages, story
 
+from benchmarks.chromium import OPTIONS, program
 from bumper.errors import FieldMissing, Outcome
 from bumper.ports.run import State
 from bumper.publish.comment import merged
 from bumper.publish.story import SiteStory, Story
 from bumper.rollout import Stage, Verdict
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MERMAID = "V6K3C8EBdEsPFZXSKMJe6ppQOENxuHARr9GvHX4hh47lAbhMRD9qf4oEK7LoaRQxULMa80/qt5gHO73aCleBBg=="
 _POD = "web-6f4dd5df7c-56fkg"
 _SERVING = f"{OLD}, 1/1 available: visitors see the old version"
@@ -64,7 +63,9 @@ def _ended(verdict: Verdict, *, rolled_back: str = "", slower: float = 1.0) -> S
         replace(step, seconds=step.seconds * slower)
         for step in stages(last=ways.get(verdict.outcome, State.DONE))
     )
-    shown = replace(report(verdict, steps=steps), rolled_back=rolled_back)
+    # What helps against the version that failed is over once that is taken back.
+    ended = replace(verdict, hint="") if rolled_back else verdict
+    shown = replace(report(ended, steps=steps), rolled_back=rolled_back)
     return replace(story(verdict), sites=(replace(site, reports=(shown,)),), pages=_WITH_ACTIONS)
 
 
@@ -101,7 +102,11 @@ def stories() -> dict[str, Story]:
         "moving": story(None),
         "refused": replace(story(None), error=refusal),
         "interrupted": replace(
-            story(None), standing=(f"web: {NEW} is on the branch", "to follow again: bump track")
+            story(None),
+            standing=(
+                f"web: {NEW} is on the branch as main@sha1:3f9d2ab",
+                "the cluster goes on by itself; to follow again: bump track --site web --commit 3f9d2ab0c1d2",
+            ),
         ),
         **{
             outcome.value: _ended(Verdict(outcome, "Reason", f"what {outcome.value} means"))
@@ -130,11 +135,6 @@ LOOKS = (
 def mermaid() -> Path:
     """What GitHub draws charts with; skips the test where npm can't fetch it."""
     return npm.member("mermaid", MERMAID, "package/dist/mermaid.min.js")
-
-
-def browser() -> str | None:
-    """The Chromium of this machine, None where there is none."""
-    return next(filter(None, map(shutil.which, _BROWSERS)), None)
 
 
 def page(bodies: Mapping[str, str], look: Look, *, script: Path | None, unfolded: bool = True) -> str:
@@ -232,19 +232,12 @@ def take_picture(text: str, picture: Path, look: Look, height: int) -> None:
 
 
 def _run(text: str, *options: str) -> str:
-    program = browser()
-    assert program, "there is no browser"
+    chromium = program()
+    assert chromium, "there is no browser"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "page.html")
         file.write_text(text)
-        command = [
-            program,
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--allow-file-access-from-files",
-        ]
+        command = [chromium, *OPTIONS, "--allow-file-access-from-files"]
         command += [
             f"--user-data-dir={folder}/profile",
             "--virtual-time-budget=20000",

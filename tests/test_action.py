@@ -330,7 +330,7 @@ def test_a_wrong_input_ends_the_step_with_an_annotation_and_outputs(tmp_path: Pa
     assert first.startswith("::stop-commands::")
     assert resumed == f"::{first.removeprefix('::stop-commands::')}::"
     assert annotation.startswith(
-        "::error title=bump%3A usage::web: expected one of the input sha and the input tag%0Asha: SHA of"
+        "::error title=bump%3A usage::web: expected one of the input sha and the input tag, neither is given%0Asha: SHA of"
     )
     assert messages[0].startswith("error: web: expected one of")
     assert "outcome<<" in outputs.read_text()

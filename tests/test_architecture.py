@@ -47,7 +47,19 @@ KNOW_PORTS = ("deploy", "deploy/*", "follow", "status", "doctor", "onboarding", 
 READ_YAML = ("manifest", "fluxtree")
 # What a calendar is reckoned by: pure, too.
 RECKON = {"freeze": {"cronsim", "holidays"}}
-SLOW = {"azure", "cronsim", "cryptography", "git", "gitdb", "holidays", "httpx", "rich", "zoneinfo"}
+SLOW = {
+    "azure",
+    "cronsim",
+    "cryptography",
+    "fast_sugiyama",
+    "git",
+    "gitdb",
+    "holidays",
+    "httpx",
+    "rich",
+    "vl_convert",
+    "zoneinfo",
+}
 # Where `--help`, `bump edit` and a refused request begin, and what none of them loads on its way.
 QUICK = ("cli", "commands/deploy", "commands/edit")
 SLOW_OF_OURS = ("rollout", "systems/*", "follow", "status", "doctor", "onboarding", "setup")

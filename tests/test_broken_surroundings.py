@@ -126,6 +126,12 @@ def test_a_recording_that_is_none(tmp_path: Path, content: str) -> None:
         ({"as": "me", "as-groups": "hunter2"}, {}, "as-groups is a text, expected a list of texts"),
         ({"as": "me", "as-user-extra": ["hunter2"]}, {}, "as-user-extra is a list, expected a mapping"),
         ({"as": "me", "as-user-extra": {"a": "hunter2"}}, {}, "a is a text, expected a list of texts"),
+        (
+            {},
+            {"certificate-authority-data": "hunter2\u202e"},
+            "certificate-authority cannot be read: not base64 (inline)",
+        ),
+        ({"client-key-data": "hunter2é"}, {}, "client-key cannot be read: not base64 (inline)"),
         ({}, {"extensions": "hunter2"}, "extensions is a text, expected a list of mappings"),
         ({}, {"extensions": ["hunter2"]}, "extensions is a list, expected a list of mappings"),
     ],

@@ -1,6 +1,7 @@
 """Arguments, exit codes, what goes to which stream; as a process of its own where that is what is asked."""
 
 import argparse
+import io
 import json
 import os
 import re
@@ -16,7 +17,8 @@ import pytest
 from commandline import Ran
 from tables import each_row
 
-from bumper.cli import COMMANDS, MAIN_COMMAND, parser_of
+from bumper.app.context import Context
+from bumper.cli import COMMANDS, MAIN_COMMAND, main, parser_of
 from bumper.commands.action import options_of
 from bumper.commands.parser import Parser
 from bumper.errors import EXIT_CODES, EXIT_MEANINGS, EXIT_USAGE, UsageError
@@ -48,10 +50,19 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
     ("arguments", "problem"),
     [
         (["--sha", "abc1234"], "no site given"),
-        (["--site", "web"], "expected one of --sha and --tag"),
-        (["--site", "web", "--sha", "abc1234", "--tag", "v1"], "expected one of --sha and --tag"),
+        (["--site", "web"], "expected one of --sha and --tag, neither is given"),
+        (
+            ["--site", "web", "--sha", "abc1234", "--tag", "v1"],
+            "expected one of --sha and --tag, both are given",
+        ),
         (["--site", "web", "--sha", "xyz"], "'xyz' is no commit"),
         (["--set", "web"], "expected SITE=SHA"),
+        (
+            ["hold", "web", "--to", "1.0"],
+            "no such option --to here: it is one of bump rollback, bump promote",
+        ),
+        (["web", "--sha", "abc1234", "--until", "3d"], "--until here: it is one of bump hold, bump freeze"),
+        (["status", "--sah", "abc1234"], "no such option --sah"),
         (["--set", "web=abc1234", "--set", "web=abc1235"], "names a site twice"),
         (["--site", "a", "--site", "b", "--sha", "abc1234"], "--site is given twice, as 'a' and as 'b'"),
         (["--site", "a", "--sha", "abc1234", "--timeout", "10m", "--timeout=5m"], "as '10m' and as '5m'"),
@@ -92,7 +103,7 @@ def test_a_wrong_command_line_exits_2_and_says_why(
         (["edti", "a.yaml", "--image", "reg.io/web", "--tag", "2.0"], "no such command 'edti'; did you mean 'edit'?"),
         (["web"], "no such command 'web'"),
         (["rolback", "--site", "web"], "no such command 'rolback'; did you mean 'rollback'?"),
-        (["deploy", "--site", "web", "--sha", "abc1234"], "no such command 'deploy'"),
+        (["deploy", "--site", "web", "--sha", "abc1234"], "no such command 'deploy': a deploy is what bump does without one"),
         (["--repo", ".", "status"], "'status' is a command, and a command comes first"),
         (["--sha", "abc1234", "status"], "'status' is a command, and a command comes first"),
     ],
@@ -105,6 +116,46 @@ def test_a_word_that_is_no_command_is_said_with_the_nearest(
     first, second = done.stderr.splitlines()
     assert first == f"error: {message}"
     assert second.startswith("help:  ")
+
+
+def test_what_to_type_instead_can_be_pasted(tmp_path: Path) -> None:
+    for line, instead in {
+        ("web",): "see bump --help; a deploy needs no command: bump web --sha SHA",
+        ("web", "abc1234"): "see bump --help; a deploy needs no command: bump web --sha abc1234",
+        ("help",): "bump --help",
+        (
+            "depoly",
+            "web",
+            "--sha",
+            "abc1234",
+            "--reason",
+            "it is slow",
+        ): "bump web --sha abc1234 --reason 'it is slow'",
+    }.items():
+        assert bump(*line, cwd=tmp_path).stderr.endswith(f"\nhelp:  {instead}\n")
+
+
+def test_an_error_is_broken_between_words_and_a_command_is_not(tmp_path: Path) -> None:
+    class Window(io.StringIO):
+        """What somebody looks at."""
+
+        def isatty(self) -> bool:
+            return True
+
+    for columns in (60, 80, 100, 140):
+        stderr = Window()
+        context = Context({"COLUMNS": str(columns)}, tmp_path, stdout=io.StringIO(), stderr=stderr)
+        assert main(["deploy", "web", "--sha", "abc1234", *["--reason", "word " * 40]], context) == 2
+        assert main(["hold", "web", "--sha", "abc1234", "--until", "3d", "--repo", "."], context) == 2
+        assert main(["status", "--to", "production"], context) == 2
+        *others, helped = [
+            line for line in stderr.getvalue().splitlines() if line.startswith("help:  bump web")
+        ]
+        assert not others
+        assert helped.endswith("word word '"), "it is copied as one line"
+        lines = [line for line in stderr.getvalue().splitlines() if not line.startswith("help:")]
+        assert max(map(len, lines)) <= columns
+        assert "bump rollback" in " ".join(line.strip() for line in lines)
 
 
 def test_beside_an_image_a_bare_word_is_the_site(tmp_path: Path) -> None:
@@ -223,7 +274,7 @@ def test_every_command_has_a_help(verb: str, tmp_path: Path) -> None:
         (["track", "--site", "web", "--commit", "abc"], [], 33),
         (["remove-site", "web"], [], 80),
         (["hold", "--site", "web"], [], 75),
-        (["edit", "pod.yaml", "--image", "reg.io/web", "--tag", "2.0"], ["ruamel"], 47),
+        (["edit", "pod.yaml", "--image", "reg.io/web", "--tag", "2.0"], ["ruamel"], 50),
     ],
 )
 def test_what_asks_no_system_starts_with_little(

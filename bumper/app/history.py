@@ -1,6 +1,5 @@
 """Who deployed what and how it ended, as one page or as figures: `bump history`."""
 
-import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -22,16 +21,12 @@ _ENDED_WELL = {outcome.value for outcome in Outcome if EXIT_CODES[outcome] == 0}
 
 def show(settings: HistorySettings, context: Context) -> int:
     """Prints the deploys, or their figures; returns 0, also where there are none."""
-    # Ten thousand records live until the end: looking for garbage among them, again and again and once more at the exit, takes a
-    # quarter of the time.
-    gc.disable()
     with Systems(context, settings.repository, settings.permissions) as systems:
-        history = _history(settings, systems)
+        history = history_of(systems, is_offline=settings.is_offline)
         if settings.asks_metrics:
             _show_metrics(settings, history, systems, context)
         else:
             _show_deploys(settings, history, systems, context)
-    gc.freeze()
     return 0
 
 
@@ -51,7 +46,9 @@ def _show_metrics(settings: HistorySettings, history: History, systems: Systems,
 
     # What came before the period is needed, too: a site may have failed then.
     deploys = list(_of_sites(history.all(), settings))
-    annotated = {} if settings.is_offline else _annotated(deploys, settings.repository.branch, systems)
+    annotated = (
+        {} if settings.is_offline else annotated_environments(deploys, settings.repository.branch, systems)
+    )
     metrics = measure(deploys, settings.repository.branch, context.clock.wall(), settings.since, annotated)
     notices = history.notices()
     if settings.format == "json":
@@ -63,7 +60,9 @@ def _show_metrics(settings: HistorySettings, history: History, systems: Systems,
         _print(metrics_table.lines(metrics, notices, width=_width(context)), systems)
 
 
-def _annotated(deploys: Sequence[Recorded], branch: str, systems: Systems) -> dict[SiteKey, frozenset[str]]:
+def annotated_environments(
+    deploys: Sequence[Recorded], branch: str, systems: Systems
+) -> dict[SiteKey, frozenset[str]]:
     """The environments that the branch as it stands names, by site."""
     from bumper.fluxtree.sites import traits
 
@@ -72,8 +71,9 @@ def _annotated(deploys: Sequence[Recorded], branch: str, systems: Systems) -> di
     return traits.annotated(repository.tree(repository.fetch(branch)), sites) if sites else {}
 
 
-def _history(settings: HistorySettings, systems: Systems) -> History:
-    return systems.clone() if settings.is_offline else systems.repository.history(settings.repository.branch)
+def history_of(systems: Systems, *, is_offline: bool) -> History:
+    """The deploys of the branch: those that the clone we stand in holds, or those that its origin has."""
+    return systems.clone() if is_offline else systems.repository.history(systems.settings.branch)
 
 
 def _page(settings: HistorySettings, history: History) -> Page:

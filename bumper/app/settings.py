@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bumper.app.permissions import READ, READ_ONLY, WRITE, Permissions
-from bumper.dataclasses import dataclass, field
+from bumper.dataclasses import dataclass, field, replace
 from bumper.history.wording import Wording
 from bumper.ports.site import Expectation, Resolution
 from bumper.request import Choice, Deadlines, FieldPath, Request, Wanted
@@ -362,6 +362,30 @@ class HistorySettings:
     is_offline: bool = False
     kustomizations: tuple[str, ...] = ()
     asks_metrics: bool = False
+
+    @property
+    def permissions(self) -> Permissions:
+        """Only reads."""
+        return READ_ONLY
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """Of `bump report`: what `bump status` of all sites and `bump history` of all deploys show, as one page in the file `html`.
+
+    `is_offline` asks no cluster and no origin.
+    """
+
+    repository: RepositorySettings
+    html: str
+    contexts: tuple[str, ...] = ()
+    is_offline: bool = False
+
+    @property
+    def status(self) -> StatusSettings:
+        """The look at the sites. Without a network the directory is read as it is."""
+        repository = replace(self.repository, reads_directory=self.is_offline)
+        return StatusSettings(repository, contexts=self.contexts, is_offline=self.is_offline)
 
     @property
     def permissions(self) -> Permissions:

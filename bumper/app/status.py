@@ -4,6 +4,7 @@ import gc
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from bumper.app.context import Context
 from bumper.app.namesakes import live_builds
@@ -11,7 +12,7 @@ from bumper.app.output import Output
 from bumper.app.settings import OutputSettings, StatusSettings
 from bumper.app.stream import is_lost
 from bumper.app.wiring import Systems
-from bumper.dataclasses import replace
+from bumper.dataclasses import dataclass, replace
 from bumper.errors import EXIT_INTERRUPTED, ClusterMissing, UsageError
 from bumper.follow.revisions import Revisions
 from bumper.ports.kubernetes import Cluster
@@ -23,7 +24,7 @@ from bumper.status.sites import Entry
 from bumper.status.table import Overview
 from bumper.status.watch import Picture, Watcher
 from bumper.style import Line
-from bumper.systems.terminal import open_board
+from bumper.systems.terminal import open_board, width_of
 
 # As Python itself does by default (3.11).
 _FREQUENTLY = (700, 10, 10)
@@ -36,12 +37,12 @@ def show(settings: StatusSettings, context: Context) -> int:
         Output(systems, OutputSettings(settings.is_json)) as output,
     ):
         output.begin(name_sites=False)
-        overview = _overview_of(settings, systems)
+        overview = look_at(settings, systems).overview
         output.terminal.close()
         if settings.is_json:
             context.stdout.write(json.dumps(table.as_data(overview), indent=2) + "\n")
         else:
-            output.terminal.write(_lines(settings, overview))
+            output.terminal.write(_lines(settings, overview, width_of(context.stdout, context.environ)))
         return overview.exit_code if settings.exits_by_verdict else 0
 
 
@@ -58,7 +59,7 @@ def watch(settings: StatusSettings, context: Context) -> int:
                     clusters,
                     context.clock.wall,
                     lambda: is_lost(context.stdout),
-                    is_of_one_site=bool(settings.site),
+                    partial(_drawn, context) if not settings.site else table.details,
                 )
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED
@@ -67,13 +68,22 @@ def watch(settings: StatusSettings, context: Context) -> int:
     return EXIT_INTERRUPTED
 
 
-def _lines(settings: StatusSettings, overview: Overview) -> list[Line]:
+def _lines(settings: StatusSettings, overview: Overview, width: int) -> list[Line]:
     if settings.site:
         return table.details(overview)
-    return table.lines(overview) if overview.is_looked else table.wanted(overview)
+    return table.lines(overview, width) if overview.is_looked else table.wanted(overview)
 
 
-def _overview_of(settings: StatusSettings, systems: Systems) -> Overview:
+@dataclass(frozen=True)
+class Seen:
+    """What git has and how it stands; `why_not_looked` says why no cluster was asked, empty where they were."""
+
+    entries: Sequence[Entry]
+    overview: Overview
+    why_not_looked: str = ""
+
+
+def look_at(settings: StatusSettings, systems: Systems) -> Seen:
     """What git wants and the clusters have; where nothing names a cluster, what git wants alone."""
     if settings.is_offline:
         _require_directory(settings.repository.repo)
@@ -96,9 +106,10 @@ def _require_directory(repo: str) -> None:
         )
 
 
-def _wanted(settings: StatusSettings, systems: Systems, why: str) -> Overview:
+def _wanted(settings: StatusSettings, systems: Systems, why: str) -> Seen:
     tip, entries = _read(settings, systems)
-    return Overview(tip, tuple(look.unasked(entries, why)), systems.context.clock.wall(), is_looked=False)
+    rows = tuple(look.unasked(entries, why))
+    return Seen(entries, Overview(tip, rows, systems.context.clock.wall(), is_looked=False), why)
 
 
 def _read(
@@ -115,13 +126,13 @@ def _chosen(settings: StatusSettings, clusters: Sequence[Cluster]) -> list[Choic
     return [replace(choice, live=live) for choice in settings.choices]
 
 
-def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Overview:
+def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Seen:
     tip, entries = _read(settings, systems, clusters)
     revisions = Revisions(systems.repository, _chosen(settings, clusters)[0], systems.clock)
     rows = look.look(clusters, entries, revisions, systems.clock)
     # That a watch is not allowed is no matter of a single look.
     notices = tuple(text for text in _polled(clusters) if "watch" not in text)
-    return Overview(tip, tuple(rows), systems.context.clock.wall(), notices)
+    return Seen(entries, Overview(tip, tuple(rows), systems.context.clock.wall(), notices))
 
 
 def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Watcher:
@@ -143,11 +154,9 @@ def _show_pictures(
     clusters: Sequence[Cluster],
     wall: Callable[[], datetime],
     is_over: Callable[[], bool],
-    *,
-    is_of_one_site: bool,
+    render: Callable[[Overview], list[Line]],
 ) -> None:
     """Shows them until nobody looks any more."""
-    render = table.details if is_of_one_site else table.lines
     shown: Overview | None = None
     for picture in watcher.pictures():
         before, shown = shown, _overview(picture, shown, clusters, wall())
@@ -159,6 +168,11 @@ def _show_pictures(
             board.add(table.changes(before, shown))
         if is_over():
             return
+
+
+def _drawn(context: Context, overview: Overview) -> list[Line]:
+    """The table for the window as wide as it is now."""
+    return table.lines(overview, width_of(context.stdout, context.environ))
 
 
 def _overview(

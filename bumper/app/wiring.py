@@ -106,7 +106,7 @@ class Systems:
             token=self._platform_token(),
             environ=self.context.environ,
             timeout_s=timeout_s,
-            remark=self.identity.withheld(self._platform_url),
+            remark=self.identity.withheld(self.platform_url),
             reads_directory=self.settings.reads_directory,
         )
 
@@ -379,13 +379,13 @@ class Systems:
 
     def _platform_token(self) -> "str | Token":
         """For the platform repository, with the permissions that the command has stated."""
-        return self.identity.platform(self._platform_url, self.permissions.asked())
+        return self.identity.platform(self.platform_url, self.permissions.asked())
 
     def _token_hint(self) -> str:
-        withheld = self.identity.withheld(self._platform_url)
+        withheld = self.identity.withheld(self.platform_url)
         return "; ".join(filter(None, (withheld, "pass one in BUMP_TOKEN")))
 
-    def _platform_url(self) -> str:
+    def platform_url(self) -> str:
         """Where the platform repository is: a directory stands for its origin."""
         from bumper.systems.file import is_directory
         from bumper.systems.git import is_url, origin_of
@@ -404,6 +404,7 @@ class Systems:
         root = checkout_root(self.context.cwd, self.context.environ)
         if root is None:
             raise UsageError(
-                "no platform repository: this is no git checkout", hint="name it with --repo URL"
+                "no platform repository: none is named, and this is no git checkout",
+                hint="add --repo https://github.com/OWNER/NAME.git, or set BUMP_REPO",
             )
         return str(root)

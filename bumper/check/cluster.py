@@ -6,9 +6,10 @@ the other.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from posixpath import basename, dirname, join
+from typing import TypeVar
 
 from bumper.check import kinds
 from bumper.dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from bumper.fluxtree.resource import Resource, is_encrypted, is_variable
 from bumper.fluxtree.sources import FLUX_SYSTEM
 from bumper.manifest.document import items, mapping, text
 from bumper.objects import ObjectKey
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(eq=False)
@@ -59,6 +62,11 @@ class Cluster:
             ),
             "",
         )
+
+    def once(self, key: str, make: Callable[[], Iterable[_Made]]) -> tuple[_Made, ...]:
+        """What `make` gives, made once for each key: several rules ask the same of a cluster."""
+        made: tuple[_Made, ...] = self.reading.once((key, id(self)), lambda: tuple(make()))
+        return made
 
     def of_kind(self, kind: str) -> list[Resource]:
         """The objects of a kind, as often as builds contain them."""

@@ -80,7 +80,7 @@ def _wanted(arguments: argparse.Namespace) -> tuple[Wanted, ...]:
         raise UsageError("no site given", hint="name it: --site SITE --sha SHA, or several: --set SITE=SHA")
     if bool(arguments.sha) == bool(arguments.tag):
         raise UsageError(
-            f"{site}: expected one of --sha and --tag",
+            f"{site}: expected one of --sha and --tag, {'both are' if arguments.sha else 'neither is'} given",
             hint="--sha SHA of the built commit, or --tag TAG",
         )
     if arguments.sha:

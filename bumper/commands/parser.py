@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import takewhile
@@ -10,13 +11,14 @@ from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
 from bumper.app.settings import FollowVia
-from bumper.errors import EXIT_MEANINGS, UsageError, did_you_mean
+from bumper.errors import EXIT_MEANINGS, UsageError, did_you_mean, nearest
 
 # Verb → summary: they stand here so that `bump --help` imports no command.
 COMMANDS: Mapping[str, str] = {
     "track": "follow a commit that is already on the branch",
     "status": "what every site wants, runs and is worth",
     "history": "who deployed what, when, from which commit, with what outcome",
+    "report": "all of it as one page of HTML: sites, graph, calendar, deploys, trends",
     "sweep": "finish the record of deploys whose run died, timed out or did not wait",
     "rollback": "back to the last version that was Ready, and keep the rejected one off",
     "promote": "to one environment what another one is known to run well",
@@ -179,7 +181,15 @@ class Parser(argparse.ArgumentParser):
         for argument in takewhile(lambda argument: argument != "--", arguments):
             option = argument.partition("=")[0]
             if option.startswith("--") and option not in known:
-                self.error(f"no such option {option}{did_you_mean(option, known)}")
+                self.error(f"no such option {option}{self._elsewhere(option) or did_you_mean(option, known)}")
+
+    def _elsewhere(self, option: str) -> str:
+        """Which commands have an option that this one has not, for the end of a message; empty where none has it."""
+        verbs = [
+            verb for verb in (MAIN_COMMAND, *COMMANDS) if option in parser_of(verb)._option_string_actions
+        ]
+        names = ", ".join("a deploy" if verb == MAIN_COMMAND else f"bump {verb}" for verb in verbs)
+        return f" here: it is one of {names}" if names else ""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
@@ -192,21 +202,31 @@ def verb_of(arguments: Sequence[str]) -> str:
         return first
     is_site = any(map(_says_what, others)) and not any(map(_is_bare, others[:1]))
     if first == MAIN_COMMAND or (_is_bare(first) and not is_site):
-        raise no_command(first)
+        raise no_command(first, others)
     return MAIN_COMMAND
 
 
-def no_command(word: str) -> UsageError:
-    """Why the word that stands where a command may stand is none."""
+def no_command(word: str, others: Sequence[str] = ()) -> UsageError:
+    """Why the word that stands where a command may stand is none; `others` are the arguments behind it."""
     if word in COMMANDS:
         return UsageError(
             f"{word!r} is a command, and a command comes first",
             hint=f"bump {word} …; for a site of this name: --site {word}",
         )
-    nearest = "" if word == MAIN_COMMAND else did_you_mean(word, COMMANDS)
+    if nearest(word, [*COMMANDS, MAIN_COMMAND]) == MAIN_COMMAND:
+        line = shlex.join(others) or "SITE --sha SHA"
+        return UsageError(
+            f"no such command {word!r}: a deploy is what bump does without one", hint=f"bump {line}"
+        )
+    if word == "help":
+        return UsageError("no such command 'help'", hint="bump --help")
+    if near := nearest(word, COMMANDS):
+        line = shlex.join(["bump", near, *others])
+        return UsageError(f"no such command {word!r}; did you mean {near!r}?", hint=line)
+    sha = next((argument for argument in others if re.fullmatch("[0-9a-f]{7,40}", argument)), "SHA")
     return UsageError(
-        f"no such command {word!r}{nearest}",
-        hint="see bump --help; a deploy needs no command: bump --site SITE --sha SHA",
+        f"no such command {word!r}",
+        hint=f"see bump --help; a deploy needs no command: bump {word} --sha {sha}",
     )
 
 

@@ -23,6 +23,9 @@ from bumper.request import Request, Wanted
 from bumper.retry import attempts
 
 _FULL_SHA, _SHORT_SHA = 40, 7
+_REMEDY = (
+    "push it, name a tag that is there, or wait longer for the build that pushes it: --wait-for-image 5m"
+)
 
 
 def resolve(
@@ -82,7 +85,8 @@ def _ask(wanted: Wanted, repository: ImageReference, registry: Registry) -> Imag
 def _with_what_is_near(error: ImageMissing, image: ImageReference, registry: Registry) -> ImageMissing:
     # Only now, when the manifest itself was not found to the end: a list of tags may lag, and decides nothing.
     near = "" if isinstance(error, RepositoryMissing) else registry.near(image)
-    return type(error)(f"{error.message}; {near}", hint=error.hint) if near else error
+    message = f"{error.message}; {near}" if near else error.message
+    return type(error)(message, hint=_REMEDY)
 
 
 def _admitted(

@@ -64,6 +64,7 @@ def step_matches(pattern: str, name: str) -> bool:
     return all(token == _STAR for token in tokens[at:])
 
 
+@lru_cache(maxsize=512)
 def _is_plain(pattern: str) -> bool:
     return not any(letter in pattern for letter in (*WILD, _ESCAPE))
 

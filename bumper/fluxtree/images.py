@@ -23,7 +23,7 @@ from bumper.fluxtree.substitution import NAMED, Variables, is_left_alone, last_g
 from bumper.fluxtree.transformers import ImageEntry, split
 from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
-from bumper.manifest.candidates import Candidate, Place, candidates
+from bumper.manifest.candidates import Candidate, Place, candidates, may_name_images
 from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import Hit, Mapping, Node, Scalar, Sequence, Source, Span, compose, name_of
 from bumper.objects import NO_OBJECT, ObjectKey
@@ -111,6 +111,8 @@ def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Im
     variables = filled_in(resource, built)
     seen: set[Route] = set()
     for value in (resource.value, *_values_of_patches(reading, resource)):
+        if not may_name_images(value):
+            continue
         known: list[Leaf] = []
         root = _node(value, known, variables)
         for candidate in candidates(Source("", b"", "", (root,), (), ())):

@@ -187,6 +187,7 @@ class Artifact(View):
         super().__init__(whole)
         self._exclusions = exclusions
         self._is_kept: dict[str, bool] = self.once(("kept", exclusions), dict)
+        self._above: dict[str, tuple[Rule, ...]] = {}
 
     def of(self, exclusions: Exclusions) -> "Artifact":
         return self._whole.of(exclusions)
@@ -217,7 +218,10 @@ class Artifact(View):
     def _holds(self, directory: str) -> bool:
         # Where no rule can be meant, nothing is listed that nobody asks for.
         is_bare = not (self._exclusions.sparse or self._written(directory))
-        if is_bare and not sourceignore.deciding(sourceignore.DEFAULTS, directory, is_directory=True):
+        if is_bare and (
+            sourceignore.is_free(directory)
+            or not sourceignore.deciding(sourceignore.DEFAULTS, directory, is_directory=True)
+        ):
             return True
         below = self._whole.entries(directory).items()
         return any(self._keeps(join(directory, name), is_inner) for name, is_inner in below)
@@ -227,8 +231,14 @@ class Artifact(View):
 
     def _written(self, path: str) -> list[Rule]:
         """The rules that people wrote and that may be about the path."""
-        rules = [rule for directory in _above(path) for rule in self._rules_in(directory)]
-        return [*rules, *self._exclusions.given]
+        return [*self._rules_above(dirname(path)), *self._exclusions.given]
+
+    def _rules_above(self, directory: str) -> tuple[Rule, ...]:
+        """Those of a directory and of all that it lies in, from the root on."""
+        if directory not in self._above:
+            outer = self._rules_above(dirname(directory)) if directory else ()
+            self._above[directory] = (*outer, *self._rules_in(directory))
+        return self._above[directory]
 
     def _is_unchecked(self, path: str) -> bool:
         sparse = self._exclusions.sparse
@@ -236,6 +246,8 @@ class Artifact(View):
 
     def _rule(self, path: str) -> Rule | None:
         rules = self._written(path)
+        if not rules and sourceignore.is_free(path):
+            return None
         if rule := sourceignore.deciding([*sourceignore.ALWAYS, *rules], path):
             return rule
         if rules:
@@ -277,13 +289,6 @@ class Artifact(View):
 
 # Kustomizations of one build: forty that each name the next one twice are more than anybody can build.
 _MOST_LAYERS = 2000
-
-
-def _above(path: str) -> Iterator[str]:
-    """The directories that a file is in, from the root on."""
-    yield ""
-    steps = path.split("/")[:-1]
-    yield from ("/".join(steps[: deep + 1]) for deep in range(len(steps)))
 
 
 @dataclass(frozen=True)
@@ -408,34 +413,26 @@ def _planned(reading: Reading, directory: str, path: str) -> _Plan:
     plan = _Plan(Layer(directory, path))
     for document in reading.documents(path)[:1]:
         value = document.value
-        plan.layer = Layer(
-            directory,
-            path,
-            used=tuple(dict.fromkeys(_used(reading, document))),
-        )
+        files: list[str] = []
+        gaps: list[Gap] = []
+        has_remote = False
         for key, below in (("resources", plan.inner), ("bases", plan.inner), ("components", plan.components)):
-            for at, written in enumerate(items(value.get(key))):
-                plan.layer = _with(
-                    reading, plan.layer, below, text(written), Gap(path, document.line(key, at), key)
-                )
+            for at, written in enumerate(map(text, items(value.get(key)))):
+                place = within(directory, written)
+                if basename(written) == GENERATED:
+                    continue
+                if place is not None and reading.is_directory(place):
+                    below.append((place, document.line(key, at)))
+                elif place is not None and reading.is_file(place):
+                    files.append(place)
+                elif is_remote(reading, directory, written):
+                    has_remote = True
+                else:
+                    why = why_missing(reading, place)
+                    gaps.append(Gap(path, document.line(key, at), f"{key} names {written}, {why}"))
+        used = tuple(dict.fromkeys(_used(reading, document)))
+        plan.layer = Layer(directory, path, tuple(files), used=used, has_remote=has_remote, gaps=tuple(gaps))
     return plan
-
-
-def _with(reading: Reading, layer: Layer, below: list[tuple[str, int]], written: str, gap: Gap) -> Layer:
-    """The layer with one more resource or component; a directory goes to `below`."""
-    place = within(layer.directory, written)
-    if basename(written) == GENERATED:
-        return layer
-    if place is not None and reading.is_directory(place):
-        below.append((place, gap.line))
-    elif place is not None and reading.is_file(place):
-        return replace(layer, files=(*layer.files, place))
-    elif is_remote(reading, layer.directory, written):
-        return replace(layer, has_remote=True)
-    else:
-        missing = replace(gap, message=f"{gap.message} names {written}, {why_missing(reading, place)}")
-        return replace(layer, gaps=(*layer.gaps, missing))
-    return layer
 
 
 def is_remote(reading: Reading, directory: str, written: str) -> bool:

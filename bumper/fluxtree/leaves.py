@@ -66,7 +66,8 @@ class Reader:
     text: Text
 
     def __call__(self, scalar: Scalar) -> Leaf:
-        return leaf(scalar.shown, Origin(self.text, scalar.ordinal), is_null=scalar.is_null)
+        is_null = scalar.is_null
+        return leaf("" if is_null else scalar.value, Origin(self.text, scalar.ordinal), is_null=is_null)
 
 
 def is_null(value: Any) -> bool:

@@ -9,7 +9,7 @@ artifact/storage, `SourceIgnoreFilter`; go-git v5, plumbing/format/index, `SkipU
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from bumper.dataclasses import dataclass
 from bumper.fluxtree.globs import step_matches
@@ -45,11 +45,11 @@ class Rule:
         if len(path) <= len(self.domain) or tuple(path[: len(self.domain)]) != self.domain:
             return False
         below = list(path[len(self.domain) :])
-        match = self._matches_path if len(self._steps) > 1 else self._matches_name
+        match = self._matches_path if len(self.steps) > 1 else self._matches_name
         return match(below, is_directory)
 
     @cached_property
-    def _steps(self) -> list[str]:
+    def steps(self) -> list[str]:
         return self._bare.removesuffix("/").split("/")
 
     @cached_property
@@ -58,7 +58,7 @@ class Rule:
         return written if written.endswith("\\ ") else written.rstrip(" ")
 
     def _matches_name(self, path: list[str], is_directory: bool) -> bool:
-        step, last = self._steps[0], len(path) - 1
+        step, last = self.steps[0], len(path) - 1
         for at, name in enumerate(path):
             if step_matches(step, name):
                 return self._is_kind(at == last, is_directory)
@@ -66,10 +66,10 @@ class Rule:
 
     def _matches_path(self, path: list[str], is_directory: bool) -> bool:
         matched = may_skip = False
-        for at, step in enumerate(self._steps):
+        for at, step in enumerate(self.steps):
             if step == "":
                 may_skip = False
-            elif step == "**" and at == len(self._steps) - 1:
+            elif step == "**" and at == len(self.steps) - 1:
                 break
             elif step == "**":
                 may_skip = True
@@ -110,6 +110,18 @@ def rules(content: bytes | str, path: str, line: int = 1, domain: tuple[str, ...
 # What never gets into an artifact, and what is left out where nobody wrote a rule.
 ALWAYS = tuple(map(Rule, _VCS))
 DEFAULTS = tuple(map(Rule, _DEFAULTS))
+
+
+def is_free(path: str) -> bool:
+    """Whether no rule of Flux's own means any step of a path: a rule means a path by a step of it."""
+    return not any(map(_is_met, path.split("/")))
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_met(name: str) -> bool:
+    return any(
+        step_matches(step, name) for rule in (*ALWAYS, *DEFAULTS) for step in rule.steps if step != "**"
+    )
 
 
 def deciding(ordered: Iterable[Rule], path: str, *, is_directory: bool = False) -> Rule | None:

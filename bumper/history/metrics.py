@@ -8,16 +8,18 @@ Source: https://dora.dev/guides/dora-metrics-four-keys/
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from types import MappingProxyType
 
 from bumper.dataclasses import dataclass, field
 from bumper.errors import Outcome
-from bumper.history.scopes import Level, Scope, by_site, environments, scopes
+from bumper.history.scopes import Level, Scope, by_site, environments, in_order, scopes
 from bumper.record import Recorded, SiteKey
 
 PERCENTILES = (50, 90, 95)
+# A deploy whose commit claims to be made after now counts all the same.
+BEYOND = datetime.max.replace(tzinfo=UTC)
 DEFINITIONS: Mapping[str, str] = {
     "deployFrequency": "deploys that became Ready, rollbacks not counted, by the days of the period; percentiles are of the time "
     "from one to the next",
@@ -105,25 +107,51 @@ def measure(
 
     `annotated` are the environments of those sites whose Kustomization names them.
     """
-    ordered = list(deploys)
-    # Commits of one second stay in the order in which the branch got them.
-    ordered.reverse()
-    ordered.sort(key=lambda deploy: deploy.record.at)
-    of_sites = by_site(ordered)
-    begin = since or (ordered[0].record.at if ordered else now)
-    days = max((now - begin) / timedelta(days=1), 1.0)
-    tallies = {key: _tally(site_deploys, begin) for key, site_deploys in of_sites.items()}
-    known = scopes(of_sites)
-    return Metrics(
-        branch,
-        begin,
-        now,
-        _figures(Scope(Level.ALL), days, tallies.values()),
-        tuple(_of_environments(environments(of_sites, known, annotated), tallies, days)),
-        tuple(
-            _figures(known[key], days, [tally]) for key, tally in sorted(tallies.items()) if tally.is_active
-        ),
-    )
+    sites = _Sites(deploys, annotated)
+    begin = since or sites.first_at or now
+    return sites.measure(branch, begin, now, BEYOND)
+
+
+def trend(
+    deploys: Iterable[Recorded],
+    branch: str,
+    bounds: Sequence[datetime],
+    annotated: Mapping[SiteKey, frozenset[str]] = MappingProxyType({}),
+) -> list[Metrics]:
+    """The figures of each period between two neighbours of `bounds`, in order: of the deploys that were made in it.
+
+    What came after a period is looked at for how its deploys ended, and for when a site that failed in it was well again.
+    """
+    sites = _Sites(deploys, annotated)
+    return [sites.measure(branch, begin, end, end) for begin, end in pairwise(bounds)]
+
+
+class _Sites:
+    """The deploys of each site in order, put together once for all the periods that are measured."""
+
+    def __init__(self, deploys: Iterable[Recorded], annotated: Mapping[SiteKey, frozenset[str]]) -> None:
+        ordered = in_order(deploys)
+        self.first_at = ordered[0].record.at if ordered else None
+        self._deploys = by_site(ordered)
+        self._scopes = scopes(self._deploys)
+        self._environments = environments(self._deploys, self._scopes, annotated)
+
+    def measure(self, branch: str, begin: datetime, end: datetime, stop: datetime) -> Metrics:
+        """The figures of the deploys that were made from `begin` on, before `stop`, of a period that lasts until `end`."""
+        days = max((end - begin) / timedelta(days=1), 1.0)
+        tallies = {key: _tally(of_site, begin, stop) for key, of_site in self._deploys.items()}
+        return Metrics(
+            branch,
+            begin,
+            end,
+            _figures(Scope(Level.ALL), days, tallies.values()),
+            tuple(_of_environments(self._environments, tallies, days)),
+            tuple(
+                _figures(self._scopes[key], days, [tally])
+                for key, tally in sorted(tallies.items())
+                if tally.is_active
+            ),
+        )
 
 
 def _of_environments(
@@ -183,8 +211,8 @@ def _spread(lists: Iterable[Sequence[float]]) -> Spread:
     return Spread(tuple(sorted(value for values in lists for value in values)))
 
 
-def _tally(deploys: Sequence[Recorded], since: datetime) -> _Tally:
-    """Of one site's deploys, the oldest first."""
+def _tally(deploys: Sequence[Recorded], since: datetime, stop: datetime) -> _Tally:
+    """Of one site's deploys, the oldest first: those of the time from `since` on, before `stop`."""
     tally = _Tally()
     taken_back = {deploy.record.rollback_of for deploy in deploys if deploy.record.rollback_of}
     first_ready: dict[tuple[str, str], str] = {}
@@ -192,7 +220,7 @@ def _tally(deploys: Sequence[Recorded], since: datetime) -> _Tally:
         record = deploy.record
         if deploy.is_ready:
             first_ready.setdefault((record.image, record.tag), record.commit)
-        if record.at < since:
+        if not since <= record.at < stop:
             continue
         if record.rollback_of:
             tally.rollbacks += 1
@@ -200,7 +228,7 @@ def _tally(deploys: Sequence[Recorded], since: datetime) -> _Tally:
         _count(tally, deploy, is_taken_back=record.commit in taken_back)
         if deploy.ready_at and first_ready[record.image, record.tag] == record.commit:
             _count_lead_time(tally, record.source_at, deploy.ready_at)
-    _count_incidents(tally, deploys, taken_back, since)
+    _count_incidents(tally, deploys, taken_back, since, stop)
     return tally
 
 
@@ -227,7 +255,7 @@ def _count_lead_time(tally: _Tally, source_at: datetime | None, ready_at: dateti
 
 
 def _count_incidents(
-    tally: _Tally, deploys: Sequence[Recorded], taken_back: set[str], since: datetime
+    tally: _Tally, deploys: Sequence[Recorded], taken_back: set[str], since: datetime, stop: datetime
 ) -> None:
     """One incident lasts from the first failure to the next Ready, however many deploys fail in between."""
     moments = [
@@ -240,10 +268,10 @@ def _count_incidents(
         if is_failure:
             began = began or at
         elif began is not None:
-            if began >= since:
+            if since <= began < stop:
                 tally.incidents.append((at - began).total_seconds())
             began = None
-    tally.open_incidents += began is not None and began >= since
+    tally.open_incidents += began is not None and since <= began < stop
 
 
 def _moments(deploy: Recorded, *, is_taken_back: bool) -> Iterator[tuple[datetime, bool]]:

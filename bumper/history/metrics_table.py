@@ -54,16 +54,17 @@ def as_json(metrics: Metrics, notices: Sequence[str] = ()) -> str:
         "until": iso_utc(metrics.now),
         "days": round(metrics.overall.days, 3),
         "definitions": {**DEFINITIONS, "percentiles": "nearest rank"},
-        "overall": _data(metrics.overall),
+        "overall": figures_as_data(metrics.overall),
         "environments": [
-            {"environment": figures.scope.name, **_data(figures)} for figures in metrics.environments
+            {"environment": figures.scope.name, **figures_as_data(figures)}
+            for figures in metrics.environments
         ],
         "sites": [
             {
                 "site": figures.scope.site,
                 "label": figures.scope.name,
                 "kustomization": figures.scope.kustomization,
-                **_data(figures),
+                **figures_as_data(figures),
             }
             for figures in metrics.sites
         ],
@@ -138,7 +139,8 @@ def _left_out(figures: Figures) -> Iterator[str]:
     yield from (f"{what}: {count}" for count, what in counted if count)
 
 
-def _data(figures: Figures) -> dict[str, Any]:
+def figures_as_data(figures: Figures) -> dict[str, Any]:
+    """The four figures of one scope, with the size of each sample and what it leaves out."""
     return {
         "deployFrequency": {
             "sampleSize": figures.deploys,

@@ -7,7 +7,7 @@ makes them safe.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from bumper.dataclasses import replace
@@ -37,8 +37,7 @@ def records(commit: str, author: str, at: datetime, message: str) -> tuple[Recor
     for paragraph in paragraphs(message):
         if _SITE not in paragraph.lower():
             continue
-        for record in _recorded(trailers(paragraph), commit, author, at):
-            record = replace(record, path=paths.get((record.image, record.tag), ""))
+        for record in _recorded(trailers(paragraph), commit, author, at, paths):
             key = (record.site, record.kustomization)
             first = by_site.get(key)
             by_site[key] = replace(record, previous=first.previous) if first else record
@@ -64,8 +63,13 @@ def recorded(message: str, site: str, kustomization: str = "") -> ImageReference
 
 
 def _recorded(
-    trailer_pairs: Sequence[tuple[str, str]], commit: str, author: str, at: datetime
+    trailer_pairs: Sequence[tuple[str, str]],
+    commit: str,
+    author: str,
+    at: datetime,
+    paths: Mapping[tuple[str, str], str],
 ) -> Iterator[Record]:
+    """`paths` are the files that were changed, by image and tag."""
     whole = dict(trailer_pairs)
     origin = Origin(
         whole.get("source-repository", ""),
@@ -94,6 +98,7 @@ def _recorded(
                 author=author,
                 at=at,
                 kustomization=fields.get("bump-kustomization", ""),
+                path=paths.get((image, tag), ""),
                 plan=whole.get("bump-plan", ""),
                 source_at=source_at,
             )

@@ -13,7 +13,7 @@ from bumper.dataclasses import dataclass
 from bumper.record import KustomizationName, Recorded, SiteKey, told_apart
 from bumper.request import label, where_in
 
-_USUAL = frozenset(
+USUAL = frozenset(
     (
         *("prod", "production", "live", "staging", "stage", "preprod", "preview", "uat"),
         *("qa", "test", "testing", "integration", "dev", "development"),
@@ -39,6 +39,14 @@ class Scope:
     name: str = ""
     site: str = ""
     kustomization: str = ""
+
+
+def in_order(deploys: Iterable[Recorded]) -> list[Recorded]:
+    """Deploys that are given newest first, the oldest first by their time; those of one second as the branch got them."""
+    ordered = list(deploys)
+    ordered.reverse()
+    ordered.sort(key=lambda deploy: deploy.record.at)
+    return ordered
 
 
 def by_site(deploys: Iterable[Recorded]) -> dict[SiteKey, list[Recorded]]:
@@ -81,7 +89,7 @@ def environments(
     """By site its environments: those of its annotation, else the first step of its Kustomization's or file's name that is known
     to be one."""
     apart = {key: where_in(scope.name) for key, scope in scopes_of_sites.items()}
-    known = _USUAL | set(filter(None, apart.values()))
+    known = USUAL | set(filter(None, apart.values()))
     by_key = {
         key: next((step for step in _steps(key[1], deploys[-1].record.path) if step in known), apart[key])
         for key, deploys in of_sites.items()

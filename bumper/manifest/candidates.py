@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bumper.image import ImageReference
 from bumper.manifest import custom_resources
@@ -39,6 +39,8 @@ _VALUES = frozenset({"values", "valuesObject", "valuesInline"})  # of Flux and F
 _TAGS_APART = ("imageTag", "image_tag", "imageVersion")  # beside an `image` without a tag, in older charts
 # What decides the tag of an untagged image that a chart puts together, beside it or above it.
 _VERSION = r"(?i)(?:image|app|default|chart|release)?[_-]?(?:tag|version)"
+# The keys below which an image may stand, in an object of a kind without image fields of its own.
+_TELLING = _CONTAINERS | _VALUES | {"volumes", "images"}
 _OPERATIONS = frozenset({"add", "replace"})
 _FREE_TEXT = ("annotations", "labels", "env")  # how keys of Helm values end under which any key may stand
 
@@ -137,6 +139,25 @@ def candidates(source: Source) -> Iterator[Candidate]:
             yield from _image_text(place, mapping, "value")
 
 
+def may_name_images(value: Any) -> bool:
+    """Whether a value can have candidates at all, by its keys alone: most objects of a tree have none of these."""
+    if not (isinstance(value, dict) and "kind" in value):
+        return True  # values of a chart, an operation of a patch
+    waiting: list[Any] = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, list):
+            waiting += [each for each in inner if isinstance(each, dict | list)]
+            continue
+        if not _TELLING.isdisjoint(inner) or ("value" in inner and "path" in inner):
+            return True
+        kind = inner.get("kind")
+        if isinstance(kind, str) and (kind in custom_resources.kinds() or "${" in kind):
+            return True
+        waiting += [each for each in inner.values() if isinstance(each, dict | list)]
+    return False
+
+
 def patch_texts(source: Source) -> Iterator[Scalar]:
     """Every text of the file that holds a patch, of a kustomization, a Flux Kustomization or a post-renderer of a HelmRelease."""
     for place, mapping in _mappings(source):
@@ -161,16 +182,16 @@ def _mappings(source: Source) -> Iterator[tuple[Place, Mapping]]:
                 continue
             entered.add(visit)
         if isinstance(place.node, Mapping):
-            names = [name_of(key) for key, _ in place.node.pairs]
-            _enter(place, place.node, names)
+            _enter(place, place.node)
             yield place, place.node
-            stack.extend(reversed(list(_below_mapping(place, place.node, names))))
+            stack.extend(reversed(list(_below_mapping(place, place.node))))
         elif isinstance(place.node, Sequence):
             stack.extend(reversed(list(_below_sequence(place, place.node))))
 
 
-def _enter(place: Place, mapping: Mapping, names: list[str]) -> None:
+def _enter(place: Place, mapping: Mapping) -> None:
     """Notes the Kubernetes object that begins here, or that the document is none and so holds Helm values."""
+    names = mapping.names
     if place.parent is None and "kind" not in names and "apiVersion" not in names:
         place.in_values = True
     elif "kind" in names and (place.parent is None or "metadata" in names):
@@ -183,9 +204,10 @@ def _enter(place: Place, mapping: Mapping, names: list[str]) -> None:
         place.paths = custom_resources.image_paths(group if slash else "", place.workload.kind)
 
 
-def _below_mapping(place: Place, mapping: Mapping, names: list[str]) -> Iterator[Place]:
+def _below_mapping(place: Place, mapping: Mapping) -> Iterator[Place]:
+    names = mapping.names
     count = Counter(names) if len(set(names)) < len(names) else {}
-    for name, (_, node) in zip(names, mapping.pairs, strict=True):
+    for name, node in zip(names, mapping.items[1::2], strict=True):
         if isinstance(node, Scalar):
             continue
         below = Place(node, place, name, place.workload, key=name)
@@ -198,7 +220,7 @@ def _below_mapping(place: Place, mapping: Mapping, names: list[str]) -> Iterator
         elif below.in_values and name.lower().endswith(_FREE_TEXT):
             below.in_values = False
         if below.in_values or below.paths:
-            below.version = _version(mapping, names) or place.version
+            below.version = _version(mapping) or place.version
         if name == "value" and (written := _text(mapping, "path")):
             _as_target(below, written)
         yield below
@@ -219,9 +241,9 @@ def _step_of_operation(mapping: Mapping) -> str:
     return _text(mapping, "path").rpartition("/")[2] if _text(mapping, "op") in _OPERATIONS else ""
 
 
-def _version(mapping: Mapping, names: list[str]) -> str:
+def _version(mapping: Mapping) -> str:
     """The key of a mapping that a chart may take for the tag of an image below."""
-    return next((name for name in names if re.fullmatch(_VERSION, name) and _text(mapping, name)), "")
+    return next((name for name in mapping.names if re.fullmatch(_VERSION, name) and _text(mapping, name)), "")
 
 
 def _below_sequence(place: Place, sequence: Sequence) -> Iterator[Place]:
@@ -251,7 +273,7 @@ def _custom_field(place: Place, mapping: Mapping, key: str) -> Iterator[Candidat
             yield from _tag_alone(place, mapping, FieldKind.HELM_TAG, repository, repository)
     # A version alone is none, where a kind takes either.
     elif key != "version" or "/" in _text(mapping, key):
-        apart = _version(mapping, [name_of(name) for name, _ in mapping.pairs]) or place.version
+        apart = _version(mapping) or place.version
         for candidate in _image_text(place, mapping, key):
             is_joined = apart and not (candidate.image.tag or candidate.image.digest)
             yield candidate._replace(unsafe=_why_untagged(apart)) if is_joined else candidate
@@ -273,8 +295,7 @@ def _helm_values(place: Place, mapping: Mapping) -> Iterator[Candidate]:
         yield from _tag_alone(place, mapping, FieldKind.HELM_TAG, repository or image, rendered)
     else:
         apart = next((key for key in _TAGS_APART if _text(mapping, key)), "")
-        names = [name_of(key) for key, _ in mapping.pairs]
-        apart = apart or _version(mapping, names) or place.version
+        apart = apart or _version(mapping) or place.version
         for candidate in _image_text(place, mapping):
             # The chart may join the two: a tag appended to the image would make it name:new:old.
             is_untagged = not (candidate.image.tag or candidate.image.digest)

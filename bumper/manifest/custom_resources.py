@@ -499,6 +499,12 @@ def _table() -> Mapping[tuple[str, str], tuple[Path, ...]]:
     return known
 
 
+@cache
+def kinds() -> frozenset[str]:
+    """The kinds that have image fields here, of whatever group."""
+    return frozenset(kind for _, kind in _table())
+
+
 def image_paths(group: str, kind: str) -> tuple[Path, ...]:
     """The paths of the image fields of a kind, beside its containers and volumes; none for a kind that nothing is known of."""
     return _table().get((group, kind), ())

@@ -6,6 +6,7 @@ reads as empty text. A merge key (`<<`) brings what is not there; of a repeated 
 
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Any
 
 from bumper.dataclasses import dataclass, field
@@ -129,7 +130,7 @@ def below(value: Any, *route: str | int) -> Any:
     return value
 
 
-def plain(node: Node, leaf: Leaf = lambda scalar: scalar.shown) -> Any:
+def plain(node: Node, leaf: Leaf = attrgetter("shown")) -> Any:
     """Text, mappings and lists of a node; each alias stands for the very value of its anchor. `leaf` makes the text of a scalar."""
     return _plain(node, {}, leaf)
 
@@ -160,12 +161,12 @@ def _below(node: Scalar | Sequence | Mapping, step: str | int) -> Node | None:
 
 def _plain(node: Node, known: dict[int, Any], leaf: Leaf) -> Any:
     """`known` holds what is read already, so that aliases stay linear and an alias inside its own anchor ends."""
-    if isinstance(node, Alias):
-        return known.get(id(node.target), "")
     if isinstance(node, Scalar):
         value: Any = leaf(node)
         known[id(node)] = value
         return value
+    if isinstance(node, Alias):
+        return known.get(id(node.target), "")
     if isinstance(node, Sequence):
         listed = [_plain(item, known, leaf) for item in node.items]
         known[id(node)] = listed

@@ -13,6 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from bumper.dataclasses import dataclass
@@ -75,7 +76,7 @@ class Scalar(NamedTuple):
     @property
     def shown(self) -> str:
         """The value as it is written; empty for a null."""
-        return "" if self.is_null else self.value
+        return "" if not self.style and self.value in _NULL else self.value
 
     @property
     def takes_text(self) -> bool:
@@ -110,13 +111,23 @@ class Sequence(_Collection):
 class Mapping(_Collection):
     """`items` holds keys and values in turn."""
 
-    __slots__ = ()
+    __slots__ = ("_names",)
+    _names: tuple[str, ...]
 
     @property
     def pairs(self) -> "Iterator[tuple[Node, Node]]":
         """Each key with its value, in order."""
         entries = iter(self.items)
         return zip(entries, entries, strict=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The text of each key, in order, empty for one that is no scalar; asked once all entries are there, and kept."""
+        try:
+            return self._names
+        except AttributeError:
+            self._names = tuple(map(name_of, self.items[::2]))
+            return self._names
 
 
 class Alias(NamedTuple):
@@ -172,6 +183,8 @@ def require_few_values(source: "Source") -> None:
 
 def name_of(key: Node) -> str:
     """The text of a key; empty for a key that is no scalar."""
+    if type(key) is Scalar:  # nearly all are, and `isinstance` asks twice as long
+        return key.value
     target = resolved(key)
     return target.value if isinstance(target, Scalar) else ""
 
@@ -181,9 +194,9 @@ def lookup(mapping: Mapping, key: str) -> list[Hit]:
 
     Linear: a mapping that many merge keys lead to is looked into once.
     """
-    if hits := _own(mapping, key):
-        return hits
-    if any(name_of(name) == key for name, _ in mapping.pairs):
+    if key in mapping.names:
+        return _own(mapping, key)
+    if "<<" not in mapping.names:
         return []
     seen = {id(mapping)}
     for name, node in mapping.pairs:
@@ -193,7 +206,7 @@ def lookup(mapping: Mapping, key: str) -> list[Hit]:
 
 
 def _own(mapping: Mapping, key: str) -> list[Hit]:
-    own = [node for name, node in mapping.pairs if name_of(name) == key]
+    own = [node for name, node in zip(mapping.names, mapping.items[1::2], strict=True) if name == key]
     return [
         Hit(scalar, node.start, f"the alias *{node.name}" if isinstance(node, Alias) else "", len(own) > 1)
         for node in own
@@ -211,7 +224,7 @@ def _merged_hits(node: Node, key: str, seen: set[int]) -> list[Hit]:
         seen.add(id(merged))
         if hits := _own(merged, key):
             return hits
-        if not any(name_of(name) == key for name, _ in merged.pairs):
+        if key not in merged.names:
             below = [into for name, value in merged.pairs if name_of(name) == "<<" for into in _merged(value)]
             waiting += below[::-1]
     return []
@@ -270,7 +283,10 @@ class Source:
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        return [0, *(match.end() for match in _LINE_BREAK.finditer(self.content))]
+        lines = self.content.splitlines(keepends=True)  # bytes: at LF, CRLF and CR alone
+        starts = [0, *accumulate(map(len, lines))]
+        is_ended = not lines or lines[-1].endswith((b"\n", b"\r"))
+        return starts if is_ended else starts[:-1]
 
     @cached_property
     def _chunk_starts(self) -> list[int]:
@@ -309,13 +325,16 @@ def _refuse_large(content: bytes, path: str) -> None:
 
 
 def _events_of_libyaml(text: str) -> Iterator[Any]:
-    """Asked at its own door: `YAML.parse` makes a class for each file and looks for plug-ins on the disk, half of the work."""
+    """Asked at its own door: `YAML.parse` makes a class for each file and looks for plug-ins on the disk, half of the work.
+
+    The module's loaders are this parser, and a constructor and a resolver that events do without.
+    """
     try:
-        from ruamel.yaml.cyaml import CBaseLoader
+        from ruamel.yaml import cyaml
     except ImportError:  # no compiled library for this Python
         yield from _events(text)
         return
-    parser = CBaseLoader(text)
+    parser = vars(cyaml)["CParser"](text)
     try:
         while event := parser.get_event():
             yield event
@@ -375,7 +394,7 @@ def _composed(events: Iterable[Any], path: str, content: bytes, text: str) -> So
         kind, parent = type(event).__name__, parents[-1]
         if kind == "ScalarEvent":
             anchor, style, value = event.anchor or "", event.style or "", event.value
-            tag = str(event.tag or "")
+            tag = "" if event.ctag is None else str(event.ctag)
             is_key = type(parent) is Mapping and len(parent.items) % 2 == 0
             start, end = event.start_mark.index, event.end_mark.index
             scalar = Scalar(start, end, value, style, tag, len(shape), is_key)

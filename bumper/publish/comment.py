@@ -21,7 +21,7 @@ from bumper.ports.run import State, Step
 from bumper.publish import evidence, markdown, report
 from bumper.publish.chart import gantt
 from bumper.publish.markdown import code, inline, link
-from bumper.publish.remedy import options_of, remedies
+from bumper.publish.remedy import Remedy, options_of, remedies
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story
 from bumper.request import name_in
@@ -214,8 +214,11 @@ def _ended_early(story: Story, site: SiteStory | None) -> str:
     if story.error is None:
         row = str(Row(_MARKS["warn"], "not followed any more", name, change)) if site else ""
         head = f"{name} is not followed any more: {change}" if site else "Interrupted"
-        lines = [f"### {_MARKS['warn']} {head}", "<br>".join(inline(line) for line in story.standing)]
-        return row + _joined([*lines, _footer(story)])
+        steps = [step for line in story.standing for step in remedies(line)]
+        prose = "<br>".join(inline(step.text) for step in steps if not step.command)
+        return row + _joined(
+            [f"### {_MARKS['warn']} {head}", prose, *_commands(steps, "**Next:**"), _footer(story)]
+        )
     outcome = (story.error.outcome or "not started").replace("-", " ")
     row = str(Row(_MARKS["bad"], outcome, name, change)) if site else ""
     head = f"{name} was not deployed: {change}" if site else "Nothing was deployed"
@@ -238,6 +241,8 @@ def _headline(site_report: SiteReport, story: Story) -> str:
     outcome = site_report.verdict.outcome
     name = link(inline(site_report.site, 300), site_report.url)
     ending = f"{_SAID.get(outcome, outcome.value)}{report.comma(site_report)}"
+    if site_report.is_rolled_back:
+        ending += " and was rolled back"
     if report.is_good(site_report.verdict):
         seconds = sum(step.seconds for step in site_report.steps)
         taken = report.taken(site_report, seconds) if site_report.steps or site_report.later else ""
@@ -296,10 +301,14 @@ def _next(hint: str) -> list[str]:
     """What helps: in words, and each command as a block of its own, which GitHub gives a button that copies it."""
     steps = remedies(hint)
     prose = "; ".join(step.text for step in steps if not step.command)
-    lines = [f"**Next:** {inline(prose)}" if prose else ""]
-    for number, step in enumerate(step for step in steps if step.command):
-        begins = "**Next:**" if not (prose or number) else "or"
-        lines += [f"{begins} {inline(step.text)}".rstrip(), markdown.command(step.command)]
+    return [f"**Next:** {inline(prose)}" if prose else "", *_commands(steps, "or" if prose else "**Next:**")]
+
+
+def _commands(steps: Sequence[Remedy], begins: str) -> list[str]:
+    """The commands among the steps, each as a block of its own with what it is for; `begins` stands before the first one."""
+    lines: list[str] = []
+    for step in (step for step in steps if step.command):
+        lines += [f"{'or' if lines else begins} {inline(step.text)}".rstrip(), markdown.command(step.command)]
     return lines
 
 

@@ -3,18 +3,23 @@
 Apart from `report`, so that a request that is refused loads nothing of the rollout.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from bumper.errors import EXIT_INTERRUPTED, BumpError
-from bumper.style import Line, Span
+from bumper.style import COMMAND, Line, Span
+
+_PROGRAM = re.compile(r"\b(?:bump|kubectl|flux|git|az|export) \S")
 
 
 def lines(error: BumpError) -> list[Line]:
     """`error: …` and, where something helps, `help: …`."""
     shown: list[Line] = [(Span("error: ", "bad"), Span(error.message))]
     if error.hint:
-        shown.append((Span("help:  ", "quiet"), Span(error.hint)))
+        # A command is left to the terminal to break, which copies it as one line.
+        style = COMMAND if _PROGRAM.search(error.hint) else ""
+        shown.append((Span("help:  ", "quiet"), Span(error.hint, style)))
     return shown
 
 

@@ -19,6 +19,8 @@ from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
 from bumper.style import COMMAND, STYLES, Line, Span, duration, labelled, margin
 
+_NOT_ROLLED_BACK = "no: "
+
 
 @dataclass(frozen=True)
 class SiteReport:
@@ -53,6 +55,11 @@ class SiteReport:
     found_running: bool = False
     has_namesakes: bool = False
     later: str = ""
+
+    @property
+    def is_rolled_back(self) -> bool:
+        """Whether the version before is wanted again, after this one failed."""
+        return bool(self.rolled_back) and not self.rolled_back.startswith(_NOT_ROLLED_BACK)
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,7 @@ def with_rollback(outcome: Report, rollback: RollbackReport, sites: Collection[s
 def _rolled_back(site: SiteReport, rollback: RollbackReport, ended: SiteReport | None) -> SiteReport:
     if rollback.report is None or ended is None:
         why = rollback.error.message if rollback.error else "see the notices"
-        return replace(site, rolled_back=f"no: {why}")
+        return replace(site, rolled_back=f"{_NOT_ROLLED_BACK}{why}")
     outcome = ended.verdict.outcome
     taken = f" in {duration(seconds(ended, rollback.report))}" if is_good(ended.verdict) else ""
     why = "" if is_good(ended.verdict) else f": {ended.verdict.message}"

@@ -301,9 +301,15 @@ def out_of_memory(sight: Sight) -> Seen | None:
 
 
 def wrong_executable(sight: Sight) -> Seen | None:
-    """Linux's ENOEXEC, which runc prints into the container's own log (libcontainer/standard_init_linux.go, system.Exec)."""
-    is_shown = "exec format error" in sight.log and sight.terminated is not None and not sight.is_ready
-    return Seen("exec format error") if is_shown else None
+    """Linux's ENOEXEC, which runc prints into the container's own log (libcontainer/standard_init_linux.go, system.Exec).
+
+    It is all that the log says then: a program that ran and failed to start another one has printed that itself, and crashed.
+    """
+    lines = [line.rstrip() for line in sight.log.splitlines() if line.strip()]
+    is_all = bool(lines) and all(line.endswith("exec format error") for line in lines)
+    return (
+        Seen("exec format error") if is_all and sight.terminated is not None and not sight.is_ready else None
+    )
 
 
 def crash(sight: Sight) -> Seen | None:

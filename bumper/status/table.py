@@ -1,6 +1,7 @@
 """Every site at a glance, as people and programs read it. Pure: values in, lines of styled text or plain data out.
 
-Law: the table fits 80 columns, whatever stands in it; nothing is lost by that, since what is not well is told in full below it.
+Law: the table fits the window, and 80 columns where there is none, whatever stands in it; nothing is lost by that, since what is not
+well is told in full below it.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ from bumper.style import STYLES, Line, Span, labelled, written_time
 
 WIDTH = 80
 _COLUMNS = (("SITE", 22), ("WANTED", 12), ("APPLIED", 8), ("RUNNING", 12), ("VERDICT", 15), ("AGE", 6))
+# What gives way in a narrow window and grows in a wide one, the first one first, and the width below which it says nothing any more.
+_ELASTIC = ((0, 10), (3, 7), (1, 7), (4, 9), (2, 7), (5, 6))
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 NOTHING = "-"
 
@@ -100,16 +103,18 @@ class Overview:
         )
 
 
-def lines(overview: Overview) -> list[Line]:
-    """A table for each cluster, and below it what is not well."""
+def lines(overview: Overview, width: int = 0) -> list[Line]:
+    """A table for each cluster, and below it what is not well. `width` is that of the window, 0 where there is none."""
     table: list[Line] = []
+    cells = [[name for name, _ in _COLUMNS], *(_texts(row, overview.now) for row in overview.rows)]
+    widths = _widths(cells, width)
     for context in dict.fromkeys(row.context for row in overview.rows):
         rows = [row for row in overview.rows if row.context == context]
         if table:
             table.append((Span(""),))
         table.append((Span(context, "strong"), Span(f"   {overview.tip.short} wanted", "quiet")))
-        table.append((Span(_cells([name for name, _ in _COLUMNS]), "quiet"),))
-        table += [_row(row, overview.now) for row in rows]
+        table.append((Span(_cells(cells[0], widths), "quiet"),))
+        table += [_row(row, overview.now, widths) for row in rows]
         table += [line for row in rows for line in _about(row, overview.now)]
         table += _freezes(rows, overview.now)
     return table
@@ -221,8 +226,8 @@ def _seconds(since: str, now: datetime) -> int | None:
         return None
 
 
-def _row(row: Row, now: datetime) -> Line:
-    cells = [
+def _texts(row: Row, now: datetime) -> list[str]:
+    return [
         row.label,
         _wanted(row),
         _applied(row) or NOTHING,
@@ -230,14 +235,31 @@ def _row(row: Row, now: datetime) -> Line:
         f"{row.word}, {off}" if (off := _kept_off(row, now)) else row.word,
         age(row.state.since, now) or NOTHING,
     ]
-    text = _cells(cells)
-    start = sum(width + 1 for _, width in _COLUMNS[:4])
-    end = start + _COLUMNS[4][1]
+
+
+def _widths(cells: Sequence[Sequence[str]], width: int) -> list[int]:
+    """How wide each column is in a window of that width."""
+    if not width:
+        return [usual for _, usual in _COLUMNS]
+    needed = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [min(usual, need) for (_, usual), need in zip(_COLUMNS, needed, strict=True)]
+    spare = width - sum(widths) - (len(widths) - 1)
+    for at, least in _ELASTIC:
+        change = min(spare, needed[at] - widths[at]) if spare > 0 else max(spare, min(0, least - widths[at]))
+        widths[at] += change
+        spare -= change
+    return widths
+
+
+def _row(row: Row, now: datetime, widths: Sequence[int]) -> Line:
+    text = _cells(_texts(row, now), widths)
+    start = sum(width + 1 for width in widths[:4])
+    end = start + widths[4]
     return Span(text[:start]), Span(text[start:end], _style(row)), Span(text[end:].rstrip())
 
 
-def _cells(texts: Sequence[str]) -> str:
-    return " ".join(f"{_cut(text, width):<{width}}" for text, (_, width) in zip(texts, _COLUMNS, strict=True))
+def _cells(texts: Sequence[str], widths: Sequence[int]) -> str:
+    return " ".join(f"{_cut(text, width):<{width}}" for text, width in zip(texts, widths, strict=True))
 
 
 def _cut(text: str, width: int) -> str:

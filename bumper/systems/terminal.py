@@ -1,8 +1,8 @@
 """The two ways in which a run is shown while it happens: a terminal where the current line moves, and a log that only grows.
 And the two of a picture that is watched: in place, and line by line.
 
-Law: both show the same steps and the same words. A terminal cuts a line at its width, a log never does; a log says at least every
-`LOG_PERIOD_S` seconds that it is still waiting, and nothing twice in between.
+Law: both show the same steps and the same words. A terminal cuts a line at its width, a log never does; a log says after
+`LOG_PERIOD_S` seconds that it is still waiting, after twice as long again, and so on, and nothing twice in between.
 """
 
 import re
@@ -42,7 +42,8 @@ class Log:
         self._stream = stream
         self._now = now
         self._name_sites = name_sites
-        self._last: dict[str, tuple[str, float]] = {}
+        # What was said of a site last, when, and after how long it is said again.
+        self._last: dict[str, tuple[str, float, float]] = {}
         self._lock = threading.Lock()
 
     def begin(self, site: str, previous: str, wanted: str) -> None:
@@ -67,12 +68,14 @@ class Log:
         self._last.clear()
 
     def _is_news(self, step: Step) -> bool:
-        text, said_s = self._last.get(step.site, ("", 0.0))
+        text, said_s, period_s = self._last.get(step.site, ("", 0.0, 0.0))
         # That it was tried once more says nothing new.
         news = _TRIES.sub("", f"{step.stage} {step.detail}")
-        if news == text and self._now() - said_s < LOG_PERIOD_S:
+        if news != text:
+            period_s = LOG_PERIOD_S / 2
+        elif self._now() - said_s < period_s:
             return False
-        self._last[step.site] = (news, self._now())
+        self._last[step.site] = (news, self._now(), period_s * 2)
         return True
 
 

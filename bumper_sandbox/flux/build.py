@@ -17,7 +17,7 @@ from bumper_sandbox.flux.documents import DuplicateKey, Malformed
 Manifest = dict[str, Any]
 Files = Mapping[str, bytes]
 
-_KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _UNDERSTOOD = {"apiVersion", "kind", "metadata", "resources", "namespace", "images"}
 _NOT_UNDERSTOOD_IN_FLUX = (
     "patches",
@@ -105,7 +105,7 @@ class _Tree:
 
     def kustomization(self, directory: str) -> Manifest | None:
         """The kustomization of the directory, or None where it has none."""
-        for name in _KUSTOMIZATION_FILES:
+        for name in KUSTOMIZATION_FILES:
             content = self._files.get(_join(directory, name))
             if content is not None:
                 return _checked(content)

@@ -29,7 +29,7 @@ def script(tmp_path: Path) -> Path:
     ("typed", "offered"),
     [
         (["ro"], {"rollback"}),
-        (["re"], {"release", "remove-site"}),
+        (["re"], {"release", "remove-site", "report"}),
         (["--pl"], {"--platform"}),
         (["rollback", "--commit-via", ""], {"git", "api", "pr"}),
         (["hold", "--un"], {"--until"}),

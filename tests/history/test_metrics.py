@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from tables import each_row
 
-from bumper.history.metrics import Figures, Metrics, Spread, measure
+from bumper.history.metrics import Figures, Metrics, Spread, measure, trend
 from bumper.history.metrics_table import as_json, lines
 from bumper.history.openmetrics import as_openmetrics
 from bumper.record import Ending, Record, Recorded
@@ -314,3 +315,29 @@ def test_every_deploy_is_counted_once_on_each_level() -> None:
     ]
     metrics = of(*deploys)
     assert total([metrics.overall]) == total(metrics.sites) == len(deploys)
+
+
+def test_periods_add_up_and_look_ahead_for_how_their_deploys_ended(subtests: pytest.Subtests) -> None:
+    bounds = [at(hour) for hour in (0, 48, 96, 144, 192)]
+    deploys = [
+        deploy(10, "ready 11", source=9),
+        deploy(40, "ready 41"),  # taken back in the next period
+        deploy(50, "ready 51", takes_back=40),
+        deploy(90, "failed 91"),  # well again in the one after
+        deploy(100, "ready 101"),
+        deploy(150, "timed-out 151"),
+    ]
+    periods = trend(reversed(deploys), "main", bounds)
+    whole = measure(reversed(deploys), "main", bounds[-1], bounds[0])
+    with subtests.test("as the whole time counts them"):
+        for name in ("deploys", "judged", "failed", "rollbacks", "not_judged", "undated", "open_incidents"):
+            assert sum(getattr(each.overall, name) for each in periods) == getattr(whole.overall, name), name
+        lengths = [each.overall.incidents.values for each in periods]
+        assert sorted(value for values in lengths for value in values) == list(whole.overall.incidents.values)
+    with subtests.test("each where its deploys were made"):
+        assert [each.overall.deploys for each in periods] == [2, 0, 1, 0]
+        assert [each.overall.failed for each in periods] == [1, 1, 0, 0]
+        assert [len(each.overall.lead_times.values) for each in periods] == [1, 0, 0, 0]
+    with subtests.test("no period, no figures"):
+        assert trend(reversed(deploys), "main", bounds[:1]) == []
+        assert trend([], "main", bounds[:2])[0].overall.deploys == 0

@@ -98,6 +98,10 @@ def test_a_failure_that_was_rolled_back_says_to_what() -> None:
     text = merged("", replace(failed, sites=(replace(site, reports=(back,)),)))
     assert f"**Rolled back:** to {OLD} as main@" in text
     assert "3f9d2ab: Ready in 3.4 s" in text
+    assert "### ❌ [web](https://web.example) failed and was rolled back: " in text
+    kept = replace(back, rolled_back="no: main moved on")
+    text = merged("", replace(failed, sites=(replace(site, reports=(kept,)),)))
+    assert "### ❌ [web](https://web.example) failed: " in text
 
 
 def test_a_failure_tells_outcome_cause_evidence_what_is_served_what_next_and_stages_in_this_order() -> None:
@@ -152,10 +156,16 @@ def test_a_run_that_was_refused_says_why_and_what_helps() -> None:
 
 def test_a_run_that_was_interrupted_says_where_things_stand() -> None:
     text = summary(
-        replace(story(None), standing=("web: abc1234 is on the branch", "to follow again: bump track"))
+        replace(
+            story(None),
+            standing=("web: abc1234 is on the branch", "it goes on; to follow again: bump track --site web"),
+        )
     )
     assert text.startswith("### ⚠️ web is not followed any more: ")
-    assert "web: abc1234 is on the branch<br>to follow again: bump track" in text
+    assert (
+        "web: abc1234 is on the branch<br>it goes on\n\n**Next:** to follow again\n\n```sh\nbump track --site web\n```"
+        in text
+    )
 
 
 def test_several_clusters_of_a_site_are_told_one_after_the_other() -> None:

@@ -1,14 +1,15 @@
 """Every comment as a browser shows it: no text lies on another one, none is cut off, wide and on a phone.
 
 Without a Chromium (apt-get install chromium), or npm for the program that draws charts, these are left out, and say so; with
-BUMP_REQUIRE_BROWSER set they fail. `python tests/comment_pages.py FOLDER` takes pictures for people.
+BUMP_REQUIRE_BROWSER set they fail. `PYTHONPATH=. python tests/comment_pages.py FOLDER` takes pictures for people.
 """
 
 import os
 
 import pytest
-from comment_pages import LOOKS, Look, browser, measured, mermaid, page, stories
+from comment_pages import LOOKS, Look, measured, mermaid, page, stories
 
+from benchmarks.chromium import program
 from bumper.publish.comment import merged
 
 # What the test itself must be able to see.
@@ -19,7 +20,7 @@ _CUT = '<p style="white-space: nowrap">' + "never broken " * 200 + "</p>"
 @pytest.mark.slow
 @pytest.mark.parametrize("look", [LOOKS[0], LOOKS[-1]], ids=lambda look: look.name)
 def test_no_text_lies_on_another_and_none_is_cut_off(look: Look) -> None:
-    if browser() is None:
+    if program() is None:
         if os.environ.get("BUMP_REQUIRE_BROWSER"):
             pytest.fail("BUMP_REQUIRE_BROWSER is set, but there is no Chromium")
         pytest.skip("NOT TESTED how comments look: there is no Chromium (apt-get install chromium)")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from ruamel.yaml import YAML
 
 from bumper.errors import UsageError
 from bumper_sandbox.demo import Demo
+from bumper_sandbox.faults import FAULTS
 from bumper_sandbox.flux.build import BuildError
 from bumper_sandbox.model import Model
-from bumper_sandbox.stack import Stack, require_playable
+from bumper_sandbox.stack import REPOSITORY, Stack, require_playable
 from bumper_sandbox.tree import of
 from sandbox.test_sites import SYNC, kustomization, repository
 
@@ -72,6 +74,13 @@ STRANGER = {
 }
 
 
+def written(told: str, stack: Stack) -> dict[str, bytes]:
+    """The file that a fault says somebody has pushed, as it is on the branch."""
+    path = told.removeprefix("Somebody else has just pushed ").partition(",")[0]
+    command = ["git", "-C", str(stack.git.path(REPOSITORY)), "show", f"main:{path}"]
+    return {path: subprocess.run(command, check=True, capture_output=True).stdout}
+
+
 def test_a_strangers_tree_of_overlays_patches_and_variables_is_played(tmp_path: Path) -> None:
     platform, model = of(repository(tmp_path / "fleet", STRANGER)), Model()
     require_playable(platform, "", model, waits_for_unplayed=False)
@@ -86,6 +95,10 @@ def test_a_strangers_tree_of_overlays_patches_and_variables_is_played(tmp_path: 
         assert Demo(stack, lines.append, lambda command: bump(list(command))).play() == 0
         site = stack.site()
         deployment = stack.cluster.find(site.workload)
+        told = FAULTS["build"](stack, site, "abc1234")
+        broken = {**stack.files, **written(told, stack)}
+        with pytest.raises(BuildError, match="not YAML"):
+            model(broken, "flux-system", "apps", site.path)
     assert deployment is not None
     assert deployment["spec"]["replicas"] == 2
     assert deployment["metadata"]["labels"]["of"] == "them"

@@ -180,6 +180,12 @@ def test_the_table_fits_eighty_columns_whatever_stands_in_it(outcome: Outcome) -
     )
     table = [plain(line) for line in overview.lines(Overview(TIP, (long,), NOW))][1:3]
     assert max(map(len, table)) <= overview.WIDTH
+    for width in (60, 80, 100, 140):
+        table = [plain(line) for line in overview.lines(Overview(TIP, (long,), NOW), width)][1:3]
+        assert max(map(len, table)) <= width
+    wide = [plain(line) for line in overview.lines(Overview(TIP, (long,), NOW), 800)][2]
+    assert "s" * 60 in wide, "what there is room for is not cut"
+    assert "…" not in wide
 
 
 def test_one_site_in_full() -> None:

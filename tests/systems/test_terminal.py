@@ -33,15 +33,17 @@ def test_a_log_says_each_step_once_and_repeats_only_after_a_while() -> None:
     clock, stream = Hand(), io.StringIO()
     log = Log(stream, clock.now, name_sites=False)
     log.begin("web", "1.0", "2.0")
-    for second in range(0, 20, 5):
+    for second in range(0, 125, 5):
         clock.time = float(second)
         log.show(Step("web", "fetched", State.MOVING, "waiting", float(second)))
-    log.show(Step("web", "fetched", State.DONE, "main@sha1:3f9d2ab", 20.0))
+    log.show(Step("web", "fetched", State.DONE, "main@sha1:3f9d2ab", 125.0))
     assert stream.getvalue().splitlines() == [
         "web   1.0 → 2.0",
         "  · fetched    waiting   0.0 s",
         "  · fetched    waiting   15.0 s",
-        "  ✓ fetched    main@sha1:3f9d2ab   20.0 s",
+        "  · fetched    waiting   45.0 s",
+        "  · fetched    waiting   1 min 45 s",
+        "  ✓ fetched    main@sha1:3f9d2ab   2 min 5 s",
     ]
 
 

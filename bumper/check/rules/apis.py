@@ -166,11 +166,15 @@ def unexplained(cluster: Cluster) -> list[str]:
     return sorted(groups)
 
 
-def _custom(cluster: Cluster) -> Iterator[tuple[Build, Resource, list[Build]]]:
+def _custom(cluster: Cluster) -> tuple[tuple[Build, Resource, list[Build]], ...]:
     """The first object of each custom kind in each build, and the builds that define it; a build with the CRD itself is left out.
 
     None where something else than `flux bootstrap` began the cluster: it may have brought the CRDs too.
     """
+    return cluster.once("custom kinds", lambda: _found_custom(cluster))
+
+
+def _found_custom(cluster: Cluster) -> Iterator[tuple[Build, Resource, list[Build]]]:
     if not cluster.is_bootstrapped:
         return
     defining = _defining(cluster)

@@ -98,8 +98,12 @@ def unlisted(cluster: Cluster) -> Iterator[Fault]:
             yield Fault(path, 1, f"{layer.path} does not list {basename(path)}")
 
 
-def left_out(cluster: Cluster) -> Iterator[tuple[Layer, str]]:
+def left_out(cluster: Cluster) -> tuple[tuple[Layer, str], ...]:
     """The manifests beside a kustomization that no kustomization of the repository names, each with that layer."""
+    return cluster.once("left out", lambda: _left_out(cluster))
+
+
+def _left_out(cluster: Cluster) -> Iterator[tuple[Layer, str]]:
     layers = {layer.path: layer for built in cluster.builds for layer in built.layers if layer.path}
     listed = {path for built in cluster.builds for path in (*built.files, built.owner.path)}
     for layer in layers.values():
@@ -109,13 +113,16 @@ def left_out(cluster: Cluster) -> Iterator[tuple[Layer, str]]:
             continue
         written = cluster.reading.content(layer.path).decode(errors="replace")
         for path in _manifests(cluster, layer):
-            named = re.compile(rf"(?<![\w.-]){re.escape(basename(path))}(?![\w.-])")
-            if path in listed or named.search(written) or not _holds_objects(cluster, path):
+            if path in listed or _names(written, basename(path)) or not _holds_objects(cluster, path):
                 continue
             if not any(
                 path in mentioned(other) for other in unbuilt.kustomizations(cluster.reading, basename(path))
             ):
                 yield layer, path
+
+
+def _names(written: str, file: str) -> bool:
+    return file in written and bool(re.search(rf"(?<![\w.-]){re.escape(file)}(?![\w.-])", written))
 
 
 def lists_siblings(layer: Layer) -> bool:

@@ -29,8 +29,11 @@ def unreadable(cluster: Cluster) -> Iterator[Fault]:
 )
 def names_nobody(cluster: Cluster) -> Iterator[Fault]:
     calendar = _calendar(cluster)
+    selections = [] if calendar.faults else list(_selections(calendar))
+    if not selections:
+        return
     known = cluster.reading.once("traits of sites", lambda: traits.of_reading(cluster.reading))
-    for selection in _selections(calendar) if not calendar.faults else ():
+    for selection in selections:
         if idle := selection.idle_among(known):
             yield Fault(PATH, selection.line, f"no site of the tree is meant by {idle}")
 

@@ -102,16 +102,18 @@ def _asks_a_store(resource: Resource) -> bool:
 
 def _missing(cluster: Cluster, kind: str) -> Iterator[tuple[str, Fault]]:
     """The faults of references to that kind, each with its namespace."""
-    for resource in cluster.resources:
-        if not resource.is_named:
+    for named in cluster.once("references", lambda: _known(cluster)):
+        resource, space = named.resource, named.resource.namespace
+        if named.kind != kind or not named.name or (kind, named.name) in _BUILT_IN:
             continue
-        for named in references(resource):
-            space = resource.namespace
-            if named.kind != kind or not named.name or (kind, named.name) in _BUILT_IN:
-                continue
-            if not cluster.has(kind, space, named.name) and not _is_claimed(cluster, kind, space, named.name):
-                message = f"{resource} refers to {kind} {named.name}, which nothing makes in {space}"
-                yield space, resource.fault(message, *named.route)
+        if not cluster.has(kind, space, named.name) and not _is_claimed(cluster, kind, space, named.name):
+            message = f"{resource} refers to {kind} {named.name}, which nothing makes in {space}"
+            yield space, resource.fault(message, *named.route)
+
+
+def _known(cluster: Cluster) -> Iterator[Reference]:
+    """Every reference of an object whose own name is known."""
+    return (named for resource in cluster.resources if resource.is_named for named in references(resource))
 
 
 def references(resource: Resource) -> Iterator[Reference]:

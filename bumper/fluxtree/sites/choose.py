@@ -11,9 +11,9 @@ from bumper.request import Choice, Request, Wanted
 
 def find_targets(request: Request, tree: Tree) -> dict[str, Target]:
     """Where each site's image stands in `tree`, by its key, in the order asked for; UsageError where two are one."""
-    targets = {
-        wanted.key: find_target(wanted.site, request.choice_of(wanted), tree) for wanted in request.wanted
-    }
+    asked = [(wanted.site, request.choice_of(wanted)) for wanted in request.wanted]
+    keys = [wanted.key for wanted in request.wanted]
+    targets = dict(zip(keys, find.find_each(tree, asked), strict=True))
     _require_different(request.wanted, targets)
     return targets
 
@@ -33,13 +33,4 @@ def _require_different(several: Sequence[Wanted], targets: Mapping[str, Target])
 
 def find_target(site: str, choice: Choice, tree: Tree) -> Target:
     """Where one site's image stands in `tree`."""
-    return find.find(
-        tree,
-        site,
-        kustomization=choice.kustomization,
-        image=choice.image,
-        containers=choice.containers,
-        field=choice.field,
-        live=choice.live,
-        path=choice.path,
-    )
+    return find.find_each(tree, [(site, choice)])[0]

@@ -7,21 +7,31 @@ moves with it; what stays is listed. An image or a Kustomization too many or too
 nothing is guessed.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from posixpath import dirname
 
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
-from bumper.fluxtree.build import Build, build, openings
+from bumper.fluxtree.build import Build, build, openings, sources
 from bumper.fluxtree.discovery import Site, artifact_path, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
-from bumper.fluxtree.layers import Gap, Reading, why_missing
+from bumper.fluxtree.layers import Gap, Reading, expand, why_missing
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.sites import adoption, annotations, mentions, routes
 from bumper.fluxtree.sites.mentions import Mention
-from bumper.fluxtree.sites.selection import MOST_LISTED, ambiguous, every, listed, same, select
+from bumper.fluxtree.sites.selection import (
+    MOST_LISTED,
+    Asked,
+    ambiguous,
+    every,
+    listed,
+    same,
+    select,
+    select_each,
+)
 from bumper.fluxtree.sources import GIT
 from bumper.fluxtree.substitution import unfilled
 from bumper.fluxtree.walk import Walk
@@ -31,7 +41,7 @@ from bumper.manifest.document import text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports.git import Tree
-from bumper.request import FieldPath, Live
+from bumper.request import Choice, FieldPath, Live
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
 
@@ -40,6 +50,7 @@ __all__ = [
     "Target",
     "find",
     "find_all",
+    "find_each",
     "find_in",
     "find_site",
     "is_one_of_several",
@@ -253,13 +264,45 @@ def find(
     an image, or the tag of `image`, though no table knows it. `path` is the directory that is built, of a source pushed from here.
     `live` tells which of several namesakes the clusters have.
     """
+    choice = Choice(image, kustomization, tuple(containers), field, path, live)
+    return find_each(tree, [(name, choice)])[0]
+
+
+def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> list[Target]:
+    """The same for several sites: the tree is walked once, and what they build is read in a few batches."""
     reading = Reading(tree)
-    chosen = select(Walk(reading), name, kustomization, live, path)
-    targets = [
-        _target(reading, replace(_at(site, path), name=name), image=image, containers=containers, field=field)
-        for site in chosen
-    ]
-    return _agreed(targets, chosen, kustomization or name)
+    selecting = select_each(
+        Walk(reading), [Asked(name, choice.kustomization, choice.live, choice.path) for name, choice in asked]
+    )
+    if len(asked) > 1:
+        _read_ahead(reading.forgiving(), selecting)
+    targets = []
+    for (name, choice), select_one in zip(asked, selecting, strict=True):
+        chosen = select_one()
+        several = [
+            _target(
+                reading,
+                replace(_at(site, choice.path), name=name),
+                image=choice.image,
+                containers=choice.containers,
+                field=choice.field,
+            )
+            for site in chosen
+        ]
+        targets.append(_agreed(several, chosen, choice.kustomization or name))
+    return targets
+
+
+def _read_ahead(reading: Reading, selecting: Iterable[Callable[[], Sequence[Site]]]) -> None:
+    """Reads what several build, as far as they are there: all of a level in one batch."""
+    views: dict[int, tuple[Reading, list[str]]] = {}
+    for select_one in selecting:
+        with suppress(BumpError):
+            for site in filter(lambda site: site.is_built(reading), select_one()):
+                view = site.view(reading)
+                views.setdefault(id(view), (view, []))[1].extend(sources(view, site, site.owner))
+    for view, directories in views.values():
+        expand(view, directories)
 
 
 def find_all(tree: Tree) -> Iterator[tuple[Site, Target | BumpError]]:

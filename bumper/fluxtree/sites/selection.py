@@ -7,13 +7,15 @@ followed clusters have is meant, by its live spec.path and source; else each is 
 repository does not have may be one that only the clusters know (`unwritten`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from posixpath import normpath
+from typing import NamedTuple
 
 from bumper.dataclasses import replace
-from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean
+from bumper.errors import FieldAmbiguous, FieldMissing, SiteMissing, TreeMissing, did_you_mean, nearest
 from bumper.fluxtree.discovery import Site, artifact_path
 from bumper.fluxtree.sites import adoption, unwritten
 from bumper.fluxtree.walk import Walk
@@ -23,6 +25,24 @@ from bumper.record import told_apart
 from bumper.request import Live, LiveBuild
 
 MOST_LISTED = 8
+# What a file has in its name, or a line of it behind.
+_PLACE = re.compile(r"[./:#]")
+
+
+class Asked(NamedTuple):
+    """A site, and the Kustomization that the caller names for it.
+
+    `live` tells which of several namesakes the clusters have, `path` is the directory of one that no file holds.
+    """
+
+    name: str
+    kustomization: str = ""
+    live: Live | None = None
+    path: str = ""
+
+    @property
+    def wanted(self) -> str:
+        return self.kustomization or self.name
 
 
 def select(
@@ -33,28 +53,99 @@ def select(
     One that no file of the repository holds is taken from the clusters, or is what builds the directory `path` (`unwritten`).
     FieldAmbiguous where several are meant, SiteMissing or FieldMissing where there is none, TreeMissing without a tree.
     """
-    wanted = kustomization or name
-    known: list[Site] = []
-    matching: list[Site] = []
-    for level in walk.levels():
-        known += level
-        there = [
-            site
-            for site in level
-            if not site.is_assumed
-            and (
-                _is_named(site, wanted) or (not kustomization and name in adoption.site_names(site.document))
+    return select_each(walk, [Asked(name, kustomization, live, path)])[0]()
+
+
+def select_each(walk: Walk, asked: Iterable[Asked]) -> list[Callable[[], tuple[Site, ...]]]:
+    """The same for several, whose tree is walked once: for each what gives its Kustomizations, or raises."""
+    searches = [_Search(each) for each in asked]
+    levels: list[_Level] = []
+    for sites in walk.levels():
+        levels.append(_Level(sites))
+        for search in searches:
+            search.look(walk, levels)
+        clusters = {site.cluster for site in sites}
+        walk.leave(cluster for cluster in clusters if all(cluster in each.left for each in searches))
+    return [partial(search.chosen, walk, levels) for search in searches]
+
+
+class _Level:
+    """The Kustomizations of one level by what they are called, each with its place in the level."""
+
+    def __init__(self, sites: Sequence[Site]) -> None:
+        self.sites = [site for site in sites if not site.is_assumed]
+        self._own = _by_text(self.sites, lambda site: [site.kustomization.name])
+        self._adopted = _by_text(self.sites, lambda site: adoption.site_names(site.document))
+        self._named = _by_text(self.sites, lambda site: [site.name, _qualified(site), site.identity])
+
+    def named(self, asked: Asked) -> list[Site]:
+        """Those that are asked for."""
+        hits = dict(self._named.get(asked.wanted, {}))
+        if _PLACE.search(asked.wanted):
+            hits |= self._placed.get(normpath(asked.wanted), {})
+        if not asked.kustomization:
+            hits |= self._adopted.get(asked.name, {})
+        return [hits[number] for number in sorted(hits)]
+
+    def beside(self, name: str, site: Site) -> list[Site]:
+        """Those that a site's name may mean, and those that are called as the site's Kustomization."""
+        hits = {
+            **self._own.get(name, {}),
+            **self._adopted.get(name, {}),
+            **self._own.get(site.kustomization.name, {}),
+        }
+        return [hits[number] for number in sorted(hits)]
+
+    @cached_property
+    def _placed(self) -> "_ByText":
+        return _by_text(self.sites, _places)
+
+
+_ByText = Mapping[str, Mapping[int, Site]]
+
+
+def _by_text(sites: Sequence[Site], texts: Callable[[Site], Iterable[str]]) -> _ByText:
+    """The sites by each of their texts, and by their place among all."""
+    by_text: dict[str, dict[int, Site]] = {}
+    for number, site in enumerate(sites):
+        for each in texts(site):
+            by_text.setdefault(each, {})[number] = site
+    return by_text
+
+
+class _Search:
+    """One of those that are asked for, on the way through the levels. `left` are the clusters that have it, by the level."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._matching: list[Site] = []
+        self.left: dict[str, int] = {}
+
+    def look(self, walk: Walk, levels: Sequence[_Level]) -> None:
+        """Looks at the last level."""
+        there = [site for site in levels[-1].named(self._asked) if site.cluster not in self.left]
+        self._matching += map(walk.with_variables, there)
+        self.left |= {site.cluster: len(levels) for site in there}
+
+    def chosen(self, walk: Walk, levels: Sequence[_Level]) -> tuple[Site, ...]:
+        """The Kustomizations that are meant."""
+        name, kustomization, live, path = self._asked
+        wanted = self._asked.wanted
+        known = [site for level in levels for site in level.sites]
+        if self._matching:
+            chosen = same(_running(_preferred(self._matching, name, wanted), live), wanted)
+        elif beyond := unwritten.sites(walk, wanted, known, live, path):
+            chosen = same(beyond, wanted)
+        else:
+            raise _missing(walk, wanted, known)
+        return tuple(_called(site, name, kustomization, self._beside(name, site, levels)) for site in chosen)
+
+    def _beside(self, name: str, site: Site, levels: Sequence[_Level]) -> Iterator[Site]:
+        """Those of the levels that were looked at: below the one where a cluster has it, nothing of the cluster was."""
+        for deep, level in enumerate(levels, start=1):
+            yield from (
+                each for each in level.beside(name, site) if deep <= self.left.get(each.cluster, deep)
             )
-        ]
-        matching += map(walk.with_variables, there)
-        walk.leave(site.cluster for site in matching)
-    if not matching and (beyond := unwritten.sites(walk, wanted, known, live, path)):
-        chosen: Sequence[Site] = same(beyond, wanted)
-    elif not matching:
-        raise _missing(walk, wanted, [site for site in known if not site.is_assumed])
-    else:
-        chosen = same(_running(_preferred(matching, name, wanted), live), wanted)
-    return tuple(_called(site, name, kustomization, known) for site in chosen)
 
 
 def where(site: Site, name: str, namesakes: Iterable[Site]) -> str:
@@ -104,14 +195,12 @@ def source_of(kustomization: Object, namespace: str) -> ObjectKey:
     )
 
 
-def _called(site: Site, name: str, kustomization: str, known: Iterable[Site]) -> Site:
-    """The site as the caller named it, beside its namesakes."""
+def _called(site: Site, name: str, kustomization: str, beside: Iterable[Site]) -> Site:
+    """The site as the caller named it, and `beside` it its namesakes."""
     rivals = {
         (other.identity, other.path): other
-        for other in known
-        if not other.is_assumed
-        and (_leads_to(name, other) or other.kustomization.name == site.kustomization.name)
-        and (other.identity, other.path) != (site.identity, site.path)
+        for other in beside
+        if (other.identity, other.path) != (site.identity, site.path)
     }
     namesakes = tuple(rivals.values())
     # Where no file holds it, its whole name leads to it again, whether a cluster is asked or not.
@@ -163,10 +252,9 @@ def ambiguous(wanted: str, sites: Sequence[Site]) -> FieldAmbiguous:
     )
 
 
-def _is_named(site: Site, wanted: str) -> bool:
+def _places(site: Site) -> tuple[str, ...]:
     file = site.document.path
-    places = (file, site.place, f"{file}:{site.document.line('metadata', 'name')}", site.identity)
-    return wanted in (site.name, _qualified(site), site.identity) or normpath(wanted) in places
+    return file, site.place, f"{file}:{site.document.line('metadata', 'name')}", site.identity
 
 
 def _qualified(site: Site) -> str:
@@ -213,13 +301,15 @@ def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
     names = list(
         dict.fromkeys(name for site in known for name in (site.name, *adoption.site_names(site.document)))
     )
-    nearest = sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
-    message = f"{wanted}: no Flux Kustomization has this name (found: {listed(nearest)}){did_you_mean(wanted, names)}"
+    ranked = sorted(names, key=lambda name: SequenceMatcher(None, wanted, name).ratio(), reverse=True)
+    message = f"{wanted}: no Flux Kustomization has this name (found: {listed(ranked)}){did_you_mean(wanted, names)}"
     problems = [*map(str, walk.gaps), *(error.message for error in walk.broken)]
     # Of what is wrong in the tree only that is named which speaks of it.
     if related := [problem for problem in problems if wanted in problem]:
         return FieldMissing("; ".join([message, *related]), hint="correct the Flux tree first")
     hint = "name one of those found with --kustomization"
+    if near := nearest(wanted, names):
+        hint = f"--site {near}, or where the site is called otherwise than its Kustomization: --kustomization NAME"
     if walk.unexpanded:
         # Only the cluster may know what else there is.
         sets = listed([f"{gap}, and may make it" for gap in walk.unexpanded])

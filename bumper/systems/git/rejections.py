@@ -63,6 +63,8 @@ _NO_CONNECTION = re.compile(
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MOST_LINES = 12
 
+_ASKS = "terminal prompts disabled"  # credential.c
+ASKS_FOR_TOKEN = "the server asks for a token"  # noqa: S105 (a sentence)
 _TOKEN_HINT = "pass a token that may read and write this repository in BUMP_TOKEN"  # noqa: S105
 
 
@@ -140,6 +142,9 @@ def _by_status(status: int, place: str, answer: str, pushing: bool) -> BumpError
 
 
 def _no_access(place: str, answer: str) -> BumpError:
+    if _ASKS in answer:
+        # Git's own words are for whoever it might ask at a terminal.
+        answer = ASKS_FOR_TOKEN
     return NoAccess(f"{place}: no access: {answer}", hint=_TOKEN_HINT)
 
 

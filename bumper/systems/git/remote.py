@@ -242,7 +242,11 @@ class Remote:
 
     def _branches(self) -> str:
         names = self._repository.branches()
-        return f"branches there: {', '.join(names)}" if names else "the repository has no branch yet"
+        return (
+            f"name one of those there by --branch: {', '.join(names)}"
+            if names
+            else "the repository has no branch yet"
+        )
 
     def _has_landed(self, commit: str, branch: str, error: BumpError) -> bool:
         """Whether the branch has the commit although the push failed: the answer may have been lost, not the push.

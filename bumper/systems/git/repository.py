@@ -21,18 +21,21 @@ from bumper.ports.git import MOST_FILE_BYTES
 from bumper.safe_text import printable
 from bumper.systems.folder import Folder, room
 from bumper.systems.git.address import Address, environment
-from bumper.systems.git.rejections import MissingRef, failure, not_git, rejection
+from bumper.systems.git.rejections import ASKS_FOR_TOKEN, MissingRef, failure, not_git, rejection
 from bumper.systems.git.transport import Transport
-from bumper.systems.process import TooMuch, end, finished, started
+from bumper.systems.process import Ended, TooMuch, end, finished, started
 
 if TYPE_CHECKING:
     from git import Git
 
+# Of contents that are read in one go.
+MOST_AT_ONCE = 64_000_000
 # Nobody's own configuration speaks of a remote of this name.
 REMOTE = f"bump-{token_hex(8)}"
 _CHUNK = 1 << 16
 # Of a whole history with its notes; a tree of 100,000 files is a tenth of that.
 _MOST_BYTES = 256_000_000
+_SIZED = "%(objectname) %(objectsize)"
 # A command that needs no network waits for nobody but a disk, a hook or a program that signs.
 _LOCAL_S = 60.0
 _LOOK_S = 5.0
@@ -145,12 +148,24 @@ def run(
     place: object = "",
 ) -> Output:
     """Runs git to its end. `Transient` where that does not come in time; then its processes are gone. `place` is what it works on."""
+    ended = _ended(git, arguments, stdin, environ, timeout_s, place)
+    return Output(ended.status, _text(ended.stdout), _text(ended.stderr))
+
+
+def _ended(
+    git: "Git",
+    arguments: Sequence[str],
+    stdin: bytes,
+    environ: Mapping[str, str] | None,
+    timeout_s: float,
+    place: object,
+) -> Ended:
     place = place or git.working_dir
     limit_s = left_s(timeout_s)
     # GitPython ends the process where nobody holds what it returned.
     started = _start(git, arguments, environ)
     try:
-        ended = finished(
+        return finished(
             started.proc,
             stdin,
             limit_s=limit_s,
@@ -163,7 +178,6 @@ def run(
         raise Unreachable(
             f"{place}: git {_command(arguments)} wrote more than {_MOST_BYTES} bytes, expected less"
         ) from None
-    return Output(ended.status, _text(ended.stdout), _text(ended.stderr))
 
 
 def _late(place: object, arguments: Sequence[str], limit_s: float) -> Transient:
@@ -362,10 +376,12 @@ class Repository:
             return error
         if self._remark:
             return NoAccess(error.message, hint=f"{self._remark}; {error.hint}")
-        if not self._address.authorization:
-            return error
-        message = f"{error.message} (a token was sent, and the server did not accept it)"
-        return NoAccess(message, hint=error.hint)
+        if self._address.authorization:
+            message = f"{error.message} (a token was sent, and the server did not accept it)"
+            hint = f"it has expired, was revoked or is for another repository: {error.hint}"
+            return NoAccess(message, hint=hint)
+        is_asked = error.message.endswith(ASKS_FOR_TOKEN)
+        return NoAccess(f"{error.message}, and none was sent", hint=error.hint) if is_asked else error
 
     def _require_encrypted(self) -> str:
         way = Transport(
@@ -448,6 +464,29 @@ class Repository:
             raise Unreachable(f"{self}: {what} has {size:,} bytes, expected at most {MOST_FILE_BYTES:,}")
         return safe_decode(sha), self._beginning(safe_decode(sha))
 
+    def contents(self, shas: Iterable[str]) -> dict[str, bytes]:
+        """The contents of many files, by their shas, read by two processes; what is not here, or is long, is left to `read`."""
+        named = "\n".join(shas).encode()
+        listed = self.run("cat-file", f"--batch-check={_SIZED}", "--buffer", stdin=named).stdout
+        answers = [line.split(" ") for line in listed.splitlines()]
+        sizes = {sha: int(size) for sha, size in answers if size.isdigit() and int(size) <= MOST_FILE_BYTES}
+        contents: dict[str, bytes] = {}
+        for together in in_turns(sizes):
+            command = ("cat-file", f"--batch={_SIZED}", "--buffer")
+            stdin = "\n".join(together).encode()
+            status, output, _ = _ended(
+                self._git, command, stdin, None, left_s(self._timeout_s), self._address
+            )
+            if status:
+                break
+            at = 0
+            for sha in together:
+                # The line that was asked for, the content, a line end.
+                begun = output.index(b"\n", at) + 1
+                at = begun + sizes[sha] + 1
+                contents[sha] = output[begun : at - 1]
+        return contents
+
     def _beginning(self, sha: str) -> bytes:
         started = _start(self._git, ["cat-file", "blob", sha], None)
         try:
@@ -464,6 +503,20 @@ class Repository:
             stream = self._loose.store(IStream(kind.encode(), len(content), BytesIO(content)))
         sha: str = stream.hexsha.decode()
         return sha
+
+
+def in_turns(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """The shas in lists that are read in one go each."""
+    together: list[str] = []
+    held = 0
+    for sha, size in sizes.items():
+        if together and held + size > MOST_AT_ONCE:
+            yield together
+            together, held = [], 0
+        together.append(sha)
+        held += size
+    if together:
+        yield together
 
 
 def _to_look_s(left_s: float) -> float:

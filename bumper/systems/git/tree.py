@@ -17,6 +17,8 @@ from bumper.systems.git.repository import Repository
 _MANIFESTS = (".yaml", ".yml", "Kustomization", ".sourceignore")
 _MOST_FILES = 500
 _MOST_DIRECTORIES = 250
+# From so many on, two processes that read all of them take less than two questions for each.
+_MANY = 100
 
 
 class Objects:
@@ -40,7 +42,10 @@ class Objects:
             missing = sorted({*shas, *nearby()} - self._fetched)
             self._repository.fetch_objects(missing)
             self._fetched.update(missing)
-        self._blobs.update((sha, self._content(sha)) for sha in set(shas) - self._blobs.keys())
+        unread = set(shas) - self._blobs.keys()
+        if len(unread) >= _MANY:
+            self._blobs.update(self._repository.contents(unread))
+        self._blobs.update((sha, self._content(sha)) for sha in unread - self._blobs.keys())
         return {sha: self._blobs[sha] for sha in shas}
 
     def store(self, kind: str, content: bytes) -> str:

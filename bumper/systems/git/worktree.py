@@ -4,10 +4,13 @@ Law: what an ignore rule hides is not there, nor are submodules; links are liste
 artifact). Outside of any checkout every file counts but those below `.git`.
 """
 
+import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from os import walk
 from pathlib import Path
+from posixpath import join
 
 from bumper.errors import UsageError
 from bumper.ports.git import MOST_FILE_BYTES, Entry
@@ -32,8 +35,7 @@ class WorkTree:
         names = _tracked(self.root, environ) if top else _below(self.root)
         self._children: dict[str, dict[str, Entry]] = {}
         for path in names:
-            if (self.root / path).is_file() or (self.root / path).is_symlink():
-                self._add(path)
+            self._add(path)
 
     @cached_property
     def url(self) -> str:
@@ -47,7 +49,7 @@ class WorkTree:
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
         """The contents as they are on the disk, cut off as by git; a path that is no file of the tree is left out."""
-        return {path: _beginning(self.root / path) for path in paths if self._holds(path)}
+        return {path: _beginning(f"{self.root}/{path}") for path in paths if self._holds(path)}
 
     def _holds(self, path: str) -> bool:
         directory, _, name = path.rpartition("/")
@@ -55,17 +57,28 @@ class WorkTree:
         return entry is not None and not (entry.is_directory or entry.is_link)
 
     def _add(self, path: str) -> None:
+        """Adds a file or a link; what git tracks and the disk does not hold, and a submodule, is none."""
+        try:
+            mode = os.lstat(f"{self.root}/{path}").st_mode
+        except (OSError, ValueError):
+            return
+        is_link = stat.S_ISLNK(mode)
+        if not (is_link or stat.S_ISREG(mode)):
+            return
         directory, _, name = path.rpartition("/")
-        is_link = (self.root / path).is_symlink()
-        self._children.setdefault(directory, {})[name] = Entry(name, is_directory=False, is_link=is_link)
-        while directory:
+        entry = Entry(name, is_directory=False, is_link=is_link)
+        while True:
+            is_known = directory in self._children
+            self._children.setdefault(directory, {})[name] = entry
+            if is_known or not directory:
+                return
             directory, _, name = directory.rpartition("/")
-            self._children.setdefault(directory, {})[name] = Entry(name, is_directory=True)
+            entry = Entry(name, is_directory=True)
 
 
-def _beginning(file: Path) -> bytes:
+def _beginning(file: str) -> bytes:
     try:
-        with file.open("rb") as stream:
+        with open(file, "rb") as stream:  # noqa: PTH123 (a path of pathlib takes as long as the file)
             return stream.read(MOST_FILE_BYTES + 1)
     except OSError as error:
         raise UsageError(
@@ -86,5 +99,6 @@ def _below(root: Path) -> list[str]:
     for place, directories, names in walk(root):
         directories[:] = [name for name in directories if name != ".git"]
         links = [name for name in directories if (Path(place) / name).is_symlink()]
-        paths += [(Path(place) / name).relative_to(root).as_posix() for name in (*names, *links)]
+        inner = Path(place).relative_to(root).as_posix()
+        paths += [join(inner, name) if inner != "." else name for name in (*names, *links)]
     return paths

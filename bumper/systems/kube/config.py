@@ -7,7 +7,6 @@ Source: client-go 0.35.3, tools/clientcmd (loader.go, client_config.go) and rest
 """
 
 import base64
-import binascii
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -140,7 +139,7 @@ class _Entry:
                 return base64.b64decode(inline.replace("\r", "").replace("\n", ""), validate=True)
             path = self.path(key)
             return content(path, _MOST_BYTES) if path else b""
-        except (OSError, binascii.Error) as error:
+        except (OSError, ValueError) as error:  # the second, too, for letters that are not ASCII
             reason = error.strerror if isinstance(error, OSError) else "not base64"
             raise UsageError(
                 f"{self.file}: {key} cannot be read: {reason} ({self.text(key) or 'inline'})"
@@ -282,7 +281,10 @@ def _reader() -> YAML:
 
 def _not_yaml(file: Path) -> UsageError:
     # The parser's own message would quote the line, and with it perhaps a token.
-    return UsageError(f"{file}: not YAML, expected a kubeconfig")
+    return UsageError(
+        f"{file}: not YAML, expected a kubeconfig",
+        hint="correct it: kubectl config view says where it breaks",
+    )
 
 
 def _named(config: Mapping[str, Any], kind: str, file: Path) -> list[tuple[str, Mapping[str, Any]]]:

@@ -7,7 +7,6 @@ https://github.com/docker/docker-credential-helpers for what a helper is asked a
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any, Self
@@ -76,7 +75,7 @@ class DockerConfig:
         if entry.get("auth"):
             try:
                 decoded = base64.b64decode(str(entry["auth"]), validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:  # no base64, letters that are not ASCII, or bytes that are no text
                 raise ValueError("`auth` is not the base64 of user:password") from None
             username, _, password = decoded.partition(":")
         return Credential(

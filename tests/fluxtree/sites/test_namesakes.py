@@ -3,11 +3,11 @@
 import pytest
 from trees import MemoryTree, deployment, flux, sync
 
-from bumper.errors import UsageError
-from bumper.fluxtree.sites.choose import find_targets
-from bumper.fluxtree.sites.find import Site, find
+from bumper.errors import NotYaml, SiteMissing, UsageError
+from bumper.fluxtree.sites.choose import find_target, find_targets
+from bumper.fluxtree.sites.find import Site, find, find_each
 from bumper.fluxtree.sites.selection import is_of_namesake
-from bumper.request import LiveBuild, Request, Wanted
+from bumper.request import Choice, LiveBuild, Request, Wanted
 
 
 def clusters(*names: str, called: str = "web") -> MemoryTree:
@@ -71,3 +71,46 @@ def test_a_cluster_that_builds_a_namesake_is_known(path: str, is_another: bool) 
 def test_what_a_cluster_does_not_tell_is_no_namesake() -> None:
     assert not is_of_namesake(prod(), None)
     assert not is_of_namesake(prod(), LiveBuild("./apps/staging", "GitRepository flux-system/other"))
+
+
+def test_several_are_what_each_is_alone_and_cost_one_walk() -> None:
+    def fleet(sites: int) -> MemoryTree:
+        names = [f"site-{number}" for number in range(sites)]
+        files = dict(clusters("prod", "staging").files)
+        files["clusters/prod/sites.yaml"] = b"---\n".join(
+            flux(name, f"./sites/{name}").encode() for name in names
+        )
+        for name in names:
+            files[f"sites/{name}/kustomization.yaml"] = b"resources: [web.yaml]\n"
+            files[f"sites/{name}/web.yaml"] = deployment(name, f"reg.io/{name}:1").encode()
+        return MemoryTree(files)
+
+    def asked(sites: int) -> list[tuple[str, Choice]]:
+        own = [(f"site-{number}", Choice()) for number in range(sites)]
+        return [
+            *own,
+            ("web", Choice(kustomization=named("staging"))),
+            ("web", Choice(kustomization=named("prod"))),
+        ]
+
+    for alone, beside in zip(
+        [find_target(*each, fleet(3)) for each in asked(3)], find_each(fleet(3), asked(3)), strict=True
+    ):
+        assert beside == alone
+        assert (beside.site.label, beside.site.where, len(beside.site.namesakes)) == (
+            alone.site.label,
+            alone.site.where,
+            len(alone.site.namesakes),
+        )
+    few, many = fleet(3), fleet(40)
+    find_each(few, asked(3))
+    find_each(many, asked(40))
+    assert len(many.batches) == len(few.batches)
+    assert len(many.listed) - len(few.listed) == 37, "each site's own directory, once"
+    # Whatever is wrong with the second, what is wrong with the first is said.
+    wrong = fleet(2)
+    wrong.files["sites/site-0/web.yaml"] = b"{{ no YAML"
+    with pytest.raises(NotYaml, match=r"^sites/site-0/web\.yaml:1"):
+        find_each(wrong, [("site-0", Choice()), ("nothing", Choice())])
+    with pytest.raises(SiteMissing, match="nothing"):
+        find_each(wrong, [("nothing", Choice()), ("site-0", Choice())])

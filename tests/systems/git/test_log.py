@@ -96,7 +96,7 @@ def test_a_branch_without_notes_and_one_that_is_missing(server: GitServer, platf
         assert shown(ours.history("main").all()) == [("1", None)]
         with pytest.raises(UsageError, match="no branch 'prod'") as caught:
             list(ours.history("prod").all())
-        assert caught.value.hint == "branches there: main"
+        assert caught.value.hint == "name one of those there by --branch: main"
 
 
 def test_nothing_but_commits_and_notes_is_fetched(server: GitServer, platform: Path) -> None:

@@ -19,6 +19,7 @@ from git_remotes import (
 
 from bumper.errors import NoAccess, Refused, Transient, Unreachable, UsageError
 from bumper.ports.git import MOST_FILE_BYTES, Entry
+from bumper.systems.git.repository import MOST_AT_ONCE, in_turns
 from bumper_sandbox.git.server import GitServer
 
 
@@ -88,6 +89,16 @@ class TestReading:
                 "./README.md": FILES["README.md"],
             }
             assert [request.method for request in server.requests] == ["GET", "POST"]
+
+    def test_many_files_are_read_at_once(self, server: GitServer) -> None:
+        many = {f"many/{n}.yaml": bytes([n % 256]) * n + b"\n" * (n % 3) for n in range(150)}
+        server.create("many.git", many)
+        with remote(server, "many.git") as ours:
+            assert ours.tree(ours.fetch("main")).read(many) == many
+            present = next(iter(objects(ours, "blob")))
+            assert ours._repository.contents(["0" * 40, present]).keys() == {present}
+        sizes = {"a": MOST_AT_ONCE - 1, "b": 2, "c": 3, "d": MOST_AT_ONCE}
+        assert list(in_turns(sizes)) == [["a"], ["b", "c"], ["d"]]
 
     def test_what_was_read_is_not_fetched_again(self, server: GitServer, platform: Path) -> None:
         with remote(server) as ours:
@@ -202,7 +213,7 @@ class TestReading:
         with remote(server) as ours, pytest.raises(UsageError) as caught:
             ours.fetch(branch)
         assert caught.value.message == f"{server.url}/platform.git: no branch {branch!r}"
-        assert caught.value.hint == "branches there: main, next"
+        assert caught.value.hint == "name one of those there by --branch: main, next"
 
     def test_a_repository_without_commits(self, server: GitServer) -> None:
         git(server.path("platform.git"), "update-ref", "-d", "refs/heads/main")

@@ -33,6 +33,7 @@ class Place:
     service: TokenServer
     policies: dict[str, str]
     hidden: list[str] = field(default_factory=list)
+    opened: list[Identity] = field(default_factory=list)
 
     def identity(self, name: str = "bump", **more: str) -> Identity:
         environ = {
@@ -42,7 +43,10 @@ class Place:
             **more,
         }
         service = TokenServiceSettings(f"http://{self.service.domain}", name)
-        return Identity(environ, time.monotonic, time.time, service=service, hide=self.hidden.append)
+        self.opened.append(
+            Identity(environ, time.monotonic, time.time, service=service, hide=self.hidden.append)
+        )
+        return self.opened[-1]
 
     def exchanged(self, name: str = "bump", **more: str) -> str:
         identity = self.identity(name, **more)
@@ -65,7 +69,10 @@ def place() -> Iterator[Place]:
 
         with TokenServer(read, mint) as service:
             policies["bump.sts.yaml"] = policy(issuer.url)
-            yield Place(hub, issuer, service, policies)
+            place = Place(hub, issuer, service, policies)
+            yield place
+            for identity in place.opened:
+                identity.close()
 
 
 def policy(issuer: str, subject: str = SUBJECT) -> str:

@@ -20,6 +20,7 @@ class Authority:
         self._name = _name("test authority")
         basic = x509.BasicConstraints(ca=True, path_length=None)
         signed = self._builder(self._name, self._key).add_extension(basic, critical=True)
+        signed = signed.add_extension(_signs_certificates(), critical=True)
         self.pem = signed.sign(self._key, hashes.SHA256()).public_bytes(_PEM)
 
     def issue(self, name: str, *hosts: str) -> tuple[bytes, bytes]:
@@ -44,6 +45,11 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=1))
             .not_valid_after(now + timedelta(days=1))
+            # What Python asks of a chain from 3.13 on.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
+            )
         )
 
 
@@ -51,6 +57,20 @@ class Authority:
 def authority() -> Authority:
     """One for all tests of a run."""
     return Authority()
+
+
+def _signs_certificates() -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _name(text: str) -> x509.Name:

@@ -1,0 +1,52 @@
+"""What a push costs, in things that can be counted on any machine: processes, requests, modules. Never in time."""
+
+from pathlib import Path
+
+import commandline
+import pytest
+from git_remotes import TOKEN, hermetic
+from trees import deployment, flux, sync
+
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.registry.server import RegistryServer
+
+# Of a tree with more manifests than are fetched all at once.
+SITES = 260
+# What is measured. `git fetch` and `git push` start helpers of their own, of which those that are git commands count.
+MOST_COMMANDS, MOST_REQUESTS, MOST_OF_REGISTRY = 29, 13, 4
+
+
+@pytest.mark.slow
+def test_a_push_costs_as_much_for_many_sites_as_for_a_few(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    environ = hermetic(tmp_path)
+    with RegistryServer(authentication="none") as registry, GitServer(token=TOKEN, environ=environ) as git:
+        names = [f"site-{number:03}" for number in range(SITES)]
+        files = {"k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system")}
+        for name in names:
+            files[f"k8s/flux-system/{name}.yaml"] = flux(name, f"./k8s/{name}")
+            files[f"k8s/{name}/kustomization.yaml"] = "resources: [deployment.yaml]\n"
+            files[f"k8s/{name}/deployment.yaml"] = deployment(name, f"{registry.host}/{name}:0")
+        url = git.create("platform.git", {path: text.encode() for path, text in files.items()})
+        costs = []
+        for number, several in enumerate((names[:1], names[:2], names[:12])):
+            tag, trace = f"c057{number:03}", tmp_path / f"trace-{number}"
+            for name in several:
+                registry.push(name, tag)
+            git.requests.clear()
+            before = len(registry.asked)
+            code, _, stderr = commandline.bump(
+                *(option for name in several for option in ("--set", f"{name}={tag}")),
+                *("--repo", url, "--no-wait"),
+                environ={**environ, "BUMP_TOKEN": TOKEN, "GIT_TRACE": str(trace)},
+            )
+            assert code == 0, stderr
+            ran = trace.read_text(encoding="utf-8").count("trace: built-in: ")
+            costs.append((ran, len(git.requests), (len(registry.asked) - before) / len(several)))
+    commands, requests, asked = zip(*costs, strict=True)
+    with subtests.test("git commands"):
+        assert max(commands) <= MOST_COMMANDS, commands
+    with subtests.test("requests to git: as many for twelve sites as for one"):
+        assert max(requests) <= MOST_REQUESTS, requests
+        assert len(set(requests)) == 1
+    with subtests.test("requests to the registry, a site"):
+        assert max(asked) <= MOST_OF_REGISTRY, asked
