@@ -121,6 +121,8 @@ def _require_usable(environ: Mapping[str, str]) -> None:
         raise _absent() from None
     except OSError as error:
         raise _not_started(error, ["version"], environ) from None
+    except TooMuch:
+        raise _unusable("`git version` has no end") from None
     except TimeoutError:
         raise _unusable(f"`git version` had not ended after {round(limit_s, 1):g} s") from None
     if ended.status:
