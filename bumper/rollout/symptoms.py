@@ -307,7 +307,9 @@ def wrong_executable(sight: Sight) -> Seen | None:
     """
     lines = [line.rstrip() for line in sight.log.splitlines() if line.strip()]
     is_all = bool(lines) and all(line.endswith("exec format error") for line in lines)
-    return Seen("exec format error") if is_all and sight.terminated is not None and not sight.is_ready else None
+    return (
+        Seen("exec format error") if is_all and sight.terminated is not None and not sight.is_ready else None
+    )
 
 
 def crash(sight: Sight) -> Seen | None:
