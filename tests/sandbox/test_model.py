@@ -104,7 +104,10 @@ def test_a_strangers_tree_of_overlays_patches_and_variables_is_played(tmp_path: 
     assert deployment["metadata"]["labels"]["of"] == "them"
     assert deployment["metadata"]["annotations"]["a"] == "b"
     assert deployment["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"] == 80
-    assert "brought apps up from git at 2.0. Not played, only stored: HelmRelease." in lines[-3]
+    assert (
+        "brought apps up from git at 2.0. Not played, only stored and taken as ready: HelmRelease."
+        in lines[-3]
+    )
     # Its image is not called like the site, so that the command names it.
     assert commands[-1][:6] == ["--site", "apps", "--sha", "abc1234", "--image", "acme/web"]
 
