@@ -1,4 +1,4 @@
-"""`python -m benchmarks [edit|land|contention …]`: all of them where none is named; `--growth` is the series of sizes alone."""
+"""`python -m benchmarks [edit|land|contention …]`: all where none is named; `--growth [status …]` is the series of sizes."""
 
 import importlib
 import os
@@ -12,10 +12,10 @@ LARGE = ("report",)
 def main(names: list[str]) -> int:
     # An installed program has its modules compiled; where this variable is set they would be compiled anew at each start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    if names == ["--growth"]:
+    if names[:1] == ["--growth"]:
         from benchmarks import growth
 
-        return growth.main()
+        return growth.main(names[1:])
     for name in names or NAMES:
         if name not in (*NAMES, *LARGE):
             print(f"no benchmark {name!r}: there are {', '.join((*NAMES, *LARGE))}", file=sys.stderr)

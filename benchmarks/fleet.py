@@ -33,8 +33,8 @@ _FLUX = "flux-system"
 class Fleet:
     """Runs as a context manager. All sites run 1.0 of `BEFORE`; `deploy` brings one of them to 2.0 of `AFTER`."""
 
-    def __init__(self, sites: int) -> None:
-        self.names = [f"site-{number:03}" for number in range(sites)]
+    def __init__(self, sites: int, digits: int = 3) -> None:
+        self.names = [f"site-{number:0{digits}}" for number in range(sites)]
         self._folder = tempfile.TemporaryDirectory(prefix="bump-fleet-")
         folder = Path(self._folder.name)
         self.store = Store(Kinds(), lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))

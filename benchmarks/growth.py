@@ -1,7 +1,8 @@
 """How the time grows with the size of what is asked for: a series for each dimension, and its exponent (1 is linear).
 
 In seconds of processor time, children included, less those of a start; the least of three rounds. The exponent is that of the line
-through the logarithms. Fails where one is above 1.1.
+through the logarithms. Fails where one is above 1.1: for whole platforms, each with 50 deploys a site, also that of the processes of
+git, each of which may be a request.
 """
 
 import math
@@ -10,46 +11,72 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from benchmarks.check import grown
 from benchmarks.edit import BUMP, MANIFEST
+from benchmarks.fleet import Fleet
 from benchmarks.history import write_clone
+from benchmarks.platform import Platform
+from bumper.errors import EXIT_CODES, Outcome
 
 MOST = 1.1
 ROUNDS = 3
+PLATFORMS = (100, 300, 1_000)
+DEPLOYS_A_SITE = 50
+# Of an edit that would change something.
+CHANGED = EXIT_CODES[Outcome.FAILED]
+_AT_END = ExitStack()
 EDIT = ("--image", "reg.example/web", "--tag", "abc0001", "--check")
 
 
+class Run(NamedTuple):
+    """A command of ours, the exit code that it ends with, and what its environment has besides."""
+
+    command: Sequence[str]
+    code: int = 0
+    environ: Mapping[str, str] = MappingProxyType({})
+
+
 class Dimension(NamedTuple):
-    """`make` lays out the given size in a folder, and returns the command that is run there."""
+    """`make` lays out the given size in a folder, and returns what is run there. `of_platform`: of whole platforms."""
 
     name: str
     sizes: Sequence[int]
-    make: Callable[[Path, int], Sequence[str]]
+    make: Callable[[Path, int], Run]
+    of_platform: bool = False
 
 
-def main() -> int:
-    """Prints every series; 1 where one grows faster than it may."""
-    start_s = _least_s(["--version"], Path())
-    exponents = [_measured(dimension, start_s) for dimension in DIMENSIONS]
-    return int(max(exponents) > MOST)
+def main(names: Sequence[str] = ()) -> int:
+    """Prints every series, or those whose name holds one of the names; 1 where one grows faster than it may."""
+    chosen = [each for each in DIMENSIONS if not names or any(name in each.name for name in names)]
+    with _AT_END:
+        start_s = _least_s(Run(["--version"]), Path(), ROUNDS)[0]
+        within = [_is_within(dimension, start_s) for dimension in chosen]
+    return int(not all(within))
 
 
-def _measured(dimension: Dimension, start_s: float) -> float:
+def _is_within(dimension: Dimension, start_s: float) -> bool:
     print(f"{dimension.name}   (seconds of processor time, {start_s:.2f} of a start taken off)")
-    points = []
+    points, processes = [], []
     for size in dimension.sizes:
         with tempfile.TemporaryDirectory() as folder:
-            command = dimension.make(Path(folder), size)
-            seconds = _least_s(command, Path(folder)) - start_s
-        points.append((size, seconds))
-        print(f"  {size:>10,}{seconds:>9.2f} s", flush=True)
+            run = dimension.make(Path(folder), size)
+            taken_s, started = _least_s(run, Path(folder), 1 if dimension.of_platform else ROUNDS)
+        points.append((size, taken_s - start_s))
+        processes.append((size, started))
+        requests = f"{started:>8} git processes" if dimension.of_platform else ""
+        print(f"  {size:>10,}{taken_s - start_s:>9.2f} s{requests}", flush=True)
     grows = exponent(points)
-    print(f"  {'exponent':>10}{grows:>9.2f}")
-    return grows
+    asks = exponent(processes) if dimension.of_platform else 0.0
+    print(f"  {'exponent':>10}{grows:>9.2f}" + (f"{asks:>10.2f}" if dimension.of_platform else ""))
+    return max(grows, asks) <= MOST
 
 
 def exponent(points: Sequence[tuple[float, float]]) -> float:
@@ -60,56 +87,100 @@ def exponent(points: Sequence[tuple[float, float]]) -> float:
     return float(rise / sum((size - mean_size) ** 2 for size, _ in logged))
 
 
-def _least_s(command: Sequence[str], folder: Path) -> float:
-    return min(_processor_s([BUMP, *command], folder) for _ in range(ROUNDS))
+def _least_s(run: Run, folder: Path, rounds: int) -> tuple[float, int]:
+    """The least seconds of the processor, and how many processes of git there were."""
+    return min(_processor_s(run, folder) for _ in range(rounds))
 
 
-def _processor_s(command: Sequence[str], folder: Path) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def _checked(folder: Path, sites: int) -> Sequence[str]:
-    grown(folder, sites)
-    return ["check", "."]
-
-
-def _shown(folder: Path, sites: int) -> Sequence[str]:
-    grown(folder, sites)
-    environ = {**os.environ, "GIT_AUTHOR_NAME": "bench", "GIT_COMMITTER_NAME": "bench"}
-    for command in (
-        ["init", "--quiet", "--initial-branch=main"],
-        ["add", "."],
-        ["commit", "--quiet", "--message=All"],
-    ):
-        subprocess.run(
-            ["git", "-c", "user.email=bench@localhost", *command], cwd=folder, check=True, env=environ
+def _processor_s(run: Run, folder: Path) -> tuple[float, int]:
+    with tempfile.TemporaryDirectory() as traces:
+        environ = {**os.environ, "GIT_TRACE2_EVENT": traces, **run.environ}
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ended = subprocess.run(
+            [BUMP, *run.command], cwd=folder, env=environ, capture_output=True, text=True, check=False
         )
-    return ["status", "--offline", "--repo", "."]
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # What git starts itself writes into a file of its own, too.
+        processes = len(list(Path(traces).iterdir()))
+    if ended.returncode != run.code:
+        raise RuntimeError(f"{run.command} ended with {ended.returncode}: {ended.stderr[-500:]}")
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, processes
 
 
-def _recorded(folder: Path, deploys: int) -> Sequence[str]:
+def _checked(folder: Path, sites: int) -> Run:
+    grown(folder, sites)
+    return Run(["check", "."])
+
+
+@cache
+def _platform(sites: int) -> Path:
+    """A platform of so many sites, each with some 50 deploys, whose last ones are of today."""
+    folder = Path(_AT_END.enter_context(tempfile.TemporaryDirectory())) / "platform"
+    now = datetime.now(UTC).replace(microsecond=0)
+    return Platform(sites, sites * DEPLOYS_A_SITE, now).write(folder, url=str(folder))
+
+
+def _shown(_: Path, sites: int) -> Run:
+    return Run(["status", "--offline", "--repo", str(_platform(sites))])
+
+
+def _told(_: Path, sites: int) -> Run:
+    return Run(["history", "--metrics", "--repo", str(_platform(sites))])
+
+
+def _promoted(_: Path, sites: int) -> Run:
+    # Refused once all of the record was read: what comes after that is one site's, however many there are.
+    criteria = [
+        "--from",
+        "staging",
+        "--to",
+        "production",
+        "--soak",
+        "9999d",
+        "--follow",
+        "github",
+        "--dry-run",
+    ]
+    return Run(["promote", "site-0001", *criteria, "--repo", str(_platform(sites))], code=4)
+
+
+def _swept(_: Path, sites: int) -> Run:
+    fleet = _AT_END.enter_context(Fleet(sites // 2, digits=4))
+    looks = ["--dry-run", "--newer-than", "400d", "--older-than", "0s", "--timeout", "1s"]
+    # The cluster builds something else under these names: it is read all the same, and each site is not known.
+    code = EXIT_CODES[Outcome.UNKNOWN]
+    return Run(["sweep", *looks, "--repo", str(_platform(sites))], code, fleet.environ())
+
+
+def _reported(folder: Path, sites: int) -> Run:
+    page = folder / "report.html"
+    return Run(["report", "--offline", "--repo", str(_platform(sites)), "--html", str(page)])
+
+
+def _recorded(folder: Path, deploys: int) -> Run:
     write_clone(folder, deploys)
-    return ["history", "--offline", "--limit", "0"]
+    return Run(["history", "--offline", "--limit", "0"])
 
 
-def _files(folder: Path, count: int) -> Sequence[str]:
+def _files(folder: Path, count: int) -> Run:
     names = [f"{number}.yaml" for number in range(count)]
     for name in names:
         (folder / name).write_text(MANIFEST, encoding="utf-8")
-    return ["edit", *names, *EDIT]
+    return Run(["edit", *names, *EDIT], CHANGED)
 
 
-def _one_file(folder: Path, documents: int) -> Sequence[str]:
+def _one_file(folder: Path, documents: int) -> Run:
     (folder / "many.yaml").write_text("---\n".join([MANIFEST] * documents), encoding="utf-8")
-    return ["edit", "many.yaml", *EDIT]
+    return Run(["edit", "many.yaml", *EDIT], CHANGED)
 
 
 DIMENSIONS = (
     Dimension("bump check, by sites (five files each)", (100, 300, 900), _checked),
-    Dimension("bump status --offline, by sites", (100, 300, 900), _shown),
+    Dimension("bump status --offline, by sites", PLATFORMS, _shown, of_platform=True),
+    Dimension("bump history --metrics, by sites", PLATFORMS, _told, of_platform=True),
+    Dimension("bump promote, by sites", PLATFORMS, _promoted, of_platform=True),
+    Dimension("bump sweep, by sites", PLATFORMS, _swept, of_platform=True),
+    Dimension("bump report --offline, by sites", PLATFORMS, _reported, of_platform=True),
     Dimension("bump history, by deploys", (1_000, 4_000, 16_000), _recorded),
     Dimension("bump edit, by files of 0.3 kB", (100, 400, 1_600), _files),
     Dimension("bump edit, by documents in one file", (400, 1_600, 6_400), _one_file),
@@ -117,4 +188,4 @@ DIMENSIONS = (
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

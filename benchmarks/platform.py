@@ -173,9 +173,11 @@ class Platform:
             cluster = f"clusters/{environment}"
             yield f"{cluster}/flux-system/gotk-sync.yaml", _SYNC.format(environment=environment)
             for name, needs in _INFRASTRUCTURE.items():
-                path = f"infra/{environment}/{name}"
+                # The controllers are built alike for both clusters.
+                path = f"infra/{environment}/{name}" if needs else f"infra/{name}"
                 yield f"{cluster}/{name}.yaml", _kustomization(name, path, needs)
-                yield f"{path}/config.yaml", _SECRETS.format(name=name)
+                if needs or environment == ENVIRONMENTS[0]:
+                    yield f"{path}/config.yaml", _SECRETS.format(name=name)
         for number, place in enumerate(places(self.sites)):
             hold = (
                 "held until the migration is over" if number % self.hold_every == self.hold_every - 1 else ""

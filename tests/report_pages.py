@@ -24,6 +24,8 @@ HOSTILE = (
 )
 SECRET = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
 SITES, DEPLOYS = 12, 120
+# Two roots, two configurations, and the controllers, which both clusters share.
+OTHERS = 5
 _FREEZE = f"""
 windows:
   - name: {json.dumps("stop " + HOSTILE)}
