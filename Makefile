@@ -54,7 +54,7 @@ $(ACTIONLINT): | setup
 	@mv $(VENV)/go/actionlint $@
 
 bench: setup
-	$(BIN)/python -m benchmarks $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks $(ARGS)
 
 # The finder and `bump check` on other people's Flux repositories: a folder of them, each in a folder of its own.
 trees: setup

@@ -157,7 +157,8 @@ class Demo:
 
     def _left_out(self) -> str:
         kinds = sorted({key.kind for key in self.stack.cluster.not_simulated()})
-        return f"Not played, only stored: {', '.join(kinds)}." if kinds else ""
+        ready = "" if self.stack.waits_for_unplayed else " and taken as ready"
+        return f"Not played, only stored{ready}: {', '.join(kinds)}." if kinds else ""
 
 
 def _image(site: Site) -> list[str]:

@@ -18,7 +18,7 @@ from bumper.dataclasses import dataclass, replace
 from bumper.errors import NotYaml
 from bumper.fluxtree import json_patch, strategic
 from bumper.fluxtree.layers import Gap, Reading, why_missing, within
-from bumper.fluxtree.leaves import Reader, Text, origin_of
+from bumper.fluxtree.leaves import Reader, Text, near_to, origin_of, span_of
 from bumper.fluxtree.resource import Path, Resource
 from bumper.fluxtree.selectors import Selector, Undecided, identity
 from bumper.manifest import NO_BLOCK
@@ -233,7 +233,10 @@ def _require_json(written: str, place: Gap) -> None:
 def _inline(reading: Reading, place: Gap, written: str) -> Patch:
     origin = origin_of(written)
     if origin is None:
-        return _parsed(Text(place.path, written.encode(), line=place.line, fixed="it is put together"), place)
+        near = near_to(written)
+        path, line = (near.text.path, span_of(near).line) if near else (place.path, place.line)
+        fixed = "it stands in a patch into which variables are filled, expected it in a text of its own"
+        return _parsed(Text(path, written.encode(), line=line, fixed=fixed), place)
     key = ("patch", origin.text.path, origin.text.line, origin.ordinal)
     patch: Patch = reading.once(key, lambda: _parsed(inside(written, place.line), place))
     return patch

@@ -24,9 +24,16 @@ def paragraphs(message: str) -> Iterator[str]:
     head, squashed, tail = message.partition(_SQUASHED)
     if squashed and (not head or head.endswith("\n")):
         lines = (line.removeprefix(_INDENTED) for line in tail.split("\n"))
-        yield from reversed(re.split(_BLANK_LINES, "\n".join(lines).strip()))
+        yield from reversed(_split("\n".join(lines)))
         return
-    yield from re.split(_BLANK_LINES, message.strip())[1:]
+    yield from _split(message)[1:]
+
+
+def _split(text: str) -> list[str]:
+    """The paragraphs of a text."""
+    # Nearly no message has a blank line that is not empty; to look for one at each line end takes five times as long.
+    has_blanks = " \n" in text or "\t\n" in text or "\r" in text
+    return re.split(_BLANK_LINES, text.strip()) if has_blanks else text.strip().split("\n\n")
 
 
 def trailers(paragraph: str) -> list[tuple[str, str]]:

@@ -65,7 +65,7 @@ class Document:
             node = waiting.pop()
             if not isinstance(node, Scalar | Alias):
                 waiting += node.items
-            if isinstance(node, Mapping):
+            if isinstance(node, Mapping) and len(set(node.names)) < len(node.names):
                 seen: set[str] = set()
                 for key, _ in node.pairs:
                     if (name := name_of(key)) in seen and isinstance(key, Scalar):
@@ -152,7 +152,7 @@ def _objects(root: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
 
 def _below(node: Scalar | Sequence | Mapping, step: str | int) -> Node | None:
     if isinstance(node, Mapping):
-        nodes = [value for key, value in node.pairs if name_of(key) == step]
+        nodes = [value for name, value in zip(node.names, node.items[1::2], strict=True) if name == step]
         return nodes[-1] if nodes else None
     if isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
         return node.items[step]

@@ -81,6 +81,7 @@ def not_ours(of_flux: Sequence[Finding], desired: Desired, observation: Observat
     ]
 
 
+_FIELDS_SHOWN = 4
 # An image that can't be had is at fault whatever else changed.
 _OF_IMAGE_ALONE = (
     "InvalidImageName",
@@ -93,24 +94,32 @@ _OF_IMAGE_ALONE = (
 
 
 def not_proved_by_image(
-    of_workload: Sequence[Finding], desired: Desired, observation: Observation
+    findings: Sequence[Finding], desired: Desired, observation: Observation
 ) -> list[Finding]:
     """The findings, with the word that other fields of the template changed as well: then nothing proves the image at fault."""
+    if not any(map(_blames_image, findings)):
+        return list(findings)
     changed = changes_beside_image(desired, _template_before(desired, observation), observation.workload)
     if not changed:
-        return list(of_workload)
-    text = f"; {', '.join(changed)} changed in the same rollout, so it may not be the image"
+        return list(findings)
+    shown = ", ".join(changed[:_FIELDS_SHOWN]) + (", …" if len(changed) > _FIELDS_SHOWN else "")
+    text = f"; {shown} changed in the same rollout, so it may not be the image"
     return [
         replace(
             finding,
             verdict=replace(finding.verdict, message=finding.verdict.message + text, helps_to_go_back=False),
         )
-        if finding.verdict.outcome is Outcome.FAILED
-        and finding.verdict.helps_to_go_back
-        and finding.verdict.reason not in _OF_IMAGE_ALONE
+        if _blames_image(finding)
         else finding
-        for finding in of_workload
+        for finding in findings
     ]
+
+
+def _blames_image(finding: Finding) -> bool:
+    """Whether it sends back for what the pods do, which takes more than the image."""
+    verdict = finding.verdict
+    is_of_pods = verdict.outcome is Outcome.FAILED and verdict.stage is Stage.ROLLED_OUT
+    return is_of_pods and verdict.helps_to_go_back and verdict.reason not in _OF_IMAGE_ALONE
 
 
 def _template_before(desired: Desired, observation: Observation) -> Object | None:

@@ -175,19 +175,14 @@ def _findings(look: Look) -> list[Finding]:
             of_pods = causes.findings(desired, observation)
             of_old_side = old_side.findings(desired, observation)
             of_controllers = controllers.findings(desired, observation, [*of_pods, *of_old_side])
-    of_pods, of_controllers = (
-        baseline.not_proved_by_image(group, desired, observation) for group in (of_pods, of_controllers)
-    )
     of_flux = _excused(
         baseline.not_ours(obstacles.findings(desired, observation, flux), desired, observation),
         [*of_pods, *of_old_side, *of_controllers],
     )
+    of_site = [*of_pods, *of_old_side, *of_controllers, *of_flux]
     return [
         *(finding for finding in held if finding),
-        *of_pods,
-        *of_old_side,
-        *of_controllers,
-        *of_flux,
+        *baseline.not_proved_by_image(of_site, desired, observation),
     ]
 
 

@@ -3,7 +3,8 @@
 Law: Ready=True comes only after a build of the very bytes that the source fetched and after every object of the build is stored; the
 status is written in the form and order of kustomize-controller v1.9.4 (internal/controller/kustomization_controller.go: `Reconcile`,
 `reconcile`, `checkHealth`, `finalizeStatus`), with its default flags. Played: dependsOn, prune, wait, timeout, retryInterval,
-suspension, deletion. Not played: the limit of four runs at a time, healthChecks, decryption, postBuild, patches, remote clusters.
+suspension, deletion; with a `model` whatever that can build. Not played: the limit of four runs at a time, healthChecks, decryption,
+remote clusters.
 """
 
 import hashlib

@@ -212,8 +212,8 @@ def measure(stack: Stack, kubeconfig: Path, name: str, suffix: str, way: str) ->
     ended = WAYS[way][1](deploy)
     seconds = time.monotonic() - started
     ran = deploy.runs
-    said = [at_s for at_s, line in ended.lines if line.strip().startswith(_VERDICTS)]
-    said_s = said[-1] - started if said else seconds
+    verdicts_s = [at_s for at_s, line in ended.lines if line.strip().startswith(_VERDICTS)]
+    said_s = verdicts_s[-1] - started if verdicts_s else seconds
     return Answer(seconds, ended.code, ended.output, ran, said_s)
 
 

@@ -58,3 +58,16 @@ def test_an_image_is_decided_by_what_flux_fills_in_and_by_nothing_that_only_look
         assert field.unsafe
     with subtests.test("what is no variable is no tag of one"), pytest.raises(FieldMissing):
         find(MemoryTree(tree("reg.io/web:$${TAG}", '{TAG: "1.0"}')), "web")
+    with subtests.test("a patch that the parent fills variables into is refused where it stands"):
+        path = "/spec/template/spec/containers/0/image"
+        change = f"{{op: replace, path: {path}, value: 'reg.io/web:${{TAG}}'}}"
+        patch = f"  patches:\n    - patch: |\n        - {change}\n"
+        files = tree("reg.io/web:0.1", "{}") | {
+            "clusters/prod/flux-system/gotk-sync.yaml": sync("./clusters/prod")
+            + '  postBuild: {substitute: {TAG: "1.0"}}\n',
+            "clusters/prod/web.yaml": flux("web", "./apps/web")
+            + f"{patch}      target: {{kind: Deployment}}\n",
+        }
+        field = find(MemoryTree(files), "web").field
+        assert (field.path, field.span.line, field.image.tag) == ("clusters/prod/web.yaml", 12, "1.0")
+        assert field.unsafe.startswith("it stands in a patch into which variables are filled")

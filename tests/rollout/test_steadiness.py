@@ -1,12 +1,13 @@
 """How long a container without a probe must have run: each second counts once, by whichever clock shows it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 import situations
 
 from bumper.observation import Observation
-from bumper.rollout import Judgement, judge
+from bumper.rollout import Judgement, Sighting, judge
 
 STARTED = "2026-11-22T12:53:09Z"
 
@@ -43,3 +44,16 @@ def test_and_is_ready_then(looks: tuple[float, ...]) -> None:
 def test_the_start_is_that_of_the_recording() -> None:
     (first, *_) = situations.load("running-three-seconds").observation.pods
     assert first["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] == STARTED
+
+
+def test_where_no_pod_can_be_seen_ready_must_stand_and_counts_anew_after_a_crash() -> None:
+    whole = situations.load("ready-pods-unreadable")
+    one_down = situations.load("ready-pods-unreadable")
+    assert one_down.observation.workload
+    one_down.observation.workload["status"]["readyReplicas"] = 0
+    sightings: Mapping[str, Sighting] = {}
+    for at_s, seen in ((0.0, whole), (3.0, one_down), (4.0, whole), (13.9, whole)):
+        judgement = judge(seen.desired, replace(seen.observation, at_s=at_s), sightings)
+        assert judgement.verdict is None
+        sightings = judgement.sightings
+    assert judge(whole.desired, replace(whole.observation, at_s=14.0), sightings).verdict

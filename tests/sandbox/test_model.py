@@ -74,9 +74,9 @@ STRANGER = {
 }
 
 
-def written(told: str, stack: Stack) -> dict[str, bytes]:
+def written(announcement: str, stack: Stack) -> dict[str, bytes]:
     """The file that a fault says somebody has pushed, as it is on the branch."""
-    path = told.removeprefix("Somebody else has just pushed ").partition(",")[0]
+    path = announcement.removeprefix("Somebody else has just pushed ").partition(",")[0]
     command = ["git", "-C", str(stack.git.path(REPOSITORY)), "show", f"main:{path}"]
     return {path: subprocess.run(command, check=True, capture_output=True).stdout}
 
@@ -95,8 +95,8 @@ def test_a_strangers_tree_of_overlays_patches_and_variables_is_played(tmp_path: 
         assert Demo(stack, lines.append, lambda command: bump(list(command))).play() == 0
         site = stack.site()
         deployment = stack.cluster.find(site.workload)
-        told = FAULTS["build"](stack, site, "abc1234")
-        broken = {**stack.files, **written(told, stack)}
+        announcement = FAULTS["build"](stack, site, "abc1234")
+        broken = {**stack.files, **written(announcement, stack)}
         with pytest.raises(BuildError, match="not YAML"):
             model(broken, "flux-system", "apps", site.path)
     assert deployment is not None
@@ -104,7 +104,10 @@ def test_a_strangers_tree_of_overlays_patches_and_variables_is_played(tmp_path: 
     assert deployment["metadata"]["labels"]["of"] == "them"
     assert deployment["metadata"]["annotations"]["a"] == "b"
     assert deployment["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"] == 80
-    assert "brought apps up from git at 2.0. Not played, only stored: HelmRelease." in lines[-3]
+    assert (
+        "brought apps up from git at 2.0. Not played, only stored and taken as ready: HelmRelease."
+        in lines[-3]
+    )
     # Its image is not called like the site, so that the command names it.
     assert commands[-1][:6] == ["--site", "apps", "--sha", "abc1234", "--image", "acme/web"]
 

@@ -214,8 +214,8 @@ def test_each_cloud_of_azure_is_spoken_to_in_its_own_words(tmp_path: Path) -> No
             for step in YAML(typ="safe").load(steps)["jobs"]["deploy"]["steps"]
             if "azure/login" in step.get("uses", "")
         )
-        told = (login["with"].get("environment", ""), login["with"].get("audience", cloud.exchange))
-        assert told == (cloud.login, cloud.exchange)
+        inputs = (login["with"].get("environment", ""), login["with"].get("audience", cloud.exchange))
+        assert inputs == (cloud.login, cloud.exchange)
         step = next(
             step for step in REUSABLE["jobs"]["deploy"]["steps"] if "azure/login" in step.get("uses", "")
         )
@@ -243,9 +243,9 @@ def test_the_platforms_own_workflows_reach_the_cluster_in_each_way_that_a_set_up
         ClusterWay.AKS: {"AKS_RESOURCE_GROUP", "AKS_CLUSTER"}, ClusterWay.RUNNER: {"BUMP_RUNS_ON"}, ClusterWay.NONE: {"BUMP_FOLLOW"},
     }  # fmt: skip
     for setup in variants():
-        told = page.text(page.sections(setup, page.Manifests()), 100)
+        shown = page.text(page.sections(setup, page.Manifests()), 100)
         expected = variables.get(setup.cluster, set()) if setup.brings_workflows else set()
-        assert set(re.findall(r"gh variable set (AKS_\w+|BUMP_\w+)", told)) == expected
+        assert set(re.findall(r"gh variable set (AKS_\w+|BUMP_\w+)", shown)) == expected
 
 
 def test_the_kubeconfig_is_stored_and_left_nowhere_else(tmp_path: Path) -> None:

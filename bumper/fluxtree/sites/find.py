@@ -8,7 +8,6 @@ nothing is guessed.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from posixpath import dirname
 
 from bumper.dataclasses import dataclass, replace
@@ -285,11 +284,16 @@ def answers(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> Iterator[Target 
     selecting = select_each(
         Walk(reading), [Asked(name, choice.kustomization, choice.live, choice.path) for name, choice in asked]
     )
+    selected = [_site_or_error(select_one) for select_one in selecting]
     if len(asked) > 1:
-        _read_ahead(reading.forgiving(), selecting)
-    for (name, choice), select_one in zip(asked, selecting, strict=True):
+        known = [site for chosen in selected if not isinstance(chosen, BumpError) for site in chosen]
+        _read_ahead(reading.forgiving(), known)
+    for (name, choice), chosen in zip(asked, selected, strict=True):
+        if isinstance(chosen, BumpError):
+            yield chosen
+            continue
         try:
-            yield _chosen(reading, name, choice, select_one())
+            yield _chosen(reading, name, choice, chosen)
         except BumpError as error:
             yield error
 
@@ -308,14 +312,20 @@ def _chosen(reading: Reading, name: str, choice: Choice, chosen: Sequence[Site])
     return _agreed(several, chosen, choice.kustomization or name)
 
 
-def _read_ahead(reading: Reading, selecting: Iterable[Callable[[], Sequence[Site]]]) -> None:
+def _site_or_error(select_one: Callable[[], tuple[Site, ...]]) -> tuple[Site, ...] | BumpError:
+    try:
+        return select_one()
+    except BumpError as error:
+        return error
+
+
+def _read_ahead(reading: Reading, several: Iterable[Site]) -> None:
     """Reads what several build, as far as they are there: all of a level in one batch."""
     views: dict[int, tuple[Reading, list[str]]] = {}
-    for select_one in selecting:
-        with suppress(BumpError):
-            for site in filter(lambda site: site.is_built(reading), select_one()):
-                view = site.view(reading)
-                views.setdefault(id(view), (view, []))[1].extend(sources(view, site, site.owner))
+    for site in several:
+        if site.is_built(reading):
+            view = site.view(reading)
+            views.setdefault(id(view), (view, []))[1].extend(sources(view, site, site.owner))
     for view, directories in views.values():
         expand(view, directories)
 

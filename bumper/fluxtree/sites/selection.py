@@ -131,13 +131,14 @@ class _Search:
         """The Kustomizations that are meant."""
         name, kustomization, live, path = self._asked
         wanted = self._asked.wanted
-        known = [site for level in levels for site in level.sites]
         if self._matching:
             chosen = same(_running(_preferred(self._matching, name, wanted), live), wanted)
-        elif beyond := unwritten.sites(walk, wanted, known, live, path):
-            chosen = same(beyond, wanted)
         else:
-            raise _missing(walk, wanted, known)
+            known = [site for level in levels for site in level.sites]
+            beyond = unwritten.sites(walk, wanted, known, live, path)
+            if not beyond:
+                raise _missing(walk, wanted, known)
+            chosen = same(beyond, wanted)
         return tuple(_called(site, name, kustomization, self._beside(name, site, levels)) for site in chosen)
 
     def _beside(self, name: str, site: Site, levels: Sequence[_Level]) -> Iterator[Site]:

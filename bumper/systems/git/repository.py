@@ -116,13 +116,21 @@ def _require_usable(environ: Mapping[str, str]) -> None:
         return
     limit_s = left_s(_VERSION_S)
     try:
-        ended = finished(started(["git", "version"], environ), b"", limit_s=limit_s, most_bytes=_MOST_BYTES)
+        ended = finished(
+            started(["git", "version"], environ),
+            b"",
+            limit_s=limit_s,
+            most_bytes=_MOST_BYTES,
+            what="git version",
+        )
     except FileNotFoundError:
         raise _absent() from None
-    except OSError as error:
-        raise _not_started(error, ["version"], environ) from None
     except TimeoutError:
         raise _unusable(f"`git version` had not ended after {round(limit_s, 1):g} s") from None
+    except OSError as error:  # which a TimeoutError is, too
+        raise _not_started(error, ["version"], environ) from None
+    except TooMuch:
+        raise _unusable("`git version` has no end") from None
     if ended.status:
         raise _unusable(_text(ended.stderr))
     _require_version(_text(ended.stdout))
