@@ -22,7 +22,7 @@ from bumper.app.wiring import Systems
 from bumper.build_order import commit_in
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import BumpError, Outcome, worst_exit_code
-from bumper.fluxtree.sites.choose import find_target
+from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import label
 from bumper.history.unfinished import Unfinished, compared, unfinished
@@ -75,6 +75,15 @@ def sweep(settings: SweepSettings, context: Context) -> int:
 def _counts(verdict: Verdict, settings: SweepSettings) -> bool:
     """Whether the exit code tells of it: without being asked for only of what could not be looked at."""
     return settings.exits_by_verdict or verdict.outcome is Outcome.UNKNOWN
+
+
+# What tells one site of a record from another: its name, its image and its Kustomization.
+_Place = tuple[str, str, str]
+
+
+def _place(case: Unfinished) -> _Place:
+    record = case.deploy.record
+    return record.site, record.image, record.kustomization
 
 
 @dataclass(frozen=True)
@@ -134,20 +143,26 @@ class _Sweep:
             self._now - timedelta(seconds=settings.least_age_s),
         )
         wanted = [case for case in cases if not settings.sites or case.deploy.record.site in settings.sites]
-        tree = repository.tree(repository.fetch(self._branch)) if wanted else None
-        opened = [_Open(case, self._target(case, tree)) for case in wanted if tree]
+        targets = self._targets(wanted, repository.tree(repository.fetch(self._branch))) if wanted else {}
+        opened = [_Open(case, self._target(case, targets[_place(case)])) for case in wanted]
         return [each for each in opened if not (each.case.has_failed and each.is_superseded)]
 
-    def _target(self, case: Unfinished, tree: Tree) -> Target | None:
+    def _targets(self, cases: Sequence[Unfinished], tree: Tree) -> dict[_Place, Target | BumpError]:
+        """Where each site stands, or why that can't be told: the tree is walked once for all of them."""
+        places = list(dict.fromkeys(map(_place, cases)))
+        asked = [
+            (site, Choice(image, kustomization, live=self._tracker.live))
+            for site, image, kustomization in places
+        ]
+        return dict(zip(places, find.answers(tree, asked), strict=True))
+
+    def _target(self, case: Unfinished, answer: Target | BumpError) -> Target | None:
+        if not isinstance(answer, BumpError):
+            return answer
         record = case.deploy.record
-        choice = Choice(record.image, record.kustomization, live=self._tracker.live)
-        try:
-            target = find_target(record.site, choice, tree)
-        except BumpError as error:
-            if case.newer is None:
-                self._journal.notice(f"{record.site}: {record.tag} is not looked at: {error.message}")
-            return None
-        return target
+        if case.newer is None:
+            self._journal.notice(f"{record.site}: {record.tag} is not looked at: {answer.message}")
+        return None
 
     def look(self, cases: Sequence[_Open]) -> list[_Swept]:
         """How each stands now. The newest deploys are followed together, in no more time than one."""

@@ -269,30 +269,47 @@ def find(
 
 def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> list[Target]:
     """The same for several sites: the tree is walked once, and what they build is read in a few batches."""
+    return list(map(_required, answers(tree, asked)))
+
+
+def _required(answer: Target | BumpError) -> Target:
+    if isinstance(answer, BumpError):
+        raise answer
+    return answer
+
+
+def answers(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> Iterator[Target | BumpError]:
+    """Where the image of each stands, or why that can't be told, in order and as they are asked for."""
     reading = Reading(tree)
     selecting = select_each(
         Walk(reading), [Asked(name, choice.kustomization, choice.live, choice.path) for name, choice in asked]
     )
-    answers = [_site_or_error(select_one) for select_one in selecting]
+    selected = [_site_or_error(select_one) for select_one in selecting]
     if len(asked) > 1:
-        known = [site for answer in answers if not isinstance(answer, BumpError) for site in answer]
-        _read_ahead(reading.forgiving(), known)
-    targets = []
-    for (name, choice), chosen in zip(asked, answers, strict=True):
+        chosen_sites = [site for each in selected if not isinstance(each, BumpError) for site in each]
+        _read_ahead(reading.forgiving(), chosen_sites)
+    for (name, choice), chosen in zip(asked, selected, strict=True):
         if isinstance(chosen, BumpError):
-            raise chosen
-        several = [
-            _target(
-                reading,
-                replace(_at(site, choice.path), name=name),
-                image=choice.image,
-                containers=choice.containers,
-                field=choice.field,
-            )
-            for site in chosen
-        ]
-        targets.append(_agreed(several, chosen, choice.kustomization or name))
-    return targets
+            yield chosen
+            continue
+        try:
+            yield _chosen(reading, name, choice, chosen)
+        except BumpError as error:
+            yield error
+
+
+def _chosen(reading: Reading, name: str, choice: Choice, chosen: Sequence[Site]) -> Target:
+    several = [
+        _target(
+            reading,
+            replace(_at(site, choice.path), name=name),
+            image=choice.image,
+            containers=choice.containers,
+            field=choice.field,
+        )
+        for site in chosen
+    ]
+    return _agreed(several, chosen, choice.kustomization or name)
 
 
 def _site_or_error(select_one: Callable[[], tuple[Site, ...]]) -> tuple[Site, ...] | BumpError:
