@@ -286,8 +286,8 @@ def answers(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> Iterator[Target 
     )
     selected = [_site_or_error(select_one) for select_one in selecting]
     if len(asked) > 1:
-        known = [site for chosen in selected if not isinstance(chosen, BumpError) for site in chosen]
-        _read_ahead(reading.forgiving(), known)
+        chosen_sites = [site for each in selected if not isinstance(each, BumpError) for site in each]
+        _read_ahead(reading.forgiving(), chosen_sites)
     for (name, choice), chosen in zip(asked, selected, strict=True):
         if isinstance(chosen, BumpError):
             yield chosen
