@@ -63,10 +63,9 @@ class Deploy {
   get more() { return this.columns.more[this.number] || {}; }
   url(known) { return known ? `${this.columns.runs[known[0]]}/${known[1]}` : ""; }
   get endings() {
-    return this.columns.endings[this.number].map(([outcome, reason = 0, seconds = 0, later = 0, context = 0, run = 0, stages = 0]) => ({
+    return this.columns.endings[this.number].map(([outcome, reason = 0, seconds = 0, later = 0, context = 0, run = 0]) => ({
       outcome: this.columns.outcomes[outcome], state: data.states[this.columns.outcomes[outcome]] || "unknown",
       reason: this.columns.reasons[reason], seconds, at: this.at + later, context: this.columns.contexts[context] || "", run: this.url(run),
-      stages: stages || [],
     }));
   }
   get ending() {
@@ -138,7 +137,6 @@ function filter() {
   const needles = wanted.text.toLowerCase().split(/\s+/).filter(Boolean), list = siteRows();
   let count = 0;
   for (const [number, node] of list.entries()) {
-    const each = data ? sites[number] : null;
     const text = node.dataset.words;
     const fits = needles.every(needle => text.includes(needle)) && (!wanted.rows || wanted.rows.has(number))
       && (!wanted.environment || ` ${node.dataset.in} `.includes(` ${wanted.environment} `)) && inState(node);
@@ -307,7 +305,7 @@ function deployPage(key) {
 function bar(each, ending) {
   const lead = each.lead > 0 ? each.lead : 0, follow = ending ? ending.seconds : 0;
   if (!(lead + follow)) return null;
-  const parts = [["wait", lead, "from the source commit to the deploy"], ...stagesOf(ending)], node = el("div", {class: "times", "aria-hidden": "true"});
+  const parts = [["wait", lead, "from the source commit to the deploy"], ...(ending ? [[ending.state, follow, `from the deploy to ${ending.outcome}`]] : [])], node = el("div", {class: "times", "aria-hidden": "true"});
   for (const [name, seconds, title] of parts) {
     if (!seconds) continue;
     const piece = el("i", {class: name, "data-tip": `${title}: ${took(seconds)}`});
@@ -316,17 +314,11 @@ function bar(each, ending) {
   }
   return node;
 }
-function stagesOf(ending) {
-  if (!ending) return [];
-  return [[ending.state, ending.seconds, `from the deploy to ${ending.outcome}`]];
-}
 function timeline(each, endings, back) {
   const items = [];
   if (each.lead) items.push(["", each.at - each.lead, "Source commit made", each.hasSource ? each.source : ""]);
   items.push(["", each.at, `Committed by ${each.who || "nobody that is named"}`, each.lead > 0 ? `${took(each.lead)} after the source commit` : ""]);
   for (const ending of endings) {
-    let at = each.at;
-    for (const [name, seconds] of ending.stages) { at += seconds; items.push(["", at, name, `after ${took(seconds)}`]); }
     const where = ending.context ? ` in ${ending.context}` : "";
     items.push([ending.state, ending.at, `${ending.outcome}${where}${ending.state === "good" ? "" : `: ${ending.reason}`}`, `${took(ending.at - each.at)} after the commit, followed for ${took(ending.seconds)}`, ending.run]);
   }
