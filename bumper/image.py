@@ -121,7 +121,8 @@ class ImageManifest:
 
     `image` has tag and digest. `platforms` are `os/architecture[/variant]`, empty where the image does not say. `revision` and
     `source` are its labels `org.opencontainers.image.*`, which an image may have inherited from its base image; `created` is when it
-    was built, as RFC 3339. All three are empty where absent.
+    was built, as RFC 3339. All three are empty where absent. `children` are the digests of the images of an index: some runtimes
+    report that of their platform as what they run.
     """
 
     image: ImageReference
@@ -130,3 +131,4 @@ class ImageManifest:
     revision: str = ""
     source: str = ""
     created: str = ""
+    children: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ is, that was not rejected, for long enough, and that still runs. What is missing
 digest under the tag. All of it is asked again on each tip that the push compares with.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -47,13 +47,15 @@ class Criteria:
 class Candidate:
     """What a site runs in the environment that it comes from: where it stands there, and its deploys, the newest first.
 
-    `why_not_running` is what a cluster says against it; empty where it runs, or where none was asked.
+    `why_not_running` is what a cluster says against it; empty where it runs, or where none was asked. `running` are the digests that
+    the nodes report there, as far as they do.
     """
 
     environment: str
     target: Target
     deploys: Sequence[Recorded]
     why_not_running: str = ""
+    running: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:
@@ -202,12 +204,16 @@ class Promotion:
 
 @dataclass
 class PromotionGuard:
-    """A `pipeline.Guard`. `again` finds the promotions by `Change.key`; `known` are those that were found on a tip already."""
+    """A `pipeline.Guard`. `again` finds the promotions by `Change.key`; `known` are those that were found on a tip already.
+
+    `running` are the digests that clusters showed to run in the first environment, by `Change.key`.
+    """
 
     again: Callable[[], dict[str, Promotion]]
     known: dict[str, dict[str, Promotion]] = field(default_factory=dict)
     ranges: Sequence[CommitRange] = ()
     criteria: Criteria = field(default_factory=Criteria)
+    running: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         """Refused where the tag is another image by now, where what was known does not hold any more, or too much comes at once."""
@@ -226,6 +232,12 @@ class PromotionGuard:
             raise Refused(
                 f"{held.image.repository}:{change.image.tag} is {held.image.digest} now, and {promotion.candidate.label} was "
                 f"Ready with {digest}: the tag was moved, or another image was pushed under it",
+                hint="deploy it to the first environment again, and promote what is Ready then",
+            )
+        if others := sorted(self.running.get(change.key, frozenset()) - {digest, *held.children}):
+            raise Refused(
+                f"{promotion.candidate.label} runs {', '.join(others)}, and its record ({promotion.deploy.record.commit[:7]}) names "
+                f"{digest}: the tag was another image when its pods started",
                 hint="deploy it to the first environment again, and promote what is Ready then",
             )
         self._require_near(change, promotion)
@@ -284,6 +296,6 @@ def require_other(candidate: Candidate, target: Target) -> None:
         )
 
 
-def without_running(candidate: Candidate, why: str) -> Candidate:
-    """The same with what a cluster says against it."""
-    return replace(candidate, why_not_running=why)
+def seen(candidate: Candidate, why_not_running: str, running: Iterable[str]) -> Candidate:
+    """The same with what clusters say: what is against it, and the digests that run there, empty text where a node reports none."""
+    return replace(candidate, why_not_running=why_not_running, running=frozenset(filter(None, running)))

@@ -9,7 +9,15 @@ from trees import MemoryTree
 
 from bumper.dataclasses import replace
 from bumper.deploy.pipeline import Admission, Change
-from bumper.deploy.promotion import Candidate, Criteria, Promotion, PromotionGuard, candidate_in, site_in
+from bumper.deploy.promotion import (
+    Candidate,
+    Criteria,
+    Promotion,
+    PromotionGuard,
+    candidate_in,
+    seen,
+    site_in,
+)
 from bumper.errors import FieldAmbiguous, Refused, SiteMissing
 from bumper.image import ImageManifest, ImageReference
 from bumper.onboarding.adoption import propose
@@ -183,6 +191,25 @@ def test_what_is_promoted_is_the_image_of_the_record_and_not_too_much_of_it() ->
     assert "nobody can tell how many" in refused(change, wanted, PromotionGuard(dict, known, (), few))
     near = PromotionGuard(dict, known, [Commits(2)], few)
     assert near.admit(change, ImageManifest(wanted, ""), "a")
+
+
+def test_what_its_pods_run_is_the_image_of_the_record_or_the_one_of_their_platform() -> None:
+    there = promotion(deploy(READY))
+    image = replace(there.candidate.target.image, digest=DIGEST)
+    change = Change("web", there.candidate.target, image, (), image, key="web")
+    amd64, moved = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    held = ImageManifest(image, "", children=(amd64,))
+
+    def guard(*digests: str) -> PromotionGuard:
+        running = seen(there.candidate, "", digests).running
+        return PromotionGuard(dict, {"a": {"web": there}}, running={"web": running})
+
+    for digests in ((), ("",), (DIGEST,), (amd64, DIGEST, "")):
+        assert guard(*digests).admit(change, held, "a")
+    with pytest.raises(
+        Refused, match=f"web in k8s runs {moved}, and its record .ccccccc. names {DIGEST}: the tag was"
+    ):
+        guard(DIGEST, moved).admit(change, held, "a")
 
 
 def test_a_site_of_an_environment_is_found_by_what_the_tree_has() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from bumper.app.context import Context
@@ -64,10 +65,9 @@ class _Source:
         clusters = self._clusters()
         if not clusters:
             return tip, candidates
-        why_not = self._why_not(list(candidates.values()), tip, clusters)
+        rows = self._rows(list(candidates.values()), tip, clusters)
         return tip, {
-            name: promotion.without_running(each, why)
-            for (name, each), why in zip(candidates.items(), why_not, strict=True)
+            name: _seen(each, of_site) for (name, each), of_site in zip(candidates.items(), rows, strict=True)
         }
 
     def recorded(self) -> tuple[Revision, dict[str, Candidate]]:
@@ -93,10 +93,10 @@ class _Source:
         remedy = "--from-context NAME is the first environment's; to ask no cluster whether it still runs: --follow github"
         return self.systems.clusters(self.settings.contexts or follow.contexts, remedy=remedy)
 
-    def _why_not(
+    def _rows(
         self, candidates: Sequence[Candidate], tip: Revision, clusters: Sequence[Cluster]
-    ) -> list[str]:
-        """What the clusters say against each of them; empty for one that runs well in all."""
+    ) -> list[list["Row"]]:
+        """How each of them stands in the clusters."""
         from bumper.status import look, sites
 
         choice, repository, clock = (
@@ -114,10 +114,12 @@ class _Source:
         ]
         rows = look.look(clusters, entries, Revisions(repository, choice, clock), clock, _PATIENCE_S)
         # A row for each entry in each cluster, in order.
-        return [
-            next(filter(None, (_against(row, each) for row in rows[number :: len(entries)])), "")
-            for number, each in enumerate(candidates)
-        ]
+        return [rows[number :: len(entries)] for number in range(len(candidates))]
+
+
+def _seen(candidate: Candidate, rows: Sequence["Row"]) -> Candidate:
+    why_not = next(filter(None, (_against(row, candidate) for row in rows)), "")
+    return promotion.seen(candidate, why_not, chain.from_iterable(row.state.digests for row in rows))
 
 
 def _against(row: "Row", candidate: Candidate) -> str:
@@ -158,6 +160,7 @@ class _Promoting:
             {tip.sha: _by_key(promotions, names)} if settings.is_one_branch else {},
             ranges,
             self._criteria,
+            {key: promotions[name].candidate.running for key, name in names.items()},
         )
         others = guards(request, settings.deploy, self.systems, self.journal)
         commit = request.origin.source_commit

@@ -207,6 +207,7 @@ class Registry:
             labels.get("org.opencontainers.image.revision", ""),
             labels.get("org.opencontainers.image.source", ""),
             str(config.fields.get("created") or "") if config else "",
+            tuple(child.digest for child in document.children),
         )
 
     def _configuration(self, image: ImageReference, document: Document) -> Document | None:

@@ -52,6 +52,7 @@ class TestWhatEveryRegistryAnswers:
         index = registry.resolve(reference(f"{host}/web:many"))
         assert index.image == ImageReference(f"{host}/web", "many", many)
         assert index.platforms == ("linux/amd64", "linux/arm64/v8")
+        assert len(set(index.children)) == 2
 
     def test_a_digest_goes_before_a_tag(self, pushed: tuple[str, str, str], opened: Opener) -> None:
         host, single, _ = pushed
