@@ -25,7 +25,9 @@ _GO_MODULE = ROOT / "tests" / "e2e" / "go"
 _REQUIRED = "BUMP_REQUIRE_ACT"
 _PINNED = re.compile(r"uses: ([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 # What each action on GitHub is replaced by: act checks the site out itself, by a copy, so that only the checkout of bump needs one.
-_STANDIN = {"actions/checkout": "checkout", "actions/attest": "never", "azure/login": "never"}
+_STANDIN = {"actions/checkout": "checkout"} | dict.fromkeys(
+    ("actions/attest", "actions/deploy-pages", "actions/upload-pages-artifact", "azure/login"), "never"
+)
 
 
 @cache
