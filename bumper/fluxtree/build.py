@@ -12,14 +12,25 @@ Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/target/kusttarget.go`, `kus
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
-from posixpath import basename, dirname
+from posixpath import dirname
 from typing import Any
 
 from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import NotYaml
 from bumper.fluxtree import patches, replacements, transformers
 from bumper.fluxtree.discovery import BY_PATH, Site
-from bumper.fluxtree.layers import Gap, Layer, Reading, expand, is_remote, is_yaml, why_missing, within
+from bumper.fluxtree.layers import (
+    Gap,
+    Layer,
+    Reading,
+    expand,
+    generator_files,
+    is_read,
+    is_remote,
+    is_yaml,
+    why_missing,
+    within,
+)
 from bumper.fluxtree.leaves import Reader, leaf, near_to
 from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource, is_variable
@@ -427,7 +438,7 @@ def _with_generated(reading: Reading, resources: list[Resource], document: Docum
                     "apiVersion": "v1",
                     "kind": kind,
                     "metadata": {"name": name, "namespace": text(entry.get("namespace")), **noted},
-                    "data": data,
+                    "data": _known(data),
                 }
                 resources = [*resources, Resource(document, made, frozenset([name]), root=(key, at))]
             else:
@@ -452,22 +463,41 @@ def _regenerated(known: Resource, data: Object, behavior: str, noted: Mapping[st
     before = mapping(known.value.get("data")) if behavior == "merge" else {}
     metadata = mapping(known.value.get("metadata"))
     metadata = {**metadata, **{key: {**mapping(metadata.get(key)), **pairs} for key, pairs in noted.items()}}
-    return known.with_value({**known.value, "metadata": metadata, "data": {**before, **data}})
+    return known.with_value({**known.value, "metadata": metadata, "data": _known({**before, **data})})
 
 
-def _generated_data(reading: Reading, document: Document, entry: Object) -> Object:
-    """What a generator puts into a ConfigMap, of files those that are YAML: only they hold values of charts.
+def _known(data: Object) -> Object:
+    return {key: value for key, value in data.items() if value is not None}
 
-    Where a literal is written is known, and not how to edit a part of it.
+
+def _generated_data(reading: Reading, document: Document, entry: Object) -> dict[str, Any]:
+    """What a generator puts into a ConfigMap; None for what is not read (`is_read`), or not known here.
+
+    Where a literal or a line of an `envs` file is written is known, and not how to edit a part of it.
     """
     data: dict[str, Any] = {}
-    for written in map(text, items(entry.get("files"))):
-        key, _, named = written.rpartition("=")
+    for key, named, written in generator_files(entry):
         path = within(dirname(document.path), named)
-        if path and is_yaml(path) and reading.is_file(path):
-            file = reading.file(path)
-            data[key or basename(named)] = leaf(file.content.decode(errors="replace"), file=file)
+        file = reading.file(path) if path and is_read(key, named) and reading.is_file(path) else None
+        content = file.content.decode(errors="replace") if file else ""
+        if not key:
+            data |= {
+                name: value if value is None else leaf(value, near=near_to(written))
+                for name, value in _lines(content)
+            }
+        elif file and is_yaml(named):
+            data[key] = leaf(content, file=file)
+        else:
+            data[key] = leaf(content, near=near_to(written)) if file else None
     for literal in items(entry.get("literals")):
         name, _, given = text(literal).partition("=")
         data[name] = leaf(given.strip("\"'"), near=near_to(literal))  # as kustomize, `api/kv/kv.go`
     return data
+
+
+def _lines(content: str) -> Iterator[tuple[str, str | None]]:
+    """The variables of an `envs` file; None for one of the environment of kustomize. Source: `api/kv/kv.go`, `keyValuesFromLine`."""
+    for line in content.removeprefix("\ufeff").split("\n"):
+        name, sign, given = line.removesuffix("\r").lstrip().partition("=")
+        if name and not name.startswith("#"):
+            yield name, given if sign else None

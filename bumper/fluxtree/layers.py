@@ -372,14 +372,28 @@ def is_yaml(path: str) -> bool:
 def _used(reading: Reading, document: Document) -> Iterator[str]:
     """The files that a kustomization names for its patches, replacements, configurations and ConfigMaps, as far as they are there."""
     generated = map(mapping, items(document.value.get("configMapGenerator")))
-    files = [text(each).rpartition("=")[2] for entry in generated for each in items(entry.get("files"))]
-    files = [file for file in files if is_yaml(file)]
+    files = [file for entry in generated for key, file, _ in generator_files(entry) if is_read(key, file)]
     for listed in (*(items(document.value.get(key)) for key in _LISTS), files):
         for entry in listed:
             written = text(mapping(entry).get("path")) or text(entry)
             place = within(dirname(document.path), written) if written and "\n" not in written else None
             if place and reading.is_file(place):
                 yield place
+
+
+def generator_files(entry: Object) -> Iterator[tuple[str, str, Any]]:
+    """The files of a generator of ConfigMaps: the key, the path, and how both are written; no key where its lines are `KEY=value`."""
+    for written in items(entry.get("files")):
+        key, _, file = text(written).rpartition("=")
+        yield key or basename(file), file, written
+    for written in (*items(entry.get("envs")), entry.get("env")):
+        if text(written):
+            yield "", text(written), written
+
+
+def is_read(key: str, file: str) -> bool:
+    """Whether what a generator finds in a file may decide an image: a variable has no dot in its name, as dashboards do."""
+    return is_yaml(file) or "." not in key
 
 
 def _own_file(reading: Reading, directory: str) -> str:

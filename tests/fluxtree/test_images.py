@@ -189,3 +189,48 @@ def test_a_variable_that_git_does_not_set_is_told_with_the_place_for_its_value(v
 def test_what_cannot_be_edited_says_where_and_why(files: dict[str, str], place: str) -> None:
     field = find.find(MemoryTree(files), "web").field
     assert f"{field.path}:{field.span.line}: {field.unsafe}".startswith(place)
+
+
+def test_what_a_generator_brings_hides_what_it_is_merged_into(subtests: pytest.Subtests) -> None:
+    """As kustomize 5.8.1: a value of the file below does not reach the cluster, and is no field to edit."""
+    below = {
+        "k8s/base/kustomization.yaml": "resources: [version.yaml]\n",
+        "k8s/base/version.yaml": TAG.replace("tag:", "TAG: r0, IMAGE: 'reg.example/web:r0', tag:"),
+    }
+    brought = {
+        "envs": ("envs: [web.env]", "web.env", "# of the build\r\n IMAGE=reg.example/web:r7\r\nTAG=r7\r\n"),
+        "env": ("env: web.env", "web.env", "\ufeffIMAGE=reg.example/web:r7\nTAG=r7"),
+        "files": ("files: [IMAGE=image.txt, TAG=tag.txt]", "image.txt", "reg.example/web:r7"),
+        "files by their names": ("files: [IMAGE, TAG]", "IMAGE", "reg.example/web:r7"),
+        "literals": ("literals: ['IMAGE=reg.example/web:r7', TAG=r7]", "web.env", ""),
+    }
+    by_replacement = [
+        "replacements:",
+        "- source: {kind: ConfigMap, name: version, fieldPath: data.IMAGE}",
+        f"  targets: [{{select: {{kind: Deployment}}, fieldPaths: ['{PATH}']}}]",
+    ]
+    for name, (entry, file, content) in brought.items():
+        for behavior in ("merge", "replace", "create"):
+            generator = ["configMapGenerator:", f"- {{name: version, behavior: {behavior}, {entry}}}"]
+            beside = {f"k8s/web/{file}": content, "k8s/web/tag.txt": "r7", "k8s/web/TAG": "r7"}
+            listed = ["deployment.yaml", *(["../base"] if behavior != "create" else [])]
+            copied = kustomization(*generator, *by_replacement, resources=listed)
+            settings = {f"k8s/settings/{path.rpartition('/')[2]}": text for path, text in beside.items()}
+            filled_in = {
+                "k8s/flux-system/settings.yaml": flux("settings", "./k8s/settings"),
+                "k8s/flux-system/web.yaml": flux(
+                    "web", "./k8s/web", "postBuild:", "  substituteFrom: [{kind: ConfigMap, name: version}]"
+                ),
+                "k8s/settings/kustomization.yaml": kustomization(
+                    *generator, "namespace: flux-system", resources=listed[1:]
+                ),
+                "k8s/web/deployment.yaml": deployment("web", "reg.example/web:${TAG:=r9}"),
+            }
+            for way, files in {
+                "copied": {**BASE, **beside, "k8s/web/kustomization.yaml": copied},
+                "filled in": {**BASE, **settings, **filled_in},
+            }.items():
+                with subtests.test(f"{name}, {behavior}, {way}"):
+                    target = find.find(MemoryTree({**below, **files}), "web")
+                    assert str(target.image) == "reg.example/web:r7"
+                    assert target.field.unsafe
