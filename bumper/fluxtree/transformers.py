@@ -218,7 +218,9 @@ class Setting:
         return cls(fields, text(config.at("metadata", "namespace")), is_true(config.at("unsetOnly")))
 
     def on(self, resource: Resource) -> Resource:
-        """The object with what is set in its fields."""
+        """The object with what is set in its fields; as it is where there is nothing to set."""
+        if not self.namespace and not self.pairs:
+            return resource
         fields = [(spec.path, create) for spec, create in self.fields if spec.selects(resource)]
         if self.namespace is not None:
             fields = [(path, create) for path, create in fields if path != ("metadata", "namespace")]
@@ -226,11 +228,21 @@ class Setting:
                 fields = [(("metadata", "namespace"), True), *fields]
         changed = resource.known() if self.namespace else resource
         for path, create in fields:
-            there = changed.at(*path)
-            if there is not None or create:
-                changed = changed.with_value(with_value_at(changed.value, path, self._new(there)))
+            changed = changed.with_value(self._set(changed.value, path, create))
         is_renamed = changed.name != resource.name
         return replace(changed, names=frozenset([changed.name])) if is_renamed else changed
+
+    def _set(self, value: Any, path: tuple[str, ...], create: bool) -> Any:
+        """A value with what is set below it, in each entry of the lists on the way; the very same where there is no such field."""
+        if isinstance(value, list):
+            return [self._set(each, path, create) for each in value]
+        if not path:
+            return self._new(value)
+        known, (step, *rest) = mapping(value), path
+        is_there = known.get(step) is not None
+        if not (is_there or create) or (value is not None and not isinstance(value, dict)):
+            return value
+        return {**known, step: self._set(known.get(step), tuple(rest), create)}
 
     def _new(self, there: Any) -> Any:
         if self.namespace is None:

@@ -7,7 +7,7 @@ from bumper.fluxtree.build import build
 from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites.find import find
 from bumper.fluxtree.walk import Walk
-from bumper.manifest.document import mapping
+from bumper.manifest.document import items, mapping
 
 PLACING = """\
 apiVersion: builtin
@@ -99,3 +99,27 @@ def test_labels_and_annotations_are_added_and_what_is_not_followed_is_a_doubt(
         with subtests.test(name):
             field = find(MemoryTree(tree(kustomization)), "web").field
             assert "transformers of a kustomization may change it" in field.unsafe
+
+
+def test_a_setting_enters_lists_and_one_that_sets_nothing_leaves_an_object_as_it_is(
+    subtests: pytest.Subtests,
+) -> None:
+    path = "spec/template/spec/containers/marks"
+    rows = {
+        "each entry of a list": ("LabelTransformer", "labels: {a: b}", path, True, {"a": "b"}),
+        "nothing in a list without the field": ("LabelTransformer", "labels: {a: b}", path, False, None),
+        "no labels": ("LabelTransformer", "labels: {}", path, True, None),
+        "no namespace": ("NamespaceTransformer", "unsetOnly: false", path, True, None),
+    }
+    for name, (kind, setting, where, create, expected) in rows.items():
+        with subtests.test(name):
+            entry = f"{{path: {where}, create: {str(create).lower()}}}"
+            text = f"apiVersion: builtin\nkind: {kind}\nmetadata: {{name: it}}\n{setting}\nfieldSpecs: [{entry}]\n"
+            files = tree("transformers: [it.yaml]\n", clusters__prod__it=text)
+            reading = Reading(MemoryTree(files))
+            (root,) = next(Walk(reading).levels())
+            made = build(reading, root, root.owner).resources
+            (deployed,) = (each for each in made if each.kind == "Deployment")
+            (container,) = items(deployed.at("spec", "template", "spec", "containers"))
+            assert (container["image"], container.get("marks")) == ("reg.io/api:1", expected)
+            assert mapping(deployed.value["metadata"]) == {"name": "api", "namespace": "kept"}
