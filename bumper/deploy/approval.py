@@ -72,6 +72,7 @@ def forced_by(proof: Proof, aims: Sequence[Aim], *, force: bool) -> tuple[str, .
     for aim in edited:
         own = [each for each in proof.arrivals if _is_of(each.site, [aim])]
         _require_arrival(aim, [each for each in own if decided_by(each.before, aim.edits)])
+    _require_build(proof, edited)
     _require_nothing_else(proof, edited)
     rules = ((SHARED, _shared(proof, aims)), (IMMUTABLE, _immutable(proof)))
     broken = {rule: refusal for rule, refusal in rules if refusal}
@@ -179,6 +180,15 @@ def _require_arrival(aim: Aim, arrivals: Sequence[Arrival]) -> None:
 
 def _tag(value: str) -> str:
     return ImageReference.split(value).tag
+
+
+def _require_build(proof: Proof, edited: Sequence[Aim]) -> None:
+    if proof.broken:
+        places = ", ".join(dict.fromkeys(aim.place for aim in edited))
+        raise Refused(
+            f"{proof.broken[0]}: kustomize would refuse the build after {places} is edited, and Flux would apply nothing of it",
+            hint="change it in the same commit by hand: a test for the old tag, say",
+        )
 
 
 def _require_nothing_else(proof: Proof, edited: Sequence[Aim]) -> None:

@@ -126,7 +126,8 @@ class Arrival:
 class Proof:
     """What edits change in what is built, of the Kustomizations that read the edited files.
 
-    `unproved` are the reasons why there may be more, with file and line. `reconciles` is how many Kustomizations Flux goes through for
+    `unproved` are the reasons why there may be more, with file and line, `broken` what kustomize refuses after
+    the edits and not before. `reconciles` is how many Kustomizations Flux goes through for
     the commit. `parents` holds the identities of a Kustomization and of one that it builds.
     """
 
@@ -134,6 +135,7 @@ class Proof:
     changes: tuple[BuiltChange, ...] = ()
     arrivals: tuple[Arrival, ...] = ()
     unproved: tuple[Gap, ...] = ()
+    broken: tuple[Gap, ...] = ()
     reconciles: int = 0
     parents: frozenset[tuple[str, str]] = frozenset()
 
@@ -261,6 +263,7 @@ def prove(
     changes: list[BuiltChange] = []
     arrivals: list[Arrival] = []
     unproved = dict.fromkeys(old.hidden())
+    broken: dict[Gap, None] = {}
     identities = {(site.document.path, site.document.route): site.identity for site in sites}
     parents: set[tuple[str, str]] = set()
     aim = _Aim(edits, uses)
@@ -274,10 +277,18 @@ def prove(
             if (place := (each.path, each.document.route)) in identities
         }
         arrivals += _arrivals(site, before, after, aim)
-        unproved |= dict.fromkeys([*before.openings, *_unfilled(of_site)])
+        if not after.build.is_open:
+            broken |= dict.fromkeys(gap for gap in after.build.refusals if gap not in before.build.refusals)
+        unproved |= dict.fromkeys([*before.openings, *broken, *_unfilled(of_site)])
     reconciled = {(site.cluster, site.kustomization) for site in sites if site.is_ours and not site.suspended}
     return Proof(
-        tuple(edits), tuple(changes), tuple(arrivals), tuple(unproved), len(reconciled), frozenset(parents)
+        tuple(edits),
+        tuple(changes),
+        tuple(arrivals),
+        tuple(unproved),
+        tuple(broken),
+        len(reconciled),
+        frozenset(parents),
     )
 
 

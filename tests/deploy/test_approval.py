@@ -295,3 +295,30 @@ def test_an_expected_plan_is_met_by_its_hash_alone() -> None:
 
 def test_nothing_to_write_needs_no_agreement() -> None:
     approval.require_expected(planned(SHARED, "staging", tag="1").proof, "0" * 64, "base/web.yaml:11")
+
+
+def test_an_edit_after_which_kustomize_builds_nothing_is_refused_for_every_kustomization_that_it_breaks() -> (
+    None
+):
+    test = f'[{{"op": "test", "path": "/spec/template/spec/containers/0/image", "value": "{WEB}:1"}}]'
+    testing = kustomization(
+        f"patches: [{{target: {{kind: Deployment}}, patch: '{test}'}}]", resources=["../base"]
+    )
+    plain = kustomization(resources=["../base"])
+
+    def plan(site: str, other: str, tag: str) -> Planned:
+        files = {
+            "base/kustomization.yaml": kustomization(resources=["web.yaml"]),
+            "base/web.yaml": deployment("web", f"{WEB}:{tag}"),
+            "site/kustomization.yaml": site,
+            "other/kustomization.yaml": other,
+        }
+        return planned(tree(files, "site", "other"), "site")
+
+    for broken, name in ((plan(testing, plain, "1"), "site"), (plan(plain, testing, "1"), "other")):
+        message = f"^{name}/kustomization.yaml:.* the test of .* fails .*base/web.yaml:10 is edited"
+        with pytest.raises(Refused, match=message):
+            broken.forced_by(force=True)
+        assert broken.proof.broken[0] in broken.proof.unproved
+    # Where kustomize refused it before, the edit breaks nothing.
+    assert not plan(plain, testing, "0").proof.broken
