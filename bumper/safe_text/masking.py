@@ -24,9 +24,11 @@ _WEBHOOK = (
     r"|chat\.googleapis\.com/v1/spaces/|/hook/(?=[0-9a-f]{64})|api\.telegram\.org/bot)(?P<value>(?!\*\*\*)[^\s'\"<>`]++)"
 )
 
-# Before `_` and hexadecimal digits these say what is counted or summed up.
+# Before `_` and hexadecimal digits these say what is counted or summed up, or which branch a commit is of.
 _NO_ISSUER = (
-    r"[a-z0-9_]*?(?:sha|md5|digest|commit|rev|hash|sum|blob|tree|tag|id|trace|span|layer|cache|file|dir|image|vol|build"
+    r"(?:main|master|trunk|dev|develop|development|staging|stage|stable|preview|nightly|edge|latest|release|feature|fix|hotfix|branch"
+    r"|head|ref|pr)(?:_[a-z0-9]+)*_[0-9a-f]{40}(?![\w-])"
+    r"|[a-z0-9_]*?(?:sha|md5|digest|commit|rev|hash|sum|blob|tree|tag|id|trace|span|layer|cache|file|dir|image|vol|build"
     r"|version|node|pod)"
 )
 # What the services hand out, by the forms that they document: known wherever it stands. Before the forms what each of them contains:
