@@ -57,6 +57,7 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
         ),
         (["--site", "web", "--sha", "xyz"], "'xyz' is no commit"),
         (["--set", "web"], "expected SITE=SHA"),
+        (["--set", "api=abc1234", "--set", "web=v1"], "--set web: 'v1' is no commit"),
         (
             ["hold", "web", "--to", "1.0"],
             "no such option --to here: it is one of bump rollback, bump promote",

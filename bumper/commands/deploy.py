@@ -92,4 +92,4 @@ def _assignment(text: str) -> Wanted:
     site, equals, sha = text.partition("=")
     if not (site and equals and sha):
         raise UsageError(f"--set {text}: expected SITE=SHA")
-    return options.wanted_commit(site, sha)
+    return options.wanted_commit(site, sha, f"--set {site}")

@@ -590,12 +590,13 @@ def in_each(wanted: Wanted, names: Sequence[str]) -> tuple[Wanted, ...]:
     return tuple(replace(wanted, kustomization=name) for name in names) if len(names) > 1 else (wanted,)
 
 
-def wanted_commit(site: str, sha: str) -> Wanted:
-    """A site at the image of a commit: a short SHA is its tag, for a full one the registry is asked."""
+def wanted_commit(site: str, sha: str, option: str = "--sha") -> Wanted:
+    """A site at the image of a commit: a short SHA is its tag, for a full one the registry is asked. `option` is what gave it."""
     if not re.fullmatch(_SHA, sha):
+        alone = "" if option == "--sha" else f", in a run of its own: {site} --tag TAG"
         raise UsageError(
-            f"--sha: {sha!r} is no commit; expected 7 to 40 digits 0-9a-f",
-            hint="for a tag that is no commit use --tag",
+            f"{option}: {sha!r} is no commit; expected 7 to 40 digits 0-9a-f",
+            hint=f"for a tag that is no commit use --tag{alone}",
         )
     return Wanted(site, sha, is_commit=True)
 

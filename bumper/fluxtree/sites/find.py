@@ -15,7 +15,7 @@ from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build, openings, sources
-from bumper.fluxtree.discovery import Site, artifact_path, pushed, pushed_path
+from bumper.fluxtree.discovery import BY_PATH, Site, artifact_path, pushed, pushed_path
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Gap, Reading, expand, why_missing
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
@@ -503,6 +503,11 @@ def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:
         message = f"--path {site.path}: is no directory of this commit that Kustomization {site.kustomization.name} could be"
         return FieldMissing(
             f"{site.place}: {message}", hint="name a directory from the root of the repository: --path DIR"
+        )
+    if site.known_by == BY_PATH:
+        return FieldMissing(
+            f"{site.place}: is no directory of this commit",
+            hint="name a directory from the root of the repository: --path DIR",
         )
     message = f"{at} has path {site.path or '.'}, "
     if view.left_out(site.path):

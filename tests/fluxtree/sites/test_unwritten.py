@@ -143,7 +143,7 @@ REFUSED: dict[str, tuple[Live | None, dict[str, Any], type[BumpError], str]] = {
         None,
         {"path": "apps/gone"},
         FieldMissing,
-        "is no directory of this commit",
+        r"^apps/gone \(--path\): is no directory of this commit",
     ),
     "a tag that the Kustomization itself fills in": (
         cluster(live_kustomization("./apps/filled", postBuild={"substitute": {"TAG": "1.0"}})),
