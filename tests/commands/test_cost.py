@@ -38,6 +38,7 @@ def test_a_push_costs_as_much_for_many_sites_as_for_a_few(tmp_path: Path, subtes
                 *(option for name in several for option in ("--set", f"{name}={tag}")),
                 *("--repo", url, "--no-wait"),
                 environ={**environ, "BUMP_TOKEN": TOKEN, "GIT_TRACE": str(trace)},
+                cwd=tmp_path,
             )
             assert code == 0, stderr
             ran = trace.read_text(encoding="utf-8").count("trace: built-in: ")

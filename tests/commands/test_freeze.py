@@ -154,7 +154,7 @@ def test_a_label_of_the_pull_request_holds_what_it_brings(stack: Stack) -> None:
         hub.add("acme/site")
         unknown = bump_json(stack, *asked, **github)["notices"]
         assert any(f"acme/site has no commit {SHA}" in notice for notice in unknown)
-        answer = bump_json(stack, *asked, **github | {"GITHUB_TOKEN": "of somebody else"})
+        answer = bump_json(stack, *asked, **github | {"GITHUB_TOKEN": "of-somebody-else"})
     assert answer["outcome"] == "planned"
     assert any("has the label do-not-deploy could not be read: " in notice for notice in answer["notices"])
     write(stack, "windows: []\n")
