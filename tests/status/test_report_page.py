@@ -146,6 +146,13 @@ def test_it_can_be_used_by_hand_and_by_keys(browser: Browser, subtests: pytest.S
         browser.click(".deploy:not([hidden])")
         browser.wait("/^#deploy=[0-9a-f]{12}-%40site-0000/.test(location.hash)")
         browser.press("Escape")
+        go(browser, "#site=0")
+        # Opened anew before the browser tells that it was closed.
+        browser.evaluate("(each => { each.close(); each.showModal(); })(document.querySelector('dialog'))")
+        browser.evaluate("new Promise(done => setTimeout(done, 50))")
+        assert text(browser, "dialog h2")
+        browser.press("Escape")
+        browser.wait("!document.querySelector('dialog').open")
     with subtests.test("a cell of the graph opens its site"):
         browser.press("3")
         browser.click("svg .cell")

@@ -340,6 +340,7 @@ function timeline(each, endings, back) {
   return el("ol", {class: "line"}, items.map(([state, at, text, about, run]) => el("li", {class: state || null}, text, el("small", {}, [at === null ? "" : moment(at), about].filter(Boolean).join(", "), run ? [", ", link(run, "run")] : ""))));
 }
 dialog.addEventListener("close", () => {
+  if (dialog.open) return; // by now it shows something else
   if (/^#(site|deploy)=/.test(location.hash)) history.replaceState(null, "", from);
   wanted.view = from.slice(1).split("?")[0];
   dialog.replaceChildren();
