@@ -469,6 +469,16 @@ def test_the_action_uses_no_other_one_and_takes_nothing_from_where_it_runs() -> 
         assert set(starts) == {"-I"}
 
 
+def test_what_runs_by_the_clock_does_not_ask_its_event_for_the_repository(subtests: pytest.Subtests) -> None:
+    """The event `schedule` tells the schedule alone; it runs on the default branch, which is the ref then."""
+    clocked = [path for path in FILES[1:] if re.search(r"^ +(# )?schedule:", path.read_text(), re.MULTILINE)]
+    assert {path.name for path in clocked} >= {"report.yml", "sweep.yml", "promote.yml"}
+    for path in clocked:
+        with subtests.test(path.name):
+            fallbacks = re.findall(r"github\.event\.repository\S+( \|\| github\.ref_name)?", path.read_text())
+            assert all(fallbacks), fallbacks
+
+
 @each_row("path", FILES[1:], ids=lambda path: path.name)
 def test_workflows_begin_without_permissions_and_jobs_have_the_least(path: Path) -> None:
     loaded = YAML(typ="safe").load(path.read_text())

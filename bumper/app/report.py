@@ -8,13 +8,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from errno import EISDIR
+from io import TextIOWrapper
 from pathlib import Path
+from stat import S_IMODE
+from typing import TextIO
 
 from bumper.address import host_of, name_on, repository_name
 from bumper.app.context import Context
 from bumper.app.history import annotated_environments, history_of
 from bumper.app.settings import ReportSettings
 from bumper.app.status import look_at
+from bumper.app.stream import is_lost
 from bumper.app.wiring import Systems
 from bumper.errors import UsageError
 from bumper.history.metrics import measure, trend
@@ -44,25 +48,59 @@ def report(settings: ReportSettings, context: Context) -> int:
 
 @contextmanager
 def _file(name: str, context: Context) -> Iterator[Callable[[str], object]]:
-    """Writes the whole text beside the file, and puts it in its place at the end; `-` is standard output."""
+    """Opens the place of the page before anything is asked, and gives what writes all of it there; `-` is standard output.
+
+    A file gets its new content at once, and keeps its rights and the links to it; a pipe or a device is written to.
+    """
     if name == _STDOUT:
-        yield context.stdout.write
+        yield lambda page: _print(page, context.stdout)
         return
     path = context.cwd / name
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
+    with _told(name):
         if path.is_dir():
             raise IsADirectoryError(EISDIR, "is a directory")
-        with beside.open("x", encoding="utf-8", errors="backslashreplace") as stream:
-            yield stream.write
-        beside.replace(path)
+        beside = (
+            path.resolve().with_name(f".{os.getpid()}.new") if path.is_file() or not path.exists() else None
+        )
+        stream = beside.open("x", encoding="utf-8") if beside else path.open("w", encoding="utf-8")
+
+    def write(page: str) -> None:
+        with _told(name), stream:
+            stream.write(page)
+            stream.flush()
+            if beside:
+                if path.exists():
+                    beside.chmod(S_IMODE(path.stat().st_mode))
+                beside.replace(path.resolve())
+
+    try:
+        yield write
+    finally:
+        with suppress(OSError):
+            stream.close()
+        if beside:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UsageError(
             f"--html {name}: cannot be written: {error.strerror}, expected a file in a folder that can be written to"
         ) from None
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+
+
+def _print(page: str, stdout: TextIO) -> None:
+    """As the page says that it is encoded, whatever the terminal takes; half a page is none."""
+    if isinstance(stdout, TextIOWrapper):
+        stdout.reconfigure(encoding="utf-8")
+    stdout.write(page)
+    stdout.flush()
+    if is_lost(stdout):
+        raise UsageError(f"--html {_STDOUT}: cannot be written: the disk is full, or the reader went away")
 
 
 def _snapshot(settings: ReportSettings, context: Context) -> Snapshot:

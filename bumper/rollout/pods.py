@@ -11,7 +11,8 @@ from bumper.rollout.template import containers, pod_image, template_image
 
 # knative serving 1.x, pkg/apis/serving/register.go.
 KNATIVE_REVISION = "serving.knative.dev/revision"
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
+# Without a repository before it, an imageID is the digest of the image's configuration: no registry knows the image by it.
+_DIGEST = re.compile(r"(?<=@)sha256:[0-9a-f]{64}$")
 
 
 def new_replica_set(desired: Desired, observation: Observation) -> Object | None:

@@ -260,4 +260,6 @@ def _digest_difference(look: Look, running: set[str]) -> str:
     if others:
         why = "an image for several platforms, or a tag that was moved"
         return f"the pods run {others}, the registry's digest of the tag is {wanted}: {why}"
-    return "a pod reports no imageID, so its digest was not compared with the registry's" if running else ""
+    return (
+        "a pod reports no digest of its image, so it was not compared with the registry's" if running else ""
+    )

@@ -11,7 +11,7 @@ from bumper.objects import at, condition
 from bumper.observation import Desired, Observation
 from bumper.revision import Revision
 from bumper.rollout.flux import Carries, carries, short
-from bumper.rollout.pods import image_digests, is_alive, new_replica_set
+from bumper.rollout.pods import image_digests, is_alive, new_replica_set, own_pods
 from bumper.rollout.template import pod_image, template_image
 
 
@@ -19,7 +19,7 @@ from bumper.rollout.template import pod_image, template_image
 class State:
     """`applied` is Flux's own form, `running` the tags of the living pods, `since` is RFC 3339; empty where not known.
 
-    `digests` are what their nodes report of the container, empty text among them where one reports none.
+    `digests` are what the nodes of the newest of them report of the container, empty text among them where one reports none.
     """
 
     applied: str
@@ -36,7 +36,7 @@ def state(desired: Desired, observation: Observation) -> State:
         running=_running(desired, observation),
         since=_since(desired, observation),
         drift=tuple(_drift(desired, observation)),
-        digests=tuple(sorted(image_digests(desired, list(filter(is_alive, observation.pods))))),
+        digests=tuple(sorted(image_digests(desired, list(filter(is_alive, own_pods(desired, observation)))))),
     )
 
 

@@ -1,4 +1,4 @@
-"""One environment gets what another one runs well, against the sandbox: both in one repository, told apart by name and path."""
+"""One environment gets what another one runs well, against the sandbox: both in one repository, answer apart by name and path."""
 
 import json
 import os
@@ -156,3 +156,54 @@ def test_environments_are_what_the_tree_has(stages: Stack, source: Path) -> None
     environ = stages.child_environ() | {"KUBECONFIG": ""}
     line = (*AWAY, "--dry-run", "--repo", stages.url)
     assert "still runs: --follow github" in commandline.bump(*line, environ=environ, cwd=source).stderr
+
+
+def test_what_a_repository_runs_goes_to_a_branch_and_to_another_repository(
+    stages: Stack, source: Path, subtests: pytest.Subtests
+) -> None:
+    """Both have the same files, and both are served over HTTP; the cluster follows the first one."""
+    tag = "9fedcba"
+    index = stages.registry.push("web", tag, platform="linux/amd64,linux/arm64")
+    url = stages.git.create("production.git", stages.files)
+    git(branch.repository(stages), "update-ref", "refs/heads/live", f"{branch.tip(stages)}~1")
+    force = ("--force", "--reason", "a test")
+    assert bump(stages, source, *STAGING, "--tag", tag, *force)[0] == 0
+    stored = stages.registry.content.manifest("web", index)
+    assert stored
+    amd64 = json.loads(stored.content)["manifests"][0]["digest"]
+    line = ("promote", "web", "--from", "staging", "--to", "staging", "--no-wait", *force)
+
+    def ran(*arguments: str) -> Ran:
+        return commandline.bump(*line, *arguments, environ=stages.child_environ(), cwd=source)
+
+    def report_digest(image_id: str) -> None:
+        def change(pod: dict[str, Any]) -> None:
+            pod["status"]["containerStatuses"][0]["imageID"] = image_id
+
+        kind = next(kind for kind in stages.cluster.store.kinds if kind.name == "Pod")
+        for pod in stages.cluster.store.select(kind, "staging")[0]:
+            stages.cluster.store.update(kind, "staging", pod["metadata"]["name"], change, "status")
+
+    pair = ("--repo", url, "--from-repo", stages.url)
+    production = stages.git.path("production.git")
+    for image_id, code in ((f"x@sha256:{'b' * 64}", 4), (f"sha256:{'b' * 64}", 0), (f"x@{amd64}", 0)):
+        with subtests.test(image_id):
+            report_digest(image_id)
+            answer = ran(*pair, "--dry-run")
+            assert answer.code == code, answer
+            assert ("the tag was another image when its pods started" in answer.stderr) == bool(code)
+    assert git(production, "rev-list", "--count", "main") == "1"
+    with subtests.test("to another repository"):
+        answer = ran(*pair)
+        assert answer.code == 0, answer
+        assert f"Deploy web {tag}" in git(production, "show", "--no-patch", "--format=%B", "main")
+        assert ran(*pair).code == 0
+        assert git(production, "rev-list", "--count", "main") == "2"
+    with subtests.test("to another branch"):
+        answer = ran("--repo", stages.url, "--branch", "live", "--from-branch", "main")
+        assert answer.code == 0, answer
+        assert f":{tag}" in branch.read(stages, "k8s/web/staging/web.yaml", "live").decode()
+    with subtests.test("to itself, by another spelling"):
+        before = branch.tip(stages)
+        assert ran("--repo", stages.url, "--from-repo", f"{stages.url}/").code == 0
+        assert branch.tip(stages) == before

@@ -1,16 +1,22 @@
 """`bump report`: what stands in the page, where each statement comes from, and that nothing in it is anybody's HTML."""
 
 import html
+import io
 import json
+import os
 import re
 import sys
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from report_pages import DEPLOYS, HOSTILE, OTHERS, SECRET, SITES, git, packed, platform, report
 
+from bumper import cli
+from bumper.app.context import Context
+from bumper.app.stream import LastingStream
 from bumper.history.metrics import DEFINITIONS
 from bumper_sandbox.stack import Stack
 
@@ -144,6 +150,34 @@ def test_a_page_is_written_whole_or_refused(
             assert code == 2
             assert f"--html {name}: cannot be written: {reason}" in " ".join(stderr.split())
             assert not list(clone.glob(".*.new"))
+    old, link, pipe, long = (
+        tmp_path / name for name in ("old.html", "link.html", "pipe", f"{'a' * 250}.html")
+    )
+    old.touch(0o600)
+    link.symlink_to(old.name)
+    os.mkfifo(pipe)
+    with subtests.test("a link and the rights of a file stay"):
+        assert report(clone, str(link), "--offline")[0] == 0
+        assert link.is_symlink()
+        assert old.read_text(encoding="utf-8").endswith("</html>\n")
+        assert old.stat().st_mode & 0o777 == 0o600
+    with subtests.test("a pipe is written to, and stays one"), ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text, encoding="utf-8")
+        assert report(clone, str(pipe), "--offline")[0] == 0
+        assert read.result().endswith("</html>\n")
+        assert pipe.is_fifo()
+    with subtests.test("a name as long as names may be"):
+        assert report(clone, str(long), "--offline")[0] == 0
+    for stdout, code in (("/dev/full", 2), (str(tmp_path / "stdout"), 0)):
+        with (
+            subtests.test(f"standard output is {stdout}, and its letters are few"),
+            Path(stdout).open("wb") as raw,
+        ):
+            stream = LastingStream(raw, encoding="ascii", errors="backslashreplace")
+            context = Context({"PATH": "/usr/bin:/bin"}, clone, stdout=stream, stderr=io.StringIO())
+            assert cli.main(["report", "--html", "-", "--offline"], context) == code
+            assert ("cannot be written" in context.stderr.getvalue()) == bool(code)  # type: ignore[attr-defined]
+    assert "✕" in (tmp_path / "stdout").read_text(encoding="utf-8")
     with subtests.test("without the extra"):
         monkeypatch.setitem(sys.modules, "vl_convert", None)
         code, _, stderr = report(clone, str(tmp_path / "page.html"), "--offline")

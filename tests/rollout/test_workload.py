@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from tables import each_row
 
 from bumper.image import ImageReference
 from bumper.rollout.pods import lagging_pods, own_pods
+from bumper.rollout.state import state
 from bumper.rollout.template import template_image
 from bumper.rollout.workload import completion
 
@@ -127,3 +129,14 @@ def test_own_and_lagging_pods_are_told_apart_by_their_replica_set() -> None:
     assert own[0].startswith("demo-67444d757f-")
     # The second old pod is on its way out by then.
     assert old == ["demo-54446dfb99-g42t4"]
+
+
+def test_the_digests_of_a_site_are_those_of_its_newest_pods() -> None:
+    """A pod of an older template, or of a neighbour with the same labels, runs another image by right."""
+    situation = situations.load("ready-digest-equal")
+    digest = situation.desired.image.digest
+    other = copy.deepcopy(situation.observation.pods[0])
+    other["metadata"]["ownerReferences"][0] |= {"name": "demo-older", "uid": "older"}
+    other["status"]["containerStatuses"][0]["imageID"] = f"x@sha256:{'b' * 64}"
+    observation = replace(situation.observation, pods=(*situation.observation.pods, other))
+    assert state(situation.desired, observation).digests == (digest,)

@@ -120,6 +120,39 @@ def test_it_can_be_used_by_hand_and_by_keys(browser: Browser, subtests: pytest.S
             "(() => { const select = document.querySelector('#environment'); select.value = ''; "
             "select.dispatchEvent(new Event('change')); })()"
         )
+        browser.evaluate("document.querySelector('#environment').focus()")
+        browser.press("ArrowDown")
+        assert focus(browser).startswith("all environments"), "the keys of a list are its own"
+        browser.press("ArrowUp")
+        assert browser.evaluate("document.querySelector('#environment').value") == ""
+    with subtests.test(
+        "an address is sent by name, and a number that the page does not have is no other site"
+    ):
+        for fragment, sent in (
+            ("#site=0", "#site=%40site-0000%20(production)"),
+            ("#site=%40site-0001%20(staging)", "#site=%40site-0001%20(staging)"),
+            ("#site=%40nobody", "#sites"),
+            ("#site=99999", "#sites"),
+            ("#deploys?of=99999", "#deploys?of=99999"),
+        ):
+            go(browser, fragment)
+            browser.wait(f"location.hash === {sent!r}")
+            go(browser, "#sites")
+        go(browser, "#deploys?of=%40site-0001%20(staging)")
+        number = int(text(browser, "#deploy-count").split(" of ")[0])
+        assert 0 < number < DEPLOYS
+        go(browser, "#deploys?of=99999")
+        assert text(browser, "#deploy-count") == str(DEPLOYS + 1)
+        browser.click(".deploy:not([hidden])")
+        browser.wait("/^#deploy=[0-9a-f]{12}-%40site-0000/.test(location.hash)")
+        browser.press("Escape")
+        go(browser, "#site=0")
+        # Opened anew before the browser tells that it was closed.
+        browser.evaluate("(each => { each.close(); each.showModal(); })(document.querySelector('dialog'))")
+        browser.evaluate("new Promise(done => setTimeout(done, 50))")
+        assert text(browser, "dialog h2")
+        browser.press("Escape")
+        browser.wait("!document.querySelector('dialog').open")
     with subtests.test("a cell of the graph opens its site"):
         browser.press("3")
         browser.click("svg .cell")
@@ -193,3 +226,7 @@ def test_it_asks_nobody_and_takes_nobodys_orders(page: Path) -> None:
             assert opened.evaluate("document.title").endswith("sites and deploys")
         assert {url.partition("#")[0] for url in opened.requests} == {page.as_uri()}
         assert opened.complaints == []
+        opened.ask("Emulation.setScriptExecutionDisabled", value=True)
+        opened.ask("Page.navigate", url=page.as_uri())
+        opened.wait("document.readyState === 'complete'")
+        assert "Deploys, details and searches need JavaScript" in text(opened, "noscript")

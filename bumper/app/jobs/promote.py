@@ -147,7 +147,8 @@ class _Promoting:
         tip, candidates = self.source.running()
         promotions = self._promotions(candidates)
         targets = answered(self._targets, self.systems.clock, asked.deadlines.push_s)
-        for name, each in promotions.items():
+        # Repositories and branches of the same files are two environments: only within one of them a place is known by its name.
+        for name, each in promotions.items() if settings.is_one_branch else ():
             promotion.require_other(each.candidate, targets[name])
         wanted = {name: promotion.wanted_in(targets[name], each.tag) for name, each in promotions.items()}
         request = self._request(list(wanted.values()), list(promotions.values()))

@@ -79,7 +79,7 @@ class Deploy {
   get word() { const ending = this.ending; return ending ? ending.outcome : "not noted"; }
   get cause() { const ending = this.ending; return ending && ending.state !== "good" ? ending.reason : this.more.rollbackOf ? "rollback" : ""; }
 }
-let times = [], before = [], after = [], words = null, takenBack = new Map(), bySite = [];
+let times = [], before = [], after = [], words = null, takenBack = new Map(), bySite = [], rowNames = [], siteNames = [];
 
 function read() {
   const columns = data.deploys, count = columns.site.length;
@@ -88,6 +88,8 @@ function read() {
   before = new Int32Array(count).fill(-1);
   after = new Int32Array(count).fill(-1);
   bySite = columns.sites.map(() => []);
+  siteNames = columns.sites.map(([name]) => name);
+  rowNames = sites.map(each => each.context ? `${each.name} in ${each.context}` : each.name);
   for (let number = 0; number < count; number++) {
     const list = bySite[columns.site[number]];
     if (list.length) { const newer = list[list.length - 1]; after[number] = newer; before[newer] = number; }
@@ -109,15 +111,23 @@ function searched() {
 const wanted = {view: "sites", text: "", environment: "", state: "", rows: null, of: -1};
 let shown = [];
 
+// What is written into the page knows a row by its number; what is sent to somebody by its name: the next page has other numbers.
+function numberOf(key, names) {
+  const number = key.startsWith("@") ? names.indexOf(key.slice(1)) : /^\d+$/.test(key) ? Number(key) : -1;
+  return number < names.length ? number : -1;
+}
+const named = name => encodeURIComponent(`@${name}`);
+function plain(text) { try { return decodeURIComponent(text); } catch { return ""; } }
+
 function parse() {
   const [view, query = ""] = location.hash.slice(1).split("?");
-  const detail = /^(site|deploy)=([\w-]+)$/.exec(view);
-  if (detail) return open(detail[1], detail[2]);
+  const detail = /^(site|deploy)=(.+)$/.exec(view);
+  if (detail) return open(detail[1], plain(detail[2]));
   if (dialog.open) dialog.close();
   const asked = new URLSearchParams(query);
   wanted.view = VIEWS.includes(view) ? view : "sites";
   wanted.rows = asked.has("rows") ? new Set(asked.get("rows").split(",").map(Number)) : null;
-  wanted.of = asked.has("of") ? Number(asked.get("of")) : -1;
+  wanted.of = numberOf(asked.get("of") || "", siteNames);
   wanted.state = asked.get("state") || "";
   if (asked.has("q")) { wanted.text = asked.get("q"); search.value = wanted.text; }
   show();
@@ -223,8 +233,10 @@ let from = "#sites", opener = null;
 
 function open(kind, key) {
   if (!data) return;
-  const content = kind === "site" ? sitePage(Number(key)) : deployPage(key);
+  const number = numberOf(kind === "site" ? key : key.slice(key.indexOf("-") + 1), kind === "site" ? rowNames : siteNames);
+  const commit = key.slice(0, key.indexOf("-")), content = kind === "site" ? sitePage(number) : deployPage(commit, number);
   if (!content) return void (location.hash = "#sites");
+  history.replaceState(null, "", kind === "site" ? `#site=${named(rowNames[number])}` : `#deploy=${commit}-${named(siteNames[number])}`);
   dialog.replaceChildren(...content);
   if (!dialog.open) { opener = document.activeElement; dialog.showModal(); }
   dialog.scrollTop = 0;
@@ -280,13 +292,13 @@ function sitePage(number) {
       value(figures.leadTime.seconds.p50 === null ? "none" : took(figures.leadTime.seconds.p50), "lead time", `median of ${figures.leadTime.sampleSize}`),
       value(figures.changeFailureRate.rate === null ? "none" : `${(figures.changeFailureRate.rate * 100).toFixed(1)}%`, "failed", `${figures.changeFailureRate.failed} of ${figures.changeFailureRate.sampleSize}`),
       value(figures.timeToRestore.seconds.p50 === null ? "none" : took(figures.timeToRestore.seconds.p50), "to restore", `median of ${figures.timeToRestore.sampleSize}`))) : null,
-    list.length ? section("Deploys", some(list, 10, deployLink, () => el("p", {}, el("br"), el("a", {href: `#deploys?of=${own}`}, `All ${list.length.toLocaleString("en")} deploys`)))) : null,
+    list.length ? section("Deploys", some(list, 10, deployLink, () => el("p", {}, el("br"), el("a", {href: `#deploys?of=${named(siteNames[own])}`}, `All ${list.length.toLocaleString("en")} deploys`)))) : null,
     waits.length ? section("Waits for", waits.map(siteLink)) : null,
     waited.length ? section(`${waited.length.toLocaleString("en")} wait for it`, some(waited, 12, siteLink, rest => el("p", {}, el("br"), el("a", {href: `#sites?rows=${waited.join(",")}`}, `and ${rest.toLocaleString("en")} more`)))) : null,
   )];
 }
-function deployPage(key) {
-  const [commit, own] = key.split("-"), number = (bySite[Number(own)] || []).find(each => data.deploys.commit[each] === commit);
+function deployPage(commit, own) {
+  const number = (bySite[own] || []).find(each => data.deploys.commit[each] === commit);
   if (number === undefined) return null;
   const each = new Deploy(number), endings = each.endings, ending = each.ending, back = takenBack.get(each.commit), more = each.more;
   return [head(`${each.label}: ${each.previous || "new"} → ${each.tag}`, each.state, each.word, `${moment(each.at)}, ${ago(each.at)}`), el("div", {class: "body"},
@@ -328,6 +340,7 @@ function timeline(each, endings, back) {
   return el("ol", {class: "line"}, items.map(([state, at, text, about, run]) => el("li", {class: state || null}, text, el("small", {}, [at === null ? "" : moment(at), about].filter(Boolean).join(", "), run ? [", ", link(run, "run")] : ""))));
 }
 dialog.addEventListener("close", () => {
+  if (dialog.open) return; // by now it shows something else
   if (/^#(site|deploy)=/.test(location.hash)) history.replaceState(null, "", from);
   wanted.view = from.slice(1).split("?")[0];
   dialog.replaceChildren();
@@ -386,12 +399,13 @@ function move(step) {
 }
 addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
+  if (event.target.tagName === "SELECT") return;
   const writes = event.target === search;
   if (event.key === "Escape" && writes) { search.value = wanted.text = ""; filter(); search.blur(); }
   else if (event.key === "ArrowDown" || (event.key === "j" && !writes)) { if (move(1)) event.preventDefault(); }
   else if (!writes && (event.key === "ArrowUp" || event.key === "k")) { if (move(-1)) event.preventDefault(); }
   else if (event.key === "Enter" && writes) move(0);
-  else if (writes || event.target.tagName === "SELECT") return;
+  else if (writes) return;
   else if (event.key === "/") { event.preventDefault(); search.focus(); search.select(); }
   else if (/^[1-5]$/.test(event.key)) location.hash = `#${VIEWS[event.key - 1]}`;
 });

@@ -136,7 +136,8 @@ def _top(snapshot: Snapshot) -> str:
 def _notices(snapshot: Snapshot) -> str:
     texts = dict.fromkeys((*snapshot.notices, *snapshot.overview.notices))
     hidden = '<p class="notice" id="broken" hidden>This browser cannot unpack the details of this page; what stands here is whole.</p>'
-    return "".join(f'<p class="notice">{_text(text)}</p>' for text in texts) + hidden
+    without = '<noscript><p class="notice">Deploys, details and searches need JavaScript.</p></noscript>'
+    return "".join(f'<p class="notice">{_text(text)}</p>' for text in texts) + hidden + without
 
 
 def _tiles(numbers: dict[str, int]) -> str:
