@@ -147,9 +147,13 @@ def test_it_can_be_used_by_hand_and_by_keys(browser: Browser, subtests: pytest.S
         browser.wait("/^#deploy=[0-9a-f]{12}-%40site-0000/.test(location.hash)")
         browser.press("Escape")
         go(browser, "#site=0")
+        browser.wait("document.querySelector('dialog h2') && location.hash.startsWith('#site=%40')")
         # Opened anew before the browser tells that it was closed.
-        browser.evaluate("(each => { each.close(); each.showModal(); })(document.querySelector('dialog'))")
-        browser.evaluate("new Promise(done => setTimeout(done, 50))")
+        browser.evaluate(
+            "new Promise(done => { const dialog = document.querySelector('dialog');"
+            " dialog.addEventListener('close', () => setTimeout(done), {once: true});"
+            " dialog.close(); dialog.showModal(); })"
+        )
         assert text(browser, "dialog h2")
         browser.press("Escape")
         browser.wait("!document.querySelector('dialog').open")
