@@ -28,13 +28,13 @@ class Model:
 
     def __init__(self) -> None:
         self._files: Files | None = None
-        self._reading = Reading(_Tree({}))
+        self._reading = Reading(FileTree({}))
         self._sites: dict[tuple[str, str, str], Site] = {}
 
     def __call__(self, files: Files, namespace: str, name: str, path: str) -> list[Manifest]:
         """The objects of the Kustomization of that name that builds `path`. Raises BuildError."""
         if files is not self._files:
-            self._files, self._reading = files, Reading(_Tree(files))
+            self._files, self._reading = files, Reading(FileTree(files))
             walk = Walk(self._reading)
             try:
                 sites = [walk.with_variables(site) for level in walk.levels() for site in level]
@@ -63,11 +63,11 @@ class Model:
             yield _manifest(filled(resource, site.variables), site)
 
 
-class _Tree:
-    """Files in memory, as `bumper` reads a commit."""
+class FileTree:
+    """Files in memory, as `bumper` reads a commit (`ports.git.Tree`)."""
 
     def __init__(self, files: Files) -> None:
-        self._files = files
+        self.files = files
         self._children: dict[str, dict[str, bool]] = {}
         for path in files:
             directory, _, name = path.rpartition("/")
@@ -80,7 +80,7 @@ class _Tree:
         return [Entry(name, is_directory) for name, is_directory in self._children.get(directory, {}).items()]
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
-        return {path: self._files[path] for path in paths if path in self._files}
+        return {path: self.files[path] for path in paths if path in self.files}
 
 
 def _directory(path: str) -> str:

@@ -4,39 +4,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from textwrap import dedent
 
 from bumper.ports.git import Entry
+from bumper_sandbox.model import FileTree
 
 
-class MemoryTree:
+class MemoryTree(FileTree):
     """A tree held in memory, which keeps what it is asked: the directories `listed`, and `batches`, the paths of each read.
 
     `links` are symbolic links in the root.
     """
 
+    files: dict[str, bytes]
+
     def __init__(self, files: Mapping[str, str | bytes], *, links: Sequence[str] = ()) -> None:
+        super().__init__(
+            {path: text if isinstance(text, bytes) else dedent(text).encode() for path, text in files.items()}
+        )
         self.links = links
-        self.files = {
-            path: text if isinstance(text, bytes) else dedent(text).encode() for path, text in files.items()
-        }
         self.listed: list[str] = []
         self.batches: list[tuple[str, ...]] = []
-        self._children: dict[str, dict[str, bool]] = {}
-        for path in self.files:
-            directory, _, name = path.rpartition("/")
-            self._children.setdefault(directory, {})[name] = False
-            while directory:
-                directory, _, name = directory.rpartition("/")
-                self._children.setdefault(directory, {})[name] = True
 
     def list(self, directory: str) -> Sequence[Entry]:
         self.listed.append(directory)
         links = [] if directory else [Entry(name, is_directory=False, is_link=True) for name in self.links]
-        children = self._children.get(directory, {}).items()
-        return [*links, *(Entry(name, is_directory) for name, is_directory in children)]
+        return [*links, *super().list(directory)]
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
         batch = tuple(paths)
         self.batches.append(batch)
-        return {path: self.files[path] for path in batch if path in self.files}
+        return super().read(batch)
 
     @property
     def read_paths(self) -> set[str]:
