@@ -141,6 +141,7 @@ def test_nobody_else_writes_the_page(page: str, subtests: pytest.Subtests) -> No
         assert "javascript:" not in json.dumps(packed(page))
 
 
+@pytest.mark.slow
 def test_a_page_is_written_whole_or_refused(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:

@@ -81,6 +81,7 @@ def written(announcement: str, stack: Stack) -> dict[str, bytes]:
     return {path: subprocess.run(command, check=True, capture_output=True).stdout}
 
 
+@pytest.mark.slow
 def test_a_strangers_tree_of_overlays_patches_and_variables_is_played(tmp_path: Path) -> None:
     platform, model = of(repository(tmp_path / "fleet", STRANGER)), Model()
     require_playable(platform, "", model, waits_for_unplayed=False)
