@@ -4,6 +4,7 @@ import os
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -95,6 +96,14 @@ def command_lines() -> list[str]:
         return [_read(path).replace("\0", " ") for path in Path("/proc").glob("[0-9]*/cmdline")]
     listing = subprocess.run(["ps", "-A", "-o", "args="], check=True, capture_output=True, text=True)
     return listing.stdout.splitlines()
+
+
+def left_running(text: str) -> list[str]:
+    """The command lines with `text`, when the kernel has had its time to end what was killed."""
+    end_s = time.monotonic() + 10
+    while (lines := [line for line in command_lines() if text in line]) and time.monotonic() < end_s:
+        time.sleep(0.02)
+    return lines
 
 
 def _read(path: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from git_remotes import command_lines, hermetic
+from git_remotes import hermetic, left_running
 
 from bumper_sandbox.git.server import GitServer
 
@@ -265,7 +265,7 @@ class TestTheEnd:
         idle.close()
         assert threading.active_count() == before
         assert not folder.exists()
-        assert [line for line in command_lines() if str(tmp_path) in line or server.url in line] == []
+        assert left_running(str(tmp_path)) + left_running(server.url) == []
         with pytest.raises(urllib.error.URLError):
             ask(url)
 

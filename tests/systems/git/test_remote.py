@@ -8,11 +8,11 @@ from git_remotes import (
     FILES,
     TOKEN,
     WEB,
-    command_lines,
     commit_directly,
     content,
     git,
     hermetic,
+    left_running,
     objects,
     remote,
 )
@@ -240,7 +240,7 @@ class TestServersThatDoNotAnswer:
             pytest.raises(Transient, match=r"git fetch had not ended after 0\.3 s"),
         ):
             ours.fetch("main")
-        assert [line for line in command_lines() if server.url in line] == []
+        assert left_running(server.url) == []
         assert server.requests == [], "we did not wait for the answer"
 
     def test_no_such_repository(self, server: GitServer) -> None:

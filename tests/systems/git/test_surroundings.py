@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from git_remotes import FILES, TOKEN, WEB, command_lines, content, git, hermetic, remote
+from git_remotes import FILES, TOKEN, WEB, content, git, hermetic, left_running, remote
 
 from bumper.errors import NoAccess, UsageError
 from bumper.systems.git import Remote, checkout_root, origin_of
@@ -74,7 +74,7 @@ class TestSurroundings:
             folder = str(ours._repository._directory)
             assert Path(folder).exists()
         assert not Path(folder).exists()
-        assert [line for line in command_lines() if folder in line] == []
+        assert left_running(folder) == []
 
     def test_git_is_too_old(self, server: GitServer, tmp_path: Path) -> None:
         program = tmp_path / "old" / "git"
