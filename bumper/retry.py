@@ -1,13 +1,14 @@
 """Trying again until a deadline: what may heal is retried by its type, never by its text, and never a fixed number of times."""
 
 from collections.abc import Callable
-from typing import TypeVar
-
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+from typing import TYPE_CHECKING, TypeVar
 
 from bumper.errors import NotConnected, Transient
 from bumper.ports.deadline import say, until
 from bumper.ports.run import Clock
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState, Retrying
 
 T = TypeVar("T")
 # A server that asks for an hour is asked again after a minute, as GitHub wants it at least: most heal long before.
@@ -34,7 +35,7 @@ def answered(ask: Callable[[], T], clock: Clock, timeout_s: float) -> T:
     def end_s(error: BaseException | None) -> float:
         return began_s + (min(timeout_s, _REFUSED_S) if isinstance(error, NotConnected) else timeout_s)
 
-    def tell(state: RetryCallState) -> None:
+    def tell(state: "RetryCallState") -> None:
         error = _error(state)
         if isinstance(error, Transient) and error.message not in failures:
             failures.append(error.message)
@@ -46,7 +47,7 @@ def answered(ask: Callable[[], T], clock: Clock, timeout_s: float) -> T:
 
 def attempts(
     clock: Clock, deadline_s: float, retried: tuple[type[Exception], ...], max_wait_s: float
-) -> Retrying:
+) -> "Retrying":
     """Tries up to the deadline, with a pause between two (`_Pause`) of up to `max_wait_s`."""
     return _retrying(clock, lambda error: deadline_s, retried, max_wait_s)
 
@@ -56,8 +57,10 @@ def _retrying(
     end_s: Callable[[BaseException | None], float],
     retried: tuple[type[Exception], ...],
     max_wait_s: float,
-    tell: Callable[[RetryCallState], None] | None = None,
-) -> Retrying:
+    tell: Callable[["RetryCallState"], None] | None = None,
+) -> "Retrying":
+    from tenacity import Retrying, retry_if_exception_type
+
     pause = _Pause(clock, max_wait_s)
     return Retrying(
         retry=retry_if_exception_type(retried),
@@ -81,16 +84,18 @@ class _Pause:
         self._longest_s = longest_s
         self._began_s = 0.0
 
-    def begin(self, state: RetryCallState) -> None:
+    def begin(self, state: "RetryCallState") -> None:
         """Notes when a try begins."""
         self._began_s = self._clock.now()
 
-    def seconds(self, state: RetryCallState) -> float:
+    def seconds(self, state: "RetryCallState") -> float:
         """How long to wait after the try that failed."""
+        from tenacity import wait_random_exponential
+
         took_s = max(_SHORTEST_TRY_S, self._clock.now() - self._began_s)
         jitter = wait_random_exponential(multiplier=took_s, max=self._longest_s)
         return max(jitter(state), wish_s(_error(state)) or 0.0)
 
 
-def _error(state: RetryCallState) -> BaseException | None:
+def _error(state: "RetryCallState") -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
