@@ -284,7 +284,7 @@ def test_what_asks_no_system_starts_with_little(
     """What is paid at each start: the modules of ours, and libraries that are slow to load, those of Python among them."""
     (tmp_path / "pod.yaml").write_text("spec:\n  containers:\n  - {name: web, image: 'reg.io/web:1.0'}\n")
     script = "import sys\nfrom bumper.cli import main\nmain(sys.argv[1:])\n"
-    script += "slow = {'azure', 'httpx', 'kr8s', 'kubernetes', 'rich', 'ruamel'}\n"
+    script += "slow = {'azure', 'git', 'httpx', 'kr8s', 'kubernetes', 'rich', 'ruamel'}\n"
     script += "slow |= {'asyncio', 'dataclasses', 'difflib', 'email', 'http', 'inspect', 'logging', 'subprocess', 'traceback'}\n"
     script += "imported = slow & {name.split('.')[0] for name in sys.modules} | {'bumper.rollout'} & set(sys.modules)\n"
     script += "print(sum(name.startswith('bumper') for name in sys.modules), *sorted(imported))"
