@@ -276,10 +276,12 @@ def prove(
             for each in before.build.resources
             if (place := (each.path, each.document.route)) in identities
         }
-        arrivals += _arrivals(site, before, after, aim)
+        arriving = list(_arrivals(site, before, after, aim))
+        arrivals += arriving
         if not after.build.is_open:
             broken |= dict.fromkeys(gap for gap in after.build.refusals if gap not in before.build.refusals)
-        unproved |= dict.fromkeys([*before.openings, *broken, *_unfilled(of_site)])
+        unsure = (each.before.unsure for each in arriving if each.before.unsure)
+        unproved |= dict.fromkeys([*before.openings, *broken, *_unfilled(of_site), *unsure])
     reconciled = {(site.cluster, site.kustomization) for site in sites if site.is_ours and not site.suspended}
     return Proof(
         tuple(edits),
