@@ -54,7 +54,9 @@ def _rival(release: Resource, reference: Object, at: int) -> Rival:
     """What a reference to values that are not known may do to those before it."""
     kind, line = text(reference.get("kind")), release.line("spec", "valuesFrom", at)
     forbids = kind == "ConfigMap" and not is_true(reference.get("optional"))
-    return Rival(f"{kind} {text(reference.get('name'))}", str(release), release.path, line, "spec.values", forbids)
+    return Rival(
+        f"{kind} {text(reference.get('name'))}", str(release), release.path, line, "spec.values", forbids
+    )
 
 
 def _rivalled(values: Any, route: Route, rival: Rival) -> Any:

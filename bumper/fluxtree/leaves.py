@@ -60,8 +60,8 @@ class Rival(NamedTuple):
 class Leaf(str):
     """A scalar of an object. `decider` is set where another scalar than its origin decides the tag of the image that it names: that of
     an `images:` entry, or the one that a replacement or a substitution took the tag from. `near` is a scalar that it was made from a
-    part of, where it has no origin. `file` is the file that it is the whole of, as a generator of ConfigMaps brings it. `rival` is what
-    may go over it.
+    part of, where it has no origin. `file` is the file that it is the whole of, as a generator of ConfigMaps brings it. `rival` is
+    what may go over it.
     """
 
     __slots__ = ("decider", "file", "is_null", "near", "origin", "rival")
@@ -99,7 +99,13 @@ def rivalled(value: Any, rival: Rival) -> Any:
     if not isinstance(value, Leaf) or (value.rival and (value.rival.forbids or not rival.forbids)):
         return value
     return leaf(
-        value, value.origin, decider=value.decider, near=value.near, file=value.file, is_null=value.is_null, rival=rival
+        value,
+        value.origin,
+        decider=value.decider,
+        near=value.near,
+        file=value.file,
+        is_null=value.is_null,
+        rival=rival,
     )
 
 

@@ -23,19 +23,12 @@ from bumper.fluxtree.resource import Path, Resource
 from bumper.fluxtree.selectors import Selector, Undecided, identity
 from bumper.manifest import NO_BLOCK
 from bumper.manifest.blocks import block
-from bumper.manifest.document import Document, items, mapping, plain, text
+from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _IDENTITY = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
 _STEP = re.compile(r"\d+|-")
-
-
-# types.Patch and types.Selector, which are read as Go reads JSON: without regard to case, and strictly.
-_KEYS = frozenset({"path", "patch", "target", "options"})
-_TARGET_KEYS = frozenset(
-    {"group", "version", "kind", "name", "namespace", "annotationselector", "labelselector"}
-)
 
 
 class Refusal(Exception):
@@ -161,23 +154,6 @@ class Patch:
 
     def _refusal(self, message: str) -> Refusal:
         return Refusal(replace(self.place, message=message))
-
-
-def unknown_keys(document: Document) -> Iterator[Gap]:
-    """The keys in the patches of a kustomization that kustomize does not know: it refuses the whole of it."""
-    for listed_in in ("patches", "patchesJson6902"):
-        for at, entry in enumerate(items(document.value.get(listed_in))):
-            fields = mapping(entry)
-            known = ((("target",), mapping(fields.get("target")), _TARGET_KEYS), ((), fields, _KEYS))
-            for inside, written, keys in known:
-                for key in (key for key in written if str(key).lower() not in keys):
-                    line = document.line(listed_in, at, *inside, key)
-                    where = ".".join((f"{listed_in}[{at}]", *inside, str(key)))
-                    yield Gap(
-                        document.path,
-                        line,
-                        f"{where} is no key that kustomize knows: it refuses the kustomization",
-                    )
 
 
 def listed(reading: Reading, place: Gap, entry: Any, *, is_remembered: bool = True) -> Iterator[Patch]:

@@ -20,7 +20,7 @@ from bumper.fluxtree.difference import Difference, Place, differences, pairs
 from bumper.fluxtree.discovery import GROUP, Site, pushed
 from bumper.fluxtree.images import Image, image_at, images, images_of, with_values
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
-from bumper.fluxtree.resource import Resource, Route, is_variable
+from bumper.fluxtree.resource import Resource, Route, is_variable, written
 from bumper.fluxtree.substitution import not_read, references
 from bumper.fluxtree.walk import Walk
 from bumper.manifest import Edit, FieldKind
@@ -205,12 +205,6 @@ def decided_by(image: Image, edits: Sequence[Edit]) -> bool:
     field = image.field
     spans = [field.span, *([field.digest.span] if field.digest else [])]
     return any((edit.path, edit.start) == (field.path, span.start) for edit in edits for span in spans)
-
-
-def written(route: Route) -> str:
-    """A route as people write it."""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in route)
-    return "".join(steps).removeprefix(".")
 
 
 def _texts(edit: Edit) -> tuple[str, str]:

@@ -73,7 +73,9 @@ def variables_of(owner: Resource, data: Data) -> Variables:
             (optional if is_optional else lacking).append(f"{kind} {name}")
             line = owner.line("spec", "postBuild", "substituteFrom", at)
             forbids = kind == "ConfigMap" and not is_optional
-            later = Rival(f"{kind} {name}", str(owner), owner.path, line, "spec.postBuild.substitute", forbids)
+            later = Rival(
+                f"{kind} {name}", str(owner), owner.path, line, "spec.postBuild.substitute", forbids
+            )
             values = rivalled(values, later)
         elif kind == "Secret":
             secret |= dict.fromkeys(known, name)

@@ -296,9 +296,11 @@ class Walk:
         )
 
     def _generates(self, layer: Layer, site: Site) -> bool:
-        """Whether the ConfigMaps that variables come from may be generated here."""
+        """Whether the ConfigMaps and Secrets that variables come from may be generated here."""
         return bool(self._clusters[site.cluster].wanted) and any(
-            document.value.get("configMapGenerator") for document in self._kustomizations(layer)
+            document.value.get(key)
+            for document in self._kustomizations(layer)
+            for key in ("configMapGenerator", "secretGenerator")
         )
 
     def _kustomizations(self, layer: Layer) -> Iterator[Document]:

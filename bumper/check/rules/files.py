@@ -87,6 +87,30 @@ def missing_resource(cluster: Cluster) -> Iterator[Fault]:
 
 
 @rule(
+    "refused-build",
+    ERROR,
+    why="kustomize refuses the build, so Flux applies nothing of the whole Kustomization.",
+    fix="Correct what the line says; `kustomize build` tells when it is.",
+)
+def refused_build(cluster: Cluster) -> Iterator[Fault]:
+    for built in cluster.builds:
+        refusals = [gap for gap in built.refusals if gap not in built.collisions]
+        for gap in () if built.is_open else (*refusals, *built.mistyped):
+            yield Fault(gap.path, gap.line, gap.message, "${" not in gap.message)
+
+
+@rule(
+    "reworded-number",
+    WARNING,
+    why="Flux reads a number or a boolean and writes it anew as a text: of newTag: 1.10 it makes the tag 1.1.",
+    fix="Put it in quotes.",
+)
+def reworded(cluster: Cluster) -> Iterator[Fault]:
+    for built in cluster.builds:
+        yield from (Fault(gap.path, gap.line, gap.message) for gap in built.reworded)
+
+
+@rule(
     "unlisted-file",
     WARNING,
     why="The kustomization.yaml lists others of the same directory: Flux applies what it lists and nothing else.",

@@ -371,6 +371,9 @@ def _target(
         beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
         known, wish = (named, *beside), replace(wish, repository=named.repository)
     moving, staying = _choose(reading, built, known, wish)
+    # A number in the place of a text is gone once the field is edited.
+    healed = {(use.field.path, use.field.span.line) for use in moving}
+    _require_built([gap for gap in built.mistyped if (gap.path, gap.line) not in healed])
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
     stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
     return Target(site, scaled, _addresses(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
@@ -485,9 +488,14 @@ def _build(reading: Reading, site: Site) -> Build:
             + f": what {site.source} has in {site.path or '.'} can't be told",
             hint="copy whole directories of the repository to the same places relative to each other",
         )
-    if problems := (*built.gaps, *(() if built.is_open else built.refusals)):
-        raise FieldMissing("; ".join(map(str, problems)), hint="Flux cannot build this: correct it first")
+    _require_built([*built.gaps, *(() if built.is_open else built.refusals)])
     return built
+
+
+def _require_built(problems: Sequence[Gap]) -> None:
+    """FieldMissing where Flux can't build what the image stands in."""
+    if problems:
+        raise FieldMissing("; ".join(map(str, problems)), hint="Flux cannot build this: correct it first")
 
 
 def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:

@@ -1,0 +1,241 @@
+"""What kustomize's own types take: the keys of a kustomization, and the form of each value.
+
+Law: kustomize reads strictly, and builds nothing of a kustomization with a key that it does not know, or with a number or a boolean
+where it expects a text (`newTag: 1.10`). Flux reads the kustomization at `spec.path` itself, and hands on what it has understood: keys
+that it does not know are left out there, and a number becomes a text (`1.1`). What is said here is said with its line.
+
+Source: sigs.k8s.io/kustomize/api v0.21.1, `types/*.go` (their JSON tags, found without regard to case), `Kustomization.Unmarshal`;
+sigs.k8s.io/yaml v1.6.0, `yaml.go` (YAMLToJSON, convertToJSONableObject); go.yaml.in/yaml/v2, `resolve.go`; fluxcd/pkg/kustomize
+v1.35.4, `kustomize_generator.go` (GenerateManifest).
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeAlias
+
+from bumper.dataclasses import replace
+from bumper.fluxtree.layers import Gap
+from bumper.fluxtree.resource import Route, written
+from bumper.manifest.document import Document, text
+from bumper.manifest.yamltext import Scalar
+
+COMPONENT = "Component"
+TEXT, FLAG, NUMBER, ANYTHING = "a text", "true or false", "a whole number", "anything"
+_NOTHING = "nothing"
+# A scalar, a list of what is in it, a mapping of any keys (`EACH`), or one of these keys.
+Form: TypeAlias = "str | list[Form] | Mapping[str, Form]"
+EACH = "*"
+
+_PAIRS: Form = {EACH: TEXT}
+_GVK: Mapping[str, Form] = {"group": TEXT, "version": TEXT, "kind": TEXT}
+_ID: Mapping[str, Form] = {**_GVK, "name": TEXT, "namespace": TEXT}
+_SELECTOR: Mapping[str, Form] = {**_ID, "annotationSelector": TEXT, "labelSelector": TEXT}
+_FIELD_OPTIONS: Form = {"delimiter": TEXT, "index": NUMBER, "encoding": TEXT, "create": FLAG}
+_PATCH: Form = {
+    "path": TEXT,
+    "patch": TEXT,
+    "target": _SELECTOR,
+    "options": {"allowNameChange": FLAG, "allowKindChange": FLAG},
+}
+_IMAGE: Form = {"name": TEXT, "newName": TEXT, "newTag": TEXT, "tagSuffix": TEXT, "digest": TEXT}
+_GENERATOR_OPTIONS: Form = {
+    "labels": _PAIRS,
+    "annotations": _PAIRS,
+    "disableNameSuffixHash": FLAG,
+    "immutable": FLAG,
+}
+_GENERATOR: Mapping[str, Form] = {
+    "namespace": TEXT,
+    "name": TEXT,
+    "behavior": TEXT,
+    "literals": [TEXT],
+    "files": [TEXT],
+    "envs": [TEXT],
+    "env": TEXT,
+    "options": _GENERATOR_OPTIONS,
+}
+KUSTOMIZATION: Form = {
+    "apiVersion": TEXT,
+    "kind": TEXT,
+    "metadata": {"name": TEXT, "namespace": TEXT, "labels": _PAIRS, "annotations": _PAIRS},
+    "openapi": _PAIRS,
+    "namePrefix": TEXT,
+    "nameSuffix": TEXT,
+    "namespace": TEXT,
+    "commonLabels": _PAIRS,
+    "labels": [
+        {
+            "pairs": _PAIRS,
+            "includeSelectors": FLAG,
+            "includeTemplates": FLAG,
+            "fields": [{**_GVK, "path": TEXT, "create": FLAG}],
+        }
+    ],
+    "commonAnnotations": _PAIRS,
+    "patchesStrategicMerge": [TEXT],
+    "patchesJson6902": [_PATCH],
+    "patches": [_PATCH],
+    "images": [_IMAGE],
+    "imageTags": [_IMAGE],
+    "replacements": [
+        {
+            "path": TEXT,
+            "source": {**_ID, "fieldPath": TEXT, "options": _FIELD_OPTIONS},
+            "sourceValue": TEXT,
+            "targets": [
+                {"select": _SELECTOR, "reject": [_SELECTOR], "fieldPaths": [TEXT], "options": _FIELD_OPTIONS}
+            ],
+        }
+    ],
+    "replicas": [{"name": TEXT, "count": NUMBER}],
+    "vars": [{"name": TEXT, "objref": {**_ID, "apiVersion": TEXT}, "fieldref": {"fieldPath": TEXT}}],
+    "sortOptions": ANYTHING,
+    "resources": [TEXT],
+    "components": [TEXT],
+    "crds": [TEXT],
+    "bases": [TEXT],
+    "configMapGenerator": [_GENERATOR],
+    "secretGenerator": [{**_GENERATOR, "type": TEXT}],
+    "helmGlobals": ANYTHING,
+    "helmCharts": ANYTHING,
+    "helmChartInflationGenerator": ANYTHING,
+    "generatorOptions": _GENERATOR_OPTIONS,
+    "configurations": [TEXT],
+    "generators": [TEXT],
+    "transformers": [TEXT],
+    "validators": [TEXT],
+    "buildMetadata": [TEXT],
+}
+
+_TRUE = frozenset(
+    {"y", "Y", *(form for word in ("yes", "true", "on") for form in (word, word.title(), word.upper()))}
+)
+_FALSE = frozenset(
+    {"n", "N", *(form for word in ("no", "false", "off") for form in (word, word.title(), word.upper()))}
+)
+_NO_NUMBER = frozenset(
+    {".nan", ".NaN", ".NAN", *(sign + inf for sign in ("", "+", "-") for inf in (".inf", ".Inf", ".INF"))}
+)
+_DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_BASED = re.compile(r"[-+]?0(?:[xX][0-9a-fA-F]+|[bB][01]+|[oO]?[0-7]+)")
+
+
+# What kustomize takes for the `apiVersion` of each kind, if any is written.
+_VERSIONS = {
+    "Kustomization": "kustomize.config.k8s.io/v1beta1",
+    COMPONENT: "kustomize.config.k8s.io/v1alpha1",
+}
+# A number with a point may be a whole one.
+_TAKEN = {TEXT: (TEXT,), FLAG: (FLAG,), NUMBER: (NUMBER, ANYTHING)}
+
+
+class Mismatch(NamedTuple):
+    """What is not as kustomize takes it. `becomes` is the text that Flux makes of it in the kustomization at `spec.path`, if any."""
+
+    gap: Gap
+    is_unknown_key: bool = False
+    plain: str = ""
+    becomes: str = ""
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether it is a number or a boolean in the place of a text."""
+        return bool(self.becomes)
+
+    @property
+    def reworded(self) -> tuple[Gap, ...]:
+        """That Flux makes another text of it than is written; none where that is the same."""
+        message = f"{self.plain} is written without quotes, of which Flux makes {self.becomes}"
+        return () if self.becomes == self.plain else (replace(self.gap, message=message),)
+
+
+def mismatches(document: Document) -> Iterator[Mismatch]:
+    """What kustomize does not take in a kustomization, by its line."""
+    value = document.value
+    kind, version = text(value.get("kind")) or "Kustomization", text(value.get("apiVersion"))
+    expected = _VERSIONS.get(kind)
+    if expected is None or version not in ("", expected):
+        message = f"{version} {kind} is no kustomization, expected {expected or _VERSIONS['Kustomization']}".lstrip()
+        yield Mismatch(
+            Gap(document.path, document.line("kind" if expected is None else "apiVersion"), message)
+        )
+        return
+    yield from _mismatches(document, document.read(lambda scalar: scalar), KUSTOMIZATION, ())
+
+
+def form_of(scalar: Scalar) -> str:
+    """What go-yaml takes a scalar for where nothing says what is expected; ANYTHING for a number that is not whole."""
+    plain = scalar.value
+    if scalar.style or scalar.tag:
+        return TEXT
+    if scalar.is_null:
+        return _NOTHING
+    if plain in _TRUE or plain in _FALSE:
+        return FLAG
+    if plain in _NO_NUMBER:
+        return ANYTHING
+    return _number(plain)
+
+
+def _number(plain: str) -> str:
+    # An underscore is dropped where a number begins as one does.
+    digits = plain.replace("_", "") if plain[:1] in "+-0123456789" else plain
+    if _BASED.fullmatch(digits) or re.fullmatch(r"[-+]?(?:0|[1-9][0-9]*)", digits):
+        return NUMBER
+    if _DECIMAL.fullmatch(digits) and math.isfinite(float(digits)):
+        return ANYTHING
+    return TEXT
+
+
+def _mismatches(document: Document, value: Any, form: Form, route: Route) -> Iterator[Mismatch]:
+    if form == ANYTHING or (isinstance(value, Scalar) and form_of(value) == _NOTHING):
+        return
+    if isinstance(form, list) and isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _mismatches(document, inner, form[0], (*route, at))
+    elif isinstance(form, Mapping) and isinstance(value, dict):
+        forms = {key.lower(): inner for key, inner in form.items()}
+        for key, inner in value.items():
+            known = forms.get(str(key).lower(), form.get(EACH))
+            if known is None:
+                message = (
+                    f"{written((*route, key))} is no key that kustomize knows: it refuses the kustomization"
+                )
+                yield Mismatch(Gap(document.path, document.line(*route, key), message), is_unknown_key=True)
+            else:
+                yield from _mismatches(document, inner, known, (*route, key))
+    elif not (isinstance(value, Scalar) and form_of(value) in _TAKEN.get(str(form), ())):
+        yield _mismatch(Gap(document.path, document.line(*route), written(route)), value, form)
+
+
+def _mismatch(place: Gap, value: Any, form: Form) -> Mismatch:
+    plain = value.value if isinstance(value, Scalar) and form == TEXT else ""
+    what = plain and f"{plain} without quotes"
+    if not what:
+        what = (
+            value.shown if isinstance(value, Scalar) else "a list" if isinstance(value, list) else "a mapping"
+        )
+    expected = form if isinstance(form, str) else "a list" if isinstance(form, list) else "a mapping"
+    message = f"{place.message} is {what}, expected {expected}: kustomize refuses the kustomization"
+    becomes = _as_text(plain, form_of(value)) if plain else ""
+    return Mismatch(replace(place, message=message), plain=plain, becomes=becomes)
+
+
+def _as_text(plain: str, form: str) -> str:
+    """What sigs.k8s.io/yaml writes for a number or a boolean where a text is expected (`strconv.FormatFloat(value, 'g', -1, 64)`)."""
+    if form == FLAG:
+        return "true" if plain in _TRUE else "false"
+    digits = plain.replace("_", "").lower()
+    if form == NUMBER:
+        magnitude = digits.lstrip("+-")
+        is_octal = len(magnitude) > 1 and magnitude[0] == "0" and magnitude.isdigit()
+        return f"{'-' * digits.startswith('-')}{int(magnitude, 8 if is_octal else 0)}"
+    if plain in _NO_NUMBER:
+        return plain
+    value = float(digits)
+    if value and not 1e-4 <= abs(value) < 1e6:
+        mantissa, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
+        return f"{mantissa}e{int(exponent):+03d}"
+    return repr(value).removesuffix(".0")
