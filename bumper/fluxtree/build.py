@@ -338,7 +338,8 @@ class _Making:
                     data = dict.fromkeys(data, leaf(""))
                 noted = _noted(entry, value)
                 behavior, name = text(entry.get("behavior")), text(entry.get("name"))
-                metadata = {"name": name, "namespace": text(entry.get("namespace")), **noted}
+                placed = {"namespace": space} if (space := text(entry.get("namespace"))) else {}
+                metadata = {"name": name, **placed, **noted}
                 made = {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": _known(data)}
                 wanted = identity(made)
                 matching = [known for known in resources if wanted in known.identities]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from bumper.dataclasses import dataclass
+from bumper.manifest import go_yaml
 from bumper.manifest.blocks import Block
 from bumper.manifest.yamltext import Scalar, Span, compose
 
@@ -61,15 +62,16 @@ class Leaf(str):
     """A scalar of an object. `decider` is set where another scalar than its origin decides the tag of the image that it names: that of
     an `images:` entry, or the one that a replacement or a substitution took the tag from. `near` is a scalar that it was made from a
     part of, where it has no origin. `file` is the file that it is the whole of, as a generator of ConfigMaps brings it. `rival` is
-    what may go over it.
+    what may go over it. `is_plain` says that it is written without quotes, so that it may be a number or a boolean.
     """
 
-    __slots__ = ("decider", "file", "is_null", "near", "origin", "rival")
+    __slots__ = ("decider", "file", "is_null", "is_plain", "near", "origin", "rival")
     origin: Origin | None
     decider: "Leaf | None"
     near: Origin | None
     file: Text | None
     is_null: bool
+    is_plain: bool
     rival: Rival | None
 
 
@@ -81,12 +83,13 @@ def leaf(
     near: Origin | None = None,
     file: Text | None = None,
     is_null: bool = False,
+    is_plain: bool = False,
     rival: Rival | None = None,
 ) -> Leaf:
     """A leaf with what is known of it."""
     made = Leaf(value)
     made.origin, made.decider, made.near, made.file, made.is_null = origin, decider, near, file, is_null
-    made.rival = rival
+    made.rival, made.is_plain = rival, is_plain
     return made
 
 
@@ -98,14 +101,29 @@ def rivalled(value: Any, rival: Rival) -> Any:
         return [rivalled(inner, rival) for inner in value]
     if not isinstance(value, Leaf) or (value.rival and (value.rival.forbids or not rival.forbids)):
         return value
+    return _changed(value, rival=rival)
+
+
+def reworded(value: Any) -> Any:
+    """A value whose numbers and booleans are written as go-yaml writes them anew (`go_yaml`)."""
+    if isinstance(value, dict):
+        return {key: reworded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [reworded(inner) for inner in value]
+    return _changed(value, go_yaml.as_text(value)) if isinstance(value, Leaf) and value.is_plain else value
+
+
+def _changed(value: Leaf, text: str | None = None, rival: Rival | None = None) -> Leaf:
+    """The same scalar with another text, or with a rival."""
     return leaf(
-        value,
+        value if text is None else text,
         value.origin,
         decider=value.decider,
         near=value.near,
         file=value.file,
         is_null=value.is_null,
-        rival=rival,
+        is_plain=value.is_plain,
+        rival=rival or value.rival,
     )
 
 
@@ -124,7 +142,9 @@ class Reader:
 
     def __call__(self, scalar: Scalar) -> Leaf:
         is_null = scalar.is_null
-        return leaf("" if is_null else scalar.value, Origin(self.text, scalar.ordinal), is_null=is_null)
+        is_plain = not (scalar.style or scalar.tag)
+        origin = Origin(self.text, scalar.ordinal)
+        return leaf("" if is_null else scalar.value, origin, is_null=is_null, is_plain=is_plain)
 
 
 def is_null(value: Any) -> bool:

@@ -18,7 +18,7 @@ from bumper.dataclasses import dataclass, replace
 from bumper.errors import NotYaml
 from bumper.fluxtree import json_patch, strategic
 from bumper.fluxtree.layers import Gap, Reading, why_missing, within
-from bumper.fluxtree.leaves import Reader, Text, near_to, origin_of, span_of
+from bumper.fluxtree.leaves import Reader, Text, near_to, origin_of, reworded, span_of
 from bumper.fluxtree.resource import Path, Resource
 from bumper.fluxtree.selectors import Selector, Undecided, identity
 from bumper.manifest import NO_BLOCK
@@ -246,7 +246,9 @@ def _parsed(content: Text, place: Gap) -> Patch:
     roots = [plain(root, Reader(content)) for root in source.documents]
     roots = [root for root in roots if isinstance(root, dict | list)]
     if roots and isinstance(roots[0], list):
-        return Patch(place, None, operations=tuple(map(mapping, roots[0])))
+        # What is no JSON is made JSON: its numbers and booleans are those of YAML 1.1.
+        listed = roots[0] if content.content.startswith(b"[") else reworded(roots[0])
+        return Patch(place, None, operations=tuple(map(mapping, listed)))
     objects = tuple(each for root in roots for each in _objects(root))
     if not objects or not all(text(each.get("kind")) and identity(each).name for each in objects):
         return Patch(

@@ -186,12 +186,12 @@ def _composed(old: str, value: str, new: str, other: str) -> Leaf:
 
 
 def steps(path: str) -> list[str]:
-    """The steps of a path: dots part them, but not in brackets, which stay around the entry of a list alone; `\\.` is a dot.
+    """The steps of a path: dots part them, but not in brackets, which hold a key with dots together or select an entry of a list.
 
-    Source: kyaml v0.21.1, `utils/pathsplitter.go` (SmarterPathSplitter).
+    `\\.` is a dot. Source: kyaml v0.21.1, `utils/pathsplitter.go` (SmarterPathSplitter).
     """
     done: list[str] = []
-    current, depth, at = "", 0, 0
+    current, depth, at, is_parted = "", 0, 0, False
     while at < len(path):
         character = path[at]
         if character == "\\" and path[at + 1 : at + 2] == ".":
@@ -199,14 +199,16 @@ def steps(path: str) -> list[str]:
             continue
         depth += (character == "[") - (character == "]" and depth > 0)
         if character == "." and not depth:
-            done, current = [*done, current], ""
+            done, current, is_parted = [*done, _named(current, is_parted)], "", False
         else:
-            current += character
+            current, is_parted = current + character, is_parted or character == "."
         at += 1
-    named = [
-        step.strip("[]") if step.startswith("[") and "=" not in step else step for step in [*done, current]
-    ]
-    return [step for step in named if step]
+    return [step for step in [*done, _named(current, is_parted)] if step]
+
+
+def _named(step: str, is_parted: bool) -> str:
+    """A step without the brackets that hold its dots together."""
+    return step.strip("[]") if is_parted and step.startswith("[") and "=" not in step else step
 
 
 def _routes(value: Any, path: Sequence[str], create: bool, above: Route = ()) -> Iterator[Route]:

@@ -9,21 +9,19 @@ sigs.k8s.io/yaml v1.6.0, `yaml.go` (YAMLToJSON, convertToJSONableObject); go.yam
 v1.35.4, `kustomize_generator.go` (GenerateManifest).
 """
 
-import math
-import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias
 
 from bumper.dataclasses import replace
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.resource import Route, written
+from bumper.manifest import go_yaml
 from bumper.manifest.document import Document, text
+from bumper.manifest.go_yaml import FLAG, FRACTION, NOTHING, NUMBER, TEXT
 from bumper.manifest.yamltext import Scalar
 
 COMPONENT = "Component"
-TEXT, FLAG, NUMBER, ANYTHING = "a text", "true or false", "a whole number", "anything"
-_NOTHING = "nothing"
+ANYTHING = "anything"
 # A scalar, a list of what is in it, a mapping of any keys (`EACH`), or one of these keys.
 Form: TypeAlias = "str | list[Form] | Mapping[str, Form]"
 EACH = "*"
@@ -109,26 +107,13 @@ KUSTOMIZATION: Form = {
     "buildMetadata": [TEXT],
 }
 
-_TRUE = frozenset(
-    {"y", "Y", *(form for word in ("yes", "true", "on") for form in (word, word.title(), word.upper()))}
-)
-_FALSE = frozenset(
-    {"n", "N", *(form for word in ("no", "false", "off") for form in (word, word.title(), word.upper()))}
-)
-_NO_NUMBER = frozenset(
-    {".nan", ".NaN", ".NAN", *(sign + inf for sign in ("", "+", "-") for inf in (".inf", ".Inf", ".INF"))}
-)
-_DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_BASED = re.compile(r"[-+]?0(?:[xX][0-9a-fA-F]+|[bB][01]+|[oO]?[0-7]+)")
-
-
 # What kustomize takes for the `apiVersion` of each kind, if any is written.
 _VERSIONS = {
     "Kustomization": "kustomize.config.k8s.io/v1beta1",
     COMPONENT: "kustomize.config.k8s.io/v1alpha1",
 }
 # A number with a point may be a whole one.
-_TAKEN = {TEXT: (TEXT,), FLAG: (FLAG,), NUMBER: (NUMBER, ANYTHING)}
+_TAKEN = {TEXT: (TEXT,), FLAG: (FLAG,), NUMBER: (NUMBER, FRACTION)}
 
 
 class Mismatch(NamedTuple):
@@ -165,32 +150,8 @@ def mismatches(document: Document) -> Iterator[Mismatch]:
     yield from _mismatches(document, document.read(lambda scalar: scalar), KUSTOMIZATION, ())
 
 
-def form_of(scalar: Scalar) -> str:
-    """What go-yaml takes a scalar for where nothing says what is expected; ANYTHING for a number that is not whole."""
-    plain = scalar.value
-    if scalar.style or scalar.tag:
-        return TEXT
-    if scalar.is_null:
-        return _NOTHING
-    if plain in _TRUE or plain in _FALSE:
-        return FLAG
-    if plain in _NO_NUMBER:
-        return ANYTHING
-    return _number(plain)
-
-
-def _number(plain: str) -> str:
-    # An underscore is dropped where a number begins as one does.
-    digits = plain.replace("_", "") if plain[:1] in "+-0123456789" else plain
-    if _BASED.fullmatch(digits) or re.fullmatch(r"[-+]?(?:0|[1-9][0-9]*)", digits):
-        return NUMBER
-    if _DECIMAL.fullmatch(digits) and math.isfinite(float(digits)):
-        return ANYTHING
-    return TEXT
-
-
 def _mismatches(document: Document, value: Any, form: Form, route: Route) -> Iterator[Mismatch]:
-    if form == ANYTHING or (isinstance(value, Scalar) and form_of(value) == _NOTHING):
+    if form == ANYTHING or (isinstance(value, Scalar) and go_yaml.form_of(value) == NOTHING):
         return
     if isinstance(form, list) and isinstance(value, list):
         for at, inner in enumerate(value):
@@ -206,7 +167,7 @@ def _mismatches(document: Document, value: Any, form: Form, route: Route) -> Ite
                 yield Mismatch(Gap(document.path, document.line(*route, key), message), is_unknown_key=True)
             else:
                 yield from _mismatches(document, inner, known, (*route, key))
-    elif not (isinstance(value, Scalar) and form_of(value) in _TAKEN.get(str(form), ())):
+    elif not (isinstance(value, Scalar) and go_yaml.form_of(value) in _TAKEN.get(str(form), ())):
         yield _mismatch(Gap(document.path, document.line(*route), written(route)), value, form)
 
 
@@ -219,23 +180,5 @@ def _mismatch(place: Gap, value: Any, form: Form) -> Mismatch:
         )
     expected = form if isinstance(form, str) else "a list" if isinstance(form, list) else "a mapping"
     message = f"{place.message} is {what}, expected {expected}: kustomize refuses the kustomization"
-    becomes = _as_text(plain, form_of(value)) if plain else ""
+    becomes = go_yaml.as_text(plain) if plain else ""
     return Mismatch(replace(place, message=message), plain=plain, becomes=becomes)
-
-
-def _as_text(plain: str, form: str) -> str:
-    """What sigs.k8s.io/yaml writes for a number or a boolean where a text is expected (`strconv.FormatFloat(value, 'g', -1, 64)`)."""
-    if form == FLAG:
-        return "true" if plain in _TRUE else "false"
-    digits = plain.replace("_", "").lower()
-    if form == NUMBER:
-        magnitude = digits.lstrip("+-")
-        is_octal = len(magnitude) > 1 and magnitude[0] == "0" and magnitude.isdigit()
-        return f"{'-' * digits.startswith('-')}{int(magnitude, 8 if is_octal else 0)}"
-    if plain in _NO_NUMBER:
-        return plain
-    value = float(digits)
-    if value and not 1e-4 <= abs(value) < 1e6:
-        mantissa, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
-        return f"{mantissa}e{int(exponent):+03d}"
-    return repr(value).removesuffix(".0")
