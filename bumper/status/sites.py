@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree.sites import adoption, find
-from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.selection import no_tree, where
 from bumper.fluxtree.sites.traits import Traits, traits
 from bumper.freeze.place import calendar_of
@@ -88,7 +87,7 @@ def several(tree: Tree, tip: Revision, names: Sequence[str]) -> list[Entry]:
 
 
 def _named(name: str, choice: Choice, tree: Tree) -> Entry:
-    return _of_target(find_target(name, choice, tree), tree)
+    return _of_target(find.find(tree, name, choice), tree)
 
 
 def _all(tree: Tree, tip: Revision) -> list[Entry]:

@@ -11,7 +11,7 @@ from bumper.errors import Unreachable, UsageError
 from bumper.fluxtree.sites.find import Target, find
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
-from bumper.request import LiveBuild
+from bumper.request import Choice, LiveBuild
 
 
 class Answering:
@@ -66,7 +66,7 @@ def target(cluster: str) -> Target:
         files[f"clusters/{name}/flux-system/gotk-sync.yaml"] = sync(f"./clusters/{name}")
         files[f"clusters/{name}/web.yaml"] = flux("web", f"./apps/{name}")
         files[f"apps/{name}/web.yaml"] = deployment("web", "reg.io/web:1")
-    return find(MemoryTree(files), "web", kustomization=f"clusters/{cluster}/web.yaml")
+    return find(MemoryTree(files), "web", Choice(kustomization=f"clusters/{cluster}/web.yaml"))
 
 
 def building(cluster: str) -> LiveBuild:

@@ -10,6 +10,7 @@ from trees import MemoryTree, deployment, flux, image_entry, kustomization, sync
 from bumper import manifest
 from bumper.fluxtree.proof import Proof, prove
 from bumper.fluxtree.sites.find import Target, find
+from bumper.request import Choice
 
 from . import generated_trees, oracle
 
@@ -26,7 +27,7 @@ def tree(files: Files, *sites: str) -> dict[str, str]:
 def edited(files: Files, site: str, tag: str = "new", image: str = WEB) -> Proof:
     """The proof of the edit that brings the image of a site to a tag."""
     repository = MemoryTree(files)
-    target = find(repository, site, image=image)
+    target = find(repository, site, Choice(image=image))
     return proved(repository, target, tag)
 
 

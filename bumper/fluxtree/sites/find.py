@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from posixpath import dirname
 
 from bumper.dataclasses import dataclass, replace
-from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, SiteMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build, openings, sources
@@ -40,7 +40,7 @@ from bumper.manifest.document import text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports.git import Tree
-from bumper.request import Choice, FieldPath, Live
+from bumper.request import Choice, FieldPath
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
 
@@ -61,6 +61,7 @@ __all__ = [
 # Those that roll out come before those that run once, where one field decides the image of both.
 # apps/v1: an absent spec.replicas means 1.
 _WITH_REPLICAS = ("Deployment", "StatefulSet")
+_CONVENTION = Choice()
 _ROLLS_OUT = ("Deployment", "StatefulSet", "DaemonSet", "HelmRelease")
 
 
@@ -245,37 +246,32 @@ class _Wish:
         return "name the repository with --image, or where it is built with --kustomization; bump adopt writes it into git once"
 
 
-def find(
-    tree: Tree,
-    name: str,
-    *,
-    kustomization: str = "",
-    image: str = "",
-    containers: Collection[str] = (),
-    field: FieldPath | None = None,
-    live: Live | None = None,
-    path: str = "",
-) -> Target:
+def find(tree: Tree, name: str, choice: Choice = _CONVENTION) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one image.
 
-    `kustomization` names another Kustomization than the site does (`selection`); `image` is a repository. With
-    `containers` only they move, whatever their tag; without, every use that has the tag of the leading one. `field` is a field that is
-    an image, or the tag of `image`, though no table knows it. `path` is the directory that is built, of a source pushed from here.
-    `live` tells which of several namesakes the clusters have.
+    The choice is the caller's: it names another Kustomization than the site does (`selection`), a repository, a field that is an image
+    or the tag of one though no table knows it, or the directory that is built of a source pushed from here. With containers only they
+    move, whatever their tag; without, every use that has the tag of the leading one.
     """
-    choice = Choice(image, kustomization, tuple(containers), field, path, live)
     return find_each(tree, [(name, choice)])[0]
 
 
 def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> list[Target]:
-    """The same for several sites: the tree is walked once, and what they build is read in a few batches."""
-    return list(map(_required, answers(tree, asked)))
+    """The same for several sites: the tree is walked once, and what they build is read in a few batches. All that is wrong is said."""
+    known = list(answers(tree, asked))
+    if errors := [answer for answer in known if isinstance(answer, BumpError)]:
+        raise _together(errors)
+    return [answer for answer in known if isinstance(answer, Target)]
 
 
-def _required(answer: Target | BumpError) -> Target:
-    if isinstance(answer, BumpError):
-        raise answer
-    return answer
+def _together(errors: Sequence[BumpError]) -> BumpError:
+    """What is wrong with several sites, as one error; what is wrong with the whole tree is said once."""
+    first, kinds = errors[0], {type(error) for error in errors}
+    if len(errors) == 1 or not kinds <= {FieldMissing, SiteMissing, FieldAmbiguous}:
+        return first
+    hints = dict.fromkeys(error.hint for error in errors if error.hint)
+    joined = type(first) if len(kinds) == 1 else FieldMissing
+    return joined("; ".join(dict.fromkeys(error.message for error in errors)), hint="; ".join(hints))
 
 
 def answers(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> Iterator[Target | BumpError]:

@@ -12,7 +12,7 @@ from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.selection import live_build
 from bumper.manifest import apply, plan
-from bumper.request import Live, LiveBuild
+from bumper.request import Choice, Live, LiveBuild
 
 OURS, THEIRS = "https://git.example/platform.git", "https://git.example/other.git"
 FILES = {
@@ -65,7 +65,7 @@ def cluster(*kustomizations: Any, url: str = OURS, name: str = "web") -> Live:
 
 
 def target_of(live: Live | None = None, *, files: dict[str, str] | None = None, **chosen: Any) -> find.Target:
-    return find.find(MemoryTree({**FILES, **(files or {})}), "web", live=live, **chosen)
+    return find.find(MemoryTree({**FILES, **(files or {})}), "web", Choice(live=live, **chosen))
 
 
 def test_a_cluster_knows_what_git_does_not(subtests: pytest.Subtests) -> None:
