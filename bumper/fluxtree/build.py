@@ -99,6 +99,13 @@ def resource_of(reading: Reading, document: Document) -> Resource | None:
     return Resource(document, reading.traced(document), frozenset([text(name)]))
 
 
+def _lacks(document: Document) -> str:
+    """What every object has, and a document has not: kustomize takes nothing but objects, and what is empty."""
+    if document.value and not text(document.value.get("kind")):
+        return "kind"
+    return "metadata.name" if document.value and not document.key.name else ""
+
+
 def build(reading: Reading, site: Site, owner: Resource) -> Build:
     """The build of a Kustomization, whose object `owner` has what its parents' patches made of it."""
     target = text(owner.at("spec", "targetNamespace"))
@@ -118,6 +125,8 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     is_open = bool(gaps or unmapped) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
     making = _Making(reading, is_open, any(layer.has_remote for layer in layers), layers)
     resources = making.top(top, owner)
+    for doubt in making.recased:
+        resources = [known.doubted(doubt) for known in resources]
     expansions = [expanded_set(each, resources) for each in resources if is_resource_set(each)]
     unexpanded = tuple(gap for expansion in expansions for gap in expansion.gaps)
     is_open = is_open or bool(unexpanded)
@@ -254,6 +263,7 @@ class _Making:
     collisions: list[Gap] = field(default_factory=list)
     mistyped: list[Gap] = field(default_factory=list)
     reworded: list[Gap] = field(default_factory=list)
+    recased: list[Gap] = field(default_factory=list)
     remote: list[ImageEntry] = field(default_factory=list)
 
     def top(self, layer: Layer, owner: Resource) -> list[Resource]:
@@ -294,11 +304,20 @@ class _Making:
             listed = "components" if is_component else "resources"
             message = f"its kind is {kind or 'Kustomization'}, and it is listed in {listed}"
             self.refusals.append(Gap(document.path, document.line("kind"), message))
-        for mismatch in schema.mismatches(document) if document else ():
-            if by_flux and mismatch.is_scalar:
+        for mismatch in self._mismatches(document) if document else ():
+            if mismatch.is_recased:
+                self.recased.append(mismatch.gap)
+            elif by_flux and mismatch.is_scalar:
                 self.reworded += mismatch.reworded
             elif not (by_flux and mismatch.is_unknown_key):
                 (self.mistyped if mismatch.is_scalar else self.refusals).append(mismatch.gap)
+
+    def _mismatches(self, document: Document) -> tuple[schema.Mismatch, ...]:
+        key = ("mismatches", document.path)
+        known: tuple[schema.Mismatch, ...] = self.reading.once(
+            key, lambda: tuple(schema.mismatches(document))
+        )
+        return known
 
     def _brought(self, layer: Layer, document: Document | None, before: list[Resource]) -> list[Resource]:
         resources = [*before]
@@ -306,6 +325,9 @@ class _Making:
             for each in self.reading.documents(path):
                 if made := resource_of(self.reading, each):
                     resources.append(made)
+                if lacking := _lacks(each):
+                    place = Gap(path, each.line(), f"what has no {lacking} is no object")
+                    self._refuse(place, "to kustomize: it refuses the build")
         for inner in layer.inner:
             resources += self._layer(inner, [])
         self._require_apart(resources)

@@ -112,15 +112,20 @@ _VERSIONS = {
     "Kustomization": "kustomize.config.k8s.io/v1beta1",
     COMPONENT: "kustomize.config.k8s.io/v1alpha1",
 }
+# Below these keys are read here as kustomize reads them.
+_IN_ANY_LETTERS = frozenset({"target", "select", "reject", "source", "vars"})
 # A number with a point may be a whole one.
 _TAKEN = {TEXT: (TEXT,), FLAG: (FLAG,), NUMBER: (NUMBER, FRACTION)}
 
 
 class Mismatch(NamedTuple):
-    """What is not as kustomize takes it. `becomes` is the text that Flux makes of it in the kustomization at `spec.path`, if any."""
+    """What is not as kustomize takes it. `becomes` is the text that Flux makes of it in the kustomization at `spec.path`, if any;
+    `is_recased` is said of a key that kustomize knows in other letters, and takes all the same.
+    """
 
     gap: Gap
     is_unknown_key: bool = False
+    is_recased: bool = False
     plain: str = ""
     becomes: str = ""
 
@@ -165,8 +170,11 @@ def _mismatches(document: Document, value: Any, form: Form, route: Route) -> Ite
                     f"{written((*route, key))} is no key that kustomize knows: it refuses the kustomization"
                 )
                 yield Mismatch(Gap(document.path, document.line(*route, key), message), is_unknown_key=True)
-            else:
-                yield from _mismatches(document, inner, known, (*route, key))
+                continue
+            if not {key, EACH} & form.keys() and _IN_ANY_LETTERS.isdisjoint(route):
+                message = f"{written((*route, key))} is read by kustomize in any letters, and not followed here: expected its own"
+                yield Mismatch(Gap(document.path, document.line(*route, key), message), is_recased=True)
+            yield from _mismatches(document, inner, known, (*route, key))
     elif not (isinstance(value, Scalar) and go_yaml.form_of(value) in _TAKEN.get(str(form), ())):
         yield _mismatch(Gap(document.path, document.line(*route), written(route)), value, form)
 

@@ -257,7 +257,7 @@ def test_what_is_not_seen_is_not_proved() -> None:
     )
     with pytest.raises(Exception, match="broken"):
         edited(files, "web")
-    files = {**files, "web/broken.yaml": "a: b\n"}
+    files = {**files, "web/broken.yaml": "# empty\n"}
     proof = edited(files, "web")
     assert [str(gap) for gap in proof.unproved] == [
         "web/kustomization.yaml:10: helmCharts make objects that are not seen here",

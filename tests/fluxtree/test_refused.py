@@ -120,7 +120,7 @@ def test_what_kustomize_refuses_in_an_inner_kustomization(name: str) -> None:
 
 
 TAKEN = {
-    "keys of any case": "NamePrefix: p-",
+    "keys of any case": "labels: [{Pairs: {a: b}}]",
     "nothing": "namePrefix:\ncommonLabels:\nimages: ~",
     "a date": "commonLabels: {at: 2024-01-01}",
     "more than a number holds": "images: [{name: other, newTag: 12e4567}]",
@@ -241,3 +241,26 @@ def test_what_it_brings_beside_is_not_proved_and_elsewhere_it_is_no_matter() -> 
     (gap,) = proved(tree(source=including("k8s/web/vendor"))).unproved
     assert "spec.include puts GitRepository lib into k8s/web/vendor" in gap.message
     assert proved(tree(source=including("vendor"))).unproved == ()
+
+
+@each_row("key", ["Images: [{name: reg.io/web, newTag: '2'}]", "images: [{name: reg.io/web, NewTag: '2'}]"])
+def test_a_key_in_other_letters_is_never_taken_for_nothing(key: str) -> None:
+    field = find(layered("", key), "web").field
+    assert field.unsafe.endswith(
+        "is read by kustomize in any letters, and not followed here: expected its own"
+    )
+
+
+@each_row("text", ["image: {tag: '1'}\n", "kind: Chart\n", "{kind: Chart, metadata: {}}\n"])
+def test_what_is_no_object_is_refused_with_its_line(text: str) -> None:
+    generated = {path: file for path, file in tree().files.items() if path != PATH}
+    for more in ({}, {PATH: kustomization(resources=["web.yaml", "values.yaml"])}):
+        message = refused(MemoryTree({**generated, "k8s/web/values.yaml": text, **more}))
+        assert message.startswith("k8s/web/values.yaml:1: what has no ")
+
+
+@each_row("text", ["", "# nothing\n", "---\n---\n", "{}\n", "{apiVersion: v1, kind: List, items: []}\n"])
+def test_what_is_empty_is_taken(text: str) -> None:
+    assert find(
+        layered("", more={"k8s/base/web.yaml": f"{text}\n---\n{deployment('web', 'reg.io/web:1.0')}"}), "web"
+    )
