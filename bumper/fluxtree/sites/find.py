@@ -19,7 +19,7 @@ from bumper.fluxtree.discovery import BY_PATH, Site, artifact_path, pushed, push
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Gap, Reading, expand, why_missing
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
-from bumper.fluxtree.sites import adoption, annotations, mentions, routes
+from bumper.fluxtree.sites import adoption, annotations, mentions, routes, unwritten
 from bumper.fluxtree.sites.mentions import Mention
 from bumper.fluxtree.sites.selection import (
     MOST_LISTED,
@@ -40,7 +40,7 @@ from bumper.manifest.document import text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports.git import Tree
-from bumper.request import Choice, FieldPath
+from bumper.request import Choice, FieldPath, Inventory
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
 
@@ -326,10 +326,17 @@ def _read_ahead(reading: Reading, several: Iterable[Site]) -> None:
         expand(view, directories)
 
 
-def find_all(tree: Tree) -> Iterator[tuple[Site, Target | BumpError]]:
-    """Every Kustomization by each of its names, with where its image stands or why that can't be told: the tree is walked once."""
+def find_all(tree: Tree, inventory: Inventory | None = None) -> Iterator[tuple[Site, Target | BumpError]]:
+    """Every Kustomization by each of its names, with where its image stands or why that can't be told: the tree is walked once.
+
+    With an `inventory` of clusters those come last that they alone have, and that are built from this repository.
+    """
     reading = Reading(tree)
-    for several in every(Walk(reading)).values():
+    walk = Walk(reading)
+    written = list(every(walk).values())
+    known = [site for several in written for site in several]
+    beyond = unwritten.beside(walk, known, inventory) if inventory and known else ()
+    for several in (*written, *([site] for site in beyond)):
         for site in several:
             for name in names(site):
                 yield replace(site, name=name), _answer(reading, name, several)
