@@ -57,7 +57,7 @@ class Build:
 
     `layers` are the kustomizations that it is made of, inner ones too, `gaps` what they name and what is not there, `refusals` why
     kustomize builds nothing, of which `collisions` are those for two objects of one name. `mistyped` is the same of numbers and
-    booleans where it expects a text, which an edit may take the place of, `reworded` those of which Flux makes another text than is
+    booleans where it expects a text, which an edit may take the place of, `rewritten` those of which Flux makes another text than is
     written. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than `resources`: in
     `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and so perhaps what
     a remote base brings. `unmapped` are the copies of an artifact's generator that bring files from elsewhere.
@@ -75,7 +75,7 @@ class Build:
     refusals: tuple[Gap, ...] = ()
     collisions: tuple[Gap, ...] = ()
     mistyped: tuple[Gap, ...] = ()
-    reworded: tuple[Gap, ...] = ()
+    rewritten: tuple[Gap, ...] = ()
     remote: tuple[ImageEntry, ...] = ()
     unmapped: tuple[Gap, ...] = ()
     unexpanded: tuple[Gap, ...] = ()
@@ -142,7 +142,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
         refusals=tuple(dict.fromkeys([*making.refusals, *making.collisions])),
         collisions=tuple(dict.fromkeys(making.collisions)),
         mistyped=tuple(dict.fromkeys(making.mistyped)),
-        reworded=tuple(dict.fromkeys(making.reworded)),
+        rewritten=tuple(dict.fromkeys(making.rewritten)),
         remote=tuple(making.remote),
         unmapped=unmapped,
         unexpanded=unexpanded,
@@ -262,7 +262,7 @@ class _Making:
     refusals: list[Gap] = field(default_factory=list)
     collisions: list[Gap] = field(default_factory=list)
     mistyped: list[Gap] = field(default_factory=list)
-    reworded: list[Gap] = field(default_factory=list)
+    rewritten: list[Gap] = field(default_factory=list)
     recased: list[Gap] = field(default_factory=list)
     remote: list[ImageEntry] = field(default_factory=list)
 
@@ -308,8 +308,11 @@ class _Making:
             if mismatch.is_recased:
                 self.recased.append(mismatch.gap)
             elif by_flux and mismatch.is_scalar:
-                self.reworded += mismatch.reworded
-            elif not (by_flux and mismatch.is_unknown_key):
+                self.rewritten += mismatch.rewritten
+            elif by_flux and mismatch.is_dropped:
+                message = f"{mismatch.unknown_key} is no key that kustomize knows: Flux leaves it out"
+                self.rewritten.append(replace(mismatch.gap, message=message))
+            else:
                 (self.mistyped if mismatch.is_scalar else self.refusals).append(mismatch.gap)
 
     def _mismatches(self, document: Document) -> tuple[schema.Mismatch, ...]:

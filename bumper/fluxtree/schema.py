@@ -119,15 +119,23 @@ _TAKEN = {TEXT: (TEXT,), FLAG: (FLAG,), NUMBER: (NUMBER, FRACTION)}
 
 
 class Mismatch(NamedTuple):
-    """What is not as kustomize takes it. `becomes` is the text that Flux makes of it in the kustomization at `spec.path`, if any;
-    `is_recased` is said of a key that kustomize knows in other letters, and takes all the same.
+    """What is not as kustomize takes it. `unknown_key` is the way to a key that it does not know, `becomes` the text that Flux makes of
+    `plain` in the kustomization at `spec.path`; `is_recased` is said of a key that kustomize knows in other letters, and takes.
     """
 
     gap: Gap
-    is_unknown_key: bool = False
+    unknown_key: str = ""
     is_recased: bool = False
     plain: str = ""
     becomes: str = ""
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether Flux leaves it out of the kustomization at `spec.path`, and what is built is what was meant but for it.
+
+        A patch without a key that was to select its objects is another one: that is refused there, too.
+        """
+        return bool(self.unknown_key) and not self.unknown_key.startswith(("patches[", "patchesJson6902["))
 
     @property
     def is_scalar(self) -> bool:
@@ -135,7 +143,7 @@ class Mismatch(NamedTuple):
         return bool(self.becomes)
 
     @property
-    def reworded(self) -> tuple[Gap, ...]:
+    def rewritten(self) -> tuple[Gap, ...]:
         """That Flux makes another text of it than is written; none where that is the same."""
         message = f"{self.plain} is written without quotes, of which Flux makes {self.becomes}"
         return () if self.becomes == self.plain else (replace(self.gap, message=message),)
@@ -169,7 +177,10 @@ def _mismatches(document: Document, value: Any, form: Form, route: Route) -> Ite
                 message = (
                     f"{written((*route, key))} is no key that kustomize knows: it refuses the kustomization"
                 )
-                yield Mismatch(Gap(document.path, document.line(*route, key), message), is_unknown_key=True)
+                yield Mismatch(
+                    Gap(document.path, document.line(*route, key), message),
+                    unknown_key=written((*route, key)),
+                )
                 continue
             if not {key, EACH} & form.keys() and _IN_ANY_LETTERS.isdisjoint(route):
                 message = f"{written((*route, key))} is read by kustomize in any letters, and not followed here: expected its own"

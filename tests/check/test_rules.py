@@ -75,7 +75,7 @@ BROKEN: dict[str, Case] = {
         | {f"{FLUX}/patch.yaml": b"apiVersion: v1\nkind: Secret\nmetadata: {name: none}\n"},
         f"{FLUX}/patch.yaml:1",
     ),
-    "reworded-number": (
+    "rewritten-value": (
         "a number for a tag",
         changed(LIST, "resources:\n", "images: [{name: none, newTag: 1.10}]\nresources:\n"),
         f"{LIST}:3",

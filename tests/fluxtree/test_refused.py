@@ -167,6 +167,16 @@ def test_an_edit_takes_the_place_of_a_number_and_flux_makes_a_text_of_it_at_the_
     )
 
 
+def test_a_patch_without_the_key_that_was_to_select_is_another_one_also_where_flux_drops_it() -> None:
+    for entry, key in (
+        ("targets: {kind: Deployment}", "targets"),
+        ("target: {kind: Deployment, label: a=b}", "target.label"),
+    ):
+        message = refused(tree(f"patches:\n- patch: '{JSON}'\n  {entry}"))
+        assert f"patches[0].{key} is no key that kustomize knows" in message
+        assert message.startswith(f"{PATH}:")
+
+
 def test_keys_are_read_without_regard_to_case_and_flux_drops_those_of_its_own() -> None:
     assert find(tree(f"patches:\n- patch: '{JSON}'\n  target: {{Kind: Deployment}}\n"), "web")
     own = f"  patches:\n  - patch: '{JSON}'\n    targets: {{}}\n    target: {{kind: Deployment}}\n"

@@ -103,14 +103,14 @@ def refused_build(cluster: Cluster) -> Iterator[Fault]:
 
 
 @rule(
-    "reworded-number",
+    "rewritten-value",
     WARNING,
-    why="Flux reads a number or a boolean and writes it anew as a text: of newTag: 1.10 it makes the tag 1.1.",
-    fix="Put it in quotes.",
+    why="Flux writes the kustomization at spec.path anew: of newTag: 1.10 it makes the tag 1.1, and a key that it does not know is gone.",
+    fix="Put a number in quotes; correct the key.",
 )
-def reworded(cluster: Cluster) -> Iterator[Fault]:
+def rewritten(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
-        yield from (Fault(gap.path, gap.line, gap.message) for gap in built.reworded)
+        yield from (Fault(gap.path, gap.line, gap.message) for gap in built.rewritten)
 
 
 @rule(
