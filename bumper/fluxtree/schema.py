@@ -119,8 +119,8 @@ _TAKEN = {TEXT: (TEXT,), FLAG: (FLAG,), NUMBER: (NUMBER, FRACTION)}
 
 
 class Mismatch(NamedTuple):
-    """What is not as kustomize takes it. `unknown_key` is the way to a key that it does not know, `becomes` the text that Flux makes of
-    `plain` in the kustomization at `spec.path`; `is_recased` is said of a key that kustomize knows in other letters, and takes.
+    """What is not as kustomize takes it. `unknown_key` is the way to a key that it does not know, `becomes` the text that Flux makes
+    of `plain` in the kustomization at `spec.path`; `is_recased` is said of a key that kustomize knows in other letters, and takes.
     """
 
     gap: Gap

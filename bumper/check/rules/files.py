@@ -105,7 +105,7 @@ def refused_build(cluster: Cluster) -> Iterator[Fault]:
 @rule(
     "rewritten-value",
     WARNING,
-    why="Flux writes the kustomization at spec.path anew: of newTag: 1.10 it makes the tag 1.1, and a key that it does not know is gone.",
+    why="Flux writes the kustomization at spec.path anew: of newTag: 1.10 it makes the tag 1.1, and an unknown key is gone.",
     fix="Put a number in quotes; correct the key.",
 )
 def rewritten(cluster: Cluster) -> Iterator[Fault]:
