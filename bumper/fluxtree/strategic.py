@@ -116,10 +116,13 @@ def _by_key(
 ) -> Iterator[Any]:
     """The entries of the patch merged into those of the object, then what is left of these."""
     left = list(before)
+    known = [tuple(text(entry.get(key)) for key in keys) for entry in before if isinstance(entry, dict)]
+    if twice := next((names for at, names in enumerate(known) if names in known[:at]), None):
+        raise Undecided(f"{name} has two entries of the {keys[0]} {twice[0]}, of which kustomize keeps one")
     for entry in entries:
         if not isinstance(entry, dict) or not text(entry.get(keys[0])):
             raise Undecided(f"an entry of {name} in the patch has no {keys[0]}")
-        at = next((at for at, known in enumerate(left) if _same(known, entry, keys)), None)
+        at = next((at for at, other in enumerate(left) if _same(other, entry, keys)), None)
         result = _merge(left.pop(at) if at is not None else None, entry, lists, "")
         if result:
             yield result
