@@ -93,4 +93,5 @@ def test_of_two_entries_of_one_name_nobody_knows_which_one_stays() -> None:
     )
     with pytest.raises(Undecided, match="containers has two entries of the name a"):
         merged(value, containers(DEPLOYMENT, {"name": "b", "image": "b:2"}))
-    assert merged(value, {**DEPLOYMENT, "spec": {"replicas": "2"}})
+    with pytest.raises(Undecided):
+        merged(value, {**DEPLOYMENT, "spec": {"replicas": "2"}})
