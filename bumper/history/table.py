@@ -1,7 +1,7 @@
 """Deploys as people and programs read them. Pure: values in, lines of styled text or plain data out.
 
 Law: JSON and CSV hold everything, times in UTC. The text fits its width by giving up whole columns or cutting cells, the least telling
-first; what was special about a deploy (a rollback, an override, a reason) is told in full below its row.
+first; what was special about a deploy (a rollback, an override, a reason, why it failed and where) is told in full below its row.
 CSV is RFC 4180's, but for cells that a spreadsheet would take for a formula: they begin with an apostrophe
 (https://owasp.org/www-community/attacks/CSV_Injection).
 """
@@ -127,6 +127,7 @@ _CSV = (
         "kustomization",
         "plan",
         "sourceDate",
+        "outcomeMessage",
     ),
 )
 
@@ -154,6 +155,7 @@ def _data(deploy: Recorded) -> dict[str, Any]:
         "plan": record.plan,
         "outcome": ending.outcome if ending else None,
         "outcomeReason": ending.reason if ending else None,
+        "outcomeMessage": ending.message if ending else None,
         "seconds": ending.seconds if ending else None,
         "outcomeAt": iso_utc(ending.at) if ending else None,
         "outcomes": [_ending_data(ending) for ending in deploy.endings],
@@ -166,8 +168,18 @@ def _ending_data(ending: Ending) -> dict[str, Any]:
         "reason": ending.reason,
         "seconds": ending.seconds,
         "at": iso_utc(ending.at),
+        "message": ending.message,
         "context": ending.context,
         "run": ending.run,
+        "stages": [
+            {
+                "stage": span.stage,
+                "seconds": seconds,
+                "began": iso_utc(span.began),
+                "ended": iso_utc(span.ended),
+            }
+            for span, (_, seconds) in zip(ending.spans, ending.stages, strict=True)
+        ],
     }
 
 
@@ -288,6 +300,9 @@ def _about(deploy: Recorded) -> list[tuple[str, str]]:
         notes.append(("forced", ", ".join(record.forced)))
     if record.reason:
         notes.append(("reason", record.reason))
+    if (ending := deploy.ending) and not deploy.is_ready:
+        notes.append(("why", ending.message))
+        notes.append(("stages", ", ".join(f"{stage} {took(seconds)}" for stage, seconds in ending.stages)))
     contexts = dict.fromkeys(ending.context for ending in deploy.endings)
     if len(contexts) > 1:
         ended = {ending.context: ending for ending in deploy.endings}
@@ -296,7 +311,7 @@ def _about(deploy: Recorded) -> list[tuple[str, str]]:
             for context, ending in ended.items()
         )
         notes.append(("clusters", ", ".join(texts)))
-    return notes
+    return [(label, text) for label, text in notes if text]
 
 
 def _notices(page: Page) -> list[Line]:

@@ -94,7 +94,9 @@ def unasked(entries: Sequence[Entry], why: str) -> list[Row]:
 def _unseen(context: str, entries: Sequence[Entry], error: BumpError) -> list[Row]:
     reason = "NoAccess" if isinstance(error, NoAccess) else "ClusterUnreachable"
     verdict = Verdict(Outcome.UNKNOWN, reason, error.message, hint=error.hint)
-    return [_row(entry, context, State("", (), "", ()), verdict) for entry in entries]
+    return [
+        replace(_row(entry, context, State("", (), "", ()), verdict), is_unread=True) for entry in entries
+    ]
 
 
 def _judged(entry: Entry, context: str, seen: tuple[Observation, ...], facts: Facts) -> Row:

@@ -57,7 +57,7 @@ def deploy(
     )
     texts = (text.split() for text in ended)
     endings = tuple(
-        Ending(site, outcome, "Because", 1.0, at(float(when)), record.tag, *cluster)
+        Ending(site, outcome, "Because", 1.0, at(float(when)), record.tag, " ".join(cluster))
         for outcome, when, *cluster in texts
     )
     return Recorded(record, endings)
