@@ -337,12 +337,14 @@ function bar(each, ending) {
   return node;
 }
 function timeline(each, endings, back) {
-  const items = [];
+  const items = [], counts = each.columns.counts[each.number] || 0;
+  // What the one that counts says stands above.
+  const told = ending => ending.message && endings.indexOf(ending) !== counts ? el("p", {class: "quiet"}, ending.message) : null;
   if (each.lead) items.push(["", each.at - each.lead, "Source commit made", each.hasSource ? each.source : ""]);
   items.push(["", each.at, `Committed by ${each.who || "nobody that is named"}`, each.lead > 0 ? `${took(each.lead)} after the source commit` : ""]);
   for (const ending of endings) {
     const where = ending.context ? ` in ${ending.context}` : "";
-    items.push([ending.state, ending.at, `${ending.outcome}${where}${ending.state === "good" ? "" : `: ${ending.reason}`}`, `${took(ending.at - each.at)} after the commit, followed for ${took(ending.seconds)}`, ending.run, stages(ending)]);
+    items.push([ending.state, ending.at, `${ending.outcome}${where}${ending.state === "good" ? "" : `: ${ending.reason}`}`, `${took(ending.at - each.at)} after the commit, followed for ${took(ending.seconds)}`, ending.run, [told(ending), stages(ending)]]);
   }
   if (!endings.length) items.push(["unknown", null, "Nobody noted how it ended", ""]);
   if (back !== undefined) items.push(["bad", new Deploy(back).at, "Taken back", `by ${new Deploy(back).commit}`]);

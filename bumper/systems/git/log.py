@@ -6,9 +6,10 @@ not fetched, what is new is fetched to a place of our own.
 Source: git-log(1), "pretty formats"; `%N` is the note as it is, found by git itself at any fanout.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from bumper.errors import UsageError
@@ -37,13 +38,15 @@ _MOST_CHARACTERS = 1_000_000
 class Branch:
     """A branch of a remote, fetched to a repository of its own anew each time it is asked: commits without trees, and the notes.
 
-    `opened` gives that repository; most runs that may ask do not.
+    `opened` gives that repository; most runs that may ask do not. What has not changed since it was asked last is not read again.
     """
 
     def __init__(self, opened: Callable[[], Repository], branch: str, hint: Callable[[], str]) -> None:
         self._opened = opened
         self._branch = branch
         self._hint = hint
+        self._refs = ""
+        self._deploys: Iterable[Recorded] = ()
 
     def all(self) -> Iterator[Recorded]:
         """The deploys of all sites, newest first."""
@@ -54,11 +57,31 @@ class Branch:
             raise UsageError(f"{repository}: no branch {self._branch!r}", hint=self._hint()) from None
         with suppress(MissingRef):  # nobody has noted anything yet
             repository.fetch(ending.REFSPEC, depth=1, keep=_NOTES)
-        return past(_logged(iter(repository.run(*_LOG, _TIP, "--").stdout.split("\0"))))
+        refs = repository.run("for-each-ref", _TIP, ending.REF, ending.SITES).stdout
+        if refs != self._refs:
+            texts = iter(repository.run(*_LOG, _TIP, "--").stdout.split("\0"))
+            self._refs, self._deploys = refs, _Kept(past(_logged(texts)))
+        return iter(self._deploys)
 
     def notices(self) -> list[str]:
         """Nothing: it is all there, or `all` has raised."""
         return []
+
+
+class _Kept:
+    """What an iterator gives, kept for whoever asks again; as much of it as somebody has asked for."""
+
+    def __init__(self, deploys: Iterator[Recorded]) -> None:
+        self._coming = deploys
+        self._kept: list[Recorded] = []
+
+    def __iter__(self) -> Iterator[Recorded]:
+        for number in count():
+            if number == len(self._kept):
+                if (deploy := next(self._coming, None)) is None:
+                    return
+                self._kept.append(deploy)
+            yield self._kept[number]
 
 
 class Clone:

@@ -90,6 +90,26 @@ def test_the_deploys_of_a_branch_come_newest_first_with_their_outcomes(
         assert shown(list(of_site(history.all(), "web"))) == [("3", None), ("2", "ready"), ("1", "ready")]
 
 
+def test_what_has_not_changed_is_read_once(server: GitServer, platform: Path, tmp_path: Path) -> None:
+    first = commit(platform, "main", text=message("1"))
+    commit(platform, "main", text=message("2"))
+    trace = tmp_path / "trace"
+    with remote(server, environ={**server.environ, "GIT_TRACE": str(trace)}) as ours:
+        assert next(ours.history("main").all()).record.tag == "2"
+        both = [("2", None), ("1", None)]
+        assert [shown(ours.history("main").all()) for _ in range(3)] == [both] * 3
+        assert _logs(trace) == 1
+        note(platform, first, ENDING % ("ready", 1, "1"))
+        assert shown(ours.history("main").all()) == [("2", None), ("1", "ready")]
+        commit(platform, "main", text=message("3"))
+        assert [deploy.record.tag for deploy in ours.history("main").all()] == ["3", "2", "1"]
+        assert _logs(trace) == 3
+
+
+def _logs(trace: Path) -> int:
+    return trace.read_text().count("built-in: git log ")
+
+
 def test_a_branch_without_notes_and_one_that_is_missing(server: GitServer, platform: Path) -> None:
     commit(platform, "main", text=message("1"))
     with remote(server) as ours:
