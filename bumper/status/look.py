@@ -161,7 +161,8 @@ def _together(states: Sequence[State]) -> State:
     """The state of a site: what runs and drifts anywhere in it; its age is that of the workload that leads."""
     running = sorted({tag for each in states for tag in each.running})
     drift = dict.fromkeys(text for each in states for text in each.drift)
-    return replace(states[0], running=tuple(running), drift=tuple(drift))
+    digests = sorted({digest for each in states for digest in each.digests})
+    return replace(states[0], running=tuple(running), drift=tuple(drift), digests=tuple(digests))
 
 
 def _as_flux_says(desired: Desired, seen: Observation) -> Verdict:
