@@ -19,7 +19,7 @@ from bumper.history.message import iso_utc
 from bumper.image import is_tag
 from bumper.record import Ending, Record, Recorded, told_apart
 from bumper.safe_text import printable
-from bumper.style import STYLES, Line, Span
+from bumper.style import STYLES, Line, Span, wrapped
 
 SHORT_SHA = 7
 _STYLES = {outcome.value: style for outcome, style in STYLES.items()}
@@ -29,13 +29,17 @@ _GAP = "  "
 
 @dataclass(frozen=True)
 class Page:
-    """The deploys that are shown, newest first. `site` is empty where it is all of them; `has_more` tells of older ones."""
+    """The deploys that are shown, newest first. `site` is empty where it is all of them; `has_more` tells of older ones.
+
+    `none` says why there are none, if so.
+    """
 
     branch: str
     site: str
     deploys: tuple[Recorded, ...]
     has_more: bool = False
     notices: tuple[str, ...] = ()
+    none: str = ""
 
 
 @dataclass
@@ -60,17 +64,16 @@ class _Column:
 def lines(page: Page, now: datetime, *, width: int | None = None, zone: tzinfo | None = None) -> list[Line]:
     """A table, in the time of `zone` (None: this machine's). Without a width nothing is cut."""
     if not page.deploys:
-        what = f"no deploy of {page.site}" if page.site else "no deploy"
-        return [(Span(f"{what} is recorded on {page.branch}"),), *_notices(page)]
+        return [(Span(_safe(page.none)),), *_notices(page)]
     columns = _fitted(_columns(page, now, zone), width)
     table_lines: list[Line] = [
         (Span(_GAP.join(_padded(column.title, column.width) for column in columns).rstrip(), "quiet"),)
     ]
     for row, deploy in zip(_rows(columns), page.deploys, strict=True):
         table_lines.append((row[0], row[1]._replace(style=_style(deploy)), row[2]))
-        table_lines += [
-            (Span(f"    {label}: ", "quiet"), Span(_safe(text))) for label, text in _about(deploy)
-        ]
+        for label, text in _about(deploy):
+            about: Line = (Span(f"    {label}: ", "quiet"), Span(_safe(text)))
+            table_lines += [about] if width is None else wrapped(about, width)
     if page.has_more:
         table_lines.append((Span(f"the newest {len(page.deploys)}; --limit 0 shows all", "quiet"),))
     return table_lines + _notices(page)

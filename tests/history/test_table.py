@@ -123,8 +123,8 @@ def test_one_site_needs_no_column_and_older_ones_are_announced() -> None:
 
 
 def test_nothing_is_said_in_words() -> None:
-    assert text() == "no deploy is recorded on main"
-    assert text(site="wbe") == "no deploy of wbe is recorded on main"
+    page = Page("main", "wbe", (), notices=("shallow",), none="no deploy of \x1b[1mwbe is recorded on main")
+    assert [plain(line) for line in lines(page, NOW)] == ["no deploy of wbe is recorded on main", "! shallow"]
 
 
 long = some.text(min_size=1, max_size=60)

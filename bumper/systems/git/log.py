@@ -85,9 +85,14 @@ class _Kept:
 
 
 class Clone:
-    """A clone as it is on this machine, read without the network: what was last fetched of its origin."""
+    """A clone as it is on this machine, read without the network: what was last fetched of its origin.
 
-    def __init__(self, directory: Path, branch: str, environ: Mapping[str, str]) -> None:
+    Its own branch where it has no origin, or where `reads_own` asks for that.
+    """
+
+    def __init__(
+        self, directory: Path, branch: str, environ: Mapping[str, str], *, reads_own: bool = False
+    ) -> None:
         """`UsageError` where there is no such clone."""
         if is_url(str(directory)):
             raise UsageError(
@@ -105,7 +110,10 @@ class Clone:
                 hint="check --repo",
             )
         bare, shallow = seen.stdout.split()
-        self._ref = f"refs/heads/{branch}" if bare == "true" else f"refs/remotes/origin/{branch}"
+        self._has_origin = not self._ask("config", "--get", "remote.origin.url").status
+        reads_own = reads_own or bare == "true" or not self._has_origin
+        self._folder = "refs/heads/" if reads_own else "refs/remotes/origin/"
+        self._branch = branch
         self._is_shallow = shallow == "true"
 
     def all(self) -> Iterator[Recorded]:
@@ -115,24 +123,33 @@ class Clone:
     def _fields(self) -> Iterator[str]:
         # As they come: reading goes on while git does, and a caller that wants a few ends it early.
         try:
-            yield from stream(self._git, *_LOG, self._ref, "--")
+            yield from stream(self._git, *_LOG, f"{self._folder}{self._branch}", "--")
         except Failure as failure:
             why = str(failure).strip().removeprefix("fatal: ")
             raise UsageError(
-                f"{self._git.working_dir}: {self._ref} cannot be read: {why}",
-                hint="git fetch brings it; or leave out --offline",
+                f"{self._git.working_dir}: {self._folder}{self._branch} cannot be read: {why}",
+                hint=self._way_to_read(),
             ) from None
+
+    def _way_to_read(self) -> str:
+        names = self._ask("for-each-ref", "--format=%(refname)", self._folder).stdout.split()
+        known = [name.removeprefix(self._folder) for name in names if not name.endswith("/HEAD")]
+        there = [f"name one of those there by --branch: {', '.join(known)}"] if known else []
+        if self._folder != "refs/heads/":
+            return "; or ".join(["git fetch origin brings it if the origin has it", *there])
+        return "".join(there) or "this repository has no commit yet"
 
     def notices(self) -> list[str]:
         """What this clone does not have."""
         notices = []
         if self._is_shallow:
             notices.append(
-                "this clone is shallow: older deploys are not in it; git fetch --unshallow brings them"
+                "this clone is shallow: older deploys are not in it"
+                + ("; git fetch --unshallow brings them" if self._has_origin else "")
             )
         if not self._ask("for-each-ref", "--count=1", ending.REF, ending.SITES).stdout:
-            fetch = f"git fetch origin '{ending.REFSPEC}'"
-            notices.append(f"this clone has no {ending.REF}*: outcomes are not shown; {fetch} brings them")
+            fetch = f"; git fetch origin '{ending.REFSPEC}' brings them" if self._has_origin else ""
+            notices.append(f"this clone has no {ending.REF}*: outcomes are not shown{fetch}")
         return notices
 
     def _ask(self, *arguments: str) -> Output:

@@ -244,6 +244,29 @@ def test_what_cannot_be_read_offline_is_told(server: GitServer, tmp_path: Path) 
         Clone(tmp_path, "main", hermetic(tmp_path))
 
 
+def test_without_an_origin_a_clone_speaks_for_itself(
+    server: GitServer, platform: Path, tmp_path: Path
+) -> None:
+    commit(platform, "main", text=message("1"))
+    clone, environ = checkout(server, tmp_path, "--depth=1"), hermetic(tmp_path)
+    made = git(clone, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", message("2"))
+    git(clone, "update-ref", "refs/heads/main", made)
+    assert shown(Clone(clone, "main", environ).all()) == [("1", None)]
+    assert shown(Clone(clone, "main", environ, reads_own=True).all()) == [("2", None), ("1", None)]
+    with pytest.raises(UsageError) as caught:
+        list(Clone(clone, "prod", environ).all())
+    assert caught.value.hint == (
+        "git fetch origin brings it if the origin has it; or name one of those there by --branch: main"
+    )
+    git(clone, "remote", "remove", "origin")
+    offline = Clone(clone, "main", environ)
+    assert shown(offline.all()) == [("2", None), ("1", None)]
+    assert not any("fetch" in notice for notice in offline.notices())
+    with pytest.raises(UsageError) as caught:
+        list(Clone(clone, "prod", environ).all())
+    assert caught.value.hint == "name one of those there by --branch: main"
+
+
 def test_no_configuration_of_the_user_changes_what_is_read(
     server: GitServer, platform: Path, tmp_path: Path
 ) -> None:
