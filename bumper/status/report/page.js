@@ -103,7 +103,7 @@ function read() {
 function searched() {
   if (!words) words = deploys.map(number => {
     const each = new Deploy(number);
-    return `${each.label} ${each.tag} ${each.commit} ${each.source} ${each.who} ${each.word} ${each.cause} ${each.more.reason || ""}`.toLowerCase();
+    return `${each.label} ${each.tag} ${each.commit} ${each.source} ${each.who} ${each.word} ${each.cause} ${each.ending?.message || ""} ${each.more.reason || ""}`.toLowerCase();
   });
   return words;
 }
