@@ -77,10 +77,7 @@ def settings_of(arguments: argparse.Namespace, now: datetime) -> HistorySettings
         )
     since = arguments.since.at(now) if arguments.since else None
     if since and since > now and arguments.metrics:
-        raise UsageError(
-            f"--since {arguments.since.text}: is still to come, and figures are of what was",
-            hint="see bump history --help",
-        )
+        raise UsageError(f"--since {arguments.since.text}: is still to come, and figures are of what was")
     if arguments.output == "openmetrics" and not arguments.metrics:
         raise UsageError("--output openmetrics holds figures", hint="ask for them with --metrics")
     return HistorySettings(
