@@ -62,7 +62,9 @@ def platform(folder: Path) -> Path:
         message=f"it crashes{HOSTILE} {SECRET}",
         stages=(StageTime("image", 0.5), StageTime("commit", 2.5), StageTime(f"rolled out{HOSTILE}", 58.0)),
     )
-    for note in (replace(ended, outcome="timed-out", at=made.now, message="", stages=()), ended):
+    # Words that JavaScript has a meaning for, too.
+    odd = replace(ended, outcome="__proto__", reason="constructor", at=made.now - timedelta(minutes=1))
+    for note in (odd, replace(ended, outcome="timed-out", at=made.now, message="", stages=()), ended):
         git(clone, "notes", "--ref=refs/notes/bump", "append", "-m", ending.line(note))
     git(clone, "update-ref", f"refs/remotes/origin/{BRANCH}", "HEAD")
     return clone

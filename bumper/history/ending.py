@@ -7,11 +7,11 @@ has beside its verdict (message, stages) is left out where it is not as expected
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from bumper.history.message import iso_utc
+from bumper.history.message import iso_utc, moment
 from bumper.record import LONGEST_MESSAGE, Ending, StageTime
 from bumper.safe_text import printable
 
@@ -23,6 +23,8 @@ SITES = "refs/notes/bump-sites"
 REFSPEC = "+refs/notes/bump*:refs/notes/bump*"
 # A deploy has about six; a month is longer than any was followed.
 _MOST_STAGES, _LONGEST_STAGE = 20, timedelta(days=30).total_seconds()
+# A sweep may see a deploy for the first time after years.
+_LONGEST_RUN = timedelta(days=36_500).total_seconds()
 
 
 def ref(site: str) -> str:
@@ -89,7 +91,7 @@ def _subject(ending: Ending) -> tuple[str, str, str, str]:
 def _ending(text: str) -> Ending | None:
     try:
         data = json.loads(text)
-        at, seconds = datetime.fromisoformat(data["at"]), float(data["seconds"])
+        at, seconds = moment(data["at"]), float(data["seconds"])
         texts = (
             data["site"],
             data["outcome"],
@@ -104,16 +106,15 @@ def _ending(text: str) -> Ending | None:
         return None
     site, outcome, reason, tag, context, run, kustomization = texts
     # A time without an offset would be read as that of this machine.
-    if not (site and outcome and at.tzinfo and 0 <= seconds < float("inf")):
+    if not (site and outcome and at and 0 <= seconds <= _LONGEST_RUN):
         return None
-    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     sentence, stages = data.get("message", ""), data.get("stages")
     return Ending(
         site,
         outcome,
         reason,
         seconds,
-        utc,
+        at,
         tag,
         context,
         run,

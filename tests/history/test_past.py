@@ -91,7 +91,7 @@ def test_the_message_of_a_note_is_one_short_line_without_secrets() -> None:
 
 
 seconds = some.integers(0, 10**8).map(lambda number: number / 1000)
-moments = some.datetimes(min_value=datetime(1971, 1, 1), timezones=some.just(UTC)).map(
+moments = some.datetimes(datetime(1971, 1, 1), datetime(9998, 12, 31), timezones=some.just(UTC)).map(
     lambda at: at.replace(microsecond=0)
 )
 endings = some.builds(
@@ -127,6 +127,10 @@ def test_no_note_breaks_the_reader(note: str) -> None:
         {"at": "yesterday"},
         {"at": "2026-03-04T00:00:00"},
         {"at": 7},
+        {"at": "0001-01-01T00:00:00+12:00"},
+        {"at": "9999-12-31T23:59:59Z"},
+        {"at": "9999-12-31T23:59:59-12:00"},
+        {"seconds": 1e300},
         {"seconds": "NaN"},
         {"seconds": -1},
         {"seconds": 10**400},

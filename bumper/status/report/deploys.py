@@ -16,6 +16,7 @@ from bumper.record import Ending, Record, Recorded, SiteKey
 from bumper.request import label, where_in
 from bumper.safe_text import printable
 from bumper.status.report.snapshot import Snapshot
+from bumper.status.report.standing import state_of
 
 # So much of a commit's name is unique in any repository.
 _SHA = 12
@@ -89,6 +90,7 @@ class _Columns:
             "repositories": self._sources.values,
             "runs": self._runs.values,
             "outcomes": self._outcomes.values,
+            "states": [state_of(outcome).value for outcome in self._outcomes.values],
             "reasons": self._reasons.values,
             "contexts": self._contexts.values,
             "messages": self._messages.values,

@@ -68,7 +68,7 @@ class Deploy {
   url(known) { return known ? `${this.columns.runs[known[0]]}/${known[1]}` : ""; }
   get endings() {
     return this.columns.endings[this.number].map(([outcome = 0, reason = 0, seconds = 0, later = 0, context = 0, run = 0, message = 0, stages = 0, ...times]) => ({
-      outcome: this.columns.outcomes[outcome], state: data.states[this.columns.outcomes[outcome]] || "unknown",
+      outcome: this.columns.outcomes[outcome], state: this.columns.states[outcome],
       reason: this.columns.reasons[reason], message: this.columns.messages[message], seconds, at: this.at + later,
       context: this.columns.contexts[context] || "", run: this.url(run),
       stages: this.columns.stages[stages].map((name, at) => ({name, seconds: times[at] || 0})),

@@ -17,7 +17,6 @@ from importlib.resources import files
 from typing import Any
 
 from bumper.dataclasses import replace
-from bumper.errors import Outcome
 from bumper.ports.drawing import Drawing
 from bumper.safe_text import printable, visible
 from bumper.status.report import calendar, deploys, graph, standing, trends
@@ -102,7 +101,6 @@ def _data(snapshot: Snapshot, several: Sequence[Standing]) -> dict[str, Any]:
         "web": snapshot.web,
         "sites": standing.as_data(list(several), snapshot),
         "needs": graph.needs(snapshot),
-        "states": {outcome.value: standing.state_of(outcome.value).value for outcome in Outcome},
         "deploys": deploys.as_data(snapshot),
     }
 

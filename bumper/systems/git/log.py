@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bumper.errors import UsageError
 from bumper.history import ending
+from bumper.history.message import is_within_reach
 from bumper.history.past import Logged, past
 from bumper.history.record import records
 from bumper.record import Recorded
@@ -31,6 +32,7 @@ _LOG = (
 )
 # `fetch` always names a filter: this one keeps every note.
 _NOTES = "blob:limit=1g"
+_BEGIN = datetime.fromtimestamp(0, UTC)
 # A deploy of a thousand sites has 300 kB. Whatever is longer was not written by us.
 _MOST_CHARACTERS = 1_000_000
 
@@ -178,6 +180,7 @@ def _logged(texts: Iterator[str]) -> Iterator[Logged]:
 
 def _time(seconds: str) -> datetime:
     try:
-        return datetime.fromtimestamp(int(seconds), UTC)
+        at = datetime.fromtimestamp(int(seconds), UTC)
     except (ValueError, OverflowError, OSError):  # a commit may claim any time
-        return datetime.fromtimestamp(0, UTC)
+        return _BEGIN
+    return at if is_within_reach(at) else _BEGIN

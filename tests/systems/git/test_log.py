@@ -303,14 +303,25 @@ def test_no_configuration_of_the_user_changes_what_is_read(
 def test_a_hostile_commit_hides_no_other(server: GitServer, platform: Path) -> None:
     tree = git(platform, "rev-parse", "main^{tree}")
     parent = commit(platform, "main", text=message("1"))
-    odd = (
-        f"tree {tree}\nparent {parent}\nauthor <> 99999999999999999999 +9999\n"
-        "committer A\x01B <c@d.example> 99999999999999 -0000\n\n\xff\xfe" + message("2") + "x\n"
-    )
-    made = git(
-        platform, "hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=odd.encode("latin1")
-    )
-    git(platform, "update-ref", "refs/heads/main", made)
-    commit(platform, "main", text=message("3"))
+    # The last second that there is, which a zone east of Greenwich can't show.
+    for number, seconds in enumerate(("99999999999999", "253402300799"), start=2):
+        odd = (
+            f"tree {tree}\nparent {parent}\nauthor <> 99999999999999999999 +9999\n"
+            f"committer A\x01B <c@d.example> {seconds} -0000\n\n\xff\xfe{message(str(number))}x\n"
+        )
+        parent = git(
+            platform,
+            "hash-object",
+            "-t",
+            "commit",
+            "-w",
+            "--literally",
+            "--stdin",
+            stdin=odd.encode("latin1"),
+        )
+    git(platform, "update-ref", "refs/heads/main", parent)
+    commit(platform, "main", text=message("4"))
     with remote(server) as ours:
-        assert shown(ours.history("main").all()) == [("3", None), ("2", None), ("1", None)]
+        deploys = list(ours.history("main").all())
+    assert shown(deploys) == [(tag, None) for tag in "4321"]
+    assert [deploy.record.at.year for deploy in deploys[1:3]] == [1970, 1970]
