@@ -69,7 +69,7 @@ def observe(cluster: Cluster, entries: Sequence[Entry]) -> list[tuple[Observatio
 def read(tree: Tree, tip: Revision, name: str = "", choices: Sequence[Choice] = (Choice(),)) -> list[Entry]:
     """The site `name`, by each of the choices, or every Kustomization of the tree.
 
-    A site that is named and not there raises as `fluxtree.sites.find` does.
+    A site that is named and not there raises as `fluxtree.sites.find` does; TreeMissing where there is no Kustomization at all.
     """
     if not name:
         return _all(tree, tip)
@@ -81,10 +81,7 @@ def several(tree: Tree, tip: Revision, names: Sequence[str]) -> list[Entry]:
     """The sites named, every Kustomization of the tree for none. TreeMissing where there is none at all."""
     if names:
         return _with_calendar([_named(name, Choice(), tree) for name in names], tree)
-    entries = _all(tree, tip)
-    if not entries:
-        raise no_tree(tip.short)
-    return entries
+    return _all(tree, tip)
 
 
 def _named(name: str, choice: Choice, tree: Tree) -> Entry:
@@ -100,6 +97,8 @@ def _all(tree: Tree, tip: Revision) -> list[Entry]:
             entries.append(_without_image(site, tip, answer.message))
     # The same Kustomization for two clusters is one place to edit, and stands here once.
     distinct = {(entry.site.name, entry.site.kustomization, entry.site.path): entry for entry in entries}
+    if not distinct:
+        raise no_tree(tip.short)
     return _with_calendar(_told_apart(list(distinct.values())), tree)
 
 

@@ -144,7 +144,7 @@ function show() {
   for (const name of VIEWS) {
     $(`#view-${name}`).classList.toggle("shown", name === wanted.view);
     const tab = $(`nav a[href="#${name}"]`);
-    if (name === wanted.view) tab.setAttribute("aria-current", "page"); else tab.removeAttribute("aria-current");
+    if (name === wanted.view) { tab.setAttribute("aria-current", "page"); tab.scrollIntoView({block: "nearest", inline: "nearest"}); } else tab.removeAttribute("aria-current");
   }
   for (const tile of $$(".tile")) tile.setAttribute("aria-pressed", String(wanted.view === "sites" && tile.dataset.state === wanted.state));
   filter();
