@@ -184,6 +184,7 @@ def test_it_can_be_used_by_hand_and_by_keys(browser: Browser, subtests: pytest.S
         browser.wait("!document.querySelector('dialog').open")
     with subtests.test("a cell of the graph opens its site"):
         browser.press("3")
+        browser.wait("document.querySelector('#view-graph').offsetParent")
         browser.click("svg .cell")
         browser.wait("document.querySelector('dialog').open")
         assert "site-" in text(browser, "dialog h2")

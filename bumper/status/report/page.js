@@ -371,7 +371,8 @@ dialog.addEventListener("close", () => {
   wanted.view = from.slice(1).split("?")[0];
   dialog.replaceChildren();
   show();
-  if (opener && opener.isConnected) opener.focus({preventScroll: true});
+  // Browsers give the focus back by themselves, and somebody may have taken it elsewhere since.
+  if (document.activeElement === document.body && opener && opener.isConnected) opener.focus({preventScroll: true});
 });
 dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close(); });
 
