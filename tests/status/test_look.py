@@ -1,6 +1,7 @@
 """A site of several workloads in one row."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from follow.test_cluster import NEW, OLD, OURS, WORKER, look, of_worker
@@ -59,6 +60,23 @@ def test_what_drifts_anywhere_is_told_and_what_was_cut_off_is_pending() -> None:
     )
     assert shown.pending is not None
     assert "Deployment web/worker" in shown.pending.message
+
+
+def test_the_digests_of_all_of_its_workloads_are_known() -> None:
+    def with_pod(shown: Observation, name: str, digest: str) -> Observation:
+        pod = {
+            "metadata": {"name": f"{name}-1"},
+            "spec": {"containers": [{"name": name, "image": str(NEW)}]},
+            "status": {
+                "phase": "Running",
+                "containerStatuses": [{"name": name, "imageID": f"reg.io/web@{digest}"}],
+            },
+        }
+        return replace(shown, pods=(pod,), unreadable={"ReplicaSet": "forbidden"})
+
+    digests = (f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
+    shown = row(with_pod(look(OURS, NEW), "web", digests[1]), with_pod(of_worker(NEW), "worker", digests[0]))
+    assert shown.state.digests == digests
 
 
 def test_the_site_in_full_has_a_line_for_each() -> None:
