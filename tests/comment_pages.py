@@ -159,7 +159,7 @@ def page(bodies: Mapping[str, str], look: Look, *, script: Path | None, unfolded
       td, th {{ border: 1px solid {line}; padding: 4px 10px; }}
       code {{ background: {box}; padding: .2em .4em; border-radius: 6px; font-size: 85%; }}
       pre {{ background: {box}; padding: 10px; border-radius: 6px; overflow: auto; font-size: 85%; line-height: 1.45 }}
-      pre code {{ padding: 0 }} blockquote {{ margin: 0; padding: 0 1em; border-left: .25em solid {line} }}
+      pre code {{ padding: 0; font-size: 100% }} blockquote {{ margin: 0; padding: 0 1em; border-left: .25em solid {line} }}
     """
     draw = (
         f'<script src="{script.as_uri()}"></script><script>mermaid.initialize({{startOnLoad: false}})</script>'
