@@ -40,6 +40,8 @@ COMMANDS: Mapping[str, str] = {
     "man": "the manual page",
 }
 MAIN_COMMAND = "deploy"
+# As many commands as an error names.
+_MOST_NAMES = 5
 # argparse lays out each option when it is added, although nobody sees that: the window is measured only where help is shown.
 _ANY_WIDTH = 80
 
@@ -188,8 +190,10 @@ class Parser(argparse.ArgumentParser):
         verbs = [
             verb for verb in (MAIN_COMMAND, *COMMANDS) if option in parser_of(verb)._option_string_actions
         ]
-        names = ", ".join("a deploy" if verb == MAIN_COMMAND else f"bump {verb}" for verb in verbs)
-        return f" here: it is one of {names}" if names else ""
+        names = ["a deploy" if verb == MAIN_COMMAND else f"bump {verb}" for verb in verbs]
+        if len(names) > _MOST_NAMES:
+            names[_MOST_NAMES - 1 :] = [f"{len(names) - _MOST_NAMES + 1} more"]
+        return f" here: it is one of {', '.join(names)}" if names else ""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
