@@ -40,8 +40,29 @@ COMMANDS: Mapping[str, str] = {
     "man": "the manual page",
 }
 MAIN_COMMAND = "deploy"
+_EXAMPLES = {
+    "bump web --sha abc1234 --dry-run": "what would change; nothing is written",
+    "bump web --sha abc1234": "deploy, and stay until the site is Ready",
+    "bump --set web=SHA --set api=SHA": "several sites in one commit",
+    "bump rollback web --reason TEXT": "back to the last version that was Ready",
+}
+_USAGE = "bump SITE --sha SHA [OPTION ...]\n       bump COMMAND [OPTION ...]"
+# What kubectl, flux, gh, git and others call it.
+_CALLED_OTHERWISE: Mapping[str, str] = {
+    "status": "get list ls describe show sites",
+    "history": "log logs",
+    "track": "watch wait follow reconcile sync",
+    "rollback": "undo revert",
+    "hold": "suspend pause lock",
+    "release": "resume unhold unlock",
+    "new-site": "add create new",
+    "remove-site": "delete remove rm",
+    "check": "lint validate",
+    "setup": "init bootstrap install configure",
+}
 # As many commands as an error names.
 _MOST_NAMES = 5
+_MOST_NEAR = 3
 # argparse lays out each option when it is added, although nobody sees that: the window is measured only where help is shown.
 _ANY_WIDTH = 80
 
@@ -86,7 +107,7 @@ class Once(argparse.Action):
         dest: str,
         *,
         type: Callable[[str], object] = str,
-        if_repeated: str = "give it once",
+        if_repeated: str = "",
         **others: Any,
     ) -> None:
         super().__init__(option_strings, dest, **others)
@@ -108,7 +129,8 @@ class Once(argparse.Action):
         written: dict[str, str] = vars(namespace).setdefault("written", {})
         if self.dest in written:
             raise UsageError(
-                f"{option} is given twice, as {written[self.dest]!r} and as {text!r}", hint=self.if_repeated
+                f"{option} is given twice, as {written[self.dest]!r} and as {text!r}",
+                hint=self.if_repeated or "give it once",
             )
         written[self.dest] = text
 
@@ -164,10 +186,21 @@ class Parser(argparse.ArgumentParser):
     def print_help(self, file: object = None) -> None:
         raise TextWanted(self.format_help())
 
+    def overview(self) -> str:
+        """What help begins with."""
+        self.formatter_class = Layout
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        formatter.add_text("bump --help shows every option, bump COMMAND --help those of a command.")
+        return formatter.format_help()
+
     def parse(self, arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
         """The arguments; for those of `--repo` and `--context` that are not given, `BUMP_REPO` and `BUMP_CONTEXT` stand."""
         self._require_known(arguments)
-        parsed = self.parse_args(arguments)
+        parsed, left = self.parse_known_args(arguments)
+        if left:
+            self._refuse(left)
         given = vars(parsed)
         if "repo" in given and not (parsed.repo or given.get("offline")):
             parsed.repo = environ.get("BUMP_REPO")
@@ -184,6 +217,17 @@ class Parser(argparse.ArgumentParser):
             option = argument.partition("=")[0]
             if option.startswith("--") and option not in known:
                 self.error(f"no such option {option}{self._elsewhere(option) or did_you_mean(option, known)}")
+
+    def _refuse(self, left: Sequence[str]) -> NoReturn:
+        """UsageError for arguments that nothing takes: options of one letter, which there are not but for -h, and words too many."""
+        option = next((argument for argument in left if argument.startswith("-") and argument != "--"), "")
+        if option:
+            long = [name for name in self._option_string_actions if name.startswith(f"-{option[:2]}")]
+            near = f"; did you mean {' or '.join(map(repr, long))}?" if 0 < len(long) <= _MOST_NEAR else ""
+            self.error(f"no such option {option}{near}")
+        positional = [action for action in self._get_positional_actions() if isinstance(action, Once)]
+        hint = positional[-1].if_repeated if positional else ""
+        raise UsageError(f"{left[0]!r}: no more words are expected", hint=hint or f"see {self.prog} --help")
 
     def _elsewhere(self, option: str) -> str:
         """Which commands have an option that this one has not, for the end of a message; empty where none has it."""
@@ -222,16 +266,29 @@ def no_command(word: str, others: Sequence[str] = ()) -> UsageError:
         return UsageError(
             f"no such command {word!r}: a deploy is what bump does without one", hint=f"bump {line}"
         )
-    if word == "help":
-        return UsageError("no such command 'help'", hint="bump --help")
-    if near := nearest(word, COMMANDS):
+    if word in ("help", "version"):
+        return UsageError(f"no such command {word!r}", hint=f"bump --{word}")
+    site, equals, sha = word.partition("=")
+    if site and equals:
+        line = shlex.join(["bump", "--set", word, *others])
+        return UsageError(f"no such command {word!r}: a site with its commit stands behind --set", hint=line)
+    elsewhere = (verb for verb, names in _CALLED_OTHERWISE.items() if word in names.split())
+    if near := next(elsewhere, "") or nearest(word, COMMANDS):
         line = shlex.join(["bump", near, *others])
         return UsageError(f"no such command {word!r}; did you mean {near!r}?", hint=line)
     sha = next((argument for argument in others if re.fullmatch("[0-9a-f]{7,40}", argument)), "SHA")
     return UsageError(
         f"no such command {word!r}",
-        hint=f"see bump --help; a deploy needs no command: bump {word} --sha {sha}",
+        hint=f"see bump --help; {_in_one_commit(word, others, sha)}",
     )
+
+
+def _in_one_commit(word: str, others: Sequence[str], sha: str) -> str:
+    """How a deploy of the site is written, or of this and those behind it."""
+    sites = [site for site in (word, *takewhile(_is_bare, others)) if site != sha]
+    if len(sites) == 1:
+        return f"a deploy needs no command: bump {word} --sha {sha}"
+    return f"several sites go in one commit: bump {' '.join(f'--set {site}={sha}' for site in sites)}"
 
 
 def _is_bare(argument: str) -> bool:
@@ -252,7 +309,8 @@ def parser_of(verb: str) -> Parser:
     is_main = verb == MAIN_COMMAND
     parser = Parser(
         prog="bump" if is_main else f"bump {verb}",
-        description=command_of(verb).SUMMARY,
+        usage=_USAGE if is_main else None,
+        description="\n\n".join([command_of(verb).SUMMARY, *([_beginning()] if is_main else [])]),
         epilog=_epilog() if is_main else None,
         allow_abbrev=False,
     )
@@ -276,8 +334,15 @@ def whole_parser() -> Parser:
     return whole
 
 
-def _epilog() -> str:
+def _beginning() -> str:
+    """What somebody looks for who is new: what is typed, and what there is."""
+    width = max(map(len, _EXAMPLES)) + 2
+    examples = [f"  {command:<{width}}{meaning}" for command, meaning in _EXAMPLES.items()]
     width = max(map(len, COMMANDS)) + 2
     verbs = [f"  bump {verb:<{width}}{summary}" for verb, summary in COMMANDS.items()]
+    return "\n".join(["examples:", *examples, "", "commands:", *verbs])
+
+
+def _epilog() -> str:
     codes = [f"  {code:<13}{meaning}" for code, meaning in EXIT_MEANINGS.items()]
-    return "\n".join(["other commands:", *verbs, "", "exit codes:", *codes])
+    return "\n".join(["exit codes:", *codes])

@@ -70,12 +70,17 @@ def unreached(access: Access, error: "httpx.RequestError") -> Unreachable:
             f"{place}: its certificate is not trusted: {unverified.verify_message}",
             hint="see certificate-authority and tls-server-name in the kubeconfig",
         )
+    # A context of somebody's kubeconfig that is behind a VPN, asleep or gone.
+    hint = "is the cluster up, and can it be reached from here? kubectl version"
     if isinstance(error, httpx.ConnectTimeout):
-        return Transient(f"{place}: no connection in time")
+        return Transient(f"{place}: no connection in time", hint=hint)
     if isinstance(error, httpx.TimeoutException):
         return Transient(f"{place}: no answer in time")
     reason = next(filter(None, map(_reason, reversed(causes))), None)
-    return Transient(f"{place}: {reason or str(error) or 'the connection broke'}")
+    return Transient(
+        f"{place}: {reason or str(error) or 'the connection broke'}",
+        hint=hint if isinstance(error, httpx.ConnectError) else "",
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -142,6 +142,7 @@ def test_nobody_there_is_transient(caller: Ask) -> None:
     error = caller({"token": TOKEN}, url=gone.url).refusal()
     assert isinstance(error, Transient)
     assert error.message == f"test: {gone.url}: Connection refused"
+    assert error.hint == "is the cluster up, and can it be reached from here? kubectl version"
 
 
 def test_a_connection_that_breaks_is_transient(caller: Ask, server: Server) -> None:
