@@ -469,6 +469,21 @@ def test_an_option_that_there_is_not_is_shown_its_neighbour(
     assert ran.stderr.startswith(refusal)
 
 
+def test_help_begins_with_what_a_command_is_about() -> None:
+    for verb in COMMANDS:
+        shown = parser_of(verb).format_help()
+        usage = shown.partition("\n\n")[0]
+        titles = re.findall(r"^(\w[\w ,]*):$", shown, re.MULTILINE)
+        assert usage.startswith(f"usage: bump {verb} ")
+        assert usage.rstrip().endswith("[OPTION ...]")
+        assert len(usage.splitlines()) <= 2, "what has to stand there, and no wall of options"
+        assert titles[-1] == "options", "what every command has comes last"
+    assert (
+        "usage: bump edit FILE [FILE ...] --image REPOSITORY --tag TAG [--diff"
+        in parser_of("edit").format_help()
+    )
+
+
 def test_help_breaks_no_option_at_its_hyphens(monkeypatch: pytest.MonkeyPatch) -> None:
     for columns in ("60", "80"):
         monkeypatch.setenv("COLUMNS", columns)

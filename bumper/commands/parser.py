@@ -309,13 +309,33 @@ def parser_of(verb: str) -> Parser:
     is_main = verb == MAIN_COMMAND
     parser = Parser(
         prog="bump" if is_main else f"bump {verb}",
-        usage=_USAGE if is_main else None,
         description="\n\n".join([command_of(verb).SUMMARY, *([_beginning()] if is_main else [])]),
         epilog=_epilog() if is_main else None,
         allow_abbrev=False,
     )
     _add_arguments(parser, verb)
+    parser.usage = _USAGE if is_main else _usage(parser)
+    # What a command is about comes before what many have in common.
+    parser._action_groups.sort(key=lambda group: group.title == "options")
     return parser
+
+
+def _usage(parser: Parser) -> str:
+    """What has to stand in the line and what a command is about; every option has a line of its own below."""
+    formatter = parser._get_formatter()
+    required = [
+        f"{action.option_strings[0]} {action.metavar or action.dest.upper()}"
+        for action in parser._actions
+        if action.option_strings and action.required
+    ]
+    positional = [
+        formatter._format_args(action, str(action.metavar)) for action in parser._get_positional_actions()
+    ]
+    either = [
+        f"[{' | '.join(action.option_strings[-1] for action in group._group_actions)}]"
+        for group in parser._mutually_exclusive_groups
+    ]
+    return " ".join(["%(prog)s", *positional, *required, *either, "[OPTION ...]"])
 
 
 def _add_arguments(parser: Parser, verb: str) -> None:

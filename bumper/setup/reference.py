@@ -42,8 +42,9 @@ _TRIED = page.Section.of(
     workflow that `bump setup` writes passes actionlint and zizmor; its scripts run with programs in the place of `az`, `gh` and
     `kubectl` that answer as their documentation says; the token is exchanged at a service of octo-sts's protocol on loopback.
 
-    Never run: a job on GitHub's own runners, a comment on github.com itself, `azure/login`, `az`, kubelogin, AKS and ACR, octo-sts.dev,
-    GitHub Pages, the Marketplace. So begin with one site and `--dry-run` (input `dry-run: true`), and look with `bump doctor`.
+    Never run: a job on GitHub's own runners, a comment on github.com itself, `azure/login`, `az`, kubelogin, AKS and ACR,
+    octo-sts.dev, GitHub Pages, the Marketplace. So begin with one site and `--dry-run` (input `dry-run: true`), and look with
+    `bump doctor`.
     """,
 )
 # A file of another tree would show nothing here.
