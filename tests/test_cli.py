@@ -67,6 +67,7 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
         (["--set", "web=abc1234", "--set", "web=abc1235"], "names a site twice"),
         (["--site", "a", "--site", "b", "--sha", "abc1234"], "--site is given twice, as 'a' and as 'b'"),
         (["--site", "a", "--sha", "abc1234", "--timeout", "10m", "--timeout=5m"], "as '10m' and as '5m'"),
+        (["--site", "web api", "--sha", "abc1234"], "--site 'web api': a site has no space in its name"),
         (["rollback"], "no site given"),
         (["new-site", "--host", "web.example.org"], "no site given"),
         (["web", "--sha", "abc1234", "--tag", "v1"], "web: expected one of --sha and --tag"),
