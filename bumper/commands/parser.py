@@ -335,7 +335,12 @@ def _usage(parser: Parser) -> str:
         f"[{' | '.join(action.option_strings[-1] for action in group._group_actions)}]"
         for group in parser._mutually_exclusive_groups
     ]
-    return " ".join(["%(prog)s", *positional, *required, *either, "[OPTION ...]"])
+    rows = [parser.prog]
+    for piece in (*positional, *required, *either, "[OPTION ...]"):
+        if len(f"usage: {rows[-1]} {piece}") > _ANY_WIDTH:
+            rows.append(" " * len(f"usage: {parser.prog}"))
+        rows[-1] += f" {piece}"
+    return "\n".join(rows)
 
 
 def _add_arguments(parser: Parser, verb: str) -> None:
