@@ -299,7 +299,8 @@ def _comparison(previous: str, wanted: str, story: Story) -> str:
 def _cause(site_report: SiteReport, story: Story, detail: Detail) -> list[str]:
     verdict = site_report.verdict
     warnings = [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
-    if report.is_good(verdict):
+    # That it was there and is Ready is the headline.
+    if report.is_good(verdict) or verdict.outcome is Outcome.UNCHANGED:
         return warnings
     lines = evidence.in_order(verdict.evidence)[:_FIRST_LINES]
     rows = [("Serving now", verdict.serving), ("Rolled back", site_report.rolled_back)]

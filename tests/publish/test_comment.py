@@ -197,6 +197,15 @@ def test_notices_and_the_diff_of_a_dry_run_are_said_once() -> None:
     assert text.count("<pre>--- a/x\n+++ b/x\n@@ -1 +1 @@\n-  &lt;a&gt;\n+  b</pre>") == 1
 
 
+def test_what_the_headline_of_an_unchanged_site_says_is_not_said_again() -> None:
+    verdict = Verdict(
+        Outcome.UNCHANGED, "Ready", f"{NEW} was already there and is Ready", warnings=("moved",)
+    )
+    text = summary(story(verdict))
+    assert text.count("already there") == 1
+    assert "> ⚠️ moved" in text
+
+
 def test_what_changes_in_what_is_built_is_said_with_its_hash() -> None:
     edit = Edit("k8s/web/web.yaml", 9, 1, 2, b"1", b"2")
     gap = Gap("k8s/web/kustomization.yaml", 3, "a|b is not in this repository")

@@ -5,6 +5,7 @@ API that is not there (recorded from Kubernetes 1.35).
 """
 
 import os
+import shlex
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,8 @@ def unreached(access: Access, error: "httpx.RequestError") -> Unreachable:
             hint="see certificate-authority and tls-server-name in the kubeconfig",
         )
     # A context of somebody's kubeconfig that is behind a VPN, asleep or gone.
-    hint = "is the cluster up, and can it be reached from here? kubectl version"
+    context = "" if access.is_pod else f" --context {shlex.quote(access.name)}"
+    hint = f"see whether it is up and can be reached from here: kubectl get --raw /readyz{context}"
     if isinstance(error, httpx.ConnectTimeout):
         return Transient(f"{place}: no connection in time", hint=hint)
     if isinstance(error, httpx.TimeoutException):
