@@ -220,6 +220,8 @@ class Systems:
                 Cluster(context=name, environ=environ, clock=clock, timeouts=timeouts) for name in names
             ]
         except UsageError as error:
+            # Who has neither of the two is told of the repository first.
+            self._location()
             error.hint = "; ".join(filter(None, (error.hint, remedy)))
             raise
         for cluster in clusters:

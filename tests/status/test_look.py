@@ -1,7 +1,6 @@
 """A site of several workloads in one row."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from follow.test_cluster import NEW, OLD, OURS, WORKER, look, of_worker
