@@ -20,7 +20,7 @@ from bumper.manifest.document import forget
 from bumper.ports.git import LastingRepository
 from bumper.ports.kubernetes import Cluster
 from bumper.ports.run import Clock
-from bumper.request import Choice
+from bumper.request import Choice, Inventory
 from bumper.revision import Revision
 from bumper.status import sites
 from bumper.status.look import Answer, rows
@@ -28,7 +28,7 @@ from bumper.status.sites import Entry
 from bumper.status.table import Row
 
 FETCH_S = 30.0
-# What is kept of each commit is worth a fetch of the tip after this many.
+# What is kept of each commit, a tip or another that Flux speaks of, is worth a fetch of the tip after this many.
 RENEWED_AFTER = 20
 _INTERVALS = Intervals(retry_s=2.0)
 
@@ -99,6 +99,7 @@ class Watcher:
         *,
         site: str = "",
         choices: Sequence[Choice] = (Choice(),),
+        inventory: Inventory | None = None,
         fetch_s: float = FETCH_S,
         renewed_after: int = RENEWED_AFTER,
     ) -> None:
@@ -108,12 +109,13 @@ class Watcher:
         self._branch = branch
         self._site = site
         self._choices = choices
+        self._inventory = inventory
         self._fetch_s = fetch_s
         self._renewed_after = renewed_after
         self._revisions = Revisions(repository, choices[0], clock)
         self._looks: queue.SimpleQueue[_Look] = queue.SimpleQueue()
         self._problem = ""
-        self._tips: set[Revision] = set()
+        self._tips: set[str] = set()
         self._tip, self._entries = self._wanted()
         self._fetched_s = clock.now()
         self._last: dict[int, _Look] = {}
@@ -164,11 +166,13 @@ class Watcher:
 
     def _wanted(self) -> tuple[Revision, list[Entry]]:
         tip = Revision(self._branch, self._repository.fetch(self._branch))
-        self._tips.add(tip)
-        if len(self._tips) > self._renewed_after:
+        self._tips.add(tip.sha)
+        if len(self._tips | self._revisions.commits()) > self._renewed_after:
             self._forget()
             tip = Revision(self._branch, self._repository.fetch(self._branch))
-        return tip, sites.read(self._repository.tree(tip.sha), tip, self._site, self._choices)
+        return tip, sites.read(
+            self._repository.tree(tip.sha), tip, self._site, self._choices, self._inventory
+        )
 
     def _forget(self) -> None:
         self._tips.clear()

@@ -35,8 +35,9 @@ def test_a_dependency_that_may_not_be_read_hides_nothing_else(tmp_path: Path) ->
         [seen] = cluster.observe([desired()])
     assert (seen.kustomization, seen.dependencies, seen.unreadable) == (own, (), {})
 
+
 def test_an_object_whose_version_has_not_changed_is_the_one_that_was_seen(tmp_path: Path) -> None:
-    """So that hundreds of sites that stand still are neither checked nor compared at each look; what has no version is read as it is."""
+    """So that sites that stand still are neither checked nor compared at each look; what has no version is read as it is."""
     sites = [f"site-{number}" for number in range(4)]
     versions = dict.fromkeys(sites, "1") | {"site-3": ""}
 
