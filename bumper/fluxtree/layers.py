@@ -371,8 +371,17 @@ def is_yaml(path: str) -> bool:
 
 def _used(reading: Reading, document: Document) -> Iterator[str]:
     """The files that a kustomization names for its patches, replacements, configurations and ConfigMaps, as far as they are there."""
-    generated = map(mapping, items(document.value.get("configMapGenerator")))
-    files = [file for entry in generated for key, file, _ in generator_files(entry) if is_read(key, file)]
+    generated = {
+        key: [*map(mapping, items(document.value.get(key)))]
+        for key in ("configMapGenerator", "secretGenerator")
+    }
+    files = [
+        file
+        for generator, entries in generated.items()
+        for entry in entries
+        for key, file, _ in generator_files(entry)
+        if not key or (is_read(key, file) and generator == "configMapGenerator")
+    ]
     for listed in (*(items(document.value.get(key)) for key in _LISTS), files):
         for entry in listed:
             written = text(mapping(entry).get("path")) or text(entry)
@@ -382,7 +391,7 @@ def _used(reading: Reading, document: Document) -> Iterator[str]:
 
 
 def generator_files(entry: Object) -> Iterator[tuple[str, str, Any]]:
-    """The files of a generator of ConfigMaps: the key, the path, and how both are written; no key where its lines are `KEY=value`."""
+    """The files of a generator: the key, the path, and how both are written; no key where its lines are `KEY=value`."""
     for written in items(entry.get("files")):
         key, _, file = text(written).rpartition("=")
         yield key or basename(file), file, written
@@ -392,8 +401,10 @@ def generator_files(entry: Object) -> Iterator[tuple[str, str, Any]]:
 
 
 def is_read(key: str, file: str) -> bool:
-    """Whether what a generator finds in a file may decide an image: a variable has no dot in its name, as dashboards do."""
-    return is_yaml(file) or "." not in key
+    """Whether what a generator finds in a file may decide an image, though nothing names its key: a variable has no dot in its name,
+    as dashboards do.
+    """
+    return is_yaml(file) or is_yaml(key) or "." not in key
 
 
 def _own_file(reading: Reading, directory: str) -> str:

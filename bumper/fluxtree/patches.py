@@ -18,24 +18,17 @@ from bumper.dataclasses import dataclass, replace
 from bumper.errors import NotYaml
 from bumper.fluxtree import json_patch, strategic
 from bumper.fluxtree.layers import Gap, Reading, why_missing, within
-from bumper.fluxtree.leaves import Reader, Text, near_to, origin_of, span_of
+from bumper.fluxtree.leaves import Reader, Text, near_to, origin_of, reworded, span_of
 from bumper.fluxtree.resource import Path, Resource
 from bumper.fluxtree.selectors import Selector, Undecided, identity
 from bumper.manifest import NO_BLOCK
 from bumper.manifest.blocks import block
-from bumper.manifest.document import Document, items, mapping, plain, text
+from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _IDENTITY = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
 _STEP = re.compile(r"\d+|-")
-
-
-# types.Patch and types.Selector, which are read as Go reads JSON: without regard to case, and strictly.
-_KEYS = frozenset({"path", "patch", "target", "options"})
-_TARGET_KEYS = frozenset(
-    {"group", "version", "kind", "name", "namespace", "annotationselector", "labelselector"}
-)
 
 
 class Refusal(Exception):
@@ -163,23 +156,6 @@ class Patch:
         return Refusal(replace(self.place, message=message))
 
 
-def unknown_keys(document: Document) -> Iterator[Gap]:
-    """The keys in the patches of a kustomization that kustomize does not know: it refuses the whole of it."""
-    for listed_in in ("patches", "patchesJson6902"):
-        for at, entry in enumerate(items(document.value.get(listed_in))):
-            fields = mapping(entry)
-            known = ((("target",), mapping(fields.get("target")), _TARGET_KEYS), ((), fields, _KEYS))
-            for inside, written, keys in known:
-                for key in (key for key in written if str(key).lower() not in keys):
-                    line = document.line(listed_in, at, *inside, key)
-                    where = ".".join((f"{listed_in}[{at}]", *inside, str(key)))
-                    yield Gap(
-                        document.path,
-                        line,
-                        f"{where} is no key that kustomize knows: it refuses the kustomization",
-                    )
-
-
 def listed(reading: Reading, place: Gap, entry: Any, *, is_remembered: bool = True) -> Iterator[Patch]:
     """The patches of an entry of a list, whose scalars are leaves; `place` is the list's own. Refusal where a file is not there."""
     fields = mapping(entry)
@@ -270,7 +246,9 @@ def _parsed(content: Text, place: Gap) -> Patch:
     roots = [plain(root, Reader(content)) for root in source.documents]
     roots = [root for root in roots if isinstance(root, dict | list)]
     if roots and isinstance(roots[0], list):
-        return Patch(place, None, operations=tuple(map(mapping, roots[0])))
+        # What is no JSON is made JSON: its numbers and booleans are those of YAML 1.1.
+        listed = roots[0] if content.content.startswith(b"[") else reworded(roots[0])
+        return Patch(place, None, operations=tuple(map(mapping, listed)))
     objects = tuple(each for root in roots for each in _objects(root))
     if not objects or not all(text(each.get("kind")) and identity(each).name for each in objects):
         return Patch(
