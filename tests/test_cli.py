@@ -470,6 +470,21 @@ def test_an_option_that_there_is_not_is_shown_its_neighbour(
     assert ran.stderr.startswith(refusal)
 
 
+@each_row(
+    ("line", "sites"),
+    [
+        ("hold web --reason TEXT api", ["web", "api"]),
+        ("doctor --context east web api", ["web", "api"]),
+        ("sweep", []),
+        ("rollback --to v1 web", "web"),
+        ("rollback --site web", ""),
+    ],
+)
+def test_sites_stand_wherever_a_word_may(line: str, sites: object) -> None:
+    verb, *arguments = line.split()
+    assert parser_of(verb).parse(arguments, {}).bare_site == sites
+
+
 def test_help_begins_with_what_a_command_is_about() -> None:
     for verb in COMMANDS:
         shown = parser_of(verb).format_help()
