@@ -58,6 +58,11 @@ class Journal:
             self._display.show(step)
         self._since[site] = since
 
+    def split(self, site: str, labels: Iterable[str]) -> None:
+        """The site goes on in several clusters, named by these labels, from where it stands."""
+        for label in labels:
+            self._since.setdefault(label, self.since(site))
+
     def moving(self, site: str, stage: str, detail: str) -> None:
         self._keep(site, stage, State.MOVING, detail)
 

@@ -165,7 +165,8 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
 
 def _of_tree(url: str, tip: Revision, entries: Sequence[Entry]) -> Finding:
     followed = sum(entry.image is not None for entry in entries)
-    read = f"{tip.short} read: {len(entries)} Flux Kustomizations, {followed} with an image to deploy"
+    ending = "" if len(entries) == 1 else "s"
+    read = f"{tip.short} read: {len(entries)} Flux Kustomization{ending}, {followed} with an image to deploy"
     if followed:
         return Finding("git", url, Mark.GOOD, read)
     why = "; ".join(entry.not_followed for entry in entries[:_MOST_REASONS])

@@ -8,7 +8,7 @@ from bumper.app.context import Context
 from bumper.app.output import Output, Result
 from bumper.app.run import report_of
 from bumper.app.settings import TrackSettings
-from bumper.app.tracker import Tracker
+from bumper.app.tracker import Tracker, split
 from bumper.app.wiring import Systems
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import UsageError
@@ -72,6 +72,7 @@ def replay(settings: TrackSettings, context: Context) -> int:
             journal.notice(notice)
         player.begin()
         desired = [desired for subject in head.subjects for desired in subject.followed]
+        split(journal, desired, player.clusters)
         followed = follow(
             desired,
             player.clusters,

@@ -123,7 +123,9 @@ class Systems:
         """The deploys that the clone we stand in holds as it is, without the network."""
         from bumper.systems.git import Clone
 
-        return Clone(Path(self._location()), self.settings.branch, self.context.environ)
+        settings = self.settings
+        reads_own = settings.reads_directory
+        return Clone(Path(self._location()), settings.branch, self.context.environ, reads_own=reads_own)
 
     def writer(self, commit: CommitSettings, tell: Callable[[str], None]) -> Writer:
         """Puts commits on the branch: by a push, by GitHub's API or by a pull request, in the words that are asked for.
@@ -218,6 +220,8 @@ class Systems:
                 Cluster(context=name, environ=environ, clock=clock, timeouts=timeouts) for name in names
             ]
         except UsageError as error:
+            # Who has neither of the two is told of the repository first.
+            self._location()
             error.hint = "; ".join(filter(None, (error.hint, remedy)))
             raise
         for cluster in clusters:

@@ -554,8 +554,18 @@ class _Making:
             listed = partial(
                 patches.listed, self.reading, Gap(path, 1, key), entry, is_remembered=is_remembered
             )
-            resources = self._tried(resources, partial(_in_turn, listed, self.is_open))
+            resources = self._tried(resources, partial(_in_turn, listed, self._may_be))
         return resources
+
+    def _may_be(self, wanted: Identity) -> bool:
+        """Whether there may be an object of that name which is not read here: in a build that brings more, or among Flux's own."""
+        return self.is_open or any(self._is_in_generated(layer.generated, wanted) for layer in self.layers)
+
+    def _is_in_generated(self, path: str, wanted: Identity) -> bool:
+        if not path or not self.reading.is_file(path):
+            return path != ""
+        named = f"name: {wanted.name}".encode()
+        return any(line.strip() == named for line in self.reading.content(path).splitlines())
 
     def _tried(
         self, resources: list[Resource], change: Callable[[list[Resource]], list[Resource]]
@@ -611,10 +621,12 @@ class _Making:
 
 
 def _in_turn(
-    listed: Callable[[], Iterator[patches.Patch]], is_open: bool, resources: list[Resource]
+    listed: Callable[[], Iterator[patches.Patch]],
+    may_be: Callable[[Identity], bool],
+    resources: list[Resource],
 ) -> list[Resource]:
     for patch in listed():
-        resources = patch.applied(resources, is_open)
+        resources = patch.applied(resources, may_be)
     return resources
 
 

@@ -297,7 +297,7 @@ class Layer:
 
     `files` are manifests, `inner` the directories among its resources, `components` change what the layer holds so far, `used` are the
     files with patches and replacements, and the YAML that ConfigMaps are made of, `left_out` the manifests beside them that the source
-    leaves out.
+    leaves out. `generated` is Flux's own manifest (`GENERATED`), whose objects are not read: no site is among them.
     """
 
     directory: str
@@ -309,6 +309,7 @@ class Layer:
     has_remote: bool = False
     gaps: tuple[Gap, ...] = ()
     left_out: tuple[Gap, ...] = ()
+    generated: str = ""
 
     @property
     def all_files(self) -> tuple[str, ...]:
@@ -415,6 +416,7 @@ def _own_file(reading: Reading, directory: str) -> str:
 def _generated(reading: Reading, directory: str) -> _Plan:
     """What Flux puts into the kustomization that it generates for a directory without one."""
     files: list[str] = []
+    generated = ""
     inner: list[tuple[str, int]] = []
     left_out: list[Gap] = []
     waiting = [directory]
@@ -424,13 +426,16 @@ def _generated(reading: Reading, directory: str) -> _Plan:
         for name, is_directory in sorted(reading.entries(current).items()):
             path = join(current, name)
             if not is_directory:
-                if _MANIFEST.fullmatch(name) and name != GENERATED:
+                if name == GENERATED:
+                    generated = path
+                elif _MANIFEST.fullmatch(name):
                     files.append(path)
             elif _own_file(reading, path):
                 inner.append((path, 0))
             else:
                 waiting.append(path)
-    return _Plan(Layer(directory, files=tuple(files), left_out=tuple(left_out)), inner)
+    layer = Layer(directory, files=tuple(files), left_out=tuple(left_out), generated=generated)
+    return _Plan(layer, inner)
 
 
 def _planned(reading: Reading, directory: str, path: str) -> _Plan:
@@ -440,13 +445,14 @@ def _planned(reading: Reading, directory: str, path: str) -> _Plan:
         value = document.value
         files: list[str] = []
         gaps: list[Gap] = []
+        generated = ""
         has_remote = False
         for key, below in (("resources", plan.inner), ("bases", plan.inner), ("components", plan.components)):
             for at, written in enumerate(map(text, items(value.get(key)))):
                 place = within(directory, written)
                 if basename(written) == GENERATED:
-                    continue
-                if place is not None and reading.is_directory(place):
+                    generated = place or written
+                elif place is not None and reading.is_directory(place):
                     below.append((place, document.line(key, at)))
                 elif place is not None and reading.is_file(place):
                     files.append(place)
@@ -456,7 +462,15 @@ def _planned(reading: Reading, directory: str, path: str) -> _Plan:
                     why = why_missing(reading, place)
                     gaps.append(Gap(path, document.line(key, at), f"{key} names {written}, {why}"))
         used = tuple(dict.fromkeys(_used(reading, document)))
-        plan.layer = Layer(directory, path, tuple(files), used=used, has_remote=has_remote, gaps=tuple(gaps))
+        plan.layer = Layer(
+            directory,
+            path,
+            tuple(files),
+            used=used,
+            has_remote=has_remote,
+            gaps=tuple(gaps),
+            generated=generated,
+        )
     return plan
 
 

@@ -20,7 +20,7 @@ from bumper.fluxtree import json_patch, strategic
 from bumper.fluxtree.layers import Gap, Reading, why_missing, within
 from bumper.fluxtree.leaves import Reader, Text, near_to, origin_of, reworded, span_of
 from bumper.fluxtree.resource import Path, Resource
-from bumper.fluxtree.selectors import Selector, Undecided, identity
+from bumper.fluxtree.selectors import Identity, Selector, Undecided, identity
 from bumper.manifest import NO_BLOCK
 from bumper.manifest.blocks import block
 from bumper.manifest.document import items, mapping, plain, text
@@ -55,8 +55,8 @@ class Patch:
     changes_kind: bool = False
     is_remembered: bool = True
 
-    def applied(self, resources: list[Resource], is_open: bool) -> list[Resource]:
-        """The objects after it; Refusal. `is_open` says that there may be more objects than these."""
+    def applied(self, resources: list[Resource], may_be: Callable[[Identity], bool]) -> list[Resource]:
+        """The objects after it; Refusal. `may_be` says whether there may be an object of a name beside these."""
         if self.unread:
             return self._doubted(resources, self.unread)
         if self.operations is not None:
@@ -64,7 +64,7 @@ class Patch:
         if self.target:
             return self._merged_into_selected(resources)
         for merge in self.merges:
-            resources = self._merged_into_named(resources, merge, is_open)
+            resources = self._merged_into_named(resources, merge, may_be)
         return resources
 
     def _doubted(self, resources: list[Resource], reason: str) -> list[Resource]:
@@ -101,10 +101,12 @@ class Patch:
         if after:
             yield after
 
-    def _merged_into_named(self, resources: list[Resource], merge: Object, is_open: bool) -> list[Resource]:
+    def _merged_into_named(
+        self, resources: list[Resource], merge: Object, may_be: Callable[[Identity], bool]
+    ) -> list[Resource]:
         wanted = identity(merge)
         matching = [known for known in resources if wanted in known.identities]
-        if len(matching) > 1 or not (matching or is_open):
+        if len(matching) > 1 or not (matching or may_be(wanted)):
             count = f"{len(matching)} objects of the build" if matching else "no object of the build"
             raise self._refusal(f"the patch is for {wanted.kind} {wanted.name}, which {count} is")
         return [

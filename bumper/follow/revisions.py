@@ -47,6 +47,11 @@ class Revisions:
         with self._lock:
             return {sha: self._facts(desired, sha) for sha in shas}
 
+    def commits(self) -> set[str]:
+        """Those of which something is remembered."""
+        with self._lock:
+            return {sha for _, _, sha in self._known}
+
     def _facts(self, desired: Desired, sha: str) -> RevisionFacts:
         if desired.revision and sha == desired.revision.sha:
             gone = self._is_off_branch(desired.revision)

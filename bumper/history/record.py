@@ -8,10 +8,10 @@ makes them safe.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from bumper.dataclasses import replace
-from bumper.history.message import NO_TAG, SOURCE_DATE
+from bumper.history.message import NO_TAG, SOURCE_DATE, moment
 from bumper.history.trailers import paragraphs, trailers
 from bumper.image import ImageReference, is_digest, is_tag
 from bumper.record import KustomizationName, Record
@@ -79,7 +79,7 @@ def _recorded(
     )
     guards = whole.get("bump-forced", "")
     forced = tuple(part.strip() for part in guards.split(",") if part.strip()) if guards else ()
-    source_at = _time(whole[_SOURCE_DATE]) if _SOURCE_DATE in whole else None
+    source_at = moment(whole[_SOURCE_DATE]) if _SOURCE_DATE in whole else None
     for fields in _blocks(trailer_pairs):
         image, previous = fields.get("bump-image", ""), fields.get("bump-from", "")
         tag, digest = fields.get("bump-to", ""), fields.get("bump-digest", "")
@@ -102,15 +102,6 @@ def _recorded(
                 plan=whole.get("bump-plan", ""),
                 source_at=source_at,
             )
-
-
-def _time(text: str) -> datetime | None:
-    """The moment in UTC; None for a text that is none, or that leaves its offset to the reader."""
-    try:
-        at = datetime.fromisoformat(text)
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _blocks(trailer_pairs: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:

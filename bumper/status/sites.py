@@ -74,7 +74,7 @@ def read(
 ) -> list[Entry]:
     """The site `name`, by each of the choices, or every Kustomization of the tree, and of the clusters with an `inventory`.
 
-    A site that is named and not there raises as `fluxtree.sites.find` does.
+    A site that is named and not there raises as `fluxtree.sites.find` does; TreeMissing where there is no Kustomization at all.
     """
     if not name:
         return _all(tree, tip, inventory)
@@ -95,10 +95,7 @@ def several(
     """
     if names:
         return _with_calendar([_named(name, Choice(live=live), tree) for name in names], tree)
-    entries = _all(tree, tip, inventory)
-    if not entries:
-        raise no_tree(tip.short)
-    return entries
+    return _all(tree, tip, inventory)
 
 
 def _named(name: str, choice: Choice, tree: Tree) -> Entry:
@@ -114,6 +111,8 @@ def _all(tree: Tree, tip: Revision, inventory: Inventory | None) -> list[Entry]:
             entries.append(_without_image(site, tip, answer.message))
     # The same Kustomization for two clusters is one place to edit, and stands here once.
     distinct = {(entry.site.name, entry.site.kustomization, entry.site.path): entry for entry in entries}
+    if not distinct:
+        raise no_tree(tip.short)
     return _with_calendar(_told_apart(list(distinct.values())), tree)
 
 

@@ -28,7 +28,7 @@ from bumper.status.sites import Entry
 from bumper.status.table import Row
 
 FETCH_S = 30.0
-# What is kept of each commit is worth a fetch of the tip after this many.
+# What is kept of each commit, a tip or another that Flux speaks of, is worth a fetch of the tip after this many.
 RENEWED_AFTER = 20
 _INTERVALS = Intervals(retry_s=2.0)
 
@@ -115,7 +115,7 @@ class Watcher:
         self._revisions = Revisions(repository, choices[0], clock)
         self._looks: queue.SimpleQueue[_Look] = queue.SimpleQueue()
         self._problem = ""
-        self._tips: set[Revision] = set()
+        self._tips: set[str] = set()
         self._tip, self._entries = self._wanted()
         self._fetched_s = clock.now()
         self._last: dict[int, _Look] = {}
@@ -166,8 +166,8 @@ class Watcher:
 
     def _wanted(self) -> tuple[Revision, list[Entry]]:
         tip = Revision(self._branch, self._repository.fetch(self._branch))
-        self._tips.add(tip)
-        if len(self._tips) > self._renewed_after:
+        self._tips.add(tip.sha)
+        if len(self._tips | self._revisions.commits()) > self._renewed_after:
             self._forget()
             tip = Revision(self._branch, self._repository.fetch(self._branch))
         return tip, sites.read(

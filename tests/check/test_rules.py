@@ -71,9 +71,8 @@ BROKEN: dict[str, Case] = {
     "missing-resource": ("no sync file", without(SYNC), f"{LIST}:6"),
     "refused-build": (
         "a patch for nothing",
-        changed(LIST, "resources:\n", "patches: [{path: patch.yaml}]\nresources:\n")
-        | {f"{FLUX}/patch.yaml": b"apiVersion: v1\nkind: Secret\nmetadata: {name: none}\n"},
-        f"{FLUX}/patch.yaml:1",
+        changed(SYNC, "spec:\n", "spec:\n  patches: [{patch: '{apiVersion: v1, kind: Secret, metadata: {name: none}}'}]\n"),
+        f"{SYNC}:7",
     ),
     "rewritten-value": (
         "a number for a tag",

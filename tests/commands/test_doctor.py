@@ -83,7 +83,7 @@ def test_a_platform_that_is_ready(stack: Stack) -> None:
     assert lines[0] == "git"
     assert (
         lines[1]
-        == f"  ✓ {stack.url}: main@sha1:{commit[:7]} read: 1 Flux Kustomizations, 1 with an image to deploy"
+        == f"  ✓ {stack.url}: main@sha1:{commit[:7]} read: 1 Flux Kustomization, 1 with an image to deploy"
     )
     assert f"  ✓ {stack.registry.host}/{SITE}:08a2c8e: sha256:" in stdout
     assert "with DefaultAzureCredential (" in stdout

@@ -168,8 +168,24 @@ def test_which_deploys_are_shown(stack: Stack) -> None:
     assert [(row["site"], row["tag"], row["commit"]) for row in rows] == [
         (deploy["site"], deploy["tag"], deploy["commit"]) for deploy in everything
     ]
-    code, stdout, _ = bump(stack, "history", "no-such-site", "--repo", stack.url)
-    assert (code, stdout) == (0, "no deploy of no-such-site is recorded on main\n")
+    for arguments, why in (
+        (["no-such-site"], "no deploy of no-such-site is recorded on main"),
+        (
+            ["aimmigrants-com"],
+            "no deploy of aimmigrants-com is recorded on main; did you mean 'aiimmigrants-com'?",
+        ),
+        (
+            ["aiimmigrants-com", "--kustomization", "other", "--failed"],
+            "no deploy of aiimmigrants-com is recorded on main that fits --kustomization, --failed",
+        ),
+    ):
+        assert bump(stack, "history", *arguments, "--repo", stack.url)[:2] == (0, f"{why}\n")
+    _, stdout, _ = bump(
+        stack, "history", "aimmigrants-com", "--metrics", "--output", "json", "--repo", stack.url
+    )
+    assert json.loads(stdout)["notices"] == [
+        "no deploy of aimmigrants-com is recorded on main; did you mean 'aiimmigrants-com'?"
+    ]
 
 
 @pytest.mark.slow
@@ -208,6 +224,7 @@ def _basic(token: str) -> str:
         (["--metrics", "--limit", "5"], "--metrics counts all deploys of the period"),
         (["--metrics", "--output", "csv"], "--metrics counts all deploys of the period"),
         (["--output", "openmetrics"], "--output openmetrics holds figures"),
+        (["--metrics", "--since", "2999-01-01"], "--since 2999-01-01: is still to come"),
     ],
 )
 def test_what_cannot_be_done_is_told(stack: Stack, arguments: list[str], problem: str) -> None:

@@ -458,6 +458,23 @@ def test_a_watch_forgets_what_it_knew_of_many_commits() -> None:
     assert (platform.renewals, platform.fetches) == (2, 10)
 
 
+class Still(Moving):
+    """A branch that stands still, whatever is asked of it."""
+
+    def fetch(self, branch: str) -> str:
+        return OURS
+
+
+def test_a_watch_forgets_what_it_knew_of_commits_that_flux_alone_speaks_of() -> None:
+    spoken_of = [f"{number:040}" for number in range(1, 7)]
+    platform = Still()
+    cluster = Watched([*spoken_of], {sha: look(sha, NEW) for sha in spoken_of}, ThreadClock())
+    with Watcher(
+        [cluster], platform, ThreadClock(), "main", site="web", renewed_after=3, fetch_s=0.0
+    ) as watcher:
+        assert any(platform.renewals for _ in itertools.islice(watcher.pictures(tick_s=0.05), 100))
+
+
 def test_a_watch_shows_every_outage_and_refusal_and_goes_on() -> None:
     cluster = Watched([OVER], {OVER: look(OURS, NEW)}, ThreadClock())
     script: list[tuple[Answer, str]] = [

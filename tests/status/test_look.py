@@ -61,6 +61,23 @@ def test_what_drifts_anywhere_is_told_and_what_was_cut_off_is_pending() -> None:
     assert "Deployment web/worker" in shown.pending.message
 
 
+def test_the_digests_of_all_of_its_workloads_are_known() -> None:
+    def with_pod(shown: Observation, name: str, digest: str) -> Observation:
+        pod = {
+            "metadata": {"name": f"{name}-1"},
+            "spec": {"containers": [{"name": name, "image": str(NEW)}]},
+            "status": {
+                "phase": "Running",
+                "containerStatuses": [{"name": name, "imageID": f"reg.io/web@{digest}"}],
+            },
+        }
+        return replace(shown, pods=(pod,), unreadable={"ReplicaSet": "forbidden"})
+
+    digests = (f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
+    shown = row(with_pod(look(OURS, NEW), "web", digests[1]), with_pod(of_worker(NEW), "worker", digests[0]))
+    assert shown.state.digests == digests
+
+
 def test_the_site_in_full_has_a_line_for_each() -> None:
     shown = row(look(OURS, NEW), of_worker(NEW, availableReplicas=0, readyReplicas=0))
     overview = Overview(TIP, (shown,), datetime(2026, 11, 28, tzinfo=UTC))
