@@ -117,7 +117,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     opened = Build(site, owner, is_open=True, open_namespace=target)
     if not site.is_ours or is_variable(site.path):
         return opened
-    reading = site.view(reading)
+    whole, reading = reading, site.view(reading)
     if not reading.is_directory(site.path):
         return replace(opened, missing_path=True)
     components, missing = _components(reading, site, owner)
@@ -127,7 +127,10 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     layers = tuple(layer for each in expanded.values() for layer in _walk(each))
     gaps = dict.fromkeys([*missing, *(gap for layer in layers for gap in layer.gaps)])
     unmapped = tuple(site.artifact.problems) if site.artifact else ()
-    is_open = bool(gaps or unmapped) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
+    brought = _brought_in(whole, site, layers)
+    is_open = bool(gaps or unmapped or brought) or any(
+        layer.has_remote or _opens(reading, layer) for layer in layers
+    )
     making = _Making(reading, is_open, any(layer.has_remote for layer in layers), layers)
     resources = making.top(top, owner)
     for doubt in making.recased:
@@ -164,10 +167,18 @@ def sources(reading: Reading, site: Site, owner: Resource) -> list[str]:
 def openings(reading: Reading, built: Build) -> tuple[Gap, ...]:
     """Why there may be more than the build shows, or something else, each with its place; none where it shows everything."""
     hidden = (gap for layer in built.layers for gap in _hidden(reading, layer))
-    source = built.site.origin
-    included = source.included(layer.directory for layer in built.layers) if source else ()
-    known = [*built.gaps, *built.unmapped, *built.refusals, *_guesses(built.site), *included]
+    brought = _brought_in(reading, built.site, built.layers)
+    known = [*built.gaps, *built.unmapped, *built.refusals, *_guesses(built.site), *brought]
     return tuple(dict.fromkeys([*known, *hidden]))
+
+
+def _brought_in(whole: Reading, site: Site, layers: Iterable[Layer]) -> list[Gap]:
+    """What says that files of other repositories may lie among those of the layers."""
+    source = site.origin
+    if source is None:
+        return []
+    included = source.included(layer.directory for layer in layers)
+    return [*included, *([source.submodules] if source.submodules and whole.is_file(".gitmodules") else [])]
 
 
 def _guesses(site: Site) -> Iterator[Gap]:

@@ -298,3 +298,13 @@ def test_what_kustomize_cannot_read_is_refused_with_its_line(name: str) -> None:
     directive = f"# of another time\n%YAML 1.1\n---\n{written}"
     message = refused(layered("", more=base | {"k8s/base/a.yaml": directive}))
     assert message.startswith("k8s/base/a.yaml:2: the directive %YAML stands before the first object")
+
+
+def test_what_may_come_from_another_repository_is_not_missed() -> None:
+    generator = "configMapGenerator: [{name: a, files: [lib/a.txt]}]"
+    assert "names lib/a.txt, which does not exist" in refused(tree(generator))
+    modules = {".gitmodules": b'[submodule "lib"]\n'}
+    for source, more in ((including("k8s/web/lib"), {}), ("  recurseSubmodules: true\n", modules)):
+        platform = MemoryTree({**tree(generator, source=source).files, **more})
+        assert any("not seen here" in gap.message for gap in proved(platform).unproved)
+    assert "does not exist" in refused(tree(generator, source="  recurseSubmodules: true\n"))
