@@ -205,6 +205,21 @@ def failed_analysis(act: Rolled) -> list[Run]:
     return [act.bump()]
 
 
+@scene(_ABORTED, spec=canary(_HALF, _FEW_ERRORS), files=_MEASURED, quotes=("rolled back  to 1.0.0",))
+def failed_analysis_that_bump_rolls_back(act: Rolled) -> list[Run]:
+    act.image()
+    return [act.bump("--auto-rollback")]
+
+
+@scene(_ABORTED, spec=canary(_HALF, {"pause": {}}), quotes=('"rolledBack": ""',))
+def a_person_aborts_and_nobody_rolls_back(act: Rolled) -> list[Run]:
+    act.image()
+    run = act.bump("--auto-rollback")
+    act.until_phase("Paused")
+    act.says({"abort": True})
+    return [run]
+
+
 @scene(("failed", "CrashLoop", 11), spec=canary(_HALF, {"pause": {}}), quotes=("no such table: pages",))
 def crash_loop(act: Rolled) -> list[Run]:
     act.image(behaviour="crash", log="no such table: pages")
