@@ -10,6 +10,7 @@ Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/target/kusttarget.go`, `kus
 `kustomize_generator.go` (what a Flux Kustomization adds, it adds to the top layer's own kustomization).
 """
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
@@ -40,11 +41,13 @@ from bumper.fluxtree.resource_sets import expanded as expanded_set
 from bumper.fluxtree.resource_sets import is_resource_set
 from bumper.fluxtree.selectors import Identity, identity
 from bumper.fluxtree.transformers import ImageEntry, ImageSpec
+from bumper.manifest import go_yaml
 from bumper.manifest.document import Document, documents, is_true, items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
+_NAMED_FILES = ("crds", "configurations", "generators", "transformers", "validators")
 _HOLDS_LAYERS = ("resources", "bases", "components")
 _KUSTOMIZE = "kustomize.config.k8s.io"
 # What names a key of a ConfigMap, in YAML as in JSON.
@@ -55,13 +58,14 @@ _NAMED = re.compile(rb"""(?:valuesKey|fieldPath)["']?\s*:\s*["']?([^\n\r"'#]+)""
 class Build:
     """One Flux Kustomization; `owner` is its own object.
 
-    `layers` are the kustomizations that it is made of, inner ones too, `gaps` what they name and what is not there, `refusals` why
-    kustomize builds nothing, of which `collisions` are those for two objects of one name. `mistyped` is the same of numbers and
-    booleans where it expects a text, which an edit may take the place of, `rewritten` those of which Flux makes another text than is
-    written. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than `resources`: in
-    `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and so perhaps what
-    a remote base brings. `unmapped` are the copies of an artifact's generator that bring files from elsewhere.
-    `image_specs` are the image fields that its kustomizations state themselves. `unexpanded` is what of a ResourceSet is not followed.
+    `layers` are the kustomizations that it is made of, inner ones too, `gaps` what they name and what is not there, `refusals`
+    why kustomize builds nothing, of which `collisions` are those for two objects of one name, `repeated` those for a key that
+    stands twice. `mistyped` is the same of numbers and booleans where it expects a text, which an edit may take the place of,
+    `rewritten` what Flux writes otherwise, or leaves out. `missing_path` says that `spec.path` is no directory. `is_open` says
+    that there may be more than `resources`: in `open_namespace`, or anywhere where that is empty. `remote` are the `images:`
+    entries that change none of them, and so perhaps what a remote base brings. `unmapped` are the copies of an artifact's
+    generator that bring files from elsewhere. `image_specs` are the image fields that its kustomizations state themselves.
+    `unexpanded` is what of a ResourceSet is not followed.
     """
 
     site: Site
@@ -74,6 +78,7 @@ class Build:
     open_namespace: str = ""
     refusals: tuple[Gap, ...] = ()
     collisions: tuple[Gap, ...] = ()
+    repeated: tuple[Gap, ...] = ()
     mistyped: tuple[Gap, ...] = ()
     rewritten: tuple[Gap, ...] = ()
     remote: tuple[ImageEntry, ...] = ()
@@ -112,7 +117,7 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     opened = Build(site, owner, is_open=True, open_namespace=target)
     if not site.is_ours or is_variable(site.path):
         return opened
-    reading = site.view(reading)
+    whole, reading = reading, site.view(reading)
     if not reading.is_directory(site.path):
         return replace(opened, missing_path=True)
     components, missing = _components(reading, site, owner)
@@ -122,7 +127,10 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     layers = tuple(layer for each in expanded.values() for layer in _walk(each))
     gaps = dict.fromkeys([*missing, *(gap for layer in layers for gap in layer.gaps)])
     unmapped = tuple(site.artifact.problems) if site.artifact else ()
-    is_open = bool(gaps or unmapped) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
+    brought = _brought_in(whole, site, layers)
+    is_open = bool(gaps or unmapped or brought) or any(
+        layer.has_remote or _opens(reading, layer) for layer in layers
+    )
     making = _Making(reading, is_open, any(layer.has_remote for layer in layers), layers)
     resources = making.top(top, owner)
     for doubt in making.recased:
@@ -139,8 +147,9 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
         tuple(gaps),
         is_open=is_open,
         open_namespace=target,
-        refusals=tuple(dict.fromkeys([*making.refusals, *making.collisions])),
+        refusals=tuple(dict.fromkeys([*making.refusals, *making.collisions, *making.repeated])),
         collisions=tuple(dict.fromkeys(making.collisions)),
+        repeated=tuple(dict.fromkeys(making.repeated)),
         mistyped=tuple(dict.fromkeys(making.mistyped)),
         rewritten=tuple(dict.fromkeys(making.rewritten)),
         remote=tuple(making.remote),
@@ -158,10 +167,18 @@ def sources(reading: Reading, site: Site, owner: Resource) -> list[str]:
 def openings(reading: Reading, built: Build) -> tuple[Gap, ...]:
     """Why there may be more than the build shows, or something else, each with its place; none where it shows everything."""
     hidden = (gap for layer in built.layers for gap in _hidden(reading, layer))
-    source = built.site.origin
-    included = source.included(layer.directory for layer in built.layers) if source else ()
-    known = [*built.gaps, *built.unmapped, *built.refusals, *_guesses(built.site), *included]
+    brought = _brought_in(reading, built.site, built.layers)
+    known = [*built.gaps, *built.unmapped, *built.refusals, *_guesses(built.site), *brought]
     return tuple(dict.fromkeys([*known, *hidden]))
+
+
+def _brought_in(whole: Reading, site: Site, layers: Iterable[Layer]) -> list[Gap]:
+    """What says that files of other repositories may lie among those of the layers."""
+    source = site.origin
+    if source is None:
+        return []
+    included = source.included(layer.directory for layer in layers)
+    return [*included, *([source.submodules] if source.submodules and whole.is_file(".gitmodules") else [])]
 
 
 def _guesses(site: Site) -> Iterator[Gap]:
@@ -261,6 +278,7 @@ class _Making:
     layers: tuple[Layer, ...]
     refusals: list[Gap] = field(default_factory=list)
     collisions: list[Gap] = field(default_factory=list)
+    repeated: list[Gap] = field(default_factory=list)
     mistyped: list[Gap] = field(default_factory=list)
     rewritten: list[Gap] = field(default_factory=list)
     recased: list[Gap] = field(default_factory=list)
@@ -304,6 +322,8 @@ class _Making:
             listed = "components" if is_component else "resources"
             message = f"its kind is {kind or 'Kustomization'}, and it is listed in {listed}"
             self.refusals.append(Gap(document.path, document.line("kind"), message))
+        if document:
+            self._require_files(document)
         for mismatch in self._mismatches(document) if document else ():
             if mismatch.is_recased:
                 self.recased.append(mismatch.gap)
@@ -314,6 +334,27 @@ class _Making:
                 self.rewritten.append(replace(mismatch.gap, message=message))
             else:
                 (self.mistyped if mismatch.is_scalar else self.refusals).append(mismatch.gap)
+
+    def _require_files(self, document: Document) -> None:
+        """Refuses what is named for other purposes than to be built, and is not there."""
+        listed: list[tuple[str, str | int, Any]] = [
+            (key, at, written)
+            for key in _NAMED_FILES
+            for at, written in enumerate(items(document.value.get(key)))
+        ]
+        openapi = [("openapi", "path", mapping(document.value.get("openapi")).get("path"))]
+        for key, at, written in (*listed, *openapi):
+            named = text(written)
+            place = within(dirname(document.path), named)
+            is_there = place is not None and (self.reading.is_file(place) or self.reading.is_directory(place))
+            if (
+                named
+                and "\n" not in named
+                and not is_there
+                and not is_remote(self.reading, dirname(document.path), named)
+            ):
+                gap = Gap(document.path, document.line(key, at), key)
+                self._refuse(gap, f"names {named}, {why_missing(self.reading, place)}")
 
     def _mismatches(self, document: Document) -> tuple[schema.Mismatch, ...]:
         key = ("mismatches", document.path)
@@ -328,9 +369,9 @@ class _Making:
             for each in self.reading.documents(path):
                 if made := resource_of(self.reading, each):
                     resources.append(made)
-                if lacking := _lacks(each):
-                    place = Gap(path, each.line(), f"what has no {lacking} is no object")
-                    self._refuse(place, "to kustomize: it refuses the build")
+            refusals, repeated = self.reading.once(("refusals", path), partial(self._read, path))
+            self.refusals += refusals
+            self.repeated += repeated
         for inner in layer.inner:
             resources += self._layer(inner, [])
         self._require_apart(resources)
@@ -339,6 +380,22 @@ class _Making:
         for component in layer.components:
             resources = self._layer(component, resources, is_component=True)
         return resources
+
+    def _read(self, path: str) -> tuple[list[Gap], list[Gap]]:
+        """What kustomize refuses in a file of objects, and the keys that it has twice."""
+        refusals, repeated = [], []
+        for each in self.reading.documents(path):
+            if lacking := _lacks(each):
+                message = f"what has no {lacking} is no object to kustomize: it refuses the build"
+                refusals.append(Gap(path, each.line(), message))
+            repeated += [
+                Gap(path, line, f"the key {key} stands twice in the same mapping")
+                for line, key in each.repeated_keys()
+            ]
+        if not self.reading.is_broken(path):
+            source = compose(self.reading.content(path), path)
+            refusals += [Gap(path, line, message) for line, message in go_yaml.unread(source)]
+        return refusals, repeated
 
     def _require_apart(self, resources: Iterable[Resource]) -> None:
         """Refuses two objects of one name, as they come together or get into one namespace.
@@ -388,8 +445,13 @@ class _Making:
         Where a literal or a line of an `envs` file is written is known, and not how to edit a part of it.
         """
         pairs: list[tuple[str, Any]] = []
+        if not text(entry.get("name")):
+            self._refuse(place, "makes something without a name")
         for key, named, written in generator_files(entry):
             path = within(dirname(document.path), named)
+            if text(written).count("=") > bool(key):
+                self._refuse(place, f"has the file {text(written)}, expected KEY=FILE")
+                continue
             is_there = path is not None and self.reading.is_file(path)
             if not is_there and not is_remote(self.reading, dirname(document.path), named):
                 self._refuse(place, f"names {named}, {why_missing(self.reading, path)}")
@@ -415,6 +477,12 @@ class _Making:
 
     def _refuse(self, place: Gap, message: str) -> None:
         self.refusals.append(replace(place, message=f"{place.message} {message}"))
+
+    @cached_property
+    def is_configured(self) -> bool:
+        """Whether a kustomization says itself which fields its transformers write."""
+        documents = (kustomization(self.reading, layer) for layer in self.layers)
+        return any(document is not None and document.value.get("configurations") for document in documents)
 
     @cached_property
     def named_keys(self) -> frozenset[str]:
@@ -450,7 +518,12 @@ class _Making:
             resources = [transformers.annotated(known, annotations) for known in resources]
         resources = self._patched(resources, value, "patchesJson6902", path, is_remembered=False)
         for entry in map(mapping, items(value.get("replicas"))):
-            resources = [transformers.scaled(known, entry) for known in resources]
+            scaled = [transformers.scaled(known, entry) for known in resources]
+            is_told = self.is_open or self.is_configured
+            if all(map(operator.is_, scaled, resources)) and not is_told:
+                place = replace(here, message="replicas")
+                self._refuse(place, f"names {text(entry.get('name'))}, which no workload is called")
+            resources = scaled
         resources = self._retagged(resources, value, specs, spec, here, owner)
         for entry in items(value.get("replacements")):
             resources = self._replaced(resources, entry, path)

@@ -17,7 +17,7 @@ from bumper.fluxtree import sourceignore
 from bumper.fluxtree.layers import Gap
 from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.sourceignore import Exclusions
-from bumper.manifest.document import items, mapping, text
+from bumper.manifest.document import is_true, items, mapping, text
 from bumper.objects import Object, ObjectKey
 
 GROUP = "source.toolkit.fluxcd.io"
@@ -31,7 +31,8 @@ _REFS = ("commit", "name", "semver", "tag", "branch")
 class Source:
     """One GitRepository. `place` is its file and line; `ref` what it follows there: `branch main`.
 
-    `includes` are the directories that it takes from other repositories, each with where that is written.
+    `includes` are the directories that it takes from other repositories, each with where that is written, `submodules` where it is
+    written that it takes submodules along.
     """
 
     key: ObjectKey
@@ -40,6 +41,7 @@ class Source:
     ref: str = ""
     exclusions: Exclusions = field(default=Exclusions(), repr=False, compare=False)
     includes: tuple[tuple[str, Gap], ...] = field(default=(), repr=False, compare=False)
+    submodules: Gap | None = field(default=None, repr=False, compare=False)
 
     def brought(self, files: Iterable[str]) -> list[Gap]:
         """Where it is written that one of these files comes from another repository."""
@@ -75,7 +77,12 @@ def source_of(resource: Resource) -> Source | None:
     ref = next((f"{key} {text(reference[key])}" for key in _REFS if text(reference.get(key))), "")
     place = f"{resource.path}:{resource.line()}"
     includes = tuple(_includes(resource, spec))
-    return Source(resource.key, text(spec.get("url")), place, ref, _exclusions(resource, spec), includes)
+    submodules = None
+    if is_true(spec.get("recurseSubmodules")):
+        message = "submodules bring what is not seen here"
+        submodules = Gap(resource.path, resource.line("spec", "recurseSubmodules"), message)
+    exclusions = _exclusions(resource, spec)
+    return Source(resource.key, text(spec.get("url")), place, ref, exclusions, includes, submodules)
 
 
 def _includes(resource: Resource, spec: Object) -> Iterator[tuple[str, Gap]]:

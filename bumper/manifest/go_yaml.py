@@ -8,9 +8,10 @@ Source: go.yaml.in/yaml/v2, `resolve.go`; sigs.k8s.io/yaml v1.6.0, `yaml.go` (co
 
 import math
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 
-from bumper.manifest.yamltext import Scalar
+from bumper.manifest.yamltext import Scalar, Source
 
 TEXT, FLAG, NUMBER, FRACTION, NOTHING = "a text", "true or false", "a whole number", "a number", "nothing"
 _SPELLED = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
@@ -59,6 +60,22 @@ def as_text(plain: str) -> str:
         mantissa, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
         return f"{mantissa}e{int(exponent):+03d}"
     return repr(value).removesuffix(".0")
+
+
+def unread(source: Source) -> Iterator[tuple[int, str]]:
+    """What other readers take in a file, and go-yaml does not, each with its line: kustomize can't read the file."""
+    text = source.content.decode(errors="replace").removeprefix("\ufeff")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith("%"):
+            yield (
+                number,
+                f"the directive {line.split()[0]} stands before the first object, which kustomize can't read",
+            )
+        if line.strip() and not line.startswith("#"):
+            break
+    for scalar in source.scalars if b"\\/" in source.content else ():
+        if scalar.style == '"' and "\\/" in re.sub(r"\\\\", "", source.text[scalar.start : scalar.end]):
+            yield source.line(scalar.start), 'the escape "\\/" is one of JSON, which kustomize can\'t read'
 
 
 def _digits(plain: str) -> str:

@@ -17,6 +17,7 @@ from bumper.fluxtree.discovery import GROUP
 from bumper.fluxtree.layers import within
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Site, Target
+from bumper.fluxtree.sites.selection import listed
 from bumper.image import ImageReference
 from bumper.manifest.insertion import insert_item
 from bumper.onboarding import model, plain
@@ -100,7 +101,7 @@ def plan(tree: Tree, wanted: SiteRequest, tag: str = NO_IMAGE_YET, digest: str =
     landscape = Landscape(tree)
     _refuse_taken(landscape, wanted)
     like = None if wanted.is_plain else model.chosen(landscape, wanted.like)
-    draft = _copied(like, wanted, tag, digest) if like else _plain(landscape, wanted, tag)
+    draft = _copied(like, wanted, tag, digest) if like else _by_hand(landscape, wanted, tag)
     _refuse_present(landscape, draft.files, like)
     changes: dict[str, tuple[bytes | None, bytes | None]] = {
         path: (None, after) for path, after in draft.files.items()
@@ -127,6 +128,21 @@ def _copied(like: Model, wanted: SiteRequest, tag: str, digest: str) -> _Draft:
         for placement in like.placements
     ]
     return _Draft(files, tuple(dict.fromkeys(entries)), hosts)
+
+
+def _by_hand(landscape: Landscape, wanted: SiteRequest, tag: str) -> _Draft:
+    """The plain form; where the tree has no place for it, Refused with why no site there is a model, too."""
+    try:
+        return _plain(landscape, wanted, tag)
+    except Refused as error:
+        unrouted = [] if wanted.is_plain else model.without_route(landscape)
+        if not unrouted:
+            raise
+        raise Refused(
+            f"no site here can be the model of a new one, since none routes a host: {listed(unrouted)}; and the plain form has no "
+            f"place: {error.message}",
+            hint="write a route beside one of them (an Ingress, HTTPRoute or IngressRoute): the next ones are modelled on it",
+        ) from None
 
 
 def _plain(landscape: Landscape, wanted: SiteRequest, tag: str) -> _Draft:

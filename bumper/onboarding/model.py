@@ -182,6 +182,19 @@ def chosen(landscape: Landscape, like: str) -> Model | None:
     return None
 
 
+def without_route(landscape: Landscape) -> list[str]:
+    """The Kustomizations with an image of their name that no route leads to, each with its place."""
+    unrouted = []
+    for site in landscape.sites:
+        try:
+            _target(landscape, site)
+        except Refused:
+            continue
+        if not landscape.hosts_of(site):
+            unrouted.append(f"{site.name} ({site.place})")
+    return unrouted
+
+
 class _NoSite(Refused):
     """A Kustomization that makes no site: no image at all, or no route."""
 

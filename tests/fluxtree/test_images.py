@@ -137,6 +137,7 @@ UNSAFE = {
         {
             **BASE,
             "k8s/web/kustomization.yaml": kustomization("transformers: [it.yaml]", resources=["deployment.yaml"]),
+            "k8s/web/it.yaml": "apiVersion: of.our/own\nkind: Transformer\nmetadata: {name: it}\n",
         },
         "k8s/web/kustomization.yaml:1: transformers of a kustomization may change it",
     ),

@@ -106,6 +106,11 @@ REFUSED = {
         "ConfigMap a is not there to be changed",
     ),
     "a key twice": ("configMapGenerator: [{name: a, literals: [a=1, a=2]}]", "has the key a twice"),
+    "a generator without a name": ("configMapGenerator: [{literals: [a=1]}]", "makes something without a name"),
+    "a file of two equal signs": ("configMapGenerator: [{name: a, files: [a=b=web.yaml]}]", "has the file a=b=web.yaml"),
+    "replicas of nothing": ("replicas: [{name: none, count: 2}]", "replicas names none, which no workload is called"),
+    "a file of definitions": ("crds: [gone.yaml]", "crds names gone.yaml, which does not exist"),
+    "a schema": ("openapi: {path: gone.json}", "openapi names gone.json, which does not exist"),
     "a literal without a value": ("secretGenerator: [{name: a, literals: [a]}]", "has the literal a, expected KEY=VALUE"),
 }  # fmt: skip
 
@@ -126,6 +131,7 @@ TAKEN = {
     "more than a number holds": "images: [{name: other, newTag: 12e4567}]",
     "a quoted number": "images: [{name: other, newTag: '1.10'}]",
     "a count with a point": "replicas: [{name: web, count: 2.0}]",
+    "replicas that a configuration may place": "configurations: [web.yaml]\nreplicas: [{name: none, count: 2}]",
     "settings of charts": "helmGlobals: {chartHome: charts}",
     "a generator of its namespaces": (
         "configMapGenerator: [{name: a, literals: [a=1]}, {name: a, namespace: b, literals: [a=1]}]"
@@ -274,3 +280,31 @@ def test_what_is_empty_is_taken(text: str) -> None:
     assert find(
         layered("", more={"k8s/base/web.yaml": f"{text}\n---\n{deployment('web', 'reg.io/web:1.0')}"}), "web"
     )
+
+
+UNREAD = {
+    "a key twice": ("data:\n  a: b\n  a: c\n", 6, "the key a stands twice"),
+    "an escape of JSON": ('data:\n  a: "\\\\n"\n  b: "c\\/d"\n', 6, 'the escape "\\/" is one of JSON'),
+}
+
+
+@each_row("name", UNREAD)
+def test_what_kustomize_cannot_read_is_refused_with_its_line(name: str) -> None:
+    text, line, expected = UNREAD[name]
+    written = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\n{text}"
+    base = {INNER: kustomization(resources=["web.yaml", "a.yaml"])}
+    message = refused(layered("", more=base | {"k8s/base/a.yaml": written}))
+    assert message.startswith(f"k8s/base/a.yaml:{line}: {expected}")
+    directive = f"# of another time\n%YAML 1.1\n---\n{written}"
+    message = refused(layered("", more=base | {"k8s/base/a.yaml": directive}))
+    assert message.startswith("k8s/base/a.yaml:2: the directive %YAML stands before the first object")
+
+
+def test_what_may_come_from_another_repository_is_not_missed() -> None:
+    generator = "configMapGenerator: [{name: a, files: [lib/a.txt]}]"
+    assert "names lib/a.txt, which does not exist" in refused(tree(generator))
+    modules = {".gitmodules": b'[submodule "lib"]\n'}
+    for source, more in ((including("k8s/web/lib"), {}), ("  recurseSubmodules: true\n", modules)):
+        platform = MemoryTree({**tree(generator, source=source).files, **more})
+        assert any("not seen here" in gap.message for gap in proved(platform).unproved)
+    assert "does not exist" in refused(tree(generator, source="  recurseSubmodules: true\n"))

@@ -6,7 +6,7 @@ import pytest
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trees import sync
+from trees import deployment, flux, sync
 
 from bumper import check
 from bumper.errors import Refused, UsageError
@@ -615,3 +615,18 @@ def test_every_use_of_the_models_image_is_the_new_sites() -> None:
         copied = text(addition, f"k8s/shop/{file}")
         assert copied.count("kevinryanacr.azurecr.io/shop:no-image-yet") == 2
         assert "specmcp-ai" not in copied
+
+
+def test_a_tree_whose_sites_have_no_route_says_so_where_the_plain_form_has_no_place() -> None:
+    files = {
+        "clusters/prod/web.yaml": flux("web", "./apps/web"),
+        "apps/web/web.yaml": deployment("web", "reg.example/web:1", namespace="web"),
+    }
+    with pytest.raises(Refused) as caught:
+        added(files, image="reg.example/shop")
+    assert caught.value.message.startswith(
+        "no site here can be the model of a new one, since none routes a host: web (clusters/prod/web.yaml:1); and the plain form"
+    )
+    with pytest.raises(Refused) as caught:
+        added(files, image="reg.example/shop", is_plain=True)
+    assert caught.value.message.startswith("found 0 Flux Kustomizations that build themselves")

@@ -95,7 +95,9 @@ def missing_resource(cluster: Cluster) -> Iterator[Fault]:
 )
 def refused_build(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
-        refusals = [gap for gap in built.refusals if gap not in built.collisions]
+        # Those have rules of their own.
+        known = {*built.collisions, *built.repeated}
+        refusals = [gap for gap in built.refusals if gap not in known]
         for gap in () if built.is_open else (*refusals, *built.mistyped):
             # Of the file of freeze windows another rule says it.
             if gap.path != PATH:
