@@ -24,7 +24,6 @@ from bumper.errors import (
 )
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.sites import adoption, find
-from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
 from bumper.fluxtree.sites.selection import listed
@@ -199,7 +198,7 @@ def target_in(tree: Tree, name: str, environment: str, choice: Choice) -> Target
     site = site_in(tree, name, environment)
     own_name = site.kustomization.name
     called = own_name if adoption.of_site(site.document, own_name) else name
-    return find_target(called, choice.named(site.identity), tree)
+    return find.find(tree, called, choice.named(site.identity))
 
 
 def wanted_in(target: Target, version: str) -> Wanted:

@@ -60,6 +60,11 @@ class _Column:
         needed = len(max(self.title, *self.cells, key=len))
         self.width = max(min(self.least, needed), min(needed, self.width - excess))
 
+    def padded(self) -> list[str]:
+        """The cells, each as wide as the column."""
+        width = self.width
+        return [text.ljust(width) if len(text) <= width else text[: width - 1] + "…" for text in self.cells]
+
 
 def lines(page: Page, now: datetime, *, width: int | None = None, zone: tzinfo | None = None) -> list[Line]:
     """A table, in the time of `zone` (None: this machine's). Without a width nothing is cut."""
@@ -67,10 +72,10 @@ def lines(page: Page, now: datetime, *, width: int | None = None, zone: tzinfo |
         return [(Span(_safe(page.none)),), *_notices(page)]
     columns = _fitted(_columns(page, now, zone), width)
     table_lines: list[Line] = [
-        (Span(_GAP.join(_padded(column.title, column.width) for column in columns).rstrip(), "quiet"),)
+        (Span(_GAP.join(column.title.ljust(column.width) for column in columns).rstrip(), "quiet"),)
     ]
-    for row, deploy in zip(_rows(columns), page.deploys, strict=True):
-        table_lines.append((row[0], row[1]._replace(style=_style(deploy)), row[2]))
+    for (before, outcome, after), deploy in zip(_rows(columns), page.deploys, strict=True):
+        table_lines.append((Span(before), Span(outcome, _style(deploy)), Span(after)))
         for label, text in _about(deploy):
             about: Line = (Span(f"    {label}: ", "quiet"), Span(_safe(text)))
             table_lines += [about] if width is None else wrapped(about, width)
@@ -245,21 +250,16 @@ def _fitted(columns: list[_Column], width: int | None) -> list[_Column]:
     return columns
 
 
-def _rows(columns: Sequence[_Column]) -> Iterator[tuple[Span, Span, Span]]:
+def _rows(columns: Sequence[_Column]) -> Iterator[tuple[str, str, str]]:
     """What stands before the outcome, the outcome, and what stands after it."""
     at = [column.title for column in columns].index("OUTCOME")
-    padded = [[_padded(text, column.width) for text in column.cells] for column in columns]
-    for cells in zip(*padded, strict=True):
+    for cells in zip(*(column.padded() for column in columns), strict=True):
         before, after = _GAP.join(cells[:at]), _GAP.join(cells[at + 1 :])
-        yield Span(f"{before}{_GAP}"), Span(cells[at]), Span(f"{_GAP}{after}".rstrip())
+        yield f"{before}{_GAP}", cells[at], f"{_GAP}{after}".rstrip()
 
 
 def _style(deploy: Recorded) -> str:
     return _STYLES.get(deploy.ending.outcome, "bad") if deploy.ending else "quiet"
-
-
-def _padded(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
 
 
 def _outcomes(endings: Sequence[Ending | None]) -> tuple[list[str], int, list[str]]:
@@ -323,7 +323,9 @@ def _notices(page: Page) -> list[Line]:
 
 def _short(at: datetime, now: datetime) -> str:
     """`03-04 05:06`; the date with its year where that is another one."""
-    return at.strftime("%m-%d %H:%M" if at.year == now.year else "%Y-%m-%d")
+    if at.year == now.year:
+        return f"{at.month:02}-{at.day:02} {at.hour:02}:{at.minute:02}"
+    return f"{at.year:04}-{at.month:02}-{at.day:02}"
 
 
 def _cell(value: str | float | None) -> str | float | None:

@@ -82,7 +82,17 @@ def rows(context: str, entries: Sequence[Entry], answer: Answer, facts: Facts) -
     """The rows of one cluster by what it answered; a cluster that could not be read has rows, too."""
     if isinstance(answer, BumpError):
         return _unseen(context, entries, answer)
-    return [_judged(entry, context, seen, facts) for entry, seen in zip(entries, answer, strict=True)]
+    return [
+        _judged(entry, context, seen, facts)
+        for entry, seen in zip(entries, answer, strict=True)
+        if not _is_only_elsewhere(entry, seen[0])
+    ]
+
+
+def _is_only_elsewhere(entry: Entry, seen: Observation) -> bool:
+    """Whether another cluster alone has what no file holds."""
+    is_known = "Kustomization" not in seen.unreadable
+    return bool(entry.site.known_by) and is_known and not seen.kustomization
 
 
 def unasked(entries: Sequence[Entry], why: str) -> list[Row]:
