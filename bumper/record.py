@@ -54,7 +54,13 @@ class KustomizationName(NamedTuple):
 
 
 def told_apart(kustomizations: Collection[str]) -> dict[str, str]:
-    """By each name (`KustomizationName`) the steps in which it differs from the others, `prod` of `clusters/prod/web.yaml#x/web`."""
+    """By each name (`KustomizationName`) the steps in which it differs from the others, `prod` of `clusters/prod/web.yaml#x/web`.
+
+    Of Kustomizations whose own names all differ that name alone: `web-prod` of `web-prod.yaml#x/web-prod`.
+    """
+    names = {text: KustomizationName.parse(text).name for text in kustomizations if "#" in text}
+    if 1 < len(kustomizations) == len(set(names.values())) and all(names.values()):
+        return names
     steps = {text: re.split("[/#]", text) for text in kustomizations}
     start = _shared([*steps.values()])
     end = _shared([[*reversed(each[start:])] for each in steps.values()])

@@ -21,7 +21,7 @@ from bumper.app.tracker import Tracker
 from bumper.app.wiring import Systems
 from bumper.build_order import commit_in
 from bumper.dataclasses import dataclass, replace
-from bumper.errors import BumpError, Outcome, worst_exit_code
+from bumper.errors import BumpError, Outcome, did_you_mean, worst_exit_code
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import label
@@ -136,8 +136,10 @@ class _Sweep:
         """What is unfinished, with its place on the branch as it stands. A failure that went from the branch stays one."""
         repository, settings = self._systems.repository, self._settings
         deploys = list(repository.history(self._branch).all())
-        for name in sorted({*settings.sites} - {deploy.record.site for deploy in deploys}):
-            self._journal.notice(f"{name}: no deploy of it is recorded on {self._branch}")
+        known = {deploy.record.site for deploy in deploys}
+        for name in sorted({*settings.sites} - known):
+            near = did_you_mean(name, known)
+            self._journal.notice(f"{name}: no deploy of it is recorded on {self._branch}{near}")
         cases = unfinished(
             deploys,
             self._now - timedelta(seconds=settings.most_age_s),

@@ -88,13 +88,20 @@ def environments(
 ) -> dict[SiteKey, frozenset[str]]:
     """By site its environments: those of its annotation, else the first step of its Kustomization's or file's name that is known
     to be one."""
-    apart = {key: where_in(scope.name) for key, scope in scopes_of_sites.items()}
+    apart = {key: _environment_in(where_in(scope.name), key[1]) for key, scope in scopes_of_sites.items()}
     known = USUAL | set(filter(None, apart.values()))
     by_key = {
         key: next((step for step in _steps(key[1], deploys[-1].record.path) if step in known), apart[key])
         for key, deploys in of_sites.items()
     }
     return {key: annotated.get(key, frozenset({name} - {""})) for key, name in by_key.items()}
+
+
+def _environment_in(apart: str, kustomization: str) -> str:
+    """What tells a site from others of its name, as an environment: of a name such as `web-prod` the word that is one."""
+    if apart != KustomizationName.parse(kustomization).name:
+        return apart
+    return next((step for step in _NAME_STEPS.split(apart) if step in USUAL), apart)
 
 
 def _steps(kustomization: str, path: str) -> Iterator[str]:

@@ -79,6 +79,9 @@ def test_each_deploy_without_an_end_gets_one(stack: Stack) -> None:
     assert "nobody: no deploy of it is recorded on main" in "".join(
         bump(stack, "sweep", *NOW, "--site", "nobody")[1:]
     )
+    assert f"recorded on main; did you mean '{SITE}'?" in "".join(
+        bump(stack, "sweep", *NOW, "--site", f"{SITE}o")[1:]
+    )
 
 
 @pytest.mark.slow

@@ -180,6 +180,18 @@ def test_environments_are_what_tells_sites_of_one_name_apart_or_what_people_call
         "web (prod)": 1,
         "web (staging)": 0,
     }
+    named = of(
+        *(
+            deploy(at, f"ready {at + 1}", kustomization=f"web-{name}.yaml#f/web-{name}")
+            for at, name in enumerate(("live", "test"))
+        ),
+        *(
+            deploy(at, f"ready {at + 1}", site="api", kustomization=f"api-{name}.yaml#f/api-{name}")
+            for at, name in enumerate(("eu", "us"), 2)
+        ),
+    )
+    assert [each.scope.name for each in named.environments] == ["api-eu", "api-us", "live", "test"]
+    assert [each.scope.name for each in named.sites][2:] == ["web (web-live)", "web (web-test)"]
 
 
 def test_environments_are_those_of_the_annotation_where_there_is_one() -> None:

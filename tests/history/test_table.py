@@ -287,6 +287,10 @@ def test_sites_of_one_name_are_told_apart_and_one_alone_is_not() -> None:
         (["prod/eu/web.yaml#f/web", "staging/us/web.yaml#f/web"], ["prod/eu", "staging/us"]),
         (["prod/web.yaml#web", "prod/apps/web.yaml#web"], ["prod/web.yaml#web", "prod/apps/web.yaml#web"]),
         (["x.yaml#web"], ["x.yaml#web"]),
+        (["web-prod.yaml#f/web-prod", "web-staging.yaml#f/web-staging"], ["web-prod", "web-staging"]),
+        (["a.yaml#web", "b.yaml#f/api", "c.yaml#g/api"], ["a.yaml/web", "b.yaml/f/api", "c.yaml/g/api"]),
+        (["a.yaml#", "b.yaml#x"], ["a.yaml/", "b.yaml/x"]),
+        (["eu/prod", "us/live"], ["eu/prod", "us/live"]),
         ([], []),
     ],
 )

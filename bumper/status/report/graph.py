@@ -111,7 +111,7 @@ def needs(snapshot: Snapshot) -> dict[int, list[int]]:
 
 def pictures(snapshot: Snapshot, several: Sequence[Standing], drawing: Drawing) -> list[Picture]:
     """One for each cluster that the tree has, in its order."""
-    known, page = _Known(snapshot), _Page(_rows(snapshot), several)
+    known, page = _Known(snapshot), _Page(snapshot, several)
     clusters = dict.fromkeys(site.cluster for site in known.sites.values())
     return [_picture(cluster, known, page, drawing) for cluster in clusters]
 
@@ -119,8 +119,9 @@ def pictures(snapshot: Snapshot, several: Sequence[Standing], drawing: Drawing) 
 class _Page:
     """What the page has of a Kustomization, by its identity: the numbers of its rows, its most urgent state, and its address."""
 
-    def __init__(self, rows: Mapping[str, Sequence[int]], several: Sequence[Standing]) -> None:
-        self._rows = rows
+    def __init__(self, snapshot: Snapshot, several: Sequence[Standing]) -> None:
+        self._snapshot = snapshot
+        self._rows = _rows(snapshot)
         self._several = several
 
     def row(self, identity: str) -> int:
@@ -133,7 +134,7 @@ class _Page:
 
     def address(self, identity: str) -> str:
         number = self.row(identity)
-        return address(self._several[number].row) if number >= 0 else "#sites"
+        return address(self._snapshot.title(self._several[number].row)) if number >= 0 else "#sites"
 
 
 def _rows(snapshot: Snapshot) -> dict[str, list[int]]:

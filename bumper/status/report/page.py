@@ -191,7 +191,7 @@ def _sites(several: Sequence[Standing], snapshot: Snapshot) -> str:
 
 
 def _site(each: Standing, snapshot: Snapshot) -> str:
-    row, now = each.row, snapshot.overview.now
+    row, now, title = each.row, snapshot.overview.now, snapshot.title(each.row)
     closure = row.freeze.closure(now) if row.freeze else None
     names = snapshot.environments.get(row.identity, ())
     wanted = (row.image.tag or row.image.digest) if row.image else ""
@@ -201,14 +201,14 @@ def _site(each: Standing, snapshot: Snapshot) -> str:
         '<span class="pill hold">held</span>' if row.is_held(now) else "",
         '<span class="pill freeze">frozen</span>' if closure else "",
     ]
-    searched = " ".join((row.title, wanted, running, each.word, each.cause, *names, row.place)).lower()
+    searched = " ".join((title, wanted, running, each.word, each.cause, *names, row.place)).lower()
     flags = f"{' data-held' if row.is_held(now) else ''}{' data-frozen' if closure else ''}"
     cause = "" if each.state is State.GOOD else each.cause
     return (
-        f'<li><a class="site {each.state}" href="{escape(address(row))}" data-state="{each.state}" data-in="{_text(" ".join(names))}" '
-        f'data-words="{_text(searched)}"{flags}>'
+        f'<li><a class="site {each.state}" href="{escape(address(title))}" data-state="{each.state}" '
+        f'data-in="{_text(" ".join(names))}" data-words="{_text(searched)}"{flags}>'
         f'<span class="mark {each.state}" aria-hidden="true">{_MARKS[each.state]}</span>'
-        f'<span class="name">{_text(row.title)} {"".join(marks)}</span>'
+        f'<span class="name">{_text(title)} {"".join(marks)}</span>'
         f'<span class="pill {each.state}">{_text(each.word)}</span>'
         f'<span class="tag mono">{_text(version)}</span>'
         f'<span class="cause">{_text(cause)}</span>'

@@ -36,6 +36,14 @@ class Snapshot:
         """The tree's freeze windows, None where it has none."""
         return next((entry.freeze.calendar for entry in self.entries if entry.freeze), None)
 
+    def title(self, row: Row) -> str:
+        """What a row is called on the page, with its cluster where there are several."""
+        return row.title if self._has_several_clusters else row.label
+
+    @cached_property
+    def _has_several_clusters(self) -> bool:
+        return len({row.context for row in self.overview.rows}) > 1
+
     @cached_property
     def keys(self) -> Mapping[tuple[str, str], SiteKey]:
         """By a row's site and identity what its deploys are filed under, for those that have any."""

@@ -63,9 +63,9 @@ class Standing:
         return list(State).index(self.state) if self.row.image or self.seen else len(State)
 
 
-def address(row: Row) -> str:
-    """The fragment that opens a row, on this page and on the next one, where it has another number."""
-    return f"#site={quote(printable(row.title), safe='')}"
+def address(title: str) -> str:
+    """The fragment that opens the row of this title, on this page and on the next one, where it has another number."""
+    return f"#site={quote(printable(title), safe='')}"
 
 
 def state_of(outcome: str) -> State:
@@ -145,7 +145,7 @@ def _fields(each: Standing, snapshot: Snapshot) -> Iterator[tuple[str, Any]]:
     figures = snapshot.figures.get(key) if key else None
     closure = row.freeze.closure(now) if row.freeze else None
     is_in_force = row.hold is not None and row.hold.holds_at(now)
-    yield "name", printable(row.title)
+    yield "name", printable(snapshot.title(row))
     yield "site", printable(row.site)
     yield "context", printable(row.context)
     yield "environments", list(map(printable, snapshot.environments.get(row.identity, ())))

@@ -366,7 +366,9 @@ def test_every_verdict_of_a_followed_site_is_noted_at_its_commit() -> None:
     assert outcome_notes.endings(report, AT, "https://ci.example/7") == {
         here.sha: [
             Ending("web", "ready", "Because", 7.5, AT, "2.0", "east", "https://ci.example/7"),
-            Ending("web", "failed", "Because", 7.5, AT, "2.0", "west", "https://ci.example/7"),
+            Ending("web", "failed", "Because", 7.5, AT, "2.0", "west", "https://ci.example/7", message="m"),
         ],
-        there.sha: [Ending("api", "superseded", "Because", 7.5, AT, "2.0", "", "https://ci.example/7")],
+        there.sha: [
+            Ending("api", "superseded", "Because", 7.5, AT, "2.0", "", "https://ci.example/7", message="m")
+        ],
     }
