@@ -57,7 +57,7 @@ def main() -> None:
         "clone, sed, 5 x (pull --rebase, push)": workflow,
     }
     with GitServer(token=TOKEN, environ=os.environ) as server:
-        ours(server.create("first.git", {"first.yaml": OLD}), "first.yaml")  # loads the libraries
+        ours(server.create("first.git", {"first.yaml": OLD}), "first.yaml")  # loads GitPython
         print(
             f"writers at once on one branch, each its own file; ours has {DEADLINE_S:.0f} s, the workflow five tries"
         )

@@ -63,6 +63,8 @@ def _of_this_process() -> Context:
     gc.set_threshold(50_000)
     # The interpreter flushes them once more at its end.
     sys.stdout, sys.stderr = lasting(sys.stdout, 1), lasting(sys.stderr, 2)
+    # Set in the hooks of a server, where git moves no ref; ours are another repository's.
+    os.environ.pop("GIT_QUARANTINE_PATH", None)
     return Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
 
 

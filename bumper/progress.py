@@ -87,7 +87,9 @@ class Journal:
 
 
 def header(site: str, previous: str, wanted: str) -> Line:
-    """`web   08a2c8e → abc1234`."""
+    """`web   08a2c8e → abc1234`; where both are the same it stands there once."""
+    if previous == wanted:
+        return Span(site, "strong"), Span("   "), Span(wanted, "strong")
     return Span(site, "strong"), Span("   "), Span(previous, "quiet"), Span(" → "), Span(wanted, "strong")
 
 

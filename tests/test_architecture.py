@@ -52,6 +52,8 @@ SLOW = {
     "cronsim",
     "cryptography",
     "fast_sugiyama",
+    "git",
+    "gitdb",
     "holidays",
     "httpx",
     "rich",
@@ -317,7 +319,7 @@ RULES: dict[Rule, dict[str, str]] = {
     time_comes_from_a_clock: {"commands/planted.py": "import time\nX = time.time()\n"},
     only_the_demo_imports_the_sandbox: {"app/planted.py": "from bumper_sandbox.stack import Stack\n"},
     only_commands_know_the_argument_parser: {"app/planted.py": "import argparse\n"},
-    slow_libraries_are_imported_where_they_are_used: {"app/planted.py": "import httpx\n"},
+    slow_libraries_are_imported_where_they_are_used: {"app/planted.py": "import git\n"},
     a_dataclass_is_cheap_to_define: {"check/planted.py": "from dataclasses import dataclass\n"},
     the_quick_way_imports_nothing_slow_of_ours: {"cli.py": "from bumper.rollout import judge\n"},
     rooms_stay_small: {

@@ -53,7 +53,7 @@ def test_an_address_that_is_none(tmp_path: Path, verb: list[str], url: str, mess
 def test_a_configuration_that_git_cannot_read(tmp_path: Path) -> None:
     (tmp_path / ".gitconfig").write_text("[user\nname = x")
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    # Git is asked for its version once in a process.
+    # GitPython asks git when it is imported, which happens once in a process.
     started = commandline.process("history", "--repo", str(tmp_path), environ=environ)
     _, stderr = started.communicate(timeout=60)
     assert started.returncode == 2

@@ -305,7 +305,7 @@ def test_what_asks_no_system_starts_with_little(
     """What is paid at each start: the modules of ours, and libraries that are slow to load, those of Python among them."""
     (tmp_path / "pod.yaml").write_text("spec:\n  containers:\n  - {name: web, image: 'reg.io/web:1.0'}\n")
     script = "import sys\nfrom bumper.cli import main\nmain(sys.argv[1:])\n"
-    script += "slow = {'azure', 'httpx', 'kr8s', 'kubernetes', 'rich', 'ruamel'}\n"
+    script += "slow = {'azure', 'git', 'httpx', 'kr8s', 'kubernetes', 'rich', 'ruamel'}\n"
     script += "slow |= {'asyncio', 'dataclasses', 'difflib', 'email', 'http', 'inspect', 'logging', 'subprocess', 'traceback'}\n"
     script += "imported = slow & {name.split('.')[0] for name in sys.modules} | {'bumper.rollout'} & set(sys.modules)\n"
     script += "print(sum(name.startswith('bumper') for name in sys.modules), *sorted(imported))"
@@ -468,6 +468,21 @@ def test_an_option_that_there_is_not_is_shown_its_neighbour(
     ran = commandline.bump(*line, environ={}, cwd=tmp_path)
     assert ran.code == EXIT_USAGE
     assert ran.stderr.startswith(refusal)
+
+
+@each_row(
+    ("line", "sites"),
+    [
+        ("hold web --reason TEXT api", ["web", "api"]),
+        ("doctor --context east web api", ["web", "api"]),
+        ("sweep", []),
+        ("rollback --to v1 web", "web"),
+        ("rollback --site web", ""),
+    ],
+)
+def test_sites_stand_wherever_a_word_may(line: str, sites: object) -> None:
+    verb, *arguments = line.split()
+    assert parser_of(verb).parse(arguments, {}).bare_site == sites
 
 
 def test_help_begins_with_what_a_command_is_about() -> None:

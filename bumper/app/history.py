@@ -9,6 +9,7 @@ from bumper.app.context import Context
 from bumper.app.output import Output
 from bumper.app.settings import HistorySettings, OutputSettings
 from bumper.app.wiring import Systems
+from bumper.dataclasses import replace
 from bumper.errors import EXIT_CODES, Outcome, did_you_mean
 from bumper.history.past import of_site
 from bumper.history.table import Page, as_csv, as_json, lines
@@ -32,6 +33,10 @@ def show(settings: HistorySettings, context: Context) -> int:
 
 def _show_deploys(settings: HistorySettings, history: History, systems: Systems, context: Context) -> None:
     page = _page(settings, history)
+    if not (page.deploys or settings.repository.repo or settings.is_offline):
+        # Whoever stands in a site's checkout has its origin read.
+        asked = f"read of {systems.repository.url}, the origin of this checkout; another one: --repo URL"
+        page = replace(page, notices=(*page.notices, asked))
     if settings.format == "json":
         context.stdout.write(as_json(page))
     elif settings.format == "csv":

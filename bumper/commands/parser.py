@@ -198,7 +198,8 @@ class Parser(argparse.ArgumentParser):
     def parse(self, arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
         """The arguments; for those of `--repo` and `--context` that are not given, `BUMP_REPO` and `BUMP_CONTEXT` stand."""
         self._require_known(arguments)
-        parsed, left = self.parse_known_args(arguments)
+        # Words may stand between options, too: `hold web --reason TEXT api`.
+        parsed, left = self.parse_known_intermixed_args(arguments)
         if left:
             self._refuse(left)
         given = vars(parsed)

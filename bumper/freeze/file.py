@@ -329,7 +329,7 @@ def _country_problem(country: str, subdivision: str | None) -> tuple[str, str] |
     except ImportError:
         return (
             "names the holidays of a country, and the library that knows them is not installed",
-            "install it: pip install 'gitops-bump[holidays]'; or name the days in dates",
+            "install it where bump is: pip install holidays; or name the days in dates",
         )
     except (NotImplementedError, ValueError) as error:
         return f"{country!r} has no holidays that are known: {error}", "countries are ISO 3166 codes, as DE"

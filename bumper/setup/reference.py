@@ -40,7 +40,8 @@ _TRIED = page.Section.of(
     Neither GitHub nor Azure was there where this was developed. What stands in their place: the action and `deploy-site.yml` run under
     act, a runner on one machine, against a git server, a registry, a Kubernetes API and a GitHub on loopback (`make actions`); every
     workflow that `bump setup` writes passes actionlint and zizmor; its scripts run with programs in the place of `az`, `gh` and
-    `kubectl` that answer as their documentation says; the token is exchanged at a service of octo-sts's protocol on loopback.
+    `kubectl` that answer as their documentation says; the token is exchanged at a service of octo-sts's protocol on loopback; uv
+    and pip installed a wheel that was built on the spot, not one from github.com.
 
     Never run: a job on GitHub's own runners, a comment on github.com itself, `azure/login`, `az`, kubelogin, AKS and ACR,
     octo-sts.dev, GitHub Pages, the Marketplace. So begin with one site and `--dry-run` (input `dry-run: true`), and look with

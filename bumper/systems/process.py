@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import IO, NamedTuple
 
 from bumper.ports.deadline import in_steps, left_s
@@ -54,20 +53,14 @@ class TooMuch(Exception):
     """It wrote more than is read."""
 
 
-def started(
-    command: Sequence[str],
-    environ: Mapping[str, str],
-    directory: Path | None = None,
-    stderr: int = subprocess.PIPE,
-) -> "subprocess.Popen[bytes]":
+def started(command: Sequence[str], environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """A program with the streams and the session that `finished` expects. OSError or ValueError where it cannot be run."""
     return subprocess.Popen(
         command,
-        cwd=directory,
         env=environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=stderr,
+        stderr=subprocess.PIPE,
         # Of its own session, it has no terminal to ask on, and can be ended with all its children.
         start_new_session=True,
     )

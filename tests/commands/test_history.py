@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -232,3 +233,19 @@ def test_what_cannot_be_done_is_told(stack: Stack, arguments: list[str], problem
     code, _, stderr = bump(stack, "history", *arguments, *repo)
     assert code == 2
     assert problem in stderr
+
+
+def test_an_empty_record_says_which_repository_nobody_named(tmp_path: Path) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (
+        ["init", "--quiet", "--bare", "site.git"],
+        ["clone", "--quiet", "site.git", "site"],
+        ["-C", "site", "commit", "--quiet", "--allow-empty", "--message", "x"],
+        ["-C", "site", "push", "--quiet", "origin", "HEAD:main"],
+    ):
+        subprocess.run([*git, *command], cwd=tmp_path, check=True, capture_output=True)
+    origin, environ = str(tmp_path / "site.git"), {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    read = f"! read of {origin}, the origin of this checkout; another one: --repo URL\n"
+    ran = commandline.bump("history", cwd=tmp_path / "site", environ=environ)
+    assert (ran.code, ran.stdout) == (0, f"no deploy is recorded on main\n{read}")
+    assert read not in commandline.bump("history", "--repo", origin, cwd=tmp_path, environ=environ).stdout

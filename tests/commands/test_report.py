@@ -194,7 +194,7 @@ def test_a_page_is_written_whole_or_refused(
         code, _, stderr = report(clone, str(tmp_path / "page.html"), "--offline")
         assert code == 2
         assert "vl_convert is missing" in " ".join(stderr.split())
-        assert "pip install 'gitops-bump[report]'" in stderr
+        assert "pip install fast-sugiyama vl-convert-python" in " ".join(stderr.split())
         assert not (tmp_path / "page.html").exists()
 
 

@@ -190,7 +190,7 @@ def test_a_country_without_the_library_is_closed_with_the_hint() -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout == (
         f"{PATH}:5: names the holidays of a country, and the library that knows them is not installed "
-        "install it: pip install 'gitops-bump[holidays]'; or name the days in dates\n"
+        "install it where bump is: pip install holidays; or name the days in dates\n"
     )
 
 

@@ -7,16 +7,16 @@ from bumper.address import is_github_name
 from bumper.errors import UsageError
 from bumper.systems.file import is_directory
 from bumper.systems.git.address import is_url
-from bumper.systems.git.program import Git, Output
+from bumper.systems.git.repository import Output, program, run
 
 
-def checkout_root(directory: Path, environ: Mapping[str, str]) -> Path | None:
+def checkout_root(directory: Path, environ: Mapping[str, str] | None = None) -> Path | None:
     """The top of the git checkout that `directory` is in, None outside of any."""
     output = ask(directory, environ, "rev-parse", "--show-toplevel")
     return Path(output.stdout.removesuffix("\n")) if output.status == 0 else None
 
 
-def origin_of(directory: Path, environ: Mapping[str, str]) -> str | None:
+def origin_of(directory: Path, environ: Mapping[str, str] | None = None) -> str | None:
     """The URL of `origin` as configured, None where there is none. May hold a credential: `Remote` takes it, nobody prints it."""
     output = ask(directory, environ, "config", "--get", "remote.origin.url")
     url = output.stdout.removesuffix("\n")
@@ -57,9 +57,9 @@ def way_from(
     return origin, pairs(config.stdout)
 
 
-def ask(directory: Path, environ: Mapping[str, str], *arguments: str) -> Output:
+def ask(directory: Path, environ: Mapping[str, str] | None, *arguments: str) -> Output:
     """Git's answer in `directory`, failures included; UsageError where git does not trust the checkout."""
-    output = Git(directory, environ).run(*arguments)
+    output = run(program(directory, {**(environ or {}), "LC_ALL": "C"}), *arguments)
     if "dubious ownership" in output.stderr:
         raise UsageError(
             f"{directory}: git does not trust this checkout, since another user owns it",

@@ -20,9 +20,8 @@ from bumper.history.record import records
 from bumper.record import Recorded
 from bumper.systems.file import is_directory
 from bumper.systems.git.address import is_url
-from bumper.systems.git.program import Failure, Git, Output
 from bumper.systems.git.rejections import MissingRef
-from bumper.systems.git.repository import Repository
+from bumper.systems.git.repository import Failure, Output, Repository, program, run, stream
 
 _TIP = "refs/bump/history"
 _FIELDS = ("%H %P", "%an", "%ct", "%B", "%N")
@@ -104,8 +103,8 @@ class Clone:
             )
         if not is_directory(directory):
             raise UsageError(f"{directory}: neither a URL nor a directory", hint="check --repo")
-        alone = {**environ, "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
-        self._git = Git(directory, alone)
+        alone = {**environ, "LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
+        self._git = program(directory, alone)
         seen = self._ask("rev-parse", "--is-bare-repository", "--is-shallow-repository")
         if seen.status:
             raise UsageError(
@@ -126,11 +125,11 @@ class Clone:
     def _fields(self) -> Iterator[str]:
         # As they come: reading goes on while git does, and a caller that wants a few ends it early.
         try:
-            yield from self._git.stream(*_LOG, f"{self._folder}{self._branch}", "--")
+            yield from stream(self._git, *_LOG, f"{self._folder}{self._branch}", "--")
         except Failure as failure:
             why = str(failure).strip().removeprefix("fatal: ")
             raise UsageError(
-                f"{self._git.directory}: {self._folder}{self._branch} cannot be read: {why}",
+                f"{self._git.working_dir}: {self._folder}{self._branch} cannot be read: {why}",
                 hint=self._way_to_read(),
             ) from None
 
@@ -156,13 +155,14 @@ class Clone:
         return notices
 
     def _ask(self, *arguments: str) -> Output:
-        return self._git.run(*arguments)
+        return run(self._git, *arguments)
 
 
 def lend(directory: Path, environ: Mapping[str, str], repository: Repository) -> None:
     """Lets `repository` use the objects of the checkout in `directory`, unless the checkout is shallow: then commits are cut off."""
-    output = Git(directory, environ).run(
-        "rev-parse", "--is-shallow-repository", "--path-format=absolute", "--git-path", "objects"
+    git = program(directory, {**environ, "LC_ALL": "C"})
+    output = run(
+        git, "rev-parse", "--is-shallow-repository", "--path-format=absolute", "--git-path", "objects"
     )
     shallow, _, objects = output.stdout.removesuffix("\n").partition("\n")
     if output.status == 0 and shallow == "false":

@@ -1,6 +1,8 @@
 """What surrounds git (hooks, settings, the program itself), and the ways to name a repository."""
 
 import base64
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +91,23 @@ class TestSurroundings:
             remote(server, environ={**server.environ, "PATH": str(tmp_path)})
         assert caught.value.message == "git: not found; bump needs the git program"
 
+    def test_git_is_absent_when_gitpython_looks_for_it(self, tmp_path: Path) -> None:
+        script = (
+            "from bumper.errors import UsageError\nfrom bumper.systems.git import Remote\n"
+            "try: Remote('https://git.example/x', environ={})\n"
+            "except UsageError as error: print(error.message, '|', error.hint)\n"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout.startswith(
+            "git: not found; bump needs the git program | install it: apt-get install git"
+        )
+
 
 class TestDirectories:
     def clone(self, server: GitServer, directory: Path, url: str = "") -> Path:
@@ -99,8 +118,8 @@ class TestDirectories:
     def test_a_checkout_stands_for_its_origin(self, server: GitServer, tmp_path: Path) -> None:
         checkout = self.clone(server, tmp_path / "checkout")
         (checkout / "k8s").mkdir()
-        assert checkout_root(checkout / "k8s", server.environ) == checkout
-        assert origin_of(checkout / "k8s", server.environ) == f"{server.url}/platform.git"
+        assert checkout_root(checkout / "k8s") == checkout
+        assert origin_of(checkout / "k8s") == f"{server.url}/platform.git"
         with Remote(str(checkout / "k8s"), token=TOKEN, environ=server.environ) as ours:
             assert ours.tree(ours.fetch("main")).read([WEB]) == {WEB: FILES[WEB]}
 
@@ -120,11 +139,11 @@ class TestDirectories:
     def test_a_relative_origin_counts_from_the_top(self, server: GitServer, tmp_path: Path) -> None:
         checkout = self.clone(server, tmp_path / "checkout", "../platform.git")
         (checkout / "k8s").mkdir()
-        assert origin_of(checkout / "k8s", server.environ) == str(checkout / "../platform.git")
+        assert origin_of(checkout / "k8s") == str(checkout / "../platform.git")
 
     def test_no_origin(self, server: GitServer, tmp_path: Path) -> None:
         git(tmp_path, "init", "--quiet", str(tmp_path / "checkout"))
-        assert origin_of(tmp_path / "checkout", server.environ) is None
+        assert origin_of(tmp_path / "checkout") is None
         with pytest.raises(UsageError, match="has no remote called origin"):
             Remote(str(tmp_path / "checkout"), environ=server.environ)
 
