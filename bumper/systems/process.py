@@ -6,6 +6,7 @@ that keeps credentials) holds nobody up, though it may hold its streams.
 
 import os
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -19,6 +20,7 @@ from bumper.safe_text import MASK, mask, printable
 
 # Whoever has ended may leave its streams to a child: then what was read is all there is.
 _SLICE_S = 0.25
+_LATE_S = 10.0
 _CHUNK = 1 << 16
 _MOST_COMPLAINT_BYTES = 1 << 20
 _READ_CHARACTERS = 100_000
@@ -176,11 +178,25 @@ class _Exchange:
         if self.is_too_much:
             return True
         if not self._is_read.wait(wait_s):
+            if self._process.poll() is None:
+                return False
             # Once more, where it ended in between: what it wrote last is on its way.
-            return self._process.poll() is not None and (self._is_read.wait(_SLICE_S) or True)
+            ends_s = _LATE_S
+            while not self._is_read.wait(_SLICE_S) and self._is_behind() and ends_s > 0:
+                ends_s -= _SLICE_S
+            return True
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(wait_s)
         return self._process.returncode is not None
+
+    def _is_behind(self) -> bool:
+        """Whether something that was written, or its end, is not read yet: on a busy machine the threads that read come late."""
+        ready = select.poll()
+        for stream in (self._process.stdout, self._process.stderr):
+            with suppress(ValueError):  # closed: read to its end
+                if stream:
+                    ready.register(stream, select.POLLIN)
+        return bool(ready.poll(0))
 
     def _read(self, stream: IO[bytes], keep: Callable[[bytes], None]) -> None:
         with suppress(OSError, ValueError), stream:

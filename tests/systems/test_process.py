@@ -1,4 +1,4 @@
-"""What a run that is killed leaves behind: no program that goes on, and no folder once the next run has been there."""
+"""What becomes of programs of others: what they wrote is read, and a run that is killed leaves none behind, nor its folder."""
 
 import os
 import signal
@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from bumper.systems.process import _Exchange, started
 
 RUN = """
 import os
@@ -29,6 +31,21 @@ def gone_in_time(group: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+class _Late(_Exchange):
+    """On a machine that is so busy that what is read comes late."""
+
+    def _keep(self, chunk: bytes) -> None:
+        time.sleep(0.8)
+        super()._keep(chunk)
+
+
+def test_what_a_program_wrote_last_is_waited_for_on_a_busy_machine() -> None:
+    process = started(["sh", "-c", "echo why it failed; exit 1"], {})
+    exchange = _Late(process, b"", 100)
+    exchange.go_on(20.0)
+    assert (process.returncode, bytes(exchange.stdout)) == (1, b"why it failed\n")
 
 
 def test_a_program_ends_with_us_where_we_are_killed() -> None:
