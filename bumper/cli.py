@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bumper.app.context import Context
+from bumper.app.shortage import shortage
 from bumper.app.stream import lasting, occupy
 from bumper.commands.parser import COMMANDS, MAIN_COMMAND, TextWanted, command_of, parser_of, verb_of
 from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, BumpError, UsageError
@@ -47,7 +48,10 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
             _print_json(problem.interruption_as_data(["nothing was written"]), context)
         context.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
-    except Exception:
+    except Exception as error:
+        if short := shortage(error):
+            _print_error(short, context, wants_json=wants_json)
+            return short.exit_code
         import traceback
 
         traceback.print_exc(file=context.stderr)

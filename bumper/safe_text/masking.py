@@ -24,10 +24,10 @@ _WEBHOOK = (
     r"|chat\.googleapis\.com/v1/spaces/|/hook/(?=[0-9a-f]{64})|api\.telegram\.org/bot)(?P<value>(?!\*\*\*)[^\s'\"<>`]++)"
 )
 
-# Before `_` and hexadecimal digits these say what is counted or summed up, or which branch a commit is of.
+# Before `_` and hexadecimal digits these say what is counted or summed up. Behind any name 40 of them are a commit, by which many call
+# a tag of an image (`web_4b825dc…`).
 _NO_ISSUER = (
-    r"(?:main|master|trunk|dev|develop|development|staging|stage|stable|preview|nightly|edge|latest|release|feature|fix|hotfix|branch"
-    r"|head|ref|pr)(?:_[a-z0-9]+)*_[0-9a-f]{40}(?![\w-])"
+    r"[a-z0-9_]{1,64}_[0-9a-f]{40}(?![\w-])"
     r"|[a-z0-9_]*?(?:sha|md5|digest|commit|rev|hash|sum|blob|tree|tag|id|trace|span|layer|cache|file|dir|image|vol|build"
     r"|version|node|pod)"
 )
@@ -208,7 +208,7 @@ _ABOUT = (
     r"(?i:name|ref|names|refs)$|(?:(?:^|[-_.])(?=[a-zA-Z])|(?<=[a-z0-9])(?=[A-Z]))(?i:from|file|path|dir|type|count|length|len|size|limit|policy|ttl|url|uri|expiry|"
     r"expires(?:_?(?:in|at|on))?|expiration|endpoint|issuer|audiences?|kind|namespace|version|class|provider|store|mount|stdin|"
     r"enabled|required|valid|error|status|reason|format|field|label|annotation|prefix|duration|lifetime|age|seconds|rotation|"
-    r"reviews?|requests?|server|host|port|controller|operator|manager|agent|driver|generator|reflector|usage|budget)$"
+    r"reviews?|requests?|server|service|identity|host|port|controller|operator|manager|agent|driver|generator|reflector|usage|budget)$"
 )
 _PLURAL = r"(?i)[^s]s$"
 _ALWAYS = r"(?i)pass|pwd|pw$|psk$|^x-|^-"
@@ -441,6 +441,8 @@ def _is_secret(name: re.Match[str], value: str, *, is_quoted: bool) -> bool:
     is_spoken = ":" in name["sign"] and "=" not in name["sign"] and not is_quoted
     if is_spoken and _before(name) == "/" and name["sign"] == ":":
         return False  # an image: registry.example/team/vault-token:1.2
+    if name.string.endswith("checksum/", 0, name.start()):
+        return False  # an annotation by which a chart restarts its pods
     if not re.search(_SECRET_NAME, name["name"]) or re.search(_PLURAL, name["name"]):
         return _before(name) in ("?", "&") or _looks_random(value)
     if name["name"].lower().endswith("secret") and "/" in value and re.fullmatch(_OBJECT_NAME, value):
