@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from bumper.app.context import Context
-from bumper.app.shortage import shortage
 from bumper.app.stream import lasting, occupy
 from bumper.commands.parser import COMMANDS, MAIN_COMMAND, TextWanted, command_of, parser_of, verb_of
 from bumper.errors import EXIT_BUG, EXIT_INTERRUPTED, BumpError, UsageError
@@ -49,6 +48,8 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
         context.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
     except Exception as error:
+        from bumper.app.shortage import shortage
+
         if short := shortage(error):
             _print_error(short, context, wants_json=wants_json)
             return short.exit_code
