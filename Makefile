@@ -73,7 +73,7 @@ e2e: setup
 endif
 
 # With all scenarios and the page of what bump said of each, and with the further controllers that some start (source-watcher,
-# helm-controller, Flagger).
+# helm-controller, Flagger, Argo Rollouts).
 e2e-all: setup
 	$(BIN)/python tests/e2e/build.py --all
 	env -u PYTHONDONTWRITEBYTECODE BUMP_E2E_VERDICTS=docs/verdicts.md $(BIN)/pytest tests/e2e $(ARGS)

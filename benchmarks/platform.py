@@ -17,7 +17,7 @@ from bumper.dataclasses import dataclass, field
 from bumper.history import ending
 from bumper.history.message import Deploy, compose, dated
 from bumper.image import ImageReference
-from bumper.record import Ending
+from bumper.record import Ending, StageTime
 from bumper.request import Origin
 
 _INFRASTRUCTURE: dict[str, tuple[str, ...]] = {
@@ -218,11 +218,27 @@ class Platform:
                 tag,
                 run=run,
                 kustomization=file,
+                message="" if outcome == "ready" else _message(place, reason),
+                stages=_stages(random, seconds),
             )
             line = f"{ending.line(ended)}\n".encode()
             notes.append(b"N inline :%d\ndata %d\n%s\n" % (number + 2, len(line), line))
 
 
+def _message(place: Place, reason: str) -> str:
+    return f"pod {place.name}-7c9fd68b5-x2x8q: container 'web' does not get up ({reason}), 4 tries since 14:02:11"
+
+
+def _stages(random: Random, seconds: float) -> tuple[StageTime, ...]:
+    """Five, in which a deploy of so many seconds passes its time."""
+    shares = [random.random() for _ in _STAGES]
+    return tuple(
+        StageTime(stage, round(seconds * share / sum(shares), 3))
+        for stage, share in zip(_STAGES, shares, strict=True)
+    )
+
+
+_STAGES = ("image", "commit", "fetched", "applied", "rolled out")
 _ENVIRON = {**os.environ, "LC_ALL": "C"}
 
 

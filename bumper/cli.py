@@ -93,7 +93,7 @@ def _run(arguments: list[str], context: Context) -> int:
     verb = verb_of(arguments)
     parser = parser_of(verb)
     if not arguments and verb == MAIN_COMMAND:
-        context.stdout.write(parser.format_help())
+        context.stdout.write(parser.overview())
         return UsageError.exit_code
     try:
         parsed = parser.parse(arguments if verb == MAIN_COMMAND else arguments[1:], context.environ)

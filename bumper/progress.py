@@ -58,6 +58,11 @@ class Journal:
             self._display.show(step)
         self._since[site] = since
 
+    def split(self, site: str, labels: Iterable[str]) -> None:
+        """The site goes on in several clusters, named by these labels, from where it stands."""
+        for label in labels:
+            self._since.setdefault(label, self.since(site))
+
     def moving(self, site: str, stage: str, detail: str) -> None:
         self._keep(site, stage, State.MOVING, detail)
 
@@ -82,7 +87,9 @@ class Journal:
 
 
 def header(site: str, previous: str, wanted: str) -> Line:
-    """`web   08a2c8e → abc1234`."""
+    """`web   08a2c8e → abc1234`; where both are the same it stands there once."""
+    if previous == wanted:
+        return Span(site, "strong"), Span("   "), Span(wanted, "strong")
     return Span(site, "strong"), Span("   "), Span(previous, "quiet"), Span(" → "), Span(wanted, "strong")
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple, Self
 
@@ -15,6 +15,8 @@ SiteKey = tuple[str, str]
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 # The reason of an ending that tells of the version before: that it ran when a deploy came to replace it.
 FOUND_RUNNING = "FoundRunning"
+# The longest message of a verdict that is noted, in characters.
+LONGEST_MESSAGE = 400
 # The version runs.
 GOOD = (Outcome.READY, Outcome.SERVING, Outcome.UNCHANGED)
 
@@ -103,12 +105,29 @@ class Record:
         return self.origin.requested_by or self.author
 
 
+class StageTime(NamedTuple):
+    """How long a stage of a deploy took."""
+
+    stage: str
+    seconds: float
+
+
+class StageSpan(NamedTuple):
+    """When a stage of a deploy began and ended, in UTC."""
+
+    stage: str
+    began: datetime
+    ended: datetime
+
+
 @dataclass(frozen=True)
 class Ending:
     """One site's verdict in one cluster, of one run. `seconds` is how long that run followed it, the commit and push included.
 
     `kustomization` is that of the site; empty in the notes of earlier versions. `outcome` is one of `errors.Outcome`, or of a later
-    version. `context` is the kubeconfig's name where one was given; `run` a URL.
+    version. `context` is the kubeconfig's name where one was given; `run` a URL. `message` is the verdict's sentence, at most
+    `LONGEST_MESSAGE` characters; empty where the version runs. `stages` each begin where the one before ends, and the last of them,
+    in which it failed if it did, ends at `at`; a verdict without stages, or of an earlier version, has none.
     """
 
     site: str
@@ -120,6 +139,18 @@ class Ending:
     context: str = ""
     run: str = ""
     kustomization: str = ""
+    message: str = ""
+    stages: tuple[StageTime, ...] = ()
+
+    @property
+    def spans(self) -> list[StageSpan]:
+        """The stages in order with their times."""
+        spans, ended = [], self.at
+        for stage, seconds in reversed(self.stages):
+            began = ended - timedelta(seconds=seconds)
+            spans.append(StageSpan(stage, began, ended))
+            ended = began
+        return spans[::-1]
 
     def is_of(self, record: Record) -> bool:
         """Whether it may be the ending of this deploy: of the same site and tag, and of no other Kustomization."""

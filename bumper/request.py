@@ -1,7 +1,7 @@
 """What a run was asked for."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from shlex import quote
 from typing import Any, Self
 
@@ -104,6 +104,8 @@ class LiveBuild:
 
 # What the clusters that are followed build under the namespace and name of a Kustomization.
 Live = Callable[[str, str], frozenset[LiveBuild]]
+# All that they build, by the Kustomizations in these namespaces.
+Inventory = Callable[[Sequence[str]], Sequence[LiveBuild]]
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,21 @@ def wrapped(line: Line, width: int) -> list[Line]:
     return [tuple(spans) for spans in lines]
 
 
+def prose(text: str, width: int) -> list[Line]:
+    """The lines of a text, broken as `wrapped` does behind what stands in front as a label; 0 is a width that needs no breaks.
+
+    A command (`$ …`) stays whole: it is to be copied.
+    """
+    lines: list[Line] = []
+    for row in text.split("\n"):
+        label = _LABEL.match(row)
+        at = label.end() if label else 0
+        line = tuple(Span(cut) for cut in (row[:at], row[at:]) if cut)
+        lines += wrapped(line, width) if width and not row.startswith("$ ") else [line]
+    return lines
+
+
+_LABEL = re.compile(r"  \w+ +")
 # A word with the spaces before it.
 _WORDS = re.compile(r"\s*\S+|\s+")
 

@@ -17,7 +17,7 @@ import npm
 from github_pages import FAILED, NEW, OLD, PAGES, READY, Page, report, stages, story
 
 from benchmarks.chromium import OPTIONS, program
-from bumper.errors import FieldMissing, Outcome
+from bumper.errors import Denied, FieldMissing, NoAccess, Outcome, Unreachable
 from bumper.ports.run import State
 from bumper.publish.comment import merged
 from bumper.publish.story import SiteStory, Story
@@ -53,6 +53,21 @@ SUPERSEDED = Verdict(
     "NewerDeploy",
     "main@sha1:77aa001 sets def5678 (Deploy web def5678), and Flux applied that",
     hint="nothing to do here: the later commit is what counts now",
+)
+
+
+_DENIED = Denied(
+    "https://github.com/octo/platform.git: main: GH013: Repository rule violations found: Changes must be made through a pull request",
+    hint="commit-via: pr, or let the token's app pass the rule",
+)
+_NO_ACCESS = NoAccess(
+    "https://github.com/octo/platform: no access: the server asks for a token, and none was sent",
+    hint="pass a token that may read and write this repository in the input token",
+)
+_UNREACHABLE = Unreachable(
+    "prod: https://prod.acme.example:6443: Connection refused: nothing was written, since the deploy could not be followed",
+    hint="see whether it is up and can be reached from here: kubectl get --raw /readyz --context prod; "
+    "to push without following: wait: false",
 )
 
 
@@ -101,6 +116,9 @@ def stories() -> dict[str, Story]:
         "many": _many(),
         "moving": story(None),
         "refused": replace(story(None), error=refusal),
+        "denied": replace(story(None), error=_DENIED),
+        "no-access": replace(story(None), sites=(), error=_NO_ACCESS),
+        "unreachable": replace(story(None), error=_UNREACHABLE),
         "interrupted": replace(
             story(None),
             standing=(
@@ -159,7 +177,7 @@ def page(bodies: Mapping[str, str], look: Look, *, script: Path | None, unfolded
       td, th {{ border: 1px solid {line}; padding: 4px 10px; }}
       code {{ background: {box}; padding: .2em .4em; border-radius: 6px; font-size: 85%; }}
       pre {{ background: {box}; padding: 10px; border-radius: 6px; overflow: auto; font-size: 85%; line-height: 1.45 }}
-      pre code {{ padding: 0 }} blockquote {{ margin: 0; padding: 0 1em; border-left: .25em solid {line} }}
+      pre code {{ padding: 0; font-size: 100% }} blockquote {{ margin: 0; padding: 0 1em; border-left: .25em solid {line} }}
     """
     draw = (
         f'<script src="{script.as_uri()}"></script><script>mermaid.initialize({{startOnLoad: false}})</script>'

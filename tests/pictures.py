@@ -117,7 +117,7 @@ def comment(summary: str) -> str:
 .comment {{ box-sizing: border-box; height: {height - 2}px; margin: 1px; padding: 4px 18px; color: #1f2328; background: #fff;
  border: 1px solid #d1d9e0; border-radius: 8px; font: 14px/1.5 -apple-system, "Noto Sans", Helvetica, Arial, sans-serif }}
 .comment h3 {{ margin: 12px 0; font-size: 18px }} .comment a {{ color: #0969da; text-decoration: none }}
-.comment p {{ margin: 10px 0 }} .comment pre code {{ padding: 0; font-size: 12px }}
+.comment p {{ margin: 10px 0 }} .comment pre code {{ padding: 0; font-size: 12px; background: none }}
 .comment code {{ padding: .2em .4em; border-radius: 6px; background: #eff1f3; font-size: 85% }}
 .comment pre {{ margin: 10px 0; padding: 10px; border-radius: 6px; background: #f6f8fa; font-size: 12px; overflow: hidden }}
 </style>

@@ -16,7 +16,7 @@ from commandline import Ran
 from benchmarks.platform import BRANCH, Place, Platform
 from bumper.history import ending
 from bumper.history.message import Deploy, compose
-from bumper.record import Ending
+from bumper.record import Ending, StageTime
 from bumper.request import Origin
 
 HOSTILE = (
@@ -59,8 +59,12 @@ def platform(folder: Path) -> Path:
         "fffffff",
         HOSTILE,
         kustomization=file,
+        message=f"it crashes{HOSTILE} {SECRET}",
+        stages=(StageTime("image", 0.5), StageTime("commit", 2.5), StageTime(f"rolled out{HOSTILE}", 58.0)),
     )
-    for note in (replace(ended, outcome="timed-out", at=made.now), ended):
+    # Words that JavaScript has a meaning for, too.
+    odd = replace(ended, outcome="__proto__", reason="constructor", at=made.now - timedelta(minutes=1))
+    for note in (odd, replace(ended, outcome="timed-out", at=made.now, message="", stages=()), ended):
         git(clone, "notes", "--ref=refs/notes/bump", "append", "-m", ending.line(note))
     git(clone, "update-ref", f"refs/remotes/origin/{BRANCH}", "HEAD")
     return clone

@@ -195,6 +195,12 @@ def test_an_input_that_the_command_has_not_is_refused(given: dict[str, str], ref
             "build it: docker buildx build --platform linux/amd64; or name it with the input platform",
         ),
         ("--serves '/PATH text={tag}'", "serves: '/PATH text={tag}'"),
+        ("argument --timeout: '5x' is no duration", "the input timeout: '5x' is no duration"),
+        ("see bump rollback --help", "see the inputs in action.yml"),
+        ("pass a token in BUMP_TOKEN", "pass a token in the input token"),
+        ("set KUBECONFIG, or name a context with --context", "set the input kubeconfig, or name a context with the input context"),
+        ("KUBECONFIG: there is no file /x", "KUBECONFIG: there is no file /x"),
+        ("export BUMP_TOKEN=…", "export BUMP_TOKEN=…"),
     ],
 )  # fmt: skip
 def test_a_hint_names_inputs_where_it_names_options(hint: str, shown: str) -> None:
@@ -202,6 +208,26 @@ def test_a_hint_names_inputs_where_it_names_options(hint: str, shown: str) -> No
     error = Transient(hint, hint=hint)
     error.reword(inputs.named)
     assert (error.message, error.hint) == (shown, shown)
+
+
+def test_a_variable_that_an_input_stands_for_is_one_that_the_action_sets_by_it() -> None:
+    steps = ACTION["runs"]["steps"]
+    set_by_inputs = steps[-1]["env"]
+    for variable, name in inputs.VARIABLES.items():
+        assert set_by_inputs[variable] == f"${{{{ inputs.{name} }}}}"
+
+
+def test_a_kubeconfig_that_is_none_is_called_by_its_input(tmp_path: Path) -> None:
+    environ = {"BUMP_INPUT_KUBECONFIG": "hello", "RUNNER_TEMP": str(tmp_path)}
+    context = Context(environ, tmp_path, io.StringIO(), io.StringIO())
+
+    def job(inner: Context) -> int:
+        raise UsageError(f"{inner.environ['KUBECONFIG']}: not a mapping, expected a kubeconfig")
+
+    assert run_look(job, context, in_summary=False) == 2
+    shown = context.stdout
+    assert isinstance(shown, io.StringIO)
+    assert "error: kubeconfig: not a mapping, expected a kubeconfig\n" in shown.getvalue()
 
 
 def test_what_needs_a_permission_that_the_job_has_not_had_is_off_until_it_is_asked_for() -> None:

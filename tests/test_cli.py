@@ -67,6 +67,7 @@ def process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
         (["--set", "web=abc1234", "--set", "web=abc1235"], "names a site twice"),
         (["--site", "a", "--site", "b", "--sha", "abc1234"], "--site is given twice, as 'a' and as 'b'"),
         (["--site", "a", "--sha", "abc1234", "--timeout", "10m", "--timeout=5m"], "as '10m' and as '5m'"),
+        (["--site", "web api", "--sha", "abc1234"], "--site 'web api': a site has no space in its name"),
         (["rollback"], "no site given"),
         (["new-site", "--host", "web.example.org"], "no site given"),
         (["web", "--sha", "abc1234", "--tag", "v1"], "web: expected one of --sha and --tag"),
@@ -103,6 +104,8 @@ def test_a_wrong_command_line_exits_2_and_says_why(
         (["--output", "text", "stauts"], "no such command 'stauts'; did you mean 'status'?"),
         (["edti", "a.yaml", "--image", "reg.io/web", "--tag", "2.0"], "no such command 'edti'; did you mean 'edit'?"),
         (["web"], "no such command 'web'"),
+        (["undo", "web"], "no such command 'undo'; did you mean 'rollback'?"),
+        (["web=abc1234"], "no such command 'web=abc1234': a site with its commit stands behind --set"),
         (["rolback", "--site", "web"], "no such command 'rolback'; did you mean 'rollback'?"),
         (["deploy", "--site", "web", "--sha", "abc1234"], "no such command 'deploy': a deploy is what bump does without one"),
         (["--repo", ".", "status"], "'status' is a command, and a command comes first"),
@@ -123,7 +126,16 @@ def test_what_to_type_instead_can_be_pasted(tmp_path: Path) -> None:
     for line, instead in {
         ("web",): "see bump --help; a deploy needs no command: bump web --sha SHA",
         ("web", "abc1234"): "see bump --help; a deploy needs no command: bump web --sha abc1234",
+        ("web", "api", "--sha", "abc1234"): (
+            "see bump --help; several sites go in one commit: bump --set web=abc1234 --set api=abc1234"
+        ),
+        ("web", "--sha", "abc1234", "api"): (
+            "several sites go in one commit by --set SITE=SHA --set SITE=SHA"
+        ),
+        ("web=abc1234",): "bump --set web=abc1234",
         ("help",): "bump --help",
+        ("version",): "bump --version",
+        ("status", "--repo", "acme/platform"): "--repo https://github.com/acme/platform.git",
         (
             "depoly",
             "web",
@@ -204,10 +216,13 @@ def test_a_cluster_of_the_environment_that_is_not_there_is_refused(tmp_path: Pat
     assert "east" in done.stderr
 
 
-def test_without_arguments_it_shows_its_help_and_exits_2(tmp_path: Path) -> None:
+def test_without_arguments_it_shows_how_its_help_begins_and_exits_2(tmp_path: Path) -> None:
     done = bump(cwd=tmp_path)
     assert done.code == 2
-    assert done.stdout == bump("--help", cwd=tmp_path).stdout
+    *beginning, last = done.stdout.splitlines()
+    assert bump("--help", cwd=tmp_path).stdout.startswith("\n".join(beginning))
+    assert last == "bump --help shows every option, bump COMMAND --help those of a command."
+    assert all(f"bump {verb} " in done.stdout for verb in COMMANDS)
     assert process(cwd=tmp_path).code == 2
 
 
@@ -239,6 +254,12 @@ def test_with_json_an_error_is_one_object_on_stdout(tmp_path: Path) -> None:
     done = bump("--site", "web", "--sha", "xyz", "--output", "json", cwd=tmp_path)
     assert json.loads(done.stdout)["error"]["reason"] == "UsageError"
     assert done.stderr.startswith("error: ")
+
+
+def test_who_has_neither_repository_nor_cluster_is_told_of_the_repository(tmp_path: Path) -> None:
+    done = bump("web", "--sha", "abc1234", cwd=tmp_path)
+    assert done.code == 2
+    assert done.stderr.startswith("error: no platform repository: none is named")
 
 
 def test_a_kubeconfig_that_cannot_be_used_is_known_before_anything_is_written(tmp_path: Path) -> None:
@@ -435,6 +456,10 @@ def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
         (["setup", "--clustr=none"], "error: no such option --clustr; did you mean '--cluster'?\n"),
         (["--sites", "web", "--sha", "abc1234"], "error: no such option --sites; did you mean '--site'?\n"),
         (["web", "--zzz", "--sha", "abc1234"], "error: no such option --zzz\n"),
+        (["-v"], "error: no such option -v; did you mean '--version'?\n"),
+        (["status", "-o", "json"], "error: no such option -o; did you mean '--offline' or '--output'?\n"),
+        (["web", "--sha", "abc1234", "-y"], "error: no such option -y\n"),
+        (["status", "web", "api"], "error: 'api': no more words are expected\n"),
     ],
 )
 def test_an_option_that_there_is_not_is_shown_its_neighbour(
@@ -443,6 +468,35 @@ def test_an_option_that_there_is_not_is_shown_its_neighbour(
     ran = commandline.bump(*line, environ={}, cwd=tmp_path)
     assert ran.code == EXIT_USAGE
     assert ran.stderr.startswith(refusal)
+
+
+@each_row(
+    ("line", "sites"),
+    [
+        ("hold web --reason TEXT api", ["web", "api"]),
+        ("doctor --context east web api", ["web", "api"]),
+        ("sweep", []),
+        ("rollback --to v1 web", "web"),
+        ("rollback --site web", ""),
+    ],
+)
+def test_sites_stand_wherever_a_word_may(line: str, sites: object) -> None:
+    verb, *arguments = line.split()
+    assert parser_of(verb).parse(arguments, {}).bare_site == sites
+
+
+def test_help_begins_with_what_a_command_is_about() -> None:
+    for verb in COMMANDS:
+        shown = parser_of(verb).format_help()
+        usage = shown.partition("\n\n")[0]
+        titles = re.findall(r"^(\w[\w ,]*):$", shown, re.MULTILINE)
+        assert usage.startswith(f"usage: bump {verb} ")
+        assert usage.rstrip().endswith("[OPTION ...]")
+        assert max(map(len, usage.splitlines())) <= 80
+        assert len(usage.splitlines()) <= 2, "what has to stand there, and no wall of options"
+        assert titles[-1] == "options", "what every command has comes last"
+    usage = " ".join(parser_of("edit").format_help().partition("\n\n")[0].split())
+    assert usage.startswith("usage: bump edit FILE [FILE ...] --image REPOSITORY --tag TAG [--diff | ")
 
 
 def test_help_breaks_no_option_at_its_hyphens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,8 @@ def test_a_secret_goes_and_its_name_stays(text: str, masked: str) -> None:
         "apiserver_request_duration_seconds_bucket_2xx_4xx_5xx_le_0_005 and handle_MyHTTPServerRequestOfVersion2",
         "layer_sha256_" + "0a1b" * 16 + " trace_id_" + "0a1b" * 8,
         f"ghcr.io/acme/web:main_{'0a1b' * 10} is not there; feature_x2_{'0a1b' * 10} → develop_{'3f9d2' * 8}",
-        f"web_{'0a1b' * 10} → my_shop_{'3f9d2' * 8}",
+        f"ghcr.io/acme/web:web_app_{'0a1b' * 10} is not there; latest_{'0a1b' * 10}, monkey_app_{'3f9d2' * 8}",
+        f"auth: {'0a1b' * 10} is newer; --set auth={'0a1b' * 10}",
         "tree s.MyServiceOfTheCluster and b.WithManyLettersAndNoDigit",
         "/hook/of/the/receiver and webhook/0a1b2c3d",
     ],
@@ -197,6 +198,7 @@ TOKENS: dict[str, Callable[[random.Random], str]] = {
     "Octopus": _after("API-", string.ascii_uppercase + string.digits, 26),
     "whoever names himself": _after("acme_pat_a1B2c3D4e5F6", LETTERS + "-_", 30),
     "whoever does so by digits": _after("acme_live_0", HEX, 40),
+    "whoever says what it is, as long as a commit": _after("acme_token_", HEX, 40),
     "one whose name begins as a branch": _after("main_live_0", HEX, 40),
     "Atlassian": _after("ATATT3xFfGF0", LETTERS + "-_=", 170),
 }

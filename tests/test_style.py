@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bumper.style import Line, Span, wrapped
+from bumper.style import Line, Span, plain, prose, wrapped
 
 LINE: Line = (
     Span("  seen         ", "quiet"),
@@ -46,3 +46,15 @@ def test_nothing_but_spaces_is_added_or_lost(pieces: list[tuple[str, str]], widt
         return [(char, span.style) for each in lines for span in each for char in span.text if char != " "]
 
     assert letters(again) == letters([line])
+
+
+def test_prose_keeps_its_lines_its_labels_and_its_commands() -> None:
+    text = "Starting it here.\n  git         http://127.0.0.1:1/x.git   from here\n\n$ bump --site shop --sha abc1234 --dry-run"
+    assert [plain(line) for line in prose(text, 40)] == [
+        "Starting it here.",
+        "  git         http://127.0.0.1:1/x.git",
+        "              from here",
+        "",
+        "$ bump --site shop --sha abc1234 --dry-run",
+    ]
+    assert "\n".join(plain(line) for line in prose(text, 0)) == text

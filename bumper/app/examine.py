@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bumper.app.context import Context
+from bumper.app.namesakes import inventory, live_builds
 from bumper.app.output import Output
 from bumper.app.settings import DoctorSettings, OutputSettings
 from bumper.app.wiring import Systems
@@ -21,13 +22,16 @@ from bumper.doctor.finding import Finding, Mark, of_error
 from bumper.errors import BumpError, Refused, Transient, UsageError
 from bumper.image import ImageReference
 from bumper.ports.git import PushAccess, Repository
-from bumper.ports.kubernetes import ClusterAccess, Right
+from bumper.ports.kubernetes import ClusterAccess, Listed, Right
 from bumper.ports.registry import RegistryAccess
 from bumper.revision import Revision
 from bumper.safe_text import visible
 from bumper.status import sites
 from bumper.status.sites import Entry
 from bumper.systems.terminal import width_of
+
+if TYPE_CHECKING:
+    from bumper.systems.kube import Cluster
 
 _DIGEST_DIGITS = 7
 _MOST_REASONS = 3
@@ -60,7 +64,8 @@ def print_rbac(settings: DoctorSettings, context: Context) -> int:
     """Prints the manifest of the rights that following these sites needs; returns 0."""
     with Systems(context, settings.repository, settings.permissions) as systems:
         repository = systems.open_repository(settings.timeout_s)
-        _, entries = read(repository, settings)
+        clusters, _ = _clusters(settings, systems)
+        _, entries = read(repository, settings, clusters)
         if settings.is_json:
             listed = {"apiVersion": "v1", "kind": "List", "items": _objects(entries, settings.user)}
             context.stdout.write(json.dumps(listed, indent=2) + "\n")
@@ -94,11 +99,25 @@ def _left_out(entries: Sequence[Entry]) -> list[str]:
     return [head, *left_out] if left_out else []
 
 
-def read(repository: Repository, settings: DoctorSettings) -> tuple[Revision, list[Entry]]:
-    """The tip of the branch, and the sites that are looked at there."""
+def _clusters(settings: DoctorSettings, systems: Systems) -> "tuple[Sequence[Cluster], UsageError | None]":
+    """Those that are looked at, or why there are none where there should be."""
+    from bumper.systems.kube import Timeouts
+
+    timeouts = Timeouts(connect_s=settings.timeout_s, answer_s=settings.timeout_s)
+    try:
+        return systems.clusters(settings.contexts, timeouts) if settings.looks_at_cluster else (), None
+    except UsageError as error:
+        return (), error
+
+
+def read(
+    repository: Repository, settings: DoctorSettings, clusters: Sequence[Listed] = ()
+) -> tuple[Revision, list[Entry]]:
+    """The tip of the branch, and the sites that are looked at there, those that only the clusters have among them."""
     branch = settings.repository.branch
     tip = Revision(branch, repository.fetch(branch))
-    return tip, sites.several(repository.tree(tip.sha), tip, settings.sites)
+    live, listed = (live_builds(clusters), inventory(clusters)) if clusters else (None, None)
+    return tip, sites.several(repository.tree(tip.sha), tip, settings.sites, live, listed)
 
 
 def _rights(entries: Sequence[Entry]) -> tuple[Right, ...]:
@@ -114,10 +133,11 @@ def _rights(entries: Sequence[Entry]) -> tuple[Right, ...]:
 def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
     """All findings, in the order of a deploy. Git comes first: it says which images and objects matter."""
     repository = systems.open_repository(settings.timeout_s)
+    clusters, no_cluster = _clusters(settings, systems)
     tip: Revision | None = None
     entries: list[Entry] = []
     try:
-        tip, entries = read(repository, settings)
+        tip, entries = read(repository, settings, clusters)
         findings = [_of_tree(repository.url, tip, entries), *_of_followed(repository.url, settings, entries)]
         findings += _of_freeze(entries, systems.context.clock.wall())
     except (UsageError, Refused):
@@ -130,10 +150,13 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
     jobs.append(
         partial(of_registries, systems.open_registry(settings.timeout_s), entries, systems.context.clock.wall)
     )
-    try:
-        jobs += [] if not settings.looks_at_cluster else _cluster_jobs(settings, systems, entries, tip)
-    except UsageError as error:
-        findings.append(of_error("cluster", "kubeconfig", error, "a deploy would be pushed and not followed"))
+    rights = _rights(entries)
+    jobs += [
+        partial(of_cluster, cluster, entries, rights, tip, systems.context.clock.wall) for cluster in clusters
+    ]
+    if no_cluster:
+        why = "a deploy would be pushed and not followed"
+        findings.append(of_error("cluster", "kubeconfig", no_cluster, why))
     with ThreadPoolExecutor(len(jobs)) as pool:
         for answer in [pool.submit(job) for job in jobs]:
             findings += answer.result()
@@ -142,7 +165,8 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
 
 def _of_tree(url: str, tip: Revision, entries: Sequence[Entry]) -> Finding:
     followed = sum(entry.image is not None for entry in entries)
-    read = f"{tip.short} read: {len(entries)} Flux Kustomizations, {followed} with an image to deploy"
+    ending = "" if len(entries) == 1 else "s"
+    read = f"{tip.short} read: {len(entries)} Flux Kustomization{ending}, {followed} with an image to deploy"
     if followed:
         return Finding("git", url, Mark.GOOD, read)
     why = "; ".join(entry.not_followed for entry in entries[:_MOST_REASONS])
@@ -183,19 +207,6 @@ def _of_freeze(entries: Sequence[Entry], now: datetime) -> list[Finding]:
     known = {entry.site.label: entry.freeze for entry in entries if entry.freeze}
     frozen = {label: closure for label, each in known.items() if (closure := each.closure(now))}
     return freeze.findings(next((each.calendar for each in known.values()), None), frozen)
-
-
-def _cluster_jobs(
-    settings: DoctorSettings, systems: Systems, entries: Sequence[Entry], tip: Revision | None
-) -> list[Callable[[], list[Finding]]]:
-    from bumper.systems.kube import Timeouts
-
-    timeouts = Timeouts(connect_s=settings.timeout_s, answer_s=settings.timeout_s)
-    rights = _rights(entries)
-    clusters = systems.clusters(settings.contexts, timeouts)
-    return [
-        partial(of_cluster, cluster, entries, rights, tip, systems.context.clock.wall) for cluster in clusters
-    ]
 
 
 def _of_hosting(url: str, settings: DoctorSettings, systems: Systems) -> list[Finding]:

@@ -9,7 +9,8 @@ from bumper.app.context import Context
 from bumper.app.output import Output
 from bumper.app.settings import HistorySettings, OutputSettings
 from bumper.app.wiring import Systems
-from bumper.errors import EXIT_CODES, Outcome
+from bumper.dataclasses import replace
+from bumper.errors import EXIT_CODES, Outcome, did_you_mean
 from bumper.history.past import of_site
 from bumper.history.table import Page, as_csv, as_json, lines
 from bumper.ports.git import History
@@ -32,6 +33,10 @@ def show(settings: HistorySettings, context: Context) -> int:
 
 def _show_deploys(settings: HistorySettings, history: History, systems: Systems, context: Context) -> None:
     page = _page(settings, history)
+    if not (page.deploys or settings.repository.repo or settings.is_offline):
+        # Whoever stands in a site's checkout has its origin read.
+        asked = f"read of {systems.repository.url}, the origin of this checkout; another one: --repo URL"
+        page = replace(page, notices=(*page.notices, asked))
     if settings.format == "json":
         context.stdout.write(as_json(page))
     elif settings.format == "csv":
@@ -51,6 +56,8 @@ def _show_metrics(settings: HistorySettings, history: History, systems: Systems,
     )
     metrics = measure(deploys, settings.repository.branch, context.clock.wall(), settings.since, annotated)
     notices = history.notices()
+    if settings.site and not deploys:
+        notices.append(_none(settings, history))
     if settings.format == "json":
         context.stdout.write(metrics_table.as_json(metrics, notices))
     elif settings.format == "openmetrics":
@@ -82,7 +89,21 @@ def _page(settings: HistorySettings, history: History) -> Page:
     deploys = list(islice(wanted, limit + 1 if limit else None))
     shown = deploys[:limit] if limit else deploys
     is_cut = len(shown) < len(deploys)
-    return Page(settings.repository.branch, settings.site, tuple(shown), is_cut, tuple(history.notices()))
+    none = "" if shown else _none(settings, history)
+    return Page(
+        settings.repository.branch, settings.site, tuple(shown), is_cut, tuple(history.notices()), none
+    )
+
+
+def _none(settings: HistorySettings, history: History) -> str:
+    """Why nothing is shown: a name that no deploy has, or what was asked for beside it."""
+    site, asked = settings.site, settings.narrowing
+    known = {deploy.record.site for deploy in history.all()} if site or asked else set()
+    what = f"no deploy of {site}" if site else "no deploy"
+    text = f"{what} is recorded on {settings.repository.branch}"
+    if site and site not in known:
+        return text + did_you_mean(site, known)
+    return f"{text} that fits {', '.join(asked)}" if asked and known else text
 
 
 def _print(text: Sequence[Line], systems: Systems) -> None:

@@ -4,8 +4,8 @@ Law: asked only where the repository leaves a choice, or has nothing. A cluster 
 followed in every cluster that is not known to build another one under its name.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 
 from bumper.dataclasses import replace
 from bumper.errors import BumpError, UsageError
@@ -15,8 +15,8 @@ from bumper.fluxtree.sources import GIT
 from bumper.image import ImageReference
 from bumper.objects import NO_OBJECT, ObjectKey, at
 from bumper.observation import Desired, Observation
-from bumper.ports.kubernetes import Cluster
-from bumper.request import Live, LiveBuild
+from bumper.ports.kubernetes import Cluster, Listed
+from bumper.request import Inventory, Live, LiveBuild
 
 
 def live_builds(clusters: Iterable[Cluster]) -> Live:
@@ -29,6 +29,33 @@ def live_builds(clusters: Iterable[Cluster]) -> Live:
         return frozenset(build for build in builds if build)
 
     return of
+
+
+def inventory(clusters: Iterable[Listed]) -> Inventory:
+    """All that clusters build, as far as they let us list it."""
+    asked = tuple(clusters)
+
+    def of(namespaces: Sequence[str]) -> list[LiveBuild]:
+        return [build for cluster in asked for build in _listed(cluster, namespaces)]
+
+    return of
+
+
+def _listed(cluster: Listed, namespaces: Sequence[str]) -> Iterator[LiveBuild]:
+    try:
+        there = cluster.kustomizations(namespaces)
+    except BumpError:
+        return
+    for each in there:
+        namespace, name = (str(at(each, "metadata", key) or "") for key in ("namespace", "name"))
+        if build := live_build(each, namespace):
+            yield _in(cluster, ObjectKey("Kustomization", namespace, name), build)
+
+
+def _in(cluster: Cluster, key: ObjectKey, build: LiveBuild) -> LiveBuild:
+    """What a cluster builds, with the way to its source."""
+    source = source_of(build.kustomization, key.namespace)
+    return replace(build, cluster=cluster.name, address=partial(_address, cluster, key, source))
 
 
 def elsewhere(targets: Iterable[Target], build_of: Callable[[Site], LiveBuild | None]) -> frozenset[str]:
@@ -59,10 +86,7 @@ def build_in(cluster: Cluster, namespace: str, name: str) -> LiveBuild | None:
     # Which source is looked at beside it does not matter: that of the Kustomization is to be learned.
     look = _seen(cluster, key, ObjectKey(GIT, namespace, name))
     build = live_build(look.kustomization, namespace) if look else None
-    if build is None:
-        return None
-    source = source_of(build.kustomization, namespace)
-    return replace(build, cluster=cluster.name, address=lambda: _address(cluster, key, source))
+    return _in(cluster, key, build) if build else None
 
 
 def _address(cluster: Cluster, key: ObjectKey, source: ObjectKey) -> str:

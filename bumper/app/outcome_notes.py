@@ -2,20 +2,20 @@
 
 Law: a note never changes a verdict. It is written once everything has been printed, up to a deadline of its own; what was lost to
 another run of the same site that wrote at the same time is read again and added to, so that both are there. What a deploy found
-running is written down with the site's first note alone: later ones tell by themselves what ran.
+running is written down with the site's first note alone: later ones tell by themselves what ran. What a verdict says is bounded and
+holds no secrets: notes are as public as the repository.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from bumper.dataclasses import replace
 from bumper.errors import LostRace, Outcome, Transient
 from bumper.history import ending
 from bumper.ports.deadline import until
 from bumper.ports.git import Notes
 from bumper.ports.run import Clock
 from bumper.publish.report import Report, SiteReport, name_of, seconds
-from bumper.record import FOUND_RUNNING, Ending
+from bumper.record import FOUND_RUNNING, GOOD, Ending, StageTime
 from bumper.retry import attempts
 
 TIMEOUT_S = 20.0
@@ -24,7 +24,7 @@ _NOT_FOLLOWED = (Outcome.PLANNED, Outcome.PUSHED)
 
 
 def endings(report: Report, at: datetime, run: str = "") -> dict[str, list[Ending]]:
-    """How the sites ended that were followed, by the commit that they were followed at."""
+    """How the sites ended that were followed, by the commit that they were followed at; `at` is when the report was finished."""
     by_commit: dict[str, list[Ending]] = {}
     for site in report.sites:
         if not site.revision or site.verdict.outcome in _NOT_FOLLOWED:
@@ -36,21 +36,33 @@ def endings(report: Report, at: datetime, run: str = "") -> dict[str, list[Endin
 def _of_site(site: SiteReport, report: Report, at: datetime, run: str) -> Iterator[Ending]:
     """How it ended, and where the version before was found running, that: of a first deploy nothing else tells it."""
     verdict = site.verdict
+    taken_s = seconds(site, report)
     ended = Ending(
         site=name_of(site),
         outcome=verdict.outcome.value,
         reason=verdict.reason,
-        seconds=seconds(site, report),
-        at=at,
+        seconds=taken_s,
+        # Sites of one run end one by one, and a rollback may come after.
+        at=at - timedelta(seconds=max(0.0, report.seconds - taken_s)),
         tag=site.image.tag,
         context=site.context,
         run=run,
         kustomization=site.kustomization,
+        message="" if verdict.outcome in GOOD else ending.message(verdict.message),
+        stages=tuple(StageTime(step.stage, step.seconds) for step in site.steps),
     )
     yield ended
     if site.found_running:
-        yield replace(
-            ended, outcome=Outcome.READY.value, reason=FOUND_RUNNING, seconds=0.0, tag=site.previous.tag
+        yield Ending(
+            site=ended.site,
+            outcome=Outcome.READY.value,
+            reason=FOUND_RUNNING,
+            seconds=0.0,
+            at=ended.at,
+            tag=site.previous.tag,
+            context=ended.context,
+            run=run,
+            kustomization=ended.kustomization,
         )
 
 

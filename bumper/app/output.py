@@ -7,25 +7,25 @@ code.
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from bumper.app import outcome_notes
-from bumper.app.channels import Channels, platform_page
 from bumper.app.settings import OutputSettings
 from bumper.app.wiring import Systems
 from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_INTERRUPTED, BumpError
 from bumper.ports.deadline import told_to
-from bumper.ports.run import Terminal
+from bumper.ports.run import Display, Terminal
 from bumper.progress import Journal
-from bumper.publish import inputs, problem, remedy, report
-from bumper.publish.publisher import Several
-from bumper.publish.report import Report
-from bumper.publish.story import Landing
+from bumper.publish import inputs, problem, remedy
 from bumper.record import Ending
 from bumper.safe_text import visible
 from bumper.style import Line, Span
 from bumper.systems.terminal import open_terminal
+
+if TYPE_CHECKING:
+    from bumper.app.channels import Channels
+    from bumper.publish.report import Report
+    from bumper.publish.story import Landing
 
 # The workflow of a platform repository that does by hand what a terminal does.
 BUMP_WORKFLOW = ".github/workflows/bump.yml"
@@ -38,11 +38,13 @@ class Result:
     lines: Sequence[Line]
     data: Mapping[str, Any]
     exit_code: int
-    report: Report | None = None
+    report: "Report | None" = None
 
     @classmethod
-    def of(cls, outcome: Report) -> Self:
+    def of(cls, outcome: "Report") -> Self:
         """The result of a run that sites are reported of."""
+        from bumper.publish import report
+
         return cls(report.verdicts(outcome), report.as_data(outcome), outcome.exit_code, outcome)
 
 
@@ -74,20 +76,28 @@ class Output:
     def _name(self, text: str) -> str:
         return inputs.named(text) if self._context.surroundings.is_action else text
 
-    def reworded(self, outcome: Report) -> Report:
+    def reworded(self, outcome: "Report") -> "Report":
         """The report in those words."""
-        return report.reworded(outcome, self._word)
+        from bumper.publish.report import reworded
+
+        return reworded(outcome, self._word)
 
     def begin(self, *, name_sites: bool) -> Journal:
         """Opens the terminal, with the site's name in each line where there are several. The journal counts from now on."""
         self._terminal = self._open_terminal(name_sites=name_sites)
-        display = Several(self.terminal, self._channels) if self._channels else self.terminal
-        journal = Journal(self._systems.clock.now, display)
+        journal = Journal(self._systems.clock.now, self._display())
         if directory := self._systems.directory:
             journal.notice(
                 f"{directory}: its own branch {self._systems.settings.branch} is read, not that of its origin"
             )
         return journal
+
+    def _display(self) -> Display:
+        if not self._channels:
+            return self.terminal
+        from bumper.publish.publisher import Several
+
+        return Several(self.terminal, self._channels)
 
     def new_journal(self) -> Journal:
         """One that counts from now on, and that only the terminal shows: the channels hear of the first job alone."""
@@ -99,7 +109,7 @@ class Output:
         assert self._terminal, "begin opens it"
         return self._terminal
 
-    def landed(self, landings: Mapping[str, Landing]) -> None:
+    def landed(self, landings: "Mapping[str, Landing]") -> None:
         """Tells the channels what is on the branch for each site, and is followed from now on."""
         if self._channels:
             self._channels.landed(landings)
@@ -107,9 +117,11 @@ class Output:
     def finish(self, result: Result) -> int:
         """Tells the result; returns its exit code."""
         if result.report:
+            from bumper.publish.report import as_data, reworded, verdicts
+
             shown = self.reworded(result.report)
-            data = report.as_data(report.reworded(result.report, self._name))
-            result = Result(report.verdicts(shown), data, result.exit_code, shown)
+            data = as_data(reworded(result.report, self._name))
+            result = Result(verdicts(shown), data, result.exit_code, shown)
         self._print(result.lines, result.data)
         outcome = result.report
         if outcome:
@@ -119,11 +131,13 @@ class Output:
             self._end_publishing(lambda channels: channels.finish(outcome, actions_page=page))
         return result.exit_code
 
-    def _actions_page(self, outcome: Report) -> str:
+    def _actions_page(self, outcome: "Report") -> str:
         """The page of the platform's own workflow that takes a failure back; empty where it has none, or nothing failed."""
         revision = next((site.revision for site in outcome.sites if site.revision), None)
         if revision is None or outcome.exit_code == 0:
             return ""
+        from bumper.app.channels import platform_page
+
         folder, _, name = BUMP_WORKFLOW.rpartition("/")
         try:
             entries = self._systems.repository.tree(revision.sha).list(folder)
@@ -162,9 +176,11 @@ class Output:
         self._systems.enter_until_end(told_to(terminal.notice))
         return terminal
 
-    def _open_channels(self) -> Channels | None:
+    def _open_channels(self) -> "Channels | None":
         if not self._settings.publish.channels:
             return None
+        from bumper.app.channels import Channels
+
         return Channels(
             self._settings.publish,
             self._context.surroundings,
@@ -173,10 +189,12 @@ class Output:
             platform_url=self._systems.settings.repo,
         )
 
-    def _note(self, reports: Sequence[Report]) -> None:
+    def _note(self, reports: "Sequence[Report]") -> None:
         """Writes down how the sites ended that were followed, the deploy before its rollback; see `outcome_notes`."""
         if not self._settings.keeps_notes:
             return
+        from bumper.app import outcome_notes
+
         endings: dict[str, list[Ending]] = {}
         for each in reports:
             now, run_url = self._context.clock.wall(), self._context.surroundings.run_url
@@ -187,6 +205,8 @@ class Output:
             self._context.afterwards.callback(self._write_notes, endings, namesakes)
 
     def _write_notes(self, endings: Mapping[str, Sequence[Ending]], namesakes: Collection[str]) -> None:
+        from bumper.app import outcome_notes
+
         try:
             with self._systems.new_repository(outcome_notes.TIMEOUT_S) as remote:
                 outcome_notes.write(remote, endings, self._systems.context.clock, namesakes=namesakes)
@@ -195,7 +215,7 @@ class Output:
                 f"  ! the outcome was not noted for bump history: {visible(error.message)}\n"
             )
 
-    def _end_publishing(self, end: Callable[[Channels], list[str]]) -> None:
+    def _end_publishing(self, end: "Callable[[Channels], list[str]]") -> None:
         """Once everything has been printed: a GitHub that does not answer must not hold back what we know."""
         channels, self._channels = self._channels, None
         if channels:
@@ -204,7 +224,7 @@ class Output:
             )
 
 
-def _failed(channels: Channels, error: BaseException) -> list[str]:
+def _failed(channels: "Channels", error: BaseException) -> list[str]:
     if isinstance(error, BumpError):
         return channels.fail(error)
     # Nobody shall read for ever that something is being deployed.

@@ -9,9 +9,12 @@ from typing import TypeVar
 from bumper.app.context import Context
 from bumper.errors import UsageError
 from bumper.safe_text import visible
+from bumper.style import Span, margin, plain, wrapped
+from bumper.systems.terminal import width_of
 
 T = TypeVar("T")
-_MOST_TRIES = 3
+# The number of a choice and its word.
+_LABEL_WIDTH = 15
 
 
 class Questions:
@@ -26,26 +29,28 @@ class Questions:
         stdin = self._context.stdin
         return stdin is not None and stdin.isatty()
 
-    def tell(self, text: str) -> None:
-        """A line before questions."""
-        self._context.stderr.write(f"{visible(text)}\n")
+    def tell(self, *line: Span) -> None:
+        """A line before questions, broken between words where the window ends."""
+        width = width_of(self._context.stderr, self._context.environ)
+        for row in wrapped(line, width) if width else [line]:
+            self._context.stderr.write(f"{plain(row)}\n")
 
     def ask(self, question: str, read: Callable[[str], T], option: str) -> T:
-        """What `read` makes of the answer; it raises ValueError for what is none. UsageError where nobody answers, with the option."""
-        for _ in range(_MOST_TRIES):
+        """What `read` makes of the answer; where that is none, which it says by a ValueError, the question comes again: what was
+        answered before is not lost. UsageError where nobody answers, with the option."""
+        while True:
             answer = self._line(f"{question}: ", option)
             try:
                 return read(answer)
             except ValueError as error:
-                self.tell(f"  {error}")
-        raise UsageError(f"no answer that can be used: {question}", hint=f"give it: {option}")
+                self.tell(Span(f"  {error}"))
 
     def choose(self, question: str, choices: Sequence[tuple[str, str]], option: str) -> str:
         """One of the choices, each a word and what it means; by its number or its word."""
         if self.can_ask:
-            self.tell(question)
+            self.tell(Span(question))
             for at, (name, meaning) in enumerate(choices, 1):
-                self.tell(f"  {at}  {name:<12}{meaning}")
+                self.tell(margin(f"{at}  {name}", _LABEL_WIDTH), Span(meaning))
         names = [name for name, _ in choices]
         known = {str(at): name for at, name in enumerate(names, 1)} | {name: name for name in names}
 
@@ -54,6 +59,8 @@ class Questions:
                 raise ValueError(f"{answer!r}: expected 1 to {len(names)}, or one of {', '.join(names)}")
             return known[answer]
 
+        if not self.can_ask:
+            option = f"{option}: {', '.join(names[:-1])} or {names[-1]}"
         return self.ask("Which one" if self.can_ask else question, read, option)
 
     def _line(self, text: str, option: str) -> str:
@@ -64,7 +71,13 @@ class Questions:
             )
         self._context.stderr.write(visible(text))
         self._context.stderr.flush()
-        answer = stdin.readline()
+        answer = ""
+        try:
+            answer = stdin.readline()
+        finally:
+            # Nobody pressed Enter: what is said next begins a line of its own.
+            if not answer:
+                self._context.stderr.write("\n")
         if not answer:
             raise UsageError(f"no answer: {text.strip(': ')}", hint=f"give it: {option}")
         return answer.strip()

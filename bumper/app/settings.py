@@ -368,6 +368,16 @@ class HistorySettings:
         """Only reads."""
         return READ_ONLY
 
+    @property
+    def narrowing(self) -> list[str]:
+        """The options that leave deploys of a site out."""
+        given = {
+            "--kustomization": bool(self.kustomizations),
+            "--since": self.since is not None,
+            "--failed": self.only_failed,
+        }
+        return [option for option, is_given in given.items() if is_given]
+
 
 @dataclass(frozen=True)
 class ReportSettings:

@@ -73,7 +73,7 @@ def set_up(settings: SetupSettings, context: Context) -> int:
         setup = _Interview(settings, questions, systems, entries).setup(tree, tip.sha)
         named = [entry for entry in entries if entry.desired.site in {site.site for site in setup.sites}]
         shown = page.sections(setup, _manifests(setup, named, tree, tip.sha, context))
-    _show(page.title(setup), shown, settings.write, context)
+    _show(setup, shown, settings.write, context)
     follow = FollowVia.GITHUB if setup.follows_on_github else FollowVia.KUBERNETES
     looked_at = _looked_at(settings, [site.site for site in setup.sites], follow)
     return examine.examine(looked_at, context)
@@ -185,7 +185,9 @@ class _Interview:
             raise UsageError(
                 "not given: the sites, and the repository that builds each", hint=f"give them: {option}"
             )
-        self._questions.tell("Which repository builds each site? OWNER/NAME, or nothing to leave it out.")
+        self._questions.tell(
+            Span("Which repository builds each site? OWNER/NAME, or nothing to leave it out.")
+        )
         answers = [
             (name, self._questions.ask(f"  {name} ({image})", _or_none, option))
             for name, image in images.items()
@@ -286,7 +288,8 @@ def _manifests(
     return page.Manifests(rights, written, plan.steps)
 
 
-def _show(title: str, shown: Sequence[page.Section], folder: str, context: Context) -> None:
+def _show(setup: Setup, shown: Sequence[page.Section], folder: str, context: Context) -> None:
+    title = page.title(setup)
     width = min(width_of(context.stdout, context.environ) or _WIDEST, _WIDEST)
     if folder:
         root = context.cwd / folder
@@ -298,6 +301,8 @@ def _show(title: str, shown: Sequence[page.Section], folder: str, context: Conte
     lines = (title + page.text(shown, width, shows_files=not folder)).splitlines()
     if folder:
         lines += [f"Written below {root}, README.md first.", ""]
+    else:
+        lines += ["The same as files, in a new folder:", "", f"    {setup.command} --write DIR", ""]
     # As a log: what is to be copied is never broken at the window.
     log = Log(context.stdout, context.clock.now, name_sites=False)
     log.write((Span(visible(line)),) for line in lines)

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from bumper.app.context import Context
-from bumper.app.namesakes import live_builds
+from bumper.app.namesakes import inventory, live_builds
 from bumper.app.output import Output
 from bumper.app.settings import OutputSettings, StatusSettings
 from bumper.app.stream import is_lost
@@ -15,7 +15,7 @@ from bumper.app.wiring import Systems
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import EXIT_INTERRUPTED, ClusterMissing, UsageError
 from bumper.follow.revisions import Revisions
-from bumper.ports.kubernetes import Cluster
+from bumper.ports.kubernetes import Cluster, Listed
 from bumper.ports.run import Board
 from bumper.request import Choice
 from bumper.revision import Revision
@@ -113,11 +113,12 @@ def _wanted(settings: StatusSettings, systems: Systems, why: str) -> Seen:
 
 
 def _read(
-    settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster] = ()
+    settings: StatusSettings, systems: Systems, clusters: Sequence[Listed] = ()
 ) -> tuple[Revision, list[Entry]]:
     repository, branch = systems.repository, settings.repository.branch
     tip = Revision(branch, repository.fetch(branch))
-    return tip, sites.read(repository.tree(tip.sha), tip, settings.site, _chosen(settings, clusters))
+    tree, beyond = repository.tree(tip.sha), inventory(clusters) if clusters else None
+    return tip, sites.read(tree, tip, settings.site, _chosen(settings, clusters), beyond)
 
 
 def _chosen(settings: StatusSettings, clusters: Sequence[Cluster]) -> list[Choice]:
@@ -126,7 +127,7 @@ def _chosen(settings: StatusSettings, clusters: Sequence[Cluster]) -> list[Choic
     return [replace(choice, live=live) for choice in settings.choices]
 
 
-def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Seen:
+def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Listed]) -> Seen:
     tip, entries = _read(settings, systems, clusters)
     revisions = Revisions(systems.repository, _chosen(settings, clusters)[0], systems.clock)
     rows = look.look(clusters, entries, revisions, systems.clock)
@@ -135,7 +136,7 @@ def _looked(settings: StatusSettings, systems: Systems, clusters: Sequence[Clust
     return Seen(entries, Overview(tip, tuple(rows), systems.context.clock.wall(), notices))
 
 
-def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Cluster]) -> Watcher:
+def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Listed]) -> Watcher:
     # Made sparing for a start, whose objects stay to its end: each look of a watch leaves garbage, which took 30 MB more.
     gc.set_threshold(*_FREQUENTLY)
     return Watcher(
@@ -145,6 +146,7 @@ def _watcher(settings: StatusSettings, systems: Systems, clusters: Sequence[Clus
         settings.repository.branch,
         site=settings.site,
         choices=_chosen(settings, clusters),
+        inventory=inventory(clusters),
     )
 
 

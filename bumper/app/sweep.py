@@ -25,6 +25,7 @@ from bumper.errors import BumpError, Outcome, worst_exit_code
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import label
+from bumper.history import ending
 from bumper.history.unfinished import Unfinished, compared, unfinished
 from bumper.image import ImageReference
 from bumper.ports.git import Tree
@@ -32,7 +33,7 @@ from bumper.progress import Journal
 from bumper.publish import report
 from bumper.publish.report import Report, SiteReport
 from bumper.publish.story import Landing, SiteStory
-from bumper.record import Ending
+from bumper.record import GOOD, Ending
 from bumper.recording import Subject
 from bumper.request import Choice, Deadlines
 from bumper.retry import answered
@@ -335,6 +336,7 @@ def _ending(swept: _Swept, at: datetime, run: str) -> Ending:
         context=site.context,
         run=run,
         kustomization=record.kustomization,
+        message="" if site.verdict.outcome in GOOD else ending.message(site.verdict.message),
     )
 
 

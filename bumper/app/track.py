@@ -8,13 +8,12 @@ from bumper.app.context import Context
 from bumper.app.output import Output, Result
 from bumper.app.run import report_of
 from bumper.app.settings import TrackSettings
-from bumper.app.tracker import Tracker
+from bumper.app.tracker import Tracker, split
 from bumper.app.wiring import Systems
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import UsageError
 from bumper.fluxtree.sites import overrides
-from bumper.fluxtree.sites.choose import find_target
-from bumper.fluxtree.sites.find import Target
+from bumper.fluxtree.sites.find import Target, find
 from bumper.follow.cluster import follow
 from bumper.ports.git import Tree
 from bumper.progress import Journal
@@ -73,6 +72,7 @@ def replay(settings: TrackSettings, context: Context) -> int:
             journal.notice(notice)
         player.begin()
         desired = [desired for subject in head.subjects for desired in subject.followed]
+        split(journal, desired, player.clusters)
         followed = follow(
             desired,
             player.clusters,
@@ -121,7 +121,7 @@ def _commit(settings: TrackSettings, live: Live | None, systems: Systems) -> _Co
     tip = systems.repository.fetch(settings.repository.branch)
     revision = Revision(settings.repository.branch, settings.commit or tip)
     tree = systems.repository.tree(revision.sha)
-    targets = [find_target(settings.site, replace(choice, live=live), tree) for choice in settings.choices]
+    targets = [find(tree, settings.site, replace(choice, live=live)) for choice in settings.choices]
     return _Commit(revision, tree, list({target.site.identity: target for target in targets}.values()))
 
 

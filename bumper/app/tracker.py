@@ -16,6 +16,7 @@ from bumper.deploy.image_policy import Nodes
 from bumper.errors import BumpError
 from bumper.fluxtree.sites.find import Site, Target
 from bumper.fluxtree.sites.selection import live_build
+from bumper.follow import loop
 from bumper.follow.baseline import WITHOUT, BaselineLook, Known, key_of, on_parent
 from bumper.follow.cluster import follow
 from bumper.follow.commit_statuses import Awaited, listen
@@ -220,6 +221,7 @@ class Tracker:
     ) -> list[Followed]:
         clock, timeout_s = self._systems.clock, self._settings.timeout_s
         revisions, baselines = self._revisions(), self._baselines
+        split(journal, desired, self.clusters)
         return follow(
             desired, self.clusters, revisions, clock, timeout_s, journal, recorder, baselines, self._elsewhere
         )
@@ -246,3 +248,9 @@ class Tracker:
         shas = [subject.revision.sha for subject in subjects if subject.revision]
         sources = dict.fromkeys(subject.desired.fetched for subject in subjects)
         return self._systems.poke(self._systems.repository.tree(shas[0]), sources) if shas else ""
+
+
+def split(journal: Journal, desired: Sequence[Desired], clusters: Sequence[Cluster]) -> None:
+    """Has the journal count on for each site in each of several clusters from where the site stands."""
+    for site in dict.fromkeys(each.label for each in desired) if len(clusters) > 1 else ():
+        journal.split(site, [loop.label(site, cluster.name, is_alone=False) for cluster in clusters])

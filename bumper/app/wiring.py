@@ -18,8 +18,6 @@ from bumper.app.permissions import Permissions
 from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
 from bumper.app.stream import LastingStream
 from bumper.dataclasses import dataclass
-from bumper.deploy.commit.push import Proposal
-from bumper.deploy.commit.wording import WordedWriter
 from bumper.errors import NoAccess, TreeMissing, UsageError
 from bumper.history.wording import Wording
 from bumper.objects import ObjectKey
@@ -30,6 +28,7 @@ from bumper.ports.site import Resolution, SiteAccess
 
 if TYPE_CHECKING:
     from bumper.deploy.commit.pull_request import Merging
+    from bumper.deploy.commit.push import Proposal
     from bumper.ports.git import History
     from bumper.recording import Recorder
     from bumper.systems.git import Checkout, Remote
@@ -123,7 +122,9 @@ class Systems:
         """The deploys that the clone we stand in holds as it is, without the network."""
         from bumper.systems.git import Clone
 
-        return Clone(Path(self._location()), self.settings.branch, self.context.environ)
+        settings = self.settings
+        reads_own = settings.reads_directory
+        return Clone(Path(self._location()), settings.branch, self.context.environ, reads_own=reads_own)
 
     def writer(self, commit: CommitSettings, tell: Callable[[str], None]) -> Writer:
         """Puts commits on the branch: by a push, by GitHub's API or by a pull request, in the words that are asked for.
@@ -131,6 +132,8 @@ class Systems:
         `tell` hears what becomes of the pull request. One that is refused while it waits is withdrawn at the end of the run.
         UsageError where a sign-off is asked for and nobody is named as the author.
         """
+        from bumper.deploy.commit.wording import WordedWriter
+
         author = self.repository.author_of_commits() if commit.wording.signs_off else ""
         return WordedWriter(self._writer(commit, tell), commit.wording, author)
 
@@ -163,7 +166,7 @@ class Systems:
 
         return PullRequests(*self._graphql(), self.repository.tree)
 
-    def propose(self, plan: Proposal, branch: str, wording: Wording) -> Pull:
+    def propose(self, plan: "Proposal", branch: str, wording: Wording) -> Pull:
         """Opens a pull request of what a plan would commit, in these words."""
         changes = {path: after for path, (_, after) in plan.files.items()}
         return self.pull_requests().propose(plan.tip, changes, wording.of(plan.message), branch)
@@ -218,6 +221,8 @@ class Systems:
                 Cluster(context=name, environ=environ, clock=clock, timeouts=timeouts) for name in names
             ]
         except UsageError as error:
+            # Who has neither of the two is told of the repository first.
+            self._location()
             error.hint = "; ".join(filter(None, (error.hint, remedy)))
             raise
         for cluster in clusters:

@@ -16,7 +16,7 @@ fish  bump completion fish > ~/.config/fish/completions/bump.fish"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which shell."""
-    parser.add_argument("shell", choices=SHELLS, help="whose script is printed")
+    parser.add_argument("shell", choices=SHELLS, metavar="|".join(SHELLS), help="whose script is printed")
     parser.epilog = _EPILOG
 
 

@@ -12,8 +12,8 @@ from bumper.app.context import Context
 from bumper.commands import options
 from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_BUG
-from bumper.style import Span
-from bumper.systems.terminal import Log
+from bumper.style import prose
+from bumper.systems.terminal import Log, width_of
 from bumper_sandbox.faults import FAULTS
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class _Screen:
     log: Log
 
     def say(self, text: str) -> None:
-        self.log.write([(Span(line),) for line in text.split("\n")])
+        self.log.write(prose(text, width_of(self.context.stdout, self.context.environ)))
 
     def pause(self) -> None:
         """Waits for Enter, where somebody sits at a terminal."""

@@ -78,6 +78,8 @@ def _wanted(arguments: argparse.Namespace) -> tuple[Wanted, ...]:
         return tuple(_assignment(text) for text in arguments.set)
     if not site:
         raise UsageError("no site given", hint="name it: --site SITE --sha SHA, or several: --set SITE=SHA")
+    if len(site.split()) > 1:
+        raise UsageError(f"--site {site!r}: a site has no space in its name", hint=_SEVERAL)
     if bool(arguments.sha) == bool(arguments.tag):
         raise UsageError(
             f"{site}: expected one of --sha and --tag, {'both are' if arguments.sha else 'neither is'} given",

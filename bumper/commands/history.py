@@ -75,13 +75,16 @@ def settings_of(arguments: argparse.Namespace, now: datetime) -> HistorySettings
             "--metrics counts all deploys of the period, and cannot be combined with --limit, --failed or --output csv",
             hint="--since says where the period begins",
         )
+    since = arguments.since.at(now) if arguments.since else None
+    if since and since > now and arguments.metrics:
+        raise UsageError(f"--since {arguments.since.text}: is still to come, and figures are of what was")
     if arguments.output == "openmetrics" and not arguments.metrics:
         raise UsageError("--output openmetrics holds figures", hint="ask for them with --metrics")
     return HistorySettings(
         repository=options.repository(arguments),
         site=options.site(arguments),
         limit=_NEWEST if arguments.limit is None else arguments.limit,
-        since=arguments.since.at(now) if arguments.since else None,
+        since=since,
         only_failed=arguments.failed,
         format=arguments.output,
         is_offline=arguments.offline,

@@ -1,10 +1,11 @@
 """The manual page, made from the parsers of all verbs: bump(1) in the language of man(7)."""
 
 import argparse
+import re
 from collections.abc import Iterator
 
 from bumper.app.context import Context
-from bumper.commands.parser import COMMANDS, MAIN_COMMAND, parser_of
+from bumper.commands.parser import COMMANDS, MAIN_COMMAND, command_of, parser_of
 from bumper.errors import EXIT_MEANINGS
 
 SUMMARY = "Prints the manual page: bump man > ~/.local/share/man/man1/bump.1"
@@ -35,8 +36,9 @@ def _page(version: str) -> Iterator[str]:
 def _verb(verb: str) -> Iterator[str]:
     parser = parser_of(verb)
     yield ".SH SYNOPSIS" if verb == MAIN_COMMAND else f".SH {_text(parser.prog.upper())}"
-    usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
-    yield from [".nh", ".ad l", _text(usage), ".ad b", ".hy", ".PP", _text(parser.description or "")]
+    ways = re.split(r"\n\s+(?=bump )", parser.format_usage().removeprefix("usage: ").strip())
+    usage = [line for way in ways for line in (".br", _text(" ".join(way.split())))][1:]
+    yield from [".nh", ".ad l", *usage, ".ad b", ".hy", ".PP", _text(command_of(verb).SUMMARY)]
     for group in parser._action_groups:
         if group._group_actions:
             yield f".SS {_text(group.title or '')}"

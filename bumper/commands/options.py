@@ -107,7 +107,7 @@ def add_site(
 ) -> None:
     """One site, as an option and by position."""
     group.add_argument("--site", default="", metavar=metavar, help=site, **settings)
-    group.add_argument("bare_site", nargs="?", default="", metavar=metavar, help=bare)
+    group.add_argument("bare_site", nargs="?", default="", metavar=metavar, help=bare, **settings)
 
 
 def add_sites(group: "argparse._ActionsContainer", site: str) -> None:

@@ -40,6 +40,29 @@ COMMANDS: Mapping[str, str] = {
     "man": "the manual page",
 }
 MAIN_COMMAND = "deploy"
+_EXAMPLES = {
+    "bump web --sha abc1234 --dry-run": "what would change; nothing is written",
+    "bump web --sha abc1234": "deploy, and stay until the site is Ready",
+    "bump --set web=SHA --set api=SHA": "several sites in one commit",
+    "bump rollback web --reason TEXT": "back to the last version that was Ready",
+}
+_USAGE = "bump SITE --sha SHA [OPTION ...]\n       bump COMMAND [OPTION ...]"
+# What kubectl, flux, gh, git and others call it.
+_CALLED_OTHERWISE: Mapping[str, str] = {
+    "status": "get list ls describe show sites",
+    "history": "log logs",
+    "track": "watch wait follow reconcile sync",
+    "rollback": "undo revert",
+    "hold": "suspend pause lock",
+    "release": "resume unhold unlock",
+    "new-site": "add create new",
+    "remove-site": "delete remove rm",
+    "check": "lint validate",
+    "setup": "init bootstrap install configure",
+}
+# As many commands as an error names.
+_MOST_NAMES = 5
+_MOST_NEAR = 3
 # argparse lays out each option when it is added, although nobody sees that: the window is measured only where help is shown.
 _ANY_WIDTH = 80
 
@@ -84,7 +107,7 @@ class Once(argparse.Action):
         dest: str,
         *,
         type: Callable[[str], object] = str,
-        if_repeated: str = "give it once",
+        if_repeated: str = "",
         **others: Any,
     ) -> None:
         super().__init__(option_strings, dest, **others)
@@ -106,7 +129,8 @@ class Once(argparse.Action):
         written: dict[str, str] = vars(namespace).setdefault("written", {})
         if self.dest in written:
             raise UsageError(
-                f"{option} is given twice, as {written[self.dest]!r} and as {text!r}", hint=self.if_repeated
+                f"{option} is given twice, as {written[self.dest]!r} and as {text!r}",
+                hint=self.if_repeated or "give it once",
             )
         written[self.dest] = text
 
@@ -162,10 +186,22 @@ class Parser(argparse.ArgumentParser):
     def print_help(self, file: object = None) -> None:
         raise TextWanted(self.format_help())
 
+    def overview(self) -> str:
+        """What help begins with."""
+        self.formatter_class = Layout
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        formatter.add_text("bump --help shows every option, bump COMMAND --help those of a command.")
+        return formatter.format_help()
+
     def parse(self, arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
         """The arguments; for those of `--repo` and `--context` that are not given, `BUMP_REPO` and `BUMP_CONTEXT` stand."""
         self._require_known(arguments)
-        parsed = self.parse_args(arguments)
+        # Words may stand between options, too: `hold web --reason TEXT api`.
+        parsed, left = self.parse_known_intermixed_args(arguments)
+        if left:
+            self._refuse(left)
         given = vars(parsed)
         if "repo" in given and not (parsed.repo or given.get("offline")):
             parsed.repo = environ.get("BUMP_REPO")
@@ -183,13 +219,26 @@ class Parser(argparse.ArgumentParser):
             if option.startswith("--") and option not in known:
                 self.error(f"no such option {option}{self._elsewhere(option) or did_you_mean(option, known)}")
 
+    def _refuse(self, left: Sequence[str]) -> NoReturn:
+        """UsageError for arguments that nothing takes: options of one letter, which there are not but for -h, and words too many."""
+        option = next((argument for argument in left if argument.startswith("-") and argument != "--"), "")
+        if option:
+            long = [name for name in self._option_string_actions if name.startswith(f"-{option[:2]}")]
+            near = f"; did you mean {' or '.join(map(repr, long))}?" if 0 < len(long) <= _MOST_NEAR else ""
+            self.error(f"no such option {option}{near}")
+        positional = [action for action in self._get_positional_actions() if isinstance(action, Once)]
+        hint = positional[-1].if_repeated if positional else ""
+        raise UsageError(f"{left[0]!r}: no more words are expected", hint=hint or f"see {self.prog} --help")
+
     def _elsewhere(self, option: str) -> str:
         """Which commands have an option that this one has not, for the end of a message; empty where none has it."""
         verbs = [
             verb for verb in (MAIN_COMMAND, *COMMANDS) if option in parser_of(verb)._option_string_actions
         ]
-        names = ", ".join("a deploy" if verb == MAIN_COMMAND else f"bump {verb}" for verb in verbs)
-        return f" here: it is one of {names}" if names else ""
+        names = ["a deploy" if verb == MAIN_COMMAND else f"bump {verb}" for verb in verbs]
+        if len(names) > _MOST_NAMES:
+            names[_MOST_NAMES - 1 :] = [f"{len(names) - _MOST_NAMES + 1} more"]
+        return f" here: it is one of {', '.join(names)}" if names else ""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
@@ -218,16 +267,29 @@ def no_command(word: str, others: Sequence[str] = ()) -> UsageError:
         return UsageError(
             f"no such command {word!r}: a deploy is what bump does without one", hint=f"bump {line}"
         )
-    if word == "help":
-        return UsageError("no such command 'help'", hint="bump --help")
-    if near := nearest(word, COMMANDS):
+    if word in ("help", "version"):
+        return UsageError(f"no such command {word!r}", hint=f"bump --{word}")
+    site, equals, sha = word.partition("=")
+    if site and equals:
+        line = shlex.join(["bump", "--set", word, *others])
+        return UsageError(f"no such command {word!r}: a site with its commit stands behind --set", hint=line)
+    elsewhere = (verb for verb, names in _CALLED_OTHERWISE.items() if word in names.split())
+    if near := next(elsewhere, "") or nearest(word, COMMANDS):
         line = shlex.join(["bump", near, *others])
         return UsageError(f"no such command {word!r}; did you mean {near!r}?", hint=line)
     sha = next((argument for argument in others if re.fullmatch("[0-9a-f]{7,40}", argument)), "SHA")
     return UsageError(
         f"no such command {word!r}",
-        hint=f"see bump --help; a deploy needs no command: bump {word} --sha {sha}",
+        hint=f"see bump --help; {_in_one_commit(word, others, sha)}",
     )
+
+
+def _in_one_commit(word: str, others: Sequence[str], sha: str) -> str:
+    """How a deploy of the site is written, or of this and those behind it."""
+    sites = [site for site in (word, *takewhile(_is_bare, others)) if site != sha]
+    if len(sites) == 1:
+        return f"a deploy needs no command: bump {word} --sha {sha}"
+    return f"several sites go in one commit: bump {' '.join(f'--set {site}={sha}' for site in sites)}"
 
 
 def _is_bare(argument: str) -> bool:
@@ -248,12 +310,38 @@ def parser_of(verb: str) -> Parser:
     is_main = verb == MAIN_COMMAND
     parser = Parser(
         prog="bump" if is_main else f"bump {verb}",
-        description=command_of(verb).SUMMARY,
+        description="\n\n".join([command_of(verb).SUMMARY, *([_beginning()] if is_main else [])]),
         epilog=_epilog() if is_main else None,
         allow_abbrev=False,
     )
     _add_arguments(parser, verb)
+    parser.usage = _USAGE if is_main else _usage(parser)
+    # What a command is about comes before what many have in common.
+    parser._action_groups.sort(key=lambda group: group.title == "options")
     return parser
+
+
+def _usage(parser: Parser) -> str:
+    """What has to stand in the line and what a command is about; every option has a line of its own below."""
+    formatter = parser._get_formatter()
+    required = [
+        f"{action.option_strings[0]} {action.metavar or action.dest.upper()}"
+        for action in parser._actions
+        if action.option_strings and action.required
+    ]
+    positional = [
+        formatter._format_args(action, str(action.metavar)) for action in parser._get_positional_actions()
+    ]
+    either = [
+        f"[{' | '.join(action.option_strings[-1] for action in group._group_actions)}]"
+        for group in parser._mutually_exclusive_groups
+    ]
+    rows = [parser.prog]
+    for piece in (*positional, *required, *either, "[OPTION ...]"):
+        if len(f"usage: {rows[-1]} {piece}") > _ANY_WIDTH:
+            rows.append(" " * len(f"usage: {parser.prog}"))
+        rows[-1] += f" {piece}"
+    return "\n".join(rows)
 
 
 def _add_arguments(parser: Parser, verb: str) -> None:
@@ -272,8 +360,15 @@ def whole_parser() -> Parser:
     return whole
 
 
-def _epilog() -> str:
+def _beginning() -> str:
+    """What somebody looks for who is new: what is typed, and what there is."""
+    width = max(map(len, _EXAMPLES)) + 2
+    examples = [f"  {command:<{width}}{meaning}" for command, meaning in _EXAMPLES.items()]
     width = max(map(len, COMMANDS)) + 2
     verbs = [f"  bump {verb:<{width}}{summary}" for verb, summary in COMMANDS.items()]
+    return "\n".join(["examples:", *examples, "", "commands:", *verbs])
+
+
+def _epilog() -> str:
     codes = [f"  {code:<13}{meaning}" for code, meaning in EXIT_MEANINGS.items()]
-    return "\n".join(["other commands:", *verbs, "", "exit codes:", *codes])
+    return "\n".join(["exit codes:", *codes])

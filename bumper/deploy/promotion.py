@@ -7,16 +7,23 @@ digest under the tag. All of it is asked again on each tip that the push compare
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from bumper.build_order import commit_in, is_same_commit
 from bumper.dataclasses import dataclass, field, replace
 from bumper.deploy.hold import annotations
 from bumper.deploy.pipeline import Admission, Change
-from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, Outcome, Refused, SiteMissing
+from bumper.errors import (
+    BumpError,
+    FieldAmbiguous,
+    FieldMissing,
+    Outcome,
+    Refused,
+    SiteMissing,
+    did_you_mean,
+)
 from bumper.fluxtree.discovery import Site
 from bumper.fluxtree.sites import adoption, find
-from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
 from bumper.fluxtree.sites.selection import listed
@@ -144,29 +151,46 @@ def site_in(tree: Tree, name: str, environment: str) -> Site:
     SiteMissing where there is none, FieldAmbiguous where there are several.
     """
     if not environment:
-        return find.find_site(tree, name)
-    known = find.sites(tree)
-    called = [site for site in known if _is_called(site, name, environment)]
-    there = {site.identity: site for site in called if environment in environments(site)}
+        try:
+            return find.find_site(tree, name)
+        except (SiteMissing, FieldAmbiguous) as error:
+            error.hint = "say in which environment it is meant: --from ENV, --to ENV"
+            raise
+    known = [(site, environments(site)) for site in find.sites(tree)]
+    called = [(site, where) for site, where in known if _is_called(site, name, [environment])]
+    there = {site.identity: site for site, where in called if environment in where}
     if len(there) > 1:
         raise FieldAmbiguous(
             f"{name} in {environment}: {listed(sorted(there))} may be meant",
             hint="say which is where: bump adopt SITE --kustomization FILE --environment NAME",
         )
     if not there:
-        seen = dict.fromkeys(f"{site.identity} ({', '.join(sorted(environments(site)))})" for site in called)
-        known_names = f"found: {listed(list(seen))}" if seen else "no Flux Kustomization is called so"
+        elsewhere = [(site, where) for site, where in known if _is_called(site, name, where)]
         raise SiteMissing(
-            f"{name} in {environment}: no Flux Kustomization of that name is in that environment; {known_names}",
+            f"{name} in {environment}: no Flux Kustomization of that name is in that environment"
+            + (_seen(environment, elsewhere) if elsewhere else _not_called(name, known)),
             hint="environments are steps of its path or file, its namespace, or the start or end of its name; "
             "bump adopt SITE --environment NAME says it",
         )
     return next(iter(there.values()))
 
 
-def _is_called(site: Site, name: str, environment: str) -> bool:
-    names = (*find.names(site), site.name)
-    return any(each in (name, f"{name}-{environment}", f"{environment}-{name}") for each in names)
+def _is_called(site: Site, name: str, in_environments: Iterable[str]) -> bool:
+    """Whether it is the site of this name in one of the environments: `web`, or `web-staging` in `staging`."""
+    names = {*find.names(site), site.name}
+    called = {name, *chain.from_iterable((f"{name}-{each}", f"{each}-{name}") for each in in_environments)}
+    return not names.isdisjoint(called)
+
+
+def _seen(environment: str, called: Sequence[tuple[Site, frozenset[str]]]) -> str:
+    shown = [f"{site.identity} ({', '.join(sorted(where))})" for site, where in called]
+    near = did_you_mean(environment, sorted({name for _, where in called for name in where}))
+    return f"; found: {listed(list(dict.fromkeys(shown)))}{near}"
+
+
+def _not_called(name: str, known: Sequence[tuple[Site, frozenset[str]]]) -> str:
+    names = {called for site, _ in known for called in (*find.names(site), site.name)}
+    return f"; no Flux Kustomization is called so{did_you_mean(name, sorted(names))}"
 
 
 def target_in(tree: Tree, name: str, environment: str, choice: Choice) -> Target:
@@ -174,7 +198,7 @@ def target_in(tree: Tree, name: str, environment: str, choice: Choice) -> Target
     site = site_in(tree, name, environment)
     own_name = site.kustomization.name
     called = own_name if adoption.of_site(site.document, own_name) else name
-    return find_target(called, choice.named(site.identity), tree)
+    return find.find(tree, called, choice.named(site.identity))
 
 
 def wanted_in(target: Target, version: str) -> Wanted:

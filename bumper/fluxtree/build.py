@@ -10,16 +10,18 @@ Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/target/kusttarget.go`, `kus
 `kustomize_generator.go` (what a Flux Kustomization adds, it adds to the top layer's own kustomization).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
-from posixpath import dirname
+from posixpath import dirname, join
 from typing import Any
 
 from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import NotYaml
-from bumper.fluxtree import patches, replacements, transformers
+from bumper.fluxtree import patches, replacements, schema, transformers
 from bumper.fluxtree.discovery import BY_PATH, Site
 from bumper.fluxtree.layers import (
+    FILE_NAMES,
     Gap,
     Layer,
     Reading,
@@ -36,6 +38,7 @@ from bumper.fluxtree.patches import Refusal
 from bumper.fluxtree.resource import Resource, is_variable
 from bumper.fluxtree.resource_sets import expanded as expanded_set
 from bumper.fluxtree.resource_sets import is_resource_set
+from bumper.fluxtree.selectors import Identity, identity
 from bumper.fluxtree.transformers import ImageEntry, ImageSpec
 from bumper.manifest.document import Document, documents, is_true, items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
@@ -44,6 +47,8 @@ from bumper.objects import Object
 _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
 _HOLDS_LAYERS = ("resources", "bases", "components")
 _KUSTOMIZE = "kustomize.config.k8s.io"
+# What names a key of a ConfigMap, in YAML as in JSON.
+_NAMED = re.compile(rb"""(?:valuesKey|fieldPath)["']?\s*:\s*["']?([^\n\r"'#]+)""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +56,11 @@ class Build:
     """One Flux Kustomization; `owner` is its own object.
 
     `layers` are the kustomizations that it is made of, inner ones too, `gaps` what they name and what is not there, `refusals` why
-    kustomize builds nothing. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than
-    `resources`: in `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and
-    so perhaps what a remote base brings. `unmapped` are the copies of an artifact's generator that bring files from elsewhere.
+    kustomize builds nothing, of which `collisions` are those for two objects of one name. `mistyped` is the same of numbers and
+    booleans where it expects a text, which an edit may take the place of, `rewritten` those of which Flux makes another text than is
+    written. `missing_path` says that `spec.path` is no directory. `is_open` says that there may be more than `resources`: in
+    `open_namespace`, or anywhere where that is empty. `remote` are the `images:` entries that change none of them, and so perhaps what
+    a remote base brings. `unmapped` are the copies of an artifact's generator that bring files from elsewhere.
     `image_specs` are the image fields that its kustomizations state themselves. `unexpanded` is what of a ResourceSet is not followed.
     """
 
@@ -66,6 +73,9 @@ class Build:
     is_open: bool = False
     open_namespace: str = ""
     refusals: tuple[Gap, ...] = ()
+    collisions: tuple[Gap, ...] = ()
+    mistyped: tuple[Gap, ...] = ()
+    rewritten: tuple[Gap, ...] = ()
     remote: tuple[ImageEntry, ...] = ()
     unmapped: tuple[Gap, ...] = ()
     unexpanded: tuple[Gap, ...] = ()
@@ -89,6 +99,13 @@ def resource_of(reading: Reading, document: Document) -> Resource | None:
     return Resource(document, reading.traced(document), frozenset([text(name)]))
 
 
+def _lacks(document: Document) -> str:
+    """What every object has, and a document has not: kustomize takes nothing but objects, and what is empty."""
+    if document.value and not text(document.value.get("kind")):
+        return "kind"
+    return "metadata.name" if document.value and not document.key.name else ""
+
+
 def build(reading: Reading, site: Site, owner: Resource) -> Build:
     """The build of a Kustomization, whose object `owner` has what its parents' patches made of it."""
     target = text(owner.at("spec", "targetNamespace"))
@@ -106,8 +123,10 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
     gaps = dict.fromkeys([*missing, *(gap for layer in layers for gap in layer.gaps)])
     unmapped = tuple(site.artifact.problems) if site.artifact else ()
     is_open = bool(gaps or unmapped) or any(layer.has_remote or _opens(reading, layer) for layer in layers)
-    making = _Making(reading, is_open, any(layer.has_remote for layer in layers))
+    making = _Making(reading, is_open, any(layer.has_remote for layer in layers), layers)
     resources = making.top(top, owner)
+    for doubt in making.recased:
+        resources = [known.doubted(doubt) for known in resources]
     expansions = [expanded_set(each, resources) for each in resources if is_resource_set(each)]
     unexpanded = tuple(gap for expansion in expansions for gap in expansion.gaps)
     is_open = is_open or bool(unexpanded)
@@ -120,7 +139,10 @@ def build(reading: Reading, site: Site, owner: Resource) -> Build:
         tuple(gaps),
         is_open=is_open,
         open_namespace=target,
-        refusals=tuple(dict.fromkeys(making.refusals)),
+        refusals=tuple(dict.fromkeys([*making.refusals, *making.collisions])),
+        collisions=tuple(dict.fromkeys(making.collisions)),
+        mistyped=tuple(dict.fromkeys(making.mistyped)),
+        rewritten=tuple(dict.fromkeys(making.rewritten)),
         remote=tuple(making.remote),
         unmapped=unmapped,
         unexpanded=unexpanded,
@@ -231,18 +253,23 @@ def _components(reading: Reading, site: Site, owner: Resource) -> tuple[list[str
 
 @dataclass
 class _Making:
-    """How the objects of a build come together. `refusals` and `remote` grow on the way."""
+    """How the objects of a build come together. The lists grow on the way."""
 
     reading: Reading
     is_open: bool
     has_remote: bool
+    layers: tuple[Layer, ...]
     refusals: list[Gap] = field(default_factory=list)
+    collisions: list[Gap] = field(default_factory=list)
+    mistyped: list[Gap] = field(default_factory=list)
+    rewritten: list[Gap] = field(default_factory=list)
+    recased: list[Gap] = field(default_factory=list)
     remote: list[ImageEntry] = field(default_factory=list)
 
     def top(self, layer: Layer, owner: Resource) -> list[Resource]:
         """The objects of the top layer, with what the Flux Kustomization adds to its kustomization."""
         document = kustomization(self.reading, layer)
-        self._read_strictly(document)
+        self._read_strictly(layer, document, by_flux=True)
         spec = mapping(owner.at("spec"))
         own = self.reading.traced(document) if document else {}
         resources = self._brought(layer, document, [])
@@ -254,31 +281,150 @@ class _Making:
             resources = [known.doubted(doubt) for known in resources]
         return resources
 
-    def _layer(self, layer: Layer, before: list[Resource]) -> list[Resource]:
+    def _layer(self, layer: Layer, before: list[Resource], *, is_component: bool = False) -> list[Resource]:
         document = kustomization(self.reading, layer)
         resources = self._brought(layer, document, before)
         if not document:
             return resources
-        self._read_strictly(document)
+        self._read_strictly(layer, document, is_component=is_component)
         specs = _image_specs(self.reading, layer)
         return self._transformed(resources, self.reading.traced(document), layer.path, specs, None, {})
 
-    def _read_strictly(self, document: Document | None) -> None:
-        """Notes the keys of patches that kustomize does not know, and refuses."""
-        self.refusals += patches.unknown_keys(document) if document else ()
+    def _read_strictly(
+        self, layer: Layer, document: Document | None, *, by_flux: bool = False, is_component: bool = False
+    ) -> None:
+        """Notes what kustomize refuses in the file of a kustomization; `by_flux` says that Flux reads it first."""
+        entries = self.reading.entries(layer.directory)
+        names = [name for name in FILE_NAMES if entries.get(name) is False]
+        for other in names[1:]:
+            message = f"{names[0]} lies beside it, and kustomize takes one alone"
+            self.refusals.append(Gap(join(layer.directory, other), 1, message))
+        kind = text(document.value.get("kind")) if document else ""
+        if document and not by_flux and (kind == schema.COMPONENT) != is_component:
+            listed = "components" if is_component else "resources"
+            message = f"its kind is {kind or 'Kustomization'}, and it is listed in {listed}"
+            self.refusals.append(Gap(document.path, document.line("kind"), message))
+        for mismatch in self._mismatches(document) if document else ():
+            if mismatch.is_recased:
+                self.recased.append(mismatch.gap)
+            elif by_flux and mismatch.is_scalar:
+                self.rewritten += mismatch.rewritten
+            elif by_flux and mismatch.is_dropped:
+                message = f"{mismatch.unknown_key} is no key that kustomize knows: Flux leaves it out"
+                self.rewritten.append(replace(mismatch.gap, message=message))
+            else:
+                (self.mistyped if mismatch.is_scalar else self.refusals).append(mismatch.gap)
+
+    def _mismatches(self, document: Document) -> tuple[schema.Mismatch, ...]:
+        key = ("mismatches", document.path)
+        known: tuple[schema.Mismatch, ...] = self.reading.once(
+            key, lambda: tuple(schema.mismatches(document))
+        )
+        return known
 
     def _brought(self, layer: Layer, document: Document | None, before: list[Resource]) -> list[Resource]:
         resources = [*before]
         for path in layer.files:
-            made = (resource_of(self.reading, each) for each in self.reading.documents(path))
-            resources += filter(None, made)
+            for each in self.reading.documents(path):
+                if made := resource_of(self.reading, each):
+                    resources.append(made)
+                if lacking := _lacks(each):
+                    place = Gap(path, each.line(), f"what has no {lacking} is no object")
+                    self._refuse(place, "to kustomize: it refuses the build")
         for inner in layer.inner:
             resources += self._layer(inner, [])
+        self._require_apart(resources)
         if document:
-            resources = _with_generated(self.reading, resources, document)
+            resources = self._with_generated(resources, document)
         for component in layer.components:
-            resources = self._layer(component, resources)
+            resources = self._layer(component, resources, is_component=True)
         return resources
+
+    def _require_apart(self, resources: Iterable[Resource]) -> None:
+        """Refuses two objects of one name, as they come together or get into one namespace.
+
+        Source: api v0.21.1, `resmap/reswrangler.go` (Append), `internal/builtins/NamespaceTransformer.go`.
+        """
+        known: dict[Identity, Resource] = {}
+        for each in resources:
+            other = known.setdefault(each.now, each)
+            if other is not each and each.name:
+                message = f"{each} is there already: {other.path}:{other.line()}"
+                self.collisions.append(Gap(each.path, each.line("metadata", "name"), message))
+
+    def _with_generated(self, resources: list[Resource], document: Document) -> list[Resource]:
+        """The objects with the ConfigMaps and Secrets that a kustomization generates, or merges into those that it has."""
+        value = self.reading.traced(document)
+        for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
+            for at, entry in enumerate(map(mapping, items(value.get(key)))):
+                place = Gap(document.path, document.line(key, at), key)
+                data = self._generated_data(document, entry, place)
+                if kind == "Secret":
+                    data = dict.fromkeys(data, leaf(""))
+                noted = _noted(entry, value)
+                behavior, name = text(entry.get("behavior")), text(entry.get("name"))
+                placed = {"namespace": space} if (space := text(entry.get("namespace"))) else {}
+                metadata = {"name": name, **placed, **noted}
+                made = {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": _known(data)}
+                wanted = identity(made)
+                matching = [known for known in resources if wanted in known.identities]
+                merges = behavior in ("merge", "replace")
+                if bool(matching) != merges and not (merges and self.is_open):
+                    is_there = "is there already" if matching else "is not there to be changed"
+                    message = f"{key}: {kind} {name} {is_there}, which kustomize refuses"
+                    self.refusals.append(replace(place, message=message))
+                if matching:
+                    resources = [
+                        _regenerated(known, data, behavior, noted) if known in matching else known
+                        for known in resources
+                    ]
+                elif not merges:
+                    resources = [*resources, Resource(document, made, frozenset([name]), root=(key, at))]
+        return resources
+
+    def _generated_data(self, document: Document, entry: Object, place: Gap) -> dict[str, Any]:
+        """What a generator puts into a ConfigMap or a Secret; None for what is not read (`is_read`).
+
+        Where a literal or a line of an `envs` file is written is known, and not how to edit a part of it.
+        """
+        pairs: list[tuple[str, Any]] = []
+        for key, named, written in generator_files(entry):
+            path = within(dirname(document.path), named)
+            is_there = path is not None and self.reading.is_file(path)
+            if not is_there and not is_remote(self.reading, dirname(document.path), named):
+                self._refuse(place, f"names {named}, {why_missing(self.reading, path)}")
+            is_wanted = not key or is_read(key, named) or key in self.named_keys
+            file = self.reading.file(path) if path and is_there and is_wanted else None
+            content = file.content.decode(errors="replace") if file else ""
+            if not key:
+                pairs += [(name, leaf(value, near=near_to(written))) for name, value in _lines(content)]
+            elif file and is_yaml(named):
+                pairs.append((key, leaf(content, file=file)))
+            else:
+                pairs.append((key, leaf(content, near=near_to(written)) if file else None))
+        for literal in items(entry.get("literals")):
+            name, sign, given = text(literal).partition("=")
+            if not (name and sign):
+                self._refuse(place, f"has the literal {text(literal)}, expected KEY=VALUE")
+            pairs.append((name, leaf(_unquoted(given), near=near_to(literal))))
+        data = dict(pairs)
+        for name in data if len(data) < len(pairs) else ():
+            if sum(name == other for other, _ in pairs) > 1:
+                self._refuse(place, f"has the key {name} twice")
+        return data
+
+    def _refuse(self, place: Gap, message: str) -> None:
+        self.refusals.append(replace(place, message=f"{place.message} {message}"))
+
+    @cached_property
+    def named_keys(self) -> frozenset[str]:
+        """The last steps of the fields that replacements read, and the keys that charts take their values from."""
+        paths = dict.fromkeys(
+            path for layer in self.layers for path in (layer.path, *layer.files, *layer.used) if path
+        )
+        written = (_NAMED.findall(self.reading.content(path)) for path in paths)
+        named = (name.decode(errors="replace").strip() for names in written for name in names)
+        return frozenset(step for name in named for step in replacements.steps(name)[-1:])
 
     def _transformed(
         self,
@@ -295,6 +441,7 @@ class _Making:
         resources = self._patched(resources, value, "patches", path)
         if namespace := text(value.get("namespace")):
             resources = [transformers.placed(known, namespace) for known in resources]
+            self._require_apart(resources)
         prefix, suffix = text(value.get("namePrefix")), text(value.get("nameSuffix"))
         resources = [transformers.named(known, prefix, suffix) for known in resources]
         for labels in transformers.labels_of(value):
@@ -345,8 +492,18 @@ class _Making:
             listed = partial(
                 patches.listed, self.reading, Gap(path, 1, key), entry, is_remembered=is_remembered
             )
-            resources = self._tried(resources, partial(_in_turn, listed, self.is_open))
+            resources = self._tried(resources, partial(_in_turn, listed, self._may_be))
         return resources
+
+    def _may_be(self, wanted: Identity) -> bool:
+        """Whether there may be an object of that name which is not read here: in a build that brings more, or among Flux's own."""
+        return self.is_open or any(self._is_in_generated(layer.generated, wanted) for layer in self.layers)
+
+    def _is_in_generated(self, path: str, wanted: Identity) -> bool:
+        if not path or not self.reading.is_file(path):
+            return path != ""
+        named = f"name: {wanted.name}".encode()
+        return any(line.strip() == named for line in self.reading.content(path).splitlines())
 
     def _tried(
         self, resources: list[Resource], change: Callable[[list[Resource]], list[Resource]]
@@ -402,10 +559,12 @@ class _Making:
 
 
 def _in_turn(
-    listed: Callable[[], Iterator[patches.Patch]], is_open: bool, resources: list[Resource]
+    listed: Callable[[], Iterator[patches.Patch]],
+    may_be: Callable[[Identity], bool],
+    resources: list[Resource],
 ) -> list[Resource]:
     for patch in listed():
-        resources = patch.applied(resources, is_open)
+        resources = patch.applied(resources, may_be)
     return resources
 
 
@@ -423,32 +582,6 @@ def _with_flux(value: Mapping[str, Any], spec: Object) -> Object:
         if text(spec.get(given)):
             result[key] = spec[given]
     return result
-
-
-def _with_generated(reading: Reading, resources: list[Resource], document: Document) -> list[Resource]:
-    """The objects with the ConfigMaps and Secrets that a kustomization generates, or merges into those that it has."""
-    value = reading.traced(document)
-    for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
-        for at, entry in enumerate(map(mapping, items(value.get(key)))):
-            data = _generated_data(reading, document, entry) if kind == "ConfigMap" else {}
-            behavior, name = text(entry.get("behavior")), text(entry.get("name"))
-            noted = _noted(entry, value)
-            if behavior in ("", "create"):
-                made = {
-                    "apiVersion": "v1",
-                    "kind": kind,
-                    "metadata": {"name": name, "namespace": text(entry.get("namespace")), **noted},
-                    "data": _known(data),
-                }
-                resources = [*resources, Resource(document, made, frozenset([name]), root=(key, at))]
-            else:
-                resources = [
-                    _regenerated(known, data, behavior, noted)
-                    if known.kind == kind and name in known.names
-                    else known
-                    for known in resources
-                ]
-    return resources
 
 
 def _noted(entry: Object, kustomization: Object) -> dict[str, Object]:
@@ -470,34 +603,15 @@ def _known(data: Object) -> Object:
     return {key: value for key, value in data.items() if value is not None}
 
 
-def _generated_data(reading: Reading, document: Document, entry: Object) -> dict[str, Any]:
-    """What a generator puts into a ConfigMap; None for what is not read (`is_read`), or not known here.
-
-    Where a literal or a line of an `envs` file is written is known, and not how to edit a part of it.
-    """
-    data: dict[str, Any] = {}
-    for key, named, written in generator_files(entry):
-        path = within(dirname(document.path), named)
-        file = reading.file(path) if path and is_read(key, named) and reading.is_file(path) else None
-        content = file.content.decode(errors="replace") if file else ""
-        if not key:
-            data |= {
-                name: value if value is None else leaf(value, near=near_to(written))
-                for name, value in _lines(content)
-            }
-        elif file and is_yaml(named):
-            data[key] = leaf(content, file=file)
-        else:
-            data[key] = leaf(content, near=near_to(written)) if file else None
-    for literal in items(entry.get("literals")):
-        name, _, given = text(literal).partition("=")
-        data[name] = leaf(given.strip("\"'"), near=near_to(literal))  # as kustomize, `api/kv/kv.go`
-    return data
+def _unquoted(given: str) -> str:
+    """The value of a literal without the quotes around it. Source: `api/kv/kv.go`, `removeQuotes`."""
+    is_quoted = len(given) > 1 and given[0] == given[-1] and given[0] in "\"'"
+    return given[1:-1] if is_quoted else given
 
 
-def _lines(content: str) -> Iterator[tuple[str, str | None]]:
-    """The variables of an `envs` file; None for one of the environment of kustomize. Source: `api/kv/kv.go`, `keyValuesFromLine`."""
+def _lines(content: str) -> Iterator[tuple[str, str]]:
+    """The variables of an `envs` file; empty where a line has no `=`. Source: `api/kv/kv.go`, `keyValuesFromLine`."""
     for line in content.removeprefix("\ufeff").split("\n"):
-        name, sign, given = line.removesuffix("\r").lstrip().partition("=")
+        name, _, given = line.removesuffix("\r").lstrip().partition("=")
         if name and not name.startswith("#"):
-            yield name, given if sign else None
+            yield name, given

@@ -2,7 +2,7 @@
 
 Law: merged as helm-controller merges them, each scalar remembering where it is written, so that a tag in a file that a
 configMapGenerator reads is found and edited in that file. A Secret, and a ConfigMap that the build does not hold, are unknown: what
-they say of an image is not seen. Values that can't be read leave a doubt.
+they say of an image is not seen, and they may go over the references before them (`Rival`). Values that can't be read leave a doubt.
 
 Source: fluxcd/pkg, chartutil/values.go (ChartValuesFromReferences: references in order, mappings merged, anything else replaced,
 `targetPath` set as `helm --set` does; `spec.values` last).
@@ -14,11 +14,11 @@ from typing import Any
 
 from bumper.errors import NotYaml
 from bumper.fluxtree.layers import Gap
-from bumper.fluxtree.leaves import Leaf, Reader, Text, near_to, origin_of
+from bumper.fluxtree.leaves import Leaf, Reader, Rival, Text, near_to, origin_of, rivalled
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.transformers import with_value_at
-from bumper.manifest.document import items, mapping, plain, text
+from bumper.manifest.document import is_true, items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
@@ -34,10 +34,13 @@ def with_all_values(release: Resource, resources: Iterable[Resource]) -> Resourc
     """The HelmRelease with the values of its ConfigMaps among `spec.values`; the same where it has none of them."""
     references = [mapping(entry) for entry in items(release.at("spec", "valuesFrom"))]
     values: Object = {}
-    for reference in references:
-        data = _data(release, reference, resources)
+    for at, reference in enumerate(references):
+        data, target = _data(release, reference, resources), text(reference.get("targetPath"))
         try:
-            values = values if data is None else _with(values, data, text(reference.get("targetPath")))
+            if data is None:
+                values = mapping(_rivalled(values, _route(target) or (), _rival(release, reference, at)))
+            else:
+                values = _with(values, data, target)
         except NotYaml as error:
             line = release.line("spec", "valuesFrom")
             release = release.doubted(Gap(release.path, line, f"its values can't be read: {error.message}"))
@@ -45,6 +48,27 @@ def with_all_values(release: Resource, resources: Iterable[Resource]) -> Resourc
         return release
     merged = _merged(values, mapping(release.at("spec", "values")))
     return release.with_value(with_value_at(release.value, ("spec", "values"), merged))
+
+
+def _rival(release: Resource, reference: Object, at: int) -> Rival:
+    """What a reference to values that are not known may do to those before it."""
+    kind, line = text(reference.get("kind")), release.line("spec", "valuesFrom", at)
+    forbids = kind == "ConfigMap" and not is_true(reference.get("optional"))
+    return Rival(
+        f"{kind} {text(reference.get('name'))}", str(release), release.path, line, "spec.values", forbids
+    )
+
+
+def _rivalled(values: Any, route: Route, rival: Rival) -> Any:
+    """The values where what stands under the route may be set again."""
+    if not route:
+        return rivalled(values, rival)
+    step, rest = route[0], route[1:]
+    if isinstance(step, int):
+        return [_rivalled(each, rest, rival) if at == step else each for at, each in enumerate(items(values))]
+    if not isinstance(values, dict):
+        return rivalled(values, rival)
+    return {key: _rivalled(inner, rest, rival) if key == step else inner for key, inner in values.items()}
 
 
 def _data(release: Resource, reference: Object, resources: Iterable[Resource]) -> Any:

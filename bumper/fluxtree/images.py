@@ -15,7 +15,7 @@ from bumper.errors import NotYaml
 from bumper.fluxtree import chart_values, immutable
 from bumper.fluxtree.build import Build
 from bumper.fluxtree.layers import Gap, Reading
-from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, origin_of, span_of
+from bumper.fluxtree.leaves import Leaf, Origin, Reader, Text, leaf, near_to, origin_of, rivals_of, span_of
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.resource_sets import is_resource_set
@@ -37,6 +37,7 @@ class Image:
     `written` the repository in the manifest. `workload` has the namespace and name that it gets, empty for an image of a remote base;
     `name` is its name in the manifest, and `path` the manifest. `replicas` is how many pods the build asks for,
     None where the kind has no such number, or nobody has asked for it. `is_elsewhere`: a HelmRelease installs it in another cluster.
+    `unsure` says what of the cluster alone may go over its tag.
     """
 
     field: Field
@@ -50,6 +51,7 @@ class Image:
     route: tuple[str | int, ...] = ()
     replicas: int | None = None
     is_elsewhere: bool = False
+    unsure: Gap | None = None
 
     @property
     def is_init(self) -> bool:
@@ -171,6 +173,10 @@ def _image(reading: Reading, resource: Resource, candidate: Candidate, known: li
     digest = known[candidate.digest.scalar.ordinal] if candidate.digest else None
     if digest is not None and not field.unsafe and not _is_beside(digest, decided):
         field = replace(field, unsafe="its digest stands in another file, expected it beside the tag")
+    rivals = [rival for each in (decided, digest) if each is not None for rival in rivals_of(each)]
+    rival = next(iter(sorted(rivals, key=lambda rival: not rival.forbids)), None)
+    if rival and rival.forbids and not field.unsafe:
+        field = replace(field, unsafe=str(rival), remedy=rival.remedy)
     if resource.doubts:
         field = _doubtful(field, resource.doubts[0])
     return Image(
@@ -184,6 +190,7 @@ def _image(reading: Reading, resource: Resource, candidate: Candidate, known: li
         str(candidate.image),
         candidate.route[1:],
         is_elsewhere=resource.kind == "HelmRelease" and bool(resource.at("spec", "kubeConfig")),
+        unsure=rival and Gap(rival.path, rival.line, f"{rival}: to settle it, {rival.remedy}"),
     )
 
 
@@ -326,10 +333,10 @@ def _substituted(value: Leaf, variables: Variables) -> Leaf:
     before = value[: last.start()]
     is_tag = last.end() == len(value) and (not before or before.endswith(":"))
     if is_tag:
-        return leaf(new, value.origin, decider=given.decider or given)
+        return leaf(new, value.origin, decider=given.decider or given, rival=given.rival or value.rival)
     if "${" in "".join(split(value)[1:]):
         return leaf(new, near=near_to(given))
-    return leaf(new, value.origin, decider=value.decider)
+    return leaf(new, value.origin, decider=value.decider, rival=value.rival)
 
 
 def _scalar(value: Leaf, known: list[Leaf], *, is_key: bool = False) -> Scalar:

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
 
+from bumper.fluxtree.leaves import Leaf
 from bumper.manifest.document import mapping, text
+from bumper.manifest.go_yaml import FLAG, FRACTION, NUMBER, TEXT, as_text, form
 from bumper.objects import Object
 
 _INDEX = re.compile(r"-?[0-9]+")
@@ -90,7 +92,21 @@ def _holds(value: Any, steps: list[str], path: str, expected: Any) -> bool:
     parent = _get(value, steps[:-1], path)
     if isinstance(parent, dict) and steps[-1] not in parent:
         return not expected
-    return bool(_get(parent, steps[-1:], path) == expected)
+    return bool(_typed(_get(parent, steps[-1:], path), is_patch=False) == _typed(expected, is_patch=True))
+
+
+def _typed(value: Any, *, is_patch: bool) -> Any:
+    """A value with what each scalar is: objects have YAML 1.2's booleans, and the numbers of patches are compared as they are."""
+    if isinstance(value, dict):
+        return {key: _typed(inner, is_patch=is_patch) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_typed(inner, is_patch=is_patch) for inner in value]
+    if not isinstance(value, Leaf) or not value.is_plain:
+        return TEXT, value
+    kind = form(value)
+    if kind == FLAG and not (is_patch or value.lower() in ("true", "false")):
+        return TEXT, value
+    return NUMBER if kind == FRACTION else kind, str(value) if is_patch else as_text(value)
 
 
 def _key(value: Any, step: str, path: str) -> Any:

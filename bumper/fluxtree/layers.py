@@ -297,7 +297,7 @@ class Layer:
 
     `files` are manifests, `inner` the directories among its resources, `components` change what the layer holds so far, `used` are the
     files with patches and replacements, and the YAML that ConfigMaps are made of, `left_out` the manifests beside them that the source
-    leaves out.
+    leaves out. `generated` is Flux's own manifest (`GENERATED`), whose objects are not read: no site is among them.
     """
 
     directory: str
@@ -309,6 +309,7 @@ class Layer:
     has_remote: bool = False
     gaps: tuple[Gap, ...] = ()
     left_out: tuple[Gap, ...] = ()
+    generated: str = ""
 
     @property
     def all_files(self) -> tuple[str, ...]:
@@ -371,8 +372,17 @@ def is_yaml(path: str) -> bool:
 
 def _used(reading: Reading, document: Document) -> Iterator[str]:
     """The files that a kustomization names for its patches, replacements, configurations and ConfigMaps, as far as they are there."""
-    generated = map(mapping, items(document.value.get("configMapGenerator")))
-    files = [file for entry in generated for key, file, _ in generator_files(entry) if is_read(key, file)]
+    generated = {
+        key: [*map(mapping, items(document.value.get(key)))]
+        for key in ("configMapGenerator", "secretGenerator")
+    }
+    files = [
+        file
+        for generator, entries in generated.items()
+        for entry in entries
+        for key, file, _ in generator_files(entry)
+        if not key or (is_read(key, file) and generator == "configMapGenerator")
+    ]
     for listed in (*(items(document.value.get(key)) for key in _LISTS), files):
         for entry in listed:
             written = text(mapping(entry).get("path")) or text(entry)
@@ -382,7 +392,7 @@ def _used(reading: Reading, document: Document) -> Iterator[str]:
 
 
 def generator_files(entry: Object) -> Iterator[tuple[str, str, Any]]:
-    """The files of a generator of ConfigMaps: the key, the path, and how both are written; no key where its lines are `KEY=value`."""
+    """The files of a generator: the key, the path, and how both are written; no key where its lines are `KEY=value`."""
     for written in items(entry.get("files")):
         key, _, file = text(written).rpartition("=")
         yield key or basename(file), file, written
@@ -392,8 +402,10 @@ def generator_files(entry: Object) -> Iterator[tuple[str, str, Any]]:
 
 
 def is_read(key: str, file: str) -> bool:
-    """Whether what a generator finds in a file may decide an image: a variable has no dot in its name, as dashboards do."""
-    return is_yaml(file) or "." not in key
+    """Whether what a generator finds in a file may decide an image, though nothing names its key: a variable has no dot in its name,
+    as dashboards do.
+    """
+    return is_yaml(file) or is_yaml(key) or "." not in key
 
 
 def _own_file(reading: Reading, directory: str) -> str:
@@ -404,6 +416,7 @@ def _own_file(reading: Reading, directory: str) -> str:
 def _generated(reading: Reading, directory: str) -> _Plan:
     """What Flux puts into the kustomization that it generates for a directory without one."""
     files: list[str] = []
+    generated = ""
     inner: list[tuple[str, int]] = []
     left_out: list[Gap] = []
     waiting = [directory]
@@ -413,13 +426,16 @@ def _generated(reading: Reading, directory: str) -> _Plan:
         for name, is_directory in sorted(reading.entries(current).items()):
             path = join(current, name)
             if not is_directory:
-                if _MANIFEST.fullmatch(name) and name != GENERATED:
+                if name == GENERATED:
+                    generated = path
+                elif _MANIFEST.fullmatch(name):
                     files.append(path)
             elif _own_file(reading, path):
                 inner.append((path, 0))
             else:
                 waiting.append(path)
-    return _Plan(Layer(directory, files=tuple(files), left_out=tuple(left_out)), inner)
+    layer = Layer(directory, files=tuple(files), left_out=tuple(left_out), generated=generated)
+    return _Plan(layer, inner)
 
 
 def _planned(reading: Reading, directory: str, path: str) -> _Plan:
@@ -429,13 +445,14 @@ def _planned(reading: Reading, directory: str, path: str) -> _Plan:
         value = document.value
         files: list[str] = []
         gaps: list[Gap] = []
+        generated = ""
         has_remote = False
         for key, below in (("resources", plan.inner), ("bases", plan.inner), ("components", plan.components)):
             for at, written in enumerate(map(text, items(value.get(key)))):
                 place = within(directory, written)
                 if basename(written) == GENERATED:
-                    continue
-                if place is not None and reading.is_directory(place):
+                    generated = place or written
+                elif place is not None and reading.is_directory(place):
                     below.append((place, document.line(key, at)))
                 elif place is not None and reading.is_file(place):
                     files.append(place)
@@ -445,7 +462,15 @@ def _planned(reading: Reading, directory: str, path: str) -> _Plan:
                     why = why_missing(reading, place)
                     gaps.append(Gap(path, document.line(key, at), f"{key} names {written}, {why}"))
         used = tuple(dict.fromkeys(_used(reading, document)))
-        plan.layer = Layer(directory, path, tuple(files), used=used, has_remote=has_remote, gaps=tuple(gaps))
+        plan.layer = Layer(
+            directory,
+            path,
+            tuple(files),
+            used=used,
+            has_remote=has_remote,
+            gaps=tuple(gaps),
+            generated=generated,
+        )
     return plan
 
 

@@ -4,9 +4,11 @@ Law: a leaf is equal to its text; wherever a transformer puts it, it still knows
 value is never searched for: it is the one that the value came from.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from bumper.dataclasses import dataclass
+from bumper.manifest import go_yaml
 from bumper.manifest.blocks import Block
 from bumper.manifest.yamltext import Scalar, Span, compose
 
@@ -32,18 +34,45 @@ class Origin(NamedTuple):
     ordinal: int
 
 
+class Rival(NamedTuple):
+    """What may go over a value and is not known here, since git does not hold it, or holds it encrypted: as `owner` names it at `path`
+    and `line`. Nothing goes over what stands in the owner's `own` field.
+
+    A ConfigMap that the owner needs is there for certain (`forbids`), and holds settings, as the value is one. A Secret holds what is
+    secret, and what is optional may be absent: many trees name one of them behind their settings.
+    """
+
+    name: str
+    owner: str
+    path: str
+    line: int
+    own: str
+    forbids: bool = False
+
+    @property
+    def remedy(self) -> str:
+        """What settles in git whose the value is."""
+        return f"write the value into {self.own} of {self.owner} ({self.path}:{self.line}), or list {self.name} before it there"
+
+    def __str__(self) -> str:
+        return f"{self.name}, whose content is not known here, may set it again: {self.owner} reads it later"
+
+
 class Leaf(str):
     """A scalar of an object. `decider` is set where another scalar than its origin decides the tag of the image that it names: that of
     an `images:` entry, or the one that a replacement or a substitution took the tag from. `near` is a scalar that it was made from a
-    part of, where it has no origin. `file` is the file that it is the whole of, as a generator of ConfigMaps brings it.
+    part of, where it has no origin. `file` is the file that it is the whole of, as a generator of ConfigMaps brings it. `rival` is
+    what may go over it. `is_plain` says that it is written without quotes, so that it may be a number or a boolean.
     """
 
-    __slots__ = ("decider", "file", "is_null", "near", "origin")
+    __slots__ = ("decider", "file", "is_null", "is_plain", "near", "origin", "rival")
     origin: Origin | None
     decider: "Leaf | None"
     near: Origin | None
     file: Text | None
     is_null: bool
+    is_plain: bool
+    rival: Rival | None
 
 
 def leaf(
@@ -54,11 +83,57 @@ def leaf(
     near: Origin | None = None,
     file: Text | None = None,
     is_null: bool = False,
+    is_plain: bool = False,
+    rival: Rival | None = None,
 ) -> Leaf:
     """A leaf with what is known of it."""
     made = Leaf(value)
     made.origin, made.decider, made.near, made.file, made.is_null = origin, decider, near, file, is_null
+    made.rival, made.is_plain = rival, is_plain
     return made
+
+
+def rivalled(value: Any, rival: Rival) -> Any:
+    """A value whose scalars another one may go over, where none is known that forbids more."""
+    if isinstance(value, dict):
+        return {key: rivalled(inner, rival) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [rivalled(inner, rival) for inner in value]
+    if not isinstance(value, Leaf) or (value.rival and (value.rival.forbids or not rival.forbids)):
+        return value
+    return _changed(value, rival=rival)
+
+
+def reworded(value: Any) -> Any:
+    """A value whose numbers and booleans are written as go-yaml writes them anew (`go_yaml`)."""
+    if isinstance(value, dict):
+        return {key: reworded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [reworded(inner) for inner in value]
+    return _changed(value, go_yaml.as_text(value)) if isinstance(value, Leaf) and value.is_plain else value
+
+
+def _changed(value: Leaf, text: str | None = None, rival: Rival | None = None) -> Leaf:
+    """The same scalar with another text, or with a rival."""
+    return leaf(
+        value if text is None else text,
+        value.origin,
+        decider=value.decider,
+        near=value.near,
+        file=value.file,
+        is_null=value.is_null,
+        is_plain=value.is_plain,
+        rival=rival or value.rival,
+    )
+
+
+def rivals_of(value: Leaf) -> Iterator[Rival]:
+    """What may go over a scalar, or over what decides it."""
+    decided: Leaf | None = value
+    while decided is not None:
+        if decided.rival:
+            yield decided.rival
+        decided = decided.decider
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +142,9 @@ class Reader:
 
     def __call__(self, scalar: Scalar) -> Leaf:
         is_null = scalar.is_null
-        return leaf("" if is_null else scalar.value, Origin(self.text, scalar.ordinal), is_null=is_null)
+        is_plain = not (scalar.style or scalar.tag)
+        origin = Origin(self.text, scalar.ordinal)
+        return leaf("" if is_null else scalar.value, origin, is_null=is_null, is_plain=is_plain)
 
 
 def is_null(value: Any) -> bool:

@@ -18,24 +18,17 @@ from bumper.dataclasses import dataclass, replace
 from bumper.errors import NotYaml
 from bumper.fluxtree import json_patch, strategic
 from bumper.fluxtree.layers import Gap, Reading, why_missing, within
-from bumper.fluxtree.leaves import Reader, Text, near_to, origin_of, span_of
+from bumper.fluxtree.leaves import Reader, Text, near_to, origin_of, reworded, span_of
 from bumper.fluxtree.resource import Path, Resource
-from bumper.fluxtree.selectors import Selector, Undecided, identity
+from bumper.fluxtree.selectors import Identity, Selector, Undecided, identity
 from bumper.manifest import NO_BLOCK
 from bumper.manifest.blocks import block
-from bumper.manifest.document import Document, items, mapping, plain, text
+from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
 _IDENTITY = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
 _STEP = re.compile(r"\d+|-")
-
-
-# types.Patch and types.Selector, which are read as Go reads JSON: without regard to case, and strictly.
-_KEYS = frozenset({"path", "patch", "target", "options"})
-_TARGET_KEYS = frozenset(
-    {"group", "version", "kind", "name", "namespace", "annotationselector", "labelselector"}
-)
 
 
 class Refusal(Exception):
@@ -62,8 +55,8 @@ class Patch:
     changes_kind: bool = False
     is_remembered: bool = True
 
-    def applied(self, resources: list[Resource], is_open: bool) -> list[Resource]:
-        """The objects after it; Refusal. `is_open` says that there may be more objects than these."""
+    def applied(self, resources: list[Resource], may_be: Callable[[Identity], bool]) -> list[Resource]:
+        """The objects after it; Refusal. `may_be` says whether there may be an object of a name beside these."""
         if self.unread:
             return self._doubted(resources, self.unread)
         if self.operations is not None:
@@ -71,7 +64,7 @@ class Patch:
         if self.target:
             return self._merged_into_selected(resources)
         for merge in self.merges:
-            resources = self._merged_into_named(resources, merge, is_open)
+            resources = self._merged_into_named(resources, merge, may_be)
         return resources
 
     def _doubted(self, resources: list[Resource], reason: str) -> list[Resource]:
@@ -108,10 +101,12 @@ class Patch:
         if after:
             yield after
 
-    def _merged_into_named(self, resources: list[Resource], merge: Object, is_open: bool) -> list[Resource]:
+    def _merged_into_named(
+        self, resources: list[Resource], merge: Object, may_be: Callable[[Identity], bool]
+    ) -> list[Resource]:
         wanted = identity(merge)
         matching = [known for known in resources if wanted in known.identities]
-        if len(matching) > 1 or not (matching or is_open):
+        if len(matching) > 1 or not (matching or may_be(wanted)):
             count = f"{len(matching)} objects of the build" if matching else "no object of the build"
             raise self._refusal(f"the patch is for {wanted.kind} {wanted.name}, which {count} is")
         return [
@@ -161,23 +156,6 @@ class Patch:
 
     def _refusal(self, message: str) -> Refusal:
         return Refusal(replace(self.place, message=message))
-
-
-def unknown_keys(document: Document) -> Iterator[Gap]:
-    """The keys in the patches of a kustomization that kustomize does not know: it refuses the whole of it."""
-    for listed_in in ("patches", "patchesJson6902"):
-        for at, entry in enumerate(items(document.value.get(listed_in))):
-            fields = mapping(entry)
-            known = ((("target",), mapping(fields.get("target")), _TARGET_KEYS), ((), fields, _KEYS))
-            for inside, written, keys in known:
-                for key in (key for key in written if str(key).lower() not in keys):
-                    line = document.line(listed_in, at, *inside, key)
-                    where = ".".join((f"{listed_in}[{at}]", *inside, str(key)))
-                    yield Gap(
-                        document.path,
-                        line,
-                        f"{where} is no key that kustomize knows: it refuses the kustomization",
-                    )
 
 
 def listed(reading: Reading, place: Gap, entry: Any, *, is_remembered: bool = True) -> Iterator[Patch]:
@@ -270,7 +248,9 @@ def _parsed(content: Text, place: Gap) -> Patch:
     roots = [plain(root, Reader(content)) for root in source.documents]
     roots = [root for root in roots if isinstance(root, dict | list)]
     if roots and isinstance(roots[0], list):
-        return Patch(place, None, operations=tuple(map(mapping, roots[0])))
+        # What is no JSON is made JSON: its numbers and booleans are those of YAML 1.1.
+        listed = roots[0] if content.content.startswith(b"[") else reworded(roots[0])
+        return Patch(place, None, operations=tuple(map(mapping, listed)))
     objects = tuple(each for root in roots for each in _objects(root))
     if not objects or not all(text(each.get("kind")) and identity(each).name for each in objects):
         return Patch(

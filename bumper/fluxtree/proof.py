@@ -20,7 +20,7 @@ from bumper.fluxtree.difference import Difference, Place, differences, pairs
 from bumper.fluxtree.discovery import GROUP, Site, pushed
 from bumper.fluxtree.images import Image, image_at, images, images_of, with_values
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
-from bumper.fluxtree.resource import Resource, Route, is_variable
+from bumper.fluxtree.resource import Resource, Route, is_variable, written
 from bumper.fluxtree.substitution import not_read, references
 from bumper.fluxtree.walk import Walk
 from bumper.manifest import Edit, FieldKind
@@ -207,12 +207,6 @@ def decided_by(image: Image, edits: Sequence[Edit]) -> bool:
     return any((edit.path, edit.start) == (field.path, span.start) for edit in edits for span in spans)
 
 
-def written(route: Route) -> str:
-    """A route as people write it."""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in route)
-    return "".join(steps).removeprefix(".")
-
-
 def _texts(edit: Edit) -> tuple[str, str]:
     return edit.old.decode(errors="replace"), edit.new.decode(errors="replace")
 
@@ -276,10 +270,12 @@ def prove(
             for each in before.build.resources
             if (place := (each.path, each.document.route)) in identities
         }
-        arrivals += _arrivals(site, before, after, aim)
+        arriving = list(_arrivals(site, before, after, aim))
+        arrivals += arriving
         if not after.build.is_open:
             broken |= dict.fromkeys(gap for gap in after.build.refusals if gap not in before.build.refusals)
-        unproved |= dict.fromkeys([*before.openings, *broken, *_unfilled(of_site)])
+        unsure = (each.before.unsure for each in arriving if each.before.unsure)
+        unproved |= dict.fromkeys([*before.openings, *broken, *_unfilled(of_site), *unsure])
     reconciled = {(site.cluster, site.kustomization) for site in sites if site.is_ours and not site.suspended}
     return Proof(
         tuple(edits),

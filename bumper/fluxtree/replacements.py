@@ -28,7 +28,10 @@ _ENTRY = re.compile(r"\[([^=\]]+)=(.*)\]")
 
 def replaced(entry: Mapping[str, Any], place: Gap, resources: list[Resource]) -> list[Resource]:
     """The objects after one replacement; Refusal."""
-    value = _value(resources, entry, place)
+    try:
+        value = _value(resources, entry, place)
+    except Undecided as reason:
+        value = reason
     for target in map(mapping, items(entry.get("targets"))):
         resources = [_with_target(known, target, value, place) for known in resources]
     return resources
@@ -43,6 +46,8 @@ def _value(resources: list[Resource], entry: Mapping[str, Any], place: Gap) -> A
     path = text(source.get("fieldPath")) or _DEFAULT
     routes = list(_routes(known.value, steps(path), create=False))
     value = below(known.value, *routes[0]) if len(routes) == 1 else None
+    if known.root[:1] == ("secretGenerator",) and path != _DEFAULT:
+        raise Undecided(f"what {known} holds, the source of a replacement, is not followed")
     if value is None or value == "":
         raise Refusal(replace(place, message=f"the source of a replacement, {known}, has no {path}"))
     if known.doubts:
@@ -95,6 +100,8 @@ def _with_target(resource: Resource, target: Mapping[str, Any], value: Any, plac
     try:
         if not _selects(resource, target):
             return resource
+        if isinstance(value, Undecided):
+            raise value
         return _written(resource, target, value, place)
     except Undecided as reason:
         return resource.doubted(replace(place, message=str(reason)))
@@ -179,9 +186,12 @@ def _composed(old: str, value: str, new: str, other: str) -> Leaf:
 
 
 def steps(path: str) -> list[str]:
-    """The steps of a path: dots part them, but not in brackets; `\\.` is a dot."""
+    """The steps of a path: dots part them, but not in brackets, which hold a key with dots together or select an entry of a list.
+
+    `\\.` is a dot. Source: kyaml v0.21.1, `utils/pathsplitter.go` (SmarterPathSplitter).
+    """
     done: list[str] = []
-    current, depth, at = "", 0, 0
+    current, depth, at, is_parted = "", 0, 0, False
     while at < len(path):
         character = path[at]
         if character == "\\" and path[at + 1 : at + 2] == ".":
@@ -189,11 +199,16 @@ def steps(path: str) -> list[str]:
             continue
         depth += (character == "[") - (character == "]" and depth > 0)
         if character == "." and not depth:
-            done, current = [*done, current], ""
+            done, current, is_parted = [*done, _named(current, is_parted)], "", False
         else:
-            current += character
+            current, is_parted = current + character, is_parted or character == "."
         at += 1
-    return [step for step in [*done, current] if step]
+    return [step for step in [*done, _named(current, is_parted)] if step]
+
+
+def _named(step: str, is_parted: bool) -> str:
+    """A step without the brackets that hold its dots together."""
+    return step.strip("[]") if is_parted and step.startswith("[") and "=" not in step else step
 
 
 def _routes(value: Any, path: Sequence[str], create: bool, above: Route = ()) -> Iterator[Route]:

@@ -36,6 +36,12 @@ POD_TEMPLATES: Mapping[str, Route] = {
 _POD_GROUPS = frozenset({"", "apps", "batch"})
 
 
+def written(route: Route) -> str:
+    """A route as people write it."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in route)
+    return "".join(steps).removeprefix(".")
+
+
 class Fault(NamedTuple):
     """What is wrong at one place. `is_certain` is False where a patch or a substitution may still change what stands there."""
 

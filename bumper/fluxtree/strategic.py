@@ -32,6 +32,7 @@ _PODS: _Keys = {
     "ports": ("containerPort", "protocol"),
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
 }
+_CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 _WEBHOOKS: _Keys = {"webhooks": ("name",)}
 # All kinds of that document with such lists, less Node and CSINode, which nobody keeps in git. Its other kinds have none.
 _LISTS: dict[tuple[str, str], _Keys] = {
@@ -53,8 +54,23 @@ _OF_TEXTS = frozenset({"finalizers"})
 def merged(value: Object, patch: Object) -> Object | None:
     """The object after the patch; None where it is deleted. Undecided where kustomize refuses the patch, or may read it otherwise."""
     version, kind = text(value.get("apiVersion")), text(value.get("kind"))
-    result = _merge(value, patch, _LISTS.get((version, kind), {}), "")
+    lists = _LISTS.get((version, kind), {})
+    _require_names(value, lists)
+    result = _merge(value, patch, lists, "")
     return result if isinstance(result, dict) else None
+
+
+def _require_names(value: Any, lists: _Keys) -> None:
+    """Undecided where two containers have one name: kustomize keeps one of them, whatever the patch is for."""
+    if isinstance(value, list):
+        for inner in value:
+            _require_names(inner, lists)
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        if name in _CONTAINERS & lists.keys() and isinstance(inner, list):
+            names = [text(entry.get("name")) for entry in inner if isinstance(entry, dict)]
+            if twice := next((each for at, each in enumerate(names) if each in names[:at]), None):
+                raise Undecided(f"{name} has two entries of the name {twice}, of which kustomize keeps one")
+        _require_names(inner, lists)
 
 
 def _merge(value: Any, patch: Any, lists: _Keys, name: str) -> Any:
@@ -119,7 +135,7 @@ def _by_key(
     for entry in entries:
         if not isinstance(entry, dict) or not text(entry.get(keys[0])):
             raise Undecided(f"an entry of {name} in the patch has no {keys[0]}")
-        at = next((at for at, known in enumerate(left) if _same(known, entry, keys)), None)
+        at = next((at for at, other in enumerate(left) if _same(other, entry, keys)), None)
         result = _merge(left.pop(at) if at is not None else None, entry, lists, "")
         if result:
             yield result

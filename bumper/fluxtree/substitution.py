@@ -1,7 +1,8 @@
 """What Flux fills into the objects of a build: `${NAME}`, from `spec.postBuild` of their Kustomization.
 
 Law: a value that git holds is filled in; of a name that git does not define, the default counts only where nothing that git lacks may
-define it. Everything else stays as it is written, and is told with what would have to be known.
+define it. Everything else stays as it is written, and is told with what would have to be known. A value of git that a later reference
+may set again, to something that git does not hold, is filled in and is not certain (`Rival`).
 
 Source: fluxcd/pkg, kustomize/kustomize_varsub.go (`substitute` wins over `substituteFrom`, a later reference over an earlier one, line
 breaks are dropped, without any variable nothing is filled in unless the strategy is Always) and envsubst/parse. Of the operators
@@ -15,7 +16,7 @@ from typing import Any
 
 from bumper.dataclasses import dataclass, field
 from bumper.fluxtree.layers import Gap
-from bumper.fluxtree.leaves import Leaf, leaf, near_to
+from bumper.fluxtree.leaves import Leaf, Rival, leaf, near_to, rivalled
 from bumper.fluxtree.resource import Resource, scalars
 from bumper.manifest.document import is_true, items, mapping, text
 from bumper.objects import Object
@@ -64,11 +65,18 @@ def variables_of(owner: Resource, data: Data) -> Variables:
     secret: dict[str, str] = {}
     lacking: list[str] = []
     optional: list[str] = []
-    for reference in map(mapping, items(post_build.get("substituteFrom"))):
+    for at, reference in enumerate(map(mapping, items(post_build.get("substituteFrom")))):
         kind, name = text(reference.get("kind")), text(reference.get("name"))
         known = data(kind, owner.namespace, name)
         if known is None:
-            (optional if is_true(reference.get("optional")) else lacking).append(f"{kind} {name}")
+            is_optional = is_true(reference.get("optional"))
+            (optional if is_optional else lacking).append(f"{kind} {name}")
+            line = owner.line("spec", "postBuild", "substituteFrom", at)
+            forbids = kind == "ConfigMap" and not is_optional
+            later = Rival(
+                f"{kind} {name}", str(owner), owner.path, line, "spec.postBuild.substitute", forbids
+            )
+            values = rivalled(values, later)
         elif kind == "Secret":
             secret |= dict.fromkeys(known, name)
         else:

@@ -48,6 +48,7 @@ class _Cluster:
     wanted: set[tuple[str, str]] = field(default_factory=set)
     built: list[Site] = field(default_factory=list)
     seen: set[tuple[object, ...]] = field(default_factory=set)
+    met: set[ObjectKey] = field(default_factory=set)
 
     def data(self, kind: str, namespace: str, name: str) -> Object | None:
         """What a ConfigMap or Secret of the cluster holds; one without a namespace may be in any."""
@@ -59,6 +60,7 @@ class _Cluster:
         identity = (site.document.path, site.document.route, site.owner.root, site.kustomization, site.path)
         is_new = identity not in self.seen
         self.seen.add(identity)
+        self.met.add(site.kustomization)
         return is_new
 
 
@@ -126,6 +128,11 @@ class Walk:
         """What the first cluster begins with; as bootstrap calls it where nothing is known."""
         roots = [root for cluster in self._clusters.values() for root in cluster.ownership.roots]
         return roots[0] if roots else ObjectKey(GIT, FLUX_SYSTEM, FLUX_SYSTEM)
+
+    @property
+    def kustomizations(self) -> frozenset[ObjectKey]:
+        """Those that were met on the way, in any cluster."""
+        return frozenset(key for cluster in self._clusters.values() for key in cluster.met)
 
     def leave(self, clusters: Iterable[str]) -> None:
         """Goes no further in these."""
@@ -296,9 +303,11 @@ class Walk:
         )
 
     def _generates(self, layer: Layer, site: Site) -> bool:
-        """Whether the ConfigMaps that variables come from may be generated here."""
+        """Whether the ConfigMaps and Secrets that variables come from may be generated here."""
         return bool(self._clusters[site.cluster].wanted) and any(
-            document.value.get("configMapGenerator") for document in self._kustomizations(layer)
+            document.value.get(key)
+            for document in self._kustomizations(layer)
+            for key in ("configMapGenerator", "secretGenerator")
         )
 
     def _kustomizations(self, layer: Layer) -> Iterator[Document]:

@@ -107,16 +107,21 @@ def _required(
         except Transient:
             return answered(again, clock, ANSWER_S)
     except Transient as error:
-        raise Unreachable(
-            f"{error.message}: nothing was written, since the deploy could not be followed", hint=WITHOUT
-        ) from None
+        raise Unreachable(_unwritten(error.message), hint=_or_without(error.hint)) from None
     except NoAccess as error:
         raise _unfollowable(error.message, error.hint) from None
 
 
 def _unfollowable(message: str, hint: str = "") -> UsageError:
-    text = f"{message}: nothing was written, since the deploy could not be followed"
-    return UsageError(text, hint="; ".join(filter(None, (hint, WITHOUT))))
+    return UsageError(_unwritten(message), hint=_or_without(hint))
+
+
+def _unwritten(message: str) -> str:
+    return f"{message}: nothing was written, since the deploy could not be followed"
+
+
+def _or_without(hint: str) -> str:
+    return "; ".join(filter(None, (hint, WITHOUT)))
 
 
 def _require_readable(cluster: str, desired: Desired, seen: Observation) -> None:

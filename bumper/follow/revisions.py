@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bumper.errors import BumpError, FieldAmbiguous, SiteMissing
-from bumper.fluxtree.sites.choose import find_target
-from bumper.fluxtree.sites.find import Target
+from bumper.fluxtree.sites.find import Target, find
 from bumper.objects import Object
 from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.ports.git import Repository, Tree
@@ -88,12 +87,12 @@ class Revisions:
         """Where the site's image stands in that commit: as it was named, or where several Kustomizations are meant by our own."""
         choice = self._choice.named(desired.named or self._choice.kustomization)
         try:
-            return find_target(desired.site, choice, tree)
+            return find(tree, desired.site, choice)
         except FieldAmbiguous as ambiguous:
             if not desired.identity or choice.kustomization:
                 raise
             try:
-                return find_target(desired.site, choice.named(desired.identity), tree)
+                return find(tree, desired.site, choice.named(desired.identity))
             except SiteMissing:
                 # Its file was moved: the name is there, so that it is not removed.
                 raise ambiguous from None

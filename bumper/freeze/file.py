@@ -180,8 +180,8 @@ class _Reader:
                 )
             return ()
         lasts = self.lasts(route, entry)
-        crons = [Cron(expression, lasts) for expression in expressions]
-        for cron in crons:
+        crons: list[Cron] = []
+        for cron in (Cron(expression, lasts) for expression in expressions):
             try:
                 problem = "" if begins(cron) else "it never comes"
             except ValueError as error:
@@ -192,6 +192,8 @@ class _Reader:
                     f"{cron.expression!r} is no cron expression: {problem}",
                     'as "0 16 * * FRI"',
                 )
+            else:
+                crons.append(cron)
         return tuple(crons) if lasts else ()
 
     def lasts(self, route: Route, entry: Mapping[str, Any]) -> timedelta:
@@ -327,7 +329,7 @@ def _country_problem(country: str, subdivision: str | None) -> tuple[str, str] |
     except ImportError:
         return (
             "names the holidays of a country, and the library that knows them is not installed",
-            "install it: pip install 'gitops-bump[holidays]'; or name the days in dates",
+            "install it where bump is: pip install holidays; or name the days in dates",
         )
     except (NotImplementedError, ValueError) as error:
         return f"{country!r} has no holidays that are known: {error}", "countries are ISO 3166 codes, as DE"

@@ -43,7 +43,7 @@ _TIMES = {
     },
     "dates": {**_NAMES, "description": "whole days: 2026-12-24"},
     "holidays": {
-        "description": "the holidays of a country, whole days; needs the extra gitops-bump[holidays]",
+        "description": "the holidays of a country, whole days; needs the library holidays",
         "oneOf": [
             {"type": "string", "description": "a country: DE"},
             {

@@ -1,16 +1,19 @@
 """How a deploy ended, as lines of a git note on its commit.
 
 Law: `parse(line(x)) == (x,)`, to the second and the millisecond. A note is only ever appended to: the union of two notes' lines loses
-nothing, and lines may come twice or in any order. Lines that are not ours are passed over: anybody may write to the ref.
+nothing, and lines may come twice or in any order. Lines that are not ours are passed over: anybody may write to the ref. What a line
+has beside its verdict (message, stages) is left out where it is not as expected, and the verdict counts all the same.
 """
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import timedelta
+from typing import Any
 from urllib.parse import quote
 
-from bumper.history.message import iso_utc
-from bumper.record import Ending
+from bumper.history.message import iso_utc, moment
+from bumper.record import LONGEST_MESSAGE, Ending, StageTime
+from bumper.safe_text import printable
 
 # Where the notes of all sites stood together, which is still read. Git allows no ref beneath another one.
 REF = "refs/notes/bump"
@@ -18,11 +21,21 @@ REF = "refs/notes/bump"
 SITES = "refs/notes/bump-sites"
 # Both at once, as `git fetch` takes it.
 REFSPEC = "+refs/notes/bump*:refs/notes/bump*"
+# A deploy has about six; a month is longer than any was followed.
+_MOST_STAGES, _LONGEST_STAGE = 20, timedelta(days=30).total_seconds()
+# A sweep may see a deploy for the first time after years.
+_LONGEST_RUN = timedelta(days=36_500).total_seconds()
 
 
 def ref(site: str) -> str:
     """Where the endings of a site are noted. What no ref may hold (git-check-ref-format) is written as in a URL."""
     return f"{SITES}/{quote(site, safe='').replace('.', '%2E')}"
+
+
+def message(text: str) -> str:
+    """The message of a verdict as a note holds it: anybody who may read the repository may read that."""
+    text = printable(text)
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"
 
 
 def line(ending: Ending) -> str:
@@ -37,6 +50,8 @@ def line(ending: Ending) -> str:
         "context": ending.context,
         "run": ending.run,
         "kustomization": ending.kustomization,
+        "message": ending.message,
+        "stages": [[stage, round(seconds, 3)] for stage, seconds in ending.stages],
     }
     required = {"site", "outcome", "reason", "seconds", "at", "tag"}
     return json.dumps(
@@ -76,7 +91,7 @@ def _subject(ending: Ending) -> tuple[str, str, str, str]:
 def _ending(text: str) -> Ending | None:
     try:
         data = json.loads(text)
-        at, seconds = datetime.fromisoformat(data["at"]), float(data["seconds"])
+        at, seconds = moment(data["at"]), float(data["seconds"])
         texts = (
             data["site"],
             data["outcome"],
@@ -91,7 +106,30 @@ def _ending(text: str) -> Ending | None:
         return None
     site, outcome, reason, tag, context, run, kustomization = texts
     # A time without an offset would be read as that of this machine.
-    if not (site and outcome and at.tzinfo and 0 <= seconds < float("inf")):
+    if not (site and outcome and at and 0 <= seconds <= _LONGEST_RUN):
         return None
-    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return Ending(site, outcome, reason, seconds, utc, tag, context, run, kustomization)
+    sentence, stages = data.get("message", ""), data.get("stages")
+    return Ending(
+        site,
+        outcome,
+        reason,
+        seconds,
+        at,
+        tag,
+        context,
+        run,
+        kustomization,
+        sentence[:LONGEST_MESSAGE] if isinstance(sentence, str) else "",
+        _stages(stages) if stages else (),
+    )
+
+
+def _stages(data: Any) -> tuple[StageTime, ...]:
+    """Those of a line; none where one of them is no stage, since each begins where the one before ends."""
+    try:
+        stages = [StageTime(name, float(seconds)) for name, seconds in data]
+        "".join(stage.stage for stage in stages)  # TypeError unless all of them are texts
+    except (ValueError, TypeError, OverflowError):
+        return ()
+    are_times = all(0 <= stage.seconds <= _LONGEST_STAGE for stage in stages)
+    return tuple(stages) if are_times and len(stages) <= _MOST_STAGES else ()

@@ -14,6 +14,8 @@ from bumper.request import Origin
 
 PREFIX = "bump/"
 SOURCE_DATE = "Bump-Source-Date"
+# Git's own time begins then.
+_FIRST_YEAR = 1970
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+|\.{2,}")
 _LONGEST_NAME = 100
 _SITE = re.compile(r"^Bump-Site: (\S+)[ \t\r]*$(?:\nBump-Kustomization: (\S.*?)[ \t\r]*$)?", re.MULTILINE)
@@ -78,6 +80,21 @@ def dated(message: str, source_at: datetime) -> str:
     line = f"{SOURCE_DATE}: {iso_utc(source_at)}"
     body = message.rstrip("\n")
     return message if line in body.split("\n") else f"{body}\n{line}\n"
+
+
+def moment(text: str) -> datetime | None:
+    """The moment in UTC; None for a text that is none, that leaves its offset to the reader, or that no zone could show."""
+    try:
+        at = datetime.fromisoformat(text)
+        utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return utc if at.tzinfo and is_within_reach(utc) else None
+
+
+def is_within_reach(at: datetime) -> bool:
+    """Whether a time in UTC can be shown in every zone, and reckoned with: anybody may write any time into a commit or a note."""
+    return _FIRST_YEAR <= at.year < datetime.max.year
 
 
 def iso_utc(at: datetime) -> str:

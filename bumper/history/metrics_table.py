@@ -1,7 +1,7 @@
 """DORA's figures as people and programs read them. Pure: values in, lines of styled text or plain data out.
 
 Law: no figure without its sample size; the definitions stand beside the figures, and what was left out is counted. JSON holds
-everything, times in UTC and durations in seconds. The text fits its width by cutting names.
+everything, times in UTC and durations in seconds. The text fits its width by giving up percentiles and cutting names.
 """
 
 import json
@@ -14,10 +14,11 @@ from bumper.history.metrics import DEFINITIONS, PERCENTILES, Figures, Metrics, S
 from bumper.history.scopes import Level
 from bumper.history.table import took
 from bumper.safe_text import printable
-from bumper.style import Line, Span
+from bumper.style import Line, Span, wrapped
 
+Row = tuple[str, ...]
 _GAP = "  "
-_LEAST_NAME = 13
+_NAME, _LEAST_NAME = 22, 13
 _TITLES = {
     "deployFrequency": "READY, PER DAY, EVERY",
     "leadTime": "LEAD TIME",
@@ -30,19 +31,19 @@ def lines(
     metrics: Metrics, notices: Sequence[str] = (), *, width: int | None = None, zone: tzinfo | None = None
 ) -> list[Line]:
     """A table, in the time of `zone` (None: this machine's), and what its columns mean. Without a width nothing is cut."""
-    rows = [_HEAD, *map(_row, metrics.scopes)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    if width is not None:
-        widths[0] = min(widths[0], max(_LEAST_NAME, width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)))
-    head, *others = (_padded(row, widths) for row in rows)
-    return [
-        (Span(_period(metrics, zone)),),
-        (Span(head, "quiet"),),
-        *((Span(text),) for text in others),
+    groups, titles, *rows = _fitted([_GROUPS, _HEAD, *map(_row, metrics.scopes)], width)
+    below: list[Line] = [
         *((Span(f"{_TITLES[name]}: ", "quiet"), Span(text, "quiet")) for name, text in DEFINITIONS.items()),
         (Span("p50, p90: the value that half, or nine tenths, do not exceed; n: of how many", "quiet"),),
         *((Span(f"left out: {text}", "quiet"),) for text in _left_out(metrics.overall)),
         *((Span(f"! {text}", "warn"),) for text in notices),
+    ]
+    return [
+        (Span(_period(metrics, zone)),),
+        (Span(groups, "quiet"),),
+        (Span(titles, "quiet"),),
+        *((Span(text),) for text in rows),
+        *(below if width is None else (part for line in below for part in wrapped(line, width))),
     ]
 
 
@@ -73,13 +74,14 @@ def as_json(metrics: Metrics, notices: Sequence[str] = ()) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
-_HEAD = (
-    *("", "READY", "PER DAY", "EVERY p50", "LEAD TIME p50", "p90", "n"),
-    *("FAILED", "RESTORED IN p50", "p90", "n"),
-)
+# A title that stands above several columns stands in the first of them.
+_GROUPS = ("", "READY", "PER DAY", "EVERY", "LEAD TIME", "", "", "FAILED", "RESTORED IN", "", "")
+_HEAD = ("", "", "", "p50", "p50", "p90", "n", "", "p50", "p90", "n")
+# Columns that a narrow window gives up, the least telling first: JSON has them.
+_GIVEN_UP = (9, 5, 3, 2)
 
 
-def _row(figures: Figures) -> tuple[str, ...]:
+def _row(figures: Figures) -> Row:
     lead, restored, rate = figures.lead_times, figures.incidents, figures.failure_rate
     return (
         _name(figures),
@@ -108,19 +110,55 @@ def _took(spread: Spread, percent: int) -> str:
     return "-" if value is None else took(value)
 
 
-def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = [
-        text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"
-        for text, width in zip(row, widths, strict=True)
-    ]
-    return _GAP.join(cells).rstrip()
+def _fitted(rows: list[Row], width: int | None) -> list[str]:
+    """The rows as text of at most `width` characters, as long as there is something to give up."""
+    widths = _widths(rows)
+    if width is not None:
+        widths[0] = _cut_name(widths, width, _NAME)
+        for at in _GIVEN_UP:
+            if _total(widths) > width:
+                rows = [(*row[:at], *row[at + 1 :]) for row in rows]
+                widths = [widths[0], *_widths(rows)[1:]]
+        widths[0] = _cut_name(widths, width, _LEAST_NAME)
+    return [_padded(row, widths) for row in rows]
+
+
+def _widths(rows: Sequence[Row]) -> list[int]:
+    """Of each column; the last one of several under one title makes up for what the title needs."""
+    groups, *others = rows
+    widths = [max(map(len, column)) for column in zip(*others, strict=True)]
+    starts = [at for at, title in enumerate(groups) if title or not at]
+    for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
+        widths[end - 1] += max(0, len(groups[start]) - _total(widths[start:end]))
+    return widths
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _cut_name(widths: Sequence[int], width: int, least: int) -> int:
+    return min(widths[0], max(least, width - _total(widths) + widths[0]))
+
+
+def _padded(row: Row, widths: Sequence[int]) -> str:
+    """One line; a title that is longer than its column runs on over the empty ones beside it."""
+    text, column = "", 0
+    for cell, width in zip(row, widths, strict=True):
+        shown = f"{cell[: width - 1]}…" if len(cell) > width and not column else cell
+        text = text.ljust(column) + shown
+        column += width + len(_GAP)
+    return text.rstrip()
 
 
 def _period(metrics: Metrics, zone: tzinfo | None) -> str:
     def day(at: datetime) -> str:
         return f"{at.astimezone(zone):%Y-%m-%d}"
 
-    return f"{metrics.branch}, {day(metrics.since)} to {day(metrics.now)}, {metrics.overall.days:.0f} days"
+    days = round(metrics.overall.days)
+    return (
+        f"{metrics.branch}, {day(metrics.since)} to {day(metrics.now)}, {days} day{'' if days == 1 else 's'}"
+    )
 
 
 def _left_out(figures: Figures) -> Iterator[str]:

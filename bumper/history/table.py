@@ -1,7 +1,7 @@
 """Deploys as people and programs read them. Pure: values in, lines of styled text or plain data out.
 
 Law: JSON and CSV hold everything, times in UTC. The text fits its width by giving up whole columns or cutting cells, the least telling
-first; what was special about a deploy (a rollback, an override, a reason) is told in full below its row.
+first; what was special about a deploy (a rollback, an override, a reason, why it failed and where) is told in full below its row.
 CSV is RFC 4180's, but for cells that a spreadsheet would take for a formula: they begin with an apostrophe
 (https://owasp.org/www-community/attacks/CSV_Injection).
 """
@@ -19,7 +19,7 @@ from bumper.history.message import iso_utc
 from bumper.image import is_tag
 from bumper.record import Ending, Record, Recorded, told_apart
 from bumper.safe_text import printable
-from bumper.style import STYLES, Line, Span
+from bumper.style import STYLES, Line, Span, wrapped
 
 SHORT_SHA = 7
 _STYLES = {outcome.value: style for outcome, style in STYLES.items()}
@@ -29,13 +29,17 @@ _GAP = "  "
 
 @dataclass(frozen=True)
 class Page:
-    """The deploys that are shown, newest first. `site` is empty where it is all of them; `has_more` tells of older ones."""
+    """The deploys that are shown, newest first. `site` is empty where it is all of them; `has_more` tells of older ones.
+
+    `none` says why there are none, if so.
+    """
 
     branch: str
     site: str
     deploys: tuple[Recorded, ...]
     has_more: bool = False
     notices: tuple[str, ...] = ()
+    none: str = ""
 
 
 @dataclass
@@ -56,21 +60,25 @@ class _Column:
         needed = len(max(self.title, *self.cells, key=len))
         self.width = max(min(self.least, needed), min(needed, self.width - excess))
 
+    def padded(self) -> list[str]:
+        """The cells, each as wide as the column."""
+        width = self.width
+        return [text.ljust(width) if len(text) <= width else text[: width - 1] + "…" for text in self.cells]
+
 
 def lines(page: Page, now: datetime, *, width: int | None = None, zone: tzinfo | None = None) -> list[Line]:
     """A table, in the time of `zone` (None: this machine's). Without a width nothing is cut."""
     if not page.deploys:
-        what = f"no deploy of {page.site}" if page.site else "no deploy"
-        return [(Span(f"{what} is recorded on {page.branch}"),), *_notices(page)]
+        return [(Span(_safe(page.none)),), *_notices(page)]
     columns = _fitted(_columns(page, now, zone), width)
     table_lines: list[Line] = [
-        (Span(_GAP.join(_padded(column.title, column.width) for column in columns).rstrip(), "quiet"),)
+        (Span(_GAP.join(column.title.ljust(column.width) for column in columns).rstrip(), "quiet"),)
     ]
-    for row, deploy in zip(_rows(columns), page.deploys, strict=True):
-        table_lines.append((row[0], row[1]._replace(style=_style(deploy)), row[2]))
-        table_lines += [
-            (Span(f"    {label}: ", "quiet"), Span(_safe(text))) for label, text in _about(deploy)
-        ]
+    for (before, outcome, after), deploy in zip(_rows(columns), page.deploys, strict=True):
+        table_lines.append((Span(before), Span(outcome, _style(deploy)), Span(after)))
+        for label, text in _about(deploy):
+            about: Line = (Span(f"    {label}: ", "quiet"), Span(_safe(text)))
+            table_lines += [about] if width is None else wrapped(about, width)
     if page.has_more:
         table_lines.append((Span(f"the newest {len(page.deploys)}; --limit 0 shows all", "quiet"),))
     return table_lines + _notices(page)
@@ -127,6 +135,7 @@ _CSV = (
         "kustomization",
         "plan",
         "sourceDate",
+        "outcomeMessage",
     ),
 )
 
@@ -154,6 +163,7 @@ def _data(deploy: Recorded) -> dict[str, Any]:
         "plan": record.plan,
         "outcome": ending.outcome if ending else None,
         "outcomeReason": ending.reason if ending else None,
+        "outcomeMessage": ending.message if ending else None,
         "seconds": ending.seconds if ending else None,
         "outcomeAt": iso_utc(ending.at) if ending else None,
         "outcomes": [_ending_data(ending) for ending in deploy.endings],
@@ -166,8 +176,18 @@ def _ending_data(ending: Ending) -> dict[str, Any]:
         "reason": ending.reason,
         "seconds": ending.seconds,
         "at": iso_utc(ending.at),
+        "message": ending.message,
         "context": ending.context,
         "run": ending.run,
+        "stages": [
+            {
+                "stage": span.stage,
+                "seconds": seconds,
+                "began": iso_utc(span.began),
+                "ended": iso_utc(span.ended),
+            }
+            for span, (_, seconds) in zip(ending.spans, ending.stages, strict=True)
+        ],
     }
 
 
@@ -230,21 +250,16 @@ def _fitted(columns: list[_Column], width: int | None) -> list[_Column]:
     return columns
 
 
-def _rows(columns: Sequence[_Column]) -> Iterator[tuple[Span, Span, Span]]:
+def _rows(columns: Sequence[_Column]) -> Iterator[tuple[str, str, str]]:
     """What stands before the outcome, the outcome, and what stands after it."""
     at = [column.title for column in columns].index("OUTCOME")
-    padded = [[_padded(text, column.width) for text in column.cells] for column in columns]
-    for cells in zip(*padded, strict=True):
+    for cells in zip(*(column.padded() for column in columns), strict=True):
         before, after = _GAP.join(cells[:at]), _GAP.join(cells[at + 1 :])
-        yield Span(f"{before}{_GAP}"), Span(cells[at]), Span(f"{_GAP}{after}".rstrip())
+        yield f"{before}{_GAP}", cells[at], f"{_GAP}{after}".rstrip()
 
 
 def _style(deploy: Recorded) -> str:
     return _STYLES.get(deploy.ending.outcome, "bad") if deploy.ending else "quiet"
-
-
-def _padded(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
 
 
 def _outcomes(endings: Sequence[Ending | None]) -> tuple[list[str], int, list[str]]:
@@ -288,6 +303,9 @@ def _about(deploy: Recorded) -> list[tuple[str, str]]:
         notes.append(("forced", ", ".join(record.forced)))
     if record.reason:
         notes.append(("reason", record.reason))
+    if (ending := deploy.ending) and not deploy.is_ready:
+        notes.append(("why", ending.message))
+        notes.append(("stages", ", ".join(f"{stage} {took(seconds)}" for stage, seconds in ending.stages)))
     contexts = dict.fromkeys(ending.context for ending in deploy.endings)
     if len(contexts) > 1:
         ended = {ending.context: ending for ending in deploy.endings}
@@ -296,7 +314,7 @@ def _about(deploy: Recorded) -> list[tuple[str, str]]:
             for context, ending in ended.items()
         )
         notes.append(("clusters", ", ".join(texts)))
-    return notes
+    return [(label, text) for label, text in notes if text]
 
 
 def _notices(page: Page) -> list[Line]:
@@ -305,7 +323,9 @@ def _notices(page: Page) -> list[Line]:
 
 def _short(at: datetime, now: datetime) -> str:
     """`03-04 05:06`; the date with its year where that is another one."""
-    return at.strftime("%m-%d %H:%M" if at.year == now.year else "%Y-%m-%d")
+    if at.year == now.year:
+        return f"{at.month:02}-{at.day:02} {at.hour:02}:{at.minute:02}"
+    return f"{at.year:04}-{at.month:02}-{at.day:02}"
 
 
 def _cell(value: str | float | None) -> str | float | None:

@@ -24,7 +24,7 @@ from bumper.manifest.yamltext import (
 )
 from bumper.objects import Object, ObjectKey
 
-Leaf = Callable[[Scalar], str]
+Leaf = Callable[[Scalar], Any]
 _TRUE = frozenset({"true", "yes", "on", "y"})  # YAML 1.1, which Kubernetes' own reader follows
 
 

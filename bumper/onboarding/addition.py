@@ -25,6 +25,7 @@ from bumper.onboarding.landscape import Landscape, Listing
 from bumper.onboarding.model import Model
 from bumper.onboarding.renaming import Renaming, Uncarried
 from bumper.ports.git import Tree
+from bumper.request import Choice
 
 # Written where no image is there yet: a tag that no pipeline makes, so that nobody takes it for one.
 NO_IMAGE_YET = "no-image-yet"
@@ -267,7 +268,7 @@ def _target(after: Landscape, site: Site, sites: Sequence[Site], wanted: SiteReq
     is_told_apart = len({each.identity for each in sites}) == len(sites) > 1
     if len(sites) == 1 or is_told_apart:
         kustomization = site.identity if is_told_apart else ""
-        target = find.find(after.tree, wanted.name, image=wanted.image, kustomization=kustomization)
+        target = find.find(after.tree, wanted.name, Choice(wanted.image, kustomization))
     else:
         target = find.find_in(after.reading, site, image=wanted.image)
     hosts = after.hosts_of(site)

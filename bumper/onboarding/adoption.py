@@ -14,8 +14,7 @@ from bumper.fluxtree.discovery import artifact_path
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
 from bumper.fluxtree.sites import adoption, expectation, traits
 from bumper.fluxtree.sites.adoption import Adoption
-from bumper.fluxtree.sites.choose import find_target
-from bumper.fluxtree.sites.find import Site, Target, find_site, require_written
+from bumper.fluxtree.sites.find import Site, Target, find, find_site, require_written
 from bumper.history.message import worded
 from bumper.onboarding.reviewed import Reviewed
 from bumper.ports.git import Tree
@@ -99,7 +98,7 @@ def _proposed(
     environments: Sequence[str],
 ) -> SiteAdoption:
     """What would be committed for one Kustomization, on a tree in which others may be adopted already; `original` is the tip."""
-    target = find_target(site, choice, tree)
+    target = find(tree, site, choice)
     require_written(target.site)
     document = target.site.document
     chosen = _chosen(target, choice)
@@ -197,12 +196,12 @@ def _prove(site: str, target: Target, before: Tree, after: Tree) -> bool:
     """Whether other Kustomizations have the name as well; Refused where the name would lead to another place, or to two."""
     is_ambiguous = False
     try:
-        reached = find_target(site, Choice(), after)
+        reached = find(after, site)
     except FieldAmbiguous:
         _require_no_owner(site, target, before)
         # Namesakes in other clusters: the site is named with its Kustomization as before, and its image is known.
         reached, is_ambiguous = (
-            find_target(site, Choice(kustomization=target.site.identity), after),
+            find(after, site, Choice(kustomization=target.site.identity)),
             True,
         )
     if reached.site.identity != target.site.identity:

@@ -29,6 +29,12 @@ class Cluster(Protocol):
     def notices(self) -> tuple[str, ...]: ...
 
 
+class Listed(Cluster, Protocol):
+    """A cluster whose Kustomizations can be listed; `kube.Cluster` is the real one."""
+
+    def kustomizations(self, namespaces: Sequence[str]) -> Sequence[Object]: ...
+
+
 class ClusterAhead(Protocol):
     """A cluster that is looked at while something else goes on; `kube.Cluster` is the real one."""
 

@@ -204,15 +204,17 @@ def _moving(story: Story, site: SiteStory) -> str:
             now = f"**{inline(steps[-1].stage, 60)}** {inline(steps[-1].detail, 600)}"
             where = f"{inline(label, 300)}: " if len(site.stages) > 1 else ""
             lines.append(f"{where}{_stages(steps, has_ended=False)}<br>{now}")
-    return str(Row(_MOVING, "being deployed", name, change)) + _joined([head, *lines, _footer(story)])
+    row = Row(_MOVING, "being deployed", name, _change_in_a_row(site.previous, site.wanted, story))
+    return str(row) + _joined([head, *lines, _footer(story)])
 
 
 def _ended_early(story: Story, site: SiteStory | None) -> str:
     """A run that ended before there was a verdict: refused, no access, interrupted."""
     change = _change(site.previous, site.wanted, story) if site else ""
+    in_a_row = _change_in_a_row(site.previous, site.wanted, story) if site else ""
     name = inline(site.site, 300) if site else ""
     if story.error is None:
-        row = str(Row(_MARKS["warn"], "not followed any more", name, change)) if site else ""
+        row = str(Row(_MARKS["warn"], "not followed any more", name, in_a_row)) if site else ""
         head = f"{name} is not followed any more: {change}" if site else "Interrupted"
         steps = [step for line in story.standing for step in remedies(line)]
         prose = "<br>".join(inline(step.text) for step in steps if not step.command)
@@ -220,7 +222,7 @@ def _ended_early(story: Story, site: SiteStory | None) -> str:
             [f"### {_MARKS['warn']} {head}", prose, *_commands(steps, "**Next:**"), _footer(story)]
         )
     outcome = (story.error.outcome or "not started").replace("-", " ")
-    row = str(Row(_MARKS["bad"], outcome, name, change)) if site else ""
+    row = str(Row(_MARKS["bad"], outcome, name, in_a_row)) if site else ""
     head = f"{name} was not deployed: {change}" if site else "Nothing was deployed"
     cause = f"**{outcome.capitalize()}:** {inline(story.error.message)}"
     return row + _joined([f"### {_MARKS['bad']} {head}", cause, *_next(story.error.hint), _footer(story)])
@@ -232,7 +234,7 @@ def _row(site_report: SiteReport, story: Story) -> Row:
         _mark(outcome),
         report.title(outcome) if report.is_good(site_report.verdict) else outcome.value.replace("-", " "),
         link(inline(site_report.site, 300), site_report.url),
-        _change(site_report.previous.tag, site_report.image.tag, story),
+        _change_in_a_row(site_report.previous.tag, site_report.image.tag, story),
         duration(sum(step.seconds for step in site_report.steps)) if site_report.steps else "",
     )
 
@@ -273,23 +275,40 @@ def _mark(outcome: Outcome) -> str:
 
 def _change(previous: str, wanted: str, story: Story) -> str:
     """`old → new`, with a link that compares the two where both are commits of a known repository."""
-    change = f"{code(previous)} → {code(wanted)}" if previous != wanted else code(wanted)
+    page = _comparison(previous, wanted, story)
+    return _plain_change(previous, wanted) + (f" ({link('compare', page)})" if page else "")
+
+
+def _change_in_a_row(previous: str, wanted: str, story: Story) -> str:
+    """The same in the table, whose columns are narrow on a phone: the change itself is the link, in two rows at most."""
+    change = _plain_change(previous, wanted).replace("→ ", "→\u00a0")
+    return link(change, _comparison(previous, wanted, story))
+
+
+def _plain_change(previous: str, wanted: str) -> str:
+    return f"{code(previous)} → {code(wanted)}" if previous != wanted else code(wanted)
+
+
+def _comparison(previous: str, wanted: str, story: Story) -> str:
     before, after = commit_in(previous), commit_in(wanted)
     if story.pages.source and before and after and before != after:
-        return f"{change} ({link('compare', f'{story.pages.source}/compare/{before}...{after}')})"
-    return change
+        return f"{story.pages.source}/compare/{before}...{after}"
+    return ""
 
 
 def _cause(site_report: SiteReport, story: Story, detail: Detail) -> list[str]:
     verdict = site_report.verdict
     warnings = [f"> ⚠️ {inline(warning)}" for warning in verdict.warnings[:10]]
-    if report.is_good(verdict):
+    # That it was there and is Ready is the headline.
+    if report.is_good(verdict) or verdict.outcome is Outcome.UNCHANGED:
         return warnings
     lines = evidence.in_order(verdict.evidence)[:_FIRST_LINES]
     rows = [("Serving now", verdict.serving), ("Rolled back", site_report.rolled_back)]
     return [
         f"**{inline(verdict.reason, 100)}**: {inline(verdict.message)}",
-        markdown.preformatted(lines, _EVIDENCE_BYTES[detail]) if lines and detail > Detail.LINE else "",
+        markdown.preformatted(lines, _EVIDENCE_BYTES[detail], is_prose=True)
+        if lines and detail > Detail.LINE
+        else "",
         *warnings,
         "<br>\n".join(f"**{label}:** {inline(text)}" for label, text in rows if text),
         *_next(verdict.hint),
@@ -361,7 +380,7 @@ def _folded(site_report: SiteReport, story: Story, detail: Detail, name: str) ->
     body = [
         stages,
         lines,
-        markdown.preformatted(more, _EVIDENCE_BYTES[detail])
+        markdown.preformatted(more, _EVIDENCE_BYTES[detail], is_prose=True)
         if more and not report.is_good(site_report.verdict)
         else "",
         gantt([("", site_report.steps)]),

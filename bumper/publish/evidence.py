@@ -20,6 +20,9 @@ _LAST_WORDS = re.compile(
 _BACK_OFF = re.compile(
     r"^(?:CrashLoopBackOff|BackOff): back-?off (?:\d+m?\d*s? )?restarting failed container", re.IGNORECASE
 )
+# kubelet's event Failed that has no more than the reason, which the container's status has, too: `Error: ImagePullBackOff`
+# (tests/e2e/recorded/missing-tag.jsonl).
+_BARE_REASON = re.compile(r"^Failed: Error: (?P<reason>[A-Z][A-Za-z]+)$")
 
 
 def in_order(evidence: Sequence[str]) -> list[str]:
@@ -35,4 +38,10 @@ def in_order(evidence: Sequence[str]) -> list[str]:
 
 def _without_repeats(lines: Sequence[str]) -> list[str]:
     repeats = [line for line in lines if _BACK_OFF.match(line)][1:]
+    informative = [line for line in lines if not _BARE_REASON.match(line)]
+    repeats += [
+        line
+        for line in lines
+        if (bare := _BARE_REASON.match(line)) and any(bare["reason"] in other for other in informative)
+    ]
     return [line for line in lines if line not in repeats]

@@ -20,6 +20,19 @@ EXCEPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # Those that are true or false.
 FLAGS = frozenset({"auto-rollback", "dry-run", "force", "no-notes", "pin", "signoff", "skip-ci"})
 _OF_NO_STEP = ("help", "version")
+# Variables of the environment that a step sets by an input alone.
+VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "BUMP_TOKEN": "token",
+        "BUMP_APP_ID": "app-id",
+        "BUMP_APP_PRIVATE_KEY": "app-private-key",
+        "BUMP_RECEIVER_URL": "receiver-url",
+        "BUMP_RECEIVER_TOKEN": "receiver-token",
+        "BUMP_SOURCE_REPOSITORY": "source-repository",
+    }
+)
+_VARIABLE = re.compile(rf"\b(?:{'|'.join(VARIABLES)}|(?<=set )KUBECONFIG)\b(?!=)")
+_HELP = re.compile(r"see bump (?:[a-z-]+ )?--help")
 # What is typed into a terminal, up to whatever ends a command in a sentence.
 _COMMAND = re.compile(r"(?<![\w./-])(?:bump|docker|flux|git|kubectl) [^;,)]*")
 _REPEATED = re.compile(r"--(?P<name>[a-z][a-z-]+) [^\s;,]+(?: --(?P=name) [^\s;,]+)+")
@@ -39,6 +52,7 @@ def values(name: str, text: str) -> list[str]:
 
 def named(text: str) -> str:
     """The text with inputs where it names options: `--force --reason TEXT` is `force: true, reason: TEXT`."""
+    text = _HELP.sub("see the inputs in action.yml", text)
     pieces, end = [], 0
     for command in _COMMAND.finditer(text):
         pieces += [_renamed(text[end : command.start()]), command[0]]
@@ -47,7 +61,8 @@ def named(text: str) -> str:
 
 
 def _renamed(text: str) -> str:
-    text = _REPEATED.sub(_lines, text)
+    text = _REPEATED.sub(_lines, text.replace("argument --", "--"))
+    text = _VARIABLE.sub(lambda name: f"the input {VARIABLES.get(name[0], name[0].lower())}", text)
     # Two settings that stand together are two inputs.
     return re.sub(r"(?<=: true) (?=reason: TEXT)", ", ", _OPTION.sub(_input, text))
 

@@ -7,6 +7,7 @@ links by itself (`https://…`, `www.…`, addresses) is parted by a word joiner
 """
 
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 
 from bumper.safe_text import mask, printable
@@ -19,6 +20,9 @@ _PARTED = re.compile(
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/%-]+")
 _CUT = "…"
 _LONGEST, _LONGEST_LINE = 4_000, 1_000
+# What a block of code shows without scrolling: of a comment on a phone (390 pixels), and on a wide page.
+_PHONE, _PAGE = 42, 100
+_ARGUMENT = re.compile(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+")
 
 
 def inline(text: str, limit: int = 2000) -> str:
@@ -36,12 +40,17 @@ def link(text: str, address: str) -> str:
     return f"[{text}]({address})" if _ADDRESS.fullmatch(address) else text
 
 
-def preformatted(lines: Sequence[str], limit: int) -> str:
-    """A block of lines as they are, of at most `limit` bytes: the last lines are left out first, and it says how many."""
+def preformatted(lines: Sequence[str], limit: int, *, is_prose: bool = False) -> str:
+    """A block of lines as they are, of at most `limit` bytes: the last lines are left out first, and it says how many.
+
+    Prose (what somebody said, not a diff) is broken between words where a line is wider than a page.
+    """
     shown: list[str] = []
     left = limit
     for line in lines:
-        shown.append(_raw(line))
+        shown.append(
+            "\n".join(map(_escaped_raw, _rows(_raw(line)))) if is_prose else _escaped_raw(_raw(line))
+        )
         left -= size(shown[-1]) + 1
         if left < 0:
             shown[-1] = f"({len(lines) - len(shown) + 1} more lines)"
@@ -51,8 +60,11 @@ def preformatted(lines: Sequence[str], limit: int) -> str:
 
 
 def command(line: str) -> str:
-    """One command as a block of code, which GitHub offers to copy; whatever stands in it does not end the block."""
-    text = " ".join(mask(printable(line[:_LONGEST])).split())
+    """One command as a block of code, which GitHub offers to copy; whatever stands in it does not end the block.
+
+    What a phone would cut off goes on in the next line, in the shell's own way: what is copied is the same command.
+    """
+    text = _broken(" ".join(mask(printable(line[:_LONGEST])).split()))
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence}sh\n{text}\n{fence}"
 
@@ -66,10 +78,52 @@ def _escaped(line: str) -> str:
     return _PARTED.sub(lambda match: match[0] + _JOINER, line).translate(_SIGNS)
 
 
+def _broken(text: str) -> str:
+    """The command in rows that a phone shows, each option with its value; whole where a quote stays open."""
+    arguments = _ARGUMENT.findall(text)
+    if len(text) <= _PHONE or " ".join(arguments) != text:
+        return text
+    first, *options = _by_option(arguments)
+    rows = [first]
+    for option in options:
+        longer = f"{rows[-1]} {option}"
+        if len(longer) > _PHONE - len("   \\"):
+            rows.append(option)
+        else:
+            rows[-1] = longer
+    return " \\\n  ".join(rows)
+
+
+def _by_option(arguments: Sequence[str]) -> list[str]:
+    """What is called and on what, and then each option with what stands behind it."""
+    groups = [arguments[0]]
+    for argument in arguments[1:]:
+        if argument.startswith("-"):
+            groups.append(argument)
+        else:
+            groups[-1] += f" {argument}"
+    return groups
+
+
+def _rows(line: str) -> list[str]:
+    return textwrap.wrap(
+        line,
+        _PAGE,
+        subsequent_indent="  ",
+        drop_whitespace=False,
+        break_on_hyphens=False,
+        break_long_words=False,
+    ) or [""]
+
+
 def _raw(line: str) -> str:
     # Unlike prose a line of a log or a diff keeps its spaces.
     kept = "".join(char for char in line[:_LONGEST] if char.isprintable())
-    return mask(kept)[:_LONGEST_LINE].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return mask(kept)[:_LONGEST_LINE]
+
+
+def _escaped_raw(line: str) -> str:
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _told(text: str) -> str:

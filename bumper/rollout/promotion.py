@@ -3,7 +3,7 @@
 Law: a status counts only once it has seen the present template. What goes on by itself (a pause with a duration, an analysis) is no
 finding; what waits for a person is told at once and followed on, since that person may come; what git itself holds back ends it.
 
-Fields, phases and reasons: argo-rollouts 1.8 (pkg/apis/rollouts/v1alpha1/types.go: phases and pause reasons;
+Fields, phases and reasons: argo-rollouts 1.8 to 1.10 (pkg/apis/rollouts/v1alpha1/types.go: phases and pause reasons;
 utils/rollout/rolloututil.go: the phase's message), knative serving 1.x (pkg/apis/serving/v1/service_lifecycle.go,
 configuration_lifecycle.go, route_lifecycle.go).
 """
@@ -79,14 +79,14 @@ def _rollout(desired: Desired, workload: Object) -> Iterator[Finding]:
     key, phase = desired.workload, at(workload, "status", "phase")
     if phase == "Degraded":
         text = str(at(workload, "status", "message") or "no message")
-        named = text.partition(":")[0]
-        reason = named if named.isalpha() else "RolloutDegraded"
+        named, _, why = text.partition(":")
+        reason, why = (named, why.strip()) if named.isalpha() and why else ("RolloutDegraded", text)
         which = "was aborted, the stable version serves" if at(workload, "status", "abort") else "is Degraded"
         hint = f"kubectl argo rollouts get rollout {key.name} -n {key.namespace}"
         verdict = Verdict(
             Outcome.FAILED,
             reason,
-            f"{key} {which}: {text}",
+            f"{key} {which}: {why}",
             hint,
             stage=Stage.ROLLED_OUT,
             helps_to_go_back=_OF_VERSION.search(text) is not None,

@@ -288,7 +288,7 @@ def _health_check_failed(
         # A rollout may go on after Flux has given up on it: while its counts move, this is no failure yet.
         counts = done.text if done else "no workload"
         key = f"HealthCheckFailed {counts}"
-        message += f" ({desired.workload}: {counts})"
+        message += f" ({desired.workload}: {counts})" if desired.workload.kind else ""
         yield _finding(
             Outcome.FAILED,
             "HealthCheckFailed",

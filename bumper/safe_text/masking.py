@@ -24,10 +24,10 @@ _WEBHOOK = (
     r"|chat\.googleapis\.com/v1/spaces/|/hook/(?=[0-9a-f]{64})|api\.telegram\.org/bot)(?P<value>(?!\*\*\*)[^\s'\"<>`]++)"
 )
 
-# Before `_` and hexadecimal digits these say what is counted or summed up. Behind any name 40 of them are a commit, by which many call
-# a tag of an image (`web_4b825dc…`).
+# Before `_` and hexadecimal digits these say what is counted or summed up. What is as long as a commit is one, of a branch or an
+# application (`web_app_COMMIT`), unless a word before it is that of a secret.
 _NO_ISSUER = (
-    r"[a-z0-9_]{1,64}_[0-9a-f]{40}(?![\w-])"
+    r"(?!(?:[a-z0-9]+_)*(?:[a-z]*(?:secret|token|pwd)|pass|(?:api|access|auth|private|deploy)?key|pat|cred|live|test)_)[a-z0-9_]+?_[0-9a-f]{40}(?![\w-])"
     r"|[a-z0-9_]*?(?:sha|md5|digest|commit|rev|hash|sum|blob|tree|tag|id|trace|span|layer|cache|file|dir|image|vol|build"
     r"|version|node|pod)"
 )
@@ -203,6 +203,8 @@ _SECRET_NAME = rf"(?i){_WORDS}|(?:^|[-_.])(?:sig|psk|otp|pw|pass[-_]?key)$|pass(
 _ORDINARY_END = r"(?i)(?:by|com|encom|tres|sur|over|under|im|im_)pass$"
 # Hold a secret now and then: a value goes only where it looks like one.
 _SOMETIMES = r"(?i)(?:^|[-_.])(?:auth|pat|jwt|session(?:_?id)?|sid|key|code|creds?)$"
+# The one of them that sites are called, too: what is told of them is a commit (`auth: COMMIT`).
+_SITE, _COMMIT = "auth", r"[0-9a-f]{40}"
 # Says something about a secret: `secretName`, `token_type`, `--token-file`.
 _ABOUT = (
     r"(?i:name|ref|names|refs)$|(?:(?:^|[-_.])(?=[a-zA-Z])|(?<=[a-z0-9])(?=[A-Z]))(?i:from|file|path|dir|type|count|length|len|size|limit|policy|ttl|url|uri|expiry|"
@@ -444,6 +446,8 @@ def _is_secret(name: re.Match[str], value: str, *, is_quoted: bool) -> bool:
     if name.string.endswith("checksum/", 0, name.start()):
         return False  # an annotation by which a chart restarts its pods
     if not re.search(_SECRET_NAME, name["name"]) or re.search(_PLURAL, name["name"]):
+        if name["name"] == _SITE and re.fullmatch(_COMMIT, value) and not is_quoted:
+            return _before(name) in ("?", "&")
         return _before(name) in ("?", "&") or _looks_random(value)
     if name["name"].lower().endswith("secret") and "/" in value and re.fullmatch(_OBJECT_NAME, value):
         return False

@@ -20,6 +20,8 @@ set -eu
 cloud=$(az cloud show --query name --output tsv)
 test "$cloud" = {cloud} || {{ echo "az is at $cloud: az cloud set --name {cloud}, az login, and again" >&2; exit 2; }}
 app=$(az ad app create --display-name '{name}' --query appId --output tsv)
+# Begun again, it would make a second one.
+trap 'test $? = 0 || echo "It ended halfway. Before it is run again: az ad app delete --id $app" >&2' EXIT
 identity=$(az ad sp create --id "$app" --query id --output tsv)
 """
 _TRUST = """\

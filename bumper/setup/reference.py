@@ -34,6 +34,20 @@ is guessed, and nothing is changed: you read, commit and run. This page is the s
 | the site's workflow | its repository | contents: read, pull-requests: write, id-token: write where a token is exchanged |
 
 """
+_TRIED = page.Section.of(
+    "What was tried",
+    """
+    Neither GitHub nor Azure was there where this was developed. What stands in their place: the action and `deploy-site.yml` run under
+    act, a runner on one machine, against a git server, a registry, a Kubernetes API and a GitHub on loopback (`make actions`); every
+    workflow that `bump setup` writes passes actionlint and zizmor; its scripts run with programs in the place of `az`, `gh` and
+    `kubectl` that answer as their documentation says; the token is exchanged at a service of octo-sts's protocol on loopback; uv
+    and pip installed a wheel that was built on the spot, not one from github.com.
+
+    Never run: a job on GitHub's own runners, a comment on github.com itself, `azure/login`, `az`, kubelogin, AKS and ACR,
+    octo-sts.dev, GitHub Pages, the Marketplace. So begin with one site and `--dry-run` (input `dry-run: true`), and look with
+    `bump doctor`.
+    """,
+)
 # A file of another tree would show nothing here.
 _STEPS = (
     "a Secret with a token for commit statuses: write, by which Flux posts",
@@ -72,5 +86,6 @@ def text() -> str:
         *(replace(page.by_hand(way), title=title) for way, title in zip(ways, _BY_HAND, strict=True)),
         page.private(_EXAMPLE),
         page.looked_at(_EXAMPLE),
+        _TRIED,
     ]
     return _HEAD + page.text(shown, _WIDTH)

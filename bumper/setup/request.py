@@ -49,8 +49,9 @@ def runner_of(text: str) -> str:
 def cluster_of(text: str) -> tuple[str, str]:
     """Resource group and name of a cluster in Azure, from `GROUP/NAME`; ValueError where it is none."""
     group, _, name = text.strip().partition("/")
-    expected = "a cluster in Azure, RESOURCE-GROUP/NAME"
-    return _held(group, _AZURE, expected), _held(name, _AZURE, expected)
+    if not (_AZURE.fullmatch(group) and _AZURE.fullmatch(name)):
+        raise ValueError(f"{text!r}: expected a cluster in Azure, RESOURCE-GROUP/NAME")
+    return group, name
 
 
 def site_of(text: str) -> tuple[str, str]:
@@ -111,9 +112,9 @@ class ActionRelease:
         """From `OWNER/NAME@SHA`; ValueError where it is none."""
         repository, _, sha = text.strip().partition("@")
         expected = "the action and the full SHA of its commit, OWNER/NAME@SHA"
-        if not is_github_name(repository):
+        if not (is_github_name(repository) and _SHA.fullmatch(sha)):
             raise ValueError(f"{text!r}: expected {expected}")
-        return cls(repository, _held(sha, _SHA, expected))
+        return cls(repository, sha)
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,25 @@ class Setup:
     def place(self) -> str:
         """The options that say where the platform is, with a space before."""
         return f" --repo {self.url}" + ("" if self.branch == "main" else f" --branch {quote(self.branch)}")
+
+    @property
+    def command(self) -> str:
+        """The command that gives this set-up without a question."""
+        options = [
+            ("cluster", self.cluster.value),
+            ("aks", "/".join(self.aks) if self.cluster is ClusterWay.AKS else ""),
+            ("runs-on", self.runs_on),
+            ("host", self.receiver_host),
+            ("token", "" if self.service else TokenWay.SECRET.value),
+            ("token-service", self.service.host if self.service else ""),
+            ("token-identity", self.service.identity if self.service else ""),
+            ("action", f"{self.action.repository}@{self.action.sha}"),
+            ("site-branch", "" if self.site_branch == "main" else self.site_branch),
+            ("commit-via", "" if self.commit_via == "git" else self.commit_via),
+        ]
+        sites = "".join(f" {site.site}={site.repository}" for site in self.sites)
+        given = "".join(f" --{name} {quote(value)}" for name, value in options if value)
+        return f"bump setup{sites}{self.place}{given}"
 
     @property
     def repositories(self) -> tuple[str, ...]:

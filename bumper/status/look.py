@@ -82,7 +82,17 @@ def rows(context: str, entries: Sequence[Entry], answer: Answer, facts: Facts) -
     """The rows of one cluster by what it answered; a cluster that could not be read has rows, too."""
     if isinstance(answer, BumpError):
         return _unseen(context, entries, answer)
-    return [_judged(entry, context, seen, facts) for entry, seen in zip(entries, answer, strict=True)]
+    return [
+        _judged(entry, context, seen, facts)
+        for entry, seen in zip(entries, answer, strict=True)
+        if not _is_only_elsewhere(entry, seen[0])
+    ]
+
+
+def _is_only_elsewhere(entry: Entry, seen: Observation) -> bool:
+    """Whether another cluster alone has what no file holds."""
+    is_known = "Kustomization" not in seen.unreadable
+    return bool(entry.site.known_by) and is_known and not seen.kustomization
 
 
 def unasked(entries: Sequence[Entry], why: str) -> list[Row]:
@@ -94,7 +104,9 @@ def unasked(entries: Sequence[Entry], why: str) -> list[Row]:
 def _unseen(context: str, entries: Sequence[Entry], error: BumpError) -> list[Row]:
     reason = "NoAccess" if isinstance(error, NoAccess) else "ClusterUnreachable"
     verdict = Verdict(Outcome.UNKNOWN, reason, error.message, hint=error.hint)
-    return [_row(entry, context, State("", (), "", ()), verdict) for entry in entries]
+    return [
+        replace(_row(entry, context, State("", (), "", ()), verdict), is_unread=True) for entry in entries
+    ]
 
 
 def _judged(entry: Entry, context: str, seen: tuple[Observation, ...], facts: Facts) -> Row:
@@ -159,7 +171,8 @@ def _together(states: Sequence[State]) -> State:
     """The state of a site: what runs and drifts anywhere in it; its age is that of the workload that leads."""
     running = sorted({tag for each in states for tag in each.running})
     drift = dict.fromkeys(text for each in states for text in each.drift)
-    return replace(states[0], running=tuple(running), drift=tuple(drift))
+    digests = sorted({digest for each in states for digest in each.digests})
+    return replace(states[0], running=tuple(running), drift=tuple(drift), digests=tuple(digests))
 
 
 def _as_flux_says(desired: Desired, seen: Observation) -> Verdict:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree.sites import adoption, find
-from bumper.fluxtree.sites.choose import find_target
 from bumper.fluxtree.sites.selection import no_tree, where
 from bumper.fluxtree.sites.traits import Traits, traits
 from bumper.freeze.place import calendar_of
@@ -19,7 +18,7 @@ from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
 from bumper.ports.git import Tree
 from bumper.ports.kubernetes import Cluster
-from bumper.request import Choice
+from bumper.request import Choice, Inventory, Live
 from bumper.revision import Revision
 
 
@@ -66,40 +65,54 @@ def observe(cluster: Cluster, entries: Sequence[Entry]) -> list[tuple[Observatio
     return [tuple(next(looks) for _ in entry.followed) for entry in entries]
 
 
-def read(tree: Tree, tip: Revision, name: str = "", choices: Sequence[Choice] = (Choice(),)) -> list[Entry]:
-    """The site `name`, by each of the choices, or every Kustomization of the tree.
+def read(
+    tree: Tree,
+    tip: Revision,
+    name: str = "",
+    choices: Sequence[Choice] = (Choice(),),
+    inventory: Inventory | None = None,
+) -> list[Entry]:
+    """The site `name`, by each of the choices, or every Kustomization of the tree, and of the clusters with an `inventory`.
 
-    A site that is named and not there raises as `fluxtree.sites.find` does.
+    A site that is named and not there raises as `fluxtree.sites.find` does; TreeMissing where there is no Kustomization at all.
     """
     if not name:
-        return _all(tree, tip)
+        return _all(tree, tip, inventory)
     entries = [_named(name, choice, tree) for choice in choices]
     return _with_calendar(list({entry.site.identity: entry for entry in entries}.values()), tree)
 
 
-def several(tree: Tree, tip: Revision, names: Sequence[str]) -> list[Entry]:
-    """The sites named, every Kustomization of the tree for none. TreeMissing where there is none at all."""
+def several(
+    tree: Tree,
+    tip: Revision,
+    names: Sequence[str],
+    live: Live | None = None,
+    inventory: Inventory | None = None,
+) -> list[Entry]:
+    """The sites named, every Kustomization of the tree for none. TreeMissing where there is none at all.
+
+    What git does not have is asked of the clusters by `live`, and by `inventory` where all are meant.
+    """
     if names:
-        return _with_calendar([_named(name, Choice(), tree) for name in names], tree)
-    entries = _all(tree, tip)
-    if not entries:
-        raise no_tree(tip.short)
-    return entries
+        return _with_calendar([_named(name, Choice(live=live), tree) for name in names], tree)
+    return _all(tree, tip, inventory)
 
 
 def _named(name: str, choice: Choice, tree: Tree) -> Entry:
-    return _of_target(find_target(name, choice, tree), tree)
+    return _of_target(find.find(tree, name, choice), tree)
 
 
-def _all(tree: Tree, tip: Revision) -> list[Entry]:
+def _all(tree: Tree, tip: Revision, inventory: Inventory | None) -> list[Entry]:
     entries = []
-    for site, answer in find.find_all(tree):
+    for site, answer in find.find_all(tree, inventory):
         if isinstance(answer, find.Target):
             entries.append(_of_target(answer, tree))
         elif not _is_named_otherwise(site):
             entries.append(_without_image(site, tip, answer.message))
     # The same Kustomization for two clusters is one place to edit, and stands here once.
     distinct = {(entry.site.name, entry.site.kustomization, entry.site.path): entry for entry in entries}
+    if not distinct:
+        raise no_tree(tip.short)
     return _with_calendar(_told_apart(list(distinct.values())), tree)
 
 

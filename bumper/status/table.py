@@ -38,7 +38,8 @@ class Row:
     `workloads` is how each of them stands, where several make up the site; `stays` what names the image and does not move with it.
     `identity` names the Kustomization and its file; `where` what tells it from another site of the same name, empty for the only one.
     `freeze` tells whether a freeze window keeps deploys off it.
-    `is_elsewhere`: the cluster has another site under its name, so that nothing here speaks of it.
+    `is_elsewhere`: the cluster has another site under its name, so that nothing here speaks of it. `is_unread`: the cluster could not
+    be read.
     """
 
     site: str
@@ -58,11 +59,17 @@ class Row:
     where: str = ""
     is_elsewhere: bool = False
     freeze: SiteCalendar | None = None
+    is_unread: bool = False
 
     @property
     def label(self) -> str:
         """The site, with what tells it from another one of its name."""
         return label(self.site, self.where)
+
+    @property
+    def title(self) -> str:
+        """The same with the cluster, where one was named: `web (production) in east`."""
+        return f"{self.label} in {self.context}" if self.context else self.label
 
     @property
     def word(self) -> str:
@@ -92,6 +99,20 @@ class Overview:
     now: datetime
     notices: tuple[str, ...] = ()
     is_looked: bool = True
+
+    @property
+    def seen_contexts(self) -> list[str]:
+        """The clusters that have answered."""
+        return (
+            list(dict.fromkeys(row.context for row in self.rows if not row.is_unread))
+            if self.is_looked
+            else []
+        )
+
+    @property
+    def unread_contexts(self) -> list[str]:
+        """The clusters that were asked and could not be read."""
+        return list(dict.fromkeys(row.context for row in self.rows if row.is_unread))
 
     @property
     def exit_code(self) -> int:
@@ -145,8 +166,7 @@ def details(overview: Overview) -> list[Line]:
         verdict = row.verdict or row.pending
         title = Span(row.word.capitalize(), _style(row))
         message = row.verdict.message if row.verdict else row.detail
-        where = f" in {row.context}" if row.context else ""
-        paragraphs.append((Span(f"{row.label}{where}: ", "strong"), title, Span(f": {message}")))
+        paragraphs.append((Span(f"{row.title}: ", "strong"), title, Span(f": {message}")))
         wanted = f"{row.image}   {row.place}" if row.image else f"nothing to follow: {row.not_followed}"
         fields = [
             ("wanted", wanted),

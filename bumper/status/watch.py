@@ -20,7 +20,7 @@ from bumper.manifest.document import forget
 from bumper.ports.git import LastingRepository
 from bumper.ports.kubernetes import Cluster
 from bumper.ports.run import Clock
-from bumper.request import Choice
+from bumper.request import Choice, Inventory
 from bumper.revision import Revision
 from bumper.status import sites
 from bumper.status.look import Answer, rows
@@ -99,6 +99,7 @@ class Watcher:
         *,
         site: str = "",
         choices: Sequence[Choice] = (Choice(),),
+        inventory: Inventory | None = None,
         fetch_s: float = FETCH_S,
         renewed_after: int = RENEWED_AFTER,
     ) -> None:
@@ -108,6 +109,7 @@ class Watcher:
         self._branch = branch
         self._site = site
         self._choices = choices
+        self._inventory = inventory
         self._fetch_s = fetch_s
         self._renewed_after = renewed_after
         self._revisions = Revisions(repository, choices[0], clock)
@@ -168,7 +170,9 @@ class Watcher:
         if len(self._tips | self._revisions.commits()) > self._renewed_after:
             self._forget()
             tip = Revision(self._branch, self._repository.fetch(self._branch))
-        return tip, sites.read(self._repository.tree(tip.sha), tip, self._site, self._choices)
+        return tip, sites.read(
+            self._repository.tree(tip.sha), tip, self._site, self._choices, self._inventory
+        )
 
     def _forget(self) -> None:
         self._tips.clear()

@@ -13,7 +13,8 @@ from bumper.ports.drawing import Position
 if TYPE_CHECKING:
     from fast_sugiyama.layout import Layouts
 
-EXTRA = "gitops-bump[report]"
+# By their own names: this project publishes no package, so that somebody else's may have its name on an index.
+LIBRARIES = ("fast-sugiyama", "vl-convert-python")
 # Of Vega-Lite, so that a newer library goes on reading what is written for this one.
 _VERSION = "5.20"
 
@@ -28,7 +29,7 @@ class Library:
         except ImportError as error:
             raise UsageError(
                 f"a report is drawn by libraries that are not installed: {error.name} is missing",
-                hint=f"install them: pip install '{EXTRA}'",
+                hint=f"install them where bump is: pip install {' '.join(LIBRARIES)}",
             ) from None
         self._from_edges = fast_sugiyama.from_edges
         self._convert = vl_convert

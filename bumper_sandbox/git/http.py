@@ -59,6 +59,7 @@ class GitHTTP(ThreadingHTTPServer):
     ) -> None:
         super().__init__((address, 0), _Handler)
         self.requests: list[Request] = []
+        self.accepted = 0
         self.faults = faults
         self.stopping = threading.Event()
         self._root = root
@@ -74,6 +75,7 @@ class GitHTTP(ThreadingHTTPServer):
         connection, address = super().get_request()
         with self._lock:
             self._connections.add(connection)
+            self.accepted += 1
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:

@@ -59,6 +59,11 @@ class GitServer:
         """All requests so far, in the order of their answers."""
         return self._http.requests
 
+    @property
+    def accepted(self) -> int:
+        """How many connections were made so far."""
+        return self._http.accepted
+
     def admit(self, knows: Callable[[str], bool]) -> None:
         """Lets in, besides the token, every password that is known to somebody else, such as what GitHub gave to an App."""
         self._http.knows = knows

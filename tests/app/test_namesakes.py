@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from trees import MemoryTree, deployment, flux, sync
 
-from bumper.app.namesakes import elsewhere, live_builds, require_followed
+from bumper.app.namesakes import elsewhere, inventory, live_builds, require_followed
 from bumper.errors import Unreachable, UsageError
 from bumper.fluxtree.sites.find import Target, find
 from bumper.objects import ObjectKey
 from bumper.observation import Desired, Observation
-from bumper.request import LiveBuild
+from bumper.request import Choice, LiveBuild
 
 
 class Answering:
@@ -39,6 +39,12 @@ class Answering:
     def notices(self) -> tuple[str, ...]:
         return ()
 
+    def kustomizations(self, namespaces: Sequence[str]) -> list[dict[str, Any]]:
+        if self._is_away:
+            raise Unreachable("east: no answer")
+        metadata = {"name": "web", "namespace": namespaces[0]}
+        return [] if self._spec is None else [{"metadata": metadata, "spec": self._spec}]
+
 
 def test_each_cluster_tells_what_it_builds_and_one_that_is_away_tells_nothing() -> None:
     east = Answering({"path": "./apps/east", "sourceRef": {"kind": "GitRepository", "name": "fleet"}})
@@ -60,13 +66,20 @@ def test_a_cluster_is_asked_once() -> None:
     assert len(east.asked) == 1
 
 
+def test_all_that_the_clusters_build_is_listed_and_nothing_of_one_that_is_away() -> None:
+    east = Answering({"path": "./apps/east", "sourceRef": {"kind": "GitRepository", "name": "fleet"}})
+    (build,) = inventory([east, Answering(None), Answering({}, is_away=True)])(["team"])
+    assert (build, build.cluster) == (LiveBuild("./apps/east", "GitRepository team/fleet"), "east")
+    assert build.address() == ""
+
+
 def target(cluster: str) -> Target:
     files: dict[str, str] = {}
     for name in ("east", "west"):
         files[f"clusters/{name}/flux-system/gotk-sync.yaml"] = sync(f"./clusters/{name}")
         files[f"clusters/{name}/web.yaml"] = flux("web", f"./apps/{name}")
         files[f"apps/{name}/web.yaml"] = deployment("web", "reg.io/web:1")
-    return find(MemoryTree(files), "web", kustomization=f"clusters/{cluster}/web.yaml")
+    return find(MemoryTree(files), "web", Choice(kustomization=f"clusters/{cluster}/web.yaml"))
 
 
 def building(cluster: str) -> LiveBuild:

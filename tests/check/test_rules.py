@@ -69,6 +69,16 @@ BROKEN: dict[str, Case] = {
     "duplicate-key": ("a second kind", changed(SERVICE, "kind: Service", "kind: Service\nkind: Service"), f"{SERVICE}:3"),
     "missing-path": ("a typo", changed(SYNC, "./k8s/kevinryan-io", "./k8s/kevinryanio"), f"{SYNC}:8"),
     "missing-resource": ("no sync file", without(SYNC), f"{LIST}:6"),
+    "refused-build": (
+        "a patch for nothing",
+        changed(SYNC, "spec:\n", "spec:\n  patches: [{patch: '{apiVersion: v1, kind: Secret, metadata: {name: none}}'}]\n"),
+        f"{SYNC}:7",
+    ),
+    "rewritten-value": (
+        "a number for a tag",
+        changed(LIST, "resources:\n", "images: [{name: none, newTag: 1.10}]\nresources:\n"),
+        f"{LIST}:3",
+    ),
     "unlisted-file": ("not on the list", changed(LIST, "  - kevinryan-io-sync.yaml\n", ""), f"{SYNC}:1"),
     "silence-unknown": ("a typo", changed(SERVICE, "kind: Service", "kind: Service # bump-check: ignore=typo"), f"{SERVICE}:2"),
     "depends-on-unknown": ("a typo", changed(STORE_SYNC, "- name: external-secrets", "- name: external"), f"{STORE_SYNC}:8"),

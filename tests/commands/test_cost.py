@@ -1,4 +1,4 @@
-"""What a push costs, in things that can be counted on any machine: processes, requests, modules. Never in time."""
+"""What a push costs, in things that can be counted on any machine: processes, requests, connections, bytes. Never in time."""
 
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from bumper_sandbox.registry.server import RegistryServer
 # Of a tree with more manifests than are fetched all at once.
 SITES = 260
 # What is measured. `git fetch` and `git push` start helpers of their own, of which those that are git commands count.
-MOST_COMMANDS, MOST_REQUESTS, MOST_OF_REGISTRY = 29, 13, 4
+MOST_COMMANDS, MOST_REQUESTS, MOST_OF_REGISTRY = 22, 11, 4
+MOST_CONNECTIONS, MOST_BYTES = 5, 120_000
 
 
 @pytest.mark.slow
@@ -33,7 +34,7 @@ def test_a_push_costs_as_much_for_many_sites_as_for_a_few(tmp_path: Path, subtes
             for name in several:
                 registry.push(name, tag)
             git.requests.clear()
-            before = len(registry.asked)
+            before, accepted = len(registry.asked), git.accepted
             code, _, stderr = commandline.bump(
                 *(option for name in several for option in ("--set", f"{name}={tag}")),
                 *("--repo", url, "--no-wait"),
@@ -42,12 +43,18 @@ def test_a_push_costs_as_much_for_many_sites_as_for_a_few(tmp_path: Path, subtes
             )
             assert code == 0, stderr
             ran = trace.read_text(encoding="utf-8").count("trace: built-in: ")
-            costs.append((ran, len(git.requests), (len(registry.asked) - before) / len(several)))
-    commands, requests, asked = zip(*costs, strict=True)
+            sent = sum(request.sent for request in git.requests)
+            asked = (len(registry.asked) - before) / len(several)
+            costs.append((ran, len(git.requests), git.accepted - accepted, sent, asked))
+    commands, requests, connections, received, asked_a_site = zip(*costs, strict=True)
     with subtests.test("git commands"):
         assert max(commands) <= MOST_COMMANDS, commands
     with subtests.test("requests to git: as many for twelve sites as for one"):
         assert max(requests) <= MOST_REQUESTS, requests
         assert len(set(requests)) == 1
     with subtests.test("requests to the registry, a site"):
-        assert max(asked) <= MOST_OF_REGISTRY, asked
+        assert max(asked_a_site) <= MOST_OF_REGISTRY, asked_a_site
+    with subtests.test("connections to git"):
+        assert max(connections) <= MOST_CONNECTIONS, connections
+    with subtests.test("bytes of git: those of the trees, and each manifest once"):
+        assert max(received) <= MOST_BYTES, received

@@ -169,9 +169,15 @@ def test_ctrl_c_says_where_things_stand(stack: Stack) -> None:
     assert f"bump track --site distributedequity-org --commit {tip(stack)}" in rest
 
 
-@pytest.mark.parametrize("user", [{"token": "expired"}, {"exec": MISSING_PLUGIN}])
+@pytest.mark.parametrize(
+    ("user", "remedy"),
+    [
+        ({"token": "expired"}, "they have expired or are not for this cluster: log in again"),
+        ({"exec": MISSING_PLUGIN}, "install a-plugin-that-is-not-there"),
+    ],
+)
 def test_a_login_that_is_refused_ends_it_before_anything_is_written(
-    stack: Stack, tmp_path: Path, user: dict[str, Any]
+    stack: Stack, tmp_path: Path, user: dict[str, Any], remedy: str
 ) -> None:
     config = json.loads(stack.cluster.kubeconfig.read_text())
     config["users"][0]["user"] = user
@@ -183,6 +189,9 @@ def test_a_login_that_is_refused_ends_it_before_anything_is_written(
     code, _, stderr = commandline.bump(*arguments, environ=environ)
     assert code == 2
     assert "nothing was written, since the deploy could not be followed" in stderr
+    assert (
+        "help:  log in again" in stderr or "help:  they have expired" in stderr or "help:  install " in stderr
+    )
     assert "--no-wait" in stderr
     assert tip(stack) == before
 

@@ -83,7 +83,7 @@ def test_a_platform_that_is_ready(stack: Stack) -> None:
     assert lines[0] == "git"
     assert (
         lines[1]
-        == f"  ✓ {stack.url}: main@sha1:{commit[:7]} read: 1 Flux Kustomizations, 1 with an image to deploy"
+        == f"  ✓ {stack.url}: main@sha1:{commit[:7]} read: 1 Flux Kustomization, 1 with an image to deploy"
     )
     assert f"  ✓ {stack.registry.host}/{SITE}:08a2c8e: sha256:" in stdout
     assert "with DefaultAzureCredential (" in stdout
@@ -246,3 +246,21 @@ def test_the_rules_of_the_branch_on_github(stack: Stack) -> None:
         hub.tokens.clear()
         unknown = doctor(stack, SITE, url=url, environ=environ)
         assert [text.partition(": ")[0] for text in texts(unknown, "git", "warning")] == ["GitHub"]
+
+
+@pytest.mark.slow
+def test_what_only_the_cluster_has_is_a_site_too(stack: Stack) -> None:
+    store = stack.cluster.store
+    kind = next(kind for kind in store.kinds if kind.name == "Kustomization")
+    source = {"kind": "GitRepository", "name": "flux-system"}
+    spec = {"path": f"./k8s/{SITE}", "interval": "1m", "prune": True, "suspend": True, "sourceRef": source}
+    store.create(kind, {"metadata": {"name": "beyond", "namespace": "flux-system"}, "spec": spec})
+    try:
+        _, stdout, _ = bump(stack, "status", "--output", "json")
+        assert [row["site"] for row in json.loads(stdout)["sites"] if row["site"] == "beyond"] == ["beyond"]
+        _, stdout, _ = bump(stack, "doctor", "--rbac")
+        assert f"  beyond: k8s/{SITE}" in stdout
+        _, stdout, _ = bump(stack, "doctor", "--rbac", environ={"KUBECONFIG": "/nowhere"})
+        assert "beyond" not in stdout
+    finally:
+        store.delete(kind, "flux-system", "beyond")

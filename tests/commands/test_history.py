@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,8 +169,24 @@ def test_which_deploys_are_shown(stack: Stack) -> None:
     assert [(row["site"], row["tag"], row["commit"]) for row in rows] == [
         (deploy["site"], deploy["tag"], deploy["commit"]) for deploy in everything
     ]
-    code, stdout, _ = bump(stack, "history", "no-such-site", "--repo", stack.url)
-    assert (code, stdout) == (0, "no deploy of no-such-site is recorded on main\n")
+    for arguments, why in (
+        (["no-such-site"], "no deploy of no-such-site is recorded on main"),
+        (
+            ["aimmigrants-com"],
+            "no deploy of aimmigrants-com is recorded on main; did you mean 'aiimmigrants-com'?",
+        ),
+        (
+            ["aiimmigrants-com", "--kustomization", "other", "--failed"],
+            "no deploy of aiimmigrants-com is recorded on main that fits --kustomization, --failed",
+        ),
+    ):
+        assert bump(stack, "history", *arguments, "--repo", stack.url)[:2] == (0, f"{why}\n")
+    _, stdout, _ = bump(
+        stack, "history", "aimmigrants-com", "--metrics", "--output", "json", "--repo", stack.url
+    )
+    assert json.loads(stdout)["notices"] == [
+        "no deploy of aimmigrants-com is recorded on main; did you mean 'aiimmigrants-com'?"
+    ]
 
 
 @pytest.mark.slow
@@ -208,6 +225,7 @@ def _basic(token: str) -> str:
         (["--metrics", "--limit", "5"], "--metrics counts all deploys of the period"),
         (["--metrics", "--output", "csv"], "--metrics counts all deploys of the period"),
         (["--output", "openmetrics"], "--output openmetrics holds figures"),
+        (["--metrics", "--since", "2999-01-01"], "--since 2999-01-01: is still to come"),
     ],
 )
 def test_what_cannot_be_done_is_told(stack: Stack, arguments: list[str], problem: str) -> None:
@@ -215,3 +233,19 @@ def test_what_cannot_be_done_is_told(stack: Stack, arguments: list[str], problem
     code, _, stderr = bump(stack, "history", *arguments, *repo)
     assert code == 2
     assert problem in stderr
+
+
+def test_an_empty_record_says_which_repository_nobody_named(tmp_path: Path) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (
+        ["init", "--quiet", "--bare", "site.git"],
+        ["clone", "--quiet", "site.git", "site"],
+        ["-C", "site", "commit", "--quiet", "--allow-empty", "--message", "x"],
+        ["-C", "site", "push", "--quiet", "origin", "HEAD:main"],
+    ):
+        subprocess.run([*git, *command], cwd=tmp_path, check=True, capture_output=True)
+    origin, environ = str(tmp_path / "site.git"), {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    read = f"! read of {origin}, the origin of this checkout; another one: --repo URL\n"
+    ran = commandline.bump("history", cwd=tmp_path / "site", environ=environ)
+    assert (ran.code, ran.stdout) == (0, f"no deploy is recorded on main\n{read}")
+    assert read not in commandline.bump("history", "--repo", origin, cwd=tmp_path, environ=environ).stdout

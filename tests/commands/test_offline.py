@@ -192,7 +192,7 @@ def test_doctor_fails_where_no_site_can_be_resolved(tmp_path: Path) -> None:
     first = json.loads(stdout)["findings"][0]
     assert code == 6
     assert (first["area"], first["result"]) == ("git", "missing")
-    assert first["found"].endswith("1 Flux Kustomizations, 0 with an image to deploy")
+    assert first["found"].endswith("1 Flux Kustomization, 0 with an image to deploy")
     assert "no site can be resolved" in first["why"]
     assert "bump" in first["advice"]
 

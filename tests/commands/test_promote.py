@@ -203,6 +203,20 @@ def test_what_a_repository_runs_goes_to_a_branch_and_to_another_repository(
         answer = ran("--repo", stages.url, "--branch", "live", "--from-branch", "main")
         assert answer.code == 0, answer
         assert f":{tag}" in branch.read(stages, "k8s/web/staging/web.yaml", "live").decode()
+    with subtests.test("an error names the option of the first environment"):
+        here = ("--repo", stages.url)
+        for arguments, hint in (
+            ((*here, "--from-branch", "nope"), "name one of those there by --from-branch: live, main, next"),
+            ((*here, "--from-repo", "/nowhere"), "check --from-repo"),
+            ((*pair, "--from-branch", "nope"), "name one of those there by --from-branch: live, main, next"),
+            (
+                (*here, "--branch", "nope", "--from-branch", "main"),
+                "name one of those there by --branch: live, main, next",
+            ),
+        ):
+            answer = ran(*arguments)
+            assert answer.code == 2
+            assert " ".join(answer.stderr.split()).endswith(f"help: {hint}")
     with subtests.test("to itself, by another spelling"):
         before = branch.tip(stages)
         assert ran("--repo", stages.url, "--from-repo", f"{stages.url}/").code == 0

@@ -11,6 +11,7 @@ from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from report_pages import DEPLOYS, HOSTILE, OTHERS, SECRET, SITES, git, packed, platform, report
@@ -31,7 +32,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(clone: Path) -> str:
     code, stdout, stderr = report(clone, "page.html", "--offline")
     assert (code, stdout) == (0, ""), stderr
-    assert "as recorded (--offline): 1 failing" in stderr
+    assert "as git and its record say; no cluster was asked (--offline): 1 failing" in stderr
     assert f"{DEPLOYS + 1} deploys" in stderr
     return (clone / "page.html").read_text(encoding="utf-8")
 
@@ -50,7 +51,8 @@ def test_the_page_says_what_git_and_the_record_know(
             "failed",
             False,
         )
-        assert page.index('href="#site=0"') < page.index('href="#site=1"')
+        addresses = re.findall(r'<a class="site \w+" href="#site=([^"]+)"', page)
+        assert [unquote(address) for address in addresses] == [site["name"] for site in data["sites"]]
         assert 'class="badge">recorded' in page
         assert "no cluster was asked (--offline)" in page
     with subtests.test("the states are those that the record gives"):
@@ -67,10 +69,9 @@ def test_the_page_says_what_git_and_the_record_know(
         number = names.index("site-0001 (production)")
         assert [names[other] for other in waits[str(number)]] == ["infra-configs (production)"]
         drawn = re.findall(r'data-row="(\d+)"', page)
-        boxes = re.findall(r'class="box \w+" href="#site=(\d+)"', page)
-        assert sorted(set(map(int, [*drawn, *boxes]))) == list(range(len(sites)))
-        shared = str(names.index("infra-controllers"))
-        assert boxes.count(shared) == 2, "once in the picture of each cluster"
+        boxes = [unquote(name) for name in re.findall(r'class="box \w+" href="#site=([^"]+)"', page)]
+        assert sorted({*(names[int(row)] for row in drawn), *boxes}) == sorted(names)
+        assert boxes.count("infra-controllers") == 2, "once in the picture of each cluster"
         for cluster in ("production", "staging"):
             configs = names.index(f"infra-configs ({cluster})")
             assert [names[other] for other in waits[str(configs)]] == ["infra-controllers"]
@@ -82,7 +83,11 @@ def test_the_page_says_what_git_and_the_record_know(
         columns = data["deploys"]
         assert len(columns["site"]) == DEPLOYS + 1
         assert columns["tag"][0] == "fffffff"
-        assert [columns["outcomes"][each[0]] for each in columns["endings"][0]] == ["timed-out", "failed"]
+        assert [columns["outcomes"][each[0]] for each in columns["endings"][0]] == [
+            "__proto__",
+            "timed-out",
+            "failed",
+        ]
         logged = git(clone, "log", "--format=%ct %H", "--grep=^Bump-Site").split()
         times = [columns["at"][0]]
         for delta in columns["at"][1:]:
@@ -90,6 +95,11 @@ def test_the_page_says_what_git_and_the_record_know(
         assert list(map(str, times)) == logged[::2]
         assert columns["commit"] == [sha[:12] for sha in logged[1::2]]
         assert columns["more"]["0"]["reason"].endswith("token ***")
+        _, late, failed = columns["endings"][0]
+        assert columns["counts"]["0"] == 2, "the last one counts"
+        assert len(late) <= 6, "what is not known takes no room"
+        assert columns["messages"][failed[6]].startswith("it crashes")
+        assert (columns["stages"][failed[7]][:2], failed[8:]) == (["image", "commit"], [0.5, 2.5, 58.0])
     with subtests.test("the figures are those of bump history --metrics"):
         import commandline
 
@@ -198,7 +208,7 @@ def test_a_page_is_written_whole_or_refused(
         code, _, stderr = report(clone, str(tmp_path / "page.html"), "--offline")
         assert code == 2
         assert "vl_convert is missing" in " ".join(stderr.split())
-        assert "pip install 'gitops-bump[report]'" in stderr
+        assert "pip install fast-sugiyama vl-convert-python" in " ".join(stderr.split())
         assert not (tmp_path / "page.html").exists()
 
 
@@ -215,3 +225,13 @@ def test_with_a_cluster_the_page_says_what_it_shows(stack: Stack, tmp_path: Path
     assert sites["kevinryan-io"]["seen"]
     assert sites["kevinryan-io"]["wanted"] == "08a2c8e"
     assert sites["flux-system"]["word"] == "applied", sites["flux-system"]
+    assert "as the cluster showed it" in page
+    config = tmp_path / "config"
+    text = Path(stack.child_environ()["KUBECONFIG"]).read_text(encoding="utf-8")
+    config.write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9", text), encoding="utf-8")
+    environ = {**stack.child_environ(), "KUBECONFIG": str(config)}
+    code, page, stderr = report(tmp_path, "-", "--repo", stack.url, **environ)
+    assert code == 0, stderr
+    assert 'class="badge">not seen' in page
+    assert re.search("the cluster in [^;]+ could not be read: 0 failing", stderr)
+    assert not packed(page)["sites"][0]["seen"]

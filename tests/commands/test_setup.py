@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,11 @@ def test_a_person_is_asked_what_nothing_says(platform: Platform) -> None:
     assert "follow: github" in ran.stdout
     assert "token-service: octo-sts.dev" in ran.stdout
     assert "platform/.github/chainguard/bump.sts.yaml" in ran.stdout
+    (command,) = (line.strip() for line in ran.stdout.splitlines() if line.endswith(" --write DIR"))
+    again = platform.bump(*shlex.split(command.removeprefix("bump ").removesuffix(" --write DIR")))
+    assert again.stdout.partition("\ngit\n")[0] == ran.stdout.partition("\ngit\n")[0], (
+        "and nothing is asked of whoever gives what was answered"
+    )
     assert not {"BUMP_TOKEN", "KUBECONFIG"} & set(ran.stdout.replace(".", " ").split()), "no secret is stored"
     assert "\ncluster" not in ran.stdout, "and the cluster is not looked at"
 

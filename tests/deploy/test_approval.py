@@ -14,6 +14,7 @@ from bumper.fluxtree.images import Image
 from bumper.fluxtree.proof import Proof, prove
 from bumper.fluxtree.sites.find import find
 from bumper.image import ImageReference
+from bumper.request import Choice
 
 Files = Mapping[str, str]
 WEB = "reg.example/web"
@@ -45,7 +46,7 @@ def planned(files: Files, *sites: str, tag: str = "new") -> Planned:
     uses: list[Image] = []
     after: dict[str, bytes] = {}
     for site in sites:
-        target = find(repository, site, image=WEB)
+        target = find(repository, site, Choice(image=WEB))
         uses += target.images
         content = repository.files[target.field.path]
         edits = manifest.plan(content, target.field, tag)

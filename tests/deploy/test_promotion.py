@@ -236,8 +236,15 @@ def test_a_site_of_an_environment_is_found_by_what_the_tree_has() -> None:
         SiteMissing, match=r"api in production: .* found: k8s/flux-system/d.yaml#flux-system/api"
     ):
         site_in(tree, "api", "production")
-    with pytest.raises(SiteMissing, match="no Flux Kustomization is called so"):
+    with pytest.raises(SiteMissing, match=r"no Flux Kustomization is called so$"):
         site_in(tree, "shop", "production")
+    with pytest.raises(SiteMissing, match="is called so; did you mean 'web-eu'"):
+        site_in(tree, "wb-eu", "production")
+    with pytest.raises(SiteMissing, match=r"found: \S+ \(.*staging.*\), .*; did you mean 'production'"):
+        site_in(tree, "web", "prodution")
+    with pytest.raises(SiteMissing) as caught:
+        site_in(tree, "shop", "")
+    assert caught.value.hint == "say in which environment it is meant: --from ENV, --to ENV"
     two = {
         "k8s/flux-system/e.yaml": sync("web", "./apps/web"),
         "k8s/flux-system/f.yaml": sync("web-k8s", "./apps/web"),

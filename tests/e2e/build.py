@@ -170,6 +170,7 @@ MORE = tuple(
         ("source-watcher", "github.com/fluxcd/source-watcher/v2/cmd"),
         ("helm-controller", "github.com/fluxcd/helm-controller"),
         ("flagger", "github.com/fluxcd/flagger/cmd/flagger"),
+        ("argo-rollouts", "github.com/argoproj/argo-rollouts/cmd/rollouts-controller"),
     )
 )
 PROGRAMS = (*STACK, *NODE, *MORE, *PEERS)

@@ -67,6 +67,12 @@ DEFINITIONS = (
 FLAGGER = Definitions(
     "github.com/fluxcd/flagger", "artifacts/flagger/crd.yaml", module_folder=OWN_MODULES / "flagger"
 )
+# Only where Argo Rollouts runs, which watches all of these.
+ARGO_ROLLOUTS = Definitions(
+    "github.com/argoproj/argo-rollouts",
+    "manifests/crds/*-crd.yaml",
+    module_folder=OWN_MODULES / "argo-rollouts",
+)
 
 
 def definitions() -> list[str]:

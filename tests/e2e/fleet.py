@@ -57,7 +57,7 @@ spec:
 @dataclass(frozen=True)
 class Site:
     """A site of the fleet: what its Kustomization, its Deployment (None leaves a field out) and the container in it have beyond the
-    minimum.
+    minimum. `workload`, apiVersion and kind, may be another one with a Deployment's fields.
 
     With `release` it is a HelmRelease of our own chart instead, and this is what its spec has beyond the minimum.
     """
@@ -69,6 +69,7 @@ class Site:
     container: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)  # further manifests of the site, by file name
     release: Mapping[str, Any] | None = None
+    workload: tuple[str, str] = ("apps/v1", "Deployment")
     image: Mapping[str, Any] = field(default_factory=dict)  # how its first image behaves
 
 
@@ -157,8 +158,8 @@ def _deployment(stack: Platform, site: Site) -> dict[str, Any]:
         **site.deployment,
     }
     return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        "apiVersion": site.workload[0],
+        "kind": site.workload[1],
         "metadata": {"name": site.name, "namespace": site.name},
         "spec": {key: value for key, value in spec.items() if value is not None},
     }

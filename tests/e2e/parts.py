@@ -193,6 +193,17 @@ def flagger(around: Surroundings, kubeconfig: Path) -> Command:
     ]
 
 
+def argo_rollouts(around: Surroundings, kubeconfig: Path) -> Command:
+    """Metrics and health are all that it serves, on every address."""
+    return [
+        binary("argo-rollouts"),
+        f"--kubeconfig={kubeconfig}",
+        "--leader-elect=false",
+        f"--metricsPort={around.ports['argo-rollouts-metrics']}",
+        f"--healthzPort={around.ports['argo-rollouts-health']}",
+    ]
+
+
 @dataclass(frozen=True)
 class Controller:
     """One that a stack starts where it is asked to: its command line, and where it says that it is ready."""
@@ -205,6 +216,7 @@ MORE: Mapping[str, Controller] = {
     "source-watcher": Controller(source_watcher),
     "helm-controller": Controller(helm_controller),
     "flagger": Controller(flagger, "healthz"),
+    "argo-rollouts": Controller(argo_rollouts, "healthz"),
 }
 
 

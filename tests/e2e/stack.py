@@ -58,6 +58,8 @@ _PORTS = (
     "helm-controller-metrics",
     "helm-controller-health",
     "flagger-health",
+    "argo-rollouts-metrics",
+    "argo-rollouts-health",
 )
 FLUX_NAMESPACE = "flux-system"
 
@@ -276,8 +278,9 @@ class Stack:
         return "containerd successfully booted" in self.log("containerd")
 
     def _start_flux(self) -> None:
-        if "flagger" in self.options.more:
-            crds.install(self.api, _READY_S, crds.read(crds.FLAGGER))
+        for controller, definitions in (("flagger", crds.FLAGGER), ("argo-rollouts", crds.ARGO_ROLLOUTS)):
+            if controller in self.options.more:
+                crds.install(self.api, _READY_S, crds.read(definitions))
         for name, command in self._flux_controllers().items():
             self._start_flux_controller(name, command)
 

@@ -238,14 +238,14 @@ class TestPushed:
         with pytest.raises(FieldMissing, match="not this repository") as refused:
             find.find(tree, "web")
         assert refused.value.hint.endswith("where it is pushed from this one: --path DIR")
-        target = find.find(tree, "web", path="./apps/prod")
+        target = find.find(tree, "web", Choice(path="./apps/prod"))
         assert (target.field.path, target.site.source.kind) == ("apps/base/web.yaml", "OCIRepository")
         with pytest.raises(FieldMissing, match=r"^clusters/a/web.yaml:1: --path apps/gone: is no directory"):
-            find.find(tree, "web", path="apps/gone")
+            find.find(tree, "web", Choice(path="apps/gone"))
 
     def test_a_plan_with_the_option_is_proved(self) -> None:
         tree = platform("", "", {"clusters/a/web.yaml": OCI})
-        target = find.find(tree, "web", path="./apps/prod")
+        target = find.find(tree, "web", Choice(path="./apps/prod"))
         content = tree.files[target.field.path]
         edits = manifest.plan(content, target.field, "new")
         after = {target.field.path: manifest.apply(content, edits)}
@@ -274,7 +274,7 @@ class TestPushed:
         assert find.find(tree, "web").field.path == "apps/base/web.yaml"
         assert [site.path for site in find.sites(tree) if site.name == "web"] == ["apps/prod"]
         with pytest.raises(FieldMissing, match="apps/gone"):
-            find.find(tree, "web", path="apps/gone")
+            find.find(tree, "web", Choice(path="apps/gone"))
         wrong = platform("", "", {"clusters/a/web.yaml": annotated.replace("apps/prod", "apps/gone")})
         with pytest.raises(
             FieldMissing, match=r"^clusters/a/web.yaml:4: bump/path names apps/gone, which is no dir"
@@ -284,7 +284,7 @@ class TestPushed:
     def test_it_is_no_way_to_another_directory_of_a_source_that_is_known(self) -> None:
         tree = platform(copies('{from: "@repo/apps/**", to: "@artifact/apps/"}'), "./apps/prod")
         with pytest.raises(FieldMissing, match="--path is for a source that is pushed"):
-            find.find(tree, "web", path="apps/base")
+            find.find(tree, "web", Choice(path="apps/base"))
 
 
 def test_files_from_elsewhere_below_a_directory_that_is_walked_are_met() -> None:

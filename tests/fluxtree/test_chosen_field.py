@@ -9,7 +9,7 @@ from trees import MemoryTree, deployment, flux, sync
 from bumper import manifest
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, FieldUnsafe
 from bumper.fluxtree.sites import find
-from bumper.request import FieldPath
+from bumper.request import Choice, FieldPath
 
 BASE = {
     "k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system"),
@@ -26,7 +26,9 @@ RELEASE = (
 
 
 def target(files: dict[str, str], path: str = "", **asked: Any) -> find.Target:
-    return find.find(MemoryTree(BASE | files), "web", field=FieldPath.parse(path) if path else None, **asked)
+    return find.find(
+        MemoryTree(BASE | files), "web", Choice(field=FieldPath.parse(path) if path else None, **asked)
+    )
 
 
 def edited(files: dict[str, str], chosen: find.Target) -> bytes:

@@ -234,3 +234,61 @@ def test_what_a_generator_brings_hides_what_it_is_merged_into(subtests: pytest.S
                     target = find.find(MemoryTree({**below, **files}), "web")
                     assert str(target.image) == "reg.example/web:r7"
                     assert target.field.unsafe
+
+
+@each_row("path", ["data.web\\.image", "data.[web.image]"])
+def test_a_key_with_a_dot_is_read_where_a_replacement_names_it(path: str) -> None:
+    for entry, content in {
+        "files: [web.image=image.txt]": "reg.example/web:r7",
+        "literals: ['web.image=reg.example/web:r7']": "",
+        "envs: [image.txt]": "web.image=reg.example/web:r7\n",
+    }.items():
+        copied = kustomization(
+            f"configMapGenerator: [{{name: version, behavior: merge, {entry}}}]",
+            "replacements:",
+            f"- source: {{kind: ConfigMap, name: version, fieldPath: '{path}'}}",
+            f"  targets: [{{select: {{kind: Deployment}}, fieldPaths: ['{PATH}']}}]",
+            resources=["deployment.yaml", "version.yaml"],
+        )
+        files = {
+            **BASE,
+            "k8s/web/version.yaml": TAG.replace("tag:", "web.image: 'reg.example/web:r0', tag:"),
+            "k8s/web/kustomization.yaml": copied,
+            "k8s/web/image.txt": content,
+        }
+        target = find.find(MemoryTree(files), "web")
+        assert (str(target.image), bool(target.field.unsafe)) == ("reg.example/web:r7", True)
+
+
+def test_a_generated_secret_goes_over_the_settings_before_it() -> None:
+    settings = TAG.replace("tag:", "TAG: r0, tag:").replace(
+        "metadata: {", "metadata: {namespace: flux-system, "
+    )
+    by_reference = "  substituteFrom: [{kind: ConfigMap, name: version}, {kind: Secret, name: keys}]"
+    for entry in ("literals: [TAG=r9]", "envs: [keys.env]", "files: [TAG=keys.env]"):
+        files = {
+            **BASE,
+            "k8s/flux-system/settings.yaml": flux("settings", "./k8s/settings"),
+            "k8s/flux-system/web.yaml": flux("web", "./k8s/web", "postBuild:", by_reference),
+            "k8s/settings/kustomization.yaml": kustomization(
+                f"secretGenerator: [{{name: keys, namespace: flux-system, {entry}}}]",
+                resources=["version.yaml"],
+            ),
+            "k8s/settings/version.yaml": settings,
+            "k8s/settings/keys.env": "TAG=r9\n",
+            "k8s/web/deployment.yaml": deployment("web", "reg.example/web:${TAG}"),
+        }
+        field = find.find(MemoryTree(files), "web").field
+        assert field.unsafe.startswith("in reg.example/web:${TAG} a variable decides the tag"), entry
+
+
+def test_a_replacement_from_a_generated_secret_is_not_followed() -> None:
+    copied = kustomization(
+        "secretGenerator: [{name: keys, literals: [IMAGE=reg.example/web:r7]}]",
+        "replacements:",
+        "- source: {kind: Secret, name: keys, fieldPath: data.IMAGE}",
+        f"  targets: [{{select: {{kind: Deployment}}, fieldPaths: ['{PATH}']}}]",
+        resources=["deployment.yaml"],
+    )
+    field = find.find(MemoryTree({**BASE, "k8s/web/kustomization.yaml": copied}), "web").field
+    assert field.unsafe == "what Secret keys holds, the source of a replacement, is not followed"

@@ -8,6 +8,7 @@ from bumper.errors import FieldMissing
 from bumper.fluxtree.layers import Gap, Reading
 from bumper.fluxtree.patches import listed
 from bumper.fluxtree.sites import find
+from bumper.request import Choice
 
 BASE = {
     "k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system"),
@@ -117,6 +118,38 @@ def test_what_kustomize_refuses_is_refused(lines: list[str], message: str) -> No
     with pytest.raises(FieldMissing) as refused:
         find.find(MemoryTree(files), "web")
     assert refused.value.message == message
+
+
+@each_row(
+    ("name", "generated", "is_refused"),
+    [
+        ("helm-controller", "metadata:\n  name: helm-controller\n", False),
+        ("helm-controller", "metadata:\n  name: source-controller\n", True),
+        # What is not committed holds what it may.
+        ("helm-controller", "", False),
+    ],
+)
+def test_a_patch_may_be_for_what_fluxs_own_manifest_holds(
+    name: str, generated: str, is_refused: bool
+) -> None:
+    """It is not read: no site is in it, and it is larger than all the rest."""
+    files = {
+        "k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system"),
+        **({"k8s/flux-system/gotk-components.yaml": generated} if generated else {}),
+        "k8s/flux-system/web.yaml": deployment("web", "reg/web:1.0"),
+        "k8s/flux-system/patch.yaml": PATCH.replace("name: any", f"name: {name}"),
+        "k8s/flux-system/kustomization.yaml": kustomization(
+            "patches: [{path: patch.yaml}]", resources=["gotk-components.yaml", "gotk-sync.yaml", "web.yaml"]
+        ),
+    }
+    if is_refused:
+        with pytest.raises(FieldMissing, match="no object of the build is"):
+            find.find(MemoryTree(files), "flux-system", Choice(image="web"))
+    else:
+        assert (
+            find.find(MemoryTree(files), "flux-system", Choice(image="web")).field.path
+            == "k8s/flux-system/web.yaml"
+        )
 
 
 def test_a_patch_finds_an_object_by_every_name_that_it_had() -> None:

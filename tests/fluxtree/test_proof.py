@@ -10,6 +10,7 @@ from trees import MemoryTree, deployment, flux, image_entry, kustomization, sync
 from bumper import manifest
 from bumper.fluxtree.proof import Proof, prove
 from bumper.fluxtree.sites.find import Target, find
+from bumper.request import Choice
 
 from . import generated_trees, oracle
 
@@ -26,7 +27,7 @@ def tree(files: Files, *sites: str) -> dict[str, str]:
 def edited(files: Files, site: str, tag: str = "new", image: str = WEB) -> Proof:
     """The proof of the edit that brings the image of a site to a tag."""
     repository = MemoryTree(files)
-    target = find(repository, site, image=image)
+    target = find(repository, site, Choice(image=image))
     return proved(repository, target, tag)
 
 
@@ -256,7 +257,7 @@ def test_what_is_not_seen_is_not_proved() -> None:
     )
     with pytest.raises(Exception, match="broken"):
         edited(files, "web")
-    files = {**files, "web/broken.yaml": "a: b\n"}
+    files = {**files, "web/broken.yaml": "# empty\n"}
     proof = edited(files, "web")
     assert [str(gap) for gap in proof.unproved] == [
         "web/kustomization.yaml:10: helmCharts make objects that are not seen here",

@@ -1,5 +1,8 @@
 """What kustomize or Flux refuses, or does in a way that is not followed here: said with its line, and never taken for nothing."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pytest
 from tables import each_row
 from trees import MemoryTree, deployment, flux, kustomization
@@ -58,17 +61,120 @@ def test_json_is_json_and_what_does_not_begin_so_is_yaml() -> None:
     assert find(in_a_file, "web").image.tag == "1.0"
 
 
-@pytest.mark.parametrize(
-    ("entry", "key"),
-    [
-        (f"- patch: '{JSON}'\n  targets: {{kind: Deployment}}\n", "patches[0].targets"),
-        (f"- patch: '{JSON}'\n  target: {{kind: Deployment, label: app=web}}\n", "patches[0].target.label"),
-    ],
-)
-def test_a_key_that_kustomize_does_not_know_is_refused_at_its_line(entry: str, key: str) -> None:
-    message = refused(tree(f"patches:\n{entry}"))
-    assert f"{key} is no key that kustomize knows" in message
-    assert message.startswith(f"{PATH}:")
+BASE = kustomization(resources=["web.yaml"])
+INNER = "k8s/base/kustomization.yaml"
+
+
+def layered(
+    base: str, top: str = "", more: Mapping[str, str] = MappingProxyType({}), **files: str
+) -> MemoryTree:
+    """The site web, whose kustomization names a base with `base` in its own: kustomize reads that strictly, the top one Flux reads."""
+    inner = {f"k8s/base/{name.replace('_', '.')}": file for name, file in files.items()}
+    written = dict(tree().files) | {
+        PATH: kustomization(top, resources=["../base"]),
+        INNER: kustomization(base, resources=["web.yaml"]),
+        "k8s/base/web.yaml": deployment("web", "reg.io/web:1.0"),
+    }
+    return MemoryTree(written | inner | dict(more))
+
+
+REFUSED = {
+    "a key of a patch": (f"patches:\n- patch: '{JSON}'\n  targets: {{kind: Deployment}}", "patches[0].targets is no key"),
+    "a key of a target": (
+        f"patches:\n- patch: '{JSON}'\n  target: {{kind: Deployment, label: a=b}}",
+        "patches[0].target.label is no key",
+    ),
+    "a key of the kustomization": ("namspace: shop", "namspace is no key that kustomize knows"),
+    "a number for a tag": ("images: [{name: other, newTag: 1.10}]", "images[0].newTag is 1.10 without quotes, expected a text"),
+    "a boolean for a label": ("commonLabels: {on: y}", "commonLabels.on is y without quotes"),
+    "a text for a number": ("replicas: [{name: web, count: '2'}]", "replicas[0].count is 2, expected a whole number"),
+    "a text for a list": ("components: x", "components is x, expected a list"),
+    "a mapping for a text": ("namePrefix: {a: b}", "namePrefix is a mapping, expected a text"),
+    "a kind": ("kind: Foo", "Foo is no kustomization"),
+    "a version": ("apiVersion: kustomize.config.k8s.io/v1", "v1 Kustomization is no kustomization"),
+    "a component among resources": (
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component",
+        "its kind is Component, and it is listed in resources",
+    ),
+    "a file of a generator": ("configMapGenerator: [{name: a, files: [gone.txt]}]", "names gone.txt, which does not exist"),
+    "a generator twice": (
+        "configMapGenerator: [{name: a, literals: [a=1]}, {name: a, literals: [b=1]}]",
+        "ConfigMap a is there already",
+    ),
+    "a merge into nothing": (
+        "configMapGenerator: [{name: a, behavior: merge, literals: [a=1]}]",
+        "ConfigMap a is not there to be changed",
+    ),
+    "a key twice": ("configMapGenerator: [{name: a, literals: [a=1, a=2]}]", "has the key a twice"),
+    "a literal without a value": ("secretGenerator: [{name: a, literals: [a]}]", "has the literal a, expected KEY=VALUE"),
+}  # fmt: skip
+
+
+@each_row("name", REFUSED)
+def test_what_kustomize_refuses_in_an_inner_kustomization(name: str) -> None:
+    written, expected = REFUSED[name]
+    own_kind = {INNER: f"{written}\nresources: [web.yaml]\n"} if written[:4] in ("kind", "apiV") else {}
+    message = refused(layered(written, more=own_kind))
+    assert expected in message
+    assert message.startswith("k8s/base/kustomization.yaml:")
+
+
+TAKEN = {
+    "keys of any case": "labels: [{Pairs: {a: b}}]",
+    "nothing": "namePrefix:\ncommonLabels:\nimages: ~",
+    "a date": "commonLabels: {at: 2024-01-01}",
+    "more than a number holds": "images: [{name: other, newTag: 12e4567}]",
+    "a quoted number": "images: [{name: other, newTag: '1.10'}]",
+    "a count with a point": "replicas: [{name: web, count: 2.0}]",
+    "settings of charts": "helmGlobals: {chartHome: charts}",
+    "a generator of its namespaces": (
+        "configMapGenerator: [{name: a, literals: [a=1]}, {name: a, namespace: b, literals: [a=1]}]"
+    ),
+}
+
+
+@each_row("name", TAKEN)
+def test_what_kustomize_takes(name: str) -> None:
+    assert find(layered(TAKEN[name]), "web").image.tag == "1.0"
+
+
+def test_two_kustomizations_in_one_directory_are_refused() -> None:
+    message = refused(layered("", kustomization_yml=BASE))
+    assert (
+        message
+        == "k8s/base/kustomization.yml:1: kustomization.yaml lies beside it, and kustomize takes one alone"
+    )
+
+
+def test_objects_of_one_name_are_refused_also_where_a_namespace_makes_them_so() -> None:
+    twice = kustomization(resources=["web.yaml", "other.yaml"])
+    other = deployment("web", "reg.io/web:1.0", namespace="other")
+    own = deployment("web", "reg.io/web:1.0", namespace="own")
+    apart = {INNER: twice, "k8s/base/web.yaml": own, "k8s/base/other.yaml": other}
+    assert len(find(layered("", more=apart), "web").workloads) == 2
+    for top, more in (("namespace: shop", apart), ("", apart | {"k8s/base/other.yaml": own})):
+        message = refused(layered("", top, more=more))
+        assert message.startswith("k8s/base/other.yaml:4: Deployment ")
+        assert message.endswith("/web is there already: k8s/base/web.yaml:1")
+
+
+def test_an_edit_takes_the_place_of_a_number_and_flux_makes_a_text_of_it_at_the_top() -> None:
+    number = "images: [{name: reg.io/web, newTag: 1.10}]"
+    assert find(layered(number), "web").field.path == INNER
+    assert not find(layered("", number), "web").field.unsafe
+    assert (
+        find(layered("", "namspace: shop\nimages: [{name: reg.io/web, newTag: 7}]"), "web").image.tag == "7"
+    )
+
+
+def test_a_patch_without_the_key_that_was_to_select_is_another_one_also_where_flux_drops_it() -> None:
+    for entry, key in (
+        ("targets: {kind: Deployment}", "targets"),
+        ("target: {kind: Deployment, label: a=b}", "target.label"),
+    ):
+        message = refused(tree(f"patches:\n- patch: '{JSON}'\n  {entry}"))
+        assert f"patches[0].{key} is no key that kustomize knows" in message
+        assert message.startswith(f"{PATH}:")
 
 
 def test_keys_are_read_without_regard_to_case_and_flux_drops_those_of_its_own() -> None:
@@ -145,3 +251,26 @@ def test_what_it_brings_beside_is_not_proved_and_elsewhere_it_is_no_matter() -> 
     (gap,) = proved(tree(source=including("k8s/web/vendor"))).unproved
     assert "spec.include puts GitRepository lib into k8s/web/vendor" in gap.message
     assert proved(tree(source=including("vendor"))).unproved == ()
+
+
+@each_row("key", ["Images: [{name: reg.io/web, newTag: '2'}]", "images: [{name: reg.io/web, NewTag: '2'}]"])
+def test_a_key_in_other_letters_is_never_taken_for_nothing(key: str) -> None:
+    field = find(layered("", key), "web").field
+    assert field.unsafe.endswith(
+        "is read by kustomize in any letters, and not followed here: expected its own"
+    )
+
+
+@each_row("text", ["image: {tag: '1'}\n", "kind: Chart\n", "{kind: Chart, metadata: {}}\n"])
+def test_what_is_no_object_is_refused_with_its_line(text: str) -> None:
+    generated = {path: file for path, file in tree().files.items() if path != PATH}
+    for more in ({}, {PATH: kustomization(resources=["web.yaml", "values.yaml"])}):
+        message = refused(MemoryTree({**generated, "k8s/web/values.yaml": text, **more}))
+        assert message.startswith("k8s/web/values.yaml:1: what has no ")
+
+
+@each_row("text", ["", "# nothing\n", "---\n---\n", "{}\n", "{apiVersion: v1, kind: List, items: []}\n"])
+def test_what_is_empty_is_taken(text: str) -> None:
+    assert find(
+        layered("", more={"k8s/base/web.yaml": f"{text}\n---\n{deployment('web', 'reg.io/web:1.0')}"}), "web"
+    )

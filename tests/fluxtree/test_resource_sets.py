@@ -75,7 +75,7 @@ def test_the_tag_of_a_workload_is_edited_in_the_inputs(as_text: bool) -> None:
         SET + "  resourcesTemplate: |\n" + indent(DEPLOYMENT, "    ") if as_text else resources(DEPLOYMENT)
     )
     tree = platform(written)
-    target = find.find(tree, "blog", kustomization="all")
+    target = find.find(tree, "blog", Choice(kustomization="all"))
     assert (str(target.image), str(target.workload)) == (
         "reg.example/blog:2.0",
         "Deployment flux-system/blog",
@@ -89,7 +89,7 @@ def test_steps_are_followed_too() -> None:
         + "  steps:\n    - name: first\n      resources:\n"
         + indent("- " + indent(DEPLOYMENT, "  ")[2:], "        ")
     )
-    assert find.find(platform(written), "web", kustomization="all").image.tag == "1.0"
+    assert find.find(platform(written), "web", Choice(kustomization="all")).image.tag == "1.0"
 
 
 def test_a_kustomization_that_is_made_is_a_site() -> None:
@@ -109,7 +109,7 @@ def test_what_stands_in_the_template_itself_is_edited_there() -> None:
         DEPLOYMENT.replace("<< inputs.app.tag >>", "1.5").replace("<< inputs.tenant >>:", "shop:")
     )
     tree = platform(written)
-    assert edited(tree, find.find(tree, "shop", kustomization="all"), "3.0") == written.replace(
+    assert edited(tree, find.find(tree, "shop", Choice(kustomization="all")), "3.0") == written.replace(
         "shop:1.5", "shop:3.0"
     )
 
@@ -118,13 +118,13 @@ def test_an_object_is_made_once_and_not_at_all_where_it_is_disabled() -> None:
     shared = DEPLOYMENT.replace("name: << inputs.tenant >>, ", "name: shared, ").replace(
         "<< inputs.tenant >>:", "shared:"
     )
-    target = find.find(platform(resources(shared)), "shared", kustomization="all")
+    target = find.find(platform(resources(shared)), "shared", Choice(kustomization="all"))
     assert [use.value for use in target.images] == ["reg.example/shared:1.0"]
     off = shared.replace(
         "{name: shared,", "{annotations: {fluxcd.controlplane.io/reconcile: disabled}, name: shared,"
     )
     with pytest.raises(FieldMissing, match="no image at all"):
-        find.find(platform(resources(off)), "shared", kustomization="all")
+        find.find(platform(resources(off)), "shared", Choice(kustomization="all"))
 
 
 @each_row(
@@ -153,7 +153,7 @@ def test_what_is_not_followed_is_said_with_its_line(before: str, after: str, rea
     written = resources(DEPLOYMENT).replace(before, after)
     written = written.replace("- tenant: web", "- who: ${WHO=web}\n      tenant: web")
     with pytest.raises(FieldMissing) as refused:
-        find.find(platform(written), "shop", kustomization="all")
+        find.find(platform(written), "shop", Choice(kustomization="all"))
     assert reason in refused.value.message
 
 
@@ -236,7 +236,7 @@ def test_inputs_that_only_the_cluster_has_are_said_with_their_line(
         find.find(
             platform(written, {"sets/docs.yaml": PROVIDER.replace(before, after)}),
             "shop",
-            kustomization="all",
+            Choice(kustomization="all"),
         )
     assert "sets/apps.yaml:5: ResourceSet flux-system/apps takes inputs from " in refused.value.message
     assert reason in refused.value.message
@@ -293,17 +293,17 @@ def test_statements_are_carried_out_and_a_tag_from_the_inputs_is_edited_there() 
     head = SET[: SET.index("  inputs:")]
     written = head + APPS + "  resourcesTemplate: |\n" + STATEMENTS
     tree = platform(written)
-    blog, web = (find.find(tree, name, kustomization="all") for name in ("blog", "web"))
+    blog, web = (find.find(tree, name, Choice(kustomization="all")) for name in ("blog", "web"))
     assert (str(blog.image), str(blog.workload)) == ("reg.example/blog:2.0", "Deployment prod-blog/blog")
     assert edited(tree, blog, "2.1") == written.replace('tags: ["2.0"]', 'tags: ["2.1"]')
     assert (web.image.tag, web.workload.namespace) == ("1.0", "prod-web")
-    side = find.find(tree, "side", kustomization="all")
+    side = find.find(tree, "side", Choice(kustomization="all"))
     assert edited(tree, side, "1.0") == written.replace('tag: "0.9"', 'tag: "1.0"')
     for name in ("gone", "off"):
         with pytest.raises(FieldMissing):
-            find.find(tree, name, kustomization="all")
+            find.find(tree, name, Choice(kustomization="all"))
     with pytest.raises(FieldUnsafe):
-        edited(tree, find.find(tree, "none", kustomization="all"), "0.2")
+        edited(tree, find.find(tree, "none", Choice(kustomization="all")), "0.2")
 
 
 def test_inputs_are_permuted_below_the_names_of_who_gives_them() -> None:

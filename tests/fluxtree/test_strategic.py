@@ -85,3 +85,13 @@ def test_neither_side_is_changed() -> None:
 def test_what_kustomize_refuses_or_reads_otherwise_is_undecided(patch: dict[str, Any]) -> None:
     with pytest.raises(Undecided):
         merged(containers(DEPLOYMENT, {"name": "a", "image": "a:1"}), {**DEPLOYMENT, **patch})
+
+
+def test_of_two_entries_of_one_name_nobody_knows_which_one_stays() -> None:
+    value = containers(
+        DEPLOYMENT, {"name": "a", "image": "a:1"}, {"name": "b"}, {"name": "a", "image": "a:2"}
+    )
+    with pytest.raises(Undecided, match="containers has two entries of the name a"):
+        merged(value, containers(DEPLOYMENT, {"name": "b", "image": "b:2"}))
+    with pytest.raises(Undecided):
+        merged(value, {**DEPLOYMENT, "spec": {"replicas": "2"}})

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from textwrap import dedent
 from typing import Any
 
@@ -157,6 +158,9 @@ def test_what_is_wrong_is_said_with_its_line_and_the_schema_agrees() -> None:
             jsonschema.Draft202012Validator(schema()).iter_errors(as_json(text))
         ):
             problems.append(f"{case}: the schema takes it")
+        # What shows a calendar shows the windows of one with faults, too.
+        for window in calendar.windows:
+            next(window.times.spans(datetime(2026, 3, 4, tzinfo=UTC)), None)
     assert problems == []
 
 
@@ -186,7 +190,7 @@ def test_a_country_without_the_library_is_closed_with_the_hint() -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout == (
         f"{PATH}:5: names the holidays of a country, and the library that knows them is not installed "
-        "install it: pip install 'gitops-bump[holidays]'; or name the days in dates\n"
+        "install it where bump is: pip install holidays; or name the days in dates\n"
     )
 
 

@@ -57,7 +57,7 @@ def deploy(
     )
     texts = (text.split() for text in ended)
     endings = tuple(
-        Ending(site, outcome, "Because", 1.0, at(float(when)), record.tag, *cluster)
+        Ending(site, outcome, "Because", 1.0, at(float(when)), record.tag, " ".join(cluster))
         for outcome, when, *cluster in texts
     )
     return Recorded(record, endings)
@@ -204,14 +204,15 @@ WHOLE = of(*READY_TWICE, deploy(48, "failed 49", kustomization=PROD), deploy(50,
 
 def test_the_whole_table() -> None:
     text = [plain(line) for line in lines(WHOLE, ["this clone is shallow"], zone=UTC)]
-    assert text[:5] == [
+    assert text[:6] == [
         "main, 2026-03-01 to 2026-03-11, 10 days",
-        "         READY  PER DAY  EVERY p50  LEAD TIME p50  p90    n  FAILED      RESTORED IN p50  p90    n",
-        "all      2      0.20     24h00m     2h00m          4h00m  2  33.3% of 3  1h30m            1h30m  1",
-        "in prod  2      0.20     24h00m     2h00m          4h00m  2  33.3% of 3  1h30m            1h30m  1",
-        "web      2      0.20     24h00m     2h00m          4h00m  2  33.3% of 3  1h30m            1h30m  1",
+        "         READY  PER DAY  EVERY   LEAD TIME        FAILED      RESTORED IN",
+        "                         p50     p50    p90    n              p50    p90    n",
+        "all      2      0.20     24h00m  2h00m  4h00m  2  33.3% of 3  1h30m  1h30m  1",
+        "in prod  2      0.20     24h00m  2h00m  4h00m  2  33.3% of 3  1h30m  1h30m  1",
+        "web      2      0.20     24h00m  2h00m  4h00m  2  33.3% of 3  1h30m  1h30m  1",
     ]
-    assert [line.partition(":")[0] for line in text[5:9]] == [
+    assert [line.partition(":")[0] for line in text[6:10]] == [
         "READY, PER DAY, EVERY",
         "LEAD TIME",
         "FAILED",
@@ -219,7 +220,21 @@ def test_the_whole_table() -> None:
     ]
     assert text[-2:] == ["left out: rollbacks, which are no changes: 1", "! this clone is shallow"]
     empty = [plain(line) for line in lines(of(), zone=UTC)]
-    assert empty[2].split() == ["all", "0", "0.00", "-", "-", "-", "0", "-", "-", "-", "0"]
+    assert empty[3].split() == ["all", "0", "0.00", "-", "-", "-", "0", "-", "-", "-", "0"]
+
+
+def test_a_narrow_window_gives_up_percentiles_before_names_and_no_sample_size() -> None:
+    text = [plain(line) for line in lines(WHOLE, width=56, zone=UTC)]
+    assert text[1:4] == [
+        "         READY  LEAD TIME  FAILED      RESTORED IN",
+        "                p50    n               p50    n",
+        "all      2      2h00m  2   33.3% of 3  1h30m  1",
+    ]
+    assert max(map(len, text)) <= 56
+    long = of(deploy(1, "ready 2", site="a-site-with-a-name-of-forty-characters.example"))
+    text = [plain(line) for line in lines(long, width=80, zone=UTC)]
+    assert text[4].split()[0] == "a-site-with-a-name-of…"
+    assert max(map(len, text)) <= 80
 
 
 def test_the_whole_json() -> None:

@@ -15,7 +15,7 @@ from bumper.history.message import Deploy, compose
 from bumper.history.past import Logged, last_ready, of_site, past
 from bumper.history.record import records
 from bumper.image import ImageReference
-from bumper.record import Ending, Recorded
+from bumper.record import LONGEST_MESSAGE, Ending, Recorded, StageTime
 from bumper.request import Origin
 
 START = datetime(2026, 3, 4, tzinfo=UTC)
@@ -60,14 +60,52 @@ def test_the_line_of_an_ending() -> None:
         '"context":"east","run":"https://ci.example/7"}'
     )
     assert "context" not in ending.line(READY)
+    failed = replace(
+        READY, message="it crashes", stages=(StageTime("image", 0.5), StageTime("applied", 12.0))
+    )
+    assert ending.line(failed).endswith(',"message":"it crashes","stages":[["image",0.5],["applied",12.0]]}')
+
+
+def test_each_stage_begins_where_the_one_before_ends_and_the_last_one_ends_with_the_verdict() -> None:
+    ended = replace(
+        READY, stages=(StageTime("image", 0.5), StageTime("commit", 0.0), StageTime("applied", 12.0))
+    )
+    assert [
+        (stage, (began - START).total_seconds(), (end - START).total_seconds())
+        for stage, began, end in ended.spans
+    ] == [
+        ("image", -12.5, -12.0),
+        ("commit", -12.0, -12.0),
+        ("applied", -12.0, 0.0),
+    ]
+    assert READY.spans == []
+
+
+def test_the_message_of_a_note_is_one_short_line_without_secrets() -> None:
+    token = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+    shown = ending.message(f"refused:\n\x1b[31m {token} \u202e{'long ' * 1000}")
+    assert len(shown) == LONGEST_MESSAGE
+    assert shown.startswith("refused: *** long")
+    assert shown.endswith("…")
+    assert ending.message("short") == "short"
 
 
 seconds = some.integers(0, 10**8).map(lambda number: number / 1000)
-moments = some.datetimes(min_value=datetime(1971, 1, 1), timezones=some.just(UTC)).map(
+moments = some.datetimes(datetime(1971, 1, 1), datetime(9998, 12, 31), timezones=some.just(UTC)).map(
     lambda at: at.replace(microsecond=0)
 )
 endings = some.builds(
-    Ending, some.text(min_size=1), some.text(min_size=1), some.text(), seconds, moments, some.text()
+    Ending,
+    some.text(min_size=1),
+    some.text(min_size=1),
+    some.text(),
+    seconds,
+    moments,
+    some.text(),
+    message=some.text(max_size=LONGEST_MESSAGE),
+    stages=some.lists(
+        some.builds(StageTime, some.text(), seconds.filter(lambda taken: taken < 2e6)), max_size=8
+    ).map(tuple),
 )
 
 
@@ -89,6 +127,10 @@ def test_no_note_breaks_the_reader(note: str) -> None:
         {"at": "yesterday"},
         {"at": "2026-03-04T00:00:00"},
         {"at": 7},
+        {"at": "0001-01-01T00:00:00+12:00"},
+        {"at": "9999-12-31T23:59:59Z"},
+        {"at": "9999-12-31T23:59:59-12:00"},
+        {"seconds": 1e300},
         {"seconds": "NaN"},
         {"seconds": -1},
         {"seconds": 10**400},
@@ -100,6 +142,37 @@ def test_a_line_that_is_not_ours_is_passed_over(changed: dict[str, object]) -> N
     line = ending.line(READY)
     odd = json.dumps({**json.loads(line), **changed})
     assert ending.parse(f"{odd}\nreviewed by hand\n{line}\r\n\n[1]\n{{") == (READY,)
+
+
+@each_row(
+    "changed",
+    [
+        {"message": 7, "stages": [["image", 1.0]]},
+        {"message": None, "stages": None},
+        {"message": "late", "stages": "image"},
+        {"stages": [["image", "soon"]]},
+        {"stages": [["image", -1]]},
+        {"stages": [["image", 1e300]]},
+        {"stages": [["image", float("nan")]]},
+        {"stages": [["image", 10**400]]},
+        {"stages": [[7, 1.0]]},
+        {"stages": [["image", 1.0, "done"]]},
+        {"stages": [["image", 1.0]] * 1000},
+        {"stages": {"image": 1.0}},
+        {"stages": 7},
+    ],
+)
+def test_a_verdict_counts_whatever_else_its_line_holds(changed: dict[str, object]) -> None:
+    odd = json.dumps({**json.loads(ending.line(READY)), **changed})
+    (read,) = ending.parse(odd)
+    assert replace(read, message="", stages=()) == READY
+    assert read.message in ("", "late")
+    assert len(read.stages) <= 1
+
+
+def test_a_long_message_of_somebody_else_is_cut() -> None:
+    (read,) = ending.parse(json.dumps({**json.loads(ending.line(READY)), "message": "x" * 10_000}))
+    assert len(read.message) == LONGEST_MESSAGE
 
 
 @given(some.binary() | some.just(b""), some.lists(some.sampled_from("abcde"), max_size=5))

@@ -150,6 +150,8 @@ def test_everything_of_a_deploy_is_read_back() -> None:
         ("Bump-Source-Date: 2026-03-04T06:06:07+01:00", AT),
         ("Bump-Source-Date: 2026-03-04T05:06:07", None),
         ("Bump-Source-Date: yesterday", None),
+        ("Bump-Source-Date: 0001-01-01T00:00:00+12:00", None),
+        ("Bump-Source-Date: 9999-12-31T23:59:59Z", None),
         ("Source-Date: 2026-03-04T05:06:07Z", None),
     ],
 )

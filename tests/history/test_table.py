@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from tables import each_row
 
 from bumper.history.table import Page, as_csv, as_json, lines
-from bumper.record import Ending, Record, Recorded, told_apart
+from bumper.record import Ending, Record, Recorded, StageTime, told_apart
 from bumper.request import Origin
 from bumper.style import plain
 
@@ -35,7 +35,18 @@ ROLLBACK = Recorded(
         reason="it was slow",
         forced=("older", "held"),
     ),
-    (Ending("web", "failed", "CrashLoop", 75.0, AT, "1.0"),),
+    (
+        Ending(
+            "web",
+            "failed",
+            "CrashLoop",
+            75.0,
+            AT,
+            "1.0",
+            message="container 'web' exits with 1",
+            stages=(StageTime("image", 0.5), StageTime("rolled out", 74.5)),
+        ),
+    ),
 )
 UNKNOWN = Recorded(
     replace(
@@ -51,7 +62,17 @@ CLUSTERS = Recorded(
     PLAIN.record,
     (
         Ending("web", "ready", "Ready", 12.0, AT, "2.0", "east"),
-        Ending("web", "timed-out", "Late", 7500.0, AT, "2.0", "west"),
+        Ending(
+            "web",
+            "timed-out",
+            "Late",
+            7500.0,
+            AT,
+            "2.0",
+            "west",
+            message="0/1 updated",
+            stages=(StageTime("applied", 7.25), StageTime("rolled out", 60.0)),
+        ),
     ),
 )
 
@@ -68,8 +89,12 @@ def test_the_whole_table() -> None:
         "    rollback of: ddddddd\n"
         "    forced: older, held\n"
         "    reason: it was slow\n"
+        "    why: container 'web' exits with 1\n"
+        "    stages: image 0.5 s, rolled out 1m14s\n"
         "03-04 05:06  web                              1.0   2.0  kevin  ready              12.3 s  ccccccc  fffffff\n"
         "03-04 05:06  web                              1.0   2.0  kevin  timed-out: Late    2h05m   ccccccc  fffffff\n"
+        "    why: 0/1 updated\n"
+        "    stages: applied 7.2 s, rolled out 1m00s\n"
         "    clusters: east ready 12.0 s, west timed-out 2h05m\n"
         "2025-03-04   a-site-with-a-long-name.example  -     2.0  ci     -                  -       ccccccc  -"
     )
@@ -82,6 +107,8 @@ def test_at_80_columns_the_source_goes_first_and_names_are_cut() -> None:
         "    rollback of: ddddddd\n"
         "    forced: older, held\n"
         "    reason: it was slow\n"
+        "    why: container 'web' exits with 1\n"
+        "    stages: image 0.5 s, rolled out 1m14s\n"
         "2025-03-04   a-site-with-a-long-name…  -     2.0  ci     -        -      ccccccc"
     )
 
@@ -96,8 +123,8 @@ def test_one_site_needs_no_column_and_older_ones_are_announced() -> None:
 
 
 def test_nothing_is_said_in_words() -> None:
-    assert text() == "no deploy is recorded on main"
-    assert text(site="wbe") == "no deploy of wbe is recorded on main"
+    page = Page("main", "wbe", (), notices=("shallow",), none="no deploy of \x1b[1mwbe is recorded on main")
+    assert [plain(line) for line in lines(page, NOW)] == ["no deploy of wbe is recorded on main", "! shallow"]
 
 
 long = some.text(min_size=1, max_size=60)
@@ -155,6 +182,7 @@ def test_the_whole_json() -> None:
                 "plan": "",
                 "outcome": "timed-out",
                 "outcomeReason": "Late",
+                "outcomeMessage": "0/1 updated",
                 "seconds": 7500.0,
                 "outcomeAt": "2026-03-04T05:06:07Z",
                 "outcomes": [
@@ -163,16 +191,33 @@ def test_the_whole_json() -> None:
                         "reason": "Ready",
                         "seconds": 12.0,
                         "at": "2026-03-04T05:06:07Z",
+                        "message": "",
                         "context": "east",
                         "run": "",
+                        "stages": [],
                     },
                     {
                         "outcome": "timed-out",
                         "reason": "Late",
                         "seconds": 7500.0,
                         "at": "2026-03-04T05:06:07Z",
+                        "message": "0/1 updated",
                         "context": "west",
                         "run": "",
+                        "stages": [
+                            {
+                                "stage": "applied",
+                                "seconds": 7.25,
+                                "began": "2026-03-04T05:04:59Z",
+                                "ended": "2026-03-04T05:05:07Z",
+                            },
+                            {
+                                "stage": "rolled out",
+                                "seconds": 60.0,
+                                "began": "2026-03-04T05:05:07Z",
+                                "ended": "2026-03-04T05:06:07Z",
+                            },
+                        ],
                     },
                 ],
             }
@@ -193,11 +238,11 @@ def test_the_whole_json() -> None:
 def test_the_whole_csv() -> None:
     assert as_csv(Page("main", "", (replace(PLAIN, record=ROLLBACK.record), UNKNOWN))) == (
         "at,site,image,previousTag,tag,digest,requestedBy,author,outcome,outcomeReason,seconds,outcomeAt,commit,sourceRepository,"
-        "sourceCommit,workflowRun,reason,rollbackOf,forced,kustomization,plan,sourceDate\r\n"
+        "sourceCommit,workflowRun,reason,rollbackOf,forced,kustomization,plan,sourceDate,outcomeMessage\r\n"
         f"2026-03-04T05:06:07Z,web,reg.io/web,2.0,1.0,{DIGEST},kevin,ci,ready,Ready,12.34,2026-03-04T05:06:07Z,{'c' * 40},"
         f'https://github.com/acme/web,{"f" * 40},https://github.com/acme/web/actions/runs/7,it was slow,{"d" * 40},"older, held",,,'
-        "2026-03-04T05:06:07Z\r\n"
-        f"2025-03-04T05:06:07Z,a-site-with-a-long-name.example,reg.io/web,,2.0,{DIGEST},,ci,,,,,{'c' * 40},,,,,,,,,\r\n"
+        "2026-03-04T05:06:07Z,\r\n"
+        f"2025-03-04T05:06:07Z,a-site-with-a-long-name.example,reg.io/web,,2.0,{DIGEST},,ci,,,,,{'c' * 40},,,,,,,,,,\r\n"
     )
 
 

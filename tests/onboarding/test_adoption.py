@@ -31,7 +31,7 @@ def test_the_same_image_is_chosen_in_several_kustomizations_in_one_commit() -> N
     assert plan.message.count("shop is reg.io/storefront of Kustomization apps.") == 2
     adopted = MemoryTree(after(tree.files, plan.files))
     for name in BOTH:
-        assert find.find(adopted, "shop", kustomization=name).repository == "reg.io/storefront"
+        assert find.find(adopted, "shop", Choice(kustomization=name)).repository == "reg.io/storefront"
     again = adoption.propose("shop", CHOICE, Origin(), "tip", adopted, kustomizations=BOTH)
     assert (again.files, again.message) == ({}, "")
     first, second = adoption.as_data(plan, None), adoption.as_data(plan, None)["beside"]

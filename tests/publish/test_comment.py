@@ -1,6 +1,7 @@
 """The comment and the summary: whole texts, and what foreign text may not do, rendered with GitHub's own Markdown."""
 
 import re
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -58,6 +59,9 @@ PLACES = [
 CHANGE = (
     f"<code>{OLD}</code> → <code>{NEW}</code> ([compare](https://github.com/octo/web/compare/{OLD}...{NEW}))"
 )
+CHANGE_IN_A_ROW = (
+    f"[<code>{OLD}</code> →\u00a0<code>{NEW}</code>](https://github.com/octo/web/compare/{OLD}...{NEW})"
+)
 PLACES += ["standing", "notice", "rolled_back"]
 
 
@@ -66,7 +70,7 @@ def test_ready_is_told_whole() -> None:
         f"""{MARKER}
 
 <!-- gitops-bump: daf4486551319abe -->
-<!-- row ✅ Ready|[web](https://web.example)|{CHANGE}|9.4 s -->
+<!-- row ✅ Ready|[web](https://web.example)|{CHANGE_IN_A_ROW}|9.4 s -->
 ### ✅ [web](https://web.example) is Ready in 9.4 s: {CHANGE}
 
 ✅ image 0.3 s · ✅ commit 0.9 s · ✅ fetched 1.2 s · ✅ applied 0.7 s · ✅ rolled out 6.3 s
@@ -175,7 +179,7 @@ def test_several_clusters_of_a_site_are_told_one_after_the_other() -> None:
     )
     text = merged("", replace(story(READY), sites=(both,)))
     assert "### ❌ 2 sites: 1 Ready, 1 failed\n\n| site | change | outcome |" in text
-    assert f"| ✅ [web in blue](https://web.example) | {CHANGE} | Ready, 9.4 s |" in text
+    assert f"| ✅ [web in blue](https://web.example) | {CHANGE_IN_A_ROW} | Ready, 9.4 s |" in text
     assert text.index("<summary>Details of web in blue</summary>") < text.index(
         "### ❌ [web in green](https://web.example) failed"
     )
@@ -191,6 +195,15 @@ def test_notices_and_the_diff_of_a_dry_run_are_said_once() -> None:
     text = summary(run)
     assert text.count("> ⚠️ no permission to watch pods") == 1
     assert text.count("<pre>--- a/x\n+++ b/x\n@@ -1 +1 @@\n-  &lt;a&gt;\n+  b</pre>") == 1
+
+
+def test_what_the_headline_of_an_unchanged_site_says_is_not_said_again() -> None:
+    verdict = Verdict(
+        Outcome.UNCHANGED, "Ready", f"{NEW} was already there and is Ready", warnings=("moved",)
+    )
+    text = summary(story(verdict))
+    assert text.count("already there") == 1
+    assert "> ⚠️ moved" in text
 
 
 def test_what_changes_in_what_is_built_is_said_with_its_hash() -> None:
@@ -381,6 +394,10 @@ def test_the_line_that_tells_most_comes_first_and_nothing_twice() -> None:
     ]
     assert in_order(("log: a", "log: b")) == ["log: b", "log: a"]
     assert in_order(("x", "y", "x")) == ["x", "y"]
+    pulled = 'ImagePullBackOff: Back-off pulling image "reg.io/web:1": ErrImagePull: not found'
+    bare = ("Failed: Error: ErrImagePull", "Failed: Error: ImagePullBackOff")
+    assert in_order((bare[0], pulled, bare[1])) == [pulled]
+    assert in_order(bare) == [*bare]
 
 
 @each_row(
@@ -414,6 +431,34 @@ def test_a_command_is_one_block_of_code(nasty: str) -> None:
     assert Page(f"a\n\n{markdown.command(f'x{nasty}x')}\n\nz").shape == [
         "p", "/p", "pre", "code", "/code", "/pre", "p", "/p",
     ]  # fmt: skip
+
+
+@each_row(
+    ("command", "rows"),
+    [
+        ("kubectl logs web-1 -n web", ["kubectl logs web-1 -n web"]),
+        ("kubectl logs web-6f4dd5df7c-56fkg -n web -c web --previous",
+         ["kubectl logs web-6f4dd5df7c-56fkg \\", "  -n web -c web --previous"]),
+        ("bump rollback --site web --repo https://github.com/octo/platform.git --kustomization 'a b'",
+         ["bump rollback --site web \\", "  --repo https://github.com/octo/platform.git \\", "  --kustomization 'a b'"]),
+        ("bump rollback --site web --reason 'what stays open is left as it is",
+         ["bump rollback --site web --reason 'what stays open is left as it is"]),
+    ],
+)  # fmt: skip
+def test_a_command_goes_on_in_the_next_line_where_a_phone_would_cut_it(command: str, rows: list[str]) -> None:
+    block = markdown.command(command).splitlines()
+    assert block == ["```sh", *rows, "```"]
+    if len(rows) > 1:
+        # A shell takes both signs away.
+        assert shlex.split("\n".join(rows).replace("\\\n", "")) == shlex.split(command)
+
+
+def test_a_wide_line_of_the_evidence_goes_on_below_and_one_of_a_diff_does_not() -> None:
+    line = "ImagePullBackOff: " + "pulling " * 20
+    block = markdown.preformatted([line], 1_000, is_prose=True)
+    assert max(map(len, Page(block).text.splitlines())) <= 100
+    assert " ".join(Page(block).text.split()) == " ".join(line.split())
+    assert len(Page(markdown.preformatted([line], 1_000)).text.splitlines()) == 1
 
 
 @pytest.mark.parametrize("sites", [1, 6])

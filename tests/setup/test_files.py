@@ -139,6 +139,7 @@ printf '%s' "$(basename "$0")" >> "$LOG"
 for argument; do printf '\\037%s' "$argument" >> "$LOG"; done
 printf '\\036' >> "$LOG"
 case "$*" in
+  $FAILS) exit 1 ;;
   "cloud show"*) echo "$CLOUD" ;;
   *roleAssignmentMode*) echo LegacyRegistryPermissions ;;
   *customization/sub*) echo 'repo:acme@1/web@2' ;;
@@ -151,13 +152,13 @@ esac
 """
 
 
-def ran(script: str, folder: Path, cloud: str = "AzureCloud") -> list[list[str]]:
-    """What the script calls, with stand-ins for every program of others."""
+def ran(script: str, folder: Path, cloud: str = "AzureCloud", fails: str = "-") -> list[list[str]]:
+    """What the script calls, with stand-ins for every program of others; those whose arguments are like `fails` fail."""
     for program in ("az", "gh", "kubectl", "bump"):
         path = folder / program
         path.write_text(STANDIN)
         path.chmod(0o755)
-    environ = {"PATH": f"{folder}:/usr/bin:/bin", "LOG": str(folder / "log"), "CLOUD": cloud}
+    environ = {"PATH": f"{folder}:/usr/bin:/bin", "LOG": str(folder / "log"), "CLOUD": cloud, "FAILS": fails}
     (folder / "script.sh").write_text(script)
     subprocess.run(
         ["sh", str(folder / "script.sh")], env=environ, check=True, capture_output=True, cwd=folder
@@ -182,6 +183,15 @@ def test_the_commands_for_azure_are_whole_and_trust_each_repository_alone(tmp_pa
         call[:7] for call in calls
     ]
     assert any(call[:4] == ["bump", "doctor", "--rbac", "--user"] for call in calls)
+
+
+def test_commands_for_azure_that_end_halfway_say_what_they_left(tmp_path: Path) -> None:
+    setup = replace(BASE, cluster=ClusterWay.AKS, aks=("acme", "prod"))
+    left = "It ended halfway. Before it is run again: az ad app delete --id an-answer\n"
+    for fails, expected in (("role assignment*", left), ("ad app create*", "")):
+        with pytest.raises(subprocess.CalledProcessError) as ended:
+            ran(azure.script(setup), tmp_path, fails=fails)
+        assert ended.value.stderr.decode() == expected
 
 
 def test_each_cloud_of_azure_is_spoken_to_in_its_own_words(tmp_path: Path) -> None:

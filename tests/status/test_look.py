@@ -1,12 +1,14 @@
 """A site of several workloads in one row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from follow.test_cluster import NEW, OLD, OURS, WORKER, look, of_worker
 from trees import MemoryTree, deployment, flux, sync
 
+from bumper.dataclasses import replace
 from bumper.observation import Desired, Observation, RevisionFacts
+from bumper.request import LiveBuild
 from bumper.revision import Revision
 from bumper.status import sites
 from bumper.status.look import rows
@@ -59,6 +61,23 @@ def test_what_drifts_anywhere_is_told_and_what_was_cut_off_is_pending() -> None:
     assert "Deployment web/worker" in shown.pending.message
 
 
+def test_the_digests_of_all_of_its_workloads_are_known() -> None:
+    def with_pod(shown: Observation, name: str, digest: str) -> Observation:
+        pod = {
+            "metadata": {"name": f"{name}-1"},
+            "spec": {"containers": [{"name": name, "image": str(NEW)}]},
+            "status": {
+                "phase": "Running",
+                "containerStatuses": [{"name": name, "imageID": f"reg.io/web@{digest}"}],
+            },
+        }
+        return replace(shown, pods=(pod,), unreadable={"ReplicaSet": "forbidden"})
+
+    digests = (f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
+    shown = row(with_pod(look(OURS, NEW), "web", digests[1]), with_pod(of_worker(NEW), "worker", digests[0]))
+    assert shown.state.digests == digests
+
+
 def test_the_site_in_full_has_a_line_for_each() -> None:
     shown = row(look(OURS, NEW), of_worker(NEW, availableReplicas=0, readyReplicas=0))
     overview = Overview(TIP, (shown,), datetime(2026, 11, 28, tzinfo=UTC))
@@ -71,3 +90,19 @@ def test_the_site_in_full_has_a_line_for_each() -> None:
         ("Deployment", "web"),
         ("Deployment", "worker"),
     ]
+
+
+def test_what_another_cluster_alone_has_is_no_row_here() -> None:
+    def inventory(namespaces: Sequence[str]) -> list[LiveBuild]:
+        source = {"kind": "GitRepository", "name": "flux-system"}
+        spec = {"path": "./k8s/web", "sourceRef": source}
+        metadata = {"name": "beyond", "namespace": namespaces[0]}
+        live = {"metadata": metadata, "spec": spec}
+        return [LiveBuild("./k8s/web", "GitRepository flux-system/flux-system", "west", live)]
+
+    *written, beyond = sites.read(TREE, TIP, inventory=inventory)
+    assert (beyond.site.name, beyond.site.known_by) == ("beyond", "cluster west")
+    seen = [(look(OURS, NEW),) * len(entry.followed) for entry in (*written, beyond)]
+    missing = [*seen[:-1], (replace(seen[-1][0], kustomization=None),) * len(beyond.followed)]
+    assert [row.site for row in rows("west", [*written, beyond], seen, Known())][-1] == "beyond"
+    assert [row.site for row in rows("east", [*written, beyond], missing, Known())][-1] == "web"

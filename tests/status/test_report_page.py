@@ -20,6 +20,14 @@ _SEEN = "[...document.querySelectorAll('.site')].filter(node => node.offsetParen
 # Texts that are wider than the window and can't be scrolled to, and texts whose colour is too near to what lies below them.
 _CUT = """[...document.querySelectorAll('body *')].filter(node => node.offsetParent && !node.closest('.pan, dialog, nav ul, .skip')
   && !node.matches('h2') && node.getBoundingClientRect().right > innerWidth + 1).map(node => node.className || node.tagName)"""
+# Whether the whole tab of what is shown is in sight.
+_TAB = """(() => { const box = document.querySelector('nav [aria-current]').getBoundingClientRect();
+  return box.left >= 0 && box.right <= innerWidth; })()"""
+# Texts of one plot that lie on each other.
+_OVERLAPS = """[...document.querySelectorAll('.plot svg')].flatMap(svg => { const texts = [...svg.querySelectorAll('text')]
+    .map(node => [node.textContent, node.getBoundingClientRect()]).filter(([, box]) => box.width);
+  return texts.flatMap(([one, a], at) => texts.slice(at + 1).filter(([, b]) => Math.min(a.right, b.right) > Math.max(a.left, b.left)
+    && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top)).map(([other]) => `${one} on ${other}`)); })"""
 _CONTRAST = """(() => {
   const light = color => { const [r, g, b] = color.match(/[\\d.]+/g).map(v => v / 255)
       .map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
@@ -78,7 +86,7 @@ def test_it_can_be_used_by_hand_and_by_keys(browser: Browser, subtests: pytest.S
         browser.press("Enter")
         browser.wait("document.querySelector('dialog').open")
         assert "site-0000 (production)" in text(browser, "dialog h2")
-        assert "Crash" in text(browser, "dialog .why")
+        assert "it crashes" in text(browser, "dialog .why")
         assert "bump status --site site-0000" in text(browser, "dialog .next code")
     with subtests.test("from the site to its deploy, with its timeline"):
         browser.click("dialog a[href^='#deploy=']")
@@ -87,6 +95,20 @@ def test_it_can_be_used_by_hand_and_by_keys(browser: Browser, subtests: pytest.S
         moments = [line.index(word) for word in ("Committed by", "timed-out", "failed")]
         assert moments == sorted(moments)
         assert "followed for 1 min" in line
+    with subtests.test("with the stages of each verdict, when each began and ended, and what it said"):
+        assert "it crashes</script>" in text(browser, "dialog .why")
+        stages = browser.evaluate(
+            "[...document.querySelectorAll('dialog .stages li')].map(node => node.innerText.split(/\\s*\\n/))"
+        )
+        assert browser.evaluate("document.querySelectorAll('[class*=object], [class*=function]').length") == 0
+        assert [(name.partition("<")[0], taken) for name, taken, _ in stages[3:]] == [
+            ("image", "0.5 s"),
+            ("commit", "2.5 s"),
+            ("rolled out", "58.0 s"),
+        ]
+        times = [each.split(" to ") for *_, each in stages[3:]]
+        assert [began for began, _ in times[1:]] == [ended for _, ended in times[:-1]]
+        assert all(re.fullmatch(r"\d\d:\d\d:\d\d", each) for both in times for each in both)
     with subtests.test("Escape closes it, and the keys go on where they were"):
         browser.press("Escape")
         browser.wait("!document.querySelector('dialog').open")
@@ -126,28 +148,31 @@ def test_it_can_be_used_by_hand_and_by_keys(browser: Browser, subtests: pytest.S
         browser.press("ArrowUp")
         assert browser.evaluate("document.querySelector('#environment').value") == ""
     with subtests.test(
-        "an address is sent by name, and a number that the page does not have is no other site"
+        "an address is sent by name, since the next page has other numbers, and what it does not have is no other site"
     ):
+        numbered = (
+            "[...document.querySelectorAll('a')].filter(node => /[#?&]\\w+=[-\\d,]*$/.test(node.hash)).length"
+        )
+        assert browser.evaluate(numbered) == 0
         for fragment, sent in (
-            ("#site=0", "#site=%40site-0000%20(production)"),
-            ("#site=%40site-0001%20(staging)", "#site=%40site-0001%20(staging)"),
-            ("#site=%40nobody", "#sites"),
-            ("#site=99999", "#sites"),
-            ("#deploys?of=99999", "#deploys?of=99999"),
+            ("#site=site-0001%20(staging)", "#site=site-0001%20(staging)"),
+            ("#site=nobody", "#sites"),
+            ("#site=0", "#sites"),
+            ("#deploys?of=0", "#deploys?of=0"),
         ):
             go(browser, fragment)
             browser.wait(f"location.hash === {sent!r}")
             go(browser, "#sites")
-        go(browser, "#deploys?of=%40site-0001%20(staging)")
+        go(browser, "#deploys?of=site-0001%20(staging)")
         number = int(text(browser, "#deploy-count").split(" of ")[0])
         assert 0 < number < DEPLOYS
-        go(browser, "#deploys?of=99999")
+        go(browser, "#deploys?of=nobody")
         assert text(browser, "#deploy-count") == str(DEPLOYS + 1)
         browser.click(".deploy:not([hidden])")
-        browser.wait("/^#deploy=[0-9a-f]{12}-%40site-0000/.test(location.hash)")
+        browser.wait("/^#deploy=[0-9a-f]{12}-site-0000/.test(location.hash)")
         browser.press("Escape")
-        go(browser, "#site=0")
-        browser.wait("document.querySelector('dialog h2') && location.hash.startsWith('#site=%40')")
+        go(browser, "#site=site-0000%20(production)")
+        browser.wait("document.querySelector('dialog h2')")
         # Opened anew before the browser tells that it was closed.
         browser.evaluate(
             "new Promise(done => { const dialog = document.querySelector('dialog');"
@@ -159,15 +184,38 @@ def test_it_can_be_used_by_hand_and_by_keys(browser: Browser, subtests: pytest.S
         browser.wait("!document.querySelector('dialog').open")
     with subtests.test("a cell of the graph opens its site"):
         browser.press("3")
+        browser.wait("document.querySelector('#view-graph').offsetParent")
         browser.click("svg .cell")
         browser.wait("document.querySelector('dialog').open")
         assert "site-" in text(browser, "dialog h2")
         browser.press("Escape")
         assert browser.evaluate("document.querySelector('#view-graph').offsetParent !== null")
+    with subtests.test("a box of several shows its sites, and so does its address on its own"):
+        address = browser.evaluate("document.querySelector('a.box[href*=\"?box=\"]').getAttribute('href')")
+        go(browser, "#sites")
+        go(browser, address)
+        shown = browser.evaluate(_SEEN)
+        assert 3 <= shown < _ROWS
+        assert text(browser, "#only span") == f"{shown} sites of one box"
+        go(browser, "#sites?after=infra-configs%20(production)")
+        assert browser.evaluate(_SEEN) == SITES // 2
+        assert "those that wait for infra-configs (production)" in text(browser, "#only span")
+        go(browser, "#sites?box=gone")
+        assert browser.evaluate(_SEEN) == _ROWS
     with subtests.test("the trends of one environment"):
         browser.press("5")
+        browser.wait("document.querySelector('#view-trends').offsetParent")
         browser.click(".tabs button[data-name=production]")
         assert browser.evaluate("document.querySelector('.trend:not([hidden])').dataset.name") == "production"
+
+
+def _failed(browser: Browser) -> str:
+    """The address of the deploy with stages."""
+    address = browser.evaluate(
+        "document.querySelector('.deploy .mark.bad').parentNode.getAttribute('href').slice(1)"
+    )
+    assert isinstance(address, str)
+    return address
 
 
 def test_all_of_a_long_list_is_reached(browser: Browser) -> None:
@@ -189,11 +237,21 @@ def test_nothing_is_cut_off_and_all_of_it_can_be_read(
     browser.resize(width, 900)
     for is_dark in (False, True):
         browser.emulate(is_dark=is_dark)
-        for view in ("sites", "deploys", "graph", "calendar", "trends", "site=0"):
+        for view in (
+            "sites",
+            "deploys",
+            "graph",
+            "calendar",
+            "trends",
+            "site=site-0000%20(production)",
+            _failed(browser),
+        ):
             with subtests.test(f"{view}, {'dark' if is_dark else 'light'}"):
                 go(browser, f"#{view}")
                 assert browser.evaluate("document.documentElement.scrollWidth") <= width
                 assert browser.evaluate(_CUT) == []
+                assert browser.evaluate(_OVERLAPS) == []
+                assert browser.evaluate(_TAB) is True
                 assert browser.evaluate(_CONTRAST) == []
                 browser.press("Escape")
     browser.emulate()
@@ -219,8 +277,8 @@ def test_it_asks_nobody_and_takes_nobodys_orders(page: Path) -> None:
             "#deploys",
             "#site=0",
             "#deploy=0-0",
-            "#sites?rows=x",
-            "#site=99999",
+            "#sites?box=x&after=x",
+            "#site=%3Cimg src=x%3E",
             "#<img src=x>",
             "#%E0%A4%A",
         ):

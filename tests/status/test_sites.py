@@ -1,8 +1,10 @@
 """Every site of a tree: those that annotations name, and those of one name in several clusters."""
 
+import pytest
 from platforms import SOURCE, deployment, files, kustomization
 from trees import MemoryTree
 
+from bumper.errors import TreeMissing
 from bumper.observation import Observation
 from bumper.recording import NoFacts
 from bumper.revision import Revision
@@ -71,3 +73,8 @@ def test_the_rows_say_so() -> None:
         ("web (prod)", "clusters/prod/web.yaml#flux-system/web"),
         ("web (staging)", "clusters/staging/web.yaml#flux-system/web"),
     ]
+
+
+def test_a_repository_without_flux_has_no_table_and_no_page() -> None:
+    with pytest.raises(TreeMissing, match="no Flux tree in this repository"):
+        sites.read(MemoryTree({"README.md": b"x"}), TIP)

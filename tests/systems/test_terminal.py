@@ -189,3 +189,10 @@ def test_a_log_does_not_say_that_it_was_tried_once_more() -> None:
         "  · rolled out probe failed (1 try)   1.0 s",
         "  · rolled out 1/1 available   1.0 s",
     ]
+
+
+def test_a_deploy_that_changes_no_tag_names_it_once() -> None:
+    stream = io.StringIO()
+    log = Log(stream, Hand().now, name_sites=False)
+    log.begin("web", "2.0", "2.0")
+    assert stream.getvalue() == "web   2.0\n"

@@ -1,5 +1,6 @@
 """Bringing to one environment what another one is known to run well: the job of `bump promote`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
@@ -17,7 +18,7 @@ from bumper.dataclasses import dataclass, replace
 from bumper.deploy import promotion
 from bumper.deploy.pipeline import GuardedRequest
 from bumper.deploy.promotion import Candidate, Criteria, Promotion, PromotionGuard
-from bumper.errors import Outcome
+from bumper.errors import BumpError, Outcome
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.revisions import Revisions
 from bumper.ports.git import CommitRange
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 # Nobody waits for a table here: a cluster that is busy for a moment keeps nobody from promoting.
 _PATIENCE_S = 30.0
+# What the first environment has an option of its own for.
+_OPTION = re.compile(r"(?<![\w-])--(repo|branch)(?![\w-])")
 
 
 def promote(settings: PromoteSettings, context: Context) -> int:
@@ -72,6 +75,22 @@ class _Source:
 
     def recorded(self) -> tuple[Revision, dict[str, Candidate]]:
         """The same by git alone."""
+        try:
+            return self._recorded()
+        except BumpError as error:
+            error.reword(self._in_its_options)
+            raise
+
+    def _in_its_options(self, text: str) -> str:
+        """What is said of a repository or a branch, with the option that names those of the first environment."""
+        here, there = self.settings.deploy.run.repository, self.settings.origin
+        if there.repo != here.repo:
+            text = _OPTION.sub(r"--from-\1", text)
+        elif there.branch != here.branch:
+            text = _OPTION.sub(lambda match: "--from-branch" if match[1] == "branch" else match[0], text)
+        return text
+
+    def _recorded(self) -> tuple[Revision, dict[str, Candidate]]:
         branch, repository = self.settings.origin.branch, self.systems.repository
         tip = Revision(branch, repository.fetch(branch))
         tree, deploys = repository.tree(tip.sha), list(repository.history(branch).all())

@@ -12,6 +12,7 @@ from bumper.fluxtree.build import kustomization, resource_of
 from bumper.fluxtree.layers import GENERATED, Layer, mentioned
 from bumper.fluxtree.resource import Fault
 from bumper.fluxtree.sources import GIT
+from bumper.freeze.place import PATH
 from bumper.manifest.document import Document
 
 # Objects by their form, which no cluster gets: other programs read them in git.
@@ -84,6 +85,32 @@ def missing_resource(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
         for gap in built.gaps:
             yield Fault(gap.path, gap.line, gap.message, "${" not in gap.message)
+
+
+@rule(
+    "refused-build",
+    ERROR,
+    why="kustomize refuses the build, so Flux applies nothing of the whole Kustomization.",
+    fix="Correct what the line says; `kustomize build` tells when it is.",
+)
+def refused_build(cluster: Cluster) -> Iterator[Fault]:
+    for built in cluster.builds:
+        refusals = [gap for gap in built.refusals if gap not in built.collisions]
+        for gap in () if built.is_open else (*refusals, *built.mistyped):
+            # Of the file of freeze windows another rule says it.
+            if gap.path != PATH:
+                yield Fault(gap.path, gap.line, gap.message, "${" not in gap.message)
+
+
+@rule(
+    "rewritten-value",
+    WARNING,
+    why="Flux writes the kustomization at spec.path anew: of newTag: 1.10 it makes the tag 1.1, and an unknown key is gone.",
+    fix="Put a number in quotes; correct the key.",
+)
+def rewritten(cluster: Cluster) -> Iterator[Fault]:
+    for built in cluster.builds:
+        yield from (Fault(gap.path, gap.line, gap.message) for gap in built.rewritten)
 
 
 @rule(

@@ -73,12 +73,19 @@ Key = tuple[str, str, str, str]
 def duplicate(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
         first: dict[Key, Resource] = {}
+        faults: dict[tuple[str, int], Fault] = {}
         for resource in built.resources:
             other = first.setdefault(_key(resource), resource)
             if other is not resource and resource.is_named and resource.name:
-                yield resource.fault(
-                    f"{resource} is there already: {other.path}:{other.line()}", "metadata", "name"
-                )
+                message = f"{resource} is there already: {other.path}:{other.line()}"
+                fault = resource.fault(message, "metadata", "name")
+                faults[fault.path, fault.line] = fault
+        # What kustomize itself refuses on the way, of objects without a namespace, too.
+        for gap in built.collisions:
+            faults.setdefault(
+                (gap.path, gap.line), Fault(gap.path, gap.line, gap.message, "${" not in gap.message)
+            )
+        yield from faults.values()
 
 
 @rule(

@@ -9,7 +9,7 @@ from bumper.dataclasses import dataclass
 from bumper.deploy.freeze_guard import inside
 from bumper.errors import SiteMissing, did_you_mean
 from bumper.fluxtree.sites import traits
-from bumper.fluxtree.sites.selection import no_tree
+from bumper.fluxtree.sites.selection import listed, no_tree
 from bumper.fluxtree.sites.traits import Traits
 from bumper.freeze.place import calendar_of
 from bumper.freeze.times import Span
@@ -37,7 +37,8 @@ def answers(tree: Tree, at: datetime, lasts: timedelta, by: str, names: Sequence
     known_names = {name for site in known for name in site.names}
     for name in names:
         if name not in known_names:
-            near = did_you_mean(name, {site.name for site in known})
+            names_found = list(dict.fromkeys(site.name for site in known))
+            near = did_you_mean(name, names_found) or f" (found: {listed(names_found)})"
             raise SiteMissing(
                 f"no Flux Kustomization of the tree is called {name!r}{near}",
                 hint="bump check --at now lists all",

@@ -15,11 +15,13 @@ from bumper.errors import FieldMissing, FieldUnsafe, Outcome, Refused
 from bumper.fluxtree.changed import Changed
 from bumper.fluxtree.layers import Reading, expand
 from bumper.fluxtree.sites import traits
+from bumper.fluxtree.sites.selection import listed
 from bumper.fluxtree.walk import Walk
 from bumper.freeze.file import read as read_calendar
 from bumper.freeze.place import PATH, calendar_of
 from bumper.freeze.windows import Calendar, Selection, Window
 from bumper.history.message import worded
+from bumper.history.scopes import USUAL
 from bumper.manifest.insertion import insert_item, remove
 from bumper.manifest.spelling import Value
 from bumper.ports.git import Tree
@@ -143,9 +145,12 @@ def _frozen(selection: Selection, tree: Tree) -> tuple[str, ...]:
     """The names of the sites that are meant; FieldMissing where some of the selection means none."""
     known = traits.of_tree(tree)
     if idle := selection.idle_among(known):
+        names = list(dict.fromkeys(each.name for each in known))
+        usual = sorted(USUAL & {name for each in known for name in each.environments})
         raise FieldMissing(
             f"no Flux Kustomization of the tree is meant by {idle}: nothing would be frozen",
-            hint="bump status --offline lists the sites; bump adopt SITE --environment NAME says where one is",
+            hint=f"sites: {listed(names) or 'none'}; environments: {', '.join(usual) or 'none with a usual name'}; "
+            "bump adopt SITE --environment NAME says where a site is",
         )
     return tuple(dict.fromkeys(each.name for each in known if selection.includes(each)))
 

@@ -6,7 +6,7 @@ from bumper.errors import UsageError
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Target
 from bumper.ports.git import Tree
-from bumper.request import Choice, Request, Wanted
+from bumper.request import Request, Wanted
 
 
 def find_targets(request: Request, tree: Tree) -> dict[str, Target]:
@@ -29,8 +29,3 @@ def _require_different(several: Sequence[Wanted], targets: Mapping[str, Target])
                 f"Kustomization, {site.kustomization.name}",
                 hint="name each once",
             )
-
-
-def find_target(site: str, choice: Choice, tree: Tree) -> Target:
-    """Where one site's image stands in `tree`."""
-    return find.find_each(tree, [(site, choice)])[0]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from posixpath import dirname
 
 from bumper.dataclasses import dataclass, replace
-from bumper.errors import BumpError, FieldAmbiguous, FieldMissing
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, SiteMissing
 from bumper.fluxtree import chosen_field, sourceignore
 from bumper.fluxtree.artifacts import EXTERNAL, KIND
 from bumper.fluxtree.build import Build, build, openings, sources
@@ -19,7 +19,7 @@ from bumper.fluxtree.discovery import BY_PATH, Site, artifact_path, pushed, push
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Gap, Reading, expand, why_missing
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
-from bumper.fluxtree.sites import adoption, annotations, mentions, routes
+from bumper.fluxtree.sites import adoption, annotations, mentions, routes, unwritten
 from bumper.fluxtree.sites.mentions import Mention
 from bumper.fluxtree.sites.selection import (
     MOST_LISTED,
@@ -40,7 +40,7 @@ from bumper.manifest.document import text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports.git import Tree
-from bumper.request import Choice, FieldPath, Live
+from bumper.request import Choice, FieldPath, Inventory
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
 
@@ -61,6 +61,7 @@ __all__ = [
 # Those that roll out come before those that run once, where one field decides the image of both.
 # apps/v1: an absent spec.replicas means 1.
 _WITH_REPLICAS = ("Deployment", "StatefulSet")
+_CONVENTION = Choice()
 _ROLLS_OUT = ("Deployment", "StatefulSet", "DaemonSet", "HelmRelease")
 
 
@@ -245,37 +246,32 @@ class _Wish:
         return "name the repository with --image, or where it is built with --kustomization; bump adopt writes it into git once"
 
 
-def find(
-    tree: Tree,
-    name: str,
-    *,
-    kustomization: str = "",
-    image: str = "",
-    containers: Collection[str] = (),
-    field: FieldPath | None = None,
-    live: Live | None = None,
-    path: str = "",
-) -> Target:
+def find(tree: Tree, name: str, choice: Choice = _CONVENTION) -> Target:
     """Where the image of the site `name` stands; FieldMissing or FieldAmbiguous, with what is there, where that is not one image.
 
-    `kustomization` names another Kustomization than the site does (`selection`); `image` is a repository. With
-    `containers` only they move, whatever their tag; without, every use that has the tag of the leading one. `field` is a field that is
-    an image, or the tag of `image`, though no table knows it. `path` is the directory that is built, of a source pushed from here.
-    `live` tells which of several namesakes the clusters have.
+    The choice is the caller's: it names another Kustomization than the site does (`selection`), a repository, a field that is an image
+    or the tag of one though no table knows it, or the directory that is built of a source pushed from here. With containers only they
+    move, whatever their tag; without, every use that has the tag of the leading one.
     """
-    choice = Choice(image, kustomization, tuple(containers), field, path, live)
     return find_each(tree, [(name, choice)])[0]
 
 
 def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> list[Target]:
-    """The same for several sites: the tree is walked once, and what they build is read in a few batches."""
-    return list(map(_required, answers(tree, asked)))
+    """The same for several sites: the tree is walked once, and what they build is read in a few batches. All that is wrong is said."""
+    known = list(answers(tree, asked))
+    if errors := [answer for answer in known if isinstance(answer, BumpError)]:
+        raise _together(errors)
+    return [answer for answer in known if isinstance(answer, Target)]
 
 
-def _required(answer: Target | BumpError) -> Target:
-    if isinstance(answer, BumpError):
-        raise answer
-    return answer
+def _together(errors: Sequence[BumpError]) -> BumpError:
+    """What is wrong with several sites, as one error; what is wrong with the whole tree is said once."""
+    first, kinds = errors[0], {type(error) for error in errors}
+    if len(errors) == 1 or not kinds <= {FieldMissing, SiteMissing, FieldAmbiguous}:
+        return first
+    hints = dict.fromkeys(error.hint for error in errors if error.hint)
+    joined = type(first) if len(kinds) == 1 else FieldMissing
+    return joined("; ".join(dict.fromkeys(error.message for error in errors)), hint="; ".join(hints))
 
 
 def answers(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> Iterator[Target | BumpError]:
@@ -330,10 +326,17 @@ def _read_ahead(reading: Reading, several: Iterable[Site]) -> None:
         expand(view, directories)
 
 
-def find_all(tree: Tree) -> Iterator[tuple[Site, Target | BumpError]]:
-    """Every Kustomization by each of its names, with where its image stands or why that can't be told: the tree is walked once."""
+def find_all(tree: Tree, inventory: Inventory | None = None) -> Iterator[tuple[Site, Target | BumpError]]:
+    """Every Kustomization by each of its names, with where its image stands or why that can't be told: the tree is walked once.
+
+    With an `inventory` of clusters those come last that they alone have, and that are built from this repository.
+    """
     reading = Reading(tree)
-    for several in every(Walk(reading)).values():
+    walk = Walk(reading)
+    written = list(every(walk).values())
+    known = [site for several in written for site in several]
+    beyond = unwritten.beside(walk, known, inventory) if inventory and known else ()
+    for several in (*written, *([site] for site in beyond)):
         for site in several:
             for name in names(site):
                 yield replace(site, name=name), _answer(reading, name, several)
@@ -371,6 +374,9 @@ def _target(
         beside = (each for each in known if (each.workload, each.route) != (named.workload, named.route))
         known, wish = (named, *beside), replace(wish, repository=named.repository)
     moving, staying = _choose(reading, built, known, wish)
+    # A number in the place of a text is gone once the field is edited.
+    healed = {(use.field.path, use.field.span.line) for use in moving}
+    _require_built([gap for gap in built.mistyped if (gap.path, gap.line) not in healed])
     scaled = tuple(replace(use, replicas=_replicas(built, use.workload)) for use in moving)
     stays = [*map(mentions.of_use, staying), *mentions.in_texts(built, moving[0].repository, known)]
     return Target(site, scaled, _addresses(reading, built, moving[0]), tuple(dict.fromkeys(stays)))
@@ -485,9 +491,14 @@ def _build(reading: Reading, site: Site) -> Build:
             + f": what {site.source} has in {site.path or '.'} can't be told",
             hint="copy whole directories of the repository to the same places relative to each other",
         )
-    if problems := (*built.gaps, *(() if built.is_open else built.refusals)):
-        raise FieldMissing("; ".join(map(str, problems)), hint="Flux cannot build this: correct it first")
+    _require_built([*built.gaps, *(() if built.is_open else built.refusals)])
     return built
+
+
+def _require_built(problems: Sequence[Gap]) -> None:
+    """FieldMissing where Flux can't build what the image stands in."""
+    if problems:
+        raise FieldMissing("; ".join(map(str, problems)), hint="Flux cannot build this: correct it first")
 
 
 def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:

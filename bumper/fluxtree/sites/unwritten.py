@@ -17,10 +17,10 @@ from bumper.fluxtree.leaves import Reader, Text
 from bumper.fluxtree.resource import Resource
 from bumper.fluxtree.sources import FLUX_SYSTEM
 from bumper.fluxtree.walk import Walk
-from bumper.manifest.document import documents, mapping
-from bumper.objects import Object
+from bumper.manifest.document import documents, mapping, text
+from bumper.objects import Object, ObjectKey
 from bumper.record import KustomizationName
-from bumper.request import Live, LiveBuild
+from bumper.request import Inventory, Live, LiveBuild
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(?<!\.yaml)(?<!\.yml)")
 # A cluster is asked in so many namespaces, those of the tree.
@@ -54,6 +54,22 @@ def sites(walk: Walk, wanted: str, known: Iterable[Site], live: Live | None, pat
     if chosen or not directory:
         return tuple(chosen)
     return (walk.beside(_of_path(walk, name, directory, known)),)
+
+
+def beside(walk: Walk, known: Iterable[Site], inventory: Inventory) -> Iterator[Site]:
+    """Those of this repository that the clusters have, and of whose name the tree has none, in the namespaces of the tree."""
+    there = {
+        (build.cluster, _key(build)): build for build in inventory(_namespaces(known)[:_MOST_NAMESPACES])
+    }
+    for (_, key), build in sorted(there.items(), key=lambda item: (item[0][0], str(item[0][1]))):
+        site = _judged(walk, build, "")
+        if key not in walk.kustomizations and site.is_ours:
+            yield site
+
+
+def _key(build: LiveBuild) -> ObjectKey:
+    metadata = mapping(build.kustomization.get("metadata"))
+    return ObjectKey("Kustomization", text(metadata.get("namespace")), text(metadata.get("name")))
 
 
 def _judged(walk: Walk, build: LiveBuild, directory: str) -> Site:

@@ -16,6 +16,7 @@ from bumper.record import Ending, Record, Recorded, SiteKey
 from bumper.request import label, where_in
 from bumper.safe_text import printable
 from bumper.status.report.snapshot import Snapshot
+from bumper.status.report.standing import state_of
 
 # So much of a commit's name is unique in any repository.
 _SHA = 12
@@ -46,6 +47,10 @@ class _Columns:
         self._deploys = snapshot.deploys
         self._who, self._sources, self._runs = _Index(), _Index(), _Index()
         self._outcomes, self._reasons, self._contexts = _Index(), _Index(), _Index()
+        self._messages, self._stages = _Index(), _Index()
+        # The first is what a row leaves out.
+        self._messages.of("")
+        self._stages.of(())
         self._sites = _sites(snapshot)
         self._key_of = {
             id(deploy): number
@@ -74,14 +79,22 @@ class _Columns:
             "who": [self._who.of(printable_once(record.who)) for record in records],
             "run": [self._run(record.origin.workflow_run) for record in records],
             "endings": [self._endings(deploy) for deploy in deploys],
+            "counts": {
+                str(number): deploy.endings.index(deploy.ending)
+                for number, deploy in enumerate(deploys)
+                if len(deploy.endings) > 1 and deploy.ending
+            },
             "more": {str(number): more for number, record in enumerate(records) if (more := _more(record))},
             "sites": self._sites,
             "whos": self._who.values,
             "repositories": self._sources.values,
             "runs": self._runs.values,
             "outcomes": self._outcomes.values,
+            "states": [state_of(outcome).value for outcome in self._outcomes.values],
             "reasons": self._reasons.values,
             "contexts": self._contexts.values,
+            "messages": self._messages.values,
+            "stages": self._stages.values,
         }
 
     def _previous(self, deploy: Recorded) -> str | int:
@@ -106,6 +119,9 @@ class _Columns:
             int((ending.at - record.at).total_seconds()),
             self._contexts.of(printable_once(ending.context)),
             run,
+            self._messages.of(printable_once(ending.message)),
+            self._stages.of(tuple(printable_once(stage) for stage, _ in ending.stages)),
+            *(round(seconds, 1) for _, seconds in ending.stages),
         ]
         while numbers and numbers[-1] == 0:
             numbers.pop()

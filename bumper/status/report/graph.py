@@ -9,13 +9,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
+from urllib.parse import quote
 
 from bumper.dataclasses import dataclass
 from bumper.fluxtree.discovery import Site
 from bumper.ports.drawing import Drawing, Position
 from bumper.safe_text import printable
 from bumper.status.report.snapshot import Snapshot
-from bumper.status.report.standing import STATE_NAMES, Standing, State
+from bumper.status.report.standing import STATE_NAMES, Standing, State, address
 
 # In pixels.
 _WIDTH, _GAP, _LEVEL, _HEAD, _PAD = 236, 28, 52, 30, 10
@@ -27,9 +28,13 @@ _LEAST_GROUP = 3
 
 @dataclass(frozen=True)
 class Box:
-    """One Kustomization, or several that wait for the same. `rows` are the numbers of their sites on the page."""
+    """One Kustomization, or several that wait for the same. `rows` are the numbers of their sites on the page.
+
+    `address` opens them: a group is known by what it waits for, which the next page knows as well.
+    """
 
     name: str
+    address: str
     sites: tuple[Site, ...]
     rows: tuple[int, ...]
     states: tuple[State, ...]
@@ -106,13 +111,29 @@ def needs(snapshot: Snapshot) -> dict[int, list[int]]:
 
 def pictures(snapshot: Snapshot, several: Sequence[Standing], drawing: Drawing) -> list[Picture]:
     """One for each cluster that the tree has, in its order."""
-    rows, known = _rows(snapshot), _Known(snapshot)
-    states = {
-        identity: min((several[number].state for number in numbers), key=list(State).index)
-        for identity, numbers in rows.items()
-    }
+    known, page = _Known(snapshot), _Page(_rows(snapshot), several)
     clusters = dict.fromkeys(site.cluster for site in known.sites.values())
-    return [_picture(cluster, known, rows, states, drawing) for cluster in clusters]
+    return [_picture(cluster, known, page, drawing) for cluster in clusters]
+
+
+class _Page:
+    """What the page has of a Kustomization, by its identity: the numbers of its rows, its most urgent state, and its address."""
+
+    def __init__(self, rows: Mapping[str, Sequence[int]], several: Sequence[Standing]) -> None:
+        self._rows = rows
+        self._several = several
+
+    def row(self, identity: str) -> int:
+        """The number of the first, -1 for one that has none."""
+        return next(iter(self._rows.get(identity, ())), -1)
+
+    def state(self, identity: str) -> State:
+        states = [self._several[number].state for number in self._rows.get(identity, ())]
+        return min(states, key=list(State).index, default=State.UNKNOWN)
+
+    def address(self, identity: str) -> str:
+        number = self.row(identity)
+        return address(self._several[number].row) if number >= 0 else "#sites"
 
 
 def _rows(snapshot: Snapshot) -> dict[str, list[int]]:
@@ -127,13 +148,7 @@ def _key(site: Site) -> tuple[str, str, str]:
     return site.cluster, site.kustomization.namespace, site.kustomization.name
 
 
-def _picture(
-    cluster: str,
-    known: _Known,
-    rows: Mapping[str, Sequence[int]],
-    states: Mapping[str, State],
-    drawing: Drawing,
-) -> Picture:
+def _picture(cluster: str, known: _Known, page: _Page, drawing: Drawing) -> Picture:
     sites = known.of_cluster(cluster)
     above = {site.identity: [other.identity for other in known.waits_for(site)] for site in sites}
     parents = {
@@ -141,7 +156,7 @@ def _picture(
         for site in sites
         if site.built_by and site.built_by.identity in above and not above[site.identity]
     }
-    boxes = _boxes(sites, above, parents, rows, states)
+    boxes = _boxes(cluster, sites, above, parents, page)
     of_identity = {site.identity: number for number, box in enumerate(boxes) for site in box.sites}
     waits = {
         (of_identity[upper], number): "waits"
@@ -159,11 +174,11 @@ def _picture(
 
 
 def _boxes(
+    cluster: str,
     sites: Sequence[Site],
     above: Mapping[str, Sequence[str]],
     parents: Mapping[str, str],
-    rows: Mapping[str, Sequence[int]],
-    states: Mapping[str, State],
+    page: _Page,
 ) -> list[Box]:
     used = {upper for uppers in above.values() for upper in uppers} | set(parents.values())
     alike: dict[tuple[object, ...], list[Site]] = {}
@@ -171,19 +186,28 @@ def _boxes(
         identity = site.identity
         alone = (identity,) if identity in used else ()
         alike.setdefault((frozenset(above[identity]), parents.get(identity, ""), *alone), []).append(site)
-    groups: list[list[Site]] = []
+    boxes: list[Box] = []
     for several in alike.values():
-        groups += [several] if len(several) >= _LEAST_GROUP else [[site] for site in several]
-    return [_box(group, rows, states) for group in groups]
+        if len(several) >= _LEAST_GROUP:
+            upper = above[several[0].identity] or [parents.get(several[0].identity, "")]
+            boxes.append(_group(several, page, f"{cluster}: {', '.join(sorted(upper))}"))
+        else:
+            boxes += [_alone(site, page) for site in several]
+    return boxes
 
 
-def _box(sites: Sequence[Site], rows: Mapping[str, Sequence[int]], states: Mapping[str, State]) -> Box:
+def _alone(site: Site, page: _Page) -> Box:
+    identity = site.identity
+    name = printable(site.kustomization.name)
+    return Box(name, page.address(identity), (site,), (page.row(identity),), (page.state(identity),))
+
+
+def _group(sites: Sequence[Site], page: _Page, key: str) -> Box:
+    """`key` is what they have in common: their cluster, and what they wait for or are applied by."""
     identities = [site.identity for site in sites]
-    name = f"{len(sites)} Kustomizations" if len(sites) > 1 else printable(sites[0].kustomization.name)
-    first_rows = tuple(next(iter(rows.get(identity, ())), -1) for identity in identities)
-    return Box(
-        name, tuple(sites), first_rows, tuple(states.get(identity, State.UNKNOWN) for identity in identities)
-    )
+    rows, states = map(page.row, identities), map(page.state, identities)
+    name = f"{len(sites)} Kustomizations"
+    return Box(name, f"#sites?box={quote(printable(key), safe='')}", tuple(sites), tuple(rows), tuple(states))
 
 
 def _placed(boxes: Sequence[Box], edges: Iterable[tuple[int, int]], drawing: Drawing) -> dict[int, Position]:
@@ -237,8 +261,6 @@ def _edge(x: int, y: int, to_x: int, to_y: int, kind: str) -> str:
 
 def _drawn(box: Box, x: int, y: int) -> str:
     name = box.name if len(box.name) <= _LONGEST else f"{box.name[: _LONGEST - 1]}…"
-    numbers = ",".join(str(number) for number in box.rows if number >= 0)
-    target = f"#sites?rows={numbers}" if box.is_group else f"#site={box.rows[0]}"
     label = f"{box.name}: {_summary(box)}"
     cells = "".join(
         f'<rect class="cell {state}" data-row="{row}" x="{x + _PAD + at % box.columns * _STEP}" '
@@ -247,7 +269,7 @@ def _drawn(box: Box, x: int, y: int) -> str:
         if box.is_group
     )
     return (
-        f'<a class="box {box.state}" href="{escape(target)}" aria-label="{escape(label)}">'
+        f'<a class="box {box.state}" href="{escape(box.address)}" aria-label="{escape(label)}">'
         f'<rect class="frame" x="{x}" y="{y}" width="{box.width}" height="{box.height}" rx="8"/>'
         f'<circle class="dot {box.state}" cx="{x + 16}" cy="{y + 15}" r="5"/>'
         f'<text x="{x + 28}" y="{y + 20}">{escape(name)}</text>{cells}</a>'

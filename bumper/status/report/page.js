@@ -28,6 +28,10 @@ function took(seconds) {
   return minutes < 2880 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} d`;
 }
 const ago = at => { const seconds = now - at; return seconds < 60 ? "now" : `${took(seconds)} ago`; };
+function clock(at) {
+  const time = new Date(at * 1000);
+  return `${two(time.getUTCHours())}:${two(time.getUTCMinutes())}:${two(time.getUTCSeconds())}`;
+}
 const two = number => String(number).padStart(2, "0");
 function moment(at) {
   const time = new Date(at * 1000);
@@ -63,18 +67,15 @@ class Deploy {
   get more() { return this.columns.more[this.number] || {}; }
   url(known) { return known ? `${this.columns.runs[known[0]]}/${known[1]}` : ""; }
   get endings() {
-    return this.columns.endings[this.number].map(([outcome, reason = 0, seconds = 0, later = 0, context = 0, run = 0]) => ({
-      outcome: this.columns.outcomes[outcome], state: data.states[this.columns.outcomes[outcome]] || "unknown",
-      reason: this.columns.reasons[reason], seconds, at: this.at + later, context: this.columns.contexts[context] || "", run: this.url(run),
+    return this.columns.endings[this.number].map(([outcome = 0, reason = 0, seconds = 0, later = 0, context = 0, run = 0, message = 0, stages = 0, ...times]) => ({
+      outcome: this.columns.outcomes[outcome], state: this.columns.states[outcome],
+      reason: this.columns.reasons[reason], message: this.columns.messages[message], seconds, at: this.at + later,
+      context: this.columns.contexts[context] || "", run: this.url(run),
+      stages: this.columns.stages[stages].map((name, at) => ({name, seconds: times[at] || 0})),
     }));
   }
-  get ending() {
-    const endings = this.endings;
-    if (endings.length < 2) return endings[0];
-    const last = new Map(), order = ["bad", "open", "unknown", "good"];
-    for (const ending of endings) last.set(ending.context, ending);
-    return [...last.values()].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state))[0];
-  }
+  // The one that counts.
+  get ending() { return this.endings[this.columns.counts[this.number] || 0]; }
   get state() { const ending = this.ending; return ending ? ending.state : "unknown"; }
   get word() { const ending = this.ending; return ending ? ending.outcome : "not noted"; }
   get cause() { const ending = this.ending; return ending && ending.state !== "good" ? ending.reason : this.more.rollbackOf ? "rollback" : ""; }
@@ -89,7 +90,7 @@ function read() {
   after = new Int32Array(count).fill(-1);
   bySite = columns.sites.map(() => []);
   siteNames = columns.sites.map(([name]) => name);
-  rowNames = sites.map(each => each.context ? `${each.name} in ${each.context}` : each.name);
+  rowNames = sites.map(each => each.name);
   for (let number = 0; number < count; number++) {
     const list = bySite[columns.site[number]];
     if (list.length) { const newer = list[list.length - 1]; after[number] = newer; before[newer] = number; }
@@ -102,21 +103,25 @@ function read() {
 function searched() {
   if (!words) words = deploys.map(number => {
     const each = new Deploy(number);
-    return `${each.label} ${each.tag} ${each.commit} ${each.source} ${each.who} ${each.word} ${each.cause} ${each.more.reason || ""}`.toLowerCase();
+    return `${each.label} ${each.tag} ${each.commit} ${each.source} ${each.who} ${each.word} ${each.cause} ${each.ending?.message || ""} ${each.more.reason || ""}`.toLowerCase();
   });
   return words;
 }
 
 // --- What is shown: all of it stands in the address, so that it can be sent to somebody.
-const wanted = {view: "sites", text: "", environment: "", state: "", rows: null, of: -1};
+const wanted = {view: "sites", text: "", environment: "", state: "", rows: null, what: "", of: -1};
 let shown = [];
 
-// What is written into the page knows a row by its number; what is sent to somebody by its name: the next page has other numbers.
-function numberOf(key, names) {
-  const number = key.startsWith("@") ? names.indexOf(key.slice(1)) : /^\d+$/.test(key) ? Number(key) : -1;
-  return number < names.length ? number : -1;
+// An address is sent to somebody, and names what it opens: the next page has other numbers.
+const siteAddress = number => `#site=${encodeURIComponent(sites[number].name)}`;
+const deployAddress = deploy => `#deploy=${deploy.commit}-${encodeURIComponent(deploy.label)}`;
+// A box of the graph, or those that wait for a site.
+function rowsOf(asked) {
+  const box = asked.has("box") && $$("a.box").find(node => new URLSearchParams(node.getAttribute("href").split("?")[1]).get("box") === asked.get("box"));
+  if (box) return {numbers: $$("[data-row]", box).map(node => Number(node.dataset.row)), what: "one box"};
+  const number = asked.has("after") ? rowNames.indexOf(asked.get("after")) : -1;
+  return number >= 0 ? {numbers: waitingFor(number), what: `those that wait for ${rowNames[number]}`} : null;
 }
-const named = name => encodeURIComponent(`@${name}`);
 function plain(text) { try { return decodeURIComponent(text); } catch { return ""; } }
 
 function parse() {
@@ -126,8 +131,10 @@ function parse() {
   if (dialog.open) dialog.close();
   const asked = new URLSearchParams(query);
   wanted.view = VIEWS.includes(view) ? view : "sites";
-  wanted.rows = asked.has("rows") ? new Set(asked.get("rows").split(",").map(Number)) : null;
-  wanted.of = numberOf(asked.get("of") || "", siteNames);
+  const rows = rowsOf(asked);
+  wanted.rows = rows && new Set(rows.numbers.filter(number => number >= 0));
+  wanted.what = rows ? rows.what : "";
+  wanted.of = siteNames.indexOf(asked.get("of"));
   wanted.state = asked.get("state") || "";
   if (asked.has("q")) { wanted.text = asked.get("q"); search.value = wanted.text; }
   show();
@@ -137,7 +144,7 @@ function show() {
   for (const name of VIEWS) {
     $(`#view-${name}`).classList.toggle("shown", name === wanted.view);
     const tab = $(`nav a[href="#${name}"]`);
-    if (name === wanted.view) tab.setAttribute("aria-current", "page"); else tab.removeAttribute("aria-current");
+    if (name === wanted.view) { tab.setAttribute("aria-current", "page"); tab.scrollIntoView({block: "nearest", inline: "nearest"}); } else tab.removeAttribute("aria-current");
   }
   for (const tile of $$(".tile")) tile.setAttribute("aria-pressed", String(wanted.view === "sites" && tile.dataset.state === wanted.state));
   filter();
@@ -155,7 +162,7 @@ function filter() {
   }
   $("#site-count").textContent = count === list.length ? list.length.toLocaleString("en") : `${count.toLocaleString("en")} of ${list.length.toLocaleString("en")}`;
   $("#no-site").hidden = count > 0;
-  const narrowed = [wanted.rows ? `${wanted.rows.size} sites of one box` : "", wanted.of >= 0 && data ? `deploys of ${data.deploys.sites[wanted.of][0]}` : ""].filter(Boolean).join(", ");
+  const narrowed = [wanted.rows ? `${wanted.rows.size} sites of ${wanted.what}` : "", wanted.of >= 0 && data ? `deploys of ${data.deploys.sites[wanted.of][0]}` : ""].filter(Boolean).join(", ");
   $("#only").hidden = !narrowed;
   $("#only span").textContent = narrowed;
   if (!data) return;
@@ -210,7 +217,7 @@ function deployRow() {
 function fill(node, number, at) {
   const each = new Deploy(number), ending = each.ending, [markNode, name, tags, tookNode, cause, who, when] = node.fields;
   node.style.transform = `translateY(${at * height}px)`;
-  node.href = `#deploy=${each.commit}-${each.siteNumber}`;
+  node.href = deployAddress(each);
   markNode.className = `mark ${each.state}`;
   markNode.textContent = MARKS[each.state];
   name.textContent = each.label;
@@ -233,10 +240,9 @@ let from = "#sites", opener = null;
 
 function open(kind, key) {
   if (!data) return;
-  const number = numberOf(kind === "site" ? key : key.slice(key.indexOf("-") + 1), kind === "site" ? rowNames : siteNames);
-  const commit = key.slice(0, key.indexOf("-")), content = kind === "site" ? sitePage(number) : deployPage(commit, number);
+  const end = key.indexOf("-");
+  const content = kind === "site" ? sitePage(rowNames.indexOf(key)) : deployPage(key.slice(0, end), siteNames.indexOf(key.slice(end + 1)));
   if (!content) return void (location.hash = "#sites");
-  history.replaceState(null, "", kind === "site" ? `#site=${named(rowNames[number])}` : `#deploy=${commit}-${named(siteNames[number])}`);
   dialog.replaceChildren(...content);
   if (!dialog.open) { opener = document.activeElement; dialog.showModal(); }
   dialog.scrollTop = 0;
@@ -256,7 +262,7 @@ function command(text) {
 }
 function siteLink(number) {
   const each = sites[number];
-  return el("a", {class: "row", href: `#site=${number}`}, mark(each.state), el("span", {class: "grow"}, each.name), el("span", {class: "quiet"}, each.word));
+  return el("a", {class: "row", href: siteAddress(number)}, mark(each.state), el("span", {class: "grow"}, each.name), el("span", {class: "quiet"}, each.word));
 }
 function some(numbers, most, make, more) {
   const rest = numbers.length - most;
@@ -264,18 +270,20 @@ function some(numbers, most, make, more) {
 }
 function deployLink(number) {
   const each = new Deploy(number);
-  return el("a", {class: "row", href: `#deploy=${each.commit}-${each.siteNumber}`}, mark(each.state),
+  return el("a", {class: "row", href: deployAddress(each)}, mark(each.state),
     el("span", {class: "grow"}, el("span", {class: "mono"}, `${each.previous || "new"} → ${each.tag}`), " ", el("span", {class: "quiet"}, each.cause || each.who)),
     el("span", {class: "quiet"}, ago(each.at)));
+}
+function waitingFor(number) {
+  return Object.entries(data.needs).filter(([, numbers]) => numbers.includes(number)).map(([other]) => Number(other));
 }
 function sitePage(number) {
   const each = sites[number];
   if (!each) return null;
   const own = data.deploys.sites.findIndex(([, row]) => row === number || (row >= 0 && sites[row].identity === each.identity && sites[row].site === each.site));
-  const list = own >= 0 ? bySite[own] : [], waits = data.needs[number] || [], waited = [];
-  for (const [other, numbers] of Object.entries(data.needs)) if (numbers.includes(number)) waited.push(Number(other));
+  const list = own >= 0 ? bySite[own] : [], waits = data.needs[number] || [], waited = waitingFor(number);
   const figures = each.figures, value = (text, name, sample) => el("div", {}, el("b", {}, text), name, el("br"), sample);
-  const known = each.seen ? (each.context ? `seen in ${each.context}` : "seen in the cluster") : each.at ? `noted ${ago(each.at)}` : "as git and the record say";
+  const known = each.seen ? (each.context ? `seen in ${each.context}` : "seen in the cluster") : each.context ? `${each.context} could not be read` : each.at ? `noted ${ago(each.at)}` : "as git and the record say";
   return [head(each.name, each.state, each.word, known), el("div", {class: "body"},
     each.cause ? el("p", {class: `why ${each.state}`}, each.cause) : null,
     each.hint ? command(each.hint) : null,
@@ -292,9 +300,9 @@ function sitePage(number) {
       value(figures.leadTime.seconds.p50 === null ? "none" : took(figures.leadTime.seconds.p50), "lead time", `median of ${figures.leadTime.sampleSize}`),
       value(figures.changeFailureRate.rate === null ? "none" : `${(figures.changeFailureRate.rate * 100).toFixed(1)}%`, "failed", `${figures.changeFailureRate.failed} of ${figures.changeFailureRate.sampleSize}`),
       value(figures.timeToRestore.seconds.p50 === null ? "none" : took(figures.timeToRestore.seconds.p50), "to restore", `median of ${figures.timeToRestore.sampleSize}`))) : null,
-    list.length ? section("Deploys", some(list, 10, deployLink, () => el("p", {}, el("br"), el("a", {href: `#deploys?of=${named(siteNames[own])}`}, `All ${list.length.toLocaleString("en")} deploys`)))) : null,
+    list.length ? section("Deploys", some(list, 10, deployLink, () => el("p", {}, el("br"), el("a", {href: `#deploys?of=${encodeURIComponent(siteNames[own])}`}, `All ${list.length.toLocaleString("en")} deploys`)))) : null,
     waits.length ? section("Waits for", waits.map(siteLink)) : null,
-    waited.length ? section(`${waited.length.toLocaleString("en")} wait for it`, some(waited, 12, siteLink, rest => el("p", {}, el("br"), el("a", {href: `#sites?rows=${waited.join(",")}`}, `and ${rest.toLocaleString("en")} more`)))) : null,
+    waited.length ? section(`${waited.length.toLocaleString("en")} wait for it`, some(waited, 12, siteLink, rest => el("p", {}, el("br"), el("a", {href: `#sites?after=${encodeURIComponent(each.name)}`}, `and ${rest.toLocaleString("en")} more`)))) : null,
   )];
 }
 function deployPage(commit, own) {
@@ -302,7 +310,7 @@ function deployPage(commit, own) {
   if (number === undefined) return null;
   const each = new Deploy(number), endings = each.endings, ending = each.ending, back = takenBack.get(each.commit), more = each.more;
   return [head(`${each.label}: ${each.previous || "new"} → ${each.tag}`, each.state, each.word, `${moment(each.at)}, ${ago(each.at)}`), el("div", {class: "body"},
-    each.cause && each.state !== "good" ? el("p", {class: `why ${each.state}`}, each.cause, ending && ending.context ? ` in ${ending.context}` : "") : null,
+    ending && each.state !== "good" ? el("p", {class: `why ${each.state}`}, el("b", {}, ending.reason || each.word, ending.context ? ` in ${ending.context}` : ""), ending.message ? `: ${ending.message}` : "") : null,
     section("Timeline", bar(each, ending), timeline(each, endings, back)),
     section("What", facts([
       ["who", each.who], ["commit", data.web ? link(`${data.web}/commit/${each.commit}`, el("code", {}, each.commit)) : el("code", {}, each.commit)],
@@ -317,27 +325,45 @@ function deployPage(commit, own) {
 function bar(each, ending) {
   const lead = each.lead > 0 ? each.lead : 0, follow = ending ? ending.seconds : 0;
   if (!(lead + follow)) return null;
-  const parts = [["wait", lead, "from the source commit to the deploy"], ...(ending ? [[ending.state, follow, `from the deploy to ${ending.outcome}`]] : [])], node = el("div", {class: "times", "aria-hidden": "true"});
+  const known = ending ? ending.stages.map(({name, seconds}, at) => [at === ending.stages.length - 1 ? ending.state : "", seconds, name]) : [];
+  const followed = known.length ? known : ending ? [[ending.state, follow, `from the deploy to ${ending.outcome}`]] : [];
+  const parts = [["wait", lead, "from the source commit to the deploy"], ...followed], node = el("div", {class: "times", "aria-hidden": "true"});
   for (const [name, seconds, title] of parts) {
     if (!seconds) continue;
-    const piece = el("i", {class: name, "data-tip": `${title}: ${took(seconds)}`});
+    const piece = el("i", {class: name || null, "data-tip": `${title}: ${took(seconds)}`});
     piece.style.flexGrow = String(Math.sqrt(seconds));
     node.append(piece);
   }
   return node;
 }
 function timeline(each, endings, back) {
-  const items = [];
+  const items = [], counts = each.columns.counts[each.number] || 0;
+  // What the one that counts says stands above.
+  const told = ending => ending.message && endings.indexOf(ending) !== counts ? el("p", {class: "quiet"}, ending.message) : null;
   if (each.lead) items.push(["", each.at - each.lead, "Source commit made", each.hasSource ? each.source : ""]);
   items.push(["", each.at, `Committed by ${each.who || "nobody that is named"}`, each.lead > 0 ? `${took(each.lead)} after the source commit` : ""]);
   for (const ending of endings) {
     const where = ending.context ? ` in ${ending.context}` : "";
-    items.push([ending.state, ending.at, `${ending.outcome}${where}${ending.state === "good" ? "" : `: ${ending.reason}`}`, `${took(ending.at - each.at)} after the commit, followed for ${took(ending.seconds)}`, ending.run]);
+    items.push([ending.state, ending.at, `${ending.outcome}${where}${ending.state === "good" ? "" : `: ${ending.reason}`}`, `${took(ending.at - each.at)} after the commit, followed for ${took(ending.seconds)}`, ending.run, [told(ending), stages(ending)]]);
   }
   if (!endings.length) items.push(["unknown", null, "Nobody noted how it ended", ""]);
   if (back !== undefined) items.push(["bad", new Deploy(back).at, "Taken back", `by ${new Deploy(back).commit}`]);
   if (each.newer >= 0) items.push(["", new Deploy(each.newer).at, `Replaced by ${new Deploy(each.newer).tag}`, ""]);
-  return el("ol", {class: "line"}, items.map(([state, at, text, about, run]) => el("li", {class: state || null}, text, el("small", {}, [at === null ? "" : moment(at), about].filter(Boolean).join(", "), run ? [", ", link(run, "run")] : ""))));
+  return el("ol", {class: "line"}, items.map(([state, at, text, about, run, more]) => el("li", {class: state || null}, text, el("small", {}, [at === null ? "" : moment(at), about].filter(Boolean).join(", "), run ? [", ", link(run, "run")] : ""), more)));
+}
+// Each stage begins where the one before ends, and the last one ends with the verdict.
+function stages(ending) {
+  const all = ending.stages.reduce((sum, {seconds}) => sum + seconds, 0);
+  if (!ending.stages.length) return null;
+  let began = ending.at - all;
+  return el("ol", {class: "stages"}, ending.stages.map(({name, seconds}, number) => {
+    const piece = el("i", {class: number === ending.stages.length - 1 ? ending.state : null}), from = began;
+    began += seconds;
+    piece.style.marginLeft = `${all ? (from - ending.at + all) / all * 100 : 0}%`;
+    piece.style.width = `${all ? seconds / all * 100 : 0}%`;
+    return el("li", {}, el("span", {}, name), el("span", {class: "track", "aria-hidden": "true"}, piece), el("span", {class: "took"}, took(seconds)),
+      el("span", {class: "quiet"}, `${clock(from)} to ${clock(began)}`));
+  }));
 }
 dialog.addEventListener("close", () => {
   if (dialog.open) return; // by now it shows something else
@@ -345,7 +371,8 @@ dialog.addEventListener("close", () => {
   wanted.view = from.slice(1).split("?")[0];
   dialog.replaceChildren();
   show();
-  if (opener && opener.isConnected) opener.focus({preventScroll: true});
+  // Browsers give the focus back by themselves, and somebody may have taken it elsewhere since.
+  if (document.activeElement === document.body && opener && opener.isConnected) opener.focus({preventScroll: true});
 });
 dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close(); });
 
@@ -421,7 +448,7 @@ addEventListener("pointermove", event => {
 const rowTip = number => data && sites[number] ? `${sites[number].name}: ${sites[number].word}${sites[number].cause ? `, ${sites[number].cause}` : ""}` : "";
 addEventListener("click", event => {
   const cell = event.target.closest?.("[data-row]");
-  if (cell && Number(cell.dataset.row) >= 0) { event.preventDefault(); location.hash = `#site=${cell.dataset.row}`; }
+  if (cell && data && sites[cell.dataset.row]) { event.preventDefault(); location.hash = siteAddress(cell.dataset.row); }
 });
 
 document.documentElement.classList.add("js");

@@ -17,13 +17,12 @@ from importlib.resources import files
 from typing import Any
 
 from bumper.dataclasses import replace
-from bumper.errors import Outcome
 from bumper.ports.drawing import Drawing
 from bumper.safe_text import printable, visible
 from bumper.status.report import calendar, deploys, graph, standing, trends
 from bumper.status.report.calendar import Day, Item, Mark
 from bumper.status.report.snapshot import Snapshot
-from bumper.status.report.standing import STATE_NAMES, Standing, State
+from bumper.status.report.standing import STATE_NAMES, Standing, State, address
 from bumper.status.report.trends import Plot, Trend
 from bumper.style import shown_time
 
@@ -36,7 +35,7 @@ def html(snapshot: Snapshot, drawing: Drawing) -> str:
     several = standing.standings(snapshot)
     order = sorted(range(len(several)), key=lambda number: (several[number].urgency, number))
     ordered = [several[number] for number in order]
-    # A row is known by its number on the page.
+    # What lies in a page knows a row by its number there; addresses, which are sent to somebody, by its name.
     snapshot = _with_rows(snapshot, ordered)
     style, script = _asset("page.css"), _asset("page.js")
     environments = sorted({name for names in snapshot.environments.values() for name in names})
@@ -102,7 +101,6 @@ def _data(snapshot: Snapshot, several: Sequence[Standing]) -> dict[str, Any]:
         "web": snapshot.web,
         "sites": standing.as_data(list(several), snapshot),
         "needs": graph.needs(snapshot),
-        "states": {outcome.value: standing.state_of(outcome.value).value for outcome in Outcome},
         "deploys": deploys.as_data(snapshot),
     }
 
@@ -115,14 +113,9 @@ def _packed(data: dict[str, Any]) -> str:
 
 def _top(snapshot: Snapshot) -> str:
     overview = snapshot.overview
-    contexts = list(dict.fromkeys(row.context for row in overview.rows if row.context))
-    if overview.is_looked:
-        where = f" in {', '.join(contexts)}" if contexts else ""
-        badge = '<span class="badge live">live</span>'
-        source = f"as the cluster{'s' if len(contexts) > 1 else ''} showed it{where}"
-    else:
-        badge = '<span class="badge">recorded</span>'
-        source = f"as git and its record say; no cluster was asked ({snapshot.why_not_looked})"
+    state = "live" if overview.seen_contexts else "not seen" if overview.is_looked else "recorded"
+    badge = f'<span class="badge{" live" if overview.seen_contexts else ""}">{state}</span>'
+    source = _source(snapshot)
     web = f'<a href="{escape(snapshot.web)}" rel="noreferrer noopener">{_text(snapshot.name)}</a>'
     title = web if snapshot.web else _text(snapshot.name or "platform")
     return (
@@ -131,6 +124,21 @@ def _top(snapshot: Snapshot) -> str:
         f'<p class="source">{badge} <span>{_text(source)}</span> <span><code>{_text(overview.tip.short)}</code></span> '
         f'<time datetime="{overview.now.isoformat(timespec="seconds")}">{_text(shown_time(overview.now))}</time></p></header>'
     )
+
+
+def _source(snapshot: Snapshot) -> str:
+    """Whose word the page is."""
+    overview = snapshot.overview
+    if not overview.is_looked:
+        return f"as git and its record say; no cluster was asked ({snapshot.why_not_looked})"
+    seen, unread = overview.seen_contexts, overview.unread_contexts
+    shown = f"as the cluster{'s' if len(seen) > 1 else ''} showed it{_in(seen)}" if seen else ""
+    return "; ".join(filter(None, (shown, f"the cluster{_in(unread)} could not be read" if unread else "")))
+
+
+def _in(contexts: Sequence[str]) -> str:
+    names = list(filter(None, contexts))
+    return f" in {', '.join(names)}" if names else ""
 
 
 def _notices(snapshot: Snapshot) -> str:
@@ -173,7 +181,7 @@ def _bar(snapshot: Snapshot, environments: Sequence[str]) -> str:
 
 
 def _sites(several: Sequence[Standing], snapshot: Snapshot) -> str:
-    rows = "".join(_site(number, each, snapshot) for number, each in enumerate(several))
+    rows = "".join(_site(each, snapshot) for each in several)
     return (
         '<section class="view" id="view-sites"><h2>Sites</h2>'
         '<div class="legend" aria-hidden="true"><span></span><span>Site</span><span>State</span><span class="tag">Version</span>'
@@ -182,27 +190,25 @@ def _sites(several: Sequence[Standing], snapshot: Snapshot) -> str:
     )
 
 
-def _site(number: int, each: Standing, snapshot: Snapshot) -> str:
+def _site(each: Standing, snapshot: Snapshot) -> str:
     row, now = each.row, snapshot.overview.now
     closure = row.freeze.closure(now) if row.freeze else None
     names = snapshot.environments.get(row.identity, ())
     wanted = (row.image.tag or row.image.digest) if row.image else ""
     running = "+".join(row.state.running)
     version = f"{running} → {wanted}" if running and running != wanted else wanted
-    where = f" in {row.context}" if row.context else ""
-    name = f"{row.label}{where}"
     marks = [
         '<span class="pill hold">held</span>' if row.is_held(now) else "",
         '<span class="pill freeze">frozen</span>' if closure else "",
     ]
-    searched = " ".join((name, wanted, running, each.word, each.cause, *names, row.place)).lower()
+    searched = " ".join((row.title, wanted, running, each.word, each.cause, *names, row.place)).lower()
     flags = f"{' data-held' if row.is_held(now) else ''}{' data-frozen' if closure else ''}"
     cause = "" if each.state is State.GOOD else each.cause
     return (
-        f'<li><a class="site {each.state}" href="#site={number}" data-state="{each.state}" data-in="{_text(" ".join(names))}" '
+        f'<li><a class="site {each.state}" href="{escape(address(row))}" data-state="{each.state}" data-in="{_text(" ".join(names))}" '
         f'data-words="{_text(searched)}"{flags}>'
         f'<span class="mark {each.state}" aria-hidden="true">{_MARKS[each.state]}</span>'
-        f'<span class="name">{_text(name)} {"".join(marks)}</span>'
+        f'<span class="name">{_text(row.title)} {"".join(marks)}</span>'
         f'<span class="pill {each.state}">{_text(each.word)}</span>'
         f'<span class="tag mono">{_text(version)}</span>'
         f'<span class="cause">{_text(cause)}</span>'
@@ -333,8 +339,5 @@ def lines(snapshot: Snapshot, name: str, size: int) -> Iterator[str]:
     """What is said on the terminal of the page that was written to this file, of so many bytes."""
     numbers = standing.headline(standing.standings(snapshot), snapshot.overview.now)
     states = ", ".join(f"{numbers[state.value]:,} {state_name}" for state, state_name in STATE_NAMES.items())
-    source = (
-        "seen in the cluster" if snapshot.overview.is_looked else f"as recorded ({snapshot.why_not_looked})"
-    )
-    yield visible(f"{len(snapshot.overview.rows):,} sites, {source}: {states}")
+    yield visible(f"{len(snapshot.overview.rows):,} sites, {_source(snapshot)}: {states}")
     yield visible(f"{len(snapshot.deploys):,} deploys; {size / 1e6:.1f} MB written to {name}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 from bumper.dataclasses import dataclass
 from bumper.errors import Outcome
@@ -43,7 +44,9 @@ STATE_NAMES = {
 
 @dataclass(frozen=True)
 class Standing:
-    """Of one row. `word` is an outcome; `seen` is False for what the record says, and `at` when that was noted."""
+    """Of one row. `word` is an outcome; `seen` is False for what the record says, and `at` when that was noted, and where a cluster
+    did not answer.
+    """
 
     row: Row
     state: State
@@ -58,6 +61,11 @@ class Standing:
     def urgency(self) -> int:
         """The least number comes first; last comes what no deploy is about, and nobody has looked at."""
         return list(State).index(self.state) if self.row.image or self.seen else len(State)
+
+
+def address(row: Row) -> str:
+    """The fragment that opens a row, on this page and on the next one, where it has another number."""
+    return f"#site={quote(printable(row.title), safe='')}"
 
 
 def state_of(outcome: str) -> State:
@@ -87,7 +95,8 @@ def _standing(row: Row, snapshot: Snapshot) -> Standing:
     state = state_of(row.verdict.outcome.value)
     is_well = state is State.GOOD
     cause = "" if is_well else row.verdict.message
-    return Standing(row, state, row.word, cause, "" if is_well else row.verdict.hint, last=last)
+    hint = "" if is_well else row.verdict.hint
+    return Standing(row, state, row.word, cause, hint, seen=not row.is_unread, last=last)
 
 
 def _recorded(row: Row, last: Recorded | None) -> Standing:
@@ -107,7 +116,7 @@ def _recorded(row: Row, last: Recorded | None) -> Standing:
         )
     ending = last.ending
     state = state_of(ending.outcome)
-    cause = "" if state is State.GOOD else ending.reason
+    cause = "" if state is State.GOOD else ending.message or ending.reason
     look = f"bump status {site_options(row.site, row.identity if row.where else '')}"
     hint = "" if state is State.GOOD else look
     return Standing(row, state, ending.outcome, cause, hint, seen=False, at=ending.at, last=last)
@@ -136,7 +145,7 @@ def _fields(each: Standing, snapshot: Snapshot) -> Iterator[tuple[str, Any]]:
     figures = snapshot.figures.get(key) if key else None
     closure = row.freeze.closure(now) if row.freeze else None
     is_in_force = row.hold is not None and row.hold.holds_at(now)
-    yield "name", printable(row.label)
+    yield "name", printable(row.title)
     yield "site", printable(row.site)
     yield "context", printable(row.context)
     yield "environments", list(map(printable, snapshot.environments.get(row.identity, ())))

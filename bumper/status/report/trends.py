@@ -106,10 +106,14 @@ def _measures(whole: Figures, by_period: Sequence[tuple[str, Figures]]) -> Itera
     yield _Measure(
         "Deploys",
         DEFINITIONS["deployFrequency"],
-        f"{whole.per_day:.1f} a day",
+        _rate(whole.per_day) if whole.deploys else "none",
         f"{whole.deploys:,} became Ready",
         [
-            _Point(at, figures.deploys, f"{figures.deploys:,} became Ready, {figures.per_day:.1f} a day")
+            _Point(
+                at,
+                figures.deploys if whole.deploys else None,
+                f"{figures.deploys:,} became Ready, {_rate(figures.per_day)}",
+            )
             for at, figures in by_period
         ],
         "",
@@ -151,6 +155,13 @@ def _measures(whole: Figures, by_period: Sequence[tuple[str, Figures]]) -> Itera
     )
 
 
+def _rate(per_day: float) -> str:
+    """So often a day, or of what is rarer in the shortest time in which it happens once."""
+    times = ((1, "day"), (7, "week"), (30, "month"))
+    days, unit = next((each for each in times if per_day * each[0] >= 1), times[-1])
+    return f"{per_day * days:.1f} a {unit}"
+
+
 def _durations(
     title: str,
     name: str,
@@ -179,6 +190,7 @@ def _specification(measure: _Measure) -> dict[str, Any]:
         {"period": point.period, "value": point.value, "label": f"from {point.period}: {point.label}"}
         for point in measure.points
     ]
+    is_above_zero = any(point.value for point in measure.points)
     colour = "var(--bad)" if measure.mark == "bad" else "var(--accent)"
     described = {"field": "label", "type": "nominal"}
     x = {
@@ -196,7 +208,7 @@ def _specification(measure: _Measure) -> dict[str, Any]:
     y = {
         "field": "value",
         "type": "quantitative",
-        "scale": {"zero": True, "nice": 4},
+        "scale": {"zero": True, "nice": 4, **({} if is_above_zero else {"domainMax": 1})},
         "axis": {
             "title": measure.unit or None,
             "tickCount": 4,
@@ -206,7 +218,7 @@ def _specification(measure: _Measure) -> dict[str, Any]:
             "titleAlign": "left",
             "titleAnchor": "end",
             "titleX": -28,
-            "titleY": -12,
+            "titleY": -14,
         },
     }
     encoding = {"x": x, "y": y, "description": described}
@@ -237,7 +249,7 @@ def _specification(measure: _Measure) -> dict[str, Any]:
         "width": _WIDTH,
         "height": _HEIGHT,
         "background": None,
-        "padding": {"left": 2, "right": 8, "top": 10, "bottom": 2},
+        "padding": {"left": 2, "right": 8, "top": 12, "bottom": 2},
         "data": {"values": values},
         **drawn,
         "config": {

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from bumper.address import is_github_name
 from bumper.errors import UsageError
 from bumper.systems.file import is_directory
 from bumper.systems.git.address import is_url
@@ -33,7 +34,12 @@ def way_from(
     They may hold a credential, as actions/checkout leaves it, and go where the token goes: into the environment of git's processes.
     """
     if not is_directory(directory):
-        raise UsageError(f"{directory}: neither a URL nor a directory", hint="check --repo")
+        server = environ.get("GITHUB_SERVER_URL") or "https://github.com"
+        is_name = is_github_name(str(directory))
+        raise UsageError(
+            f"{directory}: neither a URL nor a directory",
+            hint=f"--repo {server}/{directory}.git" if is_name else "check --repo",
+        )
     bare = ask(directory, environ, "rev-parse", "--is-bare-repository")
     if bare.status:
         raise UsageError(f"{directory}: not a git repository", hint="check --repo")

@@ -86,6 +86,7 @@ class Remote:
         self._objects = Objects(self._repository)
         self._commits: dict[str, CommitObject] = {}
         self._histories: dict[str, Repository] = {}
+        self._branch_histories: dict[str, Branch] = {}
 
     def renew(self) -> None:
         """Forgets everything that was fetched, as if nothing had been asked yet."""
@@ -171,7 +172,9 @@ class Remote:
 
     def history(self, branch: str) -> History:
         """The deploys on a branch. Of a checkout that is at hand only what it does not have is fetched, and not into it."""
-        return Branch(lambda: self._logged(branch), branch, self._branches)
+        if branch not in self._branch_histories:
+            self._branch_histories[branch] = Branch(lambda: self._logged(branch), branch, self._branches)
+        return self._branch_histories[branch]
 
     def note(
         self,

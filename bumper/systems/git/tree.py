@@ -6,6 +6,7 @@ a cluster comes from them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from posixpath import dirname
 
 from bumper.errors import Refused
 from bumper.ports.git import Entry
@@ -17,6 +18,8 @@ from bumper.systems.git.repository import Repository
 _MANIFESTS = (".yaml", ".yml", "Kustomization", ".sourceignore")
 _MOST_FILES = 500
 _MOST_DIRECTORIES = 250
+# Of a larger one a directory with no more of them is asked for whole: a kustomization.yaml leads to the files beside it.
+_FEW_FILES = 20
 # From so many on, two processes that read all of them take less than two questions for each.
 _MANY = 100
 
@@ -82,13 +85,20 @@ class Tree:
         """The contents by path, fetched in one batch; a path that is no file is left out."""
         entries = {path: self._find(path) for path in paths}
         shas = {path: entry.sha for path, entry in entries.items() if entry and entry.is_file}
-        contents = self._objects.blobs(shas.values(), lambda: _manifests(self._objects, self._root))
+        contents = self._objects.blobs(shas.values(), lambda: self._nearby(shas))
         return {path: contents[sha] for path, sha in shas.items()}
 
     def mode(self, path: str) -> str:
         """Git's mode of a file, link or submodule, as `100644`; empty where there is none."""
         entry = self._find(path)
         return "" if entry is None or entry.is_directory else entry.mode.decode()
+
+    def _nearby(self, paths: Iterable[str]) -> Collection[str]:
+        """The blobs of what will be asked for after these files: all manifests, or of a large commit those beside them."""
+        directories = filter(None, map(self._find, {dirname(path) for path in paths}))
+        return _manifests(self._objects, self._root) or [
+            sha for entry in directories for sha in _few(self._objects.tree(entry.sha))
+        ]
 
     def _find(self, path: str) -> TreeEntry | None:
         entry: TreeEntry | None = TreeEntry(DIRECTORY, self._root)
@@ -106,14 +116,22 @@ def _manifests(objects: Objects, root: str) -> list[str]:
     manifests: list[str] = []
     directories = [root]
     for directory in directories:
-        for name, entry in objects.tree(directory).items():
-            if entry.is_directory:
-                directories.append(entry.sha)
-            elif entry.is_file and name.endswith(_MANIFESTS):
-                manifests.append(entry.sha)
+        entries = objects.tree(directory)
+        directories += [entry.sha for entry in entries.values() if entry.is_directory]
+        manifests += _listed(entries)
         if len(directories) > _MOST_DIRECTORIES or len(manifests) > _MOST_FILES:
             return []
     return manifests
+
+
+def _few(entries: Mapping[str, TreeEntry]) -> list[str]:
+    """The blobs of the manifests in one directory; none where there are many."""
+    manifests = _listed(entries)
+    return manifests if len(manifests) <= _FEW_FILES else []
+
+
+def _listed(entries: Mapping[str, TreeEntry]) -> list[str]:
+    return [entry.sha for name, entry in entries.items() if entry.is_file and name.endswith(_MANIFESTS)]
 
 
 def write(objects: Objects, root: str, changes: Mapping[str, bytes | None]) -> str:

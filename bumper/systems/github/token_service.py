@@ -78,7 +78,7 @@ class TokenService:
         if not self._job.are_given:
             raise NoAccess(
                 f"{subject}: the job has no OIDC token to exchange",
-                hint=f"the job needs {PERMISSION}; outside of GitHub Actions use BUMP_TOKEN",
+                hint=f"the job needs {PERMISSION}; or pass a token in BUMP_TOKEN",
             )
         return self._job.ask(host_of(self._url))
 

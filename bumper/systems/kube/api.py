@@ -41,18 +41,26 @@ class Listing:
 
 
 class Api:
-    """The API behind a connection. Remembers which version of a custom kind this cluster has. A list has at most `max_pages` pages."""
+    """The API behind a connection. A list has at most `max_pages` pages.
+
+    Remembers which version of a custom kind this cluster has, and what each question was answered with last: everything is read anew,
+    but an object of the version that was seen then is that same one, and neither checked again nor compared field by field.
+    """
 
     def __init__(self, connection: Connection, *, max_pages: int = _MAX_PAGES) -> None:
         self._connection = connection
         self._max_pages = max_pages
         self._versions: dict[str, str] = {}
+        self._seen: dict[tuple[str, ...], dict[str, Object]] = {}
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """The object, None where there is none. Raises `Missing` where the cluster has no such kind."""
 
         async def ask(version: str) -> Object:
-            return _slim(resource, await self._read("GET", resource.path(namespace, name, version)))
+            path = resource.path(namespace, name, version)
+            seen = _as_seen(resource, await self._read("GET", path), self._seen.get((path,), {}))
+            self._seen[path,] = {_uid(seen): seen}
+            return seen
 
         try:
             return await self._in_its_version(resource, ask)
@@ -149,13 +157,16 @@ class Api:
     async def _pages(self, resource: Resource, path: str, query: dict[str, str]) -> Listing:
         items: list[Object] = []
         subject = f"{self._connection.name}: {path}"
+        question = (path, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+        seen = self._seen.get(question, {})
         pages = Pages(subject, asyncio.get_running_loop().time, max_pages=self._max_pages)
         while True:
             page = await self._read("GET", path, query)
             entries = expect_objects(f"{subject}: items", page.get("items") or [])
-            items += [_slim(resource, item) for item in entries]
+            items += [_as_seen(resource, item, seen) for item in entries]
             token = str(at(page, "metadata", "continue") or "")
             if not token:
+                self._seen[question] = {_uid(item): item for item in items}
                 return Listing(items, _version(subject, page))
             pages.turn(token)
             query = {**query, "continue": token}
@@ -208,6 +219,21 @@ class Api:
 def _version(subject: str, page: Mapping[str, Any]) -> str:
     metadata = expect_object(f"{subject}: metadata", page.get("metadata") or {})
     return str(metadata.get("resourceVersion") or "")
+
+
+def _as_seen(resource: Resource, item: Mapping[str, Any], seen: Mapping[str, Object]) -> Object:
+    """The object as it was seen, by its uid, where its version is still that one; else as it is now, checked.
+
+    Of a version nothing can be told but whether it is the same: that is what the API promises (API conventions, "Concurrency control
+    and consistency").
+    """
+    uid, version = _uid(item), at(item, "metadata", "resourceVersion")
+    known = seen.get(uid) if uid and version else None
+    return known if known and at(known, "metadata", "resourceVersion") == version else _slim(resource, item)
+
+
+def _uid(item: Mapping[str, Any]) -> str:
+    return str(at(item, "metadata", "uid") or "")
 
 
 def _slim(resource: Resource, item: Mapping[str, Any]) -> Object:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple, Unpack
 
 from bumper.errors import BumpError, Transient
-from bumper.objects import ObjectKey, at
+from bumper.objects import Object, ObjectKey, at
 from bumper.observation import Desired, Observation
 from bumper.ports.deadline import in_steps, left_s
 from bumper.ports.kubernetes import Installation, Right
@@ -139,6 +139,10 @@ class Cluster:
     def flux(self, namespaces: Collection[str]) -> Installation:
         """Flux's own controllers and webhooks in these namespaces, and why some of that could not be read."""
         return self._run(lambda opened: survey.installation(opened.api, namespaces))
+
+    def kustomizations(self, namespaces: Sequence[str]) -> Sequence[Object]:
+        """The Kustomizations of these namespaces; of those that we may not list, none."""
+        return self._run(lambda opened: survey.kustomizations(opened.api, namespaces))
 
     def notices(self) -> tuple[str, ...]:
         """One line for each permission that is missing but not necessary."""

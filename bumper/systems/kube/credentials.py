@@ -123,7 +123,9 @@ async def _run(
         process = started([plugin.command, *plugin.arguments], variables)
     except (OSError, ValueError) as error:  # the second for a NUL, or a variable without a name
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise NoAccess(f"{name} cannot be run: {reason}", hint=plugin.install_hint) from None
+        raise NoAccess(
+            f"{name} cannot be run: {reason}", hint=plugin.install_hint or f"install {plugin.command}"
+        ) from None
     ended = await _ended(process, name, timeout_s)
     if ended.status != 0:
         raise NoAccess(f"{name} ended with {ended.status}: {shown(ended.stderr)}", hint=plugin.install_hint)

@@ -5,6 +5,7 @@ API that is not there (recorded from Kubernetes 1.35).
 """
 
 import os
+import shlex
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -70,12 +71,18 @@ def unreached(access: Access, error: "httpx.RequestError") -> Unreachable:
             f"{place}: its certificate is not trusted: {unverified.verify_message}",
             hint="see certificate-authority and tls-server-name in the kubeconfig",
         )
+    # A context of somebody's kubeconfig that is behind a VPN, asleep or gone.
+    context = "" if access.is_pod else f" --context {shlex.quote(access.name)}"
+    hint = f"see whether it is up and can be reached from here: kubectl get --raw /readyz{context}"
     if isinstance(error, httpx.ConnectTimeout):
-        return Transient(f"{place}: no connection in time")
+        return Transient(f"{place}: no connection in time", hint=hint)
     if isinstance(error, httpx.TimeoutException):
         return Transient(f"{place}: no answer in time")
     reason = next(filter(None, map(_reason, reversed(causes))), None)
-    return Transient(f"{place}: {reason or str(error) or 'the connection broke'}")
+    return Transient(
+        f"{place}: {reason or str(error) or 'the connection broke'}",
+        hint=hint if isinstance(error, httpx.ConnectError) else "",
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -5,16 +5,17 @@ Law: nothing is tried that would change anything. A review is a question to the 
 
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from bumper.dataclasses import replace
 from bumper.errors import Unreachable
 from bumper.objects import Object, at
 from bumper.ports.kubernetes import CONTROLLERS, Installation, Right
 from bumper.systems.kube.api import Api
-from bumper.systems.kube.kinds import ACCESS_REVIEW, CANARY, KINDS, RECEIVER, Resource
+from bumper.systems.kube.kinds import ACCESS_REVIEW, CANARY, KINDS, KUSTOMIZATION, RECEIVER, Resource
 from bumper.systems.kube.refusals import Forbidden, Missing
 
+_Answer = TypeVar("_Answer")
 _REQUESTS_AT_ONCE = 8
 # What `flux install`, bootstrap and the operator put on their controllers (flux2 2.9, manifests/install).
 _PART_OF_FLUX = "app.kubernetes.io/part-of=flux"
@@ -34,6 +35,19 @@ async def denied(api: Api, rights: Sequence[Right]) -> frozenset[Right]:
     answers = await _answers(map(ask, asked))
     refused = {right for right, is_allowed in answers if not is_allowed}
     return frozenset(refused | {right for right in rights if not right.namespace and right not in allowed})
+
+
+async def kustomizations(api: Api, namespaces: Collection[str]) -> tuple[Object, ...]:
+    """Those of the namespaces, of which some may be closed to us."""
+
+    async def read(namespace: str) -> list[Object]:
+        try:
+            return (await api.list(KUSTOMIZATION, namespace)).items
+        except (Forbidden, Missing):
+            return []
+
+    listed = await _answers(map(read, namespaces))
+    return tuple(each for several in listed for each in several)
 
 
 async def served(api: Api, rights: Sequence[Right]) -> tuple[Right, ...]:
@@ -65,7 +79,7 @@ async def installation(api: Api, namespaces: Collection[str]) -> Installation:
     return Installation(tuple(known), tuple(receivers), unreadable)
 
 
-async def _answers(questions: Iterable[Coroutine[Any, Any, tuple[Right, bool]]]) -> list[tuple[Right, bool]]:
+async def _answers(questions: Iterable[Coroutine[Any, Any, _Answer]]) -> list[_Answer]:
     """All of them. The first error ends the others before it is raised."""
     tasks = [asyncio.ensure_future(question) for question in questions]
     try:

@@ -125,8 +125,12 @@ def test_a_freeze_of_nobody_is_refused() -> None:
         (Selection(environments=("production",)), "environment production"),
         (Selection(sites=("web",), environments=("api",)), "web, environment api"),
     ):
-        with pytest.raises(FieldMissing, match=f"is meant by {word}: nothing would be frozen"):
+        with pytest.raises(FieldMissing, match=f"is meant by {word}: nothing would be frozen") as caught:
             proposed(replace(STOP, selection=selection, name=name_of(selection)))
+        assert (
+            "sites: flux-system, web, api; environments: none with a usual name; bump adopt"
+            in caught.value.hint
+        )
     assert proposed(replace(STOP, selection=Selection(environments=("k8s",)))).sites == (
         "flux-system",
         "web",

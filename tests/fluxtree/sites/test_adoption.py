@@ -14,7 +14,7 @@ from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.manifest.document import Document, documents
-from bumper.request import FieldPath, Request, Wanted
+from bumper.request import Choice, FieldPath, Request, Wanted
 
 SYNC = "k8s/flux-system/apps-sync.yaml"
 TWO = deployment("front", "reg.io/acme/storefront:1.0") + "---\n" + deployment("blog", "reg.io/acme/blog:2.0")
@@ -60,26 +60,26 @@ def test_a_site_of_another_name_is_found_without_its_kustomization() -> None:
 
 def test_an_option_counts_for_more_than_the_annotation() -> None:
     tree = platform("bump/image: reg.io/acme/storefront container=front")
-    assert find.find(tree, "apps", image="reg.io/acme/blog").workload.name == "blog"
+    assert find.find(tree, "apps", Choice(image="reg.io/acme/blog")).workload.name == "blog"
     assert find.find(tree, "apps").container == "front"
 
 
 @pytest.mark.parametrize("wanted", ["acme/blog", "reg.io/acme/blog", "blog"])
 def test_a_repository_is_found_by_its_end_too(wanted: str) -> None:
-    assert find.find(platform(), "apps", image=wanted).repository == "reg.io/acme/blog"
+    assert find.find(platform(), "apps", Choice(image=wanted)).repository == "reg.io/acme/blog"
 
 
 def test_the_end_of_two_repositories_is_refused() -> None:
     other = {"k8s/apps/other.yaml": deployment("other", "reg.io/other/acme/blog:1")}
     with pytest.raises(FieldAmbiguous, match="is not one image") as caught:
-        find.find(platform(**other), "apps", image="acme/blog")
+        find.find(platform(**other), "apps", Choice(image="acme/blog"))
     assert "--image REPOSITORY" in caught.value.hint
-    assert find.find(platform(**other), "apps", image="reg.io/acme/blog").workload.name == "blog"
+    assert find.find(platform(**other), "apps", Choice(image="reg.io/acme/blog")).workload.name == "blog"
 
 
 def test_the_end_of_a_word_is_no_end_of_a_repository() -> None:
     with pytest.raises(FieldMissing):
-        find.find(platform(), "apps", image="log")
+        find.find(platform(), "apps", Choice(image="log"))
 
 
 def test_an_annotation_whose_image_is_gone_is_named_with_its_line() -> None:
@@ -122,7 +122,7 @@ def test_a_field_that_no_table_knows_is_chosen_too() -> None:
     there = platform("bump/image.agent: reg.io/agent field=Widget/front:spec.agents[0].runtime", **widget)
     target = find.find(there, "agent")
     assert (target.field.path, target.image.tag) == ("k8s/apps/widget.yaml", "7")
-    assert find.find(there, "agent", image="reg.io/acme/blog").workload.name == "blog"
+    assert find.find(there, "agent", Choice(image="reg.io/acme/blog")).workload.name == "blog"
     written = Adoption("reg.io/agent", ("a", "b"), FieldPath.parse('Widget/front:spec["a b"].image'))
     sync = there.files[SYNC]
     after = adoption.apply(sync, documents(sync, SYNC)[0], "agent", written)

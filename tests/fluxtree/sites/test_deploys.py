@@ -12,7 +12,7 @@ from bumper.history.message import Deploy, compose
 from bumper.history.record import records
 from bumper.image import ImageReference
 from bumper.record import Record, Recorded
-from bumper.request import Origin
+from bumper.request import Choice, Origin
 
 START = datetime(2026, 3, 4, tzinfo=UTC)
 PROD, STAGING = "clusters/prod/web.yaml", "clusters/staging/web.yaml"
@@ -52,7 +52,7 @@ def record(number: int, where: str, before: str, after: str, image: str = "reg.i
 def tags(
     there: MemoryTree, known: list[Recorded], kustomization_file: str = PROD, *, image: str = ""
 ) -> list[str]:
-    target = find.find(there, "web", kustomization=kustomization_file, image=image)
+    target = find.find(there, "web", Choice(kustomization=kustomization_file, image=image))
     return [deploy.record.tag for deploy in of_target(known, target, there)]
 
 
@@ -64,7 +64,7 @@ def test_a_version_of_another_cluster_is_not_among_them() -> None:
 
 def test_nothing_but_the_commits_is_asked_where_they_tell() -> None:
     there = tree("prod", "staging")
-    target = find.find(there, "web", kustomization=PROD)
+    target = find.find(there, "web", Choice(kustomization=PROD))
     there.batches.clear()
     of_target(deploys("prod 1.0 2.0", "prod 0 1.0"), target, there)
     assert there.batches == []
@@ -116,5 +116,5 @@ def test_a_commit_of_an_earlier_version_counts_where_nothing_else_has_the_name()
 
 def test_the_same_site_by_another_name_has_the_same_deploys() -> None:
     there, known = tree("prod"), deploys("prod 2.0 3.0")
-    target = find.find(there, "shop", kustomization="web", image="reg.io/web")
+    target = find.find(there, "shop", Choice(kustomization="web", image="reg.io/web"))
     assert len(of_target(known, target, there)) == 1

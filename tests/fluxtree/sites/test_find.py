@@ -13,6 +13,7 @@ from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, NotYaml, Site
 from bumper.fluxtree.sites import find
 from bumper.manifest import FieldKind
 from bumper.objects import ObjectKey
+from bumper.request import Choice
 
 ROOT = Path(__file__).parents[3]
 OURS = {
@@ -499,7 +500,7 @@ CASES: dict[str, Case] = {
 
 @each_row("case", CASES.values(), ids=CASES)
 def test_the_field_that_decides_is_found(case: Case) -> None:
-    target = find.find(MemoryTree(case.files), "web", **case.ask)
+    target = find.find(MemoryTree(case.files), "web", Choice(**case.ask))
     assert f"{target.field.path}:{target.field.span.line} {target.field.image}" == case.at
     assert str(target.workload) == case.workload
     assert target.container == case.container
@@ -551,7 +552,7 @@ INSIDE: dict[str, tuple[dict[str, str], str]] = {
 @pytest.mark.parametrize(("files", "at"), INSIDE.values(), ids=INSIDE)
 def test_a_patch_that_stands_inside_a_file_is_edited_where_it_stands(files: dict[str, str], at: str) -> None:
     tree = MemoryTree({**BASE_APPS, **files})
-    target = find.find(tree, "web", kustomization="apps")
+    target = find.find(tree, "web", Choice(kustomization="apps"))
     assert f"{target.field.path}:{target.field.span.line} {target.field.image}" == at
     assert not target.field.unsafe
     content = tree.files[target.field.path]
@@ -586,7 +587,7 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
 
 @pytest.mark.parametrize(("files", "place"), UNSAFE.values(), ids=UNSAFE)
 def test_what_decides_but_cannot_be_spliced_says_so(files: dict[str, str], place: str) -> None:
-    target = find.find(MemoryTree({**FLEET, **files}), "web", kustomization="apps")
+    target = find.find(MemoryTree({**FLEET, **files}), "web", Choice(kustomization="apps"))
     assert f"{target.field.path}:{target.field.span.line}: {target.field.unsafe}".startswith(place)
 
 
@@ -782,7 +783,7 @@ def test_anything_else_is_refused_with_what_is_there(
     files: dict[str, str], ask: dict[str, Any], error: type[BumpError], message: str, hint: str
 ) -> None:
     with pytest.raises(error) as caught:
-        find.find(MemoryTree(files), "web", **ask)
+        find.find(MemoryTree(files), "web", Choice(**ask))
     assert type(caught.value) is error
     assert message in caught.value.message
     assert hint in caught.value.hint
@@ -790,7 +791,7 @@ def test_anything_else_is_refused_with_what_is_there(
 
 def test_a_file_chooses_between_clusters() -> None:
     files = {**REFUSED["two clusters"][0], "apps/b/web.yaml": deployment("web", "reg.example/web:old")}
-    target = find.find(MemoryTree(files), "web", kustomization="clusters/b/web.yaml")
+    target = find.find(MemoryTree(files), "web", Choice(kustomization="clusters/b/web.yaml"))
     assert target.field.path == "apps/b/web.yaml"
 
 
@@ -873,7 +874,7 @@ class TestEconomy:
 
     def test_overlays_cost_one_batch_for_each_level(self) -> None:
         tree = MemoryTree(CASES["the outer of two images entries decides"].files)
-        find.find(tree, "web", **APPS)
+        find.find(tree, "web", Choice(**APPS))
         assert tree.batches == [
             ("clusters/prod/flux-system/gotk-sync.yaml", "clusters/prod/flux-system/kustomization.yaml"),
             ("clusters/prod/apps.yaml",),

@@ -4,7 +4,7 @@ import pytest
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper.errors import NotYaml, SiteMissing, UsageError
-from bumper.fluxtree.sites.choose import find_target, find_targets
+from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Site, find, find_each
 from bumper.fluxtree.sites.selection import is_of_namesake
 from bumper.request import Choice, LiveBuild, Request, Wanted
@@ -28,16 +28,21 @@ def named(cluster: str) -> str:
 def test_a_site_is_called_by_its_name_as_long_as_no_other_has_it() -> None:
     assert find(clusters("prod"), "web").site.label == "web"
     both = clusters("prod", "staging")
-    assert [find(both, "web", kustomization=named(name)).site.label for name in ("prod", "staging")] == [
+    assert [
+        find(both, "web", Choice(kustomization=named(name))).site.label for name in ("prod", "staging")
+    ] == [
         "web (prod)",
         "web (staging)",
     ]
 
 
 def test_a_name_of_the_callers_own_is_told_by_the_kustomization() -> None:
-    assert find(clusters("prod", called="front"), "web", kustomization="front").site.label == "web (front)"
+    assert (
+        find(clusters("prod", called="front"), "web", Choice(kustomization="front")).site.label
+        == "web (front)"
+    )
     both = clusters("prod", "staging", called="front")
-    assert find(both, "web", kustomization=named("prod")).site.label == "web (front prod)"
+    assert find(both, "web", Choice(kustomization=named("prod"))).site.label == "web (front prod)"
 
 
 def test_one_site_in_several_kustomizations_is_several_targets() -> None:
@@ -57,7 +62,7 @@ def test_a_kustomization_that_is_named_in_two_forms_is_refused() -> None:
 
 
 def prod() -> Site:
-    return find(clusters("prod", "staging"), "web", kustomization=named("prod")).site
+    return find(clusters("prod", "staging"), "web", Choice(kustomization=named("prod"))).site
 
 
 @pytest.mark.parametrize(
@@ -94,7 +99,7 @@ def test_several_are_what_each_is_alone_and_cost_one_walk() -> None:
         ]
 
     for alone, beside in zip(
-        [find_target(*each, fleet(3)) for each in asked(3)], find_each(fleet(3), asked(3)), strict=True
+        [find(fleet(3), *each) for each in asked(3)], find_each(fleet(3), asked(3)), strict=True
     ):
         assert beside == alone
         assert (beside.site.label, beside.site.where, len(beside.site.namesakes)) == (
@@ -114,3 +119,10 @@ def test_several_are_what_each_is_alone_and_cost_one_walk() -> None:
         find_each(wrong, [("site-0", Choice()), ("nothing", Choice())])
     with pytest.raises(SiteMissing, match="nothing"):
         find_each(wrong, [("nothing", Choice()), ("site-0", Choice())])
+
+
+def test_all_names_that_are_wrong_are_said() -> None:
+    with pytest.raises(SiteMissing) as caught:
+        find_each(clusters("prod"), [(name, Choice()) for name in ("wob", "web", "shpo")])
+    assert caught.value.message.count("no Flux Kustomization has this name") == 2
+    assert all(f"{name}: no " in caught.value.message for name in ("wob", "shpo"))

@@ -1,5 +1,6 @@
 """Kustomizations that no file of the repository holds: asked of the clusters, or named by the directory that they build."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.selection import live_build
 from bumper.manifest import apply, plan
-from bumper.request import Live, LiveBuild
+from bumper.request import Choice, Inventory, Live, LiveBuild
 
 OURS, THEIRS = "https://git.example/platform.git", "https://git.example/other.git"
 FILES = {
@@ -65,7 +66,7 @@ def cluster(*kustomizations: Any, url: str = OURS, name: str = "web") -> Live:
 
 
 def target_of(live: Live | None = None, *, files: dict[str, str] | None = None, **chosen: Any) -> find.Target:
-    return find.find(MemoryTree({**FILES, **(files or {})}), "web", live=live, **chosen)
+    return find.find(MemoryTree({**FILES, **(files or {})}), "web", Choice(live=live, **chosen))
 
 
 def test_a_cluster_knows_what_git_does_not(subtests: pytest.Subtests) -> None:
@@ -191,3 +192,31 @@ def test_a_resource_set_names_the_ways_and_nothing_is_written_on_what_no_file_ho
     with pytest.raises(FieldMissing, match="no file of this repository holds Kustomization web"):
         find.find_site(MemoryTree(FILES), "web", kustomization="apps/web#flux-system/web")
     assert of_target([], target_of(path="apps/web"), MemoryTree(FILES)) == []
+
+
+def test_all_that_only_a_cluster_has_is_listed_and_nothing_of_another_repository() -> None:
+    asked: list[Sequence[str]] = []
+
+    def inventory(url: str, *kustomizations: Any) -> Inventory:
+        def of(namespaces: Sequence[str]) -> list[LiveBuild]:
+            asked.append(namespaces)
+            builds = [live_build(each, "flux-system") for each in kustomizations]
+            return [
+                LiveBuild(build.path, build.source, "prod", build.kustomization, partial(_url, build, url))
+                for build in builds
+                if build
+            ]
+
+        return of
+
+    web, shop = live_kustomization("./apps/east"), live_kustomization("./apps/other")
+    shop["metadata"] = {"name": "shop", "namespace": "flux-system"}
+    other = live_kustomization("./apps/web", source="fleet")
+    tree = MemoryTree(FILES)
+    (*written, (site, target)) = find.find_all(tree, inventory(OURS, web, shop))
+    assert [each.name for each, _ in written] == [each.name for each, _ in find.find_all(tree)]
+    assert (site.name, site.known_by, site.place) == ("web", "cluster prod", "apps/east (cluster prod)")
+    assert isinstance(target, find.Target)
+    assert target.place == "apps/east/dep.yaml:10"
+    assert asked == [["flux-system"]]
+    assert len(list(find.find_all(tree, inventory(THEIRS, other)))) == len(written)

@@ -10,6 +10,7 @@ from trees import MemoryTree, deployment, flux, image_entry, kustomization, sync
 from bumper.errors import FieldMissing
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Target
+from bumper.request import Choice
 
 OLD = "reg.example/web:old"
 PLATFORM = {
@@ -154,7 +155,7 @@ CASES = {
 
 def found(case: Case) -> Target:
     files = {f"k8s/web/{name}": text for name, text in case.files.items()}
-    return find.find(MemoryTree({**PLATFORM, **files}), "web", **case.ask)
+    return find.find(MemoryTree({**PLATFORM, **files}), "web", Choice(**case.ask))
 
 
 @each_row("case", CASES.values(), ids=CASES)

@@ -90,6 +90,26 @@ def test_the_deploys_of_a_branch_come_newest_first_with_their_outcomes(
         assert shown(list(of_site(history.all(), "web"))) == [("3", None), ("2", "ready"), ("1", "ready")]
 
 
+def test_what_has_not_changed_is_read_once(server: GitServer, platform: Path, tmp_path: Path) -> None:
+    first = commit(platform, "main", text=message("1"))
+    commit(platform, "main", text=message("2"))
+    trace = tmp_path / "trace"
+    with remote(server, environ={**server.environ, "GIT_TRACE": str(trace)}) as ours:
+        assert next(ours.history("main").all()).record.tag == "2"
+        both = [("2", None), ("1", None)]
+        assert [shown(ours.history("main").all()) for _ in range(3)] == [both] * 3
+        assert _logs(trace) == 1
+        note(platform, first, ENDING % ("ready", 1, "1"))
+        assert shown(ours.history("main").all()) == [("2", None), ("1", "ready")]
+        commit(platform, "main", text=message("3"))
+        assert [deploy.record.tag for deploy in ours.history("main").all()] == ["3", "2", "1"]
+        assert _logs(trace) == 3
+
+
+def _logs(trace: Path) -> int:
+    return trace.read_text().count("built-in: git log ")
+
+
 def test_a_branch_without_notes_and_one_that_is_missing(server: GitServer, platform: Path) -> None:
     commit(platform, "main", text=message("1"))
     with remote(server) as ours:
@@ -224,6 +244,29 @@ def test_what_cannot_be_read_offline_is_told(server: GitServer, tmp_path: Path) 
         Clone(tmp_path, "main", hermetic(tmp_path))
 
 
+def test_without_an_origin_a_clone_speaks_for_itself(
+    server: GitServer, platform: Path, tmp_path: Path
+) -> None:
+    commit(platform, "main", text=message("1"))
+    clone, environ = checkout(server, tmp_path, "--depth=1"), hermetic(tmp_path)
+    made = git(clone, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", message("2"))
+    git(clone, "update-ref", "refs/heads/main", made)
+    assert shown(Clone(clone, "main", environ).all()) == [("1", None)]
+    assert shown(Clone(clone, "main", environ, reads_own=True).all()) == [("2", None), ("1", None)]
+    with pytest.raises(UsageError) as caught:
+        list(Clone(clone, "prod", environ).all())
+    assert caught.value.hint == (
+        "git fetch origin brings it if the origin has it; or name one of those there by --branch: main"
+    )
+    git(clone, "remote", "remove", "origin")
+    offline = Clone(clone, "main", environ)
+    assert shown(offline.all()) == [("2", None), ("1", None)]
+    assert not any("fetch" in notice for notice in offline.notices())
+    with pytest.raises(UsageError) as caught:
+        list(Clone(clone, "prod", environ).all())
+    assert caught.value.hint == "name one of those there by --branch: main"
+
+
 def test_no_configuration_of_the_user_changes_what_is_read(
     server: GitServer, platform: Path, tmp_path: Path
 ) -> None:
@@ -260,14 +303,25 @@ def test_no_configuration_of_the_user_changes_what_is_read(
 def test_a_hostile_commit_hides_no_other(server: GitServer, platform: Path) -> None:
     tree = git(platform, "rev-parse", "main^{tree}")
     parent = commit(platform, "main", text=message("1"))
-    odd = (
-        f"tree {tree}\nparent {parent}\nauthor <> 99999999999999999999 +9999\n"
-        "committer A\x01B <c@d.example> 99999999999999 -0000\n\n\xff\xfe" + message("2") + "x\n"
-    )
-    made = git(
-        platform, "hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=odd.encode("latin1")
-    )
-    git(platform, "update-ref", "refs/heads/main", made)
-    commit(platform, "main", text=message("3"))
+    # The last second that there is, which a zone east of Greenwich can't show.
+    for number, seconds in enumerate(("99999999999999", "253402300799"), start=2):
+        odd = (
+            f"tree {tree}\nparent {parent}\nauthor <> 99999999999999999999 +9999\n"
+            f"committer A\x01B <c@d.example> {seconds} -0000\n\n\xff\xfe{message(str(number))}x\n"
+        )
+        parent = git(
+            platform,
+            "hash-object",
+            "-t",
+            "commit",
+            "-w",
+            "--literally",
+            "--stdin",
+            stdin=odd.encode("latin1"),
+        )
+    git(platform, "update-ref", "refs/heads/main", parent)
+    commit(platform, "main", text=message("4"))
     with remote(server) as ours:
-        assert shown(ours.history("main").all()) == [("3", None), ("2", None), ("1", None)]
+        deploys = list(ours.history("main").all())
+    assert shown(deploys) == [(tag, None) for tag in "4321"]
+    assert [deploy.record.at.year for deploy in deploys[1:3]] == [1970, 1970]

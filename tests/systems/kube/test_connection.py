@@ -142,6 +142,10 @@ def test_nobody_there_is_transient(caller: Ask) -> None:
     error = caller({"token": TOKEN}, url=gone.url).refusal()
     assert isinstance(error, Transient)
     assert error.message == f"test: {gone.url}: Connection refused"
+    assert (
+        error.hint
+        == "see whether it is up and can be reached from here: kubectl get --raw /readyz --context test"
+    )
 
 
 def test_a_connection_that_breaks_is_transient(caller: Ask, server: Server) -> None:

@@ -282,6 +282,7 @@ def test_a_plugin_that_cannot_run(caller: Ask, tmp_path: Path) -> None:
     assert isinstance(error, NoAccess)
     assert error.message == "credential plugin 'no-such-plugin' cannot be run: No such file or directory"
     assert error.hint == "install it so"
+    assert caller(exec_user("no-such-plugin")).refusal().hint == "install no-such-plugin"
     assert isinstance(caller(exec_user("x", f"{V1}alpha1")).refusal(), UsageError)
     always = caller({"exec": {"apiVersion": V1, "command": "x", "interactiveMode": "Always"}}).refusal()
     assert isinstance(always, NoAccess)

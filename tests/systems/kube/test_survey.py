@@ -67,3 +67,13 @@ def test_deployments_that_may_not_be_listed_are_said_and_nothing_fails(
     installation = cluster.flux({"flux-system"})
     assert installation.controllers == ()
     assert "deployments.apps is forbidden" in installation.unreadable["Deployment"]
+
+
+def test_kustomizations_are_listed_by_namespace_and_what_is_closed_is_left_out(
+    fleet: Fleet, cluster: Cluster
+) -> None:
+    spaces = ["flux-system", "none"]
+    listed = names(tuple(cluster.kustomizations(spaces)))
+    assert listed
+    fleet.api.forbid("list", "kustomizations")
+    assert cluster.kustomizations(spaces) == ()
