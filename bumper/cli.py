@@ -47,7 +47,12 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
             _print_json(problem.interruption_as_data(["nothing was written"]), context)
         context.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
-    except Exception:
+    except Exception as error:
+        from bumper.app.shortage import shortage
+
+        if short := shortage(error):
+            _print_error(short, context, wants_json=wants_json)
+            return short.exit_code
         import traceback
 
         traceback.print_exc(file=context.stderr)

@@ -1,5 +1,7 @@
 """What bump is handed and cannot be used, on its real command line: an error with a way out, never a traceback."""
 
+import errno
+import io
 import json
 import os
 import subprocess
@@ -12,8 +14,10 @@ import commandline
 import pytest
 from commandline import Ran
 
+from bumper import cli
 from bumper.address import token_of
 from bumper.app.clock import SystemClock
+from bumper.app.context import Context
 from bumper.errors import UsageError
 from bumper.ports.deadline import until
 from bumper.systems.git import Remote
@@ -79,6 +83,45 @@ def test_a_folder_for_temporary_files_that_takes_nothing(tmp_path: Path) -> None
     assert run.returncode == 2
     assert run.stderr.startswith("error: TMPDIR: No usable temporary directory")
     assert run.stderr.endswith("help:  set TMPDIR to a folder with some free megabytes\n")
+
+
+def test_what_the_machine_has_run_out_of(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """Whichever call meets it: an error in words, in JSON too; anything else stays a bug."""
+
+    class Short(io.StringIO):
+        def write(self, text: str) -> int:
+            if "{" in text:
+                return super().write(text)
+            raise error
+
+    for error, code, message in (
+        (OSError(errno.EMFILE, "Too many open files"), 2, "out of something: Too many open files"),
+        (OSError(errno.ENOSPC, "No space left", "/x/y"), 2, "out of something: /x/y: No space left"),
+        (MemoryError(), 2, "out of something: no memory is left"),
+        (RuntimeError("can't start new thread"), 2, "out of something: no thread can be started"),
+        (RuntimeError("x"), 1, "This is a bug in bump"),
+        (OSError(errno.ENOENT, "No such file"), 1, "This is a bug in bump"),
+    ):
+        with subtests.test(error=repr(error)):
+            stdout, stderr = Short(), io.StringIO()
+            context = Context({}, tmp_path, stdout=stdout, stderr=stderr)
+            assert cli.main(["--version", "--output=json"], context) == code
+            assert message in stderr.getvalue()
+            assert ("Traceback" in stderr.getvalue()) == (code == 1)
+            assert bool(stdout.getvalue()) == (code == 2)
+
+
+def test_a_git_that_gets_no_descriptors(tmp_path: Path) -> None:
+    script = (
+        "import resource, sys; from bumper.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)); sys.exit(main(['history', '--repo', 'https://127.0.0.1:1/x']))"
+    )
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 2
+    assert "Too many open files\nhelp:  see `ulimit -a`" in ran.stderr
 
 
 def test_a_signal_after_the_end_changes_no_exit_code(tmp_path: Path) -> None:

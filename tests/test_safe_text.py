@@ -73,6 +73,8 @@ def test_a_secret_goes_and_its_name_stays(text: str, masked: str) -> None:
         "secretName: web-tls-2026",
         "secretKeyRef: db-credentials-7",
         "--token-file /var/run/secrets/token",
+        "bump rollback --site web --token-service sts.example --token-identity deploys",
+        f"spec.template.metadata.annotations.checksum/secret: {'0a1b' * 16} → {'3f9d' * 16}",
         "the flag --password is required",
         "flag needs an argument: --token",
         "bypass=true compass=1 passed=12 failed=3 passthrough=on",

@@ -25,6 +25,7 @@ from bumper.history.metrics import measure, trend
 from bumper.status.report.page import html, lines
 from bumper.status.report.snapshot import Snapshot
 from bumper.status.report.trends import bounds
+from bumper.systems.file import writable
 
 _STDOUT = "-"
 
@@ -50,7 +51,7 @@ def report(settings: ReportSettings, context: Context) -> int:
 def _file(name: str, context: Context) -> Iterator[Callable[[str], object]]:
     """Opens the place of the page before anything is asked, and gives what writes all of it there; `-` is standard output.
 
-    A file gets its new content at once, and keeps its rights and the links to it; a pipe or a device is written to.
+    A file gets its new content at once, and keeps its rights and the links to it; a device is written to, and a pipe that is read.
     """
     if name == _STDOUT:
         yield lambda page: _print(page, context.stdout)
@@ -62,7 +63,9 @@ def _file(name: str, context: Context) -> Iterator[Callable[[str], object]]:
         beside = (
             path.resolve().with_name(f".{os.getpid()}.new") if path.is_file() or not path.exists() else None
         )
-        stream = beside.open("x", encoding="utf-8") if beside else path.open("w", encoding="utf-8")
+        stream = (
+            beside.open("x", encoding="utf-8") if beside else os.fdopen(writable(path), "w", encoding="utf-8")
+        )
 
     def write(page: str) -> None:
         with _told(name), stream:

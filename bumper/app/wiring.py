@@ -280,14 +280,12 @@ class Systems:
     def recorder(self, path: str) -> "Recorder":
         """Writes to `path`, readable by its owner alone; from now on the run goes by its clock. UsageError where it can't."""
         from bumper.recording import Recorder
+        from bumper.systems.file import writable
 
         try:
-            # A pipe that nobody reads is refused, and not waited for.
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o600)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise UsageError(f"--record {path}: {reason}") from None
-        os.set_blocking(descriptor, True)
+            descriptor = writable(path, 0o600)
+        except OSError as error:
+            raise UsageError(f"--record {path}: {error.strerror}") from None
         stream = LastingStream(os.fdopen(descriptor, "wb"), encoding="utf-8", line_buffering=True)
         self._stack.callback(self._end_recording, path, stream)
         recorder = Recorder(stream.write, self.context.clock)

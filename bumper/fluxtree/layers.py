@@ -28,7 +28,7 @@ from bumper.ports.git import Tree
 GENERATED = "gotk-components.yaml"
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "configurations")
-_MANIFEST = re.compile(r".+\.ya?ml")
+_MANIFEST = re.compile(r".+\.ya?ml", re.DOTALL)
 _REMOTE = re.compile(
     r"[a-z+]+://|git::|git@|gh:|[\w-]+(?:\.[\w-]+)+[:/].*/|.*\?(?:ref|version)=", re.IGNORECASE
 )

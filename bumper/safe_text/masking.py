@@ -210,7 +210,7 @@ _ABOUT = (
     r"(?i:name|ref|names|refs)$|(?:(?:^|[-_.])(?=[a-zA-Z])|(?<=[a-z0-9])(?=[A-Z]))(?i:from|file|path|dir|type|count|length|len|size|limit|policy|ttl|url|uri|expiry|"
     r"expires(?:_?(?:in|at|on))?|expiration|endpoint|issuer|audiences?|kind|namespace|version|class|provider|store|mount|stdin|"
     r"enabled|required|valid|error|status|reason|format|field|label|annotation|prefix|duration|lifetime|age|seconds|rotation|"
-    r"reviews?|requests?|server|host|port|controller|operator|manager|agent|driver|generator|reflector|usage|budget)$"
+    r"reviews?|requests?|server|service|identity|host|port|controller|operator|manager|agent|driver|generator|reflector|usage|budget)$"
 )
 _PLURAL = r"(?i)[^s]s$"
 _ALWAYS = r"(?i)pass|pwd|pw$|psk$|^x-|^-"
@@ -443,6 +443,8 @@ def _is_secret(name: re.Match[str], value: str, *, is_quoted: bool) -> bool:
     is_spoken = ":" in name["sign"] and "=" not in name["sign"] and not is_quoted
     if is_spoken and _before(name) == "/" and name["sign"] == ":":
         return False  # an image: registry.example/team/vault-token:1.2
+    if name.string.endswith("checksum/", 0, name.start()):
+        return False  # an annotation by which a chart restarts its pods
     if not re.search(_SECRET_NAME, name["name"]) or re.search(_PLURAL, name["name"]):
         if name["name"] == _SITE and re.fullmatch(_COMMIT, value) and not is_quoted:
             return _before(name) in ("?", "&")

@@ -16,7 +16,7 @@ def content(path: Path, most_bytes: int) -> bytes:
     except TimeoutError:
         raise OSError(errno.ETIMEDOUT, f"has no end after {_LIMIT_S:.0f} s") from None
     except ValueError:
-        raise OSError(errno.EINVAL, "is no path, since it holds a NUL or half a character") from None
+        raise _no_path() from None
 
 
 def is_directory(path: Path) -> bool:
@@ -40,6 +40,19 @@ def is_missing(path: Path) -> bool:
     return False
 
 
+def writable(path: Path | str, mode: int = 0o666) -> int:
+    """A descriptor that begins what is there anew, or a new file with these rights. OSError where it cannot be had.
+
+    A pipe that nobody reads is refused, and not waited for.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, mode)
+    except ValueError:
+        raise _no_path() from None
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
 def append(path: Path, text: str) -> None:
     """Adds the text. OSError where that cannot be done, or where it is a pipe that nobody reads."""
     # Letters that are none (of an argument, say) are no reason to lose the others.
@@ -48,6 +61,12 @@ def append(path: Path, text: str) -> None:
         within(_LIMIT_S, lambda: _append(path, added), str(path))
     except TimeoutError:
         raise OSError(errno.ETIMEDOUT, f"takes nothing for {_LIMIT_S:.0f} s") from None
+    except ValueError:
+        raise _no_path() from None
+
+
+def _no_path() -> OSError:
+    return OSError(errno.EINVAL, "is no path, since it holds a NUL or half a character")
 
 
 def _append(path: Path, added: bytes) -> None:

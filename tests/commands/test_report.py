@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import select
 import sys
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -172,8 +173,21 @@ def test_a_page_is_written_whole_or_refused(
         assert link.is_symlink()
         assert old.read_text(encoding="utf-8").endswith("</html>\n")
         assert old.stat().st_mode & 0o777 == 0o600
+    with subtests.test("a pipe that nobody reads is not waited for"):
+        code, _, stderr = report(clone, str(pipe), "--offline")
+        assert code == 2
+        assert f"--html {pipe}: cannot be written: " in " ".join(stderr.split())
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    def read_on() -> str:
+        # Before somebody writes, a pipe is at its end already.
+        select.select([reader], [], [])
+        os.set_blocking(reader, True)
+        with os.fdopen(reader, encoding="utf-8") as stream:
+            return stream.read()
+
     with subtests.test("a pipe is written to, and stays one"), ThreadPoolExecutor() as pool:
-        read = pool.submit(pipe.read_text, encoding="utf-8")
+        read = pool.submit(read_on)
         assert report(clone, str(pipe), "--offline")[0] == 0
         assert read.result().endswith("</html>\n")
         assert pipe.is_fifo()

@@ -72,3 +72,23 @@ def test_a_working_tree_lists_its_links_and_does_not_follow_them(tmp_path: Path,
         Entry("real", True),
     ]
     assert work.read(["broken.yaml", "linked/a.yaml", "real/a.yaml"]) == {"real/a.yaml": b"a: 1\n"}
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.yaml", b"a\nb.yaml"])
+def test_a_name_that_few_would_choose_is_a_name(tmp_path: Path, name: bytes) -> None:
+    """Neither UTF-8 nor one line: git keeps the bytes, and Flux builds the file."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    files = {
+        b"k8s/flux-system/gotk-sync.yaml": sync("./k8s/flux-system"),
+        b"k8s/flux-system/web.yaml": flux("web", "./k8s/web"),
+        b"k8s/web/" + name: SITE,
+    }
+    for place, text in files.items():
+        file = tmp_path / os.fsdecode(place)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    here = WorkTree(tmp_path, {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    path = f"k8s/web/{os.fsdecode(name)}"
+    assert here.list("k8s/web") == [Entry(os.fsdecode(name), is_directory=False)]
+    assert here.read([path]) == {path: (tmp_path / path).read_bytes()}
+    assert find.find(here, "web").field.path == path

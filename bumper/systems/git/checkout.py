@@ -58,8 +58,8 @@ def way_from(
 
 
 def ask(directory: Path, environ: Mapping[str, str] | None, *arguments: str) -> Output:
-    """Git's answer in `directory`, failures included; UsageError where git does not trust the checkout."""
-    output = run(program(directory, {**(environ or {}), "LC_ALL": "C"}), *arguments)
+    """Git's answer in `directory`, failures included; names of files keep their bytes. UsageError where it does not trust it."""
+    output = run(program(directory, {**(environ or {}), "LC_ALL": "C"}), *arguments, names_files=True)
     if "dubious ownership" in output.stderr:
         raise UsageError(
             f"{directory}: git does not trust this checkout, since another user owns it",

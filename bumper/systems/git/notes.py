@@ -7,7 +7,6 @@ number of pairs of its digits (`fanout`, notes.c); ours is written so that git f
 
 from collections.abc import Mapping, Sequence
 
-from bumper.errors import Unreachable
 from bumper.history.ending import appended, news
 from bumper.systems.git.commits import commit_tree
 from bumper.systems.git.objects import DIRECTORY, FILE, TreeEntry, format_tree, parse_commit
@@ -64,10 +63,8 @@ def _tip(repository: Repository, ref: str) -> tuple[str, str | None]:
         repository.fetch(f"+{ref}:{_TIP}", depth=1)
     except MissingRef:
         return "", None
-    tip = repository.read(_TIP)
-    if tip is None:
-        raise Unreachable(f"{repository}: the server did not send {ref}")
-    return tip[0], parse_commit(tip[1]).tree
+    tip, commit = repository.parsed(_TIP, parse_commit)
+    return tip, commit.tree
 
 
 def _places(objects: Objects, tree: str, digits: str) -> list[tuple[str, str]]:

@@ -60,6 +60,11 @@ _CONNECTION = re.compile(
 _NO_CONNECTION = re.compile(
     r"[Cc]ould not resolve host|Failed to connect to|Couldn't connect to|Connection refused"
 )
+# strerror(3), of this machine or of the server's.
+_FULL = re.compile(
+    r"No space left on device|Disk quota exceeded|Read-only file system|File too large|Too many open files|Cannot allocate memory"
+)
+_ROOM = "where that is this machine: set TMPDIR to a folder with some free megabytes"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MOST_LINES = 12
 
@@ -106,7 +111,7 @@ def failure(place: str, stderr: str, *, pushing: bool = False) -> BumpError:
     for pattern, error in _rules(pushing):
         if pattern.search(stderr):
             return error(place, answer)
-    return Unreachable(f"{place}: git failed: {answer}")
+    return Unreachable(f"{place}: git failed: {answer}", hint=_ROOM if _FULL.search(answer) else "")
 
 
 def _rules(pushing: bool) -> list[tuple[re.Pattern[str], Callable[[str, str], BumpError]]]:
@@ -138,7 +143,7 @@ def _by_status(status: int, place: str, answer: str, pushing: bool) -> BumpError
         return _unseen(place, answer)
     if status in (408, 429) or status >= 500:
         return Transient(f"{place}: {answer}")
-    return Unreachable(f"{place}: git failed: {answer}")
+    return Unreachable(f"{place}: git failed: {answer}", hint=_ROOM if _FULL.search(answer) else "")
 
 
 def _no_access(place: str, answer: str) -> BumpError:

@@ -229,11 +229,8 @@ class Remote:
         return Repository(self._address, self._environ, self._settings, self._timeout_s, self._renewed)
 
     def _remember(self, name: str) -> str:
-        commit_object = self._repository.read(name)
-        if commit_object is None:
-            raise Unreachable(f"{self._address}: the server did not send {name}")
-        sha, content = commit_object
-        self._commits[sha] = parse_commit(content)
+        sha, commit = self._repository.parsed(name, parse_commit)
+        self._commits[sha] = commit
         return sha
 
     def _commit(self, sha: str) -> CommitObject:

@@ -5,6 +5,7 @@ off from it (`GIT_ALLOW_PROTOCOL`), so that a partial repository never fetches a
 prompts, no hook or filter of this machine runs, and no process outlives its call.
 """
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from secrets import token_hex
 from subprocess import PIPE
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.ports.deadline import left_s
@@ -28,6 +29,7 @@ from bumper.systems.process import Ended, TooMuch, end, finished, started
 if TYPE_CHECKING:
     from git import Git
 
+_T = TypeVar("_T")
 # Of contents that are read in one go.
 MOST_AT_ONCE = 64_000_000
 # Nobody's own configuration speaks of a remote of this name.
@@ -40,6 +42,7 @@ _SIZED = "%(objectname) %(objectsize)"
 _LOCAL_S = 60.0
 _LOOK_S = 5.0
 _ROOM = "set TMPDIR to a folder with some free megabytes, and look whether git works there"
+_LIMITS = "see `ulimit -a` and `free -h`: descriptors, processes or memory may be at their end"
 _QUARANTINE = "GIT_QUARANTINE_PATH"
 _OLDEST = (2, 31)  # GIT_CONFIG_COUNT
 _VERSION = re.compile(r"\b(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})*")
@@ -154,10 +157,15 @@ def run(
     environ: Mapping[str, str] | None = None,
     timeout_s: float = _LOCAL_S,
     place: object = "",
+    names_files: bool = False,
 ) -> Output:
-    """Runs git to its end. `Transient` where that does not come in time; then its processes are gone. `place` is what it works on."""
+    """Runs git to its end. `Transient` where that does not come in time; then its processes are gone. `place` is what it works on.
+
+    What git says in names of files keeps its bytes, as this system's own functions want them (`os.fsdecode`).
+    """
     ended = _ended(git, arguments, stdin, environ, timeout_s, place)
-    return Output(ended.status, _text(ended.stdout), _text(ended.stderr))
+    stdout = os.fsdecode(ended.stdout) if names_files else _text(ended.stdout)
+    return Output(ended.status, stdout, _text(ended.stderr))
 
 
 def _ended(
@@ -263,6 +271,8 @@ def _not_started(
     error: OSError | ValueError, arguments: Sequence[str], environ: Mapping[str, str]
 ) -> UsageError:
     """The error for a git that the system does not start: what it is handed is too long, or there is no room for a process."""
+    if isinstance(error, OSError) and error.errno != errno.E2BIG:
+        return UsageError(f"git {_command(arguments)}: cannot be started: {error.strerror}", hint=_LIMITS)
     reason = error.strerror if isinstance(error, OSError) else str(error)
     longest = max(environ, key=lambda name: len(environ[name]), default="")
     argument = max(map(len, arguments), default=0)
@@ -471,6 +481,19 @@ class Repository:
             what = f"the {safe_decode(kind)} {safe_decode(sha)}"
             raise Unreachable(f"{self}: {what} has {size:,} bytes, expected at most {MOST_FILE_BYTES:,}")
         return safe_decode(sha), self._beginning(safe_decode(sha))
+
+    def parsed(self, name: str, parse: Callable[[bytes], _T]) -> tuple[str, _T]:
+        """Sha of such an object, and what `parse` makes of it. Unreachable where it is not here, or is no object of that kind."""
+        named = self.read(name)
+        if named is None:
+            raise Unreachable(f"{self}: the server did not send {name}")
+        try:
+            return named[0], parse(named[1])
+        except ValueError as error:
+            raise Unreachable(
+                f"{self}: {named[0]} is no object as git writes it: {error}",
+                hint="git fsck in a clone shows what is wrong with it",
+            ) from None
 
     def contents(self, shas: Iterable[str]) -> dict[str, bytes]:
         """The contents of many files, by their shas, read by two processes; what is not here, or is long, is left to `read`."""

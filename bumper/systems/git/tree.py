@@ -8,7 +8,7 @@ a cluster comes from them.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from posixpath import dirname
 
-from bumper.errors import Refused, Unreachable
+from bumper.errors import Refused
 from bumper.ports.git import Entry
 from bumper.systems.git.objects import DIRECTORY, FILE, SYMBOLIC_LINK, TreeEntry, format_tree, parse_tree
 from bumper.systems.git.repository import Repository
@@ -36,7 +36,7 @@ class Objects:
     def tree(self, sha: str) -> dict[str, TreeEntry]:
         """The entries of one directory. All trees of a fetched commit are here."""
         if sha not in self._trees:
-            self._trees[sha] = parse_tree(self._content(sha))
+            self._trees[sha] = self._repository.parsed(sha, parse_tree)[1]
         return self._trees[sha]
 
     def blobs(self, shas: Collection[str], nearby: Callable[[], Iterable[str]] = tuple) -> dict[str, bytes]:
@@ -48,18 +48,14 @@ class Objects:
         unread = set(shas) - self._blobs.keys()
         if len(unread) >= _MANY:
             self._blobs.update(self._repository.contents(unread))
-        self._blobs.update((sha, self._content(sha)) for sha in unread - self._blobs.keys())
+        self._blobs.update(
+            (sha, self._repository.parsed(sha, bytes)[1]) for sha in unread - self._blobs.keys()
+        )
         return {sha: self._blobs[sha] for sha in shas}
 
     def store(self, kind: str, content: bytes) -> str:
         """Writes an object; returns its sha."""
         return self._repository.store(kind, content)
-
-    def _content(self, sha: str) -> bytes:
-        git_object = self._repository.read(sha)
-        if git_object is None:
-            raise Unreachable(f"{self._repository}: the server did not send object {sha}")
-        return git_object[1]
 
 
 class Tree:

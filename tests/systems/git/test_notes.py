@@ -12,7 +12,7 @@ import pytest
 from git_remotes import FILES, git, hermetic, hook, remote
 
 from bumper.app import outcome_notes
-from bumper.errors import BumpError, Denied, LostRace, Outcome, Transient
+from bumper.errors import BumpError, Denied, LostRace, Outcome, Transient, Unreachable
 from bumper.history import ending
 from bumper.image import ImageReference
 from bumper.publish.report import Report, SiteReport
@@ -58,6 +58,19 @@ def shown_by_git(server: GitServer, commit: str) -> list[str]:
 
 def noted_on(server: GitServer, commit: str) -> tuple[Ending, ...]:
     return ending.parse("\n".join(shown_by_git(server, commit)))
+
+
+def test_a_ref_that_holds_no_commit_is_said(server: GitServer) -> None:
+    """Whoever may push may put anything there."""
+    platform = server.path("platform.git")
+    git(platform, "update-ref", REF, git(platform, "rev-parse", "main:README.md"))
+    with (
+        remote(server) as ours,
+        pytest.raises(
+            Unreachable, match="is no object as git writes it: found '# Platform' at its beginning"
+        ),
+    ):
+        ours.note("web", tip(server), ["x"])
 
 
 def history_of(server: GitServer) -> list[str]:

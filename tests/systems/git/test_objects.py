@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 from git_remotes import git
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +67,42 @@ def test_a_signed_merge_commit() -> None:
 def test_a_commit_without_a_message() -> None:
     content = f"tree {SHA}\nauthor  <> 1700000000 +0000\ncommitter  <> 1700000000 +0000\n\n".encode()
     assert parse_commit(content) == (SHA, (), "", "", "")
+
+
+def test_a_commit_of_nobody() -> None:
+    """Old tools made them, and git reads them."""
+    assert parse_commit(f"tree {SHA}\n\nBegin\n".encode()) == (SHA, (), "", "Begin", "Begin\n")
+
+
+def test_modes_with_zeros_in_front_are_the_same_modes() -> None:
+    content = b"040000 a\0" + bytes.fromhex(SHA) + b"0100644 b\0" + bytes.fromhex(SHA)
+    tree = parse_tree(content)
+    assert (tree["a"].is_directory, tree["b"].is_file) == (True, True)
+    assert format_tree(tree.items()) == content
+
+
+def test_what_is_no_object_of_its_kind() -> None:
+    """A server sends what it likes to a partial clone, and a ref may be on anything."""
+    sha = bytes.fromhex(SHA)
+    for content in (
+        b"x",
+        b"100644 a",
+        b"100644 a\0" + sha[1:],
+        b" a\0" + sha,
+        b"100644\0a " + sha,
+        b"0" * 99,
+    ):
+        with pytest.raises(ValueError, match="found no entry at byte 0 of"):
+            parse_tree(content)
+    with pytest.raises(ValueError, match="found the name 'a' twice"):
+        parse_tree(2 * (b"100644 a\0" + sha))
+    for content in (
+        b"",
+        b"tree",
+        b"tree 1234\n\nx",
+        b"object 1\ntype commit\n",
+        b"\xff\n\n",
+        b"tree " + b"g" * 40,
+    ):
+        with pytest.raises(ValueError, match="at its beginning, expected a tree"):
+            parse_commit(content)

@@ -61,6 +61,25 @@ class TestReading:
         ):
             ours.fetch("main")
 
+    def test_objects_that_no_git_wrote_are_refused_in_words(self, server: GitServer, platform: Path) -> None:
+        """As a server may send them: a partial clone checks none of what it takes."""
+        root = git(platform, "rev-parse", "main^{tree}")
+
+        def made(kind: str, content: bytes) -> str:
+            return git(platform, "hash-object", "-w", "--literally", "-t", kind, "--stdin", stdin=content)
+
+        of_nobody = made("commit", f"tree {root}\n\nBegin\n".encode())
+        git(platform, "update-ref", "refs/heads/main", of_nobody)
+        with remote(server) as ours:
+            assert ours.fetch("main") == of_nobody
+            assert (ours.author(of_nobody), ours.subject(of_nobody)) == ("", "Begin")
+            assert ours.tree(of_nobody).list("k8s")
+            doubled = ours._repository.store("tree", 2 * (b"100644 a\0" + bytes.fromhex(root)))
+            with pytest.raises(
+                Unreachable, match=f"{doubled} is no object as git writes it: found the name 'a'"
+            ):
+                ours._objects.tree(doubled)
+
     def test_git_that_fails_here_is_said_with_its_words(self, server: GitServer) -> None:
         with remote(server) as ours, pytest.raises(UsageError, match=r"git commit-tree: .*valid object name"):
             ours._repository.run("commit-tree", "nothing")
