@@ -17,6 +17,7 @@ from bumper.manifest import Edit, Field, Mention
 from bumper.manifest.named_field import named_fields
 from bumper.ports.git import MOST_FILE_BYTES
 from bumper.systems.file import content as content_of
+from bumper.systems.file import is_there
 
 _LISTED = 8  # images named in an error before the rest is counted
 
@@ -50,7 +51,7 @@ def edit(settings: EditSettings, context: Context) -> int:
         # Slow to import, and of no use for what only changes bytes.
         from bumper.app import edit_plan
 
-        tree = edit_plan.work_tree(list(paths), context)
+        tree = edit_plan.work_tree(paths, context)
         paths = {path: path.relative_to(tree.root).as_posix() for path in paths}
     files = [_planned(name, path, settings) for path, name in paths.items()]
     if not any(file.fields or file.others for file in files):
@@ -107,14 +108,31 @@ def _require_containers(settings: EditSettings, files: Sequence[Planned]) -> Non
 
 
 def _paths(settings: EditSettings, context: Context) -> dict[Path, str]:
-    """Each file once, by where it is after all links, with its first name."""
+    """Each file once, by where it is after all links, with its first name.
+
+    UsageError for a link that leads out of the checkout: who has its files edited means no others.
+    """
     paths: dict[Path, str] = {}
     for name in settings.files:
+        given = context.cwd / name
         try:
-            paths.setdefault((context.cwd / name).resolve(), name)
+            path = given.resolve()
         except (OSError, RuntimeError, ValueError) as error:  # a symbolic link that leads to itself; a NUL
             raise UsageError(f"{name}: cannot be read: {error}") from None
+        root = _checkout(given)
+        if root and not path.is_relative_to(root.resolve()):
+            raise UsageError(
+                f"{name}: is a symbolic link, or below one, that leads out of its checkout {root}",
+                hint=f"name the file itself: {path}",
+            )
+        paths.setdefault(path, name)
     return paths
+
+
+def _checkout(file: Path) -> Path | None:
+    """The top of the checkout that a file is named in, None outside of any. No git is asked, since there need be none."""
+    named = Path(os.path.abspath(file))  # noqa: PTH100 (links are not followed)
+    return next((folder for folder in named.parents if is_there(folder / ".git")), None)
 
 
 def _print_diffs(files: Sequence[Planned], context: Context) -> None:
@@ -215,14 +233,14 @@ def _count(number: int, noun: str) -> str:
 def _replace(files: Sequence[Planned]) -> None:
     """Every new file is written in full beside the old one before the first takes its place; a link stays a link."""
     with ExitStack() as unfinished:
-        written = [(_write_beside(file, unfinished), file.path.resolve()) for file in files]
+        written = [(_write_beside(file, unfinished), file.path) for file in files]
         for beside, path in written:
             beside.replace(path)
 
 
 def _write_beside(file: Planned, unfinished: ExitStack) -> Path:
     """The new content in a file of the same folder, with the old one's mode and owner; it goes away unless it is moved."""
-    path = file.path.resolve()
+    path = file.path
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         before = path.stat()

@@ -18,13 +18,13 @@ from bumper.systems.git.worktree import WorkTree
 from bumper.systems.terminal import open_terminal
 
 
-def work_tree(paths: Sequence[Path], context: Context) -> WorkTree:
-    """The checkout that the files are in; UsageError where they are not all in one."""
-    tree = WorkTree(paths[0].parent, context.environ)
-    for path in paths:
+def work_tree(paths: Mapping[Path, str], context: Context) -> WorkTree:
+    """The checkout that the files are in, each with its name; UsageError where they are not all in one."""
+    tree = WorkTree(next(iter(paths)).parent, context.environ)
+    for path, name in paths.items():
         if not path.is_relative_to(tree.root):
             raise UsageError(
-                f"{path}: is not in {tree.root}, expected files of one checkout",
+                f"{name}: is not in {tree.root}, expected files of one checkout",
                 hint="plan each checkout by itself",
             )
     return tree

@@ -229,6 +229,15 @@ def test_without_a_bootstrap_the_namespace_of_the_roots_and_their_source_are_the
     assert found({**files, "by-hand/source.yaml": source}) == []
 
 
+def test_what_names_no_source_is_fetched_from_nowhere() -> None:
+    reference = "  sourceRef:\n    kind: GitRepository\n    name: flux-system\n"
+    assert dict(found(changed(SYNC, reference, "")))["source-unknown"] == f"{SYNC}:7"
+    release = RELEASE.replace(
+        "sourceRef: {kind: HelmRepository, name: grafana", "sourceRef: {kind: HelmRepository, called: grafana"
+    )
+    assert "source-unknown" in dict(found(added({f"{SITE}/release.yaml": release})))
+
+
 def test_files_kept_beside_an_overlay_are_a_note() -> None:
     overlay = {f"{SITE}/kustomization.yaml": "resources: [base]\n"}
     base = {

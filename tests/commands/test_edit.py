@@ -194,6 +194,32 @@ def test_a_file_keeps_its_mode_and_a_link_stays_a_link(folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("output", [[], ["--plan"]])
+def test_a_link_out_of_the_checkout_is_refused_by_its_own_name(folder: Path, output: list[str]) -> None:
+    checkout = folder / "checkout"
+    (checkout / ".git").mkdir(parents=True)
+    (checkout / "file.yaml").symlink_to("../web.yaml")
+    (checkout / "folder").symlink_to("..")
+    for name in ("file.yaml", "folder/web.yaml"):
+        with pytest.raises(UsageError) as refused:
+            bump_edit(checkout, name, *CHANGE, *output)
+        assert refused.value.message.startswith(
+            f"{name}: is a symbolic link, or below one, that leads out of "
+        )
+        assert refused.value.hint == f"name the file itself: {folder.resolve()}/web.yaml"
+    assert (folder / "web.yaml").read_bytes() == WEB
+
+
+def test_a_checkout_that_a_link_leads_to_and_a_file_outside_of_it_are_edited(folder: Path) -> None:
+    checkout = folder / "checkout"
+    (checkout / ".git").mkdir(parents=True)
+    (checkout / "web.yaml").write_bytes(WEB)
+    (folder / "way").symlink_to("checkout")
+    ran = bump_edit(checkout, str(folder / "way/web.yaml"), "../web.yaml", *CHANGE)
+    assert ran.code == 0
+    assert (checkout / "web.yaml").read_bytes() == (folder / "web.yaml").read_bytes() == NEW_WEB
+
+
 def test_a_refusal_in_one_file_leaves_all_of_them(folder: Path) -> None:
     (folder / "bad.yaml").write_bytes(b"a: [\n")
     (folder / "pinned.yaml").write_bytes(container(f"image: reg.io/web:1@{OLD_DIGEST}"))

@@ -13,6 +13,7 @@ from bumper.fluxtree.sites.expectation import SERVES
 from bumper.manifest.document import is_true, mapping, text
 from bumper.ports.site import Expectation
 
+# Where the reference of each kind stands; one of several places is enough.
 _SOURCED = {
     "Kustomization": (("spec", "sourceRef"),),
     "HelmRelease": (("spec", "chart", "spec", "sourceRef"), ("spec", "chartRef")),
@@ -92,21 +93,23 @@ def _follow(
     "source-unknown",
     ERROR,
     why="Flux has nowhere to fetch from, so this object never becomes Ready.",
-    fix="Correct kind, name or namespace of the reference, or add the source.",
+    fix="Correct kind, name or namespace of the reference; add it, or the source, where it is missing.",
 )
 def unknown_source(cluster: Cluster) -> Iterator[Fault]:
     for kind, routes in _SOURCED.items():
-        for resource in cluster.of_kind(kind):
-            for route in routes:
-                if is_flux(resource):
-                    yield from _without_source(cluster, resource, route)
+        for resource in filter(is_flux, cluster.of_kind(kind)):
+            named = [route for route in routes if text(resource.at(*route, "name"))]
+            for route in named:
+                yield from _without_source(cluster, resource, route)
+            if not named and resource.is_named:
+                yield resource.fault(f"{resource} names no source that it is fetched from", *routes[0])
 
 
 def _without_source(cluster: Cluster, resource: Resource, route: tuple[str, ...]) -> Iterator[Fault]:
     reference = mapping(resource.at(*route))
     kind, name = text(reference.get("kind")), text(reference.get("name"))
     space = text(reference.get("namespace")) or resource.namespace
-    if not name or ((space, name) == _ROOT_SOURCE and not cluster.named(kind, space, name)):
+    if (space, name) == _ROOT_SOURCE and not cluster.named(kind, space, name):
         return
     if kind == "ExternalArtifact" or cluster.has(kind, space, name) or not resource.is_named:
         return

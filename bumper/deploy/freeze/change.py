@@ -197,11 +197,12 @@ def _closes_the_same(wanted: FreezeChange, before: Window) -> bool:
 
 
 def _without_window(content: bytes | None, calendar: Calendar | None, window: Window | None) -> bytes | None:
-    """The file without this window; None for a file that holds nothing else."""
+    """The file without this window; None for a file that holds nothing else, or nothing but what we began it with."""
     if content is None or calendar is None or window is None:
         return content
     try:
-        return remove(content, PATH, (0, "windows", calendar.windows.index(window)))
+        after = remove(content, PATH, (0, "windows", calendar.windows.index(window)))
+        return None if after == _NEW_FILE else after
     except FieldUnsafe:
         if len(calendar.windows) > 1 or calendar.hold_label:
             raise

@@ -531,6 +531,11 @@ def _pathless(site: Site, at: str, view: Reading) -> FieldMissing:
 
 def _foreign(site: Site, at: str) -> FieldMissing:
     """Why nothing is known of what a Kustomization is built from."""
+    if not (site.source.kind and site.source.name):
+        return FieldMissing(
+            f"{at} has no spec.sourceRef with a kind and a name: nothing says what it is built from",
+            hint="name its source there: {kind: GitRepository, name: flux-system}",
+        )
     if site.unmapped:
         hint = "copy the directory of spec.path as it is: from @ALIAS/DIRECTORY/** to @artifact/DIRECTORY/"
         return FieldMissing(f"{at} can't be followed into {site.source}: {site.unmapped}", hint=hint)

@@ -80,6 +80,7 @@ def test_a_new_file_says_what_it_is() -> None:
 def test_the_only_window_takes_its_file_along() -> None:
     only = b"windows:\n  - {name: stop-the-line, reason: x, sites: '*'}\n"
     assert after(proposed(replace(STOP, lifts=True), only)) is None
+    assert after(proposed(replace(STOP, lifts=True), after(proposed(STOP)))) is None
 
 
 def test_what_is_frozen_already_is_left_and_somebody_elses_window_is_kept() -> None:

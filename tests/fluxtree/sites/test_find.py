@@ -691,6 +691,13 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, Any], type[BumpError], str, s
         "k8s/flux-system/web.yaml:7: Kustomization web is built from GitRepository flux-system/other, which is not this repository",
         "--repo",
     ),
+    "built from nothing": (
+        {**PLATFORM, **WEB, "k8s/flux-system/web.yaml": flux("web", "./k8s/web", source="")},
+        {},
+        FieldMissing,
+        "k8s/flux-system/web.yaml:7: Kustomization web has no spec.sourceRef with a kind and a name: ",
+        "GitRepository",
+    ),
     "a resource is not there": (
         {
             **WEB_SYNC,
