@@ -106,6 +106,11 @@ def duration(seconds: float) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
+def amount(number: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def plain(line: Sequence[Span]) -> str:
     """The line without its styles."""
     return visible("".join(span.text for span in line))

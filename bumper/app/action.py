@@ -49,7 +49,7 @@ def run_look(job: Callable[[Context], int], context: Context, *, in_summary: boo
         try:
             code = job(inner)
         except BumpError as error:
-            error.reword(_words(inner))
+            error.reword(_in_inputs(inner))
             shown.writelines(plain(line) + "\n" for line in problem.lines(error))
             code = error.exit_code
         context.stdout.write(shown.getvalue())
@@ -63,13 +63,13 @@ def _run(job: Callable[[Context], int], context: Context, answer: io.StringIO) -
     try:
         code = job(context)
     except BumpError as error:
-        error.reword(_words(context))
+        error.reword(_in_inputs(context))
         context.stderr.writelines(plain(line) + "\n" for line in problem.lines(error))
         return error.exit_code, problem.as_data(error)
     return code, json.loads(answer.getvalue())
 
 
-def _words(context: Context) -> Callable[[str], str]:
+def _in_inputs(context: Context) -> Callable[[str], str]:
     """How a text is said to whoever wrote the workflow: the file that we made of an input is that input."""
     given = context.surroundings.inputs.get("kubeconfig", "").strip()
     path = context.environ.get("KUBECONFIG", "") if given else ""

@@ -16,6 +16,7 @@ from bumper.image import ImageReference
 from bumper.manifest import Edit, Field, Mention
 from bumper.manifest.named_field import named_fields
 from bumper.ports.git import MOST_FILE_BYTES
+from bumper.style import amount
 from bumper.systems.file import content as content_of
 from bumper.systems.file import is_there
 
@@ -222,12 +223,8 @@ def _summary(files: Iterable[Planned], done: str) -> str:
                     f"{file.name}:{edit.line}  {edit.old.decode()} → {edit.new.decode()}"
                 )
     touched = sum(file.edited != file.content for file in files)
-    total = f"{_count(changes, 'value')} {done} in {_count(touched, 'file')}" if changes else "unchanged"
+    total = f"{amount(changes, 'value')} {done} in {amount(touched, 'file')}" if changes else "unchanged"
     return "".join(f"{line}\n" for line in [*lines.values(), total])
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _replace(files: Sequence[Planned]) -> None:

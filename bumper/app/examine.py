@@ -28,6 +28,7 @@ from bumper.revision import Revision
 from bumper.safe_text import visible
 from bumper.status import sites
 from bumper.status.sites import Entry
+from bumper.style import amount
 from bumper.systems.terminal import width_of
 
 if TYPE_CHECKING:
@@ -165,8 +166,9 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
 
 def _of_tree(url: str, tip: Revision, entries: Sequence[Entry]) -> Finding:
     followed = sum(entry.image is not None for entry in entries)
-    ending = "" if len(entries) == 1 else "s"
-    read = f"{tip.short} read: {len(entries)} Flux Kustomization{ending}, {followed} with an image to deploy"
+    read = (
+        f"{tip.short} read: {amount(len(entries), 'Flux Kustomization')}, {followed} with an image to deploy"
+    )
     if followed:
         return Finding("git", url, Mark.GOOD, read)
     why = "; ".join(entry.not_followed for entry in entries[:_MOST_REASONS])

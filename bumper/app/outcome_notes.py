@@ -15,7 +15,7 @@ from bumper.ports.deadline import until
 from bumper.ports.git import Notes
 from bumper.ports.run import Clock
 from bumper.publish.report import Report, SiteReport, name_of, seconds
-from bumper.record import FOUND_RUNNING, GOOD, Ending, StageTime
+from bumper.record import FOUND_RUNNING, Ending, StageTime
 from bumper.retry import attempts
 
 TIMEOUT_S = 20.0
@@ -48,7 +48,7 @@ def _of_site(site: SiteReport, report: Report, at: datetime, run: str) -> Iterat
         context=site.context,
         run=run,
         kustomization=site.kustomization,
-        message="" if verdict.outcome in GOOD else ending.message(verdict.message),
+        message=ending.message(verdict.outcome, verdict.message),
         stages=tuple(StageTime(step.stage, step.seconds) for step in site.steps),
     )
     yield ended

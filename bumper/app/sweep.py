@@ -33,7 +33,7 @@ from bumper.progress import Journal
 from bumper.publish import report
 from bumper.publish.report import Report, SiteReport
 from bumper.publish.story import Landing, SiteStory
-from bumper.record import GOOD, Ending
+from bumper.record import Ending
 from bumper.recording import Subject
 from bumper.request import Choice, Deadlines
 from bumper.retry import answered
@@ -338,7 +338,7 @@ def _ending(swept: _Swept, at: datetime, run: str) -> Ending:
         context=site.context,
         run=run,
         kustomization=record.kustomization,
-        message="" if site.verdict.outcome in GOOD else ending.message(site.verdict.message),
+        message=ending.message(site.verdict.outcome, site.verdict.message),
     )
 
 

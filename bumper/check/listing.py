@@ -12,7 +12,7 @@ from bumper.check import Checked
 from bumper.check.finding import ERROR, Finding, Rule, Severity
 from bumper.check.rules import RULES
 from bumper.safe_text import printable
-from bumper.style import Line, Span
+from bumper.style import Line, Span, amount
 
 _STYLES = {Severity.ERROR: ("✗", "bad"), Severity.WARNING: ("!", "warn")}
 _WIDTH = 78
@@ -97,20 +97,16 @@ def _told(label: str, text: str) -> list[Line]:
 
 def _sum(checked: Checked) -> Line:
     errors, warnings = (counted(checked.findings, severity) for severity in Severity)
-    files = _count(checked.files, "file")
+    files = amount(checked.files, "file")
     silenced = f", {len(checked.silenced)} silenced" if checked.silenced else ""
     if not checked.findings:
         return Span("✓ ", "good"), Span(f"{files}: nothing found{silenced}", "strong")
     counts = ", ".join(
-        _count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number
+        amount(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number
     )
     return Span("✗ " if errors else "! ", "bad" if errors else "warn"), Span(
         f"{files}: {counts}{silenced}", "strong"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _data(finding: Finding) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from bumper.dataclasses import dataclass
 from bumper.errors import EXIT_CODES, BumpError, Outcome
 from bumper.safe_text import printable
-from bumper.style import Line, Span
+from bumper.style import Line, Span, amount
 
 
 class Mark(StrEnum):
@@ -113,7 +113,7 @@ def _broken(text: str, width: int, indent: int) -> list[str]:
 def _sum(findings: Sequence[Finding]) -> Line:
     missing = sum(finding.mark is Mark.MISSING for finding in findings)
     warnings = sum(finding.mark is Mark.WARNING for finding in findings)
-    warned = f", {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
+    warned = f", {amount(warnings, 'warning')}" if warnings else ""
     if missing:
         return Span("Not ready", "bad"), Span(f": {missing} of {len(findings)} checks failed{warned}")
     return Span("Ready to deploy", "good"), Span(f": {len(findings)} checks{warned}")

@@ -6,6 +6,7 @@ from bumper.doctor.finding import Finding, Mark
 from bumper.fluxtree.sites.selection import listed
 from bumper.freeze.place import PATH
 from bumper.freeze.windows import Calendar, Closure
+from bumper.style import amount
 
 
 def findings(calendar: Calendar | None, frozen: Mapping[str, Closure]) -> list[Finding]:
@@ -33,6 +34,5 @@ def findings(calendar: Calendar | None, frozen: Mapping[str, Closure]) -> list[F
         )
         for text, names in labels.items()
     ]
-    number = len(calendar.windows)
-    counted = f"{number} freeze window{'s' if number != 1 else ''}, none in force"
+    counted = f"{amount(len(calendar.windows), 'freeze window')}, none in force"
     return in_force or [Finding("git", PATH, Mark.GOOD, counted)]

@@ -18,7 +18,7 @@ from bumper.fluxtree.leaves import Leaf, Reader, Rival, Text, near_to, origin_of
 from bumper.fluxtree.patches import inside
 from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.transformers import with_value_at
-from bumper.manifest.document import is_true, items, mapping, plain, text
+from bumper.manifest.document import items, mapping, plain, text
 from bumper.manifest.yamltext import compose, require_few_values
 from bumper.objects import Object
 
@@ -38,7 +38,8 @@ def with_all_values(release: Resource, resources: Iterable[Resource]) -> Resourc
         data, target = _data(release, reference, resources), text(reference.get("targetPath"))
         try:
             if data is None:
-                values = mapping(_rivalled(values, _route(target) or (), _rival(release, reference, at)))
+                rival = release.rival(reference, "spec.values", "spec", "valuesFrom", at)
+                values = mapping(_rivalled(values, _route(target) or (), rival))
             else:
                 values = _with(values, data, target)
         except NotYaml as error:
@@ -48,15 +49,6 @@ def with_all_values(release: Resource, resources: Iterable[Resource]) -> Resourc
         return release
     merged = _merged(values, mapping(release.at("spec", "values")))
     return release.with_value(with_value_at(release.value, ("spec", "values"), merged))
-
-
-def _rival(release: Resource, reference: Object, at: int) -> Rival:
-    """What a reference to values that are not known may do to those before it."""
-    kind, line = text(reference.get("kind")), release.line("spec", "valuesFrom", at)
-    forbids = kind == "ConfigMap" and not is_true(reference.get("optional"))
-    return Rival(
-        f"{kind} {text(reference.get('name'))}", str(release), release.path, line, "spec.values", forbids
-    )
 
 
 def _rivalled(values: Any, route: Route, rival: Rival) -> Any:

@@ -36,7 +36,7 @@ _REMOTE = re.compile(
 
 @dataclass(frozen=True)
 class Gap:
-    """Something that a kustomization names and that is not there."""
+    """What keeps a place of the tree from being built, or from being known: missing, refused, written anew, not followed."""
 
     path: str
     line: int

@@ -26,6 +26,7 @@ from bumper.fluxtree.walk import Walk
 from bumper.manifest import Edit, FieldKind
 from bumper.manifest.document import text
 from bumper.ports.git import Entry, Tree
+from bumper.style import amount
 
 # A shorter beginning of a hash could be met by chance.
 SHORTEST_HASH = 12
@@ -176,7 +177,7 @@ class Proof:
             else "nothing else"
         )
         reconciled = (
-            f"{_counted(self.reconciles, 'Kustomization')} reconcile{'s' if self.reconciles == 1 else ''}"
+            f"{amount(self.reconciles, 'Kustomization')} reconcile{'s' if self.reconciles == 1 else ''}"
         )
         return f"{changed}; {more}; {reconciled}"
 
@@ -211,18 +212,14 @@ def _texts(edit: Edit) -> tuple[str, str]:
     return edit.old.decode(errors="replace"), edit.new.decode(errors="replace")
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _extent(arrivals: Sequence[Arrival]) -> str:
     """`1 field in each of 3 objects of 2 Kustomizations`."""
     fields = Counter((each.site.place, each.site.kustomization, each.before.workload) for each in arrivals)
     numbers = set(fields.values())
-    each = f"{_counted(numbers.pop(), 'field')} in each of" if len(numbers) == 1 and len(fields) > 1 else ""
-    whole = each or f"{_counted(len(arrivals), 'field')} in"
+    each = f"{amount(numbers.pop(), 'field')} in each of" if len(numbers) == 1 and len(fields) > 1 else ""
+    whole = each or f"{amount(len(arrivals), 'field')} in"
     kustomizations = len({key[:2] for key in fields})
-    return f"{whole} {_counted(len(fields), 'object')} of {_counted(kustomizations, 'Kustomization')}"
+    return f"{whole} {amount(len(fields), 'object')} of {amount(kustomizations, 'Kustomization')}"
 
 
 def prove(

@@ -8,14 +8,15 @@ not be followed is a doubt, with its place.
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree.layers import Gap
+from bumper.fluxtree.leaves import Rival
 from bumper.fluxtree.scopes import is_cluster_scoped
 from bumper.fluxtree.selectors import Identity, identity
 from bumper.image import ImageReference
-from bumper.manifest.document import Document, below, items, mapping, text
+from bumper.manifest.document import Document, below, is_true, items, mapping, text
 from bumper.objects import Object, ObjectKey
 
 Route = tuple[str | int, ...]
@@ -49,6 +50,11 @@ class Fault(NamedTuple):
     line: int
     message: str
     is_certain: bool = True
+
+    @classmethod
+    def of(cls, gap: Gap) -> Self:
+        """The same of a build; what its message quotes with a variable is not what the cluster gets."""
+        return cls(gap.path, gap.line, gap.message, "${" not in gap.message)
 
 
 def is_encrypted(value: str) -> bool:
@@ -183,6 +189,13 @@ class Resource:
     def fault(self, message: str, *route: str | int) -> Fault:
         """A fault at the line of the route, or of the nearest thing above it that is there."""
         return Fault(self.path, self.line(*route), message, self.knows(*route))
+
+    def rival(self, reference: Object, own: str, *route: str | int) -> Rival:
+        """What a reference of it to a ConfigMap or a Secret, which stands at the route, brings over what others have brought."""
+        kind = text(reference.get("kind"))
+        forbids = kind == "ConfigMap" and not is_true(reference.get("optional"))
+        name = f"{kind} {text(reference.get('name'))}"
+        return Rival(name, str(self), self.path, self.line(*route), own, forbids)
 
     def image(self, written: str) -> ImageReference:
         """The parts of an image of the object."""

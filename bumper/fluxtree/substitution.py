@@ -16,7 +16,7 @@ from typing import Any
 
 from bumper.dataclasses import dataclass, field
 from bumper.fluxtree.layers import Gap
-from bumper.fluxtree.leaves import Leaf, Rival, leaf, near_to, rivalled
+from bumper.fluxtree.leaves import Leaf, leaf, near_to, rivalled
 from bumper.fluxtree.resource import Resource, scalars
 from bumper.manifest.document import is_true, items, mapping, text
 from bumper.objects import Object
@@ -69,14 +69,9 @@ def variables_of(owner: Resource, data: Data) -> Variables:
         kind, name = text(reference.get("kind")), text(reference.get("name"))
         known = data(kind, owner.namespace, name)
         if known is None:
-            is_optional = is_true(reference.get("optional"))
-            (optional if is_optional else lacking).append(f"{kind} {name}")
-            line = owner.line("spec", "postBuild", "substituteFrom", at)
-            forbids = kind == "ConfigMap" and not is_optional
-            later = Rival(
-                f"{kind} {name}", str(owner), owner.path, line, "spec.postBuild.substitute", forbids
-            )
-            values = rivalled(values, later)
+            (optional if is_true(reference.get("optional")) else lacking).append(f"{kind} {name}")
+            route = ("spec", "postBuild", "substituteFrom", at)
+            values = rivalled(values, owner.rival(reference, "spec.postBuild.substitute", *route))
         elif kind == "Secret":
             secret |= dict.fromkeys(known, name)
         else:

@@ -11,8 +11,9 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+from bumper.errors import Outcome
 from bumper.history.message import iso_utc, moment
-from bumper.record import LONGEST_MESSAGE, Ending, StageTime
+from bumper.record import GOOD, LONGEST_MESSAGE, Ending, StageTime
 from bumper.safe_text import printable
 
 # Where the notes of all sites stood together, which is still read. Git allows no ref beneath another one.
@@ -32,9 +33,9 @@ def ref(site: str) -> str:
     return f"{SITES}/{quote(site, safe='').replace('.', '%2E')}"
 
 
-def message(text: str) -> str:
-    """The message of a verdict as a note holds it: anybody who may read the repository may read that."""
-    text = printable(text)
+def message(outcome: Outcome, text: str) -> str:
+    """The message of a verdict as a note holds it, empty where the version runs: whoever may read the repository may read that."""
+    text = "" if outcome in GOOD else printable(text)
     return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"
 
 

@@ -14,7 +14,7 @@ from bumper.history.metrics import DEFINITIONS, PERCENTILES, Figures, Metrics, S
 from bumper.history.scopes import Level
 from bumper.history.table import took
 from bumper.safe_text import printable
-from bumper.style import Line, Span, wrapped
+from bumper.style import Line, Span, amount, wrapped
 
 Row = tuple[str, ...]
 _GAP = "  "
@@ -156,9 +156,7 @@ def _period(metrics: Metrics, zone: tzinfo | None) -> str:
         return f"{at.astimezone(zone):%Y-%m-%d}"
 
     days = round(metrics.overall.days)
-    return (
-        f"{metrics.branch}, {day(metrics.since)} to {day(metrics.now)}, {days} day{'' if days == 1 else 's'}"
-    )
+    return f"{metrics.branch}, {day(metrics.since)} to {day(metrics.now)}, {amount(days, 'day')}"
 
 
 def _left_out(figures: Figures) -> Iterator[str]:

@@ -8,6 +8,7 @@ from bumper.image import ImageReference
 from bumper.onboarding.addition import NO_IMAGE_YET, Addition
 from bumper.onboarding.removal import Removal
 from bumper.request import Origin
+from bumper.style import amount
 
 NEW_SITE, REMOVE_SITE = "Bump-New-Site", "Bump-Remove-Site"
 
@@ -40,11 +41,10 @@ def _deploy(name: str, kustomization: str, image: ImageReference) -> list[tuple[
 
 def of_removal(removal: Removal, origin: Origin) -> str:
     """`Remove site web`."""
-    count = len(removal.deleted)
     means = (
         "Flux deletes nothing."
         if removal.why_kept
-        else f"Flux deletes {count} object{'s' if count != 1 else ''}."
+        else f"Flux deletes {amount(len(removal.deleted), 'object')}."
     )
     return worded(
         f"Remove site {removal.name}",

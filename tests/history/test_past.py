@@ -83,11 +83,12 @@ def test_each_stage_begins_where_the_one_before_ends_and_the_last_one_ends_with_
 
 def test_the_message_of_a_note_is_one_short_line_without_secrets() -> None:
     token = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
-    shown = ending.message(f"refused:\n\x1b[31m {token} \u202e{'long ' * 1000}")
+    shown = ending.message(Outcome.FAILED, f"refused:\n\x1b[31m {token} \u202e{'long ' * 1000}")
     assert len(shown) == LONGEST_MESSAGE
     assert shown.startswith("refused: *** long")
     assert shown.endswith("…")
-    assert ending.message("short") == "short"
+    assert ending.message(Outcome.FAILED, "short") == "short"
+    assert ending.message(Outcome.READY, "1/1 updated") == ""
 
 
 seconds = some.integers(0, 10**8).map(lambda number: number / 1000)

@@ -27,6 +27,7 @@ from bumper.progress import Journal
 from bumper.request import Origin, Request, Wanted
 from bumper.retry import answered
 from bumper.revision import Revision
+from bumper.style import amount
 
 if TYPE_CHECKING:
     from bumper.status.table import Row
@@ -233,9 +234,7 @@ class _Promoting:
                     f"{name}: which commits come along is not known: neither a checkout (--source) nor GitHub tells"
                 )
                 continue
-            self.journal.notice(
-                f"{name}: {number} commit{'s' if number != 1 else ''} come along, {before} to {after[:7]}"
-            )
+            self.journal.notice(f"{name}: {amount(number, 'commit')} come along, {before} to {after[:7]}")
             for subject in subjects:
                 self.journal.notice(f"{name}: {subject}")
             if more := number - len(subjects):

@@ -84,7 +84,7 @@ def missing_path(cluster: Cluster) -> Iterator[Fault]:
 def missing_resource(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
         for gap in built.gaps:
-            yield Fault(gap.path, gap.line, gap.message, "${" not in gap.message)
+            yield Fault.of(gap)
 
 
 @rule(
@@ -101,7 +101,7 @@ def refused_build(cluster: Cluster) -> Iterator[Fault]:
         for gap in () if built.is_open else (*refusals, *built.mistyped):
             # Of the file of freeze windows another rule says it.
             if gap.path != PATH:
-                yield Fault(gap.path, gap.line, gap.message, "${" not in gap.message)
+                yield Fault.of(gap)
 
 
 @rule(
@@ -112,7 +112,7 @@ def refused_build(cluster: Cluster) -> Iterator[Fault]:
 )
 def rewritten(cluster: Cluster) -> Iterator[Fault]:
     for built in cluster.builds:
-        yield from (Fault(gap.path, gap.line, gap.message) for gap in built.rewritten)
+        yield from map(Fault.of, built.rewritten)
 
 
 @rule(

@@ -82,9 +82,7 @@ def duplicate(cluster: Cluster) -> Iterator[Fault]:
                 faults[fault.path, fault.line] = fault
         # What kustomize itself refuses on the way, of objects without a namespace, too.
         for gap in built.collisions:
-            faults.setdefault(
-                (gap.path, gap.line), Fault(gap.path, gap.line, gap.message, "${" not in gap.message)
-            )
+            faults.setdefault((gap.path, gap.line), Fault.of(gap))
         yield from faults.values()
 
 
