@@ -7,10 +7,10 @@ links by itself (`https://…`, `www.…`, addresses) is parted by a word joiner
 """
 
 import re
-import textwrap
 from collections.abc import Callable, Sequence
 
 from bumper.safe_text import mask, printable
+from bumper.style import Line, Span, wrapped
 
 _JOINER = "\u2060"
 _SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "&<>*_~`[]|\\$!"}
@@ -48,9 +48,9 @@ def preformatted(lines: Sequence[str], limit: int, *, is_prose: bool = False) ->
     shown: list[str] = []
     left = limit
     for line in lines:
-        shown.append(
-            "\n".join(map(_escaped_raw, _rows(_raw(line)))) if is_prose else _escaped_raw(_raw(line))
-        )
+        raw: Line = (Span(_raw(line)),)
+        rows = wrapped(raw, _PAGE) if is_prose else [raw]
+        shown.append("\n".join(_escaped_raw("".join(span.text for span in row)) for row in rows))
         left -= size(shown[-1]) + 1
         if left < 0:
             shown[-1] = f"({len(lines) - len(shown) + 1} more lines)"
@@ -103,17 +103,6 @@ def _by_option(arguments: Sequence[str]) -> list[str]:
         else:
             groups[-1] += f" {argument}"
     return groups
-
-
-def _rows(line: str) -> list[str]:
-    return textwrap.wrap(
-        line,
-        _PAGE,
-        subsequent_indent="  ",
-        drop_whitespace=False,
-        break_on_hyphens=False,
-        break_long_words=False,
-    ) or [""]
 
 
 def _raw(line: str) -> str:

@@ -339,5 +339,6 @@ def lines(snapshot: Snapshot, name: str, size: int) -> Iterator[str]:
     """What is said on the terminal of the page that was written to this file, of so many bytes."""
     numbers = standing.headline(standing.standings(snapshot), snapshot.overview.now)
     states = ", ".join(f"{numbers[state.value]:,} {state_name}" for state, state_name in STATE_NAMES.items())
-    yield visible(f"{len(snapshot.overview.rows):,} sites, {_source(snapshot)}: {states}")
+    sites = sum(numbers[state.value] for state in STATE_NAMES)
+    yield visible(f"{sites:,} sites, {_source(snapshot)}: {states}")
     yield visible(f"{len(snapshot.deploys):,} deploys; {size / 1e6:.1f} MB written to {name}")
