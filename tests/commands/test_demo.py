@@ -75,7 +75,6 @@ def test_the_demo_shows_the_diff_each_stage_and_ready(success: subprocess.Comple
     [
         ("image", 11, "not found"),
         ("crash", 11, "exit code 1"),
-        ("build", 6, "not by the tag that ours sets"),
         ("suspended", 6, "flux resume kustomization"),
     ],
 )
@@ -91,6 +90,18 @@ def test_a_failure_is_told_with_its_cause_and_what_is_still_served(
     if failure == "crash":
         assert essence(done.stdout) == printed("`bump demo --fail crash` shows a failure")
     assert list(tmp_path.iterdir()) == [], "nothing is left in the user's home"
+
+
+@pytest.mark.slow
+def test_what_flux_cannot_build_is_refused_before_the_push(tmp_path: Path) -> None:
+    done = demo("--fail", "build", cwd=tmp_path)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "so that Flux cannot build the directory" in done.stdout
+    assert "✓ commit" not in done.stdout
+    assert done.stderr == (
+        "error: k8s/shop-example/broken.yaml:1: what has no metadata.name is no object to kustomize: it refuses the build\n"
+        "help:  Flux cannot build this: correct it first\n"
+    )
 
 
 @pytest.mark.slow
