@@ -62,7 +62,7 @@ def condition(obj: Object | None, condition_type: str) -> Condition | None:
                 type=condition_type,
                 status=entry.get("status") or "",
                 reason=entry.get("reason") or "",
-                message=entry.get("message") or "",
+                message=(entry.get("message") or "").strip(),  # Flux ends some with a line end
                 observed_generation=entry.get("observedGeneration"),
                 last_transition_time=entry.get("lastTransitionTime") or "",
             )
