@@ -289,16 +289,16 @@ def test_what_another_commit_broke_is_not_rolled_back(stack: Stack, tmp_path: Pa
     web = site(stack, "brand-kevinryan-io", tmp_path, crashing=set())
     name = f"k8s/{web.name}/broken.yaml"
     assert web.outcome("--sha", web.shas[0], "--force", "--reason", "a test of its own") == "ready"
-    web.push(name, b"apiVersion: v1\nkind: ConfigMap\nmetadata: {labels: {of: nobody}}\n")
+    web.push(name, b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: broken, namespace: nowhere}\n")
     deploys = len(web.deploys())
     try:
         answer = web.json("--sha", web.shas[1], "--auto-rollback")
     finally:
         web.push(name, b"# nothing\n")
     (report,) = answer["sites"]
-    assert (answer["outcome"], answer["exitCode"], report["reason"]) == ("blocked", 6, "BuildFailed")
-    assert f"(Add {name}, " in report["message"]
-    assert report["message"].startswith("broken ")
+    assert (answer["outcome"], answer["exitCode"], report["reason"]) == ("blocked", 6, "ReconciliationFailed")
+    assert "ConfigMap/nowhere/broken not found" in report["message"]
+    assert f"Deployment {web.name}/{web.name} itself is fine" in report["message"]
     assert "rollback" not in answer
     assert "bump/hold" not in web.read(web.sync)
     assert (web.tag(), len(web.deploys())) == (web.tags[1], deploys + 1)
