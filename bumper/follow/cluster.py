@@ -214,7 +214,7 @@ def follow(
             if workloads[0].label not in (elsewhere or {}).get(cluster.name, ())
         ]
         followed = [workload.desired for site in sites for workload in site.workloads]
-        wanted = {each.fetched for each in followed if each.revision}
+        wanted = {each.fetched for each in followed}
         begin(played, sites, sorted(wanted), progress)
         rollouts = _Rollouts(played, known, clock, progress)
         return Loop(played, rollouts, sites, clock, progress, stop=stop).run(began_s, began_s + timeout_s)

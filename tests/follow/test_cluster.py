@@ -177,11 +177,12 @@ def test_the_source_is_asked_to_fetch_once_and_nothing_else() -> None:
     assert cluster.asked == [DESIRED.source]
 
 
-def test_what_is_already_on_the_branch_is_not_asked_for() -> None:
+def test_whatever_the_branch_wants_is_asked_for_too() -> None:
+    """Somebody has just pushed it: without that Flux comes at the end of its interval."""
     cluster = Scripted([look(OURS, NEW)], HandClock())
     revisions = Revisions(History(trees={OURS: {}}), Choice(), cluster.clock)
     follow([replace(DESIRED, revision=None)], [cluster], revisions, cluster.clock, 0.0, Quiet())
-    assert cluster.asked == []
+    assert cluster.asked == [DESIRED.source]
 
 
 def test_a_missing_permission_to_ask_is_said_once_and_waited_out() -> None:
