@@ -177,6 +177,13 @@ def test_a_patch_of_comments_changes_nothing(text: str) -> None:
         assert not find(platform, "web").field.unsafe
 
 
+def test_a_patch_that_replaces_a_whole_object_leaves_it_as_it_is() -> None:
+    written = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n$patch: replace\nspec: {replicas: 2}\n"
+    )
+    assert find(tree("patches:\n- path: patch.yaml\n", patch_yaml=written), "web").image.tag == "1.0"
+
+
 @each_row(
     "text",
     ["spec: {replicas: 2}\n", "kind: Deployment\nspec: {replicas: 2}\n", "metadata: {name: web}\n", "text\n"],
