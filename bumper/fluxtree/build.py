@@ -27,6 +27,7 @@ from bumper.fluxtree.layers import (
     Layer,
     Reading,
     expand,
+    first_document,
     generator_files,
     is_read,
     is_remote,
@@ -50,6 +51,7 @@ _OPENING = ("generators", "helmCharts", "helmChartInflationGenerator")
 _NAMED_FILES = ("crds", "configurations", "generators", "transformers", "validators")
 _HOLDS_LAYERS = ("resources", "bases", "components")
 _KUSTOMIZE = "kustomize.config.k8s.io"
+_LOCAL = "config.kubernetes.io/local-config"
 # What names a key of a ConfigMap, in YAML as in JSON.
 _NAMED = re.compile(rb"""(?:valuesKey|fieldPath)["']?\s*:\s*["']?([^\n\r"'#]+)""", re.IGNORECASE)
 
@@ -104,11 +106,23 @@ def resource_of(reading: Reading, document: Document) -> Resource | None:
     return Resource(document, reading.traced(document), frozenset([text(name)]))
 
 
+def _is_local(resource: Resource) -> bool:
+    """Whether it is for programs that read the repository: kustomize leaves it out. Source: `resource/factory.go`, DropLocalNodes."""
+    return text(resource.at("metadata", "annotations", _LOCAL)) not in ("", "false")
+
+
+def _is_empty(kustomization: Document | None) -> bool:
+    """Whether a kustomization says nothing; an empty list is something. Source: `types/kustomization.go`, CheckEmpty."""
+    value = kustomization.value if kustomization else {}
+    return all(key in ("apiVersion", "kind") or given == "" for key, given in value.items())
+
+
 def _lacks(document: Document) -> str:
-    """What every object has, and a document has not: kustomize takes nothing but objects, and what is empty."""
-    if document.value and not text(document.value.get("kind")):
+    """What every object has, and a document has not: kustomize takes nothing but objects, and what is empty. A list needs no name."""
+    if document.value and not document.key.kind:
         return "kind"
-    return "metadata.name" if document.value and not document.key.name else ""
+    is_list = document.key.kind.endswith("List")
+    return "metadata.name" if document.value and not (document.key.name or is_list) else ""
 
 
 def build(reading: Reading, site: Site, owner: Resource) -> Build:
@@ -218,8 +232,7 @@ def _hidden(reading: Reading, layer: Layer) -> Iterator[Gap]:
 
 def kustomization(reading: Reading, layer: Layer) -> Document | None:
     """The kustomization of a layer; None where Flux generates one, or where it cannot be read."""
-    documents = reading.documents(layer.path) if layer.path else ()
-    return documents[0] if documents else None
+    return first_document(reading, layer.path) if layer.path else None
 
 
 def _image_specs(reading: Reading, layer: Layer) -> tuple[ImageSpec, ...]:
@@ -294,6 +307,13 @@ class _Making:
         specs = _image_specs(self.reading, layer)
         path = layer.path or owner.path
         resources = self._transformed(resources, _with_flux(own, spec), path, specs, owner, spec)
+        resources = [known for known in resources if not _is_local(known)]
+        self.refusals += [
+            Gap(known.path, line, f"the key {key} without quotes is no text, and kustomize writes no other")
+            for known in resources
+            if not known.root
+            for line, key in known.document.keys_of_no_text
+        ]
         # What changes the Kustomization in a way that is not followed may change all that it builds.
         for doubt in owner.doubts:
             resources = [known.doubted(doubt) for known in resources]
@@ -302,9 +322,9 @@ class _Making:
     def _layer(self, layer: Layer, before: list[Resource], *, is_component: bool = False) -> list[Resource]:
         document = kustomization(self.reading, layer)
         resources = self._brought(layer, document, before)
+        self._read_strictly(layer, document, is_component=is_component)
         if not document:
             return resources
-        self._read_strictly(layer, document, is_component=is_component)
         specs = _image_specs(self.reading, layer)
         return self._transformed(resources, self.reading.traced(document), layer.path, specs, None, {})
 
@@ -317,6 +337,8 @@ class _Making:
         for other in names[1:]:
             message = f"{names[0]} lies beside it, and kustomize takes one alone"
             self.refusals.append(Gap(join(layer.directory, other), 1, message))
+        if not by_flux and layer.path and _is_empty(document) and not self.reading.is_broken(layer.path):
+            self.refusals.append(Gap(layer.path, 1, "is an empty kustomization, which kustomize refuses"))
         kind = text(document.value.get("kind")) if document else ""
         if document and not by_flux and (kind == schema.COMPONENT) != is_component:
             listed = "components" if is_component else "resources"
@@ -449,7 +471,7 @@ class _Making:
             self._refuse(place, "makes something without a name")
         for key, named, written in generator_files(entry):
             path = within(dirname(document.path), named)
-            if text(written).count("=") > bool(key):
+            if text(written).count("=") > bool(key) or (key and text(written).startswith("=")):
                 self._refuse(place, f"has the file {text(written)}, expected KEY=FILE")
                 continue
             is_there = path is not None and self.reading.is_file(path)

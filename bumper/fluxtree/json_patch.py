@@ -15,7 +15,7 @@ from typing import Any
 
 from bumper.fluxtree.leaves import Leaf
 from bumper.manifest.document import mapping, text
-from bumper.manifest.go_yaml import FLAG, FRACTION, NUMBER, TEXT, as_text, form
+from bumper.manifest.go_yaml import FLAG, FRACTION, NUMBER, TEXT, as_json, form
 from bumper.objects import Object
 
 _INDEX = re.compile(r"-?[0-9]+")
@@ -106,7 +106,7 @@ def _typed(value: Any, *, is_patch: bool) -> Any:
     kind = form(value)
     if kind == FLAG and not (is_patch or value.lower() in ("true", "false")):
         return TEXT, value
-    return NUMBER if kind == FRACTION else kind, str(value) if is_patch else as_text(value)
+    return NUMBER if kind == FRACTION else kind, str(value) if is_patch else as_json(value)
 
 
 def _key(value: Any, step: str, path: str) -> Any:

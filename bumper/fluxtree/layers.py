@@ -438,10 +438,16 @@ def _generated(reading: Reading, directory: str) -> _Plan:
     return _Plan(layer, inner)
 
 
+def first_document(reading: Reading, path: str) -> Document | None:
+    """What kustomize and Flux read of the file of a kustomization: nothing behind another document, which may be empty."""
+    known = reading.documents(path)
+    return known[0] if known and known[0].route[0] == 0 else None
+
+
 def _planned(reading: Reading, directory: str, path: str) -> _Plan:
     """A kustomization as it is written."""
     plan = _Plan(Layer(directory, path))
-    for document in reading.documents(path)[:1]:
+    if document := first_document(reading, path):
         value = document.value
         files: list[str] = []
         gaps: list[Gap] = []

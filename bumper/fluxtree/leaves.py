@@ -110,7 +110,7 @@ def reworded(value: Any) -> Any:
         return {key: reworded(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [reworded(inner) for inner in value]
-    return _changed(value, go_yaml.as_text(value)) if isinstance(value, Leaf) and value.is_plain else value
+    return _changed(value, go_yaml.as_json(value)) if isinstance(value, Leaf) and value.is_plain else value
 
 
 def _changed(value: Leaf, text: str | None = None, rival: Rival | None = None) -> Leaf:

@@ -11,6 +11,7 @@ Source: sigs.k8s.io/kustomize/api v0.21.1, `internal/builtins/PatchTransformer.g
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from posixpath import dirname
 from typing import Any
 
@@ -83,14 +84,12 @@ class Patch:
         return [after for known in resources for after in self._changed(known, self._operate)]
 
     def _merged_into_selected(self, resources: list[Resource]) -> list[Resource]:
-        if len(self.merges) != 1:
+        if len(self.merges) > 1:
             raise self._refusal(f"{len(self.merges)} objects in one patch with a target, expected one")
-        merge = self.merges[0]
-        return [
-            after
-            for known in resources
-            for after in self._changed(known, lambda known: self._merge(known, merge))
-        ]
+        for merge in self.merges:
+            change = partial(self._merge, merge=merge)
+            resources = [after for known in resources for after in self._changed(known, change)]
+        return resources
 
     def _changed(self, known: Resource, change: Callable[[Resource], Resource | None]) -> Iterator[Resource]:
         try:
@@ -239,23 +238,21 @@ def inside(written: Any, line: int, no_block: str = NO_BLOCK) -> Text:
 
 
 def _parsed(content: Text, place: Gap) -> Patch:
-    """The patch of a text, still without its target."""
+    """The patch of a text, still without its target: one of comments alone changes nothing. Refusal."""
     try:
         source = compose(content.content, content.path)
         require_few_values(source)
     except NotYaml as error:
         return Patch(place, None, unread=f"a patch that cannot be read may change it ({error.message})")
     roots = [plain(root, Reader(content)) for root in source.documents]
-    roots = [root for root in roots if isinstance(root, dict | list)]
+    roots = [root for root in roots if root]
     if roots and isinstance(roots[0], list):
         # What is no JSON is made JSON: its numbers and booleans are those of YAML 1.1.
         listed = roots[0] if content.content.startswith(b"[") else reworded(roots[0])
         return Patch(place, None, operations=tuple(map(mapping, listed)))
-    objects = tuple(each for root in roots for each in _objects(root))
-    if not objects or not all(text(each.get("kind")) and identity(each).name for each in objects):
-        return Patch(
-            place, None, unread="a patch without kind and name may change it, which kustomize refuses"
-        )
+    objects = tuple(each for root in roots for each in _objects(mapping(root)))
+    if not all(text(each.get("kind")) and identity(each).name for each in objects):
+        raise Refusal(replace(place, message="a patch without kind and name, which kustomize refuses"))
     return Patch(place, None, merges=objects)
 
 

@@ -89,7 +89,7 @@ KUSTOMIZATION: Form = {
     ],
     "replicas": [{"name": TEXT, "count": NUMBER}],
     "vars": [{"name": TEXT, "objref": {**_ID, "apiVersion": TEXT}, "fieldref": {"fieldPath": TEXT}}],
-    "sortOptions": ANYTHING,
+    "sortOptions": {"order": TEXT, "legacySortOptions": {"orderFirst": [TEXT], "orderLast": [TEXT]}},
     "resources": [TEXT],
     "components": [TEXT],
     "crds": [TEXT],

@@ -54,6 +54,8 @@ _OF_TEXTS = frozenset({"finalizers"})
 def merged(value: Object, patch: Object) -> Object | None:
     """The object after the patch; None where it is deleted. Undecided where kustomize refuses the patch, or may read it otherwise."""
     version, kind = text(value.get("apiVersion")), text(value.get("kind"))
+    if text(patch.get("$patch")) == "replace":
+        return value  # for a whole object kustomize makes nothing of it
     lists = _LISTS.get((version, kind), {})
     _require_names(value, lists)
     result = _merge(value, patch, lists, "")

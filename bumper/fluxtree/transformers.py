@@ -89,11 +89,12 @@ def named(resource: Resource, prefix: str, suffix: str) -> Resource:
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels to add, and where beside the object's own."""
+    """Labels to add, and where beside the object's own: `elsewhere` are the `fields` that an entry of `labels:` states itself."""
 
     pairs: Mapping[str, str]
     in_templates: bool
     in_selectors: bool
+    elsewhere: "tuple[tuple[ImageSpec, bool], ...]" = ()
 
     def on(self, resource: Resource) -> Resource:
         routes: list[Route] = [("metadata", "labels")]
@@ -101,7 +102,7 @@ class Labels:
             routes += [(*template, "metadata", "labels") for template in _TEMPLATES.get(resource.kind, ())]
         if self.in_selectors:
             routes += _selectors(resource)
-        return _extended(resource, routes, self.pairs)
+        return Setting(self.elsewhere, pairs=self.pairs).on(_extended(resource, routes, self.pairs))
 
 
 def labels_of(value: Mapping[str, Any]) -> list[Labels]:
@@ -111,6 +112,7 @@ def labels_of(value: Mapping[str, Any]) -> list[Labels]:
             mapping(entry.get("pairs")),
             is_true(entry.get("includeTemplates")),
             is_true(entry.get("includeSelectors")),
+            _field_specs(entry.get("fields")),
         )
         for entry in map(mapping, items(value.get("labels")))
     ]
@@ -212,7 +214,7 @@ class Setting:
         )
         if not (known and is_plain):
             return None
-        fields = tuple((ImageSpec.read(entry), is_true(entry.get("create"))) for entry in written)
+        fields = _field_specs(written)
         if known != "unsetOnly":
             return cls(fields, pairs=mapping(config.at(known)))
         return cls(fields, text(config.at("metadata", "namespace")), is_true(config.at("unsetOnly")))
@@ -248,6 +250,12 @@ class Setting:
         if self.namespace is None:
             return {**mapping(there), **self.pairs}
         return self.namespace if self.namespace and not (self.only_unset and text(there)) else there
+
+
+def _field_specs(listed: Any) -> tuple[tuple[ImageSpec, bool], ...]:
+    """Fields with whether each is made where it is missing."""
+    entries = map(mapping, items(listed))
+    return tuple((ImageSpec.read(entry), is_true(entry.get("create"))) for entry in entries)
 
 
 def _routes(value: Any, path: tuple[str, ...], above: Route) -> Iterator[Route]:

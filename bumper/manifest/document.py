@@ -60,17 +60,32 @@ class Document:
 
     def repeated_keys(self) -> Iterator[tuple[int, str]]:
         """Line and name of each key that its mapping has already, which kustomize refuses; what a merge key brings is none."""
-        waiting: list[Node] = [self._node]
-        while waiting:
-            node = waiting.pop()
-            if not isinstance(node, Scalar | Alias):
-                waiting += node.items
-            if isinstance(node, Mapping) and len(set(node.names)) < len(node.names):
+        for node in self._mappings():
+            if len(set(node.names)) < len(node.names):
                 seen: set[str] = set()
                 for key, _ in node.pairs:
                     if (name := name_of(key)) in seen and isinstance(key, Scalar):
                         yield self._source.line(key.start), name
                     seen.add(name)
+
+    @cached_property
+    def keys_of_no_text(self) -> tuple[tuple[int, str], ...]:
+        """Line and name of each key that is a number, a boolean or null: kustomize can't write an object with one."""
+        from bumper.manifest import go_yaml  # what only edits a file asks for none of it
+
+        if not go_yaml.may_have_keys_of_no_text(self._source.text[self._node.start : self._node.end]):
+            return ()
+        keys = (key for node in self._mappings() for key, _ in node.pairs if isinstance(key, Scalar))
+        return tuple((self._source.line(key.start), key.value) for key in keys if not go_yaml.is_text(key))
+
+    def _mappings(self) -> Iterator[Mapping]:
+        waiting: list[Node] = [self._node]
+        while waiting:
+            node = waiting.pop()
+            if not isinstance(node, Scalar | Alias):
+                waiting += node.items
+            if isinstance(node, Mapping):
+                yield node
 
     def line(self, *route: str | int) -> int:
         """The 1-based line of what stands under the route, or of the nearest above it that is there."""
@@ -142,8 +157,9 @@ def _objects(root: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
     listed = _below(target, "items")
     entries = resolved(listed) if listed else None
     kind = _below(target, "kind")
-    if kind and text(plain(kind)).endswith("List") and isinstance(entries, Sequence):
-        for at, entry in enumerate(entries.items):
+    is_listed = isinstance(entries, Sequence) or (isinstance(entries, Scalar) and entries.is_null)
+    if kind and text(plain(kind)).endswith("List") and is_listed:
+        for at, entry in enumerate(entries.items if isinstance(entries, Sequence) else ()):
             if isinstance(resolved(entry), Mapping):
                 yield ("items", at), entry
     else:

@@ -93,10 +93,12 @@ def test_a_patch_of_the_parent_reaches_into_the_build() -> None:
     latest = changed(DEPLOYMENT, "kevinryan-io:08a2c8e", "kevinryan-io:latest")
     root = latest[f"{FLUX}/kustomization.yaml"].decode()
     inner = (
-        "- target: {kind: Deployment}\n        patch: |\n          spec: {template: {spec: {containers: []}}}"
+        "- target: {kind: Deployment}\n        patch: |\n"
+        "          {kind: Deployment, metadata: {name: any}, spec: {template: {spec: {containers: []}}}}"
     )
     patch = (
-        f"patches:\n- target: {{kind: Kustomization}}\n  patch: |\n    spec:\n      patches:\n      {inner}\n"
+        "patches:\n- target: {kind: Kustomization}\n  patch: |\n"
+        f"    kind: Kustomization\n    metadata: {{name: any}}\n    spec:\n      patches:\n      {inner}\n"
     )
     assert found(added({f"{FLUX}/kustomization.yaml": root + patch}, latest)) == []
 

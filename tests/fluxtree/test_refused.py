@@ -111,6 +111,8 @@ REFUSED = {
     "replicas of nothing": ("replicas: [{name: none, count: 2}]", "replicas names none, which no workload is called"),
     "a file of definitions": ("crds: [gone.yaml]", "crds names gone.yaml, which does not exist"),
     "a schema": ("openapi: {path: gone.json}", "openapi names gone.json, which does not exist"),
+    "a file of a generator without a key": ("configMapGenerator: [{name: a, files: ['=web.yaml']}]", "has the file =web.yaml"),
+    "an order": ("sortOptions: {by: name}", "sortOptions.by is no key"),
     "a literal without a value": ("secretGenerator: [{name: a, literals: [a]}]", "has the literal a, expected KEY=VALUE"),
 }  # fmt: skip
 
@@ -132,6 +134,7 @@ TAKEN = {
     "a quoted number": "images: [{name: other, newTag: '1.10'}]",
     "a count with a point": "replicas: [{name: web, count: 2.0}]",
     "replicas that a configuration may place": "configurations: [web.yaml]\nreplicas: [{name: none, count: 2}]",
+    "an order": "sortOptions: {order: fifo, legacySortOptions: {orderFirst: [Namespace]}}",
     "settings of charts": "helmGlobals: {chartHome: charts}",
     "a generator of its namespaces": (
         "configMapGenerator: [{name: a, literals: [a=1]}, {name: a, namespace: b, literals: [a=1]}]"
@@ -142,6 +145,86 @@ TAKEN = {
 @each_row("name", TAKEN)
 def test_what_kustomize_takes(name: str) -> None:
     assert find(layered(TAKEN[name]), "web").image.tag == "1.0"
+
+
+@each_row(
+    "text",
+    [
+        "# resources: [web.yaml]\n",
+        "resources:\nnamePrefix: ''\n",
+        "---\n# nothing\n---\nresources: [web.yaml]\n",
+    ],
+)
+def test_an_empty_kustomization_is_refused_and_an_empty_list_is_something(text: str) -> None:
+    def beside(empty: str) -> MemoryTree:
+        top = {PATH: kustomization(resources=["web.yaml", "../base"])}
+        return layered("", more={**top, INNER: empty})
+
+    assert refused(beside(text)) == f"{INNER}:1: is an empty kustomization, which kustomize refuses"
+    assert find(beside("resources: []\n"), "web")
+
+
+def test_nothing_is_built_of_what_stands_behind_an_empty_document() -> None:
+    behind = dict(tree().files) | {PATH: f"---\n# nothing\n---\n{BASE}"}
+    with pytest.raises(FieldMissing):
+        find(MemoryTree(behind), "web")
+
+
+@each_row("text", ["# nothing\n", "---\n"])
+def test_a_patch_of_comments_changes_nothing(text: str) -> None:
+    for target in ("", TARGET):
+        platform = tree(f"patches:\n- path: patch.yaml\n{target}", patch_yaml=text)
+        assert not find(platform, "web").field.unsafe
+
+
+def test_a_patch_that_replaces_a_whole_object_leaves_it_as_it_is() -> None:
+    written = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n$patch: replace\nspec: {replicas: 2}\n"
+    )
+    assert find(tree("patches:\n- path: patch.yaml\n", patch_yaml=written), "web").image.tag == "1.0"
+
+
+@each_row(
+    "text",
+    ["spec: {replicas: 2}\n", "kind: Deployment\nspec: {replicas: 2}\n", "metadata: {name: web}\n", "text\n"],
+)
+def test_a_patch_without_kind_and_name_is_refused_also_with_a_target(text: str) -> None:
+    message = refused(tree(f"patches:\n- path: patch.yaml\n{TARGET}", patch_yaml=text))
+    assert message == "k8s/web/patch.yaml:1: a patch without kind and name, which kustomize refuses"
+
+
+OBJECT = "apiVersion: example.io/v1\nkind: Ports\nmetadata: {name: a}\nspec:\n"
+
+
+@each_row("key", ["80", "-1", "1.5", "0x1f", "true", "FALSE", "~", "null", "? 80\n  "])
+def test_a_key_that_is_no_text_is_refused_with_its_line(key: str) -> None:
+    listed = {INNER: kustomization(resources=["web.yaml", "a.yaml"])}
+    platform = layered("", more=listed | {"k8s/base/a.yaml": f"{OBJECT}  {key}: b\n"})
+    message = refused(platform)
+    name = key.removeprefix("? ").strip()
+    assert message.startswith(f"k8s/base/a.yaml:5: the key {name} without quotes is no text")
+    # What is not built is not written.
+    deleted = "patches:\n- patch: |\n    $patch: delete\n    apiVersion: example.io/v1\n    kind: Ports\n    metadata: {name: a}\n"
+    assert find(
+        MemoryTree(dict(platform.files) | {PATH: kustomization(deleted, resources=["../base"])}), "web"
+    )
+
+
+@each_row(
+    "inner", ["'80': b", "on: b", "1.2.3: b", "a: |\n    80: b", "a: 80:30", "!!str 80: b", "truely: 80"]
+)
+def test_a_key_that_is_a_text_is_taken(inner: str) -> None:
+    listed = {INNER: kustomization(resources=["web.yaml", "a.yaml"])}
+    assert find(layered("", more=listed | {"k8s/base/a.yaml": f"{OBJECT}  {inner}\n"}), "web")
+
+
+def test_what_is_for_programs_that_read_the_repository_is_not_built() -> None:
+    local = deployment("web", "reg.io/web:1.0").replace(
+        "  name: web\n", "  name: web\n  annotations: {config.kubernetes.io/local-config: 'FLAG'}\n", 1
+    )
+    assert find(layered("", web_yaml=local.replace("FLAG", "false")), "web")
+    with pytest.raises(FieldMissing):
+        find(layered("", web_yaml=local.replace("FLAG", "true")), "web")
 
 
 def test_two_kustomizations_in_one_directory_are_refused() -> None:
@@ -275,7 +358,16 @@ def test_what_is_no_object_is_refused_with_its_line(text: str) -> None:
         assert message.startswith("k8s/web/values.yaml:1: what has no ")
 
 
-@each_row("text", ["", "# nothing\n", "---\n---\n", "{}\n", "{apiVersion: v1, kind: List, items: []}\n"])
+EMPTY = [
+    "",
+    "# nothing\n",
+    "---\n---\n",
+    "{}\n",
+    *(f"{{apiVersion: v1, kind: List{more}}}\n" for more in (", items: []", ", items: ", "")),
+]
+
+
+@each_row("text", EMPTY)
 def test_what_is_empty_is_taken(text: str) -> None:
     assert find(
         layered("", more={"k8s/base/web.yaml": f"{text}\n---\n{deployment('web', 'reg.io/web:1.0')}"}), "web"

@@ -123,3 +123,15 @@ def test_a_setting_enters_lists_and_one_that_sets_nothing_leaves_an_object_as_it
             (container,) = items(deployed.at("spec", "template", "spec", "containers"))
             assert (container["image"], container.get("marks")) == ("reg.io/api:1", expected)
             assert mapping(deployed.value["metadata"]) == {"name": "api", "namespace": "kept"}
+
+
+def test_labels_are_added_to_fields_of_their_own() -> None:
+    fields = "fields: [{path: metadata/of, kind: Deployment, create: true}, {path: metadata/none}]"
+    made = built(tree(f"labels:\n- pairs: {{team: shop}}\n  {fields}\n"))
+    assert made["Deployment"] == {
+        "name": "api",
+        "namespace": "kept",
+        "labels": {"team": "shop"},
+        "of": {"team": "shop"},
+    }
+    assert "of" not in made["Namespace"]
