@@ -408,7 +408,7 @@ class _Making:
         refusals, repeated = [], []
         for each in self.reading.documents(path):
             if lacking := _lacks(each):
-                message = f"what has no {lacking} is no object to kustomize: it refuses the build"
+                message = f"an object without {lacking}: kustomize refuses the build"
                 refusals.append(Gap(path, each.line(), message))
             repeated += [
                 Gap(path, line, f"the key {key} stands twice in the same mapping")

@@ -99,7 +99,7 @@ def test_what_flux_cannot_build_is_refused_before_the_push(tmp_path: Path) -> No
     assert "so that Flux cannot build the directory" in done.stdout
     assert "✓ commit" not in done.stdout
     assert done.stderr == (
-        "error: k8s/shop-example/broken.yaml:1: what has no metadata.name is no object to kustomize: it refuses the build\n"
+        "error: k8s/shop-example/broken.yaml:1: an object without metadata.name: kustomize refuses the build\n"
         "help:  Flux cannot build this: correct it first\n"
     )
 

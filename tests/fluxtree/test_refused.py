@@ -355,7 +355,7 @@ def test_what_is_no_object_is_refused_with_its_line(text: str) -> None:
     generated = {path: file for path, file in tree().files.items() if path != PATH}
     for more in ({}, {PATH: kustomization(resources=["web.yaml", "values.yaml"])}):
         message = refused(MemoryTree({**generated, "k8s/web/values.yaml": text, **more}))
-        assert message.startswith("k8s/web/values.yaml:1: what has no ")
+        assert message.startswith("k8s/web/values.yaml:1: an object without ")
 
 
 EMPTY = [
