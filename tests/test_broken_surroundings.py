@@ -65,13 +65,10 @@ def test_a_configuration_that_git_cannot_read(tmp_path: Path) -> None:
     assert "help:  correct git's configuration" in stderr
 
 
-def test_a_folder_for_temporary_files_that_takes_nothing(tmp_path: Path) -> None:
-    script = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); from bumper.cli import main; "
-        "sys.exit(main(['history', '--repo', 'https://127.0.0.1:1/x']))"
-    )
-    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-    run = subprocess.run(
+def in_a_process(script: str, home: Path) -> "subprocess.CompletedProcess[str]":
+    """What sets limits does so to a process of its own."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
         [sys.executable, "-c", script],
         cwd=Path(__file__).parent.parent,
         env=environ,
@@ -80,6 +77,14 @@ def test_a_folder_for_temporary_files_that_takes_nothing(tmp_path: Path) -> None
         timeout=60,
         check=False,
     )
+
+
+def test_a_folder_for_temporary_files_that_takes_nothing(tmp_path: Path) -> None:
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); from bumper.cli import main; "
+        "sys.exit(main(['history', '--repo', 'https://127.0.0.1:1/x']))"
+    )
+    run = in_a_process(script, tmp_path)
     assert run.returncode == 2
     assert run.stderr.startswith("error: TMPDIR: No usable temporary directory")
     assert run.stderr.endswith("help:  set TMPDIR to a folder with some free megabytes\n")
@@ -116,10 +121,7 @@ def test_a_git_that_gets_no_descriptors(tmp_path: Path) -> None:
         "import resource, sys; from bumper.cli import main; "
         "resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)); sys.exit(main(['history', '--repo', 'https://127.0.0.1:1/x']))"
     )
-    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-    ran = subprocess.run(
-        [sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
+    ran = in_a_process(script, tmp_path)
     assert ran.returncode == 2
     assert "Too many open files\nhelp:  see `ulimit -a`" in ran.stderr
 
