@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
 
-from bumper.fluxtree.leaves import Leaf
+from bumper.fluxtree.leaves import Leaf, each_scalar
 from bumper.manifest.document import mapping, text
 from bumper.manifest.go_yaml import FLAG, FRACTION, NUMBER, TEXT, as_json, form
 from bumper.objects import Object
@@ -97,16 +97,16 @@ def _holds(value: Any, steps: list[str], path: str, expected: Any) -> bool:
 
 def _typed(value: Any, *, is_patch: bool) -> Any:
     """A value with what each scalar is: objects have YAML 1.2's booleans, and the numbers of patches are compared as they are."""
-    if isinstance(value, dict):
-        return {key: _typed(inner, is_patch=is_patch) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_typed(inner, is_patch=is_patch) for inner in value]
-    if not isinstance(value, Leaf) or not value.is_plain:
-        return TEXT, value
-    kind = form(value)
-    if kind == FLAG and not (is_patch or value.lower() in ("true", "false")):
-        return TEXT, value
-    return NUMBER if kind == FRACTION else kind, str(value) if is_patch else as_json(value)
+
+    def typed(scalar: Any) -> tuple[str, Any]:
+        if not isinstance(scalar, Leaf) or not scalar.is_plain:
+            return TEXT, scalar
+        kind = form(scalar)
+        if kind == FLAG and not (is_patch or scalar.lower() in ("true", "false")):
+            return TEXT, scalar
+        return NUMBER if kind == FRACTION else kind, str(scalar) if is_patch else as_json(scalar)
+
+    return each_scalar(value, typed)
 
 
 def _key(value: Any, step: str, path: str) -> Any:

@@ -4,7 +4,7 @@ Law: a leaf is equal to its text; wherever a transformer puts it, it still knows
 value is never searched for: it is the one that the value came from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from bumper.dataclasses import dataclass
@@ -93,24 +93,34 @@ def leaf(
     return made
 
 
+def each_scalar(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A value with what `change` makes of each of its scalars, however deep it stands."""
+    if isinstance(value, dict):
+        return {key: each_scalar(inner, change) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [each_scalar(inner, change) for inner in value]
+    return change(value)
+
+
 def rivalled(value: Any, rival: Rival) -> Any:
     """A value whose scalars another one may go over, where none is known that forbids more."""
-    if isinstance(value, dict):
-        return {key: rivalled(inner, rival) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [rivalled(inner, rival) for inner in value]
-    if not isinstance(value, Leaf) or (value.rival and (value.rival.forbids or not rival.forbids)):
-        return value
-    return _changed(value, rival=rival)
+
+    def change(scalar: Any) -> Any:
+        if not isinstance(scalar, Leaf) or (scalar.rival and (scalar.rival.forbids or not rival.forbids)):
+            return scalar
+        return _changed(scalar, rival=rival)
+
+    return each_scalar(value, change)
 
 
 def reworded(value: Any) -> Any:
     """A value whose numbers and booleans are written as go-yaml writes them anew (`go_yaml`)."""
-    if isinstance(value, dict):
-        return {key: reworded(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [reworded(inner) for inner in value]
-    return _changed(value, go_yaml.as_json(value)) if isinstance(value, Leaf) and value.is_plain else value
+
+    def change(scalar: Any) -> Any:
+        is_plain = isinstance(scalar, Leaf) and scalar.is_plain
+        return _changed(scalar, go_yaml.as_json(scalar)) if is_plain else scalar
+
+    return each_scalar(value, change)
 
 
 def _changed(value: Leaf, text: str | None = None, rival: Rival | None = None) -> Leaf:

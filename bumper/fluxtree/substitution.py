@@ -16,7 +16,7 @@ from typing import Any
 
 from bumper.dataclasses import dataclass, field
 from bumper.fluxtree.layers import Gap
-from bumper.fluxtree.leaves import Leaf, leaf, near_to, rivalled
+from bumper.fluxtree.leaves import Leaf, each_scalar, leaf, near_to, rivalled
 from bumper.fluxtree.resource import Resource, scalars
 from bumper.manifest.document import is_true, items, mapping, text
 from bumper.objects import Object
@@ -137,11 +137,10 @@ def not_read(resource: Resource, variables: Variables) -> Iterator[Gap]:
 
 
 def _filled(value: Any, variables: Variables) -> Any:
-    if isinstance(value, dict):
-        return {key: _filled(inner, variables) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_filled(inner, variables) for inner in value]
-    return _text(value, variables) if isinstance(value, str) and "$" in value else value
+    def change(scalar: Any) -> Any:
+        return _text(scalar, variables) if isinstance(scalar, str) and "$" in scalar else scalar
+
+    return each_scalar(value, change)
 
 
 def _text(value: str, variables: Variables) -> str:
