@@ -159,8 +159,8 @@ def _status(plugin: Plugin, name: str, printed: bytes) -> Mapping[str, Any]:
     if api_version != plugin.api_version:
         # Nothing of what it prints is quoted that may be a credential.
         is_known = isinstance(api_version, str) and re.fullmatch(_API_VERSION, api_version)
-        found = f"apiVersion '{api_version}'" if is_known else "no apiVersion of an ExecCredential"
-        raise NoAccess(f"{name} answered in {found}, expected '{plugin.api_version}'")
+        answered = f"apiVersion '{api_version}'" if is_known else "no apiVersion of an ExecCredential"
+        raise NoAccess(f"{name} answered in {answered}, expected '{plugin.api_version}'")
     status = answer.get("status")
     if not isinstance(status, dict):
         raise NoAccess(f"{name} gave no status")
