@@ -306,9 +306,7 @@ def _cause(site_report: SiteReport, story: Story, detail: Detail) -> list[str]:
     rows = [("Serving now", verdict.serving), ("Rolled back", site_report.rolled_back)]
     return [
         f"**{inline(verdict.reason, 100)}**: {inline(verdict.message)}",
-        markdown.preformatted(lines, _EVIDENCE_BYTES[detail], is_prose=True)
-        if lines and detail > Detail.LINE
-        else "",
+        markdown.quoted(lines, _EVIDENCE_BYTES[detail]) if lines and detail > Detail.LINE else "",
         *warnings,
         "<br>\n".join(f"**{label}:** {inline(text)}" for label, text in rows if text),
         *_next(verdict.hint),
@@ -380,7 +378,7 @@ def _folded(site_report: SiteReport, story: Story, detail: Detail, name: str) ->
     body = [
         stages,
         lines,
-        markdown.preformatted(more, _EVIDENCE_BYTES[detail], is_prose=True)
+        markdown.quoted(more, _EVIDENCE_BYTES[detail])
         if more and not report.is_good(site_report.verdict)
         else "",
         gantt([("", site_report.steps)]),
@@ -408,7 +406,7 @@ def _of_the_run(story: Story) -> list[str]:
         paragraphs.append(f"**Plan{proved}:** {inline(story.plan.summary)}<br>{code(story.plan.hash)}")
     if story.diff:
         shown = [*story.plan.built, *(f"not proved: {gap}" for gap in story.plan.unproved)]
-        paragraphs += [markdown.preformatted(shown, 4_000)] if shown else []
+        paragraphs += [markdown.quoted(shown, 4_000)] if shown else []
         paragraphs.append(markdown.preformatted(story.diff.splitlines(), 8_000))
     return paragraphs
 
