@@ -29,7 +29,6 @@ from bumper.safe_text import visible
 from bumper.status import sites
 from bumper.status.sites import Entry
 from bumper.style import amount
-from bumper.systems.terminal import width_of
 
 if TYPE_CHECKING:
     from bumper.systems.kube import Cluster
@@ -57,7 +56,7 @@ def examine(settings: DoctorSettings, context: Context) -> int:
             context.stdout.write(json.dumps(finding.as_data(findings), indent=2) + "\n")
         else:
             output.begin(name_sites=False)
-            output.terminal.write(finding.lines(findings, width_of(context.stdout, context.environ)))
+            output.terminal.write(finding.lines(findings))
         return finding.exit_code(findings)
 
 

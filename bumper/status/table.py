@@ -152,10 +152,7 @@ def wanted(overview: Overview) -> list[Line]:
     for row in overview.rows:
         reasons = [("nothing to deploy", row.not_followed)] if row.not_followed else []
         reasons += [("hold", text) for text in _hold(row, overview.now)]
-        table += [
-            (Span(f"  {row.label}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
-            for name, text in reasons
-        ]
+        table += [_note(row.label, name, text) for name, text in reasons]
     return [*table, *_freezes(overview.rows, overview.now)]
 
 
@@ -346,10 +343,11 @@ def _style(row: Row) -> str:
 
 def _about(row: Row, now: datetime) -> list[Line]:
     """What is not well about a row; nothing for one that is."""
-    return [
-        (Span(f"  {row.label}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
-        for name, text in _troubles(row, now)
-    ]
+    return [_note(row.label, name, text) for name, text in _troubles(row, now)]
+
+
+def _note(label: str, name: str, text: str) -> Line:
+    return Span("  "), Span(f"{label}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text)
 
 
 def _troubles(row: Row, now: datetime) -> list[tuple[str, str]]:
@@ -389,10 +387,7 @@ def _freezes(rows: Sequence[Row], now: datetime) -> list[Line]:
     for row in rows:
         for text in _freeze(row, now):
             labels.setdefault(text, []).append(row.label)
-    return [
-        (Span(f"  {listed(names)}: ", "strong"), Span("freeze: ", "quiet"), Span(text))
-        for text, names in labels.items()
-    ]
+    return [_note(listed(names), "freeze", text) for text, names in labels.items()]
 
 
 def _row_data(row: Row, now: datetime) -> dict[str, Any]:
