@@ -14,6 +14,8 @@ from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.fluxtree.sites.selection import listed
 from bumper.freeze.windows import closure_as_data
 from bumper.image import ImageReference
+from bumper.publish import remedy
+from bumper.publish.evidence import in_order
 from bumper.publish.report import verdict_as_data, workload_as_data, workload_line
 from bumper.request import label
 from bumper.revision import Revision
@@ -156,8 +158,8 @@ def wanted(overview: Overview) -> list[Line]:
     return [*table, *_freezes(overview.rows, overview.now)]
 
 
-def details(overview: Overview) -> list[Line]:
-    """One site in full, for each cluster."""
+def details(overview: Overview, way_back: str = "") -> list[Line]:
+    """One site in full, for each cluster. `way_back` is the command that takes the site back."""
     paragraphs: list[Line] = []
     for row in overview.rows:
         verdict = row.verdict or row.pending
@@ -184,9 +186,10 @@ def details(overview: Overview) -> list[Line]:
         if verdict:
             fields += [("serving now", verdict.serving)]
             fields += [("warning", text) for text in verdict.warnings if row.image]
-            fields += [("seen", text) for text in verdict.evidence]
-            fields += [("next", verdict.hint)]
+            fields += [("seen", text) for text in in_order(verdict.evidence)]
         paragraphs += labelled(fields)
+        if verdict:
+            paragraphs += remedy.lines(verdict.with_way_back(way_back).hint)
     return paragraphs
 
 
