@@ -6,9 +6,9 @@ Law: nothing is written anywhere, nothing is retried, and no failure of one syst
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bumper.app.context import Context
@@ -24,6 +24,7 @@ from bumper.image import ImageReference
 from bumper.ports.git import PushAccess, Repository
 from bumper.ports.kubernetes import ClusterAccess, Listed, Right
 from bumper.ports.registry import RegistryAccess
+from bumper.ports.threads import side_by_side
 from bumper.revision import Revision
 from bumper.safe_text import visible
 from bumper.status import sites
@@ -157,10 +158,7 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
     if no_cluster:
         why = "a deploy would be pushed and not followed"
         findings.append(of_error("cluster", "kubeconfig", no_cluster, why))
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        for answer in [pool.submit(job) for job in jobs]:
-            findings += answer.result()
-    return findings
+    return [*findings, *chain.from_iterable(side_by_side(jobs))]
 
 
 def _of_tree(url: str, tip: Revision, entries: Sequence[Entry]) -> Finding:

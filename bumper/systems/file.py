@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from bumper.systems.http.deadline import within
+from bumper.ports.threads import within
 
 _LIMIT_S = 10.0
 
