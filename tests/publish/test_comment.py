@@ -125,6 +125,15 @@ def test_a_failure_tells_outcome_cause_evidence_what_is_served_what_next_and_sta
     assert places == sorted(places)
 
 
+def test_what_helps_is_told_in_the_order_of_the_hint() -> None:
+    hint = "see whether it is up: kubectl get nodes; or to push without following: wait: false"
+    text = summary(replace(story(None), error=FieldMissing("no answer", hint=hint)))
+    assert (
+        "**Next:** see whether it is up\n\n```sh\nkubectl get nodes\n```\n\nor to push without following: wait: false\n"
+        in text
+    )
+
+
 def test_what_goes_on_is_told_with_its_stages_so_far() -> None:
     text = merged("", story(None))
     assert "### ⏳ web is being deployed: " in text

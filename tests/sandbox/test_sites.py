@@ -250,7 +250,9 @@ def test_where_no_sync_file_says_it_the_reader_of_trees_does(tmp_path: Path) -> 
         choose(Tree(files, platform.root, REGISTRY), "chart")
     derived = NESTED["kubernetes/apps/web/ks.yaml"].replace("GitRepository", "ExternalArtifact")
     files["kubernetes/apps/web/ks.yaml"] = derived.encode()
-    with pytest.raises(UsageError, match="web: its source is ExternalArtifact flux-system: the sandbox plays"):
+    with pytest.raises(
+        UsageError, match="web: its source is ExternalArtifact flux-system: the sandbox plays"
+    ):
         choose(Tree(files, platform.root, REGISTRY), "web")
     several = [begun, Beginning("clusters/b", "clusters/b")]
     with pytest.raises(UsageError, match="several places: clusters/b, kubernetes/flux/cluster"):
