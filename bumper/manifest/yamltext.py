@@ -4,9 +4,10 @@ Law: nothing is ever dumped. `compose` gives the nodes of a file, each scalar wi
 of the reader (kind, anchor, tag, style, value), so that two files hold the same YAML exactly when their shapes are equal.
 Refused with `NotYaml` and the line: what no reader accepts, and what is not UTF-8.
 
-Read by libyaml first, which accepts what the cluster's readers accept (a tab before a comment) and is seven times as fast, then by
-ruamel.yaml's own parser where libyaml 0.1.7, the one inside ruamel.yaml.clib, is too old (`[web:1]`). Events rather than composed
-nodes: they show aliases where they stand, allow an anchor name to be defined again, and need no recursion.
+Read by libyaml, which accepts what the cluster's readers accept (a tab before a comment) and is seven times as fast. Where libyaml
+0.1.7, the version inside ruamel.yaml.clib, is too old for what go-yaml reads, ruamel.yaml's own parser has the last word; elsewhere it
+would accept what go-yaml refuses. Events rather than composed nodes: they show aliases where they stand, allow an anchor name to be
+defined again, and need no recursion.
 """
 
 import re
@@ -349,10 +350,17 @@ def _read(content: bytes, path: str, made: Callable[[Iterable[Any], Text], Made]
     try:
         return made(_events_of_libyaml(text.text), text)
     except YAMLError as refusal:
+        if not _may_be_read(refusal, text.text):
+            raise _not_yaml(refusal, text.text, path) from None
         try:
             return made(_events(text.text), text)
         except (YAMLError, *UNREADABLE):
             raise _not_yaml(refusal, text.text, path) from None
+
+
+def _may_be_read(refusal: Any, text: str) -> bool:
+    """Whether go-yaml may read what libyaml 0.1.7 refuses: `[web:1]`, and a byte order mark before a later document."""
+    return getattr(refusal, "problem", None) == "found unexpected ':'" or _BOM.decode() in text
 
 
 def _refuse_large(content: bytes, path: str) -> None:
