@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import subprocess
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tables import each_row
 from bumper.app.action import kubeconfig, run_look
 from bumper.app.context import Context
 from bumper.app.surroundings import Surroundings
+from bumper.app.version import VERSION
 from bumper.commands import action
 from bumper.commands.action import Takes
 from bumper.commands.parser import parser_of
@@ -457,12 +457,11 @@ def test_the_action_has_what_the_marketplace_asks_for() -> None:
 
 @pytest.mark.parametrize(("tag", "code"), [("present", 0), ("v99.0.0", 1)])
 def test_a_release_takes_its_part_of_the_changelog(tmp_path: Path, tag: str, code: int) -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     (step,) = [s for s in workflow("release.yml")["jobs"]["release"]["steps"] if "awk" in s.get("run", "")]
     environ = {
         "PATH": os.environ["PATH"],
         "RUNNER_TEMP": str(tmp_path),
-        "GITHUB_REF_NAME": f"v{version}" if tag == "present" else tag,
+        "GITHUB_REF_NAME": f"v{VERSION}" if tag == "present" else tag,
     }
     script = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
     ended = subprocess.run(script, cwd=ROOT, env=environ, check=False, capture_output=True)

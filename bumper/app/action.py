@@ -33,8 +33,7 @@ def run_step(job: Callable[[Context], int], context: Context) -> int:
         )
         code, result = _run(job, inner, answer)
         # GitHub is told within: what it could not take is foreign text too.
-        context.stdout.flush()
-        context.afterwards.close()
+        context.tell_the_rest()
     if path := context.surroundings.outputs_path:
         with _said_of("GITHUB_OUTPUT", context):
             runner.append_outputs(Path(path), step.outputs_of(result))
