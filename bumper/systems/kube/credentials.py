@@ -16,6 +16,7 @@ from typing import Any
 from bumper.errors import NoAccess, UsageError
 from bumper.ports.deadline import left_s
 from bumper.ports.run import WallClock
+from bumper.ports.shape import Maybe, Misshapen, Shape, held_to
 from bumper.safe_text import MASK
 from bumper.systems.file import content
 from bumper.systems.http.document import parse
@@ -23,6 +24,12 @@ from bumper.systems.kube.config import Access, Endpoint, Plugin, User
 from bumper.systems.process import Ended, TooMuch, end, finished, shown, started
 
 _API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+_STATUS: Mapping[str, Shape] = {
+    "token": Maybe(str),
+    "clientCertificateData": Maybe(str),
+    "clientKeyData": Maybe(str),
+    "expirationTimestamp": Maybe(str),
+}
 # A clock that runs ahead of the issuer's would otherwise ask the plugin again for each request.
 _SHORTEST_LIFE_S = 10.0
 # A chain of certificates with its key is some kilobytes.
@@ -71,7 +78,7 @@ async def obtain(
         return Credential(user)
     status = await _run(user.plugin, access.endpoint, environ, timeout_s)
     token, certificate, key = (
-        str(status.get(name) or "") for name in ("token", "clientCertificateData", "clientKeyData")
+        status[name] or "" for name in ("token", "clientCertificateData", "clientKeyData")
     )
     if not token and not (certificate and key):
         raise NoAccess(
@@ -98,7 +105,7 @@ def _life_s(plugin: Plugin, expiration: Any, now: datetime) -> float:
     if not expiration:
         return float("inf")
     try:
-        left = datetime.fromisoformat(str(expiration)) - now
+        left = datetime.fromisoformat(expiration) - now
     except (ValueError, TypeError):
         raise NoAccess(
             f"credential plugin '{plugin.command}': expirationTimestamp is not an RFC 3339 time"
@@ -156,9 +163,10 @@ def _status(plugin: Plugin, name: str, printed: bytes) -> Mapping[str, Any]:
     api_version = answer.get("apiVersion") if isinstance(answer, dict) else None
     if api_version != plugin.api_version:
         raise NoAccess(f"{name} answered in apiVersion '{api_version}', expected '{plugin.api_version}'")
-    status = answer.get("status")
-    if not isinstance(status, dict):
-        raise NoAccess(f"{name} gave no status")
+    try:
+        status: Mapping[str, Any] = held_to(_STATUS, answer.get("status"), f"{name}: status")
+    except Misshapen as error:
+        raise NoAccess(str(error)) from None
     return status
 
 
