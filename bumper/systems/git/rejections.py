@@ -64,6 +64,12 @@ _NO_CONNECTION = re.compile(
 _FULL = re.compile(
     r"No space left on device|Disk quota exceeded|Read-only file system|File too large|Too many open files|Cannot allocate memory"
 )
+# Of git's own processes here (run-command.c, fetch-pack.c, index-pack.c, usage.c, wrapper.c).
+_SHORT_HERE = re.compile(
+    r"^(?!remote:).*(?:cannot fork\(\)|unable to create thread|Out of memory|died of signal (?:9|25)\b)",
+    re.MULTILINE,
+)
+LIMITS = "see `ulimit -a` and `free -h`: descriptors, processes or memory may be at their end"
 _ROOM = "where that is this machine: set TMPDIR to a folder with some free megabytes"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MOST_LINES = 12
@@ -116,6 +122,7 @@ def failure(place: str, stderr: str, *, pushing: bool = False) -> BumpError:
 
 def _rules(pushing: bool) -> list[tuple[re.Pattern[str], Callable[[str, str], BumpError]]]:
     return [
+        (_SHORT_HERE, lambda place, answer: UsageError(f"{place}: git failed: {answer}", hint=LIMITS)),
         (_READ_ONLY, _denied if pushing else _no_access),
         (_REFUSED_IDENTITY, _no_access),
         (_UNSEEN, _unseen),
