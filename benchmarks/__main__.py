@@ -1,10 +1,10 @@
-"""`python -m benchmarks [edit|land|contention …]`: all where none is named; `--growth [status …]` is the series of sizes."""
+"""`python -m benchmarks [start|edit|land|contention …]`: all where none is named; `--growth [status …]` is the series of sizes."""
 
 import importlib
 import os
 import sys
 
-NAMES = ("edit", "land", "contention", "registry", "following", "check", "history")
+NAMES = ("start", "edit", "land", "contention", "registry", "following", "check", "status", "history")
 # Asked for by name alone: it makes a platform of 1,000 sites first.
 LARGE = ("report",)
 

@@ -7,15 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
+from benchmarks import ours
 from benchmarks.peers import yq
 from benchmarks.repositories import SITE, write_repository
 from benchmarks.sidebyside import Way, measure
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.registry.server import RegistryServer
 
-BUMP = str(Path(sys.executable).with_name("bump"))
 TOKEN = "bench-token"
 SIZES = {"100 files, 1,000 commits": (100, 1_000), "20,000 files, 20,000 commits": (20_000, 20_000)}
 ROUNDS = 3
@@ -71,7 +70,7 @@ def ways(url: str, repository: str, *, with_yq: bool) -> dict[str, Way]:
 
 
 def bump(url: str, tag: str) -> None:
-    command = [BUMP, "--site", SITE, "--tag", tag, "--repo", url, "--no-wait"]
+    command = [ours.bump(), "--site", SITE, "--tag", tag, "--repo", url, "--no-wait"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "BUMP_TOKEN": TOKEN})
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from bumper.build_order import is_same_commit
 from bumper.dataclasses import dataclass, field
-from bumper.deploy.pipeline import Admission, Change
+from bumper.deploy.pipeline import Admission, Change, Guard
 from bumper.errors import BumpError, Refused
 from bumper.history.message import is_ours, reverted
 from bumper.image import ImageManifest
@@ -22,8 +22,8 @@ _MOST_STEPS = 10
 
 
 @dataclass
-class LoopGuard:
-    """A `pipeline.Guard`. `commit_of` gives the commit that a site's image was built from, by `Change.key`; empty where nothing
+class LoopGuard(Guard):
+    """`commit_of` gives the commit that a site's image was built from, by `Change.key`; empty where nothing
     names one.
 
     `pushed` is the commit whose push started this run, in the platform's own repository; empty where that is not so. The tip is read

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bumper.ports.deadline import left_s
-from bumper.systems.http.deadline import within
+from bumper.ports.threads import within
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -36,6 +36,11 @@ NOT_YAML = {
     "open bracket": (b"a: [b\nc: d\n", 2, "not YAML"),
     "unknown tag": (b"a: b\nb: !k!c d\n", 2, "not YAML"),
     "tab for indentation": (b"a:\n\tb: c\n", 2, "not YAML"),
+    # What ruamel's own parser takes for YAML, and go-yaml v2 and v3 do not (tried).
+    "line separator in a key": ("a: b\nc\u2028d: e\n".encode(), 2, "could not find expected ':'"),
+    "line separator before a value": ("a: \u2028b\nc: d\n".encode(), 2, "could not find expected ':'"),
+    "key without a name beside others": (b"a:\n:\n      b: c\n", 2, "did not find expected key"),
+    "anchor without a name": (b"a: &: b\n", 1, "alphabetic or numeric character"),
 }
 
 
@@ -43,6 +48,18 @@ NOT_YAML = {
 def test_what_is_no_yaml_is_refused_with_its_line(content: bytes, line: int, reason: str) -> None:
     with pytest.raises(NotYaml, match=rf"^f\.yaml:{line}: .*{reason}"):
         compose(content, "f.yaml")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"images: [reg.io/web:1.0]\n",
+        b"a: {image: reg.io/web:1.0, b: c}\n",
+        "a: b\n---\n\ufeffc: d\n".encode(),
+    ],
+)
+def test_what_only_an_old_libyaml_refuses_is_read(content: bytes) -> None:
+    assert compose(content, "f.yaml").documents
 
 
 def hard_files() -> list[Path]:
