@@ -350,8 +350,8 @@ def _read(content: bytes, path: str, made: Callable[[Iterable[Any], Text], Made]
     try:
         return made(_events_of_libyaml(text.text), text)
     except YAMLError as refusal:
-        if not _may_be_read(refusal, text):
-            raise _not_yaml(refusal, text, path) from None
+        if not _may_be_read(refusal, text.text):
+            raise _not_yaml(refusal, text.text, path) from None
         try:
             return made(_events(text.text), text)
         except (YAMLError, *UNREADABLE):
