@@ -46,7 +46,7 @@ def main() -> None:
                     processor = f"{bump(url, changed, tag_of(number, 0)):.2f} s"
                 else:
                     processor = "-"
-                    edit = f"sed -i 's|:[0-9a-c]*$|:'$TAG'|' {' '.join(map(manifest, changed))}"
+                    edit = f"sed -i 's|:[0-9a-c][0-9a-c]*$|:'$TAG'|' {' '.join(map(manifest, changed))}"
                     workflow(url, edit, tag_of(number, 1), ONE="1")
                 row = (
                     len(server.requests),
