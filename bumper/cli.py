@@ -106,8 +106,7 @@ def _run(arguments: list[str], context: Context) -> int:
 def _finish(context: Context) -> None:
     """What may take some more time, after everything has been printed; a second Ctrl-C ends it."""
     try:
-        context.stdout.flush()
-        context.afterwards.close()
+        context.tell_the_rest()
     except KeyboardInterrupt:
         return
 

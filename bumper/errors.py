@@ -26,7 +26,8 @@ A rollout that failed is not an exception, it is a `rollout.Verdict`. Exceptions
         ├── Transient             may heal by itself: retried inside the deadline
         │   ├── NotConnected          nobody takes a connection: before anything is written, retried for a moment
         │   └── Unanswered            what was written may be there: looked for before it is written anew
-        └── NoAccess              an identity or a permission is missing: not retried
+        ├── NoAccess              an identity or a permission is missing: not retried
+        └── Unfinished            what was written stands, or may stand, on the branch, and the run could not go on
 
 Retrying is decided by these types, never by a text. The module that owns an SDK translates its exceptions into these.
 """
@@ -255,3 +256,7 @@ class Unanswered(Transient):
 
 class NoAccess(Unreachable):
     """Refused for who we are (401, 403, no usable credential): trying again does not help."""
+
+
+class Unfinished(Unreachable):
+    """The run could not go on once something stood, or may have stood, on the branch. The hint says where everything stands."""

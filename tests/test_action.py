@@ -400,6 +400,26 @@ def test_a_look_that_fails_says_so_in_the_words_of_a_workflow(tmp_path: Path) ->
 
     assert run_look(look, context, in_summary=True) == EXIT_USAGE
     assert "error: no such site\nhelp:  name it: site: SITE\n" in log.getvalue()
+    assert log.getvalue().endswith("::error title=bump%3A usage::no such site%0Aname it: site: SITE\n")
+
+
+@pytest.mark.parametrize("command", [*action.STEPS, "stauts"])
+@each_row(("wanted", "expected"), [("", 1), ("maybe", 1), ("false", 0)])
+def test_what_ends_a_step_early_stands_in_the_summary_of_the_job(
+    tmp_path: Path, command: str, wanted: str, expected: int
+) -> None:
+    summary = tmp_path / f"summary-{wanted}"
+    environ = {
+        "BUMP_INPUT_COMMAND": command,
+        "BUMP_INPUT_TIMEOUT": "soon",
+        "BUMP_INPUT_OLDER_THAN": "yesterday",
+        "BUMP_INPUT_SUMMARY": wanted,
+        "GITHUB_STEP_SUMMARY": str(summary),
+    }
+    context = Context(environ, tmp_path, io.StringIO(), io.StringIO())
+    assert action.run(argparse.Namespace(), context) == EXIT_USAGE
+    text = summary.read_text() if summary.exists() else ""
+    assert text.count("### ❌ Nothing was deployed\n\n**Not started:** ") == expected
 
 
 def test_a_kubeconfig_is_a_file_of_ours_alone_and_removed(tmp_path: Path) -> None:

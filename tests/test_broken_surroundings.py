@@ -116,6 +116,19 @@ def test_what_the_machine_has_run_out_of(tmp_path: Path, subtests: pytest.Subtes
             assert bool(stdout.getvalue()) == (code == 2)
 
 
+def test_what_is_told_at_the_end_changes_no_exit_code(tmp_path: Path) -> None:
+    """As where the disk is full once a note of the outcome is written."""
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    stderr = io.StringIO()
+    context = Context({}, tmp_path, stdout=io.StringIO(), stderr=stderr)
+    context.afterwards.callback(full)
+    assert cli.main(["--version"], context) == 0
+    assert stderr.getvalue().startswith("  ! not everything was told: this machine has run out")
+
+
 def test_a_git_that_gets_no_descriptors(tmp_path: Path) -> None:
     script = (
         "import resource, sys; from bumper.cli import main; "

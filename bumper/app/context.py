@@ -10,6 +10,7 @@ from bumper.app.clock import SystemClock
 from bumper.app.surroundings import Surroundings
 from bumper.dataclasses import dataclass, field
 from bumper.ports.run import WallClock
+from bumper.safe_text import visible
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,16 @@ class Context:
     def surroundings(self) -> Surroundings:
         """What the environment says of the workflow that runs us."""
         return Surroundings.of(self.environ)
+
+    def tell_the_rest(self) -> None:
+        """Does what is left for `afterwards`. How the run ended has been said by then: what the machine is short of is a line more."""
+        try:
+            self.stdout.flush()
+            self.afterwards.close()
+        except Exception as error:
+            from bumper.app.shortage import shortage
+
+            short = shortage(error)
+            if not short:
+                raise
+            self.stderr.write(f"  ! not everything was told: {visible(short.message)}\n")

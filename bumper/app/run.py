@@ -5,14 +5,16 @@ and writes nothing. However a run ends, it is said where everything stands.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from bumper.app.output import Output, Result
-from bumper.dataclasses import dataclass, replace
+from bumper.app.shortage import shortage
+from bumper.dataclasses import dataclass
 from bumper.deploy.commit.push import Landed, Proposal
-from bumper.errors import BumpError, Outcome, Unreachable
+from bumper.errors import BumpError, Refused, Unfinished, Unreachable, UsageError
 from bumper.fluxtree.proof import Proof
 from bumper.follow.loop import Followed
 from bumper.progress import Journal
@@ -75,21 +77,48 @@ class Recovery:
 
 @dataclass
 class Run(Generic[P]):
-    """How far a job has come: `landed` is what stands on the branch, None as long as nothing does."""
+    """How far a job has come: `landed` is what stands on the branch, None as long as nothing does.
+
+    `is_writing` from the moment on in which something may stand there.
+    """
 
     job: Job[P]
     landed: Landed[P] | None = None
+    is_writing: bool = False
 
     def carry_out(self, *, dry_run: bool = False) -> Result:
-        """The result, at whichever step the job ends."""
+        """The result, at whichever step the job ends.
+
+        What this machine is short of is a UsageError as long as nothing is written, and `Unfinished` after that.
+        """
+        with self._in_words():
+            return self._carried_out(dry_run=dry_run)
+
+    def _carried_out(self, *, dry_run: bool) -> Result:
         self.job.open()
         if dry_run:
             return self._planned()
         plan = self.job.plan()
         if ended := self.job.confirm(plan):
             return ended
+        self.is_writing = True
         self.landed = self.job.land(plan)
         return self.job.follow(self.landed)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            short = shortage(error)
+            # What refuses before the commit says that nothing was written: after it that would be false.
+            ended = error if self.landed and isinstance(error, UsageError | Refused) else short
+            if ended and self.is_writing:
+                raise Unfinished(ended.message, hint="; ".join(self.standing)) from error
+            if short:
+                raise short from error
+            error.add_note("\n".join(self.standing))
+            raise
 
     def _planned(self) -> Result:
         try:
@@ -186,8 +215,8 @@ def _site_report(
 
 def _with_way_back(subject: Subject, verdict: Verdict, choice: Choice) -> Verdict:
     """The same with the command that takes it back, where a rollout failed that something came before."""
-    if verdict.outcome is not Outcome.FAILED or not subject.previous.tag or not verdict.helps_to_go_back:
+    if not subject.previous.tag:
         return verdict
     desired = subject.desired
-    command = f"bump rollback {choice.site_options(desired.site, desired.named or choice.kustomization)}"
-    return replace(verdict, hint="; or: ".join(filter(None, (verdict.hint, command))))
+    options = choice.site_options(desired.site, desired.named or choice.kustomization)
+    return verdict.with_way_back(f"bump rollback {options}")

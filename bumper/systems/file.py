@@ -1,10 +1,18 @@
 """Files of this machine that somebody named: read to their end or added to, but no further than they may be long, nor for ever."""
 
 import errno
+import io
 import os
+import select
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bumper.ports.deadline import left_s
 from bumper.ports.threads import within
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _LIMIT_S = 10.0
 
@@ -51,6 +59,31 @@ def writable(path: Path | str, mode: int = 0o666) -> int:
         raise _no_path() from None
     os.set_blocking(descriptor, True)
     return descriptor
+
+
+class Impatient(io.FileIO):
+    """What is written while a run goes on: a pipe whose reader keeps it waiting for `_LIMIT_S` in all, or up to the deadline in
+    force, is an OSError. `now` is monotonic seconds.
+    """
+
+    def __init__(self, descriptor: int, now: Callable[[], float]) -> None:
+        super().__init__(descriptor, "wb")
+        os.set_blocking(descriptor, False)
+        self._now = now
+        self._patience_s = _LIMIT_S
+        self._room = select.poll()
+        self._room.register(descriptor, select.POLLOUT)
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        # None, whatever typeshed declares, where the pipe is full.
+        while (written := super().write(data)) is None:
+            wait_s = left_s(self._patience_s)
+            if wait_s <= 0:
+                raise OSError(errno.ETIMEDOUT, "is not read")
+            began_s = self._now()
+            self._room.poll(wait_s * 1000)
+            self._patience_s -= self._now() - began_s
+        return written
 
 
 def append(path: Path, text: str) -> None:

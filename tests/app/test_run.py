@@ -1,5 +1,6 @@
 """The run flow by itself: in which order a job's steps are taken, and what is told when one of them ends it."""
 
+import errno
 import io
 import json
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from bumper.app.run import Job, Recovery, carry_out
 from bumper.app.settings import OutputSettings, RepositorySettings
 from bumper.app.wiring import Systems
 from bumper.deploy.commit.push import Landed, Proposal
-from bumper.errors import EXIT_INTERRUPTED, Outcome, Refused
+from bumper.errors import EXIT_INTERRUPTED, BumpError, NoAccess, Outcome, Refused, UsageError
 from bumper.image import ImageReference
 from bumper.publish.report import Report, SiteReport
 from bumper.revision import Revision
@@ -132,12 +133,40 @@ def test_an_interruption_is_one_object_for_a_program() -> None:
     assert json.loads(stdout.getvalue())["standing"] == ["on the branch as main@sha1:bbbbbbb"]
 
 
-@pytest.mark.parametrize("step", ["open", "plan", "confirm", "land", "follow"])
+@pytest.mark.parametrize("step", ["open", "plan", "confirm", "land"])
 def test_an_error_ends_the_run_at_its_step(step: str) -> None:
     job = Steps(raises=(step, Refused("web.yaml:1: not now")))
     with pytest.raises(Refused, match="not now"):
         carried_out(job)
     assert job.taken[-1] == step
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "code", "standing"),
+    [
+        ("plan", OSError(errno.ENOSPC, "No space left on device"), 2, "see `ulimit -a`"),
+        ("land", MemoryError(), 6, "nothing was written"),
+        ("land", UsageError("TMPDIR: full"), 2, ""),
+        ("follow", MemoryError(), 6, "on the branch as main@sha1:bbbbbbb"),
+        ("follow", UsageError("TMPDIR: full"), 6, "on the branch as main@sha1:bbbbbbb"),
+        ("follow", Refused("web.yaml:1: not now"), 6, "on the branch as main@sha1:bbbbbbb"),
+        ("follow", NoAccess("the cluster: no"), 6, ""),
+    ],
+)
+def test_a_run_that_cannot_go_on_after_its_commit_does_not_end_as_if_nothing_were_written(
+    step: str, error: Exception, code: int, standing: str
+) -> None:
+    with pytest.raises(BumpError) as raised:
+        carried_out(Steps(raises=(step, error)))
+    assert raised.value.exit_code == code
+    assert raised.value.hint.startswith(standing)
+    assert bool(raised.value.hint) == bool(standing)
+
+
+def test_a_bug_after_the_commit_says_where_things_stand() -> None:
+    with pytest.raises(KeyError) as raised:
+        carried_out(Steps(raises=("follow", KeyError("x"))))
+    assert raised.value.__notes__ == ["on the branch as main@sha1:bbbbbbb"]
 
 
 def test_what_failed_is_recovered_once_and_stays_a_failure() -> None:
@@ -154,6 +183,12 @@ def test_a_recovery_that_is_refused_changes_nothing_but_the_report() -> None:
     code, text = carried_out(Steps(outcome=Outcome.FAILED, recovery=recovery))
     assert code == 11
     assert "rolled back  no: nothing was Ready before" in text
+
+
+def test_a_recovery_for_which_the_machine_is_short_of_something_hides_no_failure() -> None:
+    code, text = carried_out(Steps(outcome=Outcome.FAILED, recovery=Steps(raises=("plan", MemoryError("x")))))
+    assert code == 11
+    assert "rolled back  no: this machine has run out of something: no memory is left" in text
 
 
 def test_a_recovery_that_is_interrupted_says_what_failed_and_where_it_stands() -> None:
