@@ -19,8 +19,8 @@ NAMES = (
     "status",
     "history",
 )
-# Asked for by name alone, since they take minutes.
-LARGE = ("report", "contention-64", "following-1000")
+# Asked for by name alone: they take minutes, and report needs a browser, action a package index.
+LARGE = ("report", "action", "contention-64", "following-1000")
 
 
 def main(names: list[str]) -> int:

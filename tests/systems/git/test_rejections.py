@@ -164,6 +164,10 @@ FAILURES: dict[tuple[type[BumpError], type[BumpError]], list[str]] = {
         _SSH.format("ERROR: The key you are authenticating with has been marked as read only."),
     ],
     (UsageError, UsageError): [
+        "fatal: sha1 file '/tmp/bump-run-bt0lhh6d/objects/pack/tmp_idx_on9LXz' write error. Out of diskspace\n",
+        "fatal: cannot fork() for git-remote-http: Resource temporarily unavailable\n",
+        "fatal: unable to create thread: Resource temporarily unavailable\nfatal: index-pack failed\n",
+        "error: --shallow-file died of signal 25\nfatal: index-pack failed\n",
         _STATUS + "301",
         _SSH.format("fatal: '/srv/x' does not appear to be a git repository"),
     ],
@@ -212,3 +216,12 @@ def test_long_speeches_are_cut() -> None:
     message = rejection(PLACE, "main", porcelain("[remote rejected] (hook declined)"), stderr).message
     assert "line 11" in message
     assert "line 12" not in message
+
+
+def test_a_server_with_too_many_requests_is_left_alone_for_a_while() -> None:
+    error = failure(PLACE, _STATUS + "429")
+    assert isinstance(error, Transient)
+    assert error.retry_after_s == 10.0
+    unavailable = failure(PLACE, _STATUS + "503")
+    assert isinstance(unavailable, Transient)
+    assert unavailable.retry_after_s is None
