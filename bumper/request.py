@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from shlex import quote
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ _OWNER = r"(?P<kind>[A-Za-z]\w*)/(?P<name>[\w.-]+):"
 _DURATION = r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?"
 _DAYS = r"(\d{1,4})([dw])"
 _DAYS_IN = {"d": 1, "w": 7}
-_STEP = r"""\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+)\]|\["(?P<quoted>[^"]+)"\]"""
+_STEP = r"""\.?(?P<key>[^.\[\]"]+)|\[(?P<index>[0-9]{1,18})\]|\["(?P<quoted>[^"]+)"\]"""
 
 
 def label(site: str, where: str) -> str:
@@ -202,7 +203,8 @@ def seconds_of(text: str) -> float | None:
     if not text or not match:
         return None
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds
+    total = hours * 3600 + minutes * 60 + seconds
+    return total if isfinite(total) else None
 
 
 def days_of(text: str) -> int | None:

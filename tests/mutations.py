@@ -9,6 +9,7 @@ ODD_VALUES: tuple[Any, ...] = (
     5,
     1.5,
     float("inf"),
+    10**400,
     True,
     "odd",
     "",

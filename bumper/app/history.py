@@ -14,6 +14,7 @@ from bumper.errors import EXIT_CODES, Outcome, did_you_mean
 from bumper.history.past import of_site
 from bumper.history.table import Page, as_csv, as_json, lines
 from bumper.ports.git import History
+from bumper.ports.shape import whole_number
 from bumper.record import KustomizationName, Recorded, SiteKey
 from bumper.style import Line
 
@@ -137,9 +138,9 @@ def _is_called(deploy: Recorded, kustomizations: Sequence[str]) -> bool:
 
 def _width(context: Context) -> int | None:
     """The columns of the terminal; None where the text goes to a file or a program, for which nothing is cut."""
-    asked = context.environ.get("COLUMNS", "")
-    if asked.isdecimal() and int(asked):
-        return int(asked)
+    asked = whole_number(context.environ.get("COLUMNS", "")) or 0
+    if asked > 0:
+        return asked
     with suppress(OSError, ValueError):
         return os.get_terminal_size(context.stdout.fileno()).columns or None
     return None

@@ -23,7 +23,7 @@ from bumper.app.version import installed_from
 from bumper.app.wiring import Systems
 from bumper.dataclasses import replace
 from bumper.doctor import access
-from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, UsageError
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, UsageError, did_you_mean
 from bumper.fluxtree.sites.selection import listed
 from bumper.onboarding import notifications
 from bumper.onboarding.notifications import NotificationsRequest
@@ -172,8 +172,9 @@ class _Interview:
         named = [entry for entry in self._entries if entry.desired.site == name]
         if not named:
             known = dict.fromkeys(entry.desired.site for entry in self._entries)
+            near = did_you_mean(name, known)
             raise FieldMissing(
-                f"{name}: the tree has no such site, expected one of {', '.join(known)}",
+                f"{name}: the tree has no such site, expected one of {', '.join(known)}{near}",
                 hint="a new one is written by bump new-site",
             )
         if len(named) > 1:

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which = parser.add_argument_group("which deploys")
     which.add_argument(
-        "--limit", type=_limit, metavar="N", help=f"the newest N, 0 for all (default: {_NEWEST})"
+        "--limit", type=options.count, metavar="N", help=f"the newest N, 0 for all (default: {_NEWEST})"
     )
     which.add_argument(
         "--since",
@@ -111,9 +111,3 @@ class Since:
                 f"argument --since: {self.text!r} is no date; expected for example 2026-03-04, 2026-03-04T05:06 or 30d",
                 hint="see bump history --help",
             ) from None
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number; expected 0 or more")
-    return int(text)

@@ -48,6 +48,8 @@ def duration(text: str) -> float:
     seconds = seconds_of(text)
     if seconds is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; expected for example 90s, 10m or 1h30m")
+    if seconds > _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is too long; expected for example 90s, 10m or 1h30m")
     return seconds
 
 
@@ -60,11 +62,15 @@ def long_duration(text: str) -> float:
     return seconds
 
 
-def number_of_commits(text: str) -> int:
-    """What `--at-most-behind` says."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of commits; expected for example 20")
-    return int(text)
+def count(text: str) -> int:
+    """How many of something: 0 or more."""
+    # Two options need it.
+    from bumper.ports.shape import whole_number
+
+    number = whole_number(text)
+    if number is None or number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; expected 0 or more")
+    return number
 
 
 def sentence(text: str) -> str:

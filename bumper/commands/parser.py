@@ -178,6 +178,12 @@ class Parser(argparse.ArgumentParser):
         for plain in (None, "store"):
             self.register("action", plain, Once)
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # Of `--option=--` Python before 3.13 takes the value for the mark that ends the options, and gives an empty list.
+        if action.option_strings and action.nargs is None:
+            arg_strings = ["--", *arg_strings] if arg_strings == ["--"] else arg_strings
+        return super()._get_values(action, arg_strings)
+
     def format_help(self) -> str:
         """The help, as wide as the window."""
         self.formatter_class = Layout

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     needs.add_argument("--require-serving", action="store_true", help="visitors got it there, not only Ready")
     needs.add_argument(
         "--at-most-behind",
-        type=options.number_of_commits,
+        type=options.count,
         default=None,
         metavar="N",
         help="refuse where more than N commits would come at once",

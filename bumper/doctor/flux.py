@@ -14,6 +14,7 @@ from bumper.doctor.finding import Finding, Mark
 from bumper.objects import Object, ObjectKey, at, condition
 from bumper.observation import Desired, Observation
 from bumper.ports.kubernetes import Installation
+from bumper.ports.shape import whole_number
 from bumper.rollout.flux import health_timeout_s, seconds
 from bumper.rollout.obstacles import follows_another
 from bumper.rollout.preflight import override, settings
@@ -214,7 +215,7 @@ def _health_checks(
             "a rollback waits as long",
             f"start kustomize-controller 1.8.3 or later with --feature-gates={_GATE}=true",
         )
-    workers = int(text) if (text := kustomize.argument("concurrent")).isdigit() else _WORKERS
+    workers = whole_number(kustomize.argument("concurrent")) or _WORKERS
     if len(timeouts) > workers:
         yield Finding(
             "flux",

@@ -24,7 +24,7 @@ from bumper.objects import Object
 
 GROUP = "helm.toolkit.fluxcd.io"
 _DEFAULT = "values.yaml"
-_STEP = re.compile(r"(?P<key>[^.\[\]\\,={}]+)|\[(?P<index>\d+)\]")
+_STEP = re.compile(r"(?P<key>[^.\[\]\\,={}]+)|\[(?P<index>[0-9]{1,18})\]")
 _NO_BLOCK = (
     "it stands in values that are not as they stand in the file, expected a literal block (values.yaml: |)"
 )

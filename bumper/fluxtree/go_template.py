@@ -17,7 +17,7 @@ from bumper.manifest.yamltext import compose, reads_otherwise
 
 ACTION = re.compile(r"<<(?P<trims>-\s)?(?P<expression>.*?)(?P<trims_after>\s-)?>>", re.DOTALL)
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<text>"(?:[^"\\]|\\["\\])*"|`[^`]*`)|(?P<number>-?\d+)(?![\w.])|(?P<variable>\$\w*)(?P<of_variable>(?:\.\w+)*)"""
+    r"""\s*(?:(?P<text>"(?:[^"\\]|\\["\\])*"|`[^`]*`)|(?P<number>-?[0-9]{1,18})(?![\w.])|(?P<variable>\$\w*)(?P<of_variable>(?:\.\w+)*)"""
     r"""|(?P<path>(?:\.\w+)+|\.)|(?P<word>[A-Za-z_]\w*)(?P<of_word>(?:\.\w+)*)|(?P<sign>:=|=|[()|,]))"""
 )
 _STATEMENTS = ("if", "else", "end", "range", "with", "break", "continue", "define", "template", "block")

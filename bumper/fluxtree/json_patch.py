@@ -18,7 +18,7 @@ from bumper.manifest.document import mapping, text
 from bumper.manifest.go_yaml import FLAG, FRACTION, NUMBER, TEXT, as_json, form
 from bumper.objects import Object
 
-_INDEX = re.compile(r"-?[0-9]+")
+_INDEX = re.compile(r"-?[0-9]{1,18}")
 
 
 class Refused(Exception):

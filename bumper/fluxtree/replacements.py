@@ -20,6 +20,7 @@ from bumper.fluxtree.resource import Resource, Route
 from bumper.fluxtree.selectors import Identity, Selector, Undecided, effective, labelled, whole
 from bumper.fluxtree.transformers import split, with_value_at
 from bumper.manifest.document import below, is_true, items, mapping, text
+from bumper.ports.shape import whole_number
 
 _DEFAULT = "metadata.name"
 _ANOTHER = "0"
@@ -92,8 +93,7 @@ def _piece(value: Any, options: Mapping[str, Any], place: Gap) -> Any:
 
 
 def _index(options: Mapping[str, Any]) -> int:
-    written = text(options.get("index"))
-    return int(written) if written.lstrip("-").isdigit() else 0
+    return whole_number(text(options.get("index"))) or 0
 
 
 def _with_target(resource: Resource, target: Mapping[str, Any], value: Any, place: Gap) -> Resource:

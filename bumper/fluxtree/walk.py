@@ -214,8 +214,8 @@ class Walk:
         answer = cluster.generators.map(artifact, text(site.spec.get("path")), cluster.ownership.is_ours)
         if isinstance(answer, Mapped):
             # A generator makes artifacts in its own namespace alone.
-            generator = replace(artifact.generator, namespace=site.source.namespace)
-            source = replace(answer.source, namespace=answer.source.namespace or generator.namespace)
+            generator = artifact.generator._replace(namespace=site.source.namespace)
+            source = answer.source._replace(namespace=answer.source.namespace or generator.namespace)
             return replace(site, path=answer.path, artifact=answer.slice, makers=(generator, source))
         return replace(site, unmapped=answer, is_ours=False)
 

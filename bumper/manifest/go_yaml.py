@@ -28,6 +28,8 @@ _MAY_BE_KEY = re.compile(
     r"(?:^|[\s{,])(?:[-+.]?[0-9][0-9a-zA-Z_.+-]*|[-+]?\.\w+|true|false|null|~)[ \t]*(?:\n[ \t]*)?:(?:\s|$)",
     re.IGNORECASE,
 )
+# A fraction reaches further than whole numbers of this length, also of 16; of longer ones it decides whether they are numbers.
+_MOST_DIGITS = 250
 _DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 
@@ -43,7 +45,7 @@ def form(plain: str) -> str:
     if plain in _FLAGS:
         return FLAG
     digits = _digits(plain)
-    if _WHOLE.fullmatch(digits):
+    if len(digits) <= _MOST_DIGITS and _WHOLE.fullmatch(digits):
         return NUMBER
     is_number = _DECIMAL.fullmatch(digits) and math.isfinite(float(digits))
     return FRACTION if is_number or plain in _NOT_FINITE else TEXT

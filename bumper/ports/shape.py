@@ -3,8 +3,9 @@
 Law: what does not fit is said with its place, what was found and what was expected; what is not read is not looked at.
 """
 
+import re
+import sys
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any, TypeAlias
 
 from bumper.dataclasses import dataclass
@@ -18,6 +19,9 @@ _KINDS = {
     float: "a number",
     type(None): "nothing",
 }
+
+# Python refuses to read more than 4,300 digits (`sys.set_int_max_str_digits`), and 18 are whole in 64 bits.
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 class Misshapen(ValueError):
@@ -58,6 +62,11 @@ def held_to(shape: Shape, value: Any, place: str) -> Any:
     return value
 
 
+def whole_number(text: str) -> int | None:
+    """The number that a text from outside is, None for anything else: no letters, no digits that only Unicode knows, at most 18."""
+    return int(text) if _WHOLE.fullmatch(text) else None
+
+
 def kind_of(value: Any) -> str:
     """What a value of JSON is, in a sentence."""
     return _KINDS.get(type(value), "a number")
@@ -82,7 +91,8 @@ def _is_of(shape: type, value: Any) -> bool:
     if isinstance(value, bool):
         return shape is bool
     if shape is float:
-        return isinstance(value, int | float) and isfinite(value)
+        # Neither NaN nor infinity, nor a whole number that no fraction reaches.
+        return isinstance(value, int | float) and abs(value) <= sys.float_info.max
     return isinstance(value, shape)
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 from bumper.ports.deadline import in_steps, left_s
 
 _T = TypeVar("_T")
-# So many answers of 40 ms each keep one processor busy, at a millisecond and a quarter of Python for each.
+# So many answers of 40 ms keep a processor busy, at a millisecond and a half of Python for each: more at once come no sooner.
 AT_ONCE = 32
 
 

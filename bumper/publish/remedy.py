@@ -52,8 +52,8 @@ def _steps(pieces: Iterable[str]) -> Iterator[Remedy]:
 
 
 _NEXT, _OR = margin("next"), margin("or")
-# A program with what it is called with, in a sentence.
-_CALL = re.compile(r"\b(?:bump|kubectl|flux|git|az|export) \S")
+# What is to be typed, in a form that `_FORM` does not know: alone, or behind a colon. In a sentence these words are names.
+_CALL = re.compile(r"(?:^|: )(?:bump|kubectl|flux|git|az|export) \S")
 
 
 def lines(hint: str, first: Span = _NEXT, other: Span = _OR) -> list[Line]:

@@ -142,7 +142,10 @@ def read(lines: Iterable[str]) -> tuple[Head, list[Entry]]:
                 # Null is the same as nothing, and nobody asks for it.
                 given = {key: value for key, value in entry.items() if value is not None}
                 entries.append(_filled(given, objects))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        except (
+            *(ValueError, KeyError, TypeError, IndexError, AttributeError),
+            *(OverflowError, RecursionError),
+        ) as error:
             if head and isinstance(error, ValueError) and not line.endswith("\n"):
                 break
             why = f": {error}" if isinstance(error, Misshapen) else ""

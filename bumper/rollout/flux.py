@@ -36,6 +36,7 @@ _REFUSED = re.compile(
 GROUP = "kustomize.toolkit.fluxcd.io"
 ORIGIN = "org.opencontainers.image.revision"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
+_LONGEST_S = float(1 << 63) / 1e9  # what a time.Duration holds
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
@@ -261,7 +262,8 @@ def seconds(duration: str) -> float | None:
     """`1m30s` → 90.0, None for what is no duration. The form is that of Go's time.Duration."""
     if not duration or _DURATION.sub("", duration):
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(duration))
+    total = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(duration))
+    return total if total < _LONGEST_S else None
 
 
 def health_timeout_s(kustomization: Object | None) -> float | None:

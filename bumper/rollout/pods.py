@@ -7,6 +7,7 @@ import re
 
 from bumper.objects import Object, at, condition
 from bumper.observation import Desired, Observation
+from bumper.ports.shape import whole_number
 from bumper.rollout.template import containers, pod_image, template_image
 
 # knative serving 1.x, pkg/apis/serving/register.go.
@@ -30,7 +31,7 @@ def new_replica_set(desired: Desired, observation: Observation) -> Object | None
 
 def _deployment_revision(replica_set: Object) -> int:
     text = at(replica_set, "metadata", "annotations", "deployment.kubernetes.io/revision") or ""
-    return int(text) if text.isdigit() else 0
+    return whole_number(text) or 0
 
 
 def _is_owned_by(obj: Object, owner: Object | None) -> bool:

@@ -140,6 +140,7 @@ def lines(overview: Overview, width: int = 0) -> list[Line]:
         table += [_row(row, overview.now, widths) for row in rows]
         table += [line for row in rows for line in _about(row, overview.now)]
         table += _freezes(rows, overview.now)
+        table += _unfollowed(rows)
     return table
 
 
@@ -361,8 +362,6 @@ def _troubles(row: Row, now: datetime) -> list[tuple[str, str]]:
         texts.append(("moving", row.detail))
     elif row.verdict.outcome is not Outcome.READY:
         texts.append((row.verdict.reason, row.verdict.message))
-    elif row.not_followed:
-        texts.append(("applied", f"nothing to follow beyond that: {row.not_followed}"))
     texts += [("drift", text) for text in row.state.drift if text not in [message for _, message in texts]]
     return texts + [("hold", text) for text in _hold(row, now)]
 
@@ -391,6 +390,14 @@ def _freezes(rows: Sequence[Row], now: datetime) -> list[Line]:
         for text in _freeze(row, now):
             labels.setdefault(text, []).append(row.label)
     return [_note(listed(names), "freeze", text) for text, names in labels.items()]
+
+
+def _unfollowed(rows: Sequence[Row]) -> list[Line]:
+    """Those that have nothing to follow, as most of a platform's own parts, in one line: nothing is wrong with them."""
+    applied = [row for row in rows if row.verdict and row.verdict.outcome is Outcome.READY]
+    labels = [row.label for row in applied if row.not_followed]
+    text = "nothing to follow beyond that; bump status SITE says why"
+    return [_note(listed(labels), "applied", text)] if labels else []
 
 
 def _row_data(row: Row, now: datetime) -> dict[str, Any]:

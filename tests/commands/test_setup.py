@@ -130,6 +130,10 @@ def names(platform: Platform) -> list[str]:
 REFUSALS = {
     "no site": ((), "not given: the sites, and the repository that builds each"),
     "a site that is none": (("nobody=octo/web", "--cluster", "none"), "nobody: the tree has no such site"),
+    "a site by a near name": (
+        (f"{SITE}x=octo/web", "--cluster", "none"),
+        f"; did you mean '{SITE}'?",
+    ),
     "no way to the cluster": ((f"{SITE}=octo/web",), "--cluster WAY"),
     "no token": ((f"{SITE}=octo/web", "--cluster", "none"), "--token WAY"),
     "no service": ((f"{SITE}=octo/web", "--cluster", "none", "--token", "service"), "--token-service HOST"),

@@ -174,6 +174,11 @@ def test_each_thing_that_helps_against_an_error_has_a_line_of_its_own() -> None:
         ("help:  bump release --site web", COMMAND),
         ("or:    to deploy it all the same: --force --reason TEXT", ""),
     ]
+    hint = "wait for the mirror: the same bump follows it; once more: export BUMP_TOKEN=abc"
+    _, *helps = problem.lines(FieldMissing("web is not there", hint=hint))
+    assert [line[-1].style for line in helps] == [COMMAND]
+    (line,) = problem.lines(FieldMissing("", hint="wait: the same bump follows it"))[1:]
+    assert line[-1].style == "", "prose is broken at the window"
 
 
 def test_durations_are_read_at_a_glance() -> None:

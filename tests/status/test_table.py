@@ -76,9 +76,9 @@ def test_the_whole_table() -> None:
         "a-site-with-a-very-lo… a-tag-that-… 3f9d2ab  abc1234      ready           3 d",
         "  api: CrashLoop: container api crashed 4 times",
         "  api: drift: pods still run def0001",
-        "  external-secrets: applied: nothing to follow beyond that: k8s/external-secrets: no image at all",
         "  shop: moving: waiting for pods to be replaced",
         "  docs: moving, failed if it stays: container docs crashed once",
+        "  external-secrets: applied: nothing to follow beyond that; bump status SITE says why",
     ]
 
 

@@ -41,6 +41,7 @@ from bumper.manifest.document import text
 from bumper.objects import ObjectKey
 from bumper.observation import Desired
 from bumper.ports.git import Tree
+from bumper.ports.shape import whole_number
 from bumper.request import Choice, FieldPath, Inventory
 from bumper.revision import Revision
 from bumper.rollout.workload import FOLLOWED_KINDS
@@ -441,7 +442,7 @@ def _replicas(built: Build, workload: ObjectKey) -> int | None:
     written = next((each.at("spec", "replicas") for each in built.resources if each.key == workload), "")
     if written in (None, ""):
         return 1
-    return int(written) if str(written).isascii() and str(written).isdigit() else None
+    return None if str(written).startswith("-") else whole_number(str(written))
 
 
 def _addresses(reading: Reading, built: Build, chosen: Image) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ _ANOTHER_PUSH = re.compile(
 _NO_REPORT = re.compile(r"failure|Internal Server Error|remote failed to report status")
 
 _HTTP_STATUS = re.compile(r"The requested URL returned error: (\d{3})|RPC failed; HTTP (\d{3})")
+# How long a server that has too many requests (429) is left alone: git does not tell its Retry-After.
+_LEFT_ALONE_S = 10.0
 _REFUSED_IDENTITY = re.compile(
     r"Authentication failed for|could not read (?:Username|Password)"  # remote-curl.c, prompt.c
     r"|Permission denied \(|Host key verification failed"  # OpenSSH
@@ -153,7 +155,9 @@ def _by_status(status: int, place: str, answer: str, pushing: bool) -> BumpError
         return _denied(place, answer)
     if status == 404:
         return _unseen(place, answer)
-    if status in (408, 429) or status >= 500:
+    if status == 429:
+        return Transient(f"{place}: {answer}", retry_after_s=_LEFT_ALONE_S)
+    if status == 408 or status >= 500:
         return Transient(f"{place}: {answer}")
     return Unreachable(f"{place}: git failed: {answer}", hint=_ROOM if _FULL.search(answer) else "")
 

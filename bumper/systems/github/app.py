@@ -107,7 +107,7 @@ class App:
                 str(answer["token"]),
                 datetime.fromisoformat(str(answer["expires_at"])).timestamp(),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise Unreachable("GitHub: the answer holds no token with an end, expected both") from None
         # By the clock that wrote the end; where no Date was sent, by ours as GitHub would have it.
         sent_s = self._api.dated_s if self._api.dated_s is not None else self._wall() + self._ahead_s

@@ -7,6 +7,7 @@ Source: client-go 0.35.3, tools/clientcmd (loader.go, client_config.go) and rest
 """
 
 import base64
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,7 +97,18 @@ class _Entry:
         setting = self.value.get(key)
         if isinstance(setting, bytes):  # !!binary, whose content is the text
             return setting.decode("utf-8", "replace")
+        if isinstance(setting, Mapping | list | tuple | set):
+            raise self._misshapen(key, "a text")
         return "" if setting is None else str(setting)
+
+    def json(self, key: str) -> Any:
+        """What stands under the key, which JSON must be able to hold."""
+        try:
+            # As client-go writes it for a plugin.
+            json.dumps(self.value.get(key), allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            raise self._misshapen(key, "what JSON can hold") from None
+        return self.value.get(key)
 
     def mapping(self, key: str) -> Mapping[Any, Any]:
         """What stands under the key, which must be a mapping; an empty one where nothing does."""
@@ -115,16 +127,16 @@ class _Entry:
     def texts(self, key: str) -> tuple[str, ...]:
         """The texts of the list under the key; numbers and the like as they are written."""
         value = self.value.get(key) or []
-        if not isinstance(value, list) or any(isinstance(entry, Mapping | list) for entry in value):
+        if not isinstance(value, list) or any(
+            isinstance(entry, Mapping | list | tuple | set) for entry in value
+        ):
             raise self._misshapen(key, "a list of texts")
         return tuple(map(str, value))
 
     def _misshapen(self, key: str, expected: str) -> UsageError:
         # What stands there instead may be a secret.
         kind = type(self.value[key]).__name__
-        kind = {"str": "a text", "list": "a list", "CommentedSeq": "a list", "dict": "a mapping"}.get(
-            kind, f"a value of type {kind}"
-        )
+        kind = {"str": "a text", "list": "a list", "dict": "a mapping"}.get(kind, f"a value of type {kind}")
         return UsageError(f"{self.file}: {key} is {kind}, expected {expected}")
 
     def path(self, key: str) -> Path | None:
@@ -302,7 +314,7 @@ def _endpoint(cluster: _Entry, environ: Mapping[str, str]) -> Endpoint:
     server = cluster.text("server").rstrip("/")
     config = next(
         (
-            extension.get("extension")
+            _Entry(extension, cluster.file).json("extension")
             for extension in cluster.entries("extensions")
             if extension.get("name") == _PLUGIN_EXTENSION
         ),
@@ -351,8 +363,8 @@ def _plugin(user: _Entry) -> Plugin:
         command=str(path),
         arguments=settings.texts("args"),
         environ={
-            str(variable.get("name") or ""): str(variable.get("value") or "")
-            for variable in settings.entries("env")
+            variable.text("name"): variable.text("value")
+            for variable in (_Entry(entry, user.file) for entry in settings.entries("env"))
         },
         api_version=settings.text("apiVersion"),
         install_hint=settings.text("installHint"),

@@ -17,6 +17,7 @@ from typing import Any
 from bumper.errors import NoAccess, UsageError
 from bumper.ports.deadline import left_s
 from bumper.ports.run import WallClock
+from bumper.ports.shape import Maybe, Misshapen, Shape, held_to
 from bumper.safe_text import MASK
 from bumper.systems.file import content
 from bumper.systems.http.document import parse
@@ -25,6 +26,12 @@ from bumper.systems.process import Ended, TooMuch, end, finished, shown, started
 
 _API_VERSION = r"client\.authentication\.k8s\.io/v\d[a-z0-9]{0,9}"
 _API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+_STATUS: Mapping[str, Shape] = {
+    "token": Maybe(str),
+    "clientCertificateData": Maybe(str),
+    "clientKeyData": Maybe(str),
+    "expirationTimestamp": Maybe(str),
+}
 # A clock that runs ahead of the issuer's would otherwise ask the plugin again for each request.
 _SHORTEST_LIFE_S = 10.0
 # A chain of certificates with its key is some kilobytes.
@@ -73,7 +80,7 @@ async def obtain(
         return Credential(user)
     status = await _run(user.plugin, access.endpoint, environ, timeout_s)
     token, certificate, key = (
-        str(status.get(name) or "") for name in ("token", "clientCertificateData", "clientKeyData")
+        status[name] or "" for name in ("token", "clientCertificateData", "clientKeyData")
     )
     if not token and not (certificate and key):
         raise NoAccess(
@@ -100,7 +107,7 @@ def _life_s(plugin: Plugin, expiration: Any, now: datetime) -> float:
     if not expiration:
         return float("inf")
     try:
-        left = datetime.fromisoformat(str(expiration)) - now
+        left = datetime.fromisoformat(expiration) - now
     except (ValueError, TypeError):
         raise NoAccess(
             f"credential plugin '{plugin.command}': expirationTimestamp is not an RFC 3339 time"
@@ -161,9 +168,10 @@ def _status(plugin: Plugin, name: str, printed: bytes) -> Mapping[str, Any]:
         is_known = isinstance(api_version, str) and re.fullmatch(_API_VERSION, api_version)
         answered = f"apiVersion '{api_version}'" if is_known else "no apiVersion of an ExecCredential"
         raise NoAccess(f"{name} answered in {answered}, expected '{plugin.api_version}'")
-    status = answer.get("status")
-    if not isinstance(status, dict):
-        raise NoAccess(f"{name} gave no status")
+    try:
+        status: Mapping[str, Any] = held_to(_STATUS, answer.get("status"), f"{name}: status")
+    except Misshapen as error:
+        raise NoAccess(str(error)) from None
     return status
 
 

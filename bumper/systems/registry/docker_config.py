@@ -12,11 +12,21 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from bumper.dataclasses import dataclass, field
+from bumper.ports.shape import Each, Maybe, Shape, held_to
 from bumper.systems.http.document import parse
 
 # The key under which Docker has kept Docker Hub's entry since before it had another API.
 _DOCKER_HUB = "https://index.docker.io/v1/"
 _HELPER = re.compile(r"[A-Za-z0-9._-]+")
+_AUTH: Mapping[str, Shape] = {
+    name: Maybe(str) for name in ("auth", "username", "password", "identitytoken", "registrytoken")
+}
+_CONFIG: Mapping[str, Shape] = {
+    "auths": Maybe(Each(Maybe(_AUTH))),
+    "credHelpers": Maybe(Each(Maybe(str))),
+    "credsStore": Maybe(str),
+}
+_HELPER_ANSWER: Mapping[str, Shape] = {"Secret": str, "Username": Maybe(str)}
 # A helper's user name for a secret that is an OAuth refresh token.
 _TOKEN_USER = "<token>"  # noqa: S105 (the name of a kind, not a secret)
 
@@ -44,37 +54,32 @@ class DockerConfig:
 
     @classmethod
     def parse(cls, source: str, text: str) -> Self:
-        """The configuration in `text`. Raises ValueError where it is no JSON object."""
-        fields = parse(text.encode())
-        if not isinstance(fields, dict):
-            raise ValueError(f"found a {type(fields).__name__}, expected a JSON object")
-        return cls(source, fields)
+        """The configuration in `text`. Raises ValueError where Docker would not read it either."""
+        return cls(source, held_to(_CONFIG, parse(text.encode()), "the file"))
 
     def helper(self, registry: str) -> str:
         """The `X` of the program `docker-credential-X` that keeps this registry's credential; empty where none does.
 
         Raises ValueError where the configured name could not be a program's name.
         """
-        name = self._table("credHelpers").get(registry) or self.fields.get("credsStore") or ""
-        if name and not (isinstance(name, str) and _HELPER.fullmatch(name)):
+        name: str = (self.fields["credHelpers"] or {}).get(registry) or self.fields["credsStore"] or ""
+        if name and not _HELPER.fullmatch(name):
             raise ValueError("the name of the credential helper has letters that no program's name has")
-        return str(name)
+        return name
 
     def entry(self, registry: str) -> Credential | None:
         """The credential that stands in `auths` itself. Raises ValueError where it cannot be decoded."""
         wanted = server_name(registry)
-        for key, entry in self._table("auths").items():
-            if isinstance(entry, dict) and _host(key) == _host(wanted):
-                credential = self._decoded(entry)
-                if credential:
-                    return credential
+        for key, entry in (self.fields["auths"] or {}).items():
+            if entry and _host(key) == _host(wanted) and (credential := self._decoded(entry)):
+                return credential
         return None
 
     def _decoded(self, entry: Mapping[str, Any]) -> Credential:
-        username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
-        if entry.get("auth"):
+        username, password = entry["username"] or "", entry["password"] or ""
+        if entry["auth"]:
             try:
-                decoded = base64.b64decode(str(entry["auth"]), validate=True).decode()
+                decoded = base64.b64decode(entry["auth"], validate=True).decode()
             except ValueError:  # no base64, letters that are not ASCII, or bytes that are no text
                 raise ValueError("`auth` is not the base64 of user:password") from None
             username, _, password = decoded.partition(":")
@@ -82,13 +87,9 @@ class DockerConfig:
             self.source,
             username,
             password.strip("\0"),
-            str(entry.get("identitytoken") or ""),
-            str(entry.get("registrytoken") or ""),
+            entry["identitytoken"] or "",
+            entry["registrytoken"] or "",
         )
-
-    def _table(self, name: str) -> Mapping[str, Any]:
-        table = self.fields.get(name)
-        return table if isinstance(table, dict) else {}
 
 
 def server_name(registry: str) -> str:
@@ -98,13 +99,10 @@ def server_name(registry: str) -> str:
 
 def parse_helper_answer(source: str, text: str) -> Credential:
     """The credential that `docker-credential-X get` printed. Raises ValueError where that is no such answer."""
-    fields = parse(text.encode())
-    if not isinstance(fields, dict) or not isinstance(fields.get("Secret"), str):
-        raise ValueError("the answer holds no `Secret`")
-    username = str(fields.get("Username") or "")
-    if username == _TOKEN_USER:
+    fields = held_to(_HELPER_ANSWER, parse(text.encode()), source)
+    if fields["Username"] == _TOKEN_USER:
         return Credential(source, refresh_token=fields["Secret"])
-    return Credential(source, username, fields["Secret"])
+    return Credential(source, fields["Username"] or "", fields["Secret"])
 
 
 def _host(key: str) -> str:

@@ -216,3 +216,12 @@ def test_long_speeches_are_cut() -> None:
     message = rejection(PLACE, "main", porcelain("[remote rejected] (hook declined)"), stderr).message
     assert "line 11" in message
     assert "line 12" not in message
+
+
+def test_a_server_with_too_many_requests_is_left_alone_for_a_while() -> None:
+    error = failure(PLACE, _STATUS + "429")
+    assert isinstance(error, Transient)
+    assert error.retry_after_s == 10.0
+    unavailable = failure(PLACE, _STATUS + "503")
+    assert isinstance(unavailable, Transient)
+    assert unavailable.retry_after_s is None

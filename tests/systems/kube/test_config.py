@@ -260,6 +260,13 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
             {},
             "client-key cannot be read: not base64 (inline)",
         ),
+        ({"token": {"secret": 1}}, {}, "token is a mapping, expected a text"),
+        ({"username": ["secret"]}, {}, "username is a list, expected a text"),
+        (
+            {"exec": {"command": "x", "env": [{"name": "A", "value": ["secret"]}]}},
+            {},
+            "value is a list, expected a text",
+        ),
         (
             {},
             {"certificate-authority": "gone.crt"},
@@ -272,6 +279,29 @@ def test_what_is_broken_is_named(
 ) -> None:
     environ = whole(tmp_path / "config", user, **cluster)
     assert refusal(None, environ, tmp_path) == f"{tmp_path}/config: {message}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ("2026-01-01", "a value of type date"),
+        ("!!binary c2VjcmV0", "a value of type bytes"),
+        ("!!set {a}", "a value of type set"),
+        ("{[a]: b}", "a mapping"),
+        ("&a [*a]", "a list"),
+        (".nan", "a value of type float"),
+    ],
+)
+def test_settings_of_a_plugin_that_no_json_can_hold(tmp_path: Path, settings: str, kind: str) -> None:
+    environ = whole(
+        tmp_path / "config",
+        {"token": "t"},
+        extensions=[{"name": "client.authentication.k8s.io/exec", "extension": "SETTINGS"}],
+    )
+    content = (tmp_path / "config").read_text().replace('"SETTINGS"', settings)
+    (tmp_path / "config").write_text(content)
+    expected = f"{tmp_path}/config: extension is {kind}, expected what JSON can hold"
+    assert refusal(None, environ, tmp_path) == expected
 
 
 @pytest.mark.parametrize("part", ["cluster", "user"])

@@ -257,7 +257,11 @@ def test_a_plugin_that_hangs_is_ended(caller: Ask, tmp_path: Path) -> None:
         ("echo '[]'", f"answered in no apiVersion of an ExecCredential, expected '{V1}'"),
         ("""echo '{"apiVersion": "hunter2"}'""", f"answered in no apiVersion of an ExecCredential, expected '{V1}'"),
         (f"echo '{{\"apiVersion\": \"{V1BETA1}\"}}'", f"answered in apiVersion '{V1BETA1}', expected '{V1}'"),
-        (f"echo '{{\"apiVersion\": \"{V1}\"}}'", "gave no status"),
+        (f"echo '{{\"apiVersion\": \"{V1}\"}}'", ": status: found nothing, expected a JSON object"),
+        (
+            f"echo '{{\"apiVersion\": \"{V1}\", \"status\": {{\"token\": {{\"s3cret\": 1}}}}}}'",
+            ": status: token: found an object, expected a text",
+        ),
         (
             f"echo '{{\"apiVersion\": \"{V1}\", \"status\": {{\"clientKeyData\": \"secret\"}}}}'",
             "gave neither a token nor a certificate with its key",
