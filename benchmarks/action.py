@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
-from benchmarks.land import TOKEN, tag_of
+from benchmarks.land import TOKEN
 from benchmarks.repositories import SITE, write_repository
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.registry.server import RegistryServer
@@ -38,13 +38,14 @@ def main() -> None:
         GitServer(token=TOKEN, environ=os.environ) as server,
         tempfile.TemporaryDirectory() as folder,
     ):
-        path, image = server.path("platform.git"), f"{registry.host}/{SITE}:0000000"
-        write_repository(path, files=100, commits=1_000, image=image)
+        path = server.path("platform.git")
+        write_repository(path, files=100, commits=1_000, registry=registry.host)
         for number in range(ROUNDS):
             tools = Path(folder) / f"tools-{number}"
             for way, starts in enumerate((cold, warm)):
-                registry.push(SITE, tag_of(number, way))
-                first_s, pushed_s = _step(tools, f"{server.url}/platform.git", tag_of(number, way))
+                tag = f"{way}abc00{number}"
+                registry.push(SITE, tag)
+                first_s, pushed_s = _step(tools, f"{server.url}/platform.git", tag)
                 starts.append(first_s)
                 push.append(pushed_s)
         wheels_mb = sum(file.stat().st_size for file in tools.rglob("*.whl")) / 1e6

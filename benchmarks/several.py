@@ -51,12 +51,18 @@ def main() -> None:
                 row = (
                     len(server.requests),
                     len(registry.asked),
-                    max((asked.depth for asked in registry.asked), default=0),
+                    in_sequence(registry),
                     processor,
                     f"{time.perf_counter() - begun_s:.1f} s",
                 )
                 print(f"  {name:<28}" + "".join(f"{value:>14}" for value in row), flush=True)
         print(f"  {'goals':<28}{MOST_REQUESTS:>14}{'':>14}{MOST_ROUNDS:>14}{MOST_PROCESSOR_S:>12} s")
+
+
+def in_sequence(registry: RegistryServer) -> int:
+    """How many of the requests were asked one after another."""
+    depths = [asked.depth for asked in registry.asked]
+    return max(depths) - min(depths) + 1 if depths else 0
 
 
 def tag_of(number: int, way: int) -> str:

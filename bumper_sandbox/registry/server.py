@@ -79,6 +79,7 @@ class RegistryServer:
         self.faults: list[Fault] = []
         self.asked: list[Asked] = []
         self.delay_s = 0.0
+        self._deepest = 0
         self.authentication = authentication
         self.users = dict(users or {})
         self.anonymous_pull = anonymous_pull
@@ -124,12 +125,13 @@ class RegistryServer:
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], content: bytes) -> Reply:
         """The answer to one request, with the fault that is due."""
-        depth = 1 + max((asked.depth for asked in self.asked), default=0)
+        depth = 1 + self._deepest
         time.sleep(self.delay_s)
         url = urlsplit(target)
         path = unquote(url.path)
         query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
         reply = self._laid_over(path, self._reply(method, path, query, headers, content))
+        self._deepest = max(self._deepest, depth)
         self.asked.append(
             Asked(method, path, reply.status, headers.get("authorization", "").partition(" ")[0], depth)
         )

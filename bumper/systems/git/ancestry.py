@@ -15,6 +15,7 @@ from bumper.systems.file import is_directory
 from bumper.systems.git.checkout import ask, checkout_root, local, origin_of
 from bumper.systems.git.repository import Output, run
 
+# Nobody asked for this checkout: a run goes on without it.
 _TIMEOUT_S = 10.0
 # A partial clone must not fetch what it lacks, nor a replaced commit stand for another.
 _ALONE = {
@@ -46,7 +47,7 @@ class Checkout:
     def around(cls, directory: Path, environ: Mapping[str, str]) -> "Checkout | None":
         """The checkout that `directory` is in; None outside of any."""
         try:
-            root = checkout_root(directory, environ)
+            root = checkout_root(directory, environ, timeout_s=_TIMEOUT_S)
             return cls(root, environ, origin_of(root, environ) or "") if root else None
         except BumpError:
             return None

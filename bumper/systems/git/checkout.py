@@ -13,7 +13,7 @@ from bumper.address import is_github_name
 from bumper.errors import UsageError
 from bumper.systems.file import is_directory, is_there
 from bumper.systems.git.address import environment, is_url
-from bumper.systems.git.repository import Output, program, run
+from bumper.systems.git.repository import LOCAL_S, Output, program, run
 
 if TYPE_CHECKING:
     from git import Git
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 _INERT = (("core.fsmonitor", "false"), ("core.hooksPath", os.devnull), ("log.showSignature", "false"))
 
 
-def checkout_root(directory: Path, environ: Mapping[str, str] | None = None) -> Path | None:
+def checkout_root(
+    directory: Path, environ: Mapping[str, str] | None = None, *, timeout_s: float = LOCAL_S
+) -> Path | None:
     """The top of the git checkout that `directory` is in, None outside of any."""
-    output = ask(directory, environ, "rev-parse", "--show-toplevel")
+    output = ask(directory, environ, "rev-parse", "--show-toplevel", timeout_s=timeout_s)
     return Path(output.stdout.removesuffix("\n")) if output.status == 0 else None
 
 
@@ -82,9 +84,11 @@ def _is_in_checkout(directory: Path) -> bool:
     return any(is_there(place / ".git") for place in (top, *top.parents))
 
 
-def ask(directory: Path, environ: Mapping[str, str] | None, *arguments: str) -> Output:
+def ask(
+    directory: Path, environ: Mapping[str, str] | None, *arguments: str, timeout_s: float = LOCAL_S
+) -> Output:
     """Git's answer in `directory`, failures included; names of files keep their bytes. UsageError where it does not trust it."""
-    output = run(local(directory, environ), *arguments, names_files=True)
+    output = run(local(directory, environ), *arguments, names_files=True, timeout_s=timeout_s)
     if "dubious ownership" in output.stderr:
         raise UsageError(
             f"{directory}: git does not trust this checkout, since another user owns it",

@@ -39,7 +39,7 @@ _CHUNK = 1 << 16
 _MOST_BYTES = 256_000_000
 _SIZED = "%(objectname) %(objectsize)"
 # A command that needs no network waits for nobody but a disk, a hook or a program that signs.
-_LOCAL_S = 60.0
+LOCAL_S = 60.0
 _LOOK_S = 5.0
 _ROOM = f"{ROOM}, and look whether git works there"
 _QUARANTINE = "GIT_QUARANTINE_PATH"
@@ -154,7 +154,7 @@ def run(
     *arguments: str,
     stdin: bytes = b"",
     environ: Mapping[str, str] | None = None,
-    timeout_s: float = _LOCAL_S,
+    timeout_s: float = LOCAL_S,
     place: object = "",
     names_files: bool = False,
 ) -> Output:

@@ -1,5 +1,7 @@
 """A checkout of this machine whose configuration somebody else wrote: it is read, and nothing that it names is run."""
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,7 +106,7 @@ def message(trap: Trap) -> object:
     return _source(trap).message(trap.second)
 
 
-def time(trap: Trap) -> object:
+def moment(trap: Trap) -> object:
     return _source(trap).committed_at(trap.second)
 
 
@@ -123,7 +125,7 @@ def origin(trap: Trap) -> object:
 
 
 QUESTIONS: tuple[Callable[[Trap], object], ...] = (
-    order, order_around, between, message, time, files, log, origin,
+    order, order_around, between, message, moment, files, log, origin,
 )  # fmt: skip
 
 
@@ -178,3 +180,14 @@ def test_outside_of_any_checkout_it_is_one(trap: Trap, tmp_path: Path) -> None:
     with Remote(str(tmp_path / "origin.git"), environ=trap.environ) as remote:
         assert remote.fetch("main") == trap.second
     assert Checkout.at(tmp_path / "origin.git", trap.environ).message(trap.second)
+
+
+@pytest.mark.slow
+def test_a_checkout_that_gives_no_answer_is_gone_without(trap: Trap) -> None:
+    """A pipe in place of its configuration: nobody asked for this checkout, so that it costs ten seconds at most."""
+    config = trap.checkout / ".git" / "config"
+    config.unlink()
+    os.mkfifo(config)
+    began_s = time.monotonic()
+    assert Checkout.around(trap.checkout, trap.environ) is None
+    assert time.monotonic() - began_s < 30
