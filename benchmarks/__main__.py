@@ -1,12 +1,26 @@
-"""`python -m benchmarks [edit|land|contention …]`: all where none is named; `--growth [status …]` is the series of sizes."""
+"""`python -m benchmarks [start|edit|land|contention …]`: all where none is named; `--growth [status …]` is the series of sizes.
+
+A name with a number behind it (`contention-64`) is that benchmark at that size alone.
+"""
 
 import importlib
 import os
 import sys
 
-NAMES = ("edit", "land", "contention", "registry", "following", "check", "history")
-# Asked for by name alone: it makes a platform of 1,000 sites first.
-LARGE = ("report",)
+NAMES = (
+    "start",
+    "edit",
+    "land",
+    "contention",
+    "several",
+    "registry",
+    "following",
+    "check",
+    "status",
+    "history",
+)
+# Asked for by name alone: they take minutes, and report needs a browser, action a package index.
+LARGE = ("report", "action", "contention-64", "following-1000")
 
 
 def main(names: list[str]) -> int:
@@ -20,7 +34,8 @@ def main(names: list[str]) -> int:
         if name not in (*NAMES, *LARGE):
             print(f"no benchmark {name!r}: there are {', '.join((*NAMES, *LARGE))}", file=sys.stderr)
             return 2
-        importlib.import_module(f"benchmarks.{name}").main()
+        module, _, size = name.partition("-")
+        importlib.import_module(f"benchmarks.{module}").main(*map(int, filter(None, [size])))
         print()
     return 0
 

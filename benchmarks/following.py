@@ -1,4 +1,5 @@
-"""How soon a change in the cluster is a line on the screen, with one site and with two hundred in one process.
+"""How soon a change in the cluster is a line on the screen, with one site and with two hundred in one process; `following-1000` is
+the same with a thousand.
 
 Over HTTPS on loopback, against the sandbox's API in a process of its own: a Deployment's status is written, and the clock stops when
 the display has written its line. `kubectl wait` and `flux` need a real cluster: `make e2e-peers` has them.
@@ -6,6 +7,7 @@ the display has written its line. `kubectl wait` and `flux` need a real cluster:
 
 import io
 import multiprocessing
+import resource
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -23,9 +25,12 @@ from bumper.systems.terminal import Log
 
 CHANGES = 60
 SITES = (1, 200)
+# Of the p95 in milliseconds, by the number of sites; of memory in megabytes with any.
+MOST_MS, MOST_MB = {200: 150, 1_000: 300}, 100
 # Between two changes, so that each one wakes a follower that waits.
 PAUSE_S = 0.15
-MOST_S = 10.0
+# Until a line comes: a thousand sites are read first.
+MOST_S = 60.0
 MEASURED = "site-000"
 
 
@@ -95,16 +100,38 @@ def serve(sites: int, pipe: Connection) -> None:
             pipe.send((begun_s, getattr(owner, method)(*arguments)))
 
 
-def main() -> None:
+def main(*sizes: int) -> None:
+    """With so many sites each; those of `SITES` where none is named."""
     print(f"from a status change to the line on the screen   ({CHANGES} changes, HTTPS on loopback)")
     columns = "".join(
-        f"{name:>13}" for name in ("p50", "p95", "max", "connections", "requests", "threads", "all Ready in")
+        f"{name:>13}"
+        for name in (
+            "p50",
+            "p95",
+            "max",
+            "CPU a change",
+            "memory",
+            "connections",
+            "requests",
+            "threads",
+            "all Ready in",
+        )
     )
     print(f"  {'sites followed':<16}{columns}")
-    for sites in SITES:
-        with Remote(sites) as fleet:
-            run(fleet)
+    for sites in sizes or SITES:
+        # Each in a process of its own, whose memory nobody else has grown.
+        follower = multiprocessing.get_context("spawn").Process(target=measure_all, args=(sites,))
+        follower.start()
+        follower.join()
+        if follower.exitcode:
+            raise RuntimeError(f"following {sites} sites ended with {follower.exitcode}")
     print("  left out: kubectl wait and flux, which need a real cluster (make e2e)")
+
+
+def measure_all(sites: int) -> None:
+    """Prints the row of so many sites."""
+    with Remote(sites) as fleet:
+        run(fleet)
 
 
 def run(fleet: Remote) -> None:
@@ -123,7 +150,9 @@ def run(fleet: Remote) -> None:
         screen.wait_for("applied")
         fleet.ask("apply", MEASURED)
         screen.wait_for("rolled out")
+        begun_s = time.process_time()
         taken_s = sorted(measure(fleet, screen, number) for number in range(CHANGES))
+        processor_s = time.process_time() - begun_s
         _, most = fleet.ask("connections")
         threads = sum(thread.name.startswith("kube ") for thread in threading.enumerate()) + 1
         begun_s = time.perf_counter()
@@ -141,8 +170,13 @@ def run(fleet: Remote) -> None:
         f"{percentile_s * 1000:>10.0f} ms"
         for percentile_s in (percentiles_s[49], percentiles_s[94], taken_s[-1])
     )
+    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    shown += f"{processor_s / CHANGES * 1000:>10.0f} ms{memory_mb:>10.0f} MB"
     counts = "".join(f"{count:>13}" for count in (most, sum(requests.values()), threads))
-    print(f"  {len(fleet.desired):<16}{shown}{counts}{all_s:>11.1f} s", flush=True)
+    sites = len(fleet.desired)
+    print(f"  {sites:<16}{shown}{counts}{all_s:>11.1f} s", flush=True)
+    if sites in MOST_MS:
+        print(f"  {'goals':<16}{'':>13}{MOST_MS[sites]:>10} ms{'':>26}{MOST_MB:>10} MB", flush=True)
 
 
 def measure(fleet: Remote, screen: Screen, number: int) -> float:

@@ -20,9 +20,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from benchmarks.check import grown
-from benchmarks.edit import BUMP, MANIFEST
+from benchmarks.edit import MANIFEST
 from benchmarks.fleet import Fleet
 from benchmarks.history import write_clone
+from benchmarks.ours import bump
 from benchmarks.platform import Platform
 from bumper.errors import EXIT_CODES, Outcome
 
@@ -97,7 +98,7 @@ def _processor_s(run: Run, folder: Path) -> tuple[float, int]:
         environ = {**os.environ, "GIT_TRACE2_EVENT": traces, **run.environ}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         ended = subprocess.run(
-            [BUMP, *run.command], cwd=folder, env=environ, capture_output=True, text=True, check=False
+            [bump(), *run.command], cwd=folder, env=environ, capture_output=True, text=True, check=False
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         # What git starts itself writes into a file of its own, too.

@@ -11,17 +11,18 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.sidebyside import Way, measure
+from benchmarks.ours import bump
+from benchmarks.sidebyside import Way, measure, processor_s
 from bumper.history import ending
 from bumper.history.message import Deploy, compose
 from bumper.image import ImageReference
 from bumper.record import Ending
 from bumper.request import Origin
 
-BUMP = str(Path(sys.executable).with_name("bump"))
 DEPLOYS = 10_000
 NEWEST = 200
 SITES = 20
+ALL, GOAL_S = "bump history --limit 0", 0.5
 _START = 1_700_000_000
 
 KEYS = ("Bump-Site", "Bump-From", "Bump-To", "Bump-Digest", "Requested-By", "Source-Commit")
@@ -44,7 +45,7 @@ def main() -> None:
         measure(
             f"all of {DEPLOYS:,} deploys with their outcomes",
             {
-                "bump history --limit 0": ours(clone, *everything),
+                ALL: ours(clone, *everything),
                 "bump history --limit 0 --output json": ours(clone, *everything, "--output", "json"),
                 "bump history --limit 0 --output csv": ours(clone, *everything, "--output", "csv"),
                 "git log --format=%(trailers), no outcomes": theirs(
@@ -58,6 +59,8 @@ def main() -> None:
                 ),
             },
             rounds=5,
+            stopwatch=processor_s,
+            goals={ALL: GOAL_S},
         )
         measure(
             f"the newest {NEWEST} of {DEPLOYS:,}",
@@ -70,7 +73,7 @@ def main() -> None:
 
 
 def ours(clone: Path, *arguments: str) -> Way:
-    return theirs(clone, BUMP, *arguments)
+    return theirs(clone, bump(), *arguments)
 
 
 def theirs(clone: Path, *command: str) -> Way:

@@ -1,6 +1,7 @@
-"""The programs that we are compared with, built where they are not on the machine.
+"""The programs that we are compared with.
 
-mikefarah's yq is built from its Go module, since the `yq` of a distribution may be another program. Built once, into the user's cache.
+mikefarah's yq is built from its Go module, once, into the user's cache, since the `yq` of a distribution may be another program. Flux
+takes long to build, and is the one of the end-to-end tests.
 """
 
 import os
@@ -31,3 +32,15 @@ def yq() -> Path | None:
         [go, "install", YQ], check=True, env={**os.environ, "GOBIN": str(cache), "GOFLAGS": "-trimpath"}
     )
     return program
+
+
+def flux() -> Path | None:
+    """The path of the command `flux` that the end-to-end tests built, or None (said aloud) where they have not."""
+    builder = Path(__file__).parents[1] / "tests" / "e2e" / "build.py"
+    asked = [sys.executable, str(builder), "--peers", "--where"]
+    places = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
+    program = next(place for place in map(Path, places) if place.name == "flux")
+    if program.is_file():
+        return program
+    print("LEFT OUT: flux is not built: python tests/e2e/build.py --peers", file=sys.stderr)
+    return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.chromium import Browser, program
-from benchmarks.history import BUMP
+from benchmarks.ours import bump
 from benchmarks.platform import Platform
 
 SITES, DEPLOYS = 1_000, 50_000
@@ -44,7 +44,7 @@ def main() -> None:
         Platform(SITES, DEPLOYS).write(clone)
         page = Path(folder) / "report.html"
         subprocess.run(
-            [BUMP, "report", "--offline", "--html", str(page)], cwd=clone, check=True, capture_output=True
+            [bump(), "report", "--offline", "--html", str(page)], cwd=clone, check=True, capture_output=True
         )
         show(page)
 

@@ -1,21 +1,28 @@
 """Platform repositories of a given size, made on the spot by `git fast-import`, served over smart HTTP."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 SITE = "web"
+OLD = "0000000"
 
 
-def write_repository(directory: Path, *, files: int, commits: int, image: str) -> None:
-    """A bare repository at `directory` with a Flux tree for one site, `files` further manifests and `commits` commits on main."""
+def write_repository(
+    directory: Path, *, files: int, commits: int, registry: str, sites: Sequence[str] = (SITE,)
+) -> None:
+    """A bare repository at `directory` with a Flux tree for `sites`, `files` further manifests and `commits` commits on main.
+
+    Each site runs the image of its name at `OLD`.
+    """
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(directory)], check=True)
-    stream = _stream(files, commits, image)
+    stream = _stream(files, commits, registry, sites)
     subprocess.run(["git", "-C", str(directory), "fast-import", "--quiet"], input=stream, check=True)
 
 
-def _stream(files: int, commits: int, image: str) -> bytes:
+def _stream(files: int, commits: int, registry: str, sites: Sequence[str]) -> bytes:
     commands: list[bytes] = []
-    tree = {path: content.encode() for path, content in _platform(image).items()}
+    tree = {path: content.encode() for path, content in _platform(registry, sites).items()}
     tree |= {
         f"apps/team-{number // 100}/app-{number}/values.yaml": f"replicas: {number}\n".encode()
         for number in range(files)
@@ -40,21 +47,29 @@ def _stream(files: int, commits: int, image: str) -> bytes:
     return b"".join(commands)
 
 
-def _platform(image: str) -> dict[str, str]:
-    return {
+def _platform(registry: str, sites: Sequence[str]) -> dict[str, str]:
+    listed = "".join(f"- {site}-sync.yaml\n" for site in sites)
+    files = {
         "k8s/flux-system/gotk-sync.yaml": _source()
         + "---\n"
         + _kustomization("flux-system", "./k8s/flux-system"),
         "k8s/flux-system/kustomization.yaml": (
             "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
-            f"resources:\n- gotk-sync.yaml\n- {SITE}-sync.yaml\n"
-        ),
-        f"k8s/flux-system/{SITE}-sync.yaml": _kustomization(SITE, f"./k8s/{SITE}"),
-        f"k8s/{SITE}/deployment.yaml": (
-            f"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {SITE}\n  namespace: {SITE}\nspec:\n  template:\n"
-            f"    spec:\n      containers:\n        - name: {SITE}\n          image: {image}\n"
+            f"resources:\n- gotk-sync.yaml\n{listed}"
         ),
     }
+    for site in sites:
+        files[f"k8s/flux-system/{site}-sync.yaml"] = _kustomization(site, f"./k8s/{site}")
+        files[manifest(site)] = (
+            f"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {site}\n  namespace: {site}\nspec:\n  template:\n"
+            f"    spec:\n      containers:\n        - name: {site}\n          image: {registry}/{site}:{OLD}\n"
+        )
+    return files
+
+
+def manifest(site: str) -> str:
+    """The path of the file that holds the site's tag."""
+    return f"k8s/{site}/deployment.yaml"
 
 
 def _source() -> str:

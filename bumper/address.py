@@ -113,11 +113,11 @@ def repository_name(url: str) -> str:
 
 def name_on(server_url: str, url: str) -> str:
     """`owner/name` of a repository on this GitHub, in the letters of its URL; empty for any other URL."""
-    host = repository_name(f"{server_url}/owner/name").removesuffix("owner/name")
-    name = repository_name(url)
-    if not host or not name.startswith(host):
+    server = repository_name(f"{server_url}/owner/name").partition("/")[0]
+    host, _, name = repository_name(url).partition("/")
+    if not server or _SSH_HOSTS.get(host, host) != server:
         return ""
-    path = url.strip().rstrip("/").removesuffix(".git")[-len(name.removeprefix(host)) :]
+    path = url.strip().rstrip("/").removesuffix(".git")[-len(name) :]
     return path if is_github_name(path) else ""
 
 

@@ -32,10 +32,12 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
     arguments = list(sys.argv[1:] if argv is None else argv)
     if context is None:
         _let_signals_interrupt()
-        code = main(arguments, _of_this_process())
+        here = _here()
+        ours = _of_this_process(here or Path("/"))
+        code = main(arguments, ours) if here else _refuse_to_stand_nowhere(arguments, ours)
         _let_nothing_interrupt()
         return code
-    wants_json = "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
+    wants_json = _wants_json(arguments)
     try:
         with told_to(lambda text: _say(text, context)):
             return _run(arguments, context)
@@ -62,7 +64,27 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
         _finish(context)
 
 
-def _of_this_process() -> Context:
+def _wants_json(arguments: Sequence[str]) -> bool:
+    return "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
+
+
+def _here() -> Path | None:
+    """Where we stand; None where that folder is gone, or may not be looked at."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def _refuse_to_stand_nowhere(arguments: Sequence[str], context: Context) -> int:
+    # Every path that is named counts from where we stand, and so do those of git and of plugins.
+    error = UsageError("the folder that bump was started in is gone", hint="start it in another one: cd /")
+    _print_error(error, context, wants_json=_wants_json(arguments))
+    context.stdout.flush()
+    return error.exit_code
+
+
+def _of_this_process(here: Path) -> Context:
     occupy()
     # What is read of a tree stays until the end: to look for garbage among it as often as Python does takes a fifth of the time.
     gc.set_threshold(50_000)
@@ -70,7 +92,7 @@ def _of_this_process() -> Context:
     sys.stdout, sys.stderr = lasting(sys.stdout, 1), lasting(sys.stderr, 2)
     # Set in the hooks of a server, where git moves no ref; ours are another repository's.
     os.environ.pop("GIT_QUARANTINE_PATH", None)
-    return Context(dict(os.environ), Path.cwd(), stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
+    return Context(dict(os.environ), here, stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
 
 
 def _let_signals_interrupt() -> None:

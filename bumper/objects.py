@@ -4,16 +4,18 @@ Law: a missing field is an answer (empty, None), never an exception, because eve
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from bumper.dataclasses import dataclass
 
 Object = Mapping[str, Any]
 
 
-@dataclass(frozen=True, order=True)
-class ObjectKey:
-    """`kind` as written in manifests (`Deployment`); `namespace` is empty for cluster-scoped kinds."""
+class ObjectKey(NamedTuple):
+    """`kind` as written in manifests (`Deployment`); `namespace` is empty for cluster-scoped kinds.
+
+    A tuple, since what it is for is to be hashed and compared: a look at two hundred sites does so ten thousand times.
+    """
 
     kind: str
     namespace: str

@@ -55,7 +55,8 @@ def margin(label: str, width: int = LABEL_WIDTH) -> Span:
 
 
 def wrapped(line: Line, width: int) -> list[Line]:
-    """The line as lines of at most `width` columns, broken between words; what follows stands below the first text after the label.
+    """The line as lines of at most `width` columns, broken between words; what follows stands below the first text after the label,
+    or two columns further in than a line without one.
 
     A word that is longer than that stays whole. Spans keep their styles.
     """
@@ -94,9 +95,12 @@ _WORDS = re.compile(r"\s*\S+|\s+")
 
 
 def _indent(line: Line) -> int:
-    """Where the text of a line begins: behind its label, which stands alone in the first span, or two columns in."""
+    """Where the text of a line goes on: behind its label, which stands alone in the first span, or two columns in."""
     label = line[0].text if len(line) > 1 else ""
-    return len(label) if label.startswith("  ") and label.endswith(" ") else 2
+    if label.strip() and label.startswith("  ") and label.endswith(" "):
+        return len(label)
+    text = "".join(span.text for span in line)
+    return len(text) - len(text.lstrip()) + 2
 
 
 def duration(seconds: float) -> str:

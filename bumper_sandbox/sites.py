@@ -168,6 +168,11 @@ def _require_dependencies(tree: Tree, kustomization: Manifest, known: Mapping[Ob
 def _objects(tree: Tree, kustomization: Manifest) -> list[Manifest]:
     """What a Kustomization builds, all of it known here, and able to become ready where that is waited for."""
     key, path = ObjectKey.of(kustomization), _path(kustomization)
+    source = _spec(kustomization).get("sourceRef") or {}
+    if source.get("kind", "GitRepository") != "GitRepository":
+        raise _Unplayable(
+            f"{key}: its source is {source['kind']} {source.get('name')}: the sandbox plays GitRepositories alone"
+        )
     if not has_directory(tree.files, path):
         raise _Unplayable(f"{key}: spec.path {path}: no such directory")
     try:

@@ -91,9 +91,11 @@ def of(directory: Path, beginnings: Callable[[], Beginnings] | None = None) -> P
     if sync is None:
         return _begun(directory, *(beginnings() if beginnings else (directory, ())))
     path = _path_of(sync)
-    if not path and beginnings and not sync.is_relative_to(directory / "flux-system"):
+    if not path and beginnings:
         # Still to be written: whoever runs bootstrap says where.
-        return _begun(directory, *beginnings())
+        folder, begun = beginnings()
+        if folder != directory or not sync.is_relative_to(directory / "flux-system"):
+            return _begun(directory, folder, begun)
     if not path or (path.split("/")[0] == directory.name and sync.is_relative_to(directory / "flux-system")):
         # Its own directory is all there is of the platform.
         return whole(directory)

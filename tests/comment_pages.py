@@ -33,6 +33,7 @@ CRASH = Verdict(
     hint=f"kubectl logs {_POD} -n web -c web --previous; or: bump rollback --site web --repo https://github.com/octo/platform.git",
     serving=_SERVING,
     evidence=(
+        "log: Error: connect ECONNREFUSED 10.20.30.40:5432 at TCPConnectWrap.afterConnect [as oncomplete] (node:net:1611:16)",
         f"CrashLoopBackOff: back-off 20s restarting failed container=web pod={_POD}_web(d43f3091-9763-4702-ae52-65764e03a45c)",
         f"BackOff: Back-off restarting failed container web in pod {_POD}_web(d43f3091-9763-4702-ae52-65764e03a45c)",
         "log: starting on port 8080",
@@ -175,9 +176,10 @@ def page(bodies: Mapping[str, str], look: Look, *, script: Path | None, unfolded
       a {{ color: #4493f8; text-decoration: none }}
       table {{ border-collapse: collapse; display: block; max-width: 100%; overflow: auto }}
       td, th {{ border: 1px solid {line}; padding: 4px 10px; }}
-      code {{ background: {box}; padding: .2em .4em; border-radius: 6px; font-size: 85%; }}
+      code {{ background: {box}; padding: .2em .4em; border-radius: 6px; font-size: 85%; white-space: break-spaces }}
       pre {{ background: {box}; padding: 10px; border-radius: 6px; overflow: auto; font-size: 85%; line-height: 1.45 }}
-      pre code {{ padding: 0; font-size: 100% }} blockquote {{ margin: 0; padding: 0 1em; border-left: .25em solid {line} }}
+      pre code {{ padding: 0; font-size: 100%; white-space: pre }}
+      ul {{ padding-left: 2em }} blockquote {{ margin: 0; padding: 0 1em; border-left: .25em solid {line} }}
     """
     draw = (
         f'<script src="{script.as_uri()}"></script><script>mermaid.initialize({{startOnLoad: false}})</script>'
@@ -197,7 +199,8 @@ def _drawn(body: str) -> str:
     )
 
 
-# Whatever of two texts lies on each other, and what is cut off at the right, as JSON at the end of the page.
+# Whatever of two texts lies on each other, what is cut off at the right, and what is not folded and scrolls sideways, as JSON at the
+# end of the page.
 _MEASURE = """
 (async () => {
   if (window.mermaid) await mermaid.run();
@@ -220,6 +223,9 @@ _MEASURE = """
       if (across > 2 && down > 6) problems.push(['overlap', a.article.id, a.node.data.trim(), b.node.data.trim()]);
     }
   }
+  for (const block of document.querySelectorAll('pre, table'))
+    if (!block.closest('details') && block.scrollWidth > block.clientWidth + 1)
+      problems.push(['scrolls', block.closest('article').id, block.innerText]);
   const result = document.createElement('pre'); result.id = 'result'; result.hidden = true;
   result.textContent = JSON.stringify({texts: texts.length, charts: document.querySelectorAll('svg').length, problems});
   document.body.append(result);
@@ -229,7 +235,7 @@ _MEASURE = """
 
 @dataclass(frozen=True)
 class Measured:
-    """How many texts and charts were shown, and what is wrong with them: texts on each other, or cut off."""
+    """How many texts and charts were shown, and what is wrong with them: texts on each other, cut off, or to be scrolled to."""
 
     texts: int
     charts: int

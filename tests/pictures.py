@@ -26,6 +26,7 @@ FOLDER = ROOT / "docs" / "pictures"
 _STYLES = {"✓": "#3fb950", "✗": "#f85149", "Ready": "#3fb950", "Failed": "#f85149", "$": "#79c0ff"}
 _LABEL = re.compile(r"^(  [a-z][a-z ]{11} )(.*)$")
 _COLUMNS, _ADVANCE, _LEADING = 118, 7.83, 19
+_QUOTE_COLUMNS = 110  # of code in the list of the evidence, as wide as the comment
 
 
 class Scene(NamedTuple):
@@ -117,8 +118,9 @@ def comment(summary: str) -> str:
 .comment {{ box-sizing: border-box; height: {height - 2}px; margin: 1px; padding: 4px 18px; color: #1f2328; background: #fff;
  border: 1px solid #d1d9e0; border-radius: 8px; font: 14px/1.5 -apple-system, "Noto Sans", Helvetica, Arial, sans-serif }}
 .comment h3 {{ margin: 12px 0; font-size: 18px }} .comment a {{ color: #0969da; text-decoration: none }}
-.comment p {{ margin: 10px 0 }} .comment pre code {{ padding: 0; font-size: 12px; background: none }}
-.comment code {{ padding: .2em .4em; border-radius: 6px; background: #eff1f3; font-size: 85% }}
+.comment p {{ margin: 10px 0 }} .comment ul {{ margin: 10px 0; padding-left: 2em }}
+.comment pre code {{ padding: 0; font-size: 12px; background: none; white-space: pre }}
+.comment code {{ padding: .2em .4em; border-radius: 6px; background: #eff1f3; font-size: 85%; white-space: break-spaces }}
 .comment pre {{ margin: 10px 0; padding: 10px; border-radius: 6px; background: #f6f8fa; font-size: 12px; overflow: hidden }}
 </style>
 {body}</div></foreignObject></svg>
@@ -129,8 +131,10 @@ def _height(body: str) -> int:
     """How many pixels the text takes, as the style above sets it."""
     blocks = re.findall(r"<pre.*?</pre>", body, re.DOTALL)
     lines = sum(len(block.removesuffix("</pre>").strip().splitlines()) for block in blocks)
+    quotes = [len(re.sub("<.*?>", "", quote)) for quote in re.findall("<li>.*?</li>", body)]
     paragraphs, breaks = len(re.findall("<p>", body)), len(re.findall("<br/>", body))
-    return 70 + 31 * paragraphs + 21 * breaks + 32 * len(blocks) + 18 * lines
+    quoted = 21 * sum(1 + length // _QUOTE_COLUMNS for length in quotes) + (20 if quotes else 0)
+    return 70 + 31 * paragraphs + 21 * breaks + 32 * len(blocks) + 18 * lines + quoted
 
 
 def essence(picture: str) -> list[str]:

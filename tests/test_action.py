@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import subprocess
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tables import each_row
 from bumper.app.action import kubeconfig, run_look
 from bumper.app.context import Context
 from bumper.app.surroundings import Surroundings
+from bumper.app.version import VERSION
 from bumper.commands import action
 from bumper.commands.action import Takes
 from bumper.commands.parser import parser_of
@@ -400,6 +400,26 @@ def test_a_look_that_fails_says_so_in_the_words_of_a_workflow(tmp_path: Path) ->
 
     assert run_look(look, context, in_summary=True) == EXIT_USAGE
     assert "error: no such site\nhelp:  name it: site: SITE\n" in log.getvalue()
+    assert log.getvalue().endswith("::error title=bump%3A usage::no such site%0Aname it: site: SITE\n")
+
+
+@pytest.mark.parametrize("command", [*action.STEPS, "stauts"])
+@each_row(("wanted", "expected"), [("", 1), ("maybe", 1), ("false", 0)])
+def test_what_ends_a_step_early_stands_in_the_summary_of_the_job(
+    tmp_path: Path, command: str, wanted: str, expected: int
+) -> None:
+    summary = tmp_path / f"summary-{wanted}"
+    environ = {
+        "BUMP_INPUT_COMMAND": command,
+        "BUMP_INPUT_TIMEOUT": "soon",
+        "BUMP_INPUT_OLDER_THAN": "yesterday",
+        "BUMP_INPUT_SUMMARY": wanted,
+        "GITHUB_STEP_SUMMARY": str(summary),
+    }
+    context = Context(environ, tmp_path, io.StringIO(), io.StringIO())
+    assert action.run(argparse.Namespace(), context) == EXIT_USAGE
+    text = summary.read_text() if summary.exists() else ""
+    assert text.count("### ❌ Nothing was deployed\n\n**Not started:** ") == expected
 
 
 def test_a_kubeconfig_is_a_file_of_ours_alone_and_removed(tmp_path: Path) -> None:
@@ -437,12 +457,11 @@ def test_the_action_has_what_the_marketplace_asks_for() -> None:
 
 @pytest.mark.parametrize(("tag", "code"), [("present", 0), ("v99.0.0", 1)])
 def test_a_release_takes_its_part_of_the_changelog(tmp_path: Path, tag: str, code: int) -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     (step,) = [s for s in workflow("release.yml")["jobs"]["release"]["steps"] if "awk" in s.get("run", "")]
     environ = {
         "PATH": os.environ["PATH"],
         "RUNNER_TEMP": str(tmp_path),
-        "GITHUB_REF_NAME": f"v{version}" if tag == "present" else tag,
+        "GITHUB_REF_NAME": f"v{VERSION}" if tag == "present" else tag,
     }
     script = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
     ended = subprocess.run(script, cwd=ROOT, env=environ, check=False, capture_output=True)

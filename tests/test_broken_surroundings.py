@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -104,6 +105,8 @@ def test_what_the_machine_has_run_out_of(tmp_path: Path, subtests: pytest.Subtes
         (OSError(errno.ENOSPC, "No space left", "/x/y"), 2, "out of something: /x/y: No space left"),
         (MemoryError(), 2, "out of something: no memory is left"),
         (RuntimeError("can't start new thread"), 2, "out of something: no thread can be started"),
+        (ImportError("x.so: failed to map segment from shared object"), 2, "out of something: x.so: failed"),
+        (ImportError("No module named x"), 1, "This is a bug in bump"),
         (RuntimeError("x"), 1, "This is a bug in bump"),
         (OSError(errno.ENOENT, "No such file"), 1, "This is a bug in bump"),
     ):
@@ -137,6 +140,25 @@ def test_a_git_that_gets_no_descriptors(tmp_path: Path) -> None:
     ran = in_a_process(script, tmp_path)
     assert ran.returncode == 2
     assert "Too many open files\nhelp:  see `ulimit -a`" in ran.stderr
+
+
+def test_a_folder_that_is_gone_while_we_stand_in_it(tmp_path: Path) -> None:
+    for arguments, stdout in (("history",), ""), (("history", "--output", "json"), '"UsageError"'):
+        (tmp_path / "gone").mkdir()
+        command = shlex.join([sys.executable, "-m", "bumper", *arguments])
+        ran = subprocess.run(
+            ["sh", "-c", f"rmdir ../gone; exec {command}"],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+            cwd=tmp_path / "gone",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 2
+        assert ran.stderr.endswith(
+            "error: the folder that bump was started in is gone\nhelp:  start it in another one: cd /\n"
+        )
+        assert stdout in ran.stdout
 
 
 def test_a_signal_after_the_end_changes_no_exit_code(tmp_path: Path) -> None:

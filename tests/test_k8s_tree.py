@@ -119,8 +119,8 @@ BREAKS: list[tuple[str, str, str, str | None, str]] = [
     (
         "resources_are_listed",
         f"{FLUX}/kustomization.yaml",
-        "  - gotk-components.yaml\n",
-        "",
+        "  - gotk-components.yaml #",
+        "  #",
         "gotk-components.yaml is",
     ),
     ("resources_are_listed", f"{FLUX}/kustomization.yaml", "- umami-", "- observability-", "is listed twice"),

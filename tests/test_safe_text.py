@@ -111,6 +111,15 @@ def test_a_secret_goes_and_its_name_stays(text: str, masked: str) -> None:
         f"auth: {'0a1b' * 10} is newer; --set auth={'0a1b' * 10}",
         "tree s.MyServiceOfTheCluster and b.WithManyLettersAndNoDigit",
         "/hook/of/the/receiver and webhook/0a1b2c3d",
+        "secret: some-object-name1, token: web-sa-token-x7k2p, credential: regcred-2",
+        "Secret: db-credentials-5kfm2h8t9c, signature: cosign-2.0, client-secret: azure-ad-client-secret-v2",
+        f"stakater.com/last-secret: {'0a1b' * 10} and checksum/token: {'0a1b' * 8}",
+        "fatal: could not read Password for 'https://me@git.example': terminal prompts disabled",
+        "Password for web: incorrect, password for the user is unset",
+        "password authentication failed, password sha256 is not allowed, password is too short",
+        "git@github.com:acme/web.git npm:react@18.2.0 module:github.com/x/y@v1.2.3 pkg:npm/left-pad@1.0",
+        "Signed-off-by:jane2@mail.example user:jane@mail.example author:Jane@mail.example localhost:8080@home",
+        f"web:3f9d2ab@production reg:5000/web:1.0@sha256:{'ab' * 32} web:1.0@blue",
     ],
 )
 def test_what_the_runtimes_write_stays_as_it_is(text: str) -> None:
@@ -290,6 +299,17 @@ NAMED = (
     "https://hooks.slack.com/services/T0/B0/{}",
     "https://discord.com/api/webhooks/1/{}",
     "//npm.example/:_authToken={}",
+    "u:{}@host",
+    "dial app:{}@tcp(db:3306)/x?parseTime=true",
+    "db_url=app:{}@db.example:5432/x",
+    "sftp me:{}@10.0.0.1:/path",
+    "Password for 'https://me@git.example': {}",
+    "Enter passphrase for key '/root/.ssh/id_ed25519': {}",
+    "password for user app is {}",
+    "password '{}' rejected",
+    "the password is {}",
+    "machine git.example login me password {}",
+    "machine git.example\n  login me password {}",
     "refresh_token: {}",
     "signing_key={}",
 )
@@ -311,7 +331,15 @@ def test_what_is_named_as_a_secret_goes(sentence: str) -> None:
     ["hunter2", "correct", "p,a&b", "a)b}c]d", "a'b", 'a"b', "100%x", "ü-ñ", "a\\b", "$ecret1", "a#b"],
 )
 @pytest.mark.parametrize(
-    "sentence", ["DB_PASS={}", "x password={} y=1", "--password {} -h db", "Password: {}"]
+    "sentence",
+    [
+        "DB_PASS={}",
+        "x password={} y=1",
+        "--password {} -h db",
+        "Password: {}",
+        "Password for me: {}",
+        "root:{}@tcp(10.0.0.1:3306)/db",
+    ],
 )
 def test_a_password_goes_to_its_last_character(sentence: str, secret: str) -> None:
     assert mask(sentence.format(secret)) == sentence.format("***")
@@ -335,6 +363,9 @@ FRAGMENTS = (
         "-p",
         "Bearer",
         "curl -u a:",
+        "password for ",
+        "login a password ",
+        "u:",
         "***",
     ),
     *(
@@ -451,6 +482,14 @@ HOSTILE = (
         "Private-Lines: 1 ",
         "/hook/",
         "secret is ",
+        "password for ",
+        "password for a: b ",
+        "password 'a",
+        "a:b@",
+        "a:b",
+        "machine a login b password c ",
+        "secret: ab-v1-",
+        "-v1",
     ),
 )
 

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import each_row
 
 from bumper.style import Line, Span, plain, prose, wrapped
 
@@ -19,6 +20,20 @@ def test_a_line_breaks_between_words_and_goes_on_below_its_text(width: int) -> N
     assert all(len(line.rstrip()) <= width for line in lines)
     assert all(line.startswith(" " * 15) and line[15] != " " for line in lines[1:])
     assert len(lines) == (1 if width >= 100 else 2)
+
+
+@each_row(
+    ("line", "rows"),
+    [
+        ((Span("  "), Span("shop-example: ", "strong"), Span("hold: the queue is full")),
+         ["  shop-example: hold:", "    the queue is full"]),
+        ((Span("  ! the queue is full, and nobody looks", "warn"),), ["  ! the queue is full,", "    and nobody looks"]),
+        ((Span("  ✗ ", "bad"), Span("east:", "strong"), Span(" no answer from there")), ["  ✗ east: no answer", "    from there"]),
+        ((Span("Failed", "bad"), Span(": the queue is full")), ["Failed: the queue is", "  full"]),
+    ],
+)  # fmt: skip
+def test_what_has_no_label_goes_on_two_columns_further_in(line: Line, rows: list[str]) -> None:
+    assert [plain(row).rstrip() for row in wrapped(line, 22)] == rows
 
 
 def test_a_word_that_is_too_long_stays_whole() -> None:

@@ -5,13 +5,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from bumper.app.context import Context
 from bumper.dataclasses import replace
 from bumper.errors import BumpError
 from bumper.publish import inputs, markdown, problem, step
 from bumper.publish.comment import LIMIT as SUMMARY_LIMIT
+from bumper.publish.comment import summary
+from bumper.publish.story import Story
 from bumper.safe_text import visible
 from bumper.style import plain
 from bumper.systems.file import append
@@ -43,18 +45,20 @@ def run_step(job: Callable[[Context], int], context: Context) -> int:
 def run_look(job: Callable[[Context], int], context: Context, *, in_summary: bool) -> int:
     """Runs a command that only shows something; what it prints is the log, and with `in_summary` the summary of the job, too."""
     shown = io.StringIO()
+    failure: BumpError | None = None
     with kubeconfig(context) as environ, runner.stopped_commands(context.stdout) as commands:
         inner = replace(context, environ=environ, stdout=shown, stderr=context.stdout, hide=commands.hide)
         try:
             code = job(inner)
         except BumpError as error:
-            error.reword(_in_inputs(inner))
-            shown.writelines(plain(line) + "\n" for line in problem.lines(error))
-            code = error.exit_code
+            failure, code = error, error.exit_code
+            _say(error, inner, shown)
         context.stdout.write(shown.getvalue())
-    if in_summary and (path := context.surroundings.summary_path):
-        with _said_of("GITHUB_STEP_SUMMARY", context):
-            append(Path(path), markdown.preformatted(shown.getvalue().splitlines(), SUMMARY_LIMIT) + "\n")
+    if failure:
+        for level, title, text in step.annotations_of(problem.as_data(failure)):
+            context.stdout.write(runner.annotation(level, title, text))
+    elif in_summary:
+        _summarize(markdown.preformatted(shown.getvalue().splitlines(), SUMMARY_LIMIT) + "\n", context)
     return code
 
 
@@ -62,10 +66,26 @@ def _run(job: Callable[[Context], int], context: Context, answer: io.StringIO) -
     try:
         code = job(context)
     except BumpError as error:
-        error.reword(_in_inputs(context))
-        context.stderr.writelines(plain(line) + "\n" for line in problem.lines(error))
+        _say(error, context, context.stderr)
         return error.exit_code, problem.as_data(error)
     return code, json.loads(answer.getvalue())
+
+
+def _say(error: BumpError, context: Context, log: TextIO) -> None:
+    """What ended the run, in the words of a workflow: in the log, and in the summary of the job, unless the run has written that."""
+    error.reword(_in_inputs(context))
+    log.writelines(plain(line) + "\n" for line in problem.lines(error))
+    path = Path(context.surroundings.summary_path)
+    # The file is each step's own.
+    if not (path.is_file() and path.stat().st_size):
+        _summarize(summary(Story(error=error)), context)
+
+
+def _summarize(text: str, context: Context) -> None:
+    wants = context.surroundings.inputs.get("summary", "").strip().lower() != "false"
+    if wants and (path := context.surroundings.summary_path):
+        with _said_of("GITHUB_STEP_SUMMARY", context):
+            append(Path(path), text)
 
 
 def _in_inputs(context: Context) -> Callable[[str], str]:

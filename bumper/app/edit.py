@@ -114,13 +114,17 @@ def _paths(settings: EditSettings, context: Context) -> dict[Path, str]:
     UsageError for a link that leads out of the checkout: who has its files edited means no others.
     """
     paths: dict[Path, str] = {}
+    checkouts: dict[Path, Path | None] = {}
     for name in settings.files:
         given = context.cwd / name
         try:
             path = given.resolve()
         except (OSError, RuntimeError, ValueError) as error:  # a symbolic link that leads to itself; a NUL
             raise UsageError(f"{name}: cannot be read: {error}") from None
-        root = _checkout(given)
+        folder = Path(os.path.abspath(given)).parent  # noqa: PTH100 (links are not followed)
+        if folder not in checkouts:
+            checkouts[folder] = _checkout(folder)
+        root = checkouts[folder]
         if root and not path.is_relative_to(root.resolve()):
             raise UsageError(
                 f"{name}: is a symbolic link, or below one, that leads out of its checkout {root}",
@@ -130,10 +134,9 @@ def _paths(settings: EditSettings, context: Context) -> dict[Path, str]:
     return paths
 
 
-def _checkout(file: Path) -> Path | None:
-    """The top of the checkout that a file is named in, None outside of any. No git is asked, since there need be none."""
-    named = Path(os.path.abspath(file))  # noqa: PTH100 (links are not followed)
-    return next((folder for folder in named.parents if is_there(folder / ".git")), None)
+def _checkout(folder: Path) -> Path | None:
+    """The top of the checkout that a folder is in, None outside of any. No git is asked, since there need be none."""
+    return next((above for above in (folder, *folder.parents) if is_there(above / ".git")), None)
 
 
 def _print_diffs(files: Sequence[Planned], context: Context) -> None:

@@ -6,9 +6,9 @@ Law: nothing is written anywhere, nothing is retried, and no failure of one syst
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bumper.app.context import Context
@@ -21,15 +21,16 @@ from bumper.doctor import access, clocks, finding, flux, freeze, hosting
 from bumper.doctor.finding import Finding, Mark, of_error
 from bumper.errors import BumpError, Refused, Transient, UsageError
 from bumper.image import ImageReference
-from bumper.ports.git import PushAccess, Repository
+from bumper.onboarding import notifications
+from bumper.ports.git import PushAccess, Repository, Tree
 from bumper.ports.kubernetes import ClusterAccess, Listed, Right
 from bumper.ports.registry import RegistryAccess
+from bumper.ports.threads import side_by_side
 from bumper.revision import Revision
 from bumper.safe_text import visible
 from bumper.status import sites
 from bumper.status.sites import Entry
 from bumper.style import amount
-from bumper.systems.terminal import width_of
 
 if TYPE_CHECKING:
     from bumper.systems.kube import Cluster
@@ -57,7 +58,7 @@ def examine(settings: DoctorSettings, context: Context) -> int:
             context.stdout.write(json.dumps(finding.as_data(findings), indent=2) + "\n")
         else:
             output.begin(name_sites=False)
-            output.terminal.write(finding.lines(findings, width_of(context.stdout, context.environ)))
+            output.terminal.write(finding.lines(findings))
         return finding.exit_code(findings)
 
 
@@ -141,6 +142,7 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
         tip, entries = read(repository, settings, clusters)
         findings = [_of_tree(repository.url, tip, entries), *_of_followed(repository.url, settings, entries)]
         findings += _of_freeze(entries, systems.context.clock.wall())
+        findings += [] if settings.looks_at_cluster else [_of_posting(repository.tree(tip.sha))]
     except (UsageError, Refused):
         raise
     except BumpError as error:
@@ -158,10 +160,7 @@ def _findings(settings: DoctorSettings, systems: Systems) -> list[Finding]:
     if no_cluster:
         why = "a deploy would be pushed and not followed"
         findings.append(of_error("cluster", "kubeconfig", no_cluster, why))
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        for answer in [pool.submit(job) for job in jobs]:
-            findings += answer.result()
-    return findings
+    return [*findings, *chain.from_iterable(side_by_side(jobs))]
 
 
 def _of_tree(url: str, tip: Revision, entries: Sequence[Entry]) -> Finding:
@@ -203,6 +202,20 @@ def _of_followed(url: str, settings: DoctorSettings, entries: Sequence[Entry]) -
             "git", url, mark, f"can't be followed: {'; '.join(workloads)}", why, "deploy it with --no-wait"
         )
     ]
+
+
+def _of_posting(tree: Tree) -> Finding:
+    """Whether Flux tells GitHub how a deploy goes, as far as the tree knows."""
+    if place := notifications.provider(tree):
+        return Finding("flux", "GitHub", Mark.GOOD, f"Flux posts there ({place})")
+    return Finding(
+        "flux",
+        "GitHub",
+        Mark.WARNING,
+        "the tree has no Provider of type github: Flux posts nothing there, unless that is set up elsewhere",
+        "with --follow github every deploy would be waited for to its deadline",
+        "bump notifications writes it; it wants Flux 2.9",
+    )
 
 
 def _of_freeze(entries: Sequence[Entry], now: datetime) -> list[Finding]:

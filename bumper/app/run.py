@@ -12,9 +12,9 @@ from typing import Any, Generic, TypeVar
 
 from bumper.app.output import Output, Result
 from bumper.app.shortage import shortage
-from bumper.dataclasses import dataclass, replace
+from bumper.dataclasses import dataclass
 from bumper.deploy.commit.push import Landed, Proposal
-from bumper.errors import BumpError, Outcome, Refused, Unfinished, Unreachable, UsageError
+from bumper.errors import BumpError, Refused, Unfinished, Unreachable, UsageError
 from bumper.fluxtree.proof import Proof
 from bumper.follow.loop import Followed
 from bumper.progress import Journal
@@ -215,8 +215,8 @@ def _site_report(
 
 def _with_way_back(subject: Subject, verdict: Verdict, choice: Choice) -> Verdict:
     """The same with the command that takes it back, where a rollout failed that something came before."""
-    if verdict.outcome is not Outcome.FAILED or not subject.previous.tag or not verdict.helps_to_go_back:
+    if not subject.previous.tag:
         return verdict
     desired = subject.desired
-    command = f"bump rollback {choice.site_options(desired.site, desired.named or choice.kustomization)}"
-    return replace(verdict, hint="; or: ".join(filter(None, (verdict.hint, command))))
+    options = choice.site_options(desired.site, desired.named or choice.kustomization)
+    return verdict.with_way_back(f"bump rollback {options}")

@@ -322,7 +322,7 @@ class TrackSettings:
 class StatusSettings:
     """Of `bump status`; `site` is empty for all. With `exits_by_verdict` the exit code is that of the worst verdict.
     `is_offline` asks no cluster and no origin: what git wants is all that is shown. `kustomizations` are all that the
-    site is shown in, where there are several."""
+    site is shown in, where there are several. `way_back` is the command that takes the site back, where there is one site."""
 
     repository: RepositorySettings
     choice: Choice = field(default_factory=Choice)
@@ -333,6 +333,7 @@ class StatusSettings:
     is_json: bool = False
     is_offline: bool = False
     kustomizations: tuple[str, ...] = ()
+    way_back: str = ""
 
     @property
     def choices(self) -> tuple[Choice, ...]:

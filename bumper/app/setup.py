@@ -23,7 +23,7 @@ from bumper.app.version import installed_from
 from bumper.app.wiring import Systems
 from bumper.dataclasses import replace
 from bumper.doctor import access
-from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, UsageError
+from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, UsageError, did_you_mean
 from bumper.fluxtree.sites.selection import listed
 from bumper.onboarding import notifications
 from bumper.onboarding.notifications import NotificationsRequest
@@ -103,8 +103,13 @@ def _repository(settings: RepositorySettings, questions: Questions, context: Con
 
     if settings.repo or not questions.can_ask or checkout_root(context.cwd, context.environ):
         return settings
-    name = questions.ask("The platform repository, OWNER/NAME", repository_of, "--repo URL")
-    return replace(settings, repo=f"{context.surroundings.server_url}/{name}.git")
+    server_url = context.surroundings.server_url
+    name = questions.ask(
+        "The platform repository, OWNER/NAME or its URL",
+        lambda text: repository_of(text, server_url),
+        "--repo URL",
+    )
+    return replace(settings, repo=f"{server_url}/{name}.git")
 
 
 class _Interview:
@@ -167,8 +172,9 @@ class _Interview:
         named = [entry for entry in self._entries if entry.desired.site == name]
         if not named:
             known = dict.fromkeys(entry.desired.site for entry in self._entries)
+            near = did_you_mean(name, known)
             raise FieldMissing(
-                f"{name}: the tree has no such site, expected one of {', '.join(known)}",
+                f"{name}: the tree has no such site, expected one of {', '.join(known)}{near}",
                 hint="a new one is written by bump new-site",
             )
         if len(named) > 1:
@@ -186,15 +192,18 @@ class _Interview:
                 "not given: the sites, and the repository that builds each", hint=f"give them: {option}"
             )
         self._questions.tell(
-            Span("Which repository builds each site? OWNER/NAME, or nothing to leave it out.")
+            Span("Which repository builds each site? OWNER/NAME, its URL, or nothing to leave it out.")
         )
         answers = [
-            (name, self._questions.ask(f"  {name} ({image})", _or_none, option))
+            (name, self._questions.ask(f"  {name} ({image})", self._or_none, option))
             for name, image in images.items()
         ]
         if not (given := [(name, repository) for name, repository in answers if repository]):
             raise UsageError("no site has a repository", hint=f"give them: {option}")
         return given
+
+    def _or_none(self, text: str) -> str:
+        return repository_of(text, self._systems.context.surroundings.server_url) if text else ""
 
     def _aks(self, cluster: ClusterWay) -> tuple[str, str]:
         if cluster is not ClusterWay.AKS:
@@ -265,10 +274,6 @@ def _plain(text: str, place: str) -> str:
         raise UsageError(
             f"{place}: {error}", hint="leave that site out: its files are to be written by hand"
         ) from None
-
-
-def _or_none(text: str) -> str:
-    return repository_of(text) if text else ""
 
 
 def _manifests(

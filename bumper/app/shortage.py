@@ -5,6 +5,7 @@ where a run ends, for all of them; whoever can go on without (`LastingStream`, a
 """
 
 import errno
+import re
 
 from bumper.errors import UsageError
 
@@ -17,6 +18,8 @@ _SHORTAGES = frozenset(
 )
 # All that Python says where the system starts no thread (Modules/_threadmodule.c).
 _NO_THREAD = "can't start new thread"
+# What the loader says of a library of C (glibc's dl-load.c), where Python imports it.
+_NOT_LOADED = re.compile(r"failed to map segment|[Cc]annot allocate|Too many open files")
 
 
 def shortage(error: Exception) -> UsageError | None:
@@ -25,6 +28,8 @@ def shortage(error: Exception) -> UsageError | None:
         reason = "no memory is left"
     elif isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
         reason = "no thread can be started"
+    elif isinstance(error, ImportError) and _NOT_LOADED.search(str(error)):
+        reason = str(error)
     elif isinstance(error, OSError) and error.errno in _SHORTAGES:
         reason = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     else:

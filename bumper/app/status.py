@@ -59,7 +59,9 @@ def watch(settings: StatusSettings, context: Context) -> int:
                     clusters,
                     context.clock.wall,
                     lambda: is_lost(context.stdout),
-                    partial(_drawn, context) if not settings.site else table.details,
+                    partial(table.details, way_back=settings.way_back)
+                    if settings.site
+                    else partial(_drawn, context),
                 )
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED
@@ -70,7 +72,7 @@ def watch(settings: StatusSettings, context: Context) -> int:
 
 def _lines(settings: StatusSettings, overview: Overview, width: int) -> list[Line]:
     if settings.site:
-        return table.details(overview)
+        return table.details(overview, settings.way_back)
     return table.lines(overview, width) if overview.is_looked else table.wanted(overview)
 
 

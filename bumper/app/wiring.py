@@ -4,7 +4,7 @@ The only place where git, registry, cluster and GitHub meet. Each is imported wh
 What a token may do in the platform repository is stated by the command (`permissions`).
 """
 
-import os
+import io
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from functools import cached_property
@@ -280,13 +280,14 @@ class Systems:
     def recorder(self, path: str) -> "Recorder":
         """Writes to `path`, readable by its owner alone; from now on the run goes by its clock. UsageError where it can't."""
         from bumper.recording import Recorder
-        from bumper.systems.file import writable
+        from bumper.systems.file import Impatient, writable
 
         try:
             descriptor = writable(path, 0o600)
         except OSError as error:
             raise UsageError(f"--record {path}: {error.strerror}") from None
-        stream = LastingStream(os.fdopen(descriptor, "wb"), encoding="utf-8", line_buffering=True)
+        tape = io.BufferedWriter(Impatient(descriptor, self.context.clock.now))
+        stream = LastingStream(tape, encoding="utf-8", line_buffering=True)
         self._stack.callback(self._end_recording, path, stream)
         recorder = Recorder(stream.write, self.context.clock)
         self.clock = recorder.clock

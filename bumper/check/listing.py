@@ -5,7 +5,6 @@ begins with file and line.
 """
 
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
 from typing import Any
 
 from bumper.check import Checked
@@ -15,7 +14,6 @@ from bumper.safe_text import printable
 from bumper.style import Line, Span, amount
 
 _STYLES = {Severity.ERROR: ("✗", "bad"), Severity.WARNING: ("!", "warn")}
-_WIDTH = 78
 _SILENCE = "  meant to be so?  # bump-check: ignore={id}   on its line or the one above it, or --ignore {id}"
 
 
@@ -50,7 +48,7 @@ def table() -> list[Line]:
         table_lines.append(
             (Span(f"{sign} ", style), Span(f"{rule.id:<24}", "strong"), Span(rule.severity.value, style))
         )
-        table_lines += [(Span(f"    {text}"),) for text in wrap(f"{rule.why} {rule.fix}", _WIDTH - 4)]
+        table_lines += _advice(rule)
     return table_lines
 
 
@@ -84,15 +82,16 @@ def _rule(rule: Rule, findings: Sequence[Finding]) -> list[Line]:
             (Span("  "), Span(printable(finding.place), "strong"), Span(f"  {printable(finding.message)}"))
             for finding in findings
         ),
-        *_told("why", rule.why),
-        *_told("do", rule.fix),
+        *_advice(rule),
         (Span(_SILENCE.format(id=rule.id), "quiet"),),
     ]
 
 
-def _told(label: str, text: str) -> list[Line]:
-    first, *rest = wrap(text, _WIDTH - 7)
-    return [(Span(f"  {label:<3}  ", "quiet"), Span(first)), *((Span(f"       {line}"),) for line in rest)]
+def _advice(rule: Rule) -> list[Line]:
+    return [
+        (Span(f"  {label:<3}  ", "quiet"), Span(text))
+        for label, text in (("why", rule.why), ("do", rule.fix))
+    ]
 
 
 def _sum(checked: Checked) -> Line:

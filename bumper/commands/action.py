@@ -42,8 +42,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
     command = context.surroundings.inputs.get("command", "").strip()
     if command in _LOOKS:
-        in_summary = not _LOOKS[command] and _is_true(context.surroundings, "summary", default=True)
-        return run_look(_run, context, in_summary=in_summary)
+        return run_look(_run, context, in_summary=not _LOOKS[command])
     return run_step(_run, context)
 
 

@@ -24,7 +24,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _page(version: str) -> Iterator[str]:
-    yield from ['.TH BUMP 1 "" ' + f'"{_text(version)}"', ".SH NAME"]
+    # No word is broken: most that are long are options, variables and paths, to be copied.
+    yield from ['.TH BUMP 1 "" ' + f'"{_text(version)}"', ".nh", ".SH NAME"]
     yield r"bump \- change an image tag in a GitOps repository, and follow it until the site is Ready"
     for verb in (MAIN_COMMAND, *COMMANDS):
         yield from _verb(verb)
@@ -38,7 +39,7 @@ def _verb(verb: str) -> Iterator[str]:
     yield ".SH SYNOPSIS" if verb == MAIN_COMMAND else f".SH {_text(parser.prog.upper())}"
     ways = re.split(r"\n\s+(?=bump )", parser.format_usage().removeprefix("usage: ").strip())
     usage = [line for way in ways for line in (".br", _text(" ".join(way.split())))][1:]
-    yield from [".nh", ".ad l", *usage, ".ad b", ".hy", ".PP", _text(command_of(verb).SUMMARY)]
+    yield from [".ad l", *usage, ".ad b", ".PP", _text(command_of(verb).SUMMARY)]
     for group in parser._action_groups:
         if group._group_actions:
             yield f".SS {_text(group.title or '')}"

@@ -1,7 +1,7 @@
 """What has to be there before the first deploy, for this platform: files to commit and commands to run, and then a look at it."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bumper.app.context import Context
@@ -26,7 +26,7 @@ _SITE: Mapping[str, Any] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is known already."""
     group = parser.add_argument_group("which sites")
-    site = "a site and the repository that builds it, repeatable"
+    site = "a site and the repository that builds it, or its URL, repeatable"
     group.add_argument("--site", action="append", help=site, **_SITE)
     group.add_argument("bare_site", nargs="*", help="the same without --site, repeatable", **_SITE)
     group.add_argument(
@@ -70,14 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Prints it. Returns 0 if all that is needed is there already, 6 if not."""
-    settings = settings_of(arguments)
+    settings = settings_of(arguments, context.surroundings.server_url)
     from bumper.app.setup import set_up
 
     return set_up(settings, context)
 
 
-def settings_of(arguments: argparse.Namespace) -> SetupSettings:
-    """What was given; UsageError for what does not go together."""
+def settings_of(arguments: argparse.Namespace, server_url: str) -> SetupSettings:
+    """What was given; UsageError for what does not go together. `server_url` is this GitHub's."""
     for option, value, way in (("--aks", arguments.aks, "aks"), ("--runs-on", arguments.runs_on, "runner")):
         if value and arguments.cluster != way:
             raise UsageError(
@@ -87,7 +87,7 @@ def settings_of(arguments: argparse.Namespace) -> SetupSettings:
         require_hosts([arguments.host])
     return SetupSettings(
         repository=options.repository(arguments),
-        sites=tuple(dict.fromkeys([*arguments.site, *arguments.bare_site])),
+        sites=tuple(dict.fromkeys(_sites(arguments, server_url))),
         cluster=ClusterWay(arguments.cluster) if arguments.cluster else None,
         aks=arguments.aks,
         runs_on=arguments.runs_on,
@@ -99,6 +99,14 @@ def settings_of(arguments: argparse.Namespace) -> SetupSettings:
         contexts=tuple(arguments.context),
         write=arguments.write,
     )
+
+
+def _sites(arguments: argparse.Namespace, server_url: str) -> Iterator[tuple[str, str]]:
+    for site, repository in [*arguments.site, *arguments.bare_site]:
+        try:
+            yield site, request.repository_of(repository, server_url)
+        except ValueError as error:
+            raise UsageError(f"{site}: {error}") from None
 
 
 def _token(arguments: argparse.Namespace) -> TokenWay | None:

@@ -64,6 +64,8 @@ def settings_of(arguments: argparse.Namespace) -> StatusSettings:
         raise UsageError(
             f"--offline and {other} exclude each other: no cluster is asked", hint="leave one of them out"
         )
+    named = names[0] if len(names) == 1 else ""
+    back = f"bump rollback {choice.site_options(site, named)}{options.place(arguments)}" if site else ""
     return StatusSettings(
         repository=options.repository(arguments, reads_directory=arguments.offline),
         choice=choice,
@@ -74,4 +76,5 @@ def settings_of(arguments: argparse.Namespace) -> StatusSettings:
         is_json=options.is_json(arguments),
         is_offline=arguments.offline,
         kustomizations=names,
+        way_back=back,
     )

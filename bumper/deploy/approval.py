@@ -69,8 +69,11 @@ def require_references(places: Mapping[str, ImageReference]) -> None:
 def forced_by(proof: Proof, aims: Sequence[Aim], *, force: bool) -> tuple[str, ...]:
     """The rules that the plan goes over by `force`; Refused where it breaks one that nobody may go over, or there is no force."""
     edited = [aim for aim in aims if aim.edits]
+    arrivals: dict[tuple[ObjectKey, str], list[Arrival]] = {}
+    for arrival in proof.arrivals:
+        arrivals.setdefault(_build(arrival.site), []).append(arrival)
     for aim in edited:
-        own = [each for each in proof.arrivals if _is_of(each.site, [aim])]
+        own = arrivals.get(_build(aim.site), [])
         _require_arrival(aim, [each for each in own if decided_by(each.before, aim.edits)])
     _require_build(proof, edited)
     _require_nothing_else(proof, edited)
@@ -84,12 +87,15 @@ def forced_by(proof: Proof, aims: Sequence[Aim], *, force: bool) -> tuple[str, .
 def bystanders(proof: Proof, aims: Sequence[Aim]) -> tuple[Bystander, ...]:
     """The Kustomizations that change without having been named."""
     by_site: dict[tuple[str, ObjectKey], list[BuiltChange]] = {}
-    own = {_object(each) for each in proof.changes if _is_of(each.site, aims)}
+    named = {_build(aim.site) for aim in aims}
+    own = {_object(each) for each in proof.changes if _build(each.site) in named}
     for change in proof.changes:
+        if _build(change.site) in named:
+            continue
         # A parent that builds the same objects is no other site: it is in the same cluster.
         is_parent = any((change.site.identity, aim.site.identity) in proof.parents for aim in aims)
         is_same = is_parent and _object(change) in own
-        if not (_is_of(change.site, aims) or is_same or _is_own_object(change, aims)):
+        if not (is_same or _is_own_object(change, aims)):
             by_site.setdefault((change.site.place, change.site.kustomization), []).append(change)
     return tuple(
         Bystander(changes[0].site, _cause(changes[0], aims), tuple(changes)) for changes in by_site.values()
@@ -126,9 +132,9 @@ def _object(change: BuiltChange) -> tuple[ObjectKey, str]:
     return change.resource.key, change.route
 
 
-def _is_of(site: Site, aims: Sequence[Aim]) -> bool:
-    """Whether it is the Kustomization of an aim; the same one for a second cluster has its name and its path."""
-    return any((site.kustomization, site.path) == (aim.site.kustomization, aim.site.path) for aim in aims)
+def _build(site: Site) -> tuple[ObjectKey, str]:
+    """What tells a Kustomization from others; the same one for a second cluster has its name and its path."""
+    return site.kustomization, site.path
 
 
 def _is_own_object(change: BuiltChange, aims: Sequence[Aim]) -> bool:

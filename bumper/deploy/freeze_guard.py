@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bumper.dataclasses import dataclass, field
-from bumper.deploy.pipeline import Admission, Change
+from bumper.deploy.pipeline import Admission, Change, Guard
 from bumper.errors import BumpError, Refused
 from bumper.fluxtree.sites.traits import traits
 from bumper.freeze.place import calendar_of
@@ -26,8 +26,8 @@ _FORCE = "to deploy it all the same: --force --reason TEXT"
 
 
 @dataclass
-class FreezeGuard:
-    """A `pipeline.Guard`. `tree` gives the files of a commit, `now` the time in UTC; a deploy may take `lasts` from then on.
+class FreezeGuard(Guard):
+    """`tree` gives the files of a commit, `now` the time in UTC; a deploy may take `lasts` from then on.
 
     `by` is who asks. `labels` are those of the pull request that brought the commit which a change is built from, by `Change.key`.
     With `force` what is closed is told and passed.

@@ -11,7 +11,7 @@ from bumper.build_order import Decision, Order, commit_in, is_same_commit, unkno
 from bumper.dataclasses import dataclass
 from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
-from bumper.deploy.pipeline import Admission, Change
+from bumper.deploy.pipeline import Admission, Change, Guard
 from bumper.errors import Refused
 from bumper.image import ImageManifest
 from bumper.ports.git import Comparison
@@ -22,8 +22,8 @@ HELD = "held"
 
 
 @dataclass
-class HoldGuard:
-    """A `pipeline.Guard`. With `force` a hold is told and passed. `now` is in UTC."""
+class HoldGuard(Guard):
+    """With `force` a hold is told and passed. `now` is in UTC."""
 
     comparison: Comparison
     progress: Progress

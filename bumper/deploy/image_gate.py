@@ -5,13 +5,14 @@ itself is refused at once.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 
 from bumper.build_order import tag_prefix
 from bumper.deploy import image_policy
 from bumper.deploy.image_policy import Nodes
-from bumper.errors import ImageMissing, RepositoryMissing, Transient
+from bumper.errors import BumpError, ImageMissing, RepositoryMissing, Transient
 from bumper.fluxtree.sites.find import Target
 from bumper.history import record
 from bumper.image import ImageManifest, ImageReference
@@ -19,10 +20,13 @@ from bumper.ports.deadline import until
 from bumper.ports.git import Repository
 from bumper.ports.registry import Registry
 from bumper.ports.run import Clock, Progress
+from bumper.ports.threads import side_by_side
 from bumper.request import Request, Wanted
 from bumper.retry import attempts
 
 _FULL_SHA, _SHORT_SHA = 40, 7
+# What may be different when it is asked again.
+_HEALS = (ImageMissing, Transient)
 _REMEDY = (
     "push it, name a tag that is there, or wait longer for the build that pushes it: --wait-for-image 5m"
 )
@@ -36,28 +40,66 @@ def resolve(
     progress: Progress,
     nodes: Callable[[], Sequence[Nodes]] = tuple,
 ) -> dict[str, ImageManifest]:
-    """The manifest that the registry holds for each site, waiting up to the deadline for an image that is still being pushed.
+    """The manifest that the registry holds for each site, waiting up to the deadline for images that are still being pushed.
 
-    Refused is what cannot run where it must, or says that something else was built into it.
+    Each look asks for all images that are not there yet, side by side. Refused is what cannot run where it must, or says that
+    something else was built into it.
     """
     deadline_s = clock.now() + request.deadlines.image_s
     # Without a wait there is one look, which may take as long as the registry's own limit has it.
     look_until_s = deadline_s if request.deadlines.image_s else math.inf
-    manifests = {}
+    manifests: dict[str, ImageManifest] = {}
+    answers: Mapping[str, ImageManifest | BumpError] = {}
     for wanted in request.wanted:
         target = targets[wanted.key]
-        repository, label = target.image, target.site.label
-        progress.moving(label, "image", f"asking {repository.registry}")
-        try:
-            for attempt in attempts(clock, deadline_s, (ImageMissing, Transient), max_wait_s=3.0):
-                with attempt, until(clock, look_until_s), _telling(progress, label, "image"):
-                    manifests[wanted.key] = _ask(wanted, repository, registry)
-        except ImageMissing as error:
-            raise _with_what_is_near(error, repository.with_tag(wanted.version), registry) from None
-        for notice in _admitted(request, wanted, manifests[wanted.key], nodes):
-            progress.notice(f"{label}: {notice}")
-        progress.done(label, "image", _found(manifests[wanted.key]))
+        progress.moving(target.site.label, "image", f"asking {target.image.registry}")
+    try:
+        for attempt in attempts(clock, deadline_s, _HEALS, max_wait_s=3.0):
+            with attempt, until(clock, look_until_s):
+                pending = [wanted for wanted in request.wanted if wanted.key not in manifests]
+                answers = _answers(pending, targets, registry)
+                for wanted in pending:
+                    answer, label = answers.get(wanted.key), targets[wanted.key].site.label
+                    if isinstance(answer, ImageManifest):
+                        for notice in _admitted(request, wanted, answer, nodes):
+                            progress.notice(f"{label}: {notice}")
+                        progress.done(label, "image", _found(answer))
+                        manifests[wanted.key] = answer
+                    elif isinstance(answer, _HEALS):
+                        progress.moving(label, "image", f"{answer.message}; looking again")
+                _raise_first([answers[wanted.key] for wanted in pending if wanted.key in answers])
+    except ImageMissing as error:
+        missing = next(wanted for wanted in request.wanted if answers.get(wanted.key) is error)
+        image = targets[missing.key].image.with_tag(missing.version)
+        raise _with_what_is_near(error, image, registry) from None
     return manifests
+
+
+def _answers(
+    pending: Sequence[Wanted], targets: Mapping[str, Target], registry: Registry
+) -> dict[str, ImageManifest | BumpError]:
+    """What the registry says of each site's image, by its key. None is asked for any more after an error that is not its own."""
+    answers: dict[str, ImageManifest | BumpError] = {}
+
+    def ask(wanted: Wanted) -> None:
+        try:
+            answers[wanted.key] = _ask(wanted, targets[wanted.key].image, registry)
+        except ImageMissing as error:
+            answers[wanted.key] = error
+        except BumpError as error:
+            answers[wanted.key] = error
+            raise
+
+    with suppress(BumpError):
+        side_by_side([partial(ask, wanted) for wanted in pending])
+    return answers
+
+
+def _raise_first(answers: Iterable[ImageManifest | BumpError]) -> None:
+    """Raises the first error, if there is any: of those that waiting does not heal, else of all."""
+    errors = [answer for answer in answers if isinstance(answer, BumpError)]
+    for error in [*(each for each in errors if not isinstance(each, _HEALS)), *errors]:
+        raise error
 
 
 def unasked(request: Request, targets: Mapping[str, Target]) -> dict[str, ImageManifest]:
@@ -137,12 +179,3 @@ def _found(image_manifest: ImageManifest) -> str:
             ],
         )
     )
-
-
-@contextmanager
-def _telling(progress: Progress, site: str, stage: str) -> Iterator[None]:
-    try:
-        yield
-    except (ImageMissing, Transient) as error:
-        progress.moving(site, stage, f"{error.message}; looking again")
-        raise

@@ -1,27 +1,29 @@
 """Keeps a deploy from starting the next one: where sites and platform share a repository, each commit of `bump` may start the build
 that calls `bump` again, with another commit to deploy, for ever.
 
-Law: refused is only what is known to be built from a commit of `bump` itself, or from a merge of such commits alone. A commit that
-nobody can read is none of them.
+Law: refused is only what is known to be built from a commit of `bump` itself, from a merge of such commits alone, or from git's revert
+of one: whoever takes a deploy back by git would have it at once again. A commit that nobody can read is none of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 
 from bumper.build_order import is_same_commit
 from bumper.dataclasses import dataclass, field
-from bumper.deploy.pipeline import Admission, Change
+from bumper.deploy.pipeline import Admission, Change, Guard
 from bumper.errors import BumpError, Refused
-from bumper.history.message import is_ours
+from bumper.history.message import is_ours, reverted
 from bumper.image import ImageManifest
 from bumper.ports.git import CommitMessages
 from bumper.safe_text import printable
 
 OWN_COMMIT = "own-commit"
+# A revert of a revert of a merge of a commit of ours; whoever goes further does so on purpose.
+_MOST_STEPS = 10
 
 
 @dataclass
-class LoopGuard:
-    """A `pipeline.Guard`. `commit_of` gives the commit that a site's image was built from, by `Change.key`; empty where nothing
+class LoopGuard(Guard):
+    """`commit_of` gives the commit that a site's image was built from, by `Change.key`; empty where nothing
     names one.
 
     `pushed` is the commit whose push started this run, in the platform's own repository; empty where that is not so. The tip is read
@@ -68,12 +70,23 @@ class LoopGuard:
 
 
 def _subject_if_ours(place: CommitMessages, commit: str) -> str:
-    """The subject of a commit that is ours alone, or a merge of one; empty for any other, and where it can't be read."""
+    """The subject of a commit that is ours alone, of a merge of one, or of what takes one back or brings it back; empty for any
+    other, and where it can't be read.
+    """
+    subject = ""
     try:
-        message = place.message(commit)
-        if not is_ours(message):
+        for _ in range(_MOST_STEPS):
+            message = place.message(commit)
+            subject = subject or message.partition("\n")[0]
+            if is_ours(message):
+                return subject
+            if taken_back := reverted(message):
+                commit = taken_back
+                continue
             parents = place.parents(commit)
-            message = place.message(parents[1]) if len(parents) == 2 else ""
-        return message.partition("\n")[0] if is_ours(message) else ""
+            if len(parents) != 2:
+                break
+            commit = parents[1]
     except BumpError:
-        return ""
+        pass
+    return ""

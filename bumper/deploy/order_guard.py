@@ -6,16 +6,18 @@ diverged are neither older nor newer; where no witness knows, the deploy goes on
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from bumper.build_order import Decision, Order, by_creation, commit_in, commit_in_label, commit_of, unknown
 from bumper.dataclasses import dataclass, field
-from bumper.deploy.pipeline import Admission, Change
+from bumper.deploy.pipeline import Admission, Change, Guard
 from bumper.errors import BumpError, Refused
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports.git import Ancestry
 from bumper.ports.registry import Registry
 from bumper.ports.run import Progress
+from bumper.ports.threads import outcome, side_by_side
 from bumper.record import Recorded
 from bumper.request import Choice, Wanted
 from bumper.safe_text import printable
@@ -25,11 +27,11 @@ FORCE = "--force --reason TEXT"
 
 
 @dataclass
-class OrderGuard:
+class OrderGuard(Guard):
     """`wanted` are the sites by their keys. `ancestries` are asked in their order; `deploys` gives those of a site on a tip, newest
     first: who deployed the newer build.
 
-    A `pipeline.Guard`. With `force` an older build is noted and let through. `choice` is how the sites were named.
+    With `force` an older build is noted and let through. `choice` is how the sites were named.
     """
 
     wanted: Mapping[str, Wanted]
@@ -40,6 +42,13 @@ class OrderGuard:
     deploys: Callable[[Target, str], Sequence[Recorded]] = lambda target, tip: ()
     choice: Choice = field(default_factory=Choice)
     _known: dict[tuple[str, str, str], Decision] = field(default_factory=dict)
+    _foreseen: Sequence[tuple[Change, ImageManifest]] = ()
+    _by_commits: dict[tuple[str, str], list[Decision]] = field(default_factory=dict)
+    _deployed: dict[ImageReference, Callable[[], ImageManifest]] = field(default_factory=dict)
+
+    def foresee(self, changes: Sequence[tuple[Change, ImageManifest]]) -> None:
+        """Remembers the changes: once the registry is asked for the deployed image of one, it is for those of all that need it."""
+        self._foreseen = changes
 
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission:
         """How the image stands to the deployed one; Refused where it is proved to be older, unless `force`."""
@@ -96,10 +105,9 @@ class OrderGuard:
         self, before: str, after: str, there: ImageReference, held: ImageManifest
     ) -> Iterator[Decision]:
         """What each witness says, the cheapest first; a witness is asked only if the witnesses before it did not know."""
-        if before and after:
-            yield from self.compared(before, after)
+        yield from self._told_by_commits(before, after)
         try:
-            deployed = self.registry.resolve(there)
+            deployed = self._asked(there)
         except BumpError as error:
             yield Decision(Order.UNKNOWN, f"the registry does not tell of {there.tag}: {error.message}")
             return
@@ -114,6 +122,35 @@ class OrderGuard:
             ]
             yield Decision(Order.UNKNOWN, f"neither tag nor label of {' and '.join(nameless)} names a commit")
         yield by_creation(deployed.created, held.created)
+
+    def _told_by_commits(self, before: str, after: str) -> Sequence[Decision]:
+        """What `ancestries` say up to the first that knows; nothing where a commit is not known."""
+        if not (before and after):
+            return ()
+        if (before, after) not in self._by_commits:
+            decisions = self._by_commits[before, after] = []
+            for decision in self.compared(before, after):
+                decisions.append(decision)
+                if decision.order is not Order.UNKNOWN:
+                    break
+        return self._by_commits[before, after]
+
+    def _asked(self, there: ImageReference) -> ImageManifest:
+        """The deployed image. With the first, all are asked for, side by side, of which commits alone do not tell the order."""
+        if there not in self._deployed:
+            images = [*dict.fromkeys([there, *self._untold()])]
+            answers = side_by_side(
+                [partial(outcome, partial(self.registry.resolve, image)) for image in images]
+            )
+            self._deployed.update(zip(images, answers, strict=True))
+        return self._deployed[there]()
+
+    def _untold(self) -> Iterator[ImageReference]:
+        for change, held in self._foreseen:
+            there = change.target.image
+            decisions = self._told_by_commits(commit_in(there.tag), self.commit(change.key, held))
+            if there.tag != change.image.tag and all(each.order is Order.UNKNOWN for each in decisions):
+                yield there
 
     def compared(self, before: str, after: str) -> Iterator[Decision]:
         """What each of `ancestries` says of two commits; where there is none, a decision that says so."""

@@ -101,6 +101,11 @@ class Guard(Protocol):
     A change without edits is not asked about: nothing would be written.
     """
 
+    def foresee(self, changes: Sequence[tuple[Change, ImageManifest]]) -> None:
+        """Hears of all changes that `admit` will be asked about, each with what the registry holds for it: what is asked for may be
+        asked for them together."""
+        return
+
     def admit(self, change: Change, held: ImageManifest, tip: str) -> Admission | None:
         """`held` is what the registry holds for the change, `tip` the commit that it was planned on; None: nothing to say."""
 
@@ -300,6 +305,9 @@ def _admitted(
     for bystander, cause in _bystanding(planned):
         asked = [guard.admit(bystander, manifests[cause], planned.tip) for guard in guards]
         forced += [admission.forced for admission in asked if admission and admission.forced]
+    written = [(change, manifests[change.key]) for change in planned.changes if change.edits]
+    for guard in guards:
+        guard.foresee(written)
     for change in planned.changes:
         asked = [guard.admit(change, manifests[change.key], planned.tip) for guard in guards if change.edits]
         admissions = [admission for admission in asked if admission]

@@ -12,7 +12,7 @@ from itertools import chain, takewhile
 from bumper.build_order import commit_in, is_same_commit
 from bumper.dataclasses import dataclass, field, replace
 from bumper.deploy.hold import annotations
-from bumper.deploy.pipeline import Admission, Change
+from bumper.deploy.pipeline import Admission, Change, Guard
 from bumper.errors import (
     BumpError,
     FieldAmbiguous,
@@ -227,8 +227,8 @@ class Promotion:
 
 
 @dataclass
-class PromotionGuard:
-    """A `pipeline.Guard`. `again` finds the promotions by `Change.key`; `known` are those that were found on a tip already.
+class PromotionGuard(Guard):
+    """`again` finds the promotions by `Change.key`; `known` are those that were found on a tip already.
 
     `running` are the digests that clusters showed to run in the first environment, by `Change.key`.
     """

@@ -14,7 +14,7 @@ from bumper.deploy.hold import annotations
 from bumper.deploy.hold.annotations import Hold
 from bumper.deploy.hold.change import whose
 from bumper.deploy.hold_guard import HELD
-from bumper.deploy.pipeline import Admission, Change, GuardedRequest, Plan
+from bumper.deploy.pipeline import Admission, Change, Guard, GuardedRequest, Plan
 from bumper.errors import BumpError, Outcome, Refused
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.deploys import of_target
@@ -269,10 +269,10 @@ class Rejection:
 
 
 @dataclass
-class RollbackGuard:
+class RollbackGuard(Guard):
     """Refuses a rollback of a site that somebody holds, unless by `force`. A version that was rejected holds nobody back here.
 
-    A `pipeline.Guard`. It does not ask for the order: to go to an older version is what a rollback is for.
+    It does not ask for the order: to go to an older version is what a rollback is for.
     """
 
     ways: Mapping[str, Rollback]

@@ -4,7 +4,6 @@ Law: a finding says what was seen, why it matters and what to do. What could not
 that nobody saw, and never silence. No secret stands in any text.
 """
 
-import textwrap
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
@@ -25,7 +24,6 @@ class Mark(StrEnum):
 
 # In the order of a deploy.
 AREAS = ("git", "registry", "cluster", "flux", "clock")
-_INDENT, _DEEP_INDENT, _NARROWEST = 4, 11, 30
 _SIGNS = {Mark.GOOD: ("✓", "good"), Mark.WARNING: ("!", "warn"), Mark.MISSING: ("✗", "bad")}
 
 
@@ -56,15 +54,15 @@ def exit_code(findings: Sequence[Finding]) -> int:
     return EXIT_CODES[Outcome.UNKNOWN] if is_missing else 0
 
 
-def lines(findings: Sequence[Finding], width: int = 0) -> list[Line]:
-    """Each area under its name; why and what to do only where something is to be done. 0 is a width that needs no breaks."""
+def lines(findings: Sequence[Finding]) -> list[Line]:
+    """Each area under its name; why and what to do only where something is to be done."""
     shown_lines: list[Line] = []
     for area in AREAS:
         ours = [finding for finding in findings if finding.area == area]
         if ours:
             shown_lines.append((Span(area, "strong"),))
         for finding in ours:
-            shown_lines += _finding(finding, width)
+            shown_lines += _finding(finding)
     return [*shown_lines, _sum(findings)]
 
 
@@ -86,28 +84,17 @@ def as_data(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding, width: int) -> list[Line]:
+def _finding(finding: Finding) -> list[Line]:
     sign, style = _SIGNS[finding.mark]
-    first, *rest = _broken(f"{finding.subject}: {finding.observed}", width, _INDENT)
-    # A subject that is longer than the line is broken with it, and then not set apart.
-    subject, observed = first[: len(finding.subject) + 1], first[len(finding.subject) + 1 :]
-    head: list[Line] = [(Span("  "), Span(sign, style), Span(f" {subject}", "strong"), Span(observed))]
-    head += [(Span(" " * _INDENT + text),) for text in rest]
+    head: Line = (
+        Span(f"  {sign} ", style),
+        Span(f"{finding.subject}:", "strong"),
+        Span(f" {finding.observed}"),
+    )
     if finding.mark is Mark.GOOD:
-        return head
-    for label, text in (("why", finding.why), ("do", finding.advice)):
-        for number, part in enumerate(_broken(text, width, _DEEP_INDENT) if text else ()):
-            start = f"      {label:<5}" if number == 0 else " " * _DEEP_INDENT
-            head.append((Span(start, "quiet"), Span(part)))
-    return head
-
-
-def _broken(text: str, width: int, indent: int) -> list[str]:
-    """The text in lines that fit beside the indent; names and addresses are kept whole, so that they can be copied."""
-    if not width:
-        return [text]
-    room = max(width - indent, _NARROWEST)
-    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+        return [head]
+    rows = (("why", finding.why), ("do", finding.advice))
+    return [head, *((Span(f"      {label:<5}", "quiet"), Span(text)) for label, text in rows if text)]
 
 
 def _sum(findings: Sequence[Finding]) -> Line:

@@ -142,7 +142,7 @@ def _filled(artifact: Artifact, captures: Mapping[str, str]) -> Artifact:
 
     name = _CAPTURE.sub(lambda match: captures.get(match[1], match[0]).lower(), artifact.key.name)
     copies = tuple(replace(copy, pattern=fill(copy.pattern), to=fill(copy.to)) for copy in artifact.copies)
-    return replace(artifact, key=replace(artifact.key, name=name), copies=copies)
+    return replace(artifact, key=artifact.key._replace(name=name), copies=copies)
 
 
 @dataclass(frozen=True)

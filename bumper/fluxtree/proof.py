@@ -7,7 +7,7 @@ hash of a plan is that of its edits and differences alone, so that a commit whic
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -20,7 +20,7 @@ from bumper.fluxtree.difference import Difference, Place, differences, pairs
 from bumper.fluxtree.discovery import GROUP, Site, pushed
 from bumper.fluxtree.images import Image, image_at, images, images_of, with_values
 from bumper.fluxtree.layers import Gap, Layer, Reading, expand
-from bumper.fluxtree.resource import Resource, Route, is_variable, written
+from bumper.fluxtree.resource import Resource, is_variable, written
 from bumper.fluxtree.substitution import not_read, references
 from bumper.fluxtree.walk import Walk
 from bumper.manifest import Edit, FieldKind
@@ -323,12 +323,10 @@ class _Built:
     def _images(self, seen: Resource) -> Sequence[Image]:
         """What an object runs, a field that nobody but the caller takes for an image included."""
         known = list(images_of(self.reading, seen, self.build))
-        routes = {image.route for image in known}
-        return [*known, *(self._named(seen, use) for use in self.uses if self._is_named(seen, use, routes))]
-
-    def _is_named(self, seen: Resource, use: Image, routes: Collection[Route]) -> bool:
-        is_there = use.workload == seen.key and bool(text(seen.at(*use.route)))
-        return bool(use.route) and use.route not in routes and is_there
+        # Of a use without a route no object holds the field.
+        routes, key = {(), *(image.route for image in known)}, seen.key
+        own = [use for use in self.uses if use.workload == key and use.route not in routes]
+        return [*known, *(self._named(seen, use) for use in own if text(seen.at(*use.route)))]
 
     def _named(self, seen: Resource, use: Image) -> Image:
         repository = "" if use.field.kind is FieldKind.IMAGE else use.repository
@@ -408,8 +406,10 @@ def _may_read(layer: Layer, changed: Mapping[str, bytes]) -> bool:
     """Whether a file may be a part of the layer: all that lies below it, since what its generators read is not listed."""
     own = {layer.path, *layer.files, *layer.used}
     below = f"{layer.directory}/" if layer.directory else ""
-    return any(path in own or path.startswith(below) for path in changed) or any(
-        _may_read(inner, changed) for inner in (*layer.inner, *layer.components)
+    return (
+        not own.isdisjoint(changed)
+        or any(path.startswith(below) for path in changed)
+        or any(_may_read(inner, changed) for inner in (*layer.inner, *layer.components))
     )
 
 

@@ -66,8 +66,8 @@ class _Cluster:
 
 class Walk:
     """The way through the Flux tree. `gaps`, `broken`, `unexpanded` and `files` grow with each level: what is missing, what is no
-    YAML, what ResourceSets may make besides, and the files that were read for it. `url` is the repository's own address, where the
-    caller knows it.
+    YAML, what ResourceSets may make besides, the files that were read for it, and in `met` the Kustomizations. `url` is the
+    repository's own address, where the caller knows it.
     """
 
     def __init__(self, reading: Reading, url: str = "") -> None:
@@ -77,6 +77,7 @@ class Walk:
         self._reading = reading.forgiving()
         self._own = repository_key(url or reading.url)
         self._clusters: dict[str, _Cluster] = {}
+        self.met: list[Site] = []
         self._level: list[Site] = []
         self._left: set[str] = set()
         self._waiting: list[Site] = []
@@ -104,6 +105,7 @@ class Walk:
             if not level:
                 break
             self._level = level
+            self.met += level
             yield tuple(level)
             level = self._below([site for site in level if site.cluster not in self._left])
         if self._waiting:
@@ -212,8 +214,8 @@ class Walk:
         answer = cluster.generators.map(artifact, text(site.spec.get("path")), cluster.ownership.is_ours)
         if isinstance(answer, Mapped):
             # A generator makes artifacts in its own namespace alone.
-            generator = replace(artifact.generator, namespace=site.source.namespace)
-            source = replace(answer.source, namespace=answer.source.namespace or generator.namespace)
+            generator = artifact.generator._replace(namespace=site.source.namespace)
+            source = answer.source._replace(namespace=answer.source.namespace or generator.namespace)
             return replace(site, path=answer.path, artifact=answer.slice, makers=(generator, source))
         return replace(site, unmapped=answer, is_ours=False)
 

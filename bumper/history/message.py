@@ -19,6 +19,18 @@ _FIRST_YEAR = 1970
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+|\.{2,}")
 _LONGEST_NAME = 100
 _SITE = re.compile(r"^Bump-Site: (\S+)[ \t\r]*$(?:\nBump-Kustomization: (\S.*?)[ \t\r]*$)?", re.MULTILINE)
+# A title, and the sentences on what changes.
+_MOST_BEFORE_TRAILERS = 2
+# Titles that hosts put over a commit that they merge or squash, GitHub's list of titles, and git's head of each commit in a squash.
+_MERGED = re.compile(r"Merge(?:d in|d PR \d+:| branch) .*|Squashed commit of the following:$")
+_LISTED = re.compile(r"\* \S[^\n]*")
+_LOGGED = re.compile(r"commit [0-9a-f]{40,64}\n(?:Merge: .*\n)?Author: ")
+# builtin/revert.c; sequencer.c of git 2.43 calls the revert of a revert a reapplication.
+_REVERT = re.compile(
+    r"(?:Revert|Reapply) \"[^\n]*\n\s*\nThis reverts commit (?P<sha>[0-9a-f]{40,64})"
+    r"(?:, reversing\s+changes made to [0-9a-f]{40,64})?\.(?P<rest>.*)",
+    re.DOTALL,
+)
 NO_TAG = "no tag"  # no image can have a tag with a space
 
 
@@ -135,20 +147,40 @@ def branch_of(message: str) -> str:
 
 
 def is_ours(message: str) -> bool:
-    """Whether a commit with this message holds what `bump` wrote and nothing else.
+    """Whether a commit with this message holds what `bump` wrote and nothing else: one commit of ours, or several squashed together.
 
-    Such a message has our trailers and one paragraph before them. What people squashed together has more: their work is in it, too.
+    Each of ours is a title, one paragraph at most, and our trailers. People's work that was squashed with it has paragraphs besides.
     """
-    ours, others = False, 0
-    for paragraph in paragraphs(message):
+    title = message.lstrip().partition("\n")[0]
+    waiting: list[str] = [] if _MERGED.match(title) else [title]
+    ours = 0
+    for paragraph in _in_turn(message):
         pairs = trailers(paragraph)
         if any(key.startswith("bump-") for key, _ in pairs):
-            ours = True
-        elif len(pairs) < len(paragraph.split("\n")) and paragraph.strip(
-            "-"
-        ):  # GitHub rules off whom it adds as co-authors
-            others += 1
-    return ours and others <= 1
+            if len(waiting) > _MOST_BEFORE_TRAILERS:
+                return False
+            ours, waiting = ours + 1, []
+        elif not (
+            # GitHub rules off whom it adds as co-authors, and begins the list of what it squashed with the pull request's own title.
+            len(pairs) == len(paragraph.split("\n")) or not paragraph.strip("-") or _LOGGED.match(paragraph)
+        ):
+            if _LISTED.fullmatch(paragraph) and waiting == [title] and not ours:
+                waiting = []
+            waiting.append(paragraph)
+    return ours > 0 and not waiting
+
+
+def _in_turn(message: str) -> list[str]:
+    """Every paragraph but the title. Those of `git merge --squash` are indented, each commit's below its own head."""
+    after = list(paragraphs(message))
+    return after[::-1] if any(map(_LOGGED.match, after)) else after
+
+
+def reverted(message: str) -> str:
+    """The full SHA of the commit that git says it takes back, or brings back, where the message says nothing else; empty otherwise."""
+    match = _REVERT.match(message.strip())
+    rest = match["rest"].strip() if match else ""
+    return match["sha"] if match and len(trailers(rest)) == len(rest.splitlines()) else ""
 
 
 def sites_of(text: str) -> frozenset[tuple[str, str]]:

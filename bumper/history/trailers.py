@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 _TRAILER = r"(?m)^([A-Za-z0-9-]+)[ \t]*:(.*)"
 _FOLD = r"\n[ \t]"
-_BLANK_LINES = r"\n[ \t\r]*\n"
+_BLANK_LINES = r"\n(?:[ \t\r]*\n)+"
 # `git merge --squash` (builtin/merge.c) indents each message below this line, the newest first.
 _SQUASHED = "Squashed commit of the following:\n"
 _INDENTED = "    "
@@ -31,8 +31,8 @@ def paragraphs(message: str) -> Iterator[str]:
 
 def _split(text: str) -> list[str]:
     """The paragraphs of a text."""
-    # Nearly no message has a blank line that is not empty; to look for one at each line end takes five times as long.
-    has_blanks = " \n" in text or "\t\n" in text or "\r" in text
+    # Nearly no message has a blank line that is not empty, or several; to look for one at each line end takes five times as long.
+    has_blanks = " \n" in text or "\t\n" in text or "\r" in text or "\n\n\n" in text
     return re.split(_BLANK_LINES, text.strip()) if has_blanks else text.strip().split("\n\n")
 
 

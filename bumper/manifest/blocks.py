@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bumper.dataclasses import dataclass
 from bumper.manifest.sops import why_sealed
-from bumper.manifest.yamltext import PROPERTIES, Scalar, Source, Span
+from bumper.manifest.yamltext import PROPERTIES, Scalar, Source, Span, Text
 
 # What a quoted text writes otherwise than it is read.
 _ESCAPES = {"'": re.compile("''"), '"': re.compile(r"\\(?:x..|u.{4}|U.{8}|.|$)")}
@@ -62,17 +62,20 @@ class Block:
 
 def block(source: Source, scalar: Scalar) -> Block | None:
     """The text that stands in a scalar; None where it is plain, or not run for run in the file."""
-    runs = _literal(source, scalar) if scalar.style == "|" else _flowing(source, scalar)
-    if not runs:
-        return None
-    return Block(scalar.value.encode(), tuple(runs), runs[0].line, why_sealed(source))
+    runs = runs_of(source, scalar)
+    return Block(scalar.value.encode(), tuple(runs), runs[0].line, why_sealed(source)) if runs else None
 
 
-def _literal(source: Source, scalar: Scalar) -> list[Run]:
+def runs_of(text: Text, scalar: Scalar) -> list[Run]:
+    """The runs of the text that stands in a scalar; none where it is plain, or not run for run in the file."""
+    return _literal(text, scalar) if scalar.style == "|" else _flowing(text, scalar)
+
+
+def _literal(text: Text, scalar: Scalar) -> list[Run]:
     """The lines of a literal block; none where one of them is not as it is written."""
-    header = source.text.find("\n", _written_from(source, scalar))
+    header = text.text.find("\n", _written_from(text, scalar))
     lines = scalar.value.removesuffix("\n").split("\n")
-    written = source.text[header + 1 : scalar.end].split("\n")
+    written = text.text[header + 1 : scalar.end].split("\n")
     first = next((line for line in written if line.strip(" ")), "")
     indent = len(first) - len(lines[_first(lines)] if lines else "") if first else 0
     runs: list[Run] = []
@@ -81,45 +84,45 @@ def _literal(source: Source, scalar: Scalar) -> list[Run]:
         if line != " " * indent + value and (value or line.strip(" ")):
             return []
         length = len(value.encode())
-        start = min(at + indent, len(source.text))
-        runs.append(Run(inner, source.byte(start), length, source.line(at)))
+        start = min(at + indent, len(text.text))
+        runs.append(Run(inner, text.byte(start), length, text.line(at)))
         at += len(line) + 1
         inner += length + 1
     return runs if header >= 0 and len(runs) == len(lines) else []
 
 
-def _flowing(source: Source, scalar: Scalar) -> list[Run]:
+def _flowing(text: Text, scalar: Scalar) -> list[Run]:
     """The runs of a folded or quoted text; none where one of them is not the next in what is read."""
     runs: list[Run] = []
     at = 0
-    for start, written in _pieces(source, scalar):
+    for start, written in _pieces(text, scalar):
         while not scalar.value.startswith(written, at):
             # Between two runs stands what an escape or a break is read as, one character of either or several breaks.
             at += 1
             if at >= len(scalar.value):
                 return []
         inner = len(scalar.value[:at].encode())
-        runs.append(Run(inner, source.byte(start), len(written.encode()), source.line(start)))
+        runs.append(Run(inner, text.byte(start), len(written.encode()), text.line(start)))
         at += len(written)
     return runs
 
 
-def _pieces(source: Source, scalar: Scalar) -> Iterator[tuple[int, str]]:
+def _pieces(text: Text, scalar: Scalar) -> Iterator[tuple[int, str]]:
     """What is written between the breaks and escapes of a scalar, with the character where it begins."""
-    start, end = _written_from(source, scalar), scalar.end
+    start, end = _written_from(text, scalar), scalar.end
     if scalar.style == ">":
-        start = source.text.find("\n", start, end) + 1 or end
+        start = text.text.find("\n", start, end) + 1 or end
     elif scalar.style:
         start, end = start + 1, end - 1
     else:
         return
     escape = _ESCAPES.get(scalar.style)
-    for line in re.finditer(r"[^\r\n]+", source.text[start:end]):
+    for line in re.finditer(r"[^\r\n]+", text.text[start:end]):
         first = start + line.start()
         for match in escape.finditer(line[0]) if escape else ():
-            yield from _trimmed(first, source.text[first : start + line.start() + match.start()])
+            yield from _trimmed(first, text.text[first : start + line.start() + match.start()])
             first = start + line.start() + match.end()
-        yield from _trimmed(first, source.text[first : start + line.end()])
+        yield from _trimmed(first, text.text[first : start + line.end()])
 
 
 def _trimmed(start: int, written: str) -> Iterator[tuple[int, str]]:
@@ -128,8 +131,8 @@ def _trimmed(start: int, written: str) -> Iterator[tuple[int, str]]:
         yield start + written.index(piece), piece
 
 
-def _written_from(source: Source, scalar: Scalar) -> int:
-    properties = PROPERTIES.match(source.text, scalar.start, scalar.end)
+def _written_from(text: Text, scalar: Scalar) -> int:
+    properties = PROPERTIES.match(text.text, scalar.start, scalar.end)
     return properties.end() if properties else scalar.start
 
 

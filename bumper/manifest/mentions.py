@@ -33,10 +33,11 @@ def _mentions(source: Source, repository: str, fields: Collection[Field]) -> Ite
     lines = {field.span.line for field in fields}
     starts = sorted(field.span.start for field in fields)
     for scalar in source.scalars:
+        matches = list(references_in(scalar.value, repository))
         is_block = scalar.style in ("|", ">")
-        if not is_block and _is_field(source, scalar, starts):
+        if not matches or (not is_block and _is_field(source, scalar, starts)):
             continue
-        for match in references_in(scalar.value, repository):
+        for match in matches:
             line = source.line(scalar.start) + is_block + scalar.value.count("\n", 0, match.start())
             if not (is_block and line in lines):
                 yield Mention(source.path, line, match[0])

@@ -11,8 +11,8 @@ from itertools import groupby
 
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldUnsafe, NotYaml
-from bumper.manifest.blocks import block
-from bumper.manifest.yamltext import Scalar, Source, compose
+from bumper.manifest.blocks import block, runs_of
+from bumper.manifest.yamltext import Scalar, Source, Text, compose, reread
 
 _BY_HAND = "change this field by hand"
 
@@ -62,30 +62,30 @@ def _prove(content: bytes, edited: bytes, ordered: list[Edit]) -> None:
     """Raises FieldUnsafe unless exactly the edited scalars differ between the two files, each as its edit says."""
     path, line = ordered[0].path, ordered[0].line
     before = compose(content, path)
+    by_index = {
+        index: list(several) for index, several in groupby(ordered, lambda edit: _index(before, edit))
+    }
+    if -1 in by_index:
+        raise FieldUnsafe(f"{path}:{line}: no value begins before it", hint=_BY_HAND)
+    changed = [before.scalars[index] for index in by_index]
     try:
-        after = compose(edited, path)
+        read = reread(edited, before, changed)
     except NotYaml as error:
         raise FieldUnsafe(
             f"{path}:{line}: the edited file would not be YAML ({error.message})", hint=_BY_HAND
         ) from None
+    if not read:
+        raise FieldUnsafe(f"{path}:{line}: the edit would change something else too", hint=_BY_HAND)
+    after, now = read
     shift = 0
-    expected = set()
-    for index, several in groupby(ordered, lambda edit: _index(before, edit)):
-        edits = list(several)
-        scalars = (before.scalars[index], after.scalars[index]) if 0 <= index < len(after.scalars) else None
-        if not scalars or not (
-            (len(edits) == 1 and _is_only_this(edits[0], shift, before, after, *scalars))
-            or _is_inside(edits, shift, before, after, *scalars)
-        ):
+    for old, edits in zip(changed, by_index.values(), strict=True):
+        new = now[old.ordinal]
+        is_single = len(edits) == 1 and _is_only_this(edits[0], shift, before, after, old, new)
+        if not (is_single or _is_inside(edits, shift, before, after, old, new)):
             raise FieldUnsafe(
                 f"{path}:{edits[0].line}: the new value would not be read as it is written", hint=_BY_HAND
             )
-        expected.add(scalars[0].ordinal)
         shift += sum(len(edit.new) - len(edit.old) for edit in edits)
-    # The last event ends the stream, so that files of different lengths differ somewhere in the shorter one.
-    shapes = enumerate(zip(before.shape, after.shape, strict=False))
-    if {at for at, (old_event, new_event) in shapes if old_event != new_event} != expected:
-        raise FieldUnsafe(f"{path}:{line}: the edit would change something else too", hint=_BY_HAND)
 
 
 def _index(source: Source, edit: Edit) -> int:
@@ -93,12 +93,10 @@ def _index(source: Source, edit: Edit) -> int:
     return bisect_right(source.scalars, edit.start, key=lambda scalar: source.byte(scalar.start)) - 1
 
 
-def _is_inside(
-    edits: list[Edit], shift: int, before: Source, after: Source, old: Scalar, new: Scalar
-) -> bool:
+def _is_inside(edits: list[Edit], shift: int, before: Source, after: Text, old: Scalar, new: Scalar) -> bool:
     """Whether the edits change values of a YAML text inside a literal block, proved there as in a file of its own."""
-    was, now = block(before, old), block(after, new)
-    if not was or not now or after.byte(new.start) != before.byte(old.start) + shift:
+    was = block(before, old)
+    if not was or not runs_of(after, new) or after.byte(new.start) != before.byte(old.start) + shift:
         return False
     inner = []
     for edit in edits:
@@ -106,7 +104,8 @@ def _is_inside(
         if start is None or end is None:
             return False
         inner.append(replace(edit, start=start, end=end))
-    return _spliced(was.content, inner) == now.content and _proves(was.content, now.content, inner)
+    now = new.value.encode()
+    return _spliced(was.content, inner) == now and _proves(was.content, now, inner)
 
 
 def _proves(content: bytes, edited: bytes, ordered: list[Edit]) -> bool:
@@ -117,7 +116,7 @@ def _proves(content: bytes, edited: bytes, ordered: list[Edit]) -> bool:
     return True
 
 
-def _is_only_this(edit: Edit, shift: int, before: Source, after: Source, old: Scalar, new: Scalar) -> bool:
+def _is_only_this(edit: Edit, shift: int, before: Source, after: Text, old: Scalar, new: Scalar) -> bool:
     """Whether the scalar took the edit and nothing beyond: in its place, changed by the edited text, still a text."""
     grown = len(edit.new) - len(edit.old)
     in_place = (

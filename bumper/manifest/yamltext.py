@@ -11,11 +11,11 @@ defined again, and need no recursion.
 """
 
 import re
+from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from bumper.dataclasses import dataclass
 from bumper.errors import NotYaml
@@ -38,6 +38,7 @@ _MOST_DOCUMENTS = 10_000
 _CHUNK = 4096  # characters between two known byte offsets
 
 Shape = tuple[str, str, str, str, str]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,11 @@ class Alias(NamedTuple):
 
 
 Collection = Sequence | Mapping
+_SCALAR = "ScalarEvent"
+_STARTS: dict[str, type[Sequence] | type[Mapping]] = {
+    "SequenceStartEvent": Sequence,
+    "MappingStartEvent": Mapping,
+}
 Node = Scalar | Sequence | Mapping | Alias
 
 
@@ -238,21 +244,12 @@ def _merged(node: Node) -> Iterator[Mapping]:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """One file that was read. `documents` holds the root of each document, empty ones included."""
+class Text:
+    """The text of a file, with the place in its bytes of every character."""
 
     path: str
     content: bytes
     text: str
-    documents: tuple[Node, ...]
-    scalars: tuple[Scalar, ...]
-    shape: tuple[Shape, ...]
-
-    @cached_property
-    def values(self) -> int:
-        """How many values the documents hold once each alias is what it stands for; nothing is followed twice to find out."""
-        sizes: dict[int, int] = {}
-        return sum(_size(root, sizes) for root in self.documents)
 
     def line(self, character: int) -> int:
         """The 1-based line of a character."""
@@ -283,11 +280,9 @@ class Source:
         return Span(self.byte(start), self.byte(end), self.line(start))
 
     @cached_property
-    def _line_starts(self) -> list[int]:
-        lines = self.content.splitlines(keepends=True)  # bytes: at LF, CRLF and CR alone
-        starts = [0, *accumulate(map(len, lines))]
-        is_ended = not lines or lines[-1].endswith((b"\n", b"\r"))
-        return starts if is_ended else starts[:-1]
+    def _line_starts(self) -> "array[int]":
+        # Of bytes, at LF, CRLF and CR alone; a list would take ten times the memory of the lines of a large file.
+        return array("Q", (0, *(match.end() for match in _LINE_BREAK.finditer(self.content))))
 
     @cached_property
     def _chunk_starts(self) -> list[int]:
@@ -297,22 +292,68 @@ class Source:
         return starts
 
 
+@dataclass(frozen=True, eq=False)
+class Source(Text):
+    """One file that was read. `documents` holds the root of each document, empty ones included."""
+
+    documents: tuple[Node, ...]
+    scalars: tuple[Scalar, ...]
+    shape: tuple[Shape, ...]
+
+    @cached_property
+    def values(self) -> int:
+        """How many values the documents hold once each alias is what it stands for; nothing is followed twice to find out."""
+        sizes: dict[int, int] = {}
+        return sum(_size(root, sizes) for root in self.documents)
+
+
 @lru_cache(maxsize=16)  # locating, following patches and proving read the same few files in turn
 def compose(content: bytes, path: str) -> Source:
     """The nodes of a file; NotYaml, with the line, where it stops being YAML in UTF-8."""
+    return _read(content, path, _composed)
+
+
+def reread(
+    content: bytes, before: Source, changed: Iterable[Scalar]
+) -> tuple[Text, dict[int, Scalar]] | None:
+    """An edited file, and by its ordinal what has become of each scalar that was changed; NotYaml as for `compose`.
+
+    None where anything else is read than before, or a changed scalar as it was. Nothing but those scalars is kept: a large file is not
+    in memory twice.
+    """
+    by_ordinal = {scalar.ordinal: scalar for scalar in changed}
+
+    def compared(events: Iterable[Any], text: Text) -> tuple[Text, dict[int, Scalar]] | None:
+        now: dict[int, Scalar] = {}
+        entries = iter(before.shape)
+        for at, event in enumerate(events):
+            entry, was = _entry(event), next(entries, None)
+            if at in by_ordinal and entry != was and entry[0] == _SCALAR:
+                _, _, tag, style, value = entry
+                start, end = event.start_mark.index, event.end_mark.index
+                now[at] = Scalar(start, end, value, style, tag, at, by_ordinal[at].is_key)
+            elif at in by_ordinal or entry != was:
+                return None
+        return (text, now) if next(entries, None) is None else None
+
+    return _read(content, before.path, compared)
+
+
+def _read(content: bytes, path: str, made: Callable[[Iterable[Any], Text], Made]) -> Made:
+    """What is made of the events of the first reader that accepts the file."""
     _refuse_large(content, path)
-    text = _decoded(content, path)
+    text = Text(path, content, _decoded(content, path))
     from ruamel.yaml.error import YAMLError
 
     try:
-        return _composed(_events_of_libyaml(text), path, content, text)
+        return made(_events_of_libyaml(text.text), text)
     except YAMLError as refusal:
-        if not _may_be_read(refusal, text):
-            raise _not_yaml(refusal, text, path) from None
+        if not _may_be_read(refusal, text.text):
+            raise _not_yaml(refusal, text.text, path) from None
         try:
-            return _composed(_events(text), path, content, text)
+            return made(_events(text.text), text)
         except (YAMLError, *UNREADABLE):
-            raise _not_yaml(refusal, text, path) from None
+            raise _not_yaml(refusal, text.text, path) from None
 
 
 def _may_be_read(refusal: Any, text: str) -> bool:
@@ -392,52 +433,62 @@ def _not_yaml(refusal: Any, text: str, path: str) -> NotYaml:
     )
 
 
-def _composed(events: Iterable[Any], path: str, content: bytes, text: str) -> Source:
+def _entry(event: Any) -> Shape:
+    """What stands in the shape for an event."""
+    kind = type(event).__name__
+    if kind == _SCALAR:
+        tag = "" if event.ctag is None else str(event.ctag)
+        return kind, event.anchor or "", tag, event.style or "", event.value
+    if kind in _STARTS:
+        return kind, event.anchor or "", str(event.tag or ""), str(bool(event.flow_style)), ""
+    return kind, event.anchor if kind == "AliasEvent" else "", "", "", ""
+
+
+def _composed(events: Iterable[Any], text: Text) -> Source:
     documents = Sequence(0)
     scalars: list[Scalar] = []
     shape: list[Shape] = []
     parents: list[Mapping | Sequence] = [documents]
     anchors: dict[str, Scalar | Sequence | Mapping] = {}
+    # Most of a manifest is there many times: keys, short values, the ends of mappings.
+    known: dict[Shape, Shape] = {}
     for event in events:
-        kind, parent = type(event).__name__, parents[-1]
-        if kind == "ScalarEvent":
-            anchor, style, value = event.anchor or "", event.style or "", event.value
-            tag = "" if event.ctag is None else str(event.ctag)
+        entry = _entry(event)
+        entry = known.setdefault(entry, entry)
+        kind, anchor, tag, style, value = entry
+        parent = parents[-1]
+        if kind == _SCALAR:
             is_key = type(parent) is Mapping and len(parent.items) % 2 == 0
             start, end = event.start_mark.index, event.end_mark.index
             scalar = Scalar(start, end, value, style, tag, len(shape), is_key)
-            shape.append((kind, anchor, tag, style, value))
             scalars.append(scalar)
             parent.items.append(scalar)
             if anchor:
                 anchors[anchor] = scalar
-        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
-            node = (Mapping if kind == "MappingStartEvent" else Sequence)(event.start_mark.index, len(shape))
-            shape.append((kind, event.anchor or "", str(event.tag or ""), str(bool(event.flow_style)), ""))
+        elif kind in _STARTS:
+            node = _STARTS[kind](event.start_mark.index, len(shape))
             parent.items.append(node)
             parents.append(node)
             if len(parents) > MAX_DEPTH:
                 raise NotYaml(
-                    f"{path}:{_line_at(text, node.start)}: nested deeper than {MAX_DEPTH} levels, expected a manifest",
+                    f"{text.path}:{_line_at(text.text, node.start)}: nested deeper than {MAX_DEPTH} levels, expected a manifest",
                     hint="correct the file: no Kubernetes object is nested that deeply",
                 )
-            if event.anchor:
-                anchors[event.anchor] = node
+            if anchor:
+                anchors[anchor] = node
         elif kind == "AliasEvent":
-            if event.anchor not in anchors:
-                line = _line_at(text, event.start_mark.index)
-                raise NotYaml(f"{path}:{line}: not YAML: the alias *{event.anchor} has no anchor before it")
-            target, end = anchors[event.anchor], event.end_mark.index
-            parent.items.append(Alias(event.start_mark.index, event.anchor, target, end, len(shape)))
-            shape.append((kind, event.anchor, "", "", ""))
-        else:
-            if kind in ("MappingEndEvent", "SequenceEndEvent"):
-                ended = parents.pop()
-                ended.end, ended.end_ordinal = event.end_mark.index, len(shape)
-            elif kind == "DocumentStartEvent":
-                anchors.clear()
-            shape.append((kind, "", "", "", ""))
-    return Source(path, content, text, tuple(documents.items), tuple(scalars), tuple(shape))
+            if anchor not in anchors:
+                line = _line_at(text.text, event.start_mark.index)
+                raise NotYaml(f"{text.path}:{line}: not YAML: the alias *{anchor} has no anchor before it")
+            end = event.end_mark.index
+            parent.items.append(Alias(event.start_mark.index, anchor, anchors[anchor], end, len(shape)))
+        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
+            ended = parents.pop()
+            ended.end, ended.end_ordinal = event.end_mark.index, len(shape)
+        elif kind == "DocumentStartEvent":
+            anchors.clear()
+        shape.append(entry)
+    return Source(text.path, text.content, text.text, tuple(documents.items), tuple(scalars), tuple(shape))
 
 
 # What some reader takes for something other than text when it stands plain: the union of YAML 1.1 (https://yaml.org/type/), the core

@@ -74,12 +74,7 @@ class NotificationsAddition(Proposal):
 def plan(tip: str, tree: Tree, wanted: NotificationsRequest, origin: Origin) -> NotificationsAddition:
     """The file with the manifests beside gotk-sync.yaml, and its entry in the kustomization there."""
     reading = Reading(tree)
-    walk = Walk(reading)
-    sites = [site for level in walk.levels() for site in level]
-    if not sites:
-        raise no_tree()
-    root = sites[0]
-    documents = [document for path in _yaml(walk.files, reading) for document in reading.documents(path)]
+    root, documents = _documents(reading)
     _refuse_second(documents)
     address = _address(documents, root)
     namespace = root.kustomization.namespace
@@ -98,6 +93,22 @@ def plan(tip: str, tree: Tree, wanted: NotificationsRequest, origin: Origin) -> 
         before = reading.content(listing)
         files[listing] = (before, insertion.insert_item(before, listing, (0, "resources"), FILE))
     return NotificationsAddition(tip, files, _message(path, origin), tuple(_steps(wanted, namespace)))
+
+
+def provider(tree: Tree) -> str:
+    """Where the tree has the Provider by which Flux posts on GitHub, `k8s/flux-system/notifications.yaml:1`; empty for none."""
+    _, documents = _documents(Reading(tree))
+    return next((f"{document.path}:{document.line()}" for document in documents if _posts(document)), "")
+
+
+def _documents(reading: Reading) -> tuple[Site, list[Document]]:
+    """Where the tree begins, and what it has that tells, is told or leads to it."""
+    walk = Walk(reading)
+    sites = [site for level in walk.levels() for site in level]
+    if not sites:
+        raise no_tree()
+    paths = _yaml(walk.files, reading)
+    return sites[0], [document for path in paths for document in reading.documents(path)]
 
 
 def outcome(revision: Revision | None) -> Outcome:
@@ -134,14 +145,17 @@ def _is_telling(content: bytes) -> bool:
     return any(word.encode() in content for word in (GROUP, NOTIFICATION, "GitRepository", *routes.KINDS))
 
 
+def _posts(document: Document) -> bool:
+    kind = text(mapping(document.value.get("spec")).get("type"))
+    return document.group == NOTIFICATION and document.key.kind == "Provider" and kind == "github"
+
+
 def _refuse_second(documents: Sequence[Document]) -> None:
-    for document in documents:
-        kind = text(mapping(document.value.get("spec")).get("type"))
-        if document.group == NOTIFICATION and document.key.kind == "Provider" and kind == "github":
-            raise Refused(
-                f"{document.path}:{document.line()}: {document.key} posts to GitHub already, expected none",
-                hint="an Alert for it with eventSeverity: info and the event source Kustomization '*' is all that is needed",
-            )
+    for document in filter(_posts, documents):
+        raise Refused(
+            f"{document.path}:{document.line()}: {document.key} posts to GitHub already, expected none",
+            hint="an Alert for it with eventSeverity: info and the event source Kustomization '*' is all that is needed",
+        )
 
 
 def _address(documents: Sequence[Document], root: Site) -> str:

@@ -218,14 +218,15 @@ def _ended_early(story: Story, site: SiteStory | None) -> str:
         head = f"{name} is not followed any more: {change}" if site else "Interrupted"
         steps = [step for line in story.standing for step in remedies(line)]
         prose = "<br>".join(inline(step.text) for step in steps if not step.command)
-        return row + _joined(
-            [f"### {_MARKS['warn']} {head}", prose, *_commands(steps, "**Next:**"), _footer(story)]
-        )
+        commands = [step for step in steps if step.command]
+        return row + _joined([f"### {_MARKS['warn']} {head}", prose, *_next(commands), _footer(story)])
     outcome = (story.error.outcome or "not started").replace("-", " ")
     row = str(Row(_MARKS["bad"], outcome, name, in_a_row)) if site else ""
     head = f"{name} was not deployed: {change}" if site else "Nothing was deployed"
     cause = f"**{outcome.capitalize()}:** {inline(story.error.message)}"
-    return row + _joined([f"### {_MARKS['bad']} {head}", cause, *_next(story.error.hint), _footer(story)])
+    return row + _joined(
+        [f"### {_MARKS['bad']} {head}", cause, *_next(remedies(story.error.hint)), _footer(story)]
+    )
 
 
 def _row(site_report: SiteReport, story: Story) -> Row:
@@ -306,28 +307,21 @@ def _cause(site_report: SiteReport, story: Story, detail: Detail) -> list[str]:
     rows = [("Serving now", verdict.serving), ("Rolled back", site_report.rolled_back)]
     return [
         f"**{inline(verdict.reason, 100)}**: {inline(verdict.message)}",
-        markdown.preformatted(lines, _EVIDENCE_BYTES[detail], is_prose=True)
-        if lines and detail > Detail.LINE
-        else "",
+        markdown.quoted(lines, _EVIDENCE_BYTES[detail]) if lines and detail > Detail.LINE else "",
         *warnings,
         "<br>\n".join(f"**{label}:** {inline(text)}" for label, text in rows if text),
-        *_next(verdict.hint),
+        *_next(remedies(verdict.hint)),
         _on_the_actions_page(verdict, story),
     ]
 
 
-def _next(hint: str) -> list[str]:
-    """What helps: in words, and each command as a block of its own, which GitHub gives a button that copies it."""
-    steps = remedies(hint)
-    prose = "; ".join(step.text for step in steps if not step.command)
-    return [f"**Next:** {inline(prose)}" if prose else "", *_commands(steps, "or" if prose else "**Next:**")]
-
-
-def _commands(steps: Sequence[Remedy], begins: str) -> list[str]:
-    """The commands among the steps, each as a block of its own with what it is for; `begins` stands before the first one."""
+def _next(steps: Sequence[Remedy]) -> list[str]:
+    """What helps, in its order: in words, and each command as a block of its own, which GitHub gives a button that copies it."""
     lines: list[str] = []
-    for step in (step for step in steps if step.command):
-        lines += [f"{'or' if lines else begins} {inline(step.text)}".rstrip(), markdown.command(step.command)]
+    for step in steps:
+        label, text = ("or", step.text.removeprefix("or ")) if lines else ("**Next:**", step.text)
+        lines.append(f"{label} {inline(text)}".rstrip())
+        lines += [markdown.command(step.command)] if step.command else []
     return lines
 
 
@@ -380,7 +374,7 @@ def _folded(site_report: SiteReport, story: Story, detail: Detail, name: str) ->
     body = [
         stages,
         lines,
-        markdown.preformatted(more, _EVIDENCE_BYTES[detail], is_prose=True)
+        markdown.quoted(more, _EVIDENCE_BYTES[detail])
         if more and not report.is_good(site_report.verdict)
         else "",
         gantt([("", site_report.steps)]),
@@ -408,7 +402,7 @@ def _of_the_run(story: Story) -> list[str]:
         paragraphs.append(f"**Plan{proved}:** {inline(story.plan.summary)}<br>{code(story.plan.hash)}")
     if story.diff:
         shown = [*story.plan.built, *(f"not proved: {gap}" for gap in story.plan.unproved)]
-        paragraphs += [markdown.preformatted(shown, 4_000)] if shown else []
+        paragraphs += [markdown.quoted(shown, 4_000)] if shown else []
         paragraphs.append(markdown.preformatted(story.diff.splitlines(), 8_000))
     return paragraphs
 

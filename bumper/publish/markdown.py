@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 
 from bumper.safe_text import mask, printable
-from bumper.style import Line, Span, wrapped
 
 _JOINER = "\u2060"
 _SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "&<>*_~`[]|\\$!"}
@@ -20,8 +19,8 @@ _PARTED = re.compile(
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/%-]+")
 _CUT = "…"
 _LONGEST, _LONGEST_LINE = 4_000, 1_000
-# What a block of code shows without scrolling: of a comment on a phone (390 pixels), and on a wide page.
-_PHONE, _PAGE = 42, 100
+# What a block of code shows without scrolling, of a comment on a phone (390 pixels).
+_PHONE = 42
 _ARGUMENT = re.compile(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+")
 
 
@@ -40,23 +39,16 @@ def link(text: str, address: str) -> str:
     return f"[{text}]({address})" if _ADDRESS.fullmatch(address) else text
 
 
-def preformatted(lines: Sequence[str], limit: int, *, is_prose: bool = False) -> str:
-    """A block of lines as they are, of at most `limit` bytes: the last lines are left out first, and it says how many.
-
-    Prose (what somebody said, not a diff) is broken between words where a line is wider than a page.
-    """
-    shown: list[str] = []
-    left = limit
-    for line in lines:
-        raw: Line = (Span(_raw(line)),)
-        rows = wrapped(raw, _PAGE) if is_prose else [raw]
-        shown.append("\n".join(_escaped_raw("".join(span.text for span in row)) for row in rows))
-        left -= size(shown[-1]) + 1
-        if left < 0:
-            shown[-1] = f"({len(lines) - len(shown) + 1} more lines)"
-            break
+def preformatted(lines: Sequence[str], limit: int) -> str:
+    """A block of lines as they are, of at most `limit` bytes: the last lines are left out first, and it says how many."""
     # A block that begins with <pre> ends with </pre> and nowhere else (CommonMark 0.31, section 4.6, kind 1).
-    return "<pre>" + "\n".join(shown) + "</pre>"
+    return "<pre>" + "\n".join(_fitting(lines, limit, _escaped_raw)) + "</pre>"
+
+
+def quoted(lines: Sequence[str], limit: int) -> str:
+    """A list of what others said, cut as `preformatted` does. Each line is code that goes on below where a page is narrow:
+    GitHub breaks it there, and a block it scrolls."""
+    return "\n".join(f"- {line}" for line in _fitting(lines, limit, _span))
 
 
 def command(line: str) -> str:
@@ -65,7 +57,7 @@ def command(line: str) -> str:
     What a phone would cut off goes on in the next line, in the shell's own way: what is copied is the same command.
     """
     text = _broken(" ".join(mask(printable(line[:_LONGEST])).split()))
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    fence = _longer_than_any(text, 3)
     return f"{fence}sh\n{text}\n{fence}"
 
 
@@ -83,26 +75,52 @@ def _broken(text: str) -> str:
     arguments = _ARGUMENT.findall(text)
     if len(text) <= _PHONE or " ".join(arguments) != text:
         return text
-    first, *options = _by_option(arguments)
+    room = _PHONE - len("   \\")
+    first, *options = _by_option(arguments, room)
     rows = [first]
     for option in options:
         longer = f"{rows[-1]} {option}"
-        if len(longer) > _PHONE - len("   \\"):
+        if len(longer) > room:
             rows.append(option)
         else:
             rows[-1] = longer
     return " \\\n  ".join(rows)
 
 
-def _by_option(arguments: Sequence[str]) -> list[str]:
-    """What is called and on what, and then each option with what stands behind it."""
+def _by_option(arguments: Sequence[str], room: int) -> list[str]:
+    """What is called and on what, and then each option with what stands behind it, but for what has no room beside it."""
     groups = [arguments[0]]
     for argument in arguments[1:]:
-        if argument.startswith("-"):
+        is_wide = len(groups) > 1 and len(f"{groups[-1]} {argument}") > room
+        if argument.startswith("-") or is_wide:
             groups.append(argument)
         else:
             groups[-1] += f" {argument}"
     return groups
+
+
+def _fitting(lines: Sequence[str], limit: int, write: Callable[[str], str]) -> list[str]:
+    """Each line as `write` has it, up to `limit` bytes, and how many more there are."""
+    shown: list[str] = []
+    left = limit
+    for line in lines:
+        shown.append(write(_raw(line)))
+        left -= size(shown[-1]) + 1
+        if left < 0:
+            shown[-1] = f"({len(lines) - len(shown) + 1} more lines)"
+            break
+    return shown
+
+
+def _span(line: str) -> str:
+    """The line as a code span, whose text is no Markdown (CommonMark 0.31, section 6.1); one space at each side is the sign's."""
+    sign = _longer_than_any(line, 1)
+    return f"{sign} {line or ' '} {sign}"
+
+
+def _longer_than_any(text: str, least: int) -> str:
+    """As many backticks as end no code that holds `text`."""
+    return "`" * max(least, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
 
 
 def _raw(line: str) -> str:

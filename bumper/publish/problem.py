@@ -3,24 +3,19 @@
 Apart from `report`, so that a request that is refused loads nothing of the rollout.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from bumper.errors import EXIT_INTERRUPTED, BumpError
-from bumper.style import COMMAND, Line, Span
-
-_PROGRAM = re.compile(r"\b(?:bump|kubectl|flux|git|az|export) \S")
+from bumper.style import Line, Span
 
 
 def lines(error: BumpError) -> list[Line]:
-    """`error: …` and, where something helps, `help: …`."""
-    shown: list[Line] = [(Span("error: ", "bad"), Span(error.message))]
-    if error.hint:
-        # A command is left to the terminal to break, which copies it as one line.
-        style = COMMAND if _PROGRAM.search(error.hint) else ""
-        shown.append((Span("help:  ", "quiet"), Span(error.hint, style)))
-    return shown
+    """`error: …` and, where something helps, `help: …`, a line for each thing that does."""
+    from bumper.publish import remedy  # a run that goes well has no use for it
+
+    helps = remedy.lines(error.hint, Span("help:  ", "quiet"), Span("or:    ", "quiet"))
+    return [(Span("error: ", "bad"), Span(error.message)), *helps]
 
 
 def as_data(error: BumpError) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from bumper.dataclasses import dataclass
+from bumper.style import COMMAND, Line, Span, margin
 
 _VALUE = r"(?:'[^']*'|[^\s;,()']+)"
 _ARGUMENTS = rf"(?: {_VALUE})*"
@@ -48,6 +49,26 @@ def _steps(pieces: Iterable[str]) -> Iterator[Remedy]:
     for piece in filter(None, pieces):
         form = _FORM.fullmatch(piece)
         yield Remedy(form["label"] or "", form["command"]) if form else Remedy(piece)
+
+
+_NEXT, _OR = margin("next"), margin("or")
+# What is to be typed, in a form that `_FORM` does not know: alone, or behind a colon. In a sentence these words are names.
+_CALL = re.compile(r"(?:^|: )(?:bump|kubectl|flux|git|az|export) \S")
+
+
+def lines(hint: str, first: Span = _NEXT, other: Span = _OR) -> list[Line]:
+    """What helps: each command on a line that can be copied from its label on. `first` and `other` are labels of one width."""
+    shown: list[Line] = []
+    for step in remedies(hint):
+        label = other if shown else first
+        if step.text:
+            text = step.text.removeprefix("or ") if shown else step.text
+            # A command is left to the terminal to break, which copies it as one line.
+            style = COMMAND if _CALL.search(text) else ""
+            shown.append((label, Span(f"{text}:") if step.command else Span(text, style)))
+            label = Span(" " * len(label.text))
+        shown += [(label, Span(step.command, COMMAND))] if step.command else []
+    return shown
 
 
 def pasted(text: str, place: str) -> str:

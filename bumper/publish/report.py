@@ -13,11 +13,10 @@ from bumper.errors import BumpError, Outcome, worst_exit_code
 from bumper.fluxtree.proof import Proof
 from bumper.image import ImageReference
 from bumper.ports.run import Step
-from bumper.publish import evidence, problem
-from bumper.publish.remedy import remedies
+from bumper.publish import evidence, problem, remedy
 from bumper.revision import Revision
 from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
-from bumper.style import COMMAND, STYLES, Line, Span, duration, labelled, margin
+from bumper.style import STYLES, Line, Span, duration, labelled
 
 _NOT_ROLLED_BACK = "no: "
 
@@ -238,19 +237,7 @@ def _verdict(site: SiteReport, report: Report, *, several: bool) -> list[Line]:
     rows += [("seen", line) for line in evidence.in_order(verdict.evidence)]
     rows.append(("timeline", timeline(site.timeline)))
     rows.append(("rolled back", site.rolled_back))
-    return [*lines, *labelled(rows), *_next_lines(verdict.hint)]
-
-
-def _next_lines(hint: str) -> list[Line]:
-    """What helps: each command on a line that can be copied from its label on."""
-    lines: list[Line] = []
-    for step in remedies(hint):
-        label = margin("or" if lines else "next")
-        if step.text:
-            lines.append((label, Span(step.text + (":" if step.command else ""))))
-            label = Span(" " * len(label.text))
-        lines += [(label, Span(step.command, COMMAND))] if step.command else []
-    return lines
+    return [*lines, *labelled(rows), *remedy.lines(verdict.hint)]
 
 
 def is_good(verdict: Verdict) -> bool:

@@ -55,6 +55,12 @@ class Verdict:
     stage: Stage | SiteStage | None = None
     helps_to_go_back: bool = True
 
+    def with_way_back(self, command: str) -> Self:
+        """The same with the command that takes a version back, where it failed and that helps; empty for none."""
+        if self.outcome is not Outcome.FAILED or not self.helps_to_go_back:
+            return self
+        return replace(self, hint="; or: ".join(filter(None, (self.hint, command))))
+
     def printable(self) -> Self:
         """The same verdict with every text made safe to print, long ones shortened."""
         return replace(

@@ -19,6 +19,18 @@ _PEM_BODY = r"[ \t]*+[A-Za-z0-9+/=]++\r?"
 _BASE64_LINE = r"(?m)^[ \t]*+(?=[^\s]*?[a-z])(?=[^\s]*?[A-Z])(?=[^\s]*?\d)[A-Za-z0-9+/]{60,}+={0,2}[ \t\r]*+$"
 _URL = r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]++://)(?P<rest>[^\s'\"<>`]++)"
 _PORT = r"\d{1,5}(?:[/?#]|$)"
+# `app:hunter2@db:5432/x`, as drivers of databases take it: a URL without its scheme. What stands behind the host says that it is one.
+_LOGIN = (
+    r"(?a)(?<![\w.:/@+%-])(?P<user>[A-Za-z_][\w.+%-]{0,63}+):(?P<password>[^\s/\"'<>`](?:[^\s\"'<>`]|[\"'](?=\w)){0,127})"
+    r"@(?P<host>[A-Za-z0-9][\w.-]{0,253}+|\[[0-9A-Fa-f:.]{2,45}+\])(?P<behind>:(?:\d{1,5}(?!\d)|/)|[/(])?"
+)
+# Before an address or the name of a package, and what stands behind the `@` of an image or of a package.
+_LABEL = (
+    r"(?i)(?:[\w-]+-by|mailto|e-?mail|mail|from|to|cc|author|committer|owner|contact|by|user|acct|sips?|xmpp"
+    r"|git|ssh|npm|pkg|module|package)"
+)
+_VERSION = r"(?i)v?\d+(?:\.\d+){0,2}(?:[-+.]?[a-z][\w.+-]*)?|sha(?:1|256|512)|latest"
+_PLAIN = r"[A-Z]?[a-z]+(?:[._+-][a-z]+)*|[0-9a-f]{7,40}"
 _WEBHOOK = (
     r"(?P<place>hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/webhookb2/"
     r"|chat\.googleapis\.com/v1/spaces/|/hook/(?=[0-9a-f]{64})|api\.telegram\.org/bot)(?P<value>(?!\*\*\*)[^\s'\"<>`]++)"
@@ -203,6 +215,8 @@ _SECRET_NAME = rf"(?i){_WORDS}|(?:^|[-_.])(?:sig|psk|otp|pw|pass[-_]?key)$|pass(
 _ORDINARY_END = r"(?i)(?:by|com|encom|tres|sur|over|under|im|im_)pass$"
 # Hold a secret now and then: a value goes only where it looks like one.
 _SOMETIMES = r"(?i)(?:^|[-_.])(?:auth|pat|jwt|session(?:_?id)?|sid|key|code|creds?)$"
+# By which a chart restarts its pods: `checksum/secret`, `stakater.com/last-secret`.
+_DIGEST = r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}"
 # The one of them that sites are called, too: what is told of them is a commit (`auth: COMMIT`).
 _SITE, _COMMIT = "auth", r"[0-9a-f]{40}"
 # Says something about a secret: `secretName`, `token_type`, `--token-file`.
@@ -255,8 +269,19 @@ _SHORT_FLAG = (
 )
 _XML = r"(?a)(?P<before><(?P<name>[\w.:-]{1,64}+)>)(?P<value>[^<\n]++)(?=</)"
 _AFTER_WORD = rf"(?i)(?P<name>\b{_WORDS}\b[\"']?\s{{1,8}}(?:is\s{{1,8}})?[\"']?)(?P<value>[A-Za-z0-9+/_-]{{24,}}+={{0,2}})"
+# `Password for 'https://me@git.example': X`, as programs ask and logs keep it; "X", 'X', or X behind the word itself.
+_PROMPTED = (
+    r"(?ai)(?P<name>\bpass(?:word|phrase|code)\s{1,8}(?:(?:for|of)\s[^\n]{1,200}?(?::|\sis)[ \t]{1,8}|(?:(?:is|was)\s{1,8})?))"
+    r"(?:(?P<open>[\"'])(?P<quoted>[^\s\"'\n][^\"'\n]{0,127})(?P=open)|(?P<plain>[^\s\"'](?:[^\s\"']|[\"'](?=\w)){0,199}+))(?P<rest>[^\n]{0,2})"
+)
+_NETRC = r"(?im)(?P<name>(?:^[ \t]{0,8}|\bmachine\s{1,8}\S{1,256}+\s{1,8})login\s{1,8}\S{1,128}+\s{1,8}password\s{1,8})(?P<value>\S++)"
+# What is said of passwords, not their value.
+_OF_PASSWORDS = r"(?i)(?:md5|sha-?\d+|pbkdf2|argon2\w*|scrypt|bcrypt|ntlm(?:v2)?|base64|utf-?8|oauth2?|v\d+|\d+\w?)[.,;:)]*"
 # What registries answer to a wrong password, and how a test run counts.
-_ANSWER = r"(?i)unauthorized|denied|forbidden|invalid|incorrect|missing|required|wrong|expired|not|test\w*|ok|\d{1,4}|fail\w*"
+_ANSWER = (
+    r"(?i)unauthorized|denied|forbidden|invalid|incorrect|missing|required|wrong|expired|rejected|unknown|absent|(?:un)?set|done|saved"
+    r"|changed|not|test\w*|ok|\d{1,4}|fail\w*"
+)
 # Stands for a value, or says that there is none.
 _NO_VALUE = (
     r"(?is)true|false|null|nil|none|yes|no|empty|undefined|\*+|<[a-z_ -]+>|\[?(?:redacted|masked|hidden|filtered)\]?"
@@ -264,6 +289,11 @@ _NO_VALUE = (
 )
 _TIME_OR_ADDRESS = r"(?i)\d{4}-\d\d-\d\d[T ].*|[a-z][a-z0-9+.-]*://.*|sha(?:1|256|512):[0-9a-f]*"
 _UUID = r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# `db-credentials-2`, `web-tls-v1.2`, `app-secret-5kfm2h8t9c`: words, their numbers, and what Kubernetes and kustomize put behind them.
+_WORDED_NAME = (
+    r"(?=[^-._/]++[-._/])[a-z]{2,}+\d{0,8}+(?:[-._/](?:[a-z]++\d{0,8}|\d{1,8}))*"
+    r"(?:-(?:[bcdfghjklmnpqrstvwxz2456789]{8,10}-)?[bcdfghjklmnpqrstvwxz2456789]{5}|-[bcdfghkmt2456789]{10})?"
+)
 # `flux-system/web-tls`: where a Secret stands, not what it holds.
 _OBJECT_NAME = r"[a-z0-9]++(?:[-.][a-z0-9]++)*+(?:/[a-z0-9]++(?:[-.][a-z0-9]++)*+)?"
 _LONG_ENOUGH = 8
@@ -292,6 +322,8 @@ def _masked(text: str) -> str:
         text = re.sub(_BASE64_LINE, MASK, text)
     if "://" in text:
         text = re.sub(_URL, _url, re.sub(_WEBHOOK, rf"\g<place>{MASK}", text))
+    if "@" in text and ":" in text:
+        text = re.sub(_LOGIN, _login, text)
     folded = text.lower()
     has_names = any(hint in folded for hint in _HINTS)
     if has_names:
@@ -305,6 +337,8 @@ def _masked(text: str) -> str:
         return text
     text = _without_values(text, _NAME, _named_end)
     text = re.sub(_FLAG, _flag, re.sub(_XML, _element, text))
+    if "passw" in folded or "passphrase" in folded or "passcode" in folded:
+        text = re.sub(_PROMPTED, _prompted, re.sub(_NETRC, rf"\g<name>{MASK}", text))
     return re.sub(_AFTER_WORD, _after_word, text)
 
 
@@ -360,6 +394,33 @@ def _url(match: re.Match[str]) -> str:
     if colon:
         return f"{match['scheme']}{user}:{MASK}@{host}" if password else match[0]
     return f"{match['scheme']}{MASK}@{host}" if len(login) >= 20 else match[0]
+
+
+def _login(match: re.Match[str]) -> str:
+    password, host = match["password"], match["host"]
+    is_plain, is_label = re.fullmatch(_PLAIN, password), re.fullmatch(_LABEL, match["user"])
+    if (is_label and is_plain) or re.fullmatch(_VERSION, host) or re.match(_PORT, password):
+        return match[0]
+    # An address for mail, an image, a path: only the host's port or path tells them from a word that is a password.
+    is_other = is_plain or is_label or "/" in password or re.fullmatch(_VERSION, password)
+    if is_other and not match["behind"]:
+        return match[0]
+    return f"{match['user']}:{MASK}@{host}{match['behind'] or ''}"
+
+
+def _prompted(match: re.Match[str]) -> str:
+    """After the word itself a bare one is a sentence (`password authentication failed`) unless digits stand among its letters."""
+    value = match["quoted"] or match["plain"]
+    if re.fullmatch(_NO_VALUE, value) or re.fullmatch(_ANSWER, value.rstrip(".,;")):
+        return match[0]
+    if not match["quoted"]:
+        is_last = not match["rest"].strip() and match["name"].rstrip().endswith(":")
+        is_mixed = any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
+        if not is_last and (
+            not is_mixed or ":" in value or "=" in value or re.fullmatch(_OF_PASSWORDS, value)
+        ):
+            return match[0]
+    return f"{match['name']}{match['open'] or ''}{MASK}{match['open'] or ''}{match['rest']}"
 
 
 def _without_values(
@@ -443,8 +504,8 @@ def _is_secret(name: re.Match[str], value: str, *, is_quoted: bool) -> bool:
     is_spoken = ":" in name["sign"] and "=" not in name["sign"] and not is_quoted
     if is_spoken and _before(name) == "/" and name["sign"] == ":":
         return False  # an image: registry.example/team/vault-token:1.2
-    if name.string.endswith("checksum/", 0, name.start()):
-        return False  # an annotation by which a chart restarts its pods
+    if _before(name) == "/" and re.fullmatch(_DIGEST, value):
+        return False  # an annotation
     if not re.search(_SECRET_NAME, name["name"]) or re.search(_PLURAL, name["name"]):
         if name["name"] == _SITE and re.fullmatch(_COMMIT, value) and not is_quoted:
             return _before(name) in ("?", "&")
@@ -455,7 +516,7 @@ def _is_secret(name: re.Match[str], value: str, *, is_quoted: bool) -> bool:
         return True
     if re.search(_ALWAYS, name["name"]):
         return not re.fullmatch(_ANSWER, value)
-    return _looks_secret(value)
+    return _looks_secret(value) and not re.fullmatch(_WORDED_NAME, value)
 
 
 def _flag(match: re.Match[str]) -> str:

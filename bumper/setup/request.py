@@ -6,7 +6,7 @@ from enum import StrEnum
 from shlex import quote
 from typing import Self
 
-from bumper.address import is_github_name
+from bumper.address import is_github_name, name_on
 from bumper.dataclasses import dataclass, field
 from bumper.ports.registry import AZURE_CLOUDS, AzureCloud, azure_cloud_of
 
@@ -21,11 +21,14 @@ _PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9._:/-]*[a-z0-9])?")
 _RUNNER = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*|\["[A-Za-z0-9._-]+"(?:, ?"[A-Za-z0-9._-]+")*\]')
 
 
-def repository_of(text: str) -> str:
-    """`owner/name`; ValueError where it is none."""
+def repository_of(text: str, server_url: str = PUBLIC_SERVER) -> str:
+    """`owner/name`, from that or from a URL of the repository on this GitHub, by https or ssh, as a browser or `git remote -v`
+    has it; ValueError where it is none."""
     name = text.strip().removesuffix(".git")
     if not is_github_name(name):
-        raise ValueError(f"{name!r}: expected a repository, OWNER/NAME")
+        name = name_on(server_url, re.split(r"[?#]", text, maxsplit=1)[0])
+    if not name:
+        raise ValueError(f"{text.strip()!r}: expected a repository, OWNER/NAME or its URL on {server_url}")
     return name
 
 
@@ -55,11 +58,12 @@ def cluster_of(text: str) -> tuple[str, str]:
 
 
 def site_of(text: str) -> tuple[str, str]:
-    """A site and the repository that it is built from, from `SITE=OWNER/NAME`; ValueError where it is none."""
-    site, equals, repository = text.strip().partition("=")
-    if not (site and equals):
+    """A site and the repository that it is built from, which `repository_of` reads, from `SITE=REPOSITORY`; ValueError where
+    one of them is missing."""
+    site, _, repository = text.strip().partition("=")
+    if not (site and repository):
         raise ValueError(f"{text!r}: expected a site and its repository, SITE=OWNER/NAME")
-    return site, repository_of(repository)
+    return site, repository
 
 
 def _held(text: str, pattern: re.Pattern[str], expected: str) -> str:

@@ -14,6 +14,8 @@ from bumper.errors import EXIT_CODES, Outcome, worst_exit_code
 from bumper.fluxtree.sites.selection import listed
 from bumper.freeze.windows import closure_as_data
 from bumper.image import ImageReference
+from bumper.publish import remedy
+from bumper.publish.evidence import in_order
 from bumper.publish.report import verdict_as_data, workload_as_data, workload_line
 from bumper.request import label
 from bumper.revision import Revision
@@ -138,6 +140,7 @@ def lines(overview: Overview, width: int = 0) -> list[Line]:
         table += [_row(row, overview.now, widths) for row in rows]
         table += [line for row in rows for line in _about(row, overview.now)]
         table += _freezes(rows, overview.now)
+        table += _unfollowed(rows)
     return table
 
 
@@ -152,15 +155,12 @@ def wanted(overview: Overview) -> list[Line]:
     for row in overview.rows:
         reasons = [("nothing to deploy", row.not_followed)] if row.not_followed else []
         reasons += [("hold", text) for text in _hold(row, overview.now)]
-        table += [
-            (Span(f"  {row.label}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
-            for name, text in reasons
-        ]
+        table += [_note(row.label, name, text) for name, text in reasons]
     return [*table, *_freezes(overview.rows, overview.now)]
 
 
-def details(overview: Overview) -> list[Line]:
-    """One site in full, for each cluster."""
+def details(overview: Overview, way_back: str = "") -> list[Line]:
+    """One site in full, for each cluster. `way_back` is the command that takes the site back."""
     paragraphs: list[Line] = []
     for row in overview.rows:
         verdict = row.verdict or row.pending
@@ -187,9 +187,10 @@ def details(overview: Overview) -> list[Line]:
         if verdict:
             fields += [("serving now", verdict.serving)]
             fields += [("warning", text) for text in verdict.warnings if row.image]
-            fields += [("seen", text) for text in verdict.evidence]
-            fields += [("next", verdict.hint)]
+            fields += [("seen", text) for text in in_order(verdict.evidence)]
         paragraphs += labelled(fields)
+        if verdict:
+            paragraphs += remedy.lines(verdict.with_way_back(way_back).hint)
     return paragraphs
 
 
@@ -346,10 +347,11 @@ def _style(row: Row) -> str:
 
 def _about(row: Row, now: datetime) -> list[Line]:
     """What is not well about a row; nothing for one that is."""
-    return [
-        (Span(f"  {row.label}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text))
-        for name, text in _troubles(row, now)
-    ]
+    return [_note(row.label, name, text) for name, text in _troubles(row, now)]
+
+
+def _note(label: str, name: str, text: str) -> Line:
+    return Span("  "), Span(f"{label}: ", "strong"), Span(f"{name}: ", "quiet"), Span(text)
 
 
 def _troubles(row: Row, now: datetime) -> list[tuple[str, str]]:
@@ -360,8 +362,6 @@ def _troubles(row: Row, now: datetime) -> list[tuple[str, str]]:
         texts.append(("moving", row.detail))
     elif row.verdict.outcome is not Outcome.READY:
         texts.append((row.verdict.reason, row.verdict.message))
-    elif row.not_followed:
-        texts.append(("applied", f"nothing to follow beyond that: {row.not_followed}"))
     texts += [("drift", text) for text in row.state.drift if text not in [message for _, message in texts]]
     return texts + [("hold", text) for text in _hold(row, now)]
 
@@ -389,10 +389,15 @@ def _freezes(rows: Sequence[Row], now: datetime) -> list[Line]:
     for row in rows:
         for text in _freeze(row, now):
             labels.setdefault(text, []).append(row.label)
-    return [
-        (Span(f"  {listed(names)}: ", "strong"), Span("freeze: ", "quiet"), Span(text))
-        for text, names in labels.items()
-    ]
+    return [_note(listed(names), "freeze", text) for text, names in labels.items()]
+
+
+def _unfollowed(rows: Sequence[Row]) -> list[Line]:
+    """Those that have nothing to follow, as most of a platform's own parts, in one line: nothing is wrong with them."""
+    applied = [row for row in rows if row.verdict and row.verdict.outcome is Outcome.READY]
+    labels = [row.label for row in applied if row.not_followed]
+    text = "nothing to follow beyond that; bump status SITE says why"
+    return [_note(listed(labels), "applied", text)] if labels else []
 
 
 def _row_data(row: Row, now: datetime) -> dict[str, Any]:

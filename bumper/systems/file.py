@@ -1,10 +1,19 @@
 """Files of this machine that somebody named: read to their end or added to, but no further than they may be long, nor for ever."""
 
 import errno
+import io
 import os
+import select
+import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
-from bumper.systems.http.deadline import within
+from bumper.ports.deadline import left_s
+from bumper.ports.threads import within
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _LIMIT_S = 10.0
 
@@ -12,7 +21,10 @@ _LIMIT_S = 10.0
 def content(path: Path, most_bytes: int) -> bytes:
     """What the file holds. OSError where it cannot be read, is longer, or is a pipe that nobody writes to."""
     try:
-        return within(_LIMIT_S, lambda: _read(path, most_bytes), str(path))
+        # Of a thousand files, a thread for each takes longer than what is done with them.
+        if (stream := _regular(path)) is not None:
+            return _read(stream, most_bytes)
+        return within(_LIMIT_S, lambda: _read(path.open("rb"), most_bytes), str(path))
     except TimeoutError:
         raise OSError(errno.ETIMEDOUT, f"has no end after {_LIMIT_S:.0f} s") from None
     except ValueError:
@@ -53,6 +65,31 @@ def writable(path: Path | str, mode: int = 0o666) -> int:
     return descriptor
 
 
+class Impatient(io.FileIO):
+    """What is written while a run goes on: a pipe whose reader keeps it waiting for `_LIMIT_S` in all, or up to the deadline in
+    force, is an OSError. `now` is monotonic seconds.
+    """
+
+    def __init__(self, descriptor: int, now: Callable[[], float]) -> None:
+        super().__init__(descriptor, "wb")
+        os.set_blocking(descriptor, False)
+        self._now = now
+        self._patience_s = _LIMIT_S
+        self._room = select.poll()
+        self._room.register(descriptor, select.POLLOUT)
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        # None, whatever typeshed declares, where the pipe is full.
+        while (written := super().write(data)) is None:
+            wait_s = left_s(self._patience_s)
+            if wait_s <= 0:
+                raise OSError(errno.ETIMEDOUT, "is not read")
+            began_s = self._now()
+            self._room.poll(wait_s * 1000)
+            self._patience_s -= self._now() - began_s
+        return written
+
+
 def append(path: Path, text: str) -> None:
     """Adds the text. OSError where that cannot be done, or where it is a pipe that nobody reads."""
     # Letters that are none (of an argument, say) are no reason to lose the others.
@@ -74,8 +111,17 @@ def _append(path: Path, added: bytes) -> None:
         stream.write(added)
 
 
-def _read(path: Path, most_bytes: int) -> bytes:
-    with path.open("rb") as stream:
+def _regular(path: Path) -> BinaryIO | None:
+    """The file, where it is one that ends by itself; None for a pipe, a device or a directory. It is not waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    return None
+
+
+def _read(stream: BinaryIO, most_bytes: int) -> bytes:
+    with stream:
         read = stream.read(most_bytes + 1)
     if len(read) > most_bytes:
         raise OSError(errno.EFBIG, f"is longer than {most_bytes} bytes")

@@ -19,7 +19,8 @@ from typing import Self
 from bumper.dataclasses import dataclass
 from bumper.errors import UsageError
 
-_PREFIX = "bump-run-"
+ROOM = "set TMPDIR to a folder with some free megabytes"
+PREFIX = "bump-run-"
 # Before it is locked. A process that is killed there leaves an empty folder; a young one is on its way.
 _NEW_PREFIX, _YOUNG_S = "bump-new-", 60.0
 # A folder for temporary files may hold a lot that is not ours.
@@ -44,7 +45,7 @@ class Folder:
             # A file system without locks leaves folders behind, where a run is killed.
             with suppress(OSError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return cls(made.rename(made.with_name(made.name.replace(_NEW_PREFIX, _PREFIX, 1))), lock)
+            return cls(made.rename(made.with_name(made.name.replace(_NEW_PREFIX, PREFIX, 1))), lock)
 
     def write(self, name: str, content: bytes) -> Path:
         """A file in it that its owner alone can read. UsageError where there is no room."""
@@ -75,7 +76,7 @@ def room() -> Iterator[None]:
     except OSError as error:
         raise UsageError(
             f"{error.filename or 'TMPDIR'}: {error.strerror}, expected a folder for temporary files that can be written to",
-            hint="set TMPDIR to a folder with some free megabytes",
+            hint=ROOM,
         ) from error
 
 
@@ -85,7 +86,7 @@ def _remove_left_over(place: Path) -> None:
     with suppress(OSError), os.scandir(place) as entries:
         for entry, _ in zip(entries, range(_MOST_LOOKED_AT), strict=False):
             with suppress(OSError):
-                if entry.name.startswith(_PREFIX) and _is_ours(entry):
+                if entry.name.startswith(PREFIX) and _is_ours(entry):
                     _remove_unlocked(Path(entry.path))
                 elif entry.name.startswith(_NEW_PREFIX) and _is_ours(entry):
                     _remove_old(Path(entry.path), place)

@@ -25,8 +25,14 @@ _CHUNK = 1 << 16
 _MOST_COMPLAINT_BYTES = 1 << 20
 _READ_CHARACTERS = 100_000
 _SHOWN_CHARACTERS = 300
-# Whoever keeps secrets has some at hand whose form we do not know: beside what is masked everywhere, anything long and opaque.
-_OPAQUE = re.compile(r"[A-Za-z0-9_+/=-]{40,}")
+# Whoever keeps secrets has some at hand whose form we do not know: beside what is masked everywhere, anything long and opaque. Of 16
+# characters on that is what mixes capitals, small letters and digits, or is written in one go with digits among its letters: no UUID
+# of a request, no name of an object and no code of an error.
+_OPAQUE = re.compile(
+    r"(?a)[A-Za-z0-9_+/=-]{40,}"
+    r"|(?<![\w+=-])(?=(?:[a-z0-9_+=-]*[A-Z]){2})(?=(?:[A-Z0-9_+=-]*[a-z]){2})(?=(?:[A-Za-z_+=-]*\d){2})[\w+=-]{16,}"
+    r"|(?<![\w+=-])(?=(?:[A-Za-z]*\d){3})(?=(?:\d*[A-Za-z]){3})[A-Za-z0-9]{16,}(?![\w+=-])"
+)
 # What is told begins (+) and ends (-); whatever has not ended when nobody is left to tell it is ended.
 _LISTEN = """
 trap '' HUP INT TERM

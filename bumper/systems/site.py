@@ -11,7 +11,7 @@ https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -19,10 +19,10 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from bumper.dataclasses import replace
 from bumper.errors import NoAccess, Transient, Unreachable
 from bumper.ports.site import Obstacle, Resolution, SiteAnswer
+from bumper.ports.threads import side_by_side, within
 from bumper.safe_text import printable
 from bumper.systems.http.certificates import trusting
 from bumper.systems.http.client import Answer, Client, Garbled, Late, Limits, NoTls, Question
-from bumper.systems.http.deadline import within
 
 if TYPE_CHECKING:
     import httpx
@@ -70,8 +70,7 @@ class Site:
             return (_obstacle(host, Obstacle.DNS, f"DNS knows no address of {host}: {reason}"),)
         limit_s = min(timeout_s, self._limits.answer_s)
         limits = Limits(self._limits.content_bytes, limit_s, min(limit_s, self._limits.wait_s))
-        with ThreadPoolExecutor(len(addresses)) as pool:
-            return tuple(pool.map(lambda address: self._answer(url, address, limits), addresses))
+        return tuple(side_by_side([partial(self._answer, url, address, limits) for address in addresses]))
 
     def _addresses(self, host: str, port: int, timeout_s: float) -> tuple[str, ...]:
         if named := self._resolutions.get((host, port)):

@@ -7,7 +7,7 @@ Law: both show the same steps and the same words. A terminal cuts a line at its 
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from bumper.ports.run import Board, State, Step, Terminal
@@ -112,9 +112,8 @@ class Live:
         self.write([(Span(f"  ! {text}", "warn"),)])
 
     def write(self, lines: Iterable[Line]) -> None:
-        for line in lines:
-            for fitted in [line] if _is_whole(line) else wrapped(line, self._console.width):
-                self._console.print(self._text(fitted), soft_wrap=True)
+        for line in _broken(lines, self._console.width):
+            self._console.print(self._text(line), soft_wrap=True)
 
     def close(self) -> None:
         with self._lock:
@@ -145,6 +144,11 @@ class Live:
 
     def _text(self, line: Line) -> "Text":
         return _text(line, self._console.file)
+
+
+def _broken(lines: Iterable[Line], width: int) -> Iterator[Line]:
+    for line in lines:
+        yield from [line] if _is_whole(line) else wrapped(line, width)
 
 
 def _is_whole(line: Line) -> bool:
@@ -210,7 +214,7 @@ class LiveBoard:
 
     def close(self) -> None:
         self._region.stop()
-        for line in self._shown[0]:
+        for line in _broken(self._shown[0], self._console.width):
             self._console.print(_text(line, self._console.file), soft_wrap=True)
         self._shown = ((), None)
 
@@ -220,7 +224,7 @@ class LiveBoard:
 
         wrapped = (
             Text("\n")
-            .join(_text(line, self._console.file) for line in lines)
+            .join(_text(line, self._console.file) for line in _broken(lines, self._console.width))
             .wrap(self._console, self._console.width)
         )
         height = self._console.height

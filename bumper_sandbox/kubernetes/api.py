@@ -115,6 +115,10 @@ class ApiServer:
         """How many connections are open now."""
         return self._server.count_connections()
 
+    def accepted(self) -> int:
+        """How many connections were made so far."""
+        return self._server.accepted
+
     def review(self, asked: Manifest) -> Manifest:
         """The answer to a SelfSubjectAccessReview."""
         with self._lock:
@@ -151,6 +155,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, api: ApiServer, context: ssl.SSLContext) -> None:
         self.api = api
         self._context = context
+        self.accepted = 0
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), Connection)
@@ -160,6 +165,7 @@ class _Server(ThreadingHTTPServer):
         # The handshake is left to the connection's own thread: a silent client must not hold up the others.
         connection = self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         with self._connections_lock:
+            self.accepted += 1
             self._connections.add(connection)
         return connection, peer
 

@@ -46,18 +46,23 @@ class Fault:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it was answered. `authorization` is its scheme alone (`Bearer`), empty where it brought none."""
+    """One request as it was answered. `authorization` is its scheme alone (`Bearer`), empty where it brought none.
+
+    `depth` is the length of the longest row of requests, each begun after the end of the one before it, that this one ends.
+    """
 
     method: str
     path: str
     status: int
     authorization: str
+    depth: int = 1
 
 
 class RegistryServer:
     """Runs between `start` and `stop`, or as a context manager.
 
-    `actions` are what the identity and all users may do: without `pull` the role is missing. `asked` lists the requests so far.
+    `actions` are what the identity and all users may do: without `pull` the role is missing. `asked` lists the requests so far. Every
+    answer comes `delay_s` later.
     """
 
     def __init__(
@@ -73,6 +78,8 @@ class RegistryServer:
         self.push = self.content.push
         self.faults: list[Fault] = []
         self.asked: list[Asked] = []
+        self.delay_s = 0.0
+        self._deepest = 0
         self.authentication = authentication
         self.users = dict(users or {})
         self.anonymous_pull = anonymous_pull
@@ -118,12 +125,15 @@ class RegistryServer:
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], content: bytes) -> Reply:
         """The answer to one request, with the fault that is due."""
+        depth = 1 + self._deepest
+        time.sleep(self.delay_s)
         url = urlsplit(target)
         path = unquote(url.path)
         query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
         reply = self._laid_over(path, self._reply(method, path, query, headers, content))
+        self._deepest = max(self._deepest, depth)
         self.asked.append(
-            Asked(method, path, reply.status, headers.get("authorization", "").partition(" ")[0])
+            Asked(method, path, reply.status, headers.get("authorization", "").partition(" ")[0], depth)
         )
         return reply
 

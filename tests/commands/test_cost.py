@@ -13,8 +13,8 @@ from bumper_sandbox.registry.server import RegistryServer
 # Of a tree with more manifests than are fetched all at once.
 SITES = 260
 # What is measured. `git fetch` and `git push` start helpers of their own, of which those that are git commands count.
-MOST_COMMANDS, MOST_REQUESTS, MOST_OF_REGISTRY = 22, 11, 4
-MOST_CONNECTIONS, MOST_BYTES = 5, 120_000
+MOST_COMMANDS, MOST_REQUESTS, MOST_OF_REGISTRY = 20, 9, 4
+MOST_CONNECTIONS, MOST_BYTES = 4, 120_000
 
 
 @pytest.mark.slow

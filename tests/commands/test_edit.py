@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -389,3 +390,14 @@ def test_a_plan_is_that_of_a_deploy_of_the_same_files(tmp_path: Path) -> None:
     (tmp_path.parent / "beside.yaml").write_bytes(WEB)
     with pytest.raises(UsageError, match="expected files of one checkout"):
         bump_edit(tmp_path, "apps/web/dep.yaml", "../beside.yaml", *CHANGE, "--plan")
+
+
+def test_files_of_the_disk_are_read_without_a_thread(folder: Path) -> None:
+    """A thread of its own, with a deadline, has only what may have no end."""
+    started: list[str] = []
+    threading.setprofile(lambda *_: started.append(threading.current_thread().name))
+    try:
+        assert bump_edit(folder, "web.yaml", "api.yaml", "kustomization.yaml", *CHANGE).code == 0
+    finally:
+        threading.setprofile(None)
+    assert started == []

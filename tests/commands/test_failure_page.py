@@ -22,7 +22,7 @@ def test_it_links_to_the_workflow_that_the_platform_has(stack: Stack, tmp_path: 
     assert without.code == 11, without.stderr
     assert "Actions page" not in summary.read_text()
     assert f"\n  or           bump rollback --site {SITE} --repo {stack.url}\n" in without.stdout
-    assert f"```sh\nbump rollback --site {SITE} \\\n  --repo {stack.url}\n```" in summary.read_text()
+    assert f"```sh\nbump rollback --site {SITE} \\\n  --repo \\\n  {stack.url}\n```" in summary.read_text()
 
     stack.commit({".github/workflows/bump.yml": b"name: Bump\n"}, "Add a workflow")
     summary.unlink()

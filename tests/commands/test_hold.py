@@ -94,9 +94,11 @@ def test_a_held_site_is_refused_until_it_is_released_and_the_file_is_as_before(s
 def test_a_hold_reaches_the_cluster_and_starts_no_rollout(stack: Stack) -> None:
     site = "docs-kevinryan-io"
     key = ObjectKey("Kustomization", "flux-system", site)
-    generation = at(stack.cluster.find(key), "metadata", "generation")
-    assert bump(stack, "hold", "--site", site, "--reason", "seen")[0] == 0
     deadline_s = time.monotonic() + 30
+    while (generation := at(stack.cluster.find(key), "metadata", "generation")) is None:
+        assert time.monotonic() < deadline_s, "Flux has not brought it up"
+        time.sleep(0.1)
+    assert bump(stack, "hold", "--site", site, "--reason", "seen")[0] == 0
     while "bump/hold" not in annotations(stack, site) and time.monotonic() < deadline_s:
         time.sleep(0.1)
     assert annotations(stack, site)["bump/hold"] == "seen"

@@ -20,9 +20,9 @@ LISTING = "k8s/flux-system/kustomization.yaml"
 class Platform:
     url: str
 
-    def bump(self, *arguments: str) -> Ran:
+    def bump(self, *arguments: str, verb: str = "notifications") -> Ran:
         environ = {"PATH": os.environ["PATH"], "HOME": "/nowhere", "BUMP_TOKEN": TOKEN}
-        return commandline.bump("notifications", "--repo", self.url, *arguments, environ=environ)
+        return commandline.bump(verb, "--repo", self.url, *arguments, environ=environ)
 
     def read(self, *paths: str) -> dict[str, str]:
         with remote(self.url) as there:
@@ -83,3 +83,12 @@ def test_what_makes_no_sense_is_a_usage_error(
     code, _, stderr = platform.bump(*arguments)
     assert code == 2
     assert problem in stderr
+
+
+def test_doctor_says_whether_anything_posts_on_github(platform: Platform) -> None:
+    looked = ("--follow", "github", "--timeout", "1s", "web")
+    before = platform.bump(*looked, verb="doctor").stdout
+    assert "  ! GitHub: the tree has no Provider of type github: Flux posts nothing there" in before
+    assert platform.bump().code == 0
+    after = platform.bump(*looked, verb="doctor").stdout
+    assert f"  ✓ GitHub: Flux posts there ({FILE}:" in after

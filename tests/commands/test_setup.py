@@ -104,7 +104,9 @@ def test_a_person_is_asked_what_nothing_says(platform: Platform) -> None:
     sites = "".join("octo/site\n" if "kevinryan" in name else "\n" for name in names(platform))
     typed = Typed(sites + "nothing\n4\n2\nhttp://x\nocto-sts.dev\n" + ACTION + "\n")
     ran = platform.setup(stdin=typed)
-    assert "Which repository builds each site? OWNER/NAME, or nothing to leave it out.\n" in ran.stderr
+    assert (
+        "Which repository builds each site? OWNER/NAME, its URL, or nothing to leave it out.\n" in ran.stderr
+    )
     assert "'nothing': expected 1 to 4, or one of kubeconfig, aks, runner, none" in ran.stderr
     assert "'http://x' is no service; expected its host, such as octo-sts.dev" in ran.stderr
     assert "follow: github" in ran.stdout
@@ -128,11 +130,18 @@ def names(platform: Platform) -> list[str]:
 REFUSALS = {
     "no site": ((), "not given: the sites, and the repository that builds each"),
     "a site that is none": (("nobody=octo/web", "--cluster", "none"), "nobody: the tree has no such site"),
+    "a site by a near name": (
+        (f"{SITE}x=octo/web", "--cluster", "none"),
+        f"; did you mean '{SITE}'?",
+    ),
     "no way to the cluster": ((f"{SITE}=octo/web",), "--cluster WAY"),
     "no token": ((f"{SITE}=octo/web", "--cluster", "none"), "--token WAY"),
     "no service": ((f"{SITE}=octo/web", "--cluster", "none", "--token", "service"), "--token-service HOST"),
     "no action": ((f"{SITE}=octo/web", "--cluster", "none", "--token", "secret"), "--action OWNER/NAME@SHA"),
-    "no repository": (("web=octo", "--cluster", "none"), "'octo': expected a repository, OWNER/NAME"),
+    "no repository": (
+        ("web=octo", "--cluster", "none"),
+        "web: 'octo': expected a repository, OWNER/NAME or its URL on http://127.",
+    ),
     "no shell": (("web=octo/$(id)", "--cluster", "none"), "expected a repository, OWNER/NAME"),
     "a branch of an action": (("--action", "octo/bump@main"), "the full SHA of its commit"),
     "a cluster beside it": (("--cluster", "none", "--aks", "a/b"), "--aks belongs to --cluster aks"),

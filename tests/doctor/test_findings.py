@@ -19,7 +19,7 @@ from bumper.objects import Object, ObjectKey
 from bumper.observation import Desired, Observation
 from bumper.ports.kubernetes import Installation, Right
 from bumper.revision import Revision
-from bumper.style import plain
+from bumper.style import Line, plain, wrapped
 from bumper_sandbox.kubernetes.rights import Access, Rights
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -30,6 +30,10 @@ FINDINGS = [
     Finding("cluster", "east: web", Mark.WARNING, "no permission to list events", "less detail", "grant it"),
     Finding("registry", "reg.io", Mark.MISSING, "no answer", "no image can be seen"),
 ]
+
+
+def _broken(findings: list[Finding], width: int) -> list[Line]:
+    return [row for line in finding.lines(findings) for row in wrapped(line, width)]
 
 
 class TestTelling:
@@ -58,7 +62,7 @@ class TestTelling:
             "no deploy gets out without the right to push, whoever wants it",
             "pass another one",
         )
-        assert [plain(line) for line in finding.lines([warning], 60)][1:-1] == [
+        assert [plain(line) for line in _broken([warning], 60)][1:-1] == [
             "  ✗ https://git.example/a-long-name-of-an-owner/platform: no",
             "    access: the token is not valid there",
             "      why  no deploy gets out without the right to push,",
@@ -69,7 +73,7 @@ class TestTelling:
     @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=9))
     def test_a_break_loses_no_word(self, word: str) -> None:
         warning = Finding("git", "platform", Mark.WARNING, " ".join([word] * 20), " ".join([word] * 30), word)
-        wide, narrow = (" ".join(map(plain, finding.lines([warning], width))) for width in (0, 50))
+        wide, narrow = (" ".join(map(plain, _broken([warning], width))) for width in (9999, 50))
         assert narrow.split() == wide.split()
 
     @pytest.mark.parametrize(("count", "code"), [(3, 0), (4, 6), (0, 0)])

@@ -174,7 +174,7 @@ def test_nothing_is_poked_for_what_is_already_on_the_branch() -> None:
 
 
 def test_several_sites_have_a_verdict_each() -> None:
-    api = replace(DESIRED, site="api", kustomization=replace(DESIRED.kustomization, name="api"))
+    api = replace(DESIRED, site="api", kustomization=DESIRED.kustomization._replace(name="api"))
     status = replace(
         success(), context="kustomization/api/1a2b3c4d", state="failure", description="build failed"
     )

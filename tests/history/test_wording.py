@@ -162,8 +162,54 @@ class TestWhatIsOurs:
     @each_row(
         "message",
         [
+            f"{MESSAGE}(cherry picked from commit {'a' * 40})\n",
+            f"Merged PR 12: {MESSAGE}",
+            f"Merged in bump/web-abc1234 (pull request #3)\n\n{MESSAGE}",
+            f"Merge branch 'bump/web-abc1234' into 'main'\n\n{MESSAGE}\nSee-merge-request: acme/platform!3\n",
+            f"{MESSAGE}\n\n{MESSAGE}",
+            f"Deploy both (#12)\n\n* {MESSAGE}\n* {MESSAGE}\n---------\n\nCo-authored-by: A <a@example.org>\n",
+            MESSAGE.replace("\n", "\r\n"),
+            MESSAGE.replace("\n\n", "\n\n\n"),
+        ],
+    )
+    def test_whichever_way_it_came(self, message: str) -> None:
+        assert is_ours(message)
+
+    def test_as_git_squashes(self, tmp_path: Path) -> None:
+        git(tmp_path, "init", "--quiet", "--initial-branch=main")
+        self._commit(tmp_path, "Begin")
+        git(tmp_path, "checkout", "--quiet", "-b", "ours")
+        self._commit(tmp_path, MESSAGE)
+        self._commit(tmp_path, MESSAGE)
+        assert is_ours(self._squashed(tmp_path, "ours"))
+        git(tmp_path, "checkout", "--quiet", "-b", "both", "ours")
+        self._commit(tmp_path, "Add a page")
+        assert not is_ours(self._squashed(tmp_path, "both"))
+
+    @staticmethod
+    def _commit(repository: Path, message: str) -> None:
+        with (repository / "file").open("a") as file:
+            file.write("line\n")
+        git(repository, "add", "file")
+        git(repository, "commit", "--quiet", "--file=-", stdin=message.encode())
+
+    @staticmethod
+    def _squashed(repository: Path, branch: str) -> str:
+        """The message that git proposes."""
+        git(repository, "checkout", "--quiet", "main")
+        git(repository, "merge", "--squash", branch)
+        message = (repository / ".git" / "SQUASH_MSG").read_text()
+        git(repository, "reset", "--quiet", "--hard")
+        return message
+
+    @each_row(
+        "message",
+        [
             "",
             "Add a page",
+            f"Add a page\n\n{MESSAGE}",
+            f"Two things (#5)\n\n* {MESSAGE}\n* Add a page\n\nSigned-off-by: A <a@example.org>\n",
+            f"{MESSAGE}\n\nAdd a page\n\nIt says who we are.\n",
             'Revert "Deploy web abc1234"\n\nThis reverts commit ' + "a" * 40 + ".\n",
             # A person's work is in it, too.
             f"Add a page (#5)\n\n* Add a page\n\n* {MESSAGE}",

@@ -1,5 +1,6 @@
 """The proof: an edit that changes anything but its own value does not pass, whoever made it."""
 
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from tables import each_row
 
 from bumper.errors import FieldUnsafe
 from bumper.manifest.splice import Edit, apply
+from bumper.manifest.yamltext import compose
 
 CONTENT = container("image: reg.io/web:1.0 # v1.0")
 
@@ -100,3 +102,22 @@ def test_two_edits_of_one_value_are_refused() -> None:
 def test_an_edit_of_a_comment_does_not_hide_behind_one_of_the_value() -> None:
     with pytest.raises(FieldUnsafe, match=r"^f\.yaml:9: "):
         apply(CONTENT, [edit(CONTENT, "reg.io/web:1.0", "reg.io/web:2.0"), edit(CONTENT, "# v1.0", "# v2.0")])
+
+
+def test_a_value_in_a_block_is_proved_beside_metadata_of_sops() -> None:
+    content = b"patch: |\n  kind: Pod\n  image: web:1.0\nsops: {mac_only_encrypted: true, mac: x}\n"
+    assert apply(content, [edit(content, "1.0", "2.0")]) == content.replace(b"1.0", b"2.0")
+
+
+def test_an_edited_file_is_not_in_memory_twice() -> None:
+    content = CONTENT + b"".join(b"---\na%d: [b, {c: d}]\n" % number for number in range(500))
+    tracemalloc.start()
+    try:
+        compose(content, "f.yaml")
+        read, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        apply(content, [edit(content, "reg.io/web:1.0", "reg.io/web:2.0")])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * read

@@ -113,7 +113,7 @@ def test_a_failure_tells_outcome_cause_evidence_what_is_served_what_next_and_sta
     passages = [
         "### ❌ [web](https://web.example) failed: ",
         "**ImagePullBackOff**: reg.io/web:abc1234 is not in the registry",
-        '<pre>pod web-7c9fd: Failed to pull image "reg.io/web:abc1234": not found\npod web-7c9fd: Back-off pulling image</pre>',
+        '- ` pod web-7c9fd: Failed to pull image "reg.io/web:abc1234": not found `\n- ` pod web-7c9fd: Back-off pulling image `',
         "**Serving now:** 08a2c8e, 1/1 available: visitors see the old version",
         "**Next:** push the image",
         "or\n\n```sh\nbump rollback --site web\n```",
@@ -123,6 +123,15 @@ def test_a_failure_tells_outcome_cause_evidence_what_is_served_what_next_and_sta
     ]
     places = [text.index(passage) for passage in passages]
     assert places == sorted(places)
+
+
+def test_what_helps_is_told_in_the_order_of_the_hint() -> None:
+    hint = "see whether it is up: kubectl get nodes; or to push without following: wait: false"
+    text = summary(replace(story(None), error=FieldMissing("no answer", hint=hint)))
+    assert (
+        "**Next:** see whether it is up\n\n```sh\nkubectl get nodes\n```\n\nor to push without following: wait: false\n"
+        in text
+    )
 
 
 def test_what_goes_on_is_told_with_its_stages_so_far() -> None:
@@ -217,7 +226,7 @@ def test_what_changes_in_what_is_built_is_said_with_its_hash() -> None:
         f"{plan.hash}</code>" in page
     )
     assert str(gap) not in page
-    assert f"<pre>not proved: {gap}</pre>" in summary(replace(run, diff="+ 2"))
+    assert f"- ` not proved: {gap} `" in summary(replace(run, diff="+ 2"))
 
 
 def test_a_run_replaces_its_own_sections_and_keeps_those_of_others() -> None:
@@ -440,7 +449,7 @@ def test_a_command_is_one_block_of_code(nasty: str) -> None:
         ("kubectl logs web-6f4dd5df7c-56fkg -n web -c web --previous",
          ["kubectl logs web-6f4dd5df7c-56fkg \\", "  -n web -c web --previous"]),
         ("bump rollback --site web --repo https://github.com/octo/platform.git --kustomization 'a b'",
-         ["bump rollback --site web \\", "  --repo https://github.com/octo/platform.git \\", "  --kustomization 'a b'"]),
+         ["bump rollback --site web --repo \\", "  https://github.com/octo/platform.git \\", "  --kustomization 'a b'"]),
         ("bump rollback --site web --reason 'what stays open is left as it is",
          ["bump rollback --site web --reason 'what stays open is left as it is"]),
     ],
@@ -453,12 +462,13 @@ def test_a_command_goes_on_in_the_next_line_where_a_phone_would_cut_it(command: 
         assert shlex.split("\n".join(rows).replace("\\\n", "")) == shlex.split(command)
 
 
-def test_a_wide_line_of_the_evidence_goes_on_below_and_one_of_a_diff_does_not() -> None:
-    line = "ImagePullBackOff: " + "pulling " * 20
-    block = markdown.preformatted([line], 1_000, is_prose=True)
-    assert max(map(len, Page(block).text.splitlines())) <= 100
-    assert " ".join(Page(block).text.split()) == " ".join(line.split())
-    assert len(Page(markdown.preformatted([line], 1_000)).text.splitlines()) == 1
+@given(st.lists(NASTY, min_size=1, max_size=9))
+def test_what_others_said_is_shown_as_it_is_a_line_each(lines: list[str]) -> None:
+    page = Page(markdown.quoted(lines, 100_000))
+    assert page.shape == ["ul", *["li", "code", "/code", "/li"] * len(lines), "/ul"]
+    assert [item.split() for item in page.text.strip("\n").split("\n")] == [
+        Page(markdown.preformatted([line], 100_000)).text.split() for line in lines
+    ]
 
 
 @pytest.mark.parametrize("sites", [1, 6])

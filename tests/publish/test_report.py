@@ -7,7 +7,7 @@ from bumper.publish import problem, report
 from bumper.publish.report import Report, RollbackReport, SiteReport
 from bumper.revision import Revision
 from bumper.rollout import Stage, Verdict
-from bumper.style import duration, plain
+from bumper.style import COMMAND, duration, plain
 
 OLD = ImageReference("reg.io/web", "1.0")
 NEW = ImageReference("reg.io/web", "2.0", "sha256:" + "a" * 64)
@@ -165,6 +165,20 @@ def test_an_error_names_its_help() -> None:
         "error": {"reason": "FieldMissing", "message": error.message, "hint": "pass --container"},
         "sites": [],
     }
+
+
+def test_each_thing_that_helps_against_an_error_has_a_line_of_its_own() -> None:
+    hint = "bump release --site web; or to deploy it all the same: --force --reason TEXT"
+    _, *helps = problem.lines(FieldMissing("web is held", hint=hint))
+    assert [(plain(line), line[-1].style) for line in helps] == [
+        ("help:  bump release --site web", COMMAND),
+        ("or:    to deploy it all the same: --force --reason TEXT", ""),
+    ]
+    hint = "wait for the mirror: the same bump follows it; once more: export BUMP_TOKEN=abc"
+    _, *helps = problem.lines(FieldMissing("web is not there", hint=hint))
+    assert [line[-1].style for line in helps] == [COMMAND]
+    (line,) = problem.lines(FieldMissing("", hint="wait: the same bump follows it"))[1:]
+    assert line[-1].style == "", "prose is broken at the window"
 
 
 def test_durations_are_read_at_a_glance() -> None:

@@ -11,7 +11,7 @@ from bumper.objects import ObjectKey
 from bumper_sandbox.demo import TREE
 from bumper_sandbox.sites import Site, Tree, choose
 from bumper_sandbox.stack import seed
-from bumper_sandbox.tree import Beginning, PlatformTree, of
+from bumper_sandbox.tree import Beginning, PlatformTree, of, whole
 
 REGISTRY = "127.0.0.1:5000"
 ROOT = "./apps/flux-system"
@@ -210,6 +210,19 @@ def test_a_repository_with_several_beginnings_or_none_is_refused(tmp_path: Path)
         )
 
 
+def test_a_cluster_of_a_repository_whose_sync_file_is_still_to_be_written_begins_in_the_repository(
+    tmp_path: Path,
+) -> None:
+    unwritten = {**STRANGER, "clusters/prod/flux-system/gotk-sync.yaml": "# by flux bootstrap\n"}
+    fleet = repository(tmp_path / "fleet", unwritten)
+    begun = Beginning("clusters/prod", "clusters/prod")
+    assert of(fleet / "clusters/prod", lambda: (fleet, [begun])) == PlatformTree(fleet, "", "./clusters/prod")
+    own = fleet / "clusters/prod"
+    assert of(own, lambda: (own, [])) == whole(own), (
+        "a directory that is no part of a repository is all there is"
+    )
+
+
 # No sync file: whoever runs bootstrap names the directory, and one Kustomization brings the others.
 NESTED = {
     "kubernetes/flux/cluster/ks.yaml": kustomization("cluster-apps", "./kubernetes/apps"),
@@ -235,6 +248,12 @@ def test_where_no_sync_file_says_it_the_reader_of_trees_does(tmp_path: Path) -> 
     )
     with pytest.raises(UsageError, match="chart: HelmRelease chart/chart: the sandbox plays no HelmRelease"):
         choose(Tree(files, platform.root, REGISTRY), "chart")
+    derived = NESTED["kubernetes/apps/web/ks.yaml"].replace("GitRepository", "ExternalArtifact")
+    files["kubernetes/apps/web/ks.yaml"] = derived.encode()
+    with pytest.raises(
+        UsageError, match="web: its source is ExternalArtifact flux-system: the sandbox plays"
+    ):
+        choose(Tree(files, platform.root, REGISTRY), "web")
     several = [begun, Beginning("clusters/b", "clusters/b")]
     with pytest.raises(UsageError, match="several places: clusters/b, kubernetes/flux/cluster"):
         of(folder, lambda: (folder, several))

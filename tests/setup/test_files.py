@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 from sandbox_github.token_service import Refusal, check, compiled
+from tables import each_row
 
 from bumper.ports.github import JOB_ISSUER
 from bumper.ports.registry import AZURE_CLOUDS
@@ -295,6 +296,10 @@ def test_what_a_shell_or_a_path_could_take_apart_is_refused() -> None:
     for read, text in (
         (repository_of, "a/b;c"),
         (repository_of, "a/.."),
+        (repository_of, "a/.git"),
+        (repository_of, "https://gitlab.com/a/b"),
+        (repository_of, "https://github.com/a"),
+        (repository_of, "https://github.com/orgs/a/repositories"),
         (branch_of, "-x"),
         (branch_of, "a'b"),
         (runner_of, "x\ny"),
@@ -302,3 +307,23 @@ def test_what_a_shell_or_a_path_could_take_apart_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match="expected"):
             read(text)
+
+
+@each_row(
+    ("text", "server"),
+    [
+        ("Acme/web", "https://github.com"),
+        (" Acme/web.git ", "https://github.com"),
+        ("https://github.com/Acme/web", "https://github.com"),
+        ("https://github.com/Acme/web/?tab=readme-ov-file#install", "https://github.com"),
+        ("https://github.com/Acme/web.git", "https://github.com"),
+        ("git@github.com:Acme/web.git", "https://github.com"),
+        ("ssh://git@github.com/Acme/web.git", "https://github.com"),
+        ("ssh://git@ssh.github.com:443/Acme/web.git", "https://github.com"),
+        ("Acme/web", "https://git.acme.example"),
+        ("https://git.acme.example/Acme/web", "https://git.acme.example"),
+        ("git@git.acme.example:Acme/web.git", "https://git.acme.example"),
+    ],
+)
+def test_a_repository_is_named_as_people_paste_it(text: str, server: str) -> None:
+    assert repository_of(text, server) == "Acme/web"

@@ -14,7 +14,7 @@ from bumper.rollout import Verdict
 from bumper.rollout.state import State
 from bumper.status import table as overview
 from bumper.status.table import Overview, Row
-from bumper.style import plain
+from bumper.style import COMMAND, plain
 
 TIP = Revision("main", "3f9d2ab0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6")
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -76,9 +76,9 @@ def test_the_whole_table() -> None:
         "a-site-with-a-very-lo… a-tag-that-… 3f9d2ab  abc1234      ready           3 d",
         "  api: CrashLoop: container api crashed 4 times",
         "  api: drift: pods still run def0001",
-        "  external-secrets: applied: nothing to follow beyond that: k8s/external-secrets: no image at all",
         "  shop: moving: waiting for pods to be replaced",
         "  docs: moving, failed if it stays: container docs crashed once",
+        "  external-secrets: applied: nothing to follow beyond that; bump status SITE says why",
     ]
 
 
@@ -199,6 +199,26 @@ def test_one_site_in_full() -> None:
         "  serving now  def0001: the old version",
         "  next         kubectl logs api",
     ]
+
+
+def test_evidence_and_what_helps_are_told_as_at_the_end_of_a_deploy() -> None:
+    evidence = (
+        "BackOff: Back-off restarting pod api-1(40475ebb-a17d-4bd2-ad40-95ce5c5a2570)",
+        "log: starting",
+        "log: fatal: no database",
+    )
+    failed = replace(ROWS[1], verdict=replace(CRASH, evidence=evidence))
+    shown = overview.details(Overview(TIP, (failed,), NOW), "bump rollback --site api")
+    assert [plain(line) for line in shown][-5:] == [
+        "  seen         log: fatal: no database",
+        "  seen         log: starting",
+        "  seen         BackOff: Back-off restarting pod api-1",
+        "  next         kubectl logs api",
+        "  or           bump rollback --site api",
+    ]
+    assert [line[-1].style for line in shown][-2:] == [COMMAND, COMMAND]
+    well = overview.details(Overview(TIP, ROWS[:1], NOW), "bump rollback --site web")
+    assert "rollback" not in "".join(map(plain, well))
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,12 @@ from registries import StillClock, reference
 from tables import each_row
 
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
+from bumper.ports.threads import within
 from bumper.systems.github.api import Api as GitHubApi
 from bumper.systems.github.graphql import GraphQL, Operation
 from bumper.systems.http import certificates, document, headers
 from bumper.systems.http.client import Client, Late, Limits, Question
 from bumper.systems.http.content import Content
-from bumper.systems.http.deadline import within
 from bumper.systems.http.paging import Pages
 from bumper.systems.registry import Registry
 from bumper.systems.registry.acr import AcrRegistry

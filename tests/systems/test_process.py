@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from bumper.systems.process import _Exchange, started
+from tables import each_row
+
+from bumper.systems.process import _Exchange, shown, started
 
 RUN = """
 import os
@@ -92,3 +94,29 @@ def test_the_next_run_removes_what_a_killed_run_left(tmp_path: Path) -> None:
     maker.wait()
     subprocess.run(next_run, check=True)
     assert {path.name for path in tmp_path.iterdir()} == {"bump-of-somebody", "bump-new-young"}
+
+
+@each_row(
+    ("complaint", "line"),
+    [
+        ("login failed: pN0lhpUyYA8IPQsx7zix", "login failed: ***"),
+        ("token is\npN0lhpUy_A8I-Qsx7zix.", "token is / ***."),
+        ("the pw hunter25c9b4b7454 was refused", "the pw *** was refused"),
+        ("key=0a1b2c3d4e5f6a7b8c9d", "key=***"),
+    ],
+)
+def test_what_is_long_and_opaque_is_not_quoted_of_who_keeps_secrets(complaint: str, line: str) -> None:
+    assert shown(complaint.encode()) == line
+
+
+@each_row(
+    "complaint",
+    [
+        "AADSTS700016: Application with identifier '0f8fad5b-d9cb-469f-a165-70867728950e' was not found",
+        "An error occurred (InvalidClientTokenId) when calling the GetCallerIdentity operation: 2 retries",
+        "/home/runner/work/_temp/azure-2.60/bin/kubelogin: no such file; aks-default-12345678-vmss000001 at 2026-11-29T10:00:00Z",
+        "getting credentials: exec: executable gke-gcloud-auth-plugin failed with exit code 1 (projects/my-project-123456)",
+    ],
+)
+def test_and_what_it_says_of_a_request_is(complaint: str) -> None:
+    assert shown(complaint.encode()) == complaint

@@ -10,10 +10,10 @@ from bumper.request import Request, Wanted
 
 
 def find_targets(request: Request, tree: Tree) -> dict[str, Target]:
-    """Where each site's image stands in `tree`, by its key, in the order asked for; UsageError where two are one."""
+    """Where each site's image stands in `tree`, by its key, in the order asked for, for a plan; UsageError where two are one."""
     asked = [(wanted.site, request.choice_of(wanted)) for wanted in request.wanted]
     keys = [wanted.key for wanted in request.wanted]
-    targets = dict(zip(keys, find.find_each(tree, asked), strict=True))
+    targets = dict(zip(keys, find.find_each(tree, asked, is_planned=True), strict=True))
     _require_different(request.wanted, targets)
     return targets
 

@@ -19,6 +19,7 @@ from bumper.fluxtree.discovery import BY_PATH, Site, artifact_path, pushed, push
 from bumper.fluxtree.images import Image, images
 from bumper.fluxtree.layers import Gap, Reading, expand, why_missing
 from bumper.fluxtree.resource_sets import KIND as RESOURCE_SET
+from bumper.fluxtree.roots import manifests
 from bumper.fluxtree.sites import adoption, annotations, mentions, routes, unwritten
 from bumper.fluxtree.sites.mentions import Mention
 from bumper.fluxtree.sites.selection import (
@@ -257,9 +258,12 @@ def find(tree: Tree, name: str, choice: Choice = _CONVENTION) -> Target:
     return find_each(tree, [(name, choice)])[0]
 
 
-def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> list[Target]:
-    """The same for several sites: the tree is walked once, and what they build is read in a few batches. All that is wrong is said."""
-    known = list(answers(tree, asked))
+def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]], *, is_planned: bool = False) -> list[Target]:
+    """The same for several sites: the tree is walked once, and what they build is read in a few batches. All that is wrong is said.
+
+    Where a change of theirs is planned, it is proved of all Kustomizations: `is_planned` reads in the same batch what these build.
+    """
+    known = list(answers(tree, asked, is_planned=is_planned))
     if errors := [answer for answer in known if isinstance(answer, BumpError)]:
         raise _together(errors)
     return [answer for answer in known if isinstance(answer, Target)]
@@ -275,13 +279,19 @@ def _together(errors: Sequence[BumpError]) -> BumpError:
     return joined("; ".join(dict.fromkeys(error.message for error in errors)), hint="; ".join(hints))
 
 
-def answers(tree: Tree, asked: Sequence[tuple[str, Choice]]) -> Iterator[Target | BumpError]:
+def answers(
+    tree: Tree, asked: Sequence[tuple[str, Choice]], *, is_planned: bool = False
+) -> Iterator[Target | BumpError]:
     """Where the image of each stands, or why that can't be told, in order and as they are asked for."""
     reading = Reading(tree)
+    walk = Walk(reading)
     selecting = select_each(
-        Walk(reading), [Asked(name, choice.kustomization, choice.live, choice.path) for name, choice in asked]
+        walk, [Asked(name, choice.kustomization, choice.live, choice.path) for name, choice in asked]
     )
     selected = [_site_or_error(select_one) for select_one in selecting]
+    if is_planned:
+        directories = dict.fromkeys(site.path for site in walk.met if site.is_built(reading))
+        reading.fetch(path for directory in directories for path in manifests(reading, directory))
     if len(asked) > 1:
         chosen_sites = [site for each in selected if not isinstance(each, BumpError) for site in each]
         _read_ahead(reading.forgiving(), chosen_sites)

@@ -12,9 +12,10 @@ from bumper.address import repository_key
 from bumper.build_order import Decision, Order, Witness, by_common_ancestor
 from bumper.errors import BumpError, UsageError
 from bumper.systems.file import is_directory
-from bumper.systems.git.checkout import ask, checkout_root, origin_of
-from bumper.systems.git.repository import Output, program, run
+from bumper.systems.git.checkout import ask, checkout_root, local, origin_of
+from bumper.systems.git.repository import Output, run
 
+# Nobody asked for this checkout: a run goes on without it.
 _TIMEOUT_S = 10.0
 # A partial clone must not fetch what it lacks, nor a replaced commit stand for another.
 _ALONE = {
@@ -22,7 +23,6 @@ _ALONE = {
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",
 }
 
 
@@ -47,7 +47,7 @@ class Checkout:
     def around(cls, directory: Path, environ: Mapping[str, str]) -> "Checkout | None":
         """The checkout that `directory` is in; None outside of any."""
         try:
-            root = checkout_root(directory, environ)
+            root = checkout_root(directory, environ, timeout_s=_TIMEOUT_S)
             return cls(root, environ, origin_of(root, environ) or "") if root else None
         except BumpError:
             return None
@@ -123,4 +123,4 @@ class Checkout:
         return shas + [""] * (len(names) - len(shas))
 
     def _git(self, *arguments: str, stdin: bytes = b"") -> Output:
-        return run(program(self._directory, self._environ), *arguments, stdin=stdin, timeout_s=_TIMEOUT_S)
+        return run(local(self._directory, self._environ), *arguments, stdin=stdin, timeout_s=_TIMEOUT_S)

@@ -1,18 +1,32 @@
-"""Where we stand: the checkout around a directory, and what its own configuration says about the way to its origin."""
+"""Where we stand: the checkout around a directory, and what its own configuration says about the way to its origin.
 
+Law: a repository of this machine is read, and nothing that its own configuration names is run: it may be somebody else's. Inside of a
+checkout no folder is taken for a bare repository, since a commit may bring one, with a configuration of its own.
+"""
+
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bumper.address import is_github_name
 from bumper.errors import UsageError
-from bumper.systems.file import is_directory
-from bumper.systems.git.address import is_url
-from bumper.systems.git.repository import Output, program, run
+from bumper.systems.file import is_directory, is_there
+from bumper.systems.git.address import environment, is_url
+from bumper.systems.git.repository import LOCAL_S, Output, program, run
+
+if TYPE_CHECKING:
+    from git import Git
+
+# What git would run for a question that writes nothing (git-config(1)): what watches files, and what checks a signature for `show`.
+_INERT = (("core.fsmonitor", "false"), ("core.hooksPath", os.devnull), ("log.showSignature", "false"))
 
 
-def checkout_root(directory: Path, environ: Mapping[str, str] | None = None) -> Path | None:
+def checkout_root(
+    directory: Path, environ: Mapping[str, str] | None = None, *, timeout_s: float = LOCAL_S
+) -> Path | None:
     """The top of the git checkout that `directory` is in, None outside of any."""
-    output = ask(directory, environ, "rev-parse", "--show-toplevel")
+    output = ask(directory, environ, "rev-parse", "--show-toplevel", timeout_s=timeout_s)
     return Path(output.stdout.removesuffix("\n")) if output.status == 0 else None
 
 
@@ -57,13 +71,33 @@ def way_from(
     return origin, pairs(config.stdout)
 
 
-def ask(directory: Path, environ: Mapping[str, str] | None, *arguments: str) -> Output:
+def local(directory: Path, environ: Mapping[str, str] | None) -> "Git":
+    """The git program in a directory of this machine that somebody else may have filled."""
+    given = environ or {}
+    # Git finds the checkout all the same, and ends where it would have taken a folder in it for a repository (2.38).
+    bare = (("safe.bareRepository", "explicit"),) if _is_in_checkout(directory) else ()
+    return program(directory, {**given, **environment((*_INERT, *bare), given), "LC_ALL": "C"})
+
+
+def _is_in_checkout(directory: Path) -> bool:
+    top = directory.resolve()
+    return any(is_there(place / ".git") for place in (top, *top.parents))
+
+
+def ask(
+    directory: Path, environ: Mapping[str, str] | None, *arguments: str, timeout_s: float = LOCAL_S
+) -> Output:
     """Git's answer in `directory`, failures included; names of files keep their bytes. UsageError where it does not trust it."""
-    output = run(program(directory, {**(environ or {}), "LC_ALL": "C"}), *arguments, names_files=True)
+    output = run(local(directory, environ), *arguments, names_files=True, timeout_s=timeout_s)
     if "dubious ownership" in output.stderr:
         raise UsageError(
             f"{directory}: git does not trust this checkout, since another user owns it",
             hint=f"git config --global --add safe.directory {directory}",
+        )
+    if "cannot use bare repository" in output.stderr:
+        raise UsageError(
+            f"{directory}: is a folder of a checkout that looks like a bare repository, and is not used as one",
+            hint="stand in another folder of the checkout, or name the repository with --repo URL",
         )
     return output
 

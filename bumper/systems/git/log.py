@@ -20,8 +20,9 @@ from bumper.history.record import records
 from bumper.record import Recorded
 from bumper.systems.file import is_directory
 from bumper.systems.git.address import is_url
+from bumper.systems.git.checkout import local
 from bumper.systems.git.rejections import MissingRef
-from bumper.systems.git.repository import Failure, Output, Repository, program, run, stream
+from bumper.systems.git.repository import Failure, Output, Repository, run, stream
 
 _TIP = "refs/bump/history"
 _FIELDS = ("%H %P", "%an", "%ct", "%B", "%N")
@@ -103,8 +104,7 @@ class Clone:
             )
         if not is_directory(directory):
             raise UsageError(f"{directory}: neither a URL nor a directory", hint="check --repo")
-        alone = {**environ, "LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
-        self._git = program(directory, alone)
+        self._git = local(directory, {**environ, "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"})
         seen = self._ask("rev-parse", "--is-bare-repository", "--is-shallow-repository")
         if seen.status:
             raise UsageError(
@@ -160,10 +160,8 @@ class Clone:
 
 def lend(directory: Path, environ: Mapping[str, str], repository: Repository) -> None:
     """Lets `repository` use the objects of the checkout in `directory`, unless the checkout is shallow: then commits are cut off."""
-    git = program(directory, {**environ, "LC_ALL": "C"})
-    output = run(
-        git, "rev-parse", "--is-shallow-repository", "--path-format=absolute", "--git-path", "objects"
-    )
+    asked = ("rev-parse", "--is-shallow-repository", "--path-format=absolute", "--git-path", "objects")
+    output = run(local(directory, environ), *asked)
     shallow, _, objects = output.stdout.removesuffix("\n").partition("\n")
     if output.status == 0 and shallow == "false":
         repository.borrow(Path(objects))

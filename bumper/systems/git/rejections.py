@@ -21,6 +21,7 @@ from bumper.errors import (
 )
 from bumper.history.wording import hint_on_rule
 from bumper.safe_text import mask
+from bumper.systems.folder import PREFIX, ROOM
 
 _ANOTHER_PUSH = re.compile(
     r"fetch first|non-fast-forward|stale info"  # the client's own look (transport.c)
@@ -62,11 +63,20 @@ _CONNECTION = re.compile(
 _NO_CONNECTION = re.compile(
     r"[Cc]ould not resolve host|Failed to connect to|Couldn't connect to|Connection refused"
 )
-# strerror(3), of this machine or of the server's.
+# strerror(3), of this machine or of the server's; the second is git's own (csum-file.c).
 _FULL = re.compile(
-    r"No space left on device|Disk quota exceeded|Read-only file system|File too large|Too many open files|Cannot allocate memory"
+    r"No space left on device|Out of diskspace|Disk quota exceeded|Read-only file system|File too large|Too many open files"
+    r"|Cannot allocate memory"
 )
-_ROOM = "where that is this machine: set TMPDIR to a folder with some free megabytes"
+# A file in the folder that git works in.
+_FULL_HERE = re.compile(rf"{PREFIX}.*(?:{_FULL.pattern})")
+# Of git's own processes here (run-command.c, fetch-pack.c, index-pack.c, usage.c, wrapper.c).
+_SHORT_HERE = re.compile(
+    r"^(?!remote:).*(?:cannot fork\(\)|unable to create thread|Out of memory|died of signal (?:9|25)\b)",
+    re.MULTILINE,
+)
+LIMITS = "see `ulimit -a` and `free -h`: descriptors, processes or memory may be at their end"
+_ROOM = f"where that is this machine: {ROOM}"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MOST_LINES = 12
 
@@ -118,6 +128,8 @@ def failure(place: str, stderr: str, *, pushing: bool = False) -> BumpError:
 
 def _rules(pushing: bool) -> list[tuple[re.Pattern[str], Callable[[str, str], BumpError]]]:
     return [
+        (_SHORT_HERE, lambda place, answer: UsageError(f"{place}: git failed: {answer}", hint=LIMITS)),
+        (_FULL_HERE, lambda place, answer: UsageError(f"{place}: git failed: {answer}", hint=ROOM)),
         (_READ_ONLY, _denied if pushing else _no_access),
         (_REFUSED_IDENTITY, _no_access),
         (_UNSEEN, _unseen),

@@ -20,9 +20,9 @@ from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageErro
 from bumper.ports.deadline import left_s
 from bumper.ports.git import MOST_FILE_BYTES
 from bumper.safe_text import printable
-from bumper.systems.folder import Folder, room
+from bumper.systems.folder import ROOM, Folder, room
 from bumper.systems.git.address import Address, environment
-from bumper.systems.git.rejections import ASKS_FOR_TOKEN, MissingRef, failure, not_git, rejection
+from bumper.systems.git.rejections import ASKS_FOR_TOKEN, LIMITS, MissingRef, failure, not_git, rejection
 from bumper.systems.git.transport import Transport
 from bumper.systems.process import Ended, TooMuch, end, finished, started
 
@@ -39,10 +39,9 @@ _CHUNK = 1 << 16
 _MOST_BYTES = 256_000_000
 _SIZED = "%(objectname) %(objectsize)"
 # A command that needs no network waits for nobody but a disk, a hook or a program that signs.
-_LOCAL_S = 60.0
+LOCAL_S = 60.0
 _LOOK_S = 5.0
-_ROOM = "set TMPDIR to a folder with some free megabytes, and look whether git works there"
-_LIMITS = "see `ulimit -a` and `free -h`: descriptors, processes or memory may be at their end"
+_ROOM = f"{ROOM}, and look whether git works there"
 _QUARANTINE = "GIT_QUARANTINE_PATH"
 _OLDEST = (2, 31)  # GIT_CONFIG_COUNT
 _VERSION = re.compile(r"\b(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})*")
@@ -155,7 +154,7 @@ def run(
     *arguments: str,
     stdin: bytes = b"",
     environ: Mapping[str, str] | None = None,
-    timeout_s: float = _LOCAL_S,
+    timeout_s: float = LOCAL_S,
     place: object = "",
     names_files: bool = False,
 ) -> Output:
@@ -272,7 +271,7 @@ def _not_started(
 ) -> UsageError:
     """The error for a git that the system does not start: what it is handed is too long, or there is no room for a process."""
     if isinstance(error, OSError) and error.errno != errno.E2BIG:
-        return UsageError(f"git {_command(arguments)}: cannot be started: {error.strerror}", hint=_LIMITS)
+        return UsageError(f"git {_command(arguments)}: cannot be started: {error.strerror}", hint=LIMITS)
     reason = error.strerror if isinstance(error, OSError) else str(error)
     longest = max(environ, key=lambda name: len(environ[name]), default="")
     argument = max(map(len, arguments), default=0)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bumper.errors import UsageError
-from bumper.systems.http.deadline import within
+from bumper.ports.threads import within
 
 # A pipe that nobody writes to has no end.
 _LOAD_S = 10.0

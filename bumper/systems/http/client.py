@@ -16,10 +16,10 @@ from bumper.address import host_of, is_loopback
 from bumper.dataclasses import dataclass, field
 from bumper.errors import NoAccess, NotConnected, Transient, Unreachable, UsageError
 from bumper.ports.deadline import left_s
+from bumper.ports.threads import AT_ONCE, within
 from bumper.safe_text import printable
 from bumper.systems.http.certificates import trusting
 from bumper.systems.http.content import ENCODINGS, Content
-from bumper.systems.http.deadline import within
 
 if TYPE_CHECKING:
     import httpx
@@ -74,7 +74,8 @@ class Late(Transient):
 
 
 class Client:
-    """Connections to the peers of one system. `now` is monotonic seconds; `transport` replaces httpx's own.
+    """Connections to the peers of one system, which several threads may ask at once: where one of their answers is late, the others
+    that are waited for are given up as well. `now` is monotonic seconds; `transport` replaces httpx's own.
 
     `environ` may name the authorities that are trusted. `admit` is given each address before it is asked, and raises where nothing may
     be sent there.
@@ -98,6 +99,7 @@ class Client:
         self._transport = transport
         self._stack = ExitStack()
         self._clients: dict[bool, httpx.Client] = {}
+        self._opening = threading.Lock()
         self._sockets = _Sockets()
 
     def close(self) -> None:
@@ -160,9 +162,10 @@ class Client:
 
     def _client(self, url: str) -> "httpx.Client":
         is_here = is_loopback(url)
-        if is_here not in self._clients:
-            self._clients[is_here] = self._stack.enter_context(self._connected(is_here))
-        return self._clients[is_here]
+        with self._opening:
+            if is_here not in self._clients:
+                self._clients[is_here] = self._stack.enter_context(self._connected(is_here))
+            return self._clients[is_here]
 
     def _connected(self, is_here: bool) -> "httpx.Client":
         import httpx
@@ -175,6 +178,7 @@ class Client:
                 trust_env=not is_here,
                 follow_redirects=False,
                 headers=self._headers,
+                limits=httpx.Limits(max_keepalive_connections=AT_ONCE),
             )
         except (ImportError, ValueError, httpx.InvalidURL):
             # A proxy's address may hold a password: it is not shown. SOCKS needs a library that we do not bring.

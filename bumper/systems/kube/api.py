@@ -227,9 +227,10 @@ def _as_seen(resource: Resource, item: Mapping[str, Any], seen: Mapping[str, Obj
     Of a version nothing can be told but whether it is the same: that is what the API promises (API conventions, "Concurrency control
     and consistency").
     """
-    uid, version = _uid(item), at(item, "metadata", "resourceVersion")
-    known = seen.get(uid) if uid and version else None
-    return known if known and at(known, "metadata", "resourceVersion") == version else _slim(resource, item)
+    metadata = item.get("metadata") or {}
+    uid, version = at(metadata, "uid"), at(metadata, "resourceVersion")
+    known = seen.get(str(uid)) if uid and version else None
+    return known if known and known["metadata"]["resourceVersion"] == version else _slim(resource, item)
 
 
 def _uid(item: Mapping[str, Any]) -> str:

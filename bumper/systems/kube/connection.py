@@ -7,9 +7,12 @@ refuses for some seconds. For one event loop.
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 from bumper.dataclasses import dataclass
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
@@ -272,6 +275,7 @@ class Connection:
     def _connect(self, credential: Credential) -> "httpx.AsyncClient":
         import httpx
 
+        _forget_sniffio()
         endpoint = self._access.endpoint
         try:
             client = httpx.AsyncClient(
@@ -279,7 +283,11 @@ class Connection:
                 proxy=endpoint.proxy or None,
                 trust_env=False,
                 headers={"User-Agent": "bump", "Accept": "application/json"},
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=30.0),
+                # httpcore 1.0.9 counts the busy ones (watches) against those that are kept, too: each look would connect anew. How
+                # many there are is bounded by who asks (`reading`, `feeds`).
+                limits=httpx.Limits(
+                    max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0
+                ),
             )
         except (ImportError, ValueError, httpx.InvalidURL):
             # A proxy's address may hold a password: it is not shown. SOCKS needs a library that we do not bring.
@@ -295,6 +303,14 @@ class Connection:
             self._refused_since_s = now_s
         is_passing = now_s - self._refused_since_s < self._timeouts.refusal_s
         return Transient(error.message, hint=error.hint) if is_passing else error
+
+
+def _forget_sniffio() -> None:
+    """Notes once that there is no such module, which httpcore 1.0.9 looks for on the whole path at each of its steps, thirty times
+    a look. None in `sys.modules` is how Python is told so (reference, "The module cache").
+    """
+    if "sniffio" not in sys.modules and find_spec("sniffio") is None:
+        sys.modules["sniffio"] = cast(ModuleType, None)
 
 
 async def _sent(client: "httpx.AsyncClient", request: "httpx.Request") -> "httpx.Response":

@@ -8,6 +8,7 @@ v1beta1, as client-go 0.35.3 speaks it (plugin/pkg/client/auth/exec/exec.go).
 import asyncio
 import base64
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from subprocess import Popen
@@ -23,6 +24,7 @@ from bumper.systems.http.document import parse
 from bumper.systems.kube.config import Access, Endpoint, Plugin, User
 from bumper.systems.process import Ended, TooMuch, end, finished, shown, started
 
+_API_VERSION = r"client\.authentication\.k8s\.io/v\d[a-z0-9]{0,9}"
 _API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _STATUS: Mapping[str, Shape] = {
     "token": Maybe(str),
@@ -162,7 +164,10 @@ def _status(plugin: Plugin, name: str, printed: bytes) -> Mapping[str, Any]:
         raise NoAccess(f"{name} printed no JSON, expected an ExecCredential") from None
     api_version = answer.get("apiVersion") if isinstance(answer, dict) else None
     if api_version != plugin.api_version:
-        raise NoAccess(f"{name} answered in apiVersion '{api_version}', expected '{plugin.api_version}'")
+        # Nothing of what it prints is quoted that may be a credential.
+        is_known = isinstance(api_version, str) and re.fullmatch(_API_VERSION, api_version)
+        answered = f"apiVersion '{api_version}'" if is_known else "no apiVersion of an ExecCredential"
+        raise NoAccess(f"{name} answered in {answered}, expected '{plugin.api_version}'")
     try:
         status: Mapping[str, Any] = held_to(_STATUS, answer.get("status"), f"{name}: status")
     except Misshapen as error:

@@ -6,6 +6,7 @@ Source: azure-containerregistry 1.2.0 and azure-identity 1.27.0; https://github.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,10 @@ from bumper.errors import BumpError, NoAccess, Transient, Unreachable
 from bumper.image import ImageReference
 from bumper.ports.deadline import left_s
 from bumper.ports.registry import azure_cloud_of
+from bumper.ports.threads import within
 from bumper.systems.http.certificates import authorities
 from bumper.systems.http.client import Answer, is_untrusted, untrusted
 from bumper.systems.http.content import Content
-from bumper.systems.http.deadline import within
 from bumper.systems.registry.azure_transport import bounded_transport
 from bumper.systems.registry.distribution import (
     MAX_DOCUMENT_BYTES,
@@ -58,7 +59,7 @@ def is_azure_challenge(registry: str, challenges: tuple[Challenge, ...]) -> bool
 
 
 class AcrRegistry:
-    """One Azure Container Registry. The Azure libraries load with the first question. Not for several threads at once."""
+    """One Azure Container Registry. The Azure libraries load with the first question."""
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class AcrRegistry:
         self._timeout_s = timeout_s
         self._answer_s = answer_s
         self._stack = ExitStack()
+        self._opening = threading.Lock()
         self._identity: Identity | None = None
         self._memory: Any = None
         self._client: ContainerRegistryClient | None = None
@@ -139,15 +141,16 @@ class AcrRegistry:
         return self._origin().startswith("https:")
 
     def _open(self) -> "ContainerRegistryClient":
-        if self._client is None:
-            for name in ("azure", "msal"):
-                # Without any handler, logging prints warnings to stderr: a failed credential is told by our error alone.
-                logging.getLogger(name).addHandler(logging.NullHandler())
-            self._identity = self._stack.enter_context(
-                open_identity(self._registry, self._environ, self._timeout_s)
-            )
-            self._client = self._stack.enter_context(self._connect(self._identity))
-        return self._client
+        with self._opening:
+            if self._client is None:
+                for name in ("azure", "msal"):
+                    # Without any handler, logging prints warnings to stderr: a failed credential is told by our error alone.
+                    logging.getLogger(name).addHandler(logging.NullHandler())
+                self._identity = self._stack.enter_context(
+                    open_identity(self._registry, self._environ, self._timeout_s)
+                )
+                self._client = self._stack.enter_context(self._connect(self._identity))
+            return self._client
 
     def _connect(self, identity: "Identity") -> "ContainerRegistryClient":
         from azure.containerregistry import ContainerRegistryClient
@@ -249,7 +252,7 @@ def remember_token(registry: str) -> Any:
     """A pipeline policy that puts the last access token that worked for a repository on the next request for it.
 
     It stands behind the SDK's own policy, which answers a 401 with the exchange: an expired token is replaced like a missing one.
-    `challenge` is what the registry asked for, where that was its last answer.
+    `challenge` is what the registry asked for, where that was its last answer to anybody.
     Requests to another host (blobs are redirected to storage) are left alone.
     """
     from azure.core.pipeline.policies import SansIOHTTPPolicy
@@ -261,8 +264,9 @@ def remember_token(registry: str) -> Any:
 
         def on_request(self, request: "PipelineRequest[Any]") -> None:
             repository = self._repository(request.http_request.url)
-            if repository in self._authorizations and "Authorization" not in request.http_request.headers:
-                request.http_request.headers["Authorization"] = self._authorizations[repository]
+            authorization = self._authorizations.get(repository)
+            if authorization and "Authorization" not in request.http_request.headers:
+                request.http_request.headers["Authorization"] = authorization
 
         def on_response(
             self, request: "PipelineRequest[Any]", response: "PipelineResponse[Any, Any]"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bumper.errors import Unreachable
+from bumper.ports.threads import AT_ONCE
 from bumper.systems.http.certificates import Authorities
 from bumper.systems.registry.distribution import MAX_DOCUMENT_BYTES
 
@@ -56,4 +57,6 @@ def _bounded_adapter(registry: str) -> Any:
             return response
 
     # As the SDK's own: whoever asks has the deadline, and follows where it wants to.
-    return Adapter(max_retries=Retry(total=False, redirect=False, raise_on_status=False))
+    return Adapter(
+        max_retries=Retry(total=False, redirect=False, raise_on_status=False), pool_maxsize=AT_ONCE
+    )

@@ -5,6 +5,7 @@ meant for this very registry), then the identity that Azure knows us by where it
 """
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from itertools import product
@@ -57,7 +58,7 @@ class _Ways:
 
 
 class Registry:
-    """All registries that a run asks. Not for several threads at once.
+    """All registries that a run asks. `resolve`, `tag_for` and `near` may be asked from several threads at once.
 
     `timeout_s` bounds each wait for the network. What may heal is raised as Transient and never retried here: the caller has the
     deadline. The Azure libraries read the process's own environment, whatever `environ` holds. `transport` replaces httpx's own.
@@ -78,6 +79,8 @@ class Registry:
         self._stack = ExitStack()
         self._ways: dict[str, _Ways] = {}
         self._proven: dict[str, _BackEnd] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._entered: set[str] = set()
 
     def close(self) -> None:
         """Closes every connection of the run."""
@@ -223,6 +226,14 @@ class Registry:
         proven = self._proven.get(image.repository)
         if proven:
             return question(proven)
+        # The first question to a registry goes alone: programs for credentials run once, and a token for all of it is fetched once.
+        with self._locks.setdefault(image.registry, threading.Lock()):
+            if image.registry not in self._entered:
+                self._entered.add(image.registry)
+                return self._tried(image, question)
+        return self._tried(image, question)
+
+    def _tried(self, image: ImageReference, question: Callable[[_BackEnd], _T]) -> _T:
         ways = self._ways_into(image.registry)
         refusals = list(ways.refusals)
         for back_end in ways.back_ends:

@@ -164,6 +164,10 @@ FAILURES: dict[tuple[type[BumpError], type[BumpError]], list[str]] = {
         _SSH.format("ERROR: The key you are authenticating with has been marked as read only."),
     ],
     (UsageError, UsageError): [
+        "fatal: sha1 file '/tmp/bump-run-bt0lhh6d/objects/pack/tmp_idx_on9LXz' write error. Out of diskspace\n",
+        "fatal: cannot fork() for git-remote-http: Resource temporarily unavailable\n",
+        "fatal: unable to create thread: Resource temporarily unavailable\nfatal: index-pack failed\n",
+        "error: --shallow-file died of signal 25\nfatal: index-pack failed\n",
         _STATUS + "301",
         _SSH.format("fatal: '/srv/x' does not appear to be a git repository"),
     ],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.fleet import Fleet
 from bumper.errors import NoAccess, Transient, UsageError
 from bumper.objects import Object, ObjectKey, at
 from bumper.systems.kube import Cluster
@@ -249,6 +250,19 @@ def test_nothing_is_left_after_the_end(world: World, open_cluster: Callable[[], 
     del cluster
     # A socket that is still open complains when it is collected, and a complaint fails the test.
     gc.collect()
+
+
+def test_connections_are_kept_from_look_to_look_beside_the_watches() -> None:
+    with Fleet(12) as fleet, Cluster(None, fleet.environ(), Clock()) as cluster:
+        sites = list(fleet.desired())
+        cluster.observe(sites)
+        until(lambda: sum(count for (verb, _), count in fleet.api.requests().items() if verb == "watch") >= 6)
+        cluster.observe(sites)
+        before = fleet.api.accepted()
+        for _ in range(10):
+            cluster.observe(sites)
+        # Some may be on their way more at once than before.
+        assert fleet.api.accepted() - before <= 4
 
 
 def test_nothing_is_opened_that_is_not_used(world: World) -> None:

@@ -254,7 +254,8 @@ def test_a_plugin_that_hangs_is_ended(caller: Ask, tmp_path: Path) -> None:
         ("echo >&2 'Cookie: sid=4711'; printf '\\033[31mred' >&2; exit 1", "ended with 1: Cookie: *** / red"),
         ("exit 1", "ended with 1: it said nothing"),
         ("echo secret", "printed no JSON, expected an ExecCredential"),
-        ("echo '[]'", f"answered in apiVersion 'None', expected '{V1}'"),
+        ("echo '[]'", f"answered in no apiVersion of an ExecCredential, expected '{V1}'"),
+        ("""echo '{"apiVersion": "hunter2"}'""", f"answered in no apiVersion of an ExecCredential, expected '{V1}'"),
         (f"echo '{{\"apiVersion\": \"{V1BETA1}\"}}'", f"answered in apiVersion '{V1BETA1}', expected '{V1}'"),
         (f"echo '{{\"apiVersion\": \"{V1}\"}}'", ": status: found nothing, expected a JSON object"),
         (

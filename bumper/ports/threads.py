@@ -1,0 +1,86 @@
+"""Calls on threads of their own: one that ends in time, whatever it waits for, and several at once.
+
+Law: a library's own time-outs bound each of its waits (a resolver, a handshake, a header that comes letter by letter), and nobody
+bounds their number. So a call runs on a thread, and whoever asked goes on at the deadline; the end of the process waits for no thread.
+What is asked at once is not seen in what comes out: answers keep their order, and of several errors the first in it is raised.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from queue import Empty, SimpleQueue
+from typing import NoReturn, TypeVar
+
+from bumper.ports.deadline import in_steps, left_s
+
+_T = TypeVar("_T")
+# So many answers of 40 ms keep a processor busy, at a millisecond and a half of Python for each: more at once come no sooner.
+AT_ONCE = 32
+
+
+def within(limit_s: float, ask: Callable[[], _T], what: str = "") -> _T:
+    """What `ask` returns or raises. TimeoutError where that took longer than `limit_s` seconds, or than the deadline in force allows.
+
+    `what` is waited for, as people know it.
+    """
+    outcomes: SimpleQueue[Callable[[], _T]] = SimpleQueue()
+    threading.Thread(target=lambda: outcomes.put(outcome(ask)), name="answer", daemon=True).start()
+
+    def wait(seconds: float) -> Callable[[], _T]:
+        try:
+            return outcomes.get(timeout=None if math.isinf(seconds) else seconds)
+        except Empty:
+            raise TimeoutError(f"no end after {limit_s:g} s") from None
+
+    return in_steps(what, left_s(limit_s), wait)()
+
+
+def side_by_side(jobs: Sequence[Callable[[], _T]], at_once: int = AT_ONCE) -> list[_T]:
+    """What the jobs return, in their order. Begun are the first ones first, at most `at_once` together, and none after one has failed.
+
+    Raises what the first job raised that failed; so does a single job, which runs where it is asked for.
+    """
+    if len(jobs) < 2:
+        return [job() for job in jobs]
+    waiting = iter(enumerate(jobs))
+    ended: SimpleQueue[int] = SimpleQueue()
+    outcomes: list[Callable[[], _T] | None] = [None] * len(jobs)
+    begins = threading.Lock()
+    has_failed = threading.Event()
+
+    def work() -> None:
+        while not has_failed.is_set():
+            with begins:
+                number, job = next(waiting, (-1, None))
+            if job is None:
+                break
+            outcomes[number] = outcome(job, has_failed.set)
+        ended.put(1)
+
+    workers = min(at_once, len(jobs))
+    for _ in range(workers):
+        threading.Thread(target=copy_context().run, args=(work,), name="asking", daemon=True).start()
+    try:
+        for _ in range(workers):
+            ended.get()
+    finally:
+        has_failed.set()
+    return [known() for known in outcomes if known]
+
+
+def outcome(job: Callable[[], _T], failed: Callable[[], None] = lambda: None) -> Callable[[], _T]:
+    """What gives the result of `job` to another thread, or raises its error there. `failed` is called where it has one."""
+    try:
+        result = job()
+    except BaseException as error:
+        failed()
+        return _raising(error)
+    return lambda: result
+
+
+def _raising(error: BaseException) -> Callable[[], NoReturn]:
+    def fail() -> NoReturn:
+        raise error
+
+    return fail
