@@ -42,6 +42,8 @@ def _bump(directory: Path, *arguments: str, **environ: str) -> Ran:
         ("https://a:99999999/x", "https://a:99999999/x: is no address (Port out of range 0-65535)"),
         ("https://a:b/x", "https://a:b/x: is no address ("),
         ("https:///x", "https:///x: names no host"),
+        ("[::1/x", "[::1/x: is no address ([ without ])"),
+        ("me@[::1/x:y", "[::1/x:y: is no address ([ without ])"),
     ],
 )
 @pytest.mark.parametrize(

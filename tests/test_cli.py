@@ -446,6 +446,39 @@ def test_values_that_no_calendar_no_list_and_no_parser_expects(
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize("verb", [MAIN_COMMAND, *COMMANDS])
+def test_a_value_that_nothing_can_take_is_refused_at_once_and_not_repeated(verb: str, tmp_path: Path) -> None:
+    command, long = [] if verb == MAIN_COMMAND else [verb], "x" * 100_000
+    options = [
+        action.option_strings[-1]
+        for action in parser_of(verb)._actions
+        if action.option_strings and action.nargs != 0
+    ]
+    lines = [*([*command, f"{option}={long}"] for option in options), [*command, long]]
+    lines += [[*command, option, long] for option in options]
+    for line in lines:
+        done = bump(*line, cwd=tmp_path)
+        assert done.code == 2
+        assert len(done.stderr) < 2000
+        assert "characters" in done.stderr
+
+
+@pytest.mark.parametrize("length", [1001, 19_000])
+def test_an_error_shows_the_beginning_of_a_long_value(length: int, tmp_path: Path) -> None:
+    done = bump("--site", "web", "--sha", "x" * length, cwd=tmp_path)
+    assert done.code == 2
+    assert "error: --sha: 'xxx" in done.stderr
+    assert f"… ({length + 2:,} characters) is no commit" in done.stderr
+    assert len(done.stderr) < 500
+
+
+@each_row("name", ["x" * 300, "x/" * 5000, "nowhere"])
+def test_a_tree_that_is_no_directory_is_refused(name: str, tmp_path: Path) -> None:
+    done = bump("demo", "--tree", name, cwd=tmp_path)
+    assert done.code == 2
+    assert "no such directory" in done.stderr
+
+
 def test_an_option_with_a_default_is_taken_once(tmp_path: Path) -> None:
     done = bump("status", "--output", "text", "--output", "json", cwd=tmp_path)
     assert done.code == 2

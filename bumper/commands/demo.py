@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from bumper.app.context import Context
 from bumper.commands import options
 from bumper.dataclasses import dataclass
-from bumper.errors import EXIT_BUG
+from bumper.errors import EXIT_BUG, UsageError
 from bumper.style import prose
+from bumper.systems.file import is_directory
 from bumper.systems.terminal import Log, width_of
 from bumper_sandbox.faults import FAULTS
 
@@ -50,6 +51,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     from bumper_sandbox.tree import of
 
     tree = (context.cwd / arguments.tree).resolve() if arguments.tree else TREE
+    if not is_directory(tree):
+        raise UsageError(f"{tree}: no such directory", hint="check --tree")
     screen = _Screen(context, Log(context.stdout, context.clock.now, name_sites=False))
     platform, model = of(tree, lambda: beginnings(tree, context)), Model()
     require_playable(platform, options.site(arguments), model, waits_for_unplayed=False)

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any, NoReturn, Protocol, cast
 
 from bumper.app.context import Context
@@ -63,6 +63,9 @@ _CALLED_OTHERWISE: Mapping[str, str] = {
 # As many commands as an error names.
 _MOST_NAMES = 5
 _MOST_NEAR = 3
+# More than the longest token in a URL (`bumper.address`), and less than a line of git's protocol (65,516 bytes) or a URL may hold:
+# what is longer would be refused far from here, as if another try could help.
+_MOST_CHARACTERS = 20_000
 # argparse lays out each option when it is added, although nobody sees that: the window is measured only where help is shown.
 _ANY_WIDTH = 80
 
@@ -203,6 +206,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
         """The arguments; for those of `--repo` and `--context` that are not given, `BUMP_REPO` and `BUMP_CONTEXT` stand."""
+        _require_short(arguments)
         self._require_known(arguments)
         # Words may stand between options, too: `hold web --reason TEXT api`.
         parsed, left = self.parse_known_intermixed_args(arguments)
@@ -248,6 +252,18 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
+
+
+def _require_short(arguments: Sequence[str]) -> None:
+    """UsageError for an argument that nothing takes, so long it is; it does not quote it."""
+    for before, argument in pairwise(("", *arguments)):
+        if len(argument) > _MOST_CHARACTERS:
+            named = argument.partition("=")[0] if "=" in argument else before
+            option = named if named.startswith("--") else "an argument"
+            raise UsageError(
+                f"{option}: found {len(argument):,} characters, expected at most {_MOST_CHARACTERS:,}",
+                hint="was a file's name meant, and its content passed?",
+            )
 
 
 def verb_of(arguments: Sequence[str]) -> str:

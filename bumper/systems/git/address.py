@@ -21,6 +21,8 @@ _EXPECTED = "expected https://HOST/OWNER/NAME, ssh://HOST/PATH, HOST:PATH or a d
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # git's short form for ssh; a colon behind a slash belongs to a path (`url_is_local_not_ssh` in git's connect.c).
 _SHORT_SSH = re.compile(r"[^/:]+:(?!//).*", re.DOTALL)
+# The host of that form in brackets that do not close.
+_OPEN_BRACKET = re.compile(r"(?:[^@/:]*@)?\[(?![^]/]*\])")
 # `<transport>::<address>`, as in gitremote-helpers(7).
 _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::")
 _TRANSPORTS = ("http", "https", "ssh", "git+ssh", "ssh+git", "git", "file")
@@ -70,6 +72,11 @@ class Address:
         `UsageError` where either would go in clear text.
         """
         if not _SCHEME.match(url):
+            if is_url(url) and _OPEN_BRACKET.match(url):
+                # Git would hand on `[` as the host, which no network ever finds.
+                raise UsageError(
+                    f"{printable(url.rpartition('@')[2])}: is no address ([ without ])", hint=_EXPECTED
+                )
             return cls(url, remark=remark)
         split_url = _split(url)
         user, password = unquote(split_url.username or ""), unquote(split_url.password or "")
