@@ -6,6 +6,8 @@ A name with a number behind it (`contention-64`) is that benchmark at that size 
 import importlib
 import os
 import sys
+from io import TextIOWrapper
+from typing import cast
 
 NAMES = (
     "start",
@@ -26,6 +28,8 @@ LARGE = ("report", "action", "contention-64", "following-1000")
 def main(names: list[str]) -> int:
     # An installed program has its modules compiled; where this variable is set they would be compiled anew at each start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # In a log, too, what was measured stands below what it was measured on.
+    cast(TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
     if names[:1] == ["--growth"]:
         from benchmarks import growth
 

@@ -88,8 +88,6 @@ class ImageReference:
     @property
     def is_malformed(self) -> bool:
         """Whether the repository has the rest of a tag or a digest in it that is none: a tag behind it would make no image."""
-        if self.tag or self.digest:
-            return False
         last = re.sub(_SUBSTITUTION, "", self.repository, flags=re.DOTALL).rpartition("/")[2]
         return "@" in last or ":" in last.rstrip(":")
 

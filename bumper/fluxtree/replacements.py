@@ -191,19 +191,24 @@ def steps(path: str) -> list[str]:
     `\\.` is a dot. Source: kyaml v0.21.1, `utils/pathsplitter.go` (SmarterPathSplitter).
     """
     done: list[str] = []
-    current, depth, at, is_parted = "", 0, 0, False
+    current: list[str] = []
+    depth, at, is_parted = 0, 0, False
     while at < len(path):
         character = path[at]
         if character == "\\" and path[at + 1 : at + 2] == ".":
-            current, at = current + ".", at + 2
+            current.append(".")
+            at += 2
             continue
         depth += (character == "[") - (character == "]" and depth > 0)
         if character == "." and not depth:
-            done, current, is_parted = [*done, _named(current, is_parted)], "", False
+            done.append(_named("".join(current), is_parted))
+            current, is_parted = [], False
         else:
-            current, is_parted = current + character, is_parted or character == "."
+            current.append(character)
+            is_parted = is_parted or character == "."
         at += 1
-    return [step for step in [*done, _named(current, is_parted)] if step]
+    done.append(_named("".join(current), is_parted))
+    return [step for step in done if step]
 
 
 def _named(step: str, is_parted: bool) -> str:

@@ -57,10 +57,13 @@ _NEEDED = {
     "dependsOn": ("name",),
     "matchExpressions": ("key", "operator"),
 }
-# What has this type in the entries of these lists alone.
+# What has this type in these objects, or in the entries of these lists, alone.
 _INSIDE: dict[str, dict[str, type]] = {
-    key: {"image": str, "ready": bool}
-    for key in ("containers", "initContainers", "containerStatuses", "initContainerStatuses")
+    **{
+        key: {"image": str, "ready": bool}
+        for key in ("containers", "initContainers", "containerStatuses", "initContainerStatuses")
+    },
+    **{key: {"uid": str} for key in ("metadata", "ownerReferences", "involvedObject")},
 }
 CHOSEN_BY_PEOPLE = {
     "labels", "annotations", "matchLabels", "managedFields", "data", "stringData", "values", "nodeSelector", "limits",
@@ -91,7 +94,7 @@ def _misfit(key: str, value: Any, place: str) -> str:
     if key in CHOSEN_BY_PEOPLE:
         return _texts_of(key, value, place)
     if _is_a(dict, value):
-        return misfit(value, place)
+        return misfit(value, place) or (_absent(key, value, place) if key in _INSIDE else "")
     return _entries(key, value, place) if isinstance(value, list) else ""
 
 

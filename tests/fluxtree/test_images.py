@@ -1,12 +1,14 @@
 """Where the tag of an image is decided that more than one file makes: replacements and variables."""
 
 from dataclasses import dataclass
+from time import process_time
 
 import pytest
 from tables import each_row
 from trees import MemoryTree, deployment, flux, kustomization, sync
 
 from bumper import manifest
+from bumper.fluxtree import replacements
 from bumper.fluxtree.sites import find
 
 BASE = {
@@ -293,3 +295,10 @@ def test_a_replacement_from_a_generated_secret_is_not_followed() -> None:
     )
     field = find.find(MemoryTree({**BASE, "k8s/web/kustomization.yaml": copied}), "web").field
     assert field.unsafe == "what Secret keys holds, the source of a replacement, is not followed"
+
+
+@pytest.mark.parametrize("path", ["x" * 200_000, "." * 200_000, "[" * 200_000])
+def test_a_long_path_of_a_replacement_is_taken_apart_in_linear_time(path: str) -> None:
+    began_s = process_time()
+    replacements.steps(path)
+    assert process_time() - began_s < 2.0

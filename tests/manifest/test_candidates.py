@@ -179,6 +179,8 @@ def test_a_mapping_that_holds_itself_ends() -> None:
         ("{defaultVersion: '1', a: {b: [{image: reg.io/web}]}}", "its tag stands in defaultVersion"),
         ("image: reg.io/web", "the chart may add one of its own"),
         ("image: 'reg.io/web:1.0@sha256aaaa'", "is no image"),
+        ("image: 'reg.io/web:2@sha256:.0'", "is no image"),
+        ("image: reg.io/@eV:2.0", "is no image"),
     ],
 )
 def test_a_tag_that_something_beside_it_decides_is_not_changed_alone(values: str, reason: str) -> None:

@@ -116,6 +116,12 @@ def test_what_fits_is_judged(name: str) -> None:
             {"spec": {"containers": [{"name": "a", "image": []}]}},
             "spec.containers[0].image: found a list, expected a text",
         ),
+        ({"metadata": {"uid": 5}}, "metadata.uid: found a number, expected a text"),
+        (
+            {"metadata": {"ownerReferences": [{"uid": ["u"]}]}},
+            "metadata.ownerReferences[0].uid: found a list, expected a text",
+        ),
+        ({"involvedObject": {"uid": {}}}, "involvedObject.uid: found an object, expected a text"),
         ([], "the whole: found a list, expected an object"),
         ({"spec": {"values": {"replicas": "x"}}, "status": None}, ""),
         ({"status": {"conditions": None}, "data": {"name": 5}}, ""),

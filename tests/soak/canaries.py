@@ -4,6 +4,7 @@ import base64
 import json
 import secrets
 import ssl
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import commandline
 from systems.kube.certificates import authority
@@ -141,6 +143,11 @@ class _Echo(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of clients that went away; everything else is a bug and is shown."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

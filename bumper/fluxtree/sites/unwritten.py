@@ -61,9 +61,10 @@ def beside(walk: Walk, known: Iterable[Site], inventory: Inventory) -> Iterator[
     there = {
         (build.cluster, _key(build)): build for build in inventory(_namespaces(known)[:_MOST_NAMESPACES])
     }
+    written = walk.kustomizations
     for (_, key), build in sorted(there.items(), key=lambda item: (item[0][0], str(item[0][1]))):
         site = _judged(walk, build, "")
-        if key not in walk.kustomizations and site.is_ours:
+        if key not in written and site.is_ours:
             yield site
 
 

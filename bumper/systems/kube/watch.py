@@ -43,14 +43,20 @@ class Interest:
     keys: frozenset[ObjectKey] = frozenset()
     workloads: frozenset[tuple[str, str]] = frozenset()
 
-    def covers(self, resource: Resource, changed: Mapping[str, Any]) -> bool:
-        """Whether a change of this object, of the kind `resource`, matters to a site."""
-        subject = changed.get("involvedObject") if resource == EVENT else changed.get("metadata")
-        namespace, name = at(changed, "metadata", "namespace") or "", str(at(subject, "name") or "")
+    def covers(self, resource: Resource, changed: Any) -> bool:
+        """Whether a change of this object, of the kind `resource`, matters to a site; what is no object matters to none."""
+        subject = "involvedObject" if resource == EVENT else "metadata"
+        namespace, name = (
+            str(at(changed, *path) or "") for path in (("metadata", "namespace"), (subject, "name"))
+        )
         return ObjectKey(resource.kind, namespace, name) in self.keys or any(
             namespace == place and name.startswith(workload[:_CERTAIN_CHARACTERS])
             for place, workload in self.workloads
         )
+
+
+# Whoever watches for days may fail more often than a fraction can be doubled.
+_DOUBLINGS = 30
 
 
 @dataclass
@@ -140,10 +146,11 @@ class Watches:
                     self._ring()
 
     def _matters(self, feed: Feed, event: Mapping[str, Any]) -> bool:
-        return bool(feed.name) or self._interest.covers(feed.resource, event.get("object") or {})
+        return bool(feed.name) or self._interest.covers(feed.resource, at(event, "object"))
 
     def _pause_s(self, failures: int) -> float:
-        most_s = min(self._timeouts.first_pause_s * 2**failures, self._timeouts.longest_pause_s)
+        doubled_s = self._timeouts.first_pause_s * (1 << min(failures, _DOUBLINGS))
+        most_s = min(doubled_s, self._timeouts.longest_pause_s)
         return SystemRandom().uniform(0, most_s)
 
 

@@ -1,16 +1,17 @@
 """Which streams are opened for which sites, and whose changes matter in them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from tables import each_row
 
 from bumper.objects import ObjectKey
 from bumper.observation import Observation
 from bumper.systems.kube import feeds
 from bumper.systems.kube.kinds import EVENT, KUSTOMIZATION, POD, REPLICA_SET, WORKLOADS
-from bumper.systems.kube.watch import Feed, Interest
-from systems.kube.conftest import desired
+from bumper.systems.kube.watch import Feed, Interest, Watches
+from systems.kube.conftest import TIMEOUTS, desired
 
 DEPLOYMENT = WORKLOADS[0]
 
@@ -94,3 +95,16 @@ def test_the_number_of_streams_is_bounded() -> None:
         "pods in all namespaces",
         "events in all namespaces",
     }
+
+
+@pytest.mark.parametrize(
+    "changed", [None, 5, [], {"metadata": 5}, {"metadata": {"namespace": ["web"], "name": {"a": 1}}}]
+)
+def test_what_is_no_object_matters_to_no_site(changed: Any) -> None:
+    interest = Interest(frozenset({ObjectKey("Pod", "web", "web")}), frozenset({("web", "web")}))
+    assert not interest.covers(POD, changed)
+
+
+def test_whoever_watches_for_days_may_fail_often() -> None:
+    watches = Watches(cast(Any, None), TIMEOUTS, lambda: None)
+    assert watches._pause_s(100_000) <= TIMEOUTS.longest_pause_s
