@@ -53,8 +53,9 @@ $(ACTIONLINT): | setup
 	@GOBIN=$(abspath $(VENV))/go go install github.com/rhysd/actionlint/cmd/actionlint@v$(lastword $(subst -, ,$@))
 	@mv $(VENV)/go/actionlint $@
 
+# make bench ROUNDS=1 is the short form of .ci/run.
 bench: setup
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(if $(ROUNDS),BUMP_BENCH_ROUNDS=$(ROUNDS)) $(BIN)/python -m benchmarks $(ARGS)
 
 # The finder and `bump check` on other people's Flux repositories: a folder of them, each in a folder of its own.
 trees: setup

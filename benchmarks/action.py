@@ -15,13 +15,14 @@ from statistics import median
 
 from benchmarks.land import TOKEN
 from benchmarks.repositories import SITE, write_repository
+from benchmarks.sidebyside import rounds_of
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.registry.server import RegistryServer
 
 START = Path(__file__).parents[1] / "action" / "start.py"
 # As action.yml finds it: no virtual environment.
 PYTHON = [str(Path(sys.base_prefix) / "bin" / "python3"), "-I", "-S", "-X", "utf8", str(START)]
-ROUNDS = 3
+ROUNDS = rounds_of(3)
 GOALS = {
     "cold: start of the step → first line": 15,
     "warm: start of the step → first line": 3,

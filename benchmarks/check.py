@@ -11,10 +11,11 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.ours import bump
+from benchmarks.sidebyside import rounds_of
 
 K8S = Path(__file__).parents[1] / "k8s"
 SITE = "kevinryan-io"
-ROUNDS = 7
+ROUNDS = rounds_of(7)
 
 
 def main() -> None:

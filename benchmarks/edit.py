@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.ours import bump
 from benchmarks.peers import yq
-from benchmarks.sidebyside import Way, measure, peak_mb, processor_s
+from benchmarks.sidebyside import Way, measure, peak_mb, processor_s, rounds_of
 
 MANIFEST = """\
 apiVersion: apps/v1
@@ -62,21 +62,21 @@ def main() -> None:
         measure(
             "edit one manifest of 0.3 kB",
             ways([small], program),
-            rounds=15,
+            rounds=rounds_of(15),
             stopwatch=processor_s,
             goals={YQ: SMALL_GOAL},
         )
         measure(
             f"edit {FILES:,} files in one call, {YQ} once a file",
             ways(many, program),
-            rounds=3,
+            rounds=rounds_of(3),
             stopwatch=processor_s,
             goals={YQ: MANY_GOAL},
         )
         measure(
             f"edit one file of {large.stat().st_size / 1e6:.1f} MB",
             ways([large], program),
-            rounds=5,
+            rounds=rounds_of(5),
             goals={YQ: LARGE_GOAL},
         )
         print(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.ours import bump
-from benchmarks.sidebyside import Way, measure, processor_s
+from benchmarks.sidebyside import Way, measure, processor_s, rounds_of
 from bumper.history import ending
 from bumper.history.message import Deploy, compose
 from bumper.image import ImageReference
@@ -58,7 +58,7 @@ def main() -> None:
                     "git log --grep='^Bump-Site: ' --format=%B origin/main | grep -E '^(Bump|Source)-'",
                 ),
             },
-            rounds=5,
+            rounds=rounds_of(5),
             stopwatch=processor_s,
             goals={ALL: GOAL_S},
         )
@@ -68,7 +68,7 @@ def main() -> None:
                 f"bump history --limit {NEWEST}": ours(clone, "history", "--offline", "--limit", str(NEWEST)),
                 "log --grep, interpret-trailers, notes show": theirs(clone, "sh", "-c", loop),
             },
-            rounds=5,
+            rounds=rounds_of(5),
         )
 
 

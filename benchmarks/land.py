@@ -15,13 +15,13 @@ from typing import NamedTuple
 from benchmarks import ours
 from benchmarks.peers import yq
 from benchmarks.repositories import OLD, SITE, manifest, write_repository
-from benchmarks.sidebyside import Way, measure
+from benchmarks.sidebyside import Way, measure, rounds_of
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.registry.server import RegistryServer
 
 TOKEN = "bench-token"
 DELAY_S = 0.04
-ROUNDS = 3
+ROUNDS = rounds_of(3)
 OURS, SHALLOW = "bump --no-wait", "clone --depth 1, sed -i, push"
 IDENTITY = {
     f"GIT_{role}_{part}": "ci@localhost" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from benchmarks.sidebyside import Way, measure
+from benchmarks.sidebyside import Way, measure, rounds_of
 from bumper.app.clock import SystemClock
 from bumper.image import ImageReference
 from bumper.systems.registry import Registry
 from bumper_sandbox.registry.server import RegistryServer
 
-ROUNDS = 5
+ROUNDS = rounds_of(5)
 SITE = "web"
 SCOPE = "https://containerregistry.azure.net/.default"
 # What the SDK sends, so that all three get the same manifest.
@@ -132,4 +132,4 @@ def _warm(ask: Question) -> Way:
 def _measure_warm(host: str) -> None:
     with ours(host) as first, plain_sdk(host) as second, own_exchange(host) as third:
         ways = {name: _warm(ask) for name, ask in zip(WAYS, (first, second, third), strict=True)}
-        measure("every further question, with what each way has kept", ways, rounds=20)
+        measure("every further question, with what each way has kept", ways, rounds=rounds_of(20))

@@ -12,11 +12,12 @@ import time
 from benchmarks import ours
 from benchmarks.land import DELAY_S, IDENTITY, TOKEN, workflow
 from benchmarks.repositories import OLD, manifest, write_repository
+from benchmarks.sidebyside import rounds_of
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.registry.server import RegistryServer
 
 SITES, CHANGED = 2_000, 200
-ROUNDS = 3
+ROUNDS = rounds_of(3)
 MOST_REQUESTS, MOST_ROUNDS, MOST_PROCESSOR_S = 10, 8, 2.0
 
 

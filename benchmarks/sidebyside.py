@@ -1,5 +1,6 @@
 """Two or more ways to do one job, timed in turn: A B C A B C …"""
 
+import os
 import resource
 import subprocess
 import sys
@@ -17,6 +18,11 @@ _, status, used = os.wait4(os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ
 print(used.ru_maxrss, file=sys.stderr)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
+
+
+def rounds_of(usual: int) -> int:
+    """How many rounds are counted: as many as usual, or fewer where BUMP_BENCH_ROUNDS says so (`make bench ROUNDS=1`)."""
+    return min(usual, int(os.environ.get("BUMP_BENCH_ROUNDS") or usual))
 
 
 def processor_s() -> float:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from benchmarks.ours import bump
 from benchmarks.peers import flux
-from benchmarks.sidebyside import Way, measure, processor_s
+from benchmarks.sidebyside import Way, measure, processor_s, rounds_of
 
-ROUNDS = 20
+ROUNDS = rounds_of(20)
 GOAL = 1.8
 USAGE = 2
 STARTS = {

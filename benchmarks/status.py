@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.fleet import Fleet
 from benchmarks.ours import bump
 from benchmarks.platform import ENVIRONMENTS, Platform
-from benchmarks.sidebyside import measure, processor_s
+from benchmarks.sidebyside import measure, processor_s, rounds_of
 
 SITES = 1_000
 OURS, GOAL_S = "bump status", 3
@@ -27,5 +27,9 @@ def main() -> None:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=fleet.environ())
 
         measure(
-            f"status of {SITES:,} sites", {OURS: ours}, rounds=3, stopwatch=processor_s, goals={OURS: GOAL_S}
+            f"status of {SITES:,} sites",
+            {OURS: ours},
+            rounds=rounds_of(3),
+            stopwatch=processor_s,
+            goals={OURS: GOAL_S},
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from bumper.app.context import Context
 from bumper.errors import UsageError
 from bumper.fluxtree.images import Image
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.proof import prove
 from bumper.manifest import Edit, Field
 from bumper.objects import NO_OBJECT
@@ -41,7 +42,7 @@ def show(
     """Prints the difference in the files and in what is built; `edited` are the files afterwards, from the root of the tree."""
     # Which object holds an image the build tells; what is wanted is told by its repository.
     uses = [Image(field, field.image.repository, field.image.repository, NO_OBJECT) for field in fields]
-    proof = prove(tree, edited, edits, uses)
+    proof = prove(Reading(tree), edited, edits, uses)
     terminal = open_terminal(context.stdout, context.environ, context.clock.now, name_sites=False)
     terminal.write([*diff_lines(diff), *proof_lines(proof)])
     terminal.close()

@@ -22,6 +22,7 @@ from bumper.app.wiring import Systems
 from bumper.build_order import commit_in
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import BumpError, Outcome, did_you_mean, worst_exit_code
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import label
@@ -157,7 +158,7 @@ class _Sweep:
             (site, Choice(image, kustomization, live=self._tracker.live))
             for site, image, kustomization in places
         ]
-        return dict(zip(places, find.answers(tree, asked), strict=True))
+        return dict(zip(places, find.answers(Reading(tree), asked), strict=True))
 
     def _target(self, case: Unfinished, answer: Target | BumpError) -> Target | None:
         if not isinstance(answer, BumpError):

@@ -20,6 +20,7 @@ from bumper.deploy.commit.push import Proposal
 from bumper.deploy.image_policy import Nodes
 from bumper.errors import FieldAmbiguous, FieldUnsafe, Refused, Unreachable
 from bumper.fluxtree.discovery import Site
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.proof import Proof, prove
 from bumper.fluxtree.sites import adoption
 from bumper.fluxtree.sites.choose import find_targets
@@ -138,12 +139,12 @@ def prepare(
     would be planned where the registry does not answer: as far as git alone tells, without guards.
     """
 
-    def look() -> tuple[str, Tree, dict[str, Target]]:
+    def look() -> tuple[str, Reading, dict[str, Target]]:
         tip = repository.fetch(request.branch)
-        tree = repository.tree(tip)
-        return tip, tree, find_targets(request, tree)
+        reading = Reading(repository.tree(tip))
+        return tip, reading, find_targets(request, reading)
 
-    tip, tree, targets = answered(look, clock, request.deadlines.push_s)
+    tip, reading, targets = answered(look, clock, request.deadlines.push_s)
     approval.require_references({target.place: target.image for target in targets.values()})
     tell_targets(targets.values())
     for wanted in request.wanted:
@@ -155,13 +156,13 @@ def prepare(
         # A digest that a field is pinned by is the registry's to tell: there is nothing to show without it.
         pinned = [field for target in targets.values() for field in target.fields if field.image.digest]
         if sketched and not pinned:
-            sketch = plan(request, tip, tree, targets, image_gate.unasked(request, targets))
-            sketched(_proved(sketch, tree))
+            sketch = plan(request, tip, reading.tree, targets, image_gate.unasked(request, targets))
+            sketched(_proved(sketch, reading))
         raise
     with until(clock, clock.now() + request.deadlines.push_s):
         image_gate.tell_moved_tags(tip, targets, manifests, repository, progress)
-        planned = _proved(plan(request, tip, tree, targets, manifests), tree)
-        return amend(_admitted(planned, request, manifests, guards), tree), manifests
+        planned = _proved(plan(request, tip, reading.tree, targets, manifests), reading)
+        return amend(_admitted(planned, request, manifests, guards), reading.tree), manifests
 
 
 def plan(
@@ -250,22 +251,22 @@ def _replan(
     amend: Amend,
 ) -> Plan:
     tip = repository.fetch(request.branch)
-    tree = repository.tree(tip)
-    targets = find_targets(request, tree)
+    reading = Reading(repository.tree(tip))
+    targets = find_targets(request, reading)
     # What the sites are called stays, whatever else has come into the tree.
     targets = {change.key: targets[change.key].with_label_of(change.target) for change in first.changes}
     began = {change.key: change.began for change in first.changes}
-    planned = _proved(plan(request, tip, tree, targets, manifests, began), tree)
-    return amend(_admitted(planned, request, manifests, guards, first.proof), tree)
+    planned = _proved(plan(request, tip, reading.tree, targets, manifests, began), reading)
+    return amend(_admitted(planned, request, manifests, guards, first.proof), reading.tree)
 
 
-def _proved(planned: Plan, tree: Tree) -> Plan:
+def _proved(planned: Plan, reading: Reading) -> Plan:
     """The plan with what it changes in what Flux builds."""
     edits = [edit for change in planned.changes for edit in change.edits]
     after = {path: content for path, (_, content) in planned.files.items() if content is not None}
     uses = [use for change in planned.changes for use in change.target.images]
     sites = [change.target.site for change in planned.changes]
-    proof = prove(tree, after, list(dict.fromkeys(edits)), uses, sites)
+    proof = prove(reading, after, list(dict.fromkeys(edits)), uses, sites)
     return replace(
         planned, proof=proof, bystanders=approval.bystanders(proof, _aims(planned)) if proof.edits else ()
     )

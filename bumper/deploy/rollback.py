@@ -16,6 +16,7 @@ from bumper.deploy.hold.change import whose
 from bumper.deploy.hold_guard import HELD
 from bumper.deploy.pipeline import Admission, Change, Guard, GuardedRequest, Plan
 from bumper.errors import BumpError, Outcome, Refused
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.deploys import of_target
 from bumper.fluxtree.sites.find import Target
@@ -135,7 +136,7 @@ class Rollbacks:
         def look() -> tuple[str, dict[str, tuple[Target, Sequence[Recorded]]]]:
             tip = self.repository.fetch(asked.branch)
             tree = self.repository.tree(tip)
-            targets = find_targets(asked, tree)
+            targets = find_targets(asked, Reading(tree))
             return tip, {
                 key: (target, of_target(self.history.all(), target, tree)) for key, target in targets.items()
             }

@@ -11,7 +11,7 @@ Sources: fluxcd/pkg/kustomize v1.35.6 (`kustomize_generator.go`: a directory wit
 
 import copy
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from posixpath import basename, dirname, join, normpath
 from typing import Any
 
@@ -47,7 +47,10 @@ class Gap:
 
 
 class Reading:
-    """A tree of which nothing is asked twice. `broken` are the files that are no YAML, where they are forgiven."""
+    """A tree of which nothing is asked twice, whoever asks: who finds a field, and who proves what an edit of it changes.
+
+    `layers` are what is built from each directory that was expanded; `broken` the files that are no YAML, where they are forgiven.
+    """
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
@@ -55,6 +58,7 @@ class Reading:
         self._links: set[str] = set()
         self._contents: dict[str, bytes] = {}
         self._made: dict[Hashable, Any] = {}
+        self.layers: dict[str, Layer] = {}
         self.broken: dict[str, NotYaml] = {}
         self.forgives = False
         # Of trees that are put together nobody knows where they are from.
@@ -66,7 +70,7 @@ class Reading:
         return forgiving
 
     def _forgiven(self) -> "Reading":
-        self.forgives, self.broken = True, {}
+        self.forgives, self.broken, self.layers = True, {}, {}
         return self
 
     def of(self, exclusions: Exclusions) -> "Artifact":
@@ -161,7 +165,7 @@ class View(Reading):
     def __init__(self, whole: Reading) -> None:
         vars(self).update(vars(whole))
         self._whole = whole
-        self._entries = {}
+        self._entries, self.layers = {}, {}
 
     def entries(self, directory: str) -> Mapping[str, bool]:
         if directory not in self._entries:
@@ -342,6 +346,14 @@ def within(directory: str, path: str) -> str | None:
 def expand(reading: Reading, directories: Iterable[str], *, with_manifests: bool = True) -> dict[str, Layer]:
     """The layer that Flux builds from each directory, every manifest of it read, unless only the kustomizations are asked for."""
     roots = list(dict.fromkeys(directories))
+    if not with_manifests:
+        return _expanded(reading, roots, with_manifests=False)
+    new = [directory for directory in roots if directory not in reading.layers]
+    reading.layers.update(_expanded(reading, new, with_manifests=True))
+    return {directory: reading.layers[directory] for directory in roots}
+
+
+def _expanded(reading: Reading, roots: Sequence[str], *, with_manifests: bool) -> dict[str, Layer]:
     plans: dict[str, _Plan] = {}
     frontier, wanted = roots, set[str]()
     while frontier:

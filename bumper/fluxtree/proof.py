@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
+from posixpath import dirname
 from typing import Any
 
 from bumper.dataclasses import dataclass
@@ -223,13 +224,13 @@ def _extent(arrivals: Sequence[Arrival]) -> str:
 
 
 def prove(
-    tree: Tree,
+    reading: Reading,
     files: Mapping[str, bytes],
     edits: Sequence[Edit],
     uses: Sequence[Image],
     named: Sequence[Site] = (),
 ) -> Proof:
-    """What `edits` change in what is built from `tree`; `files` are the edited files as they are afterwards.
+    """What `edits` change in what is built from the tree of `reading`; `files` are the edited files as they are afterwards.
 
     `uses` are the wanted images, as they were found before: an image of another repository follows from the edit. `named` are the
     sites that they are of: what one is built from, its caller may know alone (`--path`).
@@ -238,7 +239,8 @@ def prove(
         return Proof()
     paths = {site.identity: site.path for site in named}
     beyond = [site for site in named if site.known_by]
-    old, new = _Forest(tree, paths, beyond), _Forest(Overlay(tree, files), paths, beyond)
+    old = _Forest(reading, paths, beyond)
+    new = _Forest(Reading(Overlay(reading.tree, files)), paths, beyond)
     sites = old.sites()
     readers = old.readers(sites, files)
     # Most edits change no Kustomization, nor what fills one in; then these are the same, and the way to them is not gone again.
@@ -249,8 +251,8 @@ def prove(
         or any(GROUP.encode() in content for content in files.values())
     )
     renewed = {site.identity: site for site in (sites if is_same else new.sites())}
-    reading = {id(site) for site in readers}
-    readers = [site for site in sites if id(site) in reading or old.is_filled_anew(site, renewed)]
+    reads = {id(site) for site in readers}
+    readers = [site for site in sites if id(site) in reads or old.is_filled_anew(site, renewed)]
     changes: list[BuiltChange] = []
     arrivals: list[Arrival] = []
     unproved = dict.fromkeys(old.hidden())
@@ -347,8 +349,8 @@ class _Built:
 class _Forest:
     """Every Kustomization of a tree and those that no file holds (`beyond`), and their builds where they are asked for."""
 
-    def __init__(self, tree: Tree, paths: Mapping[str, str], beyond: Sequence[Site]) -> None:
-        self._reading = Reading(tree).forgiving()
+    def __init__(self, reading: Reading, paths: Mapping[str, str], beyond: Sequence[Site]) -> None:
+        self._reading = reading.forgiving()
         self._walk = Walk(self._reading)
         self._paths = paths
         self._beyond = beyond
@@ -367,17 +369,15 @@ class _Forest:
         """The files in which Kustomizations may stand that are not known."""
         yield from (_gap(error) for error in self._walk.broken)
 
-    def readers(self, sites: Sequence[Site], changed: Mapping[str, bytes]) -> list[Site]:
+    def readers(self, sites: Sequence[Site], files: Iterable[str]) -> list[Site]:
         """The sites whose build may read one of the files, or whose own object stands in one of them."""
+        changed = _Changed(files)
         layers = {site.identity: self._layers(site) for site in sites if site.is_built(self._reading)}
         return [
             site
             for site in sites
             if site.identity in layers
-            and (
-                site.document.path in changed
-                or any(_may_read(layer, changed) for layer in layers[site.identity])
-            )
+            and (site.document.path in changed.files or any(map(changed.may_be_in, layers[site.identity])))
         ]
 
     def is_filled_anew(self, site: Site, renewed: Mapping[str, Site]) -> bool:
@@ -402,15 +402,27 @@ def _gap(error: NotYaml) -> Gap:
     return Gap(path, int(line) if line.isdigit() else 1, message.strip() or "is no YAML")
 
 
-def _may_read(layer: Layer, changed: Mapping[str, bytes]) -> bool:
-    """Whether a file may be a part of the layer: all that lies below it, since what its generators read is not listed."""
-    own = {layer.path, *layer.files, *layer.used}
-    below = f"{layer.directory}/" if layer.directory else ""
-    return (
-        not own.isdisjoint(changed)
-        or any(path.startswith(below) for path in changed)
-        or any(_may_read(inner, changed) for inner in (*layer.inner, *layer.components))
-    )
+class _Changed:
+    """Files that change, with all directories that they lie in."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self.files = frozenset(files)
+        self._directories = {above for file in self.files for above in _directories_above(file)}
+
+    def may_be_in(self, layer: Layer) -> bool:
+        """Whether one may be a part of the layer: all that lies below it, since what its generators read is not listed."""
+        return (
+            layer.directory in self._directories
+            or not self.files.isdisjoint((layer.path, *layer.files, *layer.used))
+            or any(map(self.may_be_in, (*layer.inner, *layer.components)))
+        )
+
+
+def _directories_above(path: str) -> Iterator[str]:
+    """Every directory that a path lies in, up to the root."""
+    while path:
+        path = dirname(path)
+        yield path
 
 
 def _changes(site: Site, before: _Built, after: _Built, aim: _Aim) -> Iterator[BuiltChange]:

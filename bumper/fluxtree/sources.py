@@ -9,6 +9,7 @@ nothing is guessed.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from posixpath import normpath
 
 from bumper.address import repository_key
@@ -59,7 +60,7 @@ class Source:
             if any(not to or each.startswith(f"{to}/") or f"{to}/".startswith(each) for each in known)
         ]
 
-    @property
+    @cached_property
     def repository(self) -> str:
         return repository_key(self.url)
 

@@ -97,7 +97,10 @@ class Walk:
 
     def levels(self) -> Iterator[tuple[Site, ...]]:
         """The Kustomizations of each level: the roots, those in the directories that they build, and so on."""
-        begun, files = roots(self._reading)
+        known: tuple[tuple[Root, ...], tuple[str, ...]] = self._reading.once(
+            "roots", lambda: roots(self._reading)
+        )
+        begun, files = known
         self._files |= dict.fromkeys(files)
         # Whose a source is, the roots of a cluster tell together.
         level = [self._built_by_itself(self._judged(site)) for site in [*map(self._site_of_root, begun)]]

@@ -11,6 +11,7 @@ from trees import MemoryTree, deployment, flux, sync
 
 from bumper import manifest
 from bumper.errors import BumpError, FieldMissing, FieldUnsafe, NotYaml, UsageError
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.proof import prove
 from bumper.fluxtree.sites.find import find
 
@@ -375,7 +376,10 @@ def test_a_plan_is_that_of_a_deploy_of_the_same_files(tmp_path: Path) -> None:
     target = find(MemoryTree(files), "web")
     edits = manifest.plan(content, target.field, "2.0")
     proof = prove(
-        MemoryTree(files), {"apps/web/dep.yaml": manifest.apply(content, edits)}, edits, target.images
+        Reading(MemoryTree(files)),
+        {"apps/web/dep.yaml": manifest.apply(content, edits)},
+        edits,
+        target.images,
     )
     shown = ran.out.decode()
     assert ran.code == 0

@@ -11,6 +11,7 @@ from bumper.deploy import approval
 from bumper.deploy.approval import Aim
 from bumper.errors import Refused
 from bumper.fluxtree.images import Image
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.proof import Proof, prove
 from bumper.fluxtree.sites.find import find
 from bumper.image import ImageReference
@@ -54,7 +55,7 @@ def planned(files: Files, *sites: str, tag: str = "new") -> Planned:
         place = f"{target.field.path}:{target.field.span.line}"
         aims.append(Aim(site, target.site, place, target.image.with_tag(tag), edits))
     edits = tuple(dict.fromkeys(edit for aim in aims for edit in aim.edits))
-    return Planned(prove(repository, after, edits, uses), aims)
+    return Planned(prove(Reading(repository), after, edits, uses), aims)
 
 
 SHARED = tree(

@@ -13,6 +13,7 @@ from bumper.app.clock import SystemClock
 from bumper.deploy import image_gate, pipeline
 from bumper.deploy.pipeline import Landed
 from bumper.errors import Contention, Denied, FieldUnsafe, ImageMissing, Refused
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.ports.git import Tree
 from bumper.request import Deadlines, Request, Wanted
@@ -309,7 +310,7 @@ def test_two_sites_that_share_a_field_are_not_both_written(platform: Platform) -
     asked = request_for(Wanted("web", "2.0"), Wanted("api", "3.0"))
     with remote(platform.url) as there:
         tree = there.tree(tip := there.fetch("main"))
-        targets = find_targets(asked, tree)
+        targets = find_targets(asked, Reading(tree))
         targets["api"] = replace(targets["web"], site=replace(targets["web"].site, name="api"))
         registry = Registry(environ={}, clock=SystemClock())
         manifests = image_gate.resolve(asked, targets, registry, SystemClock(), Quiet())

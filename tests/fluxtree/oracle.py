@@ -166,7 +166,7 @@ def plans(files: Files) -> Iterator[tuple[dict[str, str], Proof]]:
         edits = manifest.plan(content, image.field, TAG, DIGEST)
         after = manifest.apply(content, edits)
         if edits:
-            proof = prove_edits(MemoryTree(files), {image.field.path: after}, edits, [image])
+            proof = prove_edits(Reading(MemoryTree(files)), {image.field.path: after}, edits, [image])
             yield {**files, image.field.path: after.decode()}, proof
 
 

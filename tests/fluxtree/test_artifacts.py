@@ -11,6 +11,7 @@ from trees import MemoryTree, deployment, flux, sync
 from bumper import check, manifest
 from bumper.errors import FieldMissing
 from bumper.fluxtree.globs import path_matches, step_matches
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.proof import prove
 from bumper.fluxtree.sites import find
 from bumper.onboarding import adoption
@@ -249,7 +250,7 @@ class TestPushed:
         content = tree.files[target.field.path]
         edits = manifest.plan(content, target.field, "new")
         after = {target.field.path: manifest.apply(content, edits)}
-        proof = prove(tree, after, edits, target.images, [target.site])
+        proof = prove(Reading(tree), after, edits, target.images, [target.site])
         assert [change.values for change in proof.changes] == [
             f"{target.image} → {target.image.with_tag('new')}"
         ]

@@ -1,6 +1,11 @@
 """What an edit changes in what Flux builds, and that kustomize itself differs in the same."""
 
-from collections.abc import Mapping
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -8,9 +13,11 @@ from hypothesis import strategies as st
 from trees import MemoryTree, deployment, flux, image_entry, kustomization, sync
 
 from bumper import manifest
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.proof import Proof, prove
+from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Target, find
-from bumper.request import Choice
+from bumper.request import Choice, Request, Wanted
 
 from . import generated_trees, oracle
 
@@ -28,14 +35,62 @@ def edited(files: Files, site: str, tag: str = "new", image: str = WEB) -> Proof
     """The proof of the edit that brings the image of a site to a tag."""
     repository = MemoryTree(files)
     target = find(repository, site, Choice(image=image))
-    return proved(repository, target, tag)
+    return proved(Reading(repository), target, tag)
 
 
-def proved(repository: MemoryTree, target: Target, tag: str) -> Proof:
-    content = repository.files[target.field.path]
+def proved(reading: Reading, target: Target, tag: str) -> Proof:
+    content = reading.content(target.field.path)
     edits = manifest.plan(content, target.field, tag)
     after = {target.field.path: manifest.apply(content, edits)}
-    return prove(repository, after, edits, target.images)
+    return prove(reading, after, edits, target.images)
+
+
+@contextmanager
+def counting() -> Iterator[Counter[tuple[str, str]]]:
+    """How often each function is called, by its module and its name."""
+    calls: Counter[tuple[str, str]] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            calls[Path(frame.f_code.co_filename).stem, frame.f_code.co_name] += 1
+
+    sys.setprofile(count)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
+
+
+def test_what_a_plan_was_found_by_is_not_read_again_to_prove_it() -> None:
+    """Whatever else is in the tree: only what the edited site builds is read anew, as it is after the edit."""
+
+    def fleet(sites: int) -> MemoryTree:
+        names = [f"site-{number}" for number in range(sites)]
+        own = {f"{name}/web.yaml": deployment(name, f"reg.example/{name}:1") for name in names}
+        listed = {f"{name}/kustomization.yaml": kustomization(resources=["web.yaml"]) for name in names}
+        return MemoryTree(tree({**own, **listed}, *names))
+
+    for sites in (2, 20):
+        repository = fleet(sites)
+        reading = Reading(repository)
+        with counting() as finding:
+            targets = find_targets(Request((Wanted("site-1", "2"),), "main"), reading)
+        listed, read = len(repository.listed), len(repository.batches)
+        known = repository.read_paths
+        assert len(known) == sum(map(len, repository.batches)), "each file, once"
+        assert max(Counter(repository.listed).values()) == 1, "each directory, once"
+        with counting() as proving:
+            proof = proved(reading, targets["site-1"], "2")
+        assert (finding["roots", "roots"], proving["roots", "roots"]) == (1, 0)
+        assert proof.reconciles == sites + 1
+        expanded = finding["layers", "_built"] + proving["layers", "_built"]
+        assert expanded == sites + 1 + 2, (
+            "each, and the edited one where nothing is forgiven and after the edit"
+        )
+        assert set(repository.listed[listed:]) == {"", "site-1"}
+        assert {path for batch in repository.batches[read:] for path in batch} == {
+            "site-1/kustomization.yaml"
+        }
 
 
 def built(proof: Proof) -> list[str]:

@@ -9,6 +9,7 @@ from trees import MemoryTree, deployment, flux, kustomization
 
 from bumper import manifest
 from bumper.errors import FieldMissing
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.proof import Proof, prove
 from bumper.fluxtree.sites.find import find
 
@@ -282,7 +283,9 @@ def proved(platform: MemoryTree) -> Proof:
     path = target.field.path
     content = platform.read([path])[path]
     edits = manifest.plan(content, target.field, "2.0")
-    return prove(platform, {path: manifest.apply(content, edits)}, edits, target.images, [target.site])
+    return prove(
+        Reading(platform), {path: manifest.apply(content, edits)}, edits, target.images, [target.site]
+    )
 
 
 def test_vars_are_not_proved() -> None:

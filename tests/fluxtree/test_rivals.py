@@ -5,6 +5,7 @@ from typing import NamedTuple
 from tables import each_row
 from trees import MemoryTree, deployment, flux, kustomization, sync
 
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites.find import find
 
 from .test_proof import proved
@@ -62,7 +63,7 @@ def require(files: dict[str, str], case: Case, place: str) -> None:
     assert bool(target.field.unsafe) == case.is_refused
     assert not case.is_refused or "before it there" in target.field.remedy
     if not case.is_refused:
-        proof = proved(tree, target, "2.0")
+        proof = proved(Reading(tree), target, "2.0")
         assert [each.path for each in proof.unproved] == [place] * case.is_unproved
 
 

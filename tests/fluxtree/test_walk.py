@@ -738,7 +738,7 @@ def test_a_source_that_only_its_likeness_makes_ours_is_not_proved() -> None:
     content = MemoryTree(files).read([target.field.path])[target.field.path]
     edits = manifest.plan(content, target.field, "9")
     after = {target.field.path: manifest.apply(content, edits)}
-    (gap,) = prove(MemoryTree(files), after, edits, target.images, [target.site]).unproved
+    (gap,) = prove(Reading(MemoryTree(files)), after, edits, target.images, [target.site]).unproved
     assert str(gap).startswith("clusters/prod/team.yaml:1: ")
     assert "is this repository is not known" in gap.message
 

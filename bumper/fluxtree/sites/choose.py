@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 from bumper.errors import UsageError
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.find import Target
-from bumper.ports.git import Tree
 from bumper.request import Request, Wanted
 
 
-def find_targets(request: Request, tree: Tree) -> dict[str, Target]:
-    """Where each site's image stands in `tree`, by its key, in the order asked for, for a plan; UsageError where two are one."""
+def find_targets(request: Request, reading: Reading) -> dict[str, Target]:
+    """Where each site's image stands in a tree, by its key, in the order asked for, for a plan; UsageError where two are one."""
     asked = [(wanted.site, request.choice_of(wanted)) for wanted in request.wanted]
     keys = [wanted.key for wanted in request.wanted]
-    targets = dict(zip(keys, find.find_each(tree, asked, is_planned=True), strict=True))
+    targets = dict(zip(keys, find.find_each(reading, asked, is_planned=True), strict=True))
     _require_different(request.wanted, targets)
     return targets
 

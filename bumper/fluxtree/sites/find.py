@@ -255,15 +255,17 @@ def find(tree: Tree, name: str, choice: Choice = _CONVENTION) -> Target:
     or the tag of one though no table knows it, or the directory that is built of a source pushed from here. With containers only they
     move, whatever their tag; without, every use that has the tag of the leading one.
     """
-    return find_each(tree, [(name, choice)])[0]
+    return find_each(Reading(tree), [(name, choice)])[0]
 
 
-def find_each(tree: Tree, asked: Sequence[tuple[str, Choice]], *, is_planned: bool = False) -> list[Target]:
+def find_each(
+    reading: Reading, asked: Sequence[tuple[str, Choice]], *, is_planned: bool = False
+) -> list[Target]:
     """The same for several sites: the tree is walked once, and what they build is read in a few batches. All that is wrong is said.
 
     Where a change of theirs is planned, it is proved of all Kustomizations: `is_planned` reads in the same batch what these build.
     """
-    known = list(answers(tree, asked, is_planned=is_planned))
+    known = list(answers(reading, asked, is_planned=is_planned))
     if errors := [answer for answer in known if isinstance(answer, BumpError)]:
         raise _together(errors)
     return [answer for answer in known if isinstance(answer, Target)]
@@ -280,10 +282,9 @@ def _together(errors: Sequence[BumpError]) -> BumpError:
 
 
 def answers(
-    tree: Tree, asked: Sequence[tuple[str, Choice]], *, is_planned: bool = False
+    reading: Reading, asked: Sequence[tuple[str, Choice]], *, is_planned: bool = False
 ) -> Iterator[Target | BumpError]:
     """Where the image of each stands, or why that can't be told, in order and as they are asked for."""
-    reading = Reading(tree)
     walk = Walk(reading)
     selecting = select_each(
         walk, [Asked(name, choice.kustomization, choice.live, choice.path) for name, choice in asked]

@@ -10,6 +10,7 @@ from tables import each_row
 from trees import MemoryTree
 
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, FieldUnsafe
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites import adoption, find
 from bumper.fluxtree.sites.adoption import Adoption
 from bumper.fluxtree.sites.choose import find_targets
@@ -188,7 +189,7 @@ def test_namesakes_of_two_clusters_are_deployed_in_one_commit_by_the_names_that_
             f"apps/{cluster}/web.yaml": trees.deployment("web", "reg.io/web:1"),
         }
     request = Request((Wanted("web-east", "2"), Wanted("web-west", "2")), "main")
-    targets = find_targets(request, MemoryTree(files))
+    targets = find_targets(request, Reading(MemoryTree(files)))
     assert {name: target.place for name, target in targets.items()} == {
         "web-east": "apps/east/web.yaml:10",
         "web-west": "apps/west/web.yaml:10",

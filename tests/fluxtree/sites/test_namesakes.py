@@ -4,6 +4,7 @@ import pytest
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper.errors import NotYaml, SiteMissing, UsageError
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.sites.choose import find_targets
 from bumper.fluxtree.sites.find import Site, find, find_each
 from bumper.fluxtree.sites.selection import is_of_namesake
@@ -47,7 +48,7 @@ def test_a_name_of_the_callers_own_is_told_by_the_kustomization() -> None:
 
 def test_one_site_in_several_kustomizations_is_several_targets() -> None:
     wanted = [Wanted("web", "2", kustomization=named(name)) for name in ("prod", "staging")]
-    targets = find_targets(Request(tuple(wanted), "main"), clusters("prod", "staging"))
+    targets = find_targets(Request(tuple(wanted), "main"), Reading(clusters("prod", "staging")))
     assert {key: (target.site.name, target.place) for key, target in targets.items()} == {
         wanted[0].key: ("web", "apps/prod/web.yaml:10"),
         wanted[1].key: ("web", "apps/staging/web.yaml:10"),
@@ -58,7 +59,7 @@ def test_a_kustomization_that_is_named_in_two_forms_is_refused() -> None:
     forms = (named("prod"), f"{named('prod')}#flux-system/web")
     wanted = tuple(Wanted("web", "2", kustomization=form) for form in forms)
     with pytest.raises(UsageError, match=r"clusters/prod/web.yaml:1: .* are the same Kustomization, web"):
-        find_targets(Request(wanted, "main"), clusters("prod", "staging"))
+        find_targets(Request(wanted, "main"), Reading(clusters("prod", "staging")))
 
 
 def prod() -> Site:
@@ -99,7 +100,7 @@ def test_several_are_what_each_is_alone_and_cost_one_walk() -> None:
         ]
 
     for alone, beside in zip(
-        [find(fleet(3), *each) for each in asked(3)], find_each(fleet(3), asked(3)), strict=True
+        [find(fleet(3), *each) for each in asked(3)], find_each(Reading(fleet(3)), asked(3)), strict=True
     ):
         assert beside == alone
         assert (beside.site.label, beside.site.where, len(beside.site.namesakes)) == (
@@ -108,21 +109,21 @@ def test_several_are_what_each_is_alone_and_cost_one_walk() -> None:
             len(alone.site.namesakes),
         )
     few, many = fleet(3), fleet(40)
-    find_each(few, asked(3))
-    find_each(many, asked(40))
+    find_each(Reading(few), asked(3))
+    find_each(Reading(many), asked(40))
     assert len(many.batches) == len(few.batches)
     assert len(many.listed) - len(few.listed) == 37, "each site's own directory, once"
     # Whatever is wrong with the second, what is wrong with the first is said.
     wrong = fleet(2)
     wrong.files["sites/site-0/web.yaml"] = b"{{ no YAML"
     with pytest.raises(NotYaml, match=r"^sites/site-0/web\.yaml:1"):
-        find_each(wrong, [("site-0", Choice()), ("nothing", Choice())])
+        find_each(Reading(wrong), [("site-0", Choice()), ("nothing", Choice())])
     with pytest.raises(SiteMissing, match="nothing"):
-        find_each(wrong, [("nothing", Choice()), ("site-0", Choice())])
+        find_each(Reading(wrong), [("nothing", Choice()), ("site-0", Choice())])
 
 
 def test_all_names_that_are_wrong_are_said() -> None:
     with pytest.raises(SiteMissing) as caught:
-        find_each(clusters("prod"), [(name, Choice()) for name in ("wob", "web", "shpo")])
+        find_each(Reading(clusters("prod")), [(name, Choice()) for name in ("wob", "web", "shpo")])
     assert caught.value.message.count("no Flux Kustomization has this name") == 2
     assert all(f"{name}: no " in caught.value.message for name in ("wob", "shpo"))

@@ -8,6 +8,7 @@ import pytest
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper.errors import BumpError, FieldAmbiguous, FieldMissing, SiteMissing
+from bumper.fluxtree.layers import Reading
 from bumper.fluxtree.proof import prove
 from bumper.fluxtree.sites import find
 from bumper.fluxtree.sites.deploys import of_target
@@ -177,7 +178,9 @@ def test_its_edit_is_proved_in_its_build_and_its_own_fields_count() -> None:
         content = FILES["apps/web/dep.yaml"].encode()
         edits = plan(content, target.field, "3.0", "")
         tree = MemoryTree(FILES)
-        proof = prove(tree, {target.field.path: apply(content, edits)}, edits, target.images, [target.site])
+        proof = prove(
+            Reading(tree), {target.field.path: apply(content, edits)}, edits, target.images, [target.site]
+        )
         assert [str(change.difference.after) for change in proof.changes] == ["reg.io/web:3.0"]
         assert [gap.message for gap in proof.unproved] == (
             ["Kustomization web is in no file, and no cluster was asked what it adds"] if unproved else []
