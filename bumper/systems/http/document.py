@@ -8,6 +8,7 @@ from bumper.ports.shape import Maybe, Misshapen, Shape, held_to, kind_of
 
 __all__ = [
     "MAX_DEPTH",
+    "MAX_VALUES",
     "Maybe",
     "Shape",
     "expect_object",
@@ -19,6 +20,8 @@ __all__ = [
 
 # Deeper than what Kubernetes, GitHub or a registry writes, and far from where readers that call themselves would end.
 MAX_DEPTH = 100
+# Far more than a list of 64 MB holds, and some seconds of reading: `json` lets no other thread work until it has read all.
+MAX_VALUES = 2_000_000
 _TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 _NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 _SQUARE = bytes.maketrans(b"{}", b"[]")
@@ -36,8 +39,11 @@ def shaped(subject: str, value: Any, shape: Shape) -> Any:
 def parse(content: bytes) -> Any:
     """The value that `content` holds.
 
-    ValueError where it is no JSON in UTF-8 (NaN is none, nor is half a character), or nested deeper than `MAX_DEPTH`.
+    ValueError where it is no JSON in UTF-8 (NaN is none, nor is half a character), nested deeper than `MAX_DEPTH`, or
+    may be of more than `MAX_VALUES` values.
     """
+    if len(content) > MAX_VALUES and sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise ValueError(f"it holds more than {MAX_VALUES} values")
     try:
         value = json.loads(content.decode(), parse_constant=_no_number)
         if _HALF_A_CHARACTER in content.lower():

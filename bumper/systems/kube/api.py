@@ -26,7 +26,7 @@ _Result = TypeVar("_Result")
 _PAGE = 500
 # A log line may be of any length: this bounds what is read of the last lines.
 _LOG_BYTES = 16_384
-# 100,000 objects of one kind.
+# 100,000 objects of one kind, however many a page has.
 _MAX_PAGES = 200
 # etcd keeps no object of more than 1.5 MB.
 _MAX_LINE_BYTES = 4_000_000
@@ -163,6 +163,8 @@ class Api:
         while True:
             page = await self._read("GET", path, query)
             entries = expect_objects(f"{subject}: items", page.get("items") or [])
+            if len(items) + len(entries) > self._max_pages * _PAGE:
+                raise Unreachable(f"{subject}: the list has more than {self._max_pages * _PAGE} objects")
             items += [_as_seen(resource, item, seen) for item in entries]
             token = str(at(page, "metadata", "continue") or "")
             if not token:
@@ -255,9 +257,14 @@ async def _events(subject: str, response: "httpx.Response") -> AsyncIterator[Map
         raise Unreachable(f"{subject}: found a watch that is encoded, which was not asked for")
     assert isinstance(response.stream, httpx.AsyncByteStream), "an asynchronous client reads such streams"
     # Not by the client's own lines: those end at U+0085 and U+2028 too, which may stand inside a message.
-    rest = b""
+    rest = bytearray()
     async for content in response.stream:
-        *lines, rest = (rest + content).split(b"\n")
+        # Only what is new is looked through: a line that comes byte by byte takes no longer than its length.
+        head, end, tail = content.rpartition(b"\n")
+        lines: list[bytes] = []
+        if end:
+            lines, rest = bytes(rest + head).split(b"\n"), bytearray()
+        rest += tail
         if len(rest) > _MAX_LINE_BYTES:
             raise Unreachable(f"{subject}: found an event longer than {_MAX_LINE_BYTES} bytes")
         for line in lines:

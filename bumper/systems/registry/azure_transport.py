@@ -1,4 +1,8 @@
-"""The HTTP that the Azure SDK speaks, within our limits: it reads an answer as a whole, however long it is when it is unpacked."""
+"""The HTTP that the Azure SDK speaks, within our limits: it reads an answer as a whole, however long it is when it is unpacked.
+
+Law: what is posted follows no redirect. It holds a token of Entra or a refresh token, and azure-core 1.41 would post it to any host;
+of what is read (blobs are redirected to storage) it leaves the token behind by itself.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -54,6 +58,8 @@ def _bounded_adapter(registry: str) -> Any:
         def build_response(self, req: Any, resp: Any) -> requests.Response:
             response = Response()
             vars(response).update(vars(super().build_response(req, resp)))
+            if req.method not in ("GET", "HEAD"):
+                response.headers.pop("Location", None)
             return response
 
     # As the SDK's own: whoever asks has the deadline, and follows where it wants to.

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bumper.errors import Transient, Unreachable
+from bumper.systems.http.document import MAX_VALUES
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.kinds import POD
 from systems.kube.caller import Caller
@@ -92,6 +93,42 @@ def test_a_list_without_an_end(tmp_path: Path, token: str, reason: str, requests
         with pytest.raises(Unreachable, match=reason):
             caller.run(Api(caller.connection, max_pages=5).list(POD))
         assert len(peer.requests) == requests
+
+
+def test_more_objects_than_pages_may_hold(tmp_path: Path) -> None:
+    def respond(line: str) -> Iterable[bytes]:
+        page = {"metadata": {"continue": str(len(peer.requests))}, "items": [{}] * 1_001}
+        return answer(json.dumps(page).encode())
+
+    with Peer(respond) as peer, closing(asking(peer, tmp_path)) as caller:
+        with pytest.raises(Unreachable, match="more than 2000 objects"):
+            caller.run(Api(caller.connection, max_pages=4).list(POD))
+        assert len(peer.requests) == 2
+
+
+def test_more_values_than_are_read(tmp_path: Path) -> None:
+    content = b'{"items": [' + b"{}," * MAX_VALUES + b"{}]}"
+    started_s = time.monotonic()
+    with (
+        Peer(lambda line: answer(content)) as peer,
+        closing(asking(peer, tmp_path)) as caller,
+        pytest.raises(Unreachable, match="something else than a JSON object"),
+    ):
+        caller.run(Api(caller.connection).list(POD))
+    assert quick(started_s)
+
+
+def test_a_line_in_drops_takes_no_longer_than_its_length(tmp_path: Path) -> None:
+    event = json.dumps({"type": "ADDED", "object": {"x": "y" * 3_000_000}}).encode() + b"\n"
+    start, drops = event[:2_900_000], event[2_900_000:]
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(start), start)
+    # As many chunks as bytes come in one piece: between them nobody else is let in.
+    chunked += b"".join(b"1\r\n%c\r\n" % byte for byte in drops[:10_000])
+    chunked += b"%x\r\n%s\r\n0\r\n\r\n" % (len(drops) - 10_000, drops[10_000:])
+    started_s = time.process_time()
+    with Peer(lambda line: [chunked]) as peer, closing(asking(peer, tmp_path)) as caller:
+        caller.run(watch(Api(caller.connection)))
+    assert time.process_time() - started_s < 5.0
 
 
 @pytest.mark.parametrize(

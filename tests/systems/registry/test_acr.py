@@ -1,8 +1,12 @@
 """Azure Container Registry, as the sandbox emulates it, through the real Azure SDK."""
 
+import base64
+import json
 import subprocess
 import sys
 import threading
+import time
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,12 +15,13 @@ import pytest
 from registries import Opener, Serve, login, paths, reference, self_signed
 
 from bumper.dataclasses import replace
-from bumper.errors import NoAccess
+from bumper.errors import NoAccess, Unreachable
 from bumper.image import ImageManifest
 from bumper.systems.registry.acr import AcrRegistry
 from bumper.systems.registry.identity import Identity, authority_of, open_identity
 from bumper_sandbox.registry.server import Fault, RegistryServer
 from bumper_sandbox.registry.tokens import APPLICATION, OBJECT, TENANT
+from systems.peers import Peer, answer
 
 pytest_plugins = ["registry_fixtures"]
 
@@ -337,3 +342,35 @@ def test_azure_s_libraries_load_only_for_an_azure_registry(serve: Serve) -> None
         "    print(sorted({'azure', 'msal', 'requests'} & {name.partition('.')[0] for name in sys.modules}))"
     )
     assert asked_by_a_program(server, loaded) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("step", ["exchange", "token"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_what_is_posted_in_the_exchange_follows_no_redirect(
+    monkeypatch: pytest.MonkeyPatch, step: str, status: int
+) -> None:
+    in_an_hour = int(time.time()) + 3600
+    entra = json.dumps({"access_token": "entra-token", "expires_on": str(in_an_hour), "token_type": "Bearer"})
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": in_an_hour}).encode()).decode()
+
+    def exchange(line: str) -> list[bytes]:
+        if f"/oauth2/{step}" in line:
+            return answer(b"", status, location=f"{elsewhere.url}/oauth2/{step}")
+        if "/oauth2/exchange" in line:
+            refresh = json.dumps({"refresh_token": f"x.{claims}.x"}).encode()
+            return answer(refresh, content_type="application/json")
+        challenge = f'Bearer realm="{registry.url}/oauth2/token",service="x",scope="repository:web:pull"'
+        return answer(b"{}", 401, www_authenticate=challenge)
+
+    with (
+        Peer(lambda line: answer(entra.encode(), content_type="application/json")) as identity,
+        Peer(lambda line: answer(b"{}", content_type="application/json")) as elsewhere,
+        Peer(exchange) as registry,
+    ):
+        monkeypatch.setenv("IDENTITY_ENDPOINT", identity.url)
+        monkeypatch.setenv("IDENTITY_HEADER", "x")
+        asked = AcrRegistry(registry.host, lambda: registry.url, environ={}, timeout_s=5.0)
+        with closing(asked), pytest.raises(Unreachable, match=str(status)):
+            asked.manifest(reference(f"{registry.host}/web:1"))
+        assert any(f"/oauth2/{step}" in request for request in registry.requests)
+        assert elsewhere.requests == []
