@@ -23,8 +23,7 @@ _MOST_STEPS = 10
 
 @dataclass
 class LoopGuard(Guard):
-    """`commit_of` gives the commit that a site's image was built from, by `Change.key`; empty where nothing
-    names one.
+    """`commit_of` gives the commit that a site's image was built from, by `Change.key`; empty where nothing names one.
 
     `pushed` is the commit whose push started this run, in the platform's own repository; empty where that is not so. The tip is read
     in the `repository`, and `pushed`, too; whatever else in the `checkouts` alone. With `force` it is noted and let through.
@@ -73,7 +72,7 @@ def _subject_if_ours(place: CommitMessages, commit: str) -> str:
     """The subject of a commit that is ours alone, of a merge of one, or of what takes one back or brings it back; empty for any
     other, and where it can't be read.
     """
-    subject = ""
+    subject, is_merged = "", False
     try:
         for _ in range(_MOST_STEPS):
             message = place.message(commit)
@@ -81,12 +80,13 @@ def _subject_if_ours(place: CommitMessages, commit: str) -> str:
             if is_ours(message):
                 return subject
             if taken_back := reverted(message):
-                commit = taken_back
+                commit, is_merged = taken_back, False
                 continue
             parents = place.parents(commit)
-            if len(parents) != 2:
+            # What was merged and is a merge itself is the work of people, on a branch that was brought up to date with ours.
+            if is_merged or len(parents) != 2:
                 break
-            commit = parents[1]
+            commit, is_merged = parents[1], True
     except BumpError:
         pass
     return ""

@@ -84,6 +84,18 @@ def test_a_merge_of_it_and_the_revert_of_that(branch: Branch) -> None:
     assert branch.subject(branch.run("revert", "--no-edit", "--mainline=1", merge))
 
 
+def test_a_merge_of_a_branch_that_was_brought_up_to_date_with_it(branch: Branch) -> None:
+    branch.run("checkout", "--quiet", "-b", "page")
+    branch.commit("Add a page", file="page")
+    branch.run("checkout", "--quiet", "main")
+    branch.commit(OURS)
+    branch.run("checkout", "--quiet", "page")
+    branch.run("merge", "--no-ff", "--quiet", "--no-edit", "main")
+    branch.run("checkout", "--quiet", "main")
+    merge = branch.run("merge", "--no-ff", "--quiet", "--no-edit", "page")
+    assert branch.subject(merge) == ""
+
+
 def test_what_a_person_does_is_a_source(branch: Branch) -> None:
     page = branch.commit("Add a page")
     assert branch.subject(page) == ""
