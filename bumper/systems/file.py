@@ -113,11 +113,10 @@ def _append(path: Path, added: bytes) -> None:
 
 def _regular(path: Path) -> BinaryIO | None:
     """The file, where it is one that ends by itself; None for a pipe, a device or a directory. It is not waited for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    return None
+    # Before it is opened: whoever writes to a pipe would take a look at it for its reader, and lose what is written.
+    if not stat.S_ISREG(path.stat().st_mode):
+        return None
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
 
 
 def _read(stream: BinaryIO, most_bytes: int) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 from bumper.app.clock import SystemClock
 from bumper.app.stream import LastingStream
 from bumper.ports.deadline import until
-from bumper.systems.file import Impatient, writable
+from bumper.systems.file import Impatient, content, writable
 
 LINES = 2000
 CLOCK = SystemClock()
@@ -85,3 +85,14 @@ def test_a_reader_that_is_only_slow_gets_it_all(pipe: tuple[Path, int]) -> None:
         assert not stream.is_lost
     reading.join()
     assert b"".join(pieces) == (b"x" * 200 + b"\n") * LINES
+
+
+def test_what_waits_in_a_pipe_for_its_reader_is_read(tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / str(number)
+        os.mkfifo(path)
+        writing = threading.Thread(target=path.write_bytes, args=(b"secret",), daemon=True)
+        writing.start()
+        time.sleep(0.01)
+        assert content(path, 100) == b"secret"
+        writing.join()
