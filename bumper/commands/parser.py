@@ -183,8 +183,10 @@ class Parser(argparse.ArgumentParser):
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         # Of `--option=--` Python before 3.13 takes the value for the mark that ends the options, and gives an empty list.
-        if action.option_strings and action.nargs is None:
-            arg_strings = ["--", *arg_strings] if arg_strings == ["--"] else arg_strings
+        if action.option_strings and action.nargs is None and arg_strings == ["--"]:
+            value = self._get_value(action, "--")
+            self._check_value(action, value)
+            return value
         return super()._get_values(action, arg_strings)
 
     def format_help(self) -> str:
