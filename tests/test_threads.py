@@ -43,6 +43,27 @@ def test_the_first_error_in_order_is_raised_and_nothing_is_begun_after_one() -> 
     assert begun == []
 
 
+def test_where_the_machine_starts_no_further_thread_nothing_more_is_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, started = threading.Thread.start, list[threading.Thread]()
+    is_over = threading.Event()
+    begun: list[int] = []
+
+    def start_first(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_first)
+    with pytest.raises(RuntimeError):
+        side_by_side([lambda: is_over.wait(MOST_S), lambda: begun.append(1), lambda: begun.append(2)], 2)
+    is_over.set()
+    started[0].join(MOST_S)
+    assert begun == []
+
+
 def test_no_more_than_so_many_are_asked_at_once() -> None:
     lock, now, most = threading.Lock(), 0, 0
     together = threading.Barrier(3)

@@ -39,7 +39,7 @@ def within(limit_s: float, ask: Callable[[], _T], what: str = "") -> _T:
 def side_by_side(jobs: Sequence[Callable[[], _T]], at_once: int = AT_ONCE) -> list[_T]:
     """What the jobs return, in their order. Begun are the first ones first, at most `at_once` together, and none after one has failed.
 
-    Raises what the first job raised that failed; so does a single job, which runs where it is asked for.
+    Raises what the first job raised that failed. A single job needs no thread.
     """
     if len(jobs) < 2:
         return [job() for job in jobs]
@@ -59,9 +59,9 @@ def side_by_side(jobs: Sequence[Callable[[], _T]], at_once: int = AT_ONCE) -> li
         ended.put(1)
 
     workers = min(at_once, len(jobs))
-    for _ in range(workers):
-        threading.Thread(target=copy_context().run, args=(work,), name="asking", daemon=True).start()
     try:
+        for _ in range(workers):
+            threading.Thread(target=copy_context().run, args=(work,), name="asking", daemon=True).start()
         for _ in range(workers):
             ended.get()
     finally:
