@@ -232,7 +232,7 @@ def _as_seen(resource: Resource, item: Mapping[str, Any], seen: Mapping[str, Obj
     metadata = item.get("metadata") or {}
     uid, version = at(metadata, "uid"), at(metadata, "resourceVersion")
     known = seen.get(str(uid)) if uid and version else None
-    return known if known and known["metadata"]["resourceVersion"] == version else _slim(resource, item)
+    return known if known and known["metadata"].get("resourceVersion") == version else _slim(resource, item)
 
 
 def _uid(item: Mapping[str, Any]) -> str:

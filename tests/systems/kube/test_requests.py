@@ -39,21 +39,25 @@ def test_a_dependency_that_may_not_be_read_hides_nothing_else(tmp_path: Path) ->
 def test_an_object_whose_version_has_not_changed_is_the_one_that_was_seen(tmp_path: Path) -> None:
     """So that sites that stand still are neither checked nor compared at each look; what has no version is read as it is."""
     sites = [f"site-{number}" for number in range(4)]
-    versions = dict.fromkeys(sites, "1") | {"site-3": ""}
+    versions: dict[str, dict[str, str]] = {site: {"resourceVersion": "1"} for site in sites[:3]} | {
+        "site-3": {}
+    }
 
     def answer(request: Request) -> Answer:
         if not request.path.endswith("/kustomizations"):
             return recorded("404")
         items = [
-            {"metadata": {"namespace": "flux-system", "name": site, "uid": site, "resourceVersion": version}}
+            {"metadata": {"namespace": "flux-system", "name": site, "uid": site, **version}}
             for site, version in versions.items()
         ]
         return Answer(body={"metadata": {"resourceVersion": "7"}, "items": items})
 
     with scripted(tmp_path, answer) as (_, cluster):
         first = cluster.observe([desired(site) for site in sites])
-        versions["site-1"] = "2"
+        versions["site-1"] = {"resourceVersion": "2"}
         second = cluster.observe([desired(site) for site in sites])
+        versions["site-3"] = {"resourceVersion": "2"}
+        cluster.observe([desired(site) for site in sites])
     same = [before.kustomization is after.kustomization for before, after in zip(first, second, strict=True)]
     assert same == [True, False, True, False]
     assert second[1].kustomization
