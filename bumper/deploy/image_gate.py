@@ -55,9 +55,10 @@ def resolve(
         progress.moving(target.site.label, "image", f"asking {target.image.registry}")
     try:
         for attempt in attempts(clock, deadline_s, _HEALS, max_wait_s=3.0):
-            with attempt, until(clock, look_until_s):
+            with attempt:
                 pending = [wanted for wanted in request.wanted if wanted.key not in manifests]
-                answers = _answers(pending, targets, registry)
+                with until(clock, look_until_s):
+                    answers = _answers(pending, targets, registry)
                 for wanted in pending:
                     answer, label = answers.get(wanted.key), targets[wanted.key].site.label
                     if isinstance(answer, ImageManifest):

@@ -1,5 +1,6 @@
 """The registry gate in the pipe: real git and a real registry protocol on loopback."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,6 +15,7 @@ from bumper.deploy.pipeline import Landed, Plan
 from bumper.errors import FieldUnsafe, ImageMissing, PlatformMissing, ProvenanceMismatch, RepositoryMissing
 from bumper.history.message import Deploy, compose
 from bumper.image import ImageReference
+from bumper.ports.deadline import left_s
 from bumper.ports.run import Clock
 from bumper.request import Deadlines, Origin, Request, Wanted
 from bumper.systems.registry import Registry
@@ -130,6 +132,17 @@ class TestPlatforms:
         gate.registry.push("web", "2.0", platform="linux/arm64,linux/amd64")
         gate.prepare(tag("2.0"), lambda: [EAST])
         assert gate.notices == []
+
+    def test_the_nodes_are_waited_for_longer_than_the_image(self, gate: Gate) -> None:
+        gate.registry.push("web", "2.0")
+        left: list[float] = []
+
+        def nodes() -> list[Nodes]:
+            left.append(left_s())
+            return [EAST]
+
+        gate.prepare(tag("2.0"), nodes)
+        assert left == [math.inf]
 
 
 class TestProvenance:
