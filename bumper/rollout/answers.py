@@ -26,8 +26,6 @@ _WINDOW = 5
 _SHORT = 7
 _SHA = re.compile(r"[0-9a-f]{7,40}")
 _SHA_IN_TEXT = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{7,40}(?![0-9A-Za-z])")
-# What a proxy says of a server behind it, and Cloudflare of an origin (520 to 530): no build gave these.
-_OF_A_PROXY = {502, 503, 504, *range(520, 531)}
 # `HIT`, `TCP_HIT`, `TCP_REMOTE_HIT`, `RefreshHit from cloudfront`; not `fwd=stale` (RFC 9211, 2.2), which went on to the origin.
 _CACHED = re.compile(r"(?<![a-z=])(?:refresh)?(?:hit|stale|updating|revalidated)(?![a-z])", re.IGNORECASE)
 _STATES = (
