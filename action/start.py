@@ -38,7 +38,7 @@ def run() -> int:
     sys.path.append(str(folder / "libraries"))
     import shutil
 
-    from bumper.cli import main
+    from bumper.__main__ import main
 
     try:
         return main(["action"])

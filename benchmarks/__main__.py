@@ -22,7 +22,7 @@ NAMES = (
     "history",
 )
 # Asked for by name alone: they take minutes, and report needs a browser, action a package index.
-LARGE = ("report", "action", "contention-64", "following-1000")
+LARGE = ("report", "action", "land-20000", "contention-64", "following-1000")
 
 
 def main(names: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""`bump check` on our own k8s/, and on a hundred copies of a site: whole processes.
+"""`bump check` on our own k8s/, and with a hundred and a thousand copies of a site: whole processes, their processor time.
 
 Beside no peer: kubeconform and kubernetes-validate hold each object to its schema, none of them reads a Flux tree.
 """
@@ -6,37 +6,33 @@ Beside no peer: kubeconform and kubernetes-validate hold each object to its sche
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
-from statistics import median
 
 from benchmarks.ours import bump
-from benchmarks.sidebyside import rounds_of
+from benchmarks.sidebyside import Way, measure, processor_s, rounds_of
 
 K8S = Path(__file__).parents[1] / "k8s"
 SITE = "kevinryan-io"
 ROUNDS = rounds_of(7)
+OURS = "bump check"
+# Seconds, by the number of copies.
+GOALS_S = {1_000: 3}
 
 
 def main() -> None:
-    for copies in (0, 100):
+    for copies in (0, 100, 1_000):
         with tempfile.TemporaryDirectory() as folder:
-            _measure(
-                grown(Path(folder), copies),
-                f"check k8s/ with {copies} sites more" if copies else "check k8s/",
-            )
+            root = grown(Path(folder), copies)
+            goals = {OURS: GOALS_S[copies]} if copies in GOALS_S else {}
+            title = f"check {len(list(root.rglob('*.yaml'))):,} files"
+            measure(title, {OURS: _way(root)}, rounds=ROUNDS, stopwatch=processor_s, goals=goals)
 
 
-def _measure(root: Path, title: str) -> None:
-    files = len(list(root.rglob("*.yaml")))
-    taken = []
-    for _ in range(ROUNDS + 1):
-        begun = time.perf_counter()
+def _way(root: Path) -> Way:
+    def run(_: int) -> None:
         subprocess.run([bump(), "check", str(root)], check=True, stdout=subprocess.DEVNULL)
-        taken.append(time.perf_counter() - begun)
-    seconds = median(taken[1:])
-    print(f"{title}   ({ROUNDS} rounds, no peer does the same)")
-    print(f"  {files} files{'':<34}{seconds:>8.3f}s   {seconds / files * 1000:.1f} ms a file")
+
+    return run
 
 
 def grown(root: Path, copies: int) -> Path:

@@ -7,7 +7,6 @@ git, each of which may be a request.
 
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from benchmarks.fleet import Fleet
 from benchmarks.history import write_clone
 from benchmarks.ours import bump
 from benchmarks.platform import Platform
+from benchmarks.sidebyside import processor_s
 from bumper.errors import EXIT_CODES, Outcome
 
 MOST = 1.1
@@ -96,16 +96,16 @@ def _least_s(run: Run, folder: Path, rounds: int) -> tuple[float, int]:
 def _processor_s(run: Run, folder: Path) -> tuple[float, int]:
     with tempfile.TemporaryDirectory() as traces:
         environ = {**os.environ, "GIT_TRACE2_EVENT": traces, **run.environ}
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before_s = processor_s()
         ended = subprocess.run(
             [bump(), *run.command], cwd=folder, env=environ, capture_output=True, text=True, check=False
         )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken_s = processor_s() - before_s
         # What git starts itself writes into a file of its own, too.
         processes = len(list(Path(traces).iterdir()))
     if ended.returncode != run.code:
         raise RuntimeError(f"{run.command} ended with {ended.returncode}: {ended.stderr[-500:]}")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, processes
+    return taken_s, processes
 
 
 def _checked(folder: Path, sites: int) -> Run:

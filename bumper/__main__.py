@@ -1,7 +1,30 @@
-"""`python -m bumper` is `bump`."""
+"""The program: `bump`, and `python -m bumper`. Signals are heard before all else is loaded, which takes a while on a busy machine."""
 
+import signal
 import sys
+from collections.abc import Sequence
 
-from bumper.cli import main
 
-sys.exit(main())
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs these arguments, or those of the process, and returns the exit code."""
+    _let_signals_interrupt()
+    try:
+        from bumper.cli import main as run
+    except KeyboardInterrupt:
+        from bumper.errors import EXIT_INTERRUPTED
+
+        sys.stderr.write("interrupted\n")
+        return EXIT_INTERRUPTED
+    return run(arguments)
+
+
+def _let_signals_interrupt() -> None:
+    # A workflow that is cancelled, a pod that is stopped, a terminal that is closed: they too are told where things stand, and nothing
+    # is left behind. Who ignores a signal (nohup) goes on ignoring it.
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(stop) is not signal.SIG_IGN:
+            signal.signal(stop, signal.default_int_handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,12 +26,11 @@ __all__ = ["COMMANDS", "MAIN_COMMAND", "main", "parser_of"]
 def main(argv: Sequence[str] | None = None, context: Context | None = None) -> int:
     """Runs one command line and returns its exit code.
 
-    Without a `context` it runs as the program: with the arguments, surroundings and signals of this process. With one, it touches
+    Without a `context` it runs as the program: with the arguments and surroundings of this process. With one, it touches
     nothing of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if context is None:
-        _let_signals_interrupt()
         here = _here()
         ours = _of_this_process(here or Path("/"))
         code = main(arguments, ours) if here else _refuse_to_stand_nowhere(arguments, ours)
@@ -93,14 +92,6 @@ def _of_this_process(here: Path) -> Context:
     # Set in the hooks of a server, where git moves no ref; ours are another repository's.
     os.environ.pop("GIT_QUARANTINE_PATH", None)
     return Context(dict(os.environ), here, stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
-
-
-def _let_signals_interrupt() -> None:
-    # A workflow that is cancelled, a pod that is stopped, a terminal that is closed: they too are told where things stand, and nothing
-    # is left behind. Who ignores a signal (nohup) goes on ignoring it.
-    for stop in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(stop) is not signal.SIG_IGN:
-            signal.signal(stop, signal.default_int_handler)
 
 
 def _let_nothing_interrupt() -> None:

@@ -67,6 +67,15 @@ def commit_directly(repository: Path, *parents: str, branch: str = "", message: 
     return commit
 
 
+def commit_change(checkout: Path, message: str, file: str = "file") -> str:
+    """The SHA of a commit in a checkout that adds a line to a file."""
+    with (checkout / file).open("a") as opened:
+        opened.write("line\n")
+    git(checkout, "add", file)
+    git(checkout, "commit", "--quiet", "--file=-", stdin=message.encode())
+    return git(checkout, "rev-parse", "HEAD")
+
+
 def content(repository: Path, path: str, branch: str = "main") -> bytes:
     """A file as the server's branch has it."""
     command = ["git", "-C", str(repository), "cat-file", "blob", f"{branch}:{path}"]

@@ -173,6 +173,22 @@ def test_a_signal_after_the_end_changes_no_exit_code(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", script], env=environ, check=False).returncode == 0
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_we_are_still_being_loaded(name: str, tmp_path: Path) -> None:
+    """As Ctrl-C right after Enter, and a job that is cancelled as it begins."""
+    script = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == 'bumper.publish.problem': os.kill(os.getpid(), signal.{name})\n"
+        "from bumper.__main__ import main\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.exit(main(['--version']))\n"
+    )
+    ran = in_a_process(script, tmp_path)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "interrupted\n")
+
+
 @pytest.mark.parametrize(
     "content",
     [

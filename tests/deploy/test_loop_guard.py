@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from git_remotes import git, hermetic
+from git_remotes import commit_change, git, hermetic
 from tables import each_row
 
 from bumper.deploy.loop_guard import _subject_if_ours
@@ -28,19 +28,11 @@ class Branch:
         self.commit("Begin")
 
     def commit(self, message: str, file: str = "file") -> str:
-        """The SHA of a commit with a change."""
-        with (self.folder / file).open("a") as opened:
-            opened.write("line\n")
-        git(self.folder, "add", ".")
-        git(self.folder, "commit", "--quiet", "--file=-", stdin=message.encode())
-        return self.tip()
+        return commit_change(self.folder, message, file)
 
     def run(self, *arguments: str) -> str:
         """The tip after one command of git, whose editor takes every message as it is."""
         git(self.folder, "-c", "core.editor=true", *arguments)
-        return self.tip()
-
-    def tip(self) -> str:
         return git(self.folder, "rev-parse", "HEAD")
 
     def subject(self, commit: str) -> str:

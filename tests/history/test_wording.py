@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from examples import examples
-from git_remotes import git
+from git_remotes import commit_change, git
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from tables import each_row
@@ -177,21 +177,14 @@ class TestWhatIsOurs:
 
     def test_as_git_squashes(self, tmp_path: Path) -> None:
         git(tmp_path, "init", "--quiet", "--initial-branch=main")
-        self._commit(tmp_path, "Begin")
+        commit_change(tmp_path, "Begin")
         git(tmp_path, "checkout", "--quiet", "-b", "ours")
-        self._commit(tmp_path, MESSAGE)
-        self._commit(tmp_path, MESSAGE)
+        commit_change(tmp_path, MESSAGE)
+        commit_change(tmp_path, MESSAGE)
         assert is_ours(self._squashed(tmp_path, "ours"))
         git(tmp_path, "checkout", "--quiet", "-b", "both", "ours")
-        self._commit(tmp_path, "Add a page")
+        commit_change(tmp_path, "Add a page")
         assert not is_ours(self._squashed(tmp_path, "both"))
-
-    @staticmethod
-    def _commit(repository: Path, message: str) -> None:
-        with (repository / "file").open("a") as file:
-            file.write("line\n")
-        git(repository, "add", "file")
-        git(repository, "commit", "--quiet", "--file=-", stdin=message.encode())
 
     @staticmethod
     def _squashed(repository: Path, branch: str) -> str:

@@ -17,7 +17,7 @@ from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageErro
 from bumper.safe_text import printable
 from bumper.systems.http.client import Answer, Client, Limits, Question
 from bumper.systems.http.document import expect_object, expect_objects, parse, parse_object
-from bumper.systems.http.headers import date_s, next_page, number, retry_after_s
+from bumper.systems.http.headers import date_s, meant, next_page, number, retry_after_s
 from bumper.systems.http.paging import Pages
 
 if TYPE_CHECKING:
@@ -204,7 +204,8 @@ def _asked_wait_s(answer: Answer, message: str) -> float | None:
     if headers.get("x-ratelimit-remaining") == "0" and reset_s is not None:
         # By GitHub's own clock: ours may differ.
         asked_s = date_s(headers)
-        return _SECONDARY_LIMIT_S if asked_s is None else max(1.0, reset_s - asked_s)
+        wish_s = None if asked_s is None else meant(reset_s - asked_s)
+        return _SECONDARY_LIMIT_S if wish_s is None else max(1.0, wish_s)
     return _SECONDARY_LIMIT_S if "rate limit" in message.lower() else None
 
 

@@ -23,6 +23,11 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     if wish_s is None:
         later_s, sent_s = _seconds(text), date_s(headers)
         wish_s = None if later_s is None or sent_s is None else max(later_s - sent_s, 0.0)
+    return meant(wish_s)
+
+
+def meant(wish_s: float | None) -> float | None:
+    """The wish for so many seconds of quiet; None where it can't be meant."""
     return wish_s if wish_s is not None and wish_s <= _LONGEST_WISH_S else None
 
 

@@ -262,6 +262,16 @@ def failing(kind: str | None, message: str, **headers: str) -> GraphQL:
             },
             30.0,
         ),
+        (
+            "RATE_LIMITED",
+            "API rate limit exceeded, until the year 9999",
+            {
+                "x-ratelimit-remaining": "0",
+                "x-ratelimit-reset": "253402300799",
+                "date": "Fri, 02 Jan 2026 03:00:00 GMT",
+            },
+            60.0,
+        ),
         (None, "You have exceeded a secondary rate limit. Please wait a few minutes.", {}, 60.0),
     ],
 )
