@@ -11,7 +11,7 @@ from bumper.build_order import is_same_commit
 from bumper.dataclasses import dataclass, field
 from bumper.deploy.pipeline import Admission, Change, Guard
 from bumper.errors import BumpError, Refused
-from bumper.history.message import is_ours, reverted
+from bumper.history.message import is_ours, names, reverted
 from bumper.image import ImageManifest
 from bumper.ports.git import CommitMessages
 from bumper.safe_text import printable
@@ -72,7 +72,7 @@ def _subject_if_ours(place: CommitMessages, commit: str) -> str:
     """The subject of a commit that is ours alone, of a merge of one, or of what takes one back or brings it back; empty for any
     other, and where it can't be read.
     """
-    subject, is_merged = "", False
+    subject = ""
     try:
         for _ in range(_MOST_STEPS):
             message = place.message(commit)
@@ -80,13 +80,12 @@ def _subject_if_ours(place: CommitMessages, commit: str) -> str:
             if is_ours(message):
                 return subject
             if taken_back := reverted(message):
-                commit, is_merged = taken_back, False
+                commit = taken_back
                 continue
             parents = place.parents(commit)
-            # What was merged and is a merge itself is the work of people, on a branch that was brought up to date with ours.
-            if is_merged or len(parents) != 2:
+            if len(parents) != 2 or not names(message, place.message(parents[1])):
                 break
-            commit, is_merged = parents[1], True
+            commit = parents[1]
     except BumpError:
         pass
     return ""

@@ -146,6 +146,13 @@ def branch_of(message: str) -> str:
     return PREFIX + (name or "change")
 
 
+def names(merge: str, message: str) -> bool:
+    """Whether the message of a merge tells that a commit with `message` is what was merged: by its branch or its subject, as git and
+    hosts write it. Who brings a branch up to date names the branch that this commit is the tip of by chance.
+    """
+    return branch_of(message) in merge or message.strip().partition("\n")[0] in merge
+
+
 def is_ours(message: str) -> bool:
     """Whether a commit with this message holds what `bump` wrote and nothing else: one commit of ours, or several squashed together.
 

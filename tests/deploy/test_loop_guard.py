@@ -88,6 +88,35 @@ def test_a_merge_of_a_branch_that_was_brought_up_to_date_with_it(branch: Branch)
     assert branch.subject(merge) == ""
 
 
+def test_a_pull_that_brings_it_into_the_work_of_a_person(branch: Branch) -> None:
+    branch.run("checkout", "--quiet", "-b", "local")
+    branch.commit("Add a page", file="page")
+    branch.run("checkout", "--quiet", "main")
+    branch.commit(OURS)
+    branch.run("checkout", "--quiet", "local")
+    for title in ("Merge branch 'main' into local", "Merge branch 'main' of https://git.example/octo/web"):
+        branch.run("merge", "--no-ff", "--quiet", "--message", title, "main")
+        assert branch.subject(branch.run("rev-parse", "HEAD")) == ""
+        branch.run("reset", "--hard", "--quiet", "HEAD~1")
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Merge pull request #12 from octo/bump/web-2\n\nDeploy web 2",
+        "Merge branch 'bump/web-2' into 'main'",
+        "Merged in bump/web-2 (pull request #12)",
+        "Merged PR 12: Deploy web 2",
+    ],
+)
+def test_a_merge_as_hosts_title_it(branch: Branch, title: str) -> None:
+    branch.run("checkout", "--quiet", "-b", "bump/web-2")
+    branch.commit(OURS)
+    branch.run("checkout", "--quiet", "main")
+    branch.run("merge", "--no-ff", "--quiet", "--message", title, "bump/web-2")
+    assert branch.subject(branch.run("rev-parse", "HEAD")) == title.partition("\n")[0]
+
+
 def test_what_a_person_does_is_a_source(branch: Branch) -> None:
     page = branch.commit("Add a page")
     assert branch.subject(page) == ""
