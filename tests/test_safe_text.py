@@ -304,7 +304,7 @@ NAMED = (
     "db_url=app:{}@db.example:5432/x",
     "sftp me:{}@10.0.0.1:/path",
     "Password for 'https://me@git.example': {}",
-    "Enter passphrase for key '/root/.ssh/id_ed25519': {}",
+    "Enter passphrase for key '/keys/.ssh/id_ed25519': {}",
     "password for user app is {}",
     "password '{}' rejected",
     "the password is {}",

@@ -56,6 +56,7 @@ def test_where_the_machine_starts_no_further_thread_nothing_more_is_begun(
         started.append(thread)
         start(thread)
 
+    # No limit of the system refuses the second thread and grants the first: it counts those of the user, and none of root's.
     monkeypatch.setattr(threading.Thread, "start", start_first)
     with pytest.raises(RuntimeError):
         side_by_side([lambda: is_over.wait(MOST_S), lambda: begun.append(1), lambda: begun.append(2)], 2)

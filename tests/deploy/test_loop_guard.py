@@ -35,6 +35,14 @@ class Branch:
         git(self.folder, "-c", "core.editor=true", *arguments)
         return git(self.folder, "rev-parse", "HEAD")
 
+    def work_beside_ours(self, name: str) -> None:
+        """A person's branch, checked out, that began before a commit of ours on main."""
+        self.run("checkout", "--quiet", "-b", name)
+        self.commit("Add a page", file="page")
+        self.run("checkout", "--quiet", "main")
+        self.commit(OURS)
+        self.run("checkout", "--quiet", name)
+
     def subject(self, commit: str) -> str:
         return _subject_if_ours(Checkout.at(self.folder, hermetic(self.folder)), commit)
 
@@ -77,11 +85,7 @@ def test_a_merge_of_it_and_the_revert_of_that(branch: Branch) -> None:
 
 
 def test_a_merge_of_a_branch_that_was_brought_up_to_date_with_it(branch: Branch) -> None:
-    branch.run("checkout", "--quiet", "-b", "page")
-    branch.commit("Add a page", file="page")
-    branch.run("checkout", "--quiet", "main")
-    branch.commit(OURS)
-    branch.run("checkout", "--quiet", "page")
+    branch.work_beside_ours("page")
     branch.run("merge", "--no-ff", "--quiet", "--no-edit", "main")
     branch.run("checkout", "--quiet", "main")
     merge = branch.run("merge", "--no-ff", "--quiet", "--no-edit", "page")
@@ -89,11 +93,7 @@ def test_a_merge_of_a_branch_that_was_brought_up_to_date_with_it(branch: Branch)
 
 
 def test_a_pull_that_brings_it_into_the_work_of_a_person(branch: Branch) -> None:
-    branch.run("checkout", "--quiet", "-b", "local")
-    branch.commit("Add a page", file="page")
-    branch.run("checkout", "--quiet", "main")
-    branch.commit(OURS)
-    branch.run("checkout", "--quiet", "local")
+    branch.work_beside_ours("local")
     for title in ("Merge branch 'main' into local", "Merge branch 'main' of https://git.example/octo/web"):
         branch.run("merge", "--no-ff", "--quiet", "--message", title, "main")
         assert branch.subject(branch.run("rev-parse", "HEAD")) == ""

@@ -114,7 +114,7 @@ def test_what_is_long_and_opaque_is_not_quoted_of_who_keeps_secrets(complaint: s
     [
         "AADSTS700016: Application with identifier '0f8fad5b-d9cb-469f-a165-70867728950e' was not found",
         "An error occurred (InvalidClientTokenId) when calling the GetCallerIdentity operation: 2 retries",
-        "/home/runner/work/_temp/azure-2.60/bin/kubelogin: no such file; aks-default-12345678-vmss000001 at 2026-11-29T10:00:00Z",
+        "/opt/hosted/work/_temp/azure-2.60/bin/kubelogin: no such file; aks-default-12345678-vmss000001 at 2026-11-29T10:00:00Z",
         "getting credentials: exec: executable gke-gcloud-auth-plugin failed with exit code 1 (projects/my-project-123456)",
     ],
 )
