@@ -18,7 +18,7 @@ from bumper.manifest.named_field import named_fields
 from bumper.ports.git import MOST_FILE_BYTES
 from bumper.style import amount
 from bumper.systems.file import content as content_of
-from bumper.systems.file import is_there
+from bumper.systems.file import nearest_with
 
 _LISTED = 8  # images named in an error before the rest is counted
 
@@ -123,7 +123,8 @@ def _paths(settings: EditSettings, context: Context) -> dict[Path, str]:
             raise UsageError(f"{name}: cannot be read: {error}") from None
         folder = Path(os.path.abspath(given)).parent  # noqa: PTH100 (links are not followed)
         if folder not in checkouts:
-            checkouts[folder] = _checkout(folder)
+            # No git is asked for the checkout, since there need be none.
+            checkouts[folder] = nearest_with(".git", folder)
         root = checkouts[folder]
         if root and not path.is_relative_to(root.resolve()):
             raise UsageError(
@@ -132,11 +133,6 @@ def _paths(settings: EditSettings, context: Context) -> dict[Path, str]:
             )
         paths.setdefault(path, name)
     return paths
-
-
-def _checkout(folder: Path) -> Path | None:
-    """The top of the checkout that a folder is in, None outside of any. No git is asked, since there need be none."""
-    return next((above for above in (folder, *folder.parents) if is_there(above / ".git")), None)
 
 
 def _print_diffs(files: Sequence[Planned], context: Context) -> None:

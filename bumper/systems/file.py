@@ -41,6 +41,11 @@ def is_there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
+def nearest_with(name: str, folder: Path) -> Path | None:
+    """The folder itself, or the nearest one above it, in which something has this name; None where there is none."""
+    return next((above for above in (folder, *folder.parents) if is_there(above / name)), None)
+
+
 def is_missing(path: Path) -> bool:
     """Whether the system says that there is nothing; False where it does not let us look."""
     try:

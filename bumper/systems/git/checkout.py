@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bumper.address import is_github_name
 from bumper.errors import UsageError
-from bumper.systems.file import is_directory, is_there
+from bumper.systems.file import is_directory, nearest_with
 from bumper.systems.git.address import environment, is_url
 from bumper.systems.git.repository import LOCAL_S, Output, program, run
 
@@ -75,13 +75,8 @@ def local(directory: Path, environ: Mapping[str, str] | None) -> "Git":
     """The git program in a directory of this machine that somebody else may have filled."""
     given = environ or {}
     # Git finds the checkout all the same, and ends where it would have taken a folder in it for a repository (2.38).
-    bare = (("safe.bareRepository", "explicit"),) if _is_in_checkout(directory) else ()
+    bare = (("safe.bareRepository", "explicit"),) if nearest_with(".git", directory.resolve()) else ()
     return program(directory, {**given, **environment((*_INERT, *bare), given), "LC_ALL": "C"})
-
-
-def _is_in_checkout(directory: Path) -> bool:
-    top = directory.resolve()
-    return any(is_there(place / ".git") for place in (top, *top.parents))
 
 
 def ask(
