@@ -25,7 +25,7 @@ from bumper.image import ImageReference
 from bumper.manifest import Field, FieldKind
 from bumper.manifest.candidates import Candidate, Place, candidates, may_name_images
 from bumper.manifest.document import items, mapping, plain, text
-from bumper.manifest.yamltext import Hit, Mapping, Node, Scalar, Sequence, Source, Span, compose, name_of
+from bumper.manifest.yamltext import Hit, Mapping, Node, Scalar, Sequence, Span, compose, name_of
 from bumper.objects import NO_OBJECT, ObjectKey
 
 
@@ -117,7 +117,7 @@ def images_of(reading: Reading, resource: Resource, built: Build) -> Iterator[Im
             continue
         known: list[Leaf] = []
         root = _node(value, known, variables)
-        for candidate in candidates(Source("", b"", "", (root,), (), ())):
+        for candidate in candidates([(0, root)]):
             seen.add(candidate.route[1:])
             image = _image(reading, resource, candidate, known)
             yield _kept(image if is_left_alone(resource) else _with_way_to_value(image, built), reason)

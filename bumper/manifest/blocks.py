@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from bumper.dataclasses import dataclass
 from bumper.manifest.sops import why_sealed
-from bumper.manifest.yamltext import PROPERTIES, Scalar, Source, Span, Text
+from bumper.manifest.yamltext import Scalar, Source, Span, Text
 
 # What a quoted text writes otherwise than it is read.
-_ESCAPES = {"'": re.compile("''"), '"': re.compile(r"\\(?:x..|u.{4}|U.{8}|.|$)")}
+_ESCAPES = {"'": "''", '"': r"\\(?:x..|u.{4}|U.{8}|.|$)"}
 
 
 class Run(NamedTuple):
@@ -73,7 +73,7 @@ def runs_of(text: Text, scalar: Scalar) -> list[Run]:
 
 def _literal(text: Text, scalar: Scalar) -> list[Run]:
     """The lines of a literal block; none where one of them is not as it is written."""
-    header = text.text.find("\n", _written_from(text, scalar))
+    header = text.text.find("\n", text.opening(scalar.start, scalar.end))
     lines = scalar.value.removesuffix("\n").split("\n")
     written = text.text[header + 1 : scalar.end].split("\n")
     first = next((line for line in written if line.strip(" ")), "")
@@ -109,7 +109,7 @@ def _flowing(text: Text, scalar: Scalar) -> list[Run]:
 
 def _pieces(text: Text, scalar: Scalar) -> Iterator[tuple[int, str]]:
     """What is written between the breaks and escapes of a scalar, with the character where it begins."""
-    start, end = _written_from(text, scalar), scalar.end
+    start, end = text.opening(scalar.start, scalar.end), scalar.end
     if scalar.style == ">":
         start = text.text.find("\n", start, end) + 1 or end
     elif scalar.style:
@@ -119,7 +119,7 @@ def _pieces(text: Text, scalar: Scalar) -> Iterator[tuple[int, str]]:
     escape = _ESCAPES.get(scalar.style)
     for line in re.finditer(r"[^\r\n]+", text.text[start:end]):
         first = start + line.start()
-        for match in escape.finditer(line[0]) if escape else ():
+        for match in re.finditer(escape, line[0]) if escape else ():
             yield from _trimmed(first, text.text[first : start + line.start() + match.start()])
             first = start + line.start() + match.end()
         yield from _trimmed(first, text.text[first : start + line.end()])
@@ -129,11 +129,6 @@ def _trimmed(start: int, written: str) -> Iterator[tuple[int, str]]:
     """Without the blanks at both ends, of which a break takes some along."""
     if piece := written.strip(" \t"):
         yield start + written.index(piece), piece
-
-
-def _written_from(text: Text, scalar: Scalar) -> int:
-    properties = PROPERTIES.match(text.text, scalar.start, scalar.end)
-    return properties.end() if properties else scalar.start
 
 
 def _first(lines: list[str]) -> int:

@@ -14,8 +14,9 @@ Texts in ConfigMaps, annotations, labels, environment variables and schemas are 
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 
 from bumper.image import ImageReference
@@ -27,7 +28,6 @@ from bumper.manifest.yamltext import (
     Node,
     Scalar,
     Sequence,
-    Source,
     lookup,
     name_of,
     resolved,
@@ -42,6 +42,8 @@ _VERSION = r"(?i)(?:image|app|default|chart|release)?[_-]?(?:tag|version)"
 # The keys below which an image may stand, in an object of a kind without image fields of its own.
 _TELLING = _CONTAINERS | _VALUES | {"volumes", "images"}
 _OPERATIONS = frozenset({"add", "replace"})
+# The root of each document, with its index in the file.
+Roots = Iterable[tuple[int, Node]]
 _FREE_TEXT = ("annotations", "labels", "env")  # how keys of Helm values end under which any key may stand
 
 
@@ -119,9 +121,9 @@ class Candidate(NamedTuple):
         return (self.hit, self.digest) if self.digest else (self.hit,)
 
 
-def candidates(source: Source) -> Iterator[Candidate]:
-    """Every image that the file names, in order."""
-    for place, mapping in _mappings(source):
+def candidates(roots: Roots) -> Iterator[Candidate]:
+    """Every image that the documents name, in order."""
+    for place, mapping in _mappings(roots):
         if place.list_key in _CONTAINERS:
             yield from _image_text(place, mapping, container=_text(mapping, "name"))
         elif _is_image_volume(place):
@@ -137,6 +139,17 @@ def candidates(source: Source) -> Iterator[Candidate]:
             yield from _helm_values(place, mapping)
         elif place.key == "" and _step_of_operation(mapping) == "image":
             yield from _image_text(place, mapping, "value")
+
+
+@cache
+def telling_words() -> tuple[str, ...]:
+    """Words of which one is read in every document that has candidates, or a text that holds a patch."""
+    others = (entry.group for entry in custom_resources.ENTRIES if not all(map(_tells, entry.paths)))
+    return ("image", "Image", "repository", "patch", *dict.fromkeys(others))
+
+
+def _tells(path: str) -> bool:
+    return "image" in path or "Image" in path
 
 
 def may_name_images(value: Any) -> bool:
@@ -158,9 +171,9 @@ def may_name_images(value: Any) -> bool:
     return False
 
 
-def patch_texts(source: Source) -> Iterator[Scalar]:
-    """Every text of the file that holds a patch, of a kustomization, a Flux Kustomization or a post-renderer of a HelmRelease."""
-    for place, mapping in _mappings(source):
+def patch_texts(roots: Roots) -> Iterator[Scalar]:
+    """Every text of the documents that holds a patch, of a kustomization, a Flux Kustomization or a post-renderer of a HelmRelease."""
+    for place, mapping in _mappings(roots):
         if place.list_key in ("patches", "patchesJson6902"):
             yield from (hit.scalar for hit in lookup(mapping, "patch"))
         for key, node in mapping.pairs:
@@ -168,9 +181,9 @@ def patch_texts(source: Source) -> Iterator[Scalar]:
                 yield from (item for item in node.items if isinstance(item, Scalar) and "\n" in item.value)
 
 
-def _mappings(source: Source) -> Iterator[tuple[Place, Mapping]]:
+def _mappings(roots: Roots) -> Iterator[tuple[Place, Mapping]]:
     """Every mapping, in order. What aliases stand for is entered once more, however many there are: the work stays linear."""
-    stack = [Place(root, None, at, NO_OBJECT) for at, root in enumerate(source.documents)][::-1]
+    stack = [Place(root, None, at, NO_OBJECT) for at, root in roots][::-1]
     entered = set()
     while stack:
         place = stack.pop()

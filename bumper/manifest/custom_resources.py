@@ -8,7 +8,6 @@ that ends with `.tag` is that of a tag beside its `repository`; any other field 
 Extended by one entry: the group, its kinds, the paths, and the type or page that defines the field as the image that is pulled.
 """
 
-from collections.abc import Mapping
 from functools import cache
 
 from bumper.dataclasses import dataclass
@@ -490,24 +489,16 @@ def steps(path: str) -> Path:
 
 
 @cache
-def _table() -> Mapping[tuple[str, str], tuple[Path, ...]]:
-    known: dict[tuple[str, str], tuple[Path, ...]] = {}
-    for entry in ENTRIES:
-        for kind in entry.kinds:
-            key = (entry.group, kind)
-            known[key] = (*known.get(key, ()), *map(steps, entry.paths))
-    return known
+def kinds() -> frozenset[str]:
+    """The kinds that have image fields here, of whatever group."""
+    return frozenset(kind for entry in ENTRIES for kind in entry.kinds)
 
 
 @cache
-def kinds() -> frozenset[str]:
-    """The kinds that have image fields here, of whatever group."""
-    return frozenset(kind for _, kind in _table())
-
-
 def image_paths(group: str, kind: str) -> tuple[Path, ...]:
     """The paths of the image fields of a kind, beside its containers and volumes; none for a kind that nothing is known of."""
-    return _table().get((group, kind), ())
+    entries = (entry for entry in ENTRIES if group == entry.group and kind in entry.kinds)
+    return tuple(steps(path) for entry in entries for path in entry.paths)
 
 
 def below(paths: tuple[Path, ...], step: str | int) -> tuple[Path, ...]:

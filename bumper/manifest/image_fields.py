@@ -11,10 +11,18 @@ from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldUnsafe, NotYaml
 from bumper.image import ImageReference
 from bumper.manifest.blocks import Block, block
-from bumper.manifest.candidates import Candidate, FieldKind, Place, candidates, patch_texts
+from bumper.manifest.candidates import (
+    Candidate,
+    FieldKind,
+    Place,
+    Roots,
+    candidates,
+    patch_texts,
+    telling_words,
+)
 from bumper.manifest.sops import REMEDY, is_encrypted, why_sealed
 from bumper.manifest.splice import Edit, equal_start
-from bumper.manifest.yamltext import Hit, Scalar, Source, Span, compose
+from bumper.manifest.yamltext import Hit, Scalar, Source, Span, compose, opened
 from bumper.objects import NO_OBJECT, ObjectKey
 
 # Of each scalar, by its ordinal: the repositories whose fields read it, and _HELD where one of them holds it itself.
@@ -70,8 +78,8 @@ def fields(content: bytes, path: str) -> tuple[Field, ...]:
 
 
 def _fields_of_patches(content: bytes, path: str) -> Iterator[Field]:
-    source = compose(content, path)
-    for scalar in patch_texts(source):
+    source = opened(content, path)
+    for scalar in patch_texts(_telling(source)):
         inside = block(source, scalar)
         try:
             if inside:
@@ -91,8 +99,8 @@ def fixed(field: Field, reason: str, line: int) -> Field:
 
 def own_fields(content: bytes, path: str) -> tuple[Field, ...]:
     """Every image field of the file but those inside of texts, in order; NotYaml where it cannot be read."""
-    source = compose(content, path)
-    ordered_candidates = list(candidates(source))
+    source = opened(content, path)
+    ordered_candidates = list(candidates(_telling(source)))
     readers: dict[int, set[str]] = {}
     for candidate in ordered_candidates:
         for hit in candidate.hits:
@@ -102,6 +110,11 @@ def own_fields(content: bytes, path: str) -> tuple[Field, ...]:
                 reads.add(_HELD)
     sealed = why_sealed(source)
     return tuple(_field(source, candidate, readers, sealed) for candidate in ordered_candidates)
+
+
+def _telling(source: Source) -> Roots:
+    """The documents that may say something of images."""
+    return (root for piece in source.having(*telling_words()) for root in piece.roots)
 
 
 def fields_inside(inside: Block, path: str) -> tuple[Field, ...]:

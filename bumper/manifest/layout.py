@@ -12,7 +12,6 @@ from bumper.dataclasses import dataclass
 from bumper.errors import FieldMissing, FieldUnsafe
 from bumper.manifest.spelling import Hand, reads_plain
 from bumper.manifest.yamltext import (
-    PROPERTIES,
     Alias,
     Collection,
     Mapping,
@@ -89,8 +88,7 @@ class Layout:
 
     def opening(self, node: Node) -> int:
         """Where it begins after its anchor and tag."""
-        properties = PROPERTIES.match(self.text, node.start)
-        return properties.end() if properties else node.start
+        return self.source.opening(node.start, len(self.text))
 
     def end(self, node: Node) -> int:
         """Where the text of a node ends: the breaks at the end of a block scalar do not count."""

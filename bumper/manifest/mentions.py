@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from bumper.dataclasses import dataclass
 from bumper.image import references_in
 from bumper.manifest.image_fields import Field
-from bumper.manifest.yamltext import Scalar, Source, compose
+from bumper.manifest.yamltext import Scalar, Source, opened
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Mention:
 
 def mentions(content: bytes, path: str, repository: str, fields: Collection[Field]) -> tuple[Mention, ...]:
     """Every place of the file, outside of these fields, that names the repository with a tag or a digest."""
-    return tuple(dict.fromkeys(_mentions(compose(content, path), repository, fields)))
+    return tuple(dict.fromkeys(_mentions(opened(content, path), repository, fields)))
 
 
 def _mentions(source: Source, repository: str, fields: Collection[Field]) -> Iterator[Mention]:
     lines = {field.span.line for field in fields}
     starts = sorted(field.span.start for field in fields)
-    for scalar in source.scalars:
+    for scalar in (scalar for piece in source.having(repository) for scalar in piece.scalars):
         matches = list(references_in(scalar.value, repository))
         is_block = scalar.style in ("|", ">")
         if not matches or (not is_block and _is_field(source, scalar, starts)):

@@ -22,7 +22,8 @@ def why_sealed(source: Source) -> str:
     """Why no value of the file can be changed without the key of SOPS; empty where one can."""
     if "sops" not in source.text:
         return ""
-    for metadata in filter(None, map(_metadata, source.documents)):
+    roots = (root for piece in source.having("sops") for _, root in piece.roots)
+    for metadata in filter(None, map(_metadata, roots)):
         mac = next((hit.scalar for hit in lookup(metadata, "mac") if hit.scalar.text), None)
         is_partial = any(hit.scalar.text.lower() in _TRUE for hit in lookup(metadata, "mac_only_encrypted"))
         if mac and not is_partial:

@@ -6,13 +6,13 @@ Anything else is refused with `FieldUnsafe`. The same holds inside a YAML text t
 """
 
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldUnsafe, NotYaml
 from bumper.manifest.blocks import block, runs_of
-from bumper.manifest.yamltext import Scalar, Source, Text, compose, reread
+from bumper.manifest.yamltext import Piece, Scalar, Source, Text, opened, reread
 
 _BY_HAND = "change this field by hand"
 
@@ -61,36 +61,59 @@ def _spliced(content: bytes, ordered: list[Edit]) -> bytes:
 def _prove(content: bytes, edited: bytes, ordered: list[Edit]) -> None:
     """Raises FieldUnsafe unless exactly the edited scalars differ between the two files, each as its edit says."""
     path, line = ordered[0].path, ordered[0].line
-    before = compose(content, path)
-    by_index = {
-        index: list(several) for index, several in groupby(ordered, lambda edit: _index(before, edit))
-    }
-    if -1 in by_index:
-        raise FieldUnsafe(f"{path}:{line}: no value begins before it", hint=_BY_HAND)
-    changed = [before.scalars[index] for index in by_index]
+    before = opened(content, path)
+    touched = before.around([edit.start for edit in ordered])
     try:
-        read = reread(edited, before, changed)
+        try:
+            _prove_each(before, touched, edited, ordered)
+        except NotYaml:
+            # The reader that has the last word reads all of the file.
+            _prove_each(before, [before.whole], edited, ordered)
     except NotYaml as error:
         raise FieldUnsafe(
             f"{path}:{line}: the edited file would not be YAML ({error.message})", hint=_BY_HAND
         ) from None
+
+
+def _prove_each(before: Source, pieces: list[Piece], edited: bytes, ordered: list[Edit]) -> None:
+    """The same, read in the pieces that the edits stand in; NotYaml where that cannot be read any more."""
+    done = shift = 0
+    for piece in pieces:
+        start, end = before.byte(piece.start), before.byte(piece.end)
+        following = bisect_right(ordered, end, key=lambda edit: edit.start)
+        edits = ordered[done:following]
+        grown = sum(len(edit.new) - len(edit.old) for edit in edits)
+        _prove_piece(before, piece, edited[start + shift : end + shift + grown], edits)
+        done, shift = following, shift + grown
+
+
+def _prove_piece(before: Source, piece: Piece, edited: bytes, edits: list[Edit]) -> None:
+    path, line = edits[0].path, edits[0].line
+    scalars = piece.scalars
+    by_index = {
+        index: list(several) for index, several in groupby(edits, lambda edit: _index(before, scalars, edit))
+    }
+    if -1 in by_index:
+        raise FieldUnsafe(f"{path}:{line}: no value begins before it", hint=_BY_HAND)
+    changed = [scalars[index] for index in by_index]
+    read = reread(edited, before, piece, changed)
     if not read:
         raise FieldUnsafe(f"{path}:{line}: the edit would change something else too", hint=_BY_HAND)
     after, now = read
-    shift = 0
-    for old, edits in zip(changed, by_index.values(), strict=True):
+    shift = -before.byte(piece.start)
+    for old, several in zip(changed, by_index.values(), strict=True):
         new = now[old.ordinal]
-        is_single = len(edits) == 1 and _is_only_this(edits[0], shift, before, after, old, new)
-        if not (is_single or _is_inside(edits, shift, before, after, old, new)):
+        is_single = len(several) == 1 and _is_only_this(several[0], shift, before, after, old, new)
+        if not (is_single or _is_inside(several, shift, before, after, old, new)):
             raise FieldUnsafe(
-                f"{path}:{edits[0].line}: the new value would not be read as it is written", hint=_BY_HAND
+                f"{path}:{several[0].line}: the new value would not be read as it is written", hint=_BY_HAND
             )
-        shift += sum(len(edit.new) - len(edit.old) for edit in edits)
+        shift += sum(len(edit.new) - len(edit.old) for edit in several)
 
 
-def _index(source: Source, edit: Edit) -> int:
-    """Which scalar of the file an edit begins in."""
-    return bisect_right(source.scalars, edit.start, key=lambda scalar: source.byte(scalar.start)) - 1
+def _index(source: Source, scalars: Sequence[Scalar], edit: Edit) -> int:
+    """Which of the scalars an edit begins in."""
+    return bisect_right(scalars, edit.start, key=lambda scalar: source.byte(scalar.start)) - 1
 
 
 def _is_inside(edits: list[Edit], shift: int, before: Source, after: Text, old: Scalar, new: Scalar) -> bool:

@@ -4,6 +4,12 @@ Law: nothing is ever dumped. `compose` gives the nodes of a file, each scalar wi
 of the reader (kind, anchor, tag, style, value), so that two files hold the same YAML exactly when their shapes are equal.
 Refused with `NotYaml` and the line: what no reader accepts, and what is not UTF-8.
 
+A large file is read in pieces, each of them some whole documents, and only those that somebody asks for are kept as nodes. To libyaml
+a line that begins with `---` ends the document before it whatever it stands in: every block ends there, what is in brackets or quotes
+is refused there, and no anchor, directive or key goes beyond it. So a piece is a stream of its own: libyaml accepts a file exactly
+when it accepts each piece, and what it reads in one depends on the bytes of that piece alone. Pieces whose bytes are the same need no
+proof.
+
 Read by libyaml, which accepts what the cluster's readers accept (a tab before a comment) and is seven times as fast. Where libyaml
 0.1.7, the version inside ruamel.yaml.clib, is too old for what go-yaml reads, ruamel.yaml's own parser has the last word; elsewhere it
 would accept what go-yaml refuses. Events rather than composed nodes: they show aliases where they stand, allow an anchor name to be
@@ -14,7 +20,9 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property, lru_cache
+from contextlib import suppress
+from functools import cached_property, lru_cache, partial
+from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple, TypeVar
 
 from bumper.dataclasses import dataclass
@@ -23,8 +31,7 @@ from bumper.ports.git import MOST_FILE_BYTES
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00")
-_LINE_BREAK = re.compile(rb"\r\n?|\n")
-PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|#[^\r\n]*)*)*")
+_PROPERTIES = r"(?:[&!]\S*(?:\s+|#[^\r\n]*)*)*"
 _STR_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 # What the pure reader raises for an escape that is no character (two ways), for YAML 1.3 and for a file that is nested too deeply.
@@ -36,6 +43,11 @@ _MOST_VALUES = 50_000
 # The definitions of a large operator are some hundred documents.
 _MOST_DOCUMENTS = 10_000
 _CHUNK = 4096  # characters between two known byte offsets
+# Characters of a piece, or as many more as its last document takes: of shorter ones the reader's start would be felt.
+_PIECE = 4096
+# The start of a document, and a directive, which belongs to the document that follows.
+_MARKER = r"(?m)^---(?=[ \t\r\n])"
+_DIRECTIVE = "(?m)(?:^|[\r\x85\u2028\u2029])%"
 
 Shape = tuple[str, str, str, str, str]
 Made = TypeVar("Made")
@@ -143,12 +155,14 @@ class Alias(NamedTuple):
 
 
 Collection = Sequence | Mapping
-_SCALAR = "ScalarEvent"
+_DOCUMENT, _SCALAR, _ALIAS = "DocumentStartEvent", "ScalarEvent", "AliasEvent"
 _STARTS: dict[str, type[Sequence] | type[Mapping]] = {
     "SequenceStartEvent": Sequence,
     "MappingStartEvent": Mapping,
 }
+_ENDS = frozenset({"SequenceEndEvent", "MappingEndEvent"})
 Node = Scalar | Sequence | Mapping | Alias
+_Nodes = tuple[tuple[Node, ...], tuple[Scalar, ...], tuple[Shape, ...]]
 
 
 def resolved(node: Node) -> Scalar | Sequence | Mapping:
@@ -261,10 +275,16 @@ class Text:
         start = chunk * _CHUNK
         return self._chunk_starts[chunk] + len(self.text[start:character].encode())
 
+    def opening(self, start: int, end: int) -> int:
+        """Where what begins at the character `start`, and ends at most at `end`, is written behind its anchor and tag."""
+        if self.text[start : start + 1] not in ("&", "!"):
+            return start
+        properties = re.compile(_PROPERTIES).match(self.text, start, end)
+        return properties.end() if properties else start
+
     def inner(self, scalar: Scalar) -> tuple[int, int] | None:
         """The characters of a scalar without quotes, anchor, tag or block header; None where they cannot be told apart."""
-        properties = PROPERTIES.match(self.text, scalar.start, scalar.end)
-        start, end = properties.end() if properties else scalar.start, scalar.end
+        start, end = self.opening(scalar.start, scalar.end), scalar.end
         written = self.text[start:end]
         if scalar.style in ("'", '"'):
             return (start + 1, end - 1) if written[:1] == written[-1:] == scalar.style else None
@@ -282,7 +302,10 @@ class Text:
     @cached_property
     def _line_starts(self) -> "array[int]":
         # Of bytes, at LF, CRLF and CR alone; a list would take ten times the memory of the lines of a large file.
-        return array("Q", (0, *(match.end() for match in _LINE_BREAK.finditer(self.content))))
+        starts = array("Q", accumulate(map(len, self.content.splitlines(keepends=True)), initial=0))
+        if not self.content.endswith((b"\n", b"\r")) and self.content:
+            starts.pop()
+        return starts
 
     @cached_property
     def _chunk_starts(self) -> list[int]:
@@ -292,13 +315,98 @@ class Text:
         return starts
 
 
+class Piece:
+    """Whole documents of a file, from the character `start` to `end`.
+
+    `document` and `event` are the indexes in the file of the first of each; `size` is how many of both there are, None until the piece
+    was read. `nodes` are its roots, scalars and shape, None until they were asked for.
+    """
+
+    __slots__ = ("document", "end", "event", "nodes", "size", "start")
+
+    def __init__(self, start: int, end: int) -> None:
+        self.start, self.end = start, end
+        self.document = self.event = 0
+        self.size: tuple[int, int] | None = None
+        self.nodes: _Nodes | None = None
+
+    @property
+    def roots(self) -> Iterator[tuple[int, Node]]:
+        """The root of each document, with its index in the file."""
+        return enumerate(self._read[0], self.document)
+
+    @property
+    def scalars(self) -> tuple[Scalar, ...]:
+        """Every scalar, in order."""
+        return self._read[1]
+
+    @property
+    def shape(self) -> tuple[Shape, ...]:
+        """What is read, event by event."""
+        return self._read[2]
+
+    @property
+    def _read(self) -> _Nodes:
+        assert self.nodes, "not asked for"
+        return self.nodes
+
+
 @dataclass(frozen=True, eq=False)
 class Source(Text):
-    """One file that was read. `documents` holds the root of each document, empty ones included."""
+    """One file, of which as much is kept as was asked for.
 
-    documents: tuple[Node, ...]
-    scalars: tuple[Scalar, ...]
-    shape: tuple[Shape, ...]
+    Whatever is asked for first has all of it read: NotYaml, with the line, where the file stops being YAML in UTF-8.
+    """
+
+    pieces: list[Piece]
+
+    @cached_property
+    def documents(self) -> tuple[Node, ...]:
+        """The root of each document, empty ones included."""
+        return tuple(root for _, root in self.whole.roots)
+
+    @property
+    def scalars(self) -> tuple[Scalar, ...]:
+        """Every scalar, in order."""
+        return self.whole.scalars
+
+    @property
+    def shape(self) -> tuple[Shape, ...]:
+        """What is read, event by event."""
+        return self.whole.shape
+
+    @cached_property
+    def whole(self) -> Piece:
+        """All of the file as one piece."""
+        pieces = self._read(lambda _: True)
+        if len(pieces) == 1:
+            return pieces[0]
+        whole = Piece(0, len(self.text))
+        whole.nodes = (
+            tuple(root for piece in pieces for _, root in piece.roots),
+            tuple(chain.from_iterable(piece.scalars for piece in pieces)),
+            tuple(chain.from_iterable(piece.shape for piece in pieces)),
+        )
+        return whole
+
+    def having(self, *texts: str) -> list[Piece]:
+        """The pieces in which one of the texts may be read, in a key or a value."""
+        # What is written otherwise than it is read is folded, has a quote in it, or an escape.
+        if any("'" in text or text.split() != [text] for text in texts):
+            texts = ("",)
+        find = self.text.find
+        return self._read(
+            lambda piece: any(find(text, piece.start, piece.end) >= 0 for text in (*texts, "\\"))
+        )
+
+    def around(self, places: list[int]) -> list[Piece]:
+        """The pieces that one of these bytes stands in, or right behind, in order; so are `places`."""
+        return self._read(
+            lambda piece: (
+                (bisect_right(places, self.byte(piece.start)) if piece.start else 0)
+                < bisect_right(places, self.byte(piece.end))
+            )
+        )
 
     @cached_property
     def values(self) -> int:
@@ -306,27 +414,78 @@ class Source(Text):
         sizes: dict[int, int] = {}
         return sum(_size(root, sizes) for root in self.documents)
 
+    def reading(self, piece: Piece, text: str, made: Callable[[Iterable[Any]], Made]) -> Made:
+        """What is made of the events of a text that stands in a piece, or would after an edit; NotYaml where it is none.
+
+        Of the whole file they are those of the first reader that accepts it.
+        """
+        from ruamel.yaml.error import YAMLError
+
+        try:
+            return made(_events_of_libyaml(text))
+        except YAMLError as refusal:
+            if piece.start == 0 and piece.end == len(self.text) and _may_be_read(refusal, text):
+                with suppress(YAMLError, *UNREADABLE):
+                    return made(_events(text))
+            raise _not_yaml(refusal, text, self.path) from None
+
+    def _read(self, is_wanted: Callable[[Piece], bool]) -> list[Piece]:
+        if len(self.pieces) > 1:
+            with suppress(NotYaml):
+                return self._read_each(is_wanted)
+            # Whole it is refused with its line, or read by who has the last word.
+            self.pieces[:] = [Piece(0, len(self.text))]
+        return self._read_each(is_wanted)
+
+    def _read_each(self, is_wanted: Callable[[Piece], bool]) -> list[Piece]:
+        wanted: list[Piece] = []
+        # Most of a manifest is there many times: keys, short values, the ends of mappings.
+        entries: dict[Shape, Shape] = {}
+        documents = events = 0
+        for piece in self.pieces:
+            piece.document, piece.event = documents, events
+            text = self.text[piece.start : piece.end]
+            if is_wanted(piece):
+                wanted.append(piece)
+                if not piece.nodes:
+                    piece.nodes = self.reading(piece, text, partial(_composed, self, piece, entries))
+                piece.size = len(piece.nodes[0]), len(piece.nodes[2])
+            size = piece.size or self.reading(piece, text, partial(_counted, self, piece))
+            piece.size = size
+            documents, events = documents + size[0], events + size[1]
+        return wanted
+
 
 @lru_cache(maxsize=16)  # locating, following patches and proving read the same few files in turn
+def opened(content: bytes, path: str) -> Source:
+    """A file of which nothing is read yet; NotYaml where it is too large, or is not UTF-8."""
+    _refuse_large(content, path)
+    text = _decoded(content, path)
+    ends = [0, *_cuts(text), len(text)]
+    return Source(path, content, text, [Piece(start, end) for start, end in pairwise(ends)])
+
+
 def compose(content: bytes, path: str) -> Source:
-    """The nodes of a file; NotYaml, with the line, where it stops being YAML in UTF-8."""
-    return _read(content, path, _composed)
+    """A file with all of its nodes; NotYaml, with the line, where it stops being YAML in UTF-8."""
+    source = opened(content, path)
+    _ = source.whole
+    return source
 
 
 def reread(
-    content: bytes, before: Source, changed: Iterable[Scalar]
+    content: bytes, before: Source, piece: Piece, changed: Iterable[Scalar]
 ) -> tuple[Text, dict[int, Scalar]] | None:
-    """An edited file, and by its ordinal what has become of each scalar that was changed; NotYaml as for `compose`.
+    """What stands in the place of a piece after an edit, and by its ordinal what has become of each scalar that was changed.
 
-    None where anything else is read than before, or a changed scalar as it was. Nothing but those scalars is kept: a large file is not
-    in memory twice.
+    None where anything else is read than before, a changed scalar as it was, or the piece ends elsewhere; NotYaml as for
+    `Source.reading`. Nothing but those scalars is kept: a large file is not in memory twice.
     """
     by_ordinal = {scalar.ordinal: scalar for scalar in changed}
 
-    def compared(events: Iterable[Any], text: Text) -> tuple[Text, dict[int, Scalar]] | None:
+    def compared(events: Iterable[Any]) -> dict[int, Scalar] | None:
         now: dict[int, Scalar] = {}
-        entries = iter(before.shape)
-        for at, event in enumerate(events):
+        entries = iter(piece.shape)
+        for at, event in enumerate(events, piece.event):
             entry, was = _entry(event), next(entries, None)
             if at in by_ordinal and entry != was and entry[0] == _SCALAR:
                 _, _, tag, style, value = entry
@@ -334,26 +493,24 @@ def reread(
                 now[at] = Scalar(start, end, value, style, tag, at, by_ordinal[at].is_key)
             elif at in by_ordinal or entry != was:
                 return None
-        return (text, now) if next(entries, None) is None else None
+        return now if next(entries, None) is None else None
 
-    return _read(content, before.path, compared)
+    text = Text(before.path, content, _decoded(content, before.path))
+    begins = not piece.start or re.match(_MARKER, text.text)
+    ends = piece.end == len(before.text) or text.text.endswith("\n")
+    now = before.reading(piece, text.text, compared) if begins and ends else None
+    return None if now is None else (text, now)
 
 
-def _read(content: bytes, path: str, made: Callable[[Iterable[Any], Text], Made]) -> Made:
-    """What is made of the events of the first reader that accepts the file."""
-    _refuse_large(content, path)
-    text = Text(path, content, _decoded(content, path))
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return made(_events_of_libyaml(text.text), text)
-    except YAMLError as refusal:
-        if not _may_be_read(refusal, text.text):
-            raise _not_yaml(refusal, text.text, path) from None
-        try:
-            return made(_events(text.text), text)
-        except (YAMLError, *UNREADABLE):
-            raise _not_yaml(refusal, text.text, path) from None
+def _cuts(text: str) -> Iterator[int]:
+    """Where one piece ends and the next begins."""
+    start = before = 0
+    for marker in re.finditer(_MARKER, text) if len(text) > _PIECE and _libyaml() else ():
+        at = marker.start()
+        if at - start >= _PIECE and not re.search(_DIRECTIVE, text[before:at]):
+            yield at
+            start = at
+        before = at
 
 
 def _may_be_read(refusal: Any, text: str) -> bool:
@@ -373,19 +530,29 @@ def _refuse_large(content: bytes, path: str) -> None:
             )
 
 
-def _events_of_libyaml(text: str) -> Iterator[Any]:
-    """Asked at its own door: `YAML.parse` makes a class for each file and looks for plug-ins on the disk, half of the work.
+def _libyaml() -> Any:
+    """Its parser, asked for at its own door: `YAML.parse` makes a class for each file and looks for plug-ins on the disk.
 
-    The module's loaders are this parser, and a constructor and a resolver that events do without.
+    The module's loaders are this parser, and a constructor and a resolver that events do without. None where there is no compiled
+    library for this Python.
     """
     try:
         from ruamel.yaml import cyaml
-    except ImportError:  # no compiled library for this Python
+    except ImportError:
+        return None
+    return vars(cyaml)["CParser"]
+
+
+def _events_of_libyaml(text: str) -> Iterator[Any]:
+    if not (made := _libyaml()):
         yield from _events(text)
         return
-    parser = vars(cyaml)["CParser"](text)
+    from ruamel.yaml.events import StreamEndEvent
+
+    parser = made(text)
+    parser.get_event()
     try:
-        while event := parser.get_event():
+        while type(event := parser.get_event()) is not StreamEndEvent:
             yield event
     finally:
         parser.dispose()
@@ -393,8 +560,11 @@ def _events_of_libyaml(text: str) -> Iterator[Any]:
 
 def _events(text: str) -> Iterator[Any]:
     from ruamel.yaml import YAML
+    from ruamel.yaml.events import StreamEndEvent, StreamStartEvent
 
-    yield from YAML(typ="safe", pure=True, plug_ins=[]).parse(text)
+    for event in YAML(typ="safe", pure=True, plug_ins=[]).parse(text):
+        if not isinstance(event, StreamStartEvent | StreamEndEvent):
+            yield event
 
 
 def _decoded(content: bytes, path: str) -> str:
@@ -404,10 +574,11 @@ def _decoded(content: bytes, path: str) -> str:
             hint="save the file as UTF-8; Flux reads nothing else",
         )
     try:
-        return content.removeprefix(_BOM).decode()
+        # Readers drop each mark that begins the text, and count none of them.
+        return content.removeprefix(_BOM).decode().lstrip(_BOM.decode())
     except UnicodeDecodeError as error:
         bom = len(content) - len(content.removeprefix(_BOM))
-        line = len(_LINE_BREAK.findall(content[: error.start + bom])) + 1
+        line = _line_behind(content[: error.start + bom].decode("latin-1"))
         raise NotYaml(
             f"{path}:{line}: byte 0x{error.object[error.start]:02x} is not UTF-8, expected UTF-8 text",
             hint="save the file as UTF-8",
@@ -415,7 +586,12 @@ def _decoded(content: bytes, path: str) -> str:
 
 
 def _line_at(text: str, character: int) -> int:
-    return len(_LINE_BREAK.findall(text[:character].encode())) + 1
+    return _line_behind(text[:character])
+
+
+def _line_behind(text: str) -> int:
+    """The line in which a text ends, as an editor counts it."""
+    return text.count("\n") + text.count("\r") - text.count("\r\n") + 1
 
 
 def _not_yaml(refusal: Any, text: str, path: str) -> NotYaml:
@@ -441,54 +617,88 @@ def _entry(event: Any) -> Shape:
         return kind, event.anchor or "", tag, event.style or "", event.value
     if kind in _STARTS:
         return kind, event.anchor or "", str(event.tag or ""), str(bool(event.flow_style)), ""
-    return kind, event.anchor if kind == "AliasEvent" else "", "", "", ""
+    return kind, event.anchor if kind == _ALIAS else "", "", "", ""
 
 
-def _composed(events: Iterable[Any], text: Text) -> Source:
+def _composed(source: Text, piece: Piece, entries: dict[Shape, Shape], events: Iterable[Any]) -> _Nodes:
     documents = Sequence(0)
     scalars: list[Scalar] = []
     shape: list[Shape] = []
     parents: list[Mapping | Sequence] = [documents]
     anchors: dict[str, Scalar | Sequence | Mapping] = {}
-    # Most of a manifest is there many times: keys, short values, the ends of mappings.
-    known: dict[Shape, Shape] = {}
-    for event in events:
+    first = piece.start
+    for ordinal, event in enumerate(events, piece.event):
         entry = _entry(event)
-        entry = known.setdefault(entry, entry)
+        entry = entries.setdefault(entry, entry)
         kind, anchor, tag, style, value = entry
         parent = parents[-1]
         if kind == _SCALAR:
             is_key = type(parent) is Mapping and len(parent.items) % 2 == 0
-            start, end = event.start_mark.index, event.end_mark.index
-            scalar = Scalar(start, end, value, style, tag, len(shape), is_key)
+            start, end = first + event.start_mark.index, first + event.end_mark.index
+            scalar = Scalar(start, end, value, style, tag, ordinal, is_key)
             scalars.append(scalar)
             parent.items.append(scalar)
             if anchor:
                 anchors[anchor] = scalar
         elif kind in _STARTS:
-            node = _STARTS[kind](event.start_mark.index, len(shape))
+            node = _STARTS[kind](first + event.start_mark.index, ordinal)
             parent.items.append(node)
             parents.append(node)
             if len(parents) > MAX_DEPTH:
-                raise NotYaml(
-                    f"{text.path}:{_line_at(text.text, node.start)}: nested deeper than {MAX_DEPTH} levels, expected a manifest",
-                    hint="correct the file: no Kubernetes object is nested that deeply",
-                )
+                raise _too_deep(source, node.start)
             if anchor:
                 anchors[anchor] = node
-        elif kind == "AliasEvent":
+        elif kind == _ALIAS:
+            start, end = first + event.start_mark.index, first + event.end_mark.index
             if anchor not in anchors:
-                line = _line_at(text.text, event.start_mark.index)
-                raise NotYaml(f"{text.path}:{line}: not YAML: the alias *{anchor} has no anchor before it")
-            end = event.end_mark.index
-            parent.items.append(Alias(event.start_mark.index, anchor, anchors[anchor], end, len(shape)))
-        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
+                raise _without_anchor(source, start, anchor)
+            parent.items.append(Alias(start, anchor, anchors[anchor], end, ordinal))
+        elif kind in _ENDS:
             ended = parents.pop()
-            ended.end, ended.end_ordinal = event.end_mark.index, len(shape)
-        elif kind == "DocumentStartEvent":
+            ended.end, ended.end_ordinal = first + event.end_mark.index, ordinal
+        elif kind == _DOCUMENT:
             anchors.clear()
         shape.append(entry)
-    return Source(text.path, text.content, text.text, tuple(documents.items), tuple(scalars), tuple(shape))
+    return tuple(documents.items), tuple(scalars), tuple(shape)
+
+
+def _counted(source: Text, piece: Piece, events: Iterable[Any]) -> tuple[int, int]:
+    """How many documents and events there are, refused as what is composed."""
+    documents, count, depth = 0, 0, 1
+    anchors: set[str] = set()
+    for event in events:
+        count += 1
+        kind = type(event).__name__
+        if kind == _SCALAR:
+            if event.anchor:
+                anchors.add(event.anchor)
+        elif kind in _STARTS:
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _too_deep(source, piece.start + event.start_mark.index)
+            if event.anchor:
+                anchors.add(event.anchor)
+        elif kind in _ENDS:
+            depth -= 1
+        elif kind == _ALIAS:
+            if event.anchor not in anchors:
+                raise _without_anchor(source, piece.start + event.start_mark.index, event.anchor)
+        elif kind == _DOCUMENT:
+            documents += 1
+            anchors.clear()
+    return documents, count
+
+
+def _too_deep(source: Text, at: int) -> NotYaml:
+    return NotYaml(
+        f"{source.path}:{_line_at(source.text, at)}: nested deeper than {MAX_DEPTH} levels, expected a manifest",
+        hint="correct the file: no Kubernetes object is nested that deeply",
+    )
+
+
+def _without_anchor(source: Text, at: int, name: str) -> NotYaml:
+    line = _line_at(source.text, at)
+    return NotYaml(f"{source.path}:{line}: not YAML: the alias *{name} has no anchor before it")
 
 
 # What some reader takes for something other than text when it stands plain: the union of YAML 1.1 (https://yaml.org/type/), the core
