@@ -107,6 +107,7 @@ class Systems:
             timeout_s=timeout_s,
             remark=self.identity.withheld(self.platform_url),
             reads_directory=self.settings.reads_directory,
+            now=self.context.clock.now,
         )
 
     @property

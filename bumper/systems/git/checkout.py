@@ -7,16 +7,12 @@ checkout no folder is taken for a bare repository, since a commit may bring one,
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bumper.address import is_github_name
 from bumper.errors import UsageError
 from bumper.systems.file import is_directory, nearest_with
 from bumper.systems.git.address import environment, is_url
-from bumper.systems.git.repository import LOCAL_S, Output, program, run
-
-if TYPE_CHECKING:
-    from git import Git
+from bumper.systems.git.program import LOCAL_S, Output, Program, pairs, program, run
 
 # What git would run for a question that writes nothing (git-config(1)): what watches files, and what checks a signature for `show`.
 _INERT = (("core.fsmonitor", "false"), ("core.hooksPath", os.devnull), ("log.showSignature", "false"))
@@ -71,7 +67,7 @@ def way_from(
     return origin, pairs(config.stdout)
 
 
-def local(directory: Path, environ: Mapping[str, str] | None) -> "Git":
+def local(directory: Path, environ: Mapping[str, str] | None) -> Program:
     """The git program in a directory of this machine that somebody else may have filled."""
     given = environ or {}
     # Git finds the checkout all the same, and ends where it would have taken a folder in it for a repository (2.38).
@@ -95,9 +91,3 @@ def ask(
             hint="stand in another folder of the checkout, or name the repository with --repo URL",
         )
     return output
-
-
-def pairs(text: str) -> list[tuple[str, str]]:
-    """The variables that `git config -z` printed; a variable without a value is true."""
-    named = (entry.partition("\n") for entry in text.split("\0") if entry)
-    return [(key, value if separator else "true") for key, separator, value in named]

@@ -21,6 +21,8 @@ SECRETS = [
     base64.b64encode(f"ci:{TOKEN}".encode()).decode(),
 ]
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:

@@ -13,6 +13,8 @@ from bumper.errors import NoAccess, UsageError
 from bumper.systems.git import Remote, checkout_root, origin_of
 from bumper_sandbox.git.server import GitServer
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:
