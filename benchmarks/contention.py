@@ -62,7 +62,7 @@ def main(*sizes: int) -> None:
         "clone, sed, 5 x (pull --rebase, push)": workflow,
     }
     with GitServer(token=TOKEN, environ=os.environ) as server:
-        ours(server.create("first.git", {"first.yaml": OLD}), "first.yaml")  # loads GitPython
+        ours(server.create("first.git", {"first.yaml": OLD}), "first.yaml")  # loads what it needs
         print(
             f"writers at once on one branch, each its own file; ours has {DEADLINE_S:.0f} s, the workflow five tries"
         )
@@ -128,7 +128,7 @@ def report(name: str, attempts: list[Attempt], repository: Path, taken_s: float)
 def ours(url: str, file: str) -> tuple[bool, int]:
     """The loop of the pipe: read, plan and push again on each new tip, with its pauses, to a deadline."""
     tries = 0
-    with Remote(url, token=TOKEN, environ=os.environ) as remote:
+    with Remote(url, token=TOKEN, environ=os.environ, now=time.monotonic) as remote:
 
         def propose() -> Proposal:
             nonlocal tries

@@ -18,15 +18,13 @@ from bumper.systems.git.program import LOCAL_S, Output, Program, pairs, program,
 _INERT = (("core.fsmonitor", "false"), ("core.hooksPath", os.devnull), ("log.showSignature", "false"))
 
 
-def checkout_root(
-    directory: Path, environ: Mapping[str, str] | None = None, *, timeout_s: float = LOCAL_S
-) -> Path | None:
+def checkout_root(directory: Path, environ: Mapping[str, str], *, timeout_s: float = LOCAL_S) -> Path | None:
     """The top of the git checkout that `directory` is in, None outside of any."""
     output = ask(directory, environ, "rev-parse", "--show-toplevel", timeout_s=timeout_s)
     return Path(output.stdout.removesuffix("\n")) if output.status == 0 else None
 
 
-def origin_of(directory: Path, environ: Mapping[str, str] | None = None) -> str | None:
+def origin_of(directory: Path, environ: Mapping[str, str]) -> str | None:
     """The URL of `origin` as configured, None where there is none. May hold a credential: `Remote` takes it, nobody prints it."""
     output = ask(directory, environ, "config", "--get", "remote.origin.url")
     url = output.stdout.removesuffix("\n")
@@ -67,17 +65,14 @@ def way_from(
     return origin, pairs(config.stdout)
 
 
-def local(directory: Path, environ: Mapping[str, str] | None) -> Program:
+def local(directory: Path, environ: Mapping[str, str]) -> Program:
     """The git program in a directory of this machine that somebody else may have filled."""
-    given = environ or {}
     # Git finds the checkout all the same, and ends where it would have taken a folder in it for a repository (2.38).
     bare = (("safe.bareRepository", "explicit"),) if nearest_with(".git", directory.resolve()) else ()
-    return program(directory, {**given, **environment((*_INERT, *bare), given), "LC_ALL": "C"})
+    return program(directory, {**environ, **environment((*_INERT, *bare), environ)})
 
 
-def ask(
-    directory: Path, environ: Mapping[str, str] | None, *arguments: str, timeout_s: float = LOCAL_S
-) -> Output:
+def ask(directory: Path, environ: Mapping[str, str], *arguments: str, timeout_s: float = LOCAL_S) -> Output:
     """Git's answer in `directory`, failures included; names of files keep their bytes. UsageError where it does not trust it."""
     output = run(local(directory, environ), *arguments, names_files=True, timeout_s=timeout_s)
     if "dubious ownership" in output.stderr:

@@ -62,7 +62,7 @@ class Failure(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Git in a directory. `environ` lies over the variables of our own process; it may hold a credential."""
+    """Git in a directory. `environ` are the variables of its processes; they may hold a credential."""
 
     directory: Path
     environ: Mapping[str, str] = field(repr=False)
@@ -70,15 +70,19 @@ class Program:
     @cached_property
     def reader(self) -> "Git":
         """A process of git that reads objects for as long as somebody asks, by GitPython; `clear_cache` ends it."""
-        from git import Git
-
+        try:
+            from git import Git
+        except ModuleNotFoundError:
+            raise
+        except ImportError as error:  # GitPython runs git when it is imported
+            raise _absent() from error
         reader = Git(self.directory)
         reader.update_environment(**self.environ)
         return reader
 
     def variables(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of its processes, with `more`."""
-        variables = {**os.environ, "LANGUAGE": "C", "LC_ALL": "C", **self.environ, **(more or {})}
+        variables = {**self.environ, **(more or {}), "LANGUAGE": "C", "LC_ALL": "C"}
         # Inside a hook that receives a push: as long as git knows of that, it moves no ref of any repository.
         variables.pop(_QUARANTINE, None)
         return variables

@@ -490,8 +490,6 @@ def _surroundings(directory: Path) -> dict[str, str]:
         "GIT_COMMON_DIR": str(directory),
         "GIT_OBJECT_DIRECTORY": str(directory / "objects"),
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
-        "LC_ALL": "C",
-        "LANGUAGE": "C",
         "GIT_TERMINAL_PROMPT": "0",
         # Never a helper program, whatever the user's settings (`insteadOf`) make of the address.
         "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",

@@ -12,6 +12,7 @@ from typing import TypeVar
 from bumper.address import is_loopback, may_carry_credentials
 from bumper.dataclasses import dataclass
 from bumper.errors import BumpError, NotConnected, Transient, Unreachable
+from bumper.ports.threads import side_by_side
 from bumper.safe_text import printable
 from bumper.systems.git.address import Address
 from bumper.systems.git.packet_lines import FLUSH, bands, command, line, packets, texts
@@ -36,7 +37,17 @@ _NO_REPORT = "remote failed to report status"
 # Settings of git that say how a host is reached, or what is accepted of it.
 _OF_THE_WAY = ("http.", "url.", "protocol.", "transfer.", "fetch.fsckobjects")
 _OF_THE_CREDENTIAL = ".extraheader"
-_VARIABLES = ("GIT_SSL_", "GIT_HTTP_", "GIT_PROXY_", "GIT_CURL_", "GIT_TRACE_CURL", "GIT_TRACE_PACKET")
+_VARIABLES = (
+    "GIT_SSL_",
+    "GIT_HTTP_",
+    "GIT_PROXY_",
+    "GIT_CURL_",
+    "GIT_TRACE_CURL",
+    "GIT_TRACE_PACKET",
+    "GIT_ALLOW_PROTOCOL",
+)
+# Whom git trusts, by our own client's names for it.
+_AUTHORITIES = {"GIT_SSL_CAINFO": "SSL_CERT_FILE", "GIT_SSL_CAPATH": "SSL_CERT_DIR"}
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -52,7 +63,7 @@ def speaks(address: Address, configured: Iterable[tuple[str, str]], environ: Map
     is_set = any(
         key.startswith(_OF_THE_WAY) and not key.endswith(_OF_THE_CREDENTIAL) for key, _ in configured
     )
-    named = any(name.startswith(_VARIABLES) or name == "GIT_ALLOW_PROTOCOL" for name in environ)
+    named = any(name.startswith(_VARIABLES) and name not in _AUTHORITIES for name in environ)
     has_proxy = not is_loopback(address.url) and any(
         value and name.lower() in _PROXIES for name, value in environ.items()
     )
@@ -77,8 +88,12 @@ class SmartHttp:
         timeout_s: float,
     ) -> "SmartHttp":
         """`now` is monotonic seconds, `timeout_s` bounds each answer. Does not use the network."""
+        trusted = {ours: environ[name] for name, ours in _AUTHORITIES.items() if environ.get(name)}
         # What bounds the answer is to end it, not what bounds each wait for a piece of it.
-        return cls(Client(Limits(_MOST_BYTES, timeout_s, 2 * timeout_s), now=now, environ=environ), address)
+        return cls(
+            Client(Limits(_MOST_BYTES, timeout_s, 2 * timeout_s), now=now, environ=trusted or environ),
+            address,
+        )
 
     def close(self) -> None:
         """Closes all connections."""
@@ -86,9 +101,14 @@ class SmartHttp:
 
     def tip(self, ref: str) -> str:
         """The commit that the ref is at. `MissingRef` where there is none."""
-        self._require_version_2()
-        body = command("ls-refs", [_FORMAT, _AGENT], [f"ref-prefix {ref}"])
-        for text in self._parsed(self._service(_FETCH, body), texts):
+
+        def listed() -> list[str | None]:
+            body = command("ls-refs", [_FORMAT, _AGENT], [f"ref-prefix {ref}"])
+            return self._parsed(self._service(_FETCH, body), texts)
+
+        # Who speaks version 2 answers the second question as well: it need not wait for the first.
+        _, refs = side_by_side([self._require_version_2, listed])
+        for text in refs or ():
             sha, _, name = (text or "").partition(" ")
             if name == ref:
                 return sha
