@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 FLUSH, DELIMITER, RESPONSE_END = b"0000", b"0001", b"0002"
 _SIGNS = (FLUSH, DELIMITER, RESPONSE_END)
 _LENGTH = 4
+_ERROR = b"ERR "
 DATA, PROGRESS, FATAL = b"\1", b"\2", b"\3"
 
 
@@ -26,7 +27,7 @@ def command(name: str, capabilities: Iterable[str], arguments: Iterable[str]) ->
 
 
 def packets(content: bytes) -> Iterator[bytes | None]:
-    """The content of each line, in order; None for a sign."""
+    """The content of each line, in order; None for a sign. ValueError with the server's words where it gave up."""
     at = 0
     while at < len(content):
         digits = content[at : at + _LENGTH]
@@ -40,16 +41,22 @@ def packets(content: bytes) -> Iterator[bytes | None]:
             length = 0
         if length < _LENGTH or at + length > len(content):
             raise ValueError(f"found no packet line at byte {at} of {len(content)}")
-        yield content[at + _LENGTH : at + length]
+        packet = content[at + _LENGTH : at + length]
+        if packet.startswith(_ERROR):
+            raise ValueError(packet.removeprefix(_ERROR).decode("utf-8", "replace").strip())
+        yield packet
         at += length
 
 
 def texts(content: bytes) -> list[str | None]:
-    """The same as texts, without their line ends."""
-    return [
+    """The same as texts, without their line ends. ValueError where the end is missing."""
+    read = [
         None if packet is None else packet.decode("utf-8", "replace").rstrip("\n")
         for packet in packets(content)
     ]
+    if not read or read[-1] is not None:
+        raise ValueError("ends before its end")
+    return read
 
 
 def bands(content: Iterable[bytes | None]) -> tuple[bytes, str]:

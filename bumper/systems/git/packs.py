@@ -89,38 +89,40 @@ def _entries(pack: bytes, most_bytes: int) -> Mapping[int, _Entry]:
     if hashlib.sha1(pack[:end], usedforsecurity=False).digest() != pack[end:]:
         raise ValueError("its checksum is another one")
     entries: dict[int, _Entry] = {}
-    at = _HEADER_BYTES
-    for _ in range(count):
+    at, left = _HEADER_BYTES, most_bytes
+    for number in range(count):
+        if at >= end:
+            raise ValueError(f"ends after {number:,} objects of {count:,}")
         place = at
-        number, size, at = _number_and_size(pack, at)
+        kind, size, at = _kind_and_size(pack, at)
         base: int | str = ""
-        if number == _BY_OFFSET:
+        if kind == _BY_OFFSET:
             back, at = _offset(pack, at)
             base = place - back
-        elif number == _BY_NAME:
+        elif kind == _BY_NAME:
             base, at = pack[at : at + _SHA_BYTES].hex(), at + _SHA_BYTES
-        elif number not in _KINDS:
-            raise ValueError(f"found an object of kind {number} at byte {place}")
-        if size > most_bytes:
+        elif kind not in _KINDS:
+            raise ValueError(f"found an object of kind {kind} at byte {place}")
+        left -= size
+        if left < 0:
             raise ValueError(f"holds more than {most_bytes:,} bytes")
         content, at = _inflated(pack, at, size)
-        most_bytes -= size
-        entries[place] = _Entry(_KINDS.get(number, ""), content, base)
+        entries[place] = _Entry(_KINDS.get(kind, ""), content, base)
     if at != end:
         raise ValueError(f"its objects end at byte {at:,} of {end:,}")
     return entries
 
 
-def _number_and_size(pack: bytes, at: int) -> tuple[int, int, int]:
+def _kind_and_size(pack: bytes, at: int) -> tuple[int, int, int]:
     """The kind and the size of the object at a place, and where that ends."""
     byte = pack[at]
-    number, size, shift = byte >> 4 & 7, byte & 15, 4
+    kind, size, shift = byte >> 4 & 7, byte & 15, 4
     while byte & 0x80:
         at += 1
         byte = pack[at]
         size |= (byte & 0x7F) << shift
         shift += 7
-    return number, size, at + 1
+    return kind, size, at + 1
 
 
 def _offset(pack: bytes, at: int) -> tuple[int, int]:

@@ -6,8 +6,9 @@ asked then, and says in its own words what is wrong. So nothing here asks for a 
 where git's settings speak of the way to the host it is git that knows what they mean (`speaks`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from bumper.address import is_loopback, may_carry_credentials
 from bumper.dataclasses import dataclass
@@ -70,6 +71,13 @@ def speaks(address: Address, configured: Iterable[tuple[str, str]], environ: Map
     return not (is_set or named or has_proxy)
 
 
+class _Advertisement(NamedTuple):
+    """What a server says before a push: the commits of its refs, and what it can do."""
+
+    refs: Mapping[str, str]
+    capabilities: Sequence[str]
+
+
 @dataclass
 class SmartHttp:
     """One repository. `address` is asked before each request, since its credential may have been renewed."""
@@ -77,6 +85,9 @@ class SmartHttp:
     client: Client
     address: Callable[[], Address]
     _knows_version_2: bool = False
+    _has_pushed: bool = False
+    # What the server said before a push that has not been made yet.
+    _advertisement: _Advertisement | None = None
 
     @classmethod
     def at(
@@ -100,19 +111,24 @@ class SmartHttp:
         self.client.close()
 
     def tip(self, ref: str) -> str:
-        """The commit that the ref is at. `MissingRef` where there is none."""
+        """The commit that the ref is at. `MissingRef` where there is none.
 
-        def listed() -> list[str | None]:
-            body = command("ls-refs", [_FORMAT, _AGENT], [f"ref-prefix {ref}"])
-            return self._parsed(self._service(_FETCH, body), texts)
-
-        # Who speaks version 2 answers the second question as well: it need not wait for the first.
-        _, refs = side_by_side([self._require_version_2, listed])
-        for text in refs or ():
-            sha, _, name = (text or "").partition(" ")
-            if name == ref:
-                return sha
-        raise MissingRef(f"{self.address()}: no such ref")
+        Who has pushed before will push again: then it is taken from what the server says before a push, so that the fewest requests
+        lie between the tip that was seen and the next push.
+        """
+        if self._has_pushed:
+            self._advertisement = self._advertised()
+            refs: Mapping[str, str] = self._advertisement.refs
+        else:
+            # Who speaks version 2 answers the second question as well: it need not wait for the first.
+            asked: list[Callable[[], Mapping[str, str]]] = [
+                self._require_version_2,
+                partial(self._listed, ref),
+            ]
+            _, refs = side_by_side(asked)
+        if ref not in refs:
+            raise MissingRef(f"{self.address()}: no such ref")
+        return refs[ref]
 
     def commit(self, sha: str, known: Iterable[str]) -> dict[str, Object]:
         """The commit with its trees and no file, but for what the commits hold that are `known`."""
@@ -138,7 +154,9 @@ class SmartHttp:
 
         Ends `spare_s` before its limit, so that somebody can look what became of it.
         """
-        there, capabilities = self._advertised(spare_s)
+        self._has_pushed = True
+        there, capabilities = self._advertisement or self._advertised(spare_s)
+        self._advertisement = None
         place, branch = str(self.address()), ref.removeprefix("refs/heads/")
         if there.get(ref, "") == commit:
             return None
@@ -167,10 +185,16 @@ class SmartHttp:
             is_sent=True,
         )
 
-    def _require_version_2(self) -> None:
+    def _listed(self, ref: str) -> dict[str, str]:
+        """The commits of all refs whose names begin like this."""
+        body = command("ls-refs", [_FORMAT, _AGENT], [f"ref-prefix {ref}"])
+        listed = [(text or "").partition(" ") for text in self._parsed(self._service(_FETCH, body), texts)]
+        return {name: sha for sha, _, name in listed}
+
+    def _require_version_2(self) -> dict[str, str]:
         """`NotSpoken` unless the host speaks version 2 of the protocol, of SHA-1, and lets files be left out."""
         if self._knows_version_2:
-            return
+            return {}
         version, *capabilities = [text for text in self._greeting(_FETCH) if text] or [""]
         offered = dict(text.partition("=")[::2] for text in capabilities)
         is_of_sha_1 = offered.get("object-format", "sha1") == "sha1"
@@ -181,8 +205,9 @@ class SmartHttp:
         ):
             raise NotSpoken
         self._knows_version_2 = True
+        return offered
 
-    def _advertised(self, spare_s: float = 0.0) -> tuple[dict[str, str], list[str]]:
+    def _advertised(self, spare_s: float = 0.0) -> _Advertisement:
         """The refs, and what the server can do, as it says before a push."""
         refs: dict[str, str] = {}
         capabilities: list[str] = []
@@ -197,7 +222,7 @@ class SmartHttp:
         formats = [each for each in capabilities if each.startswith("object-format=")]
         if "report-status" not in capabilities or formats not in ([], [_FORMAT]):
             raise NotSpoken
-        return refs, capabilities
+        return _Advertisement(refs, capabilities)
 
     def _greeting(self, service: str, spare_s: float = 0.0) -> list[str | None]:
         """What the host says of one of its services."""
