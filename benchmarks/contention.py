@@ -128,7 +128,7 @@ def report(name: str, attempts: list[Attempt], repository: Path, taken_s: float)
 def ours(url: str, file: str) -> tuple[bool, int]:
     """The loop of the pipe: read, plan and push again on each new tip, with its pauses, to a deadline."""
     tries = 0
-    with Remote(url, token=TOKEN, environ=os.environ, now=time.monotonic) as remote:
+    with Remote(url, token=TOKEN, environ=os.environ, now=time.monotonic, is_to_push=True) as remote:
 
         def propose() -> Proposal:
             nonlocal tries

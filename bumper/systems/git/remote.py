@@ -43,9 +43,10 @@ class Remote:
         remark: str = "",
         reads_directory: bool = False,
         now: Callable[[], float] | None = None,
+        is_to_push: bool = False,
     ) -> None:
         """Does not use the network. `timeout_s` bounds each call of git that does. Without the monotonic seconds of `now` git alone
-        speaks to the server.
+        speaks to the server. `is_to_push` says that what is read first is read to be written.
 
         A token that expires is a function: it is called before each of those calls. `remark` is what else to say where access is
         refused. With `reads_directory` a checkout stands for itself, too. `UsageError` where a credential would go in clear text.
@@ -63,6 +64,7 @@ class Remote:
         self._settings = settings
         self._timeout_s = timeout_s
         self._now = now
+        self._is_to_push = is_to_push
         self._begin()
         self._checkout = None if is_url(url_or_dir) else Path(url_or_dir)
         self._unanswered: set[str] = set()
@@ -223,7 +225,13 @@ class Remote:
 
     def _new_repository(self) -> Repository:
         return Repository(
-            self._address, self._environ, self._settings, self._timeout_s, self._renewed, self._now
+            self._address,
+            self._environ,
+            self._settings,
+            self._timeout_s,
+            self._renewed,
+            self._now,
+            is_to_push=self._is_to_push,
         )
 
     def _remember(self, name: str) -> str:

@@ -78,6 +78,8 @@ class Repository:
         timeout_s: float,
         renewed: Callable[[], Address] | None = None,
         now: Callable[[], float] | None = None,
+        *,
+        is_to_push: bool = False,
     ) -> None:
         """`settings` are git's configuration for the way to the remote, less the credential, which is the address's.
 
@@ -91,6 +93,7 @@ class Repository:
         self._timeout_s = timeout_s
         self._renewed = renewed
         self._now = now
+        self._is_to_push = is_to_push
         # What came by smart HTTP, and what was made here to be pushed.
         self._received: dict[str, Object] = {}
         self._made: dict[str, Object] = {}
@@ -147,7 +150,13 @@ class Repository:
             and speaks(self._address, self.configured, self._environ)
         ):
             return None
-        return SmartHttp.at(self._renew, now=self._now, environ=self._environ, timeout_s=self._timeout_s)
+        return SmartHttp.at(
+            self._renew,
+            now=self._now,
+            environ=self._environ,
+            timeout_s=self._timeout_s,
+            is_to_push=self._is_to_push,
+        )
 
     def _either(self, by_wire: Callable[[SmartHttp], _T], by_git: Callable[[], _T]) -> _T:
         """By smart HTTP, or by git where that is not spoken; then by git from here on."""

@@ -80,12 +80,15 @@ class _Advertisement(NamedTuple):
 
 @dataclass
 class SmartHttp:
-    """One repository. `address` is asked before each request, since its credential may have been renewed."""
+    """One repository. `address` is asked before each request, since its credential may have been renewed.
+
+    `is_to_push` says that a push is to come, as it is after one that was refused.
+    """
 
     client: Client
     address: Callable[[], Address]
+    is_to_push: bool = False
     _knows_version_2: bool = False
-    _has_pushed: bool = False
     # What the server said before a push that has not been made yet.
     _advertisement: _Advertisement | None = None
 
@@ -97,6 +100,7 @@ class SmartHttp:
         now: Callable[[], float],
         environ: Mapping[str, str],
         timeout_s: float,
+        is_to_push: bool = False,
     ) -> "SmartHttp":
         """`now` is monotonic seconds, `timeout_s` bounds each answer. Does not use the network."""
         trusted = {ours: environ[name] for name, ours in _AUTHORITIES.items() if environ.get(name)}
@@ -104,6 +108,7 @@ class SmartHttp:
         return cls(
             Client(Limits(_MOST_BYTES, timeout_s, 2 * timeout_s), now=now, environ=trusted or environ),
             address,
+            is_to_push,
         )
 
     def close(self) -> None:
@@ -113,19 +118,12 @@ class SmartHttp:
     def tip(self, ref: str) -> str:
         """The commit that the ref is at. `MissingRef` where there is none.
 
-        Who has pushed before will push again: then it is taken from what the server says before a push, so that the fewest requests
-        lie between the tip that was seen and the next push.
+        Where a push is to come it is taken from what the server says before one, so that the fewest requests lie between them.
         """
-        if self._has_pushed:
-            self._advertisement = self._advertised()
-            refs: Mapping[str, str] = self._advertisement.refs
-        else:
-            # Who speaks version 2 answers the second question as well: it need not wait for the first.
-            asked: list[Callable[[], Mapping[str, str]]] = [
-                self._require_version_2,
-                partial(self._listed, ref),
-            ]
-            _, refs = side_by_side(asked)
+        # Who speaks version 2 answers the second question as well: it need not wait for the first.
+        seen = self._seen_before_a_push if self.is_to_push else partial(self._listed, ref)
+        asked: list[Callable[[], Mapping[str, str]]] = [self._require_version_2, seen]
+        _, refs = side_by_side(asked)
         if ref not in refs:
             raise MissingRef(f"{self.address()}: no such ref")
         return refs[ref]
@@ -154,7 +152,13 @@ class SmartHttp:
 
         Ends `spare_s` before its limit, so that somebody can look what became of it.
         """
-        self._has_pushed = True
+        error = self._pushed(ref, expected, commit, objects, spare_s)
+        self.is_to_push = error is not None
+        return error
+
+    def _pushed(
+        self, ref: str, expected: str, commit: str, objects: Iterable[Object], spare_s: float
+    ) -> BumpError | None:
         there, capabilities = self._advertisement or self._advertised(spare_s)
         self._advertisement = None
         place, branch = str(self.address()), ref.removeprefix("refs/heads/")
@@ -184,6 +188,11 @@ class SmartHttp:
             self.address().scrub(remarks),
             is_sent=True,
         )
+
+    def _seen_before_a_push(self) -> Mapping[str, str]:
+        """The commits of all refs; what else the server said is kept for the push."""
+        self._advertisement = self._advertised()
+        return self._advertisement.refs
 
     def _listed(self, ref: str) -> dict[str, str]:
         """The commits of all refs whose names begin like this."""

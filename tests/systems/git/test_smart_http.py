@@ -57,23 +57,22 @@ def assert_landed_once(platform: Path) -> None:
     assert git(platform, "diff", "--name-only", "main~1", "main").splitlines() == ["k8s/new/file", WEB]
 
 
-def test_a_push_takes_six_questions_and_no_gitpython(
-    server: GitServer, platform: Path, asked: list[str]
+@pytest.mark.parametrize("is_to_push", [True, False])
+def test_a_push_takes_five_or_six_questions_and_no_gitpython(
+    server: GitServer, platform: Path, asked: list[str], is_to_push: bool
 ) -> None:
-    with remote(server) as ours:
+    with remote(server, is_to_push=is_to_push) as ours:
         tip = ours.fetch("main")
         assert ours.tree(tip).read([WEB]) == {WEB: FILES[WEB]}
-        deploy(ours)
+        ours.push(ours.commit(tip, {WEB: b"new\n", "k8s/new/file": b"x"}, "Deploy"), "main")
         assert "reader" not in vars(ours._repository._git)
-    assert sorted(asked[:2]) == ["GET info/refs?service=git-upload-pack", "POST git-upload-pack"]
-    assert asked[2:] == [
-        "POST git-upload-pack",  # the commit and its trees
-        "POST git-upload-pack",  # files
-        "POST git-upload-pack",  # whether the branch has moved
-        "GET info/refs?service=git-receive-pack",
-        "POST git-receive-pack",
-    ]
+    before, push = "GET info/refs?service=git-receive-pack", "POST git-receive-pack"
+    first = before if is_to_push else "POST git-upload-pack"
+    assert sorted(asked[:2]) == sorted(["GET info/refs?service=git-upload-pack", first])
+    # The commit with its trees, the files, the push.
+    assert asked[2:] == ["POST git-upload-pack"] * 2 + ([] if is_to_push else [before]) + [push]
     assert len(server.requests) == len(asked)
+    assert server.accepted == 2
     assert_landed_once(platform)
 
 
