@@ -20,10 +20,10 @@ def line(content: str | bytes) -> bytes:
     return b"%04x%b" % (len(sent) + _LENGTH, sent)
 
 
-def command(name: str, capabilities: Iterable[str], arguments: Iterable[str]) -> bytes:
-    """A command of protocol version 2."""
-    first = [line(f"command={name}\n"), *(line(f"{capability}\n") for capability in capabilities)]
-    return b"".join([*first, DELIMITER, *(line(f"{argument}\n") for argument in arguments), FLUSH])
+def command(name: str, arguments: Iterable[str]) -> bytes:
+    """A command of protocol version 2, which takes SHA-1 for granted where nothing is said."""
+    lines = [line(f"{argument}\n") for argument in arguments]
+    return b"".join([line(f"command={name}\n"), DELIMITER, *lines, FLUSH])
 
 
 def packets(content: bytes) -> Iterator[bytes | None]:

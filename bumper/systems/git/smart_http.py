@@ -29,7 +29,7 @@ _FETCH, _PUSH = "git-upload-pack", "git-receive-pack"
 # Of what is kept in memory: trees of a hundred thousand files, or some thousand manifests. Git keeps more on the disk.
 _MOST_BYTES = 64_000_000
 # Some hosts answer git alone (GitHub looks for the first letters).
-_USER_AGENT, _AGENT = "git/bump", "agent=bump"
+_USER_AGENT = "git/bump"
 _FORMAT = "object-format=sha1"
 _FILTER = "blob:none"
 _BANDS = "side-band-64k"
@@ -166,7 +166,7 @@ class SmartHttp:
             return None
         if there.get(ref, "") != expected:
             return refusal(place, branch, "stale info", "", is_sent=False)
-        asked = ["report-status", *(each for each in (_BANDS, _FORMAT) if each in capabilities), _AGENT]
+        asked = ["report-status", *(each for each in (_BANDS, _FORMAT) if each in capabilities)]
         update = line(f"{expected or _ZERO} {commit} {ref}\0 {' '.join(asked)}")
         content = self._service(_PUSH, update + FLUSH + written(objects), spare_s=spare_s)
         try:
@@ -196,7 +196,7 @@ class SmartHttp:
 
     def _listed(self, ref: str) -> dict[str, str]:
         """The commits of all refs whose names begin like this."""
-        body = command("ls-refs", [_FORMAT, _AGENT], [f"ref-prefix {ref}"])
+        body = command("ls-refs", [f"ref-prefix {ref}"])
         listed = [(text or "").partition(" ") for text in self._parsed(self._service(_FETCH, body), texts)]
         return {name: sha for sha, _, name in listed}
 
@@ -243,7 +243,7 @@ class SmartHttp:
         return lines[1:] if lines[:1] == [f"# service={service}"] else lines
 
     def _fetched(self, arguments: Iterable[str]) -> dict[str, Object]:
-        body = command("fetch", [_FORMAT, _AGENT], ["no-progress", "ofs-delta", *arguments, "done"])
+        body = command("fetch", ["no-progress", "ofs-delta", *arguments, "done"])
         return self._parsed(self._service(_FETCH, body), _unpacked)
 
     def _service(self, service: str, body: bytes, spare_s: float = 0.0) -> bytes:

@@ -147,7 +147,7 @@ def test_who_lies_is_refused(pack: bytes, why: str) -> None:
 
 
 def test_packet_lines() -> None:
-    assert command("ls-refs", ["a"], ["b"]) == b"0014command=ls-refs\n0006a\n00010006b\n0000"
+    assert command("ls-refs", ["b"]) == b"0014command=ls-refs\n00010006b\n0000"
     assert list(packets(line("x\n") + DELIMITER + line(b"\xff") + FLUSH)) == [b"x\n", None, b"\xff", None]
     assert bands(packets(line(b"\1ab") + line(b"\2one\ntwo\n") + line(b"\1c") + FLUSH + line(b"\1d"))) == (
         b"abc",
