@@ -223,6 +223,7 @@ _OTHERWISE: dict[str, Tampered] = {
     "sha256": rewritten(FETCH, "GET", lambda content: content.replace(b"=sha1", b"=shaX")),
     "no packet lines": rewritten(FETCH, "GET", lambda _: b"hello"),
     "an empty greeting": rewritten(FETCH, "GET", lambda _: b""),
+    "a tip that is no name": rewritten(FETCH, "POST", lambda content: _with_tip(content, b"x" * 40)),
     "an error in the place of a pack": rewritten(FETCH, "POST", lambda _: line("ERR no\n")),
     "half of a pack": rewritten(FETCH, "POST", lambda content: content[: len(content) // 2]),
     "a pack of nothing": rewritten(FETCH, "POST", lambda content: _without_objects(content)),
@@ -238,6 +239,11 @@ _OTHERWISE: dict[str, Tampered] = {
     # It has landed, and nobody believes it.
     "an answer of another type to the push": answers(PUSH, "POST", headers={"content-type": "text/html"}),
 }
+
+
+def _with_tip(content: bytes, name: bytes) -> bytes:
+    """In the place of the commit that a ref is at."""
+    return content[:4] + name + content[44:] if content[44:55] == b" refs/heads" else content
 
 
 def _without_objects(content: bytes) -> bytes:
