@@ -6,17 +6,24 @@ What is asked at once is not seen in what comes out: answers keep their order, a
 """
 
 import math
+import os
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from bumper.ports.deadline import in_steps, left_s
 
 _T = TypeVar("_T")
-# So many answers of 40 ms keep a processor busy, at a millisecond and a half of Python for each: more at once come no sooner.
+# So many answers of 40 ms keep a processor busy, at a millisecond of Python for each: more at once come no sooner.
 AT_ONCE = 32
+_Errand: TypeAlias = tuple[Callable[[], Any], "SimpleQueue[Callable[[], Any]]"]
+# The threads that wait for a call, each by the queue that it takes them from: as many as were ever at it at once. To start one costs
+# as much as a third of a request.
+_IDLE: "list[SimpleQueue[_Errand]]" = []
+# A child that is forked has none of them.
+os.register_at_fork(after_in_child=_IDLE.clear)
 
 
 def within(limit_s: float, ask: Callable[[], _T], what: str = "") -> _T:
@@ -25,7 +32,7 @@ def within(limit_s: float, ask: Callable[[], _T], what: str = "") -> _T:
     `what` is waited for, as people know it.
     """
     outcomes: SimpleQueue[Callable[[], _T]] = SimpleQueue()
-    threading.Thread(target=lambda: outcomes.put(outcome(ask)), name="answer", daemon=True).start()
+    _on_a_thread(ask, outcomes)
 
     def wait(seconds: float) -> Callable[[], _T]:
         try:
@@ -34,6 +41,27 @@ def within(limit_s: float, ask: Callable[[], _T], what: str = "") -> _T:
             raise TimeoutError(f"no end after {limit_s:g} s") from None
 
     return in_steps(what, left_s(limit_s), wait)()
+
+
+def _on_a_thread(ask: Callable[[], _T], outcomes: "SimpleQueue[Callable[[], _T]]") -> None:
+    """Puts what `ask` returns or raises into `outcomes`, from a thread that is idle, or else from a new one."""
+    try:
+        errands = _IDLE.pop()
+    except IndexError:
+        errands = SimpleQueue()
+        threading.Thread(target=_run_errands, args=(errands,), name="answer", daemon=True).start()
+    errands.put((ask, outcomes))
+
+
+def _run_errands(errands: "SimpleQueue[_Errand]") -> None:
+    while True:
+        ask, outcomes = errands.get()
+        result = outcome(ask)
+        # First idle, then done: whoever asks one question after another needs one thread.
+        _IDLE.append(errands)
+        outcomes.put(result)
+        # An idle thread keeps nothing alive.
+        del ask, outcomes, result
 
 
 def side_by_side(jobs: Sequence[Callable[[], _T]], at_once: int = AT_ONCE) -> list[_T]:
