@@ -8,10 +8,11 @@ What is asked at once is not seen in what comes out: answers keep their order, a
 import math
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
 from bumper.ports.deadline import in_steps, left_s
 
@@ -95,6 +96,70 @@ def side_by_side(jobs: Sequence[Callable[[], _T]], at_once: int = AT_ONCE) -> li
     finally:
         has_failed.set()
     return [known() for known in outcomes if known]
+
+
+class FirstAlone:
+    """A door that the first one goes through alone, and all others at once when it is out, or their deadline has come.
+
+    `through` is called when the first one is out.
+    """
+
+    def __init__(self, through: Callable[[], None] = lambda: None) -> None:
+        self._through = through
+        self._first = threading.Lock()
+        self._is_open = threading.Event()
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        if not self._first.acquire(blocking=False):
+            limit_s = left_s()
+            self._is_open.wait(None if math.isinf(limit_s) else limit_s)
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._is_open.set()
+            self._through()
+
+
+class Early(Generic[_T]):
+    """A job that is begun before it is known whether anybody needs its result; `what` is waited for, as people know it.
+
+    Neither a deadline nor a listener of whoever begins it is the job's.
+    """
+
+    def __init__(self, what: str, job: Callable[[], _T]) -> None:
+        self._what = what
+        self._job = job
+        self._has_ended = threading.Event()
+        self._outcome: Callable[[], _T] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self._has_ended.is_set()
+
+    def run(self) -> None:
+        self._outcome = outcome(self._job)
+        self._has_ended.set()
+
+    def result(self) -> _T:
+        """What the job returns or raises. TimeoutError where it does not end before the deadline in force."""
+
+        def wait(seconds: float) -> Callable[[], _T]:
+            self._has_ended.wait(None if math.isinf(seconds) else seconds)
+            if self._outcome is None:
+                raise TimeoutError(f"no end of {self._what}")
+            return self._outcome
+
+        return in_steps(self._what, left_s(), wait)()
+
+
+def begin(jobs: Sequence[Early[Any]]) -> None:
+    """Runs them side by side, and waits for none."""
+    threading.Thread(
+        target=side_by_side, args=([job.run for job in jobs],), name="early", daemon=True
+    ).start()
 
 
 def outcome(job: Callable[[], _T], failed: Callable[[], None] = lambda: None) -> Callable[[], _T]:

@@ -219,7 +219,8 @@ class _Connections:
         return self._clients[is_here]
 
     def close(self) -> None:
-        for client in self._clients.values():
+        # Whoever is late may still add one.
+        for client in [*self._clients.values()]:
             client.close()
 
 
