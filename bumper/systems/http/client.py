@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from bumper.address import host_of, is_loopback
@@ -146,7 +146,8 @@ class Client:
         limit_s: float,
     ) -> Answer:
         ends_s = self._now() + limit_s
-        request = _request(question, connections.client(question.url).headers)
+        connections.client(question.url)
+        request = _request(question, connections.headers)
         for _ in range(_MAX_REDIRECTS):
             # As httpx reads it: whoever admits an address sees the one that is asked.
             url = str(request.url)
@@ -177,12 +178,10 @@ class Client:
         return content.whole()
 
     def _connected(self, *, is_here: bool) -> "httpx.Client":
-        from http.cookiejar import DefaultCookiePolicy
-
         import httpx
 
         try:
-            client = httpx.Client(
+            return _without_cookies()(
                 timeout=self._limits.wait_s,
                 transport=self._transport,
                 verify=trusting(self._environ or {}),
@@ -196,8 +195,25 @@ class Client:
                 "the proxy that the environment names cannot be used, expected http://HOST:PORT",
                 hint="see HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
             ) from None
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        return client
+
+
+@cache
+def _without_cookies() -> "type[httpx.Client]":
+    """A client that keeps no cookie, and looks for none: that is an eighth of a request."""
+    import httpx
+
+    class NoCookies(httpx.Cookies):
+        def extract_cookies(self, response: httpx.Response) -> None:
+            return
+
+    none = NoCookies()
+
+    class Client(httpx.Client):
+        @property  # type: ignore[misc]  # nobody sets them
+        def cookies(self) -> httpx.Cookies:
+            return none
+
+    return Client
 
 
 class _Connections:
@@ -211,11 +227,15 @@ class _Connections:
         self._connected = connected
         self._clients: dict[bool, httpx.Client] = {}
         self.sockets = _Sockets()
+        # What goes along with every question, by the names in lower case.
+        self.headers: dict[str, tuple[str, str]] = {}
 
     def client(self, url: str) -> "httpx.Client":
         is_here = is_loopback(url)
         if is_here not in self._clients:
-            self._clients[is_here] = self._connected(is_here=is_here)
+            client = self._clients[is_here] = self._connected(is_here=is_here)
+            named = [(name.decode(), value.decode()) for name, value in client.headers.raw]
+            self.headers = {name.lower(): (name, value) for name, value in named}
         return self._clients[is_here]
 
     def close(self) -> None:
@@ -251,12 +271,11 @@ def _late(subject: str, limit_s: float) -> Late:
     return Late(f"{subject}: the answer was not complete after {round(limit_s, 1):g} s")
 
 
-def _request(question: Question, defaults: "httpx.Headers") -> "httpx.Request":
+def _request(question: Question, defaults: Mapping[str, tuple[str, str]]) -> "httpx.Request":
     """What httpx's client would build of it, without its merging of headers, cookies and parameters one by one."""
     import httpx
 
-    named = [(name.decode(), value.decode()) for name, value in defaults.raw]
-    headers = {name.lower(): (name, value) for name, value in (*named, *question.headers.items())}
+    headers = {**defaults, **{name.lower(): (name, value) for name, value in question.headers.items()}}
     # An address may have a query of its own, which httpx's `params` would replace.
     url = httpx.URL(question.url)
     return httpx.Request(
