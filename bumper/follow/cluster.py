@@ -7,7 +7,6 @@ Each workload is judged by itself, and the verdict on a site is that of all of t
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from bumper import rollout
 from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import BumpError, Outcome
 from bumper.follow.baseline import Known, key_of
@@ -19,8 +18,11 @@ from bumper.observation import Baseline, Desired, Observation
 from bumper.ports.kubernetes import Cluster, Facts, Tape
 from bumper.ports.run import Clock, Progress
 from bumper.request import site_options
-from bumper.rollout import Judgement, Sighting, Stage, Timeline, Verdict, WorkloadEnd
 from bumper.rollout import site as combined
+from bumper.rollout.rules import judge, timed_out
+from bumper.rollout.site import WorkloadEnd
+from bumper.rollout.timeline import Timeline
+from bumper.rollout.verdict import Judgement, Sighting, Stage, Verdict
 
 
 @dataclass(kw_only=True)
@@ -55,7 +57,7 @@ class _Workload:
         """Its verdict at the deadline, judged by the last look."""
         assert self.observation, "what was not seen is unreachable"
         assert self.judgement, "what was seen was judged"
-        return self.judgement.verdict or rollout.timed_out(self.desired, self.observation, self.judgement)
+        return self.judgement.verdict or timed_out(self.desired, self.observation, self.judgement)
 
 
 @dataclass(kw_only=True)
@@ -117,7 +119,7 @@ class _Rollouts:
         looked = replace(seen, revisions=facts, before=workload.before)
         if workload.judgement is None or not workload.is_settled_at(looked):
             workload.observation = looked
-            workload.judgement = rollout.judge(workload.desired, looked, workload.sightings)
+            workload.judgement = judge(workload.desired, looked, workload.sightings)
             workload.sightings = workload.judgement.sightings
             workload.timeline.see(workload.judgement.milestones, self._clock.now())
         return workload.judgement

@@ -15,7 +15,9 @@ from bumper.errors import BumpError, NoAccess, Outcome, Transient
 from bumper.ports.deadline import until
 from bumper.ports.run import Clock, Progress
 from bumper.retry import wish_s
-from bumper.rollout import Moment, Verdict, WorkloadEnd
+from bumper.rollout.site import WorkloadEnd
+from bumper.rollout.timeline import Moment
+from bumper.rollout.verdict import Verdict
 
 # Without any news we look this often: the fallback where watching is forbidden, and how often a CI log hears from us.
 PERIOD_S = 5.0

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from bumper import rollout
 from bumper.dataclasses import replace
 from bumper.deploy.hold import annotations
 from bumper.errors import BumpError, NoAccess, Outcome
@@ -19,9 +18,11 @@ from bumper.objects import condition
 from bumper.observation import Desired, Observation
 from bumper.ports.kubernetes import Cluster, Facts
 from bumper.ports.run import Clock
-from bumper.rollout import Judgement, Verdict, WorkloadEnd
 from bumper.rollout import site as combined
+from bumper.rollout.rules import judge
+from bumper.rollout.site import WorkloadEnd
 from bumper.rollout.state import State, state
+from bumper.rollout.verdict import Judgement, Verdict
 from bumper.status import sites
 from bumper.status.sites import Entry
 from bumper.status.table import Row
@@ -122,14 +123,14 @@ def _judged(entry: Entry, context: str, seen: tuple[Observation, ...], facts: Fa
         replace(look, revisions=facts.facts(each, revisions_of(look)))
         for each, look in zip(entry.followed, seen, strict=True)
     ]
-    judgements = [rollout.judge(each, look, {}) for each, look in zip(entry.followed, looked, strict=True)]
+    judgements = [judge(each, look, {}) for each, look in zip(entry.followed, looked, strict=True)]
     ends = _ends(entry, judgements, [judgement.verdict for judgement in judgements])
     shown = _together([state(each, look) for each, look in zip(entry.followed, looked, strict=True)])
     if combined.has_ended(ends):
         return _row(entry, context, shown, combined.verdict(ends), ends)
     later = [
         judgement.verdict
-        or rollout.judge(each, replace(look, at_s=look.at_s + _STOOD_S), judgement.sightings).verdict
+        or judge(each, replace(look, at_s=look.at_s + _STOOD_S), judgement.sightings).verdict
         for each, look, judgement in zip(entry.followed, looked, judgements, strict=True)
     ]
     row = _row(entry, context, shown, None, ends)

@@ -26,8 +26,8 @@ from bumper.ports.git import Tree
 from bumper.ports.run import Clock
 from bumper.request import Choice
 from bumper.revision import Revision
-from bumper.rollout import Verdict
 from bumper.rollout.statuses import Proof
+from bumper.rollout.verdict import Verdict
 from bumper.status import sites
 from bumper.status.look import look as look_once
 from bumper.status.watch import Picture, Watcher

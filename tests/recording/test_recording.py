@@ -29,10 +29,12 @@ from bumper.follow.cluster import follow
 from bumper.follow.loop import Followed
 from bumper.follow.revisions import Revisions
 from bumper.objects import ObjectKey
-from bumper.recording import NoFacts, Player, Recorder, Subject, read, strip
-from bumper.recording.encoding import decode_desired, encode_desired
+from bumper.recording.encoding import Subject, decode_desired, encode_desired, read
+from bumper.recording.player import NoFacts, Player
+from bumper.recording.recorder import Recorder
+from bumper.recording.strip import strip
 from bumper.request import Choice
-from bumper.rollout import judge
+from bumper.rollout.rules import judge
 
 
 class Ticking(Scripted):
