@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trees
+from clusters import Untold
 from platforms import HandClock, Quiet
 from trees import MemoryTree
 
@@ -74,7 +75,7 @@ def look(sha: str, image: ImageReference) -> Observation:
 
 
 @dataclass
-class Scripted:
+class Scripted(Untold):
     """A cluster that shows one look after the other, the last one for ever (`ports.Cluster`). An exception is raised instead."""
 
     looks: list[Observation | Exception]
