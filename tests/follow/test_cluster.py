@@ -382,7 +382,7 @@ class Telling(Scripted):
     due: list[set[str]] = field(default_factory=list)
 
     def observe_changed(self, desired: Sequence[Desired], is_due: Sequence[bool]) -> list[Observation | None]:
-        due = {each.site for each, is_one in zip(desired, is_due, strict=True) if is_one}
+        due = {each.site for each, is_waited_for in zip(desired, is_due, strict=True) if is_waited_for}
         self.due.append(due)
         chosen = due | {self.news.pop(0)} if self.news else {each.site for each in desired}
         looks = iter(self.observe([each for each in desired if each.site in chosen]))

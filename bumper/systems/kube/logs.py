@@ -48,7 +48,9 @@ class Logs:
         looked = {
             workload: {crash for pod in owned for crash in _crashes(pod)} for workload, owned in pods.items()
         }
-        self._crashes = {workload: found for workload, found in {**self._crashes, **looked}.items() if found}
+        self._crashes = {
+            workload: crashes for workload, crashes in {**self._crashes, **looked}.items() if crashes
+        }
         known = set().union(*self._crashes.values())
         self._kept = {crash: lines for crash, lines in self._kept.items() if crash in known}
         crashes = set().union(*looked.values())

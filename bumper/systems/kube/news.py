@@ -1,8 +1,8 @@
 """Which sites may not be as they were when they were last read.
 
 Law: a watch only says whom to read anew, never what is there. In doubt everybody is read: before all watches stand, after one of them
-may have missed something, after a look that failed, when the time has come without a word, and at the latest after `_SHARE` times as
-long as reading everybody takes. For one event loop.
+may have missed something, after a look that failed, when the time has come without a word, and from time to time whatever is told: a
+watch may be silent beside others that are not. For one event loop.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -13,8 +13,9 @@ from bumper.observation import Desired
 
 # A site as watches tell it from the others; all of its workloads are read together.
 SiteKey: TypeAlias = tuple[str, str, ObjectKey]
-# However much is told, reading everybody takes no more than one part in so many of the time.
+# However much is told, reading everybody takes no more than one part in so many of the time, and is done after so many seconds.
 _SHARE = 20
+_LONGEST_S = 30.0
 
 
 def site_key(desired: Desired) -> SiteKey:
@@ -23,7 +24,7 @@ def site_key(desired: Desired) -> SiteKey:
 
 
 class News:
-    """What was heard since the last look. Everybody is read `every_s` seconds after the last time, or later by the law."""
+    """What was heard since the last look. Everybody is read `every_s` seconds after the last time, later where that takes long."""
 
     def __init__(self, now: Callable[[], float], every_s: float) -> None:
         self._now = now
@@ -67,4 +68,4 @@ class News:
             self._took_s = self._now() - self._began_s
 
     def _period_s(self) -> float:
-        return max(self._every_s, _SHARE * self._took_s)
+        return max(self._every_s, min(_SHARE * self._took_s, _LONGEST_S))
