@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from bumper.app.context import Context
 from bumper.app.identity import Identity
-from bumper.app.permissions import Permissions
+from bumper.app.permissions import WRITE, Permissions
 from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
 from bumper.app.stream import LastingStream
 from bumper.dataclasses import dataclass
@@ -107,6 +107,8 @@ class Systems:
             timeout_s=timeout_s,
             remark=self.identity.withheld(self.platform_url),
             reads_directory=self.settings.reads_directory,
+            now=self.context.clock.now,
+            is_to_push=self.permissions.contents == WRITE,
         )
 
     @property

@@ -14,11 +14,11 @@ from bumper_sandbox.registry.server import RegistryServer
 
 # Of a tree with more manifests than are fetched all at once.
 SITES = 260
-# What is measured. `git fetch` and `git push` start helpers of their own, of which those that are git commands count.
-MOST_COMMANDS, MOST_REQUESTS, MOST_OF_REGISTRY = 20, 9, 4
-MOST_CONNECTIONS, MOST_BYTES = 4, 120_000
+# What is measured: version, configuration, checkout and commit; the two greetings, trees, two batches of files, the push.
+MOST_COMMANDS, MOST_REQUESTS, MOST_OF_REGISTRY = 4, 7, 4
+MOST_CONNECTIONS, MOST_BYTES = 2, 120_000
 # Of a push of one site that follows nothing: modules of ours, and those that only who follows has a use for.
-MOST_MODULES = 196
+MOST_MODULES = 199
 OF_FOLLOWERS = (
     *("bumper.rollout.rules", "bumper.follow.cluster", "bumper.follow.commit_statuses"),
     *("bumper.recording.recorder", "bumper.systems.kube", "bumper.systems.github", "decimal"),

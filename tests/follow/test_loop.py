@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from clusters import Untold
 from platforms import HandClock, Quiet
 from rollout import test_statuses
 from trees import MemoryTree
@@ -53,7 +54,7 @@ class ThreadClock:
 
 
 @dataclass
-class Scripted:
+class Scripted(Untold):
     """A system that gives one answer after the other, the last one for ever: a cluster, or a branch with its statuses."""
 
     script: list[Answer]
