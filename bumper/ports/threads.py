@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 AT_ONCE = 32
 _Errand: TypeAlias = tuple[Callable[[], Any], "SimpleQueue[Callable[[], Any]]"]
 # The threads that wait for a call, each by the queue that it takes them from: as many as were ever at it at once. To start one costs
-# as much as a third of a request.
+# as much as a sixth of a request.
 _IDLE: "list[SimpleQueue[_Errand]]" = []
 # A child that is forked has none of them.
 os.register_at_fork(after_in_child=_IDLE.clear)
