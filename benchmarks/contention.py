@@ -22,7 +22,6 @@ from bumper.systems.git import Remote
 from bumper_sandbox.git.server import GitServer
 
 TOKEN = "bench-token"
-OURS = "bump, planned again on each tip"
 WRITERS = (1, 8, 32)
 # Of tries a writer, by the number of writers; all land, and 95 of 100 do before as many of the peer's have given up.
 MOST_TRIES = {32: 4.5, 64: 7.0}
@@ -59,7 +58,7 @@ Way = Callable[[str, str], tuple[bool, int]]
 def main(*sizes: int) -> None:
     """With so many writers each; those of `WRITERS` where none is named."""
     ways: dict[str, Way] = {
-        OURS: ours,
+        "bump, planned again on each tip": ours,
         "clone, sed, 5 x (pull --rebase, push)": workflow,
     }
     with GitServer(token=TOKEN, environ=os.environ) as server:
@@ -69,8 +68,15 @@ def main(*sizes: int) -> None:
         )
         print(f"  {'':<40}{'writers':>8}{'landed':>8}{'lost':>6}{'tries':>7}{'p50':>9}{'p95':>9}{'all':>9}")
         for writers in sizes or WRITERS:
-            attempts = {name: run(server, name, way, writers) for name, way in ways.items()}
+            attempts = {name: _told(server, name, way, writers) for name, way in ways.items()}
             compare(writers, *attempts.values())
+
+
+def _told(server: GitServer, name: str, way: Way, writers: int) -> list[Attempt]:
+    begun = time.perf_counter()
+    attempts, repository = raced(server, way, writers)
+    report(name, attempts, repository, time.perf_counter() - begun)
+    return attempts
 
 
 def compare(writers: int, ours: Sequence[Attempt], theirs: Sequence[Attempt]) -> None:
@@ -86,17 +92,13 @@ def compare(writers: int, ours: Sequence[Attempt], theirs: Sequence[Attempt]) ->
         print(f"  p95 against the p95 of those of the peer that give up: {ratio:.2f}{goal}")
 
 
-def tries_a_writer(server: GitServer, writers: int) -> float:
-    """How often each of so many writers of ours tries, on average."""
-    return sum(attempt.tries for attempt in run(server, OURS, ours, writers)) / writers
-
-
 def percentile(seconds: Sequence[float], percent: int) -> float:
     """A single value stands for all of them."""
     return quantiles(seconds, n=100, method="inclusive")[percent - 1] if len(seconds) > 1 else seconds[0]
 
 
-def run(server: GitServer, name: str, way: Way, writers: int) -> list[Attempt]:
+def raced(server: GitServer, way: Way, writers: int) -> tuple[list[Attempt], Path]:
+    """How so many writers fared, and the repository that they wrote to."""
     repository = f"{len(server.requests)}-{writers}.git"
     files = [f"k8s/site-{number}/deployment.yaml" for number in range(writers)]
     url = server.create(repository, dict.fromkeys(files, OLD))
@@ -110,13 +112,11 @@ def run(server: GitServer, name: str, way: Way, writers: int) -> list[Attempt]:
         attempts.append(Attempt(file, landed, tries, time.perf_counter() - begun))
 
     threads = [threading.Thread(target=write, args=(file,)) for file in files]
-    begun = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    report(name, attempts, server.path(repository), time.perf_counter() - begun)
-    return attempts
+    return attempts, server.path(repository)
 
 
 def report(name: str, attempts: list[Attempt], repository: Path, taken_s: float) -> None:

@@ -2,7 +2,8 @@
 
 In seconds of processor time, children included, less those of a start; the least of three rounds. The exponent is that of the line
 through the logarithms. Fails where one is above 1.1: for whole platforms, each with 50 deploys a site, also that of the processes of
-git, each of which may be a request. Of writers on one branch it is the tries that each of them takes, one round.
+git, each of which may be a request. Of writers on one branch it is the tries that each of them takes, and of a watch the seconds of
+the changes that it saw, one round each.
 """
 
 import math
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from benchmarks import contention
+from benchmarks import contention, following
 from benchmarks.check import grown
 from benchmarks.edit import MANIFEST
 from benchmarks.fleet import Fleet
@@ -58,6 +59,14 @@ class Dimension(NamedTuple):
     of_platform: bool = False
 
 
+class Counted(NamedTuple):
+    """A dimension of which something else is counted, once for each size."""
+
+    name: str
+    sizes: Sequence[int]
+    counted: Callable[[int], float]
+
+
 def main(names: Sequence[str] = ()) -> int:
     """Prints every series, or those whose name holds one of the names; 1 where one grows faster than it may."""
 
@@ -66,20 +75,17 @@ def main(names: Sequence[str] = ()) -> int:
 
     with _AT_END:
         start_s = _least_s(Run(["--version"]), Path(), ROUNDS)[0]
-        within = [_is_within(dimension, start_s) for dimension in DIMENSIONS if is_chosen(dimension.name)]
-        if is_chosen(WRITERS):
-            within.append(_are_writers_within())
+        within = [_is_within(each, start_s) for each in DIMENSIONS if is_chosen(each.name)]
+        within += [_is_counted_within(each) for each in COUNTED if is_chosen(each.name)]
     return int(not all(within))
 
 
-def _are_writers_within() -> bool:
-    print(f"{WRITERS}   (tries a writer)")
+def _is_counted_within(dimension: Counted) -> bool:
+    print(dimension.name)
     points = []
-    with GitServer(token=contention.TOKEN, environ=os.environ) as server:
-        for writers in (4, 8, 16, 32):
-            tries = contention.tries_a_writer(server, writers)
-            points.append((writers, tries))
-            print(f"  {writers:>10,}{tries:>9.2f}", flush=True)
+    for size in dimension.sizes:
+        points.append((size, dimension.counted(size)))
+        print(f"  {size:>10,}{points[-1][1]:>9.2f}", flush=True)
     print(f"  {'exponent':>10}{exponent(points):>9.2f}")
     return exponent(points) <= MOST
 
@@ -218,7 +224,20 @@ def _among(folder: Path, kustomizations: int) -> Run:
     return Run([*asked, "--dry-run"])
 
 
-WRITERS = "by writers on one branch"
+def _tries_a_writer(writers: int) -> float:
+    with GitServer(token=contention.TOKEN, environ=os.environ) as server:
+        attempts, _ = contention.raced(server, contention.ours, writers)
+    return sum(attempt.tries for attempt in attempts) / writers
+
+
+def _followed_s(changes: int) -> float:
+    return following.measured(20, changes).processor_s
+
+
+COUNTED = (
+    Counted("tries a writer, by writers on one branch", (4, 8, 16, 32), _tries_a_writer),
+    Counted("seconds of the processor, by changes of one of 20 followed sites", (40, 160, 640), _followed_s),
+)
 DIMENSIONS = (
     Dimension("bump check, by sites (five files each)", (100, 300, 900), _checked),
     Dimension("bump status --offline, by sites", PLATFORMS, _shown, of_platform=True),

@@ -10,6 +10,7 @@ Sources: RFC 3986, 3.2 (authority); RFC 6761, 6.3 (localhost); RFC 1122, 3.2.1.3
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -139,6 +140,8 @@ def repository_key(url: str) -> str:
     return f"{_SSH_HOSTS.get(host, host)}/{path}"
 
 
+# Few hosts are asked, and each of them before every request.
+@lru_cache(maxsize=128)
 def _is_loopback(host: str) -> bool:
     address = _address(host)
     return address.is_loopback if address else host.lower() == "localhost"

@@ -1,12 +1,13 @@
 """Questions that are asked at once: what comes out is what one after another would give."""
 
+import math
 import threading
 
 import pytest
 from registries import StillClock
 
-from bumper.ports.deadline import GRACE_S, left_s, until
-from bumper.ports.threads import side_by_side
+from bumper.ports.deadline import GRACE_S, left_s, told_to, until
+from bumper.ports.threads import Early, FirstAlone, begin, side_by_side
 
 MOST_S = 10.0
 
@@ -89,3 +90,62 @@ def test_a_deadline_in_force_holds_for_all_of_them() -> None:
 
 def test_a_single_job_runs_where_it_is_asked_for() -> None:
     assert side_by_side([threading.current_thread]) == [threading.current_thread()]
+
+
+def test_the_first_goes_alone_and_all_others_at_once_whatever_became_of_it() -> None:
+    door, inside = FirstAlone(), list[str]()
+    first_is_in = threading.Event()
+    all_have_come, others_are_in = threading.Barrier(4), threading.Barrier(3)
+
+    def first() -> None:
+        with door.entered():
+            first_is_in.set()
+            all_have_come.wait(MOST_S)
+            inside.append("first")
+            raise ZeroDivisionError
+
+    def other() -> None:
+        first_is_in.wait(MOST_S)
+        all_have_come.wait(MOST_S)
+        with door.entered():
+            others_are_in.wait(MOST_S)
+            inside.append("other")
+
+    with pytest.raises(ZeroDivisionError):
+        side_by_side([first, other, other, other])
+    assert inside == ["first", *["other"] * 3]
+
+
+def test_nobody_waits_at_the_door_beyond_the_deadline() -> None:
+    door = FirstAlone()
+    with door.entered(), until(StillClock(), -GRACE_S), door.entered():
+        pass
+
+
+def test_what_is_begun_early_has_neither_the_deadline_nor_the_listener_of_its_beginner() -> None:
+    limits: list[float] = []
+    early = Early("it", lambda: limits.append(left_s()))
+    with until(StillClock(), 7.0), told_to(lambda text: pytest.fail(text)):
+        begin([early])
+        early.result()
+    assert limits == [math.inf]
+
+
+def test_what_does_not_end_early_is_waited_for_until_the_deadline_of_whoever_needs_it() -> None:
+    may_end = threading.Event()
+    early = Early("it", lambda: may_end.wait(MOST_S))
+    begin([early])
+    with until(StillClock(), -GRACE_S), pytest.raises(TimeoutError):
+        early.result()
+    assert not early.has_ended
+    may_end.set()
+    assert early.result()
+    assert early.has_ended
+
+
+def test_what_failed_early_fails_whenever_it_is_asked_for() -> None:
+    early: Early[float] = Early("it", lambda: 1 / 0)
+    begin([early])
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            early.result()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bumper.deploy.commit.pull_request import Merging
     from bumper.deploy.commit.push import Proposal
     from bumper.ports.git import History
-    from bumper.recording import Recorder
+    from bumper.recording.recorder import Recorder
     from bumper.systems.git import Checkout, Remote
     from bumper.systems.github.announced import AnnouncedBranch
     from bumper.systems.github.api import Token
@@ -281,7 +281,7 @@ class Systems:
 
     def recorder(self, path: str) -> "Recorder":
         """Writes to `path`, readable by its owner alone; from now on the run goes by its clock. UsageError where it can't."""
-        from bumper.recording import Recorder
+        from bumper.recording.recorder import Recorder
         from bumper.systems.file import Impatient, writable
 
         try:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple, Self
 
 from bumper.build_order import tag_prefix
 from bumper.deploy import image_policy
@@ -32,6 +33,23 @@ _REMEDY = (
 )
 
 
+class _Question(NamedTuple):
+    """What the registry is asked for one site; several sites may have the same."""
+
+    image: ImageReference
+    commit: str = ""
+
+    @classmethod
+    def of(cls, wanted: Wanted, deployed: ImageReference) -> Self:
+        if wanted.is_commit:
+            # Of the tag that is deployed it only matters how tags begin here.
+            return cls(deployed.with_tag(tag_prefix(deployed.tag)), wanted.version)
+        return cls(deployed.with_tag(wanted.version))
+
+    def ask(self, registry: Registry) -> ImageManifest:
+        return registry.tag_for(self.image, self.commit) if self.commit else registry.resolve(self.image)
+
+
 def resolve(
     request: Request,
     targets: Mapping[str, Target],
@@ -42,8 +60,8 @@ def resolve(
 ) -> dict[str, ImageManifest]:
     """The manifest that the registry holds for each site, waiting up to the deadline for images that are still being pushed.
 
-    Each look asks for all images that are not there yet, side by side. Refused is what cannot run where it must, or says that
-    something else was built into it.
+    Each look asks for all images that are not there yet, side by side, and once for what several sites want. Refused is what cannot
+    run where it must, or says that something else was built into it.
     """
     deadline_s = clock.now() + request.deadlines.image_s
     # Without a wait there is one look, which may take as long as the registry's own limit has it.
@@ -80,20 +98,21 @@ def _answers(
     pending: Sequence[Wanted], targets: Mapping[str, Target], registry: Registry
 ) -> dict[str, ImageManifest | BumpError]:
     """What the registry says of each site's image, by its key. None is asked for any more after an error that is not its own."""
-    answers: dict[str, ImageManifest | BumpError] = {}
+    answers: dict[_Question, ImageManifest | BumpError] = {}
+    questions = {wanted.key: _Question.of(wanted, targets[wanted.key].image) for wanted in pending}
 
-    def ask(wanted: Wanted) -> None:
+    def ask(question: _Question) -> None:
         try:
-            answers[wanted.key] = _ask(wanted, targets[wanted.key].image, registry)
+            answers[question] = question.ask(registry)
         except ImageMissing as error:
-            answers[wanted.key] = error
+            answers[question] = error
         except BumpError as error:
-            answers[wanted.key] = error
+            answers[question] = error
             raise
 
     with suppress(BumpError):
-        side_by_side([partial(ask, wanted) for wanted in pending])
-    return answers
+        side_by_side([partial(ask, question) for question in dict.fromkeys(questions.values())])
+    return {key: answers[question] for key, question in questions.items() if question in answers}
 
 
 def _raise_first(answers: Iterable[ImageManifest | BumpError]) -> None:
@@ -117,12 +136,6 @@ def _likely_image(wanted: Wanted, deployed: ImageReference) -> ImageReference:
         return deployed.with_tag(wanted.version)
     digits = wanted.version[:_SHORT_SHA] if len(wanted.version) == _FULL_SHA else wanted.version
     return deployed.with_tag(tag_prefix(deployed.tag) + digits)
-
-
-def _ask(wanted: Wanted, repository: ImageReference, registry: Registry) -> ImageManifest:
-    if wanted.is_commit:
-        return registry.tag_for(repository, wanted.version)
-    return registry.resolve(repository.with_tag(wanted.version))
 
 
 def _with_what_is_near(error: ImageMissing, image: ImageReference, registry: Registry) -> ImageMissing:

@@ -6,18 +6,29 @@ diverged are neither older nor newer; where no witness knows, the deploy goes on
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
-from bumper.build_order import Decision, Order, by_creation, commit_in, commit_in_label, commit_of, unknown
+from bumper.build_order import (
+    Decision,
+    Order,
+    by_creation,
+    commit_in,
+    commit_in_label,
+    commit_of,
+    is_same_commit,
+    unknown,
+)
 from bumper.dataclasses import dataclass, field
 from bumper.deploy.pipeline import Admission, Change, Guard
-from bumper.errors import BumpError, Refused
+from bumper.errors import BumpError, Refused, Transient
 from bumper.fluxtree.sites.find import Target
 from bumper.image import ImageManifest, ImageReference
+from bumper.ports.deadline import left_s
 from bumper.ports.git import Ancestry
 from bumper.ports.registry import Registry
 from bumper.ports.run import Progress
-from bumper.ports.threads import outcome, side_by_side
+from bumper.ports.threads import Early, begin, outcome, side_by_side
 from bumper.record import Recorded
 from bumper.request import Choice, Wanted
 from bumper.safe_text import printable
@@ -45,6 +56,27 @@ class OrderGuard(Guard):
     _foreseen: Sequence[tuple[Change, ImageManifest]] = ()
     _by_commits: dict[tuple[str, str], list[Decision]] = field(default_factory=dict)
     _deployed: dict[ImageReference, Callable[[], ImageManifest]] = field(default_factory=dict)
+    _early: Mapping[ImageReference, Early[ImageManifest]] = field(default_factory=dict)
+
+    def expect(self, targets: Mapping[str, Target]) -> None:
+        """Begins to ask for each deployed image that is certain to be asked for, since nothing can tell the order by commits."""
+        images = [target.image for key, target in targets.items() if self._is_certain(key, target.image)]
+        early = {
+            image: Early(image.registry, partial(self.registry.resolve, image, behind=True))
+            for image in images
+        }
+        # Where the machine starts no further thread, they are asked for when they are needed.
+        with suppress(RuntimeError):
+            begin([*early.values()])
+            self._early = early
+
+    def _is_certain(self, key: str, there: ImageReference) -> bool:
+        wanted = self.wanted.get(key)
+        before = commit_in(there.tag)
+        if wanted is None or there.tag == wanted.version or (self.ancestries and before):
+            return False
+        # The tag of a commit may turn out to be the one that is deployed.
+        return not (wanted.is_commit and is_same_commit(before, wanted.version))
 
     def foresee(self, changes: Sequence[tuple[Change, ImageManifest]]) -> None:
         """Remembers the changes: once the registry is asked for the deployed image of one, it is for those of all that need it."""
@@ -138,12 +170,28 @@ class OrderGuard(Guard):
     def _asked(self, there: ImageReference) -> ImageManifest:
         """The deployed image. With the first, all are asked for, side by side, of which commits alone do not tell the order."""
         if there not in self._deployed:
-            images = [*dict.fromkeys([there, *self._untold()])]
-            answers = side_by_side(
-                [partial(outcome, partial(self.registry.resolve, image)) for image in images]
-            )
+            images = [
+                image for image in dict.fromkeys([there, *self._untold()]) if image not in self._deployed
+            ]
+            answers = side_by_side([partial(outcome, partial(self._resolved, image)) for image in images])
             self._deployed.update(zip(images, answers, strict=True))
         return self._deployed[there]()
+
+    def _resolved(self, there: ImageReference) -> ImageManifest:
+        """What was asked for early, or else is asked for now. What failed and may heal before anybody needed it has another try."""
+        early = self._early.get(there)
+        if early is None:
+            return self.registry.resolve(there)
+        had_ended, limit_s = early.has_ended, left_s()
+        try:
+            return early.result()
+        except TimeoutError:
+            message = f"{there}: the answer was not complete after {round(limit_s, 1):g} s"
+            raise Transient(message) from None
+        except Transient:
+            if not had_ended:
+                raise
+        return self.registry.resolve(there)
 
     def _untold(self) -> Iterator[ImageReference]:
         for change, held in self._foreseen:

@@ -102,6 +102,11 @@ class Guard(Protocol):
     A change without edits is not asked about: nothing would be written.
     """
 
+    def expect(self, targets: Mapping[str, Target]) -> None:
+        """Hears what will be changed, by the keys of the sites, while the registry is asked for it: what `admit` is certain to need
+        may be begun. Nothing is waited for here, and nobody is told."""
+        return
+
     def foresee(self, changes: Sequence[tuple[Change, ImageManifest]]) -> None:
         """Hears of all changes that `admit` will be asked about, each with what the registry holds for it: what is asked for may be
         asked for them together."""
@@ -151,6 +156,8 @@ def prepare(
         target = targets[wanted.key]
         progress.begin(target.site.label, target.image.tag, wanted.version)
     try:
+        for guard in guards:
+            guard.expect(targets)
         manifests = image_gate.resolve(request, targets, registry, clock, progress, nodes)
     except Unreachable:
         # A digest that a field is pinned by is the registry's to tell: there is nothing to show without it.

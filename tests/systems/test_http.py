@@ -9,17 +9,22 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from email.utils import formatdate
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from registries import StillClock, reference
 from tables import each_row
 
+from bumper.app.clock import SystemClock
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
-from bumper.ports.threads import within
+from bumper.ports import threads
+from bumper.ports.deadline import until
+from bumper.ports.threads import side_by_side, within
 from bumper.systems.github.api import Api as GitHubApi
 from bumper.systems.github.graphql import GraphQL, Operation
 from bumper.systems.http import certificates, document, headers
@@ -30,7 +35,7 @@ from bumper.systems.registry import Registry
 from bumper.systems.registry.acr import AcrRegistry
 from systems.kube.certificates import authority
 from systems.kube.server import Answer as ServerAnswer
-from systems.kube.server import Server
+from systems.kube.server import Request, Server
 from systems.peers import DEEP, HEAD, ODD, Dripping, Peer, answer, bomb, quick
 
 LIMIT = 100_000
@@ -57,6 +62,16 @@ class TestDeadline:
         with pytest.raises(ZeroDivisionError):
             within(5.0, lambda: 1 // 0)
 
+    def test_one_question_after_another_needs_one_thread(self) -> None:
+        def fail() -> None:
+            raise ZeroDivisionError(threading.get_ident())
+
+        asked = {within(5.0, threading.get_ident) for _ in range(20)}
+        with pytest.raises(ZeroDivisionError) as failed:
+            within(5.0, fail)
+        assert {*asked, *failed.value.args} == asked
+        assert len(asked) == 1
+
     def test_what_does_not_is_left(self) -> None:
         release = threading.Event()
         with pytest.raises(TimeoutError):
@@ -76,10 +91,11 @@ class TestDeadline:
         with Dripping(b"", HEAD) as peer, closing(client()) as asking:
             with pytest.raises(Transient):
                 asking.ask("it", Question("GET", peer.url))
-            for thread in threading.enumerate():
-                if thread.name == "answer":
-                    thread.join(1.0)
-                    assert not thread.is_alive()
+            readers = [thread for thread in threading.enumerate() if thread.name == "answer"]
+            waits_s = time.monotonic() + 1.0
+            while len(threads._IDLE) < len(readers) and time.monotonic() < waits_s:
+                time.sleep(0.01)
+            assert len(threads._IDLE) == len(readers), "a thread still reads"
 
     def test_a_handshake_that_does_not_begin(self) -> None:
         started_s = time.monotonic()
@@ -186,6 +202,67 @@ class TestSize:
                     _, peak = tracemalloc.get_traced_memory()
                     tracemalloc.stop()
                     assert peak < 100_000_000
+
+
+class TestConnections:
+    @pytest.mark.parametrize("at_once", [1, 8])
+    def test_a_request_looks_at_its_own_connection_alone_however_many_are_open(
+        self, at_once: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        together = threading.Barrier(at_once)
+        looks: list[object] = []
+        has_expired = httpcore.HTTPConnection.has_expired
+
+        def looked_at(connection: httpcore.HTTPConnection) -> bool:
+            looks.append(connection)
+            return has_expired(connection)
+
+        def respond(request: Request) -> ServerAnswer:
+            if request.path == "/together":
+                together.wait(5.0)
+            return ServerAnswer(body={})
+
+        with Server(respond, "127.0.0.1", tls=False) as server, closing(client(5.0)) as asking:
+            question = Question("GET", f"{server.url}/together")
+            side_by_side([partial(asking.ask, "it", question)] * at_once)
+            monkeypatch.setattr(httpcore.HTTPConnection, "has_expired", looked_at)
+            asking.ask("it", Question("GET", f"{server.url}/alone"))
+        # Before the request, and after it.
+        assert len(looks) == 2
+
+    def test_a_late_answer_ends_no_other_one(self) -> None:
+        both_asked, is_given_up = threading.Barrier(2), threading.Event()
+
+        def respond(request: Request) -> ServerAnswer:
+            both_asked.wait(5.0)
+            is_given_up.wait(5.0)
+            return ServerAnswer(body={})
+
+        with Server(respond, "127.0.0.1", tls=False) as server, closing(client(5.0)) as asking:
+
+            def give_up() -> None:
+                with pytest.raises(Late), until(SystemClock(), time.monotonic() + 0.2):
+                    asking.ask("it", Question("GET", server.url))
+                is_given_up.set()
+
+            def wait() -> None:
+                assert asking.ask("it", Question("GET", server.url)).status == 200
+
+            side_by_side([give_up, wait])
+
+    def test_no_cookie_is_kept(self) -> None:
+        def respond(request: Request) -> ServerAnswer:
+            return ServerAnswer(
+                302 if request.path == "/first" else 200,
+                {},
+                {"Set-Cookie": "session=s3cret; Path=/", "Location": "/second"},
+            )
+
+        with Server(respond, "127.0.0.1", tls=False) as server, closing(client(5.0)) as asking:
+            for _ in range(2):
+                asking.ask("it", Question("GET", f"{server.url}/first", follows_redirects=True))
+            assert [request.path for request in server.requests] == ["/first", "/second"] * 2
+            assert not [request for request in server.requests if "cookie" in request.headers]
 
 
 class TestRedirects:

@@ -1,7 +1,8 @@
 """Requests to a peer and its whole answers, by httpx: what the systems have in common when they speak HTTP.
 
 Law: an answer is read whole and within its limits, or it is an error. No redirect is followed unless that is asked for, and each step
-of one is shown to `admit` before it is taken. Nobody's proxy stands before this machine itself. What httpx raises ends here.
+of one is shown to `admit` before it is taken. Nobody's proxy stands before this machine itself. No cookie is kept. What httpx raises
+ends here.
 """
 
 import socket
@@ -9,14 +10,14 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from bumper.address import host_of, is_loopback
 from bumper.dataclasses import dataclass, field
 from bumper.errors import NoAccess, NotConnected, Transient, Unreachable, UsageError
 from bumper.ports.deadline import left_s
-from bumper.ports.threads import AT_ONCE, within
+from bumper.ports.threads import within
 from bumper.safe_text import printable
 from bumper.systems.http.certificates import trusting
 from bumper.systems.http.content import ENCODINGS, Content
@@ -78,8 +79,8 @@ class Late(Transient):
 
 
 class Client:
-    """Connections to the peers of one system, which several threads may ask at once: where one of their answers is late, the others
-    that are waited for are given up as well. `now` is monotonic seconds; `transport` replaces httpx's own.
+    """Connections to the peers of one system, which several threads may ask at once. `now` is monotonic seconds; `transport` replaces
+    httpx's own.
 
     `environ` may name the authorities that are trusted. `admit` is given each address before it is asked, and raises where nothing may
     be sent there.
@@ -102,13 +103,11 @@ class Client:
         self._admit = admit
         self._transport = transport
         self._stack = ExitStack()
-        self._clients: dict[bool, httpx.Client] = {}
-        self._opening = threading.Lock()
-        self._sockets = _Sockets()
+        self._idle: list[_Connections] = []
 
     def close(self) -> None:
         self._stack.close()
-        self._clients.clear()
+        self._idle.clear()
 
     def ask(self, subject: str, question: Question) -> Answer:
         """The peer's whole answer, whatever its status. `subject` begins the message of every error.
@@ -118,39 +117,57 @@ class Client:
         """
         is_over = threading.Event()
         limit_s = left_s(self._limits.answer_s) - question.spare_s
+        connections = self._lent()
         with _translated(subject, question.url):
             try:
                 return within(
-                    limit_s, lambda: self._asked(subject, question, is_over, limit_s), host_of(question.url)
+                    limit_s,
+                    lambda: self._asked(subject, question, connections, is_over, limit_s),
+                    host_of(question.url),
                 )
             except TimeoutError:
                 is_over.set()
-                self._sockets.shut()
+                connections.sockets.shut()
                 raise _late(subject, limit_s) from None
+            finally:
+                self._idle.append(connections)
 
-    def _asked(self, subject: str, question: Question, is_over: threading.Event, limit_s: float) -> Answer:
+    def _lent(self) -> "_Connections":
+        """Those that were used last: they are the likeliest to be open still."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            connections = _Connections(self._connected)
+            self._stack.callback(connections.close)
+            return connections
+
+    def _asked(
+        self,
+        subject: str,
+        question: Question,
+        connections: "_Connections",
+        is_over: threading.Event,
+        limit_s: float,
+    ) -> Answer:
         ends_s = self._now() + limit_s
-        request = self._client(question.url).build_request(
-            question.method,
-            _with_query(question),
-            headers=question.headers,
-            json=question.body,
-            data=question.form,
-            content=question.content,
-        )
+        connections.client(question.url)
+        request = _request(question, connections.headers)
         for _ in range(_MAX_REDIRECTS):
-            self._admit(str(request.url))
-            request.extensions["trace"] = partial(self._sockets.note, is_over)
-            response = self._client(str(request.url)).send(request, stream=True)
+            # As httpx reads it: whoever admits an address sees the one that is asked.
+            url = str(request.url)
+            self._admit(url)
+            request.extensions["trace"] = partial(connections.sockets.note, is_over)
+            response = connections.client(url).send(request, stream=True)
             try:
                 if not (question.follows_redirects and response.next_request):
-                    return self._read(subject, response, ends_s, limit_s)
+                    content = self._read(subject, response, ends_s, limit_s)
+                    return Answer(response.status_code, dict(response.headers), content, url)
                 request = response.next_request
             finally:
                 response.close()
         raise Unreachable(f"{subject}: more than {_MAX_REDIRECTS} redirects")
 
-    def _read(self, subject: str, response: "httpx.Response", ends_s: float, limit_s: float) -> Answer:
+    def _read(self, subject: str, response: "httpx.Response", ends_s: float, limit_s: float) -> bytes:
         import httpx
 
         content = Content(subject, response.headers, self._limits.content_bytes)
@@ -162,27 +179,19 @@ class Client:
             content.add(piece)
             if self._now() > ends_s:
                 raise _late(subject, limit_s)
-        return Answer(response.status_code, dict(response.headers), content.whole(), str(response.url))
+        return content.whole()
 
-    def _client(self, url: str) -> "httpx.Client":
-        is_here = is_loopback(url)
-        with self._opening:
-            if is_here not in self._clients:
-                self._clients[is_here] = self._stack.enter_context(self._connected(is_here))
-            return self._clients[is_here]
-
-    def _connected(self, is_here: bool) -> "httpx.Client":
+    def _connected(self, *, is_here: bool) -> "httpx.Client":
         import httpx
 
         try:
-            return httpx.Client(
+            return _without_cookies()(
                 timeout=self._limits.wait_s,
                 transport=self._transport,
                 verify=trusting(self._environ or {}),
                 trust_env=not is_here,
                 follow_redirects=False,
                 headers=self._headers,
-                limits=httpx.Limits(max_keepalive_connections=AT_ONCE),
             )
         except (ImportError, ValueError, httpx.InvalidURL):
             # A proxy's address may hold a password: it is not shown. SOCKS needs a library that we do not bring.
@@ -190,6 +199,53 @@ class Client:
                 "the proxy that the environment names cannot be used, expected http://HOST:PORT",
                 hint="see HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
             ) from None
+
+
+@cache
+def _without_cookies() -> "type[httpx.Client]":
+    """A client that keeps no cookie, and looks for none: that is an eighth of a request."""
+    import httpx
+
+    class NoCookies(httpx.Cookies):
+        def extract_cookies(self, response: httpx.Response) -> None:
+            return
+
+    none = NoCookies()
+
+    class Client(httpx.Client):
+        @property  # type: ignore[misc]  # nobody sets them
+        def cookies(self) -> httpx.Cookies:
+            return none
+
+    return Client
+
+
+class _Connections:
+    """What one question at a time goes over. Questions that are asked at once have connections of their own: httpcore looks through
+    all that it keeps, and at the socket of each that is idle, before and after every request.
+
+    `connected` opens a client for this machine itself, or for others.
+    """
+
+    def __init__(self, connected: "Callable[..., httpx.Client]") -> None:
+        self._connected = connected
+        self._clients: dict[bool, httpx.Client] = {}
+        self.sockets = _Sockets()
+        # What goes along with every question, by the names in lower case.
+        self.headers: dict[str, tuple[str, str]] = {}
+
+    def client(self, url: str) -> "httpx.Client":
+        is_here = is_loopback(url)
+        if is_here not in self._clients:
+            client = self._clients[is_here] = self._connected(is_here=is_here)
+            named = [(name.decode(), value.decode()) for name, value in client.headers.raw]
+            self.headers = {name.lower(): (name, value) for name, value in named}
+        return self._clients[is_here]
+
+    def close(self) -> None:
+        # Whoever is late may still add one.
+        for client in [*self._clients.values()]:
+            client.close()
 
 
 class _Sockets:
@@ -219,12 +275,21 @@ def _late(subject: str, limit_s: float) -> Late:
     return Late(f"{subject}: the answer was not complete after {round(limit_s, 1):g} s")
 
 
-def _with_query(question: Question) -> "httpx.URL":
+def _request(question: Question, defaults: Mapping[str, tuple[str, str]]) -> "httpx.Request":
+    """What httpx's client would build of it, without its merging of headers, cookies and parameters one by one."""
     import httpx
 
+    headers = {**defaults, **{name.lower(): (name, value) for name, value in question.headers.items()}}
     # An address may have a query of its own, which httpx's `params` would replace.
     url = httpx.URL(question.url)
-    return url.copy_merge_params(dict(question.query)) if question.query else url
+    return httpx.Request(
+        question.method,
+        url.copy_merge_params(dict(question.query)) if question.query else url,
+        headers=[*headers.values()],
+        json=question.body,
+        data=question.form,
+        content=question.content,
+    )
 
 
 @contextmanager

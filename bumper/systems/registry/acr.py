@@ -16,7 +16,7 @@ from bumper.errors import BumpError, NoAccess, Transient, Unreachable
 from bumper.image import ImageReference
 from bumper.ports.deadline import left_s
 from bumper.ports.registry import azure_cloud_of
-from bumper.ports.threads import within
+from bumper.ports.threads import FirstAlone, within
 from bumper.systems.http.certificates import authorities
 from bumper.systems.http.client import Answer, is_untrusted, untrusted
 from bumper.systems.http.content import Content
@@ -66,6 +66,7 @@ class AcrRegistry:
         registry: str,
         origin: Callable[[], str],
         *,
+        door: FirstAlone | None = None,
         environ: Mapping[str, str],
         timeout_s: float,
         answer_s: float = ANSWER_LIMIT_S,
@@ -77,6 +78,8 @@ class AcrRegistry:
         self._answer_s = answer_s
         self._stack = ExitStack()
         self._opening = threading.Lock()
+        # Whoever signs in runs programs for it, and gets a token for all of the registry.
+        self._door = door or FirstAlone()
         self._identity: Identity | None = None
         self._memory: Any = None
         self._client: ContainerRegistryClient | None = None
@@ -95,7 +98,7 @@ class AcrRegistry:
 
     def manifest(self, image: ImageReference) -> Document:
         """The manifest or index that `image` names by digest or by tag."""
-        with self._translating(str(image)):
+        with self._door.entered(), self._translating(str(image)):
             client, reference = self._open(), image.digest or image.tag
             response = within(
                 self._answer_s,
@@ -109,7 +112,7 @@ class AcrRegistry:
     def blob(self, image: ImageReference, digest: str) -> Document:
         """The configuration of the image: a blob, so its digest is all that is known of it."""
         subject = f"{image.repository}@{digest}"
-        with self._translating(subject):
+        with self._door.entered(), self._translating(subject):
             content = within(self._answer_s, lambda: self._blob(subject, image.path, digest), self._registry)
         return Document.proved(subject, Answer(200, {}, content), digest)
 
@@ -117,7 +120,7 @@ class AcrRegistry:
         """The tags that were pushed last. Asks for `metadata_read`, which is more than a pull may need."""
         from azure.containerregistry import ArtifactTagOrder
 
-        with self._translating(image.repository):
+        with self._door.entered(), self._translating(image.repository):
             pages = self._open().list_tag_properties(
                 image.path,
                 results_per_page=PAGE,

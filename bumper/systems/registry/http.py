@@ -66,15 +66,15 @@ class Connection:
 
     def ask(self, subject: str, path: str, headers: Mapping[str, str]) -> Answer:
         """The registry's answer to a GET, redirects followed."""
-        question = Question("GET", self.origin + path, headers, follows_redirects=True)
+        tried, *others = self._origins
         try:
-            answer = self._ask(subject, question)
+            answer = self._ask(subject, Question("GET", tried + path, headers, follows_redirects=True))
         except NotConnected:
-            if len(self._origins) == 1:
+            if not others:
                 raise
-            self._origins.pop(0)
+            self._origins = others
             return self.ask(subject, path, headers)
-        del self._origins[1:]
+        self._origins = [tried]
         return answer
 
     def ask_for_token(
@@ -100,12 +100,11 @@ class Connection:
         return replace(answer, headers=own)
 
     def _refuse_plain_http(self, url: str) -> None:
-        scheme = urlsplit(url).scheme
+        split_url = urlsplit(url)
         # A registry elsewhere must not send its callers to a port of this machine without TLS.
-        stays_here = is_local(self.registry) and may_carry_credentials(url)
-        if scheme != "https" and not stays_here:
+        if split_url.scheme != "https" and not (is_local(self.registry) and may_carry_credentials(url)):
             raise NoAccess(
-                f"{self.registry}: leads to {scheme}://{urlsplit(url).hostname or ''}, expected https",
+                f"{self.registry}: leads to {split_url.scheme}://{split_url.hostname or ''}, expected https",
                 hint="only a registry on this machine may be asked without TLS",
             )
 

@@ -16,6 +16,7 @@ from bumper.dataclasses import dataclass, field
 from bumper.errors import BumpError, ImageAmbiguous, ImageMissing, NoAccess, RepositoryMissing
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports.run import Clock
+from bumper.ports.threads import FirstAlone
 from bumper.systems.registry.acr import AcrRegistry, is_azure_challenge, is_azure_name
 from bumper.systems.registry.credentials import from_docker, from_github
 from bumper.systems.registry.distribution import (
@@ -80,17 +81,20 @@ class Registry:
         self._ways: dict[str, _Ways] = {}
         self._proven: dict[str, _BackEnd] = {}
         self._locks: dict[str, threading.Lock] = {}
-        self._entered: set[str] = set()
+        self._through: dict[str, threading.Event] = {}
 
     def close(self) -> None:
         """Closes every connection of the run."""
         self._stack.close()
 
-    def resolve(self, image: ImageReference) -> ImageManifest:
+    def resolve(self, image: ImageReference, *, behind: bool = False) -> ImageManifest:
         """What the registry holds under `image`'s digest or else its tag (`latest` where it has neither, as kubelet reads it).
 
-        Raises ImageMissing, NoAccess or Transient; Unreachable for an answer that proves nothing.
+        Raises ImageMissing, NoAccess or Transient; Unreachable for an answer that proves nothing. `behind`: nobody waits for this
+        question, which is begun when somebody else's first one to that registry has found the way in.
         """
+        if behind:
+            self._way_in(image.registry).wait()
         if not image.tag and not image.digest:
             image = image.with_tag("latest")
         document = self._asking(image, lambda back_end: back_end.manifest(image))
@@ -226,14 +230,6 @@ class Registry:
         proven = self._proven.get(image.repository)
         if proven:
             return question(proven)
-        # The first question to a registry goes alone: programs for credentials run once, and a token for all of it is fetched once.
-        with self._locks.setdefault(image.registry, threading.Lock()):
-            if image.registry not in self._entered:
-                self._entered.add(image.registry)
-                return self._tried(image, question)
-        return self._tried(image, question)
-
-    def _tried(self, image: ImageReference, question: Callable[[_BackEnd], _T]) -> _T:
         ways = self._ways_into(image.registry)
         refusals = list(ways.refusals)
         for back_end in ways.back_ends:
@@ -247,12 +243,18 @@ class Registry:
         raise _combined(image, refusals)
 
     def _ways_into(self, registry: str) -> _Ways:
-        if registry not in self._ways:
-            self._ways[registry] = self._found_ways(registry)
-        return self._ways[registry]
+        # One thread finds them for all: programs for credentials run once.
+        with self._locks.setdefault(registry, threading.Lock()):
+            if registry not in self._ways:
+                self._ways[registry] = self._found_ways(registry)
+            return self._ways[registry]
+
+    def _way_in(self, registry: str) -> threading.Event:
+        """Whether the first question to this registry has found its way in."""
+        return self._through.setdefault(registry, threading.Event())
 
     def _found_ways(self, registry: str) -> _Ways:
-        ways = _Ways()
+        ways, through = _Ways(), self._way_in(registry).set
         connection = Connection(
             registry,
             environ=self._environ,
@@ -268,17 +270,18 @@ class Registry:
                 ways.refusals.append(refusal)
                 continue
             if credential:
-                ways.back_ends.append(OciRegistry(connection, credential))
+                ways.back_ends.append(OciRegistry(connection, credential, FirstAlone(through)))
         if self._is_azure(registry, connection):
             acr = AcrRegistry(
                 registry,
                 lambda: connection.origin,
+                door=FirstAlone(through),
                 environ=self._environ,
                 timeout_s=self._timeout_s,
             )
             self._stack.callback(acr.close)
             ways.back_ends.append(acr)
-        ways.back_ends.append(OciRegistry(connection, None))
+        ways.back_ends.append(OciRegistry(connection, None, FirstAlone(through)))
         return ways
 
     @staticmethod

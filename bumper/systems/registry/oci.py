@@ -1,11 +1,15 @@
 """Any registry that speaks the OCI distribution API: Bearer and Basic challenges as the distribution project describes them.
 
-Source: https://github.com/distribution/distribution `docs/content/spec/auth`, version 2.8: `token.md` and `oauth.md`.
+Source: https://github.com/distribution/distribution `docs/content/spec/auth`, version 2.8: `token.md` and `oauth.md`;
+https://github.com/containerd/containerd `core/remotes/docker/authorizer.go`, version 2.0, for a challenge that is known already.
 """
 
+import threading
+
 from bumper.address import host_of
-from bumper.errors import NoAccess, Unreachable
+from bumper.errors import BumpError, NoAccess, Unreachable
 from bumper.image import ImageReference, is_tag
+from bumper.ports.threads import FirstAlone
 from bumper.systems.http.client import Answer
 from bumper.systems.http.document import parse_object
 from bumper.systems.registry.distribution import (
@@ -25,12 +29,19 @@ _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
 
 
 class OciRegistry:
-    """One registry, asked with one credential or, without, as anybody. Tokens are kept for each repository until they are refused."""
+    """One registry, asked with one credential or, without, as anybody, by several threads at once.
 
-    def __init__(self, connection: Connection, credential: Credential | None) -> None:
+    Tokens are kept for each repository until they are refused. What the registry asked of us for one repository is brought along to
+    the next one at once, as containerd does; where that does not open it, it is asked as if nothing were known.
+    """
+
+    def __init__(self, connection: Connection, credential: Credential | None, door: FirstAlone) -> None:
         self._connection = connection
+        self._door = door
         self._credential = credential or Credential("no credential")
         self._authorizations: dict[str, str] = {}
+        self._authorizing: dict[str, threading.Lock] = {}
+        self._challenge = ""
 
     def __repr__(self) -> str:
         return f"OciRegistry({self._connection.registry!r}, {self._credential.source!r})"
@@ -63,26 +74,60 @@ class OciRegistry:
         return Tags(tuple(tags), newest_first=False)
 
     def _answer(self, image: ImageReference, path: str, accept: str) -> Answer:
-        answer = self._ask(image, path, accept)
-        if answer.status == 401 and "www-authenticate" in answer.headers:
-            self._authorizations[image.path] = self._authorize(image, answer.headers["www-authenticate"])
-            answer = self._ask(image, path, accept)
+        answer = self._foreseen(image, path, accept) or self._challenged(image, path, accept)
         if answer.status in (401, 403):
             self._authorizations.pop(image.path, None)
         if answer.status != 200:
             raise failure(str(image), answer, tried=self._credential.source, hint=self._hint())
         return answer
 
-    def _ask(self, image: ImageReference, path: str, accept: str) -> Answer:
-        authorization = self._authorizations.get(image.path)
+    def _foreseen(self, image: ImageReference, path: str, accept: str) -> Answer | None:
+        """The answer where the challenge of another repository opens this one, too; None where that is not known or proves nothing."""
+        if image.path in self._authorizations or not self._challenge:
+            return None
+        try:
+            with self._authorizing.setdefault(image.path, threading.Lock()):
+                if image.path not in self._authorizations:
+                    authorization = self._authorize(image, self._challenge, is_of_another=True)
+                    self._authorizations[image.path] = authorization
+        except BumpError:
+            return None
+        answer = self._ask(image, path, accept, self._authorizations.get(image.path))
+        if answer.status != 200:
+            self._authorizations.pop(image.path, None)
+            return None
+        return answer
+
+    def _challenged(self, image: ImageReference, path: str, accept: str) -> Answer:
+        """The answer to a question that is authorized as the registry says."""
+        # The first question goes alone until it is known what the registry asks of its callers: else all would be sent back.
+        with self._door.entered():
+            refused = self._authorizations.get(image.path)
+            answer = self._ask(image, path, accept, refused)
+            challenge = answer.headers.get("www-authenticate") if answer.status == 401 else None
+            if challenge is None:
+                return answer
+            with self._authorizing.setdefault(image.path, threading.Lock()):
+                # Of several that were sent back at once the first one gets the token for all.
+                if self._authorizations.get(image.path) == refused:
+                    self._authorizations[image.path] = self._authorize(image, challenge)
+            self._challenge = challenge
+        return self._ask(image, path, accept, self._authorizations.get(image.path))
+
+    def _ask(self, image: ImageReference, path: str, accept: str, authorization: str | None) -> Answer:
         headers = {"Accept": accept} | ({"Authorization": authorization} if authorization else {})
         return self._connection.ask(str(image), path, headers)
 
-    def _authorize(self, image: ImageReference, challenge_header: str) -> str:
-        """The value of `Authorization` that the challenge asks for. Raises NoAccess where our credential cannot satisfy it."""
+    def _authorize(self, image: ImageReference, challenge_header: str, *, is_of_another: bool = False) -> str:
+        """The value of `Authorization` that the challenge asks for. Raises NoAccess where our credential cannot satisfy it.
+
+        `is_of_another`: it was given for another repository, so that the scope in it is none of this one's.
+        """
         for challenge in parse_challenges(challenge_header):
             if challenge.scheme == "bearer" and challenge.parameters.get("realm"):
-                return f"Bearer {self._credential.bearer_token or self._token(image, challenge)}"
+                scope = "" if is_of_another else challenge.parameters.get("scope")
+                token = self._credential.bearer_token or self._token(image, challenge, scope)
+                return f"Bearer {token}"
             if challenge.scheme == "basic" and self._credential.password:
                 return basic(self._credential)
         raise NoAccess(
@@ -90,10 +135,12 @@ class OciRegistry:
             hint=self._hint(),
         )
 
-    def _token(self, image: ImageReference, challenge: Challenge) -> str:
+    def _token(self, image: ImageReference, challenge: Challenge, scope: str | None) -> str:
         realm = challenge.parameters["realm"]
-        scope = challenge.parameters.get("scope") or f"repository:{image.path}:pull"
-        query = {"service": challenge.parameters.get("service", ""), "scope": scope}
+        query = {
+            "service": challenge.parameters.get("service", ""),
+            "scope": scope or f"repository:{image.path}:pull",
+        }
         subject = f"{image}: token server {host_of(realm)[:200]}"
         answer = self._connection.ask_for_token(subject, realm, query, self._credential)
         if answer.status in (400, 404):

@@ -18,7 +18,7 @@ from bumper.image import ImageReference
 from bumper.publish.report import Report, SiteReport
 from bumper.record import Ending
 from bumper.revision import Revision
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 from bumper_sandbox.git.server import GitServer
 
 REF = "refs/notes/bump-sites/web"

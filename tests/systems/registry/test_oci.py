@@ -4,8 +4,10 @@ import base64
 import hashlib
 import json
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -23,6 +25,7 @@ from registries import (
 )
 
 from bumper.errors import ImageMissing, NoAccess, Transient, Unreachable
+from bumper.ports.threads import side_by_side
 from bumper.systems.registry import Registry
 from bumper.systems.registry.acr import is_azure_name
 from bumper.systems.registry.distribution import INDEX_TYPES
@@ -126,6 +129,86 @@ class TestOtherHosts:
             ("https://ghcr.io/token?service=s&scope=repository%3Ao%2Fweb%3Apull", f"Basic {password}"),
             ("https://ghcr.io/v2/o/web/manifests/1", "Bearer t"),
         ]
+
+    def test_a_challenge_is_met_at_once_in_the_next_repository_by_a_token_of_its_own(
+        self, opened: Opener
+    ) -> None:
+        realm = "https://ghcr.io/token"
+        challenge = ask_for(realm)
+        challenge.headers["WWW-Authenticate"] += ',scope="repository:o/web:pull"'
+        script = Script(
+            {
+                realm: [httpx.Response(200, json={"token": token}) for token in ("t", "u")],
+                "https://ghcr.io/v2/o/web/manifests/1": [challenge, artifact()],
+                "https://ghcr.io/v2/o/api/manifests/1": [artifact()],
+            }
+        )
+        registry = opened(httpx.MockTransport(script), GITHUB_TOKEN="ghs_s3cret")
+        for site in ("web", "api"):
+            registry.resolve(reference(f"ghcr.io/o/{site}:1"))
+        asked = [
+            (request.url.path, request.url.params.get("scope"), request.headers.get("Authorization", "")[:8])
+            for request in script.asked
+        ]
+        assert asked == [
+            ("/v2/o/web/manifests/1", None, ""),
+            ("/token", "repository:o/web:pull", "Basic eC"),
+            ("/v2/o/web/manifests/1", None, "Bearer t"),
+            ("/token", "repository:o/api:pull", "Basic eC"),
+            ("/v2/o/api/manifests/1", None, "Bearer u"),
+        ]
+
+    @pytest.mark.parametrize(
+        "known",
+        [
+            [httpx.Response(403), httpx.Response(200, json={"token": "own"})],
+            [httpx.Response(200, json={"token": "other"}), httpx.Response(200, json={"token": "own"})],
+        ],
+        ids=["the token server refuses", "the token opens nothing"],
+    )
+    @pytest.mark.parametrize("is_open", [True, False])
+    def test_a_challenge_that_does_not_fit_is_as_if_it_was_never_known(
+        self, opened: Opener, known: list[httpx.Response], is_open: bool
+    ) -> None:
+        realm, own_realm = "https://r.example/token", "https://r.example/api/token"
+        refused = [] if known[0].status_code == 403 else [httpx.Response(404)]
+        own = [artifact()] if is_open else [ask_for(own_realm), artifact()]
+        script = Script(
+            {
+                realm: [httpx.Response(200, json={"token": "web"}), known[0]],
+                own_realm: [known[1]],
+                "https://r.example/v2/web/manifests/1": [ask_for(realm), artifact()],
+                "https://r.example/v2/api/manifests/1": [*refused, *own],
+            }
+        )
+        registry = opened(httpx.MockTransport(script))
+        for site in ("web", "api"):
+            registry.resolve(reference(f"r.example/{site}:1"))
+        assert script.asked[-1].headers.get("Authorization", "") == ("" if is_open else "Bearer own")
+        # Nothing of the script is left, but for what a repository that is open needs not.
+        left = {bare for bare, answers in script.answers.items() if isinstance(answers, list) and answers}
+        assert left == ({own_realm} if is_open else set())
+
+    def test_several_questions_at_once_are_sent_back_once_and_share_one_token(self, opened: Opener) -> None:
+        """The first goes alone until the token is there; then the others are asked side by side."""
+        together = threading.Barrier(3)
+        asked: list[tuple[str, str]] = []
+
+        def respond(request: httpx.Request) -> httpx.Response:
+            authorization = request.headers.get("Authorization", "")
+            asked.append((request.url.path, authorization))
+            if request.url.path == "/token":
+                return httpx.Response(200, json={"token": "t"})
+            if not authorization:
+                return ask_for("https://r.example/token")
+            together.wait(10.0)
+            return artifact()
+
+        registry = opened(httpx.MockTransport(respond))
+        images = [reference(f"r.example/web:{number}") for number in range(3)]
+        side_by_side([partial(registry.resolve, image) for image in images])
+        assert [authorization for _, authorization in asked] == ["", "", *["Bearer t"] * 3]
+        assert len({path for path, _ in asked}) == 4
 
     def test_docker_hub_is_asked_at_its_registry(self, opened: Opener) -> None:
         script = Script({"https://registry-1.docker.io/v2/library/nginx/manifests/latest": artifact()})
