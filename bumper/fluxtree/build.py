@@ -415,8 +415,8 @@ class _Making:
                 for line, key in each.repeated_keys()
             ]
         if not self.reading.is_broken(path):
-            source = compose(self.reading.content(path), path)
-            refusals += [Gap(path, line, message) for line, message in go_yaml.unread(source)]
+            content = self.reading.content(path)
+            refusals += [Gap(path, line, message) for line, message in go_yaml.unread(content, path)]
         return refusals, repeated
 
     def _require_apart(self, resources: Iterable[Resource]) -> None:
