@@ -5,7 +5,7 @@ is written. Several clusters in one repository are walked side by side, each by 
 another has. No level is read that nobody asks for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from bumper.address import repository_key
 from bumper.dataclasses import dataclass, field, replace
@@ -178,7 +178,7 @@ class Walk:
         cluster = self._clusters[site.cluster]
         is_inside = f"/{site.document.path}".startswith(f"/{site.path}/".replace("//", "/"))
         if is_inside and site.is_built(self._reading):
-            objects = self._objects(site, self._expanded([site])[id(site.owner)])
+            objects = self._objects(site, self._expanded([site])[0])
             owner = next((each for each in objects if _is_same(each, site)), None)
             if owner:
                 site = site_of(owner, site.cluster)
@@ -246,7 +246,9 @@ class Walk:
         """What of Flux those of a level build; their clusters know of it afterwards."""
         building = [site for site in level if site.is_built(self._reading)]
         layers = self._expanded(building)
-        objects = [(site, self._objects(site, layers[id(site.owner)])) for site in building]
+        objects = [
+            (site, self._objects(site, layer)) for site, layer in zip(building, layers, strict=True)
+        ]
         for site, built in objects:
             self._clusters[site.cluster].built.append(site)
             self._learn(self._clusters[site.cluster], built)
@@ -257,19 +259,18 @@ class Walk:
         new = set(names) - cluster.wanted
         cluster.wanted |= new
         for site in cluster.built if new else ():
-            layer = self._expanded([site])[id(site.owner)]
+            (layer,) = self._expanded([site])
             self._learn(cluster, self._objects(site, layer))
 
-    def _expanded(self, sites: Iterable[Site]) -> dict[int, Layer]:
-        """What each builds, read in as few batches as there are views of the repository."""
-        by_view: dict[int, list[Site]] = {}
-        for site in sites:
-            by_view.setdefault(id(site.view(self._reading)), []).append(site)
-        layers: dict[int, Layer] = {}
-        for several in by_view.values():
-            known = expand(several[0].view(self._reading), sorted({site.path for site in several}))
-            layers |= {id(site.owner): known[site.path] for site in several}
-        for layer in layers.values():
+    def _expanded(self, sites: Sequence[Site]) -> list[Layer]:
+        """What each builds, in their order, read in as few batches as there are views of the repository."""
+        views = [site.view(self._reading) for site in sites]
+        paths: dict[int, tuple[Reading, set[str]]] = {}
+        for site, view in zip(sites, views, strict=True):
+            paths.setdefault(id(view), (view, set()))[1].add(site.path)
+        known = {number: expand(view, sorted(places)) for number, (view, places) in paths.items()}
+        layers = [known[id(view)][site.path] for site, view in zip(sites, views, strict=True)]
+        for layer in layers:
             self._files |= dict.fromkeys(layer.all_files)
             self._gaps |= dict.fromkeys(layer.all_gaps)
         return layers
