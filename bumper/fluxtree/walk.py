@@ -34,6 +34,9 @@ _CHANGES = (
     "patchesStrategicMerge",
     "patchesJson6902",
 )
+# What the files hold that a walk reads.
+_TELLING = tuple(kind.encode() for kind in (GROUP, GIT, KIND))
+_RESOURCE_SET = RESOURCE_SET.encode()
 # A tree whose Kustomizations build themselves anew under another name has no end.
 _DEEPEST = 32
 
@@ -246,9 +249,7 @@ class Walk:
         """What of Flux those of a level build; their clusters know of it afterwards."""
         building = [site for site in level if site.is_built(self._reading)]
         layers = self._expanded(building)
-        objects = [
-            (site, self._objects(site, layer)) for site, layer in zip(building, layers, strict=True)
-        ]
+        objects = [(site, self._objects(site, layer)) for site, layer in zip(building, layers, strict=True)]
         for site, built in objects:
             self._clusters[site.cluster].built.append(site)
             self._learn(self._clusters[site.cluster], built)
@@ -280,7 +281,7 @@ class Walk:
         reading = site.view(self._reading)
         telling = [path for path in layer.all_files if self._is_telling(site, path)]
         if self._is_plain(layer, site) and not any(
-            RESOURCE_SET.encode() in self._reading.content(path) for path in telling
+            _RESOURCE_SET in self._reading.content(path) for path in telling
         ):
             documents = (document for path in telling for document in reading.documents(path))
             objects = [each for document in documents if (each := resource_of(reading, document))]
@@ -295,11 +296,8 @@ class Walk:
     def _is_telling(self, site: Site, path: str) -> bool:
         content = self._reading.content(path)
         wanted = self._clusters[site.cluster].wanted
-        return (
-            GROUP.encode() in content
-            or GIT.encode() in content
-            or KIND.encode() in content
-            or any(kind.encode() in content and name.encode() in content for kind, name in wanted)
+        return any(kind in content for kind in _TELLING) or any(
+            kind.encode() in content and name.encode() in content for kind, name in wanted
         )
 
     def _is_plain(self, layer: Layer, site: Site) -> bool:
