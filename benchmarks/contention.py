@@ -62,14 +62,21 @@ def main(*sizes: int) -> None:
         "clone, sed, 5 x (pull --rebase, push)": workflow,
     }
     with GitServer(token=TOKEN, environ=os.environ) as server:
-        ours(server.create("first.git", {"first.yaml": OLD}), "first.yaml")  # loads GitPython
+        ours(server.create("first.git", {"first.yaml": OLD}), "first.yaml")  # loads what it needs
         print(
             f"writers at once on one branch, each its own file; ours has {DEADLINE_S:.0f} s, the workflow five tries"
         )
         print(f"  {'':<40}{'writers':>8}{'landed':>8}{'lost':>6}{'tries':>7}{'p50':>9}{'p95':>9}{'all':>9}")
         for writers in sizes or WRITERS:
-            attempts = {name: run(server, name, way, writers) for name, way in ways.items()}
+            attempts = {name: _told(server, name, way, writers) for name, way in ways.items()}
             compare(writers, *attempts.values())
+
+
+def _told(server: GitServer, name: str, way: Way, writers: int) -> list[Attempt]:
+    begun = time.perf_counter()
+    attempts, repository = raced(server, way, writers)
+    report(name, attempts, repository, time.perf_counter() - begun)
+    return attempts
 
 
 def compare(writers: int, ours: Sequence[Attempt], theirs: Sequence[Attempt]) -> None:
@@ -90,7 +97,8 @@ def percentile(seconds: Sequence[float], percent: int) -> float:
     return quantiles(seconds, n=100, method="inclusive")[percent - 1] if len(seconds) > 1 else seconds[0]
 
 
-def run(server: GitServer, name: str, way: Way, writers: int) -> list[Attempt]:
+def raced(server: GitServer, way: Way, writers: int) -> tuple[list[Attempt], Path]:
+    """How so many writers fared, and the repository that they wrote to."""
     repository = f"{len(server.requests)}-{writers}.git"
     files = [f"k8s/site-{number}/deployment.yaml" for number in range(writers)]
     url = server.create(repository, dict.fromkeys(files, OLD))
@@ -104,13 +112,11 @@ def run(server: GitServer, name: str, way: Way, writers: int) -> list[Attempt]:
         attempts.append(Attempt(file, landed, tries, time.perf_counter() - begun))
 
     threads = [threading.Thread(target=write, args=(file,)) for file in files]
-    begun = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    report(name, attempts, server.path(repository), time.perf_counter() - begun)
-    return attempts
+    return attempts, server.path(repository)
 
 
 def report(name: str, attempts: list[Attempt], repository: Path, taken_s: float) -> None:
@@ -128,7 +134,7 @@ def report(name: str, attempts: list[Attempt], repository: Path, taken_s: float)
 def ours(url: str, file: str) -> tuple[bool, int]:
     """The loop of the pipe: read, plan and push again on each new tip, with its pauses, to a deadline."""
     tries = 0
-    with Remote(url, token=TOKEN, environ=os.environ) as remote:
+    with Remote(url, token=TOKEN, environ=os.environ, now=time.monotonic, is_to_push=True) as remote:
 
         def propose() -> Proposal:
             nonlocal tries

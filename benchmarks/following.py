@@ -10,9 +10,10 @@ import multiprocessing
 import resource
 import threading
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from statistics import quantiles
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from benchmarks.fleet import BEFORE, Fleet
 from bumper.app.clock import SystemClock
@@ -29,6 +30,7 @@ SITES = (1, 200)
 MOST_MS, MOST_MB = {200: 150, 1_000: 300}, 100
 # Between two changes, so that each one wakes a follower that waits.
 PAUSE_S = 0.15
+MOST_FOLLOWED_S = 900.0
 # Until a line comes: a thousand sites are read first.
 MOST_S = 60.0
 MEASURED = "site-000"
@@ -128,20 +130,49 @@ def main(*sizes: int) -> None:
     print("  left out: kubectl wait and flux, which need a real cluster (make e2e)")
 
 
+class Figures(NamedTuple):
+    """Of one process that followed: seconds from each change to its line, in order of length, those of the processor for all changes,
+    the most connections at once, requests, threads, seconds until all were Ready.
+    """
+
+    taken_s: Sequence[float]
+    processor_s: float
+    connections: int
+    requests: int
+    threads: int
+    all_s: float
+
+
 def measure_all(sites: int) -> None:
     """Prints the row of so many sites."""
+    figures = measured(sites, CHANGES)
+    percentiles_s = quantiles(figures.taken_s, n=100, method="inclusive")
+    shown = "".join(
+        f"{percentile_s * 1000:>10.0f} ms"
+        for percentile_s in (percentiles_s[49], percentiles_s[94], figures.taken_s[-1])
+    )
+    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    shown += f"{figures.processor_s / CHANGES * 1000:>10.0f} ms{memory_mb:>10.0f} MB"
+    shown += "".join(f"{count:>13}" for count in (figures.connections, figures.requests, figures.threads))
+    print(f"  {sites:<16}{shown}{figures.all_s:>11.1f} s", flush=True)
+    if sites in MOST_MS:
+        print(f"  {'goals':<16}{'':>13}{MOST_MS[sites]:>10} ms{'':>26}{MOST_MB:>10} MB", flush=True)
+
+
+def measured(sites: int, changes: int) -> Figures:
+    """Follows so many sites in this process, one of which changes so often."""
     with Remote(sites) as fleet:
-        run(fleet)
+        return _followed(fleet, changes)
 
 
-def run(fleet: Remote) -> None:
+def _followed(fleet: Remote, changes: int) -> Figures:
     screen, clock = Screen(), SystemClock()
     journal = Journal(clock.now, Log(screen, clock.now, name_sites=True))
     followed: list[Followed] = []
     with Cluster(None, fleet.environ, clock) as cluster:
 
         def work() -> None:
-            followed.extend(follow(fleet.desired, [cluster], KnownBefore(), clock, 300.0, journal))
+            followed.extend(follow(fleet.desired, [cluster], KnownBefore(), clock, MOST_FOLLOWED_S, journal))
 
         follower = threading.Thread(target=work)
         follower.start()
@@ -151,7 +182,7 @@ def run(fleet: Remote) -> None:
         fleet.ask("apply", MEASURED)
         screen.wait_for("rolled out")
         begun_s = time.process_time()
-        taken_s = sorted(measure(fleet, screen, number) for number in range(CHANGES))
+        taken_s = sorted(measure(fleet, screen, number) for number in range(changes))
         processor_s = time.process_time() - begun_s
         _, most = fleet.ask("connections")
         threads = sum(thread.name.startswith("kube ") for thread in threading.enumerate()) + 1
@@ -165,18 +196,7 @@ def run(fleet: Remote) -> None:
         _, requests = fleet.ask("requests")
     if [report for report in followed if report.verdict.outcome != "ready"]:
         raise AssertionError("not all of them became ready")
-    percentiles_s = quantiles(taken_s, n=100, method="inclusive")
-    shown = "".join(
-        f"{percentile_s * 1000:>10.0f} ms"
-        for percentile_s in (percentiles_s[49], percentiles_s[94], taken_s[-1])
-    )
-    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    shown += f"{processor_s / CHANGES * 1000:>10.0f} ms{memory_mb:>10.0f} MB"
-    counts = "".join(f"{count:>13}" for count in (most, sum(requests.values()), threads))
-    sites = len(fleet.desired)
-    print(f"  {sites:<16}{shown}{counts}{all_s:>11.1f} s", flush=True)
-    if sites in MOST_MS:
-        print(f"  {'goals':<16}{'':>13}{MOST_MS[sites]:>10} ms{'':>26}{MOST_MB:>10} MB", flush=True)
+    return Figures(taken_s, processor_s, most, sum(requests.values()), threads, all_s)
 
 
 def measure(fleet: Remote, screen: Screen, number: int) -> float:

@@ -2,7 +2,8 @@
 
 In seconds of processor time, children included, less those of a start; the least of three rounds. The exponent is that of the line
 through the logarithms. Fails where one is above 1.1: for whole platforms, each with 50 deploys a site, also that of the processes of
-git, each of which may be a request.
+git, each of which may be a request. Of writers on one branch it is the tries that each of them takes, and of a watch the seconds of
+the changes that it saw, one round each.
 """
 
 import math
@@ -18,14 +19,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from benchmarks import contention, following
 from benchmarks.check import grown
 from benchmarks.edit import MANIFEST
 from benchmarks.fleet import Fleet
 from benchmarks.history import write_clone
 from benchmarks.ours import bump
 from benchmarks.platform import Platform
+from benchmarks.repositories import OLD, write_repository
 from benchmarks.sidebyside import processor_s
 from bumper.errors import EXIT_CODES, Outcome
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.registry.server import RegistryServer
 
 MOST = 1.1
 ROUNDS = 3
@@ -54,13 +59,35 @@ class Dimension(NamedTuple):
     of_platform: bool = False
 
 
+class Counted(NamedTuple):
+    """A dimension of which something else is counted, once for each size."""
+
+    name: str
+    sizes: Sequence[int]
+    counted: Callable[[int], float]
+
+
 def main(names: Sequence[str] = ()) -> int:
     """Prints every series, or those whose name holds one of the names; 1 where one grows faster than it may."""
-    chosen = [each for each in DIMENSIONS if not names or any(name in each.name for name in names)]
+
+    def is_chosen(name: str) -> bool:
+        return not names or any(each in name for each in names)
+
     with _AT_END:
         start_s = _least_s(Run(["--version"]), Path(), ROUNDS)[0]
-        within = [_is_within(dimension, start_s) for dimension in chosen]
+        within = [_is_within(each, start_s) for each in DIMENSIONS if is_chosen(each.name)]
+        within += [_is_counted_within(each) for each in COUNTED if is_chosen(each.name)]
     return int(not all(within))
+
+
+def _is_counted_within(dimension: Counted) -> bool:
+    print(dimension.name)
+    points = []
+    for size in dimension.sizes:
+        points.append((size, dimension.counted(size)))
+        print(f"  {size:>10,}{points[-1][1]:>9.2f}", flush=True)
+    print(f"  {'exponent':>10}{exponent(points):>9.2f}")
+    return exponent(points) <= MOST
 
 
 def _is_within(dimension: Dimension, start_s: float) -> bool:
@@ -175,6 +202,42 @@ def _one_file(folder: Path, documents: int) -> Run:
     return Run(["edit", "many.yaml", *EDIT], CHANGED)
 
 
+def _one_document(folder: Path, kilobytes: int) -> Run:
+    lines = "".join(f"  key-{number:06}: {'value ' * 14}{number:06}\n" for number in range(kilobytes * 10))
+    settings = f"---\nkind: ConfigMap\napiVersion: v1\nmetadata:\n  name: settings\ndata:\n{lines}"
+    (folder / "large.yaml").write_text(MANIFEST + settings, encoding="utf-8")
+    return Run(["edit", "large.yaml", *EDIT], CHANGED)
+
+
+@cache
+def _registry() -> RegistryServer:
+    registry = _AT_END.enter_context(RegistryServer(authentication="none"))
+    for tag in (OLD, "abc0001"):
+        registry.push("site-0", tag)
+    return registry
+
+
+def _among(folder: Path, kustomizations: int) -> Run:
+    sites = [f"site-{number}" for number in range(kustomizations)]
+    write_repository(folder / "p.git", files=0, commits=1, registry=_registry().host, sites=sites)
+    asked = ["--site", "site-0", "--tag", "abc0001", "--repo", str(folder / "p.git")]
+    return Run([*asked, "--dry-run"])
+
+
+def _tries_a_writer(writers: int) -> float:
+    with GitServer(token=contention.TOKEN, environ=os.environ) as server:
+        attempts, _ = contention.raced(server, contention.ours, writers)
+    return sum(attempt.tries for attempt in attempts) / writers
+
+
+def _followed_s(changes: int) -> float:
+    return following.measured(20, changes).processor_s
+
+
+COUNTED = (
+    Counted("tries a writer, by writers on one branch", (4, 8, 16, 32), _tries_a_writer),
+    Counted("seconds of the processor, by changes of one of 20 followed sites", (40, 160, 640), _followed_s),
+)
 DIMENSIONS = (
     Dimension("bump check, by sites (five files each)", (100, 300, 900), _checked),
     Dimension("bump status --offline, by sites", PLATFORMS, _shown, of_platform=True),
@@ -185,6 +248,8 @@ DIMENSIONS = (
     Dimension("bump history, by deploys", (1_000, 4_000, 16_000), _recorded),
     Dimension("bump edit, by files of 0.3 kB", (100, 400, 1_600), _files),
     Dimension("bump edit, by documents in one file", (400, 1_600, 6_400), _one_file),
+    Dimension("bump edit, by kB of one document", (100, 400, 1_600), _one_document),
+    Dimension("bump --dry-run of one site, by Kustomizations", (100, 400, 1_600), _among),
 )
 
 

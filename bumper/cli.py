@@ -85,8 +85,6 @@ def _refuse_to_stand_nowhere(arguments: Sequence[str], context: Context) -> int:
 
 def _of_this_process(here: Path) -> Context:
     occupy()
-    # What is read of a tree stays until the end: to look for garbage among it as often as Python does takes a fifth of the time.
-    gc.set_threshold(50_000)
     # The interpreter flushes them once more at its end.
     sys.stdout, sys.stderr = lasting(sys.stdout, 1), lasting(sys.stderr, 2)
     # Set in the hooks of a server, where git moves no ref; ours are another repository's.

@@ -130,11 +130,13 @@ def _own(cls: type, *, kw_only: bool) -> Mapping[str, _Field]:
             raise ValueError(
                 f"{cls.__name__}.{name}: all instances would share this default: use default_factory"
             )
-        if field.default is not _NOTHING:
-            setattr(cls, name, field.default)
-        elif field is written:
-            delattr(cls, name)
-        own[name] = field._replace(kw_only=kw_only or field.kw_only)
+        if field is written:
+            # A default that was written as it is stands there already.
+            if field.default is _NOTHING:
+                delattr(cls, name)
+            else:
+                setattr(cls, name, field.default)
+        own[name] = field._replace(kw_only=True) if kw_only else field
     return own
 
 

@@ -21,7 +21,7 @@ from bumper.errors import Denied, FieldMissing, NoAccess, Outcome, Unreachable
 from bumper.ports.run import State
 from bumper.publish.comment import merged
 from bumper.publish.story import SiteStory, Story
-from bumper.rollout import Stage, Verdict
+from bumper.rollout.verdict import Stage, Verdict
 
 MERMAID = "V6K3C8EBdEsPFZXSKMJe6ppQOENxuHARr9GvHX4hh47lAbhMRD9qf4oEK7LoaRQxULMa80/qt5gHO73aCleBBg=="
 _POD = "web-6f4dd5df7c-56fkg"

@@ -5,7 +5,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +15,8 @@ from bumper.systems.git import Remote
 from bumper_sandbox.git.server import GitServer
 
 TOKEN = "tok-3f9d2ab7-secret"
+# With it, a `Remote` speaks smart HTTP by itself; None leaves that to git.
+NOW: Callable[[], float] | None = time.monotonic
 FILES = {
     "README.md": b"# Platform\n",
     "k8s/web/deployment.yaml": b"image: registry.example/web:0000000\n",
@@ -38,7 +40,7 @@ def hermetic(home: Path) -> dict[str, str]:
 
 def remote(server: GitServer, name: str = "platform.git", **more: object) -> Remote:
     """A `Remote` with the token, for a repository of the server."""
-    options: dict[str, object] = {"token": TOKEN, "environ": server.environ, **more}
+    options: dict[str, object] = {"token": TOKEN, "environ": server.environ, "now": NOW, **more}
     return Remote(f"{server.url}/{name}", **options)  # type: ignore[arg-type]
 
 
@@ -95,8 +97,9 @@ def objects(remote: Remote, kind: str) -> set[str]:
     listing = remote._repository.run(
         "cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)"
     )
-    lines = (line.split() for line in listing.stdout.splitlines())
-    return {sha for object_kind, sha in lines if object_kind == kind}
+    lines = [line.split() for line in listing.stdout.splitlines()]
+    received = [(held.kind, sha) for sha, held in remote._repository._received.items()]
+    return {sha for object_kind, sha in [*map(tuple, lines), *received] if object_kind == kind}
 
 
 def command_lines() -> list[str]:

@@ -12,7 +12,8 @@ from bumper.ports.run import State, Step
 from bumper.publish.report import SiteReport
 from bumper.publish.story import Pages, SiteStory, Story
 from bumper.revision import Revision
-from bumper.rollout import Moment, Stage, Verdict
+from bumper.rollout.timeline import Moment
+from bumper.rollout.verdict import Stage, Verdict
 
 OLD, NEW = "08a2c8e", "abc1234"
 DIGEST = "sha256:" + "9f" * 32

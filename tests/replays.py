@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bumper.observation import RevisionFacts
-from bumper.recording import Entry, Head, read
-from bumper.recording.encoding import decode_facts
+from bumper.recording.encoding import Entry, Head, decode_facts, read
 
 REPLAYS = Path(__file__).parent / "data" / "replays"
 

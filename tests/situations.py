@@ -18,7 +18,8 @@ from bumper.image import ImageReference
 from bumper.objects import ObjectKey
 from bumper.observation import Baseline, Desired, Observation, RevisionFacts
 from bumper.revision import Revision
-from bumper.rollout import Judgement, judge
+from bumper.rollout.rules import judge
+from bumper.rollout.verdict import Judgement
 
 DATA = Path(__file__).parent / "data"
 SITUATIONS = DATA / "situations"

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import each_row
 
-from bumper.rollout import Verdict, judge
+from bumper.rollout.rules import judge
+from bumper.rollout.verdict import Verdict
 from bumper.safe_text import mask, printable
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7\nabc=\n-----END RSA PRIVATE KEY-----"

@@ -20,9 +20,9 @@ from bumper.follow.loop import Followed
 from bumper.progress import Journal
 from bumper.publish import report
 from bumper.publish.report import Report, RollbackReport, SiteReport
-from bumper.recording import Subject
+from bumper.recording.encoding import Subject
 from bumper.request import Choice
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 
 NO_PLAN = Proof()
 P = TypeVar("P", bound=Proposal)

@@ -35,11 +35,11 @@ from bumper.publish import report
 from bumper.publish.report import Report, SiteReport
 from bumper.publish.story import Landing, SiteStory
 from bumper.record import Ending
-from bumper.recording import Subject
+from bumper.recording.encoding import Subject
 from bumper.request import Choice, Deadlines
 from bumper.retry import answered
 from bumper.revision import Revision
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 from bumper.safe_text import visible
 from bumper.style import Line, Span
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bumper import recording
 from bumper.app.context import Context
 from bumper.app.output import Output, Result
 from bumper.app.run import report_of
@@ -17,7 +16,8 @@ from bumper.fluxtree.sites.find import Target, find
 from bumper.follow.cluster import follow
 from bumper.ports.git import Tree
 from bumper.progress import Journal
-from bumper.recording import NoFacts, Player, Subject
+from bumper.recording.encoding import Subject, read
+from bumper.recording.player import NoFacts, Player
 from bumper.request import Deadlines, Live
 from bumper.retry import answered
 from bumper.revision import Revision
@@ -57,7 +57,7 @@ def track(settings: TrackSettings, context: Context) -> int:
 
 def replay(settings: TrackSettings, context: Context) -> int:
     """Judges a recording again, and returns the exit code of the worst outcome; UsageError for a file that is none."""
-    head, entries = recording.read(_lines(settings.replay))
+    head, entries = read(_lines(settings.replay))
     player = Player(head, entries)
     with (
         Systems(context, settings.repository, settings.permissions) as systems,

@@ -18,8 +18,6 @@ from bumper.fluxtree.sites.find import Site, Target
 from bumper.fluxtree.sites.selection import live_build
 from bumper.follow import loop
 from bumper.follow.baseline import WITHOUT, BaselineLook, Known, key_of, on_parent
-from bumper.follow.cluster import follow
-from bumper.follow.commit_statuses import Awaited, listen
 from bumper.follow.loop import Followed
 from bumper.follow.revisions import Revisions
 from bumper.follow.serving import ask, asked_of
@@ -28,13 +26,14 @@ from bumper.ports.deadline import until
 from bumper.ports.kubernetes import Cluster
 from bumper.progress import Journal
 from bumper.publish.story import Landing
-from bumper.recording import Recorder, Subject
+from bumper.recording.encoding import Subject
 from bumper.request import Choice, Live, LiveBuild
 from bumper.revision import Revision
 from bumper.rollout import baseline
 from bumper.rollout.answers import Asked
 
 if TYPE_CHECKING:
+    from bumper.recording.recorder import Recorder
     from bumper.systems.github.announced import AnnouncedBranch
 
 
@@ -217,8 +216,11 @@ class Tracker:
         return followed
 
     def _watch(
-        self, desired: Sequence[Desired], journal: Journal, recorder: Recorder | None
+        self, desired: Sequence[Desired], journal: Journal, recorder: "Recorder | None"
     ) -> list[Followed]:
+        # All that judges a rollout, which a push that follows nothing does without.
+        from bumper.follow.cluster import follow
+
         clock, timeout_s = self._systems.clock, self._settings.timeout_s
         revisions, baselines = self._revisions(), self._baselines
         split(journal, desired, self.clusters)
@@ -233,6 +235,8 @@ class Tracker:
         targets: Sequence[Target],
         journal: Journal,
     ) -> list[Followed]:
+        from bumper.follow.commit_statuses import Awaited, listen
+
         awaited = [
             Awaited.of(subject.desired, target) for subject, target in zip(subjects, targets, strict=True)
         ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from bumper.app.context import Context
 from bumper.app.identity import Identity
-from bumper.app.permissions import Permissions
+from bumper.app.permissions import WRITE, Permissions
 from bumper.app.settings import CommitSettings, CommitVia, RepositorySettings
 from bumper.app.stream import LastingStream
 from bumper.dataclasses import dataclass
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bumper.deploy.commit.pull_request import Merging
     from bumper.deploy.commit.push import Proposal
     from bumper.ports.git import History
-    from bumper.recording import Recorder
+    from bumper.recording.recorder import Recorder
     from bumper.systems.git import Checkout, Remote
     from bumper.systems.github.announced import AnnouncedBranch
     from bumper.systems.github.api import Token
@@ -107,6 +107,8 @@ class Systems:
             timeout_s=timeout_s,
             remark=self.identity.withheld(self.platform_url),
             reads_directory=self.settings.reads_directory,
+            now=self.context.clock.now,
+            is_to_push=self.permissions.contents == WRITE,
         )
 
     @property
@@ -279,7 +281,7 @@ class Systems:
 
     def recorder(self, path: str) -> "Recorder":
         """Writes to `path`, readable by its owner alone; from now on the run goes by its clock. UsageError where it can't."""
-        from bumper.recording import Recorder
+        from bumper.recording.recorder import Recorder
         from bumper.systems.file import Impatient, writable
 
         try:

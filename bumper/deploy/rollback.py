@@ -30,7 +30,7 @@ from bumper.ports.run import Clock, Progress
 from bumper.record import Recorded
 from bumper.request import Choice, Request, site_options
 from bumper.retry import answered
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 
 _TAKEN_BACK = "taken back"
 _BAD = (Outcome.FAILED.value, _TAKEN_BACK)

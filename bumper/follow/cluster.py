@@ -1,17 +1,17 @@
 """The pipe after the push: revision → observation → verdict, for several sites in several clusters.
 
-Law: a look is judged as a whole and by itself; what goes from look to look is only when a cause was first seen, and the timeline.
-Each workload is judged by itself, and the verdict on a site is that of all of them (`rollout.site`).
+Law: a site is judged by one look at all of its workloads and by nothing older; what goes from look to look is only when a cause was
+first seen, and the timeline. Each workload is judged by itself, and the verdict on a site is that of all of them (`rollout.site`).
 """
 
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 
-from bumper import rollout
 from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import BumpError, Outcome
 from bumper.follow.baseline import Known, key_of
-from bumper.follow.loop import Case, Followed, Loop, label, refusal
+from bumper.follow.loop import PERIOD_S, Case, Followed, Loop, label, refusal
 from bumper.follow.revisions import revisions_of
 from bumper.follow.threads import in_each
 from bumper.objects import ObjectKey
@@ -19,8 +19,11 @@ from bumper.observation import Baseline, Desired, Observation
 from bumper.ports.kubernetes import Cluster, Facts, Tape
 from bumper.ports.run import Clock, Progress
 from bumper.request import site_options
-from bumper.rollout import Judgement, Sighting, Stage, Timeline, Verdict, WorkloadEnd
 from bumper.rollout import site as combined
+from bumper.rollout.rules import judge, timed_out
+from bumper.rollout.site import WorkloadEnd
+from bumper.rollout.timeline import Timeline
+from bumper.rollout.verdict import Judgement, Sighting, Stage, Verdict
 
 
 @dataclass(kw_only=True)
@@ -55,7 +58,7 @@ class _Workload:
         """Its verdict at the deadline, judged by the last look."""
         assert self.observation, "what was not seen is unreachable"
         assert self.judgement, "what was seen was judged"
-        return self.judgement.verdict or rollout.timed_out(self.desired, self.observation, self.judgement)
+        return self.judgement.verdict or timed_out(self.desired, self.observation, self.judgement)
 
 
 @dataclass(kw_only=True)
@@ -64,6 +67,12 @@ class _Rollout(Case):
 
     workloads: Sequence[_Workload]
     reached: tuple[Stage, ...] = ()
+
+    def is_due_at(self, now_s: float) -> bool:
+        """Whether a look is worth its while although nothing has changed: it was never judged, or a grace is over."""
+        return (self.due_s is not None and self.due_s <= now_s) or not all(
+            workload.judgement for workload in self.workloads
+        )
 
     @property
     def site(self) -> str:
@@ -80,17 +89,28 @@ class _Rollout(Case):
 class _Rollouts:
     """Judges the rollouts of some sites in one cluster (`loop.Follower`)."""
 
-    def __init__(self, cluster: Cluster, facts: Facts, clock: Clock, progress: Progress) -> None:
+    def __init__(
+        self, cluster: Cluster, facts: Facts, clock: Clock, deadline_s: float, progress: Progress
+    ) -> None:
         self._cluster = cluster
         self._facts = facts
         self._clock = clock
+        self._deadline_s = deadline_s
         self._progress = progress
 
     def look(self, sites: Sequence[_Rollout]) -> Iterator[Followed | None]:
-        workloads = [workload for site in sites for workload in site.workloads]
-        seen = iter(self._cluster.observe([workload.desired for workload in workloads]))
+        now_s = self._clock.now()
+        # What ends at the deadline is judged by its last look: towards that everybody is looked at.
+        is_last = now_s > self._deadline_s - PERIOD_S
+        is_due = [is_last or site.is_due_at(now_s) for site in sites for _ in site.workloads]
+        followed = [workload.desired for site in sites for workload in site.workloads]
+        seen = iter(self._cluster.observe_changed(followed, is_due))
         for site in sites:
-            judgements = [self._judged(workload, next(seen)) for workload in site.workloads]
+            looks = [look for look in islice(seen, len(site.workloads)) if look]
+            if len(looks) < len(site.workloads):
+                yield None
+                continue
+            judgements = list(map(self._judged, site.workloads, looks))
             site.due_s = min((each.due_s for each in judgements if each.due_s is not None), default=None)
             ends = self._ends(site, [judgement.verdict for judgement in judgements])
             verdict = combined.verdict(ends) if combined.has_ended(ends) else None
@@ -117,7 +137,7 @@ class _Rollouts:
         looked = replace(seen, revisions=facts, before=workload.before)
         if workload.judgement is None or not workload.is_settled_at(looked):
             workload.observation = looked
-            workload.judgement = rollout.judge(workload.desired, looked, workload.sightings)
+            workload.judgement = judge(workload.desired, looked, workload.sightings)
             workload.sightings = workload.judgement.sightings
             workload.timeline.see(workload.judgement.milestones, self._clock.now())
         return workload.judgement
@@ -216,7 +236,7 @@ def follow(
         followed = [workload.desired for site in sites for workload in site.workloads]
         wanted = {each.fetched for each in followed}
         begin(played, sites, sorted(wanted), progress)
-        rollouts = _Rollouts(played, known, clock, progress)
+        rollouts = _Rollouts(played, known, clock, began_s + timeout_s, progress)
         return Loop(played, rollouts, sites, clock, progress, stop=stop).run(began_s, began_s + timeout_s)
 
     return in_each(clusters, run, one_by_one=bool(tape and tape.one_by_one))

@@ -14,8 +14,9 @@ from bumper.ports.github import Announced, StatusBranch
 from bumper.ports.kubernetes import Facts
 from bumper.ports.run import Clock, Progress
 from bumper.request import site_options
-from bumper.rollout import Sighting, Verdict, statuses
+from bumper.rollout import statuses
 from bumper.rollout.statuses import Proof, Telling
+from bumper.rollout.verdict import Sighting, Verdict
 
 STAGE = "reported"
 # A look is one request. After some minutes whatever is left takes its time.

@@ -1,8 +1,9 @@
 """The loop of everything that waits: look, judge, tell, wait, until all that is followed has ended or the deadline is there.
 
-Law: level-triggered. What wakes us only ends the waiting: each look reads everything afresh, so that a lost event, a restarted API or
-a dropped watch costs time and nothing else. What may heal is asked again up to the deadline, and is unknown if it does not answer
-then, never timed out; who is refused ends at once. Graces and deadlines count on our own clock.
+Law: level-triggered. What wakes us only ends the waiting: whatever is judged is read afresh, and after a while without news all of
+it, so that a lost event, a restarted API or a dropped watch costs time and nothing else. What may heal is asked again up to the
+deadline, and is unknown if it does not answer then, never timed out; who is refused ends at once. Graces and deadlines count on our
+own clock.
 """
 
 import math
@@ -15,7 +16,9 @@ from bumper.errors import BumpError, NoAccess, Outcome, Transient
 from bumper.ports.deadline import until
 from bumper.ports.run import Clock, Progress
 from bumper.retry import wish_s
-from bumper.rollout import Moment, Verdict, WorkloadEnd
+from bumper.rollout.site import WorkloadEnd
+from bumper.rollout.timeline import Moment
+from bumper.rollout.verdict import Verdict
 
 # Without any news we look this often: the fallback where watching is forbidden, and how often a CI log hears from us.
 PERIOD_S = 5.0

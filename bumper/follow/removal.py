@@ -17,7 +17,7 @@ from bumper.observation import Desired, Observation
 from bumper.ports.deadline import until
 from bumper.ports.kubernetes import Cluster
 from bumper.ports.run import Clock, Progress
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 
 REMOVED = "removed"
 

@@ -5,7 +5,6 @@ Law: a site is asked once it is Ready in every cluster that is followed, within 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import BumpError, Outcome, Refused
@@ -14,8 +13,10 @@ from bumper.fluxtree.sites.find import Target
 from bumper.follow.loop import Case, Followed, Intervals, Loop, refusal
 from bumper.ports.run import Clock, Progress
 from bumper.ports.site import Expectation, SiteAccess
-from bumper.rollout import Moment, SiteStage, Verdict, answers
+from bumper.rollout import answers
 from bumper.rollout.answers import Asked, Round
+from bumper.rollout.timeline import Moment
+from bumper.rollout.verdict import SiteStage, Verdict
 
 _STAGE = SiteStage.SERVING
 _GOOD = (Outcome.READY, Outcome.APPLIED)
@@ -96,6 +97,8 @@ class _Answers:
         self._progress = progress
 
     def look(self, questions: Sequence[_Question]) -> Iterator[Verdict | None]:
+        from concurrent.futures import ThreadPoolExecutor
+
         limit_s = max(_LEAST_S, self._deadline_s - self._clock.now())
         urls = [question.asked.url for question in questions]
         with ThreadPoolExecutor(min(_MOST_AT_ONCE, len(urls))) as pool:

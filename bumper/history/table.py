@@ -306,9 +306,8 @@ def _about(deploy: Recorded) -> list[tuple[str, str]]:
     if (ending := deploy.ending) and not deploy.is_ready:
         notes.append(("why", ending.message))
         notes.append(("stages", ", ".join(f"{stage} {took(seconds)}" for stage, seconds in ending.stages)))
-    contexts = dict.fromkeys(ending.context for ending in deploy.endings)
-    if len(contexts) > 1:
-        ended = {ending.context: ending for ending in deploy.endings}
+    ended = {ending.context: ending for ending in deploy.endings} if len(deploy.endings) > 1 else {}
+    if len(ended) > 1:
         texts = (
             f"{context or 'default'} {ending.outcome} {took(ending.seconds)}"
             for context, ending in ended.items()
@@ -323,9 +322,8 @@ def _notices(page: Page) -> list[Line]:
 
 def _short(at: datetime, now: datetime) -> str:
     """`03-04 05:06`; the date with its year where that is another one."""
-    if at.year == now.year:
-        return f"{at.month:02}-{at.day:02} {at.hour:02}:{at.minute:02}"
-    return f"{at.year:04}-{at.month:02}-{at.day:02}"
+    text = str(at)
+    return text[5:16] if at.year == now.year else text[:10]
 
 
 def _cell(value: str | float | None) -> str | float | None:

@@ -7,9 +7,9 @@ Source: trailer.c of git 2.39 (`find_separator`, `find_trailer_start`, `unfold_v
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
-_TRAILER = r"(?m)^([A-Za-z0-9-]+)[ \t]*:(.*)"
-_FOLD = r"\n[ \t]"
+_KEY = r"[A-Za-z0-9-]+"
 _BLANK_LINES = r"\n(?:[ \t\r]*\n)+"
 # `git merge --squash` (builtin/merge.c) indents each message below this line, the newest first.
 _SQUASHED = "Squashed commit of the following:\n"
@@ -38,8 +38,24 @@ def _split(text: str) -> list[str]:
 
 def trailers(paragraph: str) -> list[tuple[str, str]]:
     """Keys, in lower case as git compares them, and values; a folded value is one line again. Other lines are passed over."""
-    text = _unfolded(paragraph) if re.search(_FOLD, paragraph) else paragraph
-    return [(key.lower(), value.strip()) for key, value in re.findall(_TRAILER, text)]
+    text = _unfolded(paragraph) if "\n " in paragraph or "\n\t" in paragraph else paragraph
+    pairs = []
+    for line in text.split("\n"):
+        before, colon, value = line.partition(":")
+        if colon and (key := _key(before) if len(before) <= _LONGEST_KNOWN else _read_key(before)):
+            pairs.append((key, value.strip()))
+    return pairs
+
+
+def _read_key(text: str) -> str:
+    """The key that stands before a colon, in lower case; empty where it is none."""
+    key = text.rstrip(" \t")
+    return key.lower() if re.fullmatch(_KEY, key) else ""
+
+
+# Ten thousand messages have the same few keys. What is longer is not kept: anybody may write a line of any length.
+_LONGEST_KNOWN = 100
+_key = lru_cache(maxsize=1_000)(_read_key)
 
 
 def _unfolded(paragraph: str) -> str:

@@ -10,7 +10,6 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 
 from bumper.manifest.yamltext import Scalar, compose
 
@@ -84,6 +83,8 @@ def _anew(plain: str, held: Callable[[float], float], written_out: float) -> str
     if value and not 1e-4 <= abs(value) < written_out:
         mantissa, _, exponent = shortest.partition("e")
         return f"{mantissa}e{int(exponent):+03d}"
+    from decimal import Decimal  # few files hold such a number
+
     return f"{Decimal(shortest):f}"
 
 

@@ -17,7 +17,7 @@ from bumper.ports.git import Repository
 from bumper.ports.github import Pull
 from bumper.request import Origin
 from bumper.revision import Revision
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 
 
 @dataclass(frozen=True)

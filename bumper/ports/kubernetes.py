@@ -1,12 +1,14 @@
 """What is asked of a cluster, and of git about what the cluster says."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bumper.dataclasses import dataclass, field
 from bumper.objects import Object, ObjectKey
 from bumper.observation import Baseline, Desired, Observation, RevisionFacts
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 # Deployments of Flux that are looked at.
 CONTROLLERS = (
@@ -24,6 +26,9 @@ class Cluster(Protocol):
     @property
     def name(self) -> str: ...
     def observe(self, desired: Sequence[Desired]) -> list[Observation]: ...
+    def observe_changed(
+        self, desired: Sequence[Desired], is_due: Sequence[bool]
+    ) -> list[Observation | None]: ...
     def wait(self, timeout_s: float) -> bool: ...
     def request_fetch(self, source: ObjectKey) -> str: ...
     def notices(self) -> tuple[str, ...]: ...
@@ -41,7 +46,7 @@ class ClusterAhead(Protocol):
     @property
     def name(self) -> str: ...
     def observe(self, desired: Sequence[Desired]) -> list[Observation]: ...
-    def begin_to_observe(self, desired: Sequence[Desired]) -> Future[list[Observation]]: ...
+    def begin_to_observe(self, desired: Sequence[Desired]) -> "Future[list[Observation]]": ...
 
 
 class Facts(Protocol):

@@ -25,7 +25,8 @@ from bumper.publish.remedy import Remedy, options_of, remedies
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story
 from bumper.request import name_in
-from bumper.rollout import Verdict, WorkloadEnd
+from bumper.rollout.site import WorkloadEnd
+from bumper.rollout.verdict import Verdict
 from bumper.style import STYLES, duration
 
 # GitHub refuses a longer comment with 422; the marks and a closing line need some room too.

@@ -15,7 +15,9 @@ from bumper.image import ImageReference
 from bumper.ports.run import Step
 from bumper.publish import evidence, problem, remedy
 from bumper.revision import Revision
-from bumper.rollout import Milestone, Moment, Verdict, WorkloadEnd
+from bumper.rollout.site import WorkloadEnd
+from bumper.rollout.timeline import Moment
+from bumper.rollout.verdict import Milestone, Verdict
 from bumper.style import STYLES, Line, Span, duration, labelled
 
 _NOT_ROLLED_BACK = "no: "

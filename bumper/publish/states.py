@@ -15,7 +15,7 @@ from bumper.publish import report
 from bumper.publish.report import SiteReport
 from bumper.publish.story import SiteStory, Story
 from bumper.revision import Revision
-from bumper.rollout import SiteStage, Stage
+from bumper.rollout.verdict import SiteStage, Stage
 from bumper.safe_text import printable
 
 # GitHub refuses a longer description with 422. Counted in bytes, the strictest reading of "characters".

@@ -18,10 +18,3 @@ happened before. Each further line is one of
 - `{"context": …, "at_s": …}`: a wait ended;
 - `{"end_s": …}`: the run was over.
 """
-
-from bumper.recording.encoding import Entry, Head, Subject, read
-from bumper.recording.player import NoFacts, Player, RecordingEnded
-from bumper.recording.recorder import Recorder
-from bumper.recording.strip import strip
-
-__all__ = ["Entry", "Head", "NoFacts", "Player", "Recorder", "RecordingEnded", "Subject", "read", "strip"]

@@ -81,6 +81,18 @@ class PlayedCluster:
         self._notices: tuple[str, ...] = ()
 
     def observe(self, desired: Sequence[Desired]) -> list[Observation]:
+        looks = self._looks(desired)
+        if missing := dict.fromkeys(
+            site.label for site, look in zip(desired, looks, strict=True) if not look
+        ):
+            raise RecordingEnded(f"{self.name}: nothing more was recorded of {', '.join(missing)}")
+        return [look for look in looks if look]
+
+    def observe_changed(self, desired: Sequence[Desired], is_due: Sequence[bool]) -> list[Observation | None]:
+        """Of those that were looked at then."""
+        return self._looks(desired)
+
+    def _looks(self, desired: Sequence[Desired]) -> list[Observation | None]:
         entry = self._take("asked_s")
         if entry is None:
             hint = "it was interrupted, or cut off"
@@ -92,12 +104,7 @@ class PlayedCluster:
             )
             for site_entry in entry["look"]
         }
-        looks = [seen.get((site.label, site.workload)) or seen.get((site.label, None)) for site in desired]
-        if missing := dict.fromkeys(
-            site.label for site, look in zip(desired, looks, strict=True) if not look
-        ):
-            raise RecordingEnded(f"{self.name}: nothing more was recorded of {', '.join(missing)}")
-        return [look for look in looks if look]
+        return [seen.get((site.label, site.workload)) or seen.get((site.label, None)) for site in desired]
 
     def wait(self, timeout_s: float) -> bool:
         # A recording of another version may have looked sooner or later than this one would; a wait in steps was one wait.

@@ -106,14 +106,11 @@ class Recorder:
         context: str,
         asked_s: float,
         at_s: float,
-        desired: Sequence[Desired],
-        seen: Sequence[Observation],
+        seen: Iterable[tuple[Desired, Observation]],
     ) -> None:
-        """One look at all sites; the objects that are new are written before it."""
+        """One look at some sites; the objects that are new are written before it."""
         with self._lock:
-            look = [
-                self._numbered(site, observation) for site, observation in zip(desired, seen, strict=True)
-            ]
+            look = [self._numbered(site, observation) for site, observation in seen]
             self._write(encoding.line({"context": context, "asked_s": asked_s, "at_s": at_s, "look": look}))
 
     def _add(self, entry: Entry) -> None:
@@ -163,15 +160,25 @@ class _RecordedCluster:
         return self._cluster.name
 
     def observe(self, desired: Sequence[Desired]) -> list[Observation]:
+        looks = self._written(desired, lambda: self._cluster.observe(desired))
+        return [look for look in looks if look]
+
+    def observe_changed(self, desired: Sequence[Desired], is_due: Sequence[bool]) -> list[Observation | None]:
+        return self._written(desired, lambda: self._cluster.observe_changed(desired, is_due))
+
+    def _written(
+        self, desired: Sequence[Desired], observe: Callable[[], Sequence[Observation | None]]
+    ) -> list[Observation | None]:
         asked_s = self._recorder.clock.now()
         try:
-            seen = self._cluster.observe(desired)
+            looks = observe()
         except BumpError as error:
             self._failed(error, asked_s=asked_s)
             raise
         at_s = self._recorder.clock.move_on()
-        self._recorder.add_look(self.name, asked_s, at_s, desired, seen)
-        return [replace(observation, at_s=at_s) for observation in seen]
+        seen = [(site, look) for site, look in zip(desired, looks, strict=True) if look]
+        self._recorder.add_look(self.name, asked_s, at_s, seen)
+        return [replace(look, at_s=at_s) if look else None for look in looks]
 
     def wait(self, timeout_s: float) -> bool:
         try:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from bumper import rollout
 from bumper.dataclasses import replace
 from bumper.deploy.hold import annotations
 from bumper.errors import BumpError, NoAccess, Outcome
@@ -19,15 +18,17 @@ from bumper.objects import condition
 from bumper.observation import Desired, Observation
 from bumper.ports.kubernetes import Cluster, Facts
 from bumper.ports.run import Clock
-from bumper.rollout import Judgement, Verdict, WorkloadEnd
 from bumper.rollout import site as combined
+from bumper.rollout.rules import judge
+from bumper.rollout.site import WorkloadEnd
 from bumper.rollout.state import State, state
+from bumper.rollout.verdict import Judgement, Verdict
 from bumper.status import sites
-from bumper.status.sites import Entry
+from bumper.status.sites import Entry, Place, Seen, place
 from bumper.status.table import Row
 
 # What a cluster showed of the workloads of each entry, or why it could not be read.
-Answer: TypeAlias = Sequence[tuple[Observation, ...]] | BumpError
+Answer: TypeAlias = Sequence[Seen] | BumpError
 
 # What a cause shows now is judged again as if it had stood so long: longer than every grace.
 _STOOD_S = 3600.0
@@ -78,12 +79,29 @@ def look(
     ]
 
 
-def rows(context: str, entries: Sequence[Entry], answer: Answer, facts: Facts) -> list[Row]:
+class Judged:
+    """The rows of one cluster that were judged last: a site that neither was looked at again nor is wanted otherwise keeps its row."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Place, tuple[Entry, Seen, Row]] = {}
+
+    def row(self, entry: Entry, context: str, seen: Seen, facts: Facts) -> Row:
+        where = place(entry)
+        known = self._rows.get(where)
+        if known is None or known[0] is not entry or known[1] is not seen:
+            self._rows[where] = known = (entry, seen, _judged(entry, context, seen, facts))
+        return known[2]
+
+
+def rows(
+    context: str, entries: Sequence[Entry], answer: Answer, facts: Facts, judged: Judged | None = None
+) -> list[Row]:
     """The rows of one cluster by what it answered; a cluster that could not be read has rows, too."""
     if isinstance(answer, BumpError):
         return _unseen(context, entries, answer)
+    judged = judged or Judged()
     return [
-        _judged(entry, context, seen, facts)
+        judged.row(entry, context, seen, facts)
         for entry, seen in zip(entries, answer, strict=True)
         if not _is_only_elsewhere(entry, seen[0])
     ]
@@ -109,7 +127,7 @@ def _unseen(context: str, entries: Sequence[Entry], error: BumpError) -> list[Ro
     ]
 
 
-def _judged(entry: Entry, context: str, seen: tuple[Observation, ...], facts: Facts) -> Row:
+def _judged(entry: Entry, context: str, seen: Seen, facts: Facts) -> Row:
     desired = entry.desired
     if text := _another_there(entry, seen[0], context):
         verdict = Verdict(
@@ -122,14 +140,14 @@ def _judged(entry: Entry, context: str, seen: tuple[Observation, ...], facts: Fa
         replace(look, revisions=facts.facts(each, revisions_of(look)))
         for each, look in zip(entry.followed, seen, strict=True)
     ]
-    judgements = [rollout.judge(each, look, {}) for each, look in zip(entry.followed, looked, strict=True)]
+    judgements = [judge(each, look, {}) for each, look in zip(entry.followed, looked, strict=True)]
     ends = _ends(entry, judgements, [judgement.verdict for judgement in judgements])
     shown = _together([state(each, look) for each, look in zip(entry.followed, looked, strict=True)])
     if combined.has_ended(ends):
         return _row(entry, context, shown, combined.verdict(ends), ends)
     later = [
         judgement.verdict
-        or rollout.judge(each, replace(look, at_s=look.at_s + _STOOD_S), judgement.sightings).verdict
+        or judge(each, replace(look, at_s=look.at_s + _STOOD_S), judgement.sightings).verdict
         for each, look, judgement in zip(entry.followed, looked, judgements, strict=True)
     ]
     row = _row(entry, context, shown, None, ends)

@@ -3,8 +3,10 @@
 Law: no Flux Kustomization of the tree is left out. One without a workload that can be followed stands here with the reason why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeAlias, cast
 
 from bumper.dataclasses import dataclass, field, replace
 from bumper.fluxtree.sites import adoption, find
@@ -20,6 +22,10 @@ from bumper.ports.git import Tree
 from bumper.ports.kubernetes import Cluster
 from bumper.request import Choice, Inventory, Live
 from bumper.revision import Revision
+
+# What a cluster showed of the workloads of an entry, and by what the entry is found again.
+Seen: TypeAlias = tuple[Observation, ...]
+Place: TypeAlias = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,35 @@ class Entry:
         return self.followed[0]
 
 
-def observe(cluster: Cluster, entries: Sequence[Entry]) -> list[tuple[Observation, ...]]:
+def observe(cluster: Cluster, entries: Sequence[Entry]) -> list[Seen]:
     """What the cluster shows of each entry: a look at each of its workloads."""
     looks = iter(cluster.observe([desired for entry in entries for desired in entry.followed]))
     return [tuple(next(looks) for _ in entry.followed) for entry in entries]
+
+
+def place(entry: Entry) -> Place:
+    """What of a cluster an entry is, whichever commit it was read of."""
+    desired = entry.desired
+    workloads = tuple((each.workload, each.container, each.beside) for each in entry.followed)
+    return (desired.site, desired.kustomization, desired.source, desired.identity, workloads)
+
+
+def observe_changed(
+    cluster: Cluster, entries: Sequence[Entry], last: Mapping[Place, Seen]
+) -> dict[Place, Seen]:
+    """The same by place, for a cluster that is looked at again and again: what has not changed is that of `last`."""
+    places = [place(entry) for entry in entries]
+    followed = [
+        (where, each) for where, entry in zip(places, entries, strict=True) for each in entry.followed
+    ]
+    looks = iter(
+        cluster.observe_changed([each for _, each in followed], [where not in last for where, _ in followed])
+    )
+    fresh = [tuple(islice(looks, len(entry.followed))) for entry in entries]
+    return {
+        where: cast(Seen, seen) if all(seen) else last[where]
+        for where, seen in zip(places, fresh, strict=True)
+    }
 
 
 def read(

@@ -19,8 +19,9 @@ from bumper.publish.evidence import in_order
 from bumper.publish.report import verdict_as_data, workload_as_data, workload_line
 from bumper.request import label
 from bumper.revision import Revision
-from bumper.rollout import Verdict, WorkloadEnd
+from bumper.rollout.site import WorkloadEnd
 from bumper.rollout.state import State
+from bumper.rollout.verdict import Verdict
 from bumper.status.sites import SiteCalendar
 from bumper.style import STYLES, Line, Span, labelled, written_time
 

@@ -7,7 +7,7 @@ read is shown as such, and asked again, a refusal too: whoever watches may log i
 import math
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -23,8 +23,8 @@ from bumper.ports.run import Clock
 from bumper.request import Choice, Inventory
 from bumper.revision import Revision
 from bumper.status import sites
-from bumper.status.look import Answer, rows
-from bumper.status.sites import Entry
+from bumper.status.look import Answer, Judged, rows
+from bumper.status.sites import Entry, Place, Seen, place
 from bumper.status.table import Row
 
 FETCH_S = 30.0
@@ -44,9 +44,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class _Look:
+    """What one cluster showed, by place, or why it could not be read."""
+
     cluster: int
-    entries: Sequence[Entry]
-    answer: Answer
+    answer: Mapping[Place, Seen] | BumpError
 
 
 class _Watch:
@@ -63,15 +64,15 @@ class _Watch:
         self._cluster = cluster
         self._wanted = wanted
         self._looks = looks
+        self._seen: Mapping[Place, Seen] = {}
 
     def look(self, cases: Sequence[Case]) -> Iterator[None]:
-        entries = self._wanted()
         try:
-            answer = sites.observe(self._cluster, entries)
+            self._seen = sites.observe_changed(self._cluster, self._wanted(), self._seen)
         except BumpError as error:
-            self._looks.put(_Look(self._number, entries, error))
+            self._looks.put(_Look(self._number, error))
             raise
-        self._looks.put(_Look(self._number, entries, answer))
+        self._looks.put(_Look(self._number, self._seen))
         yield from (None for _ in cases)
 
     def timed_out(self, case: Case) -> NoReturn:
@@ -119,6 +120,7 @@ class Watcher:
         self._tip, self._entries = self._wanted()
         self._fetched_s = clock.now()
         self._last: dict[int, _Look] = {}
+        self._judged: dict[int, Judged] = {}
         self._threads = Threads[Sequence[None]]()
 
     def __enter__(self) -> "Watcher":
@@ -184,25 +186,21 @@ class Watcher:
         shown: list[Row] = []
         for number, cluster in enumerate(self._clusters):
             entries, answer = self._matched(self._last[number])
-            shown += rows(cluster.name, entries, answer, self._revisions)
+            known = self._judged.setdefault(number, Judged())
+            shown += rows(cluster.name, entries, answer, self._revisions, known)
         return Picture(self._tip, tuple(shown), tuple(filter(None, [self._problem])))
 
     def _matched(self, look: _Look) -> tuple[list[Entry], Answer]:
         """What git wants now beside what was seen last; a site that was not looked at yet comes with the next look."""
         if isinstance(look.answer, BumpError):
             return self._entries, look.answer
-        seen_at = {_place(entry): seen for entry, seen in zip(look.entries, look.answer, strict=True)}
-        entries = [entry for entry in self._entries if _place(entry) in seen_at]
-        return entries, [seen_at[_place(entry)] for entry in entries]
+        matched = [
+            (entry, look.answer[where]) for entry in self._entries if (where := place(entry)) in look.answer
+        ]
+        return [entry for entry, _ in matched], [seen for _, seen in matched]
 
     def _keep_looking(self, number: int, stop: threading.Event) -> Sequence[None]:
         cluster = self._clusters[number]
         watch = _Watch(number, cluster, lambda: self._entries, self._looks)
         loop = Loop(cluster, watch, [Case()], self._clock, intervals=_INTERVALS, stop=stop)
         return loop.run(self._clock.now(), math.inf)
-
-
-def _place(entry: Entry) -> tuple[object, ...]:
-    desired = entry.desired
-    workloads = tuple((each.workload, each.container, each.beside) for each in entry.followed)
-    return (desired.site, desired.kustomization, desired.source, desired.identity, workloads)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bumper.ports.deadline import left_s
-from bumper.ports.threads import within
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -24,6 +23,8 @@ def content(path: Path, most_bytes: int) -> bytes:
         # Of a thousand files, a thread for each takes longer than what is done with them.
         if (stream := _regular(path)) is not None:
             return _read(stream, most_bytes)
+        from bumper.ports.threads import within
+
         return within(_LIMIT_S, lambda: _read(path.open("rb"), most_bytes), str(path))
     except TimeoutError:
         raise OSError(errno.ETIMEDOUT, f"has no end after {_LIMIT_S:.0f} s") from None
@@ -99,6 +100,8 @@ def append(path: Path, text: str) -> None:
     """Adds the text. OSError where that cannot be done, or where it is a pipe that nobody reads."""
     # Letters that are none (of an argument, say) are no reason to lose the others.
     added = text.encode("utf-8", "backslashreplace")
+    from bumper.ports.threads import within
+
     try:
         within(_LIMIT_S, lambda: _append(path, added), str(path))
     except TimeoutError:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import IO, NamedTuple
 
 from bumper.ports.deadline import in_steps, left_s
@@ -59,11 +60,14 @@ class TooMuch(Exception):
     """It wrote more than is read."""
 
 
-def started(command: Sequence[str], environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+def started(
+    command: Sequence[str], environ: Mapping[str, str], directory: Path | None = None
+) -> "subprocess.Popen[bytes]":
     """A program with the streams and the session that `finished` expects. OSError or ValueError where it cannot be run."""
     return subprocess.Popen(
         command,
         env=environ,
+        cwd=directory,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

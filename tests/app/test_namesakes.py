@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from clusters import Untold
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper.app.namesakes import elsewhere, inventory, live_builds, require_followed
@@ -14,7 +15,7 @@ from bumper.observation import Desired, Observation
 from bumper.request import Choice, LiveBuild
 
 
-class Answering:
+class Answering(Untold):
     """A cluster that has this Kustomization, has none, or can't be read."""
 
     name = "east"

@@ -11,7 +11,7 @@ from bumper.progress import Journal
 from bumper.publish.report import Report, RollbackReport, SiteReport, with_rollback
 from bumper.record import FOUND_RUNNING, Ending
 from bumper.revision import Revision
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 TOKEN = "ghp_0123456789abcdefghijABCDEFGHIJ012345"

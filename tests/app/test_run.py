@@ -21,7 +21,7 @@ from bumper.errors import EXIT_INTERRUPTED, BumpError, NoAccess, Outcome, Refuse
 from bumper.image import ImageReference
 from bumper.publish.report import Report, SiteReport
 from bumper.revision import Revision
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 
 PLAN = Proposal("a" * 40, {}, "")
 LANDED = Landed(PLAN, Revision("main", "b" * 40), 1)

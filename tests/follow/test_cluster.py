@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 import trees
+from clusters import Untold
 from platforms import HandClock, Quiet
 from trees import MemoryTree
 
@@ -19,6 +21,8 @@ from bumper.observation import Desired, Observation
 from bumper.ports.git import Tree
 from bumper.request import Choice
 from bumper.revision import Revision
+from bumper.rollout import rules
+from bumper.rollout.verdict import Judgement
 
 OURS = "a" * 40
 BEFORE = "b" * 40
@@ -74,7 +78,7 @@ def look(sha: str, image: ImageReference) -> Observation:
 
 
 @dataclass
-class Scripted:
+class Scripted(Untold):
     """A cluster that shows one look after the other, the last one for ever (`ports.Cluster`). An exception is raised instead."""
 
     looks: list[Observation | Exception]
@@ -368,6 +372,69 @@ def test_a_look_without_news_is_told_again_and_judged_once() -> None:
     moving = [heard for heard in progress.heard if heard[0] == "moving"]
     assert len(moving) == 8, "a log says from time to time that it is still waiting"
     assert len(set(moving[1:])) == 1
+
+
+@dataclass
+class Telling(Scripted):
+    """A cluster that has news of one site in each of its first waits, of the next one each time."""
+
+    news: list[str] = field(default_factory=list)
+    due: list[set[str]] = field(default_factory=list)
+
+    def observe_changed(self, desired: Sequence[Desired], is_due: Sequence[bool]) -> list[Observation | None]:
+        due = {each.site for each, is_waited_for in zip(desired, is_due, strict=True) if is_waited_for}
+        self.due.append(due)
+        chosen = due | {self.news.pop(0)} if self.news else {each.site for each in desired}
+        looks = iter(self.observe([each for each in desired if each.site in chosen]))
+        return [next(looks) if each.site in chosen else None for each in desired]
+
+
+def sites(count: int) -> list[Desired]:
+    return [replace(DESIRED, site=f"site-{number:03}") for number in range(count)]
+
+
+def follow_all(cluster: Telling, count: int, timeout_s: float = 60.0) -> tuple[list[Followed], Quiet]:
+    progress = Quiet()
+    revisions = Revisions(History(), Choice(), cluster.clock)
+    return follow(sites(count), [cluster], revisions, cluster.clock, timeout_s, progress), progress
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_a_change_of_one_site_has_that_one_judged(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+
+    def judge(desired: Desired, *others: Any) -> Judgement:
+        judged.append(desired.site)
+        return rules.judge(desired, *others)
+
+    monkeypatch.setattr("bumper.follow.cluster.judge", judge)
+    before, ours = look(BEFORE, OLD), look(OURS, NEW)
+    cluster = Telling([before, ours, before, ours], HandClock(), news=["site-001", "site-002", "site-000"])
+    followed, progress = follow_all(cluster, count)
+    # The first look is at everybody: none was judged before.
+    assert cluster.due[:3] == [{each.site for each in sites(count)}, set(), set()]
+    assert judged[count:][:2] == ["site-002", "site-000"]
+    assert next(heard for heard in progress.heard if heard[0] == "done")[1] == "site-002"
+    assert {each.verdict.outcome for each in followed} == {Outcome.READY}
+
+
+def test_who_is_in_a_grace_is_due_at_its_end_alone() -> None:
+    cluster = Telling(
+        [look(BEFORE, OLD), failing_build(), failing_build(), look(OURS, NEW)],
+        HandClock(),
+        news=["", "site-001", ""],
+    )
+    followed, _ = follow_all(cluster, 3)
+    assert cluster.due[1:3] == [set(), {"site-001"}]
+    assert [each.verdict.outcome for each in followed] == [Outcome.READY, Outcome.FAILED, Outcome.READY]
+
+
+def test_towards_the_deadline_everybody_is_looked_at() -> None:
+    cluster = Telling([look(BEFORE, OLD)], HandClock(), news=["site-001"] * 10)
+    followed, _ = follow_all(cluster, 3, timeout_s=20.0)
+    everybody = {each.site for each in sites(3)}
+    assert cluster.due == [everybody, set(), set(), set(), everybody]
+    assert {each.verdict.outcome for each in followed} == {Outcome.TIMED_OUT}
 
 
 def test_hundreds_of_sites_ask_git_once_for_the_same_two_commits() -> None:

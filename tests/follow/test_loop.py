@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from clusters import Untold
 from platforms import HandClock, Quiet
 from rollout import test_statuses
 from trees import MemoryTree
@@ -26,8 +27,8 @@ from bumper.ports.git import Tree
 from bumper.ports.run import Clock
 from bumper.request import Choice
 from bumper.revision import Revision
-from bumper.rollout import Verdict
 from bumper.rollout.statuses import Proof
+from bumper.rollout.verdict import Verdict
 from bumper.status import sites
 from bumper.status.look import look as look_once
 from bumper.status.watch import Picture, Watcher
@@ -53,7 +54,7 @@ class ThreadClock:
 
 
 @dataclass
-class Scripted:
+class Scripted(Untold):
     """A system that gives one answer after the other, the last one for ever: a cluster, or a branch with its statuses."""
 
     script: list[Answer]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from clusters import Untold
 from platforms import HandClock, Quiet
 
 from bumper.errors import BumpError, NoAccess, Outcome, Transient
@@ -30,7 +31,7 @@ GONE = Observation(0.0)
 
 
 @dataclass
-class Scripted:
+class Scripted(Untold):
     """A cluster (`ports.Cluster`) that shows one look after another; the last one stays."""
 
     looks: list[Observation | BumpError]

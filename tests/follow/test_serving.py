@@ -10,8 +10,9 @@ from bumper.errors import Outcome, UsageError
 from bumper.follow.loop import Followed
 from bumper.follow.serving import ask
 from bumper.ports.site import Expectation, SiteAnswer
-from bumper.rollout import Moment, SiteStage, Verdict
 from bumper.rollout.answers import Asked
+from bumper.rollout.timeline import Moment
+from bumper.rollout.verdict import SiteStage, Verdict
 
 NEW, OLD = "abc1234", "08a2c8e"
 

@@ -23,7 +23,8 @@ from bumper.publish.comment import LIMIT, MARKER, Detail, holds, merged, section
 from bumper.publish.evidence import in_order
 from bumper.publish.remedy import Remedy, pasted, remedies
 from bumper.publish.story import SiteStory, Story
-from bumper.rollout import Verdict, WorkloadEnd
+from bumper.rollout.site import WorkloadEnd
+from bumper.rollout.verdict import Verdict
 from bumper.safe_text import printable
 
 SIGNS = "@#:<>&`*_~[]()!|\\$/.-+=\"'{}\n\r\t \u2028\x1b\x00aZ09é🙂"

@@ -14,7 +14,7 @@ from bumper.errors import Denied, NoAccess, Outcome, Transient, Unreachable
 from bumper.ports.run import State
 from bumper.publish.publisher import Deployments, Source, Statuses
 from bumper.publish.story import Landing, Story
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 from bumper.systems.github import GitHub
 from publish.conftest import BEFORE, BOT, HEAD, OTHER, REPOSITORY
 

@@ -6,7 +6,7 @@ from bumper.ports.run import State, Step
 from bumper.publish import problem, report
 from bumper.publish.report import Report, RollbackReport, SiteReport
 from bumper.revision import Revision
-from bumper.rollout import Stage, Verdict
+from bumper.rollout.verdict import Stage, Verdict
 from bumper.style import COMMAND, duration, plain
 
 OLD = ImageReference("reg.io/web", "1.0")

@@ -12,7 +12,7 @@ from bumper.errors import EXIT_CODES, Denied, FieldMissing, Outcome, UsageError
 from bumper.ports.run import State, Step
 from bumper.publish.states import LONGEST, PHASES, Check, Phase, checks, deployments, fitted
 from bumper.publish.story import Landing, Story
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 
 LANDING = Landing(NEW, REVISION, "https://web.example")
 

@@ -18,8 +18,10 @@ from follow.test_cluster import (
     History,
     Pair,
     Scripted,
+    Telling,
     look,
     of_worker,
+    sites,
 )
 from platforms import HandClock, Quiet
 from tables import each_row
@@ -29,10 +31,12 @@ from bumper.follow.cluster import follow
 from bumper.follow.loop import Followed
 from bumper.follow.revisions import Revisions
 from bumper.objects import ObjectKey
-from bumper.recording import NoFacts, Player, Recorder, Subject, read, strip
-from bumper.recording.encoding import decode_desired, encode_desired
+from bumper.recording.encoding import Subject, decode_desired, encode_desired, read
+from bumper.recording.player import NoFacts, Player
+from bumper.recording.recorder import Recorder
+from bumper.recording.strip import strip
 from bumper.request import Choice
-from bumper.rollout import judge
+from bumper.rollout.rules import judge
 
 
 class Ticking(Scripted):
@@ -108,6 +112,28 @@ def test_each_of_several_workloads_is_replayed() -> None:
     assert again == followed
     assert [end.workload.name for end in again[0].workloads] == ["web", "worker"]
     assert player.head.subjects == (both,)
+
+
+def test_looks_at_some_of_the_sites_are_replayed() -> None:
+    lines: list[str] = []
+    clock = HandClock()
+    recorder = Recorder(lines.append, clock)
+    subjects = [
+        Subject((each,), OLD, "k8s/web/deployment.yaml:9", each.revision, "", ("1.0", "2.0"))
+        for each in sites(3)
+    ]
+    looks = [look(BEFORE, OLD), look(OURS, NEW), look(BEFORE, OLD), look(OURS, NEW)]
+    cluster = Telling([*looks], clock, news=["", "site-001", "", "site-002"])
+    progress = Quiet()
+    recorder.begin(["east"], 60.0, subjects, started_s=0.0)
+    revisions = Revisions(History(), Choice(), recorder.clock)
+    followed = follow(sites(3), [cluster], revisions, recorder.clock, 60.0, progress, recorder)
+    recorder.end()
+    looked = [[site["site"] for site in entry["look"]] for entry in map(json.loads, lines) if "look" in entry]
+    assert looked[:3] == [["site-000", "site-001", "site-002"], ["site-001"], []]
+    again, heard, _ = replayed(lines)
+    assert again == followed
+    assert heard.heard == progress.heard
 
 
 def test_a_recording_from_before_there_were_several_is_read() -> None:

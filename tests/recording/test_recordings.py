@@ -5,7 +5,8 @@ import situations
 from tables import each_row
 
 from bumper.errors import Outcome
-from bumper.rollout import Sighting, judge
+from bumper.rollout.rules import judge
+from bumper.rollout.verdict import Sighting
 
 READY, LATER, REVERTED = ("ready", "Ready"), ("superseded", "Superseded"), ("superseded", "Reverted")
 SUSPENDED, CRASH = ("suspended", "Suspended"), ("failed", "CrashLoop")

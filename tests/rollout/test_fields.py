@@ -13,8 +13,8 @@ from mutations import mutations
 from tables import each_row
 
 from bumper.observation import Observation
-from bumper.rollout import judge, timed_out
 from bumper.rollout.fields import misfit
+from bumper.rollout.rules import judge, timed_out
 
 SINGLE = ("source", "kustomization", "workload", "canary", "primary")
 SEVERAL = ("replica_sets", "pods", "events", "dependencies", "makers")

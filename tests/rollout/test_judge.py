@@ -11,7 +11,8 @@ from tables import each_row
 
 from bumper.errors import Outcome
 from bumper.observation import Desired, Observation
-from bumper.rollout import Sighting, Stage, Verdict, judge, timed_out
+from bumper.rollout.rules import judge, timed_out
+from bumper.rollout.verdict import Sighting, Stage, Verdict
 
 # A look just before a grace ends must be silent, one just after must not.
 JUST_S = 0.001

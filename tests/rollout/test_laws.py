@@ -19,10 +19,10 @@ from situations import PUSHED, Situation, at_second, breaking
 from bumper.errors import Outcome
 from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.revision import Revision
-from bumper.rollout import judge, timed_out
 from bumper.rollout.causes import CAUSES
 from bumper.rollout.flux import names_no_commit
 from bumper.rollout.reconciliation import RULES
+from bumper.rollout.rules import judge, timed_out
 from bumper.rollout.steadiness import STEADY_S
 
 CLUSTER_TIME = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"')

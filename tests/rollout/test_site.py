@@ -4,8 +4,9 @@ from tables import each_row
 
 from bumper.errors import Outcome
 from bumper.objects import ObjectKey
-from bumper.rollout import Moment, Stage, Verdict, WorkloadEnd
-from bumper.rollout.site import decisive, has_ended, verdict
+from bumper.rollout.site import WorkloadEnd, decisive, has_ended, verdict
+from bumper.rollout.timeline import Moment
+from bumper.rollout.verdict import Stage, Verdict
 
 READY, FAILED, BLOCKED = Outcome.READY, Outcome.FAILED, Outcome.BLOCKED
 TIMED_OUT, UNKNOWN, SUPERSEDED = Outcome.TIMED_OUT, Outcome.UNKNOWN, Outcome.SUPERSEDED

@@ -7,7 +7,8 @@ import pytest
 import situations
 
 from bumper.observation import Observation
-from bumper.rollout import Judgement, Sighting, judge
+from bumper.rollout.rules import judge
+from bumper.rollout.verdict import Judgement, Sighting
 
 STARTED = "2026-11-22T12:53:09Z"
 

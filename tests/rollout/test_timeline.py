@@ -8,7 +8,9 @@ import recordings
 import situations
 
 from bumper.publish import report
-from bumper.rollout import Milestone, Moment, Timeline, judge
+from bumper.rollout.rules import judge
+from bumper.rollout.timeline import Moment, Timeline
+from bumper.rollout.verdict import Milestone
 
 
 def timeline(scenario: str) -> tuple[Moment, ...]:

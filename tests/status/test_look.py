@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from follow.test_cluster import NEW, OLD, OURS, WORKER, look, of_worker
+import pytest
+from follow.test_cluster import NEW, OLD, OURS, WORKER, Scripted, look, of_worker
+from platforms import HandClock
 from trees import MemoryTree, deployment, flux, sync
 
 from bumper.dataclasses import replace
 from bumper.observation import Desired, Observation, RevisionFacts
 from bumper.request import LiveBuild
 from bumper.revision import Revision
+from bumper.rollout import rules
+from bumper.rollout.verdict import Judgement
 from bumper.status import sites
-from bumper.status.look import rows
+from bumper.status.look import Judged, rows
+from bumper.status.sites import Entry, place
 from bumper.status.table import Overview, Row, as_data, details
 from bumper.style import plain
 
@@ -106,3 +112,51 @@ def test_what_another_cluster_alone_has_is_no_row_here() -> None:
     missing = [*seen[:-1], (replace(seen[-1][0], kustomization=None),) * len(beyond.followed)]
     assert [row.site for row in rows("west", [*written, beyond], seen, Known())][-1] == "beyond"
     assert [row.site for row in rows("east", [*written, beyond], missing, Known())][-1] == "web"
+
+
+def test_a_site_that_was_not_looked_at_again_keeps_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+
+    def judge(desired: Desired, *others: Any) -> Judgement:
+        judged.append(str(desired.workload))
+        return rules.judge(desired, *others)
+
+    monkeypatch.setattr("bumper.status.look.judge", judge)
+    entries, known = sites.read(TREE, TIP), Judged()
+    still = {entry.desired.site: (look(OURS, NEW),) * len(entry.followed) for entry in entries}
+
+    def shown(entries: Sequence[Entry]) -> list[Row]:
+        judged.clear()
+        return rows("east", entries, [still[entry.desired.site] for entry in entries], Known(), known)
+
+    first = shown(entries)
+    assert judged
+    assert (shown(entries), judged) == (first, [])
+    still["web"] = (look(OURS, NEW), of_worker(OLD))
+    assert shown(entries) != first
+    assert set(judged) == {"Deployment web/web", "Deployment web/worker"}
+    # What git wants is read anew with each fetch.
+    assert shown(sites.read(TREE, TIP)) == shown(sites.read(TREE, TIP))
+    assert judged
+
+
+def test_what_has_not_changed_is_as_it_was_last_seen() -> None:
+    class Telling(Scripted):
+        def observe_changed(
+            self, desired: Sequence[Desired], is_due: Sequence[bool]
+        ) -> list[Observation | None]:
+            asked.append(list(is_due))
+            return [
+                look(OURS, NEW) if due or each.site == "web" else None
+                for each, due in zip(desired, is_due, strict=True)
+            ]
+
+    asked: list[list[bool]] = []
+    cluster = Telling([], HandClock())
+    entries = sites.read(TREE, TIP)
+    first = sites.observe_changed(cluster, entries, {})
+    second = sites.observe_changed(cluster, entries, first)
+    assert [all(due) for due in asked] == [True, False]
+    assert first.keys() == second.keys() == {place(entry) for entry in entries}
+    changed = {entry.desired.site for entry in entries if first[place(entry)] is not second[place(entry)]}
+    assert changed == {"web"}

@@ -7,7 +7,7 @@ from follow.test_cluster import NEW, OURS, look, of_worker
 
 from bumper.errors import Unreachable
 from bumper.history.metrics import measure
-from bumper.recording import NoFacts
+from bumper.recording.player import NoFacts
 from bumper.status import sites
 from bumper.status.look import rows
 from bumper.status.report.page import lines

@@ -6,7 +6,7 @@ from trees import MemoryTree
 
 from bumper.errors import TreeMissing
 from bumper.observation import Observation
-from bumper.recording import NoFacts
+from bumper.recording.player import NoFacts
 from bumper.revision import Revision
 from bumper.status import look, sites
 

@@ -10,8 +10,8 @@ from bumper.deploy.hold.annotations import Hold
 from bumper.errors import Outcome
 from bumper.image import ImageReference
 from bumper.revision import Revision
-from bumper.rollout import Verdict
 from bumper.rollout.state import State
+from bumper.rollout.verdict import Verdict
 from bumper.status import table as overview
 from bumper.status.table import Overview, Row
 from bumper.style import COMMAND, plain

@@ -20,11 +20,11 @@ from bumper.onboarding.addition import NO_IMAGE_YET
 from bumper.onboarding.proposal import SiteAddition
 from bumper.progress import Journal
 from bumper.publish.report import Report, SiteReport
-from bumper.recording import Subject
+from bumper.recording.encoding import Subject
 from bumper.request import Deadlines, Request, Wanted
 from bumper.retry import answered
 from bumper.revision import Revision
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 
 _MOST_LISTED = 8
 

@@ -19,7 +19,7 @@ from bumper.onboarding.proposal import SiteRemoval
 from bumper.publish import report
 from bumper.retry import answered
 from bumper.revision import Revision
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 from bumper.style import STYLES, Line, Span, labelled
 
 if TYPE_CHECKING:

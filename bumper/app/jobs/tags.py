@@ -31,10 +31,10 @@ from bumper.ports.git import Tree
 from bumper.progress import Journal
 from bumper.publish.story import Landing
 from bumper.record import Recorded
-from bumper.recording import Subject
+from bumper.recording.encoding import Subject
 from bumper.request import Choice, Request
 from bumper.revision import Revision
-from bumper.rollout import Verdict
+from bumper.rollout.verdict import Verdict
 
 # So many are read; all of them are in the report.
 _MOST_LISTED = 8

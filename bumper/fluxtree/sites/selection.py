@@ -9,7 +9,6 @@ repository does not have may be one that only the clusters know (`unwritten`).
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
 from functools import cached_property, lru_cache, partial
 from posixpath import normpath
 from typing import NamedTuple
@@ -299,6 +298,8 @@ def _missing(walk: Walk, wanted: str, known: list[Site]) -> Exception:
         return walk.broken[0]
     if not known:
         return no_tree(wanted)
+    from difflib import SequenceMatcher
+
     names = list(
         dict.fromkeys(name for site in known for name in (site.name, *adoption.site_names(site.document)))
     )

@@ -13,7 +13,7 @@ from bumper.build_order import Decision, Order, Witness, by_common_ancestor
 from bumper.errors import BumpError, UsageError
 from bumper.systems.file import is_directory
 from bumper.systems.git.checkout import ask, checkout_root, local, origin_of
-from bumper.systems.git.repository import Output, run
+from bumper.systems.git.program import Output, run
 
 # Nobody asked for this checkout: a run goes on without it.
 _TIMEOUT_S = 10.0

@@ -7,30 +7,24 @@ checkout no folder is taken for a bare repository, since a commit may bring one,
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bumper.address import is_github_name
 from bumper.errors import UsageError
 from bumper.systems.file import is_directory, nearest_with
 from bumper.systems.git.address import environment, is_url
-from bumper.systems.git.repository import LOCAL_S, Output, program, run
-
-if TYPE_CHECKING:
-    from git import Git
+from bumper.systems.git.program import LOCAL_S, Output, Program, pairs, program, run
 
 # What git would run for a question that writes nothing (git-config(1)): what watches files, and what checks a signature for `show`.
 _INERT = (("core.fsmonitor", "false"), ("core.hooksPath", os.devnull), ("log.showSignature", "false"))
 
 
-def checkout_root(
-    directory: Path, environ: Mapping[str, str] | None = None, *, timeout_s: float = LOCAL_S
-) -> Path | None:
+def checkout_root(directory: Path, environ: Mapping[str, str], *, timeout_s: float = LOCAL_S) -> Path | None:
     """The top of the git checkout that `directory` is in, None outside of any."""
     output = ask(directory, environ, "rev-parse", "--show-toplevel", timeout_s=timeout_s)
     return Path(output.stdout.removesuffix("\n")) if output.status == 0 else None
 
 
-def origin_of(directory: Path, environ: Mapping[str, str] | None = None) -> str | None:
+def origin_of(directory: Path, environ: Mapping[str, str]) -> str | None:
     """The URL of `origin` as configured, None where there is none. May hold a credential: `Remote` takes it, nobody prints it."""
     output = ask(directory, environ, "config", "--get", "remote.origin.url")
     url = output.stdout.removesuffix("\n")
@@ -71,17 +65,14 @@ def way_from(
     return origin, pairs(config.stdout)
 
 
-def local(directory: Path, environ: Mapping[str, str] | None) -> "Git":
+def local(directory: Path, environ: Mapping[str, str]) -> Program:
     """The git program in a directory of this machine that somebody else may have filled."""
-    given = environ or {}
     # Git finds the checkout all the same, and ends where it would have taken a folder in it for a repository (2.38).
     bare = (("safe.bareRepository", "explicit"),) if nearest_with(".git", directory.resolve()) else ()
-    return program(directory, {**given, **environment((*_INERT, *bare), given), "LC_ALL": "C"})
+    return program(directory, {**environ, **environment((*_INERT, *bare), environ)})
 
 
-def ask(
-    directory: Path, environ: Mapping[str, str] | None, *arguments: str, timeout_s: float = LOCAL_S
-) -> Output:
+def ask(directory: Path, environ: Mapping[str, str], *arguments: str, timeout_s: float = LOCAL_S) -> Output:
     """Git's answer in `directory`, failures included; names of files keep their bytes. UsageError where it does not trust it."""
     output = run(local(directory, environ), *arguments, names_files=True, timeout_s=timeout_s)
     if "dubious ownership" in output.stderr:
@@ -95,9 +86,3 @@ def ask(
             hint="stand in another folder of the checkout, or name the repository with --repo URL",
         )
     return output
-
-
-def pairs(text: str) -> list[tuple[str, str]]:
-    """The variables that `git config -z` printed; a variable without a value is true."""
-    named = (entry.partition("\n") for entry in text.split("\0") if entry)
-    return [(key, value if separator else "true") for key, separator, value in named]

@@ -7,7 +7,6 @@ signed is what `commit.gpgsign` asks for, or nothing is written.
 from collections.abc import Mapping, Sequence
 
 from bumper.errors import UsageError
-from bumper.systems.git.checkout import pairs
 from bumper.systems.git.repository import Repository
 
 _NOBODY = {"name": "bump", "email": "bump@localhost"}
@@ -46,8 +45,8 @@ def author(repository: Repository, environ: Mapping[str, str]) -> str:
 
 
 def _configured(repository: Repository) -> dict[str, str]:
-    pattern = r"^((user|author|committer)\.(name|email)|commit\.gpgsign)$"
-    return dict(pairs(repository.run("config", "-z", "--get-regexp", pattern, may_fail=True).stdout))
+    """What git's configuration says of these names; nothing where git cannot read it, which the next command says."""
+    return dict(repository.configured or ())
 
 
 def _fallback_identity(config: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:

@@ -21,8 +21,9 @@ from bumper.record import Recorded
 from bumper.systems.file import is_directory
 from bumper.systems.git.address import is_url
 from bumper.systems.git.checkout import local
+from bumper.systems.git.program import Failure, Output, run, stream
 from bumper.systems.git.rejections import MissingRef
-from bumper.systems.git.repository import Failure, Output, Repository, run, stream
+from bumper.systems.git.repository import Repository
 
 _TIP = "refs/bump/history"
 _FIELDS = ("%H %P", "%an", "%ct", "%B", "%N")
@@ -129,7 +130,7 @@ class Clone:
         except Failure as failure:
             why = str(failure).strip().removeprefix("fatal: ")
             raise UsageError(
-                f"{self._git.working_dir}: {self._folder}{self._branch} cannot be read: {why}",
+                f"{self._git.directory}: {self._folder}{self._branch} cannot be read: {why}",
                 hint=self._way_to_read(),
             ) from None
 

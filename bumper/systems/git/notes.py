@@ -11,10 +11,9 @@ from bumper.history.ending import appended, news
 from bumper.systems.git.commits import commit_tree
 from bumper.systems.git.objects import DIRECTORY, FILE, TreeEntry, format_tree, parse_commit
 from bumper.systems.git.rejections import MissingRef
-from bumper.systems.git.repository import REMOTE, Repository
+from bumper.systems.git.repository import Repository
 from bumper.systems.git.tree import Objects
 
-_TIP = "refs/bump/notes"
 # A directory with more notes than this is spread over one for each pair of digits.
 _MOST = 256
 _MESSAGE = "Notes added by 'bump'\n"
@@ -51,20 +50,17 @@ def append(
         return
     tree = _put(objects, root, commit, objects.store("blob", after))
     made = commit_tree(repository, environ, tree, [parent] if parent else [], _MESSAGE)
-    lease = f"--force-with-lease={ref}:{parent}"
-    output = repository.push(lease, REMOTE, f"{made}:{ref}")
-    if output.status:
-        raise repository.rejection(ref, output)
+    if error := repository.push(made, ref, parent):
+        raise error
 
 
 def _tip(repository: Repository, ref: str) -> tuple[str, str | None]:
     """The ref's commit and its tree; an empty text and None where the ref is not there yet."""
     try:
-        repository.fetch(f"+{ref}:{_TIP}", depth=1)
+        tip = repository.fetch_tip(ref)
     except MissingRef:
         return "", None
-    tip, commit = repository.parsed(_TIP, parse_commit)
-    return tip, commit.tree
+    return tip, repository.parsed(tip, parse_commit)[1].tree
 
 
 def _places(objects: Objects, tree: str, digits: str) -> list[tuple[str, str]]:

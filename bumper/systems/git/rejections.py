@@ -99,9 +99,14 @@ def rejection(place: str, branch: str, stdout: str, stderr: str) -> BumpError:
     if line is None:
         return failure(place, stderr, pushing=True)
     reason = _in_parenthesis(line.split("\t")[-1])
+    return refusal(place, branch, reason, stderr, is_sent=not line.endswith(f"\t[rejected] ({reason})"))
+
+
+def refusal(place: str, branch: str, reason: str, stderr: str, *, is_sent: bool) -> BumpError:
+    """Why a push did not land, from the reason that the server gives for the ref (or the client, before anything `is_sent`)."""
     answer = " ".join(_said_by_server(stderr))
     if _ANOTHER_PUSH.fullmatch(reason):
-        lost = NotSent if line.endswith(f"\t[rejected] ({reason})") else LostRace
+        lost = LostRace if is_sent else NotSent
         return lost(f"{place}: another push to {branch} came first ({reason}{_after('; ', answer)})")
     if _NO_REPORT.fullmatch(reason):
         return Transient(
@@ -155,11 +160,18 @@ def _by_status(status: int, place: str, answer: str, pushing: bool) -> BumpError
         return _denied(place, answer)
     if status == 404:
         return _unseen(place, answer)
+    return passing(status, place, answer) or Unreachable(
+        f"{place}: git failed: {answer}", hint=_ROOM if _FULL.search(answer) else ""
+    )
+
+
+def passing(status: int, place: str, answer: str, wish_s: float | None = None) -> Transient | None:
+    """The error for an HTTP status that heals by itself, with the server's own wish for a pause; None for any other status."""
     if status == 429:
-        return Transient(f"{place}: {answer}", retry_after_s=_LEFT_ALONE_S)
+        return Transient(f"{place}: {answer}", retry_after_s=_LEFT_ALONE_S if wish_s is None else wish_s)
     if status == 408 or status >= 500:
-        return Transient(f"{place}: {answer}")
-    return Unreachable(f"{place}: git failed: {answer}", hint=_ROOM if _FULL.search(answer) else "")
+        return Transient(f"{place}: {answer}", retry_after_s=wish_s)
+    return None
 
 
 def _no_access(place: str, answer: str) -> BumpError:

@@ -20,10 +20,9 @@ from bumper.systems.git.commits import author, commit_tree
 from bumper.systems.git.log import Branch, lend
 from bumper.systems.git.objects import CommitObject, parse_commit
 from bumper.systems.git.rejections import MissingRef, NotSent
-from bumper.systems.git.repository import REMOTE, Repository
+from bumper.systems.git.repository import Repository
 from bumper.systems.git.tree import Objects, Tree, write
 
-_TIP = "refs/bump/tip"
 # How many ancestors of a commit are known without a further fetch: a Flux that lags behind speaks of one of them.
 _RECENT = 100
 
@@ -43,8 +42,11 @@ class Remote:
         timeout_s: float = 60.0,
         remark: str = "",
         reads_directory: bool = False,
+        now: Callable[[], float] | None = None,
+        is_to_push: bool = False,
     ) -> None:
-        """Does not use the network. `timeout_s` bounds each call of git that does.
+        """Does not use the network. `timeout_s` bounds each call of git that does. Without the monotonic seconds of `now` git alone
+        speaks to the server. `is_to_push` says that what is read first is read to be written.
 
         A token that expires is a function: it is called before each of those calls. `remark` is what else to say where access is
         refused. With `reads_directory` a checkout stands for itself, too. `UsageError` where a credential would go in clear text.
@@ -61,6 +63,8 @@ class Remote:
         self._environ = environ
         self._settings = settings
         self._timeout_s = timeout_s
+        self._now = now
+        self._is_to_push = is_to_push
         self._begin()
         self._checkout = None if is_url(url_or_dir) else Path(url_or_dir)
         self._unanswered: set[str] = set()
@@ -101,10 +105,10 @@ class Remote:
     def fetch(self, branch: str) -> str:
         """The sha of the branch's tip, with its trees and no blob."""
         try:
-            self._repository.fetch(f"+refs/heads/{branch}:{_TIP}", depth=1)
+            tip = self._repository.fetch_tip(f"refs/heads/{branch}")
         except MissingRef:
             raise UsageError(f"{self._address}: no branch {branch!r}", hint=self._branches()) from None
-        return self._remember(_TIP)
+        return self._remember(tip)
 
     def tree(self, commit: str) -> Tree:
         """The files of any commit that the server has."""
@@ -152,16 +156,12 @@ class Remote:
         it cannot be told whether the push landed.
         """
         expected = self._commit(commit).parents[0]
-        ref = f"refs/heads/{branch}"
-        lease = f"--force-with-lease={ref}:{expected}"
         try:
-            output = self._repository.push(lease, REMOTE, f"{commit}:{ref}")
+            error = self._repository.push(commit, f"refs/heads/{branch}", expected)
         except Transient as late:
-            error: BumpError = late
-        else:
-            if output.status == 0:
-                return Revision(branch, commit)
-            error = self._repository.rejection(branch, output)
+            error = late
+        if error is None:
+            return Revision(branch, commit)
         if not isinstance(error, LostRace | Denied):
             self._unanswered.add(commit)
         if self._has_landed(commit, branch, error):
@@ -195,12 +195,10 @@ class Remote:
         The server is asked who may push before it is told what. The rules of the branch and the server's hooks come after that, and
         are not asked.
         """
-        output = self._repository.push("--dry-run", REMOTE, f"{commit}:refs/heads/{branch}")
-        if output.status:
-            error = self._repository.rejection(branch, output)
-            # Git saw by itself that the branch had moved on: we were let in to see it.
-            if not isinstance(error, LostRace):
-                raise error
+        error = self._repository.ask_to_push(commit, f"refs/heads/{branch}")
+        # Git saw by itself that the branch had moved on: we were let in to see it.
+        if error and not isinstance(error, LostRace):
+            raise error
 
     def contains(self, descendant: str, ancestor: str) -> bool | None:
         """Whether `ancestor` is `descendant` or before it, by any way through merges; None where git cannot tell."""
@@ -226,7 +224,15 @@ class Remote:
         return self._histories[key]
 
     def _new_repository(self) -> Repository:
-        return Repository(self._address, self._environ, self._settings, self._timeout_s, self._renewed)
+        return Repository(
+            self._address,
+            self._environ,
+            self._settings,
+            self._timeout_s,
+            self._renewed,
+            self._now,
+            is_to_push=self._is_to_push,
+        )
 
     def _remember(self, name: str) -> str:
         sha, commit = self._repository.parsed(name, parse_commit)
@@ -236,7 +242,7 @@ class Remote:
     def _commit(self, sha: str) -> CommitObject:
         """The commit, fetched with its trees unless it is here. Its parents stay away: the repository is shallow."""
         if sha not in self._commits:
-            self._repository.fetch(f"+{sha}:refs/bump/{sha}", depth=1)
+            self._repository.fetch_commit(sha)
             self._remember(sha)
         return self._commits[sha]
 

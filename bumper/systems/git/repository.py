@@ -1,65 +1,49 @@
-"""A bare repository in a temporary folder, and the git program that works in it, by GitPython.
+"""A bare repository in a temporary folder, the git program that works in it, and the two ways to its remote.
 
-Law: `call` is the only way to the network, under a time limit and with the credential in its environment; everything else is cut
-off from it (`GIT_ALLOW_PROTOCOL`), so that a partial repository never fetches an object by itself that nobody asked for. Nothing
-prompts, no hook or filter of this machine runs, and no process outlives its call.
+Law: what a push needs is asked by smart HTTP where that is spoken (`SmartHttp`), and else by git, which alone knows every other way:
+both bring the same objects and end a push alike. Git gets to the network by `call` alone, under a time limit and with the credential
+in its environment; every other command is cut off from it (`GIT_ALLOW_PROTOCOL`), so that a partial repository never fetches an object
+by itself that nobody asked for. No hook or filter of this machine runs.
 """
 
-import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
 from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
 from secrets import token_hex
-from subprocess import PIPE
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TypeVar
 
-from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
+from bumper.errors import BumpError, NoAccess, Unreachable, UsageError
 from bumper.ports.deadline import left_s
 from bumper.ports.git import MOST_FILE_BYTES
 from bumper.safe_text import printable
 from bumper.systems.folder import ROOM, Folder, room
 from bumper.systems.git.address import Address, environment
-from bumper.systems.git.rejections import ASKS_FOR_TOKEN, LIMITS, MissingRef, failure, not_git, rejection
+from bumper.systems.git.objects import parse_commit, parse_tree
+from bumper.systems.git.packs import Object
+from bumper.systems.git.program import Output, Program, command_of, ended, pairs, program, run, start
+from bumper.systems.git.rejections import ASKS_FOR_TOKEN, MissingRef, failure, not_git, rejection
+from bumper.systems.git.smart_http import NotSpoken, SmartHttp, speaks
 from bumper.systems.git.transport import Transport
-from bumper.systems.process import Ended, TooMuch, end, finished, started
-
-if TYPE_CHECKING:
-    from git import Git
+from bumper.systems.process import end
 
 _T = TypeVar("_T")
 # Of contents that are read in one go.
 MOST_AT_ONCE = 64_000_000
 # Nobody's own configuration speaks of a remote of this name.
 REMOTE = f"bump-{token_hex(8)}"
-_CHUNK = 1 << 16
-# Of a whole history with its notes; a tree of 100,000 files is a tenth of that.
-_MOST_BYTES = 256_000_000
+_TIP = "refs/bump/tip"
+_PUSH = ("push", "--porcelain", "--no-verify")
+_SHA = re.compile(r"[0-9a-f]{40}")
 _SIZED = "%(objectname) %(objectsize)"
-# A command that needs no network waits for nobody but a disk, a hook or a program that signs.
-LOCAL_S = 60.0
 _LOOK_S = 5.0
 _ROOM = f"{ROOM}, and look whether git works there"
-_QUARANTINE = "GIT_QUARANTINE_PATH"
-_OLDEST = (2, 31)  # GIT_CONFIG_COUNT
-_VERSION = re.compile(r"\b(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})*")
-_VERSION_S = 10.0
 _SHOWN = 100
-# What says which git that is, and where its configuration lies.
-_PLACES = (
-    "PATH",
-    "HOME",
-    "XDG_CONFIG_HOME",
-    "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM",
-    "GIT_CONFIG_NOSYSTEM",
-)
 # As git traces an answer (http.c), and what it has (gitprotocol-http(5)), the first one above all.
 _CONTENT_TYPE = re.compile(r"<= Recv header(?:, [^:]*)?: content-type: *([^;\s]*)", re.IGNORECASE)
 _OF_GIT, _ADVERTISEMENT = "application/x-git-", "application/x-git-upload-pack-advertisement"
-_USABLE: set[tuple[str, ...]] = set()
 _SETTINGS = [
     ("protocol.version", "2"),
     ("core.hooksPath", os.devnull),
@@ -83,207 +67,6 @@ _SETTINGS = [
 ]
 
 
-class Output(NamedTuple):
-    """How git ended."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-
-def program(directory: Path, environ: Mapping[str, str]) -> "Git":
-    """The git program in `directory`; `UsageError` where there is none that can be used.
-
-    GitPython lays `environ` over the variables of our own process.
-    """
-    _require_usable(environ)
-    try:
-        from git import Git
-    except ModuleNotFoundError:
-        raise
-    except ImportError as error:  # GitPython runs git when it is imported
-        raise _absent() from error
-    git = Git(directory)
-    git.update_environment(**environ)
-    return git
-
-
-def _require_usable(environ: Mapping[str, str]) -> None:
-    """`UsageError` where the git program is absent, too old or never ends, as where its configuration is a pipe.
-
-    Asked once for each place that git and its configuration may be in, before GitPython runs git without a limit.
-    """
-    place = tuple(environ.get(name, "") for name in _PLACES)
-    if place in _USABLE:
-        return
-    limit_s = left_s(_VERSION_S)
-    try:
-        ended = finished(
-            started(["git", "version"], environ),
-            b"",
-            limit_s=limit_s,
-            most_bytes=_MOST_BYTES,
-            what="git version",
-        )
-    except FileNotFoundError:
-        raise _absent() from None
-    except TimeoutError:
-        raise _unusable(f"`git version` had not ended after {round(limit_s, 1):g} s") from None
-    except OSError as error:  # which a TimeoutError is, too
-        raise _not_started(error, ["version"], environ) from None
-    except TooMuch:
-        raise _unusable("`git version` has no end") from None
-    if ended.status:
-        raise _unusable(_text(ended.stderr))
-    _require_version(_text(ended.stdout))
-    _USABLE.add(place)
-
-
-def _require_version(text: str) -> None:
-    """`UsageError` unless this is the answer of a git that is new enough: `git version 2.39.5 (Apple Git-154)`."""
-    match = _VERSION.search(text)
-    if match is None:
-        raise _unusable(f"`git version` says {printable(text)[:_SHOWN]!r}")
-    if (int(match[1]), int(match[2])) < _OLDEST:
-        oldest = ".".join(map(str, _OLDEST))
-        raise UsageError(f"git: found version {match[0]}, expected {oldest} or newer", hint=_install())
-
-
-def run(
-    git: "Git",
-    *arguments: str,
-    stdin: bytes = b"",
-    environ: Mapping[str, str] | None = None,
-    timeout_s: float = LOCAL_S,
-    place: object = "",
-    names_files: bool = False,
-) -> Output:
-    """Runs git to its end. `Transient` where that does not come in time; then its processes are gone. `place` is what it works on.
-
-    What git says in names of files keeps its bytes, as this system's own functions want them (`os.fsdecode`).
-    """
-    ended = _ended(git, arguments, stdin, environ, timeout_s, place)
-    stdout = os.fsdecode(ended.stdout) if names_files else _text(ended.stdout)
-    return Output(ended.status, stdout, _text(ended.stderr))
-
-
-def _ended(
-    git: "Git",
-    arguments: Sequence[str],
-    stdin: bytes,
-    environ: Mapping[str, str] | None,
-    timeout_s: float,
-    place: object,
-) -> Ended:
-    place = place or git.working_dir
-    limit_s = left_s(timeout_s)
-    # GitPython ends the process where nobody holds what it returned.
-    started = _start(git, arguments, environ)
-    try:
-        return finished(
-            started.proc,
-            stdin,
-            limit_s=limit_s,
-            most_bytes=_MOST_BYTES,
-            what=f"git {_command(arguments)} ({place})",
-        )
-    except TimeoutError:
-        raise _late(place, arguments, limit_s) from None
-    except TooMuch:
-        raise Unreachable(
-            f"{place}: git {_command(arguments)} wrote more than {_MOST_BYTES} bytes, expected less"
-        ) from None
-
-
-def _late(place: object, arguments: Sequence[str], limit_s: float) -> Transient:
-    command = _command(arguments)
-    hint = "is gpg, or whatever signs commits here, waiting for somebody?" if command == "commit-tree" else ""
-    return Transient(f"{place}: git {command} had not ended after {round(limit_s, 1):g} s", hint=hint)
-
-
-def _command(arguments: Sequence[str]) -> str:
-    """`fetch` of `-c x=y fetch …`."""
-    return next(
-        (
-            argument
-            for before, argument in pairwise(("", *arguments))
-            if before != "-c" and not argument.startswith("-")
-        ),
-        "",
-    )
-
-
-def stream(git: "Git", *arguments: str) -> Iterator[str]:
-    """What git writes between two NULs, while it goes on; `Failure` with its words where it fails, or with ours where that has no end.
-
-    Git ends when its reader does.
-    """
-    started = _start(git, arguments, None)
-    process = started.proc
-    rest = b""
-    try:
-        while chunk := process.stdout.read1(_CHUNK):
-            *whole, rest = (rest + chunk).split(b"\0")
-            yield from map(_text, whole)
-            if len(rest) > MOST_FILE_BYTES:
-                raise Failure(f"found a text of more than {MOST_FILE_BYTES:,} bytes, expected less")
-        _, stderr = process.communicate()
-    except BaseException:
-        end(process)
-        raise
-    if process.returncode:
-        raise Failure(_text(stderr))
-    if rest:
-        yield _text(rest)
-
-
-class Failure(Exception):
-    """What git said before it failed."""
-
-
-def _out_of_quarantine(environ: Mapping[str, str]) -> list[str]:
-    """What git is started by inside a hook that receives a push: as long as it knows of that, it moves no ref of any repository."""
-    # GitPython adds variables and takes none away, and git asks only whether this one is there.
-    return ["env", "-u", _QUARANTINE] if _QUARANTINE in environ else []
-
-
-def _start(git: "Git", arguments: Sequence[str], environ: Mapping[str, str] | None) -> Any:
-    from git.exc import GitCommandNotFound
-
-    variables = {**git.environment(), **(environ or {})}
-    try:
-        return git.execute(
-            [*_out_of_quarantine(variables), str(git.GIT_PYTHON_GIT_EXECUTABLE), *arguments],
-            istream=PIPE,
-            as_process=True,
-            env=environ,
-            # Of its own session, git has no terminal to ask on, and can be ended with all its children.
-            start_new_session=True,
-        )
-    except GitCommandNotFound as error:
-        raise _absent() from error
-    except (OSError, ValueError) as error:
-        raise _not_started(error, arguments, variables) from None
-
-
-def _not_started(
-    error: OSError | ValueError, arguments: Sequence[str], environ: Mapping[str, str]
-) -> UsageError:
-    """The error for a git that the system does not start: what it is handed is too long, or there is no room for a process."""
-    if isinstance(error, OSError) and error.errno != errno.E2BIG:
-        return UsageError(f"git {_command(arguments)}: cannot be started: {error.strerror}", hint=LIMITS)
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    longest = max(environ, key=lambda name: len(environ[name]), default="")
-    argument = max(map(len, arguments), default=0)
-    sizes = f"its longest argument has {argument:,} characters, its longest variable"
-    # The name of a setting that we add says nothing to anybody, and its value may be a credential.
-    name = "" if longest.startswith("GIT_CONFIG_VALUE_") else f" ({longest})"
-    return UsageError(
-        f"git {_command(arguments)}: cannot be started: {reason}; {sizes}{name} {len(environ.get(longest, '')):,}",
-        hint="shorten what is that long: a system hands on some hundred kilobytes",
-    )
-
-
 class Repository:
     """Objects in and out, and git's commands. Knows one remote, `REMOTE`, at `address`."""
 
@@ -294,10 +77,14 @@ class Repository:
         settings: list[tuple[str, str]],
         timeout_s: float,
         renewed: Callable[[], Address] | None = None,
+        now: Callable[[], float] | None = None,
+        *,
+        is_to_push: bool = False,
     ) -> None:
         """`settings` are git's configuration for the way to the remote, less the credential, which is the address's.
 
-        `renewed` is asked before each call for the same address with the credential of the moment.
+        `renewed` is asked before each call for the same address with the credential of the moment. Without the monotonic seconds of
+        `now` git alone speaks to the remote.
         """
         from gitdb import LooseObjectDB
 
@@ -305,6 +92,12 @@ class Repository:
         self._environ = environ
         self._timeout_s = timeout_s
         self._renewed = renewed
+        self._now = now
+        self._is_to_push = is_to_push
+        # What came by smart HTTP, and what was made here to be pushed.
+        self._received: dict[str, Object] = {}
+        self._made: dict[str, Object] = {}
+        self._tips: list[str] = []
         self._folder = Folder.new()
         self._directory = self._folder.path
         try:
@@ -313,9 +106,11 @@ class Repository:
             alone = {**base, **environment(both, environ), "GIT_ALLOW_PROTOCOL": "none"}
             self._git = program(self._directory, alone)
             self._way = [*both, *settings]
-            self._connected = program(self._directory, {**base, **self._credential()})
+            self._connected = self._with_credential()
             with room():
                 _lay_out(self._directory)
+            # Git as the user has set it up, for what `configured` tells.
+            self._as_set_up = program(self._directory, {**base, **environment(settings, environ)})
             self._remark = self._require_encrypted()
         except BaseException:
             self._folder.remove()
@@ -331,21 +126,133 @@ class Repository:
             (self._directory / "objects" / "info" / "alternates").write_text(f"{objects}\n", encoding="utf-8")
 
     def close(self) -> None:
-        """Ends git's processes and removes the folder."""
-        self._git.clear_cache()
+        """Ends git's processes and connections, and removes the folder."""
+        if "reader" in vars(self._git):
+            self._git.reader.clear_cache()
+        if wire := vars(self).get("_wire"):
+            wire.close()
         self._folder.remove()
 
     def __str__(self) -> str:
         return str(self._address)
 
-    def fetch(self, refspec: str, *, depth: int | None = None, keep: str = "blob:none") -> None:
-        """Fetches a ref. `keep` is a filter of git; a server that knows no filters sends everything, which does no harm."""
-        self._fetch(keep, *([f"--depth={depth}"] if depth else []), REMOTE, refspec)
+    @cached_property
+    def configured(self) -> list[tuple[str, str]] | None:
+        """Git's own configuration with that for the way to the remote, less what we set; None where git cannot read it."""
+        output = run(self._as_set_up, "config", "-z", "--list", place=self._address)
+        return None if output.status else pairs(output.stdout)
 
-    def fetch_objects(self, shas: Iterable[str]) -> None:
+    @cached_property
+    def _wire(self) -> SmartHttp | None:
+        """None where git alone speaks to the remote."""
+        if not (
+            self._now
+            and self.configured is not None
+            and speaks(self._address, self.configured, self._environ)
+        ):
+            return None
+        return SmartHttp.at(
+            self._renew,
+            now=self._now,
+            environ=self._environ,
+            timeout_s=self._timeout_s,
+            is_to_push=self._is_to_push,
+        )
+
+    def _either(self, by_wire: Callable[[SmartHttp], _T], by_git: Callable[[], _T]) -> _T:
+        """By smart HTTP, or by git where that is not spoken; then by git from here on."""
+        if self._wire:
+            try:
+                return by_wire(self._wire)
+            except NotSpoken:
+                self._wire.close()
+                self._wire = None
+        return by_git()
+
+    def fetch_tip(self, ref: str) -> str:
+        """The sha of the commit that the ref is at, with its trees and no blob. `MissingRef` where there is none."""
+        return self._either(
+            lambda wire: self._receive_commit(wire, wire.tip(ref)), lambda: self._fetch_tip(ref)
+        )
+
+    def fetch_commit(self, sha: str) -> None:
+        """The same for a commit. Its parents stay away: the repository is shallow."""
+        self._either(lambda wire: self._receive_commit(wire, sha), lambda: self._bring(sha))
+
+    def fetch_objects(self, shas: Collection[str]) -> None:
         """Fetches these objects and nothing else, in one request."""
-        # Nothing is said of what is here, since the server would take its blobs for known.
-        self._fetch("blob:none", "--stdin", REMOTE, stdin="\n".join(shas).encode(), negotiation="noop")
+        self._either(
+            lambda wire: self._received.update(wire.objects(shas)),
+            # Nothing is said of what is here, since the server would take its blobs for known.
+            lambda: self._fetch(
+                "blob:none", "--stdin", REMOTE, stdin="\n".join(shas).encode(), negotiation="noop"
+            ),
+        )
+
+    def push(self, commit: str, ref: str, expected: str) -> BumpError | None:
+        """Moves the ref from one commit to another, compare and swap; `expected` is empty for a ref that is to be made.
+
+        None where it has moved, else why not. Some of the time is left to look what became of it: a server may have taken the push
+        and not say so.
+        """
+        spare_s = _to_look_s(left_s(self._timeout_s))
+        return self._either(
+            lambda wire: wire.push(ref, expected, commit, self._new(commit), spare_s),
+            lambda: self._push(commit, ref, expected, spare_s),
+        )
+
+    def ask_to_push(self, commit: str, ref: str) -> BumpError | None:
+        """What a push would be refused with at the door; nothing is sent and nothing moves."""
+        return self._either(lambda wire: wire.ask_to_push(), lambda: self._ask_to_push(commit, ref))
+
+    def _receive_commit(self, wire: SmartHttp, sha: str) -> str:
+        # Loose are those that were received, and those that were made here on top of them.
+        if not self._is_loose(sha):
+            received = wire.commit(sha, self._tips[-1:])
+            if sha not in received:
+                raise NotSpoken
+            self._received.update(received)
+            self._tips.append(sha)
+            # For `git commit-tree`, which looks whether the parent is there.
+            self.store(*received[sha])
+        return sha
+
+    def _fetch_tip(self, ref: str) -> str:
+        self.fetch(f"+{ref}:{_TIP}", depth=1)
+        return self.run("rev-parse", "--verify", _TIP).stdout.strip()
+
+    def _bring(self, sha: str) -> None:
+        self.fetch(f"+{sha}:refs/bump/{sha}", depth=1)
+
+    def _push(self, commit: str, ref: str, expected: str, spare_s: float) -> BumpError | None:
+        if expected in self._received:
+            self._bring(expected)
+        lease = f"--force-with-lease={ref}:{expected}"
+        output = self.call(*_PUSH, lease, REMOTE, f"{commit}:{ref}", spare_s=spare_s)
+        return self._rejection(ref, output) if output.status else None
+
+    def _ask_to_push(self, commit: str, ref: str) -> BumpError | None:
+        if commit in self._received:
+            self._bring(commit)
+        output = self.call(*_PUSH, "--dry-run", REMOTE, f"{commit}:{ref}")
+        return self._rejection(ref, output) if output.status else None
+
+    def _new(self, commit: str) -> list[Object]:
+        """The commit with what was made for it: what the server lacks."""
+        content = self.parsed(commit, bytes)[1]
+        objects = {commit: Object("commit", content)}
+        waiting = [parse_commit(content).tree]
+        while waiting:
+            sha = waiting.pop()
+            if sha in self._made and sha not in objects:
+                objects[sha] = made = self._made[sha]
+                if made.kind == "tree":
+                    waiting += [entry.sha for entry in parse_tree(made.content).values()]
+        return list(objects.values())
+
+    def fetch(self, refspec: str, *, depth: int | None = None, keep: str = "blob:none") -> None:
+        """Fetches a ref by git. `keep` is a filter of git; a server that knows no filters sends everything, which does no harm."""
+        self._fetch(keep, *([f"--depth={depth}"] if depth else []), REMOTE, refspec)
 
     def _fetch(self, keep: str, *arguments: str, stdin: bytes = b"", negotiation: str = "default") -> None:
         settings = {
@@ -383,8 +290,9 @@ class Repository:
             )
         return [line.partition("refs/heads/")[2] for line in output.stdout.splitlines()]
 
-    def rejection(self, branch: str, output: Output) -> BumpError:
+    def _rejection(self, ref: str, output: Output) -> BumpError:
         """Why a push did not land."""
+        branch = ref.removeprefix("refs/heads/")
         return self._explained(rejection(str(self), branch, output.stdout, output.stderr))
 
     def _explained(self, error: BumpError) -> BumpError:
@@ -402,23 +310,30 @@ class Repository:
 
     def _require_encrypted(self) -> str:
         way = Transport(
-            self._address, REMOTE, lambda *asked: run(self._connected, *asked).stdout, self._environ
+            self._address,
+            REMOTE,
+            lambda: self.configured,
+            lambda *asked: run(self._connected, *asked).stdout,
+            self._environ,
         )
         detour = way.require_encrypted(carries=bool(self._address.authorization or self._renewed))
         return "; ".join(filter(None, (self._address.remark, detour)))
 
-    def push(self, *arguments: str) -> Output:
-        """Pushes, and leaves some of the time to look what became of it: a server may have taken the push and not say so."""
-        return self.call(
-            "push", "--porcelain", "--no-verify", *arguments, spare_s=_to_look_s(left_s(self._timeout_s))
-        )
-
     def call(self, *arguments: str, stdin: bytes = b"", spare_s: float = 0.0) -> Output:
         """Runs a command that talks to the remote; ends `spare_s` before its limit."""
+        self._renew()
+        return self._bounded(self._connected, arguments, stdin, spare_s=spare_s)
+
+    def _renew(self) -> Address:
+        """The address with the credential of the moment."""
         if self._renewed and (address := self._renewed()) != self._address:
             self._address = address
-            self._connected.update_environment(**self._credential())
-        return self._bounded(self._connected, arguments, stdin, spare_s=spare_s)
+            self._connected = self._with_credential()
+        return self._address
+
+    def _with_credential(self) -> Program:
+        surroundings = {**self._environ, **_surroundings(self._directory)}
+        return program(self._directory, {**surroundings, **self._credential()})
 
     def _credential(self) -> dict[str, str]:
         """Variables with the way to the remote and the credential for it."""
@@ -439,12 +354,12 @@ class Repository:
         if output.status and not may_fail:
             # A disk that is full, a file system that went read-only: nothing that a remote or a person did.
             reason = output.stderr.strip().removeprefix("fatal: ") or f"ended with {output.status}"
-            raise UsageError(f"git {_command(arguments)}: {reason}", hint=_ROOM)
+            raise UsageError(f"git {command_of(arguments)}: {reason}", hint=_ROOM)
         return output
 
     def _bounded(
         self,
-        git: "Git",
+        git: Program,
         arguments: tuple[str, ...],
         stdin: bytes,
         environ: Mapping[str, str] | None = None,
@@ -466,20 +381,39 @@ class Repository:
 
         A file is cut off behind `MOST_FILE_BYTES`. Unreachable for a tree or a commit that is longer.
         """
+        if held := self._received.get(name):
+            self._require_readable(name, held.kind, len(held.content))
+            return name, held.content[: MOST_FILE_BYTES + 1]
+        if self._is_loose(name):
+            stream = self._loose.stream(bytes.fromhex(name))
+            if stream.size <= MOST_FILE_BYTES:
+                return name, stream.read()
+        return self._read(name)
+
+    def _is_loose(self, name: str) -> bool:
+        return bool(_SHA.fullmatch(name) and self._loose.has_object(bytes.fromhex(name)))
+
+    def _read(self, name: str) -> tuple[str, bytes] | None:
+        """The same of what git has packed, of a ref, and of a long file."""
         from git.compat import safe_decode
 
+        reader = self._git.reader
         try:
-            sha, kind, size = self._git.get_object_header(name)
+            sha, kind, size = reader.get_object_header(name)
             if size <= MOST_FILE_BYTES:
                 # Bytes, whatever GitPython 3.2 declares.
-                return safe_decode(sha), self._git.get_object_data(name)[-1]
+                return safe_decode(sha), reader.get_object_data(name)[-1]
         except ValueError:
-            self._git.clear_cache()  # git may have ended over a missing object of a partial repository
+            reader.clear_cache()  # git may have ended over a missing object of a partial repository
             return None
-        if safe_decode(kind) != "blob":
-            what = f"the {safe_decode(kind)} {safe_decode(sha)}"
-            raise Unreachable(f"{self}: {what} has {size:,} bytes, expected at most {MOST_FILE_BYTES:,}")
+        self._require_readable(safe_decode(sha), safe_decode(kind), size)
         return safe_decode(sha), self._beginning(safe_decode(sha))
+
+    def _require_readable(self, sha: str, kind: str, size: int) -> None:
+        if kind != "blob" and size > MOST_FILE_BYTES:
+            raise Unreachable(
+                f"{self}: the {kind} {sha} has {size:,} bytes, expected at most {MOST_FILE_BYTES:,}"
+            )
 
     def parsed(self, name: str, parse: Callable[[bytes], _T]) -> tuple[str, _T]:
         """Sha of such an object, and what `parse` makes of it. Unreachable where it is not here, or is no object of that kind."""
@@ -494,19 +428,19 @@ class Repository:
                 hint="git fsck in a clone shows what is wrong with it",
             ) from None
 
-    def contents(self, shas: Iterable[str]) -> dict[str, bytes]:
+    def contents(self, shas: Collection[str]) -> dict[str, bytes]:
         """The contents of many files, by their shas, read by two processes; what is not here, or is long, is left to `read`."""
-        named = "\n".join(shas).encode()
+        contents = {sha: self._received[sha].content for sha in shas if sha in self._received}
+        named = "\n".join(sha for sha in shas if sha not in contents).encode()
+        if not named:
+            return contents
         listed = self.run("cat-file", f"--batch-check={_SIZED}", "--buffer", stdin=named).stdout
         answers = [line.split(" ") for line in listed.splitlines()]
         sizes = {sha: int(size) for sha, size in answers if size.isdigit() and int(size) <= MOST_FILE_BYTES}
-        contents: dict[str, bytes] = {}
         for together in in_turns(sizes):
             command = ("cat-file", f"--batch={_SIZED}", "--buffer")
             stdin = "\n".join(together).encode()
-            status, output, _ = _ended(
-                self._git, command, stdin, None, left_s(self._timeout_s), self._address
-            )
+            status, output, _ = ended(self._git, command, stdin, None, left_s(self._timeout_s), self._address)
             if status:
                 break
             at = 0
@@ -518,12 +452,12 @@ class Repository:
         return contents
 
     def _beginning(self, sha: str) -> bytes:
-        started = _start(self._git, ["cat-file", "blob", sha], None)
-        try:
-            content: bytes = started.proc.stdout.read(MOST_FILE_BYTES + 1)
-        finally:
-            end(started.proc)
-        return content
+        with start(self._git, ["cat-file", "blob", sha]) as process:
+            try:
+                assert process.stdout, "a pipe"
+                return process.stdout.read(MOST_FILE_BYTES + 1)
+            finally:
+                end(process)
 
     def store(self, kind: str, content: bytes) -> str:
         """Writes an object, byte for byte; returns its sha."""
@@ -532,6 +466,7 @@ class Repository:
         with room():
             stream = self._loose.store(IStream(kind.encode(), len(content), BytesIO(content)))
         sha: str = stream.hexsha.decode()
+        self._made[sha] = Object(kind, content)
         return sha
 
 
@@ -569,32 +504,9 @@ def _surroundings(directory: Path) -> dict[str, str]:
         "GIT_COMMON_DIR": str(directory),
         "GIT_OBJECT_DIRECTORY": str(directory / "objects"),
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
-        "LC_ALL": "C",
-        "LANGUAGE": "C",
         "GIT_TERMINAL_PROMPT": "0",
         # Never a helper program, whatever the user's settings (`insteadOf`) make of the address.
         "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
         "GCM_INTERACTIVE": "never",
         "SSH_ASKPASS_REQUIRE": "never",
     }
-
-
-def _text(output: bytes) -> str:
-    return output.decode("utf-8", "replace")
-
-
-def _absent() -> UsageError:
-    return UsageError("git: not found; bump needs the git program", hint=_install())
-
-
-def _unusable(complaint: str) -> UsageError:
-    """Git cannot even tell its version: nearly always a configuration that it cannot read."""
-    reason = complaint.strip().removeprefix("stderr:").strip(" '\n") or "ends before it says its version"
-    return UsageError(
-        f"git: {reason}, expected a git that runs",
-        hint="correct git's configuration (~/.gitconfig, /etc/gitconfig, GIT_CONFIG_* variables) until `git version` works",
-    )
-
-
-def _install() -> str:
-    return "install it: apt-get install git, apk add git, dnf install git or brew install git"

@@ -8,7 +8,7 @@ curl reads ~/.netrc where git has no credential (CURLOPT_NETRC, which http.c set
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from netrc import NetrcParseError, netrc
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,10 +26,14 @@ _ENCRYPTED = "expected https (http only to this machine)"
 
 @dataclass(frozen=True)
 class Transport:
-    """The way of git to one address. `ask` runs git with the settings for it and returns what it prints; `remote` is its name."""
+    """The way of git to one address. `ask` runs git with the settings for it and returns what it prints; `remote` is its name.
+
+    `configured` gives git's configuration without what we set, None where git cannot read it: nothing is asked that nobody has set.
+    """
 
     address: Address
     remote: str
+    configured: Callable[[], Iterable[tuple[str, str]] | None]
     ask: Callable[..., str]
     environ: Mapping[str, str]
 
@@ -79,12 +83,20 @@ class Transport:
     def _setting(self, *arguments: str) -> str:
         """The value that holds for this address; empty where there is none."""
         *kind, name = arguments
+        if not self._has("http."):
+            return ""
         return self.ask("config", *kind, "--get-urlmatch", name, self.address.url).strip()
 
     def _urls(self) -> list[str]:
         """Where git fetches from and pushes to, once its settings (`insteadOf`, `pushInsteadOf`) have rewritten the address."""
+        if not self._has("url."):
+            return [self.address.url]
         line = re.compile(rf"^{re.escape(self.remote)}\t(.*) \((?:fetch|push)\)", re.MULTILINE)
         return list(dict.fromkeys(line.findall(self.ask("remote", "--verbose"))))
+
+    def _has(self, section: str) -> bool:
+        configured = self.configured()
+        return configured is None or any(key.startswith(section) for key, _ in configured)
 
     def _refuse_clear_text(self, url: str) -> None:
         rewritten = urlsplit(url)

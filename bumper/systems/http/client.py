@@ -49,7 +49,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """What is sent. `query` is added to what the URL has; `body` is sent as JSON, `form` as a form, `content` as it is."""
+    """What is sent. `query` is added to what the URL has; `body` is sent as JSON, `form` as a form, `content` as it is.
+
+    `spare_s` of the time that there is are left to whoever asks.
+    """
 
     method: str
     url: str
@@ -59,6 +62,7 @@ class Question:
     form: Mapping[str, str] | None = field(default=None, repr=False)
     content: bytes | None = field(default=None, repr=False)
     follows_redirects: bool = False
+    spare_s: float = 0.0
 
 
 class Garbled(Transient):
@@ -113,7 +117,7 @@ class Client:
         not trusted, `Unreachable` for what will not heal.
         """
         is_over = threading.Event()
-        limit_s = left_s(self._limits.answer_s)
+        limit_s = left_s(self._limits.answer_s) - question.spare_s
         with _translated(subject, question.url):
             try:
                 return within(

@@ -4,7 +4,7 @@ Law: an object that is not there is None, a kind that is not there is an error, 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -43,23 +43,25 @@ class Listing:
 class Api:
     """The API behind a connection. A list has at most `max_pages` pages.
 
-    Remembers which version of a custom kind this cluster has, and what each question was answered with last: everything is read anew,
-    but an object of the version that was seen then is that same one, and neither checked again nor compared field by field.
+    Remembers which version of a custom kind this cluster has, and the objects that each question was answered with last: everything
+    is read anew, but an object of the version that was seen, by whichever question, is that same one, and neither checked again nor
+    compared field by field.
     """
 
     def __init__(self, connection: Connection, *, max_pages: int = _MAX_PAGES) -> None:
         self._connection = connection
         self._max_pages = max_pages
         self._versions: dict[str, str] = {}
-        self._seen: dict[tuple[str, ...], dict[str, Object]] = {}
+        self._seen: dict[str, Object] = {}
+        self._answered: dict[tuple[str, ...], frozenset[str]] = {}
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """The object, None where there is none. Raises `Missing` where the cluster has no such kind."""
 
         async def ask(version: str) -> Object:
             path = resource.path(namespace, name, version)
-            seen = _as_seen(resource, await self._read("GET", path), self._seen.get((path,), {}))
-            self._seen[path,] = {_uid(seen): seen}
+            seen = _as_seen(resource, await self._read("GET", path), self._seen)
+            self._remember((path,), [seen])
             return seen
 
         try:
@@ -158,20 +160,27 @@ class Api:
         items: list[Object] = []
         subject = f"{self._connection.name}: {path}"
         question = (path, query.get("labelSelector", ""), query.get("fieldSelector", ""))
-        seen = self._seen.get(question, {})
         pages = Pages(subject, asyncio.get_running_loop().time, max_pages=self._max_pages)
         while True:
             page = await self._read("GET", path, query)
             entries = expect_objects(f"{subject}: items", page.get("items") or [])
             if len(items) + len(entries) > self._max_pages * _PAGE:
                 raise Unreachable(f"{subject}: the list has more than {self._max_pages * _PAGE} objects")
-            items += [_as_seen(resource, item, seen) for item in entries]
+            items += [_as_seen(resource, item, self._seen) for item in entries]
             token = str(at(page, "metadata", "continue") or "")
             if not token:
-                self._seen[question] = {_uid(item): item for item in items}
+                self._remember(question, items)
                 return Listing(items, _version(subject, page))
             pages.turn(token)
             query = {**query, "continue": token}
+
+    def _remember(self, question: tuple[str, ...], items: Iterable[Object]) -> None:
+        """What the question brings no more is forgotten: if another one still does, it is checked once more."""
+        brought = {uid: item for item in items if (uid := _uid(item))}
+        for uid in self._answered.get(question, frozenset()) - brought.keys():
+            self._seen.pop(uid, None)
+        self._seen |= brought
+        self._answered[question] = frozenset(brought)
 
     async def _in_its_version(self, resource: Resource, ask: Callable[[str], Awaitable[_Result]]) -> _Result:
         known = self._versions.get(resource.group, "")

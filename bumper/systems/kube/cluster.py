@@ -7,9 +7,10 @@ Law: reading and watching run on one thread of our own with one event loop, so t
 import asyncio
 import math
 import threading
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from itertools import compress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple, Unpack
@@ -24,6 +25,7 @@ from bumper.systems.kube import config, feeds, survey
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.connection import Connection, Timeouts
 from bumper.systems.kube.kinds import KINDS, NODE
+from bumper.systems.kube.news import News, SiteKey, site_key
 from bumper.systems.kube.reading import Reader
 from bumper.systems.kube.watch import Watches
 
@@ -79,6 +81,10 @@ class Cluster:
         Raises `Transient` for what may heal, `NoAccess` where we are not let in, `UsageError` for a kubeconfig that broke meanwhile.
         """
         return self._run(lambda opened: self._observe(opened, desired))
+
+    def observe_changed(self, desired: Sequence[Desired], is_due: Sequence[bool]) -> list[Observation | None]:
+        """The same of the sites that are due or may not be as they were last observed, None of the others; in doubt of all."""
+        return self._run(lambda opened: self._observe_changed(opened, desired, is_due))
 
     def begin_to_observe(self, desired: Sequence[Desired]) -> Future[list[Observation]]:
         """Begins the same; the future raises what `observe` would. `close` cancels it."""
@@ -164,9 +170,34 @@ class Cluster:
         self._changed.set()
 
     async def _observe(self, opened: "_Opened", desired: Sequence[Desired]) -> list[Observation]:
-        started_s = self._clock.now()
-        observations = await opened.reader.look(desired)
-        opened.watches.follow(*feeds.of(desired, observations))
+        return await self._read(opened, desired, [True] * len(desired))
+
+    async def _observe_changed(
+        self, opened: "_Opened", desired: Sequence[Desired], is_due: Sequence[bool]
+    ) -> list[Observation | None]:
+        sites = [site_key(each) for each in desired]
+        is_open = [due or not opened.knows(each) for each, due in zip(desired, is_due, strict=True)]
+        is_chosen = opened.news.choose(sites, is_open, is_told=opened.watches.tell_all())
+        seen = iter(await self._read(opened, desired, is_chosen))
+        return [next(seen) if chosen else None for chosen in is_chosen]
+
+    async def _read(
+        self, opened: "_Opened", desired: Sequence[Desired], is_chosen: Sequence[bool]
+    ) -> list[Observation]:
+        """The chosen ones; the watches follow all of them."""
+        started_s, is_whole = self._clock.now(), all(is_chosen)
+        sites = [site_key(each) for each in desired]
+        # What rang up to now is seen by this look.
+        self._changed.clear()
+        opened.news.begin(set(compress(sites, is_chosen)), is_whole=is_whole)
+        chosen = list(compress(desired, is_chosen))
+        try:
+            observations = await opened.reader.look(chosen) if chosen else []
+        except BaseException:
+            opened.news.doubt()
+            raise
+        opened.follow(desired, zip(chosen, observations, strict=True))
+        opened.news.end(set(sites), is_whole=is_whole)
         self._look_s = self._clock.now() - started_s
         return observations
 
@@ -226,7 +257,31 @@ class _Opened:
         self.connection = connection
         self.api = Api(connection)
         self.reader = Reader(self.api, clock.now)
-        self.watches = Watches(self.api, timeouts, ring)
+        self.news = News(clock.now, timeouts.poll_s)
+        self.watches = Watches(self.api, timeouts, self._hear)
+        self._ring = ring
+        self._needs: dict[tuple[SiteKey, ObjectKey], feeds.Need] = {}
+
+    def knows(self, desired: Desired) -> bool:
+        """Whether it was among what was followed last."""
+        return (site_key(desired), desired.workload) in self._needs
+
+    def follow(self, desired: Sequence[Desired], seen: Iterable[tuple[Desired, Observation]]) -> None:
+        """Watches what all of these need, by how each was seen last."""
+        looked = {(site_key(each), each.workload): feeds.need(each, look) for each, look in seen}
+        known = {**self._needs, **looked}
+        wanted = ((site_key(each), each.workload) for each in desired)
+        needs = {key: known[key] for key in wanted}
+        if needs != self._needs:
+            self._needs = needs
+            self.watches.follow(*feeds.of(needs.values()))
+
+    def _hear(self, sites: Collection[SiteKey] | None) -> None:
+        if sites is None:
+            self.news.doubt()
+        else:
+            self.news.hear(sites)
+        self._ring()
 
     async def aclose(self) -> None:
         await self.watches.aclose()

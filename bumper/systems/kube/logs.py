@@ -5,11 +5,11 @@ next.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from bumper.dataclasses import dataclass
 from bumper.errors import BumpError
-from bumper.objects import Object, at
+from bumper.objects import Object, ObjectKey, at
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.refusals import Forbidden
 
@@ -39,13 +39,21 @@ class Logs:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._crashes: dict[ObjectKey, set[_Crash]] = {}
         self._kept: dict[_Crash, str] = {}
         self._forbidden: set[str] = set()
 
-    async def read(self, pods: Iterable[Object]) -> None:
-        """Reads what new crashes left behind."""
-        crashes = {crash for pod in pods for crash in _crashes(pod)}
-        self._kept = {crash: lines for crash, lines in self._kept.items() if crash in crashes}
+    async def read(self, pods: Mapping[ObjectKey, Iterable[Object]]) -> None:
+        """Reads what new crashes in the pods of these workloads left behind; what is kept of other workloads stays."""
+        looked = {
+            workload: {crash for pod in owned for crash in _crashes(pod)} for workload, owned in pods.items()
+        }
+        self._crashes = {
+            workload: crashes for workload, crashes in {**self._crashes, **looked}.items() if crashes
+        }
+        known = set().union(*self._crashes.values())
+        self._kept = {crash: lines for crash, lines in self._kept.items() if crash in known}
+        crashes = set().union(*looked.values())
         settled = {crash for crash in self._kept if not crash.is_running}
         unread = sorted(crashes - settled)[:_READ_AT_ONCE]
         for crash, lines in zip(unread, await asyncio.gather(*map(self._lines, unread)), strict=True):

@@ -1,4 +1,4 @@
-"""One look at the cluster: the objects of all sites, read afresh.
+"""One look at the cluster: the objects of some sites, read afresh.
 
 Law: causes are read before their effects: the source, the Kustomization, its dependencies and the workload, then what the workload
 owns. So no effect is older than the cause it is judged with: a Kustomization that lags behind the artifact seen with it did lag, and
@@ -77,7 +77,9 @@ class Reader:
         await self._read_owned(read, present)
         observations = [_observation(site, dependencies[site.site], read) for site in desired]
         cluster_time = self._api.time()
-        await self.logs.read(pod for observation in observations for pod in observation.pods)
+        await self.logs.read(
+            {site.workload: seen.pods for site, seen in zip(desired, observations, strict=True)}
+        )
         return [
             replace(
                 observation,

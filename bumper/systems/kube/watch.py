@@ -1,22 +1,23 @@
-"""Watches that wake us up when something changed.
+"""Watches that wake us up when something changed, and say whose it was.
 
-Law: a watch carries no truth, it only rings. Each time it gains a version to watch from it rings too, so that whatever changed while
-it was away is looked at; hence a dropped stream, a restarted server, an expired version (410) or a changed credential cost time
-and nothing else. Where watching is forbidden, a notice says so, and another try is made from time to time.
+Law: a watch carries no truth, it only rings for sites. Each time it gains a version to watch from it rings for all, so that whatever
+changed while it was away is looked at; hence a dropped stream, a restarted server, an expired version (410) or a changed credential
+cost time and nothing else. Where watching is forbidden, a notice says so, and another try is made from time to time.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import Context
 from random import SystemRandom
 from typing import Any
 
-from bumper.dataclasses import dataclass
+from bumper.dataclasses import dataclass, field
 from bumper.errors import BumpError, Transient
 from bumper.objects import ObjectKey, at
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.connection import Timeouts
 from bumper.systems.kube.kinds import EVENT, Resource
+from bumper.systems.kube.news import SiteKey
 from bumper.systems.kube.refusals import Forbidden, Gone, Missing
 
 # What a workload owns has a name that begins with its own, cut at 58 characters (apiserver 0.36.1, pkg/storage/names/generate.go).
@@ -38,21 +39,24 @@ class Feed:
 
 @dataclass(frozen=True)
 class Interest:
-    """Whose changes ring: the objects of `keys`, and what belongs to the workloads (an empty name: to any in its namespace)."""
+    """Whose changes ring, and for which sites: the objects of `keys`, and by namespace what belongs to the workloads (an empty name:
+    to any there).
+    """
 
-    keys: frozenset[ObjectKey] = frozenset()
-    workloads: frozenset[tuple[str, str]] = frozenset()
+    keys: Mapping[ObjectKey, Collection[SiteKey]] = field(default_factory=dict)
+    workloads: Mapping[str, Mapping[str, Collection[SiteKey]]] = field(default_factory=dict)
 
-    def covers(self, resource: Resource, changed: Any) -> bool:
-        """Whether a change of this object, of the kind `resource`, matters to a site; what is no object matters to none."""
+    def sites_of(self, resource: Resource, changed: Any) -> set[SiteKey]:
+        """The sites to which a change of this object, of the kind `resource`, matters; what is no object matters to none."""
         subject = "involvedObject" if resource == EVENT else "metadata"
         namespace, name = (
             str(at(changed, *path) or "") for path in (("metadata", "namespace"), (subject, "name"))
         )
-        return ObjectKey(resource.kind, namespace, name) in self.keys or any(
-            namespace == place and name.startswith(workload[:_CERTAIN_CHARACTERS])
-            for place, workload in self.workloads
-        )
+        sites = set(self.keys.get(ObjectKey(resource.kind, namespace, name), ()))
+        for workload, owners in self.workloads.get(namespace, {}).items():
+            if name.startswith(workload[:_CERTAIN_CHARACTERS]):
+                sites.update(owners)
+        return sites
 
 
 # Whoever watches for days may fail more often than a fraction can be doubled.
@@ -68,9 +72,11 @@ class _Place:
 
 
 class Watches:
-    """Keeps one stream open for each feed. `ring` may be called from the event loop's thread at any time."""
+    """Keeps one stream open for each feed. `ring` is called on the event loop at any time; with None any site may have changed."""
 
-    def __init__(self, api: Api, timeouts: Timeouts, ring: Callable[[], None]) -> None:
+    def __init__(
+        self, api: Api, timeouts: Timeouts, ring: Callable[[Collection[SiteKey] | None], None]
+    ) -> None:
         self.failure: BaseException | None = None
         self._api = api
         self._timeouts = timeouts
@@ -78,6 +84,7 @@ class Watches:
         self._interest = Interest()
         self._tasks: dict[Feed, asyncio.Task[None]] = {}
         self._silent: dict[Feed, str] = {}
+        self._standing: set[Feed] = set()
 
     def follow(self, feeds: Iterable[Feed], interest: Interest) -> None:
         """From now on watches exactly these feeds."""
@@ -90,6 +97,10 @@ class Watches:
             # A watch outlives the look that began it, and the deadline of that.
             self._tasks[feed] = task = asyncio.create_task(self._keep(feed), context=Context())
             task.add_done_callback(self._ended)
+
+    def tell_all(self) -> bool:
+        """Whether a stream is open for each feed: what changes rings."""
+        return self._standing == self._tasks.keys()
 
     def silent(self) -> tuple[str, ...]:
         """One line for each feed that may not be watched."""
@@ -104,7 +115,7 @@ class Watches:
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception():
             self.failure = task.exception()
-            self._ring()
+            self._ring(None)
 
     async def _keep(self, feed: Feed) -> None:
         place = _Place()
@@ -131,22 +142,29 @@ class Watches:
         """Rings for what changes after `place`, and moves it on, until the stream ends or breaks."""
         if not place.since:
             place.since = await self._api.version(feed.resource, feed.namespace, _selector(feed))
-            self._ring()
+            self._ring(None)
         async with self._api.watch(
             feed.resource, feed.namespace, place.since, _selector(feed), self._timeouts.watch_s
         ) as events:
             self._silent.pop(feed, None)
-            async for event in events:
-                place.failures = 0
-                if event.get("type") == "ERROR":
-                    # Recorded: an expired version is told in the stream, with 410 in the object and 200 as HTTP's status.
-                    raise Gone(str(at(event, "object", "message") or "the watch ended with an error"))
-                place.since = str(at(event, "object", "metadata", "resourceVersion") or place.since)
-                if event.get("type") != "BOOKMARK" and self._matters(feed, event):
-                    self._ring()
+            self._standing.add(feed)
+            try:
+                async for event in events:
+                    place.failures = 0
+                    if event.get("type") == "ERROR":
+                        # Recorded: an expired version is told in the stream, with 410 in the object and 200 as HTTP's status.
+                        raise Gone(str(at(event, "object", "message") or "the watch ended with an error"))
+                    place.since = str(at(event, "object", "metadata", "resourceVersion") or place.since)
+                    if event.get("type") != "BOOKMARK":
+                        self._tell(feed, at(event, "object"))
+            finally:
+                self._standing.discard(feed)
 
-    def _matters(self, feed: Feed, event: Mapping[str, Any]) -> bool:
-        return bool(feed.name) or self._interest.covers(feed.resource, at(event, "object"))
+    def _tell(self, feed: Feed, changed: Any) -> None:
+        sites = self._interest.sites_of(feed.resource, changed)
+        if sites or feed.name:
+            # What is watched by its name is some site's, though what came does not say so.
+            self._ring(sites or None)
 
     def _pause_s(self, failures: int) -> float:
         doubled_s = self._timeouts.first_pause_s * (1 << min(failures, _DOUBLINGS))

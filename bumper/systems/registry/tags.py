@@ -5,7 +5,6 @@ found.
 """
 
 import re
-from difflib import get_close_matches
 
 from bumper.dataclasses import dataclass
 
@@ -37,4 +36,6 @@ class Tags:
         # A commit may stand inside a tag (`sha-abc1234`, `main-abc1234`) or be written with other digits of its SHA.
         start = wanted[:_SHORT] if _COMMIT.fullmatch(wanted) else wanted
         holding = [name for name in self.names if start in name]
+        from difflib import get_close_matches  # only where a tag is missing
+
         return (holding or get_close_matches(wanted, self.names, n=_SHOWN, cutoff=0.6))[:_SHOWN]

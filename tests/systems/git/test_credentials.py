@@ -21,6 +21,8 @@ SECRETS = [
     base64.b64encode(f"ci:{TOKEN}".encode()).decode(),
 ]
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:
@@ -174,7 +176,7 @@ class TestSecrecy:
         git(tmp_path, "init", "--quiet", str(checkout))
         origin = server.url.replace("//", f"//ci:{TOKEN}@") + "/platform.git"
         git(checkout, "remote", "add", "origin", origin)
-        assert origin_of(checkout) == origin
+        assert origin_of(checkout, server.environ) == origin
         with Remote(str(checkout), environ=server.environ) as ours:
             deploy(ours)
             assert_no_secret(repr(ours))

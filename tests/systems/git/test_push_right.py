@@ -9,6 +9,8 @@ from git_remotes import FILES, TOKEN, commit_directly, git, hermetic, remote
 from bumper.errors import Denied, NoAccess, Transient
 from bumper_sandbox.git.server import GitServer
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:

@@ -22,6 +22,12 @@ from bumper.ports.git import MOST_FILE_BYTES, Entry
 from bumper.systems.git.repository import MOST_AT_ONCE, in_turns
 from bumper_sandbox.git.server import GitServer
 
+pytestmark = pytest.mark.usefixtures("way")
+# One question for files: git greets the server each time.
+ASKED = {"smart-http": ["POST"], "git": ["GET", "POST"]}
+# In the words of smart HTTP and of git.
+LATE = r"the answer was not complete after 0\.3 s|git fetch had not ended after 0\.3 s"
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:
@@ -99,7 +105,9 @@ class TestReading:
         with remote(server) as ours:
             assert ours.tree(ours.fetch("main")).list(directory) == ()
 
-    def test_files_are_read_in_one_request_and_absent_ones_left_out(self, server: GitServer) -> None:
+    def test_files_are_read_in_one_request_and_absent_ones_left_out(
+        self, server: GitServer, way: str
+    ) -> None:
         with remote(server) as ours:
             tree = ours.tree(ours.fetch("main"))
             server.requests.clear()
@@ -107,7 +115,7 @@ class TestReading:
                 WEB: FILES[WEB],
                 "./README.md": FILES["README.md"],
             }
-            assert [request.method for request in server.requests] == ["GET", "POST"]
+            assert [request.method for request in server.requests] == ASKED[way]
 
     def test_many_files_are_read_at_once(self, server: GitServer) -> None:
         many = {f"many/{n}.yaml": bytes([n % 256]) * n + b"\n" * (n % 3) for n in range(150)}
@@ -128,7 +136,9 @@ class TestReading:
             assert tree.read([WEB]) == {WEB: FILES[WEB]}
             assert server.requests == []
 
-    def test_the_manifests_of_a_small_tree_come_with_the_first_of_them(self, server: GitServer) -> None:
+    def test_the_manifests_of_a_small_tree_come_with_the_first_of_them(
+        self, server: GitServer, way: str
+    ) -> None:
         with remote(server) as ours:
             tree = ours.tree(ours.fetch("main"))
             tree.read([WEB])
@@ -136,7 +146,7 @@ class TestReading:
             assert tree.read(["k8s/web/service.yaml", "k8s/blog/deployment.yaml"])
             assert server.requests == []
             assert tree.read(["README.md"])
-            assert [request.method for request in server.requests] == ["GET", "POST"]
+            assert [request.method for request in server.requests] == ASKED[way]
 
     @pytest.mark.slow
     def test_no_blob_is_fetched_that_nobody_asked_for(self, server: GitServer) -> None:
@@ -256,7 +266,7 @@ class TestServersThatDoNotAnswer:
         server.faults.delay_s = 60
         with (
             remote(server, timeout_s=0.3) as ours,
-            pytest.raises(Transient, match=r"git fetch had not ended after 0\.3 s"),
+            pytest.raises(Transient, match=LATE),
         ):
             ours.fetch("main")
         assert left_running(server.url) == []

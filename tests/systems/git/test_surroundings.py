@@ -13,6 +13,8 @@ from bumper.errors import NoAccess, UsageError
 from bumper.systems.git import Remote, checkout_root, origin_of
 from bumper_sandbox.git.server import GitServer
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:
@@ -93,8 +95,9 @@ class TestSurroundings:
 
     def test_git_is_absent_when_gitpython_looks_for_it(self, tmp_path: Path) -> None:
         script = (
-            "from bumper.errors import UsageError\nfrom bumper.systems.git import Remote\n"
-            "try: Remote('https://git.example/x', environ={})\n"
+            "from pathlib import Path\n"
+            "from bumper.errors import UsageError\nfrom bumper.systems.git.program import Program\n"
+            "try: Program(Path('.'), {}).reader\n"
             "except UsageError as error: print(error.message, '|', error.hint)\n"
         )
         ran = subprocess.run(
@@ -118,8 +121,8 @@ class TestDirectories:
     def test_a_checkout_stands_for_its_origin(self, server: GitServer, tmp_path: Path) -> None:
         checkout = self.clone(server, tmp_path / "checkout")
         (checkout / "k8s").mkdir()
-        assert checkout_root(checkout / "k8s") == checkout
-        assert origin_of(checkout / "k8s") == f"{server.url}/platform.git"
+        assert checkout_root(checkout / "k8s", server.environ) == checkout
+        assert origin_of(checkout / "k8s", server.environ) == f"{server.url}/platform.git"
         with Remote(str(checkout / "k8s"), token=TOKEN, environ=server.environ) as ours:
             assert ours.tree(ours.fetch("main")).read([WEB]) == {WEB: FILES[WEB]}
 
@@ -139,16 +142,19 @@ class TestDirectories:
     def test_a_relative_origin_counts_from_the_top(self, server: GitServer, tmp_path: Path) -> None:
         checkout = self.clone(server, tmp_path / "checkout", "../platform.git")
         (checkout / "k8s").mkdir()
-        assert origin_of(checkout / "k8s") == str(checkout / "../platform.git")
+        assert origin_of(checkout / "k8s", server.environ) == str(checkout / "../platform.git")
 
     def test_no_origin(self, server: GitServer, tmp_path: Path) -> None:
         git(tmp_path, "init", "--quiet", str(tmp_path / "checkout"))
-        assert origin_of(tmp_path / "checkout") is None
+        assert origin_of(tmp_path / "checkout", server.environ) is None
         with pytest.raises(UsageError, match="has no remote called origin"):
             Remote(str(tmp_path / "checkout"), environ=server.environ)
 
     def test_no_repository(self, server: GitServer, tmp_path: Path) -> None:
-        assert checkout_root(tmp_path, {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}) is None
+        assert (
+            checkout_root(tmp_path, {**hermetic(tmp_path), "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)})
+            is None
+        )
         with pytest.raises(UsageError, match="not a git repository"):
             Remote(str(tmp_path), environ={**server.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)})
         with pytest.raises(UsageError, match="neither a URL nor a directory"):

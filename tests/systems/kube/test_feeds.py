@@ -10,39 +10,43 @@ from bumper.objects import ObjectKey
 from bumper.observation import Observation
 from bumper.systems.kube import feeds
 from bumper.systems.kube.kinds import EVENT, KUSTOMIZATION, POD, REPLICA_SET, WORKLOADS
+from bumper.systems.kube.news import site_key
 from bumper.systems.kube.watch import Feed, Interest, Watches
 from systems.kube.conftest import TIMEOUTS, desired
 
 DEPLOYMENT = WORKLOADS[0]
 
 
+WEB, HELM = site_key(desired("web")), site_key(desired("helm"))
+
+
 def test_whose_changes_matter() -> None:
     key = ObjectKey("Kustomization", "flux-system", "web")
-    interest = Interest(frozenset({key}), frozenset({("web", "web"), ("helm", "")}))
+    interest = Interest({key: [WEB, HELM]}, {"web": {"web": [WEB]}, "helm": {"": [HELM]}})
 
     def named(namespace: str, name: str) -> Mapping[str, Any]:
         return {"metadata": {"namespace": namespace, "name": name}}
 
-    assert interest.covers(KUSTOMIZATION, named("flux-system", "web"))
-    assert not interest.covers(KUSTOMIZATION, named("flux-system", "web-api"))
-    assert interest.covers(POD, named("web", "web-1-a"))
-    assert interest.covers(REPLICA_SET, named("web", "web-1"))
-    assert not interest.covers(POD, named("elsewhere", "web-1-a"))
-    assert interest.covers(POD, named("helm", "any"))
+    assert interest.sites_of(KUSTOMIZATION, named("flux-system", "web")) == {WEB, HELM}
+    assert not interest.sites_of(KUSTOMIZATION, named("flux-system", "web-api"))
+    assert interest.sites_of(POD, named("web", "web-1-a")) == {WEB}
+    assert interest.sites_of(REPLICA_SET, named("web", "web-1")) == {WEB}
+    assert not interest.sites_of(POD, named("elsewhere", "web-1-a"))
+    assert interest.sites_of(POD, named("helm", "any")) == {HELM}
     about = {**named("web", "an-event"), "involvedObject": {"name": "web-1-a", "namespace": "web"}}
-    assert interest.covers(EVENT, about)
-    assert not interest.covers(EVENT, {**about, "involvedObject": {"name": "other", "namespace": "web"}})
+    assert interest.sites_of(EVENT, about) == {WEB}
+    assert not interest.sites_of(EVENT, {**about, "involvedObject": {"name": "other", "namespace": "web"}})
 
 
 def test_the_pods_of_a_long_name_are_known_by_its_beginning() -> None:
     name = "a" * 63
-    interest = Interest(workloads=frozenset({("web", name)}))
-    assert interest.covers(POD, {"metadata": {"namespace": "web", "name": "a" * 58 + "12345"}})
+    interest = Interest(workloads={"web": {name: [WEB]}})
+    assert interest.sites_of(POD, {"metadata": {"namespace": "web", "name": "a" * 58 + "12345"}}) == {WEB}
 
 
 def feeds_of(sites: list[str], kind: str = "Deployment", **kustomization: Any) -> set[Feed]:
     observation = Observation(at_s=0.0, kustomization={"spec": kustomization})
-    return feeds.of([desired(site, kind) for site in sites], [observation] * len(sites))[0]
+    return feeds.of(feeds.need(desired(site, kind), observation) for site in sites)[0]
 
 
 def test_one_site_is_watched_by_name() -> None:
@@ -101,10 +105,10 @@ def test_the_number_of_streams_is_bounded() -> None:
     "changed", [None, 5, [], {"metadata": 5}, {"metadata": {"namespace": ["web"], "name": {"a": 1}}}]
 )
 def test_what_is_no_object_matters_to_no_site(changed: Any) -> None:
-    interest = Interest(frozenset({ObjectKey("Pod", "web", "web")}), frozenset({("web", "web")}))
-    assert not interest.covers(POD, changed)
+    interest = Interest({ObjectKey("Pod", "web", "web"): [WEB]}, {"web": {"web": [WEB]}})
+    assert not interest.sites_of(POD, changed)
 
 
 def test_whoever_watches_for_days_may_fail_often() -> None:
-    watches = Watches(cast(Any, None), TIMEOUTS, lambda: None)
+    watches = Watches(cast(Any, None), TIMEOUTS, lambda sites: None)
     assert watches._pause_s(100_000) <= TIMEOUTS.longest_pause_s

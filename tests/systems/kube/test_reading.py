@@ -122,7 +122,7 @@ def test_what_makes_a_source_is_read_and_watched_and_its_rights_are_named(
         "ArtifactGenerator",
         "ExternalArtifact",
     ]
-    watched, _ = feeds.of([site], [seen])
+    watched, _ = feeds.of([feeds.need(site, seen)])
     assert {made.name, *(key.name for key in makers)} <= {feed.name for feed in watched}
     patched = [right for right in needed([Subject(site)]) if right.verb == "patch"]
     assert [(right.resource, right.name) for right in patched] == [("gitrepositories", "flux-system")]
@@ -182,7 +182,7 @@ def test_a_canary_is_read_with_the_primary_that_flagger_made(world: World, clust
     assert seen.canary == world.find("flagger.app/v1beta1", "Canary", "web", "web")
     assert seen.primary == world.find("apps/v1", "Deployment", "web", "web-primary")
     assert names(seen.events) == ["web.synced"]
-    streams, _ = feeds.of([desired()], [seen])
+    streams, _ = feeds.of([feeds.need(desired(), seen)])
     watched = {(feed.resource.plural, feed.name) for feed in streams}
     assert {("canaries", "web"), ("deployments", "web-primary")} <= watched
 

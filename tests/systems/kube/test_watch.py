@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,17 @@ from bumper.systems.kube import config
 from bumper.systems.kube.api import Api
 from bumper.systems.kube.connection import Connection
 from bumper.systems.kube.kinds import EVENT, KUSTOMIZATION, POD, WORKLOADS, Resource
+from bumper.systems.kube.news import SiteKey, site_key
 from bumper.systems.kube.watch import Feed, Interest, Watches
 from systems.kube.clock import Clock
-from systems.kube.conftest import TIMEOUTS
+from systems.kube.conftest import TIMEOUTS, desired
 from systems.kube.kubeconfigs import write_config
 from systems.kube.server import TOKEN, Answer, Request, Server, Stream, recorded
 
 DEPLOYMENT = WORKLOADS[0]
 FEED = Feed(POD, "web")
-INTEREST = Interest(workloads=frozenset({("web", "web")}))
+WEB = site_key(desired())
+INTEREST = Interest(workloads={"web": {"web": [WEB]}})
 Reply = Callable[[Request], Answer]
 
 
@@ -55,13 +57,13 @@ class Script:
 class Watched:
     """Watches with a bell that tests wait for."""
 
-    def __init__(self, watches: Watches, rings: "asyncio.Queue[None]") -> None:
+    def __init__(self, watches: Watches, rings: "asyncio.Queue[Collection[SiteKey] | None]") -> None:
         self.watches = watches
         self._rings = rings
 
-    async def ring(self, times: int = 1) -> None:
-        for _ in range(times):
-            await asyncio.wait_for(self._rings.get(), 10)
+    async def ring(self, times: int = 1) -> list[Collection[SiteKey] | None]:
+        """For which sites it rang, each time."""
+        return [await asyncio.wait_for(self._rings.get(), 10) for _ in range(times)]
 
     @property
     def waiting_rings(self) -> int:
@@ -88,8 +90,8 @@ def run(server: Server, tmp_path: Path) -> Callable[[Callable[[Watched], Corouti
     async def watched() -> AsyncIterator[Watched]:
         access = config.load(None, environ)
         connection = Connection(access, lambda: access, {"PATH": os.defpath}, Clock(), TIMEOUTS)
-        rings: asyncio.Queue[None] = asyncio.Queue()
-        watches = Watches(Api(connection), TIMEOUTS, lambda: rings.put_nowait(None))
+        rings: asyncio.Queue[Collection[SiteKey] | None] = asyncio.Queue()
+        watches = Watches(Api(connection), TIMEOUTS, rings.put_nowait)
         try:
             yield Watched(watches, rings)
         finally:
@@ -132,12 +134,14 @@ def test_it_rings_for_what_matters_once_each(script: Script, server: Server, run
 
     async def test(watched: Watched) -> None:
         watched.watches.follow({FEED}, INTEREST)
-        await watched.ring()
+        # Whatever came before the version from which it is watched may be any site's.
+        assert await watched.ring() == [None]
+        await until(watched.watches.tell_all)
         stream.send("ADDED", pod("other-1", 11))
         stream.send("BOOKMARK", pod("", 12))
         stream.send("MODIFIED", pod("web-1-a", 13))
         stream.send("DELETED", pod("web-1-a", 14))
-        await watched.ring(2)
+        assert await watched.ring(2) == [{WEB}, {WEB}]
         assert watched.waiting_rings == 0
 
     run(test)
@@ -159,7 +163,7 @@ def test_what_a_real_server_streams(script: Script, server: Server, run: Run) ->
     async def test(watched: Watched) -> None:
         key = ObjectKey("Kustomization", "flux-system", "demo")
         feed = Feed(KUSTOMIZATION, "flux-system")
-        watched.watches.follow({feed}, Interest(frozenset({key})))
+        watched.watches.follow({feed}, Interest({key: [WEB]}))
         await watched.ring(2)
         await until(lambda: len(watch_queries(server)) == 2)
         assert watched.waiting_rings == 0
@@ -197,6 +201,7 @@ def test_a_stream_that_ends_goes_on_where_it_was(script: Script, server: Server,
         first.send("MODIFIED", pod("web-1-a", 20))
         await watched.ring()
         first.send("BOOKMARK", pod("", 30))
+        await until(watched.watches.tell_all)
         if how == "end":
             first.end()
         elif how == "cut":
@@ -237,7 +242,7 @@ def test_a_version_that_is_gone_is_taken_anew(script: Script, server: Server, ru
     async def test(watched: Watched) -> None:
         watched.watches.follow({FEED}, INTEREST)
         # Once for the start, once because something may have been missed.
-        await watched.ring(2)
+        assert await watched.ring(2) == [None, None]
         await until(lambda: len(watch_queries(server)) == 2)
 
     run(test)
@@ -280,6 +285,7 @@ def test_a_missing_permission_is_told_and_tried_again(
     async def test(watched: Watched) -> None:
         watched.watches.follow({FEED}, INTEREST)
         await until(lambda: watched.watches.silent() == ("no permission to watch pods in namespace web",))
+        assert not watched.watches.tell_all()
         stream.send("MODIFIED", pod("web-1-a", 20))
         await watched.ring(2 if refusing == "list" else 3)
         assert watched.watches.silent() == ()
@@ -341,7 +347,7 @@ def test_a_feed_that_is_no_longer_wanted_is_closed(script: Script, server: Serve
 
 def test_a_fault_of_ours_is_not_swallowed(script: Script, run: Run) -> None:
     class Faulty(Interest):
-        def covers(self, resource: Resource, changed: Mapping[str, Any]) -> bool:
+        def sites_of(self, resource: Resource, changed: Mapping[str, Any]) -> set[SiteKey]:
             raise AttributeError("a mistake in what reads the answers")
 
     async def test(watched: Watched) -> None:
