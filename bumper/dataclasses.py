@@ -86,8 +86,7 @@ def _dataclass(
 def _replace(instance: Any, /, **changes: Any) -> Any:
     """A new instance of the same class, in which some fields are others."""
     kind: Any = type(instance)
-    kept = {name: getattr(instance, name) for name in _given(kind)}
-    return kind(**kept | changes)
+    return kind(**dict(zip(_given(kind), _values(kind)(instance), strict=True)) | changes)
 
 
 if TYPE_CHECKING:
@@ -107,6 +106,15 @@ def _fields_of(cls: type) -> Mapping[str, _Field]:
 def _given(cls: type) -> tuple[str, ...]:
     """The names of the fields that whoever makes an instance gives."""
     return tuple(name for name, field in _fields_of(cls).items() if field.init)
+
+
+@cache
+def _values(cls: type) -> Callable[[Any], tuple[Any, ...]]:
+    """The values of these fields."""
+    names = _given(cls)
+    if len(names) < 2:  # of a single one attrgetter makes no tuple
+        return lambda instance: tuple(getattr(instance, name) for name in names)
+    return attrgetter(*names)
 
 
 def _inherited(cls: type) -> Mapping[str, _Field]:

@@ -99,7 +99,13 @@ class Build:
 
 
 def resource_of(reading: Reading, document: Document) -> Resource | None:
-    """The object of a document as it is written; None for what is no object, as values of a chart are."""
+    """The object of a document as it is written, one for each tree; None for what is no object, as values of a chart are."""
+    key = ("resource", document.path, document.route)
+    made: Resource | None = reading.once(key, partial(_resource, reading, document))
+    return made
+
+
+def _resource(reading: Reading, document: Document) -> Resource | None:
     kind, name = text(document.value.get("kind")), document.key.name
     if not kind or not text(document.value.get("apiVersion")) or document.group == _KUSTOMIZE:
         return None
@@ -415,8 +421,8 @@ class _Making:
                 for line, key in each.repeated_keys()
             ]
         if not self.reading.is_broken(path):
-            source = compose(self.reading.content(path), path)
-            refusals += [Gap(path, line, message) for line, message in go_yaml.unread(source)]
+            content = self.reading.content(path)
+            refusals += [Gap(path, line, message) for line, message in go_yaml.unread(content, path)]
         return refusals, repeated
 
     def _require_apart(self, resources: Iterable[Resource]) -> None:
@@ -426,8 +432,10 @@ class _Making:
         """
         known: dict[Identity, Resource] = {}
         for each in resources:
-            other = known.setdefault(each.now, each)
-            if other is not each and each.name:
+            # The same object twice is two, where a base is listed twice.
+            if (other := known.get(each.now)) is None:
+                known[each.now] = each
+            elif each.name:
                 message = f"{each} is there already: {other.path}:{other.line()}"
                 self.collisions.append(Gap(each.path, each.line("metadata", "name"), message))
 

@@ -213,6 +213,14 @@ class Artifact(View):
             if name not in kept and (is_directory or _MANIFEST.fullmatch(name)):
                 yield Gap(path, 1, f"Flux leaves it out: {self.left_out(path)}")
 
+    def _shown(self, directory: str) -> dict[str, bool]:
+        entries = self._whole.entries(directory)
+        # Most directories: no rule can be meant by any step of what is in them.
+        is_bare = not (
+            self._exclusions.sparse or self._exclusions.given or self._rules_above(directory)
+        ) and sourceignore.is_free("/".join([directory, *entries]))
+        return dict(entries) if is_bare else super()._shown(directory)
+
     def _keeps(self, path: str, is_directory: bool) -> bool:
         """A file that no rule leaves out, a directory with such a file in it: there are no empty ones."""
         if path not in self._is_kept:

@@ -26,6 +26,7 @@ from bumper.fluxtree.substitution import not_read, references
 from bumper.fluxtree.walk import Walk
 from bumper.manifest import Edit, FieldKind
 from bumper.manifest.document import text
+from bumper.objects import ObjectKey
 from bumper.ports.git import Entry, Tree
 from bumper.style import amount
 
@@ -202,11 +203,16 @@ class Proof:
         }
 
 
-def decided_by(image: Image, edits: Sequence[Edit]) -> bool:
+def decided_by(image: Image, edits: Iterable[Edit]) -> bool:
     """Whether one of the edits is in the field that decides the image."""
+    return not _beginnings(image).isdisjoint((edit.path, edit.start) for edit in edits)
+
+
+def _beginnings(image: Image) -> frozenset[tuple[str, int]]:
+    """The file and the first byte of each scalar of the field that decides an image."""
     field = image.field
     spans = [field.span, *([field.digest.span] if field.digest else [])]
-    return any((edit.path, edit.start) == (field.path, span.start) for edit in edits for span in spans)
+    return frozenset((field.path, span.start) for span in spans)
 
 
 def _texts(edit: Edit) -> tuple[str, str]:
@@ -261,7 +267,7 @@ def prove(
     parents: set[tuple[str, str]] = set()
     aim = _Aim(edits, uses)
     for site in readers:
-        before, after = old.built(site, uses), new.built(renewed.get(site.identity, site), uses)
+        before, after = old.built(site, aim), new.built(renewed.get(site.identity, site), aim)
         of_site = list(_changes(site, before, after, aim))
         changes += of_site
         parents |= {
@@ -298,15 +304,33 @@ class _Aim:
     def repositories(self) -> frozenset[str]:
         return frozenset(use.repository for use in self.uses)
 
+    def uses_of(self, workload: ObjectKey) -> Sequence[Image]:
+        return self._by_workload.get(workload, ())
+
+    @cached_property
+    def _by_workload(self) -> Mapping[ObjectKey, Sequence[Image]]:
+        by_workload: dict[ObjectKey, list[Image]] = {}
+        for use in self.uses:
+            by_workload.setdefault(use.workload, []).append(use)
+        return by_workload
+
+    @cached_property
+    def _begun(self) -> Mapping[str, set[int]]:
+        """Where the edits of each file begin."""
+        begun: dict[str, set[int]] = {}
+        for edit in self.edits:
+            begun.setdefault(edit.path, set()).add(edit.start)
+        return begun
+
     def decides(self, image: Image) -> bool:
         """Whether it is a wanted image, and an edited field decides it."""
         is_wanted = not self.repositories.isdisjoint((image.repository, image.written))
-        return is_wanted and decided_by(image, self.edits)
+        return is_wanted and any(start in self._begun.get(path, ()) for path, start in _beginnings(image))
 
     def edits_in(self, place: Place) -> bool:
         """Whether an edit is inside of the place, as it is before the edits."""
         path, span = place
-        return any(edit.path == path and span.start <= edit.start <= span.end for edit in self.edits)
+        return any(span.start <= start <= span.end for start in self._begun.get(path, ()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,7 +339,7 @@ class _Built:
 
     reading: Reading
     build: Build
-    uses: Sequence[Image]
+    aim: _Aim
 
     @cached_property
     def images(self) -> Mapping[int, Sequence[Image]]:
@@ -326,8 +350,8 @@ class _Built:
         """What an object runs, a field that nobody but the caller takes for an image included."""
         known = list(images_of(self.reading, seen, self.build))
         # Of a use without a route no object holds the field.
-        routes, key = {(), *(image.route for image in known)}, seen.key
-        own = [use for use in self.uses if use.workload == key and use.route not in routes]
+        routes = {(), *(image.route for image in known)}
+        own = [use for use in self.aim.uses_of(seen.key) if use.route not in routes]
         return [*known, *(self._named(seen, use) for use in own if text(seen.at(*use.route)))]
 
     def _named(self, seen: Resource, use: Image) -> Image:
@@ -392,8 +416,8 @@ class _Forest:
         view = site.view(self._reading)
         return expand(view, sources(view, site, site.owner)).values()
 
-    def built(self, site: Site, uses: Sequence[Image]) -> _Built:
-        return _Built(self._reading, build(self._reading, site, site.owner), uses)
+    def built(self, site: Site, aim: _Aim) -> _Built:
+        return _Built(self._reading, build(self._reading, site, site.owner), aim)
 
 
 def _gap(error: NotYaml) -> Gap:

@@ -68,7 +68,7 @@ def is_variable(value: Any) -> bool:
     while waiting:
         inner = waiting.pop()
         if isinstance(inner, str):
-            if _VARIABLE.search(inner):
+            if "${" in inner and _VARIABLE.search(inner):
                 return True
         elif isinstance(inner, dict | list) and id(inner) not in seen:
             seen.add(id(inner))

@@ -5,7 +5,7 @@ is written. Several clusters in one repository are walked side by side, each by 
 another has. No level is read that nobody asks for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from bumper.address import repository_key
 from bumper.dataclasses import dataclass, field, replace
@@ -34,6 +34,9 @@ _CHANGES = (
     "patchesStrategicMerge",
     "patchesJson6902",
 )
+# What the files hold that a walk reads.
+_TELLING = tuple(kind.encode() for kind in (GROUP, GIT, KIND))
+_RESOURCE_SET = RESOURCE_SET.encode()
 # A tree whose Kustomizations build themselves anew under another name has no end.
 _DEEPEST = 32
 
@@ -178,7 +181,7 @@ class Walk:
         cluster = self._clusters[site.cluster]
         is_inside = f"/{site.document.path}".startswith(f"/{site.path}/".replace("//", "/"))
         if is_inside and site.is_built(self._reading):
-            objects = self._objects(site, self._expanded([site])[id(site.owner)])
+            objects = self._objects(site, self._expanded([site])[0])
             owner = next((each for each in objects if _is_same(each, site)), None)
             if owner:
                 site = site_of(owner, site.cluster)
@@ -246,7 +249,7 @@ class Walk:
         """What of Flux those of a level build; their clusters know of it afterwards."""
         building = [site for site in level if site.is_built(self._reading)]
         layers = self._expanded(building)
-        objects = [(site, self._objects(site, layers[id(site.owner)])) for site in building]
+        objects = [(site, self._objects(site, layer)) for site, layer in zip(building, layers, strict=True)]
         for site, built in objects:
             self._clusters[site.cluster].built.append(site)
             self._learn(self._clusters[site.cluster], built)
@@ -257,19 +260,18 @@ class Walk:
         new = set(names) - cluster.wanted
         cluster.wanted |= new
         for site in cluster.built if new else ():
-            layer = self._expanded([site])[id(site.owner)]
+            (layer,) = self._expanded([site])
             self._learn(cluster, self._objects(site, layer))
 
-    def _expanded(self, sites: Iterable[Site]) -> dict[int, Layer]:
-        """What each builds, read in as few batches as there are views of the repository."""
-        by_view: dict[int, list[Site]] = {}
-        for site in sites:
-            by_view.setdefault(id(site.view(self._reading)), []).append(site)
-        layers: dict[int, Layer] = {}
-        for several in by_view.values():
-            known = expand(several[0].view(self._reading), sorted({site.path for site in several}))
-            layers |= {id(site.owner): known[site.path] for site in several}
-        for layer in layers.values():
+    def _expanded(self, sites: Sequence[Site]) -> list[Layer]:
+        """What each builds, in their order, read in as few batches as there are views of the repository."""
+        views = [site.view(self._reading) for site in sites]
+        paths: dict[int, tuple[Reading, set[str]]] = {}
+        for site, view in zip(sites, views, strict=True):
+            paths.setdefault(id(view), (view, set()))[1].add(site.path)
+        known = {number: expand(view, sorted(places)) for number, (view, places) in paths.items()}
+        layers = [known[id(view)][site.path] for site, view in zip(sites, views, strict=True)]
+        for layer in layers:
             self._files |= dict.fromkeys(layer.all_files)
             self._gaps |= dict.fromkeys(layer.all_gaps)
         return layers
@@ -279,7 +281,7 @@ class Walk:
         reading = site.view(self._reading)
         telling = [path for path in layer.all_files if self._is_telling(site, path)]
         if self._is_plain(layer, site) and not any(
-            RESOURCE_SET.encode() in self._reading.content(path) for path in telling
+            _RESOURCE_SET in self._reading.content(path) for path in telling
         ):
             documents = (document for path in telling for document in reading.documents(path))
             objects = [each for document in documents if (each := resource_of(reading, document))]
@@ -294,11 +296,8 @@ class Walk:
     def _is_telling(self, site: Site, path: str) -> bool:
         content = self._reading.content(path)
         wanted = self._clusters[site.cluster].wanted
-        return (
-            GROUP.encode() in content
-            or GIT.encode() in content
-            or KIND.encode() in content
-            or any(kind.encode() in content and name.encode() in content for kind, name in wanted)
+        return any(kind in content for kind in _TELLING) or any(
+            kind.encode() in content and name.encode() in content for kind, name in wanted
         )
 
     def _is_plain(self, layer: Layer, site: Site) -> bool:

@@ -7,9 +7,10 @@ window would begin before that has passed.
 By whom a deploy may be let through is compared with who asks, as far as the environment tells: it documents, it keeps nobody out.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import cached_property, lru_cache
 from heapq import merge
 from itertools import islice
 from shlex import quote
@@ -21,6 +22,8 @@ from bumper.style import shown_time, written_time
 
 # How far ahead anybody looks for the next freeze.
 _AHEAD = timedelta(days=731)
+# A status that is followed asks at another moment each time.
+_MOST_TERMS = 256
 
 
 class Subject(Protocol):
@@ -138,18 +141,24 @@ class Window:
         """Whether it names the site, and is now, whatever it allows."""
         return self.selection.includes(subject) and _is_in(self.times, at)
 
-    def spans(self, subject: Subject, by: str, since: datetime, stop: datetime = END) -> Iterator[Span]:
-        """When it is closed for the site, after `since`, as far as that begins before `stop`."""
-        if not self.selection.includes(subject):
-            return iter(())
-        closed = self.times.spans(since, stop)
+    def opened_by(self, subject: Subject, by: str) -> tuple[int, ...]:
+        """Which of its allowances, by their numbers, speak of the site and of who asks: none where it is excluded."""
         if any(each.includes(subject) for each in self.excluded):
-            return closed
-        opened = [each.times.spans(since) for each in self.allowances if each.opens(subject, by)]
+            return ()
+        return tuple(number for number, each in enumerate(self.allowances) if each.opens(subject, by))
+
+    def spans(self, allowed: Iterable[int], since: datetime, stop: datetime = END) -> Iterator[Span]:
+        """When it is closed in spite of these allowances, after `since`, as far as that begins before `stop`."""
+        closed = self.times.spans(since, stop)
+        opened = [self.allowances[number].times.spans(since) for number in allowed]
         if not opened:
             return closed
         # What is open is known from `since` on alone.
         return (span for span in without(closed, merge(*opened)) if span.end > since)
+
+
+# The windows that name a site, by their numbers, each with the allowances that speak of it.
+_Terms = tuple[tuple[int, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -197,19 +206,27 @@ class Calendar:
             fault = self.faults[0]
             reason = f"{fault.message}; what can't be read is closed"
             return Closure(at, fault.place, reason, hint=fault.hint)
-        hits = list(self._next(subject, at, by, at + lasts))
+        return self._closed(self._terms(subject, by), at, lasts)
+
+    @cached_property
+    def _closed(self) -> "Callable[[_Terms, datetime, timedelta], Closure | None]":
+        # All sites of an environment are in the same windows, and each is asked about several times.
+        return lru_cache(maxsize=_MOST_TERMS)(self._closure)
+
+    def _closure(self, terms: _Terms, at: datetime, lasts: timedelta) -> Closure | None:
+        hits = list(self._next(terms, at, at + lasts))
         if not hits:
             return None
         now = [hit for hit in hits if hit[0].start <= at]
         # Of several the one that lasts longest says most.
         span, window = max(now, key=_end) if now else min(hits, key=_start)
-        ahead = merge(*(each.spans(subject, by, at) for each in self.windows))
+        ahead = merge(*(self.windows[number].spans(allowed, at) for number, allowed in terms))
         until = first_opening(ahead, at, lasts)
         return Closure(at, window.place, window.reason, until, None if now else span.start, window)
 
     def next_after(self, subject: Subject, at: datetime, by: str = "") -> tuple[Span, Window] | None:
         """When a site that is open at `at` is closed next, and by which window; None where it is not within two years."""
-        return min(self._next(subject, at, by, at + _AHEAD), key=_start, default=None)
+        return min(self._next(self._terms(subject, by), at, at + _AHEAD), key=_start, default=None)
 
     def allowed(self, subject: Subject, at: datetime, by: str = "") -> "tuple[Window, Allowance] | None":
         """Of a site that is open at `at` in spite of a window, that window and what allows it; None where none covers it."""
@@ -220,12 +237,19 @@ class Calendar:
                         return window, allowance
         return None
 
-    def _next(self, subject: Subject, at: datetime, by: str, stop: datetime) -> Iterator[tuple[Span, Window]]:
-        """The first time after `at`, before `stop`, that each window closes the site."""
-        for window in self.windows:
-            for span in islice(window.spans(subject, by, at, stop), 1):
+    def _terms(self, subject: Subject, by: str) -> _Terms:
+        return tuple(
+            (number, window.opened_by(subject, by))
+            for number, window in enumerate(self.windows)
+            if window.selection.includes(subject)
+        )
+
+    def _next(self, terms: _Terms, at: datetime, stop: datetime) -> Iterator[tuple[Span, Window]]:
+        """The first time after `at`, before `stop`, that each of these windows is closed."""
+        for number, allowed in terms:
+            for span in islice(self.windows[number].spans(allowed, at, stop), 1):
                 if span.start < stop:
-                    yield span, window
+                    yield span, self.windows[number]
 
 
 def closure_as_data(closure: Closure | None) -> dict[str, Any] | None:

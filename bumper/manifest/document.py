@@ -12,6 +12,7 @@ from typing import Any
 from bumper.dataclasses import dataclass, field
 from bumper.manifest.yamltext import (
     Alias,
+    Collection,
     Mapping,
     Node,
     Scalar,
@@ -82,10 +83,10 @@ class Document:
         waiting: list[Node] = [self._node]
         while waiting:
             node = waiting.pop()
-            if not isinstance(node, Scalar | Alias):
-                waiting += node.items
             if isinstance(node, Mapping):
                 yield node
+            if isinstance(node, Collection):
+                waiting += [inner for inner in node.items if type(inner) is not Scalar]  # most are
 
     def line(self, *route: str | int) -> int:
         """The 1-based line of what stands under the route, or of the nearest above it that is there."""

@@ -11,7 +11,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 
-from bumper.manifest.yamltext import Scalar, Source
+from bumper.manifest.yamltext import Scalar, compose
 
 TEXT, FLAG, NUMBER, FRACTION, NOTHING = "a text", "true or false", "a whole number", "a number", "nothing"
 _SPELLED = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
@@ -97,9 +97,9 @@ def _single(value: float) -> float:
     return single
 
 
-def unread(source: Source) -> Iterator[tuple[int, str]]:
+def unread(content: bytes, path: str) -> Iterator[tuple[int, str]]:
     """What other readers take in a file, and go-yaml does not, each with its line: kustomize can't read the file."""
-    text = source.content.decode(errors="replace").removeprefix("\ufeff")
+    text = content.decode(errors="replace").removeprefix("\ufeff")
     for number, line in enumerate(text.splitlines(), start=1):
         if line.startswith("%"):
             yield (
@@ -108,7 +108,10 @@ def unread(source: Source) -> Iterator[tuple[int, str]]:
             )
         if line.strip() and not line.startswith("#"):
             break
-    for scalar in source.scalars if b"\\/" in source.content else ():
+    if b"\\/" not in content:
+        return  # the nodes of a file are made for this alone
+    source = compose(content, path)
+    for scalar in source.scalars:
         if scalar.style == '"' and "\\/" in re.sub(r"\\\\", "", source.text[scalar.start : scalar.end]):
             yield source.line(scalar.start), 'the escape "\\/" is one of JSON, which kustomize can\'t read'
 

@@ -58,8 +58,8 @@ class Landscape:
     reading: Reading = field(init=False)
     sites: tuple[Site, ...] = field(init=False)
     layers: dict[str, Layer] = field(init=False)
-    _builds: dict[int, Build] = field(init=False, default_factory=dict)
-    _built: dict[int, tuple[Built, ...]] = field(init=False, default_factory=dict)
+    _builds: dict[tuple[str, int], Build] = field(init=False, default_factory=dict)
+    _built: dict[tuple[str, int], tuple[Built, ...]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         reading = Reading(self.tree)
@@ -91,20 +91,22 @@ class Landscape:
 
     def built(self, site: Site) -> tuple[Built, ...]:
         """The objects that Flux makes of a site's directory, less what a kustomization generates."""
-        if id(site.owner) not in self._built:
+        key = site.cluster, id(site.owner)
+        if key not in self._built:
             whole = self.build(site)
-            self._built[id(site.owner)] = tuple(
+            self._built[key] = tuple(
                 Built(each.key, each.document, each.value, filled_in(each, whole))
                 for each in whole.resources
                 if not each.root
             )
-        return self._built[id(site.owner)]
+        return self._built[key]
 
     def build(self, site: Site) -> Build:
         """What Flux makes of a site's directory."""
-        if id(site.owner) not in self._builds:
-            self._builds[id(site.owner)] = build(self.reading, site, site.owner)
-        return self._builds[id(site.owner)]
+        key = site.cluster, id(site.owner)
+        if key not in self._builds:
+            self._builds[key] = build(self.reading, site, site.owner)
+        return self._builds[key]
 
     def read_by(self, site: Site) -> frozenset[str]:
         """Every file that a site's build reads: manifests, patches and kustomizations."""

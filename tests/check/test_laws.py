@@ -1,8 +1,10 @@
 """What holds for every tree: nothing is raised, every place exists, and an id silences its findings and no others."""
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from checks import LIST, added, checked, platform
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from trees import flux, sync
 
 from bumper.check import RULES, Checked
+from bumper.manifest import document, yamltext
 
 CORPUS = os.environ.get("BUMP_CORPUS", "")
 JUNK = [
@@ -67,6 +70,23 @@ def test_files_that_are_missing_never_end_a_run(lost: set[str]) -> None:
 def test_a_kustomization_that_contains_itself_ends() -> None:
     files = added({LIST: platform()[LIST].decode() + "  - ../flux-system\n"})
     assert "missing-resource" in {finding.id for finding in checked(files).findings}
+
+
+def test_each_file_is_made_nodes_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many files there are: the small cache of `compose` does not hold them."""
+    document.forget()
+    yamltext.compose.cache_clear()
+    composed = Counter[str]()
+    made = yamltext._composed
+
+    def counted(events: Iterable[Any], text: yamltext.Text) -> yamltext.Source:
+        composed[text.path] += 1
+        return made(events, text)
+
+    monkeypatch.setattr(yamltext, "_composed", counted)
+    ran = checked(platform())
+    assert len(composed) >= ran.files
+    assert composed.most_common(1)[0][1] == 1
 
 
 @pytest.mark.skipif(not CORPUS, reason="BUMP_CORPUS names no corpus")

@@ -87,6 +87,8 @@ def test_what_a_plan_was_found_by_is_not_read_again_to_prove_it() -> None:
         assert expanded == sites + 1 + 2, (
             "each, and the edited one where nothing is forgiven and after the edit"
         )
+        made = finding["build", "_resource"] + proving["build", "_resource"]
+        assert made == sites + 4, "of each document of Flux, and of the edited one before and after the edit"
         assert set(repository.listed[listed:]) == {"", "site-1"}
         assert {path for batch in repository.batches[read:] for path in batch} == {
             "site-1/kustomization.yaml"

@@ -1,11 +1,14 @@
 """Which deploys a calendar lets through: who is meant, what is allowed inside, what wins, and whether a deploy still fits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 
+import pytest
+
 from bumper.freeze.file import read as read_calendar
+from bumper.freeze.times import Span, Times
 from bumper.freeze.windows import Calendar, Closure
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)  # a Saturday
@@ -153,3 +156,23 @@ def test_what_is_let_through_says_why() -> None:
     assert night
     assert night[1].reason == "at night"
     assert window("  sites: web\n  until: 2026-11-20\n  allow: [{reason: x}]").allowed(Site(), NOW) is None
+
+
+def test_sites_that_the_same_windows_name_are_answered_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever their number, and however often each is asked about: the times of a window are reckoned for one of them."""
+    weekend = window(
+        "  environments: production\n  cron: 0 16 * * FRI\n  for: 64h\n  allow: [{reason: fine, sites: w1}]"
+    )
+    sites = [Site(frozenset({f"w{number}"})) for number in range(50)]
+    reckoned: list[Times] = []
+    spans = Times.spans
+
+    def counted(times: Times, *moments: datetime) -> Iterator[Span]:
+        reckoned.append(times)
+        return spans(times, *moments)
+
+    monkeypatch.setattr(Times, "spans", counted)
+    closed = [bool(weekend.closure(site, NOW, LASTS)) for site in sites for _ in range(3)]
+    assert closed == [number != 1 for number in range(50) for _ in range(3)]
+    # The window to see what closes it and until when, without an allowance and with it.
+    assert len(reckoned) <= 8

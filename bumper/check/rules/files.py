@@ -50,10 +50,9 @@ def _read(layer: Layer) -> tuple[str, ...]:
     fix="Keep one of the two.",
 )
 def repeated(cluster: Cluster) -> Iterator[Fault]:
-    for path in sorted({path for built in cluster.builds for path in built.files}):
-        for document in cluster.reading.documents(path):
-            for line, key in document.repeated_keys():
-                yield Fault(path, line, f"the key {key} stands twice in the same mapping")
+    # Whatever a patch or a variable makes of the value: the file itself is refused.
+    for gap in dict.fromkeys(gap for built in cluster.builds for gap in built.repeated):
+        yield Fault(gap.path, gap.line, gap.message)
 
 
 @rule(

@@ -75,8 +75,9 @@ def duplicate(cluster: Cluster) -> Iterator[Fault]:
         first: dict[Key, Resource] = {}
         faults: dict[tuple[str, int], Fault] = {}
         for resource in built.resources:
-            other = first.setdefault(_key(resource), resource)
-            if other is not resource and resource.is_named and resource.name:
+            if (other := first.get(_key(resource))) is None:
+                first[_key(resource)] = resource
+            elif resource.is_named and resource.name:
                 message = f"{resource} is there already: {other.path}:{other.line()}"
                 fault = resource.fault(message, "metadata", "name")
                 faults[fault.path, fault.line] = fault

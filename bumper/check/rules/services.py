@@ -37,7 +37,7 @@ def selects_nothing(cluster: Cluster) -> Iterator[Fault]:
     fix="Give targetPort the name of a container's port, or its number.",
 )
 def named_port(cluster: Cluster) -> Iterator[Fault]:
-    for service, at, target, ports in _ports(cluster):
+    for service, at, target, ports in cluster.once("service ports", lambda: _ports(cluster)):
         if target and not target.isdigit() and target not in {name for name, _ in ports}:
             names = ", ".join(sorted(name for name, _ in ports if name)) or "no named port"
             yield service.fault(
@@ -53,7 +53,7 @@ def named_port(cluster: Cluster) -> Iterator[Fault]:
     fix="Make targetPort one of the containers' ports, or declare the port.",
 )
 def undeclared_port(cluster: Cluster) -> Iterator[Fault]:
-    for service, at, target, ports in _ports(cluster):
+    for service, at, target, ports in cluster.once("service ports", lambda: _ports(cluster)):
         number = target or text(service.at("spec", "ports", at, "port"))
         if number.isdigit() and ports and number not in {number for _, number in ports}:
             numbers = ", ".join(sorted({number for _, number in ports}, key=int))

@@ -9,6 +9,7 @@ the object itself decides can't be edited, and what it may hold that nobody aske
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from bumper.dataclasses import replace
 from bumper.errors import FieldMissing
@@ -62,9 +63,10 @@ def beside(walk: Walk, known: Iterable[Site], inventory: Inventory) -> Iterator[
         (build.cluster, _key(build)): build for build in inventory(_namespaces(known)[:_MOST_NAMESPACES])
     }
     written = walk.kustomizations
-    for (_, key), build in sorted(there.items(), key=lambda item: (item[0][0], str(item[0][1]))):
-        site = _judged(walk, build, "")
-        if key not in written and site.is_ours:
+    # Most of what a cluster has the tree has as well: of that nothing is read.
+    unknown = [(cluster, str(key), build) for (cluster, key), build in there.items() if key not in written]
+    for _, _, build in sorted(unknown, key=itemgetter(0, 1)):
+        if (site := _judged(walk, build, "")).is_ours:
             yield site
 
 

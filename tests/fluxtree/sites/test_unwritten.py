@@ -223,3 +223,18 @@ def test_all_that_only_a_cluster_has_is_listed_and_nothing_of_another_repository
     assert target.place == "apps/east/dep.yaml:10"
     assert asked == [["flux-system"]]
     assert len(list(find.find_all(tree, inventory(THEIRS, other)))) == len(written)
+
+
+def test_nothing_is_read_of_what_a_cluster_has_as_the_tree_has_it() -> None:
+    """Of a thousand Kustomizations nearly all are: neither is the address of their source asked, nor are they read as YAML."""
+
+    def unasked() -> str:
+        raise AssertionError("asked for the address of a source")
+
+    def inventory(_: Sequence[str]) -> list[LiveBuild]:
+        build = live_build(live_kustomization("./apps/shop") | {"metadata": metadata}, "flux-system")
+        assert build
+        return [LiveBuild(build.path, build.source, "prod", build.kustomization, unasked)]
+
+    metadata = {"name": "shop", "namespace": "flux-system"}
+    assert [site.name for site, _ in find.find_all(MemoryTree(FILES), inventory)] == ["flux-system", "shop"]
