@@ -1,22 +1,24 @@
 """Packet lines, in which git's programs speak to each other: four hex digits with the length, themselves included, and the content.
 
-Law: what is no such line is a ValueError that says where. Three lengths are signs without a content: the end of an answer (flush), of
-a part of it (delimiter), and of a whole exchange.
+Law: what is no such line is a ValueError that says where. Names keep their bytes, whatever encoding they are in. Three lengths are
+signs without a content: the end of an answer (flush), of a part of it (delimiter), and of a whole exchange.
 Source: gitprotocol-common(5), gitprotocol-v2(5), gitprotocol-pack(5) for the bands.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 FLUSH, DELIMITER, RESPONSE_END = b"0000", b"0001", b"0002"
 _SIGNS = (FLUSH, DELIMITER, RESPONSE_END)
 _LENGTH = 4
+_MOST_LINES = 1_000_000
 _ERROR = b"ERR "
 DATA, PROGRESS, FATAL = b"\1", b"\2", b"\3"
 
 
 def line(content: str | bytes) -> bytes:
     """One packet line."""
-    sent = content.encode() if isinstance(content, str) else content
+    sent = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     return b"%04x%b" % (len(sent) + _LENGTH, sent)
 
 
@@ -49,11 +51,13 @@ def packets(content: bytes) -> Iterator[bytes | None]:
 
 
 def texts(content: bytes) -> list[str | None]:
-    """The same as texts, without their line ends. ValueError where the end is missing."""
+    """The same as texts, without their line ends. ValueError where the end is missing, or for more lines than any host has refs."""
     read = [
-        None if packet is None else packet.decode("utf-8", "replace").rstrip("\n")
-        for packet in packets(content)
+        None if packet is None else packet.decode("utf-8", "surrogateescape").rstrip("\n")
+        for packet in islice(packets(content), _MOST_LINES + 1)
     ]
+    if len(read) > _MOST_LINES:
+        raise ValueError(f"found more than {_MOST_LINES:,} lines")
     if not read or read[-1] is not None:
         raise ValueError("ends before its end")
     return read

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from git_remotes import git
 
-from bumper.systems.git.packet_lines import DELIMITER, FLUSH, bands, command, line, packets
+from bumper.systems.git.packet_lines import DELIMITER, FLUSH, bands, command, line, packets, texts
 from bumper.systems.git.packs import Object, name_of, read, written
 
 MOST = 1_000_000
@@ -145,7 +145,10 @@ SHA = bytes.fromhex(name_of(Object("blob", b"0123456789")))
         (pack_of(entry(3, b"0123456789"), entry(7, b"\x0a" + b"\xff" * 150_000, base=SHA)), "no end"),
         # Nothing in each, and thousands of them; instructions that make nothing.
         (pack_of(*[entry(3, b"")] * 10_000), "holds more than"),
-        (pack_of(entry(3, b"0123456789"), entry(7, b"\x0a\x01" + bytes(200_000), base=SHA)), "holds more than"),
+        (
+            pack_of(entry(3, b"0123456789"), entry(7, b"\x0a\x01" + bytes(200_000), base=SHA)),
+            "holds more than",
+        ),
         (pack_of(entry(3, b"0123456789"), entry(7, b"", base=SHA)), "in the middle"),
         (pack_of(entry(3, b"0123456789"), entry(7, b"\x8a", base=SHA)), "in the middle"),
     ],
@@ -175,6 +178,11 @@ def test_a_server_that_gives_up_in_the_middle() -> None:
         bands(packets(line(b"\1ab") + line(b"\3out of memory\n")))
     with pytest.raises(ValueError, match="the band"):
         bands(packets(line(b"\4ab")))
+
+
+def test_a_million_empty_lines_are_nobody_s_refs() -> None:
+    with pytest.raises(ValueError, match="more than 1,000,000 lines"):
+        texts(FLUSH * 1_000_001)
 
 
 def test_of_one_base_no_more_is_made_at_once_than_is_kept() -> None:
