@@ -81,7 +81,8 @@ class Client:
     """Connections to the peers of one system, which several threads may ask at once: where one of their answers is late, the others
     that are waited for are given up as well. `now` is monotonic seconds; `transport` replaces httpx's own.
 
-    `environ` may name the authorities that are trusted. `admit` is given each address before it is asked, and raises where nothing may
+    Once it is closed, or whoever waits is interrupted, no wait goes on and nothing is sent any more. `environ` may name the
+    authorities that are trusted. `admit` is given each address before it is asked, and raises where nothing may
     be sent there.
     """
 
@@ -104,11 +105,16 @@ class Client:
         self._stack = ExitStack()
         self._clients: dict[bool, httpx.Client] = {}
         self._opening = threading.Lock()
+        self._is_closed = False
         self._sockets = _Sockets()
 
     def close(self) -> None:
+        """Ends all connections, and every wait on them. It cannot be asked any more."""
+        self._sockets.end()
+        with self._opening:
+            self._is_closed = True
+            self._clients.clear()
         self._stack.close()
-        self._clients.clear()
 
     def ask(self, subject: str, question: Question) -> Answer:
         """The peer's whole answer, whatever its status. `subject` begins the message of every error.
@@ -123,9 +129,11 @@ class Client:
                 return within(
                     limit_s, lambda: self._asked(subject, question, is_over, limit_s), host_of(question.url)
                 )
-            except TimeoutError:
+            except (TimeoutError, KeyboardInterrupt) as error:
                 is_over.set()
                 self._sockets.shut()
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 raise _late(subject, limit_s) from None
 
     def _asked(self, subject: str, question: Question, is_over: threading.Event, limit_s: float) -> Answer:
@@ -167,6 +175,9 @@ class Client:
     def _client(self, url: str) -> "httpx.Client":
         is_here = is_loopback(url)
         with self._opening:
+            if self._is_closed:
+                # What would be opened now nobody would close.
+                raise RuntimeError("the client is closed")
             if is_here not in self._clients:
                 self._clients[is_here] = self._stack.enter_context(self._connected(is_here))
             return self._clients[is_here]
@@ -193,26 +204,41 @@ class Client:
 
 
 class _Sockets:
-    """The connections that httpx opened, as its documentation's `trace` extension tells of them."""
+    """The connections that httpx opened and has not closed, as its documentation's `trace` extension tells of them."""
 
     def __init__(self) -> None:
         self._streams: list[Any] = []
+        self._changing = threading.Lock()
+        self._is_ended = False
 
     def note(self, is_over: threading.Event, event: str, details: Mapping[str, Any]) -> None:
-        if is_over.is_set() and event.endswith(".send_request_headers.started"):
+        if (is_over.is_set() or self._is_ended) and event.endswith(".send_request_headers.started"):
             # Whoever asked has gone on, and may ask again: nothing is sent any more.
             raise TimeoutError(event)
         stream = details.get("return_value")
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")) and stream is not None:
-            self._streams.append(stream)
+            with self._changing:
+                # Who asks for hours opens a connection for each question that comes late after the one before.
+                self._streams = [each for each in self._streams if _socket_of(each).fileno() >= 0]
+                self._streams.append(stream)
 
     def shut(self) -> None:
         """Ends every wait on them at once. They are shut, not closed: the thread that reads from one is to find out by itself."""
-        for stream in self._streams:
-            connection = stream.get_extra_info("socket")
+        with self._changing:
+            streams, self._streams = self._streams, []
+        for stream in streams:
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._streams.clear()
+                _socket_of(stream).shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        """The same, and nothing is sent on a connection that opens afterwards: whoever opened it closes it again."""
+        self._is_ended = True
+        self.shut()
+
+
+def _socket_of(stream: Any) -> socket.socket:
+    connection: socket.socket = stream.get_extra_info("socket")
+    return connection
 
 
 def _late(subject: str, limit_s: float) -> Late:
