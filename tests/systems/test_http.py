@@ -2,12 +2,12 @@
 
 import gzip
 import json
+import signal
 import socket
 import ssl
 import threading
 import time
 import tracemalloc
-from _thread import interrupt_main
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from email.utils import formatdate
@@ -115,7 +115,7 @@ class TestDeadline:
 
     def test_nobody_goes_on_reading_after_an_interruption(self) -> None:
         def script(line: str) -> Iterable[bytes]:
-            interrupt_main()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
             return peer.drip(HEAD)
 
         with Peer(script) as peer, closing(client(answer_s=60.0)) as asking:
