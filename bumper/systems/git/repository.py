@@ -169,10 +169,14 @@ class Repository:
                 self._wire = None
         return by_git()
 
-    def fetch_tip(self, ref: str) -> str:
-        """The sha of the commit that the ref is at, with its trees and no blob. `MissingRef` where there is none."""
+    def fetch_tip(self, ref: str, *, is_to_push: bool = False) -> str:
+        """The sha of the commit that the ref is at, with its trees and no blob. `MissingRef` where there is none.
+
+        `is_to_push` says that something is to be pushed on it.
+        """
         return self._either(
-            lambda wire: self._receive_commit(wire, wire.tip(ref)), lambda: self._fetch_tip(ref)
+            lambda wire: self._receive_commit(wire, wire.tip(ref, is_to_push=is_to_push)),
+            lambda: self._fetch_tip(ref),
         )
 
     def fetch_commit(self, sha: str) -> None:

@@ -82,13 +82,14 @@ class _Advertisement(NamedTuple):
 class SmartHttp:
     """One repository. `address` is asked before each request, since its credential may have been renewed.
 
-    `is_to_push` says that a push is to come, as it is after one that was refused.
+    `is_to_push` says that what is read first is read to be written, as it is after a push that was refused.
     """
 
     client: Client
     address: Callable[[], Address]
     is_to_push: bool = False
     _knows_version_2: bool = False
+    _was_refused: bool = False
     # What the server said before a push that has not been made yet.
     _advertisement: _Advertisement | None = None
 
@@ -115,13 +116,16 @@ class SmartHttp:
         """Closes all connections."""
         self.client.close()
 
-    def tip(self, ref: str) -> str:
+    def tip(self, ref: str, *, is_to_push: bool = False) -> str:
         """The commit that the ref is at. `MissingRef` where there is none.
 
         Where a push is to come it is taken from what the server says before one, so that the fewest requests lie between them.
+        Whoever looks again and again asks for the one ref.
         """
+        is_to_push = is_to_push or self.is_to_push or self._was_refused
+        self.is_to_push, self._advertisement = False, None
         # Who speaks version 2 answers the second question as well: it need not wait for the first.
-        seen = self._seen_before_a_push if self.is_to_push else partial(self._listed, ref)
+        seen = self._seen_before_a_push if is_to_push else partial(self._listed, ref)
         asked: list[Callable[[], Mapping[str, str]]] = [self._require_version_2, seen]
         _, refs = side_by_side(asked)
         if ref not in refs:
@@ -156,7 +160,7 @@ class SmartHttp:
         Ends `spare_s` before its limit, so that somebody can look what became of it.
         """
         error = self._pushed(ref, expected, commit, objects, spare_s)
-        self.is_to_push = error is not None
+        self._was_refused = error is not None
         return error
 
     def _pushed(

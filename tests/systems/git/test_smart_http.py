@@ -78,6 +78,35 @@ def test_a_push_takes_five_or_six_questions_and_no_gitpython(
     assert_landed_once(platform)
 
 
+def test_who_looks_again_asks_for_the_one_branch(server: GitServer, platform: Path, asked: list[str]) -> None:
+    """What the server said before a push names all refs, and is out of date once the branch was looked at anew."""
+    with remote(server, is_to_push=True) as ours:
+        ours.fetch("main")
+        commit_directly(platform, "main", branch="main", message="Other")
+        asked.clear()
+        tip = ours.fetch("main")
+        assert asked == ["POST git-upload-pack"] * 2
+        ours.push(ours.commit(tip, {WEB: b"new\n"}, "Deploy"), "main")
+    assert git(platform, "log", "--format=%s", "main").splitlines() == ["Deploy", "Other", "Seed"]
+
+
+def test_a_note_is_read_to_be_written(server: GitServer, platform: Path, asked: list[str]) -> None:
+    with remote(server) as ours:
+        tip = ours.fetch("main")
+        before, fetch, push = (
+            "GET info/refs?service=git-receive-pack",
+            "POST git-upload-pack",
+            "POST git-receive-pack",
+        )
+        asked.clear()
+        ours.note("web", tip, ["line"])
+        assert asked == [before, push]
+        asked.clear()
+        ours.note("web", tip, ["another"])
+        # Its commit with its trees, and the text before.
+        assert asked == [before, fetch, fetch, push]
+
+
 def test_a_lost_race_asks_for_the_new_trees_alone_and_three_times(
     server: GitServer, asked: list[str]
 ) -> None:
