@@ -183,6 +183,14 @@ def test_a_server_that_gives_up_in_the_middle() -> None:
 def test_a_million_empty_lines_are_nobody_s_refs() -> None:
     with pytest.raises(ValueError, match="more than 1,000,000 lines"):
         texts(FLUSH * 1_000_001)
+    with pytest.raises(ValueError, match="more than 1,000,000 lines"):
+        bands(packets(line(b"\1") * 1_000_001))
+
+
+def test_a_server_that_talks_without_end_is_quoted_in_part() -> None:
+    pack, remarks = bands(packets(line(b"\2a\n") * 60_000 + line(b"\1pack") + FLUSH))
+    assert pack == b"pack"
+    assert remarks.splitlines() == ["remote: a"] * 50_000
 
 
 def test_of_one_base_no_more_is_made_at_once_than_is_kept() -> None:

@@ -246,6 +246,7 @@ def _is(question: Question, service: str, method: str) -> bool:
 
 
 FETCH, PUSH = "git-upload-pack", "git-receive-pack"
+_NO_OBJECTS = line("packfile\n") + line(b"\1" + written([])) + FLUSH
 _OTHERWISE: dict[str, Tampered] = {
     "a page": answers(FETCH, "GET", headers={"content-type": "text/html"}, content=b"<html>"),
     **{f"greeted by {status}": answers(FETCH, "GET", status=status) for status in (302, 401, 403, 404)},
@@ -274,9 +275,6 @@ _OTHERWISE: dict[str, Tampered] = {
     # It has landed, and nobody believes it.
     "an answer of another type to the push": answers(PUSH, "POST", headers={"content-type": "text/html"}),
 }
-
-
-_NO_OBJECTS = line("packfile\n") + line(b"\1" + written([])) + FLUSH
 
 
 def _without_objects(content: bytes) -> bytes:
