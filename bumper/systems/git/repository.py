@@ -97,7 +97,8 @@ class Repository:
         # What came by smart HTTP, and what was made here to be pushed.
         self._received: dict[str, Object] = {}
         self._made: dict[str, Object] = {}
-        self._tips: list[str] = []
+        # Whose trees the server need not send again.
+        self._latest: tuple[str, ...] = ()
         self._folder = Folder.new()
         self._directory = self._folder.path
         try:
@@ -212,11 +213,11 @@ class Repository:
 
     def _receive_commit(self, wire: SmartHttp, sha: str) -> str:
         if sha not in self._received:
-            received = wire.commit(sha, self._tips[-1:])
+            received = wire.commit(sha, self._latest)
             if sha not in received:
                 raise NotSpoken
             self._received.update(received)
-            self._tips.append(sha)
+            self._latest = (sha,)
             # For `git commit-tree`, which looks whether the parent is there.
             self.store(*received[sha])
         return sha

@@ -35,6 +35,8 @@ _FILTER = "blob:none"
 _BANDS = "side-band-64k"
 # As git says it.
 _NO_REPORT, _STALE = "remote failed to report status", "stale info"
+# The end of a reason that has nothing to do with where the ref is (receive-pack.c, GitHub, GitLab).
+_BY_RULE = "hook declined"
 # Settings of git that say how a host is reached, or what is accepted of it.
 _OF_THE_WAY = ("http.", "url.", "protocol.", "transfer.", "fetch.fsckobjects")
 _OF_THE_CREDENTIAL = ".extraheader"
@@ -192,7 +194,8 @@ class SmartHttp:
         refused = refusal(
             place, branch, printable(address.scrub(reason)), address.scrub(remarks), is_sent=True
         )
-        if isinstance(refused, Denied) and self._is_elsewhere(ref, expected, spare_s):
+        is_clear = not isinstance(refused, Denied) or reason.endswith(_BY_RULE)
+        if not is_clear and self._is_elsewhere(ref, expected, spare_s):
             answer = f"remote: {reason}\n{remarks}"
             return refusal(place, branch, _STALE, address.scrub(answer), is_sent=True)
         return refused

@@ -331,11 +331,13 @@ def test_a_report_that_says_nothing_is_looked_after(
 
 
 def test_the_server_s_words_without_what_a_terminal_obeys_and_without_the_token(
-    server: GitServer, platform: Path
+    server: GitServer, platform: Path, asked: list[str]
 ) -> None:
     hook(platform, "pre-receive", f"printf 'no: \\033[31m{TOKEN}\\n' >&2; exit 1")
     with remote(server) as ours, pytest.raises(Denied, match=r"pre-receive hook declined: no: \*\*\*"):
         deploy(ours)
+    # A rule has nothing to do with where the branch is.
+    assert asked[-1] == "POST git-receive-pack"
 
 
 def test_a_tip_that_was_seen_long_ago_loses(server: GitServer, platform: Path) -> None:
