@@ -371,8 +371,8 @@ def test_a_race_is_lost_in_whatever_words_the_server_says_so(
             commit_directly(platform, "main", branch="main", message="Other")
         else:
             hook(platform, "pre-receive", "exit 1")
-        said = report("unpack ok", "ng refs/heads/main reference has changed concurrently")
-        _tamper(monkeypatch, rewritten(PUSH, "POST", lambda _: said))
+        moved = report("unpack ok", "ng refs/heads/main reference has changed concurrently")
+        _tamper(monkeypatch, rewritten(PUSH, "POST", lambda _: moved))
         with pytest.raises(expected, match="reference has changed concurrently"):
             ours.push(late, "main")
 
