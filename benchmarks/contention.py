@@ -22,6 +22,7 @@ from bumper.systems.git import Remote
 from bumper_sandbox.git.server import GitServer
 
 TOKEN = "bench-token"
+OURS = "bump, planned again on each tip"
 WRITERS = (1, 8, 32)
 # Of tries a writer, by the number of writers; all land, and 95 of 100 do before as many of the peer's have given up.
 MOST_TRIES = {32: 4.5, 64: 7.0}
@@ -58,7 +59,7 @@ Way = Callable[[str, str], tuple[bool, int]]
 def main(*sizes: int) -> None:
     """With so many writers each; those of `WRITERS` where none is named."""
     ways: dict[str, Way] = {
-        "bump, planned again on each tip": ours,
+        OURS: ours,
         "clone, sed, 5 x (pull --rebase, push)": workflow,
     }
     with GitServer(token=TOKEN, environ=os.environ) as server:
@@ -83,6 +84,11 @@ def compare(writers: int, ours: Sequence[Attempt], theirs: Sequence[Attempt]) ->
         ratio = percentile(landed, 95) / percentile(given_up, 95)
         goal = " (goal: below 1)" if writers in MOST_TRIES else ""
         print(f"  p95 against the p95 of those of the peer that give up: {ratio:.2f}{goal}")
+
+
+def tries_a_writer(server: GitServer, writers: int) -> float:
+    """How often each of so many writers of ours tries, on average."""
+    return sum(attempt.tries for attempt in run(server, OURS, ours, writers)) / writers
 
 
 def percentile(seconds: Sequence[float], percent: int) -> float:

@@ -2,7 +2,7 @@
 
 In seconds of processor time, children included, less those of a start; the least of three rounds. The exponent is that of the line
 through the logarithms. Fails where one is above 1.1: for whole platforms, each with 50 deploys a site, also that of the processes of
-git, each of which may be a request.
+git, each of which may be a request. Of writers on one branch it is the tries that each of them takes, one round.
 """
 
 import math
@@ -18,14 +18,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from benchmarks import contention
 from benchmarks.check import grown
 from benchmarks.edit import MANIFEST
 from benchmarks.fleet import Fleet
 from benchmarks.history import write_clone
 from benchmarks.ours import bump
 from benchmarks.platform import Platform
+from benchmarks.repositories import OLD, write_repository
 from benchmarks.sidebyside import processor_s
 from bumper.errors import EXIT_CODES, Outcome
+from bumper_sandbox.git.server import GitServer
+from bumper_sandbox.registry.server import RegistryServer
 
 MOST = 1.1
 ROUNDS = 3
@@ -56,11 +60,28 @@ class Dimension(NamedTuple):
 
 def main(names: Sequence[str] = ()) -> int:
     """Prints every series, or those whose name holds one of the names; 1 where one grows faster than it may."""
-    chosen = [each for each in DIMENSIONS if not names or any(name in each.name for name in names)]
+
+    def is_chosen(name: str) -> bool:
+        return not names or any(each in name for each in names)
+
     with _AT_END:
         start_s = _least_s(Run(["--version"]), Path(), ROUNDS)[0]
-        within = [_is_within(dimension, start_s) for dimension in chosen]
+        within = [_is_within(dimension, start_s) for dimension in DIMENSIONS if is_chosen(dimension.name)]
+        if is_chosen(WRITERS):
+            within.append(_are_writers_within())
     return int(not all(within))
+
+
+def _are_writers_within() -> bool:
+    print(f"{WRITERS}   (tries a writer)")
+    points = []
+    with GitServer(token=contention.TOKEN, environ=os.environ) as server:
+        for writers in (4, 8, 16, 32):
+            tries = contention.tries_a_writer(server, writers)
+            points.append((writers, tries))
+            print(f"  {writers:>10,}{tries:>9.2f}", flush=True)
+    print(f"  {'exponent':>10}{exponent(points):>9.2f}")
+    return exponent(points) <= MOST
 
 
 def _is_within(dimension: Dimension, start_s: float) -> bool:
@@ -175,6 +196,29 @@ def _one_file(folder: Path, documents: int) -> Run:
     return Run(["edit", "many.yaml", *EDIT], CHANGED)
 
 
+def _one_document(folder: Path, kilobytes: int) -> Run:
+    lines = "".join(f"  key-{number:06}: {'value ' * 14}{number:06}\n" for number in range(kilobytes * 10))
+    settings = f"---\nkind: ConfigMap\napiVersion: v1\nmetadata:\n  name: settings\ndata:\n{lines}"
+    (folder / "large.yaml").write_text(MANIFEST + settings, encoding="utf-8")
+    return Run(["edit", "large.yaml", *EDIT], CHANGED)
+
+
+@cache
+def _registry() -> RegistryServer:
+    registry = _AT_END.enter_context(RegistryServer(authentication="none"))
+    for tag in (OLD, "abc0001"):
+        registry.push("site-0", tag)
+    return registry
+
+
+def _among(folder: Path, kustomizations: int) -> Run:
+    sites = [f"site-{number}" for number in range(kustomizations)]
+    write_repository(folder / "p.git", files=0, commits=1, registry=_registry().host, sites=sites)
+    asked = ["--site", "site-0", "--tag", "abc0001", "--repo", str(folder / "p.git")]
+    return Run([*asked, "--dry-run"])
+
+
+WRITERS = "by writers on one branch"
 DIMENSIONS = (
     Dimension("bump check, by sites (five files each)", (100, 300, 900), _checked),
     Dimension("bump status --offline, by sites", PLATFORMS, _shown, of_platform=True),
@@ -185,6 +229,8 @@ DIMENSIONS = (
     Dimension("bump history, by deploys", (1_000, 4_000, 16_000), _recorded),
     Dimension("bump edit, by files of 0.3 kB", (100, 400, 1_600), _files),
     Dimension("bump edit, by documents in one file", (400, 1_600, 6_400), _one_file),
+    Dimension("bump edit, by kB of one document", (100, 400, 1_600), _one_document),
+    Dimension("bump --dry-run of one site, by Kustomizations", (100, 400, 1_600), _among),
 )
 
 

@@ -110,7 +110,8 @@ class Repository:
             self._connected = self._with_credential()
             with room():
                 _lay_out(self._directory)
-            self._users = program(self._directory, {**base, **environment(settings, environ)})
+            # Git as the user has set it up, for what `configured` tells.
+            self._as_set_up = program(self._directory, {**base, **environment(settings, environ)})
             self._remark = self._require_encrypted()
         except BaseException:
             self._folder.remove()
@@ -139,7 +140,7 @@ class Repository:
     @cached_property
     def configured(self) -> list[tuple[str, str]] | None:
         """Git's own configuration with that for the way to the remote, less what we set; None where git cannot read it."""
-        output = run(self._users, "config", "-z", "--list", place=self._address)
+        output = run(self._as_set_up, "config", "-z", "--list", place=self._address)
         return None if output.status else pairs(output.stdout)
 
     @cached_property
@@ -212,7 +213,8 @@ class Repository:
         return self._either(lambda wire: wire.ask_to_push(), lambda: self._ask_to_push(commit, ref))
 
     def _receive_commit(self, wire: SmartHttp, sha: str) -> str:
-        if sha not in self._received:
+        # Loose are those that were received, and those that were made here on top of them.
+        if not self._is_loose(sha):
             received = wire.commit(sha, self._latest)
             if sha not in received:
                 raise NotSpoken
@@ -393,11 +395,14 @@ class Repository:
         if held := self._received.get(name):
             self._require_readable(name, held.kind, len(held.content))
             return name, held.content[: MOST_FILE_BYTES + 1]
-        if _SHA.fullmatch(name) and self._loose.has_object(key := bytes.fromhex(name)):
-            info = self._loose.info(key)
-            if info.size <= MOST_FILE_BYTES:
-                return name, self._loose.stream(key).read()
+        if self._is_loose(name):
+            stream = self._loose.stream(bytes.fromhex(name))
+            if stream.size <= MOST_FILE_BYTES:
+                return name, stream.read()
         return self._read(name)
+
+    def _is_loose(self, name: str) -> bool:
+        return bool(_SHA.fullmatch(name) and self._loose.has_object(bytes.fromhex(name)))
 
     def _read(self, name: str) -> tuple[str, bytes] | None:
         """The same of what git has packed, of a ref, and of a long file."""

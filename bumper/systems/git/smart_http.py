@@ -6,6 +6,7 @@ asked then, and says in its own words what is wrong. So nothing here asks for a 
 where git's settings speak of the way to the host it is git that knows what they mean (`speaks`).
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -24,6 +25,7 @@ from bumper.systems.http.headers import retry_after_s
 
 _Parsed = TypeVar("_Parsed")
 
+_SHA = re.compile(r"[0-9a-f]{40}")
 _ZERO = "0" * 40
 _FETCH, _PUSH = "git-upload-pack", "git-receive-pack"
 # Of what is kept in memory: trees of a hundred thousand files, or some thousand manifests. Git keeps more on the disk.
@@ -132,6 +134,8 @@ class SmartHttp:
         _, refs = side_by_side(asked)
         if ref not in refs:
             raise MissingRef(f"{self.address()}: no such ref")
+        if not _SHA.fullmatch(refs[ref]):
+            raise NotSpoken
         return refs[ref]
 
     def commit(self, sha: str, known: Iterable[str]) -> dict[str, Object]:

@@ -103,8 +103,8 @@ def test_a_note_is_read_to_be_written(server: GitServer, platform: Path, asked: 
         assert asked == [before, push]
         asked.clear()
         ours.note("web", tip, ["another"])
-        # Its commit with its trees, and the text before.
-        assert asked == [before, fetch, fetch, push]
+        # What was made here is not asked for.
+        assert asked == [before, fetch, push]
 
 
 def test_a_lost_race_asks_for_the_new_trees_alone_and_three_times(
@@ -255,6 +255,7 @@ _OTHERWISE: dict[str, Tampered] = {
     "sha256": rewritten(FETCH, "GET", lambda content: content.replace(b"=sha1", b"=shaX")),
     "no packet lines": rewritten(FETCH, "GET", lambda _: b"hello"),
     "an empty greeting": rewritten(FETCH, "GET", lambda _: b""),
+    "a tip that is no name": rewritten(FETCH, "POST", lambda content: _with_tip(content, b"x" * 40)),
     "an error in the place of a pack": rewritten(FETCH, "POST", lambda _: line("ERR no\n")),
     "half of a pack": rewritten(FETCH, "POST", lambda content: content[: len(content) // 2]),
     "a pack of nothing": rewritten(FETCH, "POST", lambda content: _without_objects(content)),
@@ -275,6 +276,11 @@ _OTHERWISE: dict[str, Tampered] = {
     # It has landed, and nobody believes it.
     "an answer of another type to the push": answers(PUSH, "POST", headers={"content-type": "text/html"}),
 }
+
+
+def _with_tip(content: bytes, name: bytes) -> bytes:
+    """In the place of the commit that a ref is at."""
+    return content[:4] + name + content[44:] if content[44:55] == b" refs/heads" else content
 
 
 def _without_objects(content: bytes) -> bytes:
