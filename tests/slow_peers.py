@@ -77,6 +77,12 @@ def git(place: Place) -> None:
         remote.fetch("main")
 
 
+def smart_http(place: Place) -> None:
+    url = f"{place.url}/platform.git"
+    with Remote(url, token="t", environ=place.environ, now=CLOCK.now, is_to_push=True) as remote:
+        remote.fetch("main")
+
+
 def registry(place: Place) -> None:
     with closing(Registry(environ=place.environ, clock=CLOCK)) as asked:
         asked.resolve(reference(f"{place.host}/web:1"))
@@ -206,6 +212,7 @@ def git_itself(place: Place) -> None:
 DEADLINE_S = 1.0
 PEERS: dict[str, Callable[[Place], None]] = {
     "git": git,
+    "git by smart HTTP": smart_http,
     "registry": registry,
     "token server": token_server,
     "ACR": acr,

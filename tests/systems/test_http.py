@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import signal
+import socket
 import ssl
 import threading
 import time
@@ -24,11 +26,11 @@ from bumper.app.clock import SystemClock
 from bumper.errors import BumpError, NoAccess, Transient, Unreachable, UsageError
 from bumper.ports import threads
 from bumper.ports.deadline import until
-from bumper.ports.threads import side_by_side, within
+from bumper.ports.threads import outcome, side_by_side, within
 from bumper.systems.github.api import Api as GitHubApi
 from bumper.systems.github.graphql import GraphQL, Operation
 from bumper.systems.http import certificates, document, headers
-from bumper.systems.http.client import Client, Late, Limits, Question
+from bumper.systems.http.client import Answer, Client, Late, Limits, Question
 from bumper.systems.http.content import Content
 from bumper.systems.http.paging import Pages
 from bumper.systems.registry import Registry
@@ -54,6 +56,15 @@ def failure(peer: Peer, **options: Any) -> BumpError:
     with pytest.raises(BumpError) as caught:
         ask(peer, **options)
     return caught.value
+
+
+def _answers_end() -> bool:
+    """Whether no thread waits for an answer any more: those that are left wait for a question."""
+    for _ in range(1000):
+        if len(threads._IDLE) == sum(thread.name == "answer" for thread in threading.enumerate()):
+            return True
+        time.sleep(0.01)
+    return False
 
 
 class TestDeadline:
@@ -118,6 +129,67 @@ class TestDeadline:
             with pytest.raises(Transient):
                 asking.ask("it", Question("GET", peer.url))
             assert asking.ask("it", Question("GET", peer.url)).content == b"whole"
+
+    def test_nobody_goes_on_reading_after_an_interruption(self) -> None:
+        def script(line: str) -> Iterable[bytes]:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            return peer.drip(HEAD)
+
+        with Peer(script) as peer, closing(client(answer_s=60.0)) as asking:
+            with pytest.raises(KeyboardInterrupt):
+                asking.ask("it", Question("GET", peer.url))
+            assert _answers_end()
+
+    def test_what_is_in_flight_ends_with_the_client(self) -> None:
+        asked = threading.Event()
+
+        def script(line: str) -> Iterable[bytes]:
+            asked.set()
+            return peer.drip(HEAD)
+
+        with Peer(script) as peer:
+            asking = client(answer_s=60.0)
+            outcomes: list[Callable[[], Answer]] = []
+            waiting = threading.Thread(
+                target=lambda: outcomes.append(outcome(lambda: asking.ask("it", Question("GET", peer.url))))
+            )
+            waiting.start()
+            assert asked.wait(10.0)
+            asking.close()
+            waiting.join(10.0)
+            assert _answers_end()
+            with pytest.raises(Transient):
+                outcomes[0]()
+
+    def test_a_connection_that_opens_as_the_client_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        opened: list[socket.socket] = []
+        connect = socket.create_connection
+        with Peer(lambda line: answer(b"whole")) as peer:
+            asking = client()
+
+            def late(*arguments: Any, **options: Any) -> socket.socket:
+                asking.close()
+                opened.append(connect(*arguments, **options))
+                return opened[0]
+
+            monkeypatch.setattr(socket, "create_connection", late)
+            with pytest.raises(Transient):
+                asking.ask("it", Question("GET", peer.url))
+            assert opened[0].fileno() == -1
+            assert peer.requests == []
+
+    def test_a_client_that_was_closed_opens_nothing(self) -> None:
+        asking = client()
+        asking.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            asking.ask("it", Question("GET", "http://127.0.0.1:9/"))
+
+    def test_connections_that_have_ended_are_not_kept(self) -> None:
+        whole = b"".join(answer(b"whole")).replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+        with Peer(lambda line: [whole]) as peer, closing(client(answer_s=60.0)) as asking:
+            for _ in range(5):
+                assert asking.ask("it", Question("GET", peer.url)).content == b"whole"
+            assert [len(each.sockets._streams) for each in asking._all] == [1]
 
     def test_azure_s_sdk(self) -> None:
         # To read the SDK takes a busy machine longer than the test.

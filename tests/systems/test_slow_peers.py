@@ -12,6 +12,8 @@ QUICK = [
     ("registry", "headers in drops"),
     ("Kubernetes", "body in drops"),
     ("git", "silence"),
+    ("git by smart HTTP", "silence"),
+    ("git by smart HTTP", "body in drops"),
     ("program: docker helper", "hangs in a child"),
     ("program: exec plugin", "leaves a daemon that holds its streams"),
 ]

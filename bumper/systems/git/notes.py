@@ -57,7 +57,7 @@ def append(
 def _tip(repository: Repository, ref: str) -> tuple[str, str | None]:
     """The ref's commit and its tree; an empty text and None where the ref is not there yet."""
     try:
-        tip = repository.fetch_tip(ref)
+        tip = repository.fetch_tip(ref, is_to_push=True)
     except MissingRef:
         return "", None
     return tip, repository.parsed(tip, parse_commit)[1].tree

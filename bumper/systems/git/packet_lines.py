@@ -1,7 +1,7 @@
 """Packet lines, in which git's programs speak to each other: four hex digits with the length, themselves included, and the content.
 
-Law: what is no such line is a ValueError that says where. Three lengths are signs without a content: the end of an answer (flush), of
-a part of it (delimiter), and of a whole exchange.
+Law: what is no such line is a ValueError that says where. Names keep their bytes, whatever encoding they are in. Three lengths are
+signs without a content: the end of an answer (flush), of a part of it (delimiter), and of a whole exchange.
 Source: gitprotocol-common(5), gitprotocol-v2(5), gitprotocol-pack(5) for the bands.
 """
 
@@ -10,13 +10,17 @@ from collections.abc import Iterable, Iterator
 FLUSH, DELIMITER, RESPONSE_END = b"0000", b"0001", b"0002"
 _SIGNS = (FLUSH, DELIMITER, RESPONSE_END)
 _LENGTH = 4
+# More than any host has refs, and than a pack of a host that sends a hundred bytes at once.
+_MOST_LINES = 1_000_000
+# Of what is shown to people.
+_MOST_REMARK_BYTES = 100_000
 _ERROR = b"ERR "
 DATA, PROGRESS, FATAL = b"\1", b"\2", b"\3"
 
 
 def line(content: str | bytes) -> bytes:
     """One packet line."""
-    sent = content.encode() if isinstance(content, str) else content
+    sent = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     return b"%04x%b" % (len(sent) + _LENGTH, sent)
 
 
@@ -28,8 +32,11 @@ def command(name: str, arguments: Iterable[str]) -> bytes:
 
 def packets(content: bytes) -> Iterator[bytes | None]:
     """The content of each line, in order; None for a sign. ValueError with the server's words where it gave up."""
-    at = 0
+    at = count = 0
     while at < len(content):
+        count += 1
+        if count > _MOST_LINES:
+            raise ValueError(f"found more than {_MOST_LINES:,} lines")
         digits = content[at : at + _LENGTH]
         if digits in _SIGNS:
             at += _LENGTH
@@ -51,7 +58,7 @@ def packets(content: bytes) -> Iterator[bytes | None]:
 def texts(content: bytes) -> list[str | None]:
     """The same as texts, without their line ends. ValueError where the end is missing."""
     read = [
-        None if packet is None else packet.decode("utf-8", "replace").rstrip("\n")
+        None if packet is None else packet.decode("utf-8", "surrogateescape").rstrip("\n")
         for packet in packets(content)
     ]
     if not read or read[-1] is not None:
@@ -72,7 +79,7 @@ def bands(content: Iterable[bytes | None]) -> tuple[bytes, str]:
         if band == FATAL:
             raise ValueError(rest.decode("utf-8", "replace").strip())
         if band == PROGRESS:
-            remarks += rest
+            remarks += rest[: _MOST_REMARK_BYTES - len(remarks)]
         elif band == DATA:
             data += rest
         else:

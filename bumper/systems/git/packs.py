@@ -1,7 +1,8 @@
 """Packs: many objects in one stream, some of them as what makes them of another one.
 
 Law: an object that is read is the one that its name says, since the name is computed of what was unpacked; what the pack says of its
-own length is never believed beyond `most_bytes`. What is no pack is a ValueError.
+own length is never believed beyond `most_bytes`, which bounds what is kept and what is done, however little was sent. What is no pack
+is a ValueError.
 Source: gitformat-pack(5).
 """
 
@@ -16,6 +17,10 @@ _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _NUMBERS = {kind: number for number, kind in _KINDS.items()}
 _BY_OFFSET, _BY_NAME = 6, 7
 _SLACK = 64
+# What an object takes beside its content, and each byte of a delta beside what it makes: a byte may be an instruction.
+_OBJECT_BYTES, _INSTRUCTION_BYTES = 300, 16
+# Of the bits of a number; a pack of that many bytes is nobody's.
+_MOST_BITS = 63
 _COPY = 0x80
 _COPIED_WHERE_NOTHING_IS_SAID = 0x10000
 
@@ -35,6 +40,22 @@ class _Entry(NamedTuple):
     base: int | str = ""
 
 
+class _Room:
+    """What may still be kept of `most_bytes`."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = self._left = most_bytes
+
+    def require(self, size: int) -> None:
+        """ValueError where that is more."""
+        if size > self._left:
+            raise ValueError(f"holds more than {self._most_bytes:,} bytes")
+
+    def take(self, size: int) -> None:
+        self.require(size)
+        self._left -= size
+
+
 def name_of(made: Object) -> str:
     """The SHA-1 that git calls the object by, 40 hex digits."""
     head = f"{made.kind} {len(made.content)}\0".encode()
@@ -51,37 +72,36 @@ def written(objects: Iterable[Object]) -> bytes:
 def read(pack: bytes, most_bytes: int) -> dict[str, Object]:
     """The objects by their names. ValueError where they are more than `most_bytes` together, or a base is not in the pack."""
     try:
-        return _objects(_entries(pack, most_bytes), most_bytes)
+        return _objects(_entries(pack, _Room(most_bytes)), _Room(most_bytes))
     except IndexError:
         raise ValueError("ends in the middle of an object") from None
 
 
-def _objects(entries: Mapping[int, _Entry], most_bytes: int) -> dict[str, Object]:
+def _objects(entries: Mapping[int, _Entry], room: _Room) -> dict[str, Object]:
     objects: dict[str, Object] = {}
     waiting: dict[int | str, list[tuple[int, bytes]]] = {}
-    left = most_bytes
-    ready: list[tuple[int, Object]] = []
+    # Each is made of its base when its turn comes, since thousands may have the same one.
+    ready: list[tuple[int, Object, bytes | None]] = []
     for place, entry in entries.items():
         if entry.kind:
-            ready.append((place, Object(entry.kind, entry.content)))
+            ready.append((place, Object(entry.kind, entry.content), None))
         else:
             waiting.setdefault(entry.base, []).append((place, entry.content))
     while ready:
-        place, made = ready.pop()
-        left -= len(made.content)
-        if left < 0:
-            raise ValueError(f"holds more than {most_bytes:,} bytes")
+        place, made, delta = ready.pop()
+        if delta is not None:
+            made = Object(made.kind, _applied(delta, made.content, room))
+        room.take(len(made.content) + _OBJECT_BYTES)
         name = name_of(made)
         objects[name] = made
         for key in (place, name):
-            for child, delta in waiting.pop(key, ()):
-                ready.append((child, Object(made.kind, _applied(delta, made.content, left))))
+            ready += [(child, made, difference) for child, difference in waiting.pop(key, ())]
     if waiting:
         raise ValueError(f"{len(waiting)} bases of its deltas are not in it")
     return objects
 
 
-def _entries(pack: bytes, most_bytes: int) -> Mapping[int, _Entry]:
+def _entries(pack: bytes, room: _Room) -> Mapping[int, _Entry]:
     count = int.from_bytes(pack[8:_HEADER_BYTES], "big")
     end = len(pack) - _CHECKSUM_BYTES
     if pack[:4] != _SIGNATURE or int.from_bytes(pack[4:8], "big") != _VERSION or end < _HEADER_BYTES:
@@ -89,7 +109,7 @@ def _entries(pack: bytes, most_bytes: int) -> Mapping[int, _Entry]:
     if hashlib.sha1(pack[:end], usedforsecurity=False).digest() != pack[end:]:
         raise ValueError("its checksum is another one")
     entries: dict[int, _Entry] = {}
-    at, left = _HEADER_BYTES, most_bytes
+    at = _HEADER_BYTES
     for number in range(count):
         if at >= end:
             raise ValueError(f"ends after {number:,} objects of {count:,}")
@@ -103,9 +123,7 @@ def _entries(pack: bytes, most_bytes: int) -> Mapping[int, _Entry]:
             base, at = pack[at : at + _SHA_BYTES].hex(), at + _SHA_BYTES
         elif kind not in _KINDS:
             raise ValueError(f"found an object of kind {kind} at byte {place}")
-        left -= size
-        if left < 0:
-            raise ValueError(f"holds more than {most_bytes:,} bytes")
+        room.take(size + _OBJECT_BYTES)
         content, at = _inflated(pack, at, size)
         entries[place] = _Entry(_KINDS.get(kind, ""), content, base)
     if at != end:
@@ -116,13 +134,10 @@ def _entries(pack: bytes, most_bytes: int) -> Mapping[int, _Entry]:
 def _kind_and_size(pack: bytes, at: int) -> tuple[int, int, int]:
     """The kind and the size of the object at a place, and where that ends."""
     byte = pack[at]
-    kind, size, shift = byte >> 4 & 7, byte & 15, 4
-    while byte & 0x80:
-        at += 1
-        byte = pack[at]
-        size |= (byte & 0x7F) << shift
-        shift += 7
-    return kind, size, at + 1
+    if byte & 0x80:
+        above, end = _size(pack, at + 1)
+        return byte >> 4 & 7, byte & 15 | above << 4, end
+    return byte >> 4 & 7, byte & 15, at + 1
 
 
 def _offset(pack: bytes, at: int) -> tuple[int, int]:
@@ -130,6 +145,7 @@ def _offset(pack: bytes, at: int) -> tuple[int, int]:
     byte = pack[at]
     back = byte & 0x7F
     while byte & 0x80:
+        _require_number(back.bit_length())
         at += 1
         byte = pack[at]
         back = (back + 1) << 7 | byte & 0x7F
@@ -155,22 +171,21 @@ def _inflated(pack: bytes, at: int, size: int) -> tuple[bytes, int]:
     return content, at
 
 
-def _applied(delta: bytes, base: bytes, most_bytes: int) -> bytes:
+def _applied(delta: bytes, base: bytes, room: _Room) -> bytes:
     """What a delta makes of its base."""
     base_size, at = _size(delta, 0)
     size, at = _size(delta, at)
-    if base_size != len(base) or size > most_bytes:
-        raise ValueError(
-            f"found a delta for {base_size:,} bytes that makes {size:,}, expected one for {len(base):,}"
-        )
-    pieces: list[bytes] = []
-    left = size
-    while at < len(delta) and left >= 0:
+    if base_size != len(base):
+        raise ValueError(f"found a delta for {base_size:,} bytes, expected one for {len(base):,}")
+    # Looked at before anything is made, and taken by whoever keeps it.
+    room.require(size)
+    room.take(len(delta) * _INSTRUCTION_BYTES)
+    made = bytearray()
+    while at < len(delta) and len(made) <= size:
         code = delta[at]
         at += 1
         if not code & _COPY:
-            pieces.append(delta[at : at + code])
-            left -= len(pieces[-1])
+            made += delta[at : at + code]
             at += code
             continue
         start = length = 0
@@ -182,21 +197,27 @@ def _applied(delta: bytes, base: bytes, most_bytes: int) -> bytes:
             if code & 0x10 << bit:
                 length |= delta[at] << 8 * bit
                 at += 1
-        pieces.append(base[start : start + (length or _COPIED_WHERE_NOTHING_IS_SAID)])
-        left -= len(pieces[-1])
-    if left:
+        made += base[start : start + (length or _COPIED_WHERE_NOTHING_IS_SAID)]
+    if len(made) != size:
         raise ValueError(f"found a delta that does not make the {size:,} bytes that it says")
-    return b"".join(pieces)
+    return bytes(made)
 
 
-def _size(delta: bytes, at: int) -> tuple[int, int]:
+def _size(packed: bytes, at: int) -> tuple[int, int]:
+    """The number that begins at a place, the lowest bits first, and where it ends."""
     size = shift = 0
     while True:
-        byte = delta[at]
+        _require_number(shift)
+        byte = packed[at]
         size |= (byte & 0x7F) << shift
         at, shift = at + 1, shift + 7
         if not byte & 0x80:
             return size, at
+
+
+def _require_number(bits: int) -> None:
+    if bits > _MOST_BITS:
+        raise ValueError("found a number that has no end")
 
 
 def _header(made: Object) -> bytes:

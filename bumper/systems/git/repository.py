@@ -15,7 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
 
-from bumper.errors import BumpError, NoAccess, Unreachable, UsageError
+from bumper.errors import BumpError, LostRace, NoAccess, Unreachable, UsageError
 from bumper.ports.deadline import left_s
 from bumper.ports.git import MOST_FILE_BYTES
 from bumper.safe_text import printable
@@ -24,7 +24,7 @@ from bumper.systems.git.address import Address, environment
 from bumper.systems.git.objects import parse_commit, parse_tree
 from bumper.systems.git.packs import Object
 from bumper.systems.git.program import Output, Program, command_of, ended, pairs, program, run, start
-from bumper.systems.git.rejections import ASKS_FOR_TOKEN, MissingRef, failure, not_git, rejection
+from bumper.systems.git.rejections import ASKS_FOR_TOKEN, MissingRef, NotSent, failure, not_git, rejection
 from bumper.systems.git.smart_http import NotSpoken, SmartHttp, speaks
 from bumper.systems.git.transport import Transport
 from bumper.systems.process import end
@@ -97,7 +97,8 @@ class Repository:
         # What came by smart HTTP, and what was made here to be pushed.
         self._received: dict[str, Object] = {}
         self._made: dict[str, Object] = {}
-        self._tips: list[str] = []
+        # Whose trees the server need not send again.
+        self._latest: tuple[str, ...] = ()
         self._folder = Folder.new()
         self._directory = self._folder.path
         try:
@@ -148,7 +149,8 @@ class Repository:
         if not (
             self._now
             and self.configured is not None
-            and speaks(self._address, self.configured, self._environ)
+            # A token that expires is asked for before the first call.
+            and speaks(self._renew(), self.configured, self._environ)
         ):
             return None
         return SmartHttp.at(
@@ -169,10 +171,14 @@ class Repository:
                 self._wire = None
         return by_git()
 
-    def fetch_tip(self, ref: str) -> str:
-        """The sha of the commit that the ref is at, with its trees and no blob. `MissingRef` where there is none."""
+    def fetch_tip(self, ref: str, *, is_to_push: bool = False) -> str:
+        """The sha of the commit that the ref is at, with its trees and no blob. `MissingRef` where there is none.
+
+        `is_to_push` says that something is to be pushed on it.
+        """
         return self._either(
-            lambda wire: self._receive_commit(wire, wire.tip(ref)), lambda: self._fetch_tip(ref)
+            lambda wire: self._receive_commit(wire, wire.tip(ref, is_to_push=is_to_push)),
+            lambda: self._fetch_tip(ref),
         )
 
     def fetch_commit(self, sha: str) -> None:
@@ -196,9 +202,10 @@ class Repository:
         and not say so.
         """
         spare_s = _to_look_s(left_s(self._timeout_s))
+        may_be_there = bool(self._wire)
         return self._either(
             lambda wire: wire.push(ref, expected, commit, self._new(commit), spare_s),
-            lambda: self._push(commit, ref, expected, spare_s),
+            lambda: self._push(commit, ref, expected, spare_s, may_be_there=may_be_there),
         )
 
     def ask_to_push(self, commit: str, ref: str) -> BumpError | None:
@@ -208,11 +215,11 @@ class Repository:
     def _receive_commit(self, wire: SmartHttp, sha: str) -> str:
         # Loose are those that were received, and those that were made here on top of them.
         if not self._is_loose(sha):
-            received = wire.commit(sha, self._tips[-1:])
+            received = wire.commit(sha, self._latest)
             if sha not in received:
                 raise NotSpoken
             self._received.update(received)
-            self._tips.append(sha)
+            self._latest = (sha,)
             # For `git commit-tree`, which looks whether the parent is there.
             self.store(*received[sha])
         return sha
@@ -224,12 +231,16 @@ class Repository:
     def _bring(self, sha: str) -> None:
         self.fetch(f"+{sha}:refs/bump/{sha}", depth=1)
 
-    def _push(self, commit: str, ref: str, expected: str, spare_s: float) -> BumpError | None:
+    def _push(
+        self, commit: str, ref: str, expected: str, spare_s: float, *, may_be_there: bool
+    ) -> BumpError | None:
+        """`may_be_there` says that the commit may have been sent already, and that nobody believed the answer."""
         if expected in self._received:
             self._bring(expected)
         lease = f"--force-with-lease={ref}:{expected}"
         output = self.call(*_PUSH, lease, REMOTE, f"{commit}:{ref}", spare_s=spare_s)
-        return self._rejection(ref, output) if output.status else None
+        error = self._rejection(ref, output) if output.status else None
+        return LostRace(error.message) if may_be_there and isinstance(error, NotSent) else error
 
     def _ask_to_push(self, commit: str, ref: str) -> BumpError | None:
         if commit in self._received:

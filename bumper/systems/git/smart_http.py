@@ -7,13 +7,13 @@ where git's settings speak of the way to the host it is git that knows what they
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 from bumper.address import is_loopback, may_carry_credentials
 from bumper.dataclasses import dataclass
-from bumper.errors import BumpError, NotConnected, Transient, Unreachable
+from bumper.errors import BumpError, Denied, NotConnected, Transient, Unreachable
 from bumper.ports.threads import side_by_side
 from bumper.safe_text import printable
 from bumper.systems.git.address import Address
@@ -36,7 +36,9 @@ _FORMAT = "object-format=sha1"
 _FILTER = "blob:none"
 _BANDS = "side-band-64k"
 # As git says it.
-_NO_REPORT = "remote failed to report status"
+_NO_REPORT, _STALE = "remote failed to report status", "stale info"
+# The end of a reason that has nothing to do with where the ref is (receive-pack.c, GitHub, GitLab).
+_BY_RULE = "hook declined"
 # Settings of git that say how a host is reached, or what is accepted of it.
 _OF_THE_WAY = ("http.", "url.", "protocol.", "transfer.", "fetch.fsckobjects")
 _OF_THE_CREDENTIAL = ".extraheader"
@@ -84,13 +86,14 @@ class _Advertisement(NamedTuple):
 class SmartHttp:
     """One repository. `address` is asked before each request, since its credential may have been renewed.
 
-    `is_to_push` says that a push is to come, as it is after one that was refused.
+    `is_to_push` says that what is read first is read to be written, as it is after a push that was refused.
     """
 
     client: Client
     address: Callable[[], Address]
     is_to_push: bool = False
     _knows_version_2: bool = False
+    _was_refused: bool = False
     # What the server said before a push that has not been made yet.
     _advertisement: _Advertisement | None = None
 
@@ -117,13 +120,16 @@ class SmartHttp:
         """Closes all connections."""
         self.client.close()
 
-    def tip(self, ref: str) -> str:
+    def tip(self, ref: str, *, is_to_push: bool = False) -> str:
         """The commit that the ref is at. `MissingRef` where there is none.
 
         Where a push is to come it is taken from what the server says before one, so that the fewest requests lie between them.
+        Whoever looks again and again asks for the one ref.
         """
+        is_to_push = is_to_push or self.is_to_push or self._was_refused
+        self.is_to_push, self._advertisement = False, None
         # Who speaks version 2 answers the second question as well: it need not wait for the first.
-        seen = self._seen_before_a_push if self.is_to_push else partial(self._listed, ref)
+        seen = self._seen_before_a_push if is_to_push else partial(self._listed, ref)
         asked: list[Callable[[], Mapping[str, str]]] = [self._require_version_2, seen]
         _, refs = side_by_side(asked)
         if ref not in refs:
@@ -138,11 +144,14 @@ class SmartHttp:
         seen = [argument for each in known for argument in (f"shallow {each}", f"have {each}")]
         return self._fetched([f"want {sha}", *seen, "deepen 1", f"filter {_FILTER}"])
 
-    def objects(self, shas: Iterable[str]) -> dict[str, Object]:
-        """These objects and nothing else."""
+    def objects(self, shas: Collection[str]) -> dict[str, Object]:
+        """These objects. `NotSpoken` where the answer lacks one."""
         self._require_version_2()
         # Nothing is said of what is here, since the server would take its files for known.
-        return self._fetched([f"want {sha}" for sha in shas])
+        fetched = self._fetched([f"want {sha}" for sha in shas])
+        if not fetched.keys() >= {*shas}:
+            raise NotSpoken
+        return fetched
 
     def ask_to_push(self) -> None:
         """Returns where the server lets us in to push; nothing is sent and nothing moves."""
@@ -157,7 +166,7 @@ class SmartHttp:
         Ends `spare_s` before its limit, so that somebody can look what became of it.
         """
         error = self._pushed(ref, expected, commit, objects, spare_s)
-        self.is_to_push = error is not None
+        self._was_refused = error is not None
         return error
 
     def _pushed(
@@ -165,33 +174,42 @@ class SmartHttp:
     ) -> BumpError | None:
         there, capabilities = self._advertisement or self._advertised(spare_s)
         self._advertisement = None
-        place, branch = str(self.address()), ref.removeprefix("refs/heads/")
+        # What the server repeats is the credential that it was sent, not one that took its place meanwhile.
+        address = self.address()
+        place, branch = str(address), ref.removeprefix("refs/heads/")
         if there.get(ref, "") == commit:
             return None
         if there.get(ref, "") != expected:
-            return refusal(place, branch, "stale info", "", is_sent=False)
+            return refusal(place, branch, _STALE, "", is_sent=False)
         asked = ["report-status", *(each for each in (_BANDS, _FORMAT) if each in capabilities)]
         update = line(f"{expected or _ZERO} {commit} {ref}\0 {' '.join(asked)}")
-        content = self._service(_PUSH, update + FLUSH + written(objects), spare_s=spare_s)
+        content = self._service(_PUSH, update + FLUSH + written(objects), spare_s, address)
         try:
             report, remarks = bands(packets(content)) if _BANDS in asked else (content, "")
-            unpacked, *states = [text for text in texts(report) if text]
+            states = [text for text in texts(report) if text]
         except ValueError as error:
-            return Transient(
-                f"{place}: the server did not say what became of the push ({printable(str(error))})"
-            )
-        if unpacked == "unpack ok" and f"ok {ref}" in states:
+            reason = printable(address.scrub(str(error)))
+            return Transient(f"{place}: the server did not say what became of the push ({reason})")
+        if states[:1] == ["unpack ok"] and f"ok {ref}" in states:
             return None
         reason = next(
             (text.removeprefix(f"ng {ref} ") for text in states if text.startswith("ng ")), _NO_REPORT
         )
-        return refusal(
-            place,
-            branch,
-            printable(self.address().scrub(reason)),
-            self.address().scrub(remarks),
-            is_sent=True,
+        refused = refusal(
+            place, branch, printable(address.scrub(reason)), address.scrub(remarks), is_sent=True
         )
+        is_clear = not isinstance(refused, Denied) or reason.endswith(_BY_RULE)
+        if not is_clear and self._is_elsewhere(ref, expected, spare_s):
+            answer = f"remote: {reason}\n{remarks}"
+            return refusal(place, branch, _STALE, address.scrub(answer), is_sent=True)
+        return refused
+
+    def _is_elsewhere(self, ref: str, expected: str, spare_s: float) -> bool:
+        """Whether the ref has moved, which each server says in words of its own; no where it cannot be asked."""
+        try:
+            return self._advertised(spare_s).refs.get(ref, "") != expected
+        except (NotSpoken, Unreachable):
+            return False
 
     def _seen_before_a_push(self) -> Mapping[str, str]:
         """The commits of all refs; what else the server said is kept for the push."""
@@ -241,7 +259,12 @@ class SmartHttp:
         """What the host says of one of its services."""
         headers = {"Git-Protocol": "version=2"} if service == _FETCH else {}
         content = self._asked(
-            "GET", f"info/refs?service={service}", f"{service}-advertisement", headers, spare_s=spare_s
+            self.address(),
+            "GET",
+            f"info/refs?service={service}",
+            f"{service}-advertisement",
+            headers,
+            spare_s=spare_s,
         )
         lines = self._parsed(content, texts)
         return lines[1:] if lines[:1] == [f"# service={service}"] else lines
@@ -250,7 +273,9 @@ class SmartHttp:
         body = command("fetch", ["no-progress", "ofs-delta", *arguments, "done"])
         return self._parsed(self._service(_FETCH, body), _unpacked)
 
-    def _service(self, service: str, body: bytes, spare_s: float = 0.0) -> bytes:
+    def _service(
+        self, service: str, body: bytes, spare_s: float = 0.0, address: Address | None = None
+    ) -> bytes:
         """What a service answers to its request."""
         headers = {
             "Content-Type": f"application/x-{service}-request",
@@ -258,10 +283,13 @@ class SmartHttp:
         }
         if service == _FETCH:
             headers["Git-Protocol"] = "version=2"
-        return self._asked("POST", service, f"{service}-result", headers, body, spare_s)
+        return self._asked(
+            address or self.address(), "POST", service, f"{service}-result", headers, body, spare_s
+        )
 
     def _asked(
         self,
+        address: Address,
         method: str,
         path: str,
         content_type: str,
@@ -270,7 +298,6 @@ class SmartHttp:
         spare_s: float = 0.0,
     ) -> bytes:
         """The content of an answer of this type. Transient where that heals; `NotSpoken` for any other answer."""
-        address = self.address()
         key, _, credential = address.authorization.partition(": ")
         question = Question(
             method,
@@ -283,6 +310,8 @@ class SmartHttp:
             answer = self.client.ask(str(address), question)
         except Unreachable as error:
             if isinstance(error, Transient) and not isinstance(error, NotConnected):
+                # It quotes what came.
+                error.reword(address.scrub)
                 raise
             # Git may trust whom we don't, and know another way.
             raise NotSpoken from None

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +82,8 @@ class Client:
     """Connections to the peers of one system, which several threads may ask at once. `now` is monotonic seconds; `transport` replaces
     httpx's own.
 
-    `environ` may name the authorities that are trusted. `admit` is given each address before it is asked, and raises where nothing may
+    Once it is closed, or whoever waits is interrupted, no wait goes on and nothing is sent any more. `environ` may name the
+    authorities that are trusted. `admit` is given each address before it is asked, and raises where nothing may
     be sent there.
     """
 
@@ -102,12 +103,19 @@ class Client:
         self._headers = {"Accept-Encoding": ENCODINGS, **(headers or {})}
         self._admit = admit
         self._transport = transport
-        self._stack = ExitStack()
         self._idle: list[_Connections] = []
+        self._all: list[_Connections] = []
+        self._opening = threading.Lock()
+        self._is_closed = False
 
     def close(self) -> None:
-        self._stack.close()
-        self._idle.clear()
+        """Ends all connections, and every wait on them. It cannot be asked any more."""
+        with self._opening:
+            self._is_closed = True
+            self._idle.clear()
+            connections, self._all = self._all, []
+        for each in connections:
+            each.close()
 
     def ask(self, subject: str, question: Question) -> Answer:
         """The peer's whole answer, whatever its status. `subject` begins the message of every error.
@@ -125,21 +133,25 @@ class Client:
                     lambda: self._asked(subject, question, connections, is_over, limit_s),
                     host_of(question.url),
                 )
-            except TimeoutError:
+            except (TimeoutError, KeyboardInterrupt) as error:
                 is_over.set()
                 connections.sockets.shut()
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 raise _late(subject, limit_s) from None
             finally:
                 self._idle.append(connections)
 
     def _lent(self) -> "_Connections":
         """Those that were used last: they are the likeliest to be open still."""
-        try:
+        with self._opening:
+            if self._is_closed:
+                # What would be opened now nobody would close.
+                raise RuntimeError("the client is closed")
+            if not self._idle:
+                self._idle.append(_Connections(self._connected))
+                self._all += self._idle
             return self._idle.pop()
-        except IndexError:
-            connections = _Connections(self._connected)
-            self._stack.callback(connections.close)
-            return connections
 
     def _asked(
         self,
@@ -230,45 +242,68 @@ class _Connections:
     def __init__(self, connected: "Callable[..., httpx.Client]") -> None:
         self._connected = connected
         self._clients: dict[bool, httpx.Client] = {}
+        self._opening = threading.Lock()
+        self._is_closed = False
         self.sockets = _Sockets()
         # What goes along with every question, by the names in lower case.
         self.headers: dict[str, tuple[str, str]] = {}
 
     def client(self, url: str) -> "httpx.Client":
         is_here = is_loopback(url)
-        if is_here not in self._clients:
-            client = self._clients[is_here] = self._connected(is_here=is_here)
-            named = [(name.decode(), value.decode()) for name, value in client.headers.raw]
-            self.headers = {name.lower(): (name, value) for name, value in named}
-        return self._clients[is_here]
+        with self._opening:
+            if self._is_closed:
+                raise RuntimeError("the client is closed")
+            if is_here not in self._clients:
+                client = self._clients[is_here] = self._connected(is_here=is_here)
+                named = [(name.decode(), value.decode()) for name, value in client.headers.raw]
+                self.headers = {name.lower(): (name, value) for name, value in named}
+            return self._clients[is_here]
 
     def close(self) -> None:
-        # Whoever is late may still add one.
-        for client in [*self._clients.values()]:
+        """Ends them, and every wait on them."""
+        self.sockets.end()
+        with self._opening:
+            self._is_closed = True
+        for client in self._clients.values():
             client.close()
 
 
 class _Sockets:
-    """The connections that httpx opened, as its documentation's `trace` extension tells of them."""
+    """The connections that httpx opened and has not closed, as its documentation's `trace` extension tells of them."""
 
     def __init__(self) -> None:
         self._streams: list[Any] = []
+        self._changing = threading.Lock()
+        self._is_ended = False
 
     def note(self, is_over: threading.Event, event: str, details: Mapping[str, Any]) -> None:
-        if is_over.is_set() and event.endswith(".send_request_headers.started"):
+        if (is_over.is_set() or self._is_ended) and event.endswith(".send_request_headers.started"):
             # Whoever asked has gone on, and may ask again: nothing is sent any more.
             raise TimeoutError(event)
         stream = details.get("return_value")
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")) and stream is not None:
-            self._streams.append(stream)
+            with self._changing:
+                # Who asks for hours opens a connection for each question that comes late after the one before.
+                self._streams = [each for each in self._streams if _socket_of(each).fileno() >= 0]
+                self._streams.append(stream)
 
     def shut(self) -> None:
         """Ends every wait on them at once. They are shut, not closed: the thread that reads from one is to find out by itself."""
-        for stream in self._streams:
-            connection = stream.get_extra_info("socket")
+        with self._changing:
+            streams, self._streams = self._streams, []
+        for stream in streams:
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._streams.clear()
+                _socket_of(stream).shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        """The same, and nothing is sent on a connection that opens afterwards: whoever opened it closes it again."""
+        self._is_ended = True
+        self.shut()
+
+
+def _socket_of(stream: Any) -> socket.socket:
+    connection: socket.socket = stream.get_extra_info("socket")
+    return connection
 
 
 def _late(subject: str, limit_s: float) -> Late:

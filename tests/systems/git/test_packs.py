@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import tracemalloc
 import zlib
 from pathlib import Path
 from random import Random
@@ -9,7 +10,7 @@ from random import Random
 import pytest
 from git_remotes import git
 
-from bumper.systems.git.packet_lines import DELIMITER, FLUSH, bands, command, line, packets
+from bumper.systems.git.packet_lines import DELIMITER, FLUSH, bands, command, line, packets, texts
 from bumper.systems.git.packs import Object, name_of, read, written
 
 MOST = 1_000_000
@@ -132,12 +133,23 @@ SHA = bytes.fromhex(name_of(Object("blob", b"0123456789")))
         (pack_of(*[entry(3, b"0" * (MOST // 2 + 1))] * 2), "holds more than"),
         (pack_of(entry(7, b"\x0a\x01\x01a", base=SHA)), "not in it"),
         (pack_of(entry(3, b"0123456789"), entry(7, b"\x0b\x01\x01a", base=SHA)), "a delta for 11 bytes"),
-        (pack_of(entry(3, b"0123456789"), entry(7, COPIES, base=SHA)), "a delta for 10 bytes that makes"),
+        (pack_of(entry(3, b"0123456789"), entry(7, COPIES, base=SHA)), "holds more than"),
         (
             pack_of(entry(3, b"0123456789"), entry(7, b"\x0a\x05" + b"\x90\x0a" * 1000, base=SHA)),
             "does not make",
         ),
         (pack_of(entry(3, b"0123456789"), entry(7, b"\x0a\x05\x90", base=SHA)), "in the middle"),
+        # A number of a million bits, for the size of an object, the place of a base and what a delta makes.
+        (pack_of(b"\xb0" + b"\xff" * 150_000), "no end"),
+        (pack_of(b"\xe0" + b"\xff" * 150_000), "no end"),
+        (pack_of(entry(3, b"0123456789"), entry(7, b"\x0a" + b"\xff" * 150_000, base=SHA)), "no end"),
+        # Nothing in each, and thousands of them; instructions that make nothing.
+        (pack_of(*[entry(3, b"")] * 10_000), "holds more than"),
+        (
+            pack_of(entry(3, b"0123456789"), entry(7, b"\x0a\x01" + bytes(200_000), base=SHA)),
+            "holds more than",
+        ),
+        (pack_of(entry(3, b"0123456789"), entry(7, b"", base=SHA)), "in the middle"),
         (pack_of(entry(3, b"0123456789"), entry(7, b"\x8a", base=SHA)), "in the middle"),
     ],
 )
@@ -166,3 +178,46 @@ def test_a_server_that_gives_up_in_the_middle() -> None:
         bands(packets(line(b"\1ab") + line(b"\3out of memory\n")))
     with pytest.raises(ValueError, match="the band"):
         bands(packets(line(b"\4ab")))
+
+
+def test_a_million_empty_lines_are_nobody_s_refs() -> None:
+    with pytest.raises(ValueError, match="more than 1,000,000 lines"):
+        texts(FLUSH * 1_000_001)
+    with pytest.raises(ValueError, match="more than 1,000,000 lines"):
+        bands(packets(line(b"\1") * 1_000_001))
+
+
+def test_a_server_that_talks_without_end_is_quoted_in_part() -> None:
+    pack, remarks = bands(packets(line(b"\2a\n") * 60_000 + line(b"\1pack") + FLUSH))
+    assert pack == b"pack"
+    assert remarks.splitlines() == ["remote: a"] * 50_000
+
+
+def test_of_one_base_no_more_is_made_at_once_than_is_kept() -> None:
+    """A thousand deltas of some bytes each, which make a third of the limit of the same base."""
+    base = b"0" * 0x10000
+    head = b"\x80\x80\x04"
+    makes = MOST // 3 // len(base) * len(base)
+    size = bytes([makes & 0x7F | 0x80, makes >> 7 & 0x7F | 0x80, makes >> 14])
+    sha = bytes.fromhex(name_of(Object("blob", base)))
+    delta = head + size + b"\x80" * (makes // len(base))
+    pack = pack_of(entry(3, base), *[entry(7, delta, base=sha)] * 1000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="holds more than"):
+            read(pack, MOST)
+        assert tracemalloc.get_traced_memory()[1] < 4 * MOST
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_chain_of_ten_thousand_deltas_is_read() -> None:
+    content, entries = b"0123456789", []
+    for number in range(10_000):
+        following = b"%010d" % number
+        base = bytes.fromhex(name_of(Object("blob", content)))
+        entries.append(entry(7, b"\x0a\x0a\x0a" + following, base=base))
+        content = following
+    objects = read(pack_of(entry(3, b"0123456789"), *reversed(entries)), 10 * MOST)
+    assert len(objects) == 10_001
+    assert name_of(Object("blob", content)) in objects

@@ -1,5 +1,6 @@
 """When we speak smart HTTP ourselves, and what becomes of a host that answers otherwise: git is asked, and the change lands once."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,12 +10,13 @@ import pytest
 from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, hermetic, hook, remote
 
 from bumper.dataclasses import replace
-from bumper.errors import Denied, LostRace, NoAccess, NotConnected, Transient
+from bumper.errors import BumpError, Denied, LostRace, NoAccess, NotConnected, Transient
 from bumper.systems.git import Remote
 from bumper.systems.git.address import Address
 from bumper.systems.git.packet_lines import FLUSH, line
+from bumper.systems.git.packs import written
 from bumper.systems.git.smart_http import speaks
-from bumper.systems.http.client import Answer, Client, Question
+from bumper.systems.http.client import Answer, Client, Garbled, Question
 from bumper_sandbox.git.server import GitServer
 
 Tampered = Callable[[Question, Callable[[], Answer]], Answer]
@@ -74,6 +76,35 @@ def test_a_push_takes_five_or_six_questions_and_no_gitpython(
     assert len(server.requests) == len(asked)
     assert server.accepted == 2
     assert_landed_once(platform)
+
+
+def test_who_looks_again_asks_for_the_one_branch(server: GitServer, platform: Path, asked: list[str]) -> None:
+    """What the server said before a push names all refs, and is out of date once the branch was looked at anew."""
+    with remote(server, is_to_push=True) as ours:
+        ours.fetch("main")
+        commit_directly(platform, "main", branch="main", message="Other")
+        asked.clear()
+        tip = ours.fetch("main")
+        assert asked == ["POST git-upload-pack"] * 2
+        ours.push(ours.commit(tip, {WEB: b"new\n"}, "Deploy"), "main")
+    assert git(platform, "log", "--format=%s", "main").splitlines() == ["Deploy", "Other", "Seed"]
+
+
+def test_a_note_is_read_to_be_written(server: GitServer, platform: Path, asked: list[str]) -> None:
+    with remote(server) as ours:
+        tip = ours.fetch("main")
+        before, fetch, push = (
+            "GET info/refs?service=git-receive-pack",
+            "POST git-upload-pack",
+            "POST git-receive-pack",
+        )
+        asked.clear()
+        ours.note("web", tip, ["line"])
+        assert asked == [before, push]
+        asked.clear()
+        ours.note("web", tip, ["another"])
+        # What was made here is not asked for.
+        assert asked == [before, fetch, push]
 
 
 def test_a_lost_race_asks_for_the_new_trees_alone_and_three_times(
@@ -215,6 +246,7 @@ def _is(question: Question, service: str, method: str) -> bool:
 
 
 FETCH, PUSH = "git-upload-pack", "git-receive-pack"
+_NO_OBJECTS = line("packfile\n") + line(b"\1" + written([])) + FLUSH
 _OTHERWISE: dict[str, Tampered] = {
     "a page": answers(FETCH, "GET", headers={"content-type": "text/html"}, content=b"<html>"),
     **{f"greeted by {status}": answers(FETCH, "GET", status=status) for status in (302, 401, 403, 404)},
@@ -236,6 +268,11 @@ _OTHERWISE: dict[str, Tampered] = {
     "refs of another kind": rewritten(PUSH, "GET", lambda _: line("version 1\n") + FLUSH),
     "a firewall before the push": unheard(PUSH, 403),
     "a connection that is refused at the push": raising(PUSH, "POST", NotConnected("refused")),
+    "a pack without the files": lambda question, ask: (
+        Answer(200, {"content-type": f"application/x-{FETCH}-result"}, _NO_OBJECTS)
+        if b"command=fetch" in (question.content or b"") and b"filter" not in (question.content or b"")
+        else ask()
+    ),
     # It has landed, and nobody believes it.
     "an answer of another type to the push": answers(PUSH, "POST", headers={"content-type": "text/html"}),
 }
@@ -248,10 +285,7 @@ def _with_tip(content: bytes, name: bytes) -> bytes:
 
 def _without_objects(content: bytes) -> bytes:
     """In the place of each pack one without objects."""
-    if b"packfile\n" not in content:
-        return content
-    empty = b"PACK\0\0\0\2\0\0\0\0\x02\x9d\x08\x82;\xd8\xa8\xea\xb5\x10\xadj\xc7\\\x82<\xfd>\xd3\x1e"
-    return line("packfile\n") + line(b"\1" + empty) + FLUSH
+    return _NO_OBJECTS if b"packfile\n" in content else content
 
 
 @pytest.mark.slow
@@ -303,11 +337,13 @@ def test_a_report_that_says_nothing_is_looked_after(
 
 
 def test_the_server_s_words_without_what_a_terminal_obeys_and_without_the_token(
-    server: GitServer, platform: Path
+    server: GitServer, platform: Path, asked: list[str]
 ) -> None:
     hook(platform, "pre-receive", f"printf 'no: \\033[31m{TOKEN}\\n' >&2; exit 1")
     with remote(server) as ours, pytest.raises(Denied, match=r"pre-receive hook declined: no: \*\*\*"):
         deploy(ours)
+    # A rule has nothing to do with where the branch is.
+    assert asked[-1] == "POST git-receive-pack"
 
 
 def test_a_tip_that_was_seen_long_ago_loses(server: GitServer, platform: Path) -> None:
@@ -319,6 +355,97 @@ def test_a_tip_that_was_seen_long_ago_loses(server: GitServer, platform: Path) -
         with pytest.raises(LostRace):
             ours.push(late, "main")
     assert git(platform, "log", "--format=%s", "main").splitlines() == ["Other", "Deploy", "Seed"]
+
+
+def report(*states: str) -> bytes:
+    """What a server says of a push."""
+    return line(b"\1" + b"".join(line(f"{state}\n") for state in states) + FLUSH) + FLUSH
+
+
+@pytest.mark.parametrize(("has_moved", "expected"), [(True, LostRace), (False, Denied)])
+def test_a_race_is_lost_in_whatever_words_the_server_says_so(
+    server: GitServer,
+    platform: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    has_moved: bool,
+    expected: type[Exception],
+) -> None:
+    """The server that we asked long ago compares itself, and each kind of server has its own words for what it sees."""
+    with remote(server, is_to_push=True) as ours:
+        late = ours.commit(ours.fetch("main"), {WEB: b"late\n"}, "Late")
+        if has_moved:
+            commit_directly(platform, "main", branch="main", message="Other")
+        else:
+            hook(platform, "pre-receive", "exit 1")
+        moved = report("unpack ok", "ng refs/heads/main reference has changed concurrently")
+        _tamper(monkeypatch, rewritten(PUSH, "POST", lambda _: moved))
+        with pytest.raises(expected, match="reference has changed concurrently"):
+            ours.push(late, "main")
+
+
+def test_a_push_that_nobody_believed_and_that_somebody_built_on_is_found(
+    server: GitServer, platform: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tamper(question: Question, ask: Callable[[], Answer]) -> Answer:
+        answer = ask()
+        if not _is(question, PUSH, "POST"):
+            return answer
+        commit_directly(platform, "main", branch="main", message="Other")
+        return Answer(403, {}, b"")
+
+    _tamper(monkeypatch, tamper)
+    with remote(server) as ours:
+        deploy(ours)
+    assert git(platform, "log", "--format=%s", "main").splitlines() == ["Other", "Deploy", "Seed"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        report("unpack ok", f"ng refs/heads/main {TOKEN}"),
+        report(f"unpack {TOKEN}"),
+        line(f"ERR {TOKEN}"),
+        line(b"\3" + TOKEN.encode()),
+        line(b"\2" + TOKEN.encode()) + report("unpack ok", "ng refs/heads/main no"),
+        TOKEN.encode(),
+    ],
+)
+def test_a_server_that_repeats_the_token_after_it_was_renewed(
+    server: GitServer, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    server.admit(lambda password: password == "renewed")
+    tokens = [TOKEN]
+
+    def tamper(question: Question, ask: Callable[[], Answer]) -> Answer:
+        if not _is(question, PUSH, "POST"):
+            return ask()
+        tokens[:] = ["renewed"]
+        return Answer(200, {"content-type": f"application/x-{PUSH}-result"}, answer)
+
+    _tamper(monkeypatch, tamper)
+    with remote(server, token=lambda: tokens[0]) as ours:
+        with pytest.raises(BumpError) as caught:
+            deploy(ours)
+        assert ours._repository._wire
+    assert TOKEN not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_what_is_no_http_is_quoted_without_the_token(
+    server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _tamper(monkeypatch, raising(FETCH, "GET", Garbled(f"it: found {TOKEN}")))
+    with remote(server) as ours, pytest.raises(Transient) as caught:
+        ours.fetch("main")
+    assert caught.value.message == "it: found ***"
+
+
+@pytest.mark.parametrize("is_to_push", [True, False])
+def test_a_branch_whose_name_is_no_utf_8(server: GitServer, platform: Path, is_to_push: bool) -> None:
+    branch = os.fsdecode(b"caf\xe9")
+    git(platform, "update-ref", f"refs/heads/{branch}", "main")
+    with remote(server, is_to_push=is_to_push) as ours:
+        assert ours.fetch(branch) == git(platform, "rev-parse", "main")
+        assert ours._repository._wire
 
 
 def test_without_a_clock_git_speaks_alone(server: GitServer, asked: list[str]) -> None:
