@@ -187,13 +187,14 @@ def _compiled(cls: type, fields: Mapping[str, _Field]) -> Any:
             continue
         value = name if field.init else f"_default_{name}"
         values.append(
-            f"{name}=_make_{name}() if {value} is _nothing else {value}"
+            f"_state[{name!r}] = _make_{name}() if {value} is _nothing else {value}"
             if field.default_factory
-            else f"{name}={value}"
+            else f"_state[{name!r}] = {value}"
         )
     parameters += keywords[len(keywords) == 1 :]
-    completion = "; self.__post_init__()" if hasattr(cls, "__post_init__") else ""
-    body = f"self.__dict__.update({', '.join(values)}){completion}"
+    completion = ["self.__post_init__()"] if hasattr(cls, "__post_init__") else []
+    # One by one: instances share their names then, and take half the memory that `update` leaves them with.
+    body = "; ".join(["_state = self.__dict__", *values, *completion])
     exec(f"def __init__({', '.join(parameters)}): {body}", names)  # noqa: S102 (of nothing but names of fields, as the standard library)
     return names["__init__"]
 

@@ -184,11 +184,16 @@ class Recorded:
     endings: tuple[Ending, ...] = ()
     found_running: bool = False
 
-    @cached_property
+    @property
     def ending(self) -> Ending | None:
         """The one that counts: the last of each cluster, and of several clusters the worst. None where nobody followed the deploy."""
-        if len(self.endings) < 2:
-            return self.endings[0] if self.endings else None
+        endings = self.endings
+        if len(endings) < 2:
+            return endings[0] if endings else None
+        return self._worst
+
+    @cached_property
+    def _worst(self) -> Ending | None:
         return _worst(self._of_clusters)
 
     @property

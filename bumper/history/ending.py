@@ -62,7 +62,7 @@ def line(ending: Ending) -> str:
 
 def parse(note: str) -> tuple[Ending, ...]:
     """The endings in a note, each once, the oldest first."""
-    lines = [text for text in dict.fromkeys(note.split("\n")) if text.startswith("{")]
+    lines = dict.fromkeys([text for text in note.split("\n") if text[:1] == "{"])
     endings = [ending for ending in map(_ending, lines) if ending]
     if len(endings) > 1:
         endings.sort(key=lambda ending: ending.at)

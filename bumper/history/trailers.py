@@ -6,8 +6,7 @@ Source: trailer.c of git 2.39 (`find_separator`, `find_trailer_start`, `unfold_v
 """
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Sequence
 
 _KEY = r"[A-Za-z0-9-]+"
 _BLANK_LINES = r"\n(?:[ \t\r]*\n)+"
@@ -16,17 +15,17 @@ _SQUASHED = "Squashed commit of the following:\n"
 _INDENTED = "    "
 
 
-def paragraphs(message: str) -> Iterator[str]:
+def paragraphs(message: str) -> Sequence[str]:
     """What may hold trailers, the oldest commit's first: every paragraph but the title.
 
     Git itself looks at the last one only. A squashed commit has the paragraphs of all the commits that went into it, in turn.
     """
-    head, squashed, tail = message.partition(_SQUASHED)
-    if squashed and (not head or head.endswith("\n")):
-        lines = (line.removeprefix(_INDENTED) for line in tail.split("\n"))
-        yield from reversed(_split("\n".join(lines)))
-        return
-    yield from _split(message)[1:]
+    if _SQUASHED in message:
+        head, _, tail = message.partition(_SQUASHED)
+        if not head or head.endswith("\n"):
+            lines = (line.removeprefix(_INDENTED) for line in tail.split("\n"))
+            return _split("\n".join(lines))[::-1]
+    return _split(message)[1:]
 
 
 def _split(text: str) -> list[str]:
@@ -39,23 +38,30 @@ def _split(text: str) -> list[str]:
 def trailers(paragraph: str) -> list[tuple[str, str]]:
     """Keys, in lower case as git compares them, and values; a folded value is one line again. Other lines are passed over."""
     text = _unfolded(paragraph) if "\n " in paragraph or "\n\t" in paragraph else paragraph
-    pairs = []
-    for line in text.split("\n"):
-        before, colon, value = line.partition(":")
-        if colon and (key := _key(before) if len(before) <= _LONGEST_KNOWN else _read_key(before)):
-            pairs.append((key, value.strip()))
-    return pairs
+    return [
+        (key, value.strip())
+        for line in text.split("\n")
+        for before, colon, value in (line.partition(":"),)
+        if colon and (key := _KEYS[before])
+    ]
 
 
-def _read_key(text: str) -> str:
-    """The key that stands before a colon, in lower case; empty where it is none."""
-    key = text.rstrip(" \t")
-    return key.lower() if re.fullmatch(_KEY, key) else ""
+class _Keys(dict[str, str]):
+    """By what stands before a colon the key that it is, in lower case; empty where it is none.
+
+    Ten thousand messages have the same few keys. Many or long ones are not kept: anybody may write a line of any length.
+    """
+
+    def __missing__(self, text: str) -> str:
+        written = text.rstrip(" \t")
+        key = written.lower() if re.fullmatch(_KEY, written) else ""
+        if len(text) <= _LONGEST_KNOWN and len(self) < _MOST_KNOWN:
+            self[text] = key
+        return key
 
 
-# Ten thousand messages have the same few keys. What is longer is not kept: anybody may write a line of any length.
-_LONGEST_KNOWN = 100
-_key = lru_cache(maxsize=1_000)(_read_key)
+_LONGEST_KNOWN, _MOST_KNOWN = 100, 1_000
+_KEYS = _Keys()
 
 
 def _unfolded(paragraph: str) -> str:
