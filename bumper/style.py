@@ -117,7 +117,7 @@ def amount(number: int, noun: str) -> str:
 
 def plain(line: Sequence[Span]) -> str:
     """The line without its styles."""
-    return visible("".join(span.text for span in line))
+    return visible("".join([span.text for span in line]))
 
 
 def shown_time(time: datetime) -> str:

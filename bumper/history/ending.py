@@ -22,6 +22,8 @@ REF = "refs/notes/bump"
 SITES = "refs/notes/bump-sites"
 # Both at once, as `git fetch` takes it.
 REFSPEC = "+refs/notes/bump*:refs/notes/bump*"
+_DECODER = json.JSONDecoder()
+_JSON_BLANKS = " \t\n\r"
 # A deploy has about six; a month is longer than any was followed.
 _MOST_STAGES, _LONGEST_STAGE = 20, timedelta(days=30).total_seconds()
 # A sweep may see a deploy for the first time after years.
@@ -91,7 +93,9 @@ def _subject(ending: Ending) -> tuple[str, str, str, str]:
 
 def _ending(text: str) -> Ending | None:
     try:
-        data = json.loads(text)
+        data, end = _DECODER.raw_decode(text)
+        if text[end:].strip(_JSON_BLANKS):
+            return None
         at, seconds = moment(data["at"]), float(data["seconds"])
         texts = (
             data["site"],

@@ -63,6 +63,8 @@ class _Column:
     def padded(self) -> list[str]:
         """The cells, each as wide as the column."""
         width = self.width
+        if len(max(self.cells, key=len, default="")) <= width:
+            return [text.ljust(width) for text in self.cells]
         return [text.ljust(width) if len(text) <= width else text[: width - 1] + "…" for text in self.cells]
 
 

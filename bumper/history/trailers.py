@@ -30,9 +30,11 @@ def paragraphs(message: str) -> Sequence[str]:
 
 def _split(text: str) -> list[str]:
     """The paragraphs of a text."""
-    # Nearly no message has a blank line that is not empty, or several; to look for one at each line end takes five times as long.
-    has_blanks = " \n" in text or "\t\n" in text or "\r" in text or "\n\n\n" in text
-    return re.split(_BLANK_LINES, text.strip()) if has_blanks else text.strip().split("\n\n")
+    # Nearly no message has a blank line that is not empty, or several; to look for one at each line end takes five times as long, and
+    # for two characters ten times as long as for one.
+    text = text.strip()
+    has_blanks = "\t" in text or "\r" in text or " \n" in text or "\n\n\n" in text
+    return re.split(_BLANK_LINES, text) if has_blanks else text.split("\n\n")
 
 
 def trailers(paragraph: str) -> list[tuple[str, str]]:
