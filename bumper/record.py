@@ -209,7 +209,7 @@ class Recorded:
     @property
     def is_ready(self) -> bool:
         """Whether it is known to have become Ready, in every cluster where it was followed."""
-        return self.ending is not None and self.ending.outcome in GOOD
+        return (ending := self.ending) is not None and ending.outcome in GOOD
 
     @property
     def ready_at(self) -> datetime | None:

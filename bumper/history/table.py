@@ -198,7 +198,7 @@ def _columns(page: Page, now: datetime, zone: tzinfo | None) -> list[_Column]:
     where = _where(page.deploys)
     records, endings = [deploy.record for deploy in page.deploys], [deploy.ending for deploy in page.deploys]
     return [
-        _Column("WHEN", [_short(record.at.astimezone(zone), today) for record in records]),
+        _Column("WHEN", [_short(record.at, zone, today.year) for record in records]),
         *(
             []
             if page.site and not where
@@ -297,7 +297,7 @@ def _tag(text: str) -> str:
 
 
 def _about(deploy: Recorded) -> list[tuple[str, str]]:
-    record = deploy.record
+    record, ending = deploy.record, deploy.ending
     notes = []
     if record.rollback_of:
         notes.append(("rollback of", record.rollback_of[:SHORT_SHA]))
@@ -305,7 +305,7 @@ def _about(deploy: Recorded) -> list[tuple[str, str]]:
         notes.append(("forced", ", ".join(record.forced)))
     if record.reason:
         notes.append(("reason", record.reason))
-    if (ending := deploy.ending) and not deploy.is_ready:
+    if ending and not deploy.is_ready:
         notes.append(("why", ending.message))
         notes.append(("stages", ", ".join(f"{stage} {took(seconds)}" for stage, seconds in ending.stages)))
     ended = {ending.context: ending for ending in deploy.endings} if len(deploy.endings) > 1 else {}
@@ -322,10 +322,12 @@ def _notices(page: Page) -> list[Line]:
     return [(Span(f"! {text}", "warn"),) for text in page.notices]
 
 
-def _short(at: datetime, now: datetime) -> str:
-    """`03-04 05:06`; the date with its year where that is another one."""
-    text = str(at)
-    return text[5:16] if at.year == now.year else text[:10]
+def _short(at: datetime, zone: tzinfo | None, year: int) -> str:
+    """`03-04 05:06` in that zone; the date with its year where that is another one."""
+    # This machine's zone itself is not asked for, as `astimezone` would: that takes three times as long.
+    local = datetime.fromtimestamp(at.timestamp(), zone)
+    text = str(local)
+    return text[5:16] if local.year == year else text[:10]
 
 
 def _cell(value: str | float | None) -> str | float | None:
