@@ -18,7 +18,7 @@ from statistics import quantiles
 from bumper.app.clock import SystemClock
 from bumper.deploy.commit.push import Proposal, land
 from bumper.errors import Contention, Transient
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.git.server import GitServer
 
 TOKEN = "bench-token"

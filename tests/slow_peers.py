@@ -29,7 +29,8 @@ from bumper.objects import ObjectKey
 from bumper.ports.deadline import until
 from bumper.ports.site import Resolution
 from bumper.systems.flux_receiver import Proof, Webhook
-from bumper.systems.git import Checkout, Remote
+from bumper.systems.git.ancestry import Checkout
+from bumper.systems.git.remote import Remote
 from bumper.systems.github.api import Api as GitHubApi
 from bumper.systems.github.graphql import GraphQL, Operation
 from bumper.systems.kube import Cluster

@@ -309,7 +309,7 @@ RULES: dict[Rule, dict[str, str]] = {
         "systems/planted.py": "from bumper.deploy import pipeline\n",
     },
     whoever_decides_knows_systems_by_ports: {
-        "deploy/hold/planted.py": "from bumper.systems.git import Remote\n",
+        "deploy/hold/planted.py": "from bumper.systems.git.remote import Remote\n",
         "follow/planted.py": "def ask():\n    import httpx\n",
     },
     only_the_command_line_touches_the_process: {

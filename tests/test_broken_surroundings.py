@@ -21,7 +21,7 @@ from bumper.app.clock import SystemClock
 from bumper.app.context import Context
 from bumper.errors import UsageError
 from bumper.ports.deadline import until
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper.systems.git.worktree import WorkTree
 from bumper.systems.http.certificates import Authorities
 from bumper.systems.kube.config import load

@@ -323,6 +323,20 @@ def test_what_asks_no_system_starts_with_little(
     assert int(of_ours) <= most_of_ours
 
 
+def test_a_clone_is_read_without_what_asks_a_server(tmp_path: Path) -> None:
+    git = ("git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@localhost")
+    subprocess.run([*git, "init", "--quiet", "--initial-branch=main"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message=x"], check=True)
+    script = (
+        "import sys\nfrom bumper.cli import main\nprint(main(['history', '--offline', '--branch', 'main']))\n"
+    )
+    script += "asking = {'git', 'http', 'ssl', 'bumper.systems.git.repository', 'bumper.systems.http'}\n"
+    script += "print(*sorted(asking & set(sys.modules)))"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-2:] == ["0", ""], done.stderr
+
+
 def test_it_says_its_version(tmp_path: Path) -> None:
     done = process("--version", cwd=tmp_path)
     assert done == Ran(0, f"gitops-bump {VERSION}\n", "")

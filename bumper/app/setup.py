@@ -99,7 +99,7 @@ def _by_hand(settings: SetupSettings) -> RepositorySettings:
 
 def _repository(settings: RepositorySettings, questions: Questions, context: Context) -> RepositorySettings:
     """What was named, or the checkout that we stand in; else a person is asked."""
-    from bumper.systems.git import checkout_root
+    from bumper.systems.git.checkout import checkout_root
 
     if settings.repo or not questions.can_ask or checkout_root(context.cwd, context.environ):
         return settings

@@ -100,7 +100,7 @@ def look_at(settings: StatusSettings, systems: Systems) -> Seen:
 
 
 def _require_directory(repo: str) -> None:
-    from bumper.systems.git import is_url
+    from bumper.systems.git.address import is_url
 
     if is_url(repo):
         raise UsageError(

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from bumper.deploy.commit.push import Proposal
     from bumper.ports.git import History
     from bumper.recording.recorder import Recorder
-    from bumper.systems.git import Checkout, Remote
+    from bumper.systems.git.ancestry import Checkout
+    from bumper.systems.git.remote import Remote
     from bumper.systems.github.announced import AnnouncedBranch
     from bumper.systems.github.api import Token
     from bumper.systems.github.comparison import Comparison
@@ -98,7 +99,7 @@ class Systems:
 
     def new_repository(self, timeout_s: float) -> "Remote":
         """The same, for whoever closes it himself."""
-        from bumper.systems.git import Remote
+        from bumper.systems.git.remote import Remote
 
         return Remote(
             self._location(),
@@ -114,7 +115,7 @@ class Systems:
     @property
     def directory(self) -> str:
         """The directory that is read in place of its origin; empty where none is."""
-        from bumper.systems.git import is_url
+        from bumper.systems.git.address import is_url
 
         settings = self.settings
         is_directory = settings.reads_directory and not is_url(settings.repo)
@@ -122,7 +123,7 @@ class Systems:
 
     def clone(self) -> "History":
         """The deploys that the clone we stand in holds as it is, without the network."""
-        from bumper.systems.git import Clone
+        from bumper.systems.git.log import Clone
 
         settings = self.settings
         reads_own = settings.reads_directory
@@ -352,7 +353,7 @@ class Systems:
 
     def _named(self, source_checkout: str) -> "list[Checkout]":
         """The checkout that was named, if any; UsageError where it is none."""
-        from bumper.systems.git import Checkout
+        from bumper.systems.git.ancestry import Checkout
 
         context = self.context
         return [Checkout.at(context.cwd / source_checkout, context.environ)] if source_checkout else []
@@ -360,7 +361,7 @@ class Systems:
     @cached_property
     def _near(self) -> "list[Checkout]":
         """The checkout that we stand in, if any."""
-        from bumper.systems.git import Checkout
+        from bumper.systems.git.ancestry import Checkout
 
         near = Checkout.around(self.context.cwd, self.context.environ)
         return [near] if near else []
@@ -394,7 +395,8 @@ class Systems:
     def platform_url(self) -> str:
         """Where the platform repository is: a directory stands for its origin."""
         from bumper.systems.file import is_directory
-        from bumper.systems.git import is_url, origin_of
+        from bumper.systems.git.address import is_url
+        from bumper.systems.git.checkout import origin_of
 
         location = self._location()
         if is_url(location) or not is_directory(Path(location)):
@@ -403,7 +405,7 @@ class Systems:
 
     def _location(self) -> str:
         """A URL, or a directory: that of a checkout stands for its origin, with the credentials that its own settings name."""
-        from bumper.systems.git import checkout_root
+        from bumper.systems.git.checkout import checkout_root
 
         if self.settings.repo:
             return self.settings.repo

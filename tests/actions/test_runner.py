@@ -21,7 +21,7 @@ from actions.world import (
 )
 from bumper.errors import NoAccess
 from bumper.publish.comment import MARKER
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper.systems.github import GitHub
 
 

@@ -21,7 +21,7 @@ from sandbox_github.content import Pull, User
 from sandbox_github.server import GitHubServer, Token
 
 from actions.act import ROOT, Run, Runner, git, pinned
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.stack import REPOSITORY, Stack
 
 SITE_REPOSITORY, PLATFORM = "octo/site", "octo/platform"

@@ -17,7 +17,7 @@ from sandbox_github.rules import Ruleset
 from sandbox_github.server import GitHubServer, Token
 
 from bumper.objects import ObjectKey, condition
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.stack import Stack
 
 from . import branch

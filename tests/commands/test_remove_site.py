@@ -11,7 +11,7 @@ from commandline import Ran
 from git_remotes import git
 
 from bumper.objects import ObjectKey
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.stack import REPOSITORY, Stack
 
 from .branch import message, names, read, tip

@@ -13,7 +13,7 @@ from git_remotes import git
 
 from bumper.history.past import of_site
 from bumper.record import Recorded
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.stack import Stack
 
 from . import branch

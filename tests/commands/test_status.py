@@ -16,7 +16,7 @@ from terminals import ENTER, ERASE, LEAVE, Terminal, shown
 from bumper.deploy.hold import annotations
 from bumper.manifest.document import documents
 from bumper.objects import ObjectKey, condition
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.stack import Stack
 
 

@@ -10,7 +10,7 @@ from bumper.deploy.loop_guard import _subject_if_ours
 from bumper.history.message import Deploy, compose
 from bumper.image import ImageReference
 from bumper.request import Origin
-from bumper.systems.git import Checkout
+from bumper.systems.git.ancestry import Checkout
 
 REPOSITORY = "reg.io/web"
 OURS = compose(

@@ -27,7 +27,7 @@ from bumper.fluxtree.sites.deploys import of_target
 from bumper.history.record import records
 from bumper.ports.git import Ancestry
 from bumper.request import Deadlines, Origin, Request, Wanted
-from bumper.systems.git import Checkout
+from bumper.systems.git.ancestry import Checkout
 from bumper.systems.github.comparison import Comparison
 from bumper.systems.registry import Registry
 from bumper_sandbox.git.server import GitServer

@@ -18,7 +18,7 @@ from bumper.fluxtree.sites.choose import find_targets
 from bumper.ports.git import Tree
 from bumper.request import Deadlines, Request, Wanted
 from bumper.revision import Revision
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper.systems.registry import Registry
 from bumper_sandbox.git.server import GitServer
 from bumper_sandbox.registry.server import RegistryServer

@@ -26,7 +26,7 @@ from bumper.objects import ObjectKey
 from bumper.onboarding.notifications import NotificationsRequest, plan
 from bumper.request import Origin
 from bumper.systems.flux_receiver import Proof, Webhook
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper.systems.github.job_token import JobTokens
 
 from .fleet import Site, fleet

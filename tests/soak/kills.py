@@ -30,7 +30,8 @@ _LIMIT_S = 120.0
 # What a deploy imports on its way.
 _LOADED = (
     "bumper.cli", "bumper.commands.options", "bumper.app.jobs.tags", "bumper.app.wiring", "bumper.safe_text.masking",
-    "bumper.systems.git", "bumper.systems.registry", "certifi", "git", "httpcore", "httpx", "ruamel.yaml",
+    "bumper.systems.git.ancestry", "bumper.systems.git.remote", "bumper.systems.registry", "certifi", "git", "httpcore", "httpx",
+    "ruamel.yaml",
 )  # fmt: skip
 # Stands in place of git: counts its starts and ends, and kills whoever started it at the step that is asked for. The shell counts by
 # itself: a program for it would cost as much as git.

@@ -11,7 +11,7 @@ import pytest
 from bumper.app.clock import SystemClock
 from bumper.status.table import Row
 from bumper.status.watch import Picture, Watcher
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper.systems.kube import Cluster
 from bumper_sandbox.stack import Stack
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bumper.errors import UsageError
 from bumper.history import ending
@@ -23,7 +24,9 @@ from bumper.systems.git.address import is_url
 from bumper.systems.git.checkout import local
 from bumper.systems.git.program import Failure, Output, run, stream
 from bumper.systems.git.rejections import MissingRef
-from bumper.systems.git.repository import Repository
+
+if TYPE_CHECKING:
+    from bumper.systems.git.repository import Repository
 
 _TIP = "refs/bump/history"
 _FIELDS = ("%H %P", "%an", "%ct", "%B", "%N")
@@ -45,7 +48,7 @@ class Branch:
     `opened` gives that repository; most runs that may ask do not. What has not changed since it was asked last is not read again.
     """
 
-    def __init__(self, opened: Callable[[], Repository], branch: str, hint: Callable[[], str]) -> None:
+    def __init__(self, opened: "Callable[[], Repository]", branch: str, hint: Callable[[], str]) -> None:
         self._opened = opened
         self._branch = branch
         self._hint = hint
@@ -159,7 +162,7 @@ class Clone:
         return run(self._git, *arguments)
 
 
-def lend(directory: Path, environ: Mapping[str, str], repository: Repository) -> None:
+def lend(directory: Path, environ: Mapping[str, str], repository: "Repository") -> None:
     """Lets `repository` use the objects of the checkout in `directory`, unless the checkout is shallow: then commits are cut off."""
     asked = ("rev-parse", "--is-shallow-repository", "--path-format=absolute", "--git-path", "objects")
     output = run(local(directory, environ), *asked)

@@ -19,7 +19,7 @@ from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import BumpError, Contention, Denied, Refused, Transient, Unmerged
 from bumper.history.message import branch_of, has_other_sites, sites_of
 from bumper.ports.github import Pull
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper.systems.github.commits import Commits
 from bumper.systems.github.graphql import GraphQL, graphql_url
 from bumper.systems.github.pulls import PullRequests

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from git_remotes import FILES, TOKEN, WEB, commit_directly, git, hermetic, objects, remote
 
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.git.server import GitServer
 
 

@@ -10,8 +10,9 @@ from git_remotes import FILES, TOKEN, WEB, content, foreign, git, hermetic, hook
 from tables import each_row
 
 from bumper.errors import BumpError, Denied, NoAccess, UsageError
-from bumper.systems.git import Remote, origin_of
 from bumper.systems.git.address import Address, environment, is_url
+from bumper.systems.git.checkout import origin_of
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.git.server import GitServer
 
 # In every form that it has on its way.

@@ -10,7 +10,10 @@ from git_remotes import commit_directly, git, hermetic
 from tables import each_row
 
 from bumper.errors import UsageError
-from bumper.systems.git import Checkout, Clone, Remote, checkout_root, origin_of
+from bumper.systems.git.ancestry import Checkout
+from bumper.systems.git.checkout import checkout_root, origin_of
+from bumper.systems.git.log import Clone
+from bumper.systems.git.remote import Remote
 from bumper.systems.git.worktree import WorkTree
 
 # What git runs by its configuration (git-config(1)), as far as one of the calls below could come to it.

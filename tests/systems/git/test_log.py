@@ -15,7 +15,8 @@ from bumper.history.past import of_site
 from bumper.image import ImageReference
 from bumper.record import Recorded
 from bumper.request import Origin
-from bumper.systems.git import Clone, Remote
+from bumper.systems.git.log import Clone
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.git.server import GitServer
 
 NOTES = "refs/notes/bump"

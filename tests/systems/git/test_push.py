@@ -11,7 +11,7 @@ import pytest
 from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, hermetic, hook, remote
 
 from bumper.errors import BumpError, Denied, LostRace, Transient, Unanswered, Unreachable, UsageError
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.git.server import GitServer
 
 pytestmark = pytest.mark.usefixtures("way")

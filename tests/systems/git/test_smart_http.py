@@ -11,10 +11,10 @@ from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, hermet
 
 from bumper.dataclasses import replace
 from bumper.errors import BumpError, Denied, LostRace, NoAccess, NotConnected, Transient
-from bumper.systems.git import Remote
 from bumper.systems.git.address import Address
 from bumper.systems.git.packet_lines import FLUSH, line
 from bumper.systems.git.packs import written
+from bumper.systems.git.remote import Remote
 from bumper.systems.git.smart_http import speaks
 from bumper.systems.http.client import Answer, Client, Garbled, Question
 from bumper_sandbox.git.server import GitServer

@@ -10,7 +10,8 @@ import pytest
 from git_remotes import FILES, TOKEN, WEB, content, git, hermetic, left_running, remote
 
 from bumper.errors import NoAccess, UsageError
-from bumper.systems.git import Remote, checkout_root, origin_of
+from bumper.systems.git.checkout import checkout_root, origin_of
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.git.server import GitServer
 
 pytestmark = pytest.mark.usefixtures("way")

@@ -13,8 +13,8 @@ import pytest
 from git_remotes import FILES, TOKEN, WEB, Foreign, content, foreign, git, hermetic, remote
 
 from bumper.errors import BumpError, NoAccess, Unreachable, UsageError
-from bumper.systems.git import Remote
 from bumper.systems.git.address import Address
+from bumper.systems.git.remote import Remote
 from bumper_sandbox.git.server import GitServer
 from systems.kube.certificates import authority
 

@@ -16,7 +16,7 @@ from sandbox_github.server import GitHubServer, Refusal
 
 from bumper.app.identity import Identity
 from bumper.errors import NoAccess, Transient, Unreachable, UsageError
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper.systems.github import GitHub
 from bumper.systems.github.app import App
 from bumper_sandbox.git.server import GitServer

@@ -20,7 +20,7 @@ from tables import each_row
 from bumper.app.surroundings import Surroundings
 from bumper.deploy.commit.push import Landed, Proposal, land
 from bumper.errors import BumpError, Denied, LostRace, NoAccess, Refused, Transient, Unreachable, UsageError
-from bumper.systems.git import Remote
+from bumper.systems.git.remote import Remote
 from bumper.systems.github.commits import Commits
 from bumper.systems.github.graphql import GraphQL, Home, Operation, graphql_url
 from bumper_sandbox.git.server import GitServer
