@@ -125,7 +125,9 @@ class _Bench:
     def _left(self) -> list[str]:
         """What stands below the folder for temporary files, the home, and of locks in the repository on the server."""
         here = [entry.name for folder in (self._temporary, self._home) for entry in folder.iterdir()]
-        return here + [lock.name for lock in self._place.path.rglob("*.lock")]
+        # The server may still be at what it had of a killed run: its folders come and go.
+        names = [name for _, _, names in os.walk(self._place.path) for name in names]
+        return here + [name for name in names if name.endswith(".lock")]
 
     def _secrets(self) -> list[str]:
         """The files there that hold the token, in whatever form."""
