@@ -209,6 +209,16 @@ def _one_document(folder: Path, kilobytes: int) -> Run:
     return Run(["edit", "large.yaml", *EDIT], CHANGED)
 
 
+def _one_release(folder: Path, images: int) -> Run:
+    values = "".join(
+        f"    part-{number}:\n      image:\n        repository: reg.example/web\n        tag: '0'\n"
+        for number in range(images)
+    )
+    release = f"apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata:\n  name: web\nspec:\n  values:\n{values}"
+    (folder / "release.yaml").write_text(release, encoding="utf-8")
+    return Run(["edit", "release.yaml", *EDIT], CHANGED)
+
+
 @cache
 def _registry() -> RegistryServer:
     registry = _AT_END.enter_context(RegistryServer(authentication="none"))
@@ -249,6 +259,7 @@ DIMENSIONS = (
     Dimension("bump edit, by files of 0.3 kB", (100, 400, 1_600), _files),
     Dimension("bump edit, by documents in one file", (400, 1_600, 6_400), _one_file),
     Dimension("bump edit, by kB of one document", (100, 400, 1_600), _one_document),
+    Dimension("bump edit, by images in the values of one HelmRelease", (400, 1_600, 6_400), _one_release),
     Dimension("bump --dry-run of one site, by Kustomizations", (100, 400, 1_600), _among),
 )
 

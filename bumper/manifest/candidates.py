@@ -220,6 +220,8 @@ def _enter(place: Place, mapping: Mapping) -> None:
 def _below_mapping(place: Place, mapping: Mapping) -> Iterator[Place]:
     names = mapping.names
     count = Counter(names) if len(set(names)) < len(names) else {}
+    # The same for all that is below, and looked for among all keys.
+    version: str | None = None
     for name, node in zip(names, mapping.items[1::2], strict=True):
         if isinstance(node, Scalar):
             continue
@@ -233,7 +235,8 @@ def _below_mapping(place: Place, mapping: Mapping) -> Iterator[Place]:
         elif below.in_values and name.lower().endswith(_FREE_TEXT):
             below.in_values = False
         if below.in_values or below.paths:
-            below.version = _version(mapping) or place.version
+            version = _version(mapping) if version is None else version
+            below.version = version or place.version
         if name == "value" and (written := _text(mapping, "path")):
             _as_target(below, written)
         yield below

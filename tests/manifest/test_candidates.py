@@ -1,10 +1,12 @@
 """What is an image field, and what only looks like one."""
 
+import pytest
 from editing import container, kustomization, release
 from tables import each_row
 
 from bumper import manifest
-from bumper.manifest import FieldKind
+from bumper.manifest import FieldKind, candidates
+from bumper.manifest.yamltext import Mapping
 from bumper.objects import ObjectKey
 
 LIST = b"""\
@@ -192,3 +194,23 @@ def test_an_empty_sha_beside_a_tag_pins_nothing() -> None:
     text = 'kind: HelmRelease\nspec:\n  values:\n    image: {repository: reg.io/web, tag: old, sha: ""}\n'
     (field,) = manifest.fields(text.encode(), "web.yaml")
     assert not field.unsafe
+
+
+def test_the_keys_of_a_mapping_are_looked_through_once_for_all_that_is_below(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many images the values of one release have."""
+    looked: list[int] = []
+    version = candidates._version
+
+    def counted(mapping: Mapping) -> str:
+        looked.append(len(mapping.names))
+        return version(mapping)
+
+    monkeypatch.setattr(candidates, "_version", counted)
+    parts = "".join(
+        f"part-{n}:\n  image:\n    repository: reg.example/web\n    tag: '1'\n" for n in range(50)
+    )
+    assert len(manifest.fields(parts.encode(), "values.yaml")) == 50
+    assert looked.count(50) <= 3
+    assert sum(looked) < 50 * 8
