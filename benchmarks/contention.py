@@ -68,11 +68,11 @@ def main(*sizes: int) -> None:
         )
         print(f"  {'':<40}{'writers':>8}{'landed':>8}{'lost':>6}{'tries':>7}{'p50':>9}{'p95':>9}{'all':>9}")
         for writers in sizes or WRITERS:
-            attempts = {name: _told(server, name, way, writers) for name, way in ways.items()}
+            attempts = {name: _reported(server, name, way, writers) for name, way in ways.items()}
             compare(writers, *attempts.values())
 
 
-def _told(server: GitServer, name: str, way: Way, writers: int) -> list[Attempt]:
+def _reported(server: GitServer, name: str, way: Way, writers: int) -> list[Attempt]:
     begun = time.perf_counter()
     attempts, repository = raced(server, way, writers)
     report(name, attempts, repository, time.perf_counter() - begun)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs these arguments, or those of the process, and returns the exit code."""
     _let_signals_interrupt()
-    # What is imported, and what is read of a tree, stays until the end: to look for garbage among it as often as Python does takes a
-    # fifth of the time.
+    # What is imported, and what is read of a tree, stays until the end: to look for garbage among it as often as Python does takes
+    # up to a fifth of the time over a large tree.
     gc.set_threshold(50_000)
     try:
         from bumper.cli import main as run

@@ -190,10 +190,10 @@ class Recorded:
         endings = self.endings
         if len(endings) < 2:
             return endings[0] if endings else None
-        return self._worst
+        return self._ending_of_several
 
     @cached_property
-    def _worst(self) -> Ending | None:
+    def _ending_of_several(self) -> Ending | None:
         return _worst(self._of_clusters)
 
     @property

@@ -11,7 +11,7 @@ from itertools import islice
 from bumper.dataclasses import dataclass, field, replace
 from bumper.errors import BumpError, Outcome
 from bumper.follow.baseline import Known, key_of
-from bumper.follow.loop import PERIOD_S, Case, Followed, Loop, label, refusal
+from bumper.follow.loop import FRESH_S, Case, Followed, Loop, label, refusal
 from bumper.follow.revisions import revisions_of
 from bumper.follow.threads import in_each
 from bumper.objects import ObjectKey
@@ -100,8 +100,8 @@ class _Rollouts:
 
     def look(self, sites: Sequence[_Rollout]) -> Iterator[Followed | None]:
         now_s = self._clock.now()
-        # What ends at the deadline is judged by its last look: towards that everybody is looked at.
-        is_last = now_s > self._deadline_s - PERIOD_S
+        # What ends at the deadline is judged by its last look, which may be cut off: the one before it has everybody, too.
+        is_last = now_s > self._deadline_s - FRESH_S
         is_due = [is_last or site.is_due_at(now_s) for site in sites for _ in site.workloads]
         followed = [workload.desired for site in sites for workload in site.workloads]
         seen = iter(self._cluster.observe_changed(followed, is_due))

@@ -25,7 +25,7 @@ PERIOD_S = 5.0
 # A stop cannot wake a system's own wait: where one may come, no wait is longer than this.
 _STEP_S = 1.0
 # How long what was seen still counts at the deadline.
-_FRESH_S = 10.0
+FRESH_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Followed:
 
 @dataclass(kw_only=True)
 class Case:
-    """What is judged at each look until it has ended; `label` and `stage` are how progress names it.
+    """What is looked at until it has ended; `label` and `stage` are how progress names it.
 
     `due_s` is when (our clock) a look is worth its while although nothing has changed: no event marks the end of a grace.
     """
@@ -175,7 +175,7 @@ class Loop(Generic[AnyCase, End]):
 
     def _expire(self, outage: BumpError | None) -> None:
         # One look that the deadline cut off takes nothing away from the one shortly before it.
-        is_fresh = self._failures <= 1 and self._clock.now() - self._seen_s <= _FRESH_S
+        is_fresh = self._failures <= 1 and self._clock.now() - self._seen_s <= FRESH_S
         if outage and not is_fresh:
             self._end_pending(lambda case: self._follower.unreachable(case, outage))
         else:

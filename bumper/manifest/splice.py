@@ -12,7 +12,7 @@ from itertools import groupby
 from bumper.dataclasses import dataclass, replace
 from bumper.errors import FieldUnsafe, NotYaml
 from bumper.manifest.blocks import block, runs_of
-from bumper.manifest.yamltext import Piece, Scalar, Source, Text, opened, reread
+from bumper.manifest.yamltext import Piece, Scalar, Source, Text, opened, refuse_large, reread
 
 _BY_HAND = "change this field by hand"
 
@@ -64,6 +64,7 @@ def _prove(content: bytes, edited: bytes, ordered: list[Edit]) -> None:
     before = opened(content, path)
     touched = before.around([edit.start for edit in ordered])
     try:
+        refuse_large(edited, path)
         try:
             _prove_each(before, touched, edited, ordered)
         except NotYaml:

@@ -459,7 +459,7 @@ class Source(Text):
 @lru_cache(maxsize=16)  # locating, following patches and proving read the same few files in turn
 def opened(content: bytes, path: str) -> Source:
     """A file of which nothing is read yet; NotYaml where it is too large, or is not UTF-8."""
-    _refuse_large(content, path)
+    refuse_large(content, path)
     text = _decoded(content, path)
     ends = [0, *_cuts(text), len(text)]
     return Source(path, content, text, [Piece(start, end) for start, end in pairwise(ends)])
@@ -518,7 +518,7 @@ def _may_be_read(refusal: Any, text: str) -> bool:
     return getattr(refusal, "problem", None) == "found unexpected ':'" or _BOM.decode() in text
 
 
-def _refuse_large(content: bytes, path: str) -> None:
+def refuse_large(content: bytes, path: str) -> None:
     documents = content.count(b"\n---") + 1
     for size, most, what in (
         (len(content), MOST_FILE_BYTES, "bytes"),

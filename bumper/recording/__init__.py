@@ -8,8 +8,9 @@ The format is JSON lines. The first line is the head: how long, which contexts, 
 happened before. Each further line is one of
 
 - `{"object": {…}}`: an object, once for each of its versions; looks name objects by their number in the file, from 0;
-- `{"context": …, "at_s": …, "look": [{"site": …, "follows": […], "kustomization": 1, "pods": [4, 5], …}, …]}`: one look at all
-  workloads that are awaited; `follows` is the workload's kind, namespace and name;
+- `{"context": …, "at_s": …, "look": [{"site": …, "follows": […], "kustomization": 1, "pods": [4, 5], …}, …]}`: one look at the
+  workloads that were read for it: all that are awaited, or those that may have changed; `follows` is the workload's kind, namespace
+  and name;
 - `{"context": …, "at_s": …, "error": {…}}`: a look that failed, or a failure told while waiting;
 - `{"context": …, "before": [{"tried": …, "untried": …, "kustomization": 1, …}, …]}`: how each site stood before the push;
 - `{"context": …, "facts": {"site": …, "revisions": {…}}}`: what git said, where it was new;

@@ -79,18 +79,24 @@ class PlayedCluster:
         self._left = [entry for entry in entries if entry.get("context") == name][::-1]
         self._facts: dict[str, dict[str, RevisionFacts]] = {}
         self._notices: tuple[str, ...] = ()
+        self._shown: set[tuple[str, ObjectKey]] = set()
 
     def observe(self, desired: Sequence[Desired]) -> list[Observation]:
         looks = self._looks(desired)
-        if missing := dict.fromkeys(
-            site.label for site, look in zip(desired, looks, strict=True) if not look
-        ):
-            raise RecordingEnded(f"{self.name}: nothing more was recorded of {', '.join(missing)}")
+        self._require(site.label for site, look in zip(desired, looks, strict=True) if not look)
         return [look for look in looks if look]
 
     def observe_changed(self, desired: Sequence[Desired], is_due: Sequence[bool]) -> list[Observation | None]:
-        """Of those that were looked at then."""
-        return self._looks(desired)
+        """Of those that were looked at then; of whoever never was there is no verdict."""
+        looks = self._looks(desired)
+        keys = [(site.label, site.workload) for site in desired]
+        self._shown.update(key for key, look in zip(keys, looks, strict=True) if look)
+        self._require(label for label, workload in keys if (label, workload) not in self._shown)
+        return looks
+
+    def _require(self, missing: Iterable[str]) -> None:
+        if labels := dict.fromkeys(missing):
+            raise RecordingEnded(f"{self.name}: nothing more was recorded of {', '.join(labels)}")
 
     def _looks(self, desired: Sequence[Desired]) -> list[Observation | None]:
         entry = self._take("asked_s")

@@ -433,7 +433,8 @@ def test_towards_the_deadline_everybody_is_looked_at() -> None:
     cluster = Telling([look(BEFORE, OLD)], HandClock(), news=["site-001"] * 10)
     followed, _ = follow_all(cluster, 3, timeout_s=20.0)
     everybody = {each.site for each in sites(3)}
-    assert cluster.due == [everybody, set(), set(), set(), everybody]
+    # Twice: the last look of all may be cut off.
+    assert cluster.due == [everybody, set(), set(), everybody, everybody]
     assert {each.verdict.outcome for each in followed} == {Outcome.TIMED_OUT}
 
 

@@ -208,9 +208,9 @@ def test_the_keys_of_a_mapping_are_looked_through_once_for_all_that_is_below(
         return version(mapping)
 
     monkeypatch.setattr(candidates, "_version", counted)
-    parts = "".join(
+    values = "".join(
         f"part-{n}:\n  image:\n    repository: reg.example/web\n    tag: '1'\n" for n in range(50)
     )
-    assert len(manifest.fields(parts.encode(), "values.yaml")) == 50
+    assert len(manifest.fields(values.encode(), "values.yaml")) == 50
     assert looked.count(50) <= 3
     assert sum(looked) < 50 * 8

@@ -8,6 +8,7 @@ from editing import container, kustomization
 from tables import each_row
 
 from bumper.errors import FieldUnsafe
+from bumper.manifest import yamltext
 from bumper.manifest.splice import Edit, apply
 from bumper.manifest.yamltext import compose
 
@@ -25,6 +26,13 @@ def test_an_edit_of_one_value_passes() -> None:
         "image: reg.io/web:2.0 # v1.0"
     )
     assert apply(CONTENT, [edit(CONTENT, "1.0", "2.0")]) == container("image: reg.io/web:2.0 # v1.0")
+
+
+def test_an_edit_that_makes_a_file_too_large_to_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yamltext, "MOST_FILE_BYTES", len(CONTENT) + 3)
+    assert apply(CONTENT, [edit(CONTENT, "1.0", "1.0.10")])
+    with pytest.raises(FieldUnsafe, match="bytes"):
+        apply(CONTENT, [edit(CONTENT, "1.0", "1.0.100")])
 
 
 def test_no_edit_leaves_the_bytes() -> None:

@@ -188,6 +188,16 @@ def test_a_recording_that_was_cut_off_says_so_instead_of_a_verdict() -> None:
     assert (cut.verdict.outcome, cut.verdict.reason) == (Outcome.UNKNOWN, "RecordingEnded")
 
 
+def test_a_site_that_no_look_shows_has_no_verdict() -> None:
+    _, _, lines = recorded(Ticking([look(BEFORE, OLD), look(OURS, NEW)], HandClock()))
+    without = [
+        json.dumps({**entry, "look": []}) if "look" in (entry := json.loads(line)) else line for line in lines
+    ]
+    (missed,), _, _ = replayed(without)
+    assert missed.verdict.outcome == Outcome.UNKNOWN
+    assert "nothing more was recorded of web" in missed.verdict.message
+
+
 def test_an_object_is_written_once_for_each_of_its_versions() -> None:
     _, _, lines = recorded(Ticking([look(BEFORE, OLD)], HandClock()))
     objects = [line for line in lines if line.startswith('{"object"')]

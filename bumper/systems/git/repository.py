@@ -146,11 +146,12 @@ class Repository:
     @cached_property
     def _wire(self) -> SmartHttp | None:
         """None where git alone speaks to the remote."""
+        # A token that expires is asked for before the first call. Without one, nobody need ask git what it is set to.
         if not (
             self._now
+            and self._renew().authorization
             and self.configured is not None
-            # A token that expires is asked for before the first call.
-            and speaks(self._renew(), self.configured, self._environ)
+            and speaks(self._address, self.configured, self._environ)
         ):
             return None
         return SmartHttp.at(

@@ -241,7 +241,10 @@ def _as_seen(resource: Resource, item: Mapping[str, Any], seen: Mapping[str, Obj
     metadata = item.get("metadata") or {}
     uid, version = at(metadata, "uid"), at(metadata, "resourceVersion")
     known = seen.get(str(uid)) if uid and version else None
-    return known if known and known["metadata"].get("resourceVersion") == version else _slim(resource, item)
+    is_same = known and known["metadata"].get("resourceVersion") == version
+    # Another version of its API has other fields.
+    is_same = is_same and item.get("apiVersion") in (None, known and known.get("apiVersion"))
+    return known if known and is_same else _slim(resource, item)
 
 
 def _uid(item: Mapping[str, Any]) -> str:

@@ -68,14 +68,16 @@ class Reader:
         read = _Read()
         await self._read_objects(read, {key for site in desired for key in (*site.makers, site.source)})
         await self._read_objects(read, {site.kustomization for site in desired})
-        dependencies = {site.site: _dependencies(site, read) for site in desired}
+        dependencies = [_dependencies(site, read) for site in desired]
         workloads = {site.workload for site in desired if site.workload.name}
-        needed = {key for keys in dependencies.values() for key in keys} - read.objects.keys()
+        needed = {key for keys in dependencies for key in keys} - read.objects.keys()
         await _together([self._read_objects(read, needed), self._read_objects(read, workloads)])
         present = [read.objects[key] for key in sorted(workloads) if key in read.objects]
         await self._read_canaries(read, [key for key in sorted(workloads) if key in read.objects])
         await self._read_owned(read, present)
-        observations = [_observation(site, dependencies[site.site], read) for site in desired]
+        observations = [
+            _observation(site, keys, read) for site, keys in zip(desired, dependencies, strict=True)
+        ]
         cluster_time = self._api.time()
         await self.logs.read(
             {site.workload: seen.pods for site, seen in zip(desired, observations, strict=True)}

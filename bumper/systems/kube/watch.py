@@ -53,8 +53,10 @@ class Interest:
             str(at(changed, *path) or "") for path in (("metadata", "namespace"), (subject, "name"))
         )
         sites = set(self.keys.get(ObjectKey(resource.kind, namespace, name), ()))
+        # A claim may have any name; what becomes of it is read with the pods that wait for it.
+        is_of_claim = resource == EVENT and at(changed, subject, "kind") == "PersistentVolumeClaim"
         for workload, owners in self.workloads.get(namespace, {}).items():
-            if name.startswith(workload[:_CERTAIN_CHARACTERS]):
+            if is_of_claim or name.startswith(workload[:_CERTAIN_CHARACTERS]):
                 sites.update(owners)
         return sites
 

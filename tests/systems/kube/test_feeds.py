@@ -112,3 +112,16 @@ def test_what_is_no_object_matters_to_no_site(changed: Any) -> None:
 def test_whoever_watches_for_days_may_fail_often() -> None:
     watches = Watches(cast(Any, None), TIMEOUTS, lambda sites: None)
     assert watches._pause_s(100_000) <= TIMEOUTS.longest_pause_s
+
+
+def test_what_becomes_of_a_claim_rings_whatever_its_name() -> None:
+    interest = Interest(workloads={"web": {"web": [WEB]}})
+
+    def event(kind: str) -> dict[str, object]:
+        return {
+            "metadata": {"namespace": "web", "name": "e"},
+            "involvedObject": {"kind": kind, "name": "data-web-0"},
+        }
+
+    assert interest.sites_of(EVENT, event("PersistentVolumeClaim")) == {WEB}
+    assert interest.sites_of(EVENT, event("Pod")) == set()
